@@ -1,0 +1,77 @@
+"""What every long-running program needs: a loop, a log, and a way to be stopped."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+_QUIET: Final = ("httpx2", "httpcore2", "alembic", "uvicorn.error")
+"""Loggers that tell too much: what httpx2 says of a request holds the link."""
+
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+}
+
+
+def run(program: Coroutine[Any, Any, T]) -> T:
+    """Run `program` to its end, on the fastest loop there is."""
+    if sys.platform == "win32":
+        return asyncio.run(program)
+    import uvloop  # noqa: PLC0415 - does not exist on Windows
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(program)
+
+
+async def stop_requested() -> None:
+    """Return when somebody asks the program to stop: Ctrl-C, or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def set_up_logging() -> None:
+    """Log to standard error: a line for each record, as text or, with `RINGBACK_LOG=json`, as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    is_json = os.environ.get("RINGBACK_LOG") == "json"
+    handler.setFormatter(_JsonLines() if is_json else _TextLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _TextLines(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
+        return f"{super().format(record)} {facts}".rstrip()
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": record.created,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_facts(record),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}

@@ -1,0 +1,64 @@
+"""Serves an application over HTTP, on a port that is known to be free."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ringback.core.service import task_group
+from ringback.domain.errors import ConfigurationError
+
+_BACKLOG: Final = 2048
+_GRACE_SECONDS: Final = 3
+"""How long requests under way may take once the program is to stop."""
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `port`; 0 takes one that is free.
+
+    Raises:
+        ConfigurationError: The port is taken, or may not be used.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError as exc:
+        listening.close()
+        msg = f"port {port} on {host} cannot be used ({exc.strerror}); choose another one"
+        raise ConfigurationError(msg) from exc
+    return listening
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve `app` on `listening` for the block, and let requests under way finish after it."""
+    # No access log: its lines would hold links.
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = _Server(config)
+    async with task_group() as group:
+        group.create_task(server.serve(sockets=[listening]), name="http server")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the program."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield

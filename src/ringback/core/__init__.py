@@ -1,0 +1,1 @@
+"""The verbs: what Ringback does, with everything outside of it behind `ringback.ports`."""

@@ -1,0 +1,116 @@
+"""Accept: keep the first outcome of a callback, durably, and say so."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ringback.core.group_commit import GroupCommit
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import (
+    AnsweredDifferentlyError,
+    CallbackOverError,
+    NoCancelRequestedError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+)
+from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.outcome import KINDS, Canceled, Outcome, is_same_answer
+from ringback.ports.activities import Activities
+from ringback.ports.store import Acceptance, Answer, CallbackStore, Won
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the sender of an answer is told.
+
+    Attributes:
+        callback_id: The callback that was answered.
+        state: Where it stands.
+        accepted_at: When this answer, or the same one before it, was committed.
+        is_duplicate: The same answer had been given before.
+    """
+
+    callback_id: CallbackId
+    state: State
+    accepted_at: datetime
+    is_duplicate: bool
+
+
+class Accepting:
+    """Takes answers from everywhere and keeps the first for each callback."""
+
+    def __init__(
+        self,
+        store: CallbackStore,
+        activities: Activities,
+        *,
+        new_outcome_id: Callable[[], OutcomeId],
+        on_accepted: Callable[[], None],
+    ) -> None:
+        """Keep answers in `store`; call `on_accepted` right after each commit of a first one."""
+        self._store = store
+        self._activities = activities
+        self._new_outcome_id = new_outcome_id
+        self._on_accepted = on_accepted
+        self._commits: GroupCommit[Answer, Acceptance] = GroupCommit(store.accept)
+
+    async def run(self) -> None:
+        """Commit answers until canceled."""
+        await self._commits.run()
+
+    async def accept(self, callback_id: CallbackId, outcome: Outcome) -> Receipt:
+        """Keep `outcome` if it is the first for its callback.
+
+        When it returns, the outcome is committed. The same answer again gets the same receipt, marked as a duplicate.
+
+        Raises:
+            UnknownCallbackError: There is no such callback.
+            AnsweredDifferentlyError: Another outcome was first; this one is kept as evidence.
+            CallbackOverError: Nobody waits for this answer any more.
+            NoCancelRequestedError: `outcome` reports a cancellation that nobody asked for.
+            StoreUnavailableError: It could not be kept; try again.
+        """
+        if isinstance(outcome, Canceled):
+            await self._check_cancel_requested(callback_id)
+        answer = Answer(callback_id, self._new_outcome_id(), outcome)
+        acceptance = await self._commits.submit(answer)
+        if isinstance(acceptance, Won):
+            self._on_accepted()
+            kind = KINDS[type(outcome)]
+            logger.info("answer accepted", extra={"callback_id": callback_id, "kind": kind})
+            return Receipt(callback_id, State.ACCEPTED, acceptance.accepted_at, is_duplicate=False)
+        return await self._explain(answer, acceptance.callback)
+
+    async def _explain(self, answer: Answer, callback: Callback | None) -> Receipt:
+        if callback is None:
+            raise UnknownCallbackError
+        accepted = callback.accepted
+        if accepted is None:
+            raise over(callback)
+        if not is_same_answer(accepted.outcome, answer.outcome):
+            await self._store.keep_evidence([answer])
+            raise AnsweredDifferentlyError(callback.id, accepted.accepted_at)
+        return Receipt(callback.id, callback.state, accepted.accepted_at, is_duplicate=True)
+
+    async def _check_cancel_requested(self, callback_id: CallbackId) -> None:
+        callback = (await self._store.find([callback_id])).get(callback_id)
+        if callback is None or callback.state is not State.OPEN:
+            return
+        try:
+            (pending,) = await self._activities.look([callback.ref])
+        except TemporalUnreachableError:
+            # The report is kept; Temporal judges it when it is back.
+            return
+        if pending is not None and not pending.cancel_requested:
+            msg = "nobody asked this activity to cancel"
+            raise NoCancelRequestedError(msg)
+
+
+def over(callback: Callback) -> CallbackOverError:
+    """Return the error that says why `callback` takes no answer."""
+    assert callback.expired_at is not None, "a callback that refuses every answer has expired"
+    assert callback.expired_because is not None, "an expired callback says why"
+    return CallbackOverError(callback.id, callback.expired_because, callback.expired_at)

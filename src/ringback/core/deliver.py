@@ -1,0 +1,140 @@
+"""Deliver: bring accepted outcomes to Temporal, and know how each ended."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.service import Crew, caught, running, task_group, woken
+from ringback.core.verdict import identity_of, judge
+from ringback.core.watch import Verdicts
+from ringback.domain.backoff import backoff
+from ringback.domain.callback import Accepted, Callback, State
+from ringback.domain.errors import (
+    ActivityGoneError,
+    RefusedByTemporalError,
+    RetryableError,
+)
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Failed
+from ringback.ports.activities import Activities, Pending
+from ringback.ports.clock import Clock
+from ringback.ports.store import DeliveryQueue, Postponement, Settlement
+
+logger = logging.getLogger(__name__)
+
+SLOTS: Final = 64
+"""How many deliveries run at a time."""
+
+LEASE: Final = timedelta(seconds=30)
+"""For how long a claimed outcome is left alone: longer than any request to Temporal may take."""
+
+LONGEST_REST: Final = timedelta(seconds=1)
+"""How late an outcome is seen that another process accepted."""
+
+
+class Deliverer:
+    """Claims accepted outcomes, brings each to Temporal, and settles it.
+
+    It may be killed at any moment: what it had claimed is claimed again when the lease has passed, and the identity in
+    history shows whether it had been applied.
+    """
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        activities: Activities,
+        verdicts: Verdicts,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+        owner: str,
+    ) -> None:
+        """Deliver from `queue` to `activities` in the name of `owner`; tell `verdicts` of each end."""
+        self._queue = queue
+        self._activities = activities
+        self._verdicts = verdicts
+        self._clock = clock
+        self._jitter = jitter
+        self._owner = owner
+        self._woken = asyncio.Event()
+        self._settling = GroupCommit(acknowledged(self._settle_many))
+        self._postponing = GroupCommit(acknowledged(queue.postpone))
+
+    def wake(self) -> None:
+        """Look for outcomes now: one was accepted in this process."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Deliver until canceled."""
+        async with running(self._settling, self._postponing), task_group() as group:
+            crew = Crew(group, SLOTS)
+            while True:
+                self._woken.clear()
+                if await self._start_deliveries(crew) == 0:
+                    await woken(self._woken, self._clock, at_most=await self._rest(crew))
+
+    async def _start_deliveries(self, crew: Crew) -> int:
+        if crew.free == 0:
+            return 0
+        due = await caught(self._queue.claim(self._owner, limit=crew.free, lease=LEASE))
+        if isinstance(due, Exception):
+            logger.warning("cannot claim: %s", due)
+            return 0
+        for callback in due:
+            task = crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
+            task.add_done_callback(lambda _: self.wake())
+        return len(due)
+
+    async def _rest(self, crew: Crew) -> timedelta:
+        if crew.free == 0:
+            return LONGEST_REST
+        until_due = await caught(self._queue.next_due())
+        if until_due is None or isinstance(until_due, Exception):
+            return LONGEST_REST
+        return min(until_due, LONGEST_REST)
+
+    async def _deliver(self, callback: Callback) -> None:
+        accepted = callback.accepted
+        assert accepted is not None, "only accepted outcomes are due"
+        try:
+            settlement = await self._bring(callback, accepted)
+        except RetryableError as exc:
+            await self._postpone(callback.id, accepted.tries, str(exc))
+            return
+        if settlement is None:
+            await self._postpone(callback.id, accepted.tries, "between two attempts")
+        else:
+            await self._settling.submit(settlement)
+
+    async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | None:
+        if isinstance(accepted.outcome, Failed) and accepted.handed_attempt is not None:
+            found = await self._activities.locate(callback.ref)
+            if not (isinstance(found, Pending) and found.attempt == accepted.handed_attempt):
+                return judge(callback, accepted, found)
+        identity = identity_of(accepted.id)
+        try:
+            await self._activities.deliver(callback.ref, accepted.outcome, identity=identity)
+        except ActivityGoneError:
+            return judge(callback, accepted, await self._activities.locate(callback.ref))
+        except RefusedByTemporalError as exc:
+            return Settlement(callback.id, State.PARKED, {"reason": str(exc)})
+        return Settlement(callback.id, State.APPLIED, {"by": identity})
+
+    async def _postpone(self, callback_id: CallbackId, tries: int, reason: str) -> None:
+        wait = backoff(tries, jitter=self._jitter())
+        facts = {"callback_id": callback_id, "tries": tries, "reason": reason}
+        logger.warning("delivery postponed", extra=facts)
+        await self._postponing.submit(Postponement(callback_id, wait, reason))
+
+    async def _settle_many(self, settlements: Sequence[Settlement]) -> None:
+        await self._queue.settle(settlements)
+        for settlement in settlements:
+            logger.info(
+                "outcome %s",
+                settlement.verdict.value,
+                extra={"callback_id": settlement.callback_id},
+            )
+        self._verdicts.announce([settlement.callback_id for settlement in settlements])

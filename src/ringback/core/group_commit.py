@@ -1,0 +1,95 @@
+"""Group commit: many single calls become few calls for many."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from ringback.core.service import caught
+from ringback.domain.errors import RetryableError, StoreUnavailableError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_LARGEST: Final = 256
+
+
+class GroupCommit(Generic[T, R]):
+    """Gathers items while a commit is under way, and commits them together next.
+
+    A lone item waits for nothing, and under load the cost of a commit is shared by all who came meanwhile.
+    """
+
+    def __init__(
+        self, commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, largest: int = _LARGEST
+    ) -> None:
+        """Gather for `commit`, which gets at most `largest` items and returns a result for each."""
+        self._commit = commit
+        self._largest = largest
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._arrived = asyncio.Event()
+
+    async def submit(self, item: T) -> R:
+        """Return the result for `item` once it is committed.
+
+        A caller that is canceled meanwhile takes nothing back: the item may still be committed.
+
+        Raises:
+            RetryableError: The commit did not happen.
+        """
+        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, result))
+        self._arrived.set()
+        return await result
+
+    async def run(self) -> None:
+        """Commit what is submitted, until canceled; then refuse what still waits."""
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while self._waiting:
+                    await self._commit_next()
+        finally:
+            self._refuse(self._waiting, StoreUnavailableError("the program is stopping"))
+
+    async def _commit_next(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(self._largest, len(self._waiting)))]
+        try:
+            await self._commit_batch(batch)
+        finally:
+            self._refuse(batch, StoreUnavailableError("the program is stopping"))
+
+    async def _commit_batch(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
+        results = await caught(self._commit([item for item, _ in batch]))
+        if not isinstance(results, Exception):
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+        elif isinstance(results, RetryableError) or len(batch) == 1:
+            self._refuse(batch, results)
+        else:
+            # One item that cannot be written must not take the others down with it.
+            for entry in batch:
+                await self._commit_batch([entry])
+
+    def _refuse(
+        self,
+        batch: "Sequence[tuple[T, asyncio.Future[R]]] | deque[tuple[T, asyncio.Future[R]]]",
+        error: Exception,
+    ) -> None:
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(error)
+
+
+def acknowledged(
+    write: Callable[[Sequence[T]], Awaitable[None]],
+) -> Callable[[Sequence[T]], Awaitable[Sequence[None]]]:
+    """Make a `write` that returns nothing fit for `GroupCommit`: each item gets its `None`."""
+
+    async def commit(items: Sequence[T]) -> Sequence[None]:
+        await write(items)
+        return [None] * len(items)
+
+    return commit

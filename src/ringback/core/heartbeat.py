@@ -1,0 +1,84 @@
+"""Heartbeat: pass the outside party's sign of life on to Temporal, and tell it what Temporal says."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ringback.core.accept import over
+from ringback.core.sweep import reason_of
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import (
+    ActivityGoneError,
+    CallbackOverError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+)
+from ringback.domain.ids import CallbackId
+from ringback.ports.activities import Activities, Pulse
+from ringback.ports.store import CallbackStore
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What the sender of a heartbeat is told.
+
+    Attributes:
+        pulse: What Temporal answered.
+        deadline_at: When Temporal times the attempt out, as far as the callback knows.
+    """
+
+    pulse: Pulse
+    deadline_at: datetime | None
+
+
+class Heartbeating:
+    """Passes heartbeats on."""
+
+    def __init__(self, store: CallbackStore, activities: Activities) -> None:
+        """Find callbacks in `store`, and their activities in `activities`."""
+        self._store = store
+        self._activities = activities
+
+    async def heartbeat(self, callback_id: CallbackId, details: bytes | None) -> Sign:
+        """Record a heartbeat for the activity of a callback.
+
+        Args:
+            callback_id: The callback.
+            details: One JSON value; `None` keeps the details that were recorded before.
+
+        Raises:
+            UnknownCallbackError: There is no such callback.
+            CallbackOverError: It was answered, or the activity has ended.
+            RefusedByTemporalError: Temporal did not take the details.
+            TemporalUnreachableError: Temporal did not answer, or the activity is between two
+                attempts and takes none now; send the next one as usual.
+        """
+        callback = (await self._store.find([callback_id])).get(callback_id)
+        if callback is None:
+            raise UnknownCallbackError
+        _check_open(callback)
+        try:
+            pulse = await self._activities.heartbeat(callback.ref, details)
+        except ActivityGoneError as exc:
+            raise await self._explain(callback) from exc
+        return Sign(pulse, callback.deadline_at)
+
+    async def _explain(self, callback: Callback) -> Exception:
+        reason = reason_of(await self._activities.locate(callback.ref))
+        if reason is None:
+            msg = "the activity is between two attempts"
+            return TemporalUnreachableError(msg, retry_after=timedelta(seconds=1))
+        await self._store.expire({callback.id: reason})
+        found = (await self._store.find([callback.id]))[callback.id]
+        return _as_over(found)
+
+
+def _check_open(callback: Callback) -> None:
+    if callback.state is not State.OPEN:
+        raise _as_over(callback)
+
+
+def _as_over(callback: Callback) -> CallbackOverError:
+    accepted = callback.accepted
+    if accepted is None:
+        return over(callback)
+    return CallbackOverError(callback.id, "it has been answered", accepted.accepted_at)

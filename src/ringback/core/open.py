@@ -1,0 +1,83 @@
+"""Open: find or make the callback of an activity, and take the answer that is already there."""
+
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.service import running
+from ringback.core.verdict import has_ended_with
+from ringback.domain.callback import Callback, State, Wish
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Canceled, Failed, Outcome
+from ringback.ports.activities import Activities
+from ringback.ports.store import CallbackStore, DeliveryQueue, Settlement
+
+HAND_OVER: Final = timedelta(seconds=30)
+"""For how long an attempt that took an answer may need to return or raise it."""
+
+
+class Opening:
+    """The worker's side: asks, and is asked whether it has asked before."""
+
+    def __init__(
+        self, store: CallbackStore, queue: DeliveryQueue, activities: Activities, *, worker: str
+    ) -> None:
+        """Open callbacks in `store`, in the name of `worker`: its identity as history shows it."""
+        self._store = store
+        self._queue = queue
+        self._activities = activities
+        self._worker = worker
+        self._commits: GroupCommit[Wish, Callback] = GroupCommit(store.open)
+        self._submits: GroupCommit[CallbackId, None] = GroupCommit(
+            acknowledged(store.mark_submitted)
+        )
+
+    async def run(self) -> None:
+        """Commit what is opened, until canceled."""
+        async with running(self._submits):
+            await self._commits.run()
+
+    async def open(self, wish: Wish) -> Callback:
+        """Return the callback of the activity, committed.
+
+        Raises:
+            StoreUnavailableError: It could not be kept; the attempt fails and Temporal retries it.
+        """
+        callback = await self._commits.submit(wish)
+        if await self._has_ended_an_attempt(callback, wish.attempt):
+            callback = await self._commits.submit(wish)
+        return callback
+
+    async def mark_submitted(self, callback_id: CallbackId) -> None:
+        """Commit that the outside party was asked: no later attempt asks again."""
+        await self._submits.submit(callback_id)
+
+    async def take_answer(self, callback: Callback, attempt: int) -> Outcome | None:
+        """Return the outcome that this attempt must end with; `None` to go asynchronous.
+
+        Until the hand-over's time is up nobody else delivers it. A cancellation is not handed over: only Temporal can
+        apply it.
+        """
+        accepted = callback.accepted
+        if accepted is None or isinstance(accepted.outcome, Canceled):
+            return None
+        if callback.state in {State.APPLIED, State.SUPERSEDED}:
+            return accepted.outcome
+        was_given = await self._store.hand_over(
+            callback.id, worker=self._worker, attempt=attempt, lease=HAND_OVER
+        )
+        return accepted.outcome if was_given else None
+
+    async def _has_ended_an_attempt(self, callback: Callback, attempt: int) -> bool:
+        """Settle a failure that an earlier attempt took and ended with, if Temporal shows that it did."""
+        accepted = callback.accepted
+        if accepted is None or callback.state is not State.ACCEPTED:
+            return False
+        if not isinstance(accepted.outcome, Failed) or accepted.handed_attempt in {None, attempt}:
+            return False
+        (pending,) = await self._activities.look([callback.ref])
+        if pending is None or not has_ended_with(accepted, pending.last_failure):
+            return False
+        proof: dict[str, object] = {"attempt failed": accepted.handed_attempt}
+        await self._queue.settle([Settlement(callback.id, State.APPLIED, proof)])
+        return True

@@ -1,0 +1,97 @@
+"""Services: loops that run beside the program, with an owner each.
+
+A service returns only by being canceled, and a single bad item never ends it. This is the one module
+that may start tasks and catch every exception.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from ringback.ports.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Service(Protocol):
+    """A loop that somebody else starts and stops."""
+
+    async def run(self) -> None:
+        """Run until canceled."""
+        ...
+
+
+@asynccontextmanager
+async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """Open a task group whose only error, if there is just one, comes out as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        if len(failures.exceptions) == 1:
+            raise failures.exceptions[0] from None
+        raise
+
+
+@asynccontextmanager
+async def running(*services: Service) -> AsyncIterator[None]:
+    """Run `services` beside the body; stop them, last first, when it ends."""
+    async with task_group() as group:
+        tasks = [group.create_task(service.run()) for service in services]
+        try:
+            yield
+        finally:
+            for task in reversed(tasks):
+                task.cancel()
+                await asyncio.wait([task])
+
+
+class Crew:
+    """Runs short pieces of work beside each other, in the task group of the loop that owns them."""
+
+    def __init__(self, group: asyncio.TaskGroup, size: int) -> None:
+        """Take work into `group`, at most `size` pieces at a time."""
+        self._group = group
+        self._size = size
+        self._busy: set[asyncio.Task[None]] = set()
+
+    @property
+    def free(self) -> int:
+        """How many more pieces fit."""
+        return self._size - len(self._busy)
+
+    def start(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
+        """Begin a piece of work; if it fails, that is logged and ends nothing else."""
+        task = self._group.create_task(_survive(work, name), name=name)
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+        return task
+
+
+async def _survive(work: Coroutine[object, object, None], name: str) -> None:
+    failure = await caught(work)
+    if isinstance(failure, Exception):
+        logger.error("%s failed", name, exc_info=failure)
+
+
+async def caught(work: Awaitable[T]) -> T | Exception:
+    """Return what `work` returns, or the exception that it raised."""
+    try:
+        return await work
+    except Exception as exc:  # noqa: BLE001 - what judges or logs the exception is the caller
+        return exc
+
+
+async def woken(event: asyncio.Event, clock: Clock, *, at_most: timedelta) -> None:
+    """Return when `event` is set, or `at_most` has passed."""
+    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(at_most))]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

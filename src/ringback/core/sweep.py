@@ -1,0 +1,82 @@
+"""Sweep: learn which open callbacks nobody waits for any more."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.service import caught
+from ringback.domain.callback import Callback, State
+from ringback.domain.ids import CallbackId
+from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
+from ringback.ports.clock import Clock
+from ringback.ports.store import CallbackIndex, CallbackStore
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = timedelta(seconds=1)
+PAGE: Final = 50
+"""How many open callbacks are looked at in one turn: what bounds the requests to Temporal."""
+
+
+class Sweeper:
+    """Walks the open callbacks, round and round, and closes those whose activity has ended.
+
+    Temporal tells nobody outside when an activity times out or its workflow closes, so it is asked:
+    read only, a page at a time.
+    """
+
+    def __init__(
+        self, store: CallbackStore, index: CallbackIndex, activities: Activities, clock: Clock
+    ) -> None:
+        """Walk the callbacks of `index`, ask `activities`, and close in `store`."""
+        self._store = store
+        self._index = index
+        self._activities = activities
+        self._clock = clock
+        self._after: CallbackId | None = None
+        self._is_failing = False
+
+    async def run(self) -> None:
+        """Sweep until canceled."""
+        while True:
+            failure = await caught(self.sweep())
+            self._log(failure if isinstance(failure, Exception) else None)
+            await self._clock.sleep(EVERY)
+
+    async def sweep(self) -> None:
+        """Look at the next page of open callbacks, once.
+
+        Raises:
+            RetryableError: The store or Temporal could not be reached.
+        """
+        page = await self._index.page(states=frozenset({State.OPEN}), after=self._after, limit=PAGE)
+        if page:
+            await self._close_ended(page)
+        self._after = page[-1].id if len(page) == PAGE else None
+
+    async def _close_ended(self, page: Sequence[Callback]) -> None:
+        looks = await self._activities.look([callback.ref for callback in page])
+        reasons: dict[CallbackId, str] = {}
+        for callback, pending in zip(page, looks, strict=True):
+            if pending is None:
+                reason = reason_of(await self._activities.locate(callback.ref))
+                reasons |= {} if reason is None else {callback.id: reason}
+        if reasons:
+            await self._store.expire(reasons)
+
+    def _log(self, failure: Exception | None) -> None:
+        if failure is not None and not self._is_failing:
+            logger.warning("cannot sweep: %s", failure)
+        self._is_failing = failure is not None
+
+
+def reason_of(found: Whereabouts) -> str | None:
+    """Return in a sentence why an activity takes no answer; `None` if it still does."""
+    match found:
+        case Pending():
+            return None
+        case Ended(how, at):
+            return f"the activity's end came first ({how} at {at.isoformat(timespec='seconds')})"
+        case Unknown(why):
+            return f"Temporal does not know the activity ({why})"

@@ -1,0 +1,53 @@
+"""Watch: wait for the verdict of an outcome, for somebody who asked to be told."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.service import woken
+from ringback.domain.callback import Callback, State
+from ringback.domain.ids import CallbackId
+from ringback.ports.clock import Clock
+from ringback.ports.store import CallbackStore
+
+_LOOK_AGAIN: Final = timedelta(milliseconds=500)
+"""How late a verdict is seen that another process settled."""
+
+
+class Verdicts:
+    """Passes the news of verdicts on, within this process."""
+
+    def __init__(self) -> None:
+        """Begin with nobody waiting."""
+        self._waiting: defaultdict[CallbackId, set[asyncio.Event]] = defaultdict(set)
+
+    def announce(self, callback_ids: Iterable[CallbackId]) -> None:
+        """Wake who waits for any of these callbacks."""
+        for callback_id in callback_ids:
+            for event in self._waiting.get(callback_id, ()):
+                event.set()
+
+    async def wait(
+        self, callback_id: CallbackId, store: CallbackStore, clock: Clock, *, within: timedelta
+    ) -> Callback:
+        """Return the callback once its outcome has ended, or as it stands when `within` has passed."""
+        event = asyncio.Event()
+        self._waiting[callback_id].add(event)
+        give_up_at = clock.now() + within
+        try:
+            while True:
+                event.clear()
+                callback = (await store.find([callback_id]))[callback_id]
+                left = give_up_at - clock.now()
+                if callback.state is not State.ACCEPTED or left <= timedelta(0):
+                    return callback
+                await woken(event, clock, at_most=min(left, _LOOK_AGAIN))
+        finally:
+            self._forget(callback_id, event)
+
+    def _forget(self, callback_id: CallbackId, event: asyncio.Event) -> None:
+        self._waiting[callback_id].discard(event)
+        if not self._waiting[callback_id]:
+            del self._waiting[callback_id]

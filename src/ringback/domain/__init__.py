@@ -1,0 +1,1 @@
+"""The nouns: what Ringback is about, with no input, output or clock."""

@@ -1,0 +1,20 @@
+"""How long to wait before the next try."""
+
+from datetime import timedelta
+from typing import Final
+
+FIRST: Final = timedelta(milliseconds=100)
+LONGEST: Final = timedelta(seconds=5)
+
+
+def backoff(tries: int, *, jitter: float) -> timedelta:
+    """Return the wait after `tries` failed tries: doubling, bounded, and spread by chance.
+
+    Half of the wait is fixed and half is spread, so that many that failed together do not return together.
+
+    Args:
+        tries: How many tries have failed, from 1.
+        jitter: Chance, from 0 to 1.
+    """
+    full = min(LONGEST, FIRST * 2 ** min(tries - 1, 16))
+    return full / 2 + full / 2 * jitter

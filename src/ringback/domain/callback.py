@@ -1,0 +1,179 @@
+"""The callback: the durable record that one activity execution waits for one answer."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from ringback.domain.errors import IllegalMoveError
+from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.link import Verb
+from ringback.domain.outcome import Completed, Outcome
+
+
+class State(Enum):
+    """Where a callback stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+    PARKED = "parked"
+    EXPIRED = "expired"
+
+
+MOVES: Final[dict[State, frozenset[State]]] = {
+    State.OPEN: frozenset({State.ACCEPTED, State.EXPIRED}),
+    State.ACCEPTED: frozenset({State.APPLIED, State.SUPERSEDED, State.PARKED}),
+    State.PARKED: frozenset({State.ACCEPTED}),
+    State.APPLIED: frozenset(),
+    State.SUPERSEDED: frozenset(),
+    State.EXPIRED: frozenset(),
+}
+"""From where to where a callback may go. The stores' guards are tested against this table."""
+
+VERDICTS: Final = MOVES[State.ACCEPTED]
+"""How an accepted outcome may end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRef:
+    """Which activity execution a callback belongs to: the same over all its attempts.
+
+    Activity ids alone recur, within a run and after continue-as-new; with the run and the scheduled time they do not.
+
+    Attributes:
+        namespace: Temporal's namespace.
+        workflow_id: The workflow that scheduled the activity.
+        run_id: The run of it, so that a later run is never touched.
+        activity_id: The activity's id in that run.
+        scheduled_at: When the activity was first scheduled, as history has it.
+    """
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    activity_id: str
+    scheduled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an attempt asks the store for: the callback of its activity, made if there is none.
+
+    Attributes:
+        id: The id that the callback gets if it is made now.
+        ref: The activity.
+        workflow_type: For people who look at the list.
+        activity_type: For people who look at the list.
+        task_queue: For people who look at the list.
+        attempt: Which attempt asks, from 1.
+        deadline_at: When Temporal times this attempt out, as far as its options tell.
+        verbs: What the callback's link allows, if it is made now.
+        key_id: Which key signs its link, if it is made now.
+        link_expires_at: When its link stops to be good, if it is made now.
+    """
+
+    id: CallbackId
+    ref: ActivityRef
+    workflow_type: str
+    activity_type: str
+    task_queue: str
+    attempt: int
+    deadline_at: datetime | None
+    verbs: frozenset[Verb]
+    key_id: str
+    link_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The outcome that won, and how it ended.
+
+    Attributes:
+        id: Names the outcome in Temporal's history: the delivery's identity carries it.
+        outcome: The answer.
+        accepted_at: When it was committed.
+        handed_to: The worker that an attempt took the answer with, if one did (its identity).
+        handed_attempt: That attempt.
+        tries: How many deliveries were begun.
+        trouble: Why the latest delivery did not end, if one did not.
+        verdict_at: When its end was known.
+        proof: What shows that end, by name.
+    """
+
+    id: OutcomeId
+    outcome: Outcome
+    accepted_at: datetime
+    handed_to: str | None = None
+    handed_attempt: int | None = None
+    tries: int = 0
+    trouble: str | None = None
+    verdict_at: datetime | None = None
+    proof: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One activity execution that waits for one answer.
+
+    Attributes:
+        id: `cb_…`, the same over all attempts.
+        ref: The activity.
+        round: 1, and one more for each question that a delivered retryable failure made Temporal ask anew.
+        state: Where it stands; see `MOVES`.
+        workflow_type: For people who look at the list.
+        activity_type: For people who look at the list.
+        task_queue: For people who look at the list.
+        attempt: The latest attempt that asked.
+        opened_at: When it was committed.
+        submitted_at: When the user's submit had returned; `None` until then.
+        deadline_at: When Temporal times the latest attempt out, as far as its options tell.
+        expired_at: When it was known that nobody waits any more.
+        expired_because: What ended the activity.
+        verbs: What its link allows.
+        key_id: Which key signed its link.
+        link_expires_at: When its link stops to be good.
+        accepted: The outcome, once there is one.
+    """
+
+    id: CallbackId
+    ref: ActivityRef
+    round: int
+    state: State
+    workflow_type: str
+    activity_type: str
+    task_queue: str
+    attempt: int
+    opened_at: datetime
+    submitted_at: datetime | None
+    deadline_at: datetime | None
+    expired_at: datetime | None
+    expired_because: str | None
+    verbs: frozenset[Verb]
+    key_id: str
+    link_expires_at: datetime
+    accepted: Accepted | None = None
+
+    def move(self, wanted: State) -> "Callback":
+        """Return the callback in the state `wanted`.
+
+        Raises:
+            IllegalMoveError: `MOVES` has no such move.
+        """
+        if wanted not in MOVES[self.state]:
+            raise IllegalMoveError(self.id, self.state, wanted)
+        return replace(self, state=wanted)
+
+
+def asks_anew(callback: Callback) -> bool:
+    """Tell whether an attempt that finds `callback` needs a new one.
+
+    It does when the question is settled and yet Temporal runs the activity again: the answer was a
+    failure that Temporal retried, or nobody waited for it. A result stays the result: an attempt
+    that failed after it was given it gets it again.
+    """
+    if callback.state in {State.OPEN, State.ACCEPTED, State.PARKED}:
+        return False
+    accepted = callback.accepted
+    return accepted is None or not isinstance(accepted.outcome, Completed)

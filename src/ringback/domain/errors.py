@@ -1,0 +1,168 @@
+"""What can go wrong, as a tree.
+
+RingbackError
+├── FinalError                      stop: trying again changes nothing
+│   ├── ConfigurationError
+│   ├── UnsupportedActivityError
+│   ├── NotWiredError
+│   ├── UnknownCallbackError
+│   ├── CallbackOverError
+│   ├── AnsweredDifferentlyError
+│   ├── NoCancelRequestedError
+│   ├── MalformedAnswerError
+│   │   ├── UnsupportedMediaTypeError
+│   │   └── AnswerTooLargeError
+│   ├── ActivityGoneError
+│   ├── RefusedByTemporalError
+│   └── IllegalMoveError
+└── RetryableError                  try again, later
+    ├── StoreUnavailableError
+    └── TemporalUnreachableError
+
+The two branches exist because a caller has two choices. This module knows nothing of HTTP or of exit
+codes: `gateway/replies.py` and `cli/exits.py` each have one table, and a test holds both complete.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ringback.domain.callback import State
+    from ringback.domain.ids import CallbackId
+
+
+class RingbackError(Exception):
+    """The root: everything that Ringback raises on purpose."""
+
+
+class FinalError(RingbackError):
+    """Trying again changes nothing."""
+
+
+class ConfigurationError(FinalError):
+    """A setting is missing or wrong; the message names it and says what to set."""
+
+
+class UnsupportedActivityError(FinalError):
+    """This kind of activity cannot wait for a callback; the message says why and what to use."""
+
+
+class NotWiredError(FinalError):
+    """The code runs outside an activity of a worker that has a `RingbackPlugin`.
+
+    Connect the worker's client with `Client.connect(…, plugins=[RingbackPlugin()])`.
+    """
+
+
+class UnknownCallbackError(FinalError):
+    """No link and no callback: unknown, edited, expired or not meant for this verb.
+
+    One error for all of them, so that a guess learns nothing.
+    """
+
+
+class CallbackOverError(FinalError):
+    """The callback was never answered and no longer can be.
+
+    Attributes:
+        callback_id: The callback that is over.
+        reason: What ended the activity, in a sentence.
+        over_at: When that became known.
+    """
+
+    def __init__(self, callback_id: CallbackId, reason: str, over_at: datetime) -> None:
+        super().__init__(f"the callback is over: {reason}")
+        self.callback_id = callback_id
+        self.reason = reason
+        self.over_at = over_at
+
+
+class AnsweredDifferentlyError(FinalError):
+    """Another outcome was accepted first; this one was kept as evidence only.
+
+    Attributes:
+        callback_id: The callback that had an outcome already.
+        accepted_at: When the winner was accepted.
+    """
+
+    def __init__(self, callback_id: CallbackId, accepted_at: datetime) -> None:
+        super().__init__("another answer was accepted first")
+        self.callback_id = callback_id
+        self.accepted_at = accepted_at
+
+
+class NoCancelRequestedError(FinalError):
+    """Nobody asked this activity to cancel, so a cancellation cannot be reported.
+
+    Temporal refuses such a report and leaves the activity open. Fail it instead, or wait until
+    `cancel_requested` is true.
+    """
+
+
+class MalformedAnswerError(FinalError):
+    """The body cannot be read as what it claims to be; the message says where."""
+
+
+class UnsupportedMediaTypeError(MalformedAnswerError):
+    """The body is of a media type that cannot become a result; send `application/json`."""
+
+
+class AnswerTooLargeError(MalformedAnswerError):
+    """The body is larger than this gateway takes.
+
+    Attributes:
+        limit: The largest body, in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes")
+        self.limit = limit
+
+
+class ActivityGoneError(FinalError):
+    """Temporal answered NOT_FOUND.
+
+    It tells neither why nor whether an earlier try of ours was applied: history does.
+    """
+
+
+class RefusedByTemporalError(FinalError):
+    """Temporal refused the request itself and the activity stays as it was; the message is its own."""
+
+
+class IllegalMoveError(FinalError):
+    """A callback cannot go from its state to the wanted one.
+
+    Attributes:
+        callback_id: The callback that would have moved.
+        state: Where it stands.
+        wanted: Where it cannot go.
+    """
+
+    def __init__(self, callback_id: CallbackId, state: State, wanted: State) -> None:
+        super().__init__(f"{callback_id} cannot go from {state.value} to {wanted.value}")
+        self.callback_id = callback_id
+        self.state = state
+        self.wanted = wanted
+
+
+class RetryableError(RingbackError):
+    """It may work later.
+
+    Attributes:
+        retry_after: How long to wait at least; `None` leaves it to the caller.
+    """
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreUnavailableError(RetryableError):
+    """The database could not be reached or could not write; nothing was kept."""
+
+
+class TemporalUnreachableError(RetryableError):
+    """The Temporal server did not answer, or could not now; whether it acted is unknown."""

@@ -1,0 +1,27 @@
+"""Ids: short, opaque, and ascending with the time they were made."""
+
+from base64 import b32encode
+from datetime import datetime
+from typing import Final, NewType
+
+CallbackId = NewType("CallbackId", str)
+OutcomeId = NewType("OutcomeId", str)
+
+RANDOM_BYTES: Final = 10
+"""How many bytes of chance an id carries, after six bytes of time."""
+
+
+def new_callback_id(now: datetime, chance: bytes) -> CallbackId:
+    """Make a callback id (`cb_…`) from an instant and `RANDOM_BYTES` of chance."""
+    return CallbackId("cb_" + _ascending(now, chance))
+
+
+def new_outcome_id(now: datetime, chance: bytes) -> OutcomeId:
+    """Make an outcome id (`oc_…`) from an instant and `RANDOM_BYTES` of chance."""
+    return OutcomeId("oc_" + _ascending(now, chance))
+
+
+def _ascending(now: datetime, chance: bytes) -> str:
+    milliseconds = int(now.timestamp() * 1000)
+    packed = milliseconds.to_bytes(6, "big") + chance
+    return b32encode(packed).decode("ascii").rstrip("=").lower()

@@ -1,0 +1,147 @@
+"""Links: signed capabilities for one callback.
+
+A link says which callback, which verbs, until when, and which key signed it. It carries no task token: a token can be
+edited to complete any activity of its namespace, a link cannot be edited at all.
+"""
+
+import binascii
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from hashlib import sha256
+from typing import Final
+
+from ringback.domain.errors import ConfigurationError, UnknownCallbackError
+from ringback.domain.ids import CallbackId
+
+
+class Verb(Enum):
+    """What a link can allow; the value is its bit in the link."""
+
+    COMPLETE = 1
+    FAIL = 2
+    HEARTBEAT = 4
+    CANCEL = 8
+    VIEW = 16
+
+
+ALL_VERBS: Final = frozenset(Verb)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a link says.
+
+    Attributes:
+        callback_id: The one callback that it leads to.
+        verbs: What it allows.
+        expires_at: When it stops to be good, to the second.
+        key_id: The key that signs it.
+    """
+
+    callback_id: CallbackId
+    verbs: frozenset[Verb]
+    expires_at: datetime
+    key_id: str
+
+
+KEY_BYTES: Final = 32
+_SIGNATURE_BYTES: Final = 16
+_LONGEST_TEXT: Final = 256
+_VERSION: Final = 1
+_NO_KEY: Final = bytes(KEY_BYTES)
+
+
+class Keyring:
+    """The keys that links are signed and verified with.
+
+    Several keys verify, one signs. To rotate: add a key, make it the signing one, and drop the old one when its links have
+    expired.
+    """
+
+    def __init__(self, keys: Mapping[str, bytes], *, signing: str) -> None:
+        """Take `keys` by id; `signing` names the one that signs.
+
+        Raises:
+            ConfigurationError: There is no such key, a key is too short, or an id is not plain.
+        """
+        for key_id, key in keys.items():
+            _check_key(key_id, key)
+        if signing not in keys:
+            msg = f"there is no key {signing!r} to sign with; known are {sorted(keys)}"
+            raise ConfigurationError(msg)
+        self._keys = dict(keys)
+        self.signing = signing
+
+    def sign(self, link: Link) -> str:
+        """Return the text of `link`, signed with the key it names, or with today's if that one was dropped."""
+        key_id = link.key_id if link.key_id in self._keys else self.signing
+        body = f"{key_id}.{_to_text(_pack(link))}"
+        return f"{body}.{_to_text(self._signature(key_id, body))}"
+
+    def verify(self, text: str, *, verb: Verb, now: datetime) -> Link:
+        """Return what the link `text` says, if it is good for `verb` at `now`.
+
+        Total: whatever the text, it returns or raises `UnknownCallbackError`, nothing else. The signature is computed and
+        compared in constant time before anything in the link is looked at.
+
+        Raises:
+            UnknownCallbackError: The link is edited, unknown, expired, or does not allow `verb`.
+        """
+        body, _, given = text[:_LONGEST_TEXT].rpartition(".")
+        key_id = body.partition(".")[0]
+        expected = _to_text(self._signature(key_id, body))
+        is_signed = hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
+        if not is_signed or key_id not in self._keys:
+            raise UnknownCallbackError
+        link = _unpack(key_id, body.partition(".")[2])
+        if verb not in link.verbs or link.expires_at <= now:
+            raise UnknownCallbackError
+        return link
+
+    def _signature(self, key_id: str, body: str) -> bytes:
+        # An unknown key costs as much time as a known one.
+        key = self._keys.get(key_id, _NO_KEY)
+        return hmac.digest(key, body.encode("utf-8", "replace"), sha256)[:_SIGNATURE_BYTES]
+
+
+def _check_key(key_id: str, key: bytes) -> None:
+    if not key_id.isascii() or not key_id.isalnum():
+        msg = f"the key id {key_id!r} must be letters and digits only"
+        raise ConfigurationError(msg)
+    if len(key) < KEY_BYTES:
+        msg = f"the key {key_id!r} has {len(key)} bytes; make one of {KEY_BYTES} random bytes"
+        raise ConfigurationError(msg)
+
+
+def _pack(link: Link) -> bytes:
+    head = bytes([_VERSION, _to_bits(link.verbs)])
+    return head + int(link.expires_at.timestamp()).to_bytes(5, "big") + link.callback_id.encode()
+
+
+def _unpack(key_id: str, text: str) -> Link:
+    try:
+        packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        version, bits = packed[0], packed[1]
+        expires_at = datetime.fromtimestamp(int.from_bytes(packed[2:7], "big"), UTC)
+        callback_id = CallbackId(packed[7:].decode("ascii"))
+    except (binascii.Error, IndexError, ValueError, OverflowError, OSError) as exc:
+        raise UnknownCallbackError from exc
+    if version != _VERSION:
+        raise UnknownCallbackError
+    return Link(callback_id, _from_bits(bits), expires_at, key_id)
+
+
+def _to_bits(verbs: Iterable[Verb]) -> int:
+    return sum(verb.value for verb in verbs)
+
+
+def _from_bits(bits: int) -> frozenset[Verb]:
+    return frozenset(verb for verb in Verb if verb.value & bits)
+
+
+def _to_text(packed: bytes) -> str:
+    return urlsafe_b64encode(packed).decode("ascii").rstrip("=")

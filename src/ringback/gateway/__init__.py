@@ -1,0 +1,1 @@
+"""HTTP for the outside: answers come in by link, and nothing else is needed to give one."""

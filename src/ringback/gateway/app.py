@@ -1,0 +1,26 @@
+"""The gateway as an ASGI application."""
+
+from starlette.applications import Starlette
+
+from ringback.domain.errors import RingbackError
+from ringback.gateway.health import Health
+from ringback.gateway.replies import (
+    on_bug,
+    on_method_not_allowed,
+    on_not_found,
+    on_ringback_error,
+)
+from ringback.gateway.routes import Gateway
+
+
+def create_app(gateway: Gateway, health: Health) -> Starlette:
+    """Return the application; its services are run by whoever made them."""
+    return Starlette(
+        routes=[*gateway.routes(), *health.routes()],
+        exception_handlers={
+            RingbackError: on_ringback_error,
+            404: on_not_found,
+            405: on_method_not_allowed,
+            Exception: on_bug,
+        },
+    )

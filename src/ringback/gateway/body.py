@@ -1,0 +1,115 @@
+"""Bodies: what the outside sent, as an outcome, or a clear reason why not.
+
+Total: whatever the bytes, reading them returns or raises a `MalformedAnswerError`.
+"""
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+from starlette.requests import Request
+
+from ringback.domain.errors import (
+    AnswerTooLargeError,
+    MalformedAnswerError,
+    UnsupportedMediaTypeError,
+)
+from ringback.domain.outcome import Canceled, Completed, Failed
+
+_JSON: Final = "application/json"
+_ABSENT: Final = object()
+
+
+async def read_json(request: Request, *, limit: int) -> bytes | None:
+    """Return the body, checked to be one JSON value; `None` if it is empty.
+
+    Raises:
+        AnswerTooLargeError: It is longer than `limit` bytes.
+        UnsupportedMediaTypeError: It is declared as something that is not JSON.
+        MalformedAnswerError: It is not JSON.
+    """
+    body = await _read(request, limit)
+    if not body:
+        return None
+    media_type = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+    if media_type != _JSON and not media_type.endswith("+json"):
+        msg = f"send the body as application/json, not as {media_type}"
+        raise UnsupportedMediaTypeError(msg)
+    _parse(body)
+    return body
+
+
+def to_completed(body: bytes | None) -> Completed:
+    """Return the outcome of a `complete`: the body is the result."""
+    return Completed(body)
+
+
+def to_canceled(body: bytes | None) -> Canceled:
+    """Return the outcome of a `cancel`: the body is the details."""
+    return Canceled(body)
+
+
+def to_failed(body: bytes | None) -> Failed:
+    """Return the outcome of a `fail`: the body is an object with at least `message`.
+
+    Raises:
+        MalformedAnswerError: The body is not such an object; the message says where.
+    """
+    try:
+        failure = _FailureBody.model_validate(_parse(body or b"{}"))
+    except ValidationError as exc:
+        raise MalformedAnswerError(_explain(exc)) from exc
+    return Failed(
+        message=failure.message,
+        type=failure.type,
+        non_retryable=failure.non_retryable,
+        details=_to_details(failure.details),
+        next_retry_delay=failure.next_retry_delay,
+    )
+
+
+class _FailureBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    message: Annotated[str, Field(strict=True)]
+    type: Annotated[str, Field(strict=True, min_length=1)] | None = None
+    non_retryable: Annotated[bool, Field(strict=True)] = False
+    details: Any = _ABSENT
+    next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0))] | None = None
+
+
+def _to_details(details: Any) -> bytes | None:
+    # An array is several details, as the SDK has them; anything else is one.
+    if details is _ABSENT:
+        return None
+    return json.dumps(details if isinstance(details, list) else [details]).encode()
+
+
+def _explain(exc: ValidationError) -> str:
+    problems = exc.errors(include_input=False, include_url=False)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the body'}: {problem['msg']}"
+        for problem in problems
+    )
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as exc:
+        msg = f"the body is not JSON: {exc}"
+        raise MalformedAnswerError(msg) from exc
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise AnswerTooLargeError(limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise AnswerTooLargeError(limit)
+    return bytes(body)

@@ -1,0 +1,41 @@
+"""Is it alive, and is it ready?"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ringback.domain.errors import StoreUnavailableError
+from ringback.ports.store import DeliveryQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Answers the probes.
+
+    Attributes:
+        queue: The store, which must work: without it no answer can be kept.
+        is_temporal_reachable: Tells whether Temporal is there; answers are kept either way.
+    """
+
+    queue: DeliveryQueue
+    is_temporal_reachable: Callable[[], Awaitable[bool]]
+
+    def routes(self) -> list[Route]:
+        """Return `/healthz` and `/readyz`."""
+        return [Route("/healthz", self.healthz), Route("/readyz", self.readyz)]
+
+    async def healthz(self, _: Request) -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, _: Request) -> Response:
+        """The process can keep answers; whether it can deliver them now is told beside it."""
+        try:
+            await self.queue.next_due()
+        except StoreUnavailableError as exc:
+            return JSONResponse({"status": "not ready", "store": str(exc)}, status_code=503)
+        temporal = "ok" if await self.is_temporal_reachable() else "unreachable"
+        return JSONResponse({"status": "ready", "store": "ok", "temporal": temporal})

@@ -1,0 +1,119 @@
+"""Replies: what each error and each receipt looks like over HTTP."""
+
+import re
+from datetime import timedelta
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from ringback.domain.errors import (
+    ActivityGoneError,
+    AnsweredDifferentlyError,
+    AnswerTooLargeError,
+    CallbackOverError,
+    ConfigurationError,
+    IllegalMoveError,
+    MalformedAnswerError,
+    NoCancelRequestedError,
+    NotWiredError,
+    RefusedByTemporalError,
+    RetryableError,
+    RingbackError,
+    StoreUnavailableError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+    UnsupportedActivityError,
+    UnsupportedMediaTypeError,
+)
+
+STATUS: Final[dict[type[RingbackError], int]] = {
+    MalformedAnswerError: 400,
+    UnknownCallbackError: 404,
+    AnsweredDifferentlyError: 409,
+    NoCancelRequestedError: 409,
+    CallbackOverError: 410,
+    AnswerTooLargeError: 413,
+    UnsupportedMediaTypeError: 415,
+    RefusedByTemporalError: 422,
+    StoreUnavailableError: 503,
+    TemporalUnreachableError: 503,
+    # These mean a mistake of ours: no request should meet them.
+    ActivityGoneError: 500,
+    ConfigurationError: 500,
+    IllegalMoveError: 500,
+    NotWiredError: 500,
+    UnsupportedActivityError: 500,
+}
+
+_NOT_FOUND_DETAIL: Final = "there is nothing here, or this link does not allow it"
+_RETRY_AFTER: Final = timedelta(seconds=2)
+
+
+def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
+    """Return problem details (RFC 9457); `kind` is in words, `more` are its own members."""
+    content = {
+        "type": f"urn:ringback:{kind.replace(' ', '-')}",
+        "title": kind,
+        "status": status,
+        "detail": detail,
+        **more,
+    }
+    return JSONResponse(content, status, media_type="application/problem+json")
+
+
+def to_problem(error: RingbackError) -> JSONResponse:
+    """Return the problem details of `error`."""
+    if isinstance(error, UnknownCallbackError):
+        return not_found()
+    status = STATUS[type(error)]
+    reply = problem(status, _in_words(type(error)), str(error), **_members(error))
+    if isinstance(error, RetryableError):
+        after = error.retry_after or _RETRY_AFTER
+        reply.headers["retry-after"] = str(max(1, round(after.total_seconds())))
+    return reply
+
+
+def not_found() -> JSONResponse:
+    """Return the one reply to everything that is not there."""
+    return problem(404, "not found", _NOT_FOUND_DETAIL)
+
+
+async def on_ringback_error(_: Request, exc: Exception) -> JSONResponse:
+    """Answer a request that met one of Ringback's errors."""
+    assert isinstance(exc, RingbackError), "registered for these only"
+    return to_problem(exc)
+
+
+async def on_not_found(_: Request, __: Exception) -> JSONResponse:
+    """Answer a request for what is no route: exactly as for a link that is not good."""
+    return not_found()
+
+
+async def on_method_not_allowed(_: Request, __: Exception) -> JSONResponse:
+    """Answer a request with a method that the route does not have."""
+    return problem(405, "method not allowed", "look at this link with GET, answer with POST")
+
+
+async def on_bug(_: Request, __: Exception) -> JSONResponse:
+    """Answer a request that met a mistake of ours, and tell nothing of it."""
+    return problem(
+        500, "internal error", "this is a mistake of the gateway's; nothing is known to be kept"
+    )
+
+
+def _members(error: RingbackError) -> dict[str, Any]:
+    match error:
+        case AnsweredDifferentlyError(accepted_at=at):
+            return {"accepted_at": at.isoformat()}
+        case CallbackOverError(reason=reason, over_at=at):
+            return {"reason": reason, "over_at": at.isoformat()}
+        case AnswerTooLargeError(limit=limit):
+            return {"limit": limit}
+        case _:
+            return {}
+
+
+def _in_words(kind: type[RingbackError]) -> str:
+    words = re.findall(r"[A-Z][a-z]+", kind.__name__.removesuffix("Error"))
+    return " ".join(words).lower()

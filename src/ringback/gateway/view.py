@@ -1,0 +1,51 @@
+"""How a callback stands, in the words of the public JSON."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from ringback.core.view import View
+from ringback.domain.link import Link, Verb
+
+_EXAMPLES: Final = {
+    Verb.COMPLETE: ("complete", '{"your": "result"}'),
+    Verb.FAIL: (
+        "fail",
+        '{"message": "what went wrong", "type": "Declined", "non_retryable": true}',
+    ),
+    Verb.HEARTBEAT: ("heartbeat", '{"progress": 0.5}'),
+    Verb.CANCEL: ("cancel", '{"reason": "asked to stop"}'),
+}
+
+
+def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
+    """Return what the holder of `link` may know, as JSON."""
+    callback, pending = seen.callback, seen.pending
+    accepted = callback.accepted
+    deadline_at = callback.deadline_at if pending is None else pending.deadline_at
+    return {
+        "callback": callback.id,
+        "state": callback.state.value,
+        "activity_type": callback.activity_type,
+        "opened_at": _text(callback.opened_at),
+        "deadline": _text(deadline_at),
+        "waiting": pending is not None if seen.is_live else None,
+        "cancel_requested": None if pending is None else pending.cancel_requested,
+        "paused": None if pending is None else pending.paused,
+        "accepted_at": None if accepted is None else _text(accepted.accepted_at),
+        "over_because": callback.expired_because,
+        "allows": sorted(verb.name.lower() for verb in link.verbs),
+        "link_expires_at": _text(link.expires_at),
+        "examples": _examples(link, url),
+    }
+
+
+def _examples(link: Link, url: str) -> dict[str, str]:
+    return {
+        path: f"curl -X POST '{url}/{path}' -H 'Content-Type: application/json' -d '{body}'"
+        for verb, (path, body) in _EXAMPLES.items()
+        if verb in link.verbs
+    }
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -1,0 +1,130 @@
+"""Activities as Temporal keeps them: what can be told to one, and what can be learnt about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from ringback.domain.callback import ActivityRef
+from ringback.domain.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What Temporal answers to a heartbeat.
+
+    Attributes:
+        cancel_requested: Somebody asked the activity to cancel.
+        paused: An operator paused the activity.
+        reset: An operator reset the activity.
+    """
+
+    cancel_requested: bool
+    paused: bool
+    reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LastFailure:
+    """Why the attempt before the present one ended.
+
+    Attributes:
+        kind: `application`, `timeout`, or what else Temporal calls it.
+        message: As Temporal kept it.
+        type: The application failure's type, if it has one.
+    """
+
+    kind: str
+    message: str
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The activity still waits for its end.
+
+    Attributes:
+        attempt: The present attempt, or the next one while in back-off.
+        is_started: Whether that attempt runs; false while in back-off, or when no worker took it.
+        cancel_requested: Somebody asked it to cancel.
+        paused: An operator paused it.
+        deadline_at: When Temporal times the present attempt out, if it does.
+        last_failure: Why the attempt before ended, if there was one.
+    """
+
+    attempt: int
+    is_started: bool
+    cancel_requested: bool
+    paused: bool
+    deadline_at: datetime | None
+    last_failure: LastFailure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The activity waits no more.
+
+    Attributes:
+        how: `completed`, `failed`, `timed out`, `canceled`, or `workflow …` when the workflow
+            closed over it.
+        at: When, as history has it.
+        identity: Who closed it, as history has it; empty where history names nobody.
+        event_id: The event of history that shows it.
+    """
+
+    how: str
+    at: datetime
+    identity: str
+    event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Temporal has no record of the activity: its workflow was deleted, or never was there.
+
+    Attributes:
+        why: What Temporal said.
+    """
+
+    why: str
+
+
+Whereabouts: TypeAlias = Pending | Ended | Unknown
+
+
+class Activities(Protocol):
+    """Temporal's side of a callback.
+
+    All methods raise `TemporalUnreachableError` when there was no answer, or none that settles it.
+    """
+
+    async def deliver(self, ref: ActivityRef, outcome: Outcome, *, identity: str) -> None:
+        """End the activity with `outcome`, in the name of `identity`.
+
+        Raises:
+            ActivityGoneError: NOT_FOUND; look it up to learn what that means.
+            RefusedByTemporalError: The request cannot be fulfilled as it is.
+            TemporalUnreachableError: No answer; it may have been applied.
+        """
+        ...
+
+    async def heartbeat(self, ref: ActivityRef, details: bytes | None) -> Pulse:
+        """Record a heartbeat; `details` is one JSON value, `None` keeps what was recorded before.
+
+        Raises:
+            ActivityGoneError: The activity has ended, or is between two attempts.
+            RefusedByTemporalError: The request cannot be fulfilled as it is.
+            TemporalUnreachableError: No answer.
+        """
+        ...
+
+    async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
+        """Tell for each, in their order, how it waits; `None` if it does not wait any more.
+
+        Read only, and one request for all the activities of one run.
+        """
+        ...
+
+    async def locate(self, ref: ActivityRef) -> Whereabouts:
+        """Tell how the activity waits or, from history, how it ended."""
+        ...

@@ -1,0 +1,16 @@
+"""Time, which comes in by argument."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time and lets it pass."""
+
+    def now(self) -> datetime:
+        """Return this instant, aware, in UTC."""
+        ...
+
+    async def sleep(self, delay: timedelta) -> None:
+        """Return when `delay` has passed."""
+        ...

@@ -1,0 +1,93 @@
+"""Settings: from `RINGBACK_*` in the environment, then from `ringback.toml`, then these defaults.
+
+Temporal's own connection is not set here but as everywhere else: `TEMPORAL_*` or `temporal.toml`.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_state_path
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from ringback.domain.errors import ConfigurationError
+
+DEFAULT_PORT: Final = 8000
+
+
+class Settings(BaseSettings):
+    """What can be set.
+
+    Attributes:
+        data: The folder for the database and the key on this machine.
+        store: The database: `sqlite:///<path>`; without it, `ringback.db` in `data`.
+        public_url: Where the outside reaches the gateway.
+        keys: The keys that links are signed with, as `<id>:<64 hex digits>`, separated by commas; the first one signs, all
+            verify.
+        keys_file: A file with the same, one key to a line.
+        body_limit: The largest request body that the gateway reads, in bytes.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="RINGBACK_", toml_file="ringback.toml", extra="forbid", frozen=True
+    )
+
+    data: Path = Field(default_factory=lambda: user_state_path("ringback"))
+    store: str | None = None
+    public_url: HttpUrl = HttpUrl(f"http://127.0.0.1:{DEFAULT_PORT}")
+    keys: SecretStr | None = None
+    keys_file: Path | None = None
+    body_limit: int = Field(default=2 * 1024 * 1024, gt=0)
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("sqlite:///"):
+            msg = "only sqlite:///<path> is known"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        if self.store is None:
+            return self.data / "ringback.db"
+        return Path(self.store.removeprefix("sqlite:///"))
+
+    @property
+    def base_url(self) -> str:
+        """`public_url` without a slash at its end."""
+        return str(self.public_url).rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where settings come from, first one first."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        ConfigurationError: A setting cannot be used; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as exc:
+        problems = "; ".join(
+            f"RINGBACK_{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}"
+            for error in exc.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(problems) from exc

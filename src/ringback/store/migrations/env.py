@@ -1,0 +1,12 @@
+"""Run by Alembic: applies the migrations on the connection that `ringback.store.schema` hands over."""
+
+from alembic import context
+
+from ringback.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -1,0 +1,1 @@
+"""The Temporal server, behind `ringback.ports.activities`."""

@@ -1,0 +1,100 @@
+"""History: how an activity ended, and by whom."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
+from temporalio.service import WorkflowService
+
+from ringback.domain.callback import ActivityRef
+from ringback.ports.activities import Ended
+from ringback.temporal.request import TIMEOUT
+
+_ACTIVITY_ENDS: Final = {
+    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: (
+        "completed",
+        "activity_task_completed_event_attributes",
+    ),
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: ("failed", "activity_task_failed_event_attributes"),
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: (
+        "timed out",
+        "activity_task_timed_out_event_attributes",
+    ),
+    EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: (
+        "canceled",
+        "activity_task_canceled_event_attributes",
+    ),
+}
+
+_WORKFLOW_ENDS: Final = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "workflow completed",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "workflow failed",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: "workflow timed out",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: "workflow canceled",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: "workflow terminated",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW: "workflow continued as new",
+}
+
+
+async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | None:
+    """Return how the activity ended; `None` if history shows it scheduled and not ended.
+
+    History is read from its newest event back to the one that scheduled the activity, so that the work does not grow
+    with what happened before.
+
+    Raises:
+        LookupError: History does not show that this activity was ever scheduled.
+        RPCError: The server's answer, untranslated.
+    """
+    ends: dict[int, Ended] = {}
+    closed: Ended | None = None
+    async for event in _newest_first(service, ref):
+        if event.event_type in _ACTIVITY_ENDS:
+            ends.update([_activity_end(event)])
+        elif event.event_type in _WORKFLOW_ENDS:
+            how = _WORKFLOW_ENDS[event.event_type]
+            closed = Ended(how, to_instant(event.event_time), "", event.event_id)
+        elif _schedules(event, ref):
+            return ends.get(event.event_id, closed)
+    msg = f"history has no activity {ref.activity_id!r} scheduled at {ref.scheduled_at.isoformat()}"
+    raise LookupError(msg)
+
+
+def to_instant(timestamp: Timestamp) -> datetime:
+    """Return a protobuf timestamp as the SDK shows it: in UTC, cut to microseconds."""
+    return timestamp.ToDatetime(tzinfo=UTC)
+
+
+def _schedules(event: HistoryEvent, ref: ActivityRef) -> bool:
+    if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+        return False
+    is_same_id = event.activity_task_scheduled_event_attributes.activity_id == ref.activity_id
+    return is_same_id and to_instant(event.event_time) == ref.scheduled_at
+
+
+def _activity_end(event: HistoryEvent) -> tuple[int, Ended]:
+    how, name = _ACTIVITY_ENDS[event.event_type]
+    attributes = getattr(event, name)
+    # A time-out is nobody's doing: its event has no identity.
+    identity = getattr(attributes, "identity", "")
+    ended = Ended(how, to_instant(event.event_time), identity, event.event_id)
+    return attributes.scheduled_event_id, ended
+
+
+async def _newest_first(service: WorkflowService, ref: ActivityRef) -> AsyncIterator[HistoryEvent]:
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=ref.namespace,
+        execution=WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id),
+    )
+    while True:
+        page = await service.get_workflow_execution_history_reverse(request, timeout=TIMEOUT)
+        for event in page.history.events:
+            yield event
+        if not page.next_page_token:
+            return
+        request.next_page_token = page.next_page_token

@@ -1,0 +1,44 @@
+"""Payloads: the outside's JSON, relayed as it came, through the user's codec."""
+
+import json
+from typing import Final
+
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.failure.v1 import Failure
+from temporalio.common import RawValue
+from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
+
+from ringback.domain.outcome import Failed
+
+_JSON: Final = {"encoding": b"json/plain"}
+
+
+def raw_json(body: bytes) -> RawValue:
+    """Return a value that every payload converter passes through: JSON bytes as Temporal keeps them."""
+    return RawValue(Payload(metadata=_JSON, data=body))
+
+
+async def to_payloads(converter: DataConverter, body: bytes | None) -> Payloads | None:
+    """Return one payload for one JSON value; `None` for nothing."""
+    if body is None:
+        return None
+    return Payloads(payloads=await converter.encode([raw_json(body)]))
+
+
+async def to_failure(converter: DataConverter, failed: Failed) -> Failure:
+    """Return an application failure exactly as it was given."""
+    failure = Failure()
+    await converter.encode_failure(to_exception(failed), failure)
+    return failure
+
+
+def to_exception(failed: Failed) -> ApplicationError:
+    """Return the error that an activity would raise to fail in the same way."""
+    return ApplicationError(
+        failed.message,
+        *(raw_json(json.dumps(detail).encode()) for detail in json.loads(failed.details or b"[]")),
+        type=failed.type,
+        non_retryable=failed.non_retryable,
+        next_retry_delay=failed.next_retry_delay,
+    )

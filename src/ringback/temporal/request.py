@@ -1,0 +1,26 @@
+"""How requests to the server are made."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from temporalio.service import RPCError
+
+from ringback.temporal.translate import to_error
+
+TIMEOUT: Final = timedelta(seconds=10)
+"""For how long a request may take: shorter than a delivery's lease."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what the server says as one of Ringback's errors.
+
+    The SDK is never asked to retry by itself: it would hide that an earlier try was applied, and the deliverer has its own
+    back-off.
+    """
+    try:
+        yield
+    except (RPCError, RuntimeError) as exc:
+        raise to_error(exc) from exc

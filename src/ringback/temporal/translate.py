@@ -1,0 +1,43 @@
+"""What the server answers, in Ringback's errors: one table."""
+
+from typing import Final
+
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.service import RPCError, RPCStatusCode
+
+from ringback.domain.errors import (
+    ActivityGoneError,
+    RefusedByTemporalError,
+    RingbackError,
+    TemporalUnreachableError,
+)
+
+ERRORS: Final[dict[RPCStatusCode, type[RingbackError]]] = {
+    RPCStatusCode.NOT_FOUND: ActivityGoneError,
+    RPCStatusCode.INVALID_ARGUMENT: RefusedByTemporalError,
+    RPCStatusCode.FAILED_PRECONDITION: RefusedByTemporalError,
+    RPCStatusCode.UNIMPLEMENTED: RefusedByTemporalError,
+}
+"""What is not listed here may pass: it is `TemporalUnreachableError`."""
+
+_TOO_LARGE: Final = "larger than max"
+
+
+def to_error(exc: RPCError | RuntimeError) -> RingbackError:
+    """Return the error that stands for what a request to the server raised.
+
+    A client that cannot connect raises `RuntimeError`; everything that the server says is an `RPCError`.
+    """
+    if not isinstance(exc, RPCError):
+        return TemporalUnreachableError(f"Temporal cannot be reached: {exc}")
+    if exc.status is RPCStatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in exc.message:
+        return RefusedByTemporalError(exc.message)
+    if exc.status is RPCStatusCode.NOT_FOUND and _is_about_the_namespace(exc):
+        return RefusedByTemporalError(exc.message)
+    wanted = ERRORS.get(exc.status, TemporalUnreachableError)
+    return wanted(f"{exc.status.name}: {exc.message}")
+
+
+def _is_about_the_namespace(exc: RPCError) -> bool:
+    details = exc.grpc_status.details
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)

@@ -1,0 +1,1 @@
+"""Inside an activity: ask the outside, and go to sleep until it answers."""

@@ -1,0 +1,47 @@
+"""An answer that is already there, as the activity returns or raises it."""
+
+import json
+from typing import Any, TypeVar, cast
+
+from temporalio import activity
+from temporalio.api.common.v1 import Payload
+from temporalio.exceptions import ApplicationError
+
+from ringback.domain.outcome import Completed, Failed, Outcome
+
+T = TypeVar("T")
+
+
+def return_or_raise(outcome: Outcome, result_type: type[T]) -> T:
+    """Return the result as `result_type`, or raise the failure.
+
+    Raises:
+        ApplicationError: The answer is a failure, exactly as it was given.
+    """
+    match outcome:
+        case Completed(None):
+            return cast("T", None)
+        case Completed(bytes() as result):
+            return _decoded(result, result_type)
+        case Failed():
+            raise _to_exception(outcome)
+        case _:
+            msg = f"{outcome} is not handed to an attempt"
+            raise AssertionError(msg)
+
+
+def _decoded(result: bytes, result_type: type[T]) -> T:
+    payload = Payload(metadata={"encoding": b"json/plain"}, data=result)
+    (value,) = activity.payload_converter().from_payloads([payload], [result_type])
+    return cast("T", value)
+
+
+def _to_exception(failed: Failed) -> ApplicationError:
+    details: list[Any] = json.loads(failed.details or b"[]")
+    return ApplicationError(
+        failed.message,
+        *details,
+        type=failed.type,
+        non_retryable=failed.non_retryable,
+        next_retry_delay=failed.next_retry_delay,
+    )

@@ -1,0 +1,40 @@
+"""The callback, as the activity's author meets it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ringback.domain.ids import CallbackId
+from ringback.domain.link import ALL_VERBS, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What an activity gives to the outside party.
+
+    It is the same over all attempts of the activity: same id, same link.
+
+    Attributes:
+        id: `cb_…`; fit as an idempotency key for the request to the outside party.
+        deadline_at: When Temporal times this attempt out, as far as its options tell; in UTC.
+        is_submitted: Whether the outside party was asked already, by this attempt or one before.
+    """
+
+    id: CallbackId
+    deadline_at: datetime | None
+    is_submitted: bool
+    _to_url: Callable[[frozenset[Verb]], str] = field(repr=False, compare=False)
+
+    @property
+    def url(self) -> str:
+        """The link, as a URL: whoever holds it may answer. Keep it out of logs."""
+        return self._to_url(ALL_VERBS)
+
+    def url_for(self, *verbs: Verb) -> str:
+        """Return a link that allows only `verbs`.
+
+        Example:
+            >>> callback.url_for(Verb.HEARTBEAT, Verb.VIEW)
+            'https://…/c/…'
+        """
+        return self._to_url(frozenset(verbs))

@@ -1,0 +1,145 @@
+"""What a wired worker has at hand while its activities run."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio import activity
+
+from ringback.core.open import Opening
+from ringback.domain import callback as domain
+from ringback.domain.callback import ActivityRef, Wish
+from ringback.domain.errors import NotWiredError, UnsupportedActivityError
+from ringback.domain.ids import CallbackId
+from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
+from ringback.worker.callback import Callback
+
+_LINK_GRACE: Final = timedelta(days=30)
+"""For how long after the activity's end its link still tells what became of it."""
+
+_LINK_LIFETIME: Final = timedelta(days=365)
+"""How long a link is good when the activity has no schedule-to-close time-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRuntime:
+    """Opens callbacks for the activities of one worker.
+
+    Attributes:
+        opening: The core's side of it.
+        keyring: What signs the links.
+        public_url: Where the outside reaches the gateway, without a slash at its end.
+        new_callback_id: Makes an id.
+        loop: The worker's event loop, for activities that run in threads.
+    """
+
+    opening: Opening
+    keyring: Keyring
+    public_url: str
+    new_callback_id: Callable[[], CallbackId]
+    loop: asyncio.AbstractEventLoop
+
+    async def open(self, info: activity.Info) -> domain.Callback:
+        """Return the callback of the activity that `info` describes, committed."""
+        return await self.opening.open(self._to_wish(info))
+
+    def to_public(self, opened: domain.Callback) -> Callback:
+        """Return `opened` as the activity's author meets it."""
+        return Callback(
+            id=opened.id,
+            deadline_at=opened.deadline_at,
+            is_submitted=opened.submitted_at is not None,
+            _to_url=lambda verbs: self._url(opened, verbs),
+        )
+
+    def _url(self, opened: domain.Callback, verbs: frozenset[Verb]) -> str:
+        link = Link(opened.id, verbs & opened.verbs, opened.link_expires_at, opened.key_id)
+        return f"{self.public_url}/c/{self.keyring.sign(link)}"
+
+    def _to_wish(self, info: activity.Info) -> Wish:
+        ref = to_ref(info)
+        lifetime = info.schedule_to_close_timeout
+        lives_for = _LINK_LIFETIME if lifetime is None else lifetime + _LINK_GRACE
+        return Wish(
+            id=self.new_callback_id(),
+            ref=ref,
+            workflow_type=info.workflow_type or "",
+            activity_type=info.activity_type,
+            task_queue=info.task_queue,
+            attempt=info.attempt,
+            deadline_at=_deadline(info),
+            verbs=ALL_VERBS,
+            key_id=self.keyring.signing,
+            link_expires_at=info.scheduled_time + lives_for,
+        )
+
+
+_current: ContextVar[WorkerRuntime] = ContextVar("ringback_worker_runtime")
+
+
+@contextmanager
+def runtime_set(runtime: WorkerRuntime) -> Iterator[None]:
+    """Let the activities of a worker that runs in the block find `runtime`.
+
+    They run in tasks that descend from the worker's own, and so inherit its context; the SDK passes it on to threads.
+    """
+    token = _current.set(runtime)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def get_runtime() -> WorkerRuntime:
+    """Return the runtime of the worker that runs this activity.
+
+    Raises:
+        NotWiredError: No activity runs here, or its worker has no `RingbackPlugin`.
+    """
+    runtime = _current.get(None)
+    if runtime is None or not activity.in_activity():
+        msg = (
+            "no Ringback here: call this in an activity (async def, or in a thread) of a worker "
+            "whose client was connected with plugins=[RingbackPlugin()]"
+        )
+        raise NotWiredError(msg)
+    return runtime
+
+
+def to_ref(info: activity.Info) -> ActivityRef:
+    """Return which activity `info` describes.
+
+    Raises:
+        UnsupportedActivityError: It is a local or a standalone activity.
+    """
+    if info.is_local:
+        msg = (
+            "a local activity cannot wait for a callback: Temporal never ends it and its workflow "
+            "hangs; run it with workflow.execute_activity"
+        )
+        raise UnsupportedActivityError(msg)
+    if info.workflow_id is None or info.workflow_run_id is None:
+        msg = (
+            "an activity without a workflow cannot wait for a callback yet; start it in a workflow"
+        )
+        raise UnsupportedActivityError(msg)
+    return ActivityRef(
+        namespace=info.namespace,
+        workflow_id=info.workflow_id,
+        run_id=info.workflow_run_id,
+        activity_id=info.activity_id,
+        scheduled_at=info.scheduled_time,
+    )
+
+
+def _deadline(info: activity.Info) -> datetime | None:
+    ends = []
+    if info.schedule_to_close_timeout:
+        ends.append(info.scheduled_time + info.schedule_to_close_timeout)
+    if info.start_to_close_timeout:
+        ends.append(info.started_time + info.start_to_close_timeout)
+    return min(ends, default=None)

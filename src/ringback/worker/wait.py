@@ -1,0 +1,128 @@
+"""`wait_for_callback` and `open_callback`: what an activity calls.
+
+Inside both, the order is: commit the callback, submit, commit that it was submitted, go asynchronous. An attempt that
+finds all of this done before goes asynchronous at once; one that finds the answer ends with it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+from temporalio import activity
+
+from ringback.worker.answer import return_or_raise
+from ringback.worker.callback import Callback
+from ringback.worker.runtime import WorkerRuntime, get_runtime
+
+T = TypeVar("T")
+
+
+async def wait_for_callback(
+    submit: Callable[[Callback], Awaitable[None]], result_type: type[T]
+) -> T:
+    """Ask the outside party with `submit`, and end the activity with its answer.
+
+    In most runs it does not return: the attempt ends as completing asynchronously, no worker is kept busy, and the answer
+    goes from the gateway to the workflow. When the answer is already there (it came early, or between two attempts) it is
+    returned as `result_type`, or raised. A later attempt finds the same callback, and does not submit again once `submit`
+    has returned. A `submit` that raises fails the attempt, as any activity code does; the next attempt submits again, with the
+    same callback, so pass `callback.id` on as an idempotency key.
+
+    Args:
+        submit: Gets the callback, committed, and hands its `url` to the outside party.
+        result_type: What the activity returns: the answer's JSON is read as this type.
+
+    Raises:
+        ApplicationError: The answer that is already there is a failure.
+        NotWiredError: The worker has no `RingbackPlugin`.
+        UnsupportedActivityError: The activity is local, or has no workflow.
+        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+
+    Example:
+        >>> async def submit(callback: Callback) -> None:
+        ...     await psp.post("/charges", json={"notify": callback.url})
+        >>> return await wait_for_callback(submit, Receipt)
+    """
+    runtime, info = get_runtime(), activity.info()
+    opened = await runtime.open(info)
+    answer = await runtime.opening.take_answer(opened, info.attempt)
+    if answer is not None:
+        return return_or_raise(answer, result_type)
+    callback = runtime.to_public(opened)
+    if not callback.is_submitted:
+        await submit(callback)
+        await runtime.opening.mark_submitted(callback.id)
+    activity.raise_complete_async()
+
+
+def wait_for_callback_sync(submit: Callable[[Callback], None], result_type: type[T]) -> T:
+    """Do what `wait_for_callback` does, in an activity that runs in a thread.
+
+    `submit` runs in the activity's own thread. See `wait_for_callback` for all else.
+
+    Raises:
+        ApplicationError: The answer that is already there is a failure.
+        NotWiredError: The worker has no `RingbackPlugin`.
+        UnsupportedActivityError: The activity is local, or has no workflow.
+        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+    """
+    runtime, info = get_runtime(), activity.info()
+    opened = _in_loop(runtime, runtime.open(info))
+    answer = _in_loop(runtime, runtime.opening.take_answer(opened, info.attempt))
+    if answer is not None:
+        return return_or_raise(answer, result_type)
+    callback = runtime.to_public(opened)
+    if not callback.is_submitted:
+        submit(callback)
+        _in_loop(runtime, runtime.opening.mark_submitted(callback.id))
+    activity.raise_complete_async()
+
+
+@asynccontextmanager
+async def open_callback() -> AsyncIterator[Callback]:
+    """Open the activity's callback for the block, and go asynchronous at its end.
+
+    The lower form of `wait_for_callback`: the block is the submit, and asks `callback.is_submitted` itself. An answer that
+    is already there is delivered for it. An error raised in the block fails the attempt; a `return` in the block is
+    discarded. An activity that returns something ends with `activity.raise_complete_async()` after the block, for the type
+    checker; it is not reached.
+
+    Raises:
+        NotWiredError: The worker has no `RingbackPlugin`.
+        UnsupportedActivityError: The activity is local, or has no workflow.
+        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+
+    Example:
+        >>> async with open_callback() as callback:
+        ...     if not callback.is_submitted:
+        ...         await ask(callback.url)
+        >>> activity.raise_complete_async()
+    """
+    runtime = get_runtime()
+    callback = runtime.to_public(await runtime.open(activity.info()))
+    yield callback
+    if not callback.is_submitted:
+        await runtime.opening.mark_submitted(callback.id)
+    activity.raise_complete_async()
+
+
+@contextmanager
+def open_callback_sync() -> Iterator[Callback]:
+    """Do what `open_callback` does, in an activity that runs in a thread.
+
+    Raises:
+        NotWiredError: The worker has no `RingbackPlugin`.
+        UnsupportedActivityError: The activity is local, or has no workflow.
+        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+    """
+    runtime = get_runtime()
+    callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info())))
+    yield callback
+    if not callback.is_submitted:
+        _in_loop(runtime, runtime.opening.mark_submitted(callback.id))
+    activity.raise_complete_async()
+
+
+def _in_loop(runtime: WorkerRuntime, work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run_coroutine_threadsafe(work, runtime.loop).result()
