@@ -1,6 +1,7 @@
 """Ringback lets anyone outside a Temporal worker finish a Temporal activity.
 
-Importing it is light, and safe in a file that defines workflows: each name is loaded when it is first used.
+Importing it is light, and safe in a file that defines workflows: each name is loaded when it is
+first used.
 """
 
 from importlib import import_module

@@ -27,8 +27,8 @@ class Settings(BaseSettings):
         data: The folder for the database and the key on this machine.
         store: The database: `sqlite:///<path>`; without it, `ringback.db` in `data`.
         public_url: Where the outside reaches the gateway.
-        keys: The keys that links are signed with, as `<id>:<64 hex digits>`, separated by commas; the first one signs, all
-            verify.
+        keys: The keys that links are signed with, as `<id>:<64 hex digits>`, separated by commas;
+            the first one signs, all verify.
         keys_file: A file with the same, one key to a line.
         body_limit: The largest request body that the gateway reads, in bytes.
     """
@@ -65,13 +65,13 @@ class Settings(BaseSettings):
         return str(self.public_url).rstrip("/")
 
     @classmethod
-    def settings_customise_sources(
+    def settings_customise_sources(  # noqa: PLR0917 - pydantic-settings' own signature
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Say where settings come from, first one first."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -35,7 +35,7 @@ from ringback.worker.runtime import WorkerRuntime
 
 @asynccontextmanager
 async def worker_runtime(
-    client: Client, settings: Settings | None, identity: str, loop: asyncio.AbstractEventLoop
+    client: Client, settings: Settings | None, *, identity: str
 ) -> AsyncIterator[WorkerRuntime]:
     """Open what a worker's activities need, for the block.
 
@@ -54,7 +54,7 @@ async def worker_runtime(
                 keyring=load_keyring(settings),
                 public_url=settings.base_url,
                 new_callback_id=callback_ids(clock),
-                loop=loop,
+                loop=asyncio.get_running_loop(),
             )
 
 
@@ -89,5 +89,5 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
             body_limit=settings.body_limit,
         )
         health = Health(store, lambda: is_reachable(client))
-        async with running(deliverer, Sweeper(store, store, activities, clock), accepting):
+        async with running(deliverer, Sweeper(store, store, activities, clock=clock), accepting):
             yield create_app(gateway, health)

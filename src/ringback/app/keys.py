@@ -13,8 +13,8 @@ from ringback.settings import Settings
 def load_keyring(settings: Settings) -> Keyring:
     """Return the keys that links are signed with.
 
-    Given keys are used. Without them, a key is made when the store is first used, beside it and readable by its owner only: a
-    local store's key is as local as the store.
+    Given keys are used. Without them, a key is made when the store is first used, beside it and
+    readable by its owner only: a local store's key is as local as the store.
 
     Raises:
         ConfigurationError: The keys cannot be read, or a key file is open to others.
@@ -37,7 +37,7 @@ def _make_once(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        # A link fails if the file is there: of several processes that start at once, one makes the key.
+        # A link fails if the file is there: of several that start at once, one makes the key.
         os.link(mine, path)
     except FileExistsError:
         pass

@@ -1,6 +1,5 @@
 """`RingbackPlugin`: what makes a worker able to wait for the outside."""
 
-import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -14,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class RingbackPlugin(SimplePlugin):
-    """Wires Ringback into every worker of a client: `Client.connect(…, plugins=[RingbackPlugin()])`.
+    """Wires Ringback into all workers of a client: `Client.connect(…, plugins=[RingbackPlugin()])`.
 
-    While a worker runs, its activities find the store, the keys and the gateway's address that the settings name
-    (`RINGBACK_*`, `ringback.toml`). A worker whose store cannot be reached fails at its start, with the reason.
+    While a worker runs, its activities find the store, the keys and the gateway's address that the
+    settings name (`RINGBACK_*`, `ringback.toml`). A worker whose store cannot be reached fails at
+    its start, with the reason.
     """
 
     def __init__(self, settings: "Settings | None" = None) -> None:
@@ -37,8 +37,7 @@ class RingbackPlugin(SimplePlugin):
         from ringback.worker.runtime import runtime_set  # noqa: PLC0415 - see above
 
         identity = worker.config().get("identity") or worker.client.identity
-        loop = asyncio.get_running_loop()
-        async with worker_runtime(worker.client, self._settings, identity, loop) as runtime:
+        async with worker_runtime(worker.client, self._settings, identity=identity) as runtime:
             with runtime_set(runtime):
                 await next(worker)
 

@@ -41,7 +41,7 @@ async def stop_requested() -> None:
 
 
 def set_up_logging() -> None:
-    """Log to standard error: a line for each record, as text or, with `RINGBACK_LOG=json`, as JSON."""
+    """Log to standard error, a line a record: text or, with `RINGBACK_LOG=json`, JSON."""
     handler = logging.StreamHandler(sys.stderr)
     is_json = os.environ.get("RINGBACK_LOG") == "json"
     handler.setFormatter(_JsonLines() if is_json else _TextLines())

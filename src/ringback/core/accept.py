@@ -1,7 +1,7 @@
 """Accept: keep the first outcome of a callback, durably, and say so."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,7 +64,8 @@ class Accepting:
     async def accept(self, callback_id: CallbackId, outcome: Outcome) -> Receipt:
         """Keep `outcome` if it is the first for its callback.
 
-        When it returns, the outcome is committed. The same answer again gets the same receipt, marked as a duplicate.
+        When it returns, the outcome is committed. The same answer again gets the same receipt,
+        marked as a duplicate.
 
         Raises:
             UnknownCallbackError: There is no such callback.

@@ -38,8 +38,8 @@ LONGEST_REST: Final = timedelta(seconds=1)
 class Deliverer:
     """Claims accepted outcomes, brings each to Temporal, and settles it.
 
-    It may be killed at any moment: what it had claimed is claimed again when the lease has passed, and the identity in
-    history shows whether it had been applied.
+    It may be killed at any moment: what it had claimed is claimed again when the lease has passed,
+    and the identity in history shows whether it had been applied.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Deliverer:
         jitter: Callable[[], float],
         owner: str,
     ) -> None:
-        """Deliver from `queue` to `activities` in the name of `owner`; tell `verdicts` of each end."""
+        """Deliver from `queue` to `activities` as `owner`; tell `verdicts` of each end."""
         self._queue = queue
         self._activities = activities
         self._verdicts = verdicts

@@ -17,7 +17,8 @@ _LARGEST: Final = 256
 class GroupCommit(Generic[T, R]):
     """Gathers items while a commit is under way, and commits them together next.
 
-    A lone item waits for nothing, and under load the cost of a commit is shared by all who came meanwhile.
+    A lone item waits for nothing, and under load the cost of a commit is shared by all who came
+    meanwhile.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Heartbeat: pass the outside party's sign of life on to Temporal, and tell it what Temporal says."""
+"""Heartbeat: pass a sign of life on to Temporal, and tell the outside what Temporal says."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

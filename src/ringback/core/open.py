@@ -8,7 +8,7 @@ from ringback.core.service import running
 from ringback.core.verdict import has_ended_with
 from ringback.domain.callback import Callback, State, Wish
 from ringback.domain.ids import CallbackId
-from ringback.domain.outcome import Canceled, Failed, Outcome
+from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.ports.activities import Activities
 from ringback.ports.store import CallbackStore, DeliveryQueue, Settlement
 
@@ -52,11 +52,11 @@ class Opening:
         """Commit that the outside party was asked: no later attempt asks again."""
         await self._submits.submit(callback_id)
 
-    async def take_answer(self, callback: Callback, attempt: int) -> Outcome | None:
+    async def take_answer(self, callback: Callback, attempt: int) -> Completed | Failed | None:
         """Return the outcome that this attempt must end with; `None` to go asynchronous.
 
-        Until the hand-over's time is up nobody else delivers it. A cancellation is not handed over: only Temporal can
-        apply it.
+        Until the hand-over's time is up nobody else delivers it. A cancellation is not handed
+        over: only Temporal can apply it.
         """
         accepted = callback.accepted
         if accepted is None or isinstance(accepted.outcome, Canceled):
@@ -69,7 +69,7 @@ class Opening:
         return accepted.outcome if was_given else None
 
     async def _has_ended_an_attempt(self, callback: Callback, attempt: int) -> bool:
-        """Settle a failure that an earlier attempt took and ended with, if Temporal shows that it did."""
+        """Settle a failure that an earlier attempt ended with, if Temporal shows that it did."""
         accepted = callback.accepted
         if accepted is None or callback.state is not State.ACCEPTED:
             return False

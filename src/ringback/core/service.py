@@ -1,7 +1,7 @@
 """Services: loops that run beside the program, with an owner each.
 
-A service returns only by being canceled, and a single bad item never ends it. This is the one module
-that may start tasks and catch every exception.
+A service returns only by being canceled, and a single bad item never ends it. This is the one
+module that may start tasks and catch every exception.
 """
 
 import asyncio

@@ -27,7 +27,7 @@ class Sweeper:
     """
 
     def __init__(
-        self, store: CallbackStore, index: CallbackIndex, activities: Activities, clock: Clock
+        self, store: CallbackStore, index: CallbackIndex, activities: Activities, *, clock: Clock
     ) -> None:
         """Walk the callbacks of `index`, ask `activities`, and close in `store`."""
         self._store = store

@@ -16,7 +16,8 @@ class View:
     Attributes:
         callback: The callback.
         pending: The activity, while it waits.
-        is_live: Whether Temporal was asked and answered; if not, `pending` is `None` and tells nothing.
+        is_live: Whether Temporal was asked and answered; if not, `pending` is `None` and tells
+            nothing.
     """
 
     callback: Callback

@@ -32,7 +32,7 @@ class Verdicts:
     async def wait(
         self, callback_id: CallbackId, store: CallbackStore, clock: Clock, *, within: timedelta
     ) -> Callback:
-        """Return the callback once its outcome has ended, or as it stands when `within` has passed."""
+        """Return the callback once its outcome has ended, or as it stands after `within`."""
         event = asyncio.Event()
         self._waiting[callback_id].add(event)
         give_up_at = clock.now() + within

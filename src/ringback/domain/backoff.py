@@ -10,11 +10,13 @@ LONGEST: Final = timedelta(seconds=5)
 def backoff(tries: int, *, jitter: float) -> timedelta:
     """Return the wait after `tries` failed tries: doubling, bounded, and spread by chance.
 
-    Half of the wait is fixed and half is spread, so that many that failed together do not return together.
+    Half of the wait is fixed and half is spread, so that many that failed together do not return
+    together.
 
     Args:
         tries: How many tries have failed, from 1.
         jitter: Chance, from 0 to 1.
     """
-    full = min(LONGEST, FIRST * 2 ** min(tries - 1, 16))
+    doubled: timedelta = FIRST * 2 ** min(tries - 1, 16)
+    full = min(LONGEST, doubled)
     return full / 2 + full / 2 * jitter

@@ -40,7 +40,8 @@ VERDICTS: Final = MOVES[State.ACCEPTED]
 class ActivityRef:
     """Which activity execution a callback belongs to: the same over all its attempts.
 
-    Activity ids alone recur, within a run and after continue-as-new; with the run and the scheduled time they do not.
+    Activity ids alone recur, within a run and after continue-as-new; with the run and the
+    scheduled time they do not.
 
     Attributes:
         namespace: Temporal's namespace.
@@ -120,7 +121,8 @@ class Callback:
     Attributes:
         id: `cb_…`, the same over all attempts.
         ref: The activity.
-        round: 1, and one more for each question that a delivered retryable failure made Temporal ask anew.
+        round: 1, and one more for each question that a delivered retryable failure made Temporal
+            ask anew.
         state: Where it stands; see `MOVES`.
         workflow_type: For people who look at the list.
         activity_type: For people who look at the list.

@@ -19,8 +19,9 @@ RingbackError
     ├── StoreUnavailableError
     └── TemporalUnreachableError
 
-The two branches exist because a caller has two choices. This module knows nothing of HTTP or of exit
-codes: `gateway/replies.py` and `cli/exits.py` each have one table, and a test holds both complete.
+The two branches exist because a caller has two choices. This module knows nothing of HTTP or of
+exit codes: `gateway/replies.py` and `cli/exits.py` each have one table, and a test holds both
+complete.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class ActivityGoneError(FinalError):
 
 
 class RefusedByTemporalError(FinalError):
-    """Temporal refused the request itself and the activity stays as it was; the message is its own."""
+    """Temporal refused the request and the activity stays as it was; the message is its own."""
 
 
 class IllegalMoveError(FinalError):

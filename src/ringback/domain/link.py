@@ -1,7 +1,8 @@
 """Links: signed capabilities for one callback.
 
-A link says which callback, which verbs, until when, and which key signed it. It carries no task token: a token can be
-edited to complete any activity of its namespace, a link cannot be edited at all.
+A link says which callback, which verbs, until when, and which key signed it. It carries no task
+token: a token can be edited to complete any activity of its namespace, a link cannot be edited at
+all.
 """
 
 import binascii
@@ -58,8 +59,8 @@ _NO_KEY: Final = bytes(KEY_BYTES)
 class Keyring:
     """The keys that links are signed and verified with.
 
-    Several keys verify, one signs. To rotate: add a key, make it the signing one, and drop the old one when its links have
-    expired.
+    Several keys verify, one signs. To rotate: add a key, make it the signing one, and drop the old
+    one when its links have expired.
     """
 
     def __init__(self, keys: Mapping[str, bytes], *, signing: str) -> None:
@@ -77,7 +78,7 @@ class Keyring:
         self.signing = signing
 
     def sign(self, link: Link) -> str:
-        """Return the text of `link`, signed with the key it names, or with today's if that one was dropped."""
+        """Return `link` as text, signed with the key it names, or today's if that was dropped."""
         key_id = link.key_id if link.key_id in self._keys else self.signing
         body = f"{key_id}.{_to_text(_pack(link))}"
         return f"{body}.{_to_text(self._signature(key_id, body))}"
@@ -85,7 +86,8 @@ class Keyring:
     def verify(self, text: str, *, verb: Verb, now: datetime) -> Link:
         """Return what the link `text` says, if it is good for `verb` at `now`.
 
-        Total: whatever the text, it returns or raises `UnknownCallbackError`, nothing else. The signature is computed and
+        Total: whatever the text, it returns or raises `UnknownCallbackError`, nothing else. The
+            signature is computed and
         compared in constant time before anything in the link is looked at.
 
         Raises:

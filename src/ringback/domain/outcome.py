@@ -1,7 +1,7 @@
 """Outcomes: the terminal answers, exactly as the outside gave them.
 
-Results and details stay the JSON bytes that came in: they are checked at the edge and relayed to Temporal as a ready
-payload, never parsed and written anew.
+Results and details stay the JSON bytes that came in: they are checked at the edge and relayed to
+Temporal as a ready payload, never parsed and written anew.
 """
 
 import json
@@ -31,7 +31,8 @@ class Failed:
         type: For code: the retry policy's non-retryable types and the workflow's handlers match it.
         non_retryable: Whether Temporal must not run the activity again.
         details: A JSON array, one item for each detail; `None` is no details.
-        next_retry_delay: How long Temporal waits before the next attempt, instead of its own back-off.
+        next_retry_delay: How long Temporal waits before the next attempt, instead of its own
+            back-off.
     """
 
     message: str
@@ -65,7 +66,8 @@ KINDS: Final[dict[type[Outcome], str]] = {
 def is_same_answer(one: Outcome, other: Outcome) -> bool:
     """Tell whether two outcomes say the same.
 
-    JSON is compared by meaning: white space and the order of keys do not count, but `1`, `1.0` and `true` differ.
+    JSON is compared by meaning: white space and the order of keys do not count, but `1`, `1.0` and
+    `true` differ.
     """
     return one == other or _meaning(one) == _meaning(other)
 

@@ -11,7 +11,7 @@ _WAIT: Final = re.compile(r"""(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])
 
 
 def wanted_wait(prefer: Iterable[str]) -> timedelta:
-    """Return how long the sender wants to wait, at most `LONGEST_WAIT`; zero if it said nothing clear."""
+    """Return how long the sender wants to wait, at most `LONGEST_WAIT`; zero if it does not."""
     found = _WAIT.search(",".join(prefer))
     if found is None:
         return timedelta(0)

@@ -93,7 +93,7 @@ class Gateway:
             receipt = await self.accepting.accept(link.callback_id, outcome)
             wait = wanted_wait(request.headers.getlist("prefer"))
             state = await self._state_within(wait, receipt)
-            return self._receipt(request, receipt, state, wait)
+            return self._receipt(request, receipt, state, waited=wait)
 
         return answer
 
@@ -107,7 +107,7 @@ class Gateway:
         return callback.state
 
     def _receipt(
-        self, request: Request, receipt: Receipt, state: State, wait: timedelta
+        self, request: Request, receipt: Receipt, state: State, *, waited: timedelta
     ) -> Response:
         is_settled = receipt.is_duplicate or state is State.APPLIED
         return JSONResponse(
@@ -119,7 +119,7 @@ class Gateway:
                 "status_url": self._url(request),
             },
             status_code=200 if is_settled else 202,
-            headers={"preference-applied": f"wait={wait.seconds}"} if wait else {},
+            headers={"preference-applied": f"wait={waited.seconds}"} if waited else {},
         )
 
     def _verify(self, request: Request, verb: Verb) -> Link:

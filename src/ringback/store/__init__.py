@@ -1,1 +1,1 @@
-"""The database, behind `ringback.ports.store`: written once, for the dialects that Ringback knows."""
+"""The database, behind `ringback.ports.store`: written once for all dialects."""

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ringback.domain.errors import StoreUnavailableError
@@ -22,7 +23,7 @@ class Database:
         """Use `engine`; where the database has no clock of its own worth using, `clock` rules."""
         self._engine = engine
         self._clock = clock
-        # SQLite takes one writer at a time. Queueing here costs nothing; queueing there means polling.
+        # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
         self._one_writer = asyncio.Lock()
 
     @property
@@ -65,7 +66,7 @@ class Database:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, TimeoutError, OSError) as exc:
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as exc:
         # The statement and its parameters stay out of the message: they hold payloads.
         cause = getattr(exc, "orig", None) or exc
         msg = f"the database is not available: {cause}"

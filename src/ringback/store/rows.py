@@ -1,7 +1,6 @@
 """Rows, and the domain's values that they stand for."""
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -81,14 +80,13 @@ def to_event(row: AnyRow) -> Event:
 
 def to_callback(row: AnyRow) -> Callback:
     """Return the callback of a row of `callbacks` joined with its outcome, if it has one."""
-    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
     return Callback(
         id=CallbackId(row.id),
         ref=ActivityRef(
             row.namespace, row.workflow_id, row.run_id, row.activity_id, row.scheduled_at
         ),
         round=row.round,
-        state=_state(values),
+        state=_state(row),
         workflow_type=row.workflow_type,
         activity_type=row.activity_type,
         task_queue=row.task_queue,
@@ -105,10 +103,10 @@ def to_callback(row: AnyRow) -> Callback:
     )
 
 
-def _state(values: Mapping[str, Any]) -> State:
-    if values["state"] is not None:
-        return State(values["state"])
-    return State.OPEN if values["expired_because"] is None else State.EXPIRED
+def _state(row: AnyRow) -> State:
+    if row.state is not None:
+        return State(row.state)
+    return State.OPEN if row.expired_because is None else State.EXPIRED
 
 
 def _accepted(row: AnyRow) -> Accepted | None:

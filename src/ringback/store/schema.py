@@ -18,7 +18,8 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 async def upgrade(database: Database) -> None:
     """Bring the schema of `database` up to this program, in one transaction.
 
-    Several processes may do it at once: the first one does the work, the others wait and find it done.
+    Several processes may do it at once: the first one does the work, the others wait and find it
+    done.
 
     Raises:
         ConfigurationError: The database was written by a newer Ringback.
@@ -35,6 +36,6 @@ def _upgrade(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
-        msg = f"the database has schema {current!r}, which this Ringback does not know: upgrade Ringback"
+        msg = f"the database's schema {current!r} is newer than this Ringback: upgrade Ringback"
         raise ConfigurationError(msg)
     command.upgrade(config, "head")

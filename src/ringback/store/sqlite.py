@@ -38,6 +38,6 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A transaction that begins as a reader and then writes may fail at once instead of waiting its turn.
+    # What begins as a reader and then writes may fail at once instead of waiting its turn.
     is_reader = connection.get_execution_options().get("ringback_reads", False)
     connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")

@@ -24,16 +24,16 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware instant, kept as whole microseconds since 1970 in UTC: exact, and sorted, everywhere."""
+    """An aware instant, kept as whole microseconds since 1970 in UTC: exact and sorted."""
 
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
         """Turn an instant into microseconds."""
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class's
         """Turn microseconds into an instant."""
         return None if value is None else _EPOCH + value * _MICROSECOND
 

@@ -35,11 +35,12 @@ _STARTED: Final = frozenset({
 class TemporalActivities:
     """`Activities` through a client of the SDK.
 
-    The raw service is used, since only there each call has an identity of its own, which history keeps.
+    The raw service is used, since only there each call has an identity of its own, which history
+    keeps.
     """
 
     def __init__(self, client: Client) -> None:
-        """Use the connection and the data converter of `client`; the namespace is each activity's own."""
+        """Use the connection and the converter of `client`; each activity has its own namespace."""
         self._service = client.workflow_service
         self._converter = client.data_converter
         self._identity = client.identity
@@ -119,7 +120,11 @@ class TemporalActivities:
         ]
 
     async def locate(self, ref: ActivityRef) -> Whereabouts:
-        """See `Activities.locate`."""
+        """See `Activities.locate`.
+
+        Raises:
+            TemporalUnreachableError: No answer, or it ends at this very moment; look again.
+        """
         try:
             found = _with_id(ref, await self._pending_activities(ref))
             if found is not None and to_instant(found.scheduled_time) == ref.scheduled_at:

@@ -15,7 +15,8 @@ _HEALTH_TIMEOUT: Final = timedelta(seconds=2)
 async def connect(*plugins: SimplePlugin, is_lazy: bool = False) -> Client:
     """Return a client for the server that `TEMPORAL_*` or `temporal.toml` names.
 
-    A lazy client connects with its first request, so that a gateway starts, and takes answers, while the server is away.
+    A lazy client connects with its first request, so that a gateway starts, and takes answers,
+    while the server is away.
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", _ADDRESS)

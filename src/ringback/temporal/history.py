@@ -44,8 +44,8 @@ _WORKFLOW_ENDS: Final = {
 async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | None:
     """Return how the activity ended; `None` if history shows it scheduled and not ended.
 
-    History is read from its newest event back to the one that scheduled the activity, so that the work does not grow
-    with what happened before.
+    History is read from its newest event back to the one that scheduled the activity, so that the
+    work does not grow with what happened before.
 
     Raises:
         LookupError: History does not show that this activity was ever scheduled.

@@ -15,7 +15,7 @@ _JSON: Final = {"encoding": b"json/plain"}
 
 
 def raw_json(body: bytes) -> RawValue:
-    """Return a value that every payload converter passes through: JSON bytes as Temporal keeps them."""
+    """Return JSON bytes as a value that every payload converter passes through."""
     return RawValue(Payload(metadata=_JSON, data=body))
 
 

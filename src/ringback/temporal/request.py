@@ -17,10 +17,11 @@ TIMEOUT: Final = timedelta(seconds=10)
 def translated() -> Iterator[None]:
     """Raise what the server says as one of Ringback's errors.
 
-    The SDK is never asked to retry by itself: it would hide that an earlier try was applied, and the deliverer has its own
-    back-off.
+    The SDK is never asked to retry by itself: it would hide that an earlier try was applied, and
+    the deliverer has its own back-off.
     """
     try:
         yield
     except (RPCError, RuntimeError) as exc:
-        raise to_error(exc) from exc
+        error = to_error(exc)
+        raise error from exc

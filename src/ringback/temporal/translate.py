@@ -26,7 +26,8 @@ _TOO_LARGE: Final = "larger than max"
 def to_error(exc: RPCError | RuntimeError) -> RingbackError:
     """Return the error that stands for what a request to the server raised.
 
-    A client that cannot connect raises `RuntimeError`; everything that the server says is an `RPCError`.
+    A client that cannot connect raises `RuntimeError`; everything that the server says is an
+    `RPCError`.
     """
     if not isinstance(exc, RPCError):
         return TemporalUnreachableError(f"Temporal cannot be reached: {exc}")

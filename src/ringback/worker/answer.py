@@ -1,18 +1,18 @@
 """An answer that is already there, as the activity returns or raises it."""
 
 import json
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, assert_never, cast
 
 from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
 
-from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.domain.outcome import Completed, Failed
 
 T = TypeVar("T")
 
 
-def return_or_raise(outcome: Outcome, result_type: type[T]) -> T:
+def return_or_raise(outcome: Completed | Failed, result_type: type[T]) -> T:
     """Return the result as `result_type`, or raise the failure.
 
     Raises:
@@ -24,10 +24,10 @@ def return_or_raise(outcome: Outcome, result_type: type[T]) -> T:
         case Completed(bytes() as result):
             return _decoded(result, result_type)
         case Failed():
-            raise _to_exception(outcome)
+            failure = _to_exception(outcome)
+            raise failure
         case _:
-            msg = f"{outcome} is not handed to an attempt"
-            raise AssertionError(msg)
+            assert_never(outcome)
 
 
 def _decoded(result: bytes, result_type: type[T]) -> T:

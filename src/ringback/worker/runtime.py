@@ -85,7 +85,8 @@ _current: ContextVar[WorkerRuntime] = ContextVar("ringback_worker_runtime")
 def runtime_set(runtime: WorkerRuntime) -> Iterator[None]:
     """Let the activities of a worker that runs in the block find `runtime`.
 
-    They run in tasks that descend from the worker's own, and so inherit its context; the SDK passes it on to threads.
+    They run in tasks that descend from the worker's own, and so inherit its context; the SDK
+    passes it on to threads.
     """
     token = _current.set(runtime)
     try:

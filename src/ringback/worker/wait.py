@@ -1,7 +1,8 @@
 """`wait_for_callback` and `open_callback`: what an activity calls.
 
-Inside both, the order is: commit the callback, submit, commit that it was submitted, go asynchronous. An attempt that
-finds all of this done before goes asynchronous at once; one that finds the answer ends with it.
+Inside both, the order is: commit the callback, submit, commit that it was submitted, go
+asynchronous. An attempt that finds all of this done before goes asynchronous at once; one that
+finds the answer ends with it.
 """
 
 import asyncio
@@ -23,11 +24,12 @@ async def wait_for_callback(
 ) -> T:
     """Ask the outside party with `submit`, and end the activity with its answer.
 
-    In most runs it does not return: the attempt ends as completing asynchronously, no worker is kept busy, and the answer
-    goes from the gateway to the workflow. When the answer is already there (it came early, or between two attempts) it is
-    returned as `result_type`, or raised. A later attempt finds the same callback, and does not submit again once `submit`
-    has returned. A `submit` that raises fails the attempt, as any activity code does; the next attempt submits again, with the
-    same callback, so pass `callback.id` on as an idempotency key.
+    In most runs it does not return: the attempt ends as completing asynchronously, no worker is
+    kept busy, and the answer goes from the gateway to the workflow. When the answer is already
+    there (it came early, or between two attempts) it is returned as `result_type`, or raised. A
+    later attempt finds the same callback, and does not submit again once `submit` has returned. A
+    `submit` that raises fails the attempt, as any activity code does; the next attempt submits
+    again, with the same callback, so pass `callback.id` on as an idempotency key.
 
     Args:
         submit: Gets the callback, committed, and hands its `url` to the outside party.
@@ -83,9 +85,10 @@ def wait_for_callback_sync(submit: Callable[[Callback], None], result_type: type
 async def open_callback() -> AsyncIterator[Callback]:
     """Open the activity's callback for the block, and go asynchronous at its end.
 
-    The lower form of `wait_for_callback`: the block is the submit, and asks `callback.is_submitted` itself. An answer that
-    is already there is delivered for it. An error raised in the block fails the attempt; a `return` in the block is
-    discarded. An activity that returns something ends with `activity.raise_complete_async()` after the block, for the type
+    The lower form of `wait_for_callback`: the block is the submit, and asks
+    `callback.is_submitted` itself. An answer that is already there is delivered for it. An error
+    raised in the block fails the attempt; a `return` in the block is discarded. An activity that
+    returns something ends with `activity.raise_complete_async()` after the block, for the type
     checker; it is not reached.
 
     Raises:
