@@ -6,10 +6,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+_STOPPED: Final = 130
+"""The exit code of a program that was told to stop before it had started."""
 
 _QUIET: Final = ("httpx2", "httpcore2", "alembic", "uvicorn.error")
 """Loggers that tell too much: what httpx2 says of a request holds the link."""
@@ -22,21 +25,42 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
 
 
 def run(program: Coroutine[Any, Any, T]) -> T:
-    """Run `program` to its end, on the fastest loop there is."""
+    """Run `program` to its end, on the fastest loop there is.
+
+    A signal to stop cancels it, unless it waits for `stop_requested`; then it ends in its own way.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_stoppable(program))
+
+
+async def _stoppable(program: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    _on_signals(task.cancel)
+    try:
+        return await program
+    except asyncio.CancelledError:
+        raise SystemExit(_STOPPED) from None
+
+
+def _on_signals(stop: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform == "win32":
-        return asyncio.run(program)
+        return None
     import uvloop  # noqa: PLC0415 - does not exist on Windows
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(program)
+    return uvloop.new_event_loop
 
 
 async def stop_requested() -> None:
     """Return when somebody asks the program to stop: Ctrl-C, or SIGTERM."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    _on_signals(stop.set)
     await stop.wait()
 
 

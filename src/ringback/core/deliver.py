@@ -8,7 +8,7 @@ from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.service import Crew, caught, running, task_group, woken
-from ringback.core.verdict import identity_of, judge
+from ringback.core.verdict import identity_of, is_look_needed, judge, may_be_delivered
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import backoff
 from ringback.domain.callback import Accepted, Callback, State
@@ -18,8 +18,7 @@ from ringback.domain.errors import (
     RetryableError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.domain.outcome import Failed
-from ringback.ports.activities import Activities, Pending
+from ringback.ports.activities import Activities
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement
 
@@ -110,9 +109,9 @@ class Deliverer:
             await self._settling.submit(settlement)
 
     async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | None:
-        if isinstance(accepted.outcome, Failed) and accepted.handed_attempt is not None:
+        if is_look_needed(callback, accepted):
             found = await self._activities.locate(callback.ref)
-            if not (isinstance(found, Pending) and found.attempt == accepted.handed_attempt):
+            if not may_be_delivered(callback, accepted, found):
                 return judge(callback, accepted, found)
         identity = identity_of(accepted.id)
         try:

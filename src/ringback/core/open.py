@@ -1,16 +1,19 @@
 """Open: find or make the callback of an activity, and take the answer that is already there."""
 
+import logging
 from datetime import timedelta
 from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.service import running
-from ringback.core.verdict import has_ended_with
+from ringback.core.verdict import is_failure_of
 from ringback.domain.callback import Callback, State, Wish
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.ports.activities import Activities
 from ringback.ports.store import CallbackStore, DeliveryQueue, Settlement
+
+logger = logging.getLogger(__name__)
 
 HAND_OVER: Final = timedelta(seconds=30)
 """For how long an attempt that took an answer may need to return or raise it."""
@@ -44,8 +47,9 @@ class Opening:
             StoreUnavailableError: It could not be kept; the attempt fails and Temporal retries it.
         """
         callback = await self._commits.submit(wish)
-        if await self._has_ended_an_attempt(callback, wish.attempt):
+        if await self._ended_the_attempt_before(callback, wish.attempt):
             callback = await self._commits.submit(wish)
+        logger.info("callback opened", extra={"callback_id": callback.id})
         return callback
 
     async def mark_submitted(self, callback_id: CallbackId) -> None:
@@ -68,16 +72,19 @@ class Opening:
         )
         return accepted.outcome if was_given else None
 
-    async def _has_ended_an_attempt(self, callback: Callback, attempt: int) -> bool:
-        """Settle a failure that an earlier attempt ended with, if Temporal shows that it did."""
+    async def _ended_the_attempt_before(self, callback: Callback, attempt: int) -> bool:
+        """Settle a failure that ended the attempt before this one, if Temporal shows that it did.
+
+        Then the question is answered, and Temporal's retry asks a new one.
+        """
         accepted = callback.accepted
-        if accepted is None or callback.state is not State.ACCEPTED:
+        if accepted is None or callback.state is not State.ACCEPTED or attempt == 1:
             return False
-        if not isinstance(accepted.outcome, Failed) or accepted.handed_attempt in {None, attempt}:
+        if not isinstance(accepted.outcome, Failed):
             return False
         (pending,) = await self._activities.look([callback.ref])
-        if pending is None or not has_ended_with(accepted, pending.last_failure):
+        if pending is None or not is_failure_of(accepted.outcome, pending.last_failure):
             return False
-        proof: dict[str, object] = {"attempt failed": accepted.handed_attempt}
+        proof: dict[str, object] = {"ended attempt": attempt - 1}
         await self._queue.settle([Settlement(callback.id, State.APPLIED, proof)])
         return True

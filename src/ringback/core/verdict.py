@@ -4,7 +4,7 @@ from typing import assert_never
 
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.ids import OutcomeId
-from ringback.domain.outcome import KINDS, Failed
+from ringback.domain.outcome import KINDS, Failed, Outcome
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown, Whereabouts
 from ringback.ports.store import Settlement
 
@@ -14,6 +14,23 @@ def identity_of(outcome_id: OutcomeId) -> str:
     return f"ringback/{outcome_id}"
 
 
+def is_look_needed(callback: Callback, accepted: Accepted) -> bool:
+    """Tell whether a delivery by id could meet what the answer was not given to.
+
+    An activity id that the workflow chose may come back in its run, and then names another
+    activity; the SDKs' own ids are sequence numbers, which do not come back. A failure that may
+    have ended an attempt already must not end the next one too.
+    """
+    is_sequence_number = callback.ref.activity_id.isdecimal()
+    may_have_ended_one = accepted.handed_attempt is not None or accepted.tries > 1
+    return not is_sequence_number or (isinstance(accepted.outcome, Failed) and may_have_ended_one)
+
+
+def may_be_delivered(callback: Callback, accepted: Accepted, found: Whereabouts) -> bool:
+    """Tell whether the activity, as it was found, still waits for this answer."""
+    return isinstance(found, Pending) and not has_ended_an_attempt(callback, accepted, found)
+
+
 def judge(callback: Callback, accepted: Accepted, found: Whereabouts) -> Settlement | None:
     """Return the verdict that `found` proves; `None` if it proves none yet."""
     match found:
@@ -21,26 +38,29 @@ def judge(callback: Callback, accepted: Accepted, found: Whereabouts) -> Settlem
             return _judge_end(callback, accepted, found)
         case Unknown(why):
             return Settlement(callback.id, State.PARKED, {"reason": why})
-        case Pending(last_failure=last_failure) if has_ended_with(accepted, last_failure):
-            return Settlement(
-                callback.id, State.APPLIED, {"attempt failed": accepted.handed_attempt}
-            )
+        case Pending() if has_ended_an_attempt(callback, accepted, found):
+            return Settlement(callback.id, State.APPLIED, {"ended attempt": found.attempt - 1})
         case Pending():
             return None
         case _:
             assert_never(found)
 
 
-def has_ended_with(accepted: Accepted, last_failure: LastFailure | None) -> bool:
-    """Tell whether the attempt that took this failure did end with it, and another one followed."""
-    outcome = accepted.outcome
-    return (
-        isinstance(outcome, Failed)
-        and accepted.handed_attempt is not None
-        and last_failure is not None
-        and last_failure.kind == "application"
-        and (last_failure.message, last_failure.type) == (outcome.message, outcome.type)
-    )
+def has_ended_an_attempt(callback: Callback, accepted: Accepted, found: Pending) -> bool:
+    """Tell whether the attempt that asked has ended with this failure, and another follows it.
+
+    Temporal keeps no event for it, only the latest failure beside the pending activity.
+    """
+    asked_in = accepted.handed_attempt or callback.attempt
+    return found.attempt > asked_in and is_failure_of(accepted.outcome, found.last_failure)
+
+
+def is_failure_of(outcome: Outcome, last_failure: LastFailure | None) -> bool:
+    """Tell whether an attempt's failure is the one that `outcome` asks for."""
+    if last_failure is None or not isinstance(outcome, Failed):
+        return False
+    same = (last_failure.message, last_failure.type) == (outcome.message, outcome.type)
+    return last_failure.kind == "application" and same
 
 
 def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement:

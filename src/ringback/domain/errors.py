@@ -14,7 +14,8 @@ RingbackError
 │   │   └── AnswerTooLargeError
 │   ├── ActivityGoneError
 │   ├── RefusedByTemporalError
-│   └── IllegalMoveError
+│   ├── IllegalMoveError
+│   └── ProgramEndedError
 └── RetryableError                  try again, later
     ├── StoreUnavailableError
     └── TemporalUnreachableError
@@ -147,6 +148,10 @@ class IllegalMoveError(FinalError):
         self.callback_id = callback_id
         self.state = state
         self.wanted = wanted
+
+
+class ProgramEndedError(FinalError):
+    """A program that this one started ended by itself; the message has its last words."""
 
 
 class RetryableError(RingbackError):

@@ -17,6 +17,7 @@ from ringback.domain.errors import (
     MalformedAnswerError,
     NoCancelRequestedError,
     NotWiredError,
+    ProgramEndedError,
     RefusedByTemporalError,
     RetryableError,
     RingbackError,
@@ -43,6 +44,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     ConfigurationError: 500,
     IllegalMoveError: 500,
     NotWiredError: 500,
+    ProgramEndedError: 500,
     UnsupportedActivityError: 500,
 }
 

@@ -19,9 +19,7 @@ def return_or_raise(outcome: Completed | Failed, result_type: type[T]) -> T:
         ApplicationError: The answer is a failure, exactly as it was given.
     """
     match outcome:
-        case Completed(None):
-            return cast("T", None)
-        case Completed(bytes() as result):
+        case Completed(result):
             return _decoded(result, result_type)
         case Failed():
             failure = _to_exception(outcome)
@@ -30,7 +28,9 @@ def return_or_raise(outcome: Completed | Failed, result_type: type[T]) -> T:
             assert_never(outcome)
 
 
-def _decoded(result: bytes, result_type: type[T]) -> T:
+def _decoded(result: bytes | None, result_type: type[T]) -> T:
+    if result is None:
+        return cast("T", None)
     payload = Payload(metadata={"encoding": b"json/plain"}, data=result)
     (value,) = activity.payload_converter().from_payloads([payload], [result_type])
     return cast("T", value)

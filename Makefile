@@ -1,0 +1,50 @@
+# All that a newcomer needs: make demo, make test. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help setup demo test check lint docs bench client clean requirements build up shell
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv and install everything that is pinned
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Ringback needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## run everything here, one round trip, and stop it again
+	@$(BIN)/ringback demo
+
+client: setup ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -a complete"
+	@$(BIN)/ringback client $(ARGS)
+
+test: setup ## run the whole test suite against the real Temporal server; options in ARGS
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+lint: setup ## mend what ruff can mend, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+requirements: setup ## compile requirements/dev.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev-server --group dev --universal \
+	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
+	  --output-file requirements/dev.txt --quiet
+
+clean: ## remove .venv and all caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
+	find src tests tutorial -name __pycache__ -type d -prune -exec rm -rf {} +

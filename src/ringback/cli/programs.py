@@ -1,0 +1,84 @@
+"""Commands that run one program until it is stopped."""
+
+import sys
+from contextlib import AsyncExitStack
+from typing import Annotated, Final
+
+import typer
+
+from ringback.app.compose import running_gateway
+from ringback.app.plugin import RingbackPlugin
+from ringback.app.program import run, stop_requested
+from ringback.app.web import bound_socket, served
+from ringback.demo.service import create_service
+from ringback.demo.worker import demo_worker
+from ringback.settings import DEFAULT_PORT, Settings, load_settings
+from ringback.temporal.connect import connect
+
+DEFAULT_SERVICE_PORT: Final = 8001
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")]
+ServiceUrl = Annotated[
+    str, typer.Option(envvar="RINGBACK_DEMO_SERVICE_URL", help="Where the outside service is.")
+]
+
+
+def serve(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
+    """Run the gateway: take answers over HTTP, keep them, and bring them to Temporal."""
+    run(_serve(load_settings(), host, port))
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    async with AsyncExitStack() as stack:
+        await _enter_gateway(stack, settings, host=host, port=port)
+        await stop_requested()
+
+
+def worker(
+    serve: Annotated[bool, typer.Option(help="Run the gateway in the same process.")] = False,
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    service_url: ServiceUrl = f"http://127.0.0.1:{DEFAULT_SERVICE_PORT}",
+) -> None:
+    """Run the worker of the demo's workflow, alone or together with the gateway."""
+    run(_work(load_settings(), (host, port) if serve else None, service_url))
+
+
+async def _work(settings: Settings, serve_on: tuple[str, int] | None, service_url: str) -> None:
+    client = await connect(RingbackPlugin(settings))
+    async with AsyncExitStack() as stack:
+        if serve_on is not None:
+            host, port = serve_on
+            await _enter_gateway(stack, settings, host=host, port=port)
+        await stack.enter_async_context(demo_worker(client, service_url))
+        _say_ready("worker")
+        await stop_requested()
+
+
+def http_service(host: Host = "127.0.0.1", port: Port = DEFAULT_SERVICE_PORT) -> None:
+    """Run the demo's outside service, which is asked for work and calls back later."""
+    run(_serve_service(host, port))
+
+
+async def _serve_service(host: str, port: int) -> None:
+    listening = bound_socket(host, port)
+    async with served(create_service(), listening):
+        _say_ready(f"http://{host}:{listening.getsockname()[1]}")
+        await stop_requested()
+
+
+async def _enter_gateway(
+    stack: AsyncExitStack, settings: Settings, *, host: str, port: int
+) -> None:
+    listening = bound_socket(host, port)
+    stack.callback(listening.close)
+    client = await connect(is_lazy=True)
+    app = await stack.enter_async_context(running_gateway(client, settings))
+    await stack.enter_async_context(served(app, listening))
+    _say_ready(f"http://{host}:{listening.getsockname()[1]}")
+
+
+def _say_ready(what: str) -> None:
+    print(f"ready {what}", flush=True)
+    sys.stdout.flush()

@@ -1,0 +1,78 @@
+"""Commands that run everything on this machine."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from ringback.app.processes import ringback_command, run_to_end
+from ringback.app.program import run, stop_requested
+from ringback.demo.stack import Addresses, Ports, free_ports, running_stack
+from ringback.demo.tour import Tour
+from ringback.settings import DEFAULT_PORT, load_settings
+
+_TEMPORAL_PORT: Final = 7233
+_UI_PORT: Final = 8233
+_SERVICE_PORT: Final = 8001
+
+
+def demo() -> None:
+    """Run everything, make one round trip, show each step, stop everything."""
+    # The programs log what they do as JSON, which is how the steps are seen.
+    os.environ["RINGBACK_LOG"] = "json"
+    with tempfile.TemporaryDirectory(prefix="ringback-demo-") as folder:
+        code = run(_demo(Path(folder)))
+    raise typer.Exit(code)
+
+
+async def _demo(data: Path) -> int:
+    console = Console(highlight=False)
+    console.print("Starting Temporal, gateway, worker and an outside service.")
+    tour = Tour(console)
+    async with running_stack(free_ports(), data, tour.on_line) as addresses:
+        console.print(
+            f"Gateway {addresses.gateway}, Temporal {addresses.temporal}. One round trip:\n"
+        )
+        code = await _round_trip(addresses, data, tour)
+    console.print("\nEverything is stopped.")
+    return code
+
+
+async def _round_trip(addresses: Addresses, data: Path, tour: Tour) -> int:
+    client = ringback_command("client", "client", "-ttc", "2", **addresses.environment(data))
+    return await run_to_end(client, tour.on_client_line)
+
+
+def dev(
+    data: Annotated[
+        Path | None, typer.Option(help="The folder to keep data in; by default your state folder.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="The gateway's port.")] = DEFAULT_PORT,
+    temporal_port: Annotated[int, typer.Option(help="Temporal's port.")] = _TEMPORAL_PORT,
+    ui_port: Annotated[int, typer.Option(help="The port of Temporal's web UI.")] = _UI_PORT,
+    service_port: Annotated[int, typer.Option(help="The outside service's port.")] = _SERVICE_PORT,
+) -> None:
+    """Run everything, and stay up until Ctrl-C."""
+    folder = data or load_settings().data
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = Ports(gateway=port, temporal=temporal_port, ui=ui_port, service=service_port)
+    run(_dev(ports, folder))
+
+
+async def _dev(ports: Ports, data: Path) -> None:
+    async with running_stack(ports, data, _print_line) as addresses:
+        ui = "" if addresses.ui is None else f" ui {addresses.ui}"
+        print(
+            f"ready gateway {addresses.gateway} temporal {addresses.temporal}{ui}"
+            f" service {addresses.service}",
+            flush=True,
+        )
+        await stop_requested()
+
+
+def _print_line(program: str, line: str) -> None:
+    if not line.startswith("ready"):
+        print(f"{program}: {line}", flush=True)

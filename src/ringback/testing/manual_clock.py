@@ -1,0 +1,35 @@
+"""A clock that stands still until it is told to go on."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+
+class ManualClock:
+    """A `Clock` for tests: time passes only by `advance`."""
+
+    def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
+        """Begin at `start`."""
+        self._now = start
+        self._sleepers: list[tuple[datetime, asyncio.Event]] = []
+
+    def now(self) -> datetime:
+        """See `Clock.now`."""
+        return self._now
+
+    async def sleep(self, delay: timedelta) -> None:
+        """See `Clock.sleep`."""
+        awake = asyncio.Event()
+        self._sleepers.append((self._now + delay, awake))
+        self._wake_due()
+        await awake.wait()
+
+    def advance(self, by: timedelta) -> None:
+        """Let `by` pass, and wake whose time has come."""
+        self._now += by
+        self._wake_due()
+
+    def _wake_due(self) -> None:
+        for wakes_at, awake in self._sleepers:
+            if wakes_at <= self._now:
+                awake.set()
+        self._sleepers = [sleeper for sleeper in self._sleepers if not sleeper[1].is_set()]
