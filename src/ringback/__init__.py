@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         RetryableError,
         RingbackError,
         StoreUnavailableError,
-        UnsupportedActivityError,
     )
     from ringback.domain.link import Verb
     from ringback.worker.callback import Callback
@@ -38,7 +37,6 @@ __all__ = [
     "RingbackError",
     "RingbackPlugin",
     "StoreUnavailableError",
-    "UnsupportedActivityError",
     "Verb",
     "open_callback",
     "open_callback_sync",
@@ -55,7 +53,6 @@ _HOMES: Final = {
     "RingbackError": "ringback.domain.errors",
     "RingbackPlugin": "ringback.app.plugin",
     "StoreUnavailableError": "ringback.domain.errors",
-    "UnsupportedActivityError": "ringback.domain.errors",
     "Verb": "ringback.domain.link",
     "open_callback": "ringback.worker.wait",
     "open_callback_sync": "ringback.worker.wait",

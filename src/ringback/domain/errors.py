@@ -3,7 +3,6 @@
 RingbackError
 ├── FinalError                      stop: trying again changes nothing
 │   ├── ConfigurationError
-│   ├── UnsupportedActivityError
 │   ├── NotWiredError
 │   ├── UnknownCallbackError
 │   ├── CallbackOverError
@@ -45,10 +44,6 @@ class FinalError(RingbackError):
 
 class ConfigurationError(FinalError):
     """A setting is missing or wrong; the message names it and says what to set."""
-
-
-class UnsupportedActivityError(FinalError):
-    """This kind of activity cannot wait for a callback; the message says why and what to use."""
 
 
 class NotWiredError(FinalError):

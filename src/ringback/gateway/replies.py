@@ -24,7 +24,6 @@ from ringback.domain.errors import (
     StoreUnavailableError,
     TemporalUnreachableError,
     UnknownCallbackError,
-    UnsupportedActivityError,
     UnsupportedMediaTypeError,
 )
 
@@ -45,7 +44,6 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     IllegalMoveError: 500,
     NotWiredError: 500,
     ProgramEndedError: 500,
-    UnsupportedActivityError: 500,
 }
 
 _NOT_FOUND_DETAIL: Final = "there is nothing here, or this link does not allow it"

@@ -1,6 +1,6 @@
 """The store on a SQL database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -87,9 +87,10 @@ class SqlStore:
         """See `CallbackStore.mark_submitted`."""
         now = self._database.now()
         async with self._database.writing() as connection:
-            values = [{"callback_id": id_, "now": now} for id_ in callback_ids]
-            await connection.execute(statements.SUBMITTED, values)
-            await _record(connection, _events(callback_ids, now, EventKind.SUBMITTED))
+            result = await connection.execute(statements.NOT_SUBMITTED, {"ids": list(callback_ids)})
+            ids = [CallbackId(row.id) for row in result]
+            await connection.execute(statements.SUBMITTED, {"ids": ids, "now": now})
+            await _record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in ids])
 
     async def accept(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
         """See `CallbackStore.accept`."""
@@ -248,10 +249,6 @@ async def _find(
 async def _record(connection: AsyncConnection, happened: Sequence[Event]) -> None:
     if happened:
         await connection.execute(statements.RECORD, [rows.from_event(event) for event in happened])
-
-
-def _events(ids: Iterable[CallbackId], now: datetime, kind: EventKind) -> list[Event]:
-    return [Event(id_, now, kind, {}) for id_ in ids]
 
 
 def _accepted_event(answer: Answer, now: datetime) -> Event:

@@ -34,10 +34,17 @@ ASK_AGAIN: Final = (
     .values(attempt=bindparam("attempt_"), deadline_at=bindparam("deadline_at_"))
 )
 
+#: Which of the callbacks were not known to be submitted; held until the commit.
+NOT_SUBMITTED: Final = (
+    select(callbacks.c.id)
+    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)), callbacks.c.submitted_at.is_(None))
+    .with_for_update()
+)
+
 SUBMITTED: Final = (
     update(callbacks)
-    .where(callbacks.c.id == bindparam("callback_id"), callbacks.c.submitted_at.is_(None))
-    .values(submitted_at=bindparam("now"))
+    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+    .values(submitted_at=bindparam("now", type_=Instant))
 )
 
 #: Which of the callbacks have the outcome that this call brought.

@@ -171,7 +171,9 @@ class TemporalActivities:
         )
         with translated():
             answer = await self._service.describe_workflow_execution(request, timeout=TIMEOUT)
-        return answer.pending_activities
+        # A workflow that closed over an activity still lists it (observed on server 1.32).
+        is_closed = answer.workflow_execution_info.HasField("close_time")
+        return [] if is_closed else answer.pending_activities
 
 
 def _with_id(

@@ -30,12 +30,15 @@ class FakeActivities:
 
     Attributes:
         is_reachable: Set it to false and every call raises `TemporalUnreachableError`.
+        answers_to_any: Set it to true and deliveries reach whatever has the activity's id, as
+            they do by id: here, another activity.
         loses_replies: Set it to true and deliveries are applied, but their replies are lost.
         deliveries: What was applied, in order: the activity, the outcome, the identity.
         heartbeats: What was recorded, in order: the activity and the details.
     """
 
     is_reachable: bool = True
+    answers_to_any: bool = False
     loses_replies: bool = False
     deliveries: list[tuple[ActivityRef, Outcome, str]] = field(default_factory=list)
     heartbeats: list[tuple[ActivityRef, bytes | None]] = field(default_factory=list)
@@ -73,6 +76,9 @@ class FakeActivities:
             TemporalUnreachableError: The server was switched off, or the reply was lost.
         """
         self._check_reachable()
+        if self.answers_to_any:
+            self.deliveries.append((ref, outcome, identity))
+            return
         pending = self._pending(ref)
         if isinstance(outcome, Canceled) and not pending.cancel_requested:
             msg = (

@@ -9,14 +9,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from ringback.core.open import Opening
 from ringback.domain import callback as domain
 from ringback.domain.callback import ActivityRef, Wish
-from ringback.domain.errors import NotWiredError, UnsupportedActivityError
+from ringback.domain.errors import NotWiredError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
 from ringback.worker.callback import Callback
+
+UNSUPPORTED: Final = "UnsupportedActivity"
+"""The failure type of an activity that cannot wait for a callback."""
 
 _LINK_GRACE: Final = timedelta(days=30)
 """For how long after the activity's end its link still tells what became of it."""
@@ -115,19 +119,19 @@ def to_ref(info: activity.Info) -> ActivityRef:
     """Return which activity `info` describes.
 
     Raises:
-        UnsupportedActivityError: It is a local or a standalone activity.
+        ApplicationError: It is a local or a standalone activity; no retry would change that.
     """
     if info.is_local:
         msg = (
             "a local activity cannot wait for a callback: Temporal never ends it and its workflow "
             "hangs; run it with workflow.execute_activity"
         )
-        raise UnsupportedActivityError(msg)
+        raise ApplicationError(msg, type=UNSUPPORTED, non_retryable=True)
     if info.workflow_id is None or info.workflow_run_id is None:
         msg = (
             "an activity without a workflow cannot wait for a callback yet; start it in a workflow"
         )
-        raise UnsupportedActivityError(msg)
+        raise ApplicationError(msg, type=UNSUPPORTED, non_retryable=True)
     return ActivityRef(
         namespace=info.namespace,
         workflow_id=info.workflow_id,

@@ -36,9 +36,9 @@ async def wait_for_callback(
         result_type: What the activity returns: the answer's JSON is read as this type.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure.
+        ApplicationError: The answer that is already there is a failure; or the activity is local,
+            or has no workflow.
         NotWiredError: The worker has no `RingbackPlugin`.
-        UnsupportedActivityError: The activity is local, or has no workflow.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
 
     Example:
@@ -64,9 +64,9 @@ def wait_for_callback_sync(submit: Callable[[Callback], None], result_type: type
     `submit` runs in the activity's own thread. See `wait_for_callback` for all else.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure.
+        ApplicationError: The answer that is already there is a failure; or the activity is local,
+            or has no workflow.
         NotWiredError: The worker has no `RingbackPlugin`.
-        UnsupportedActivityError: The activity is local, or has no workflow.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
     """
     runtime, info = get_runtime(), activity.info()
@@ -93,7 +93,7 @@ async def open_callback() -> AsyncIterator[Callback]:
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
-        UnsupportedActivityError: The activity is local, or has no workflow.
+        ApplicationError: The activity is local, or has no workflow.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
 
     Example:
@@ -116,7 +116,7 @@ def open_callback_sync() -> Iterator[Callback]:
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
-        UnsupportedActivityError: The activity is local, or has no workflow.
+        ApplicationError: The activity is local, or has no workflow.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
     """
     runtime = get_runtime()

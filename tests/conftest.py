@@ -1,0 +1,45 @@
+"""The real Temporal server, once for all tests."""
+
+import os
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from ringback.app.dev_server import temporal_binary
+from ringback.domain.errors import ConfigurationError
+from tests.services import missing
+
+HOW_TO_START = "run `make setup`, or set TEMPORAL_ADDRESS"
+
+
+@pytest.fixture(scope="session")
+async def temporal_address() -> AsyncIterator[str]:
+    """The address of a real Temporal server."""
+    given = os.environ.get("TEMPORAL_ADDRESS")
+    if given:
+        yield given
+        return
+    try:
+        binary = temporal_binary()
+    except ConfigurationError:
+        missing("the Temporal server", HOW_TO_START)
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=binary, dev_server_log_level="error"
+    )
+    async with environment:
+        yield environment.client.service_client.config.target_host
+
+
+@pytest.fixture(scope="session")
+async def client(temporal_address: str) -> Client:
+    """A client of the server, without Ringback."""
+    return await Client.connect(temporal_address)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test has, for workflows and task queues."""
+    return f"test-{uuid4()}"

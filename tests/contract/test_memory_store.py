@@ -1,0 +1,16 @@
+"""The store in memory keeps the promises of a store."""
+
+import pytest
+
+from ringback.testing import ManualClock, MemoryStore
+from tests.contract.store_contract import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        return ManualClock()
+
+    @pytest.fixture
+    def store(self, clock: ManualClock) -> MemoryStore:
+        return MemoryStore(clock)

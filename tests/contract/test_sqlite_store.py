@@ -1,0 +1,122 @@
+"""The store on SQLite keeps the promises of a store, and those of a file."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from ringback.domain.callback import State
+from ringback.domain.errors import ConfigurationError, StoreUnavailableError
+from ringback.store.database import Database
+from ringback.store.schema import upgrade
+from ringback.store.sql_store import SqlStore
+from ringback.store.sqlite import sqlite_engine
+from ringback.store.tables import metadata
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.store_contract import StoreContract
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    database = Database(sqlite_engine(tmp_path / "ringback.db"), clock)
+    await upgrade(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def store(database: Database) -> SqlStore:
+    return SqlStore(database)
+
+
+class TestSqliteStore(StoreContract):
+    pass
+
+
+async def test_what_is_accepted_is_there_for_the_next_process(
+    store: SqlStore, tmp_path: Path, clock: ManualClock
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    await store.accept([factories.answer(callback.id)])
+    other = Database(sqlite_engine(tmp_path / "ringback.db"), clock)
+
+    found = await SqlStore(other).find([callback.id])
+
+    assert found[callback.id].state is State.ACCEPTED
+    await other.close()
+
+
+async def test_a_commit_survives_a_power_cut(database: Database) -> None:
+    async with database.reading() as connection:
+        synchronous = await connection.scalar(text("PRAGMA synchronous"))
+        journal = await connection.scalar(text("PRAGMA journal_mode"))
+
+    assert (synchronous, journal) == (2, "wal")
+
+
+async def test_several_processes_may_write_at_once(tmp_path: Path, clock: ManualClock) -> None:
+    databases = [Database(sqlite_engine(tmp_path / "ringback.db"), clock) for _ in range(4)]
+    await asyncio.gather(*(upgrade(database) for database in databases))
+    stores = [SqlStore(database) for database in databases]
+    ref = factories.activity_ref()
+
+    opened = await asyncio.gather(*(store.open([factories.wish(ref=ref)]) for store in stores))
+    (callback_id,) = {callback.id for (callback,) in opened}
+    results = await asyncio.gather(
+        *(store.accept([factories.answer(callback_id)]) for store in stores)
+    )
+
+    assert sum(hasattr(result, "accepted_at") for (result,) in results) == 1
+    for database in databases:
+        await database.close()
+
+
+async def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, clock: ManualClock) -> None:
+    database = Database(sqlite_engine(tmp_path / "missing" / "ringback.db"), clock)
+
+    with pytest.raises(StoreUnavailableError, match="unable to open database file"):
+        await upgrade(database)
+
+    await database.close()
+
+
+async def test_an_error_of_the_store_does_not_tell_the_payload(
+    store: SqlStore, database: Database
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    async with database.writing() as connection:
+        await connection.execute(text("DROP TABLE outcomes"))
+
+    with pytest.raises(StoreUnavailableError) as caught:
+        await store.accept([factories.answer(callback.id)])
+
+    assert "ok" not in str(caught.value)
+
+
+async def test_the_migrations_make_the_tables_that_the_code_uses(database: Database) -> None:
+    async with database.reading() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"compare_type": False}), metadata
+            )
+        )
+
+    assert differences == []
+
+
+async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ConfigurationError, match="upgrade Ringback"):
+        await upgrade(database)

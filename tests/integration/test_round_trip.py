@@ -1,0 +1,359 @@
+"""An activity asks, the outside answers, the workflow goes on: on the real server."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import TimeoutError as ActivityTimeoutError
+
+from ringback import (
+    Callback,
+    open_callback,
+    open_callback_sync,
+    wait_for_callback,
+    wait_for_callback_sync,
+)
+from tests.integration.conftest import OpenHouse
+from tests.integration.house import Outside, path_of
+from tests.integration.workflows import Run
+
+pytestmark = pytest.mark.server
+
+
+def asking(outside: Outside) -> Any:
+    """An activity that asks with `wait_for_callback`."""
+
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        return await wait_for_callback(outside.submit, object)
+
+    return ask
+
+
+def asking_in_a_thread(outside: Outside) -> Any:
+    @activity.defn(name="ask")
+    def ask() -> Any:
+        def submit(callback: Callback) -> None:
+            outside.given.put_nowait(callback)
+
+        return wait_for_callback_sync(submit, object)
+
+    return ask
+
+
+def asking_in_a_block(outside: Outside) -> Any:
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        async with open_callback() as callback:
+            await outside.submit(callback)
+        activity.raise_complete_async()
+
+    return ask
+
+
+def asking_in_a_block_in_a_thread(outside: Outside) -> Any:
+    @activity.defn(name="ask")
+    def ask() -> Any:
+        with open_callback_sync() as callback:
+            outside.given.put_nowait(callback)
+        activity.raise_complete_async()
+
+    return ask
+
+
+ASKING = [asking, asking_in_a_thread, asking_in_a_block, asking_in_a_block_in_a_thread]
+
+
+async def between_attempts(handle: Any) -> None:
+    """Return once the activity is in back-off."""
+    state = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    async with asyncio.timeout(15):
+        while True:
+            (pending,) = (await handle.describe()).raw_description.pending_activities
+            if pending.state == state and pending.attempt > 1:
+                return
+
+
+async def end_of(handle: Any) -> object:
+    """Return the workflow's result, or the message of what failed its activity."""
+    try:
+        return await handle.result()
+    except WorkflowFailureError as exc:
+        failure = exc.cause.cause if isinstance(exc.cause, ActivityError) else None
+        return failure.message if isinstance(failure, ApplicationError) else failure
+
+
+async def cause(handle: Any) -> BaseException:
+    """Return what ended the activity."""
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    failure = caught.value.cause
+    # The failure of a local activity that is not retried comes without its wrapping.
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
+    assert cause is not None
+    return cause
+
+
+@pytest.mark.parametrize("ask", ASKING, ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize("result", [{"amount": 5}, [1, "two"], "x", 0, False, None], ids=repr)
+async def test_the_workflow_gets_the_answer(
+    open_house: OpenHouse, outside: Outside, ask: Any, result: object
+) -> None:
+    async with open_house(ask(outside)) as house:
+        handle = await house.start(Run("ask"))
+
+        reply = await house.answer(await outside.next(), result)
+
+        assert (reply.status_code, reply.json()["state"]) == (200, "applied")
+        assert await handle.result() == result
+
+
+async def test_a_failure_reaches_the_workflow_exactly(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    body = {
+        "message": "card declined",
+        "type": "Declined",
+        "non_retryable": True,
+        "details": [{"code": 5}, "x"],
+    }
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", attempts=5))
+
+        await house.answer(await outside.next(), body, verb="/fail")
+
+        failure = await cause(handle)
+        assert isinstance(failure, ApplicationError)
+        assert (failure.message, failure.type) == ("card declined", "Declined")
+        assert failure.non_retryable
+        assert failure.details == ({"code": 5}, "x")
+
+
+async def test_a_cancellation_is_learnt_and_reported_with_details(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+        await handle.cancel()
+        async with asyncio.timeout(15):
+            while not (await house.http.get(path_of(callback))).json()["cancel_requested"]:
+                pass
+
+        reply = await house.answer(callback, {"why": "asked"}, verb="/cancel")
+
+        assert reply.status_code == 200
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+        assert isinstance(caught.value.cause, CancelledError)
+
+
+async def test_heartbeats_keep_the_activity_alive_and_an_empty_one_erases_nothing(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask"))
+        path = path_of(await outside.next())
+
+        await house.http.post(f"{path}/heartbeat", json={"progress": 0.5})
+        await house.http.post(f"{path}/heartbeat")
+
+        (pending,) = (await handle.describe()).raw_description.pending_activities
+        assert pending.heartbeat_details.payloads[0].data == b'{"progress":0.5}'
+        await handle.terminate()
+
+
+async def test_an_answer_before_submit_returns_is_used(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    answered = asyncio.Event()
+
+    @activity.defn
+    async def ask() -> Any:
+        async def submit(callback: Callback) -> None:
+            await outside.submit(callback)
+            await answered.wait()
+
+        return await wait_for_callback(submit, object)
+
+    async with open_house(ask) as house:
+        handle = await house.start(Run("ask"))
+
+        await house.answer(await outside.next(), "early")
+        result = await handle.result()
+        answered.set()
+
+        assert result == "early"
+
+
+async def test_a_second_attempt_has_the_same_link_and_does_not_submit_again(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    urls: asyncio.Queue[str] = asyncio.Queue()
+
+    @activity.defn
+    async def ask() -> Any:
+        async with open_callback() as callback:
+            urls.put_nowait(callback.url)
+            if not callback.is_submitted:
+                await outside.submit(callback)
+
+    async with open_house(ask) as house:
+        handle = await house.start(Run("ask", start_to_close=1, attempts=3))
+        first, second = await urls.get(), await urls.get()
+        callback = await outside.next()
+
+        await house.answer(callback, "late")
+
+        assert first == second == callback.url
+        assert outside.given.empty()
+        assert await handle.result() == "late"
+
+
+async def test_a_submit_that_fails_is_repeated_with_the_same_callback(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    @activity.defn
+    async def ask() -> Any:
+        async def submit(callback: Callback) -> None:
+            await outside.submit(callback)
+            if activity.info().attempt == 1:
+                msg = "no connection"
+                raise ConnectionError(msg)
+
+        return await wait_for_callback(submit, object)
+
+    async with open_house(ask) as house:
+        handle = await house.start(Run("ask", attempts=2))
+
+        first, second = await outside.next(), await outside.next()
+        await house.answer(second)
+
+        assert first.id == second.id
+        assert await handle.result() == "the answer"
+
+
+@pytest.mark.parametrize(
+    ("body", "verb", "end"),
+    [
+        ("the answer", "", "the answer"),
+        ({"message": "declined", "non_retryable": True}, "/fail", "declined"),
+    ],
+    ids=["completed", "failed"],
+)
+async def test_an_answer_between_two_attempts_ends_the_activity_and_nobody_is_asked_again(
+    open_house: OpenHouse, outside: Outside, *, body: object, verb: str, end: str
+) -> None:
+    @activity.defn
+    async def ask() -> Any:
+        async def submit(callback: Callback) -> None:
+            await outside.submit(callback)
+            msg = "lost the connection after the request was sent"
+            raise ConnectionError(msg)
+
+        return await wait_for_callback(submit, object)
+
+    async with open_house(ask) as house:
+        handle = await house.start(Run("ask", attempts=2, back_off=2))
+        callback = await outside.next()
+        await between_attempts(handle)
+
+        reply = await house.answer(callback, body, verb=verb, wait=0)
+
+        assert reply.status_code == 202
+        assert await end_of(handle) == end
+        assert outside.given.empty()
+
+
+async def test_a_retryable_failure_makes_the_next_attempt_ask_anew(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", attempts=2))
+        first = await outside.next()
+
+        await house.answer(first, {"message": "busy"}, verb="/fail")
+        second = await outside.next()
+        await house.answer(second, "done")
+
+        assert second.id != first.id
+        assert await handle.result() == "done"
+
+
+async def test_an_activity_that_waits_twice_as_two_activities_has_two_callbacks(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", times=2))
+
+        first = await outside.next()
+        await house.answer(first, 1)
+        second = await outside.next()
+        await house.answer(second, 2)
+
+        assert first.id != second.id
+        assert await handle.result() == 2
+
+
+async def test_the_deadline_is_the_activity_s_own(open_house: OpenHouse, outside: Outside) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", start_to_close=50, schedule_to_close=40))
+        callback = await outside.next()
+        (pending,) = (await handle.describe()).raw_description.pending_activities
+
+        view = (await house.http.get(path_of(callback))).json()
+
+        scheduled_at = pending.scheduled_time.ToDatetime(callback.deadline_at.tzinfo)  # type: ignore[union-attr]  # the activity has one
+        assert callback.deadline_at == scheduled_at + timedelta(seconds=40)
+        assert view["deadline"] == callback.deadline_at.isoformat()
+        await handle.terminate()
+
+
+async def test_when_nobody_answers_the_activity_times_out_and_a_late_answer_is_told(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", start_to_close=1))
+        callback = await outside.next()
+        assert isinstance(await cause(handle), ActivityTimeoutError)
+        async with asyncio.timeout(15):
+            while (await house.http.get(path_of(callback))).json()["state"] == "open":
+                pass
+
+        reply = await house.answer(callback)
+
+        assert reply.status_code == 410
+        assert "timed out" in reply.json()["reason"]
+
+
+async def test_an_answer_to_a_terminated_workflow_is_superseded(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+        await handle.terminate()
+
+        reply = await house.answer(callback)
+
+        assert reply.status_code == 410
+        assert "workflow terminated" in reply.json()["reason"]
+
+
+async def test_a_local_activity_is_refused_and_does_not_hang(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", is_local=True, attempts=0))
+
+        failure = await cause(handle)
+
+        assert isinstance(failure, ApplicationError)
+        assert failure.non_retryable
+        assert "a local activity cannot wait" in str(failure)
+        assert outside.given.empty()

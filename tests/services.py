@@ -1,0 +1,14 @@
+"""Services that tests need: skipped with their name where they are missing, failed in CI."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def missing(service: str, how_to_start: str) -> NoReturn:
+    """Skip this test; with `REQUIRE_SERVICES=1`, fail it."""
+    message = f"{service} is missing; {how_to_start}"
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(message)
+    pytest.skip(message)

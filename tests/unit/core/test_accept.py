@@ -1,0 +1,155 @@
+"""The first outcome is kept, durably, and everybody is told the truth about it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ringback.core.accept import Accepting
+from ringback.core.service import running
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import (
+    AnsweredDifferentlyError,
+    CallbackOverError,
+    NoCancelRequestedError,
+    StoreUnavailableError,
+    UnknownCallbackError,
+)
+from ringback.domain.event import EventKind
+from ringback.domain.ids import OutcomeId
+from ringback.domain.outcome import Canceled, Completed
+from ringback.testing import FakeActivities, MemoryStore
+from tests import factories
+
+
+@pytest.fixture
+def woken() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def accepting(
+    store: MemoryStore, activities: FakeActivities, woken: list[str]
+) -> AsyncIterator[Accepting]:
+    numbers = iter(range(10_000))
+    accepting = Accepting(
+        store,
+        activities,
+        new_outcome_id=lambda: OutcomeId(f"oc_{next(numbers)}"),
+        on_accepted=lambda: woken.append("accepted"),
+    )
+    async with running(accepting):
+        yield accepting
+
+
+@pytest.fixture
+async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
+    (callback,) = await store.open([factories.wish()])
+    activities.schedule(callback.ref)
+    return callback
+
+
+async def test_a_receipt_means_that_the_answer_is_kept(
+    accepting: Accepting, store: MemoryStore, callback: Callback, woken: list[str]
+) -> None:
+    receipt = await accepting.accept(callback.id, Completed(b"1"))
+
+    assert (receipt.state, receipt.is_duplicate) == (State.ACCEPTED, False)
+    assert (await store.find([callback.id]))[callback.id].state is State.ACCEPTED
+    assert woken == ["accepted"]
+
+
+async def test_the_same_answer_again_gets_the_same_receipt(
+    accepting: Accepting, callback: Callback, woken: list[str]
+) -> None:
+    first = await accepting.accept(callback.id, Completed(b'{"a": 1}'))
+
+    again = await accepting.accept(callback.id, Completed(b'{"a":1}'))
+
+    assert again.is_duplicate
+    assert again.accepted_at == first.accepted_at
+    assert woken == ["accepted"]
+
+
+async def test_a_different_answer_is_refused_and_kept_as_evidence(
+    accepting: Accepting, store: MemoryStore, callback: Callback
+) -> None:
+    first = await accepting.accept(callback.id, Completed(b"1"))
+
+    with pytest.raises(AnsweredDifferentlyError) as caught:
+        await accepting.accept(callback.id, Completed(b"2"))
+
+    assert caught.value.accepted_at == first.accepted_at
+    kinds = [event.kind for event in await store.events(callback.id)]
+    assert kinds[-1] is EventKind.ANSWERED_DIFFERENTLY
+
+
+async def test_of_many_different_answers_at_once_one_wins(
+    accepting: Accepting, callback: Callback
+) -> None:
+    results = await asyncio.gather(
+        *(accepting.accept(callback.id, Completed(str(n).encode())) for n in range(20)),
+        return_exceptions=True,
+    )
+
+    refused = [result for result in results if isinstance(result, AnsweredDifferentlyError)]
+    assert len(refused) == 19
+
+
+async def test_an_answer_to_nothing_is_unknown(accepting: Accepting) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await accepting.accept(factories.callback_id(), Completed(b"1"))
+
+
+async def test_an_answer_that_nobody_waits_for_is_told_why(
+    accepting: Accepting, store: MemoryStore, callback: Callback
+) -> None:
+    await store.expire({callback.id: "timed out"})
+
+    with pytest.raises(CallbackOverError, match="timed out"):
+        await accepting.accept(callback.id, Completed(b"1"))
+
+
+async def test_what_cannot_be_kept_is_not_accepted(
+    accepting: Accepting, store: MemoryStore, callback: Callback, woken: list[str]
+) -> None:
+    store.is_available = False
+
+    with pytest.raises(StoreUnavailableError):
+        await accepting.accept(callback.id, Completed(b"1"))
+
+    assert woken == []
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_not_kept(
+    accepting: Accepting, store: MemoryStore, callback: Callback
+) -> None:
+    with pytest.raises(NoCancelRequestedError):
+        await accepting.accept(callback.id, Canceled(None))
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_a_cancellation_that_was_asked_for_is_kept(
+    accepting: Accepting, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+
+    assert (await accepting.accept(callback.id, Canceled(None))).state is State.ACCEPTED
+
+
+async def test_a_cancellation_reported_while_temporal_is_away_is_kept(
+    accepting: Accepting, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.is_reachable = False
+
+    assert (await accepting.accept(callback.id, Canceled(None))).state is State.ACCEPTED
+
+
+async def test_a_cancellation_reported_twice_is_a_duplicate(
+    accepting: Accepting, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+    await accepting.accept(callback.id, Canceled(None))
+
+    assert (await accepting.accept(callback.id, Canceled(None))).is_duplicate

@@ -1,0 +1,354 @@
+"""Every accepted outcome is brought to Temporal once, and its end is proven."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.deliver import LEASE, SLOTS, Deliverer
+from ringback.core.service import running
+from ringback.core.verdict import identity_of
+from ringback.core.watch import Verdicts
+from ringback.domain.callback import Callback, State
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.activities import LastFailure
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from tests import factories
+from tests.loops import idle
+
+TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
+
+
+@pytest.fixture
+def verdicts() -> Verdicts:
+    return Verdicts()
+
+
+@pytest.fixture
+def deliverer(
+    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+) -> Deliverer:
+    return Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+
+
+async def accepted(
+    store: MemoryStore,
+    activities: FakeActivities,
+    outcome: Outcome | None = None,
+    *,
+    activity_id: str = "1",
+) -> Callback:
+    ref = factories.activity_ref(activity_id=activity_id)
+    activities.schedule(ref)
+    (callback,) = await store.open([factories.wish(ref=ref)])
+    await store.accept([factories.answer(callback.id, outcome)])
+    return (await store.find([callback.id]))[callback.id]
+
+
+async def state_of(store: MemoryStore, callback: Callback) -> State:
+    return (await store.find([callback.id]))[callback.id].state
+
+
+def identity(callback: Callback) -> str:
+    assert callback.accepted is not None
+    return identity_of(callback.accepted.id)
+
+
+async def test_an_outcome_is_applied_in_its_own_name(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities, Completed(b"1"))
+
+    async with running(deliverer):
+        await idle()
+
+    assert activities.deliveries == [(callback.ref, Completed(b"1"), identity(callback))]
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.APPLIED
+    assert found.accepted is not None
+    assert found.accepted.proof == {"by": identity(callback)}
+
+
+async def test_an_outcome_accepted_while_it_rests_is_delivered_at_once_when_woken(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    async with running(deliverer):
+        await idle()
+        callback = await accepted(store, activities)
+        await idle()
+        before = await state_of(store, callback)
+
+        deliverer.wake()
+        await idle()
+
+        assert before is State.ACCEPTED
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_an_outcome_of_another_process_is_found_without_waking(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    async with running(deliverer):
+        await idle()
+        callback = await accepted(store, activities)
+
+        clock.advance(timedelta(seconds=1))
+        await idle()
+
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_many_outcomes_are_all_delivered(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callbacks = [await accepted(store, activities) for _ in range(3 * SLOTS)]
+
+    async with running(deliverer):
+        await idle()
+
+        assert len(activities.deliveries) == len(callbacks)
+        assert {await state_of(store, callback) for callback in callbacks} == {State.APPLIED}
+
+
+async def test_while_temporal_is_away_an_outcome_waits_longer_each_time_and_is_then_delivered(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    activities.is_reachable = False
+
+    async with running(deliverer):
+        await idle()
+        first = await store.next_due()
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+        second = await store.next_due()
+        activities.is_reachable = True
+        clock.advance(timedelta(milliseconds=200))
+        await idle()
+
+        assert (first, second) == (timedelta(milliseconds=100), timedelta(milliseconds=200))
+        assert await state_of(store, callback) is State.APPLIED
+
+
+@pytest.mark.parametrize(
+    "outcome", [Completed(b"1"), Failed("no", non_retryable=True)], ids=["completed", "failed"]
+)
+async def test_a_lost_reply_is_proven_applied_by_the_identity_in_history(
+    store: MemoryStore,
+    activities: FakeActivities,
+    deliverer: Deliverer,
+    clock: ManualClock,
+    outcome: Outcome,
+) -> None:
+    callback = await accepted(store, activities, outcome)
+    activities.loses_replies = True
+
+    async with running(deliverer):
+        await idle()
+        before = await state_of(store, callback)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert before is State.ACCEPTED
+    assert found.state is State.APPLIED
+    assert found.accepted is not None
+    assert (found.accepted.proof or {})["by"] == identity(callback)
+    assert len(activities.deliveries) == 1
+
+
+async def test_a_lost_reply_to_a_retryable_failure_does_not_fail_the_next_attempt_too(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("try again"))
+    activities.loses_replies = True
+
+    async with running(deliverer):
+        await idle()
+        activities.start(callback.ref)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+
+    assert len(activities.deliveries) == 1
+    assert await state_of(store, callback) is State.APPLIED
+
+
+@pytest.mark.parametrize(
+    "how", ["completed", "failed", "timed out", "canceled", "workflow terminated"]
+)
+async def test_an_activity_that_ended_otherwise_supersedes_the_outcome(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, how: str
+) -> None:
+    callback = await accepted(store, activities)
+    activities.end(callback.ref, how=how, identity="somebody else")
+
+    async with running(deliverer):
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.SUPERSEDED
+    assert found.accepted is not None
+    assert (found.accepted.proof or {})["closed"] == how
+
+
+async def test_what_temporal_refuses_is_parked_with_its_reason(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities, Canceled(None))
+
+    async with running(deliverer):
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.PARKED
+    assert found.accepted is not None
+    assert "request canceled first" in str(found.accepted.proof)
+
+
+async def test_what_temporal_has_no_record_of_is_parked(
+    store: MemoryStore, deliverer: Deliverer
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    await store.accept([factories.answer(callback.id)])
+
+    async with running(deliverer):
+        await idle()
+
+    assert await state_of(store, callback) is State.PARKED
+
+
+async def test_a_failure_between_two_attempts_waits_for_the_next_one(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("no", non_retryable=True))
+    activities.back_off(callback.ref, TIMED_OUT)
+
+    async with running(deliverer):
+        await idle()
+        before = await state_of(store, callback)
+        activities.start(callback.ref)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+
+        assert before is State.ACCEPTED
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_result_between_two_attempts_is_applied_at_once(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities, Completed(b"1"))
+    activities.back_off(callback.ref, TIMED_OUT)
+
+    async with running(deliverer):
+        await idle()
+
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_an_activity_id_that_came_back_is_not_touched(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    """The id names another activity by now; this one has ended."""
+    callback = await accepted(store, activities, activity_id="ask")
+    activities.end(callback.ref, how="timed out")
+    activities.answers_to_any = True
+
+    async with running(deliverer):
+        await idle()
+
+    assert activities.deliveries == []
+    assert await state_of(store, callback) is State.SUPERSEDED
+
+
+async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_sent_again(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("no"))
+    await store.hand_over(callback.id, worker="w", attempt=1, lease=LEASE)
+    activities.back_off(callback.ref, LastFailure("application", "no", None))
+    activities.start(callback.ref)
+    clock.advance(LEASE)
+
+    async with running(deliverer):
+        await idle()
+
+    assert activities.deliveries == []
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("no"))
+    await store.hand_over(callback.id, worker="w", attempt=1, lease=LEASE)
+
+    async with running(deliverer):
+        await idle()
+        before = list(activities.deliveries)
+        clock.advance(LEASE)
+        await idle()
+
+    assert before == []
+    assert len(activities.deliveries) == 1
+
+
+async def test_a_result_that_an_attempt_returned_is_applied(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Completed(b"1"))
+    await store.hand_over(callback.id, worker="w", attempt=1, lease=LEASE)
+    activities.end(callback.ref, how="completed", identity="w")
+    clock.advance(LEASE)
+
+    async with running(deliverer):
+        await idle()
+
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_store_that_is_away_is_waited_for(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    store.is_available = False
+
+    async with running(deliverer):
+        await idle()
+        store.is_available = True
+        clock.advance(timedelta(seconds=1))
+        await idle()
+
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_who_waits_for_a_verdict_is_told(
+    store: MemoryStore,
+    activities: FakeActivities,
+    verdicts: Verdicts,
+    deliverer: Deliverer,
+    clock: ManualClock,
+) -> None:
+    callback = await accepted(store, activities)
+    waiting = asyncio.ensure_future(
+        verdicts.wait(callback.id, store, clock, within=timedelta(seconds=5))
+    )
+
+    async with running(deliverer):
+        await idle()
+
+        assert (await waiting).state is State.APPLIED
+
+
+async def test_who_waits_in_vain_is_told_how_it_stands(
+    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    waiting = asyncio.ensure_future(
+        verdicts.wait(callback.id, store, clock, within=timedelta(milliseconds=500))
+    )
+
+    await idle()
+    clock.advance(timedelta(milliseconds=500))
+
+    assert (await waiting).state is State.ACCEPTED

@@ -1,0 +1,119 @@
+"""Many who come at once share a commit, and nobody waits for nobody."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from ringback.core.group_commit import GroupCommit
+from ringback.core.service import running
+from ringback.domain.errors import StoreUnavailableError
+from tests.loops import idle
+
+
+class Commits:
+    """Records batches; a commit lasts until it is let go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+        self.is_available = True
+
+    async def __call__(self, items: Sequence[int]) -> Sequence[int]:
+        self.batches.append(list(items))
+        await self.let_go.wait()
+        if not self.is_available:
+            msg = "away"
+            raise StoreUnavailableError(msg)
+        if 13 in items:
+            msg = "13 cannot be written"
+            raise ValueError(msg)
+        return [item * 10 for item in items]
+
+
+async def test_each_gets_its_own_result() -> None:
+    group = GroupCommit(Commits())
+
+    async with running(group):
+        assert await asyncio.gather(*(group.submit(n) for n in range(5))) == [0, 10, 20, 30, 40]
+
+
+async def test_who_comes_while_a_commit_is_under_way_shares_the_next() -> None:
+    commits = Commits()
+    group = GroupCommit(commits)
+    commits.let_go.clear()
+
+    async with running(group):
+        first = asyncio.ensure_future(group.submit(1))
+        await idle()
+        others = [asyncio.ensure_future(group.submit(n)) for n in (2, 3)]
+        await idle()
+        commits.let_go.set()
+        await asyncio.gather(first, *others)
+
+    assert commits.batches == [[1], [2, 3]]
+
+
+async def test_a_batch_is_bounded() -> None:
+    commits = Commits()
+    group = GroupCommit(commits, largest=2)
+
+    async with running(group):
+        await asyncio.gather(*(group.submit(n) for n in range(5)))
+
+    assert max(len(batch) for batch in commits.batches) == 2
+
+
+async def test_one_that_cannot_be_written_takes_no_other_down() -> None:
+    group = GroupCommit(Commits())
+
+    async with running(group):
+        one, bad, other = await asyncio.gather(
+            group.submit(1), group.submit(13), group.submit(2), return_exceptions=True
+        )
+
+    assert (one, other) == (10, 20)
+    assert isinstance(bad, ValueError)
+
+
+async def test_when_nothing_can_be_written_all_are_told_and_the_next_are_served() -> None:
+    commits = Commits()
+    commits.is_available = False
+    group = GroupCommit(commits)
+
+    async with running(group):
+        refused = await asyncio.gather(group.submit(1), group.submit(2), return_exceptions=True)
+        commits.is_available = True
+
+        assert {type(error) for error in refused} == {StoreUnavailableError}
+        assert await group.submit(3) == 30
+
+
+async def test_who_still_waits_when_the_program_stops_is_refused() -> None:
+    commits = Commits()
+    commits.let_go.clear()
+    group = GroupCommit(commits)
+
+    async with running(group):
+        waiting = [asyncio.ensure_future(group.submit(n)) for n in (1, 2)]
+        await idle()
+
+    for refused in waiting:
+        with pytest.raises(StoreUnavailableError):
+            await refused
+
+
+async def test_a_caller_that_gives_up_takes_nothing_back() -> None:
+    commits = Commits()
+    commits.let_go.clear()
+    group = GroupCommit(commits)
+
+    async with running(group):
+        gone = asyncio.ensure_future(group.submit(1))
+        await idle()
+        gone.cancel()
+        commits.let_go.set()
+        assert await group.submit(2) == 20
+
+    assert commits.batches == [[1], [2]]

@@ -1,0 +1,137 @@
+"""An attempt finds what the attempts before it left."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.open import Opening
+from ringback.core.service import running
+from ringback.domain.callback import Callback, State
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.activities import LastFailure
+from ringback.ports.store import Settlement
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from tests import factories
+
+REF = factories.activity_ref()
+TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
+
+
+@pytest.fixture
+async def opening(store: MemoryStore, activities: FakeActivities) -> AsyncIterator[Opening]:
+    activities.schedule(REF)
+    opening = Opening(store, store, activities, worker="the worker")
+    async with running(opening):
+        yield opening
+
+
+async def answered(opening: Opening, store: MemoryStore, outcome: Outcome) -> Callback:
+    callback = await opening.open(factories.wish(ref=REF))
+    await store.accept([factories.answer(callback.id, outcome)])
+    return callback
+
+
+async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitted(
+    opening: Opening,
+) -> None:
+    first = await opening.open(factories.wish(ref=REF))
+    await opening.mark_submitted(first.id)
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert second.id == first.id
+    assert second.submitted_at is not None
+
+
+async def test_an_attempt_without_an_answer_takes_none(opening: Opening) -> None:
+    callback = await opening.open(factories.wish(ref=REF))
+
+    assert await opening.take_answer(callback, 1) is None
+
+
+@pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
+async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
+    opening: Opening, store: MemoryStore, activities: FakeActivities, outcome: Completed | Failed
+) -> None:
+    await answered(opening, store, outcome)
+    activities.back_off(REF, TIMED_OUT)
+    activities.start(REF)
+
+    callback = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert await opening.take_answer(callback, 2) == outcome
+    found = (await store.find([callback.id]))[callback.id].accepted
+    assert found is not None
+    assert (found.handed_to, found.handed_attempt) == ("the worker", 2)
+
+
+async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
+    opening: Opening, store: MemoryStore
+) -> None:
+    await answered(opening, store, Completed(b"1"))
+    await store.claim("a deliverer", limit=1, lease=timedelta(seconds=30))
+
+    callback = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert await opening.take_answer(callback, 2) is None
+
+
+async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: MemoryStore) -> None:
+    await answered(opening, store, Canceled(None))
+
+    callback = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert await opening.take_answer(callback, 2) is None
+
+
+async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
+    opening: Opening, store: MemoryStore
+) -> None:
+    """An activity that fails after it was given its answer is given it again."""
+    callback = await answered(opening, store, Completed(b"1"))
+    await store.settle([Settlement(callback.id, State.APPLIED, {})])
+
+    again = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert await opening.take_answer(again, 2) == Completed(b"1")
+
+
+async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
+    opening: Opening, store: MemoryStore
+) -> None:
+    first = await answered(opening, store, Failed("try again"))
+    await store.settle([Settlement(first.id, State.APPLIED, {})])
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert second.id != first.id
+    assert second.accepted is None
+
+
+async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked_anew(
+    opening: Opening, store: MemoryStore, activities: FakeActivities
+) -> None:
+    first = await answered(opening, store, Failed("try again"))
+    await opening.take_answer((await store.find([first.id]))[first.id], 1)
+    activities.back_off(REF, LastFailure("application", "try again", None))
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert second.id != first.id
+    assert (await store.find([first.id]))[first.id].state is State.APPLIED
+
+
+async def test_a_failure_that_a_dying_worker_took_is_not_lost(
+    opening: Opening, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    """It was handed over, but the attempt timed out before Temporal heard of it."""
+    first = await answered(opening, store, Failed("no"))
+    await opening.take_answer((await store.find([first.id]))[first.id], 1)
+    activities.back_off(REF, TIMED_OUT)
+    clock.advance(timedelta(seconds=30))
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert second.id == first.id
+    assert await opening.take_answer(second, 2) == Failed("no")

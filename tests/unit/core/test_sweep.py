@@ -1,0 +1,85 @@
+"""A callback that nobody waits for is closed, and no other."""
+
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.service import running
+from ringback.core.sweep import EVERY, PAGE, Sweeper
+from ringback.domain.callback import Callback, State
+from ringback.ports.activities import LastFailure
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from tests import factories
+from tests.loops import idle
+
+
+@pytest.fixture
+def sweeper(store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> Sweeper:
+    return Sweeper(store, store, activities, clock=clock)
+
+
+async def opened(store: MemoryStore, activities: FakeActivities) -> Callback:
+    (callback,) = await store.open([factories.wish()])
+    activities.schedule(callback.ref)
+    return callback
+
+
+async def states(store: MemoryStore, callbacks: list[Callback]) -> list[State]:
+    found = await store.find([callback.id for callback in callbacks])
+    return [found[callback.id].state for callback in callbacks]
+
+
+async def test_an_ended_activity_closes_its_callback_with_the_reason(
+    store: MemoryStore, activities: FakeActivities, sweeper: Sweeper
+) -> None:
+    callback = await opened(store, activities)
+    activities.end(callback.ref, how="timed out")
+
+    await sweeper.sweep()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.EXPIRED
+    assert "timed out at 2030" in str(found.expired_because)
+
+
+async def test_a_waiting_activity_keeps_its_callback_open_between_attempts_too(
+    store: MemoryStore, activities: FakeActivities, sweeper: Sweeper
+) -> None:
+    callbacks = [await opened(store, activities) for _ in range(2)]
+    activities.back_off(callbacks[0].ref, LastFailure("timeout", "", None))
+
+    await sweeper.sweep()
+
+    assert await states(store, callbacks) == [State.OPEN, State.OPEN]
+
+
+async def test_round_and_round_all_open_callbacks_are_looked_at(
+    store: MemoryStore, activities: FakeActivities, sweeper: Sweeper
+) -> None:
+    callbacks = [await opened(store, activities) for _ in range(2 * PAGE + 1)]
+    await sweeper.sweep()
+    for callback in callbacks:
+        activities.end(callback.ref, how="timed out")
+
+    for _ in range(4):
+        await sweeper.sweep()
+
+    assert set(await states(store, callbacks)) == {State.EXPIRED}
+
+
+async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
+    store: MemoryStore, activities: FakeActivities, sweeper: Sweeper, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities)
+    activities.end(callback.ref, how="timed out")
+    activities.is_reachable = False
+
+    async with running(sweeper):
+        await idle()
+        before = await states(store, [callback])
+        activities.is_reachable = True
+        clock.advance(EVERY + timedelta(seconds=0))
+        await idle()
+
+    assert before == [State.OPEN]
+    assert await states(store, [callback]) == [State.EXPIRED]

@@ -1,0 +1,32 @@
+"""A callback moves as its table says."""
+
+from dataclasses import replace
+
+import pytest
+
+from ringback.domain.callback import MOVES, Callback, State
+from ringback.domain.errors import IllegalMoveError
+from ringback.testing import ManualClock, MemoryStore
+from tests import factories
+
+
+@pytest.fixture
+async def callback() -> Callback:
+    (callback,) = await MemoryStore(ManualClock()).open([factories.wish()])
+    return callback
+
+
+@pytest.mark.parametrize("wanted", list(State))
+@pytest.mark.parametrize("state", list(State))
+def test_only_moves_of_the_table_are_made(callback: Callback, state: State, wanted: State) -> None:
+    here = replace(callback, state=state)
+
+    if wanted in MOVES[state]:
+        assert here.move(wanted).state is wanted
+    else:
+        with pytest.raises(IllegalMoveError, match=f"from {state.value} to {wanted.value}"):
+            here.move(wanted)
+
+
+def test_every_state_is_in_the_table() -> None:
+    assert set(MOVES) == set(State)

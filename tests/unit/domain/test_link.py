@@ -1,0 +1,135 @@
+"""Links are capabilities: good as they were signed, or nothing at all."""
+
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringback.domain.errors import ConfigurationError, UnknownCallbackError
+from ringback.domain.ids import CallbackId
+from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
+from tests import factories
+from tests.factories import NOW
+
+verb_sets = st.frozensets(st.sampled_from(list(Verb)), min_size=1)
+
+
+@given(verbs=verb_sets, seconds=st.integers(1, 10**9))
+def test_a_link_says_after_signing_what_it_said_before(
+    verbs: frozenset[Verb], seconds: int
+) -> None:
+    link = factories.link(verbs=verbs, expires_at=NOW + timedelta(seconds=seconds))
+    keyring = factories.keyring()
+
+    verified = keyring.verify(keyring.sign(link), verb=next(iter(verbs)), now=NOW)
+
+    assert verified == link
+
+
+@given(data=st.data())
+def test_a_link_that_was_edited_anywhere_is_unknown(data: st.DataObject) -> None:
+    keyring = factories.keyring()
+    text = keyring.sign(factories.link())
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.characters().filter(lambda character: character != text[at]))
+
+    with pytest.raises(UnknownCallbackError):
+        keyring.verify(text[:at] + other + text[at + 1 :], verb=Verb.VIEW, now=NOW)
+
+
+@given(text=st.text())
+def test_whatever_the_text_verifying_is_total(text: str) -> None:
+    with pytest.raises(UnknownCallbackError):
+        factories.keyring().verify(text, verb=Verb.VIEW, now=NOW)
+
+
+@given(text=st.text(max_size=60))
+def test_verifying_is_total_for_what_a_key_of_ours_signed(text: str) -> None:
+    """Even the holder of a key cannot make `verify` raise anything else."""
+    keyring = factories.keyring()
+    body = f"k1.{text}"
+    signature = keyring._signature("k1", body)  # noqa: SLF001 - a forger with the key
+
+    signed = f"{body}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+    with suppress(UnknownCallbackError):
+        keyring.verify(signed, verb=Verb.VIEW, now=NOW)
+
+
+@pytest.mark.parametrize("verb", list(Verb), ids=lambda verb: verb.name)
+def test_a_link_allows_only_its_verbs(verb: Verb) -> None:
+    keyring = factories.keyring()
+    text = keyring.sign(factories.link(verbs=ALL_VERBS - {verb}))
+
+    with pytest.raises(UnknownCallbackError):
+        keyring.verify(text, verb=verb, now=NOW)
+
+
+def test_a_link_expires_to_the_second() -> None:
+    keyring = factories.keyring()
+    expires_at = NOW + timedelta(hours=1)
+    text = keyring.sign(factories.link(expires_at=expires_at))
+
+    assert keyring.verify(text, verb=Verb.VIEW, now=expires_at - timedelta(seconds=1))
+    with pytest.raises(UnknownCallbackError):
+        keyring.verify(text, verb=Verb.VIEW, now=expires_at)
+
+
+def test_a_link_of_an_older_key_is_good_while_the_ring_has_it() -> None:
+    text = factories.keyring("k1").sign(factories.link())
+
+    rotated = factories.keyring("k2", "k1", signing="k2")
+    dropped = factories.keyring("k2", signing="k2")
+
+    assert rotated.verify(text, verb=Verb.VIEW, now=NOW).key_id == "k1"
+    with pytest.raises(UnknownCallbackError):
+        dropped.verify(text, verb=Verb.VIEW, now=NOW)
+
+
+def test_a_callback_keeps_its_link_when_the_signing_key_changes() -> None:
+    link = factories.link(key_id="k1")
+
+    before = factories.keyring("k1").sign(link)
+    after = factories.keyring("k2", "k1", signing="k2").sign(link)
+
+    assert before == after
+
+
+def test_a_key_signs_only_under_its_own_id() -> None:
+    """The same secret under another id is another key."""
+    secret = bytes(32)
+    text = Keyring({"a": secret}, signing="a").sign(factories.link(key_id="a"))
+
+    with pytest.raises(UnknownCallbackError):
+        Keyring({"b": secret}, signing="b").verify("b" + text[1:], verb=Verb.VIEW, now=NOW)
+
+
+def test_nothing_is_signed_by_the_stand_in_for_an_unknown_key() -> None:
+    stand_in = Keyring({"x": bytes(32)}, signing="x")
+    text = stand_in.sign(factories.link(key_id="x"))
+
+    with pytest.raises(UnknownCallbackError):
+        factories.keyring("k1").verify(text, verb=Verb.VIEW, now=NOW)
+
+
+def test_a_link_holds_no_more_than_it_says() -> None:
+    link = Link(CallbackId("cb_1"), ALL_VERBS, NOW, "k1")
+
+    assert len(factories.keyring().sign(link)) < 60
+
+
+@pytest.mark.parametrize(
+    ("keys", "signing", "problem"),
+    [
+        ({"k1": bytes(31)}, "k1", "32 random bytes"),
+        ({"k.1": bytes(32)}, "k.1", "letters and digits"),
+        ({"k1": bytes(32)}, "k2", "no key 'k2'"),
+    ],
+)
+def test_a_ring_that_could_not_sign_is_refused(
+    keys: dict[str, bytes], signing: str, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        Keyring(keys, signing=signing)

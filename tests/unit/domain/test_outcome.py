@@ -1,0 +1,64 @@
+"""Two answers are the same when they say the same."""
+
+from datetime import timedelta
+
+import pytest
+
+from ringback.domain.outcome import (
+    KINDS,
+    Canceled,
+    Completed,
+    Failed,
+    Outcome,
+    body_of,
+    from_parts,
+    is_same_answer,
+    to_fields,
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Completed(b'{"a":1,"b":[2]}'), Completed(b'{ "b": [2], "a": 1 }')),
+        (Completed(None), Completed(None)),
+        (Failed("no", details=b"[1]"), Failed("no", details=b"[ 1 ]")),
+        (Canceled(b'"x"'), Canceled(b'"\\u0078"')),
+    ],
+)
+def test_white_space_and_order_of_keys_do_not_count(one: Outcome, other: Outcome) -> None:
+    assert is_same_answer(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Completed(b"1"), Completed(b"2")),
+        (Completed(b"1"), Completed(b"1.0")),
+        (Completed(b"1"), Completed(b"true")),
+        (Completed(b"null"), Completed(None)),
+        (Completed(b"[1,2]"), Completed(b"[2,1]")),
+        (Completed(None), Canceled(None)),
+        (Failed("no"), Failed("No")),
+        (Failed("no"), Failed("no", non_retryable=True)),
+        (Failed("no"), Failed("no", type="T")),
+        (Failed("no"), Failed("no", next_retry_delay=timedelta(seconds=1))),
+        (Failed("no"), Failed("no", details=b"[]")),
+    ],
+)
+def test_everything_else_counts(one: Outcome, other: Outcome) -> None:
+    assert not is_same_answer(one, other)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Completed(b"1"),
+        Failed("no", "T", details=b"[1]", next_retry_delay=timedelta(1)),
+        Canceled(None),
+    ],
+)
+def test_an_outcome_taken_apart_is_put_together_again(outcome: Outcome) -> None:
+    parts = KINDS[type(outcome)], body_of(outcome), to_fields(outcome)
+
+    assert from_parts(*parts) == outcome

@@ -1,0 +1,447 @@
+"""Over HTTP: honest statuses, problem details, and nothing changed by looking."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ringback.core.accept import Accepting
+from ringback.core.deliver import Deliverer
+from ringback.core.heartbeat import Heartbeating
+from ringback.core.service import running
+from ringback.core.view import Viewing
+from ringback.core.watch import Verdicts
+from ringback.domain.callback import Callback, State
+from ringback.domain.ids import OutcomeId
+from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
+from ringback.domain.outcome import Completed, Failed
+from ringback.gateway.app import create_app
+from ringback.gateway.health import Health
+from ringback.gateway.page import page
+from ringback.gateway.routes import Gateway
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from tests import factories
+from tests.factories import NOW
+
+BASE = "https://ring.example"
+LIMIT = 1000
+PROBLEM = "application/problem+json"
+
+
+@dataclass
+class House:
+    """A gateway with a callback that waits."""
+
+    http: httpx2.AsyncClient
+    store: MemoryStore
+    activities: FakeActivities
+    clock: ManualClock
+    keyring: Keyring
+    callback: Callback
+
+    def path(
+        self, *, verbs: frozenset[Verb] = ALL_VERBS, expires_in: timedelta = timedelta(days=1)
+    ) -> str:
+        link = Link(self.callback.id, verbs, NOW + expires_in, "k1")
+        return f"/c/{self.keyring.sign(link)}"
+
+    async def now(self) -> Callback:
+        return (await self.store.find([self.callback.id]))[self.callback.id]
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    clock = ManualClock()
+    store, activities, verdicts = MemoryStore(clock), FakeActivities(), Verdicts()
+    deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+    numbers = iter(range(10_000))
+    accepting = Accepting(
+        store,
+        activities,
+        new_outcome_id=lambda: OutcomeId(f"oc_{next(numbers)}"),
+        on_accepted=deliverer.wake,
+    )
+    keyring = factories.keyring()
+    gateway = Gateway(
+        keyring=keyring,
+        accepting=accepting,
+        heartbeating=Heartbeating(store, activities),
+        viewing=Viewing(store, activities),
+        verdicts=verdicts,
+        store=store,
+        clock=clock,
+        public_url=BASE,
+        body_limit=LIMIT,
+    )
+
+    async def is_reachable() -> bool:
+        return activities.is_reachable
+
+    app = create_app(gateway, Health(store, is_reachable))
+    (callback,) = await store.open([factories.wish()])
+    activities.schedule(callback.ref)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        running(deliverer, accepting),
+        httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
+    ):
+        yield House(http, store, activities, clock, keyring, callback)
+
+
+@pytest.mark.parametrize("suffix", ["", "/complete"])
+async def test_the_body_of_a_post_is_the_result(house: House, suffix: str) -> None:
+    reply = await house.http.post(house.path() + suffix, content=b'{ "ok" : true }')
+
+    assert reply.status_code == 202
+    assert reply.json()["state"] == "accepted"
+    assert reply.json()["duplicate"] is False
+    accepted = (await house.now()).accepted
+    assert accepted is not None
+    assert accepted.outcome == Completed(b'{ "ok" : true }')
+
+
+async def test_the_status_url_tells_how_it_stands(house: House) -> None:
+    reply = await house.http.post(house.path(), json=1)
+
+    status = await house.http.get(reply.json()["status_url"])
+
+    assert status.json()["state"] in {"accepted", "applied"}
+
+
+async def test_an_empty_body_is_no_result_and_null_is_null(house: House) -> None:
+    reply = await house.http.post(house.path(), content=b"")
+    other = await house.http.post(house.path(), content=b"null")
+
+    assert reply.status_code == 202
+    assert other.status_code == 409
+
+
+async def test_a_failure_is_kept_with_everything_that_it_says(house: House) -> None:
+    body = {
+        "message": "card declined",
+        "type": "Declined",
+        "non_retryable": True,
+        "details": [{"code": 5}, None],
+        "next_retry_delay": 1.5,
+    }
+
+    reply = await house.http.post(house.path() + "/fail", json=body)
+
+    assert reply.status_code == 202
+    accepted = (await house.now()).accepted
+    assert accepted is not None
+    assert accepted.outcome == Failed(
+        "card declined",
+        type="Declined",
+        non_retryable=True,
+        details=b'[{"code": 5}, null]',
+        next_retry_delay=timedelta(seconds=1.5),
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "kept"),
+    [({}, b"[{}]"), (None, b"[null]"), ([[1]], b"[[1]]"), ([], b"[]"), ("x", b'["x"]')],
+)
+async def test_details_that_are_no_array_are_one_detail(
+    house: House, details: object, kept: bytes
+) -> None:
+    await house.http.post(house.path() + "/fail", json={"message": "no", "details": details})
+
+    accepted = (await house.now()).accepted
+    assert accepted is not None
+    assert accepted.outcome == Failed("no", details=kept)
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b"", "message"),
+        (b"[]", "the body"),
+        (b'{"message": 5}', "message"),
+        (b'{"message": "no", "non_retryable": "yes"}', "non_retryable"),
+        (b'{"message": "no", "nonRetryable": true}', "nonRetryable"),
+        (b'{"message": "no", "next_retry_delay": -1}', "next_retry_delay"),
+        (b'{"message": "no", "type": ""}', "type"),
+    ],
+)
+async def test_a_failure_that_cannot_be_read_is_told_where(
+    house: House, body: bytes, where: str
+) -> None:
+    reply = await house.http.post(house.path() + "/fail", content=body)
+
+    assert reply.status_code == 400
+    assert where in reply.json()["detail"]
+    assert (await house.now()).state is State.OPEN
+
+
+async def test_who_prefers_to_wait_is_told_that_it_was_applied(house: House) -> None:
+    reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=5"})
+
+    assert reply.status_code == 200
+    assert reply.json()["state"] == "applied"
+    assert reply.headers["preference-applied"] == "wait=5"
+
+
+async def test_who_prefers_to_wait_is_told_when_the_activity_had_ended(house: House) -> None:
+    house.activities.end(house.callback.ref, how="timed out")
+
+    reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=5"})
+
+    assert reply.status_code == 410
+    assert "timed out" in reply.json()["detail"]
+
+
+async def test_the_same_answer_again_is_a_duplicate(house: House) -> None:
+    first = await house.http.post(house.path(), content=b'{"a":1,"b":2}')
+
+    again = await house.http.post(house.path(), content=b'{"b": 2, "a": 1}')
+
+    assert again.status_code == 200
+    assert again.json()["duplicate"] is True
+    assert again.json()["accepted_at"] == first.json()["accepted_at"]
+
+
+async def test_a_different_answer_is_told_when_the_winner_came(house: House) -> None:
+    first = await house.http.post(house.path(), json=1)
+
+    other = await house.http.post(house.path() + "/fail", json={"message": "no"})
+
+    assert other.status_code == 409
+    assert other.headers["content-type"] == PROBLEM
+    assert other.json()["accepted_at"] == first.json()["accepted_at"]
+
+
+async def test_an_answer_that_nobody_waits_for_is_told_why(house: House) -> None:
+    await house.store.expire({house.callback.id: "the activity timed out"})
+
+    reply = await house.http.post(house.path(), json=1)
+
+    assert reply.status_code == 410
+    assert reply.json()["reason"] == "the activity timed out"
+
+
+@pytest.mark.parametrize("suffix", ["", "/complete", "/fail", "/heartbeat", "/cancel"])
+async def test_whatever_is_wrong_with_a_link_looks_the_same(house: House, suffix: str) -> None:
+    good = house.path()
+    expired = house.path(expires_in=timedelta(seconds=-1))
+    unscoped = house.path(verbs=frozenset({Verb.VIEW}))
+    edited = good[:-1] + ("A" if good[-1] != "A" else "B")
+    nothing = f"/c/{house.keyring.sign(factories.link())}"
+    pasted = "/c/CiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDASBHdmLTE="
+
+    paths = [expired, unscoped, edited, nothing, pasted, "/c/x", "/nowhere"]
+    replies = [await house.http.post(path + suffix, json={"message": "no"}) for path in paths]
+
+    assert {reply.status_code for reply in replies} == {404}
+    assert len({reply.content for reply in replies}) == 1
+    assert len({tuple(sorted(reply.headers.items())) for reply in replies}) == 1
+    assert (await house.now()).state is State.OPEN
+
+
+async def test_a_link_is_judged_before_the_body(house: House) -> None:
+    reply = await house.http.post("/c/x", content=b"x" * (LIMIT + 1))
+
+    assert reply.status_code == 404
+
+
+@pytest.mark.parametrize("is_declared", [True, False], ids=["declared", "streamed"])
+async def test_a_body_over_the_limit_is_refused(house: House, *, is_declared: bool) -> None:
+    body = b'"' + b"x" * (LIMIT - 1) + b'"'
+
+    async def streamed() -> AsyncIterator[bytes]:
+        yield body
+
+    reply = await house.http.post(house.path(), content=body if is_declared else streamed())
+
+    assert reply.status_code == 413
+    assert reply.json()["limit"] == LIMIT
+    assert (await house.now()).state is State.OPEN
+
+
+async def test_a_body_at_the_limit_is_taken(house: House) -> None:
+    reply = await house.http.post(house.path(), content=b'"' + b"x" * (LIMIT - 2) + b'"')
+
+    assert reply.status_code == 202
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"nan", b"NaN", b"\xff", b"[" * 500, b"1" * 999, b"'x'", b'"\\ud800"', b" "]
+)
+async def test_what_is_not_json_is_refused(house: House, body: bytes) -> None:
+    reply = await house.http.post(
+        house.path(), content=body, headers={"content-type": "application/json"}
+    )
+
+    # A number of 999 digits is JSON, if an odd one.
+    assert reply.status_code == (202 if body == b"1" * 999 else 400)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "status"),
+    [
+        ("application/json; charset=utf-8", 202),
+        ("APPLICATION/JSON", 202),
+        ("application/vnd.psp+json", 202),
+        ("application/x-www-form-urlencoded", 415),
+        ("text/plain", 415),
+        ("application/octet-stream", 415),
+    ],
+)
+async def test_only_json_becomes_a_result(house: House, media_type: str, status: int) -> None:
+    reply = await house.http.post(house.path(), content=b"1", headers={"content-type": media_type})
+
+    assert reply.status_code == status
+
+
+async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: House) -> None:
+    house.store.is_available = False
+
+    reply = await house.http.post(house.path(), json=1)
+
+    assert reply.status_code == 503
+    assert int(reply.headers["retry-after"]) >= 1
+
+
+async def test_an_answer_is_kept_while_temporal_is_away(house: House) -> None:
+    house.activities.is_reachable = False
+
+    reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=0"})
+
+    assert reply.status_code == 202
+    assert (await house.now()).state is State.ACCEPTED
+
+
+async def test_a_heartbeat_is_passed_on_and_tells_what_temporal_says(house: House) -> None:
+    house.activities.request_cancel(house.callback.ref)
+
+    reply = await house.http.post(house.path() + "/heartbeat", json={"progress": 0.5})
+
+    assert reply.status_code == 200
+    assert reply.json()["cancel_requested"] is True
+    assert house.activities.heartbeats == [(house.callback.ref, b'{"progress":0.5}')]
+
+
+async def test_a_heartbeat_after_the_answer_is_told_that_it_is_over(house: House) -> None:
+    await house.http.post(house.path(), json=1)
+
+    reply = await house.http.post(house.path() + "/heartbeat")
+
+    assert reply.status_code == 410
+
+
+async def test_a_heartbeat_to_an_ended_activity_is_told_why(house: House) -> None:
+    house.activities.end(house.callback.ref, how="timed out")
+
+    reply = await house.http.post(house.path() + "/heartbeat")
+
+    assert reply.status_code == 410
+    assert "timed out" in reply.json()["reason"]
+
+
+async def test_a_heartbeat_while_temporal_is_away_is_asked_for_again(house: House) -> None:
+    house.activities.is_reachable = False
+
+    assert (await house.http.post(house.path() + "/heartbeat")).status_code == 503
+
+
+async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: House) -> None:
+    early = await house.http.post(house.path() + "/cancel", json="stopped")
+    house.activities.request_cancel(house.callback.ref)
+    later = await house.http.post(house.path() + "/cancel", json="stopped")
+
+    assert (early.status_code, later.status_code) == (409, 202)
+    assert early.json()["type"] == "urn:ringback:no-cancel-requested"
+
+
+async def test_looking_tells_a_program_how_to_answer(house: House) -> None:
+    reply = await house.http.get(house.path())
+
+    view = reply.json()
+    assert (view["state"], view["waiting"], view["cancel_requested"]) == ("open", True, False)
+    assert view["allows"] == ["cancel", "complete", "fail", "heartbeat", "view"]
+    assert house.path() in view["examples"]["complete"]
+    assert reply.headers["cache-control"] == "no-store"
+
+
+async def test_looking_tells_only_what_the_link_allows(house: House) -> None:
+    path = house.path(verbs=frozenset({Verb.VIEW, Verb.HEARTBEAT}))
+
+    view = (await house.http.get(path)).json()
+
+    assert view["allows"] == ["heartbeat", "view"]
+    assert list(view["examples"]) == ["heartbeat"]
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_looking_changes_nothing(house: House, method: str, accept: str) -> None:
+    before = await house.now(), await house.store.events(house.callback.id)
+
+    for suffix in ("", "/complete", "/fail", "/heartbeat", "/cancel"):
+        await house.http.request(method, house.path() + suffix, headers={"accept": accept})
+
+    assert (await house.now(), await house.store.events(house.callback.id)) == before
+    assert house.activities.deliveries == []
+    assert house.activities.heartbeats == []
+
+
+async def test_a_browser_gets_a_page_that_keeps_its_address_to_itself(house: House) -> None:
+    reply = await house.http.get(house.path(), headers={"accept": "text/html"})
+
+    assert reply.headers["content-type"].startswith("text/html")
+    assert reply.headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    assert "charge" in reply.text
+
+
+async def test_a_page_escapes_what_it_shows() -> None:
+    shown = page({"activity_type": "<script>", "state": "open", "examples": {}})
+
+    assert b"<script>" not in shown.body
+
+
+async def test_a_method_that_a_link_does_not_have_is_told_so(house: House) -> None:
+    reply = await house.http.put(house.path(), json=1)
+
+    assert reply.status_code == 405
+    assert reply.headers["content-type"] == PROBLEM
+
+
+async def test_ready_means_that_answers_can_be_kept(house: House) -> None:
+    ready = await house.http.get("/readyz")
+    house.activities.is_reachable = False
+    without_temporal = await house.http.get("/readyz")
+    house.store.is_available = False
+    without_store = await house.http.get("/readyz")
+
+    assert (ready.status_code, ready.json()["temporal"]) == (200, "ok")
+    assert (without_temporal.status_code, without_temporal.json()["temporal"]) == (
+        200,
+        "unreachable",
+    )
+    assert without_store.status_code == 503
+
+
+async def test_alive_means_only_alive(house: House) -> None:
+    house.store.is_available = False
+
+    assert (await house.http.get("/healthz")).status_code == 200
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(body=st.binary(max_size=60), media_type=st.sampled_from(["application/json", None]))
+async def test_whatever_the_bytes_the_reply_is_one_of_the_known_ones(
+    house: House, body: bytes, media_type: str | None
+) -> None:
+    headers = {} if media_type is None else {"content-type": media_type}
+
+    for suffix in ("", "/fail"):
+        reply = await house.http.post(house.path() + suffix, content=body, headers=headers)
+        assert reply.status_code in {200, 202, 400, 409}
