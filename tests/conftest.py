@@ -1,6 +1,8 @@
 """The real Temporal server, once for all tests."""
 
+import atexit
 import os
+import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -11,6 +13,10 @@ from temporalio.testing import WorkflowEnvironment
 from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
 from tests.services import missing
+
+# An interpreter that ends while the SDK's threads still run may crash (temporalio 1.35, issue 300
+# of sdk-python). This runs after the last test.
+atexit.register(time.sleep, 0.2)
 
 HOW_TO_START = "run `make setup`, or set TEMPORAL_ADDRESS"
 

@@ -104,7 +104,7 @@ def _outcome_to_json(accepted: Accepted) -> dict[str, Any]:
 
 
 def _event_to_json(event: Event) -> dict[str, Any]:
-    return {"at": _iso(event.at), "kind": event.kind.value, **event.facts}
+    return {"at": _iso(event.at), "kind": event.kind.value, "facts": event.facts}
 
 
 def _table(found: Sequence[Callback]) -> Table:

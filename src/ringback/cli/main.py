@@ -1,7 +1,8 @@
 """The `ringback` command."""
 
+import os
 import sys
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -45,10 +46,22 @@ def _options(
     set_up_logging()
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; an error is one line, and its exit code says what to do next."""
+    code = _run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # An interpreter that ends while the SDK's threads still run may hang or crash: temporalio 1.35,
+    # issue 300 of sdk-python. Everything of ours is closed and flushed by now.
+    os._exit(code)
+
+
+def _run() -> int:
     try:
         app()
     except RingbackError as exc:
         print(f"ringback: {exc}", file=sys.stderr)
-        sys.exit(exit_code(exc))
+        return exit_code(exc)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
+    return 0

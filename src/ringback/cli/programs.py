@@ -10,6 +10,7 @@ from ringback.app.compose import running_gateway
 from ringback.app.plugin import RingbackPlugin
 from ringback.app.program import run, stop_requested
 from ringback.app.web import bound_socket, served
+from ringback.app.workers import working
 from ringback.demo.service import create_service
 from ringback.demo.worker import demo_worker
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
@@ -51,9 +52,9 @@ async def _work(settings: Settings, serve_on: tuple[str, int] | None, service_ur
         if serve_on is not None:
             host, port = serve_on
             await _enter_gateway(stack, settings, host=host, port=port)
-        await stack.enter_async_context(demo_worker(client, service_url))
-        _say_ready("worker")
-        await stop_requested()
+        async with working(demo_worker(client, service_url)):
+            _say_ready("worker")
+            await stop_requested()
 
 
 def http_service(host: Host = "127.0.0.1", port: Port = DEFAULT_SERVICE_PORT) -> None:

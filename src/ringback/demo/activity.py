@@ -1,0 +1,42 @@
+"""The activity: it asks the outside service, and sleeps until the callback has come.
+
+What the seed's activity did in a second method, on the callback, Ringback's gateway does.
+"""
+
+from typing import Any, Final, cast
+
+from temporalio import activity
+
+from ringback import Callback, wait_for_callback
+from ringback.demo.http_api_gateway import HttpApiGateway
+from ringback.demo.request import CallRequest
+from ringback.demo.steps import Party, step
+
+_ANY_JSON: Final = cast("type[Any]", Any)
+"""An answer of a shape that the workflow cannot read would hold it up for ever; so it reads all."""
+
+
+class AsyncActivity:
+    """The activity, with what it needs to reach the outside."""
+
+    def __init__(self, gateway: HttpApiGateway) -> None:
+        """Ask through `gateway`."""
+        self._gateway = gateway
+
+    @activity.defn(name="call_service")
+    async def run(self, request: CallRequest) -> Any:
+        """Ask the service, and end with what it answers on the callback.
+
+        Raises:
+            ServiceRefusedError: The service will not do it; Temporal does not try again.
+            ServiceUnavailableError: The service cannot be asked now; Temporal tries again.
+            ApplicationError: The answer was there before, and is a failure.
+        """
+        attempt = activity.info().attempt
+        step(Party.TEMPORAL, Party.WORKER, f"run the activity (attempt {attempt})")
+
+        async def submit(callback: Callback) -> None:
+            await self._gateway.request(request, callback)
+            step(Party.WORKER, Party.TEMPORAL, "asked; the callback will end the activity")
+
+        return await wait_for_callback(submit, _ANY_JSON)

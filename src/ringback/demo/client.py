@@ -1,0 +1,161 @@
+"""The client: a command that starts the workflow, waits for it, and shows how it ended."""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, assert_never
+
+import typer
+from rich.console import Console
+
+from ringback.app.program import run, set_up_logging
+from ringback.app.system import SystemClock
+from ringback.demo.call import Call, Look, finished, start_call
+from ringback.demo.ending import Canceled, Ending, Failed, Returned, TimedOut
+from ringback.demo.request import ActivityAction, CallRequest
+from ringback.domain.errors import RetryableError, RingbackError
+from ringback.ports.clock import Clock
+from ringback.temporal.connect import connect
+
+ENDED_BADLY: Final = 1
+TRY_AGAIN: Final = 3
+
+_TAKE_UP: Final = timedelta(seconds=5)
+"""How long a worker may take to begin before the reader is told."""
+
+
+def client(
+    time_to_request: Annotated[
+        int,
+        typer.Option(
+            "--time-to-request",
+            "-ttr",
+            min=0,
+            metavar="INTEGER",
+            help="How much time (in seconds) the HTTP Service waits until it returns an HTTP 200 OK"
+            " response to the activity",
+        ),
+    ] = 1,
+    time_to_callback: Annotated[
+        int,
+        typer.Option(
+            "--time-to-callback",
+            "-ttc",
+            min=0,
+            metavar="INTEGER",
+            help="How much time (in seconds) the HTTP Service waits until it makes a callback"
+            " request to the gateway, counted from when it was asked",
+        ),
+    ] = 10,
+    activity_action: Annotated[
+        ActivityAction,
+        typer.Option(
+            "--activity-action",
+            "-a",
+            help="Which activity action do we want the activity to perform. (maps to the different"
+            " handle options described on"
+            " https://docs.temporal.io/develop/python/asynchronous-activity-completion).",
+        ),
+    ] = ActivityAction.COMPLETE,
+) -> None:
+    """Start the demo's workflow, wait for it, and show how it ended.
+
+    Exit codes: 0 completed, or canceled as asked; 1 failed or timed out; 3 Temporal is unreachable.
+    """
+    request = CallRequest(time_to_request, time_to_callback, activity_action)
+    sys.exit(run(_call(request)))
+
+
+async def _call(request: CallRequest) -> int:
+    clock = SystemClock()
+    temporal = await finished(connect())
+    call = await start_call(temporal, request, clock)
+    shown = Shown(Console(highlight=False, soft_wrap=True), clock)
+    shown.say(f"started {call.workflow_id}")
+    try:
+        await _follow(call, request, shown, clock=clock)
+    except asyncio.CancelledError:
+        shown.say("stopped waiting; the workflow goes on without this client")
+        raise
+    return shown.end(await call.ending())
+
+
+async def _follow(call: Call, request: CallRequest, shown: "Shown", *, clock: Clock) -> None:
+    """Show the call until it ends; cancel it when that is what was asked for."""
+    cancel_at: datetime | None = None
+    is_to_cancel = request.activity_action is ActivityAction.REPORT_CANCELLATION
+    async for look in call.looks():
+        shown.look(look)
+        if is_to_cancel and look.is_asked:
+            cancel_at = cancel_at or clock.now() + timedelta(seconds=request.time_to_request)
+            if clock.now() >= cancel_at:
+                is_to_cancel = False
+                await call.cancel()
+
+
+class Shown:
+    """What the reader sees of a call."""
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        """Show on `console`; `clock` tells when nothing has happened for too long."""
+        self._console = console
+        self._clock = clock
+        self._began_at = clock.now()
+        self._heartbeat: object = None
+        self._has_warned = False
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print one line, as it is."""
+        self._console.print(text, style=style, markup=False)
+
+    def look(self, look: Look) -> None:
+        """Show what is new in `look`."""
+        if look.heartbeat and look.heartbeat != self._heartbeat:
+            self._heartbeat = look.heartbeat
+            self.say(f"heartbeat: {to_text(look.heartbeat)}")
+        is_late = self._clock.now() - self._began_at > _TAKE_UP
+        if is_late and not look.is_taken_up and not self._has_warned:
+            self._has_warned = True
+            self.say("no worker has taken it up yet; is one running? (ringback worker)", "yellow")
+
+    def end(self, ending: Ending) -> int:
+        """Show how it ended; return the exit code."""
+        match ending:
+            case Returned(result):
+                self.say(f"completed: {json.dumps(result)}", "green")
+                return 0
+            case Canceled(details):
+                self.say(f"canceled: {to_text(details)}", "green")
+                return 0
+            case Failed(message, kind):
+                self.say(f"failed: {message} (type {kind})", "red")
+                return ENDED_BADLY
+            case TimedOut(limit):
+                self.say(f"timed out: nobody answered in time ({limit})", "red")
+                return ENDED_BADLY
+            case _:
+                assert_never(ending)
+
+
+def to_text(details: Any) -> str:
+    """Return details as JSON; a single one without the list around it."""
+    return json.dumps(details[0] if len(details) == 1 else list(details))
+
+
+def main() -> None:
+    """Run the command by itself, as `ringback client` does."""
+    if "RINGBACK_LOG" in os.environ:
+        set_up_logging()
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(client)
+    try:
+        app()
+    except RingbackError as exc:
+        Console(stderr=True, soft_wrap=True).print(f"ringback: {exc}", markup=False)
+        sys.exit(TRY_AGAIN if isinstance(exc, RetryableError) else ENDED_BADLY)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The outside service, as the activity sees it: one method for each thing it can be asked."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final
+
+import httpx2
+
+from ringback import Callback
+from ringback.demo.request import CallRequest
+from ringback.demo.steps import Party, step
+
+_SLACK: Final = timedelta(seconds=10)
+"""How much longer than announced the service may take to reply."""
+
+
+class ServiceRefusedError(Exception):
+    """The service does not take this request; asking again changes nothing."""
+
+
+class ServiceUnavailableError(Exception):
+    """The service could not be reached, or cannot take the request now; ask again."""
+
+
+class HttpApiGateway:
+    """Speaks HTTP with the outside service."""
+
+    def __init__(self, service_url: str) -> None:
+        """Speak with the service at `service_url`."""
+        self._service_url = service_url.rstrip("/")
+
+    async def request(self, request: CallRequest, callback: Callback) -> None:
+        """Ask for the work of `request`, to be answered on `callback`.
+
+        It may be repeated: the service knows the work by the callback's id.
+
+        Raises:
+            ServiceRefusedError: The service does not take it; asking again changes nothing.
+            ServiceUnavailableError: The service cannot be reached, or not now; ask again.
+        """
+        step(Party.WORKER, Party.SERVICE, f"POST /request ({callback.id})")
+        try:
+            reply = await self._post(request, callback)
+        except httpx2.TransportError as exc:
+            step(Party.SERVICE, Party.WORKER, "cannot be reached")
+            msg = f"the service cannot be reached ({type(exc).__name__})"
+            # The layers below would fill a page of each attempt's log, and say no more.
+            raise ServiceUnavailableError(msg) from None
+        step(Party.SERVICE, Party.WORKER, str(reply.status_code))
+        _check(reply.status_code)
+
+    async def _post(self, request: CallRequest, callback: Callback) -> httpx2.Response:
+        timeout = timedelta(seconds=request.time_to_request) + _SLACK
+        async with httpx2.AsyncClient(timeout=timeout.total_seconds()) as http:
+            return await http.post(
+                f"{self._service_url}/request",
+                json={
+                    "time_to_request": request.time_to_request,
+                    "time_to_callback": request.time_to_callback,
+                    "activity_action": request.activity_action.value,
+                    "callback_url": callback.url,
+                },
+                headers={"Idempotency-Key": callback.id},
+            )
+
+
+def _check(status: int) -> None:
+    if status == HTTPStatus.OK:
+        return
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        msg = f"the service cannot take the request now (status {status})"
+        raise ServiceUnavailableError(msg)
+    msg = f"the service refused the request (status {status})"
+    raise ServiceRefusedError(msg)

@@ -1,0 +1,118 @@
+"""What was answered with 202 reaches its workflow, whoever is killed in between."""
+
+import json
+
+import pytest
+
+from tests.acceptance.site import Site
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+
+async def test_an_answer_survives_the_gateway_s_kill_between_202_and_delivery(site: Site) -> None:
+    async with site.temporal() as server, site.gateway(temporal="ok") as gateway, site.worker():
+        handle = await site.start_workflow("survivor")
+        link = await site.outside.next_link()
+        await server.kill()
+
+        reply = await site.post(link, {"paid": True})
+        await gateway.kill()
+
+    assert reply.status_code == 202
+    async with site.temporal(), site.gateway(temporal="ok"), site.worker():
+        handle = await site.handle_of("survivor")
+        assert await handle.result() == {"paid": True}
+
+
+async def test_a_gateway_starts_and_takes_answers_while_temporal_is_down(site: Site) -> None:
+    async with site.temporal(), site.gateway(temporal="ok"), site.worker():
+        await site.start_workflow("down")
+        link = await site.outside.next_link()
+
+    async with site.gateway(temporal="unreachable"):
+        first = await site.post(link, {"n": 1})
+        again = await site.post(link, {"n": 1})
+        other = await site.post(link, {"n": 2})
+
+        assert (first.status_code, again.status_code, other.status_code) == (202, 200, 409)
+        assert again.json()["duplicate"] is True
+        async with site.temporal(), site.worker():
+            handle = await site.handle_of("down")
+            assert await handle.result() == {"n": 1}
+
+
+async def test_a_gateway_that_was_down_all_the_time_delivers_once_it_is_back(site: Site) -> None:
+    async with site.temporal(), site.worker():
+        async with site.gateway(temporal="ok") as gateway:
+            handle = await site.start_workflow("back")
+            link = await site.outside.next_link()
+            await gateway.kill()
+        async with site.gateway(temporal="ok"):
+            reply = await site.post(link, "here", prefer="wait=10")
+
+            assert (reply.status_code, reply.json()["state"]) == (200, "applied")
+            assert await handle.result() == "here"
+
+
+async def test_a_worker_that_is_killed_while_it_waits_is_not_missed(site: Site) -> None:
+    async with site.temporal(), site.gateway(temporal="ok"):
+        async with site.worker() as worker:
+            handle = await site.start_workflow("asleep")
+            link = await site.outside.next_link()
+            await site.until_submitted()
+            await worker.kill()
+        reply = await site.post(link, 7, prefer="wait=10")
+        async with site.worker():
+            assert reply.json()["state"] == "applied"
+            assert await handle.result() == 7
+
+
+async def test_worker_and_gateway_run_in_one_process_too(site: Site) -> None:
+    options = ("--serve", "--port", str(site.gateway_port))
+    async with site.temporal() as _, site.worker(*options):
+        handle = await site.start_workflow("together")
+        link = await site.outside.next_link()
+
+        reply = await site.post(link, "one process", prefer="wait=10")
+
+        assert reply.json()["state"] == "applied"
+        assert await handle.result() == "one process"
+
+
+async def test_who_looks_sees_what_waits_and_what_became_of_it(site: Site) -> None:
+    async with site.temporal(), site.gateway(temporal="ok"), site.worker():
+        await site.start_workflow("looked-at")
+        link = await site.outside.next_link()
+        waiting = json.loads((await site.run("list", "--json")).output)
+        await site.post(link, 1, prefer="wait=10")
+        left = json.loads((await site.run("list", "--json")).output)
+        shown = json.loads((await site.run("show", waiting[0]["id"], "--json")).output)
+        table = (await site.run("show", waiting[0]["id"])).output
+
+    assert [callback["workflow_id"] for callback in waiting] == ["looked-at"]
+    assert left == []
+    assert shown["state"] == "applied"
+    assert shown["outcome"]["proof"]["by"].startswith("ringback/oc_")
+    happened = [event["kind"] for event in shown["events"]]
+    assert happened == ["opened", "submitted", "accepted", "applied"]
+    assert waiting[0]["id"] in table
+
+
+async def test_no_program_logs_a_link_a_token_or_a_payload(site: Site) -> None:
+    async with site.temporal(), site.gateway(temporal="ok") as gateway, site.worker() as worker:
+        handle = await site.start_workflow("discreet")
+        link = await site.outside.next_link()
+        await site.post(link + "/fail", {"message": 5})
+        await site.post(link, {"card": "4111-1111"}, prefer="wait=10")
+        await site.post(link, {"card": "other"})
+        await handle.result()
+        await gateway.interrupt()
+        await worker.interrupt()
+        await gateway.end()
+        await worker.end()
+
+    logged = gateway.output + worker.output
+    assert "answer accepted" in logged
+    assert link.removeprefix("/c/") not in logged
+    assert "4111" not in logged
+    assert "task_token" not in logged

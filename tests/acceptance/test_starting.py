@@ -1,0 +1,143 @@
+"""Programs start, stop and refuse in words that help."""
+
+import json
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from ringback.app.web import bound_socket
+from tests.acceptance.programs import free_port, program, ringback
+from tests.acceptance.site import Site
+
+pytestmark = pytest.mark.processes
+
+
+async def test_a_worker_without_a_store_fails_at_start_with_the_reason(site: Site) -> None:
+    environment = {**site.environment, "RINGBACK_STORE": "sqlite:////proc/nowhere/ringback.db"}
+
+    async with site.temporal(), program(ringback("worker"), environment) as worker:
+        code = await worker.end()
+
+    assert code == 3
+    assert "the store /proc/nowhere/ringback.db cannot be reached" in worker.output
+    assert "Traceback" not in worker.output
+
+
+async def test_a_setting_that_cannot_be_used_is_named(site: Site) -> None:
+    environment = {**site.environment, "RINGBACK_BODY_LIMIT": "many"}
+
+    async with program(ringback("serve"), environment) as gateway:
+        code = await gateway.end()
+
+    assert code == 2
+    assert "RINGBACK_BODY_LIMIT" in gateway.output
+
+
+async def test_a_port_that_is_taken_is_named(site: Site) -> None:
+    with bound_socket("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        gateway = await site.run("serve", "--port", port)
+        words = ringback(
+            *("dev", "--port", str(free_port()), "--service-port", str(free_port())),
+            *("--temporal-port", str(free_port()), "--ui-port", port),
+        )
+        async with program(words, {"RINGBACK_DATA": str(site.data)}) as dev:
+            await dev.end()
+
+    for refused in (gateway, dev):
+        assert refused.process.returncode == 2
+        assert f"port {port} on 127.0.0.1 cannot be used" in refused.output
+
+
+async def test_the_key_is_made_once_and_for_its_owner_only(site: Site) -> None:
+    async with site.gateway():
+        pass
+    path = site.data / "ringback.keys"
+    made = path.read_text()
+    async with site.gateway():
+        pass
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == made
+
+
+async def test_a_key_that_others_can_read_is_refused(site: Site) -> None:
+    async with site.gateway():
+        pass
+    (site.data / "ringback.keys").chmod(0o644)
+
+    refused = await site.run("serve", "--port", str(site.gateway_port))
+
+    assert refused.process.returncode == 2
+    assert "chmod 600" in refused.output
+
+
+async def test_an_unknown_callback_is_told_so(site: Site) -> None:
+    shown = await site.run("show", "cb_nothing")
+
+    assert shown.process.returncode == 1
+    assert "there is no callback cb_nothing" in shown.output
+
+
+def processes_of(data: Path) -> list[str]:
+    """Return the command lines of processes that were given this folder."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                environment = (folder / "environ").read_bytes()
+                words = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(data).encode() in environment + words:
+                found.append(words.replace(b"\0", b" ").decode())
+    return found
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("own_server")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+async def test_dev_says_ready_answers_and_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    data = tmp_path / "dev"
+    words = ringback(
+        *("dev", "--data", str(data), "--port", str(free_port())),
+        *("--temporal-port", str(free_port()), "--ui-port", str(free_port())),
+        *("--service-port", str(free_port())),
+    )
+    async with program(words, {}) as dev:
+        ready = (await dev.line("ready gateway")).split()
+        urls = dict(zip(ready[1::2], ready[2::2], strict=True))
+        environment = {"TEMPORAL_ADDRESS": urls["temporal"], "RINGBACK_DATA": str(data)}
+        async with program(ringback("client", "-ttr", "0", "-ttc", "0"), environment) as client:
+            code = await client.end()
+        async with program(ringback("list", "--state", "applied", "--json"), environment) as seen:
+            await seen.end()
+        dev.process.send_signal(number)
+        ended = await dev.end()
+
+    assert list(urls) == ["gateway", "temporal", "ui", "service"]
+    assert code == 0, client.output
+    assert len(json.loads(seen.output)) == 1
+    assert ended == 0, dev.output
+    assert processes_of(data) == []
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("own_server")
+async def test_the_demo_makes_a_round_trip_and_stops_all_it_started() -> None:
+    async with program(ringback("demo"), {}) as demo:
+        code = await demo.end()
+
+    assert code == 0, demo.output
+    for step in (
+        "client → Temporal",
+        "worker → service",
+        "service → gateway",
+        "gateway → Temporal",
+    ):
+        assert step in " ".join(demo.output.split())
+    assert "Everything is stopped." in demo.output
