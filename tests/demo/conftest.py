@@ -1,0 +1,51 @@
+"""The demo, whole, in this process: gateway, outside service and worker, on a real Temporal."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from temporalio.client import Client
+
+from ringback import RingbackPlugin
+from ringback.app.compose import running_gateway
+from ringback.app.web import bound_socket, served
+from ringback.demo.service import create_service
+from ringback.demo.worker import demo_worker
+from ringback.settings import Settings
+from tests.demo.gateway_stand_in import GatewayStandIn
+from tests.demo.whole_demo import HOST, Demo
+
+
+@pytest.fixture(scope="module")
+async def demo(
+    temporal_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Demo]:
+    at_gateway, at_service = bound_socket(HOST, 0), bound_socket(HOST, 0)
+    settings = Settings(
+        data=tmp_path_factory.mktemp("demo"),
+        public_url=f"http://{HOST}:{at_gateway.getsockname()[1]}",
+    )
+    service_url = f"http://{HOST}:{at_service.getsockname()[1]}"
+    client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(running_gateway(client, settings))
+        await stack.enter_async_context(served(app, at_gateway))
+        await stack.enter_async_context(served(create_service(), at_service))
+        await stack.enter_async_context(demo_worker(client, service_url))
+        yield Demo(client, temporal_address, service_url)
+
+
+@pytest.fixture(scope="module")
+async def service_url() -> AsyncIterator[str]:
+    listening = bound_socket(HOST, 0)
+    url = f"http://{HOST}:{listening.getsockname()[1]}"
+    async with served(create_service(), listening):
+        yield url
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[GatewayStandIn]:
+    listening = bound_socket(HOST, 0)
+    stand_in = GatewayStandIn(f"http://{HOST}:{listening.getsockname()[1]}")
+    async with served(stand_in.app(), listening):
+        yield stand_in

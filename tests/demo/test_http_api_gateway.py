@@ -1,0 +1,85 @@
+"""The activity's way to the outside service, over HTTP."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ringback import Callback
+from ringback.app.web import bound_socket, served
+from ringback.demo.http_api_gateway import (
+    HttpApiGateway,
+    ServiceRefusedError,
+    ServiceUnavailableError,
+)
+from ringback.demo.request import ActivityAction, CallRequest
+from ringback.domain.ids import CallbackId
+from tests.demo.whole_demo import HOST
+
+REQUEST = CallRequest(0, 5, ActivityAction.FAIL)
+CALLBACK = Callback(CallbackId("cb_1"), None, False, lambda _: "http://gateway/c/secret")  # noqa: FBT003 - the field tells
+
+
+class ServiceStandIn:
+    """Notes what it is asked, and replies with `status`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.status = 200
+        self.asked: list[tuple[str | None, dict[str, object]]] = []
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/request", self._reply, methods=["POST"])])
+
+    async def _reply(self, request: Request) -> Response:
+        self.asked.append((request.headers.get("idempotency-key"), await request.json()))
+        return PlainTextResponse("", self.status)
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[ServiceStandIn]:
+    listening = bound_socket(HOST, 0)
+    stand_in = ServiceStandIn(f"http://{HOST}:{listening.getsockname()[1]}/")
+    async with served(stand_in.app(), listening):
+        yield stand_in
+
+
+async def test_it_hands_over_the_link_and_the_id_as_idempotency_key(
+    service: ServiceStandIn,
+) -> None:
+    await HttpApiGateway(service.url).request(REQUEST, CALLBACK)
+
+    asked = {
+        "time_to_request": 0,
+        "time_to_callback": 5,
+        "activity_action": "fail",
+        "callback_url": "http://gateway/c/secret",
+    }
+    assert service.asked == [("cb_1", asked)]
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 422])
+async def test_a_refusal_is_final(service: ServiceStandIn, status: int) -> None:
+    service.status = status
+
+    with pytest.raises(ServiceRefusedError, match=str(status)):
+        await HttpApiGateway(service.url).request(REQUEST, CALLBACK)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_what_may_pass_is_tried_again(service: ServiceStandIn, status: int) -> None:
+    service.status = status
+
+    with pytest.raises(ServiceUnavailableError, match=str(status)):
+        await HttpApiGateway(service.url).request(REQUEST, CALLBACK)
+
+
+async def test_a_service_that_is_away_is_tried_again() -> None:
+    with bound_socket(HOST, 0) as listening:
+        url = f"http://{HOST}:{listening.getsockname()[1]}"
+
+    with pytest.raises(ServiceUnavailableError, match="cannot be reached"):
+        await HttpApiGateway(url).request(REQUEST, CALLBACK)

@@ -1,0 +1,99 @@
+"""How long the holder of a link is patient, by a clock that goes on as soon as somebody rests."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from ringback.demo.link_holder import LinkHolder
+from ringback.testing import ManualClock
+
+LINK = "http://gateway/c/secret"
+PATIENCE = timedelta(seconds=60)
+
+
+class HurriedClock(ManualClock):
+    """Time passes at once when somebody sleeps; `rests` is how long they slept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rests: list[timedelta] = []
+
+    async def sleep(self, delay: timedelta) -> None:
+        self.rests.append(delay)
+        self.advance(delay)
+
+
+class Script(httpx2.AsyncBaseTransport):
+    """Gives the replies of a script, and the last one for ever; `None` is no reply."""
+
+    def __init__(self, replies: Iterable[tuple[int, str | None] | None]) -> None:
+        self._replies = list(replies)
+        self.asked: list[str] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(f"{request.method} {request.url.path}")
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        if reply is None:
+            msg = "refused"
+            raise httpx2.ConnectError(msg, request=request)
+        status, retry_after = reply
+        headers = {} if retry_after is None else {"retry-after": retry_after}
+        return httpx2.Response(status, headers=headers, json={"state": "open"})
+
+
+@pytest.fixture
+def clock() -> HurriedClock:
+    return HurriedClock()
+
+
+async def post(clock: HurriedClock, script: Script) -> bool:
+    async with httpx2.AsyncClient(transport=script) as http:
+        return await LinkHolder(http, LINK, clock).post("complete", {"done": True})
+
+
+async def test_an_answer_that_is_taken_is_sent_once(clock: HurriedClock) -> None:
+    script = Script([(202, None)])
+
+    assert await post(clock, script)
+    assert script.asked == ["POST /c/secret/complete"]
+
+
+async def test_it_rests_as_long_as_the_gateway_asks_for(clock: HurriedClock) -> None:
+    script = Script([(503, "7"), (429, "2"), (202, None)])
+
+    assert await post(clock, script)
+    assert clock.rests == [timedelta(seconds=7), timedelta(seconds=2)]
+
+
+@pytest.mark.parametrize("retry_after", [None, "", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"])
+async def test_it_rests_a_little_when_the_gateway_asks_for_nothing_clear(
+    clock: HurriedClock, retry_after: str | None
+) -> None:
+    assert await post(clock, Script([(503, retry_after), None, (202, None)]))
+    assert clock.rests == [timedelta(milliseconds=500)] * 2
+
+
+@pytest.mark.parametrize("reply", [None, (503, None), (503, "9999")])
+async def test_it_is_patient_for_a_minute_and_no_longer(
+    clock: HurriedClock, reply: tuple[int, str | None] | None
+) -> None:
+    assert not await post(clock, Script([reply]))
+    assert sum(clock.rests, timedelta(0)) <= PATIENCE
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 410, 500])
+async def test_any_other_status_is_final(clock: HurriedClock, status: int) -> None:
+    script = Script([(status, "1")])
+
+    assert not await post(clock, script)
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize(("status", "seen"), [(200, {"state": "open"}), (404, None)])
+async def test_a_look_shows_how_the_callback_stands(
+    clock: HurriedClock, status: int, seen: dict[str, str] | None
+) -> None:
+    async with httpx2.AsyncClient(transport=Script([(status, None)])) as http:
+        assert await LinkHolder(http, LINK, clock).look() == seen

@@ -1,0 +1,36 @@
+"""The time-outs that follow from a request."""
+
+from datetime import timedelta
+
+import pytest
+
+from ringback.demo.request import ActivityAction, CallRequest
+
+
+@pytest.mark.parametrize("action", list(ActivityAction))
+def test_the_workflow_outlives_the_activity(action: ActivityAction) -> None:
+    request = CallRequest(10, 20, action)
+
+    assert request.execution_timeout > request.schedule_to_close_timeout
+
+
+def test_the_activity_outlives_the_callback() -> None:
+    request = CallRequest(10, 20)
+
+    assert request.schedule_to_close_timeout == timedelta(seconds=90)
+    assert request.heartbeat_timeout is None
+    assert request.maximum_attempts == 5
+
+
+def test_an_ignored_call_ends_soon_and_is_not_tried_again() -> None:
+    request = CallRequest(10, 20, ActivityAction.IGNORE)
+
+    assert request.schedule_to_close_timeout == timedelta(seconds=15)
+    assert request.maximum_attempts == 1
+
+
+def test_the_heartbeat_timeout_lasts_until_the_first_heartbeat() -> None:
+    request = CallRequest(10, 20, ActivityAction.HEARTBEAT)
+
+    assert request.heartbeat_timeout is not None
+    assert request.heartbeat_timeout > timedelta(seconds=30)

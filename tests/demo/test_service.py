@@ -1,0 +1,169 @@
+"""The outside service, over HTTP, with a stand-in for the gateway."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from ringback.app.web import bound_socket, served
+from tests.demo.gateway_stand_in import GatewayStandIn
+
+COMPLETED = ("complete", {"message": "the work is done", "seconds": 0})
+FAILED = (
+    "fail",
+    {"message": "the work could not be done", "type": "WorkFailed", "non_retryable": True},
+)
+CANCELED = ("cancel", {"reason": "the service was asked to stop"})
+
+
+async def ask(
+    service_url: str, callback_url: str, *, key: str | None = None, **wanted: Any
+) -> httpx2.Response:
+    body = {"time_to_request": 0, "time_to_callback": 0, "callback_url": callback_url, **wanted}
+    async with httpx2.AsyncClient() as http:
+        return await http.post(
+            f"{service_url}/request", json=body, headers={"Idempotency-Key": key or uuid4().hex}
+        )
+
+
+async def test_it_tells_that_it_is_there(service_url: str) -> None:
+    async with httpx2.AsyncClient() as http:
+        reply = await http.get(f"{service_url}/healthz")
+
+    assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
+
+
+async def test_it_says_200_and_calls_back_later(service_url: str, gateway: GatewayStandIn) -> None:
+    reply = await ask(service_url, gateway.callback_url, key="cb_1")
+
+    assert (reply.status_code, reply.json()) == (
+        200,
+        {"request_id": "cb_1", "is_repeated": False},
+    )
+    assert await gateway.told.get() == COMPLETED
+
+
+async def test_the_callback_may_come_before_the_200(
+    service_url: str, gateway: GatewayStandIn
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(ask(service_url, gateway.callback_url, time_to_request=1))
+        told = await gateway.told.get()
+        was_answered = asking.done()
+
+    assert told == COMPLETED
+    assert not was_answered
+    assert asking.result().status_code == 200
+
+
+async def test_it_fails(service_url: str, gateway: GatewayStandIn) -> None:
+    await ask(service_url, gateway.callback_url, activity_action="fail")
+
+    assert await gateway.told.get() == FAILED
+
+
+async def test_it_stops_its_heartbeats_when_nobody_waits_any_more(
+    service_url: str, gateway: GatewayStandIn
+) -> None:
+    gateway.replies.append((410, {}))
+
+    await ask(service_url, gateway.callback_url, activity_action="heartbeat")
+    first = await gateway.told.get()
+    await ask(service_url, gateway.callback_url, time_to_callback=2)
+
+    assert first == ("heartbeat", {"progress": "1/3"})
+    assert await gateway.told.get() == ("complete", {"message": "the work is done", "seconds": 2})
+
+
+async def test_it_reports_a_cancellation_once_it_is_asked_to_cancel(
+    service_url: str, gateway: GatewayStandIn
+) -> None:
+    asked = {"state": "open", "cancel_requested": True}
+    gateway.standings.extend([{"state": "open", "cancel_requested": False}, asked])
+
+    await ask(service_url, gateway.callback_url, activity_action="report_cancellation")
+
+    assert await gateway.told.get() == CANCELED
+    assert list(gateway.standings) == [asked]
+
+
+@pytest.mark.parametrize("action", ["ignore", "report_cancellation"])
+async def test_it_says_nothing_when_it_has_nothing_to_say(
+    service_url: str, gateway: GatewayStandIn, action: str
+) -> None:
+    gateway.standings.append({"state": "applied", "cancel_requested": None})
+
+    await ask(service_url, gateway.callback_url, activity_action=action)
+    await ask(service_url, gateway.callback_url, time_to_callback=1)
+
+    assert await gateway.told.get() == ("complete", {"message": "the work is done", "seconds": 1})
+
+
+async def test_the_same_key_is_the_same_work(service_url: str, gateway: GatewayStandIn) -> None:
+    await ask(service_url, gateway.callback_url, key="cb_2")
+    repeated = await ask(service_url, gateway.callback_url, key="cb_2", activity_action="fail")
+    await ask(service_url, gateway.callback_url, time_to_callback=1)
+
+    assert repeated.json() == {"request_id": "cb_2", "is_repeated": True}
+    assert await gateway.told.get() == COMPLETED
+    assert (await gateway.told.get())[1]["seconds"] == 1
+
+
+async def test_without_a_key_each_request_is_new(service_url: str, gateway: GatewayStandIn) -> None:
+    body = {"time_to_request": 0, "time_to_callback": 0, "callback_url": gateway.callback_url}
+
+    async with httpx2.AsyncClient() as http:
+        replies = [(await http.post(f"{service_url}/request", json=body)).json() for _ in "12"]
+
+    assert replies[0]["request_id"] != replies[1]["request_id"]
+    assert not replies[1]["is_repeated"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_it_calls_back_again_when_it_is_asked_to_wait(
+    service_url: str, gateway: GatewayStandIn, status: int
+) -> None:
+    gateway.replies.append((status, {"retry-after": "0"}))
+
+    await ask(service_url, gateway.callback_url)
+
+    assert await gateway.told.get() == COMPLETED
+    assert await gateway.told.get() == COMPLETED
+
+
+async def test_it_calls_back_again_while_the_gateway_is_away(service_url: str) -> None:
+    was_tried = asyncio.Event()
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        was_tried.set()
+
+    away = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = away.sockets[0].getsockname()[1]
+    gateway = GatewayStandIn(f"http://127.0.0.1:{port}")
+    async with away:
+        await ask(service_url, gateway.callback_url)
+        await was_tried.wait()
+
+    async with served(gateway.app(), bound_socket("127.0.0.1", port)):
+        assert await gateway.told.get() == COMPLETED
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"time_to_request": -1},
+        {"time_to_callback": "soon"},
+        {"activity_action": "explode"},
+        {"callback_url": "not a link"},
+        {"callback_url": "file:///etc/passwd"},
+    ],
+)
+async def test_what_it_cannot_read_is_a_422(
+    service_url: str, gateway: GatewayStandIn, wrong: dict[str, Any]
+) -> None:
+    reply = await ask(service_url, **{"callback_url": gateway.callback_url, **wrong})
+
+    assert reply.status_code == 422

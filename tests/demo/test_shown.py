@@ -1,0 +1,65 @@
+"""What the reader of the client sees."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from ringback.demo.call import Look
+from ringback.demo.client import Shown
+from ringback.demo.ending import Canceled, Ending, Failed, Returned, TimedOut
+from ringback.testing import ManualClock
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def page() -> StringIO:
+    return StringIO()
+
+
+@pytest.fixture
+def shown(page: StringIO, clock: ManualClock) -> Shown:
+    return Shown(Console(file=page, highlight=False, soft_wrap=True), clock)
+
+
+def test_that_no_worker_is_there_is_said_once(
+    shown: Shown, page: StringIO, clock: ManualClock
+) -> None:
+    look = Look(is_taken_up=False, is_asked=False, heartbeat=[])
+
+    shown.look(look)
+    clock.advance(timedelta(seconds=6))
+    shown.look(look)
+    shown.look(look)
+
+    assert page.getvalue() == ("no worker has taken it up yet; is one running? (ringback worker)\n")
+
+
+def test_a_heartbeat_is_shown_once(shown: Shown, page: StringIO) -> None:
+    for details in (["a"], ["a"], ["b", 2]):
+        shown.look(Look(is_taken_up=True, is_asked=True, heartbeat=details))
+
+    assert page.getvalue() == 'heartbeat: "a"\nheartbeat: ["b", 2]\n'
+
+
+@pytest.mark.parametrize(
+    ("ending", "line", "code"),
+    [
+        (Returned(None), "completed: null", 0),
+        (Returned("[red]x" * 40), f'completed: "{"[red]x" * 40}"', 0),
+        (Canceled([]), "canceled: []", 0),
+        (Canceled([{"a": 1}]), 'canceled: {"a": 1}', 0),
+        (Failed("no", "Declined"), "failed: no (type Declined)", 1),
+        (TimedOut("heartbeat"), "timed out: nobody answered in time (heartbeat)", 1),
+    ],
+)
+def test_each_ending_is_one_line_and_an_exit_code(
+    shown: Shown, page: StringIO, ending: Ending, line: str, code: int
+) -> None:
+    assert shown.end(ending) == code
+    assert page.getvalue() == f"{line}\n"
