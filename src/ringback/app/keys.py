@@ -65,6 +65,9 @@ def _parse(lines: Iterable[str], source: str) -> Keyring:
     except ValueError as exc:
         msg = f"{source}: a key is <id>:<{2 * KEY_BYTES} hex digits>"
         raise ConfigurationError(msg) from exc
+    if len(keys) < len(pairs):
+        msg = f"{source}: a key id stands there twice"
+        raise ConfigurationError(msg)
     if not keys:
         msg = f"{source}: there is no key in it"
         raise ConfigurationError(msg)

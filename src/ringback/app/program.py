@@ -64,12 +64,15 @@ async def stop_requested() -> None:
     await stop.wait()
 
 
-def set_up_logging() -> None:
-    """Log to standard error, a line a record: text or, with `RINGBACK_LOG=json`, JSON."""
+def set_up_logging(level: int) -> None:
+    """Log to standard error, a line a record: text or, with `RINGBACK_LOG=json`, JSON.
+
+    What is logged as JSON is read by a program, which gets everything from INFO on.
+    """
     handler = logging.StreamHandler(sys.stderr)
     is_json = os.environ.get("RINGBACK_LOG") == "json"
     handler.setFormatter(_JsonLines() if is_json else _TextLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO if is_json else level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -1,17 +1,15 @@
 """The `ringback` command."""
 
-import os
-import sys
+import logging
 from typing import Annotated, Final, NoReturn
 
 import typer
 
 import ringback
+from ringback.app.exits import run_command
 from ringback.app.program import set_up_logging
 from ringback.cli import look, programs, stack
-from ringback.cli.exits import exit_code
 from ringback.demo.client import client
-from ringback.domain.errors import RingbackError
 
 app: Final = typer.Typer(
     name="ringback",
@@ -31,6 +29,10 @@ app.command("list")(look.list_callbacks)
 app.command()(look.show)
 
 
+_LOGGING: Final = frozenset({"serve", "worker", "http-service"})
+"""The programs that run on: they tell what they do. The others answer, and tell only of trouble."""
+
+
 def _version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag
     if is_wanted:
         print(ringback.__version__)
@@ -39,29 +41,15 @@ def _version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback prints and ends
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    set_up_logging()
+    runs_on = context.invoked_subcommand in _LOGGING
+    set_up_logging(logging.INFO if runs_on else logging.WARNING)
 
 
 def main() -> NoReturn:
-    """Run the command line; an error is one line, and its exit code says what to do next."""
-    code = _run()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # An interpreter that ends while the SDK's threads still run may hang or crash: temporalio 1.35,
-    # issue 300 of sdk-python. Everything of ours is closed and flushed by now.
-    os._exit(code)
-
-
-def _run() -> int:
-    try:
-        app()
-    except RingbackError as exc:
-        print(f"ringback: {exc}", file=sys.stderr)
-        return exit_code(exc)
-    except SystemExit as exc:
-        return exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
-    return 0
+    """Run the command line."""
+    run_command(app)

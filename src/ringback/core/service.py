@@ -55,7 +55,7 @@ class Crew:
     """Runs short pieces of work beside each other, in the task group of the loop that owns them."""
 
     def __init__(self, group: asyncio.TaskGroup, size: int) -> None:
-        """Take work into `group`, at most `size` pieces at a time."""
+        """Take work into `group`; `free` counts down from `size`."""
         self._group = group
         self._size = size
         self._busy: set[asyncio.Task[None]] = set()
@@ -65,8 +65,17 @@ class Crew:
         """How many more pieces fit."""
         return self._size - len(self._busy)
 
+    async def room(self) -> None:
+        """Return when there is a free place."""
+        while self.free == 0:
+            await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
+
     def start(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
-        """Begin a piece of work; if it fails, that is logged and ends nothing else."""
+        """Begin a piece of work; if it fails, that is logged and ends nothing else.
+
+        There must be a `free` place for it.
+        """
+        assert self.free > 0, "ask for a free place first"
         task = self._group.create_task(_survive(work, name), name=name)
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)

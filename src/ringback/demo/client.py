@@ -2,25 +2,24 @@
 
 import asyncio
 import json
-import os
+import logging
 import sys
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, assert_never
+from typing import Annotated, Any, Final, NoReturn, assert_never
 
 import typer
 from rich.console import Console
 
+from ringback.app.exits import run_command
 from ringback.app.program import run, set_up_logging
 from ringback.app.system import SystemClock
 from ringback.demo.call import Call, Look, finished, start_call
 from ringback.demo.ending import Canceled, Ending, Failed, Returned, TimedOut
 from ringback.demo.request import ActivityAction, CallRequest
-from ringback.domain.errors import RetryableError, RingbackError
 from ringback.ports.clock import Clock
 from ringback.temporal.connect import connect
 
 ENDED_BADLY: Final = 1
-TRY_AGAIN: Final = 3
 
 _TAKE_UP: Final = timedelta(seconds=5)
 """How long a worker may take to begin before the reader is told."""
@@ -144,17 +143,12 @@ def to_text(details: Any) -> str:
     return json.dumps(details[0] if len(details) == 1 else list(details))
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command by itself, as `ringback client` does."""
-    if "RINGBACK_LOG" in os.environ:
-        set_up_logging()
+    set_up_logging(logging.WARNING)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(client)
-    try:
-        app()
-    except RingbackError as exc:
-        Console(stderr=True, soft_wrap=True).print(f"ringback: {exc}", markup=False)
-        sys.exit(TRY_AGAIN if isinstance(exc, RetryableError) else ENDED_BADLY)
+    run_command(app)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ LOOKS: Final = 120
 _HEARTBEAT_EVERY: Final = timedelta(seconds=1)
 _LOOK_EVERY: Final = timedelta(milliseconds=500)
 _TIMEOUT_SECONDS: Final = 10
-_SLOTS: Final = 1000
+_SLOTS: Final = 10_000
 _REMEMBERED: Final = 10_000
 """How many orders are remembered, to know them when they come again."""
 
@@ -67,6 +67,7 @@ class Work:
             crew = Crew(group, _SLOTS)
             while True:
                 order = await self._begun.get()
+                await crew.room()
                 crew.start(self._do(order, http), name=f"work for {order.key}")
 
     async def _do(self, order: Order, http: httpx2.AsyncClient) -> None:

@@ -10,7 +10,7 @@ from ringback.demo.activity import AsyncActivity
 from ringback.demo.http_api_gateway import HttpApiGateway
 from ringback.demo.workflow import TASK_QUEUE, CallService
 
-_GRACE: Final = timedelta(seconds=5)
+_GRACE: Final = timedelta(seconds=1)
 """How long a request that is under way may take once the worker is to stop."""
 
 

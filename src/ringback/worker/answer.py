@@ -32,7 +32,9 @@ def _decoded(result: bytes | None, result_type: type[T]) -> T:
     if result is None:
         return cast("T", None)
     payload = Payload(metadata={"encoding": b"json/plain"}, data=result)
-    (value,) = activity.payload_converter().from_payloads([payload], [result_type])
+    # Without a hint the SDK gives plain JSON; it refuses `object`, which means just that.
+    hints = None if result_type is object else [result_type]
+    (value,) = activity.payload_converter().from_payloads([payload], hints)
     return cast("T", value)
 
 

@@ -1,0 +1,50 @@
+"""How a command ends: one line for an error, and an exit code that says what to do next."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from ringback.domain.errors import (
+    ConfigurationError,
+    FinalError,
+    RetryableError,
+    RingbackError,
+)
+
+REFUSED: Final = 1
+USAGE: Final = 2
+TRY_AGAIN: Final = 3
+
+EXITS: Final[dict[type[RingbackError], int]] = {
+    ConfigurationError: USAGE,
+    RetryableError: TRY_AGAIN,
+    FinalError: REFUSED,
+}
+"""The first that fits decides: 1 the answer is no, 2 it was asked wrongly, 3 it may work later."""
+
+
+def exit_code(error: RingbackError) -> int:
+    """Return the exit code for `error`."""
+    return next(code for kind, code in EXITS.items() if isinstance(error, kind))
+
+
+def run_command(command: Callable[[], object]) -> NoReturn:
+    """Run a command line, and end the process."""
+    code = _run(command)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # An interpreter that ends while the SDK's threads still run may hang or crash (temporalio 1.35,
+    # issue 300 of sdk-python). Everything of ours is closed and flushed by now.
+    os._exit(code)
+
+
+def _run(command: Callable[[], object]) -> int:
+    try:
+        command()
+    except RingbackError as exc:
+        sys.stderr.write(f"ringback: {exc}\n")
+        return exit_code(exc)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    return 0

@@ -1,0 +1,120 @@
+"""Code, tables and budgets agree."""
+
+import ast
+import importlib
+import pkgutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ringback
+from ringback.app.exits import EXITS, exit_code
+from ringback.domain import errors
+from ringback.domain.errors import FinalError, RetryableError, RingbackError
+from ringback.gateway.replies import STATUS
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src" / "ringback").rglob("*.py"))
+
+
+def leaves(kind: type[RingbackError] = RingbackError) -> Iterator[type[RingbackError]]:
+    """Yield every error that can be raised: all but the branches, which are only caught."""
+    for child in kind.__subclasses__():
+        if child not in {FinalError, RetryableError}:
+            yield child
+        yield from leaves(child)
+
+
+def test_every_error_is_where_all_errors_are() -> None:
+    for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
+        if "migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+    assert {kind.__module__ for kind in leaves()} == {errors.__name__}
+
+
+def test_every_error_has_an_http_status() -> None:
+    assert set(leaves()) == set(STATUS)
+
+
+@pytest.mark.parametrize("kind", list(leaves()), ids=lambda kind: kind.__name__)
+def test_every_error_has_an_exit_code_that_says_whether_to_try_again(
+    kind: type[RingbackError],
+) -> None:
+    code = exit_code(kind.__new__(kind))
+
+    assert code in EXITS.values()
+    assert (code == EXITS[RetryableError]) is issubclass(kind, RetryableError)
+
+
+def test_the_drawn_tree_is_the_tree() -> None:
+    drawn = [
+        line.strip("│├└─ ").split()[0]
+        for line in (errors.__doc__ or "").splitlines()
+        if "Error" in line and "─" in line
+    ]
+
+    assert drawn == [kind.__name__ for kind in in_tree_order(RingbackError)]
+
+
+def in_tree_order(kind: type[RingbackError]) -> Iterator[type[RingbackError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from in_tree_order(child)
+
+
+def test_everything_public_is_there_and_sorted() -> None:
+    assert ringback.__all__ == sorted(ringback.__all__)
+    for name in ringback.__all__:
+        assert getattr(ringback, name) is not None
+
+
+@pytest.mark.parametrize("name", ringback.__all__)
+def test_everything_public_says_what_it_is_for(name: str) -> None:
+    assert getattr(ringback, name).__doc__
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_broad_stands_in_one_module(path: Path) -> None:
+    """A loop must survive anything; nothing else may."""
+    handlers = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+    ]
+    broad = [
+        one
+        for one in handlers
+        if one.type is None or ast.unparse(one.type) in {"Exception", "BaseException"}
+    ]
+
+    assert not broad or path.name == "service.py"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_excuse_has_its_reason_beside_it(path: Path) -> None:
+    for line in path.read_text().splitlines():
+        for excuse in ("# noqa", "# type: ignore", "# pragma"):
+            if excuse in line:
+                assert " - " in line.partition(excuse)[2], line
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+    assert project["tool"]["hatch"]["version"]["path"] == "src/ringback/__init__.py"
+    assert ringback.__version__
+
+
+def test_the_pins_carry_no_address() -> None:
+    pins = (ROOT / "requirements" / "dev.txt").read_text()
+
+    assert "://" not in pins
+    assert all("==" in line for line in pins.splitlines() if line and not line.startswith("#"))

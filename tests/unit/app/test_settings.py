@@ -1,0 +1,60 @@
+"""Settings come from the environment, then from a file, and are checked."""
+
+from pathlib import Path
+
+import pytest
+
+from ringback.domain.errors import ConfigurationError
+from ringback.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_environment_goes_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ringback.toml").write_text('body_limit = 5\npublic_url = "https://a.example/x/"\n')
+    monkeypatch.setenv("RINGBACK_BODY_LIMIT", "7")
+
+    settings = load_settings()
+
+    assert settings.body_limit == 7
+    assert settings.base_url == "https://a.example/x"
+
+
+def test_the_store_is_a_file_in_the_data_folder_unless_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
+    without = load_settings().database_path
+    monkeypatch.setenv("RINGBACK_STORE", "sqlite:////var/x.db")
+
+    assert without == tmp_path / "ringback.db"
+    assert load_settings().database_path == Path("/var/x.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RINGBACK_STORE", "mysql://x"),
+        ("RINGBACK_PUBLIC_URL", "ftp://x"),
+        ("RINGBACK_BODY_LIMIT", "0"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings()
+
+
+def test_a_name_in_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ringback.toml").write_text("body_limits = 5\n")
+
+    with pytest.raises(ConfigurationError, match="BODY_LIMITS"):
+        load_settings()
