@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test check lint docs bench client clean requirements build up shell
+.PHONY: help setup demo test coverage check lint docs bench client clean requirements build up shell
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ client: setup ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -
 
 test: setup ## run the whole test suite against the real Temporal server; options in ARGS
 	$(BIN)/python -m pytest $(ARGS)
+
+coverage: setup ## the core and the domain, every branch of them, by the fast tests alone
+	$(BIN)/python -m pytest tests/unit tests/contract --quiet --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
 check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter
 	$(BIN)/ruff check .

@@ -30,7 +30,8 @@ class Settings(BaseSettings):
         keys: The keys that links are signed with, as `<id>:<64 hex digits>`, separated by commas;
             the first one signs, all verify.
         keys_file: A file with the same, one key to a line.
-        body_limit: The largest request body that the gateway reads, in bytes.
+        body_limit: The largest request body that the gateway takes, in bytes. Temporal takes 2 MiB
+            with what wraps it, and fails the activity over a larger result while it says OK.
     """
 
     model_config = SettingsConfigDict(
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
     public_url: HttpUrl = HttpUrl(f"http://127.0.0.1:{DEFAULT_PORT}")
     keys: SecretStr | None = None
     keys_file: Path | None = None
-    body_limit: int = Field(default=2 * 1024 * 1024, gt=0)
+    body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
 
     @field_validator("store")
     @classmethod

@@ -12,6 +12,7 @@ from ringback.core.watch import Verdicts
 from ringback.domain.callback import Callback, State
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
+from ringback.ports.store import Settlement
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.loops import idle
@@ -352,3 +353,25 @@ async def test_who_waits_in_vain_is_told_how_it_stands(
     clock.advance(timedelta(milliseconds=500))
 
     assert (await waiting).state is State.ACCEPTED
+
+
+async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
+    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    short, long = (
+        asyncio.ensure_future(
+            verdicts.wait(callback.id, store, clock, within=timedelta(milliseconds=wait))
+        )
+        for wait in (100, 400)
+    )
+
+    await idle()
+    clock.advance(timedelta(milliseconds=100))
+    await idle()
+
+    assert short.done()
+    assert not long.done()
+    await store.settle([Settlement(callback.id, State.APPLIED, {})])
+    verdicts.announce([callback.id])
+    assert (await long).state is State.APPLIED

@@ -1,0 +1,68 @@
+"""The README's example does what the README says."""
+
+import asyncio
+import importlib
+import re
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx2
+import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from ringback import RingbackPlugin
+from ringback.settings import Settings
+from tests.integration.house import gateway
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+class PaymentService:
+    """What the example calls `psp`."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def post(self, path: str, body: dict[str, Any], *, key: str) -> None:
+        self.asked.put_nowait({"path": path, **body, "key": key})
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The first Python block of the README, as a module."""
+    (code,) = re.findall(r"```python\n(from datetime.*?)```", README.read_text(), re.DOTALL)
+    (tmp_path / "readme_example.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("readme_example")
+
+
+@pytest.mark.server
+async def test_the_example_makes_the_round_trip(
+    example: ModuleType, temporal_address: str, tmp_path: Path, unique: str
+) -> None:
+    psp = PaymentService()
+    vars(example)["psp"] = psp
+    settings = Settings(data=tmp_path)
+    client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
+    worker = Worker(
+        client, task_queue=unique, workflows=[example.Order], activities=[example.charge]
+    )
+    async with gateway(temporal_address, settings) as http, worker:
+        handle = await client.start_workflow(
+            example.Order.run,
+            5,
+            id=unique,
+            task_queue=unique,
+            execution_timeout=timedelta(seconds=30),
+        )
+        asked = await psp.asked.get()
+
+        reply = await http.post(httpx2.URL(asked["notify"]).path, json={"receipt": "r-81"})
+
+        assert asked["amount"] == 5
+        assert asked["key"] == reply.json()["callback"]
+        assert list(reply.json()) == ["callback", "state", "accepted_at", "duplicate", "status_url"]
+        assert await handle.result() == {"receipt": "r-81"}

@@ -1,0 +1,72 @@
+"""A heartbeat reaches Temporal, or its sender is told why not."""
+
+import pytest
+
+from ringback.core.heartbeat import Heartbeating
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import (
+    CallbackOverError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+)
+from ringback.ports.activities import LastFailure
+from ringback.testing import FakeActivities, MemoryStore
+from tests import factories
+
+
+@pytest.fixture
+def heartbeating(store: MemoryStore, activities: FakeActivities) -> Heartbeating:
+    return Heartbeating(store, activities)
+
+
+@pytest.fixture
+async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
+    (callback,) = await store.open([factories.wish(deadline_at=factories.NOW)])
+    activities.schedule(callback.ref)
+    return callback
+
+
+async def test_a_heartbeat_is_recorded_and_tells_the_deadline(
+    heartbeating: Heartbeating, activities: FakeActivities, callback: Callback
+) -> None:
+    sign = await heartbeating.heartbeat(callback.id, b"1")
+
+    assert activities.heartbeats == [(callback.ref, b"1")]
+    assert sign.deadline_at == factories.NOW
+
+
+async def test_between_two_attempts_the_next_heartbeat_is_asked_for(
+    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.back_off(callback.ref, LastFailure("timeout", "", None))
+
+    with pytest.raises(TemporalUnreachableError, match="between two attempts"):
+        await heartbeating.heartbeat(callback.id, None)
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
+    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.end(callback.ref, how="timed out")
+
+    for _ in range(2):
+        with pytest.raises(CallbackOverError, match="timed out"):
+            await heartbeating.heartbeat(callback.id, None)
+
+    assert (await store.find([callback.id]))[callback.id].state is State.EXPIRED
+
+
+async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
+    heartbeating: Heartbeating, store: MemoryStore, callback: Callback
+) -> None:
+    await store.accept([factories.answer(callback.id)])
+
+    with pytest.raises(CallbackOverError, match="answered"):
+        await heartbeating.heartbeat(callback.id, None)
+
+
+async def test_a_heartbeat_to_nothing_is_unknown(heartbeating: Heartbeating) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await heartbeating.heartbeat(factories.callback_id(), None)

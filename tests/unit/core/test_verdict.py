@@ -1,0 +1,133 @@
+"""A verdict says what is proven, and nothing else."""
+
+import pytest
+
+from ringback.core.sweep import reason_of
+from ringback.core.verdict import identity_of, is_failure_of, is_look_needed, judge
+from ringback.domain.callback import Accepted, Callback, State
+from ringback.domain.ids import OutcomeId
+from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
+from ringback.testing import ManualClock, MemoryStore
+from tests import factories
+from tests.factories import NOW
+
+OURS = identity_of(OutcomeId("oc_1"))
+
+
+def accepted(
+    outcome: Outcome | None = None, *, handed: int | None = None, tries: int = 1
+) -> Accepted:
+    return Accepted(
+        OutcomeId("oc_1"),
+        outcome or Completed(b"1"),
+        NOW,
+        handed_to=None if handed is None else "the worker",
+        handed_attempt=handed,
+        tries=tries,
+    )
+
+
+def pending(attempt: int, last_failure: LastFailure | None = None) -> Pending:
+    return Pending(
+        attempt=attempt,
+        is_started=True,
+        cancel_requested=False,
+        paused=False,
+        deadline_at=None,
+        last_failure=last_failure,
+    )
+
+
+@pytest.fixture
+async def callback() -> Callback:
+    (callback,) = await MemoryStore(ManualClock()).open([factories.wish()])
+    return callback
+
+
+@pytest.mark.parametrize(
+    ("end", "handed", "verdict"),
+    [
+        (Ended("completed", NOW, OURS, 7), None, State.APPLIED),
+        (Ended("completed", NOW, "the worker", 7), 1, State.APPLIED),
+        (Ended("completed", NOW, "the worker", 7), None, State.SUPERSEDED),
+        (Ended("failed", NOW, "the worker", 7), 1, State.SUPERSEDED),
+        (Ended("completed", NOW, "ringback/oc_2", 7), None, State.SUPERSEDED),
+        (Ended("timed out", NOW, "", 7), None, State.SUPERSEDED),
+        (Ended("workflow terminated", NOW, "", 7), None, State.SUPERSEDED),
+    ],
+)
+def test_the_end_belongs_to_whose_identity_history_has(
+    callback: Callback, end: Ended, handed: int | None, verdict: State
+) -> None:
+    settlement = judge(callback, accepted(handed=handed), end)
+
+    assert settlement is not None
+    assert settlement.verdict is verdict
+    assert settlement.proof == {
+        "closed": end.how,
+        "by": end.identity,
+        "at": NOW.isoformat(),
+        "event": 7,
+    }
+
+
+def test_what_temporal_does_not_know_is_for_a_person(callback: Callback) -> None:
+    settlement = judge(callback, accepted(), Unknown("deleted"))
+
+    assert settlement is not None
+    assert (settlement.verdict, settlement.proof) == (State.PARKED, {"reason": "deleted"})
+
+
+def test_an_activity_that_waits_proves_nothing(callback: Callback) -> None:
+    assert judge(callback, accepted(), pending(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "failure", "is_proven"),
+    [
+        (2, LastFailure("application", "no", "T"), True),
+        (1, LastFailure("application", "no", "T"), False),
+        (2, LastFailure("application", "no", None), False),
+        (2, LastFailure("application", "other", "T"), False),
+        (2, LastFailure("timeout", "no", "T"), False),
+        (2, None, False),
+    ],
+)
+def test_only_the_same_failure_beside_a_later_attempt_is_proven_applied(
+    callback: Callback, attempt: int, failure: LastFailure | None, *, is_proven: bool
+) -> None:
+    settlement = judge(callback, accepted(Failed("no", "T")), pending(attempt, failure))
+
+    assert (settlement is not None) is is_proven
+    assert settlement is None or settlement.proof == {"ended attempt": 1}
+
+
+def test_a_result_is_never_taken_for_a_failure() -> None:
+    assert not is_failure_of(Completed(b"1"), LastFailure("application", "no", None))
+
+
+@pytest.mark.parametrize(
+    ("activity_id", "outcome", "tries", "handed", "is_needed"),
+    [
+        ("5", Completed(b"1"), 1, None, False),
+        ("5", Completed(b"1"), 9, 1, False),
+        ("approve", Completed(b"1"), 1, None, True),
+        ("5", Failed("no"), 1, None, False),
+        ("5", Failed("no"), 2, None, True),
+        ("5", Failed("no"), 1, 1, True),
+    ],
+)
+async def test_a_look_is_needed_where_a_delivery_by_id_could_go_astray(
+    activity_id: str, outcome: Outcome, tries: int, handed: int | None, *, is_needed: bool
+) -> None:
+    ref = factories.activity_ref(activity_id=activity_id)
+    (callback,) = await MemoryStore(ManualClock()).open([factories.wish(ref=ref)])
+
+    assert is_look_needed(callback, accepted(outcome, tries=tries, handed=handed)) is is_needed
+
+
+def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:
+    assert reason_of(pending(1)) is None
+    assert "timed out" in str(reason_of(Ended("timed out", NOW, "", 7)))
+    assert "deleted" in str(reason_of(Unknown("deleted")))

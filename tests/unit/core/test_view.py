@@ -1,0 +1,56 @@
+"""Looking shows what is known, and says when it is not known."""
+
+import pytest
+
+from ringback.core.view import Viewing
+from ringback.domain.callback import Callback
+from ringback.domain.errors import UnknownCallbackError
+from ringback.testing import FakeActivities, MemoryStore
+from tests import factories
+
+
+@pytest.fixture
+def viewing(store: MemoryStore, activities: FakeActivities) -> Viewing:
+    return Viewing(store, activities)
+
+
+@pytest.fixture
+async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
+    (callback,) = await store.open([factories.wish()])
+    activities.schedule(callback.ref)
+    return callback
+
+
+async def test_an_open_callback_is_shown_with_its_activity(
+    viewing: Viewing, callback: Callback
+) -> None:
+    seen = await viewing.view(callback.id)
+
+    assert seen.is_live
+    assert seen.pending is not None
+
+
+async def test_without_temporal_nothing_is_claimed_about_the_activity(
+    viewing: Viewing, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.is_reachable = False
+
+    seen = await viewing.view(callback.id)
+
+    assert (seen.is_live, seen.pending) == (False, None)
+
+
+async def test_an_answered_callback_is_shown_as_the_store_has_it(
+    viewing: Viewing, store: MemoryStore, activities: FakeActivities, callback: Callback
+) -> None:
+    await store.accept([factories.answer(callback.id)])
+    activities.is_reachable = False
+
+    seen = await viewing.view(callback.id)
+
+    assert seen.callback.accepted is not None
+
+
+async def test_what_is_not_there_is_unknown(viewing: Viewing) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await viewing.view(factories.callback_id())
