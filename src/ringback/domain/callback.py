@@ -164,7 +164,7 @@ class Callback:
             IllegalMoveError: `MOVES` has no such move.
         """
         if wanted not in MOVES[self.state]:
-            raise IllegalMoveError(self.id, self.state, wanted)
+            raise IllegalMoveError(self.id, self.state.value, wanted.value)
         return replace(self, state=wanted)
 
 

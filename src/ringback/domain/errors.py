@@ -24,14 +24,9 @@ exit codes: `gateway/replies.py` and `cli/exits.py` each have one table, and a t
 complete.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ringback.domain.callback import State
-    from ringback.domain.ids import CallbackId
+from ringback.domain.ids import CallbackId
 
 
 class RingbackError(Exception):
@@ -138,8 +133,8 @@ class IllegalMoveError(FinalError):
         wanted: Where it cannot go.
     """
 
-    def __init__(self, callback_id: CallbackId, state: State, wanted: State) -> None:
-        super().__init__(f"{callback_id} cannot go from {state.value} to {wanted.value}")
+    def __init__(self, callback_id: CallbackId, state: str, wanted: str) -> None:
+        super().__init__(f"{callback_id} cannot go from {state} to {wanted}")
         self.callback_id = callback_id
         self.state = state
         self.wanted = wanted

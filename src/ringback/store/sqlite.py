@@ -21,7 +21,10 @@ _PRAGMAS: Final = (
 def sqlite_engine(path: Path) -> AsyncEngine:
     """Return an engine for the database file `path`; its folder must exist."""
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS}
+        f"sqlite+aiosqlite:///{path}",
+        connect_args={"timeout": _BUSY_SECONDS},
+        # An error that is logged must not tell what somebody answered.
+        hide_parameters=True,
     )
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final, Protocol, TypeVar, assert_never
 
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
@@ -58,55 +58,35 @@ class TemporalActivities:
                 assert_never(outcome)
 
     async def _complete(self, ref: ActivityRef, result: Payloads | None, identity: str) -> None:
-        request = RespondActivityTaskCompletedByIdRequest(
-            namespace=ref.namespace,
-            workflow_id=ref.workflow_id,
-            run_id=ref.run_id,
-            activity_id=ref.activity_id,
-            result=result,
-            identity=identity,
-        )
+        request = RespondActivityTaskCompletedByIdRequest(result=result, identity=identity)
         with translated():
-            await self._service.respond_activity_task_completed_by_id(request, timeout=TIMEOUT)
+            await self._service.respond_activity_task_completed_by_id(
+                _addressed(request, ref), timeout=TIMEOUT
+            )
 
     async def _fail(self, ref: ActivityRef, failure: Failure, identity: str) -> None:
-        request = RespondActivityTaskFailedByIdRequest(
-            namespace=ref.namespace,
-            workflow_id=ref.workflow_id,
-            run_id=ref.run_id,
-            activity_id=ref.activity_id,
-            failure=failure,
-            identity=identity,
-        )
+        request = RespondActivityTaskFailedByIdRequest(failure=failure, identity=identity)
         with translated():
-            await self._service.respond_activity_task_failed_by_id(request, timeout=TIMEOUT)
+            await self._service.respond_activity_task_failed_by_id(
+                _addressed(request, ref), timeout=TIMEOUT
+            )
 
     async def _cancel(self, ref: ActivityRef, details: Payloads | None, identity: str) -> None:
-        request = RespondActivityTaskCanceledByIdRequest(
-            namespace=ref.namespace,
-            workflow_id=ref.workflow_id,
-            run_id=ref.run_id,
-            activity_id=ref.activity_id,
-            details=details,
-            identity=identity,
-        )
+        request = RespondActivityTaskCanceledByIdRequest(details=details, identity=identity)
         with translated():
-            await self._service.respond_activity_task_canceled_by_id(request, timeout=TIMEOUT)
+            await self._service.respond_activity_task_canceled_by_id(
+                _addressed(request, ref), timeout=TIMEOUT
+            )
 
     async def heartbeat(self, ref: ActivityRef, details: bytes | None) -> Pulse:
         """See `Activities.heartbeat`."""
         recorded = await to_payloads(self._converter, details)
         request = RecordActivityTaskHeartbeatByIdRequest(
-            namespace=ref.namespace,
-            workflow_id=ref.workflow_id,
-            run_id=ref.run_id,
-            activity_id=ref.activity_id,
-            details=recorded or await self._recorded_details(ref),
-            identity=self._identity,
+            details=recorded or await self._recorded_details(ref), identity=self._identity
         )
         with translated():
             answer = await self._service.record_activity_task_heartbeat_by_id(
-                request, timeout=TIMEOUT
+                _addressed(request, ref), timeout=TIMEOUT
             )
         return Pulse(answer.cancel_requested, answer.activity_paused, answer.activity_reset)
 
@@ -174,6 +154,26 @@ class TemporalActivities:
         # A workflow that closed over an activity still lists it (observed on server 1.32).
         is_closed = answer.workflow_execution_info.HasField("close_time")
         return [] if is_closed else answer.pending_activities
+
+
+class _ById(Protocol):
+    """A request that names an activity by its ids."""
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    activity_id: str
+
+
+R = TypeVar("R", bound=_ById)
+
+
+def _addressed(request: R, ref: ActivityRef) -> R:
+    request.namespace = ref.namespace
+    request.workflow_id = ref.workflow_id
+    request.run_id = ref.run_id
+    request.activity_id = ref.activity_id
+    return request
 
 
 def _with_id(

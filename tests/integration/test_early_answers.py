@@ -1,0 +1,127 @@
+"""An answer that is there before the attempt is what the attempt ends with."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from ringback import Callback, wait_for_callback, wait_for_callback_sync
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.ports.activities import Ended
+from ringback.settings import Settings
+from ringback.temporal.activities import TemporalActivities
+from tests import factories
+from tests.integration.house import House, Outside, worker
+from tests.integration.workflows import Run
+
+pytestmark = pytest.mark.server
+
+
+@dataclass
+class Receipt:
+    """A typed result."""
+
+    amount: int
+
+
+class Asking:
+    """Loses its first attempt after it has asked, and tells what the later ones are given."""
+
+    def __init__(self, outside: Outside, result_type: Any) -> None:
+        self.outside = outside
+        self.result_type = result_type
+        self.given: list[Any] = []
+
+    @activity.defn(name="ask")
+    async def run(self) -> Any:
+        async def submit(callback: Callback) -> None:
+            await self.outside.submit(callback)
+            msg = "lost after the request was sent"
+            raise ConnectionError(msg)
+
+        self.given.append(await wait_for_callback(submit, self.result_type))
+        return "the activity's own end"
+
+    @activity.defn(name="ask")
+    def run_in_a_thread(self) -> Any:
+        def submit(callback: Callback) -> None:
+            self.outside.given.put_nowait(callback)
+            msg = "lost after the request was sent"
+            raise ConnectionError(msg)
+
+        self.given.append(wait_for_callback_sync(submit, self.result_type))
+        return "the activity's own end"
+
+
+async def answer_in_the_store(settings: Settings, callback: Callback, outcome: Outcome) -> None:
+    """Answer where no gateway delivers it."""
+    async with opened_store(settings, SystemClock()) as store:
+        await store.accept([factories.answer(callback.id, outcome)])
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True], ids=["async", "thread"])
+@pytest.mark.parametrize(
+    ("result_type", "body", "value"),
+    [
+        (Receipt, b'{"amount": 5}', Receipt(5)),
+        (list[int], b"[1, 2]", [1, 2]),
+        (object, b'{"a": [null]}', {"a": [None]}),
+        (str, b'"x"', "x"),
+        (type(None), None, None),
+    ],
+    ids=["dataclass", "list", "object", "str", "nothing"],
+)
+async def test_the_next_attempt_is_given_the_result_in_its_type(
+    temporal_address: str,
+    settings: Settings,
+    outside: Outside,
+    unique: str,
+    *,
+    result_type: Any,
+    body: bytes | None,
+    value: object,
+    in_a_thread: bool,
+) -> None:
+    asking = Asking(outside, result_type)
+    run = asking.run_in_a_thread if in_a_thread else asking.run
+    async with worker(temporal_address, settings, unique, activities=[run]) as client:
+        handle = await House(client, settings, unique, None, outside).start(  # type: ignore[arg-type]  # no gateway runs
+            Run("ask", attempts=2, back_off=1)
+        )
+        await answer_in_the_store(settings, await outside.next(), Completed(body))
+
+        assert await handle.result() == "the activity's own end"
+
+    assert asking.given == [value]
+    assert outside.given.empty()
+
+
+async def test_the_next_attempt_raises_the_failure_and_history_names_who_took_it(
+    temporal_address: str, settings: Settings, outside: Outside, unique: str, client: Client
+) -> None:
+    asking = Asking(outside, object)
+    failure = Failed("declined", "Declined", non_retryable=True, details=b'[{"code": 5}]')
+    async with worker(temporal_address, settings, unique, activities=[asking.run]) as its_client:
+        house = House(its_client, settings, unique, None, outside)  # type: ignore[arg-type]  # no gateway runs
+        handle = await house.start(Run("ask", attempts=5, back_off=1))
+        callback = await outside.next()
+        await answer_in_the_store(settings, callback, failure)
+
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+
+    assert isinstance(caught.value.cause, ActivityError)
+    cause = caught.value.cause.cause
+    assert isinstance(cause, ApplicationError)
+    assert (cause.message, cause.type, cause.details) == ("declined", "Declined", ({"code": 5},))
+    async with opened_store(settings, SystemClock()) as store:
+        found = (await store.find([callback.id]))[callback.id]
+    end = await TemporalActivities(client).locate(found.ref)
+    assert isinstance(end, Ended)
+    assert found.accepted is not None
+    assert (end.how, end.identity) == ("failed", found.accepted.handed_to)
