@@ -36,9 +36,25 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	for folder in tutorial/*/*/; do (cd $$folder && $(CURDIR)/$(BIN)/mypy --strict --config-file= --no-error-summary .) || exit 1; done
+	for folder in tutorial/*/*/; do (cd $$folder && $(CURDIR)/$(BIN)/mypy --strict --config-file= --cache-dir=/dev/null --no-error-summary .) || exit 1; done
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+docs: setup ## write the generated pages of docs/reference anew
+	$(BIN)/python -m docs.generate
+
+bench: setup ## measure how many answers a second one gateway keeps on this machine
+	$(BIN)/python benchmarks/accept.py
+
+build: ## build the Docker image `ringback`
+	@docker info >/dev/null 2>&1 || { echo "make $@ needs a running Docker engine; without one use: make demo"; exit 1; }
+	docker build --file deploy/Dockerfile --tag ringback .
+
+up: build ## run Temporal, gateway, worker and the outside service in Docker, until Ctrl-C
+	docker compose --file deploy/compose.yaml up
+
+shell: build ## open a shell in the Docker image
+	docker compose --file deploy/compose.yaml run --rm --no-deps --entrypoint bash worker
 
 lint: setup ## mend what ruff can mend, and format
 	$(BIN)/ruff check --fix .

@@ -65,9 +65,10 @@ def take_apart(source: bytes) -> Marked:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Return the files of `folder`, relative to it, without what Python left there."""
-    return sorted(
-        path.relative_to(folder)
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
-    )
+    """Return the files of `folder`, relative to it, without what tools left there."""
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return sorted(path for path in files if not any(_is_left_behind(part) for part in path.parts))
+
+
+def _is_left_behind(part: str) -> bool:
+    return part == "__pycache__" or part.startswith(".")
