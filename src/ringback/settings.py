@@ -3,7 +3,9 @@
 Temporal's own connection is not set here but as everywhere else: `TEMPORAL_*` or `temporal.toml`.
 """
 
+import re
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Final
 
 from platformdirs import user_state_path
@@ -48,8 +50,8 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _known_store(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("sqlite:///"):
-            msg = "only sqlite:///<path> is known"
+        if value is not None and not re.fullmatch("sqlite:///.*[^/]", value):
+            msg = "only sqlite:///<path of a file> is known"
             raise ValueError(msg)
         return value
 
@@ -86,6 +88,9 @@ def load_settings() -> Settings:
     """
     try:
         return Settings()
+    except TOMLDecodeError as exc:
+        msg = f"ringback.toml cannot be read: {exc}"
+        raise ConfigurationError(msg) from exc
     except ValidationError as exc:
         problems = "; ".join(
             f"RINGBACK_{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}"

@@ -10,6 +10,8 @@ from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.store import (
+    EVIDENCE_BYTES,
+    EVIDENCE_KEPT,
     CallbackIndex,
     CallbackStore,
     DeliveryQueue,
@@ -221,6 +223,52 @@ class StoreContract:
             if event.kind is EventKind.ANSWERED_DIFFERENTLY
         ]
         assert evidence.facts["body"] == '"other"'
+
+    async def test_evidence_is_bounded(self, store: Store) -> None:
+        callback = await accepted(store)
+        long = b'"' + b"x" * 2 * EVIDENCE_BYTES + b'"'
+
+        for _ in range(EVIDENCE_KEPT + 5):
+            await store.keep_evidence([factories.answer(callback.id, Completed(long))])
+
+        evidence = [
+            event
+            for event in await store.events(callback.id)
+            if event.kind is EventKind.ANSWERED_DIFFERENTLY
+        ]
+        assert len(evidence) == EVIDENCE_KEPT
+        assert {len(str(event.facts["body"])) for event in evidence} == {EVIDENCE_BYTES}
+
+    async def test_what_does_not_exist_is_left_alone(self, store: Store) -> None:
+        nobody = factories.callback_id()
+
+        await store.mark_submitted([nobody])
+        await store.expire({nobody: "over"})
+        await store.settle([Settlement(nobody, State.APPLIED, {})])
+        await store.postpone([Postponement(nobody, LEASE, "why")])
+
+        assert not await store.hand_over(nobody, worker="w", attempt=1, lease=LEASE)
+        assert await store.find([nobody]) == {}
+        assert await store.events(nobody) == []
+
+    async def test_attempts_that_open_in_one_call_leave_the_latest(self, store: Store) -> None:
+        ref = factories.activity_ref()
+
+        await store.open([factories.wish(ref=ref), factories.wish(ref=ref, attempt=2)])
+
+        (callback,) = await store.open([factories.wish(ref=ref)])
+        assert callback.attempt == 2
+
+    async def test_what_is_released_is_due_at_once_and_nothing_else(self, store: Store) -> None:
+        mine, other = await accepted(store), await accepted(store)
+        await store.claim("me", limit=1, lease=LEASE)
+        await store.claim("other", limit=1, lease=LEASE)
+
+        await store.release("me")
+
+        (again,) = await store.claim("me", limit=10, lease=LEASE)
+        assert again.id == mine.id
+        assert await state_of(store, other.id) is State.ACCEPTED
 
     @pytest.mark.parametrize("state", list(State), ids=lambda state: state.value)
     async def test_a_callback_moves_only_as_the_table_says(

@@ -57,7 +57,7 @@ async def test_what_is_accepted_is_there_for_the_next_process(
     await other.close()
 
 
-async def test_a_commit_survives_a_power_cut(database: Database) -> None:
+async def test_a_commit_is_on_disk_before_it_is_done(database: Database) -> None:
     async with database.reading() as connection:
         synchronous = await connection.scalar(text("PRAGMA synchronous"))
         journal = await connection.scalar(text("PRAGMA journal_mode"))
@@ -65,7 +65,7 @@ async def test_a_commit_survives_a_power_cut(database: Database) -> None:
     assert (synchronous, journal) == (2, "wal")
 
 
-async def test_several_processes_may_write_at_once(tmp_path: Path, clock: ManualClock) -> None:
+async def test_several_connections_may_write_at_once(tmp_path: Path, clock: ManualClock) -> None:
     databases = [Database(sqlite_engine(tmp_path / "ringback.db"), clock) for _ in range(4)]
     await asyncio.gather(*(upgrade(database) for database in databases))
     stores = [SqlStore(database) for database in databases]
@@ -116,6 +116,17 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(database: Datab
         )
 
     assert differences == []
+
+
+async def test_a_file_that_is_no_database_is_told_so(tmp_path: Path, clock: ManualClock) -> None:
+    path = tmp_path / "ringback.db"
+    path.write_text("this is no database, whatever it is called" * 50)
+    database = Database(sqlite_engine(path), clock)
+
+    with pytest.raises(StoreUnavailableError, match="file is not a database"):
+        await upgrade(database)
+
+    await database.close()
 
 
 async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> None:

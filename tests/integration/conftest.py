@@ -1,5 +1,6 @@
 """The house, as fixtures."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -19,8 +20,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def outside() -> Outside:
-    return Outside()
+async def outside() -> Outside:
+    return Outside(asyncio.get_running_loop())
 
 
 @pytest.fixture

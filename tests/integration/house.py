@@ -24,11 +24,16 @@ from tests.integration.workflows import Run, RunActivity, RunTwiceWithOneId
 class Outside:
     """The outside party: it is given callbacks, and keeps them."""
 
+    loop: asyncio.AbstractEventLoop
     given: asyncio.Queue[Callback] = field(default_factory=asyncio.Queue)
 
     async def submit(self, callback: Callback) -> None:
         """Take the callback, as a service would."""
         self.given.put_nowait(callback)
+
+    def submit_in_a_thread(self, callback: Callback) -> None:
+        """Take the callback from another thread."""
+        self.loop.call_soon_threadsafe(self.given.put_nowait, callback)
 
     async def next(self) -> Callback:
         """Return the next callback that was given."""

@@ -50,7 +50,7 @@ class Asking:
     @activity.defn(name="ask")
     def run_in_a_thread(self) -> Any:
         def submit(callback: Callback) -> None:
-            self.outside.given.put_nowait(callback)
+            self.outside.submit_in_a_thread(callback)
             msg = "lost after the request was sent"
             raise ConnectionError(msg)
 

@@ -73,14 +73,14 @@ async def test_a_worker_without_a_store_does_not_start(temporal_address: str, un
 
 @pytest.mark.server
 async def test_an_activity_of_a_worker_without_the_plugin_is_told_what_to_do(
-    client: Client, unique: str
+    client: Client, unique: str, outside: Outside
 ) -> None:
     told: list[str] = []
 
     @activity.defn
     async def ask() -> None:
         try:
-            await wait_for_callback(Outside().submit, str)
+            await wait_for_callback(outside.submit, str)
         except NotWiredError as exc:
             told.append(str(exc))
 

@@ -38,10 +38,7 @@ def asking(outside: Outside) -> Any:
 def asking_in_a_thread(outside: Outside) -> Any:
     @activity.defn(name="ask")
     def ask() -> Any:
-        def submit(callback: Callback) -> None:
-            outside.given.put_nowait(callback)
-
-        return wait_for_callback_sync(submit, object)
+        return wait_for_callback_sync(outside.submit_in_a_thread, object)
 
     return ask
 
@@ -60,7 +57,7 @@ def asking_in_a_block_in_a_thread(outside: Outside) -> Any:
     @activity.defn(name="ask")
     def ask() -> Any:
         with open_callback_sync() as callback:
-            outside.given.put_nowait(callback)
+            outside.submit_in_a_thread(callback)
         activity.raise_complete_async()
 
     return ask

@@ -67,7 +67,6 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
         StoreUnavailableError: The store cannot be reached.
     """
     clock = SystemClock()
-    keyring = load_keyring(settings)
     async with opened_store(settings, clock) as store:
         activities = TemporalActivities(client)
         verdicts = Verdicts()
@@ -78,7 +77,7 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
             store, activities, new_outcome_id=outcome_ids(clock), on_accepted=deliverer.wake
         )
         gateway = Gateway(
-            keyring=keyring,
+            keyring=load_keyring(settings),
             accepting=accepting,
             heartbeating=Heartbeating(store, activities),
             viewing=Viewing(store, activities),

@@ -31,12 +31,17 @@ def exit_code(error: RingbackError) -> int:
 
 def run_command(command: Callable[[], object]) -> NoReturn:
     """Run a command line, and end the process."""
-    code = _run(command)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # An interpreter that ends while the SDK's threads still run may hang or crash (temporalio 1.35,
-    # issue 300 of sdk-python). Everything of ours is closed and flushed by now.
-    os._exit(code)
+    code = REFUSED
+    try:
+        code = _run(command)
+    finally:
+        if sys.exc_info()[0] is not None:
+            sys.excepthook(*sys.exc_info())
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # An interpreter that ends while the SDK's threads still run may hang or crash (temporalio
+        # 1.35, issue 300 of sdk-python). Everything of ours is closed and flushed by now.
+        os._exit(code)
 
 
 def _run(command: Callable[[], object]) -> int:

@@ -24,11 +24,20 @@ def load_keyring(settings: Settings) -> Keyring:
     if settings.keys_file is not None:
         return _read(settings.keys_file)
     path = settings.database_path.with_suffix(".keys")
-    _make_once(path)
+    if not path.exists():
+        _make(path)
     return _read(path)
 
 
-def _make_once(path: Path) -> None:
+def _make(path: Path) -> None:
+    try:
+        _write_once(path)
+    except OSError as exc:
+        msg = f"the key file {path} cannot be made: {exc.strerror}"
+        raise ConfigurationError(msg) from exc
+
+
+def _write_once(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     line = f"k{secrets.token_hex(3)}:{secrets.token_hex(KEY_BYTES)}\n"
     mine = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

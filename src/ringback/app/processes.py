@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -46,7 +47,7 @@ class Child:
         self._process = process
         self._on_line = on_line
         self._ready = asyncio.Event()
-        self._last_lines: list[str] = []
+        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
 
     @property
     def last_words(self) -> str:
@@ -58,7 +59,7 @@ class Child:
         assert self._process.stdout is not None, "started with a pipe"
         async for raw in self._process.stdout:
             line = raw.decode("utf-8", "replace").rstrip()
-            self._last_lines = [*self._last_lines[1 - _LAST_LINES :], line]
+            self._last_lines.append(line)
             if line.startswith("ready"):
                 self._ready.set()
             self._on_line(self.name, line)

@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 _STOPPED: Final = 130
 """The exit code of a program that was told to stop before it had started."""
 
@@ -44,9 +46,20 @@ async def _stoppable(program: Coroutine[Any, Any, T]) -> T:
 
 
 def _on_signals(stop: Callable[[], object]) -> None:
+    """Call `stop` at the first signal; those after it change nothing: it is stopping already."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+
+    def stop_once() -> None:
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, _ignore)
+        stop()
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop_once)
+
+
+def _ignore() -> None:
+    """Do nothing: the program is stopping already."""
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -58,7 +71,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def stop_requested() -> None:
-    """Return when somebody asks the program to stop: Ctrl-C, or SIGTERM."""
+    """Return when somebody asks the program to stop: Ctrl-C, SIGTERM, or a closed terminal."""
     stop = asyncio.Event()
     _on_signals(stop.set)
     await stop.wait()

@@ -23,6 +23,8 @@ async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlSto
     path = settings.database_path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # It holds what was answered; SQLite gives the files beside it the same mode.
+        path.touch(mode=0o600)
     except OSError as exc:
         msg = f"the store {path} cannot be reached: {exc.strerror}"
         raise StoreUnavailableError(msg) from exc

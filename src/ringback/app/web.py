@@ -12,7 +12,7 @@ from ringback.core.service import task_group
 from ringback.domain.errors import ConfigurationError
 
 _BACKLOG: Final = 2048
-_GRACE_SECONDS: Final = 3
+_GRACE_SECONDS: Final = 1
 """How long requests under way may take once the program is to stop."""
 
 
@@ -22,7 +22,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     Raises:
         ConfigurationError: The port is taken, or may not be used.
     """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from ringback.app.program import run
 from ringback.app.stores import opened_store
@@ -35,7 +36,10 @@ def list_callbacks(
     if as_json:
         print(json.dumps([to_json(callback) for callback in found]))
         return
-    Console().print(_table(found) if found else "nothing waits")
+    console = Console()
+    console.print(_table(found) if found else "no callbacks")
+    if len(found) == limit:
+        console.print(f"the first {limit}; for more: --limit")
 
 
 def show(
@@ -108,9 +112,18 @@ def _event_to_json(event: Event) -> dict[str, Any]:
 
 
 def _table(found: Sequence[Callback]) -> Table:
-    table = Table("callback", "state", "activity", "workflow", "attempt", "opened", "deadline")
+    table = Table(
+        Column("callback", no_wrap=True),
+        "state",
+        "activity",
+        "workflow",
+        "attempt",
+        "opened",
+        "deadline",
+    )
     for callback in found:
-        table.add_row(
+        _add_row(
+            table,
             callback.id,
             callback.state.value,
             callback.activity_type,
@@ -126,12 +139,10 @@ def _details(callback: Callback) -> Table:
     table = Table(show_header=False, box=None)
     facts = to_json(callback)
     outcome = facts.pop("outcome") or {}
-    for name, value in {
-        **facts,
-        **{f"outcome {name}": fact for name, fact in outcome.items()},
-    }.items():
+    facts |= {f"outcome {name}": value for name, value in outcome.items()}
+    for name, value in facts.items():
         if value is not None:
-            table.add_row(name.replace("_", " "), str(value))
+            _add_row(table, name.replace("_", " "), str(value))
     return table
 
 
@@ -139,8 +150,17 @@ def _trail(events: Sequence[Event]) -> Table:
     table = Table("when", "what", "facts")
     for event in events:
         facts = ", ".join(f"{name}: {value}" for name, value in event.facts.items())
-        table.add_row(_iso(event.at), event.kind.value, facts)
+        _add_row(table, event.at.isoformat(), event.kind.value, facts)
     return table
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    """Add cells as they are: what others wrote must not steer the reader's terminal."""
+    table.add_row(*(Text(_printable(cell)) for cell in cells))
+
+
+def _printable(cell: str) -> str:
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in cell)
 
 
 def _iso(at: datetime | None) -> str | None:

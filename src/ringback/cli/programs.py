@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Final
 
 import typer
+from pydantic import HttpUrl
 
 from ringback.app.compose import running_gateway
 from ringback.app.plugin import RingbackPlugin
@@ -14,7 +15,7 @@ from ringback.app.workers import working
 from ringback.demo.service import create_service
 from ringback.demo.worker import demo_worker
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
-from ringback.temporal.connect import connect
+from ringback.temporal.connect import connect, connect_lazily
 
 DEFAULT_SERVICE_PORT: Final = 8001
 
@@ -27,7 +28,11 @@ ServiceUrl = Annotated[
 
 def serve(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
     """Run the gateway: take answers over HTTP, keep them, and bring them to Temporal."""
-    run(_serve(load_settings(), host, port))
+    settings = load_settings()
+    if port != DEFAULT_PORT and "public_url" not in settings.model_fields_set:
+        hint = f"RINGBACK_PUBLIC_URL=http://{host}:{port}"
+        print(f"links are made by workers: start them with {hint}", file=sys.stderr)
+    run(_serve(settings, host, port))
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
@@ -43,7 +48,10 @@ def worker(
     service_url: ServiceUrl = f"http://127.0.0.1:{DEFAULT_SERVICE_PORT}",
 ) -> None:
     """Run the worker of the demo's workflow, alone or together with the gateway."""
-    run(_work(load_settings(), (host, port) if serve else None, service_url))
+    settings = load_settings()
+    if serve and "public_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"public_url": HttpUrl(f"http://{host}:{port}")})
+    run(_work(settings, (host, port) if serve else None, service_url))
 
 
 async def _work(settings: Settings, serve_on: tuple[str, int] | None, service_url: str) -> None:
@@ -74,7 +82,7 @@ async def _enter_gateway(
 ) -> None:
     listening = bound_socket(host, port)
     stack.callback(listening.close)
-    client = await connect(is_lazy=True)
+    client = await connect_lazily()
     app = await stack.enter_async_context(running_gateway(client, settings))
     await stack.enter_async_context(served(app, listening))
     _say_ready(f"http://{host}:{listening.getsockname()[1]}")
@@ -82,4 +90,3 @@ async def _enter_gateway(
 
 def _say_ready(what: str) -> None:
     print(f"ready {what}", flush=True)
-    sys.stdout.flush()

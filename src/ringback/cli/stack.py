@@ -1,6 +1,5 @@
 """Commands that run everything on this machine."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,19 +9,17 @@ from rich.console import Console
 
 from ringback.app.processes import ringback_command, run_to_end
 from ringback.app.program import run, stop_requested
+from ringback.cli.programs import DEFAULT_SERVICE_PORT
 from ringback.demo.stack import Addresses, Ports, free_ports, running_stack
 from ringback.demo.tour import Tour
 from ringback.settings import DEFAULT_PORT, load_settings
 
 _TEMPORAL_PORT: Final = 7233
 _UI_PORT: Final = 8233
-_SERVICE_PORT: Final = 8001
 
 
 def demo() -> None:
     """Run everything, make one round trip, show each step, stop everything."""
-    # The programs log what they do as JSON, which is how the steps are seen.
-    os.environ["RINGBACK_LOG"] = "json"
     with tempfile.TemporaryDirectory(prefix="ringback-demo-") as folder:
         code = run(_demo(Path(folder)))
     raise typer.Exit(code)
@@ -32,7 +29,7 @@ async def _demo(data: Path) -> int:
     console = Console(highlight=False)
     console.print("Starting Temporal, gateway, worker and an outside service.")
     tour = Tour(console)
-    async with running_stack(free_ports(), data, tour.on_line) as addresses:
+    async with running_stack(free_ports(), data, tour.on_line, log="json") as addresses:
         console.print(
             f"Gateway {addresses.gateway}, Temporal {addresses.temporal}. One round trip:\n"
         )
@@ -42,7 +39,8 @@ async def _demo(data: Path) -> int:
 
 
 async def _round_trip(addresses: Addresses, data: Path, tour: Tour) -> int:
-    client = ringback_command("client", "client", "-ttc", "2", **addresses.environment(data))
+    environment = addresses.environment(data, log="json")
+    client = ringback_command("client", "client", "-ttc", "2", **environment)
     return await run_to_end(client, tour.on_client_line)
 
 
@@ -53,7 +51,9 @@ def dev(
     port: Annotated[int, typer.Option(help="The gateway's port.")] = DEFAULT_PORT,
     temporal_port: Annotated[int, typer.Option(help="Temporal's port.")] = _TEMPORAL_PORT,
     ui_port: Annotated[int, typer.Option(help="The port of Temporal's web UI.")] = _UI_PORT,
-    service_port: Annotated[int, typer.Option(help="The outside service's port.")] = _SERVICE_PORT,
+    service_port: Annotated[
+        int, typer.Option(help="The outside service's port.")
+    ] = DEFAULT_SERVICE_PORT,
 ) -> None:
     """Run everything, and stay up until Ctrl-C."""
     folder = data or load_settings().data

@@ -1,7 +1,7 @@
 """Accept: keep the first outcome of a callback, durably, and say so."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from ringback.core.group_commit import GroupCommit
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
-    CallbackOverError,
+    ExpiredCallbackError,
     NoCancelRequestedError,
     TemporalUnreachableError,
     UnknownCallbackError,
@@ -55,7 +55,7 @@ class Accepting:
         self._activities = activities
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
-        self._commits: GroupCommit[Answer, Acceptance] = GroupCommit(store.accept)
+        self._commits: GroupCommit[Answer, Acceptance] = GroupCommit(self._commit)
 
     async def run(self) -> None:
         """Commit answers until canceled."""
@@ -70,8 +70,9 @@ class Accepting:
         Raises:
             UnknownCallbackError: There is no such callback.
             AnsweredDifferentlyError: Another outcome was first; this one is kept as evidence.
-            CallbackOverError: Nobody waits for this answer any more.
+            ExpiredCallbackError: Nobody waits for this answer any more.
             NoCancelRequestedError: `outcome` reports a cancellation that nobody asked for.
+            RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
             StoreUnavailableError: It could not be kept; try again.
         """
         if isinstance(outcome, Canceled):
@@ -79,18 +80,23 @@ class Accepting:
         answer = Answer(callback_id, self._new_outcome_id(), outcome)
         acceptance = await self._commits.submit(answer)
         if isinstance(acceptance, Won):
-            self._on_accepted()
             kind = KINDS[type(outcome)]
             logger.info("answer accepted", extra={"callback_id": callback_id, "kind": kind})
             return Receipt(callback_id, State.ACCEPTED, acceptance.accepted_at, is_duplicate=False)
         return await self._explain(answer, acceptance.callback)
+
+    async def _commit(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
+        acceptances = await self._store.accept(answers)
+        if any(isinstance(acceptance, Won) for acceptance in acceptances):
+            self._on_accepted()
+        return acceptances
 
     async def _explain(self, answer: Answer, callback: Callback | None) -> Receipt:
         if callback is None:
             raise UnknownCallbackError
         accepted = callback.accepted
         if accepted is None:
-            raise over(callback)
+            raise to_expired(callback)
         if not is_same_answer(accepted.outcome, answer.outcome):
             await self._store.keep_evidence([answer])
             raise AnsweredDifferentlyError(callback.id, accepted.accepted_at)
@@ -110,8 +116,8 @@ class Accepting:
             raise NoCancelRequestedError(msg)
 
 
-def over(callback: Callback) -> CallbackOverError:
+def to_expired(callback: Callback) -> ExpiredCallbackError:
     """Return the error that says why `callback` takes no answer."""
     assert callback.expired_at is not None, "a callback that refuses every answer has expired"
     assert callback.expired_because is not None, "an expired callback says why"
-    return CallbackOverError(callback.id, callback.expired_because, callback.expired_at)
+    return ExpiredCallbackError(callback.id, callback.expired_because, callback.expired_at)

@@ -14,7 +14,7 @@ from ringback.domain.backoff import backoff
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
-    RefusedByTemporalError,
+    FinalError,
     RetryableError,
 )
 from ringback.domain.ids import CallbackId
@@ -59,6 +59,7 @@ class Deliverer:
         self._jitter = jitter
         self._owner = owner
         self._woken = asyncio.Event()
+        self._is_failing = False
         self._settling = GroupCommit(acknowledged(self._settle_many))
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
@@ -67,28 +68,38 @@ class Deliverer:
         self._woken.set()
 
     async def run(self) -> None:
-        """Deliver until canceled."""
-        async with running(self._settling, self._postponing), task_group() as group:
-            crew = Crew(group, SLOTS)
-            while True:
-                self._woken.clear()
-                if await self._start_deliveries(crew) == 0:
-                    await woken(self._woken, self._clock, at_most=await self._rest(crew))
+        """Deliver until canceled; then give back what was claimed."""
+        try:
+            async with running(self._settling, self._postponing), task_group() as group:
+                await self._deliver_with(Crew(group, SLOTS))
+        finally:
+            await caught(self._queue.release(self._owner))
 
-    async def _start_deliveries(self, crew: Crew) -> int:
+    async def _deliver_with(self, crew: Crew) -> None:
+        while True:
+            self._woken.clear()
+            if not await self._has_started_some(crew):
+                await woken(self._woken, self._clock, at_most=await self._rest(crew))
+
+    async def _has_started_some(self, crew: Crew) -> bool:
         if crew.free == 0:
-            return 0
+            return False
         due = await caught(self._queue.claim(self._owner, limit=crew.free, lease=LEASE))
+        self._note(due if isinstance(due, Exception) else None)
         if isinstance(due, Exception):
-            logger.warning("cannot claim: %s", due)
-            return 0
+            return False
         for callback in due:
             task = crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
             task.add_done_callback(lambda _: self.wake())
-        return len(due)
+        return bool(due)
+
+    def _note(self, failure: Exception | None) -> None:
+        if failure is not None and not self._is_failing:
+            logger.warning("cannot claim: %s", failure)
+        self._is_failing = failure is not None
 
     async def _rest(self, crew: Crew) -> timedelta:
-        if crew.free == 0:
+        if crew.free == 0 or self._is_failing:
             return LONGEST_REST
         until_due = await caught(self._queue.next_due())
         if until_due is None or isinstance(until_due, Exception):
@@ -98,18 +109,18 @@ class Deliverer:
     async def _deliver(self, callback: Callback) -> None:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
-        try:
-            settlement = await self._bring(callback, accepted)
-        except RetryableError as exc:
-            await self._postpone(callback.id, accepted.tries, str(exc))
-            return
-        if settlement is None:
-            await self._postpone(callback.id, accepted.tries, "between two attempts")
-        else:
-            await self._settling.submit(settlement)
+        ended = await caught(self._bring(callback, accepted))
+        match ended:
+            case Settlement():
+                await self._settling.submit(ended)
+            case FinalError():
+                parked = Settlement(callback.id, State.PARKED, {"reason": str(ended)})
+                await self._settling.submit(parked)
+            case _:
+                await self._postpone(callback.id, accepted.tries, _trouble(ended))
 
     async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | None:
-        if is_look_needed(callback, accepted):
+        if is_look_needed(callback, accepted, now=self._clock.now()):
             found = await self._activities.locate(callback.ref)
             if not may_be_delivered(callback, accepted, found):
                 return judge(callback, accepted, found)
@@ -118,8 +129,6 @@ class Deliverer:
             await self._activities.deliver(callback.ref, accepted.outcome, identity=identity)
         except ActivityGoneError:
             return judge(callback, accepted, await self._activities.locate(callback.ref))
-        except RefusedByTemporalError as exc:
-            return Settlement(callback.id, State.PARKED, {"reason": str(exc)})
         return Settlement(callback.id, State.APPLIED, {"by": identity})
 
     async def _postpone(self, callback_id: CallbackId, tries: int, reason: str) -> None:
@@ -137,3 +146,12 @@ class Deliverer:
                 extra={"callback_id": settlement.callback_id},
             )
         self._verdicts.announce([settlement.callback_id for settlement in settlements])
+
+
+def _trouble(ended: Exception | None) -> str:
+    if ended is None:
+        return "between two attempts"
+    if isinstance(ended, RetryableError):
+        return str(ended)
+    # What it says is not ours, and may tell what somebody answered.
+    return f"a mistake of the program's: {type(ended).__name__}"

@@ -12,6 +12,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _LARGEST: Final = 256
+_STOPPING: Final = "the program is stopping"
 
 
 class GroupCommit(Generic[T, R]):
@@ -29,6 +30,7 @@ class GroupCommit(Generic[T, R]):
         self._largest = largest
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._arrived = asyncio.Event()
+        self._has_stopped = False
 
     async def submit(self, item: T) -> R:
         """Return the result for `item` once it is committed.
@@ -36,8 +38,12 @@ class GroupCommit(Generic[T, R]):
         A caller that is canceled meanwhile takes nothing back: the item may still be committed.
 
         Raises:
-            RetryableError: The commit did not happen.
+            StoreUnavailableError: The commit did not happen, or the program is stopping.
+            Exception: What else the commit raised for this item alone.
         """
+        if self._has_stopped:
+            msg = _STOPPING
+            raise StoreUnavailableError(msg)
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
         self._arrived.set()
@@ -52,14 +58,15 @@ class GroupCommit(Generic[T, R]):
                 while self._waiting:
                     await self._commit_next()
         finally:
-            self._refuse(self._waiting, StoreUnavailableError("the program is stopping"))
+            self._has_stopped = True
+            self._refuse(self._waiting, StoreUnavailableError(_STOPPING))
 
     async def _commit_next(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(self._largest, len(self._waiting)))]
         try:
             await self._commit_batch(batch)
         finally:
-            self._refuse(batch, StoreUnavailableError("the program is stopping"))
+            self._refuse(batch, StoreUnavailableError(_STOPPING))
 
     async def _commit_batch(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
         results = await caught(self._commit([item for item, _ in batch]))

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ringback.core.accept import over
+from ringback.core.accept import to_expired
 from ringback.core.sweep import reason_of
+from ringback.core.verdict import may_recur
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
-    CallbackOverError,
+    ExpiredCallbackError,
     TemporalUnreachableError,
     UnknownCallbackError,
 )
@@ -47,7 +48,7 @@ class Heartbeating:
 
         Raises:
             UnknownCallbackError: There is no such callback.
-            CallbackOverError: It was answered, or the activity has ended.
+            ExpiredCallbackError: It was answered, or the activity has ended.
             RefusedByTemporalError: Temporal did not take the details.
             TemporalUnreachableError: Temporal did not answer, or the activity is between two
                 attempts and takes none now; send the next one as usual.
@@ -56,11 +57,18 @@ class Heartbeating:
         if callback is None:
             raise UnknownCallbackError
         _check_open(callback)
+        if may_recur(callback.ref.activity_id):
+            await self._check_waits(callback)
         try:
             pulse = await self._activities.heartbeat(callback.ref, details)
         except ActivityGoneError as exc:
             raise await self._explain(callback) from exc
         return Sign(pulse, callback.deadline_at)
+
+    async def _check_waits(self, callback: Callback) -> None:
+        (pending,) = await self._activities.look([callback.ref])
+        if pending is None:
+            raise await self._explain(callback)
 
     async def _explain(self, callback: Callback) -> Exception:
         reason = reason_of(await self._activities.locate(callback.ref))
@@ -69,16 +77,16 @@ class Heartbeating:
             return TemporalUnreachableError(msg, retry_after=timedelta(seconds=1))
         await self._store.expire({callback.id: reason})
         found = (await self._store.find([callback.id]))[callback.id]
-        return _as_over(found)
+        return _as_expired(found)
 
 
 def _check_open(callback: Callback) -> None:
     if callback.state is not State.OPEN:
-        raise _as_over(callback)
+        raise _as_expired(callback)
 
 
-def _as_over(callback: Callback) -> CallbackOverError:
+def _as_expired(callback: Callback) -> ExpiredCallbackError:
     accepted = callback.accepted
     if accepted is None:
-        return over(callback)
-    return CallbackOverError(callback.id, "it has been answered", accepted.accepted_at)
+        return to_expired(callback)
+    return ExpiredCallbackError(callback.id, "it has been answered", accepted.accepted_at)

@@ -83,7 +83,7 @@ class Opening:
         if not isinstance(accepted.outcome, Failed):
             return False
         (pending,) = await self._activities.look([callback.ref])
-        if pending is None or not is_failure_of(accepted.outcome, pending.last_failure):
+        if pending is None or not is_failure_of(accepted, pending.last_failure):
             return False
         proof: dict[str, object] = {"ended attempt": attempt - 1}
         await self._queue.settle([Settlement(callback.id, State.APPLIED, proof)])

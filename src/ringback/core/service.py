@@ -1,7 +1,7 @@
 """Services: loops that run beside the program, with an owner each.
 
 A service returns only by being canceled, and a single bad item never ends it. This is the one
-module that may start tasks and catch every exception.
+module that may catch every exception. Tasks are started in a task group: each has an owner.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
             yield group
     except BaseExceptionGroup as failures:
         if len(failures.exceptions) == 1:
-            raise failures.exceptions[0] from None
+            error = failures.exceptions[0]
+            raise error from error.__cause__
         raise
 
 

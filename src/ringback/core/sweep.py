@@ -1,12 +1,13 @@
 """Sweep: learn which open callbacks nobody waits for any more."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
 from ringback.core.service import caught
 from ringback.domain.callback import Callback, State
+from ringback.domain.errors import FinalError
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
 from ringback.ports.clock import Clock
@@ -41,34 +42,54 @@ class Sweeper:
         """Sweep until canceled."""
         while True:
             failure = await caught(self.sweep())
-            self._log(failure if isinstance(failure, Exception) else None)
+            self._note(failure if isinstance(failure, Exception) else None)
             await self._clock.sleep(EVERY)
 
     async def sweep(self) -> None:
         """Look at the next page of open callbacks, once.
 
+        A callback that cannot be looked at holds up no other.
+
         Raises:
             RetryableError: The store or Temporal could not be reached.
         """
         page = await self._index.page(states=frozenset({State.OPEN}), after=self._after, limit=PAGE)
-        if page:
-            await self._close_ended(page)
         self._after = page[-1].id if len(page) == PAGE else None
-
-    async def _close_ended(self, page: Sequence[Callback]) -> None:
-        looks = await self._activities.look([callback.ref for callback in page])
         reasons: dict[CallbackId, str] = {}
-        for callback, pending in zip(page, looks, strict=True):
-            if pending is None:
-                reason = reason_of(await self._activities.locate(callback.ref))
-                reasons |= {} if reason is None else {callback.id: reason}
+        for of_one_run in _by_run(page):
+            reasons |= await self._why_ended(of_one_run)
         if reasons:
             await self._store.expire(reasons)
 
-    def _log(self, failure: Exception | None) -> None:
+    async def _why_ended(self, callbacks: Sequence[Callback]) -> dict[CallbackId, str]:
+        reasons: dict[CallbackId, str] = {}
+        try:
+            looks = await self._activities.look([callback.ref for callback in callbacks])
+            for callback, pending in zip(callbacks, looks, strict=True):
+                if pending is None:
+                    found = await self._activities.locate(callback.ref)
+                    reasons |= _named(callback.id, reason_of(found))
+        except FinalError as exc:
+            facts = {"callback_id": callbacks[0].id, "reason": str(exc)}
+            logger.warning("cannot look", extra=facts)
+        return reasons
+
+    def _note(self, failure: Exception | None) -> None:
         if failure is not None and not self._is_failing:
             logger.warning("cannot sweep: %s", failure)
         self._is_failing = failure is not None
+
+
+def _by_run(callbacks: Iterable[Callback]) -> Iterable[Sequence[Callback]]:
+    runs: dict[tuple[str, str, str], list[Callback]] = {}
+    for callback in callbacks:
+        ref = callback.ref
+        runs.setdefault((ref.namespace, ref.workflow_id, ref.run_id), []).append(callback)
+    return runs.values()
+
+
+def _named(callback_id: CallbackId, reason: str | None) -> dict[CallbackId, str]:
+    return {} if reason is None else {callback_id: reason}
 
 
 def reason_of(found: Whereabouts) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.service import woken
+from ringback.core.service import caught, woken
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
@@ -31,17 +31,22 @@ class Verdicts:
 
     async def wait(
         self, callback_id: CallbackId, store: CallbackStore, clock: Clock, *, within: timedelta
-    ) -> Callback:
-        """Return the callback once its outcome has ended, or as it stands after `within`."""
+    ) -> Callback | None:
+        """Return the callback once its outcome has ended, or as it stands after `within`.
+
+        Returns:
+            The callback; `None` if the store could not tell in time.
+        """
         event = asyncio.Event()
         self._waiting[callback_id].add(event)
         give_up_at = clock.now() + within
         try:
             while True:
                 event.clear()
-                callback = (await store.find([callback_id]))[callback_id]
+                found = await caught(store.find([callback_id]))
+                callback = None if isinstance(found, Exception) else found[callback_id]
                 left = give_up_at - clock.now()
-                if callback.state is not State.ACCEPTED or left <= timedelta(0):
+                if left <= timedelta(0) or (callback and callback.state is not State.ACCEPTED):
                     return callback
                 await woken(event, clock, at_most=min(left, _LOOK_AGAIN))
         finally:

@@ -18,8 +18,6 @@ _PATIENCE: Final = timedelta(seconds=60)
 _REST: Final = timedelta(milliseconds=500)
 """How long to rest between two tries, if the gateway does not say."""
 
-_TRY_AGAIN: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-
 
 class LinkHolder:
     """Answers by one link.
@@ -71,7 +69,7 @@ def _rest_after(reply: httpx2.Response | None) -> timedelta | None:
     """Return how long to rest before the next try; `None` if `reply` needs none."""
     if reply is None:
         return _REST
-    if reply.status_code not in _TRY_AGAIN:
+    if not reply.is_server_error and reply.status_code != HTTPStatus.TOO_MANY_REQUESTS:
         return None
     wanted = reply.headers.get("retry-after", "")
     return timedelta(seconds=int(wanted)) if wanted.isdecimal() else _REST

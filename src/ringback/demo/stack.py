@@ -66,9 +66,10 @@ class Addresses:
     ui: str | None
     service: str
 
-    def environment(self, data: Path) -> dict[str, str]:
-        """Return what the programs need to find each other."""
+    def environment(self, data: Path, *, log: str) -> dict[str, str]:
+        """Return what the programs need to find each other, and to log as `text` or `json`."""
         return {
+            "RINGBACK_LOG": log,
             "TEMPORAL_ADDRESS": self.temporal,
             "RINGBACK_DATA": str(data),
             "RINGBACK_PUBLIC_URL": self.gateway,
@@ -92,7 +93,7 @@ def free_ports() -> Ports:
 
 @asynccontextmanager
 async def running_stack(
-    ports: Ports, data: Path, on_line: Callable[[str, str], None]
+    ports: Ports, data: Path, on_line: Callable[[str, str], None], *, log: str = "text"
 ) -> AsyncIterator[Addresses]:
     """Run everything for the block; yield where it is, once all of it answers.
 
@@ -100,6 +101,7 @@ async def running_stack(
         ports: Where to answer.
         data: The folder that everything is kept in.
         on_line: Gets each line that a program prints, behind the program's name.
+        log: How the programs log: `text` or `json`.
 
     Raises:
         ConfigurationError: A port is taken, or there is no Temporal server.
@@ -111,7 +113,8 @@ async def running_stack(
         children = Children(group, on_line)
         try:
             async with _time_limit():
-                await _start(children, ports, addresses, data=data)
+                environment = addresses.environment(data, log=log)
+                await _start(children, ports, addresses, environment=environment)
             yield addresses
         finally:
             await children.stop()
@@ -128,10 +131,11 @@ def _addresses(ports: Ports) -> Addresses:
     )
 
 
-async def _start(children: Children, ports: Ports, addresses: Addresses, *, data: Path) -> None:
-    environment = addresses.environment(data)
+async def _start(
+    children: Children, ports: Ports, addresses: Addresses, *, environment: dict[str, str]
+) -> None:
     if given_address() is None:
-        await children.start(_temporal(ports, data))
+        await children.start(_temporal(ports, Path(environment["RINGBACK_DATA"])))
     gateway = ringback_command("gateway", "serve", "--port", str(ports.gateway), **environment)
     await children.start(gateway)
     service = ringback_command(

@@ -5,7 +5,7 @@ RingbackError
 │   ├── ConfigurationError
 │   ├── NotWiredError
 │   ├── UnknownCallbackError
-│   ├── CallbackOverError
+│   ├── ExpiredCallbackError
 │   ├── AnsweredDifferentlyError
 │   ├── NoCancelRequestedError
 │   ├── MalformedAnswerError
@@ -20,7 +20,7 @@ RingbackError
     └── TemporalUnreachableError
 
 The two branches exist because a caller has two choices. This module knows nothing of HTTP or of
-exit codes: `gateway/replies.py` and `cli/exits.py` each have one table, and a test holds both
+exit codes: `gateway/replies.py` and `app/exits.py` each have one table, and a test holds both
 complete.
 """
 
@@ -55,20 +55,20 @@ class UnknownCallbackError(FinalError):
     """
 
 
-class CallbackOverError(FinalError):
-    """The callback was never answered and no longer can be.
+class ExpiredCallbackError(FinalError):
+    """Nobody waits for this any more: the activity has ended, or was answered before.
 
     Attributes:
-        callback_id: The callback that is over.
+        callback_id: The callback that expired.
         reason: What ended the activity, in a sentence.
-        over_at: When that became known.
+        expired_at: When that became known.
     """
 
-    def __init__(self, callback_id: CallbackId, reason: str, over_at: datetime) -> None:
-        super().__init__(f"the callback is over: {reason}")
+    def __init__(self, callback_id: CallbackId, reason: str, expired_at: datetime) -> None:
+        super().__init__(f"nobody waits any more: {reason}")
         self.callback_id = callback_id
         self.reason = reason
-        self.over_at = over_at
+        self.expired_at = expired_at
 
 
 class AnsweredDifferentlyError(FinalError):

@@ -52,6 +52,7 @@ class Link:
 KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 16
 _LONGEST_TEXT: Final = 256
+_LONGEST_KEY_ID: Final = 32
 _VERSION: Final = 1
 _NO_KEY: Final = bytes(KEY_BYTES)
 
@@ -87,8 +88,7 @@ class Keyring:
         """Return what the link `text` says, if it is good for `verb` at `now`.
 
         Total: whatever the text, it returns or raises `UnknownCallbackError`, nothing else. The
-            signature is computed and
-        compared in constant time before anything in the link is looked at.
+        signature is computed and compared in constant time before anything in it is looked at.
 
         Raises:
             UnknownCallbackError: The link is edited, unknown, expired, or does not allow `verb`.
@@ -111,8 +111,8 @@ class Keyring:
 
 
 def _check_key(key_id: str, key: bytes) -> None:
-    if not key_id.isascii() or not key_id.isalnum():
-        msg = f"the key id {key_id!r} must be letters and digits only"
+    if not key_id.isascii() or not key_id.isalnum() or len(key_id) > _LONGEST_KEY_ID:
+        msg = f"the key id {key_id!r} must be at most {_LONGEST_KEY_ID} letters and digits"
         raise ConfigurationError(msg)
     if len(key) < KEY_BYTES:
         msg = f"the key {key_id!r} has {len(key)} bytes; make one of {KEY_BYTES} random bytes"

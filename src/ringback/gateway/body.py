@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -20,6 +20,7 @@ from ringback.domain.outcome import Canceled, Completed, Failed
 
 _JSON: Final = "application/json"
 _ABSENT: Final = object()
+_LONGEST_DELAY: Final = timedelta(days=3650)
 
 
 async def read_json(request: Request, *, limit: int) -> bytes | None:
@@ -77,14 +78,19 @@ class _FailureBody(BaseModel):
     type: Annotated[str, Field(strict=True, min_length=1)] | None = None
     non_retryable: Annotated[bool, Field(strict=True)] = False
     details: Any = _ABSENT
-    next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0))] | None = None
+    next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0), le=_LONGEST_DELAY)] | None = None
 
 
 def _to_details(details: Any) -> bytes | None:
     # An array is several details, as the SDK has them; anything else is one.
     if details is _ABSENT:
         return None
-    return json.dumps(details if isinstance(details, list) else [details]).encode()
+    listed = details if isinstance(details, list) else [details]
+    try:
+        return json.dumps(listed, allow_nan=False).encode()
+    except ValueError as exc:
+        msg = "details: a number is too large"
+        raise MalformedAnswerError(msg) from exc
 
 
 def _explain(exc: ValidationError) -> str:
@@ -108,8 +114,12 @@ async def _read(request: Request, limit: int) -> bytes:
     if declared.isdecimal() and int(declared) > limit:
         raise AnswerTooLargeError(limit)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise AnswerTooLargeError(limit)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise AnswerTooLargeError(limit)
+    except ClientDisconnect as exc:
+        msg = "the sender hung up before the body had come"
+        raise MalformedAnswerError(msg) from exc
     return bytes(body)

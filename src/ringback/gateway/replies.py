@@ -11,8 +11,8 @@ from ringback.domain.errors import (
     ActivityGoneError,
     AnsweredDifferentlyError,
     AnswerTooLargeError,
-    CallbackOverError,
     ConfigurationError,
+    ExpiredCallbackError,
     IllegalMoveError,
     MalformedAnswerError,
     NoCancelRequestedError,
@@ -32,7 +32,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     UnknownCallbackError: 404,
     AnsweredDifferentlyError: 409,
     NoCancelRequestedError: 409,
-    CallbackOverError: 410,
+    ExpiredCallbackError: 410,
     AnswerTooLargeError: 413,
     UnsupportedMediaTypeError: 415,
     RefusedByTemporalError: 422,
@@ -90,9 +90,11 @@ async def on_not_found(_: Request, __: Exception) -> JSONResponse:
     return not_found()
 
 
-async def on_method_not_allowed(_: Request, __: Exception) -> JSONResponse:
+async def on_method_not_allowed(_: Request, exc: Exception) -> JSONResponse:
     """Answer a request with a method that the route does not have."""
-    return problem(405, "method not allowed", "look at this link with GET, answer with POST")
+    reply = problem(405, "method not allowed", "look at this link with GET, answer with POST")
+    reply.headers.update(getattr(exc, "headers", None) or {})
+    return reply
 
 
 async def on_bug(_: Request, __: Exception) -> JSONResponse:
@@ -106,8 +108,8 @@ def _members(error: RingbackError) -> dict[str, Any]:
     match error:
         case AnsweredDifferentlyError(accepted_at=at):
             return {"accepted_at": at.isoformat()}
-        case CallbackOverError(reason=reason, over_at=at):
-            return {"reason": reason, "over_at": at.isoformat()}
+        case ExpiredCallbackError(reason=reason, expired_at=at):
+            return {"reason": reason, "expired_at": at.isoformat()}
         case AnswerTooLargeError(limit=limit):
             return {"limit": limit}
         case _:

@@ -13,13 +13,13 @@ from ringback.core.heartbeat import Heartbeating
 from ringback.core.view import Viewing
 from ringback.core.watch import Verdicts
 from ringback.domain.callback import Callback, State
-from ringback.domain.errors import CallbackOverError
+from ringback.domain.errors import ExpiredCallbackError
 from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.outcome import Outcome
 from ringback.gateway.body import read_json, to_canceled, to_completed, to_failed
 from ringback.gateway.page import page
 from ringback.gateway.prefer import wanted_wait
-from ringback.gateway.view import to_view
+from ringback.gateway.view import to_view, why_ended
 from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackStore
 
@@ -98,11 +98,13 @@ class Gateway:
         return answer
 
     async def _state_within(self, wait: timedelta, receipt: Receipt) -> State:
-        if not wait or receipt.state is not State.ACCEPTED:
+        if not wait or receipt.state is State.APPLIED:
             return receipt.state
         callback = await self.verdicts.wait(
             receipt.callback_id, self.store, self.clock, within=wait
         )
+        if callback is None:
+            return receipt.state
         _check_not_superseded(callback)
         return callback.state
 
@@ -133,6 +135,5 @@ class Gateway:
 def _check_not_superseded(callback: Callback) -> None:
     accepted = callback.accepted
     if callback.state is State.SUPERSEDED and accepted is not None:
-        closed = (accepted.proof or {}).get("closed", "otherwise")
         at = accepted.verdict_at or accepted.accepted_at
-        raise CallbackOverError(callback.id, f"the activity's end came first ({closed})", at)
+        raise ExpiredCallbackError(callback.id, why_ended(callback) or "it ended", at)

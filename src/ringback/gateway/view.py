@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ringback.core.view import View
+from ringback.domain.callback import Callback, State
 from ringback.domain.link import Link, Verb
 
 _EXAMPLES: Final = {
@@ -32,11 +33,25 @@ def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
         "cancel_requested": None if pending is None else pending.cancel_requested,
         "paused": None if pending is None else pending.paused,
         "accepted_at": None if accepted is None else _text(accepted.accepted_at),
-        "over_because": callback.expired_because,
+        "reason": why_ended(callback),
         "allows": sorted(verb.name.lower() for verb in link.verbs),
         "link_expires_at": _text(link.expires_at),
         "examples": _examples(link, url),
     }
+
+
+def why_ended(callback: Callback) -> str | None:
+    """Return in a sentence why no answer ended the activity; `None` if one did, or still may."""
+    proof = (callback.accepted.proof if callback.accepted else None) or {}
+    match callback.state:
+        case State.EXPIRED:
+            return callback.expired_because
+        case State.SUPERSEDED:
+            return f"the activity's end came first ({proof.get('closed')} at {proof.get('at')})"
+        case State.PARKED:
+            return "it could not be delivered; an operator must look"
+        case _:
+            return None
 
 
 def _examples(link: Link, url: str) -> dict[str, str]:

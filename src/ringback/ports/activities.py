@@ -32,11 +32,13 @@ class LastFailure:
         kind: `application`, `timeout`, or what else Temporal calls it.
         message: As Temporal kept it.
         type: The application failure's type, if it has one.
+        source: Who made the failure; for one that Ringback delivered, the outcome's identity.
     """
 
     kind: str
     message: str
     type: str | None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ nothing of the call was kept.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ringback.domain.callback import Callback, State, Wish
 from ringback.domain.event import Event
@@ -89,6 +89,10 @@ class Postponement:
     reason: str
 
 
+EVIDENCE_KEPT: Final = 20
+EVIDENCE_BYTES: Final = 16 * 1024
+
+
 class CallbackStore(Protocol):
     """What asking and answering need."""
 
@@ -109,7 +113,10 @@ class CallbackStore(Protocol):
         ...
 
     async def keep_evidence(self, answers: Sequence[Answer]) -> None:
-        """Keep answers that differ from their callback's outcome in the audit trail."""
+        """Keep answers that differ from their callback's outcome in the audit trail.
+
+        The first `EVIDENCE_KEPT` of a callback are kept, each with `EVIDENCE_BYTES` of its body.
+        """
         ...
 
     async def hand_over(
@@ -139,6 +146,10 @@ class DeliveryQueue(Protocol):
 
         Nobody else gets them while the lease lasts; each claim counts as a try.
         """
+        ...
+
+    async def release(self, owner: str) -> None:
+        """Give back all that `owner` has claimed and not ended: it stops."""
         ...
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:

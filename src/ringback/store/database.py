@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -66,7 +66,10 @@ class Database:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as exc:
+    except (IntegrityError, DataError, ProgrammingError):
+        # What was to be written is wrong, not the database.
+        raise
+    except (DBAPIError, PoolTimeoutError, OSError) as exc:
         # The statement and its parameters stay out of the message: they hold payloads.
         cause = getattr(exc, "orig", None) or exc
         msg = f"the database is not available: {cause}"

@@ -48,6 +48,15 @@ def from_wish(wish: Wish, round_: int, now: datetime) -> dict[str, object]:
     }
 
 
+def from_attempt(callback: Callback) -> dict[str, object]:
+    """Return what a later attempt changes in the row of a callback."""
+    return {
+        "callback_id": callback.id,
+        "attempt_": callback.attempt,
+        "deadline_at_": callback.deadline_at,
+    }
+
+
 def from_answer(answer: Answer, now: datetime) -> dict[str, object]:
     """Return the row of an outcome that is accepted now."""
     return {

@@ -1,6 +1,7 @@
 """The store on a SQL database."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,12 +11,17 @@ from ringback.domain.callback import MOVES, Callback, State, Wish, asks_anew
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import KINDS, body_of, to_fields
-from ringback.ports.store import Acceptance, Answer, NotTaken, Postponement, Settlement, Won
+from ringback.ports.store import (
+    EVIDENCE_BYTES,
+    Acceptance,
+    Answer,
+    NotTaken,
+    Postponement,
+    Settlement,
+    Won,
+)
 from ringback.store import rows, statements
 from ringback.store.database import Database
-
-_EVIDENCE_BYTES: Final = 16 * 1024
-"""How much of a refused answer's body is kept as evidence."""
 
 _ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
 
@@ -34,14 +40,14 @@ class SqlStore:
         keys = [rows.activity_key(wish.ref) for wish in wishes]
         async with self._database.writing() as connection:
             found = await _latest_rounds(connection, keys)
-            await self._make_missing(connection, wishes, found)
-            await self._ask_again(connection, wishes, found)
-            latest = await _latest_rounds(connection, keys)
-        return [latest[key] for key in keys]
+            if await self._make_missing(connection, wishes, found):
+                found = await _latest_rounds(connection, keys)
+            found |= await self._ask_again(connection, wishes, found)
+        return [found[key] for key in keys]
 
     async def _make_missing(
         self, connection: AsyncConnection, wishes: Sequence[Wish], found: Mapping[str, Callback]
-    ) -> None:
+    ) -> bool:
         now = self._database.now()
         made: dict[str, dict[str, object]] = {}
         for wish in wishes:
@@ -52,36 +58,34 @@ class SqlStore:
                 made.setdefault(key, rows.from_wish(wish, round_, now))
         if made:
             await connection.execute(self._open, list(made.values()))
-            ids = [str(row["id"]) for row in made.values()]
-            kept = (await connection.execute(statements.FIND, {"ids": ids})).all()
+            kept = await _find(connection, [CallbackId(str(row["id"])) for row in made.values()])
             opened = [
-                Event(CallbackId(row.id), now, EventKind.OPENED, {"attempt": row.attempt})
-                for row in kept
+                Event(id_, now, EventKind.OPENED, {"attempt": callback.attempt})
+                for id_, callback in kept.items()
             ]
             await _record(connection, opened)
+        return bool(made)
 
     async def _ask_again(
         self, connection: AsyncConnection, wishes: Sequence[Wish], found: Mapping[str, Callback]
-    ) -> None:
+    ) -> dict[str, Callback]:
         now = self._database.now()
-        later = [
-            (callback.id, wish)
-            for wish in wishes
-            if (callback := found.get(rows.activity_key(wish.ref))) is not None
-            and callback.attempt < wish.attempt
-            and not asks_anew(callback)
-        ]
-        if later:
-            values = [
-                {"callback_id": id_, "attempt_": wish.attempt, "deadline_at_": wish.deadline_at}
-                for id_, wish in later
+        asked: dict[str, Callback] = {}
+        for wish in sorted(wishes, key=lambda wish: wish.attempt):
+            key = rows.activity_key(wish.ref)
+            callback = asked.get(key, found[key])
+            if callback.attempt < wish.attempt:
+                asked[key] = replace(callback, attempt=wish.attempt, deadline_at=wish.deadline_at)
+        if asked:
+            await connection.execute(
+                statements.ASK_AGAIN, [rows.from_attempt(callback) for callback in asked.values()]
+            )
+            again = [
+                Event(callback.id, now, EventKind.ASKED_AGAIN, {"attempt": callback.attempt})
+                for callback in asked.values()
             ]
-            await connection.execute(statements.ASK_AGAIN, values)
-            asked = [
-                Event(id_, now, EventKind.ASKED_AGAIN, {"attempt": wish.attempt})
-                for id_, wish in later
-            ]
-            await _record(connection, asked)
+            await _record(connection, again)
+        return asked
 
     async def mark_submitted(self, callback_ids: Sequence[CallbackId]) -> None:
         """See `CallbackStore.mark_submitted`."""
@@ -115,7 +119,9 @@ class SqlStore:
         """See `CallbackStore.keep_evidence`."""
         now = self._database.now()
         async with self._database.writing() as connection:
-            await _record(connection, [_evidence(answer, now) for answer in answers])
+            for answer in answers:
+                evidence = rows.from_event(_evidence(answer, now))
+                await connection.execute(statements.KEEP_EVIDENCE, evidence)
 
     async def hand_over(
         self, callback_id: CallbackId, *, worker: str, attempt: int, lease: timedelta
@@ -167,6 +173,12 @@ class SqlStore:
             ]
             found = await _find(connection, claimed)
         return sorted(found.values(), key=_accepted_at)
+
+    async def release(self, owner: str) -> None:
+        """See `DeliveryQueue.release`."""
+        values = {"owner": owner, "now": self._database.now()}
+        async with self._database.writing() as connection:
+            await connection.execute(statements.RELEASE, values)
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
         """See `DeliveryQueue.postpone`."""
@@ -261,7 +273,7 @@ def _evidence(answer: Answer, now: datetime) -> Event:
     facts: dict[str, object] = {
         "kind": KINDS[type(answer.outcome)],
         **to_fields(answer.outcome),
-        "body": body[:_EVIDENCE_BYTES].decode("utf-8", "replace"),
+        "body": body[:EVIDENCE_BYTES].decode("utf-8", "replace"),
     }
     return Event(answer.callback_id, now, EventKind.ANSWERED_DIFFERENTLY, facts)
 

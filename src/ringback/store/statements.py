@@ -7,6 +7,7 @@ from sqlalchemy import Text, bindparam, case, exists, func, insert, literal_colu
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ringback.domain.callback import State
+from ringback.ports.store import EVIDENCE_KEPT
 from ringback.store.tables import Instant, callbacks, events, outcomes
 
 _INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
@@ -103,6 +104,12 @@ CLAIM: Final = (
     .returning(outcomes.c.callback_id)
 )
 
+RELEASE: Final = (
+    update(outcomes)
+    .where(outcomes.c.claimed_by == bindparam("owner"), _is_accepted)
+    .values(due_at=bindparam("now", type_=Instant), claimed_by=None)
+)
+
 NEXT_DUE: Final = select(func.min(outcomes.c.due_at)).where(_is_accepted)
 
 #: A hand-over is a claim by the worker; it is refused while somebody else delivers the outcome.
@@ -142,6 +149,23 @@ EXPIRE: Final = (
 )
 
 RECORD: Final = insert(events)
+
+_kept = (
+    select(func.count())
+    .select_from(events)
+    .where(events.c.callback_id == bindparam("callback_id"), events.c.kind == bindparam("kind"))
+    .scalar_subquery()
+)
+
+_event_columns = ["callback_id", "at", "kind", "facts"]
+
+#: Evidence is kept while there is not too much of it.
+KEEP_EVIDENCE: Final = insert(events).from_select(
+    _event_columns,
+    select(*(bindparam(name, type_=events.c[name].type) for name in _event_columns)).where(
+        _kept < EVIDENCE_KEPT
+    ),
+)
 
 EVENTS: Final = (
     select(events).where(events.c.callback_id == bindparam("callback_id")).order_by(events.c.id)

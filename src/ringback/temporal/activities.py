@@ -32,6 +32,10 @@ _STARTED: Final = frozenset({
 })
 
 
+_CUT_BY_THE_SERVER: Final = "Failure exceeds size limit."
+"""The server's own failure around one that it cut (observed on server 1.32)."""
+
+
 class TemporalActivities:
     """`Activities` through a client of the SDK.
 
@@ -65,6 +69,8 @@ class TemporalActivities:
             )
 
     async def _fail(self, ref: ActivityRef, failure: Failure, identity: str) -> None:
+        # History tells of a retried failure nothing but the failure itself, so it is signed too.
+        failure.source = identity
         request = RespondActivityTaskFailedByIdRequest(failure=failure, identity=identity)
         with translated():
             await self._service.respond_activity_task_failed_by_id(
@@ -111,7 +117,7 @@ class TemporalActivities:
                 return _to_pending(found)
             with translated():
                 ended = await find_end(self._service, ref)
-        except (ActivityGoneError, LookupError) as exc:
+        except ActivityGoneError as exc:
             return Unknown(str(exc))
         if ended is not None:
             return ended
@@ -210,7 +216,9 @@ def _deadline(found: PendingActivityInfo) -> datetime | None:
 
 
 def _to_last_failure(failure: Failure) -> LastFailure:
+    if failure.message == _CUT_BY_THE_SERVER and failure.HasField("cause"):
+        failure = failure.cause
     kind = str(failure.WhichOneof("failure_info") or "unknown").removesuffix("_failure_info")
     is_application = failure.HasField("application_failure_info")
     type_ = failure.application_failure_info.type if is_application else None
-    return LastFailure(kind, failure.message, type_ or None)
+    return LastFailure(kind, failure.message, type_ or None, failure.source)

@@ -1,5 +1,6 @@
 """The connection to Temporal, as the SDK's own configuration describes it."""
 
+import re
 from datetime import timedelta
 from functools import cache
 from typing import Final
@@ -13,28 +14,34 @@ from temporalio.service import RPCError
 from ringback.domain.errors import ConfigurationError, TemporalUnreachableError
 
 _ADDRESS: Final = "127.0.0.1:7233"
+_HOST_AND_PORT: Final = re.compile(r"[^\s/]+:\d+")
 _HEALTH_TIMEOUT: Final = timedelta(seconds=2)
 
 
-async def connect(*plugins: SimplePlugin, is_lazy: bool = False) -> Client:
+async def connect(*plugins: SimplePlugin) -> Client:
     """Return a client for the server that `TEMPORAL_*` or `temporal.toml` names.
-
-    A lazy client connects with its first request, so that a gateway starts, and takes answers,
-    while the server is away.
 
     Raises:
         ConfigurationError: The SDK's configuration cannot be used.
-        TemporalUnreachableError: The server does not answer; a lazy client never raises it.
+        TemporalUnreachableError: The server does not answer.
     """
     config = _load_config()
-    config.setdefault("target_host", _ADDRESS)
     try:
-        return await Client.connect(
-            **config, plugins=list(plugins), lazy=is_lazy, runtime=_runtime()
-        )
+        return await Client.connect(**config, plugins=list(plugins), runtime=_runtime())
     except RuntimeError as exc:
         msg = f"Temporal does not answer at {config['target_host']}; is it running? ({exc})"
         raise TemporalUnreachableError(msg) from exc
+
+
+async def connect_lazily() -> Client:
+    """Return a client that connects with its first request.
+
+    With it a gateway starts, and takes answers, while the server is away.
+
+    Raises:
+        ConfigurationError: The SDK's configuration cannot be used.
+    """
+    return await Client.connect(**_load_config(), lazy=True, runtime=_runtime())
 
 
 @cache
@@ -46,10 +53,15 @@ def _runtime() -> Runtime:
 
 def _load_config() -> ClientConnectConfig:
     try:
-        return ClientConfig.load_client_connect_config()
+        config = ClientConfig.load_client_connect_config()
     except RuntimeError as exc:
         msg = f"the configuration of the connection to Temporal cannot be used: {exc}"
         raise ConfigurationError(msg) from exc
+    address = config.setdefault("target_host", _ADDRESS)
+    if not _HOST_AND_PORT.fullmatch(address):
+        msg = f"TEMPORAL_ADDRESS must be <host>:<port>, not {address!r}"
+        raise ConfigurationError(msg)
+    return config
 
 
 async def is_reachable(client: Client) -> bool:

@@ -12,7 +12,7 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverse
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityRef
-from ringback.ports.activities import Ended
+from ringback.ports.activities import Ended, Unknown
 from ringback.temporal.request import TIMEOUT
 
 _ACTIVITY_ENDS: Final = {
@@ -41,14 +41,15 @@ _WORKFLOW_ENDS: Final = {
 }
 
 
-async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | None:
+async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | Unknown | None:
     """Return how the activity ended; `None` if history shows it scheduled and not ended.
+
+    It is `Unknown` where history does not show that it was ever scheduled.
 
     History is read from its newest event back to the one that scheduled the activity, so that the
     work does not grow with what happened before.
 
     Raises:
-        LookupError: History does not show that this activity was ever scheduled.
         RPCError: The server's answer, untranslated.
     """
     ends: dict[int, Ended] = {}
@@ -61,8 +62,7 @@ async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | None:
             closed = Ended(how, to_instant(event.event_time), "", event.event_id)
         elif _schedules(event, ref):
             return ends.get(event.event_id, closed)
-    msg = f"history has no activity {ref.activity_id!r} scheduled at {ref.scheduled_at.isoformat()}"
-    raise LookupError(msg)
+    return Unknown(f"its history has no activity {ref.activity_id!r} scheduled then")
 
 
 def to_instant(timestamp: Timestamp) -> datetime:

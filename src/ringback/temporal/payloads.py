@@ -1,4 +1,4 @@
-"""Payloads: the outside's JSON, relayed as it came, through the user's codec."""
+"""Payloads: the outside's JSON, relayed as it came, through the client's converter and codec."""
 
 import json
 from typing import Final

@@ -1,4 +1,4 @@
-"""Fakes that keep the same promises as the real things, for tests; a contract suite proves them."""
+"""Fakes for tests. `MemoryStore` passes the same contract suite as the real stores."""
 
 from ringback.testing.fake_activities import FakeActivities
 from ringback.testing.manual_clock import ManualClock

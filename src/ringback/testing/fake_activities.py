@@ -1,5 +1,6 @@
 """Activities without a server: as much of Temporal's behaviour as the core relies on."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ class FakeActivities:
         answers_to_any: Set it to true and deliveries reach whatever has the activity's id, as
             they do by id: here, another activity.
         loses_replies: Set it to true and deliveries are applied, but their replies are lost.
+        is_frozen: Set it and deliveries begin and do not end, as with a server that hangs.
         deliveries: What was applied, in order: the activity, the outcome, the identity.
         heartbeats: What was recorded, in order: the activity and the details.
     """
@@ -40,6 +42,7 @@ class FakeActivities:
     is_reachable: bool = True
     answers_to_any: bool = False
     loses_replies: bool = False
+    is_frozen: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries: list[tuple[ActivityRef, Outcome, str]] = field(default_factory=list)
     heartbeats: list[tuple[ActivityRef, bytes | None]] = field(default_factory=list)
     _found: dict[ActivityRef, Pending | Ended] = field(default_factory=dict)
@@ -76,6 +79,8 @@ class FakeActivities:
             TemporalUnreachableError: The server was switched off, or the reply was lost.
         """
         self._check_reachable()
+        if self.is_frozen.is_set():
+            await asyncio.Event().wait()
         if self.answers_to_any:
             self.deliveries.append((ref, outcome, identity))
             return
@@ -122,7 +127,8 @@ class FakeActivities:
 
     def _apply(self, ref: ActivityRef, outcome: Outcome, identity: str) -> None:
         if isinstance(outcome, Failed) and not outcome.non_retryable:
-            self.back_off(ref, LastFailure("application", outcome.message, outcome.type))
+            failure = LastFailure("application", outcome.message, outcome.type, source=identity)
+            self.back_off(ref, failure)
         else:
             self.end(ref, how=KINDS[type(outcome)], identity=identity)
 

@@ -18,7 +18,16 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import KINDS, body_of, to_fields
 from ringback.ports.clock import Clock
-from ringback.ports.store import Acceptance, Answer, NotTaken, Postponement, Settlement, Won
+from ringback.ports.store import (
+    EVIDENCE_BYTES,
+    EVIDENCE_KEPT,
+    Acceptance,
+    Answer,
+    NotTaken,
+    Postponement,
+    Settlement,
+    Won,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +97,8 @@ class MemoryStore:
         """See `CallbackStore.mark_submitted`."""
         self._check_available()
         for id_ in callback_ids:
-            callback = self._callbacks[id_]
-            if callback.submitted_at is None:
+            callback = self._callbacks.get(id_)
+            if callback is not None and callback.submitted_at is None:
                 self._put(replace(callback, submitted_at=self._clock.now()))
                 self._record(id_, EventKind.SUBMITTED, {})
 
@@ -114,21 +123,30 @@ class MemoryStore:
         """See `CallbackStore.keep_evidence`."""
         self._check_available()
         for answer in answers:
-            facts: dict[str, object] = {
-                "kind": KINDS[type(answer.outcome)],
-                **to_fields(answer.outcome),
-                "body": (body_of(answer.outcome) or b"").decode("utf-8", "replace"),
-            }
-            self._record(answer.callback_id, EventKind.ANSWERED_DIFFERENTLY, facts)
+            if self._count(answer.callback_id, EventKind.ANSWERED_DIFFERENTLY) < EVIDENCE_KEPT:
+                body = (body_of(answer.outcome) or b"")[:EVIDENCE_BYTES]
+                facts: dict[str, object] = {
+                    "kind": KINDS[type(answer.outcome)],
+                    **to_fields(answer.outcome),
+                    "body": body.decode("utf-8", "replace"),
+                }
+                self._record(answer.callback_id, EventKind.ANSWERED_DIFFERENTLY, facts)
+
+    def _count(self, callback_id: CallbackId, kind: EventKind) -> int:
+        return sum((event.callback_id, event.kind) == (callback_id, kind) for event in self._events)
 
     async def hand_over(
         self, callback_id: CallbackId, *, worker: str, attempt: int, lease: timedelta
     ) -> bool:
         """See `CallbackStore.hand_over`."""
         self._check_available()
-        callback, now = self._callbacks[callback_id], self._clock.now()
-        accepted = callback.accepted
-        if accepted is None or callback.state not in {State.ACCEPTED, State.PARKED}:
+        callback, now = self._callbacks.get(callback_id), self._clock.now()
+        accepted = None if callback is None else callback.accepted
+        if (
+            callback is None
+            or accepted is None
+            or callback.state not in {State.ACCEPTED, State.PARKED}
+        ):
             return False
         claim = self._claims[callback_id]
         if claim.owner is not None and claim.due_at > now:
@@ -168,12 +186,19 @@ class MemoryStore:
         accepted = _accepted(callback)
         return self._put(replace(callback, accepted=replace(accepted, tries=accepted.tries + 1)))
 
+    async def release(self, owner: str) -> None:
+        """See `DeliveryQueue.release`."""
+        self._check_available()
+        for callback in self._waiting():
+            if self._claims[callback.id].owner == owner:
+                self._claims[callback.id] = _Claim(self._clock.now(), None)
+
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
         """See `DeliveryQueue.postpone`."""
         self._check_available()
         for item in postponements:
-            callback = self._callbacks[item.callback_id]
-            if callback.state is State.ACCEPTED:
+            callback = self._callbacks.get(item.callback_id)
+            if callback is not None and callback.state is State.ACCEPTED:
                 troubled = replace(_accepted(callback), trouble=item.reason)
                 self._put(replace(callback, accepted=troubled))
                 self._claims[callback.id] = _Claim(self._clock.now() + item.wait, None)
@@ -182,8 +207,8 @@ class MemoryStore:
         """See `DeliveryQueue.settle`."""
         self._check_available()
         for item in settlements:
-            callback = self._callbacks[item.callback_id]
-            if callback.state is State.ACCEPTED:
+            callback = self._callbacks.get(item.callback_id)
+            if callback is not None and callback.state is State.ACCEPTED:
                 settled = replace(
                     _accepted(callback), verdict_at=self._clock.now(), proof=item.proof
                 )

@@ -30,11 +30,11 @@ class Callback:
         """The link, as a URL: whoever holds it may answer. Keep it out of logs."""
         return self._to_url(ALL_VERBS)
 
-    def url_for(self, *verbs: Verb) -> str:
-        """Return a link that allows only `verbs`.
+    def url_for(self, verb: Verb, *more: Verb) -> str:
+        """Return a link that allows only these verbs.
 
         Example:
             >>> callback.url_for(Verb.HEARTBEAT, Verb.VIEW)
             'https://…/c/…'
         """
-        return self._to_url(frozenset(verbs))
+        return self._to_url(frozenset({verb, *more}))

@@ -56,7 +56,8 @@ class WorkerRuntime:
         return Callback(
             id=opened.id,
             deadline_at=opened.deadline_at,
-            is_submitted=opened.submitted_at is not None,
+            # Who has answered was asked, even if the attempt that asked could not say so.
+            is_submitted=opened.submitted_at is not None or opened.accepted is not None,
             _to_url=lambda verbs: self._url(opened, verbs),
         )
 

@@ -40,6 +40,7 @@ def test_the_store_is_a_file_in_the_data_folder_unless_it_is_named(
     ("name", "value"),
     [
         ("RINGBACK_STORE", "mysql://x"),
+        ("RINGBACK_STORE", "sqlite:///"),
         ("RINGBACK_PUBLIC_URL", "ftp://x"),
         ("RINGBACK_BODY_LIMIT", "0"),
     ],
@@ -57,4 +58,11 @@ def test_a_name_in_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> Non
     (tmp_path / "ringback.toml").write_text("body_limits = 5\n")
 
     with pytest.raises(ConfigurationError, match="BODY_LIMITS"):
+        load_settings()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ringback.toml").write_text("body_limit = \n")
+
+    with pytest.raises(ConfigurationError, match=r"ringback\.toml cannot be read"):
         load_settings()

@@ -1,6 +1,7 @@
 """Every accepted outcome is brought to Temporal once, and its end is proven."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,8 @@ from ringback.core.deliver import LEASE, SLOTS, Deliverer
 from ringback.core.service import running
 from ringback.core.verdict import identity_of
 from ringback.core.watch import Verdicts
-from ringback.domain.callback import Callback, State
+from ringback.domain.callback import ActivityRef, Callback, State
+from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement
@@ -41,13 +43,18 @@ async def accepted(
 ) -> Callback:
     ref = factories.activity_ref(activity_id=activity_id)
     activities.schedule(ref)
-    (callback,) = await store.open([factories.wish(ref=ref)])
+    deadline_at = factories.NOW + timedelta(hours=1)
+    (callback,) = await store.open([factories.wish(ref=ref, deadline_at=deadline_at)])
     await store.accept([factories.answer(callback.id, outcome)])
     return (await store.find([callback.id]))[callback.id]
 
 
 async def state_of(store: MemoryStore, callback: Callback) -> State:
     return (await store.find([callback.id]))[callback.id].state
+
+
+def told(callback: Callback | None) -> State | None:
+    return None if callback is None else callback.state
 
 
 def identity(callback: Callback) -> str:
@@ -338,7 +345,7 @@ async def test_who_waits_for_a_verdict_is_told(
     async with running(deliverer):
         await idle()
 
-        assert (await waiting).state is State.APPLIED
+        assert told(await waiting) is State.APPLIED
 
 
 async def test_who_waits_in_vain_is_told_how_it_stands(
@@ -352,7 +359,7 @@ async def test_who_waits_in_vain_is_told_how_it_stands(
     await idle()
     clock.advance(timedelta(milliseconds=500))
 
-    assert (await waiting).state is State.ACCEPTED
+    assert told(await waiting) is State.ACCEPTED
 
 
 async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
@@ -374,4 +381,108 @@ async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
     assert not long.done()
     await store.settle([Settlement(callback.id, State.APPLIED, {})])
     verdicts.announce([callback.id])
-    assert (await long).state is State.APPLIED
+    assert told(await long) is State.APPLIED
+
+
+async def test_who_waits_while_the_store_is_away_goes_on_waiting(
+    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    store.is_available = False
+    patient, hasty = (
+        asyncio.ensure_future(
+            verdicts.wait(callback.id, store, clock, within=timedelta(seconds=seconds))
+        )
+        for seconds in (5, 1)
+    )
+    for _ in range(2):
+        await idle()
+        clock.advance(timedelta(milliseconds=500))
+    await idle()
+
+    store.is_available = True
+    await store.settle([Settlement(callback.id, State.APPLIED, {})])
+    verdicts.announce([callback.id])
+
+    assert await hasty is None
+    assert told(await patient) is State.APPLIED
+
+
+class StoreThatCannotClaim(MemoryStore):
+    """Reads work, and writes do not, as on a full disk."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.claims = 0
+
+    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        self.claims += 1
+        msg = f"disk full: {owner}, {limit}, {lease}"
+        raise StoreUnavailableError(msg)
+
+
+async def test_a_store_that_cannot_be_written_is_not_asked_again_and_again(
+    activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    store = StoreThatCannotClaim(clock)
+    await accepted(store, activities)
+    deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+
+    async with running(deliverer):
+        await idle()
+        claims = store.claims
+        clock.advance(timedelta(seconds=1))
+        await idle()
+
+    assert (claims, store.claims) == (1, 2)
+
+
+class ActivitiesThatBreak(FakeActivities):
+    """A delivery meets a mistake, as a user's codec may make one."""
+
+    async def deliver(self, ref: ActivityRef, outcome: Outcome, *, identity: str) -> None:
+        msg = f"{ref}, {outcome}, {identity}"
+        raise KeyError(msg)
+
+
+async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_payload(
+    store: MemoryStore, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatBreak()
+    callback = await accepted(store, activities, Completed(b'"secret"'))
+    deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+
+    async with running(deliverer):
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id].accepted
+    assert found is not None
+    assert found.trouble == "a mistake of the program's: KeyError"
+
+
+async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities)
+    activities.is_frozen.set()
+
+    async with running(deliverer):
+        await idle()
+        while_running = await store.claim("other", limit=1, lease=LEASE)
+
+    after = await store.claim("other", limit=1, lease=LEASE)
+    assert while_running == []
+    assert [one.id for one in after] == [callback.id]
+
+
+async def test_no_more_is_claimed_than_can_be_delivered(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callbacks = [await accepted(store, activities) for _ in range(SLOTS + 1)]
+    activities.is_frozen.set()
+
+    async with running(deliverer):
+        await idle()
+        left = await store.claim("other", limit=SLOTS, lease=LEASE)
+
+    assert [one.id for one in left] == [callbacks[-1].id]

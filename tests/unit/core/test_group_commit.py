@@ -117,3 +117,12 @@ async def test_a_caller_that_gives_up_takes_nothing_back() -> None:
         assert await group.submit(2) == 20
 
     assert commits.batches == [[1], [2]]
+
+
+async def test_who_comes_after_the_program_stopped_is_refused() -> None:
+    group = GroupCommit(Commits())
+    async with running(group):
+        await idle()
+
+    with pytest.raises(StoreUnavailableError):
+        await group.submit(1)

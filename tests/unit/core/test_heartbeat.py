@@ -5,7 +5,7 @@ import pytest
 from ringback.core.heartbeat import Heartbeating
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
-    CallbackOverError,
+    ExpiredCallbackError,
     TemporalUnreachableError,
     UnknownCallbackError,
 )
@@ -52,7 +52,7 @@ async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
     activities.end(callback.ref, how="timed out")
 
     for _ in range(2):
-        with pytest.raises(CallbackOverError, match="timed out"):
+        with pytest.raises(ExpiredCallbackError, match="timed out"):
             await heartbeating.heartbeat(callback.id, None)
 
     assert (await store.find([callback.id]))[callback.id].state is State.EXPIRED
@@ -63,10 +63,26 @@ async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
 ) -> None:
     await store.accept([factories.answer(callback.id)])
 
-    with pytest.raises(CallbackOverError, match="answered"):
+    with pytest.raises(ExpiredCallbackError, match="answered"):
         await heartbeating.heartbeat(callback.id, None)
 
 
 async def test_a_heartbeat_to_nothing_is_unknown(heartbeating: Heartbeating) -> None:
     with pytest.raises(UnknownCallbackError):
         await heartbeating.heartbeat(factories.callback_id(), None)
+
+
+async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_new_one(
+    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities
+) -> None:
+    ref = factories.activity_ref(activity_id="approve")
+    (callback,) = await store.open([factories.wish(ref=ref)])
+    activities.schedule(ref)
+    await heartbeating.heartbeat(callback.id, b"1")
+    activities.end(ref, how="timed out")
+    activities.answers_to_any = True
+
+    with pytest.raises(ExpiredCallbackError, match="timed out"):
+        await heartbeating.heartbeat(callback.id, b"2")
+
+    assert activities.heartbeats == [(ref, b"1")]

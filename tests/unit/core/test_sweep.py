@@ -1,13 +1,14 @@
 """A callback that nobody waits for is closed, and no other."""
 
-from datetime import timedelta
+from collections.abc import Sequence
 
 import pytest
 
 from ringback.core.service import running
 from ringback.core.sweep import EVERY, PAGE, Sweeper
-from ringback.domain.callback import Callback, State
-from ringback.ports.activities import LastFailure
+from ringback.domain.callback import ActivityRef, Callback, State
+from ringback.domain.errors import RefusedByTemporalError
+from ringback.ports.activities import LastFailure, Pending
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.loops import idle
@@ -78,8 +79,36 @@ async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
         await idle()
         before = await states(store, [callback])
         activities.is_reachable = True
-        clock.advance(EVERY + timedelta(seconds=0))
+        clock.advance(EVERY)
         await idle()
 
     assert before == [State.OPEN]
     assert await states(store, [callback]) == [State.EXPIRED]
+
+
+class ActivitiesOfAMissingNamespace(FakeActivities):
+    """Temporal refuses to look at one of the activities."""
+
+    def __init__(self, refused: ActivityRef) -> None:
+        super().__init__()
+        self.refused = refused
+
+    async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
+        if self.refused in refs:
+            msg = "Namespace nowhere is not found."
+            raise RefusedByTemporalError(msg)
+        return await super().look(refs)
+
+
+async def test_one_that_cannot_be_looked_at_holds_up_no_other(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    ref = factories.activity_ref()
+    activities = ActivitiesOfAMissingNamespace(ref)
+    (refused,) = await store.open([factories.wish(ref=ref)])
+    ended = await opened(store, activities)
+    activities.end(ended.ref, how="timed out")
+
+    await Sweeper(store, store, activities, clock=clock).sweep()
+
+    assert await states(store, [refused, ended]) == [State.OPEN, State.EXPIRED]

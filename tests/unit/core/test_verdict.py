@@ -1,5 +1,7 @@
 """A verdict says what is proven, and nothing else."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from ringback.core.sweep import reason_of
@@ -86,10 +88,9 @@ def test_an_activity_that_waits_proves_nothing(callback: Callback) -> None:
 @pytest.mark.parametrize(
     ("attempt", "failure", "is_proven"),
     [
-        (2, LastFailure("application", "no", "T"), True),
-        (1, LastFailure("application", "no", "T"), False),
-        (2, LastFailure("application", "no", None), False),
-        (2, LastFailure("application", "other", "T"), False),
+        (2, LastFailure("application", "no", "T", OURS), True),
+        (1, LastFailure("application", "no", "T", OURS), False),
+        (2, LastFailure("application", "no", "T", "PythonSDK"), False),
         (2, LastFailure("timeout", "no", "T"), False),
         (2, None, False),
     ],
@@ -103,8 +104,24 @@ def test_only_the_same_failure_beside_a_later_attempt_is_proven_applied(
     assert settlement is None or settlement.proof == {"ended attempt": 1}
 
 
+@pytest.mark.parametrize(
+    ("handed", "failure", "is_ours"),
+    [
+        (1, LastFailure("application", "no", "T"), True),
+        (None, LastFailure("application", "no", "T"), False),
+        (1, LastFailure("application", "no", None), False),
+        (1, LastFailure("timeout", "no", "T"), False),
+        (None, LastFailure("application", "cut by the server", None, OURS), True),
+    ],
+)
+def test_a_failure_is_known_by_its_source_or_by_its_text_where_an_attempt_raised_it(
+    handed: int | None, failure: LastFailure, *, is_ours: bool
+) -> None:
+    assert is_failure_of(accepted(Failed("no", "T"), handed=handed), failure) is is_ours
+
+
 def test_a_result_is_never_taken_for_a_failure() -> None:
-    assert not is_failure_of(Completed(b"1"), LastFailure("application", "no", None))
+    assert not is_failure_of(accepted(), LastFailure("application", "no", None, OURS))
 
 
 @pytest.mark.parametrize(
@@ -122,9 +139,21 @@ async def test_a_look_is_needed_where_a_delivery_by_id_could_go_astray(
     activity_id: str, outcome: Outcome, tries: int, handed: int | None, *, is_needed: bool
 ) -> None:
     ref = factories.activity_ref(activity_id=activity_id)
-    (callback,) = await MemoryStore(ManualClock()).open([factories.wish(ref=ref)])
+    wish = factories.wish(ref=ref, deadline_at=NOW + timedelta(seconds=1))
+    (callback,) = await MemoryStore(ManualClock()).open([wish])
+    answer = accepted(outcome, tries=tries, handed=handed)
 
-    assert is_look_needed(callback, accepted(outcome, tries=tries, handed=handed)) is is_needed
+    assert is_look_needed(callback, answer, now=NOW) is is_needed
+
+
+@pytest.mark.parametrize("deadline_at", [None, NOW], ids=["none", "passed"])
+async def test_a_look_is_needed_where_the_activity_may_have_timed_out(
+    deadline_at: datetime | None,
+) -> None:
+    wish = factories.wish(deadline_at=deadline_at)
+    (callback,) = await MemoryStore(ManualClock()).open([wish])
+
+    assert is_look_needed(callback, accepted(), now=NOW)
 
 
 def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:

@@ -16,12 +16,22 @@ async def callback() -> Callback:
     return callback
 
 
+LEGAL = {
+    ("open", "accepted"),
+    ("open", "expired"),
+    ("accepted", "applied"),
+    ("accepted", "superseded"),
+    ("accepted", "parked"),
+    ("parked", "accepted"),
+}
+
+
 @pytest.mark.parametrize("wanted", list(State))
 @pytest.mark.parametrize("state", list(State))
 def test_only_moves_of_the_table_are_made(callback: Callback, state: State, wanted: State) -> None:
     here = replace(callback, state=state)
 
-    if wanted in MOVES[state]:
+    if (state.value, wanted.value) in LEGAL:
         assert here.move(wanted).state is wanted
     else:
         with pytest.raises(IllegalMoveError, match=f"from {state.value} to {wanted.value}"):

@@ -1,0 +1,282 @@
+"""Writes the pages of the reference that follow from the code; `make docs` runs it.
+
+What the code cannot say (the meaning of a state, what a route is for) stands in `docs.words`. A
+state, route, status, setting or exit code that has no words there ends the run with a `KeyError`.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import typer
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from starlette.routing import Route
+from typer.main import get_command
+
+import ringback
+from docs import words
+from ringback.app.exits import EXITS, exit_code
+from ringback.cli.main import app as cli_app
+from ringback.core.accept import Accepting
+from ringback.core.heartbeat import Heartbeating
+from ringback.core.view import Viewing
+from ringback.core.watch import Verdicts
+from ringback.domain import errors
+from ringback.domain.callback import MOVES, State
+from ringback.domain.errors import FinalError, RetryableError, RingbackError
+from ringback.domain.ids import OutcomeId
+from ringback.domain.link import KEY_BYTES, Keyring
+from ringback.gateway.app import create_app
+from ringback.gateway.health import Health
+from ringback.gateway.replies import STATUS, to_problem
+from ringback.gateway.routes import Gateway
+from ringback.settings import Settings
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+
+REFERENCE: Final = Path(__file__).parent / "reference"
+_SOURCES: Final = Path(ringback.__file__).parent
+_WIDTH: Final = 80
+_NOTE: Final = "<!-- Written by docs/generate.py: change that, and run make docs. -->"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each generated page, by its file name."""
+    return {
+        "cli.md": _cli(),
+        "errors.md": _errors(),
+        "http.md": _http(),
+        "settings.md": _settings(),
+        "states.md": _states(),
+    }
+
+
+def known_variables() -> set[str]:
+    """Return every environment variable of Ringback's own that the code reads.
+
+    Raises:
+        KeyError: The code names one that has no words here, or the reverse.
+    """
+    settings = {_variable(name) for name in Settings.model_fields}
+    named = {
+        name
+        for source in _SOURCES.rglob("*.py")
+        for name in re.findall(r'"(RINGBACK_[A-Z][A-Z_]*)"', source.read_text("utf-8"))
+    }
+    if named - settings != set(words.ENVIRONMENT):
+        raise KeyError(*(named - settings).symmetric_difference(words.ENVIRONMENT))
+    return settings | named
+
+
+def helps() -> dict[str, str]:
+    """Return the help of `ringback` and of each of its commands, by the words that run it."""
+    group = get_command(cli_app)
+    assert isinstance(group, typer.core.TyperGroup), "ringback has commands"
+    # Without markup the help is plain, and as wide here as everywhere.
+    group.rich_markup_mode = None
+    context = typer.Context(group, info_name="ringback", terminal_width=_WIDTH)
+    texts = {"ringback": group.get_help(context)}
+    for name, command in group.commands.items():
+        assert isinstance(command, typer.core.TyperCommand), "made by Typer"
+        command.rich_markup_mode = None
+        inner = typer.Context(command, info_name=name, parent=context, terminal_width=_WIDTH)
+        texts[f"ringback {name}"] = command.get_help(inner)
+    return texts
+
+
+def _cli() -> str:
+    parts = [_head("The command line", "The help of every command, as `--help` prints it.")]
+    parts += [f"## `{name}`\n\n```text\n{text}\n```\n" for name, text in helps().items()]
+    codes = [[str(code), words.EXITS[code]] for code in sorted({*EXITS.values(), *words.EXITS})]
+    parts.append("## Exit codes\n\n" + _table(["Code", "Meaning"], codes))
+    return "\n".join(parts)
+
+
+def _states() -> str:
+    moves = [(state, wanted) for state in State for wanted in State if wanted in MOVES[state]]
+    ends = [state for state in State if not MOVES[state]]
+    diagram = [
+        "stateDiagram-v2",
+        f"    [*] --> {State.OPEN.value}",
+        *(f"    {state.value} --> {wanted.value}" for state, wanted in moves),
+        *(f"    {state.value} --> [*]" for state in ends),
+    ]
+    table = _table(
+        ["State", "Meaning"], [[f"`{state.value}`", words.STATES[state]] for state in State]
+    )
+    return "\n".join([
+        _head("The states of a callback", "Where a callback may go, and what each state means."),
+        "```mermaid",
+        *diagram,
+        "```\n",
+        table,
+    ])
+
+
+def _errors() -> str:
+    final, retryable = (list(_below(kind)) for kind in (FinalError, RetryableError))
+    return "\n".join([
+        _head(
+            "Errors",
+            "Everything that Ringback raises on purpose, as a tree. The branches say what to do:"
+            " stop, or try again later.",
+        ),
+        "```text",
+        RingbackError.__name__,
+        *_tree(RingbackError),
+        "```\n",
+        "The HTTP status and the `type` are those of the gateway's reply, which is problem details"
+        " (RFC 9457). A status of 500 means that no request should meet this error. The exit code"
+        " is the command line's.\n",
+        "## Trying again changes nothing: `FinalError`\n",
+        _error_table(final),
+        "## It may work later: `RetryableError`\n",
+        _error_table(retryable),
+    ])
+
+
+def _error_table(kinds: Iterable[type[RingbackError]]) -> str:
+    rows = []
+    for kind in kinds:
+        error = kind.__new__(kind)
+        if isinstance(error, RetryableError):
+            error.retry_after = None
+        reply = to_problem(error)
+        type_ = json.loads(bytes(reply.body))["type"]
+        status, code = str(reply.status_code), str(exit_code(error))
+        rows.append([f"`{kind.__name__}`", status, f"`{type_}`", code, _first_sentence(kind)])
+    return _table(["Error", "HTTP", "`type`", "Exit", "Meaning"], rows)
+
+
+def _settings() -> str:
+    texts = _attributes(Settings)
+    rows = [
+        [f"`{_variable(name)}`", f"`{name}`", _default(name, field), texts[name]]
+        for name, field in Settings.model_fields.items()
+    ]
+    known_variables()
+    return "\n".join([
+        _head(
+            "Settings",
+            "An environment variable goes before `ringback.toml` in the current folder, and that"
+            " before the default. The file has the names of the second column.",
+        ),
+        _table(["Variable", "In `ringback.toml`", "Default", "Meaning"], rows),
+        "These are read from the environment only:\n",
+        _table(
+            ["Variable", "Meaning"],
+            [[f"`{name}`", text] for name, text in sorted(words.ENVIRONMENT.items())],
+        ),
+        "The connection to Temporal is not set here, but as the SDK has it: `TEMPORAL_ADDRESS` and"
+        " the other `TEMPORAL_*` variables, or `temporal.toml`. Without them it is"
+        " `127.0.0.1:7233`.\n",
+    ])
+
+
+def _http() -> str:
+    statuses = sorted({*STATUS.values(), *words.STATUSES})
+    return "\n".join([
+        _head(
+            "HTTP",
+            "The gateway's routes. `{link}` is the signed part of the URL that the activity gave"
+            " out; there is no other credential. See [how to answer](../howto/answer.md) for"
+            " examples.",
+        ),
+        _table(["Route", "Does"], [[f"`{route}`", words.ROUTES[route]] for route in _routes()]),
+        "Errors are problem details (RFC 9457, `application/problem+json`); which error has which"
+        " `type` is in [errors](errors.md).\n",
+        _table(
+            ["Status", "Meaning"], [[str(status), words.STATUSES[status]] for status in statuses]
+        ),
+        "`Prefer: wait=N` with an answer asks to be told the end of it, for at most 60 seconds.\n",
+    ])
+
+
+def _routes() -> list[str]:
+    clock, activities = ManualClock(), FakeActivities()
+    store = MemoryStore(clock)
+    gateway = Gateway(
+        keyring=Keyring({"k1": bytes(KEY_BYTES)}, signing="k1"),
+        accepting=Accepting(
+            store, activities, new_outcome_id=lambda: OutcomeId(""), on_accepted=lambda: None
+        ),
+        heartbeating=Heartbeating(store, activities),
+        viewing=Viewing(store, activities),
+        verdicts=Verdicts(),
+        store=store,
+        clock=clock,
+        public_url="",
+        body_limit=0,
+    )
+
+    async def is_reachable() -> bool:
+        return True
+
+    found = create_app(gateway, Health(store, is_reachable)).routes
+    routes = [route for route in found if isinstance(route, Route)]
+    assert len(routes) == len(found), "the gateway has plain routes only"
+    return [
+        f"{method} {route.path}"
+        for route in routes
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
+
+
+def _tree(kind: type[RingbackError], indent: str = "") -> Iterator[str]:
+    children = _children(kind)
+    for child in children:
+        is_last = child is children[-1]
+        yield f"{indent}{'└── ' if is_last else '├── '}{child.__name__}"
+        yield from _tree(child, indent + ("    " if is_last else "│   "))
+
+
+def _below(kind: type[RingbackError]) -> Iterator[type[RingbackError]]:
+    for child in _children(kind):
+        yield child
+        yield from _below(child)
+
+
+def _children(kind: type[RingbackError]) -> list[type[RingbackError]]:
+    # A test may derive an error of its own; it is no part of the tree.
+    return [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
+
+
+def _variable(field: str) -> str:
+    return f"{Settings.model_config['env_prefix']}{field.upper()}"
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    is_plain = field.default is not PydanticUndefined and field.default is not None
+    return f"`{field.default}`" if is_plain else words.DEFAULTS[name]
+
+
+def _attributes(owner: type) -> dict[str, str]:
+    _, _, block = (inspect.getdoc(owner) or "").partition("Attributes:\n")
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", block, re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text) for name, text in found}
+
+
+def _first_sentence(kind: type) -> str:
+    return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+
+
+def _head(title: str, text: str) -> str:
+    return f"# {title}\n\n{_NOTE}\n\n{text}\n"
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What the generated pages say in words, where the code has none."""
+
+from typing import Final
+
+from ringback.domain.callback import State
+
+STATES: Final = {
+    State.OPEN: "The activity waits, and nobody has answered.",
+    State.ACCEPTED: "An answer is committed. How it ends is not known yet.",
+    State.APPLIED: "Temporal took the answer. The proof is kept with it.",
+    State.SUPERSEDED: "The activity ended another way first. The proof is kept with the answer.",
+    State.PARKED: "Temporal refused the answer, or has no record of the activity. A person must"
+    " look.",
+    State.EXPIRED: "Nobody answered, and the activity can no longer take an answer.",
+}
+
+ROUTES: Final = {
+    "POST /c/{link}": "The body is the result of the activity.",
+    "GET /c/{link}": "Tells how the callback stands: JSON, or a page if `Accept` names"
+    " `text/html`. Changes nothing.",
+    "POST /c/{link}/complete": "The same as `POST /c/{link}`.",
+    "POST /c/{link}/fail": "The body says how the activity fails: `message`, and if wanted `type`,"
+    " `non_retryable`, `details`, `next_retry_delay`.",
+    "POST /c/{link}/cancel": "Reports that the work was canceled; the body is the details.",
+    "POST /c/{link}/heartbeat": "A sign of life; the body is the details. Answers at once with what"
+    " Temporal says.",
+    "GET /healthz": "The process answers.",
+    "GET /readyz": "The store works, so answers can be kept. Tells beside it whether Temporal can"
+    " be reached.",
+}
+
+STATUSES: Final = {
+    200: "The answer is applied, or the same answer was accepted before (`duplicate`). Also the"
+    " reply to a heartbeat and to `GET`.",
+    202: "The answer is committed. It is on its way to Temporal.",
+    400: "The body cannot be read; `detail` says where.",
+    404: "No such link: unknown, edited, expired, or not good for this verb. All look the same.",
+    405: "The route does not know this method.",
+    409: "Another answer was first (`accepted_at`), or nobody asked this activity to cancel.",
+    410: "Nobody waits any more; `reason` says why, `expired_at` when that was known.",
+    413: "The body is larger than `limit` bytes.",
+    415: "The body is declared as something that is not JSON.",
+    422: "Temporal refused the request; `detail` is what it said.",
+    500: "A mistake of the gateway's.",
+    503: "It could not be kept, or Temporal did not answer. Send the same again after"
+    " `Retry-After` seconds.",
+}
+
+DEFAULTS: Final = {
+    "data": "the folder `ringback` in your state folder",
+    "store": "`ringback.db` in `data`",
+    "keys": "none",
+    "keys_file": "a key that is made once, beside the store",
+}
+"""The defaults that depend on the machine or on other settings."""
+
+ENVIRONMENT: Final = {
+    "RINGBACK_LOG": "`json` makes the programs log a JSON object to a line; else they log text.",
+    "RINGBACK_DEMO_SERVICE_URL": "Where the demo's worker finds the outside service; the same as"
+    " `--service-url`.",
+}
+"""What is read from the environment, and is no setting of `Settings`."""
+
+EXITS: Final = {
+    0: "Done.",
+    1: "The answer is no; the same again changes nothing.",
+    2: "It was asked wrongly: a setting or an option.",
+    3: "It may work later: the store or Temporal cannot be reached.",
+    130: "It was stopped before it was done.",
+}

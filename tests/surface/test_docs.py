@@ -1,0 +1,131 @@
+"""Pages say what is so: generated ones are fresh, links lead somewhere, names are known."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.generate import REFERENCE, helps, known_variables, pages
+
+ROOT = Path(__file__).parents[2]
+HIDDEN_OR_MADE = {"node_modules", "dist", "build"}
+FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"(?:^|[\s/(])ringback[ \t]+([a-z-]+)([^\n|&;#`]*)")
+VARIABLE = re.compile(r"RINGBACK_[A-Z][A-Z_]*")
+TARGET = re.compile(r"^(?:\$ )?make ([a-z]+)", re.MULTILINE)
+OPTION = re.compile(r"(?<!\S)(--?[a-z][a-z-]*)")
+
+
+def documents() -> list[Path]:
+    """Return every page that is a part of the project."""
+    return sorted(
+        path
+        for path in ROOT.rglob("*.md")
+        if not any(
+            part.startswith(".") or part in HIDDEN_OR_MADE for part in path.relative_to(ROOT).parts
+        )
+    )
+
+
+DOCUMENTS = documents()
+each_document = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
+
+
+def text_of(document: Path) -> str:
+    return document.read_text("utf-8")
+
+
+def code_in(text: str) -> str:
+    """Return what stands in code blocks and in code spans, each on lines of its own."""
+    blocks = [found[0] for found in FENCE.finditer(text)]
+    return "\n".join([*blocks, *SPAN.findall(FENCE.sub("", text))])
+
+
+def anchors_of(document: Path) -> set[str]:
+    """Return the anchors that a page's headings have on GitHub."""
+    headings = re.findall(r"^#+ +(.+)$", FENCE.sub("", text_of(document)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands_in(document: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each `ringback …` in the page's code: its words, and the options behind them."""
+    for line in code_in(text_of(document)).splitlines():
+        if re.match(r"\s*(>>> )?(from|import) ", line):
+            continue
+        for name, rest in COMMAND.findall(line):
+            yield f"ringback {name}", OPTION.findall(rest)
+
+
+def broken(document: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (document.parent / path).resolve() if path else document
+    if not target.exists() or not target.is_relative_to(ROOT):
+        return True
+    return bool(anchor) and target.suffix == ".md" and anchor not in anchors_of(target)
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_generated_page_is_fresh(name: str) -> None:
+    assert (REFERENCE / name).read_text("utf-8") == pages()[name], "run: make docs"
+
+
+@each_document
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = LINK.findall(SPAN.sub("", FENCE.sub("", text_of(document))))
+    here = [link for link in links if not re.match(r"[a-z]+:", link)]
+
+    assert [link for link in here if broken(document, link)] == []
+
+
+@each_document
+def test_every_command_exists_with_the_options_that_are_named(document: Path) -> None:
+    known = helps()
+
+    unknown = [
+        f"{command} {option}"
+        for command, options in commands_in(document)
+        for option in ["", *options]
+        if not re.search(rf"(?<![\w-]){option}(?![\w-])", known.get(command, "-"))
+    ]
+
+    assert unknown == []
+
+
+@each_document
+def test_every_environment_variable_exists(document: Path) -> None:
+    assert set(VARIABLE.findall(text_of(document))) <= known_variables()
+
+
+@each_document
+def test_every_make_target_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(TARGET.findall(code_in(text_of(document)))) <= targets
+
+
+def test_every_setting_and_command_is_in_the_reference() -> None:
+    settings, cli = (text_of(REFERENCE / name) for name in ("settings.md", "cli.md"))
+
+    assert {name for name in known_variables() if name not in settings} == set()
+    assert {command for command in helps() if f"## `{command}`" not in cli} == set()
+
+
+def test_every_page_of_docs_can_be_reached() -> None:
+    """From the README, link by link."""
+    reached: set[Path] = set()
+    ahead = [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        links = [link.partition("#")[0] for link in LINK.findall(text_of(page))]
+        targets = {(page.parent / link).resolve() for link in links if link.endswith(".md")}
+        ahead += [target for target in targets - reached if target.is_file()]
+
+    assert [page for page in DOCUMENTS if page.is_relative_to(ROOT / "docs")] == sorted(
+        page for page in reached if page.is_relative_to(ROOT / "docs")
+    )
