@@ -1,7 +1,7 @@
 """Everything on one machine, each part a process that a test can end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, served
 from ringback.demo.request import CallRequest
 from ringback.demo.workflow import TASK_QUEUE, CallService
-from ringback.domain.callback import State
+from ringback.domain.callback import Callback, State
 from ringback.settings import Settings
 from tests.acceptance.programs import (
     Program,
@@ -111,12 +111,20 @@ class Site:
         return client.get_workflow_handle(name)
 
     async def until_submitted(self) -> None:
-        """Return once the only callback that waits was submitted."""
+        """Return once the only callback was submitted."""
+        await self._until(lambda callback: callback.submitted_at is not None)
+
+    async def until_delivering(self) -> None:
+        """Return once a delivery of the only callback's outcome was begun."""
+        await self._until(lambda callback: bool(callback.accepted and callback.accepted.tries))
+
+    async def _until(self, is_so: Callable[[Callback], bool]) -> None:
+        states = frozenset({State.OPEN, State.ACCEPTED})
         async with opened_store(Settings(data=self.data), SystemClock()) as store:
             async with asyncio.timeout(30):
                 while True:
-                    found = await store.page(states=frozenset({State.OPEN}), after=None, limit=1)
-                    if found and found[0].submitted_at is not None:
+                    found = await store.page(states=states, after=None, limit=1)
+                    if found and is_so(found[0]):
                         return
 
     async def post(self, path: str, json: object, **headers: str) -> httpx2.Response:

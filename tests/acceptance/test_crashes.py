@@ -1,6 +1,7 @@
 """What was answered with 202 reaches its workflow, whoever is killed in between."""
 
 import json
+import signal
 
 import pytest
 
@@ -22,6 +23,27 @@ async def test_an_answer_survives_the_gateway_s_kill_between_202_and_delivery(si
     async with site.temporal(), site.gateway(temporal="ok"), site.worker():
         handle = await site.handle_of("survivor")
         assert await handle.result() == {"paid": True}
+
+
+async def test_a_delivery_that_was_under_way_when_the_gateway_was_killed_is_proven(
+    site: Site,
+) -> None:
+    """Temporal hangs with the request in its hands, and goes on when nobody listens any more."""
+    async with site.temporal() as server, site.worker():
+        async with site.gateway(temporal="ok") as gateway:
+            handle = await site.start_workflow("under-way")
+            link = await site.outside.next_link()
+            server.process.send_signal(signal.SIGSTOP)
+            reply = await site.post(link, {"paid": True})
+            await site.until_delivering()
+            await gateway.kill()
+        server.process.send_signal(signal.SIGCONT)
+        async with site.gateway(temporal="ok"):
+            assert await handle.result() == {"paid": True}
+            settled = await site.post(link, {"paid": True}, prefer="wait=30")
+
+    assert reply.status_code == 202
+    assert (settled.json()["state"], settled.json()["duplicate"]) == ("applied", True)
 
 
 async def test_a_gateway_starts_and_takes_answers_while_temporal_is_down(site: Site) -> None:

@@ -198,7 +198,7 @@ class StoreContract:
 
         await store.expire({callback.id: "timed out"})
 
-        assert await state_of(store, callback.id) is State.ACCEPTED
+        assert (await store.find([callback.id]))[callback.id] == callback
 
     async def test_submitting_counts_once(self, store: Store, clock: ManualClock) -> None:
         callback = await opened(store)
@@ -365,6 +365,17 @@ class StoreContract:
         await store.claim("me", limit=1, lease=LEASE)
 
         assert not await store.hand_over(callback.id, worker="w", attempt=2, lease=LEASE)
+
+    async def test_what_an_attempt_took_and_did_not_end_with_the_next_one_takes(
+        self, store: Store
+    ) -> None:
+        callback = await accepted(store)
+        await store.hand_over(callback.id, worker="w", attempt=2, lease=LEASE)
+
+        same = await store.hand_over(callback.id, worker="w", attempt=2, lease=LEASE)
+        later = await store.hand_over(callback.id, worker="v", attempt=3, lease=LEASE)
+
+        assert (same, later) == (False, True)
 
     async def test_what_was_postponed_can_be_handed_over(self, store: Store) -> None:
         callback = await accepted(store)

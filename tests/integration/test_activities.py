@@ -18,12 +18,12 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed
-from ringback.ports.activities import Ended, Pending, Unknown
+from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.translate import to_error
 from ringback.worker.runtime import to_ref
 from tests.integration.conftest import OpenHouse
-from tests.integration.house import House, Outside
+from tests.integration.house import House, Outside, path_of
 from tests.integration.workflows import Run, RunTwiceWithOneId
 
 pytestmark = pytest.mark.server
@@ -145,23 +145,21 @@ async def test_the_end_of_a_failed_activity_names_who_failed_it(
         assert (found.how, found.identity) == ("failed", "me")
 
 
-async def test_a_retryable_failure_shows_only_beside_the_next_attempt(
-    open_house: OpenHouse, asking: Asking, activities: TemporalActivities
+@pytest.mark.parametrize("size", [0, 10_000], ids=["small", "cut by the server"])
+async def test_a_retryable_failure_shows_only_beside_the_next_attempt_and_who_sent_it(
+    open_house: OpenHouse, asking: Asking, activities: TemporalActivities, size: int
 ) -> None:
+    details = b'["' + b"x" * size + b'"]'
     async with open_house(asking.run) as house:
         _, ref = await pending(house, asking, Run("ask", attempts=2, back_off=30))
 
-        await activities.deliver(ref, Failed("busy", type="Busy"), identity="me")
+        await activities.deliver(ref, Failed("busy", "Busy", details=details), identity="me")
         found = await activities.locate(ref)
 
         assert isinstance(found, Pending)
         assert (found.attempt, found.is_started) == (2, False)
         assert found.last_failure is not None
-        assert (found.last_failure.kind, found.last_failure.message, found.last_failure.type) == (
-            "application",
-            "busy",
-            "Busy",
-        )
+        assert found.last_failure == LastFailure("application", "busy", "Busy", "me")
         with pytest.raises(ActivityGoneError):
             await activities.deliver(ref, FAILED, identity="me")
         await activities.deliver(ref, Completed(b"1"), identity="me")
@@ -228,8 +226,9 @@ async def test_many_activities_of_a_run_are_looked_at_in_their_order(
         assert [look is not None for look in looks] == [False, True, False]
 
 
+@pytest.mark.parametrize("activity_id", ["approve", "7"])
 async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_new_one(
-    open_house: OpenHouse, outside: Outside
+    open_house: OpenHouse, outside: Outside, activity_id: str
 ) -> None:
     @activity.defn
     async def ask() -> Any:
@@ -237,16 +236,35 @@ async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_ne
             await outside.submit(callback)
 
     async with open_house(ask) as house:
-        run = Run("ask", start_to_close=1, activity_id="approve")
+        run = Run("ask", start_to_close=1, activity_id=activity_id)
         handle = await house.start(run, RunTwiceWithOneId)
         first: Callback = await outside.next()
         second: Callback = await outside.next()
 
+        beat = await house.http.post(f"{path_of(first)}/heartbeat", json="late")
         late = await house.answer(first, "late")
         good = await house.answer(second, "in time")
 
-        assert (late.status_code, good.status_code) == (410, 200)
+        assert (beat.status_code, late.status_code, good.status_code) == (410, 410, 200)
         assert await handle.result() == ["ended", "in time"]
+
+
+async def test_a_later_run_of_the_same_workflow_is_not_touched(
+    open_house: OpenHouse, asking: Asking, activities: TemporalActivities
+) -> None:
+    async with open_house(asking.run) as house:
+        handle, earlier = await pending(house, asking)
+        await handle.terminate()
+        _, later = await pending(house, asking)
+
+        for outcome in (Completed(b"1"), FAILED, Canceled(None)):
+            with pytest.raises(ActivityGoneError):
+                await activities.deliver(earlier, outcome, identity="late")
+        with pytest.raises(ActivityGoneError):
+            await activities.heartbeat(earlier, b"1")
+
+        assert earlier.activity_id == later.activity_id
+        assert isinstance(await activities.locate(later), Pending)
 
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:

@@ -212,20 +212,41 @@ async def test_a_second_attempt_has_the_same_link_and_does_not_submit_again(
         assert await handle.result() == "late"
 
 
-async def test_a_submit_that_fails_is_repeated_with_the_same_callback(
-    open_house: OpenHouse, outside: Outside
-) -> None:
-    @activity.defn
+def failing_once(outside: Outside) -> Any:
+    @activity.defn(name="ask")
     async def ask() -> Any:
         async def submit(callback: Callback) -> None:
             await outside.submit(callback)
-            if activity.info().attempt == 1:
-                msg = "no connection"
-                raise ConnectionError(msg)
+            fail_in_the_first_attempt()
 
         return await wait_for_callback(submit, object)
 
-    async with open_house(ask) as house:
+    return ask
+
+
+def failing_once_in_a_thread(outside: Outside) -> Any:
+    @activity.defn(name="ask")
+    def ask() -> Any:
+        def submit(callback: Callback) -> None:
+            outside.submit_in_a_thread(callback)
+            fail_in_the_first_attempt()
+
+        return wait_for_callback_sync(submit, object)
+
+    return ask
+
+
+def fail_in_the_first_attempt() -> None:
+    if activity.info().attempt == 1:
+        msg = "no connection"
+        raise ConnectionError(msg)
+
+
+@pytest.mark.parametrize("ask", [failing_once, failing_once_in_a_thread], ids=["async", "thread"])
+async def test_a_submit_that_fails_is_repeated_with_the_same_callback(
+    open_house: OpenHouse, outside: Outside, ask: Any
+) -> None:
+    async with open_house(ask(outside)) as house:
         handle = await house.start(Run("ask", attempts=2))
 
         first, second = await outside.next(), await outside.next()

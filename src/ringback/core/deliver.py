@@ -8,7 +8,7 @@ from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.service import Crew, caught, running, task_group, woken
-from ringback.core.verdict import identity_of, is_look_needed, judge, may_be_delivered
+from ringback.core.verdict import identity_of, judge, may_be_delivered
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import backoff
 from ringback.domain.callback import Accepted, Callback, State
@@ -16,6 +16,7 @@ from ringback.domain.errors import (
     ActivityGoneError,
     FinalError,
     RetryableError,
+    TemporalUnreachableError,
 )
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities
@@ -27,8 +28,11 @@ logger = logging.getLogger(__name__)
 SLOTS: Final = 64
 """How many deliveries run at a time."""
 
-LEASE: Final = timedelta(seconds=30)
-"""For how long a claimed outcome is left alone: longer than any request to Temporal may take."""
+LEASE: Final = timedelta(seconds=15)
+"""For how long a claimed outcome is left alone: longer than its requests to Temporal should take.
+
+Should they take longer, two may deliver it: in one name, so that it counts once.
+"""
 
 LONGEST_REST: Final = timedelta(seconds=1)
 """How late an outcome is seen that another process accepted."""
@@ -120,10 +124,15 @@ class Deliverer:
                 await self._postpone(callback.id, accepted.tries, _trouble(ended))
 
     async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | None:
-        if is_look_needed(callback, accepted, now=self._clock.now()):
-            found = await self._activities.locate(callback.ref)
-            if not may_be_delivered(callback, accepted, found):
-                return judge(callback, accepted, found)
+        claimed_at = self._clock.now()
+        # A delivery by id reaches whatever has the id by now: another attempt or, where the
+        # workflow chose the id, another activity.
+        found = await self._activities.locate(callback.ref)
+        if not may_be_delivered(callback, accepted, found):
+            return judge(callback, accepted, found)
+        if self._clock.now() - claimed_at >= LEASE:
+            msg = "this process stood still, and another one may have taken over"
+            raise TemporalUnreachableError(msg)
         identity = identity_of(accepted.id)
         try:
             await self._activities.deliver(callback.ref, accepted.outcome, identity=identity)
@@ -150,7 +159,7 @@ class Deliverer:
 
 def _trouble(ended: Exception | None) -> str:
     if ended is None:
-        return "between two attempts"
+        return "between two attempts, or unknown to this Temporal"
     if isinstance(ended, RetryableError):
         return str(ended)
     # What it says is not ours, and may tell what somebody answered.

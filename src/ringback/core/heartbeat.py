@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from ringback.core.accept import to_expired
 from ringback.core.sweep import reason_of
-from ringback.core.verdict import may_recur
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -57,8 +56,7 @@ class Heartbeating:
         if callback is None:
             raise UnknownCallbackError
         _check_open(callback)
-        if may_recur(callback.ref.activity_id):
-            await self._check_waits(callback)
+        await self._check_waits(callback)
         try:
             pulse = await self._activities.heartbeat(callback.ref, details)
         except ActivityGoneError as exc:
@@ -66,6 +64,7 @@ class Heartbeating:
         return Sign(pulse, callback.deadline_at)
 
     async def _check_waits(self, callback: Callback) -> None:
+        # A heartbeat by id would reach another activity to which the id was given since.
         (pending,) = await self._activities.look([callback.ref])
         if pending is None:
             raise await self._explain(callback)

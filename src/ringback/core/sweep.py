@@ -68,11 +68,16 @@ class Sweeper:
             for callback, pending in zip(callbacks, looks, strict=True):
                 if pending is None:
                     found = await self._activities.locate(callback.ref)
-                    reasons |= _named(callback.id, reason_of(found))
+                    if not isinstance(found, Unknown) or self._is_overdue(callback):
+                        reasons |= _named(callback.id, reason_of(found))
         except FinalError as exc:
             facts = {"callback_id": callbacks[0].id, "reason": str(exc)}
             logger.warning("cannot look", extra=facts)
         return reasons
+
+    def _is_overdue(self, callback: Callback) -> bool:
+        """Tell whether it is time to believe a Temporal that knows nothing of the activity."""
+        return callback.deadline_at is not None and callback.deadline_at <= self._clock.now()
 
     def _note(self, failure: Exception | None) -> None:
         if failure is not None and not self._is_failing:

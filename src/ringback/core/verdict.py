@@ -1,7 +1,6 @@
 """How an accepted outcome ended, judged from what Temporal shows."""
 
-from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.ids import OutcomeId
@@ -9,30 +8,16 @@ from ringback.domain.outcome import KINDS, Failed
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown, Whereabouts
 from ringback.ports.store import Settlement
 
+TRIES_WITHOUT_A_TRACE: Final = 10
+"""How often Temporal may know nothing of the activity before a person must look.
+
+It may be another server for a while: a wrong address, or one that is being restored.
+"""
+
 
 def identity_of(outcome_id: OutcomeId) -> str:
     """Return the identity under which an outcome is delivered: it alone, and history keeps it."""
     return f"ringback/{outcome_id}"
-
-
-def may_recur(activity_id: str) -> bool:
-    """Tell whether an activity id may come back in its run, and then name another activity.
-
-    Those that a workflow chose may. The SDKs' own are sequence numbers, and do not.
-    """
-    return not activity_id.isdecimal()
-
-
-def is_look_needed(callback: Callback, accepted: Accepted, *, now: datetime) -> bool:
-    """Tell whether a delivery by id could meet what the answer was not given to.
-
-    That is so where the activity may have ended and its id may have come back, and where a failure
-    may have ended an attempt already and must not end the next one too.
-    """
-    may_have_timed_out = callback.deadline_at is None or callback.deadline_at <= now
-    may_have_ended_one = accepted.handed_attempt is not None or accepted.tries > 1
-    is_second_failure = isinstance(accepted.outcome, Failed) and may_have_ended_one
-    return may_recur(callback.ref.activity_id) or may_have_timed_out or is_second_failure
 
 
 def may_be_delivered(callback: Callback, accepted: Accepted, found: Whereabouts) -> bool:
@@ -45,8 +30,10 @@ def judge(callback: Callback, accepted: Accepted, found: Whereabouts) -> Settlem
     match found:
         case Ended():
             return _judge_end(callback, accepted, found)
-        case Unknown(why):
+        case Unknown(why) if accepted.tries >= TRIES_WITHOUT_A_TRACE:
             return Settlement(callback.id, State.PARKED, {"reason": why})
+        case Unknown():
+            return None
         case Pending() if has_ended_an_attempt(callback, accepted, found):
             return Settlement(callback.id, State.APPLIED, {"ended attempt": found.attempt - 1})
         case Pending():

@@ -122,5 +122,10 @@ _BUILDERS: Final[dict[str, Callable[[bytes | None, dict[str, object]], Outcome]]
 
 def _meaning(outcome: Outcome) -> tuple[str, str | None, dict[str, object]]:
     body = body_of(outcome)
-    canonical = None if body is None else json.dumps(json.loads(body), sort_keys=True)
+    canonical = None if body is None else json.dumps(_exact(body), sort_keys=True)
     return KINDS[type(outcome)], canonical, to_fields(outcome)
+
+
+def _exact(body: bytes) -> object:
+    # A float would round: two numbers that differ in a late digit would be the same answer.
+    return json.loads(body, parse_float=lambda text: {"a number": text})

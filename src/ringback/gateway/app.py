@@ -15,7 +15,7 @@ from ringback.gateway.routes import Gateway
 
 def create_app(gateway: Gateway, health: Health) -> Starlette:
     """Return the application; its services are run by whoever made them."""
-    return Starlette(
+    app = Starlette(
         routes=[*gateway.routes(), *health.routes()],
         exception_handlers={
             RingbackError: on_ringback_error,
@@ -24,3 +24,6 @@ def create_app(gateway: Gateway, health: Health) -> Starlette:
             Exception: on_bug,
         },
     )
+    # A redirect would repeat the link in a header, and tell which paths there are.
+    app.router.redirect_slashes = False
+    return app

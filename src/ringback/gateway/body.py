@@ -87,7 +87,7 @@ def _to_details(details: Any) -> bytes | None:
         return None
     listed = details if isinstance(details, list) else [details]
     try:
-        return json.dumps(listed, allow_nan=False).encode()
+        return json.dumps(listed, allow_nan=False, ensure_ascii=False).encode()
     except ValueError as exc:
         msg = "details: a number is too large"
         raise MalformedAnswerError(msg) from exc

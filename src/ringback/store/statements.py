@@ -118,7 +118,13 @@ HAND_OVER: Final = (
     .where(
         outcomes.c.callback_id == bindparam("id"),
         outcomes.c.state.in_([State.ACCEPTED.value, State.PARKED.value]),
-        outcomes.c.claimed_by.is_(None) | (outcomes.c.due_at <= bindparam("now", type_=Instant)),
+        outcomes.c.claimed_by.is_(None)
+        | (outcomes.c.due_at <= bindparam("now", type_=Instant))
+        # The attempt that took it before this one has ended, and not with it.
+        | (
+            (outcomes.c.claimed_by == outcomes.c.handed_to)
+            & (outcomes.c.handed_attempt < bindparam("attempt"))
+        ),
     )
     .values(
         state=State.ACCEPTED.value,

@@ -1,6 +1,7 @@
 """Payloads: the outside's JSON, relayed as it came, through the client's converter and codec."""
 
 import json
+from collections.abc import Iterator
 from typing import Final
 
 from temporalio.api.common.v1 import Payload, Payloads
@@ -37,8 +38,13 @@ def to_exception(failed: Failed) -> ApplicationError:
     """Return the error that an activity would raise to fail in the same way."""
     return ApplicationError(
         failed.message,
-        *(raw_json(json.dumps(detail).encode()) for detail in json.loads(failed.details or b"[]")),
+        *(raw_json(detail) for detail in _split(failed.details)),
         type=failed.type,
         non_retryable=failed.non_retryable,
         next_retry_delay=failed.next_retry_delay,
     )
+
+
+def _split(details: bytes | None) -> Iterator[bytes]:
+    for detail in json.loads(details or b"[]"):
+        yield json.dumps(detail, ensure_ascii=False).encode()

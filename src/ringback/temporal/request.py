@@ -9,7 +9,7 @@ from temporalio.service import RPCError
 
 from ringback.temporal.translate import to_error
 
-TIMEOUT: Final = timedelta(seconds=10)
+TIMEOUT: Final = timedelta(seconds=5)
 """For how long a request may take: shorter than a delivery's lease."""
 
 

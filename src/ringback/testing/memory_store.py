@@ -149,7 +149,10 @@ class MemoryStore:
         ):
             return False
         claim = self._claims[callback_id]
-        if claim.owner is not None and claim.due_at > now:
+        is_an_earlier_attempt_s = claim.owner == accepted.handed_to and attempt > (
+            accepted.handed_attempt or attempt
+        )
+        if claim.owner is not None and claim.due_at > now and not is_an_earlier_attempt_s:
             return False
         handed = replace(accepted, handed_to=worker, handed_attempt=attempt)
         self._put(replace(callback, state=State.ACCEPTED, accepted=handed))

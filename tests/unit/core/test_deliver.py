@@ -8,12 +8,13 @@ import pytest
 
 from ringback.core.deliver import LEASE, SLOTS, Deliverer
 from ringback.core.service import running
-from ringback.core.verdict import identity_of
+from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of
 from ringback.core.watch import Verdicts
+from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import ActivityRef, Callback, State
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import LastFailure
+from ringback.ports.activities import LastFailure, Whereabouts
 from ringback.ports.store import Settlement
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
@@ -213,15 +214,20 @@ async def test_what_temporal_refuses_is_parked_with_its_reason(
     assert "request canceled first" in str(found.accepted.proof)
 
 
-async def test_what_temporal_has_no_record_of_is_parked(
-    store: MemoryStore, deliverer: Deliverer
+async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
+    store: MemoryStore, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.wish()])
     await store.accept([factories.answer(callback.id)])
 
     async with running(deliverer):
         await idle()
+        before = await state_of(store, callback)
+        for _ in range(TRIES_WITHOUT_A_TRACE):
+            clock.advance(LONGEST)
+            await idle()
 
+    assert before is State.ACCEPTED
     assert await state_of(store, callback) is State.PARKED
 
 
@@ -254,11 +260,12 @@ async def test_a_result_between_two_attempts_is_applied_at_once(
     assert await state_of(store, callback) is State.APPLIED
 
 
+@pytest.mark.parametrize("activity_id", ["ask", "7"])
 async def test_an_activity_id_that_came_back_is_not_touched(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, activity_id: str
 ) -> None:
     """The id names another activity by now; this one has ended."""
-    callback = await accepted(store, activities, activity_id="ask")
+    callback = await accepted(store, activities, activity_id=activity_id)
     activities.end(callback.ref, how="timed out")
     activities.answers_to_any = True
 
@@ -486,3 +493,35 @@ async def test_no_more_is_claimed_than_can_be_delivered(
         left = await store.claim("other", limit=SLOTS, lease=LEASE)
 
     assert [one.id for one in left] == [callbacks[-1].id]
+
+
+class ActivitiesThatStandStill(FakeActivities):
+    """The process is stopped for a while right after it has looked."""
+
+    def __init__(self, clock: ManualClock, pause: timedelta) -> None:
+        super().__init__()
+        self.clock = clock
+        self.pause = pause
+
+    async def locate(self, ref: ActivityRef) -> Whereabouts:
+        found = await super().locate(ref)
+        self.clock.advance(self.pause)
+        self.pause = timedelta(0)
+        return found
+
+
+async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_claimed(
+    store: MemoryStore, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatStandStill(clock, LEASE)
+    callback = await accepted(store, activities)
+    deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+
+    async with running(deliverer):
+        await idle()
+        before = list(activities.deliveries)
+        clock.advance(LEASE)
+        await idle()
+
+    assert before == []
+    assert await state_of(store, callback) is State.APPLIED

@@ -1,6 +1,7 @@
 """A callback that nobody waits for is closed, and no other."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -112,3 +113,20 @@ async def test_one_that_cannot_be_looked_at_holds_up_no_other(
     await Sweeper(store, store, activities, clock=clock).sweep()
 
     assert await states(store, [refused, ended]) == [State.OPEN, State.EXPIRED]
+
+
+async def test_a_temporal_that_knows_nothing_is_believed_only_when_the_time_is_up(
+    store: MemoryStore, activities: FakeActivities, sweeper: Sweeper, clock: ManualClock
+) -> None:
+    """It may be another server: nothing is closed for that which may still be answered."""
+    deadline_at = clock.now() + timedelta(hours=1)
+    (callback,) = await store.open([factories.wish(deadline_at=deadline_at)])
+
+    await sweeper.sweep()
+    before = await states(store, [callback])
+    clock.advance(timedelta(hours=1))
+    await sweeper.sweep()
+
+    assert activities.heartbeats == []
+    assert before == [State.OPEN]
+    assert await states(store, [callback]) == [State.EXPIRED]

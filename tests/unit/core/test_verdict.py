@@ -1,11 +1,9 @@
 """A verdict says what is proven, and nothing else."""
 
-from datetime import datetime, timedelta
-
 import pytest
 
 from ringback.core.sweep import reason_of
-from ringback.core.verdict import identity_of, is_failure_of, is_look_needed, judge
+from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of, is_failure_of, judge
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed, Failed, Outcome
@@ -74,8 +72,15 @@ def test_the_end_belongs_to_whose_identity_history_has(
     }
 
 
-def test_what_temporal_does_not_know_is_for_a_person(callback: Callback) -> None:
-    settlement = judge(callback, accepted(), Unknown("deleted"))
+def test_what_temporal_does_not_know_may_still_come(callback: Callback) -> None:
+    """The gateway may have been sent to another server."""
+    few = accepted(tries=TRIES_WITHOUT_A_TRACE - 1)
+
+    assert judge(callback, few, Unknown("not here")) is None
+
+
+def test_what_temporal_goes_on_not_to_know_is_for_a_person(callback: Callback) -> None:
+    settlement = judge(callback, accepted(tries=TRIES_WITHOUT_A_TRACE), Unknown("deleted"))
 
     assert settlement is not None
     assert (settlement.verdict, settlement.proof) == (State.PARKED, {"reason": "deleted"})
@@ -122,38 +127,6 @@ def test_a_failure_is_known_by_its_source_or_by_its_text_where_an_attempt_raised
 
 def test_a_result_is_never_taken_for_a_failure() -> None:
     assert not is_failure_of(accepted(), LastFailure("application", "no", None, OURS))
-
-
-@pytest.mark.parametrize(
-    ("activity_id", "outcome", "tries", "handed", "is_needed"),
-    [
-        ("5", Completed(b"1"), 1, None, False),
-        ("5", Completed(b"1"), 9, 1, False),
-        ("approve", Completed(b"1"), 1, None, True),
-        ("5", Failed("no"), 1, None, False),
-        ("5", Failed("no"), 2, None, True),
-        ("5", Failed("no"), 1, 1, True),
-    ],
-)
-async def test_a_look_is_needed_where_a_delivery_by_id_could_go_astray(
-    activity_id: str, outcome: Outcome, tries: int, handed: int | None, *, is_needed: bool
-) -> None:
-    ref = factories.activity_ref(activity_id=activity_id)
-    wish = factories.wish(ref=ref, deadline_at=NOW + timedelta(seconds=1))
-    (callback,) = await MemoryStore(ManualClock()).open([wish])
-    answer = accepted(outcome, tries=tries, handed=handed)
-
-    assert is_look_needed(callback, answer, now=NOW) is is_needed
-
-
-@pytest.mark.parametrize("deadline_at", [None, NOW], ids=["none", "passed"])
-async def test_a_look_is_needed_where_the_activity_may_have_timed_out(
-    deadline_at: datetime | None,
-) -> None:
-    wish = factories.wish(deadline_at=deadline_at)
-    (callback,) = await MemoryStore(ManualClock()).open([wish])
-
-    assert is_look_needed(callback, accepted(), now=NOW)
 
 
 def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:

@@ -36,6 +36,8 @@ def test_white_space_and_order_of_keys_do_not_count(one: Outcome, other: Outcome
         (Completed(b"1"), Completed(b"2")),
         (Completed(b"1"), Completed(b"1.0")),
         (Completed(b"1"), Completed(b"true")),
+        (Completed(b"1e999"), Completed(b"1e998")),
+        (Completed(b"0.12345678901234567890"), Completed(b"0.12345678901234567891")),
         (Completed(b"null"), Completed(None)),
         (Completed(b"[1,2]"), Completed(b"[2,1]")),
         (Completed(None), Canceled(None)),

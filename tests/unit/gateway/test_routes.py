@@ -147,7 +147,14 @@ async def test_a_failure_is_kept_with_everything_that_it_says(house: House) -> N
 
 @pytest.mark.parametrize(
     ("details", "kept"),
-    [({}, b"[{}]"), (None, b"[null]"), ([[1]], b"[[1]]"), ([], b"[]"), ("x", b'["x"]')],
+    [
+        ("é", '["é"]'.encode()),
+        ({}, b"[{}]"),
+        (None, b"[null]"),
+        ([[1]], b"[[1]]"),
+        ([], b"[]"),
+        ("x", b'["x"]'),
+    ],
 )
 async def test_details_that_are_no_array_are_one_detail(
     house: House, details: object, kept: bytes
@@ -242,7 +249,7 @@ async def test_whatever_is_wrong_with_a_link_looks_the_same(house: House, suffix
     nothing = f"/c/{house.keyring.sign(factories.link())}"
     pasted = "/c/CiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDASBHdmLTE="
 
-    paths = [expired, unscoped, edited, nothing, pasted, "/c/x", "/nowhere"]
+    paths = [expired, unscoped, edited, nothing, pasted, "/c/x", "/c/x/", "/nowhere"]
     replies = [await house.http.post(path + suffix, json={"message": "no"}) for path in paths]
 
     assert {reply.status_code for reply in replies} == {404}
