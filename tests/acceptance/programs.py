@@ -14,7 +14,7 @@ import httpx2
 from temporalio.client import Client
 
 from ringback.app.dev_server import dev_server_command
-from ringback.app.web import bound_socket
+from ringback.app.web import free_ports
 from ringback.temporal.connect import is_reachable
 
 LIMIT_SECONDS = 30
@@ -22,8 +22,7 @@ LIMIT_SECONDS = 30
 
 def free_port() -> int:
     """Return a port that nobody uses now."""
-    with bound_socket("127.0.0.1", 0) as listening:
-        return int(listening.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """Serves an application over HTTP, on a port that is known to be free."""
 
+import random
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import uvicorn
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp
 from ringback.core.service import task_group
 from ringback.domain.errors import ConfigurationError
 
+_SELDOM_GIVEN_OUT: Final = range(20_000, 32_000)
 _BACKLOG: Final = 2048
 _GRACE_SECONDS: Final = 1
 """How long requests under way may take once the program is to stop."""
@@ -33,6 +35,22 @@ def bound_socket(host: str, port: int) -> socket.socket:
         msg = f"port {port} on {host} cannot be used ({exc.strerror}); choose another one"
         raise ConfigurationError(msg) from exc
     return listening
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nobody uses now.
+
+    They lie below those that systems give out by themselves, so that what starts meanwhile on a
+    port of its system's choice, as Temporal does for its metrics, does not take one of them.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(_SELDOM_GIVEN_OUT, len(_SELDOM_GIVEN_OUT)):
+        with suppress(ConfigurationError):
+            bound_socket("127.0.0.1", port).close()
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from rich.console import Console
 from ringback.app.processes import ringback_command, run_to_end
 from ringback.app.program import run, stop_requested
 from ringback.cli.programs import DEFAULT_SERVICE_PORT
-from ringback.demo.stack import Addresses, Ports, free_ports, running_stack
+from ringback.demo.stack import Addresses, Ports, running_stack, unused_ports
 from ringback.demo.tour import Tour
 from ringback.settings import DEFAULT_PORT, load_settings
 
@@ -29,7 +29,7 @@ async def _demo(data: Path) -> int:
     console = Console(highlight=False)
     console.print("Starting Temporal, gateway, worker and an outside service.")
     tour = Tour(console)
-    async with running_stack(free_ports(), data, tour.on_line, log="json") as addresses:
+    async with running_stack(unused_ports(), data, tour.on_line, log="json") as addresses:
         console.print(
             f"Gateway {addresses.gateway}, Temporal {addresses.temporal}. One round trip:\n"
         )

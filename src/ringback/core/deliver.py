@@ -64,6 +64,8 @@ class Deliverer:
         self._owner = owner
         self._woken = asyncio.Event()
         self._is_failing = False
+        self._probes = 0
+        """How often Temporal was tried since it stopped answering; 0 while it answers."""
         self._settling = GroupCommit(acknowledged(self._settle_many))
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
@@ -82,13 +84,18 @@ class Deliverer:
     async def _deliver_with(self, crew: Crew) -> None:
         while True:
             self._woken.clear()
+            if self._probes:
+                await self._clock.sleep(backoff(self._probes, jitter=self._jitter()))
+                self._probes += 1
             if not await self._has_started_some(crew):
                 await woken(self._woken, self._clock, at_most=await self._rest(crew))
 
     async def _has_started_some(self, crew: Crew) -> bool:
         if crew.free == 0:
             return False
-        due = await caught(self._queue.claim(self._owner, limit=crew.free, lease=LEASE))
+        # While Temporal is away one outcome at a time finds out whether it is back.
+        limit = 1 if self._probes else crew.free
+        due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
         self._note(due if isinstance(due, Exception) else None)
         if isinstance(due, Exception):
             return False
@@ -114,6 +121,7 @@ class Deliverer:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
         ended = await caught(self._bring(callback, accepted))
+        self._probes = max(1, self._probes) if isinstance(ended, TemporalUnreachableError) else 0
         match ended:
             case Settlement():
                 await self._settling.submit(ended)

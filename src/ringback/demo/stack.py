@@ -12,7 +12,7 @@ import httpx2
 
 from ringback.app.dev_server import dev_server_command
 from ringback.app.processes import Children, Command, ringback_command
-from ringback.app.web import bound_socket
+from ringback.app.web import bound_socket, free_ports
 from ringback.core.service import task_group
 from ringback.domain.errors import ProgramEndedError
 
@@ -82,12 +82,9 @@ def given_address() -> str | None:
     return os.environ.get("TEMPORAL_ADDRESS") or None
 
 
-def free_ports() -> Ports:
+def unused_ports() -> Ports:
     """Return ports that nobody uses now, and no UI."""
-    listening = [bound_socket(_HOST, 0) for _ in range(3)]
-    gateway, temporal, service = (one.getsockname()[1] for one in listening)
-    for one in listening:
-        one.close()
+    gateway, temporal, service = free_ports(3)
     return Ports(gateway=gateway, temporal=temporal, ui=None, service=service)
 
 

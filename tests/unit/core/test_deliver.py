@@ -525,3 +525,29 @@ async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_
 
     assert before == []
     assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_while_temporal_is_away_one_outcome_at_a_time_finds_out_whether_it_is_back(
+    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
+    activities.is_reachable = False
+
+    async with running(deliverer):
+        await idle()
+        at_once = await tries(store, callbacks)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+        later = await tries(store, callbacks)
+        activities.is_reachable = True
+        for _ in range(5):
+            clock.advance(LONGEST)
+            await idle()
+
+        assert (at_once, later) == (SLOTS, SLOTS + 1)
+        assert {await state_of(store, callback) for callback in callbacks} == {State.APPLIED}
+
+
+async def tries(store: MemoryStore, callbacks: list[Callback]) -> int:
+    found = await store.find([callback.id for callback in callbacks])
+    return sum(one.accepted.tries for one in found.values() if one.accepted)
