@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.probe import Probe
 from ringback.core.service import Crew, caught, running, task_group, woken
 from ringback.core.verdict import identity_of, judge, may_be_delivered
 from ringback.core.watch import Verdicts
@@ -64,8 +65,7 @@ class Deliverer:
         self._owner = owner
         self._woken = asyncio.Event()
         self._is_failing = False
-        self._probes = 0
-        """How often Temporal was tried since it stopped answering; 0 while it answers."""
+        self._probe = Probe(jitter)
         self._settling = GroupCommit(acknowledged(self._settle_many))
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
@@ -84,17 +84,13 @@ class Deliverer:
     async def _deliver_with(self, crew: Crew) -> None:
         while True:
             self._woken.clear()
-            if self._probes:
-                await self._clock.sleep(backoff(self._probes, jitter=self._jitter()))
-                self._probes += 1
             if not await self._has_started_some(crew):
                 await woken(self._woken, self._clock, at_most=await self._rest(crew))
 
     async def _has_started_some(self, crew: Crew) -> bool:
-        if crew.free == 0:
+        limit = self._probe.limit(crew.free, self._clock.now())
+        if limit == 0:
             return False
-        # While Temporal is away one outcome at a time finds out whether it is back.
-        limit = 1 if self._probes else crew.free
         due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
         self._note(due if isinstance(due, Exception) else None)
         if isinstance(due, Exception):
@@ -110,6 +106,9 @@ class Deliverer:
         self._is_failing = failure is not None
 
     async def _rest(self, crew: Crew) -> timedelta:
+        until_probe = self._probe.rest(self._clock.now())
+        if until_probe is not None:
+            return min(until_probe, LONGEST_REST)
         if crew.free == 0 or self._is_failing:
             return LONGEST_REST
         until_due = await caught(self._queue.next_due())
@@ -121,7 +120,8 @@ class Deliverer:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
         ended = await caught(self._bring(callback, accepted))
-        self._probes = max(1, self._probes) if isinstance(ended, TemporalUnreachableError) else 0
+        is_away = isinstance(ended, TemporalUnreachableError)
+        self._probe.note(is_away=is_away, now=self._clock.now())
         match ended:
             case Settlement():
                 await self._settling.submit(ended)

@@ -1,0 +1,41 @@
+"""Probe: while Temporal is away, one delivery at a time finds out whether it is back."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from ringback.domain.backoff import backoff
+
+
+class Probe:
+    """Says how many deliveries may begin: all that there is room for, or one now and then.
+
+    Without it every outcome that waits would be tried by itself, again and again, each try with a
+    write to the store.
+    """
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        """Begin with a Temporal that answers."""
+        self._jitter = jitter
+        self._probes = 0
+        self._next_at: datetime | None = None
+
+    def limit(self, room: int, now: datetime) -> int:
+        """Return how many deliveries may begin at `now`, given `room` for that many."""
+        if self._next_at is None:
+            return room
+        if now < self._next_at:
+            return 0
+        self._probes += 1
+        self._next_at = now + backoff(self._probes, jitter=self._jitter())
+        return min(1, room)
+
+    def note(self, *, is_away: bool, now: datetime) -> None:
+        """Take note of how a delivery ended."""
+        if not is_away:
+            self._probes, self._next_at = 0, None
+        elif self._next_at is None:
+            self._probes, self._next_at = 1, now + backoff(1, jitter=self._jitter())
+
+    def rest(self, now: datetime) -> timedelta | None:
+        """Return how long to wait for the next probe; `None` while Temporal answers."""
+        return None if self._next_at is None else max(timedelta(0), self._next_at - now)
