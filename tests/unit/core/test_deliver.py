@@ -32,6 +32,12 @@ def verdicts() -> Verdicts:
 def deliverer(
     store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
 ) -> Deliverer:
+    return delivering(store, activities, verdicts, clock)
+
+
+def delivering(
+    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+) -> Deliverer:
     return Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
 
 
@@ -433,7 +439,7 @@ async def test_a_store_that_cannot_be_written_is_not_asked_again_and_again(
 ) -> None:
     store = StoreThatCannotClaim(clock)
     await accepted(store, activities)
-    deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+    deliverer = delivering(store, activities, verdicts, clock)
 
     async with running(deliverer):
         await idle()
@@ -457,7 +463,7 @@ async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_paylo
 ) -> None:
     activities = ActivitiesThatBreak()
     callback = await accepted(store, activities, Completed(b'"secret"'))
-    deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+    deliverer = delivering(store, activities, verdicts, clock)
 
     async with running(deliverer):
         await idle()
@@ -515,7 +521,7 @@ async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_
 ) -> None:
     activities = ActivitiesThatStandStill(clock, LEASE)
     callback = await accepted(store, activities)
-    deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+    deliverer = delivering(store, activities, verdicts, clock)
 
     async with running(deliverer):
         await idle()
