@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         RetryableError,
         RingbackError,
         StoreUnavailableError,
+        TemporalUnreachableError,
     )
     from ringback.domain.link import Verb
     from ringback.worker.callback import Callback
@@ -37,6 +38,7 @@ __all__ = [
     "RingbackError",
     "RingbackPlugin",
     "StoreUnavailableError",
+    "TemporalUnreachableError",
     "Verb",
     "open_callback",
     "open_callback_sync",
@@ -53,6 +55,7 @@ _HOMES: Final = {
     "RingbackError": "ringback.domain.errors",
     "RingbackPlugin": "ringback.app.plugin",
     "StoreUnavailableError": "ringback.domain.errors",
+    "TemporalUnreachableError": "ringback.domain.errors",
     "Verb": "ringback.domain.link",
     "open_callback": "ringback.worker.wait",
     "open_callback_sync": "ringback.worker.wait",

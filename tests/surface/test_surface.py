@@ -69,6 +69,7 @@ def test_everything_public_is_there_and_sorted() -> None:
     assert ringback.__all__ == sorted(ringback.__all__)
     for name in ringback.__all__:
         assert getattr(ringback, name) is not None
+    assert set(ringback.__all__) == set(ringback._HOMES)  # noqa: SLF001 - what loads each name
 
 
 @pytest.mark.parametrize("name", ringback.__all__)

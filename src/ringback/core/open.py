@@ -45,6 +45,7 @@ class Opening:
 
         Raises:
             StoreUnavailableError: It could not be kept; the attempt fails and Temporal retries it.
+            TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
         """
         callback = await self._commits.submit(wish)
         if await self._ended_the_attempt_before(callback, wish.attempt):

@@ -40,6 +40,7 @@ async def wait_for_callback(
             or has no workflow.
         NotWiredError: The worker has no `RingbackPlugin`.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
 
     Example:
         >>> async def submit(callback: Callback) -> None:
@@ -68,6 +69,7 @@ def wait_for_callback_sync(submit: Callable[[Callback], None], result_type: type
             or has no workflow.
         NotWiredError: The worker has no `RingbackPlugin`.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
     """
     runtime, info = get_runtime(), activity.info()
     opened = _in_loop(runtime, runtime.open(info))
@@ -95,6 +97,7 @@ async def open_callback() -> AsyncIterator[Callback]:
         NotWiredError: The worker has no `RingbackPlugin`.
         ApplicationError: The activity is local, or has no workflow.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
 
     Example:
         >>> async with open_callback() as callback:
@@ -118,6 +121,7 @@ def open_callback_sync() -> Iterator[Callback]:
         NotWiredError: The worker has no `RingbackPlugin`.
         ApplicationError: The activity is local, or has no workflow.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
+        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
     """
     runtime = get_runtime()
     callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info())))
