@@ -128,6 +128,27 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
 
 @pytest.mark.server
 @pytest.mark.usefixtures("own_server")
+async def test_ctrl_c_twice_while_dev_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    data = tmp_path / "dev"
+    words = ringback(
+        *("dev", "--data", str(data), "--port", str(free_port())),
+        *("--temporal-port", str(free_port()), "--ui-port", str(free_port())),
+        *("--service-port", str(free_port())),
+    )
+    async with program(words, {}) as dev:
+        await dev.line("Temporal Server:")
+        dev.process.send_signal(signal.SIGINT)
+        began = len(processes_of(data))
+        while began and len(processes_of(data)) == began:
+            pass
+        dev.process.send_signal(signal.SIGINT)
+        await dev.end()
+
+    assert processes_of(data) == []
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("own_server")
 async def test_the_demo_makes_a_round_trip_and_stops_all_it_started() -> None:
     async with program(ringback("demo"), {}) as demo:
         code = await demo.end()

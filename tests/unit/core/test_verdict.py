@@ -133,3 +133,8 @@ def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:
     assert reason_of(pending(1)) is None
     assert "timed out" in str(reason_of(Ended("timed out", NOW, "", 7)))
     assert "deleted" in str(reason_of(Unknown("deleted")))
+
+
+def test_each_outcome_has_an_identity_of_its_own() -> None:
+    assert identity_of(OutcomeId("oc_1")) == "ringback/oc_1"
+    assert identity_of(OutcomeId("oc_1")) != identity_of(OutcomeId("oc_2"))
