@@ -1,6 +1,7 @@
 """Calls, in this process, on a real Temporal server."""
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,7 +114,8 @@ async def test_each_step_is_told_and_no_step_tells_the_link(
         ("Temporal", "client", "the result"),
         ("gateway", "service", "202"),
     ]
-    assert "/c/" not in str(records)
+    # A record also names the file that it comes from, which may lie in any folder.
+    assert not re.search(r"/c/k[0-9a-f]+\.", str(records))
 
 
 async def test_a_service_that_refuses_is_not_asked_again(demo: Demo) -> None:
