@@ -8,7 +8,7 @@ from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.probe import Probe
-from ringback.core.service import Crew, caught, running, task_group, woken
+from ringback.core.service import Crew, Trouble, caught, running, task_group, woken
 from ringback.core.verdict import identity_of, judge, may_be_delivered
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import backoff
@@ -64,7 +64,7 @@ class Deliverer:
         self._jitter = jitter
         self._owner = owner
         self._woken = asyncio.Event()
-        self._is_failing = False
+        self._trouble = Trouble(logger, "claim")
         self._probe = Probe(jitter)
         self._settling = GroupCommit(acknowledged(self._settle_many))
         self._postponing = GroupCommit(acknowledged(queue.postpone))
@@ -92,7 +92,7 @@ class Deliverer:
         if limit == 0:
             return False
         due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
-        self._note(due if isinstance(due, Exception) else None)
+        self._trouble.note(due)
         if isinstance(due, Exception):
             return False
         for callback in due:
@@ -100,16 +100,11 @@ class Deliverer:
             task.add_done_callback(lambda _: self.wake())
         return bool(due)
 
-    def _note(self, failure: Exception | None) -> None:
-        if failure is not None and not self._is_failing:
-            logger.warning("cannot claim: %s", failure)
-        self._is_failing = failure is not None
-
     async def _rest(self, crew: Crew) -> timedelta:
         until_probe = self._probe.rest(self._clock.now())
         if until_probe is not None:
             return min(until_probe, LONGEST_REST)
-        if crew.free == 0 or self._is_failing:
+        if crew.free == 0 or self._trouble.lasts:
             return LONGEST_REST
         until_due = await caught(self._queue.next_due())
         if until_due is None or isinstance(until_due, Exception):

@@ -97,6 +97,23 @@ async def caught(work: Awaitable[T]) -> T | Exception:
         return exc
 
 
+class Trouble:
+    """Logs that a loop cannot do its work, once for as long as it lasts."""
+
+    def __init__(self, log: logging.Logger, what: str) -> None:
+        """Log to `log` that the loop cannot do `what`."""
+        self._log = log
+        self._what = what
+        self.lasts = False
+
+    def note(self, result: object) -> None:
+        """Take note of what `caught` returned."""
+        is_failure = isinstance(result, Exception)
+        if is_failure and not self.lasts:
+            self._log.warning("cannot %s: %s", self._what, result)
+        self.lasts = is_failure
+
+
 async def woken(event: asyncio.Event, clock: Clock, *, at_most: timedelta) -> None:
     """Return when `event` is set, or `at_most` has passed."""
     waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(at_most))]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.service import caught
+from ringback.core.service import Trouble, caught
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import FinalError
 from ringback.domain.ids import CallbackId
@@ -36,13 +36,12 @@ class Sweeper:
         self._activities = activities
         self._clock = clock
         self._after: CallbackId | None = None
-        self._is_failing = False
+        self._trouble = Trouble(logger, "sweep")
 
     async def run(self) -> None:
         """Sweep until canceled."""
         while True:
-            failure = await caught(self.sweep())
-            self._note(failure if isinstance(failure, Exception) else None)
+            self._trouble.note(await caught(self.sweep()))
             await self._clock.sleep(EVERY)
 
     async def sweep(self) -> None:
@@ -79,17 +78,11 @@ class Sweeper:
         """Tell whether it is time to believe a Temporal that knows nothing of the activity."""
         return callback.deadline_at is not None and callback.deadline_at <= self._clock.now()
 
-    def _note(self, failure: Exception | None) -> None:
-        if failure is not None and not self._is_failing:
-            logger.warning("cannot sweep: %s", failure)
-        self._is_failing = failure is not None
-
 
 def _by_run(callbacks: Iterable[Callback]) -> Iterable[Sequence[Callback]]:
     runs: dict[tuple[str, str, str], list[Callback]] = {}
     for callback in callbacks:
-        ref = callback.ref
-        runs.setdefault((ref.namespace, ref.workflow_id, ref.run_id), []).append(callback)
+        runs.setdefault(callback.ref.run, []).append(callback)
     return runs.values()
 
 

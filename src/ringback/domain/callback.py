@@ -57,6 +57,11 @@ class ActivityRef:
     activity_id: str
     scheduled_at: datetime
 
+    @property
+    def run(self) -> tuple[str, str, str]:
+        """What names the run: namespace, workflow id and run id."""
+        return self.namespace, self.workflow_id, self.run_id
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -98,12 +98,9 @@ class TemporalActivities:
 
     async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
         """See `Activities.look`."""
-        runs = {(ref.namespace, ref.workflow_id, ref.run_id): ref for ref in refs}
+        runs = {ref.run: ref for ref in refs}
         pending = {run: await self._pending_or_none(ref) for run, ref in runs.items()}
-        return [
-            await self._own(ref, pending[ref.namespace, ref.workflow_id, ref.run_id])
-            for ref in refs
-        ]
+        return [await self._own(ref, pending[ref.run]) for ref in refs]
 
     async def locate(self, ref: ActivityRef) -> Whereabouts:
         """See `Activities.locate`.
