@@ -1,14 +1,14 @@
 """The callback: the durable record that one activity execution waits for one answer."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
-from ringback.domain.outcome import Completed, Outcome
+from ringback.domain.outcome import Completed, Failed, Outcome
 
 
 class State(Enum):
@@ -34,6 +34,20 @@ MOVES: Final[dict[State, frozenset[State]]] = {
 
 VERDICTS: Final = MOVES[State.ACCEPTED]
 """How an accepted outcome may end."""
+
+
+class Attempts(Enum):
+    """Which attempt of the activity an answer may end."""
+
+    ANY = "any"
+    """Whichever waits by then: one callback, one link over all attempts."""
+
+    CURRENT = "current"
+    """Only the one that asked: each attempt asks anew, with a callback and a link of its own."""
+
+
+LONGEST_LEAD: Final = timedelta(seconds=5)
+"""How long before a time-out of Temporal's a default answer is taken, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +87,20 @@ class Wish:
         workflow_type: For people who look at the list.
         activity_type: For people who look at the list.
         task_queue: For people who look at the list.
-        attempt: Which attempt asks, from 1.
-        deadline_at: When Temporal times this attempt out, as far as its options tell.
+        attempt: Which attempt asks, from 1; an operator's reset begins anew at 1.
+        attempt_started_at: When Temporal started that attempt: of two, the later one counts.
+        task_token: What names that attempt to Temporal. It never leaves the store but to Temporal.
+        timeout_at: When Temporal times this attempt out, as far as its options tell.
         verbs: What the callback's link allows, if it is made now.
         key_id: Which key signs its link, if it is made now.
         link_expires_at: When its link stops to be good, if it is made now.
+        answer_within: How long the outside may take from the opening on; `None` leaves it to
+            Temporal's time-outs.
+        on_deadline: The answer that is taken if nobody gives one in time; `None` for none.
+        attempts: Which attempt an answer may end.
+        follows_reset: Whether the callback goes on in the run that a workflow reset made, if the
+            same activity waits there.
+        result_schema: The JSON Schema that a result must meet, as text; `None` takes any JSON.
     """
 
     id: CallbackId
@@ -86,10 +109,17 @@ class Wish:
     activity_type: str
     task_queue: str
     attempt: int
-    deadline_at: datetime | None
+    attempt_started_at: datetime
+    task_token: bytes | None = field(repr=False)
+    timeout_at: datetime | None
     verbs: frozenset[Verb]
     key_id: str
     link_expires_at: datetime
+    answer_within: timedelta | None = None
+    on_deadline: Completed | Failed | None = None
+    attempts: Attempts = Attempts.ANY
+    follows_reset: bool = False
+    result_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +130,11 @@ class Accepted:
         id: Names the outcome in Temporal's history: the delivery's identity carries it.
         outcome: The answer.
         accepted_at: When it was committed.
+        is_default: Nobody gave it: it was taken at the deadline.
         handed_to: The worker that an attempt took the answer with, if one did (its identity).
         handed_attempt: That attempt.
         tries: How many deliveries were begun.
+        tried_attempt: The attempt that had asked last when the latest of them was begun.
         trouble: Why the latest delivery did not end, if one did not.
         verdict_at: When its end was known.
         proof: What shows that end, by name.
@@ -111,9 +143,11 @@ class Accepted:
     id: OutcomeId
     outcome: Outcome
     accepted_at: datetime
+    is_default: bool = False
     handed_to: str | None = None
     handed_attempt: int | None = None
     tries: int = 0
+    tried_attempt: int | None = None
     trouble: str | None = None
     verdict_at: datetime | None = None
     proof: dict[str, object] | None = None
@@ -133,9 +167,17 @@ class Callback:
         activity_type: For people who look at the list.
         task_queue: For people who look at the list.
         attempt: The latest attempt that asked.
+        attempt_started_at: When Temporal started that attempt.
+        task_token: What names that attempt to Temporal.
         opened_at: When it was committed.
         submitted_at: When the user's submit had returned; `None` until then.
-        deadline_at: When Temporal times the latest attempt out, as far as its options tell.
+        timeout_at: When Temporal times the latest attempt out, as far as is known; an operator may
+            change it, and a pause suspends it.
+        answer_by: When the outside must have answered, if the activity set a deadline of its own.
+        on_deadline: The answer that is taken if nobody gives one in time.
+        attempts: Which attempt an answer may end.
+        follows_reset: Whether it goes on in the run that a workflow reset made.
+        schema_id: The schema that a result must meet: `CallbackStore.schemas` has its text.
         expired_at: When it was known that nobody waits any more.
         expired_because: What ended the activity.
         verbs: What its link allows.
@@ -152,15 +194,34 @@ class Callback:
     activity_type: str
     task_queue: str
     attempt: int
+    attempt_started_at: datetime
+    task_token: bytes | None = field(repr=False)
     opened_at: datetime
     submitted_at: datetime | None
-    deadline_at: datetime | None
+    timeout_at: datetime | None
+    answer_by: datetime | None
+    on_deadline: Completed | Failed | None
+    attempts: Attempts
+    follows_reset: bool
+    schema_id: str | None
     expired_at: datetime | None
     expired_because: str | None
     verbs: frozenset[Verb]
     key_id: str
     link_expires_at: datetime
     accepted: Accepted | None = None
+
+    @property
+    def deadline_at(self) -> datetime | None:
+        """When an answer comes too late: the activity's own deadline or Temporal's time-out."""
+        return min(filter(None, (self.answer_by, self.timeout_at)), default=None)
+
+    @property
+    def default_due_at(self) -> datetime | None:
+        """When the default answer is taken; `None` if there is none, or no deadline."""
+        if self.on_deadline is None:
+            return None
+        return default_due_at(self.opened_at, self.answer_by, self.timeout_at)
 
     def move(self, wanted: State) -> "Callback":
         """Return the callback in the state `wanted`.
@@ -173,13 +234,34 @@ class Callback:
         return replace(self, state=wanted)
 
 
-def asks_anew(callback: Callback) -> bool:
+def default_due_at(
+    opened_at: datetime, answer_by: datetime | None, timeout_at: datetime | None
+) -> datetime | None:
+    """Return when a default answer is due: at the deadline, and in time for Temporal.
+
+    It must reach Temporal before the attempt times out, so it is taken a tenth of the time before,
+    `LONGEST_LEAD` at most.
+    """
+    if timeout_at is not None:
+        timeout_at -= min(LONGEST_LEAD, max(timedelta(0), timeout_at - opened_at) / 10)
+    return min(filter(None, (answer_by, timeout_at)), default=None)
+
+
+def asks_again(callback: Callback, wish: Wish) -> bool:
+    """Tell whether `wish` comes from a later attempt than the one that asked last."""
+    return wish.attempt_started_at > callback.attempt_started_at
+
+
+def asks_anew(callback: Callback, wish: Wish) -> bool:
     """Tell whether an attempt that finds `callback` needs a new one.
 
     It does when the question is settled and yet Temporal runs the activity again: the answer was a
     failure that Temporal retried, or nobody waited for it. A result stays the result: an attempt
-    that failed after it was given it gets it again.
+    that failed after it was given it gets it again. Where each attempt asks for itself, a later
+    attempt always needs a new one.
     """
+    if callback.attempts is Attempts.CURRENT and asks_again(callback, wish):
+        return True
     if callback.state in {State.OPEN, State.ACCEPTED, State.PARKED}:
         return False
     accepted = callback.accepted

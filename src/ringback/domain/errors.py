@@ -8,9 +8,12 @@ RingbackError
 │   ├── ExpiredCallbackError
 │   ├── AnsweredDifferentlyError
 │   ├── NoCancelRequestedError
+│   ├── CannotExtendError
+│   ├── NotParkedError
 │   ├── MalformedAnswerError
 │   │   ├── UnsupportedMediaTypeError
-│   │   └── AnswerTooLargeError
+│   │   ├── AnswerTooLargeError
+│   │   └── WrongResultError
 │   ├── ActivityGoneError
 │   ├── RefusedByTemporalError
 │   ├── IllegalMoveError
@@ -18,12 +21,15 @@ RingbackError
 └── RetryableError                  try again, later
     ├── StoreUnavailableError
     └── TemporalUnreachableError
+        └── TemporalBusyError
 
 The two branches exist because a caller has two choices. This module knows nothing of HTTP or of
 exit codes: `gateway/replies.py` and `app/exits.py` each have one table, and a test holds both
 complete.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ringback.domain.ids import CallbackId
@@ -93,6 +99,14 @@ class NoCancelRequestedError(FinalError):
     """
 
 
+class CannotExtendError(FinalError):
+    """The deadline cannot be moved so; the message says why, and what can be done."""
+
+
+class NotParkedError(FinalError):
+    """There is nothing to deliver again: only a parked outcome can be redelivered."""
+
+
 class MalformedAnswerError(FinalError):
     """The body cannot be read as what it claims to be; the message says where."""
 
@@ -102,15 +116,43 @@ class UnsupportedMediaTypeError(MalformedAnswerError):
 
 
 class AnswerTooLargeError(MalformedAnswerError):
-    """The body is larger than this gateway takes.
+    """The answer is larger than this gateway takes, or than Temporal keeps uncut.
 
     Attributes:
-        limit: The largest body, in bytes.
+        limit: The largest size, in bytes.
     """
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the body is larger than {limit} bytes")
+    def __init__(self, limit: int, what: str = "the body") -> None:
+        super().__init__(f"{what} is larger than {limit} bytes")
         self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One place where a result is not what the activity returns.
+
+    Attributes:
+        path: Where, as a JSON Pointer (RFC 6901); empty for the whole result.
+        message: What is wrong there.
+    """
+
+    path: str
+    message: str
+
+
+class WrongResultError(MalformedAnswerError):
+    """The result is not of the type that the activity returns.
+
+    Temporal would take it, and the workflow could never read it.
+
+    Attributes:
+        problems: What is wrong, and where.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        said = "; ".join(f"{one.path or 'the result'}: {one.message}" for one in problems)
+        super().__init__(f"this is not what the activity returns: {said}")
+        self.problems = problems
 
 
 class ActivityGoneError(FinalError):
@@ -162,3 +204,7 @@ class StoreUnavailableError(RetryableError):
 
 class TemporalUnreachableError(RetryableError):
     """The Temporal server did not answer, or could not now; whether it acted is unknown."""
+
+
+class TemporalBusyError(TemporalUnreachableError):
+    """The Temporal server is there and takes no more for now; what was asked did not happen."""

@@ -13,12 +13,14 @@ class EventKind(Enum):
     OPENED = "opened"
     ASKED_AGAIN = "asked again"
     SUBMITTED = "submitted"
+    EXTENDED = "extended"
     ACCEPTED = "accepted"
     ANSWERED_DIFFERENTLY = "answered differently"
     HANDED_OVER = "handed over"
     APPLIED = "applied"
     SUPERSEDED = "superseded"
     PARKED = "parked"
+    REDELIVERED = "redelivered"
     EXPIRED = "expired"
 
 

@@ -2,6 +2,7 @@
 
 from base64 import b32encode
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, NewType
 
 CallbackId = NewType("CallbackId", str)
@@ -19,6 +20,11 @@ def new_callback_id(now: datetime, chance: bytes) -> CallbackId:
 def new_outcome_id(now: datetime, chance: bytes) -> OutcomeId:
     """Make an outcome id (`oc_…`) from an instant and `RANDOM_BYTES` of chance."""
     return OutcomeId("oc_" + _ascending(now, chance))
+
+
+def schema_id(text: str) -> str:
+    """Return the id of a result schema (`sc_…`): the same text has the same id."""
+    return "sc_" + sha256(text.encode()).hexdigest()[:32]
 
 
 def _ascending(now: datetime, chance: bytes) -> str:

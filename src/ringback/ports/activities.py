@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityRef, Callback
 from ringback.domain.outcome import Outcome
 
 
@@ -48,17 +48,19 @@ class Pending:
     Attributes:
         attempt: The present attempt, or the next one while in back-off.
         is_started: Whether that attempt runs; false while in back-off, or when no worker took it.
+        started_at: When that attempt, or else the one before it, was started; `None` if none was.
         cancel_requested: Somebody asked it to cancel.
         paused: An operator paused it.
-        deadline_at: When Temporal times the present attempt out, if it does.
+        timeout_at: When Temporal times the present attempt out, if it does.
         last_failure: Why the attempt before ended, if there was one.
     """
 
     attempt: int
     is_started: bool
+    started_at: datetime | None
     cancel_requested: bool
     paused: bool
-    deadline_at: datetime | None
+    timeout_at: datetime | None
     last_failure: LastFailure | None
 
 
@@ -72,12 +74,14 @@ class Ended:
         at: When, as history has it.
         identity: Who closed it, as history has it; empty where history names nobody.
         event_id: The event of history that shows it.
+        moved_to: Where the same activity goes on, when the workflow was reset to where it waited.
     """
 
     how: str
     at: datetime
     identity: str
     event_id: int
+    moved_to: ActivityRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,20 @@ class Activities(Protocol):
     All methods raise `TemporalUnreachableError` when there was no answer, or none that settles it.
     """
 
-    async def deliver(self, ref: ActivityRef, outcome: Outcome, *, identity: str) -> None:
-        """End the activity with `outcome`, in the name of `identity`.
+    async def check(self, callback: Callback, outcome: Outcome) -> None:
+        """Check that Temporal would take `outcome` as it is, encoded as it will be delivered.
+
+        Raises:
+            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
+        """
+        ...
+
+    async def deliver_to_attempt(
+        self, callback: Callback, outcome: Outcome, *, identity: str
+    ) -> None:
+        """End the attempt that asked last with `outcome`, in the name of `identity`.
+
+        By its task token: it reaches that attempt or nothing. The callback has a token.
 
         Raises:
             ActivityGoneError: NOT_FOUND; look it up to learn what that means.
@@ -110,11 +126,24 @@ class Activities(Protocol):
         """
         ...
 
-    async def heartbeat(self, ref: ActivityRef, details: bytes | None) -> Pulse:
+    async def deliver(self, callback: Callback, outcome: Outcome, *, identity: str) -> None:
+        """End the activity with `outcome`, in the name of `identity`.
+
+        By its ids: it reaches whatever has them by now, so look first.
+
+        Raises:
+            ActivityGoneError: NOT_FOUND; look it up to learn what that means.
+            RefusedByTemporalError: The request cannot be fulfilled as it is.
+            TemporalUnreachableError: No answer; it may have been applied.
+        """
+        ...
+
+    async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
         """Record a heartbeat; `details` is one JSON value, `None` keeps what was recorded before.
 
         Raises:
             ActivityGoneError: The activity has ended, or is between two attempts.
+            AnswerTooLargeError: Temporal would fail the activity over the details.
             RefusedByTemporalError: The request cannot be fulfilled as it is.
             TemporalUnreachableError: No answer.
         """

@@ -8,7 +8,7 @@ All methods raise `StoreUnavailableError` when the database cannot be reached or
 nothing of the call was kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeAlias
@@ -89,6 +89,19 @@ class Postponement:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What became of a wish for more time.
+
+    Attributes:
+        callback: The callback as it stands now; `None` if there is none.
+        was_extended: Whether its deadline was moved.
+    """
+
+    callback: Callback | None
+    was_extended: bool
+
+
 EVIDENCE_KEPT: Final = 20
 EVIDENCE_BYTES: Final = 16 * 1024
 
@@ -100,7 +113,9 @@ class CallbackStore(Protocol):
         """Find or make the callback of each wish, in their order.
 
         An activity has one callback over all its attempts; a new one is made only when the question
-        of the latest one is settled (`ringback.domain.callback.asks_anew`).
+        of the latest one is settled (`ringback.domain.callback.asks_anew`). An open one that a
+        new one replaces expires. What a later attempt asks with (its number, start, token, time-out
+        and, after a reset, its run) replaces what the one before had.
         """
         ...
 
@@ -119,22 +134,16 @@ class CallbackStore(Protocol):
         """
         ...
 
-    async def hand_over(
-        self, callback_id: CallbackId, *, worker: str, attempt: int, lease: timedelta
-    ) -> bool:
-        """Give the accepted outcome to an attempt that is about to return or raise it.
-
-        For the length of `lease` nobody delivers it. Returns whether it was given; it is not while
-        somebody delivers it.
-        """
-        ...
-
     async def expire(self, reasons: Mapping[CallbackId, str]) -> None:
         """Close callbacks that were never answered and no longer can be; others are left alone."""
         ...
 
     async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
         """Return those of the callbacks that exist."""
+        ...
+
+    async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the texts of result schemas, by `Callback.schema_id`."""
         ...
 
 
@@ -164,6 +173,69 @@ class DeliveryQueue(Protocol):
         """Return how long until an outcome is due; `None` if none is waiting."""
         ...
 
+    async def hand_over(
+        self, callback_id: CallbackId, *, worker: str, attempt: int, lease: timedelta
+    ) -> bool:
+        """Give the accepted outcome to an attempt that is about to return or raise it.
+
+        For the length of `lease` nobody delivers it. Returns whether it was given; it is not while
+        somebody delivers it, and not while it is parked.
+        """
+        ...
+
+    async def redeliver(self, callback_id: CallbackId) -> bool:
+        """Make a parked outcome due, as if it had just been accepted; tell whether it was parked."""
+        ...
+
+
+class Deadlines(Protocol):
+    """What keeping deadlines needs."""
+
+    async def observe(self, timeouts: Mapping[CallbackId, datetime | None]) -> None:
+        """Keep when Temporal times the activities of open callbacks out, as it says now."""
+        ...
+
+    async def extend(self, callback_id: CallbackId, within: timedelta) -> Extension:
+        """Let the outside answer `within` from now on, if the callback is open and has a deadline.
+
+        Only the activity's own deadline is moved; Temporal's time-outs stay as they are.
+        """
+        ...
+
+    async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
+        """Return open callbacks whose default answer is due, the longest overdue first."""
+        ...
+
+    async def take_defaults(
+        self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
+    ) -> Sequence[CallbackId]:
+        """Accept the default answers of those callbacks that are open and due; return which.
+
+        Each is the callback's outcome then, exactly as if it had been given, and no other is taken.
+        """
+        ...
+
+    async def next_default(self) -> timedelta | None:
+        """Return how long until a default answer is due; `None` if none will be."""
+        ...
+
+
+class News(Protocol):
+    """What other processes did in the store, told as it happens."""
+
+    async def follow(
+        self,
+        *,
+        on_accepted: Callable[[], None],
+        on_settled: Callable[[Sequence[CallbackId]], None],
+    ) -> None:
+        """Call back for each commit of an answer or a verdict, until canceled.
+
+        Best effort: news may be lost while the database is away, so a poll stays, a slow one. A
+        store that cannot tell returns at once.
+        """
+        ...
+
 
 class CallbackIndex(Protocol):
     """What people who look need."""
@@ -172,6 +244,10 @@ class CallbackIndex(Protocol):
         self, *, states: frozenset[State], after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
         """Return up to `limit` callbacks in any of `states`, by ascending id, behind `after`."""
+        ...
+
+    async def overdue(self, *, limit: int) -> Sequence[Callback]:
+        """Return open callbacks whose deadline has passed, the longest overdue first."""
         ...
 
     async def events(self, callback_id: CallbackId) -> Sequence[Event]:
