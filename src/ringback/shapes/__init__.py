@@ -1,0 +1,1 @@
+"""What an activity returns, as a JSON Schema: made from its type, and checked."""
