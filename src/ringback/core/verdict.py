@@ -2,9 +2,9 @@
 
 from typing import Final, assert_never
 
-from ringback.domain.callback import Accepted, Callback, State
+from ringback.domain.callback import Accepted, Attempts, Callback, State
 from ringback.domain.ids import OutcomeId
-from ringback.domain.outcome import KINDS, Failed
+from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown, Whereabouts
 from ringback.ports.store import Settlement
 
@@ -20,9 +20,36 @@ def identity_of(outcome_id: OutcomeId) -> str:
     return f"ringback/{outcome_id}"
 
 
+def fits_the_token(callback: Callback, accepted: Accepted) -> bool:
+    """Tell whether the outcome may go to the attempt that asked last, by its token, unseen.
+
+    The token reaches that attempt or nothing, so that a try that is made again does no harm. A
+    look comes first where one attempt must not stand in for another: an operator's reset makes
+    the token of an earlier attempt good again; and a failure may have ended an earlier one.
+    """
+    if callback.task_token is None or callback.attempts is Attempts.CURRENT:
+        return False
+    is_retried = isinstance(accepted.outcome, Failed) and not accepted.outcome.non_retryable
+    return not is_retried or accepted.unproven_attempt in {None, callback.attempt}
+
+
 def may_be_delivered(callback: Callback, accepted: Accepted, found: Whereabouts) -> bool:
-    """Tell whether the activity, as it was found, still waits for this answer."""
-    return isinstance(found, Pending) and not has_ended_an_attempt(callback, accepted, found)
+    """Tell whether what was found still waits for this answer, and takes it now.
+
+    A result ends the activity between two attempts too. A failure ends an attempt: only the one
+    that asked, never one that has not asked yet and will find the answer when it does.
+    """
+    if not isinstance(found, Pending) or judge(callback, accepted, found) is not None:
+        return False
+    match accepted.outcome:
+        case Completed():
+            return True
+        case Failed():
+            return _is_the_attempt_that_asked(callback, found)
+        case Canceled():
+            return found.is_started
+        case _:
+            assert_never(accepted.outcome)
 
 
 def judge(callback: Callback, accepted: Accepted, found: Whereabouts) -> Settlement | None:
@@ -34,21 +61,10 @@ def judge(callback: Callback, accepted: Accepted, found: Whereabouts) -> Settlem
             return Settlement(callback.id, State.PARKED, {"reason": why})
         case Unknown():
             return None
-        case Pending() if has_ended_an_attempt(callback, accepted, found):
-            return Settlement(callback.id, State.APPLIED, {"ended attempt": found.attempt - 1})
         case Pending():
-            return None
+            return _judge_pending(callback, accepted, found)
         case _:
             assert_never(found)
-
-
-def has_ended_an_attempt(callback: Callback, accepted: Accepted, found: Pending) -> bool:
-    """Tell whether the attempt that asked has ended with this failure, and another follows it.
-
-    Temporal keeps no event for it, only the latest failure beside the pending activity.
-    """
-    asked_in = accepted.handed_attempt or callback.attempt
-    return found.attempt > asked_in and is_failure_of(accepted, found.last_failure)
 
 
 def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
@@ -66,6 +82,45 @@ def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
     return (
         accepted.handed_attempt is not None and last_failure.kind == "application" and has_its_text
     )
+
+
+def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
+    if _has_ended_an_attempt(accepted, found):
+        return Settlement(callback.id, State.APPLIED, {"ended attempt": found.attempt - 1})
+    if _may_have_ended_an_attempt(accepted, found):
+        reason = (
+            f"whether it ended attempt {accepted.unproven_attempt} cannot be proven any more: "
+            f"Temporal keeps the latest failure only, and attempt {found.attempt} is under way"
+        )
+        return Settlement(callback.id, State.PARKED, {"reason": reason})
+    if callback.attempts is Attempts.CURRENT and not _is_the_attempt_that_asked(callback, found):
+        proof: dict[str, object] = {"closed": f"attempt {callback.attempt} ended"}
+        return Settlement(callback.id, State.SUPERSEDED, proof)
+    return None
+
+
+def _has_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
+    """Tell whether an attempt has ended with this failure, and another follows it.
+
+    Temporal keeps no event for it, only the latest failure beside the pending activity.
+    """
+    is_a_later_attempt = found.attempt > (accepted.handed_attempt or 0)
+    return is_a_later_attempt and is_failure_of(accepted, found.last_failure)
+
+
+def _may_have_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
+    # The failure of the attempt before the present one is shown; of those before it, none is.
+    outcome, attempt = accepted.outcome, accepted.unproven_attempt
+    if not isinstance(outcome, Failed) or outcome.non_retryable or attempt is None:
+        return False
+    return found.attempt > attempt + 1
+
+
+def _is_the_attempt_that_asked(callback: Callback, found: Pending) -> bool:
+    # Not by its number alone: an operator's reset sets that back.
+    if callback.task_token is None:
+        return found.is_started and found.attempt == callback.attempt
+    return found.is_started and found.started_at == callback.attempt_started_at
 
 
 def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement:

@@ -134,7 +134,8 @@ class Accepted:
         handed_to: The worker that an attempt took the answer with, if one did (its identity).
         handed_attempt: That attempt.
         tries: How many deliveries were begun.
-        tried_attempt: The attempt that had asked last when the latest of them was begun.
+        unproven_attempt: The attempt that a delivery was begun to, as long as nothing shows whether
+            it ended with the outcome.
         trouble: Why the latest delivery did not end, if one did not.
         verdict_at: When its end was known.
         proof: What shows that end, by name.
@@ -147,7 +148,7 @@ class Accepted:
     handed_to: str | None = None
     handed_attempt: int | None = None
     tries: int = 0
-    tried_attempt: int | None = None
+    unproven_attempt: int | None = None
     trouble: str | None = None
     verdict_at: datetime | None = None
     proof: dict[str, object] | None = None

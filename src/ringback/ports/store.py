@@ -82,11 +82,13 @@ class Postponement:
         callback_id: The callback.
         wait: How long nobody tries.
         reason: Why it did not end.
+        is_untaken: Temporal has shown that no delivery so far had an effect.
     """
 
     callback_id: CallbackId
     wait: timedelta
     reason: str
+    is_untaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,9 @@ class DeliveryQueue(Protocol):
     async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
         """Take callbacks whose outcome is due, oldest first.
 
-        Nobody else gets them while the lease lasts; each claim counts as a try.
+        Nobody else gets them while the lease lasts; each claim counts as a try, and what it may
+        have done to the attempt that asked last is unproven (`Accepted.unproven_attempt`) until it
+        is settled or postponed as untaken.
         """
         ...
 
@@ -178,8 +182,8 @@ class DeliveryQueue(Protocol):
     ) -> bool:
         """Give the accepted outcome to an attempt that is about to return or raise it.
 
-        For the length of `lease` nobody delivers it. Returns whether it was given; it is not while
-        somebody delivers it, and not while it is parked.
+        For the length of `lease` nobody delivers it; whether `attempt` ends with it is unproven.
+        Returns whether it was given; it is not while somebody delivers it, or it is parked.
         """
         ...
 
