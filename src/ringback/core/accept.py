@@ -5,18 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ringback.core.checks import Checks
 from ringback.core.group_commit import GroupCommit
+from ringback.core.service import running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
     ExpiredCallbackError,
-    NoCancelRequestedError,
-    TemporalUnreachableError,
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import KINDS, Canceled, Outcome, is_same_answer
-from ringback.ports.activities import Activities
+from ringback.domain.outcome import KINDS, Outcome, is_same_answer
 from ringback.ports.store import Acceptance, Answer, CallbackStore, Won
 
 logger = logging.getLogger(__name__)
@@ -45,21 +44,26 @@ class Accepting:
     def __init__(
         self,
         store: CallbackStore,
-        activities: Activities,
+        checks: Checks,
         *,
         new_outcome_id: Callable[[], OutcomeId],
         on_accepted: Callable[[], None],
     ) -> None:
-        """Keep answers in `store`; call `on_accepted` right after each commit of a first one."""
+        """Keep answers that pass `checks` in `store`.
+
+        `on_accepted` is called right after each commit of a first one.
+        """
         self._store = store
-        self._activities = activities
+        self._checks = checks
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
+        self._finds: GroupCommit[CallbackId, Callback | None] = GroupCommit(self._find)
         self._commits: GroupCommit[Answer, Acceptance] = GroupCommit(self._commit)
 
     async def run(self) -> None:
         """Commit answers until canceled."""
-        await self._commits.run()
+        async with running(self._finds):
+            await self._commits.run()
 
     async def accept(self, callback_id: CallbackId, outcome: Outcome) -> Receipt:
         """Keep `outcome` if it is the first for its callback.
@@ -71,12 +75,16 @@ class Accepting:
             UnknownCallbackError: There is no such callback.
             AnsweredDifferentlyError: Another outcome was first; this one is kept as evidence.
             ExpiredCallbackError: Nobody waits for this answer any more.
+            MalformedAnswerError: It is too large, or no result of this activity.
             NoCancelRequestedError: `outcome` reports a cancellation that nobody asked for.
             RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
             StoreUnavailableError: It could not be kept; try again.
         """
-        if isinstance(outcome, Canceled):
-            await self._check_cancel_requested(callback_id)
+        callback = await self._finds.submit(callback_id)
+        if callback is None:
+            raise UnknownCallbackError
+        if callback.state is State.OPEN:
+            await self._checks.check(callback, outcome)
         answer = Answer(callback_id, self._new_outcome_id(), outcome)
         acceptance = await self._commits.submit(answer)
         if isinstance(acceptance, Won):
@@ -84,6 +92,10 @@ class Accepting:
             logger.info("answer accepted", extra={"callback_id": callback_id, "kind": kind})
             return Receipt(callback_id, State.ACCEPTED, acceptance.accepted_at, is_duplicate=False)
         return await self._explain(answer, acceptance.callback)
+
+    async def _find(self, callback_ids: Sequence[CallbackId]) -> Sequence[Callback | None]:
+        found = await self._store.find(callback_ids)
+        return [found.get(callback_id) for callback_id in callback_ids]
 
     async def _commit(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
         acceptances = await self._store.accept(answers)
@@ -95,29 +107,20 @@ class Accepting:
         if callback is None:
             raise UnknownCallbackError
         accepted = callback.accepted
-        if accepted is None:
+        if accepted is None or accepted.is_default:
             raise to_expired(callback)
         if not is_same_answer(accepted.outcome, answer.outcome):
             await self._store.keep_evidence([answer])
             raise AnsweredDifferentlyError(callback.id, accepted.accepted_at)
         return Receipt(callback.id, callback.state, accepted.accepted_at, is_duplicate=True)
 
-    async def _check_cancel_requested(self, callback_id: CallbackId) -> None:
-        callback = (await self._store.find([callback_id])).get(callback_id)
-        if callback is None or callback.state is not State.OPEN:
-            return
-        try:
-            (pending,) = await self._activities.look([callback.ref])
-        except TemporalUnreachableError:
-            # The report is kept; Temporal judges it when it is back.
-            return
-        if pending is not None and not pending.cancel_requested:
-            msg = "nobody asked this activity to cancel"
-            raise NoCancelRequestedError(msg)
-
 
 def to_expired(callback: Callback) -> ExpiredCallbackError:
     """Return the error that says why `callback` takes no answer."""
+    accepted = callback.accepted
+    if accepted is not None:
+        reason = "its deadline passed" if accepted.is_default else "it has been answered"
+        return ExpiredCallbackError(callback.id, reason, accepted.accepted_at)
     assert callback.expired_at is not None, "a callback that refuses every answer has expired"
     assert callback.expired_because is not None, "an expired callback says why"
     return ExpiredCallbackError(callback.id, callback.expired_because, callback.expired_at)

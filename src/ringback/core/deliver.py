@@ -4,12 +4,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.locate import locate
 from ringback.core.probe import Probe
 from ringback.core.service import Crew, Trouble, caught, running, task_group, woken
-from ringback.core.verdict import identity_of, judge, may_be_delivered
+from ringback.core.throttle import Throttle
+from ringback.core.verdict import (
+    fits_the_token,
+    identity_of,
+    is_at_its_token,
+    judge,
+    may_be_delivered,
+)
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import backoff
 from ringback.domain.callback import Accepted, Callback, State
@@ -17,17 +25,19 @@ from ringback.domain.errors import (
     ActivityGoneError,
     FinalError,
     RetryableError,
+    RingbackError,
+    TemporalBusyError,
     TemporalUnreachableError,
 )
-from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Activities
+from ringback.domain.outcome import Outcome
+from ringback.ports.activities import Activities, Pending, Whereabouts
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement
 
 logger = logging.getLogger(__name__)
 
 SLOTS: Final = 64
-"""How many deliveries run at a time."""
+"""How many deliveries run at a time, at most."""
 
 LEASE: Final = timedelta(seconds=15)
 """For how long a claimed outcome is left alone: longer than its requests to Temporal should take.
@@ -37,6 +47,17 @@ Should they take longer, two may deliver it: in one name, so that it counts once
 
 LONGEST_REST: Final = timedelta(seconds=1)
 """How late an outcome is seen that another process accepted."""
+
+
+TRIES_OF_A_MISTAKE: Final = 10
+"""How often a delivery may fail for a reason of the program's before a person must look."""
+
+BUDGET: Final = timedelta(days=7)
+"""For how long a delivery is tried that Temporal never answers, before a person must look."""
+
+
+class _Send(Protocol):
+    async def __call__(self, callback: Callback, outcome: Outcome, *, identity: str) -> None: ...
 
 
 class Deliverer:
@@ -66,6 +87,7 @@ class Deliverer:
         self._woken = asyncio.Event()
         self._trouble = Trouble(logger, "claim")
         self._probe = Probe(jitter)
+        self._throttle = Throttle(SLOTS)
         self._settling = GroupCommit(acknowledged(self._settle_many))
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
@@ -88,7 +110,8 @@ class Deliverer:
                 await woken(self._woken, self._clock, at_most=await self._rest(crew))
 
     async def _has_started_some(self, crew: Crew) -> bool:
-        limit = self._probe.limit(crew.free, self._clock.now())
+        busy = SLOTS - crew.free
+        limit = self._probe.limit(max(0, self._throttle.allowed - busy), self._clock.now())
         if limit == 0:
             return False
         due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
@@ -114,40 +137,84 @@ class Deliverer:
     async def _deliver(self, callback: Callback) -> None:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
+        began = self._throttle.begin()
         ended = await caught(self._bring(callback, accepted))
-        is_away = isinstance(ended, TemporalUnreachableError)
-        self._probe.note(is_away=is_away, now=self._clock.now())
-        match ended:
-            case Settlement():
-                await self._settling.submit(ended)
-            case FinalError():
-                parked = Settlement(callback.id, State.PARKED, {"reason": str(ended)})
-                await self._settling.submit(parked)
-            case _:
-                await self._postpone(callback.id, accepted.tries, _trouble(ended))
+        self._learn(began, ended)
+        if isinstance(ended, Settlement):
+            await self._settling.submit(ended)
+        elif self._is_beyond_trying(accepted, ended):
+            proof: dict[str, object] = {"reason": _reason(ended)}
+            parked = Settlement(callback.id, accepted.tries, State.PARKED, proof)
+            await self._settling.submit(parked)
+        else:
+            await self._postpone(callback, accepted, ended)
 
-    async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | None:
-        claimed_at = self._clock.now()
-        # A delivery by id reaches whatever has the id by now: another attempt or, where the
-        # workflow chose the id, another activity.
-        found = await self._activities.locate(callback.ref)
+    def _learn(self, began: int, ended: object) -> None:
+        is_busy = isinstance(ended, TemporalBusyError)
+        is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
+        self._probe.note(is_away=is_away, now=self._clock.now())
+        if not is_away:
+            self._throttle.end(began, is_busy=is_busy)
+
+    def _is_beyond_trying(self, accepted: Accepted, ended: Exception | Pending | None) -> bool:
+        match ended:
+            case FinalError():
+                return True
+            case RetryableError():
+                return self._clock.now() - accepted.accepted_at >= BUDGET
+            case Exception():
+                return accepted.tries >= TRIES_OF_A_MISTAKE
+            case _:
+                return False
+
+    async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | Pending | None:
+        """Deliver, and return the verdict.
+
+        Without one, return how the activity waits, or `None` if Temporal does not know it.
+        """
+        if fits_the_token(callback, accepted):
+            try:
+                return await self._end(self._activities.deliver_to_attempt, callback, accepted)
+            except ActivityGoneError:
+                # The attempt has ended, by this outcome or another way, or an operator reset it.
+                return await self._bring_after_a_look(callback, accepted)
+        return await self._bring_after_a_look(callback, accepted)
+
+    async def _bring_after_a_look(
+        self, callback: Callback, accepted: Accepted
+    ) -> Settlement | Pending | None:
+        looked_at = self._clock.now()
+        there, found = await locate(self._activities, callback)
         if not may_be_delivered(callback, accepted, found):
-            return judge(callback, accepted, found)
-        if self._clock.now() - claimed_at >= LEASE:
+            return judge(callback, accepted, found) or _waiting(found)
+        if self._clock.now() - looked_at >= LEASE:
             msg = "this process stood still, and another one may have taken over"
             raise TemporalUnreachableError(msg)
-        identity = identity_of(accepted.id)
+        # By ids it reaches whatever has them by now: another attempt or, where the workflow chose
+        # the activity's id, another activity. The token is good for nothing else.
+        by_token = is_at_its_token(callback, found)
+        send = self._activities.deliver_to_attempt if by_token else self._activities.deliver
         try:
-            await self._activities.deliver(callback.ref, accepted.outcome, identity=identity)
+            return await self._end(send, there, accepted)
         except ActivityGoneError:
-            return judge(callback, accepted, await self._activities.locate(callback.ref))
-        return Settlement(callback.id, State.APPLIED, {"by": identity})
+            _, found = await locate(self._activities, callback)
+            return judge(callback, accepted, found) or _waiting(found)
 
-    async def _postpone(self, callback_id: CallbackId, tries: int, reason: str) -> None:
-        wait = backoff(tries, jitter=self._jitter())
-        facts = {"callback_id": callback_id, "tries": tries, "reason": reason}
+    async def _end(self, send: _Send, callback: Callback, accepted: Accepted) -> Settlement:
+        identity = identity_of(accepted.id)
+        await send(callback, accepted.outcome, identity=identity)
+        return Settlement(callback.id, accepted.tries, State.APPLIED, {"by": identity})
+
+    async def _postpone(
+        self, callback: Callback, accepted: Accepted, ended: Exception | Pending | None
+    ) -> None:
+        wait, reason = backoff(accepted.tries, jitter=self._jitter()), _reason(ended)
+        facts = {"callback_id": callback.id, "tries": accepted.tries, "reason": reason}
         logger.warning("delivery postponed", extra=facts)
-        await self._postponing.submit(Postponement(callback_id, wait, reason))
+        is_untaken = isinstance(ended, Pending)
+        await self._postponing.submit(
+            Postponement(callback.id, accepted.tries, wait, reason, is_untaken)
+        )
 
     async def _settle_many(self, settlements: Sequence[Settlement]) -> None:
         await self._queue.settle(settlements)
@@ -160,10 +227,18 @@ class Deliverer:
         self._verdicts.announce([settlement.callback_id for settlement in settlements])
 
 
-def _trouble(ended: Exception | None) -> str:
-    if ended is None:
-        return "between two attempts, or unknown to this Temporal"
-    if isinstance(ended, RetryableError):
-        return str(ended)
-    # What it says is not ours, and may tell what somebody answered.
-    return f"a mistake of the program's: {type(ended).__name__}"
+def _waiting(found: Whereabouts) -> Pending | None:
+    return found if isinstance(found, Pending) else None
+
+
+def _reason(ended: Exception | Pending | None) -> str:
+    match ended:
+        case None:
+            return "this Temporal does not know the activity"
+        case Pending():
+            return "the next attempt will take it"
+        case RingbackError():
+            return str(ended)
+        case _:
+            # What it says is not ours, and may tell what somebody answered.
+            return f"a mistake of the program's: {type(ended).__name__}"

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ringback.core.accept import to_expired
-from ringback.core.sweep import reason_of
+from ringback.core.locate import locate
+from ringback.core.observe import reason_of
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
-    ExpiredCallbackError,
     TemporalUnreachableError,
     UnknownCallbackError,
 )
@@ -48,6 +48,7 @@ class Heartbeating:
         Raises:
             UnknownCallbackError: There is no such callback.
             ExpiredCallbackError: It was answered, or the activity has ended.
+            AnswerTooLargeError: The details are larger than Temporal takes.
             RefusedByTemporalError: Temporal did not take the details.
             TemporalUnreachableError: Temporal did not answer, or the activity is between two
                 attempts and takes none now; send the next one as usual.
@@ -58,7 +59,7 @@ class Heartbeating:
         _check_open(callback)
         await self._check_waits(callback)
         try:
-            pulse = await self._activities.heartbeat(callback.ref, details)
+            pulse = await self._activities.heartbeat(callback, details)
         except ActivityGoneError as exc:
             raise await self._explain(callback) from exc
         return Sign(pulse, callback.deadline_at)
@@ -70,22 +71,15 @@ class Heartbeating:
             raise await self._explain(callback)
 
     async def _explain(self, callback: Callback) -> Exception:
-        reason = reason_of(await self._activities.locate(callback.ref))
+        _, found = await locate(self._activities, callback)
+        reason = reason_of(found)
         if reason is None:
             msg = "the activity is between two attempts"
             return TemporalUnreachableError(msg, retry_after=timedelta(seconds=1))
         await self._store.expire({callback.id: reason})
-        found = (await self._store.find([callback.id]))[callback.id]
-        return _as_expired(found)
+        return to_expired((await self._store.find([callback.id]))[callback.id])
 
 
 def _check_open(callback: Callback) -> None:
     if callback.state is not State.OPEN:
-        raise _as_expired(callback)
-
-
-def _as_expired(callback: Callback) -> ExpiredCallbackError:
-    accepted = callback.accepted
-    if accepted is None:
-        return to_expired(callback)
-    return ExpiredCallbackError(callback.id, "it has been answered", accepted.accepted_at)
+        raise to_expired(callback)

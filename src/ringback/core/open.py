@@ -1,17 +1,17 @@
 """Open: find or make the callback of an activity, and take the answer that is already there."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.service import running
-from ringback.core.verdict import is_failure_of
+from ringback.core.verdict import judge
 from ringback.domain.callback import Callback, State, Wish
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.ports.activities import Activities
-from ringback.ports.store import CallbackStore, DeliveryQueue, Settlement
+from ringback.ports.store import CallbackStore, DeliveryQueue
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Opening:
             TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
         """
         callback = await self._commits.submit(wish)
-        if await self._ended_the_attempt_before(callback, wish.attempt):
+        if await self._is_settled_now(callback):
             callback = await self._commits.submit(wish)
         logger.info("callback opened", extra={"callback_id": callback.id})
         return callback
@@ -57,7 +57,9 @@ class Opening:
         """Commit that the outside party was asked: no later attempt asks again."""
         await self._submits.submit(callback_id)
 
-    async def take_answer(self, callback: Callback, attempt: int) -> Completed | Failed | None:
+    async def take_answer(
+        self, callback: Callback, attempt_started_at: datetime
+    ) -> Completed | Failed | None:
         """Return the outcome that this attempt must end with; `None` to go asynchronous.
 
         Until the hand-over's time is up nobody else delivers it. A cancellation is not handed
@@ -66,26 +68,32 @@ class Opening:
         accepted = callback.accepted
         if accepted is None or isinstance(accepted.outcome, Canceled):
             return None
+        if callback.state is State.PARKED:
+            return None
         if callback.state in {State.APPLIED, State.SUPERSEDED}:
             return accepted.outcome
-        was_given = await self._store.hand_over(
-            callback.id, worker=self._worker, attempt=attempt, lease=HAND_OVER
+        was_given = await self._queue.hand_over(
+            callback.id,
+            worker=self._worker,
+            attempt_started_at=attempt_started_at,
+            lease=HAND_OVER,
         )
         return accepted.outcome if was_given else None
 
-    async def _ended_the_attempt_before(self, callback: Callback, attempt: int) -> bool:
+    async def _is_settled_now(self, callback: Callback) -> bool:
         """Settle a failure that ended the attempt before this one, if Temporal shows that it did.
 
-        Then the question is answered, and Temporal's retry asks a new one.
+        Then the question is answered, and Temporal's retry asks a new one. It is not put off to
+        the deliverer: once this attempt has failed too, Temporal shows only that failure.
         """
         accepted = callback.accepted
-        if accepted is None or callback.state is not State.ACCEPTED or attempt == 1:
+        if accepted is None or callback.state is not State.ACCEPTED:
             return False
-        if not isinstance(accepted.outcome, Failed):
+        if not isinstance(accepted.outcome, Failed) or accepted.unproven_attempt is None:
             return False
         (pending,) = await self._activities.look([callback.ref])
-        if pending is None or not is_failure_of(accepted, pending.last_failure):
+        verdict = None if pending is None else judge(callback, accepted, pending)
+        if verdict is None:
             return False
-        proof: dict[str, object] = {"ended attempt": attempt - 1}
-        await self._queue.settle([Settlement(callback.id, State.APPLIED, proof)])
+        await self._queue.settle([verdict])
         return True

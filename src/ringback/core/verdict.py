@@ -23,14 +23,17 @@ def identity_of(outcome_id: OutcomeId) -> str:
 def fits_the_token(callback: Callback, accepted: Accepted) -> bool:
     """Tell whether the outcome may go to the attempt that asked last, by its token, unseen.
 
-    The token reaches that attempt or nothing, so that a try that is made again does no harm. A
+    The token reaches that attempt or nothing, so that a result that is sent again does no harm. A
     look comes first where one attempt must not stand in for another: an operator's reset makes
-    the token of an earlier attempt good again; and a failure may have ended an earlier one.
+    the token of an earlier attempt good again, and a failure that was sent before may have ended
+    the attempt.
     """
     if callback.task_token is None or callback.attempts is Attempts.CURRENT:
         return False
-    is_retried = isinstance(accepted.outcome, Failed) and not accepted.outcome.non_retryable
-    return not is_retried or accepted.unproven_attempt in {None, callback.attempt}
+    if not _is_retried(accepted):
+        return True
+    is_first_try = accepted.tries <= 1 and accepted.handed_attempt is None
+    return is_first_try and accepted.unproven_started_at in {None, callback.attempt_started_at}
 
 
 def may_be_delivered(callback: Callback, accepted: Accepted, found: Whereabouts) -> bool:
@@ -52,13 +55,23 @@ def may_be_delivered(callback: Callback, accepted: Accepted, found: Whereabouts)
             assert_never(accepted.outcome)
 
 
+def is_at_its_token(callback: Callback, found: Whereabouts) -> bool:
+    """Tell whether the attempt that was found is the one that the callback's token names."""
+    return (
+        isinstance(found, Pending)
+        and callback.task_token is not None
+        and found.attempt == callback.attempt
+        and _is_the_attempt_that_asked(callback, found)
+    )
+
+
 def judge(callback: Callback, accepted: Accepted, found: Whereabouts) -> Settlement | None:
     """Return the verdict that `found` proves; `None` if it proves none yet."""
     match found:
         case Ended():
             return _judge_end(callback, accepted, found)
         case Unknown(why) if accepted.tries >= TRIES_WITHOUT_A_TRACE:
-            return Settlement(callback.id, State.PARKED, {"reason": why})
+            return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": why})
         case Unknown():
             return None
         case Pending():
@@ -86,16 +99,13 @@ def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
 
 def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
     if _has_ended_an_attempt(accepted, found):
-        return Settlement(callback.id, State.APPLIED, {"ended attempt": found.attempt - 1})
+        return Settlement(callback.id, accepted.tries, State.APPLIED, {"ended attempt": found.attempt - 1})
     if _may_have_ended_an_attempt(accepted, found):
-        reason = (
-            f"whether it ended attempt {accepted.unproven_attempt} cannot be proven any more: "
-            f"Temporal keeps the latest failure only, and attempt {found.attempt} is under way"
-        )
-        return Settlement(callback.id, State.PARKED, {"reason": reason})
+        reason = _unprovable(accepted)
+        return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": reason})
     if callback.attempts is Attempts.CURRENT and not _is_the_attempt_that_asked(callback, found):
         proof: dict[str, object] = {"closed": f"attempt {callback.attempt} ended"}
-        return Settlement(callback.id, State.SUPERSEDED, proof)
+        return Settlement(callback.id, accepted.tries, State.SUPERSEDED, proof)
     return None
 
 
@@ -109,11 +119,17 @@ def _has_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
 
 
 def _may_have_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
-    # The failure of the attempt before the present one is shown; of those before it, none is.
-    outcome, attempt = accepted.outcome, accepted.unproven_attempt
-    if not isinstance(outcome, Failed) or outcome.non_retryable or attempt is None:
+    attempt = accepted.unproven_attempt
+    if attempt is None or not _is_retried(accepted):
         return False
-    return found.attempt > attempt + 1
+    still_runs = found.is_started and found.started_at == accepted.unproven_started_at
+    # Temporal shows the failure of the attempt before the present one, until a reset clears it.
+    is_shown = found.attempt == attempt + 1 and found.last_failure is not None
+    return not still_runs and not is_shown
+
+
+def _is_retried(accepted: Accepted) -> bool:
+    return isinstance(accepted.outcome, Failed) and not accepted.outcome.non_retryable
 
 
 def _is_the_attempt_that_asked(callback: Callback, found: Pending) -> bool:
@@ -130,7 +146,33 @@ def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement
         "at": end.at.isoformat(),
         "event": end.event_id,
     }
-    is_ours = end.identity == identity_of(accepted.id)
-    is_handed = end.identity == accepted.handed_to and end.how == KINDS[type(accepted.outcome)]
-    verdict = State.APPLIED if is_ours or is_handed else State.SUPERSEDED
-    return Settlement(callback.id, verdict, proof)
+    verdict = _verdict_of_end(accepted, end)
+    if verdict is State.PARKED:
+        proof["reason"] = _unprovable(accepted)
+    return Settlement(callback.id, accepted.tries, verdict, proof)
+
+
+def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
+    if end.identity == identity_of(accepted.id) or _is_handed_end(accepted, end):
+        return State.APPLIED
+    if accepted.unproven_attempt is None or not _is_retried(accepted):
+        return State.SUPERSEDED
+    if end.attempt == accepted.unproven_attempt:
+        return State.SUPERSEDED
+    if end.attempt == accepted.unproven_attempt + 1:
+        is_ours = is_failure_of(accepted, end.last_failure)
+        return State.APPLIED if is_ours else State.SUPERSEDED
+    return State.PARKED
+
+
+def _is_handed_end(accepted: Accepted, end: Ended) -> bool:
+    is_its_worker = accepted.handed_to is not None and end.identity == accepted.handed_to
+    is_its_attempt = end.attempt in {None, accepted.handed_attempt}
+    return is_its_worker and is_its_attempt and end.how == KINDS[type(accepted.outcome)]
+
+
+def _unprovable(accepted: Accepted) -> str:
+    return (
+        f"whether it ended attempt {accepted.unproven_attempt} cannot be proven any more: Temporal "
+        "shows only how the last attempt but one ended"
+    )

@@ -133,9 +133,10 @@ class Accepted:
         is_default: Nobody gave it: it was taken at the deadline.
         handed_to: The worker that an attempt took the answer with, if one did (its identity).
         handed_attempt: That attempt.
-        tries: How many deliveries were begun.
-        unproven_attempt: The attempt that a delivery was begun to, as long as nothing shows whether
-            it ended with the outcome.
+        tries: How many deliveries and hand-overs were begun.
+        unproven_attempt: The attempt that had asked when a delivery was begun, as long as nothing
+            shows whether it ended with the outcome.
+        unproven_started_at: When Temporal started that attempt.
         trouble: Why the latest delivery did not end, if one did not.
         verdict_at: When its end was known.
         proof: What shows that end, by name.
@@ -149,6 +150,7 @@ class Accepted:
     handed_attempt: int | None = None
     tries: int = 0
     unproven_attempt: int | None = None
+    unproven_started_at: datetime | None = None
     trouble: str | None = None
     verdict_at: datetime | None = None
     proof: dict[str, object] | None = None

@@ -48,7 +48,7 @@ class Pending:
     Attributes:
         attempt: The present attempt, or the next one while in back-off.
         is_started: Whether that attempt runs; false while in back-off, or when no worker took it.
-        started_at: When that attempt, or else the one before it, was started; `None` if none was.
+        started_at: When that attempt was started; `None` if it was not.
         cancel_requested: Somebody asked it to cancel.
         paused: An operator paused it.
         timeout_at: When Temporal times the present attempt out, if it does.
@@ -74,14 +74,21 @@ class Ended:
         at: When, as history has it.
         identity: Who closed it, as history has it; empty where history names nobody.
         event_id: The event of history that shows it.
-        moved_to: Where the same activity goes on, when the workflow was reset to where it waited.
+        attempt: The attempt that was the last; `None` where Temporal does not show it.
+        last_failure: Why the attempt before that one ended, if there was one.
     """
 
     how: str
     at: datetime
     identity: str
     event_id: int
-    moved_to: ActivityRef | None = None
+    attempt: int | None = None
+    last_failure: LastFailure | None = None
+
+    @property
+    def is_the_workflow_s(self) -> bool:
+        """Whether it was the workflow that closed, over an activity that still waited."""
+        return self.how.startswith("workflow ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +165,12 @@ class Activities(Protocol):
 
     async def locate(self, ref: ActivityRef) -> Whereabouts:
         """Tell how the activity waits or, from history, how it ended."""
+        ...
+
+    async def find_after_reset(self, ref: ActivityRef) -> ActivityRef | None:
+        """Return the same activity in the workflow's latest run, if a reset has brought it there.
+
+        A reset that keeps the event which scheduled the activity makes a run that has it too, at
+        the same instant (observed on server 1.32).
+        """
         ...

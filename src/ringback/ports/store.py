@@ -65,11 +65,13 @@ class Settlement:
 
     Attributes:
         callback_id: The callback.
+        tries: `Accepted.tries` as it was judged: once another try has begun, it counts no more.
         verdict: One of `ringback.domain.callback.VERDICTS`.
         proof: What shows it, by name, as plain JSON.
     """
 
     callback_id: CallbackId
+    tries: int
     verdict: State
     proof: dict[str, object]
 
@@ -80,12 +82,14 @@ class Postponement:
 
     Attributes:
         callback_id: The callback.
+        tries: `Accepted.tries` of the try that did not end: once another has begun, this is void.
         wait: How long nobody tries.
         reason: Why it did not end.
         is_untaken: Temporal has shown that no delivery so far had an effect.
     """
 
     callback_id: CallbackId
+    tries: int
     wait: timedelta
     reason: str
     is_untaken: bool = False
@@ -156,8 +160,9 @@ class DeliveryQueue(Protocol):
         """Take callbacks whose outcome is due, oldest first.
 
         Nobody else gets them while the lease lasts; each claim counts as a try, and what it may
-        have done to the attempt that asked last is unproven (`Accepted.unproven_attempt`) until it
-        is settled or postponed as untaken.
+        have done to the attempt that asked last is unproven (`Accepted.unproven_attempt` and
+        `unproven_started_at`, which keep the first such attempt) until it is settled or postponed
+        as untaken.
         """
         ...
 
@@ -170,7 +175,11 @@ class DeliveryQueue(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Keep verdicts with their proof. The first verdict of an outcome counts."""
+        """Keep verdicts with their proof.
+
+        The first verdict of an outcome counts, and none that was found in an earlier try than the
+        latest: who stood still meanwhile knows too little.
+        """
         ...
 
     async def next_due(self) -> timedelta | None:
@@ -178,12 +187,18 @@ class DeliveryQueue(Protocol):
         ...
 
     async def hand_over(
-        self, callback_id: CallbackId, *, worker: str, attempt: int, lease: timedelta
+        self,
+        callback_id: CallbackId,
+        *,
+        worker: str,
+        attempt_started_at: datetime,
+        lease: timedelta,
     ) -> bool:
         """Give the accepted outcome to an attempt that is about to return or raise it.
 
-        For the length of `lease` nobody delivers it; whether `attempt` ends with it is unproven.
-        Returns whether it was given; it is not while somebody delivers it, or it is parked.
+        It counts as a try. For the length of `lease` nobody delivers it; whether the attempt ends
+        with it is unproven. Returns whether it was given: not while somebody delivers it, not while
+        it is parked, and not to any attempt but the one that asked last.
         """
         ...
 
@@ -217,6 +232,10 @@ class Deadlines(Protocol):
 
         Each is the callback's outcome then, exactly as if it had been given, and no other is taken.
         """
+        ...
+
+    async def are_overdue(self, callback_ids: Sequence[CallbackId]) -> frozenset[CallbackId]:
+        """Return those of the callbacks whose deadline has passed, by the store's clock."""
         ...
 
     async def next_default(self) -> timedelta | None:

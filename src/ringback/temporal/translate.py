@@ -9,6 +9,7 @@ from ringback.domain.errors import (
     ActivityGoneError,
     RefusedByTemporalError,
     RingbackError,
+    TemporalBusyError,
     TemporalUnreachableError,
 )
 
@@ -17,6 +18,7 @@ ERRORS: Final[dict[RPCStatusCode, type[RingbackError]]] = {
     RPCStatusCode.INVALID_ARGUMENT: RefusedByTemporalError,
     RPCStatusCode.FAILED_PRECONDITION: RefusedByTemporalError,
     RPCStatusCode.UNIMPLEMENTED: RefusedByTemporalError,
+    RPCStatusCode.RESOURCE_EXHAUSTED: TemporalBusyError,
 }
 """What is not listed here may pass: it is `TemporalUnreachableError`."""
 

@@ -1,0 +1,69 @@
+"""Checks: what must be right about an answer before it is accepted.
+
+Temporal would take what is wrong here and say OK, and then fail the activity, cut the answer, or
+leave a workflow that can never go on.
+"""
+
+from ringback.domain.callback import Callback
+from ringback.domain.errors import (
+    NoCancelRequestedError,
+    TemporalUnreachableError,
+    WrongResultError,
+)
+from ringback.domain.outcome import Canceled, Completed, Outcome
+from ringback.ports.activities import Activities
+from ringback.ports.results import ResultChecker
+from ringback.ports.store import CallbackStore
+
+
+class Checks:
+    """Checks answers to open callbacks."""
+
+    def __init__(
+        self, store: CallbackStore, activities: Activities, results: ResultChecker
+    ) -> None:
+        """Check sizes and cancellations by `activities`, and results by `results`."""
+        self._store = store
+        self._activities = activities
+        self._results = results
+        # A schema never changes, and all callbacks of an activity type have the same.
+        self._schemas: dict[str, str] = {}
+
+    async def check(self, callback: Callback, outcome: Outcome) -> None:
+        """Check that `outcome` is an answer to `callback` that Temporal and the workflow can take.
+
+        Raises:
+            WrongResultError: It is not what the activity returns.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
+            NoCancelRequestedError: It reports a cancellation that nobody asked for.
+            RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
+            StoreUnavailableError: The schema could not be read.
+        """
+        if isinstance(outcome, Completed):
+            await self._check_result(callback, outcome)
+        await self._activities.check(callback, outcome)
+        if isinstance(outcome, Canceled):
+            await self._check_cancel_requested(callback)
+
+    async def _check_result(self, callback: Callback, completed: Completed) -> None:
+        if callback.schema_id is None:
+            return
+        schema = await self._schema(callback.schema_id)
+        problems = self._results.problems(schema, completed.result)
+        if problems:
+            raise WrongResultError(problems)
+
+    async def _schema(self, schema_id: str) -> str:
+        if schema_id not in self._schemas:
+            self._schemas |= await self._store.schemas([schema_id])
+        return self._schemas[schema_id]
+
+    async def _check_cancel_requested(self, callback: Callback) -> None:
+        try:
+            (pending,) = await self._activities.look([callback.ref])
+        except TemporalUnreachableError:
+            # The report is kept; Temporal judges it when it is back.
+            return
+        if pending is not None and not pending.cancel_requested:
+            msg = "nobody asked this activity to cancel"
+            raise NoCancelRequestedError(msg)

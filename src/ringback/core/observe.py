@@ -1,0 +1,88 @@
+"""Observe: what Temporal says of open callbacks now, kept in the store."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from ringback.core.locate import locate
+from ringback.domain.callback import Callback
+from ringback.domain.errors import FinalError
+from ringback.domain.ids import CallbackId
+from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
+from ringback.ports.store import CallbackStore, Deadlines
+
+logger = logging.getLogger(__name__)
+
+
+class Observer:
+    """Closes open callbacks whose activity has ended, and keeps the time-outs of the others true.
+
+    Temporal tells nobody outside when an activity times out, is paused or gets other time-outs, or
+    its workflow closes: it is asked, read only, with one request for all activities of a run.
+    """
+
+    def __init__(
+        self, store: CallbackStore, deadlines: Deadlines, activities: Activities
+    ) -> None:
+        """Ask `activities`, close in `store`, and keep time-outs in `deadlines`."""
+        self._store = store
+        self._deadlines = deadlines
+        self._activities = activities
+
+    async def observe(self, callbacks: Iterable[Callback]) -> None:
+        """Look at each; one that cannot be looked at holds up no other.
+
+        Raises:
+            RetryableError: The store or Temporal could not be reached.
+        """
+        timeouts: dict[CallbackId, datetime | None] = {}
+        reasons: dict[CallbackId, str] = {}
+        for of_one_run in _by_run(callbacks):
+            try:
+                looks = await self._activities.look([callback.ref for callback in of_one_run])
+                for callback, pending in zip(of_one_run, looks, strict=True):
+                    if pending is None:
+                        reasons |= await self._why_ended(callback)
+                    elif pending.timeout_at != callback.timeout_at:
+                        timeouts[callback.id] = pending.timeout_at
+            except FinalError as exc:
+                facts = {"callback_id": of_one_run[0].id, "reason": str(exc)}
+                logger.warning("cannot look", extra=facts)
+        await self._keep(reasons, timeouts)
+
+    async def _keep(
+        self, reasons: dict[CallbackId, str], timeouts: dict[CallbackId, datetime | None]
+    ) -> None:
+        if reasons:
+            await self._store.expire(reasons)
+        if timeouts:
+            await self._deadlines.observe(timeouts)
+
+    async def _why_ended(self, callback: Callback) -> dict[CallbackId, str]:
+        _, found = await locate(self._activities, callback)
+        if isinstance(found, Unknown) and not await self._is_overdue(callback):
+            return {}
+        reason = reason_of(found)
+        return {} if reason is None else {callback.id: reason}
+
+    async def _is_overdue(self, callback: Callback) -> bool:
+        """Tell whether it is time to believe a Temporal that knows nothing of the activity."""
+        return bool(await self._deadlines.are_overdue([callback.id]))
+
+
+def reason_of(found: Whereabouts) -> str | None:
+    """Return in a sentence why an activity takes no answer; `None` if it still does."""
+    match found:
+        case Pending():
+            return None
+        case Ended(how, at):
+            return f"the activity's end came first ({how} at {at.isoformat(timespec='seconds')})"
+        case Unknown(why):
+            return f"Temporal does not know the activity ({why})"
+
+
+def _by_run(callbacks: Iterable[Callback]) -> Iterable[Sequence[Callback]]:
+    runs: dict[tuple[str, str, str], list[Callback]] = {}
+    for callback in callbacks:
+        runs.setdefault(callback.ref.run, []).append(callback)
+    return runs.values()
