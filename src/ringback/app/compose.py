@@ -17,8 +17,12 @@ from ringback.app.system import (
     process_name,
 )
 from ringback.core.accept import Accepting
+from ringback.core.checks import Checks
+from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.deliver import Deliverer
 from ringback.core.heartbeat import Heartbeating
+from ringback.core.listen import Listener
+from ringback.core.observe import Observer
 from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.core.sweep import Sweeper
@@ -28,6 +32,8 @@ from ringback.gateway.app import create_app
 from ringback.gateway.health import Health
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings, load_settings
+from ringback.shapes.checker import SchemaChecker
+from ringback.shapes.schema import schema_of
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.connect import is_reachable
 from ringback.worker.runtime import WorkerRuntime
@@ -54,6 +60,7 @@ async def worker_runtime(
                 keyring=load_keyring(settings),
                 public_url=settings.base_url,
                 new_callback_id=callback_ids(clock),
+                schema_of=schema_of,
                 loop=asyncio.get_running_loop(),
             )
 
@@ -74,7 +81,10 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
             store, activities, verdicts, clock=clock, jitter=jitter, owner=process_name()
         )
         accepting = Accepting(
-            store, activities, new_outcome_id=outcome_ids(clock), on_accepted=deliverer.wake
+            store,
+            Checks(store, activities, SchemaChecker()),
+            new_outcome_id=outcome_ids(clock),
+            on_accepted=deliverer.wake,
         )
         gateway = Gateway(
             keyring=load_keyring(settings),
@@ -88,5 +98,17 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
             body_limit=settings.body_limit,
         )
         health = Health(store, lambda: is_reachable(client))
-        async with running(deliverer, Sweeper(store, store, activities, clock=clock), accepting):
+        observer = Observer(store, store, activities)
+        deadlines = DeadlineKeeper(
+            store,
+            observer,
+            clock=clock,
+            new_outcome_id=outcome_ids(clock),
+            on_accepted=deliverer.wake,
+        )
+        listener = Listener(
+            store, clock=clock, on_accepted=deliverer.wake, on_settled=verdicts.announce
+        )
+        sweeper = Sweeper(store, observer, clock=clock)
+        async with running(listener, deliverer, sweeper, deadlines, accepting):
             yield create_app(gateway, health)

@@ -27,12 +27,15 @@ def list_callbacks(
     state: Annotated[
         list[State] | None, typer.Option(help="Only these; without it, what has not ended.")
     ] = None,
+    overdue: Annotated[
+        bool, typer.Option("--overdue", help="Only open ones whose deadline has passed.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List callbacks: what waits, for whom, and since when."""
     states = frozenset(state or [State.OPEN, State.ACCEPTED, State.PARKED])
-    found = run(_page(states, limit))
+    found = run(_overdue(limit) if overdue else _page(states, limit))
     if as_json:
         print(json.dumps([to_json(callback) for callback in found]))
         return
@@ -62,6 +65,11 @@ async def _page(states: frozenset[State], limit: int) -> Sequence[Callback]:
         return await store.page(states=states, after=None, limit=limit)
 
 
+async def _overdue(limit: int) -> Sequence[Callback]:
+    async with opened_store(load_settings(), SystemClock()) as store:
+        return await store.overdue(limit=limit)
+
+
 async def _find(callback_id: CallbackId) -> tuple[Callback, Sequence[Event]]:
     async with opened_store(load_settings(), SystemClock()) as store:
         callback = (await store.find([callback_id])).get(callback_id)
@@ -89,6 +97,8 @@ def to_json(callback: Callback) -> dict[str, Any]:
         "opened_at": _iso(callback.opened_at),
         "submitted_at": _iso(callback.submitted_at),
         "deadline_at": _iso(callback.deadline_at),
+        "default_due_at": _iso(callback.default_due_at),
+        "attempts": callback.attempts.value,
         "expired_because": callback.expired_because,
         "outcome": None if callback.accepted is None else _outcome_to_json(callback.accepted),
     }
@@ -100,6 +110,7 @@ def _outcome_to_json(accepted: Accepted) -> dict[str, Any]:
         "kind": KINDS[type(accepted.outcome)],
         **to_fields(accepted.outcome),
         "accepted_at": _iso(accepted.accepted_at),
+        "is_default": accepted.is_default,
         "tries": accepted.tries,
         "trouble": accepted.trouble,
         "verdict_at": _iso(accepted.verdict_at),

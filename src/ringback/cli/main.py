@@ -8,7 +8,7 @@ import typer
 import ringback
 from ringback.app.exits import run_command
 from ringback.app.program import set_up_logging
-from ringback.cli import look, programs, stack
+from ringback.cli import look, operate, programs, stack
 from ringback.demo.client import client
 
 app: Final = typer.Typer(
@@ -27,6 +27,8 @@ app.command("http-service")(programs.http_service)
 app.command()(client)
 app.command("list")(look.list_callbacks)
 app.command()(look.show)
+app.command()(operate.extend)
+app.command()(operate.redeliver)
 
 
 _LOGGING: Final = frozenset({"serve", "worker", "http-service"})

@@ -8,8 +8,8 @@ from typing import Final
 from ringback.core.observe import Observer
 from ringback.core.service import Trouble, caught
 from ringback.domain.callback import Callback
-from ringback.domain.errors import CannotExtendError, TemporalUnreachableError, UnknownCallbackError
-from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.errors import TemporalUnreachableError
+from ringback.domain.ids import OutcomeId
 from ringback.ports.clock import Clock
 from ringback.ports.store import Deadlines
 
@@ -77,35 +77,3 @@ class DeadlineKeeper:
         if until_next is None or isinstance(until_next, Exception):
             return LONGEST_REST
         return min(until_next, LONGEST_REST)
-
-
-class Extending:
-    """Gives the outside more time."""
-
-    def __init__(self, deadlines: Deadlines) -> None:
-        """Move deadlines in `deadlines`."""
-        self._deadlines = deadlines
-
-    async def extend(self, callback_id: CallbackId, within: timedelta) -> Callback:
-        """Let the outside answer `within` from now on; return the callback as it stands then.
-
-        Raises:
-            UnknownCallbackError: There is no such callback.
-            CannotExtendError: It was answered, has expired, or has no deadline of its own.
-            StoreUnavailableError: It could not be kept; try again.
-        """
-        extension = await self._deadlines.extend(callback_id, within)
-        if extension.callback is None:
-            raise UnknownCallbackError
-        if not extension.was_extended:
-            raise CannotExtendError(_why_not(extension.callback))
-        return extension.callback
-
-
-def _why_not(callback: Callback) -> str:
-    if callback.answer_by is None:
-        return (
-            "it has no deadline of its own, only Temporal's time-outs; for those: "
-            "temporal activity update-options"
-        )
-    return f"it is {callback.state.value}, not open"

@@ -21,9 +21,7 @@ class Observer:
     its workflow closes: it is asked, read only, with one request for all activities of a run.
     """
 
-    def __init__(
-        self, store: CallbackStore, deadlines: Deadlines, activities: Activities
-    ) -> None:
+    def __init__(self, store: CallbackStore, deadlines: Deadlines, activities: Activities) -> None:
         """Ask `activities`, close in `store`, and keep time-outs in `deadlines`."""
         self._store = store
         self._deadlines = deadlines

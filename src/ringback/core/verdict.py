@@ -99,7 +99,9 @@ def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
 
 def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
     if _has_ended_an_attempt(accepted, found):
-        return Settlement(callback.id, accepted.tries, State.APPLIED, {"ended attempt": found.attempt - 1})
+        return Settlement(
+            callback.id, accepted.tries, State.APPLIED, {"ended attempt": found.attempt - 1}
+        )
     if _may_have_ended_an_attempt(accepted, found):
         reason = _unprovable(accepted)
         return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": reason})

@@ -11,32 +11,40 @@ from ringback.domain.errors import (
     ActivityGoneError,
     AnsweredDifferentlyError,
     AnswerTooLargeError,
+    CannotExtendError,
     ConfigurationError,
     ExpiredCallbackError,
     IllegalMoveError,
     MalformedAnswerError,
     NoCancelRequestedError,
+    NotParkedError,
     NotWiredError,
     ProgramEndedError,
     RefusedByTemporalError,
     RetryableError,
     RingbackError,
     StoreUnavailableError,
+    TemporalBusyError,
     TemporalUnreachableError,
     UnknownCallbackError,
     UnsupportedMediaTypeError,
+    WrongResultError,
 )
 
 STATUS: Final[dict[type[RingbackError], int]] = {
     MalformedAnswerError: 400,
     UnknownCallbackError: 404,
     AnsweredDifferentlyError: 409,
+    CannotExtendError: 409,
     NoCancelRequestedError: 409,
+    NotParkedError: 409,
     ExpiredCallbackError: 410,
     AnswerTooLargeError: 413,
     UnsupportedMediaTypeError: 415,
     RefusedByTemporalError: 422,
+    WrongResultError: 422,
     StoreUnavailableError: 503,
+    TemporalBusyError: 503,
     TemporalUnreachableError: 503,
     # These mean a mistake of ours: no request should meet them.
     ActivityGoneError: 500,
@@ -112,6 +120,8 @@ def _members(error: RingbackError) -> dict[str, Any]:
             return {"reason": reason, "expired_at": at.isoformat()}
         case AnswerTooLargeError(limit=limit):
             return {"limit": limit}
+        case WrongResultError(problems=problems):
+            return {"errors": [{"pointer": one.path, "detail": one.message} for one in problems]}
         case _:
             return {}
 

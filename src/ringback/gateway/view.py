@@ -1,5 +1,6 @@
 """How a callback stands, in the words of the public JSON."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,13 +23,13 @@ def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
     """Return what the holder of `link` may know, as JSON."""
     callback, pending = seen.callback, seen.pending
     accepted = callback.accepted
-    deadline_at = callback.deadline_at if pending is None else pending.deadline_at
+    live = callback if pending is None else replace(callback, timeout_at=pending.timeout_at)
     return {
         "callback": callback.id,
         "state": callback.state.value,
         "activity_type": callback.activity_type,
         "opened_at": _text(callback.opened_at),
-        "deadline": _text(deadline_at),
+        "deadline": _text(live.deadline_at),
         "waiting": pending is not None if seen.is_live else None,
         "cancel_requested": None if pending is None else pending.cancel_requested,
         "paused": None if pending is None else pending.paused,
@@ -47,7 +48,8 @@ def why_ended(callback: Callback) -> str | None:
         case State.EXPIRED:
             return callback.expired_because
         case State.SUPERSEDED:
-            return f"the activity's end came first ({proof.get('closed')} at {proof.get('at')})"
+            at = f" at {proof['at']}" if "at" in proof else ""
+            return f"the activity's end came first ({proof.get('closed')}{at})"
         case State.PARKED:
             return "it could not be delivered; an operator must look"
         case _:

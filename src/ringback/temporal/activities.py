@@ -16,12 +16,12 @@ from temporalio.client import Client
 from ringback.domain.callback import ActivityRef, Callback
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Outcome
-from ringback.ports.activities import Pending, Pulse, Unknown, Whereabouts
+from ringback.ports.activities import Ended, Pending, Pulse, Unknown, Whereabouts
 from ringback.temporal.delivery import Encoded, encode, end_by_ids, end_by_token, with_ids
-from ringback.temporal.history import find_end, to_instant
+from ringback.temporal.history import find_end
 from ringback.temporal.limits import Limits
 from ringback.temporal.payloads import contextual, to_payloads
-from ringback.temporal.pending import to_pending
+from ringback.temporal.pending import to_instant, to_pending
 from ringback.temporal.request import TIMEOUT, translated
 
 
@@ -87,17 +87,20 @@ class TemporalActivities:
             TemporalUnreachableError: No answer, or it ends at this very moment; look again.
         """
         try:
-            found = _with_id(ref, await self._pending_activities(ref))
-            if found is not None and to_instant(found.scheduled_time) == ref.scheduled_at:
-                return to_pending(found)
+            described = await self._describe(ref)
+            listed = _with_id(ref, described.pending_activities)
+            # A workflow that closed over an activity still lists it (observed on server 1.32).
+            pending = None if _is_closed(described) else listed
+            if pending is not None and to_instant(pending.scheduled_time) == ref.scheduled_at:
+                return to_pending(pending)
             with translated():
                 ended = await find_end(self._service, ref)
         except ActivityGoneError as exc:
             return Unknown(str(exc))
         if ended is not None:
-            return ended
-        if found is not None:
-            return to_pending(found)
+            return _with_last_attempt(ended, listed)
+        if pending is not None:
+            return to_pending(pending)
         # It ended between the two requests: the next look sees how.
         msg = "the activity is ending just now"
         raise TemporalUnreachableError(msg)
@@ -144,10 +147,8 @@ class TemporalActivities:
             return []
 
     async def _pending_activities(self, ref: ActivityRef) -> Sequence[PendingActivityInfo]:
-        answer = await self._describe(ref)
-        # A workflow that closed over an activity still lists it (observed on server 1.32).
-        is_closed = answer.workflow_execution_info.HasField("close_time")
-        return [] if is_closed else answer.pending_activities
+        described = await self._describe(ref)
+        return [] if _is_closed(described) else described.pending_activities
 
     async def _describe(self, ref: ActivityRef) -> DescribeWorkflowExecutionResponse:
         request = DescribeWorkflowExecutionRequest(
@@ -162,3 +163,17 @@ def _with_id(
     ref: ActivityRef, pending: Sequence[PendingActivityInfo]
 ) -> PendingActivityInfo | None:
     return next((found for found in pending if found.activity_id == ref.activity_id), None)
+
+
+def _is_closed(described: DescribeWorkflowExecutionResponse) -> bool:
+    return described.workflow_execution_info.HasField("close_time")
+
+
+def _with_last_attempt(
+    ended: Ended | Unknown, listed: PendingActivityInfo | None
+) -> Ended | Unknown:
+    # History keeps no event of the attempt that a closing workflow cut off; describe shows it.
+    if isinstance(ended, Unknown) or listed is None or not ended.is_the_workflow_s:
+        return ended
+    last = to_pending(listed)
+    return replace(ended, attempt=last.attempt, last_failure=last.last_failure)

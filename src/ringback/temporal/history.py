@@ -1,18 +1,18 @@
 """History: how an activity ended, and by whom."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes, HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityRef
 from ringback.ports.activities import Ended, Unknown
+from ringback.temporal.pending import to_instant, to_last_failure
 from ringback.temporal.request import TIMEOUT
 
 _ACTIVITY_ENDS: Final = {
@@ -57,17 +57,14 @@ async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | Unknow
     async for event in _newest_first(service, ref):
         if event.event_type in _ACTIVITY_ENDS:
             ends.update([_activity_end(event)])
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+            _add_attempt(ends, event.activity_task_started_event_attributes)
         elif event.event_type in _WORKFLOW_ENDS:
             how = _WORKFLOW_ENDS[event.event_type]
             closed = Ended(how, to_instant(event.event_time), "", event.event_id)
         elif _schedules(event, ref):
             return ends.get(event.event_id, closed)
     return Unknown(f"its history has no activity {ref.activity_id!r} scheduled then")
-
-
-def to_instant(timestamp: Timestamp) -> datetime:
-    """Return a protobuf timestamp as the SDK shows it: in UTC, cut to microseconds."""
-    return timestamp.ToDatetime(tzinfo=UTC)
 
 
 def _schedules(event: HistoryEvent, ref: ActivityRef) -> bool:
@@ -84,6 +81,15 @@ def _activity_end(event: HistoryEvent) -> tuple[int, Ended]:
     identity = getattr(attributes, "identity", "")
     ended = Ended(how, to_instant(event.event_time), identity, event.event_id)
     return attributes.scheduled_event_id, ended
+
+
+def _add_attempt(ends: dict[int, Ended], started: ActivityTaskStartedEventAttributes) -> None:
+    # Written together with the end: which attempt it was, and how the one before it ended.
+    ended = ends.get(started.scheduled_event_id)
+    if ended is not None:
+        before = to_last_failure(started.last_failure) if started.HasField("last_failure") else None
+        known = replace(ended, attempt=started.attempt, last_failure=before)
+        ends[started.scheduled_event_id] = known
 
 
 async def _newest_first(service: WorkflowService, ref: ActivityRef) -> AsyncIterator[HistoryEvent]:

@@ -1,6 +1,6 @@
 """Pending activities, as the server describes them, in the words of `ringback.ports`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,7 +9,6 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from ringback.ports.activities import LastFailure, Pending
-from ringback.temporal.history import to_instant
 
 _STARTED: Final = frozenset({
     PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
@@ -21,6 +20,11 @@ _CUT_BY_THE_SERVER: Final = "Failure exceeds size limit."
 """The server's own failure around one that it cut (observed on server 1.32)."""
 
 
+def to_instant(timestamp: Timestamp) -> datetime:
+    """Return a protobuf timestamp as the SDK shows it: in UTC, cut to microseconds."""
+    return timestamp.ToDatetime(tzinfo=UTC)
+
+
 def to_pending(found: PendingActivityInfo) -> Pending:
     """Return how an activity waits."""
     state = PendingActivityState
@@ -28,31 +32,31 @@ def to_pending(found: PendingActivityInfo) -> Pending:
     return Pending(
         attempt=found.attempt,
         is_started=found.state in _STARTED,
-        started_at=_instant_or_none(found, "last_started_time"),
+        started_at=to_instant(found.last_started_time)
+        if found.HasField("last_started_time")
+        else None,
         cancel_requested=found.state == state.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
         paused=paused,
         # Pausing stops every timer of the activity (observed on server 1.32).
         timeout_at=None if paused else _timeout(found),
-        last_failure=_to_last_failure(found.last_failure)
+        last_failure=to_last_failure(found.last_failure)
         if found.HasField("last_failure")
         else None,
     )
 
 
 def _timeout(found: PendingActivityInfo) -> datetime | None:
-    timeouts = [_instant_or_none(found, "expiration_time")]
+    timeouts = []
+    if found.HasField("expiration_time"):
+        timeouts.append(to_instant(found.expiration_time))
     limit = found.activity_options.start_to_close_timeout.ToTimedelta()
     if found.state in _STARTED and limit:
         timeouts.append(to_instant(found.last_started_time) + limit)
-    return min(filter(None, timeouts), default=None)
+    return min(timeouts, default=None)
 
 
-def _instant_or_none(found: PendingActivityInfo, name: str) -> datetime | None:
-    timestamp: Timestamp = getattr(found, name)
-    return to_instant(timestamp) if found.HasField(name) else None  # type: ignore[arg-type] - a name
-
-
-def _to_last_failure(failure: Failure) -> LastFailure:
+def to_last_failure(failure: Failure) -> LastFailure:
+    """Return how an attempt ended; a failure that the server cut is the one inside its own."""
     if failure.message == _CUT_BY_THE_SERVER and failure.HasField("cause"):
         failure = failure.cause
     kind = str(failure.WhichOneof("failure_info") or "unknown").removesuffix("_failure_info")

@@ -16,7 +16,8 @@ class Callback:
 
     Attributes:
         id: `cb_…`; fit as an idempotency key for the request to the outside party.
-        deadline_at: When Temporal times this attempt out, as far as its options tell; in UTC.
+        deadline_at: When an answer comes too late: the deadline that was asked for, or the time-out
+            of this attempt; in UTC.
         is_submitted: Whether the outside party was asked already, by this attempt or one before.
     """
 

@@ -13,11 +13,12 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.core.open import Opening
 from ringback.domain import callback as domain
-from ringback.domain.callback import ActivityRef, Wish
+from ringback.domain.callback import ActivityRef, Attempts, Wish
 from ringback.domain.errors import NotWiredError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
 from ringback.worker.callback import Callback
+from ringback.worker.options import Options
 
 UNSUPPORTED: Final = "UnsupportedActivity"
 """The failure type of an activity that cannot wait for a callback."""
@@ -38,6 +39,7 @@ class WorkerRuntime:
         keyring: What signs the links.
         public_url: Where the outside reaches the gateway, without a slash at its end.
         new_callback_id: Makes an id.
+        schema_of: Returns the JSON Schema of a result type, if it has one.
         loop: The worker's event loop, for activities that run in threads.
     """
 
@@ -45,11 +47,12 @@ class WorkerRuntime:
     keyring: Keyring
     public_url: str
     new_callback_id: Callable[[], CallbackId]
+    schema_of: Callable[[object], str | None]
     loop: asyncio.AbstractEventLoop
 
-    async def open(self, info: activity.Info) -> domain.Callback:
+    async def open(self, info: activity.Info, options: Options) -> domain.Callback:
         """Return the callback of the activity that `info` describes, committed."""
-        return await self.opening.open(self._to_wish(info))
+        return await self.opening.open(self._to_wish(info, options))
 
     def to_public(self, opened: domain.Callback) -> Callback:
         """Return `opened` as the activity's author meets it."""
@@ -65,7 +68,7 @@ class WorkerRuntime:
         link = Link(opened.id, verbs & opened.verbs, opened.link_expires_at, opened.key_id)
         return f"{self.public_url}/c/{self.keyring.sign(link)}"
 
-    def _to_wish(self, info: activity.Info) -> Wish:
+    def _to_wish(self, info: activity.Info, options: Options) -> Wish:
         ref = to_ref(info)
         lifetime = info.schedule_to_close_timeout
         lives_for = _LINK_LIFETIME if lifetime is None else lifetime + _LINK_GRACE
@@ -76,10 +79,17 @@ class WorkerRuntime:
             activity_type=info.activity_type,
             task_queue=info.task_queue,
             attempt=info.attempt,
-            deadline_at=_deadline(info),
+            attempt_started_at=info.started_time,
+            task_token=info.task_token,
+            timeout_at=_timeout(info),
             verbs=ALL_VERBS,
             key_id=self.keyring.signing,
             link_expires_at=info.scheduled_time + lives_for,
+            answer_within=options.deadline,
+            on_deadline=options.default_answer(),
+            attempts=Attempts(options.attempts),
+            follows_reset=options.follow_reset,
+            result_schema=self.schema_of(options.result_type),
         )
 
 
@@ -142,7 +152,7 @@ def to_ref(info: activity.Info) -> ActivityRef:
     )
 
 
-def _deadline(info: activity.Info) -> datetime | None:
+def _timeout(info: activity.Info) -> datetime | None:
     ends = []
     if info.schedule_to_close_timeout:
         ends.append(info.scheduled_time + info.schedule_to_close_timeout)

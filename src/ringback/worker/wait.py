@@ -8,19 +8,29 @@ finds the answer ends with it.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from ringback.worker.answer import return_or_raise
 from ringback.worker.callback import Callback
+from ringback.worker.options import UNSET, Options, Unset, WhichAttempts
 from ringback.worker.runtime import WorkerRuntime, get_runtime
 
 T = TypeVar("T")
 
 
 async def wait_for_callback(
-    submit: Callable[[Callback], Awaitable[None]], result_type: type[T]
+    submit: Callable[[Callback], Awaitable[None]],
+    result_type: type[T],
+    *,
+    deadline: timedelta | None = None,
+    on_deadline: T | ApplicationError | Unset = UNSET,
+    attempts: WhichAttempts = "any",
+    resubmit: bool = False,
+    follow_reset: bool = False,
 ) -> T:
     """Ask the outside party with `submit`, and end the activity with its answer.
 
@@ -33,12 +43,27 @@ async def wait_for_callback(
 
     Args:
         submit: Gets the callback, committed, and hands its `url` to the outside party.
-        result_type: What the activity returns: the answer's JSON is read as this type.
+        result_type: What the activity returns: the answer's JSON is read as this type, and what
+            cannot be is refused at the gateway.
+        deadline: How long the outside may take, from the first opening on; for ever longer than
+            Temporal's own time-outs it is those that count. When it has passed, the activity ends
+            with `on_deadline`.
+        on_deadline: The result, or the failure, that the activity ends with when nobody has
+            answered by its deadline or, in time, by Temporal's time-out of the attempt. With a
+            deadline alone that is a failure of type "DeadlineExceeded" that is not retried.
+        attempts: `any`: an answer ends whichever attempt waits by then, and all attempts share one
+            callback. `current`: it ends only the attempt that asked; a later one asks anew.
+        resubmit: Whether a later attempt submits again though `submit` had returned before.
+        follow_reset: Whether the callback stays good when the workflow is reset to where this
+            activity waits. Otherwise the new run asks anew. It never goes on in a new run that
+            the workflow continued as.
 
     Raises:
         ApplicationError: The answer that is already there is a failure; or the activity is local,
             or has no workflow.
         NotWiredError: The worker has no `RingbackPlugin`.
+        ValueError: An option is wrong.
+        TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
 
@@ -47,19 +72,29 @@ async def wait_for_callback(
         ...     await psp.post("/charges", json={"notify": callback.url})
         >>> return await wait_for_callback(submit, Receipt)
     """
+    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
     runtime, info = get_runtime(), activity.info()
-    opened = await runtime.open(info)
-    answer = await runtime.opening.take_answer(opened, info.attempt)
+    opened = await runtime.open(info, options)
+    answer = await runtime.opening.take_answer(opened, info.started_time)
     if answer is not None:
         return return_or_raise(answer, result_type)
     callback = runtime.to_public(opened)
-    if not callback.is_submitted:
+    if resubmit or not callback.is_submitted:
         await submit(callback)
         await runtime.opening.mark_submitted(callback.id)
     activity.raise_complete_async()
 
 
-def wait_for_callback_sync(submit: Callable[[Callback], None], result_type: type[T]) -> T:
+def wait_for_callback_sync(
+    submit: Callable[[Callback], None],
+    result_type: type[T],
+    *,
+    deadline: timedelta | None = None,
+    on_deadline: T | ApplicationError | Unset = UNSET,
+    attempts: WhichAttempts = "any",
+    resubmit: bool = False,
+    follow_reset: bool = False,
+) -> T:
     """Do what `wait_for_callback` does, in an activity that runs in a thread.
 
     `submit` runs in the activity's own thread. See `wait_for_callback` for all else.
@@ -68,34 +103,46 @@ def wait_for_callback_sync(submit: Callable[[Callback], None], result_type: type
         ApplicationError: The answer that is already there is a failure; or the activity is local,
             or has no workflow.
         NotWiredError: The worker has no `RingbackPlugin`.
+        ValueError: An option is wrong.
+        TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
     """
+    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
     runtime, info = get_runtime(), activity.info()
-    opened = _in_loop(runtime, runtime.open(info))
-    answer = _in_loop(runtime, runtime.opening.take_answer(opened, info.attempt))
+    opened = _in_loop(runtime, runtime.open(info, options))
+    answer = _in_loop(runtime, runtime.opening.take_answer(opened, info.started_time))
     if answer is not None:
         return return_or_raise(answer, result_type)
     callback = runtime.to_public(opened)
-    if not callback.is_submitted:
+    if resubmit or not callback.is_submitted:
         submit(callback)
         _in_loop(runtime, runtime.opening.mark_submitted(callback.id))
     activity.raise_complete_async()
 
 
 @asynccontextmanager
-async def open_callback() -> AsyncIterator[Callback]:
+async def open_callback(
+    *,
+    result_type: object = object,
+    deadline: timedelta | None = None,
+    on_deadline: object = UNSET,
+    attempts: WhichAttempts = "any",
+    follow_reset: bool = False,
+) -> AsyncIterator[Callback]:
     """Open the activity's callback for the block, and go asynchronous at its end.
 
     The lower form of `wait_for_callback`: the block is the submit, and asks
     `callback.is_submitted` itself. An answer that is already there is delivered for it. An error
     raised in the block fails the attempt; a `return` in the block is discarded. An activity that
     returns something ends with `activity.raise_complete_async()` after the block, for the type
-    checker; it is not reached.
+    checker; it is not reached. The options are those of `wait_for_callback`.
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
         ApplicationError: The activity is local, or has no workflow.
+        ValueError: An option is wrong.
+        TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
 
@@ -105,8 +152,9 @@ async def open_callback() -> AsyncIterator[Callback]:
         ...         await ask(callback.url)
         >>> activity.raise_complete_async()
     """
+    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
     runtime = get_runtime()
-    callback = runtime.to_public(await runtime.open(activity.info()))
+    callback = runtime.to_public(await runtime.open(activity.info(), options))
     yield callback
     if not callback.is_submitted:
         await runtime.opening.mark_submitted(callback.id)
@@ -114,17 +162,27 @@ async def open_callback() -> AsyncIterator[Callback]:
 
 
 @contextmanager
-def open_callback_sync() -> Iterator[Callback]:
+def open_callback_sync(
+    *,
+    result_type: object = object,
+    deadline: timedelta | None = None,
+    on_deadline: object = UNSET,
+    attempts: WhichAttempts = "any",
+    follow_reset: bool = False,
+) -> Iterator[Callback]:
     """Do what `open_callback` does, in an activity that runs in a thread.
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
         ApplicationError: The activity is local, or has no workflow.
+        ValueError: An option is wrong.
+        TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
     """
+    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
     runtime = get_runtime()
-    callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info())))
+    callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info(), options)))
     yield callback
     if not callback.is_submitted:
         _in_loop(runtime, runtime.opening.mark_submitted(callback.id))

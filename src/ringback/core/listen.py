@@ -1,0 +1,45 @@
+"""Listen: hear at once what other processes did in the store."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.service import Trouble, caught
+from ringback.domain.ids import CallbackId
+from ringback.ports.clock import Clock
+from ringback.ports.store import News
+
+logger = logging.getLogger(__name__)
+
+_PAUSE: Final = timedelta(seconds=5)
+
+
+class Listener:
+    """Passes the news of the store on; without it they would be seen a moment later."""
+
+    def __init__(
+        self,
+        news: News,
+        *,
+        clock: Clock,
+        on_accepted: Callable[[], None],
+        on_settled: Callable[[Sequence[CallbackId]], None],
+    ) -> None:
+        """Tell `on_accepted` of new answers, and `on_settled` of verdicts."""
+        self._news = news
+        self._clock = clock
+        self._on_accepted = on_accepted
+        self._on_settled = on_settled
+        self._trouble = Trouble(logger, "listen to the store")
+
+    async def run(self) -> None:
+        """Listen until canceled; to a store that tells nothing, not at all."""
+        failure: object = Exception
+        while failure is not None:
+            failure = await caught(
+                self._news.follow(on_accepted=self._on_accepted, on_settled=self._on_settled)
+            )
+            self._trouble.note(failure)
+            if failure is not None:
+                await self._clock.sleep(_PAUSE)

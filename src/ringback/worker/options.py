@@ -1,0 +1,100 @@
+"""Options: what an activity may ask for besides an answer."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import Any, Final, Literal, TypeAlias
+
+from temporalio import activity
+from temporalio.api.common.v1 import Payload
+from temporalio.exceptions import ApplicationError
+
+from ringback.domain.callback import Attempts
+from ringback.domain.outcome import Completed, Failed
+
+WhichAttempts: TypeAlias = Literal["any", "current"]
+
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+"""The failure type of an activity whose own deadline has passed without an answer."""
+
+
+class Unset(Enum):
+    """Tells an option that was not given from one that is `None`."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the callback is opened with.
+
+    Attributes:
+        result_type: What the answer is read as; `object` for any JSON.
+        deadline: How long the outside may take.
+        on_deadline: What the activity ends with if nobody answers in time.
+        attempts: Which attempt an answer may end.
+        follow_reset: Whether the callback goes on in the run that a workflow reset makes.
+    """
+
+    result_type: object = object
+    deadline: timedelta | None = None
+    on_deadline: object = UNSET
+    attempts: WhichAttempts = "any"
+    follow_reset: bool = False
+
+    def __post_init__(self) -> None:
+        if self.deadline is not None and self.deadline <= timedelta(0):
+            msg = f"deadline must be longer than nothing, not {self.deadline}"
+            raise ValueError(msg)
+        # Refused here, not when somebody has answered.
+        Attempts(self.attempts)
+
+    def default_answer(self) -> Completed | Failed | None:
+        """Return the answer that is taken at the deadline; `None` if there is to be none.
+
+        A deadline without a default ends the activity with a failure that is not retried.
+
+        Raises:
+            TypeError: `on_deadline` cannot be written as JSON.
+        """
+        match self.on_deadline:
+            case Unset.UNSET if self.deadline is None:
+                return None
+            case Unset.UNSET:
+                msg = f"nobody answered within {self.deadline}"
+                return Failed(msg, type=DEADLINE_EXCEEDED, non_retryable=True)
+            case ApplicationError() as failure:
+                return _to_failed(failure)
+            case value:
+                return Completed(_to_json(value))
+
+
+def _to_failed(failure: ApplicationError) -> Failed:
+    details = [json.loads(_to_json(detail)) for detail in failure.details]
+    return Failed(
+        failure.message,
+        type=failure.type,
+        non_retryable=failure.non_retryable,
+        details=json.dumps(details, ensure_ascii=False).encode() if details else None,
+        next_retry_delay=failure.next_retry_delay,
+    )
+
+
+def _to_json(value: Any) -> bytes:
+    (payload,) = activity.payload_converter().to_payloads([value])
+    return _json_of(payload, value)
+
+
+def _json_of(payload: Payload, value: Any) -> bytes:
+    match payload.metadata["encoding"]:
+        case b"json/plain":
+            return payload.data
+        case b"binary/null":
+            return b"null"
+        case _:
+            msg = f"on_deadline must be a value that JSON can say, not a {type(value).__name__}"
+            raise TypeError(msg)
