@@ -155,7 +155,10 @@ def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement
 
 
 def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
-    if end.identity == identity_of(accepted.id) or _is_handed_end(accepted, end):
+    # In whose name is not enough: Temporal fails an activity over a result that is too large in
+    # the name of who sent the result.
+    is_its_kind = end.how == KINDS[type(accepted.outcome)]
+    if is_its_kind and (_is_ours(accepted, end) or _is_handed_end(accepted, end)):
         return State.APPLIED
     if accepted.unproven_attempt is None or not _is_retried(accepted):
         return State.SUPERSEDED
@@ -167,10 +170,14 @@ def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
     return State.PARKED
 
 
+def _is_ours(accepted: Accepted, end: Ended) -> bool:
+    return end.identity == identity_of(accepted.id)
+
+
 def _is_handed_end(accepted: Accepted, end: Ended) -> bool:
     is_its_worker = accepted.handed_to is not None and end.identity == accepted.handed_to
     is_its_attempt = end.attempt in {None, accepted.handed_attempt}
-    return is_its_worker and is_its_attempt and end.how == KINDS[type(accepted.outcome)]
+    return is_its_worker and is_its_attempt
 
 
 def _unprovable(accepted: Accepted) -> str:

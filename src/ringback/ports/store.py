@@ -108,6 +108,9 @@ class Extension:
     was_extended: bool
 
 
+ASKED_ANEW: Final = "a later attempt asks anew"
+"""Why a callback expires that a new one replaces."""
+
 EVIDENCE_KEPT: Final = 20
 EVIDENCE_BYTES: Final = 16 * 1024
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
 from temporalio.api.failure.v1 import Failure
@@ -92,15 +93,15 @@ class TemporalActivities:
             # A workflow that closed over an activity still lists it (observed on server 1.32).
             pending = None if _is_closed(described) else listed
             if pending is not None and to_instant(pending.scheduled_time) == ref.scheduled_at:
-                return to_pending(pending)
+                return to_pending(pending, ref.scheduled_at)
             with translated():
                 ended = await find_end(self._service, ref)
         except ActivityGoneError as exc:
             return Unknown(str(exc))
         if ended is not None:
-            return _with_last_attempt(ended, listed)
+            return _with_last_attempt(ended, listed, ref.scheduled_at)
         if pending is not None:
-            return to_pending(pending)
+            return to_pending(pending, ref.scheduled_at)
         # It ended between the two requests: the next look sees how.
         msg = "the activity is ending just now"
         raise TemporalUnreachableError(msg)
@@ -130,7 +131,7 @@ class TemporalActivities:
         if found is None:
             return None
         if to_instant(found.scheduled_time) == ref.scheduled_at:
-            return to_pending(found)
+            return to_pending(found, ref.scheduled_at)
         # A later attempt of this activity, or another activity with the same id: history tells.
         located = await self.locate(ref)
         return located if isinstance(located, Pending) else None
@@ -170,10 +171,10 @@ def _is_closed(described: DescribeWorkflowExecutionResponse) -> bool:
 
 
 def _with_last_attempt(
-    ended: Ended | Unknown, listed: PendingActivityInfo | None
+    ended: Ended | Unknown, listed: PendingActivityInfo | None, scheduled_at: datetime
 ) -> Ended | Unknown:
     # History keeps no event of the attempt that a closing workflow cut off; describe shows it.
     if isinstance(ended, Unknown) or listed is None or not ended.is_the_workflow_s:
         return ended
-    last = to_pending(listed)
+    last = to_pending(listed, scheduled_at)
     return replace(ended, attempt=last.attempt, last_failure=last.last_failure)

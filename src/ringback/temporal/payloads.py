@@ -1,16 +1,16 @@
 """Payloads: the outside's JSON, relayed as it came, through the client's converter and codec."""
 
-import json
-from collections.abc import Iterator
 from typing import Final
 
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
-from temporalio.converter import DataConverter
+from temporalio.converter import ActivitySerializationContext, DataConverter
 from temporalio.exceptions import ApplicationError
 
+from ringback.domain.callback import Callback
 from ringback.domain.outcome import Failed
+from ringback.domain.raw_json import items
 
 _JSON: Final = {"encoding": b"json/plain"}
 
@@ -18,6 +18,25 @@ _JSON: Final = {"encoding": b"json/plain"}
 def raw_json(body: bytes) -> RawValue:
     """Return JSON bytes as a value that every payload converter passes through."""
     return RawValue(Payload(metadata=_JSON, data=body))
+
+
+def contextual(converter: DataConverter, callback: Callback) -> DataConverter:
+    """Return `converter` as the worker has it when it runs the activity of `callback`.
+
+    A codec whose key depends on the workflow needs that; others do not mind. It is what an
+    activity's worker gives, down to the activity's id, so that both encode alike.
+    """
+    ref = callback.ref
+    context = ActivitySerializationContext(
+        namespace=ref.namespace,
+        activity_id=ref.activity_id,
+        activity_type=callback.activity_type,
+        activity_task_queue=callback.task_queue,
+        workflow_id=ref.workflow_id,
+        workflow_type=callback.workflow_type,
+        is_local=False,
+    )
+    return converter.with_context(context)
 
 
 async def to_payloads(converter: DataConverter, body: bytes | None) -> Payloads | None:
@@ -31,6 +50,9 @@ async def to_failure(converter: DataConverter, failed: Failed) -> Failure:
     """Return an application failure exactly as it was given."""
     failure = Failure()
     await converter.encode_failure(to_exception(failed), failure)
+    if failed.next_retry_delay is not None:
+        # The SDK takes a delay of nothing for no delay.
+        failure.application_failure_info.next_retry_delay.FromTimedelta(failed.next_retry_delay)
     return failure
 
 
@@ -38,13 +60,8 @@ def to_exception(failed: Failed) -> ApplicationError:
     """Return the error that an activity would raise to fail in the same way."""
     return ApplicationError(
         failed.message,
-        *(raw_json(detail) for detail in _split(failed.details)),
+        *(raw_json(detail) for detail in items(failed.details or b"[]")),
         type=failed.type,
         non_retryable=failed.non_retryable,
         next_retry_delay=failed.next_retry_delay,
     )
-
-
-def _split(details: bytes | None) -> Iterator[bytes]:
-    for detail in json.loads(details or b"[]"):
-        yield json.dumps(detail, ensure_ascii=False).encode()

@@ -25,8 +25,8 @@ def to_instant(timestamp: Timestamp) -> datetime:
     return timestamp.ToDatetime(tzinfo=UTC)
 
 
-def to_pending(found: PendingActivityInfo) -> Pending:
-    """Return how an activity waits."""
+def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
+    """Return how an activity waits that history shows scheduled at `scheduled_at`."""
     state = PendingActivityState
     paused = found.paused or found.state == state.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
     return Pending(
@@ -38,20 +38,23 @@ def to_pending(found: PendingActivityInfo) -> Pending:
         cancel_requested=found.state == state.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
         paused=paused,
         # Pausing stops every timer of the activity (observed on server 1.32).
-        timeout_at=None if paused else _timeout(found),
+        timeout_at=None if paused else _timeout(found, scheduled_at),
         last_failure=to_last_failure(found.last_failure)
         if found.HasField("last_failure")
         else None,
     )
 
 
-def _timeout(found: PendingActivityInfo) -> datetime | None:
+def _timeout(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | None:
+    # From the options, which follow an operator's changes: `expiration_time` does not, and the
+    # server times out by the options (observed on server 1.32).
     timeouts = []
-    if found.HasField("expiration_time"):
-        timeouts.append(to_instant(found.expiration_time))
-    limit = found.activity_options.start_to_close_timeout.ToTimedelta()
-    if found.state in _STARTED and limit:
-        timeouts.append(to_instant(found.last_started_time) + limit)
+    options = found.activity_options
+    if in_all := options.schedule_to_close_timeout.ToTimedelta():
+        timeouts.append(scheduled_at + in_all)
+    attempt = options.start_to_close_timeout.ToTimedelta()
+    if attempt and found.state in _STARTED:
+        timeouts.append(to_instant(found.last_started_time) + attempt)
     return min(timeouts, default=None)
 
 

@@ -1,0 +1,134 @@
+"""Limits: what Temporal keeps uncut, known before anything is sent.
+
+Over them it says OK, and then fails the activity for good, or cuts the failure (observed on server
+1.32). Sizes are of what goes over the wire: after the data converter and its codec.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from ringback.core.verdict import identity_of
+from ringback.domain.errors import AnswerTooLargeError
+from ringback.domain.ids import RANDOM_BYTES, new_outcome_id
+from ringback.temporal.delivery import Cancellation, Encoded, Result
+
+DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
+"""What a server takes that says nothing else."""
+
+RETRYABLE_FAILURE_LIMIT: Final = 4096
+"""What the server keeps of a failure that it retries; no setting of the namespace tells it."""
+
+_FRESH_FOR: Final = timedelta(minutes=5)
+_ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
+_ASK_FOR: Final = timedelta(seconds=1)
+
+_SIGNATURE: Final = Failure(
+    source=identity_of(new_outcome_id(datetime.fromtimestamp(0, UTC), bytes(RANDOM_BYTES)))
+).ByteSize()
+"""What the identity adds with which a failure is delivered: all have the same length."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A namespace's limit, and until when it is believed."""
+
+    limit: int
+    until: float
+
+
+class Limits:
+    """What the namespaces of one server allow."""
+
+    def __init__(self, client: Client, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Ask through `client`; what is known is kept for some minutes."""
+        self._service = client.workflow_service
+        self._monotonic = monotonic
+        self._known: dict[str, _Known] = {}
+        self._asking: dict[str, asyncio.Lock] = {}
+
+    async def check(self, namespace: str, encoded: Encoded | Payloads) -> None:
+        """Check that Temporal keeps `encoded` as it is.
+
+        Raises:
+            AnswerTooLargeError: It would cut it, or fail the activity over it.
+        """
+        check_size(encoded, await self.blob_limit(namespace))
+
+    async def blob_limit(self, namespace: str) -> int:
+        """Return the largest result, details or final failure of `namespace`, in bytes.
+
+        While Temporal cannot be asked it is the one known before, or else the default; then it is
+        asked again after some seconds. Only one caller waits for that.
+        """
+        asking = self._asking.setdefault(namespace, asyncio.Lock())
+        known = self._known.get(namespace)
+        if known is not None and (asking.locked() or self._monotonic() < known.until):
+            return known.limit
+        async with asking:
+            found = self._known.get(namespace)
+            if found is known:
+                found = self._known[namespace] = await self._ask(namespace, known)
+            assert found is not None, "it is only ever replaced"
+            return found.limit
+
+    async def _ask(self, namespace: str, known: _Known | None) -> _Known:
+        request = DescribeNamespaceRequest(namespace=namespace)
+        try:
+            # The client's first request connects, and that has no time-out of its own.
+            async with asyncio.timeout(2 * _ASK_FOR.total_seconds()):
+                answer = await self._service.describe_namespace(request, timeout=_ASK_FOR)
+        except (RPCError, RuntimeError, TimeoutError):
+            limit = DEFAULT_BLOB_LIMIT if known is None else known.limit
+            return _Known(limit, self._monotonic() + _ASK_AGAIN_AFTER.total_seconds())
+        told = answer.namespace_info.limits.blob_size_limit_error
+        limit = told or DEFAULT_BLOB_LIMIT
+        return _Known(limit, self._monotonic() + _FRESH_FOR.total_seconds())
+
+
+_SEND_LESS: Final = "keep it elsewhere, and answer with where it is"
+_NO_RETRY: Final = "send less, or say non_retryable if it is no for good"
+
+
+def check_size(encoded: Encoded | Payloads, limit: int) -> None:
+    """Check that `encoded` is not larger than what Temporal keeps; `limit` is the blob limit.
+
+    A failure is held to the smaller limit of those that are retried unless it says itself that it
+    is not: whether this is the last attempt, Temporal alone knows.
+
+    Raises:
+        AnswerTooLargeError: It is larger; the message says what to do.
+    """
+    match encoded:
+        case Failure() if not encoded.application_failure_info.non_retryable:
+            retryable_limit = min(limit, RETRYABLE_FAILURE_LIMIT)
+            _check(_signed_size(encoded), retryable_limit, "a failure to retry", advice=_NO_RETRY)
+        case Failure():
+            _check(_signed_size(encoded), limit, "the failure", advice=_SEND_LESS)
+        case Result(payloads):
+            _check(_size(payloads), limit, "the result", advice=_SEND_LESS)
+        case Cancellation(payloads) | payloads:
+            _check(_size(payloads), limit, "the details", advice=_SEND_LESS)
+
+
+def _size(payloads: Payloads | None) -> int:
+    return 0 if payloads is None else payloads.ByteSize()
+
+
+def _signed_size(failure: Failure) -> int:
+    return failure.ByteSize() + (0 if failure.source else _SIGNATURE)
+
+
+def _check(size: int, limit: int, what: str, *, advice: str) -> None:
+    if size > limit:
+        told = f"{what}, {size} bytes as it goes to Temporal,"
+        raise AnswerTooLargeError(limit, told, advice=advice)
