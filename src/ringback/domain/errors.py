@@ -122,8 +122,8 @@ class AnswerTooLargeError(MalformedAnswerError):
         limit: The largest size, in bytes.
     """
 
-    def __init__(self, limit: int, what: str = "the body") -> None:
-        super().__init__(f"{what} is larger than {limit} bytes")
+    def __init__(self, limit: int, what: str = "the body", *, advice: str = "") -> None:
+        super().__init__(f"{what} is larger than {limit} bytes" + (advice and f"; {advice}"))
         self.limit = limit
 
 
