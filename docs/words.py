@@ -51,6 +51,7 @@ DEFAULTS: Final = {
     "store": "`ringback.db` in `data`",
     "keys": "none",
     "keys_file": "a key that is made once, beside the store",
+    "data_converter": "the SDK's own",
 }
 """The defaults that depend on the machine or on other settings."""
 

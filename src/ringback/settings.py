@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         keys_file: A file with the same, one key to a line.
         body_limit: The largest request body that the gateway takes, in bytes. Temporal takes 2 MiB
             with what wraps it, and fails the activity over a larger result while it says OK.
+        data_converter: The data converter of workers and gateway alike, as `<module>:<attribute>`:
+            a `temporalio.converter.DataConverter`, or a function without arguments that returns
+            one.
     """
 
     model_config = SettingsConfigDict(
@@ -46,6 +49,7 @@ class Settings(BaseSettings):
     keys: SecretStr | None = None
     keys_file: Path | None = None
     body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
+    data_converter: str | None = None
 
     @field_validator("store")
     @classmethod

@@ -1,0 +1,82 @@
+"""The user's data converter, found by its import path: one setting for workers and gateway."""
+
+import importlib
+import re
+import sys
+from operator import attrgetter
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from temporalio.converter import CompositePayloadConverter, DataConverter
+
+from ringback.domain.errors import ConfigurationError
+
+SETTING: Final = "RINGBACK_DATA_CONVERTER"
+
+_JSON: Final = b"json/plain"
+_PATH: Final = re.compile(r"(\w+\.)*\w+:(\w+\.)*\w+")
+
+
+def load_data_converter(path: str | None) -> DataConverter | None:
+    """Return the data converter that `path` names, as `<module>:<attribute>`; `None` for none.
+
+    The module may also stand in the current folder, as for a server that is given `app:app`.
+
+    Raises:
+        ConfigurationError: There is none, or it cannot carry JSON; the message says what to do.
+    """
+    if path is None:
+        return None
+    if not _PATH.fullmatch(path):
+        msg = f"{SETTING} must be <module>:<attribute>, as converters:data_converter; not {path!r}"
+        raise ConfigurationError(msg)
+    module, _, attribute = path.partition(":")
+    return _checked(_called(_find(_imported(module), attribute), path), path)
+
+
+def _imported(name: str) -> ModuleType:
+    folder = str(Path.cwd())
+    if not {folder, ""} & set(sys.path):
+        # Behind what is installed, so that a file here hides no package.
+        sys.path.append(folder)
+    try:
+        return importlib.import_module(name)
+    except (ImportError, SyntaxError) as exc:
+        msg = (
+            f"{SETTING}: {name} cannot be imported ({exc}); "
+            f"install it, or run this in the folder that it is in (here is {folder})"
+        )
+        raise ConfigurationError(msg) from exc
+
+
+def _find(module: ModuleType, attribute: str) -> object:
+    try:
+        return attrgetter(attribute)(module)
+    except AttributeError as exc:
+        msg = f"{SETTING}: {module.__name__} has no {attribute}; it is in {module.__file__}"
+        raise ConfigurationError(msg) from exc
+
+
+def _called(found: object, path: str) -> object:
+    if isinstance(found, DataConverter) or not callable(found):
+        return found
+    try:
+        return found()
+    except TypeError as exc:
+        msg = f"{SETTING}: {path} must be callable without arguments ({exc})"
+        raise ConfigurationError(msg) from exc
+
+
+def _checked(found: object, path: str) -> DataConverter:
+    if not isinstance(found, DataConverter):
+        msg = (
+            f"{SETTING}: {path} is a {type(found).__name__}; it must be a "
+            "temporalio.converter.DataConverter, or a function that returns one"
+        )
+        raise ConfigurationError(msg)
+    inner = found.payload_converter_class()
+    if isinstance(inner, CompositePayloadConverter) and _JSON not in inner.converters:
+        msg = f"{SETTING}: {path} reads no json/plain, and answers are JSON; add a converter for it"
+        raise ConfigurationError(msg)
+    return found
