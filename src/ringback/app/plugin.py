@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -17,13 +18,26 @@ class RingbackPlugin(SimplePlugin):
 
     While a worker runs, its activities find the store, the keys and the gateway's address that the
     settings name (`RINGBACK_*`, `ringback.toml`). A worker whose store cannot be reached fails at
-    its start, with the reason.
+    its start, with the reason. The client gets the data converter that the settings name, which
+    the gateway uses too.
     """
 
     def __init__(self, settings: "Settings | None" = None) -> None:
         """Use `settings`; without them, those of the process, read when a worker starts."""
-        super().__init__("ringback.RingbackPlugin", workflow_runner=_with_ringback_passed_through)
+        super().__init__(
+            "ringback.RingbackPlugin",
+            data_converter=self._choose_converter,
+            workflow_runner=_with_ringback_passed_through,
+        )
         self._settings = settings
+
+    def _choose_converter(self, given: DataConverter | None) -> DataConverter:
+        # Heavy, so it is loaded here: importing this module in a file with workflows stays light.
+        from ringback.settings import load_settings  # noqa: PLC0415 - see above
+        from ringback.temporal.converter import choose_converter  # noqa: PLC0415 - see above
+
+        settings = self._settings or load_settings()
+        return choose_converter(settings.data_converter, given)
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002 - the SDK's name
         """See the base class.

@@ -16,6 +16,7 @@ from ringback.demo.service import create_service
 from ringback.demo.worker import demo_worker
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
 from ringback.temporal.connect import connect, connect_lazily
+from ringback.temporal.converter import choose_converter
 
 DEFAULT_SERVICE_PORT: Final = 8001
 
@@ -82,7 +83,7 @@ async def _enter_gateway(
 ) -> None:
     listening = bound_socket(host, port)
     stack.callback(listening.close)
-    client = await connect_lazily()
+    client = await connect_lazily(choose_converter(settings.data_converter, None))
     app = await stack.enter_async_context(running_gateway(client, settings))
     await stack.enter_async_context(served(app, listening))
     _say_ready(f"http://{host}:{listening.getsockname()[1]}")

@@ -99,14 +99,13 @@ def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
 
 def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
     if _has_ended_an_attempt(accepted, found):
-        return Settlement(
-            callback.id, accepted.tries, State.APPLIED, {"ended attempt": found.attempt - 1}
-        )
+        proof: dict[str, object] = {"ended attempt": accepted.unproven_attempt or found.attempt - 1}
+        return Settlement(callback.id, accepted.tries, State.APPLIED, proof)
     if _may_have_ended_an_attempt(accepted, found):
         reason = _unprovable(accepted)
         return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": reason})
     if callback.attempts is Attempts.CURRENT and not _is_the_attempt_that_asked(callback, found):
-        proof: dict[str, object] = {"closed": f"attempt {callback.attempt} ended"}
+        proof = {"closed": f"attempt {callback.attempt} ended"}
         return Settlement(callback.id, accepted.tries, State.SUPERSEDED, proof)
     return None
 

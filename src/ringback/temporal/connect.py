@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final
 
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
@@ -33,7 +34,7 @@ async def connect(*plugins: SimplePlugin) -> Client:
         raise TemporalUnreachableError(msg) from exc
 
 
-async def connect_lazily() -> Client:
+async def connect_lazily(data_converter: DataConverter = DataConverter.default) -> Client:
     """Return a client that connects with its first request.
 
     With it a gateway starts, and takes answers, while the server is away.
@@ -41,7 +42,10 @@ async def connect_lazily() -> Client:
     Raises:
         ConfigurationError: The SDK's configuration cannot be used.
     """
-    return await Client.connect(**_load_config(), lazy=True, runtime=_runtime())
+    config = _load_config()
+    return await Client.connect(
+        **config, lazy=True, data_converter=data_converter, runtime=_runtime()
+    )
 
 
 @cache

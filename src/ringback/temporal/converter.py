@@ -35,6 +35,23 @@ def load_data_converter(path: str | None) -> DataConverter | None:
     return _checked(_called(_find(_imported(module), attribute), path), path)
 
 
+def choose_converter(path: str | None, given: DataConverter | None) -> DataConverter:
+    """Return the data converter of a client: the one of the setting, or else the one `given`.
+
+    Raises:
+        ConfigurationError: Both are there and differ: the gateway would not encode as the workers
+            decode. Or `path` cannot be used, as for `load_data_converter`.
+    """
+    given = given or DataConverter.default
+    loaded = load_data_converter(path)
+    if loaded is None:
+        return given
+    if given not in {DataConverter.default, loaded}:
+        msg = f"{SETTING} names another data converter than the client was given; give it only once"
+        raise ConfigurationError(msg)
+    return loaded
+
+
 def _imported(name: str) -> ModuleType:
     folder = str(Path.cwd())
     if not {folder, ""} & set(sys.path):

@@ -66,6 +66,10 @@ class FakeActivities:
         """Return the token of the attempt that runs; like Temporal's, it tells only its number."""
         return _token(ref, self._pending(ref).attempt)
 
+    def attempt(self, ref: ActivityRef) -> int:
+        """Return the number of the attempt that runs, or of the next one."""
+        return self._pending(ref).attempt
+
     def started_at(self, ref: ActivityRef) -> datetime:
         """Return when the attempt that runs was started."""
         started_at = self._pending(ref).started_at
@@ -121,7 +125,7 @@ class FakeActivities:
         """Let the activity end, in the attempt at which it is."""
         last = self._found.get(ref)
         attempt, before = None, None
-        if isinstance(last, Pending):
+        if isinstance(last, Pending) and (last.is_started or how.startswith("workflow ")):
             attempt, before = last.attempt, last.last_failure
         self._found[ref] = Ended(how, self._next_instant(), identity, 7, attempt, before)
 

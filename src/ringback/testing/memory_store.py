@@ -1,28 +1,31 @@
 """The store in memory."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from itertools import islice
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
-from ringback.testing.memory_callbacks import MemoryCallbacks
-from ringback.testing.memory_deadlines import MemoryDeadlines
-from ringback.testing.memory_queue import MemoryQueue
+from ringback.testing.memory.callbacks import MemoryCallbacks
+from ringback.testing.memory.deadlines import MemoryDeadlines
+from ringback.testing.memory.deliveries import MemoryDeliveries
 
 
-class MemoryStore(MemoryCallbacks, MemoryQueue, MemoryDeadlines):
-    """All that `ringback.ports.store` asks for, in memory.
+class MemoryStore(MemoryCallbacks, MemoryDeliveries, MemoryDeadlines):
+    """All ports of `ringback.ports.store` in memory.
 
-    It keeps nothing when the process ends; all else is as the ports promise.
+    It keeps nothing when the process ends and tells other processes nothing; all else is as the
+    ports promise.
+
+    Attributes:
+        is_available: Set it to false and every call raises `StoreUnavailableError`.
     """
 
     async def page(
         self, *, states: frozenset[State], after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
         """See `CallbackIndex.page`."""
-        self._check_available()
+        self._now()
         found = (
             callback
             for id_, callback in sorted(self._callbacks.items())
@@ -30,15 +33,9 @@ class MemoryStore(MemoryCallbacks, MemoryQueue, MemoryDeadlines):
         )
         return list(islice(found, limit))
 
-    async def overdue(self, *, limit: int) -> Sequence[Callback]:
-        """See `CallbackIndex.overdue`."""
-        self._check_available()
-        late = [one for one in self._callbacks.values() if self._is_overdue(one)]
-        return sorted(late, key=_deadline_at)[:limit]
-
     async def events(self, callback_id: CallbackId) -> Sequence[Event]:
         """See `CallbackIndex.events`."""
-        self._check_available()
+        self._now()
         return [event for event in self._events if event.callback_id == callback_id]
 
     async def follow(
@@ -47,9 +44,4 @@ class MemoryStore(MemoryCallbacks, MemoryQueue, MemoryDeadlines):
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `News.follow`: no other process uses this store."""
-
-
-def _deadline_at(callback: Callback) -> tuple[datetime, CallbackId]:
-    assert callback.deadline_at is not None, "what is overdue has a deadline"
-    return callback.deadline_at, callback.id
+        """See `News.follow`; nobody else has this store."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ringback.core.accept import Accepting, Receipt
+from ringback.core.checks import Checks
 from ringback.core.service import running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
@@ -20,6 +21,7 @@ from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Canceled, Completed
 from ringback.testing import FakeActivities, MemoryStore
 from tests import factories
+from tests.unit.core.exact_results import ExactResults
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ async def accepting(
     numbers = iter(range(10_000))
     accepting = Accepting(
         store,
-        activities,
+        Checks(store, activities, ExactResults()),
         new_outcome_id=lambda: OutcomeId(f"oc_{next(numbers)}"),
         on_accepted=lambda: woken.append("accepted"),
     )

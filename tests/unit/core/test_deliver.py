@@ -11,7 +11,7 @@ from ringback.core.service import running
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST
-from ringback.domain.callback import ActivityRef, Callback, State
+from ringback.domain.callback import ActivityRef, Attempts, Callback, State
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
@@ -46,14 +46,35 @@ async def accepted(
     activities: FakeActivities,
     outcome: Outcome | None = None,
     *,
-    activity_id: str = "1",
+    attempts: Attempts = Attempts.ANY,
+    follows_reset: bool = False,
 ) -> Callback:
-    ref = factories.activity_ref(activity_id=activity_id)
+    ref = factories.activity_ref()
     activities.schedule(ref)
-    deadline_at = factories.NOW + timedelta(hours=1)
-    (callback,) = await store.open([factories.wish(ref=ref, deadline_at=deadline_at)])
+    callback = await asked(store, activities, ref, attempts=attempts, follows_reset=follows_reset)
     await store.accept([factories.answer(callback.id, outcome)])
     return (await store.find([callback.id]))[callback.id]
+
+
+async def asked(
+    store: MemoryStore,
+    activities: FakeActivities,
+    ref: ActivityRef,
+    *,
+    attempts: Attempts = Attempts.ANY,
+    follows_reset: bool = False,
+) -> Callback:
+    """Let the attempt that runs ask."""
+    wish = factories.wish(
+        ref=ref,
+        attempt=activities.attempt(ref),
+        attempt_started_at=activities.started_at(ref),
+        task_token=activities.task_token(ref),
+        attempts=attempts,
+        follows_reset=follows_reset,
+    )
+    (callback,) = await store.open([wish])
+    return callback
 
 
 async def state_of(store: MemoryStore, callback: Callback) -> State:
@@ -249,8 +270,12 @@ async def test_a_failure_between_two_attempts_waits_for_the_next_one(
         activities.start(callback.ref)
         clock.advance(timedelta(milliseconds=100))
         await idle()
+        unasked = await state_of(store, callback)
+        await asked(store, activities, callback.ref)
+        clock.advance(LONGEST)
+        await idle()
 
-        assert before is State.ACCEPTED
+        assert (before, unasked) == (State.ACCEPTED, State.ACCEPTED)
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -266,27 +291,13 @@ async def test_a_result_between_two_attempts_is_applied_at_once(
     assert await state_of(store, callback) is State.APPLIED
 
 
-@pytest.mark.parametrize("activity_id", ["ask", "7"])
-async def test_an_activity_id_that_came_back_is_not_touched(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, activity_id: str
-) -> None:
-    """The id names another activity by now; this one has ended."""
-    callback = await accepted(store, activities, activity_id=activity_id)
-    activities.end(callback.ref, how="timed out")
-    activities.answers_to_any = True
-
-    async with running(deliverer):
-        await idle()
-
-    assert activities.deliveries == []
-    assert await state_of(store, callback) is State.SUPERSEDED
-
-
 async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_sent_again(
     store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
-    await store.hand_over(callback.id, worker="w", attempt=1, lease=LEASE)
+    await store.hand_over(
+        callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
+    )
     activities.back_off(callback.ref, LastFailure("application", "no", None))
     activities.start(callback.ref)
     clock.advance(LEASE)
@@ -302,7 +313,9 @@ async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
     store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
-    await store.hand_over(callback.id, worker="w", attempt=1, lease=LEASE)
+    await store.hand_over(
+        callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
+    )
 
     async with running(deliverer):
         await idle()
@@ -318,7 +331,9 @@ async def test_a_result_that_an_attempt_returned_is_applied(
     store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
-    await store.hand_over(callback.id, worker="w", attempt=1, lease=LEASE)
+    await store.hand_over(
+        callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
+    )
     activities.end(callback.ref, how="completed", identity="w")
     clock.advance(LEASE)
 
@@ -392,7 +407,7 @@ async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
 
     assert short.done()
     assert not long.done()
-    await store.settle([Settlement(callback.id, State.APPLIED, {})])
+    await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
     verdicts.announce([callback.id])
     assert told(await long) is State.APPLIED
 
@@ -414,7 +429,7 @@ async def test_who_waits_while_the_store_is_away_goes_on_waiting(
     await idle()
 
     store.is_available = True
-    await store.settle([Settlement(callback.id, State.APPLIED, {})])
+    await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
     verdicts.announce([callback.id])
 
     assert await hasty is None
@@ -453,8 +468,10 @@ async def test_a_store_that_cannot_be_written_is_not_asked_again_and_again(
 class ActivitiesThatBreak(FakeActivities):
     """A delivery meets a mistake, as a user's codec may make one."""
 
-    async def deliver(self, ref: ActivityRef, outcome: Outcome, *, identity: str) -> None:
-        msg = f"{ref}, {outcome}, {identity}"
+    async def deliver_to_attempt(
+        self, callback: Callback, outcome: Outcome, *, identity: str
+    ) -> None:
+        msg = f"{callback}, {outcome}, {identity}"
         raise KeyError(msg)
 
 
@@ -520,7 +537,7 @@ async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_
     store: MemoryStore, verdicts: Verdicts, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatStandStill(clock, LEASE)
-    callback = await accepted(store, activities)
+    callback = await accepted(store, activities, attempts=Attempts.CURRENT)
     deliverer = delivering(store, activities, verdicts, clock)
 
     async with running(deliverer):

@@ -21,7 +21,7 @@ def heartbeating(store: MemoryStore, activities: FakeActivities) -> Heartbeating
 
 @pytest.fixture
 async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
-    (callback,) = await store.open([factories.wish(deadline_at=factories.NOW)])
+    (callback,) = await store.open([factories.wish(timeout_at=factories.NOW)])
     activities.schedule(callback.ref)
     return callback
 
@@ -80,7 +80,7 @@ async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_
     activities.schedule(ref)
     await heartbeating.heartbeat(callback.id, b"1")
     activities.end(ref, how="timed out")
-    activities.answers_to_any = True
+    activities.schedule(factories.activity_ref(activity_id="approve"))
 
     with pytest.raises(ExpiredCallbackError, match="timed out"):
         await heartbeating.heartbeat(callback.id, b"2")

@@ -32,6 +32,11 @@ async def answered(opening: Opening, store: MemoryStore, outcome: Outcome) -> Ca
     return callback
 
 
+async def take(opening: Opening, store: MemoryStore, callback: Callback) -> None:
+    found = (await store.find([callback.id]))[callback.id]
+    assert await opening.take_answer(found, found.attempt_started_at) is not None
+
+
 async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitted(
     opening: Opening,
 ) -> None:
@@ -47,7 +52,7 @@ async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitte
 async def test_an_attempt_without_an_answer_takes_none(opening: Opening) -> None:
     callback = await opening.open(factories.wish(ref=REF))
 
-    assert await opening.take_answer(callback, 1) is None
+    assert await opening.take_answer(callback, callback.attempt_started_at) is None
 
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
@@ -60,7 +65,7 @@ async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
 
     callback = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, 2) == outcome
+    assert await opening.take_answer(callback, callback.attempt_started_at) == outcome
     found = (await store.find([callback.id]))[callback.id].accepted
     assert found is not None
     assert (found.handed_to, found.handed_attempt) == ("the worker", 2)
@@ -74,7 +79,7 @@ async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
 
     callback = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, 2) is None
+    assert await opening.take_answer(callback, callback.attempt_started_at) is None
 
 
 async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: MemoryStore) -> None:
@@ -82,7 +87,7 @@ async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: Memor
 
     callback = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, 2) is None
+    assert await opening.take_answer(callback, callback.attempt_started_at) is None
 
 
 async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
@@ -90,18 +95,18 @@ async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
 ) -> None:
     """An activity that fails after it was given its answer is given it again."""
     callback = await answered(opening, store, Completed(b"1"))
-    await store.settle([Settlement(callback.id, State.APPLIED, {})])
+    await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
 
     again = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(again, 2) == Completed(b"1")
+    assert await opening.take_answer(again, again.attempt_started_at) == Completed(b"1")
 
 
 async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
     opening: Opening, store: MemoryStore
 ) -> None:
     first = await answered(opening, store, Failed("try again"))
-    await store.settle([Settlement(first.id, State.APPLIED, {})])
+    await store.settle([Settlement(first.id, 0, State.APPLIED, {})])
 
     second = await opening.open(factories.wish(ref=REF, attempt=2))
 
@@ -113,7 +118,7 @@ async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked
     opening: Opening, store: MemoryStore, activities: FakeActivities
 ) -> None:
     first = await answered(opening, store, Failed("try again"))
-    await opening.take_answer((await store.find([first.id]))[first.id], 1)
+    await take(opening, store, first)
     activities.back_off(REF, LastFailure("application", "try again", None))
 
     second = await opening.open(factories.wish(ref=REF, attempt=2))
@@ -127,11 +132,11 @@ async def test_a_failure_that_a_dying_worker_took_is_not_lost(
 ) -> None:
     """It was handed over, but the attempt timed out before Temporal heard of it."""
     first = await answered(opening, store, Failed("no"))
-    await opening.take_answer((await store.find([first.id]))[first.id], 1)
+    await take(opening, store, first)
     activities.back_off(REF, TIMED_OUT)
     clock.advance(timedelta(seconds=30))
 
     second = await opening.open(factories.wish(ref=REF, attempt=2))
 
     assert second.id == first.id
-    assert await opening.take_answer(second, 2) == Failed("no")
+    assert await opening.take_answer(second, second.attempt_started_at) == Failed("no")

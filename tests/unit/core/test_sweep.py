@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.core.observe import Observer
 from ringback.core.service import running
 from ringback.core.sweep import EVERY, PAGE, Sweeper
 from ringback.domain.callback import ActivityRef, Callback, State
@@ -17,7 +18,7 @@ from tests.loops import idle
 
 @pytest.fixture
 def sweeper(store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> Sweeper:
-    return Sweeper(store, store, activities, clock=clock)
+    return Sweeper(store, Observer(store, store, activities), clock=clock)
 
 
 async def opened(store: MemoryStore, activities: FakeActivities) -> Callback:
@@ -110,7 +111,7 @@ async def test_one_that_cannot_be_looked_at_holds_up_no_other(
     ended = await opened(store, activities)
     activities.end(ended.ref, how="timed out")
 
-    await Sweeper(store, store, activities, clock=clock).sweep()
+    await Sweeper(store, Observer(store, store, activities), clock=clock).sweep()
 
     assert await states(store, [refused, ended]) == [State.OPEN, State.EXPIRED]
 
@@ -119,8 +120,8 @@ async def test_a_temporal_that_knows_nothing_is_believed_only_when_the_time_is_u
     store: MemoryStore, activities: FakeActivities, sweeper: Sweeper, clock: ManualClock
 ) -> None:
     """It may be another server: nothing is closed for that which may still be answered."""
-    deadline_at = clock.now() + timedelta(hours=1)
-    (callback,) = await store.open([factories.wish(deadline_at=deadline_at)])
+    timeout_at = clock.now() + timedelta(hours=1)
+    (callback,) = await store.open([factories.wish(timeout_at=timeout_at)])
 
     await sweeper.sweep()
     before = await states(store, [callback])
