@@ -1,0 +1,24 @@
+"""One worker for all facts."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+
+from tests.integration.facts.ground import Ground
+
+
+@pytest.fixture(scope="session")
+async def worked_on(client: Client) -> AsyncIterator[Ground]:
+    """The ground of all tests in this folder."""
+    ground = Ground(client, f"test-{uuid4()}")
+    async with ground.worker():
+        yield ground
+
+
+@pytest.fixture
+async def ground(worked_on: Ground) -> AsyncIterator[Ground]:
+    """The ground; what is still open is closed after the test."""
+    yield worked_on
+    await worked_on.close()
