@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from ringback.domain.callback import ActivityRef, Wish
+from ringback.domain.callback import ActivityRef, Attempts, Callback, State, Wish
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
-from ringback.domain.outcome import Completed, Outcome
-from ringback.ports.store import Answer
+from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.ports.store import Answer, Postponement, Settlement
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -19,12 +19,16 @@ def callback_id() -> CallbackId:
 
 
 def activity_ref(
-    *, workflow_id: str | None = None, activity_id: str = "1", scheduled_at: datetime = NOW
+    *,
+    workflow_id: str | None = None,
+    run_id: str = "6a3f",
+    activity_id: str = "1",
+    scheduled_at: datetime = NOW,
 ) -> ActivityRef:
     return ActivityRef(
         namespace="default",
         workflow_id=workflow_id or f"workflow-{next(_numbers)}",
-        run_id="6a3f",
+        run_id=run_id,
         activity_id=activity_id,
         scheduled_at=scheduled_at,
     )
@@ -34,8 +38,16 @@ def wish(
     *,
     ref: ActivityRef | None = None,
     attempt: int = 1,
-    deadline_at: datetime | None = None,
+    attempt_started_at: datetime | None = None,
+    task_token: bytes | None = b"a task token",
+    timeout_at: datetime | None = None,
+    answer_within: timedelta | None = None,
+    on_deadline: Completed | Failed | None = None,
+    attempts: Attempts = Attempts.ANY,
+    follows_reset: bool = False,
+    result_schema: str | None = None,
 ) -> Wish:
+    # Unless it is told otherwise, attempt 2 starts a second after attempt 1, and so on.
     return Wish(
         id=callback_id(),
         ref=ref or activity_ref(),
@@ -43,15 +55,47 @@ def wish(
         activity_type="charge",
         task_queue="orders",
         attempt=attempt,
-        deadline_at=deadline_at,
+        attempt_started_at=attempt_started_at or NOW + timedelta(seconds=attempt - 1),
+        task_token=task_token,
+        timeout_at=timeout_at,
         verbs=ALL_VERBS,
         key_id="k1",
         link_expires_at=NOW + timedelta(days=365),
+        answer_within=answer_within,
+        on_deadline=on_deadline,
+        attempts=attempts,
+        follows_reset=follows_reset,
+        result_schema=result_schema,
     )
 
 
 def answer(to: CallbackId, outcome: Outcome | None = None) -> Answer:
-    return Answer(to, OutcomeId(f"oc_{next(_numbers)}"), outcome or Completed(b'{"ok":true}'))
+    return Answer(to, outcome_id(), outcome or Completed(b'{"ok":true}'))
+
+
+def outcome_id() -> OutcomeId:
+    return OutcomeId(f"oc_{next(_numbers)}")
+
+
+def settlement(
+    of: Callback, verdict: State = State.APPLIED, proof: dict[str, object] | None = None
+) -> Settlement:
+    return Settlement(of.id, tries(of), verdict, {} if proof is None else proof)
+
+
+def postponement(
+    of: Callback,
+    wait: timedelta = timedelta(seconds=1),
+    reason: str = "no server",
+    *,
+    is_untaken: bool = False,
+) -> Postponement:
+    return Postponement(of.id, tries(of), wait, reason, is_untaken=is_untaken)
+
+
+def tries(of: Callback) -> int:
+    assert of.accepted is not None, "only an outcome is tried"
+    return of.accepted.tries
 
 
 def keyring(*key_ids: str, signing: str = "k1") -> Keyring:

@@ -15,7 +15,7 @@ from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.store.database import Database
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
-from ringback.store.sqlite import sqlite_engine
+from ringback.store.sqlite import SqliteDatabase
 from ringback.store.tables import metadata
 from ringback.testing import ManualClock
 from tests import factories
@@ -29,7 +29,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
-    database = Database(sqlite_engine(tmp_path / "ringback.db"), clock)
+    database = SqliteDatabase(tmp_path / "ringback.db", clock)
     await upgrade(database)
     yield database
     await database.close()
@@ -49,7 +49,7 @@ async def test_what_is_accepted_is_there_for_the_next_process(
 ) -> None:
     (callback,) = await store.open([factories.wish()])
     await store.accept([factories.answer(callback.id)])
-    other = Database(sqlite_engine(tmp_path / "ringback.db"), clock)
+    other = SqliteDatabase(tmp_path / "ringback.db", clock)
 
     found = await SqlStore(other).find([callback.id])
 
@@ -66,7 +66,7 @@ async def test_a_commit_is_on_disk_before_it_is_done(database: Database) -> None
 
 
 async def test_several_connections_may_write_at_once(tmp_path: Path, clock: ManualClock) -> None:
-    databases = [Database(sqlite_engine(tmp_path / "ringback.db"), clock) for _ in range(4)]
+    databases = [SqliteDatabase(tmp_path / "ringback.db", clock) for _ in range(4)]
     await asyncio.gather(*(upgrade(database) for database in databases))
     stores = [SqlStore(database) for database in databases]
     ref = factories.activity_ref()
@@ -83,7 +83,7 @@ async def test_several_connections_may_write_at_once(tmp_path: Path, clock: Manu
 
 
 async def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, clock: ManualClock) -> None:
-    database = Database(sqlite_engine(tmp_path / "missing" / "ringback.db"), clock)
+    database = SqliteDatabase(tmp_path / "missing" / "ringback.db", clock)
 
     with pytest.raises(StoreUnavailableError, match="unable to open database file"):
         await upgrade(database)
@@ -121,7 +121,7 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(database: Datab
 async def test_a_file_that_is_no_database_is_told_so(tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "ringback.db"
     path.write_text("this is no database, whatever it is called" * 50)
-    database = Database(sqlite_engine(path), clock)
+    database = SqliteDatabase(path, clock)
 
     with pytest.raises(StoreUnavailableError, match="file is not a database"):
         await upgrade(database)

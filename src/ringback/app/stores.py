@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from ringback.domain.errors import StoreUnavailableError
 from ringback.ports.clock import Clock
 from ringback.settings import Settings
-from ringback.store.database import Database
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
-from ringback.store.sqlite import sqlite_engine
+from ringback.store.sqlite import SqliteDatabase
 
 
 @asynccontextmanager
@@ -28,7 +27,7 @@ async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlSto
     except OSError as exc:
         msg = f"the store {path} cannot be reached: {exc.strerror}"
         raise StoreUnavailableError(msg) from exc
-    database = Database(sqlite_engine(path), clock)
+    database = SqliteDatabase(path, clock)
     try:
         await upgrade(database)
         yield SqlStore(database)

@@ -7,44 +7,82 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ringback.domain.callback import Accepted, ActivityRef, Callback, State, Wish
+from ringback.domain.callback import (
+    Accepted,
+    ActivityRef,
+    Attempts,
+    Callback,
+    State,
+)
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
-from ringback.domain.outcome import KINDS, body_of, from_parts, to_fields
+from ringback.domain.outcome import (
+    KINDS,
+    Canceled,
+    Completed,
+    Failed,
+    Outcome,
+    body_of,
+    from_parts,
+    to_fields,
+)
 from ringback.ports.store import Answer
 
 AnyRow = Row[tuple[Any, ...]]
 
 
-def activity_key(ref: ActivityRef) -> str:
-    """Return a digest that only this activity execution has."""
-    parts = [ref.namespace, ref.workflow_id, ref.run_id, ref.activity_id]
-    text = json.dumps([*parts, ref.scheduled_at.isoformat()])
-    return sha256(text.encode()).hexdigest()[:40]
+def activity_key(ref: ActivityRef, *, follows_reset: bool) -> str:
+    """Return a digest that only this activity execution has.
+
+    A reset of the workflow that keeps the event which scheduled the activity makes a run that has
+    the same activity, scheduled at the same instant: what follows it goes by all but the run.
+    """
+    run_id = None if follows_reset else ref.run_id
+    parts = [ref.namespace, ref.workflow_id, run_id, ref.activity_id, ref.scheduled_at.isoformat()]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
-def from_wish(wish: Wish, round_: int, now: datetime) -> dict[str, object]:
-    """Return the row of a callback that is made now."""
-    ref = wish.ref
+def from_callback(callback: Callback) -> dict[str, object]:
+    """Return the whole row of a callback."""
+    ref = callback.ref
     return {
-        "id": wish.id,
-        "activity_key": activity_key(ref),
-        "round": round_,
+        "id": callback.id,
+        "activity_key": activity_key(ref, follows_reset=callback.follows_reset),
+        "round": callback.round,
         "namespace": ref.namespace,
         "workflow_id": ref.workflow_id,
         "run_id": ref.run_id,
         "activity_id": ref.activity_id,
         "scheduled_at": ref.scheduled_at,
-        "workflow_type": wish.workflow_type,
-        "activity_type": wish.activity_type,
-        "task_queue": wish.task_queue,
-        "attempt": wish.attempt,
-        "opened_at": now,
-        "deadline_at": wish.deadline_at,
-        "verbs": sum(verb.value for verb in wish.verbs),
-        "key_id": wish.key_id,
-        "link_expires_at": wish.link_expires_at,
+        "workflow_type": callback.workflow_type,
+        "activity_type": callback.activity_type,
+        "task_queue": callback.task_queue,
+        "attempt": callback.attempt,
+        "attempt_started_at": callback.attempt_started_at,
+        "task_token": callback.task_token,
+        "opened_at": callback.opened_at,
+        "submitted_at": callback.submitted_at,
+        "timeout_at": callback.timeout_at,
+        "answer_by": callback.answer_by,
+        "default_due_at": _default_due_at(callback),
+        **_from_default(callback.on_deadline),
+        "attempts": callback.attempts.value,
+        "follows_reset": callback.follows_reset,
+        "schema_id": callback.schema_id,
+        "closed_at": callback.expired_at,
+        "expired_because": callback.expired_because,
+        "verbs": sum(verb.value for verb in callback.verbs),
+        "key_id": callback.key_id,
+        "link_expires_at": callback.link_expires_at,
+    }
+
+
+def _from_default(outcome: Completed | Failed | None) -> dict[str, object]:
+    return {
+        "on_deadline_kind": None if outcome is None else KINDS[type(outcome)],
+        "on_deadline_body": None if outcome is None else body_of(outcome),
+        "on_deadline_fields": None if outcome is None else to_fields(outcome),
     }
 
 
@@ -52,12 +90,38 @@ def from_attempt(callback: Callback) -> dict[str, object]:
     """Return what a later attempt changes in the row of a callback."""
     return {
         "callback_id": callback.id,
+        "run_id_": callback.ref.run_id,
         "attempt_": callback.attempt,
-        "deadline_at_": callback.deadline_at,
+        "attempt_started_at_": callback.attempt_started_at,
+        "task_token_": callback.task_token,
+        **from_deadline(callback),
     }
 
 
-def from_answer(answer: Answer, now: datetime) -> dict[str, object]:
+def from_end(callback: Callback) -> dict[str, object]:
+    """Return what the row of a callback has of its having expired."""
+    return {
+        "callback_id": callback.id,
+        "now": callback.expired_at,
+        "reason": callback.expired_because,
+    }
+
+
+def from_deadline(callback: Callback) -> dict[str, object]:
+    """Return what the row of a callback has of its deadline."""
+    return {
+        "callback_id": callback.id,
+        "timeout_at_": callback.timeout_at,
+        "answer_by_": callback.answer_by,
+        "default_due_at_": _default_due_at(callback),
+    }
+
+
+def _default_due_at(callback: Callback) -> datetime | None:
+    return callback.default_due_at if callback.state is State.OPEN else None
+
+
+def from_answer(answer: Answer, now: datetime, *, is_default: bool) -> dict[str, object]:
     """Return the row of an outcome that is accepted now."""
     return {
         "callback_id": answer.callback_id,
@@ -66,6 +130,7 @@ def from_answer(answer: Answer, now: datetime) -> dict[str, object]:
         "body": body_of(answer.outcome),
         "fields": to_fields(answer.outcome),
         "accepted_at": now,
+        "is_default": is_default,
         "state": State.ACCEPTED.value,
         "due_at": now,
         "tries": 0,
@@ -100,9 +165,16 @@ def to_callback(row: AnyRow) -> Callback:
         activity_type=row.activity_type,
         task_queue=row.task_queue,
         attempt=row.attempt,
+        attempt_started_at=row.attempt_started_at,
+        task_token=row.task_token,
         opened_at=row.opened_at,
         submitted_at=row.submitted_at,
-        deadline_at=row.deadline_at,
+        timeout_at=row.timeout_at,
+        answer_by=row.answer_by,
+        on_deadline=_on_deadline(row),
+        attempts=Attempts(row.attempts),
+        follows_reset=row.follows_reset,
+        schema_id=row.schema_id,
         expired_at=None if row.expired_because is None else row.closed_at,
         expired_because=row.expired_because,
         verbs=frozenset(verb for verb in Verb if verb.value & row.verbs),
@@ -118,6 +190,16 @@ def _state(row: AnyRow) -> State:
     return State.OPEN if row.expired_because is None else State.EXPIRED
 
 
+def _on_deadline(row: AnyRow) -> Completed | Failed | None:
+    if row.on_deadline_kind is None:
+        return None
+    outcome: Outcome = from_parts(
+        row.on_deadline_kind, row.on_deadline_body, row.on_deadline_fields
+    )
+    assert not isinstance(outcome, Canceled), "no default answer reports a cancellation"
+    return outcome
+
+
 def _accepted(row: AnyRow) -> Accepted | None:
     if row.outcome_id is None:
         return None
@@ -125,9 +207,12 @@ def _accepted(row: AnyRow) -> Accepted | None:
         id=OutcomeId(row.outcome_id),
         outcome=from_parts(row.kind, row.body, row.fields),
         accepted_at=row.accepted_at,
+        is_default=row.is_default,
         handed_to=row.handed_to,
         handed_attempt=row.handed_attempt,
         tries=row.tries,
+        unproven_attempt=row.unproven_attempt,
+        unproven_started_at=row.unproven_started_at,
         trouble=row.trouble,
         verdict_at=row.verdict_at,
         proof=row.proof,

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     ForeignKey,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +47,8 @@ callbacks = Table(
     "callbacks",
     metadata,
     Column("id", Text, primary_key=True),
-    #: A digest of the activity: namespace, workflow, run, activity id and scheduled time.
+    #: A digest of the activity: namespace, workflow, run, activity id and scheduled time; without
+    #: the run, where the callback follows a reset of the workflow.
     Column("activity_key", Text, nullable=False),
     Column("round", Integer, nullable=False),
     Column("namespace", Text, nullable=False),
@@ -57,9 +60,23 @@ callbacks = Table(
     Column("activity_type", Text, nullable=False),
     Column("task_queue", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("attempt_started_at", Instant, nullable=False, server_default="0"),
+    Column("task_token", LargeBinary),
     Column("opened_at", Instant, nullable=False),
     Column("submitted_at", Instant),
-    Column("deadline_at", Instant),
+    #: When Temporal times the attempt out.
+    Column("timeout_at", Instant),
+    #: The activity's own deadline.
+    Column("answer_by", Instant),
+    #: When the default answer is taken; empty once there is another one.
+    Column("default_due_at", Instant),
+    Column("on_deadline_kind", Text),
+    Column("on_deadline_body", LargeBinary),
+    Column("on_deadline_fields", JSON(none_as_null=True)),
+    Column("attempts", Text, nullable=False, server_default="any"),
+    Column("follows_reset", Boolean, nullable=False, server_default=false()),
+    #: In `schemas`, where nothing is ever deleted: a foreign key would only be a row that all lock.
+    Column("schema_id", Text),
     #: When a verdict was known, or that nobody waits any more; what is not closed is worth a look.
     Column("closed_at", Instant),
     Column("expired_because", Text),
@@ -67,6 +84,14 @@ callbacks = Table(
     Column("key_id", Text, nullable=False),
     Column("link_expires_at", Instant, nullable=False),
     UniqueConstraint("activity_key", "round", name="uq_callbacks_activity_key_round"),
+)
+
+#: The result schemas, each once: its id is a digest of its text.
+schemas = Table(
+    "schemas",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("text", Text, nullable=False),
 )
 
 #: The first answer to each callback; its primary key is what makes the first one win.
@@ -79,11 +104,16 @@ outcomes = Table(
     Column("body", LargeBinary),
     Column("fields", JSON, nullable=False),
     Column("accepted_at", Instant, nullable=False),
+    #: Nobody gave it: it was taken at the deadline.
+    Column("is_default", Boolean, nullable=False, server_default=false()),
     Column("state", Text, nullable=False),
     #: When anybody may try to deliver it; a claim moves it by its lease.
     Column("due_at", Instant, nullable=False),
     Column("claimed_by", Text),
     Column("tries", Integer, nullable=False),
+    #: The attempt that had asked when a try began, while nothing shows whether it ended with this.
+    Column("unproven_attempt", Integer),
+    Column("unproven_started_at", Instant),
     Column("trouble", Text),
     Column("handed_to", Text),
     Column("handed_attempt", Integer),
@@ -107,6 +137,13 @@ Index(
     callbacks.c.id,
     sqlite_where=callbacks.c.closed_at.is_(None),
     postgresql_where=callbacks.c.closed_at.is_(None),
+)
+_has_default = callbacks.c.closed_at.is_(None) & callbacks.c.default_due_at.is_not(None)
+Index(
+    "ix_callbacks_default_due",
+    callbacks.c.default_due_at,
+    sqlite_where=_has_default,
+    postgresql_where=_has_default,
 )
 Index(
     "ix_outcomes_due",

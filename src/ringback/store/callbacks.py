@@ -1,0 +1,176 @@
+"""Asking and answering, on a SQL database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ringback.domain.callback import Callback, State, Wish
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId, schema_id
+from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.ports.store import EVIDENCE_BYTES, Acceptance, Answer, NotTaken, Won
+from ringback.store import rows
+from ringback.store.accepting import Accepting
+from ringback.store.asking import Asked, ask
+from ringback.store.database import Database
+from ringback.store.statements import callbacks as statements
+from ringback.store.steps import execute_each, find, lock, padded, record
+
+
+class SqlCallbacks:
+    """`CallbackStore` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    async def open(self, wishes: Sequence[Wish]) -> Sequence[Callback]:
+        """See `CallbackStore.open`."""
+        while True:
+            try:
+                async with self._database.writing() as connection:
+                    return await self._open(connection, wishes)
+            except _OvertakenError:
+                # What overtook this is there now: the next time it is found.
+                continue
+
+    async def _open(
+        self, connection: AsyncConnection, wishes: Sequence[Wish]
+    ) -> Sequence[Callback]:
+        keys = [rows.activity_key(one.ref, follows_reset=one.follows_reset) for one in wishes]
+        latest = await _locked_rounds(connection, keys)
+        now = await self._database.now(connection)
+        asked: list[Asked] = []
+        for key, wish in zip(keys, wishes, strict=True):
+            one = ask(latest.get(key), wish, now)
+            latest[key] = one.callback
+            asked.append(one)
+        await self._keep_schemas(connection, wishes)
+        await self._write(connection, asked)
+        return [one.callback for one in asked]
+
+    async def _keep_schemas(self, connection: AsyncConnection, wishes: Sequence[Wish]) -> None:
+        wanted = {one.result_schema for one in wishes if one.result_schema is not None}
+        texts = {schema_id(text): text for text in wanted}
+        known = await _schemas(connection, texts)
+        missing = [{"id": id_, "text": texts[id_]} for id_ in sorted(texts) if id_ not in known]
+        await execute_each(connection, statements.KEEP_SCHEMA[self._database.dialect], missing)
+
+    async def _write(self, connection: AsyncConnection, asked: Sequence[Asked]) -> None:
+        happened = [event for one in asked for event in one.happened]
+        begun = {event.callback_id for event in happened if event.kind is EventKind.OPENED}
+        changed = {callback.id: callback for one in asked for callback in one.changed}
+        known = [callback for id_, callback in sorted(changed.items()) if id_ not in begun]
+        over = [rows.from_end(one) for one in known if one.state is State.EXPIRED]
+        again = [rows.from_attempt(one) for one in known if one.state is not State.EXPIRED]
+        await execute_each(connection, statements.EXPIRE, over)
+        await execute_each(connection, statements.ASK_AGAIN, again)
+        await self._make(connection, [changed[id_] for id_ in begun])
+        await record(connection, happened)
+
+    async def _make(self, connection: AsyncConnection, begun: Sequence[Callback]) -> None:
+        # In the order of their keys: of two that make the same ones, one waits for the other.
+        values = sorted((rows.from_callback(one) for one in begun), key=_key_and_round)
+        await execute_each(connection, statements.MAKE[self._database.dialect], values)
+        ids = {callback.id for callback in begun}
+        made = await connection.execute(statements.MADE, {"ids": padded(ids)})
+        if ids != {row.id for row in made}:
+            raise _OvertakenError
+
+    async def mark_submitted(self, callback_ids: Sequence[CallbackId]) -> None:
+        """See `CallbackStore.mark_submitted`."""
+        async with self._database.writing() as connection:
+            await lock(connection, callback_ids)
+            now = await self._database.now(connection)
+            ids = {"ids": padded(callback_ids)}
+            unmarked = [row.id for row in await connection.execute(statements.NOT_SUBMITTED, ids)]
+            await connection.execute(statements.SUBMITTED, {"ids": padded(unmarked), "now": now})
+            await record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in unmarked])
+
+    async def accept(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
+        """See `CallbackStore.accept`."""
+        async with self._database.writing() as connection:
+            await lock(connection, [answer.callback_id for answer in answers])
+            now = await self._database.now(connection)
+            winners = await Accepting(self._database, connection, now).given(answers)
+            lost = [answer.callback_id for answer in answers if answer.id not in winners]
+            found = await find(connection, lost)
+        return [
+            Won(now) if answer.id in winners else NotTaken(found.get(answer.callback_id))
+            for answer in answers
+        ]
+
+    async def keep_evidence(self, answers: Sequence[Answer]) -> None:
+        """See `CallbackStore.keep_evidence`."""
+        async with self._database.writing() as connection:
+            known = await lock(connection, [answer.callback_id for answer in answers])
+            now = await self._database.now(connection)
+            for answer in answers:
+                if answer.callback_id in known:
+                    evidence = rows.from_event(_evidence(answer, now))
+                    await connection.execute(statements.KEEP_EVIDENCE, evidence)
+
+    async def expire(self, reasons: Mapping[CallbackId, str]) -> None:
+        """See `CallbackStore.expire`."""
+        async with self._database.writing() as connection:
+            await lock(connection, reasons)
+            now = await self._database.now(connection)
+            result = await connection.execute(statements.UNANSWERED, {"ids": padded(reasons)})
+            ids = [CallbackId(row.id) for row in result]
+            values = [{"callback_id": id_, "now": now, "reason": reasons[id_]} for id_ in ids]
+            await execute_each(connection, statements.EXPIRE, values)
+            await record(
+                connection,
+                [Event(id_, now, EventKind.EXPIRED, {"reason": reasons[id_]}) for id_ in ids],
+            )
+
+    async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
+        """See `CallbackStore.find`."""
+        async with self._database.reading() as connection:
+            return await find(connection, callback_ids)
+
+    async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:
+        """See `CallbackStore.schemas`."""
+        async with self._database.reading() as connection:
+            return await _schemas(connection, schema_ids)
+
+
+class _OvertakenError(Exception):
+    """Another transaction made a callback that this one would have made, or was to find."""
+
+
+async def _locked_rounds(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, Callback]:
+    """Return the latest callback of each activity, with all its callbacks locked.
+
+    Raises:
+        _OvertakenError: One was made while this waited for the lock of an earlier one.
+    """
+    wanted = {"keys": padded(keys)}
+    locked = {row.id for row in await connection.execute(statements.LOCK_ROUNDS, wanted)}
+    found = list(await connection.execute(statements.ROUNDS, wanted))
+    if not locked.issuperset(row.id for row in found):
+        raise _OvertakenError
+    return {row.activity_key: rows.to_callback(row) for row in found}
+
+
+async def _schemas(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]:
+    wanted = padded(ids)
+    if not wanted:
+        return {}
+    result = await connection.execute(statements.SCHEMAS, {"ids": wanted})
+    return {row.id: row.text for row in result}
+
+
+def _key_and_round(row: Mapping[str, object]) -> tuple[str, str]:
+    return str(row["activity_key"]), str(row["round"])
+
+
+def _evidence(answer: Answer, now: datetime) -> Event:
+    body = body_of(answer.outcome) or b""
+    facts: dict[str, object] = {
+        "kind": KINDS[type(answer.outcome)],
+        **to_fields(answer.outcome),
+        "body": body[:EVIDENCE_BYTES].decode("utf-8", "replace"),
+    }
+    return Event(answer.callback_id, now, EventKind.ANSWERED_DIFFERENTLY, facts)

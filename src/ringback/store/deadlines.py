@@ -1,0 +1,95 @@
+"""Keeping deadlines, on a SQL database."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ringback.domain.callback import Callback, State
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.ports.store import Answer, Extension
+from ringback.store import rows
+from ringback.store.accepting import Accepting
+from ringback.store.database import Database
+from ringback.store.statements import deadlines as statements
+from ringback.store.steps import execute_each, find, lock, padded, record
+
+
+class SqlDeadlines:
+    """`Deadlines` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    async def observe(self, timeouts: Mapping[CallbackId, datetime | None]) -> None:
+        """See `Deadlines.observe`."""
+        async with self._database.writing() as connection:
+            await lock(connection, timeouts)
+            found = await find(connection, timeouts)
+            values = [
+                rows.from_deadline(replace(callback, timeout_at=timeouts[id_]))
+                for id_, callback in sorted(found.items())
+                if callback.state is State.OPEN
+            ]
+            await execute_each(connection, statements.SET_DEADLINE, values)
+
+    async def extend(self, callback_id: CallbackId, within: timedelta) -> Extension:
+        """See `Deadlines.extend`."""
+        async with self._database.writing() as connection:
+            await lock(connection, [callback_id])
+            now = await self._database.now(connection)
+            callback = (await find(connection, [callback_id])).get(callback_id)
+            if callback is None or callback.state is not State.OPEN or callback.answer_by is None:
+                return Extension(callback, was_extended=False)
+            later = replace(callback, answer_by=now + within)
+            await execute_each(connection, statements.SET_DEADLINE, [rows.from_deadline(later)])
+            facts: dict[str, object] = {"until": (now + within).isoformat()}
+            await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
+            return Extension(later, was_extended=True)
+
+    async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
+        """See `Deadlines.due_defaults`."""
+        async with self._database.reading() as connection:
+            now = await self._database.now(connection)
+            result = await connection.execute(statements.DUE_DEFAULTS, {"now": now, "limit": limit})
+            return [rows.to_callback(row) for row in result]
+
+    async def take_defaults(
+        self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
+    ) -> Sequence[CallbackId]:
+        """See `Deadlines.take_defaults`."""
+        async with self._database.writing() as connection:
+            await lock(connection, callback_ids)
+            now = await self._database.now(connection)
+            found = await find(connection, callback_ids)
+            answers = [
+                Answer(callback.id, new_outcome_id(), callback.on_deadline)
+                for callback in map(found.get, dict.fromkeys(callback_ids))
+                if callback is not None
+                and callback.on_deadline is not None
+                and _is_due(callback, now)
+            ]
+            winners = await Accepting(self._database, connection, now).defaults(answers)
+            return [answer.callback_id for answer in answers if answer.id in winners]
+
+    async def are_overdue(self, callback_ids: Sequence[CallbackId]) -> frozenset[CallbackId]:
+        """See `Deadlines.are_overdue`."""
+        async with self._database.reading() as connection:
+            now = await self._database.now(connection)
+            values = {"ids": padded(callback_ids), "now": now}
+            result = await connection.execute(statements.ARE_OVERDUE, values)
+            return frozenset(CallbackId(row.id) for row in result)
+
+    async def next_default(self) -> timedelta | None:
+        """See `Deadlines.next_default`."""
+        async with self._database.reading() as connection:
+            due_at: datetime | None = await connection.scalar(statements.NEXT_DEFAULT)
+            if due_at is None:
+                return None
+            return max(timedelta(0), due_at - await self._database.now(connection))
+
+
+def _is_due(callback: Callback, now: datetime) -> bool:
+    due_at = callback.default_due_at
+    return callback.state is State.OPEN and due_at is not None and due_at <= now

@@ -1,0 +1,145 @@
+"""Bringing outcomes to Temporal, from a SQL database."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ringback.domain.callback import MOVES, Callback
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId
+from ringback.ports.store import Postponement, Settlement
+from ringback.store.database import Database
+from ringback.store.statements import deliveries as statements
+from ringback.store.steps import execute_each, find, lock, padded, record
+
+ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
+
+
+class SqlDeliveries:
+    """`DeliveryQueue` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        """See `DeliveryQueue.claim`."""
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            values = {"now": now, "limit": limit, "until": now + lease, "owner": owner}
+            result = await connection.execute(statements.CLAIM, values)
+            found = await find(connection, [row.callback_id for row in result])
+        return sorted(found.values(), key=_accepted_at)
+
+    async def release(self, owner: str) -> None:
+        """See `DeliveryQueue.release`."""
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            await connection.execute(statements.RELEASE, {"owner": owner, "now": now})
+
+    async def postpone(self, postponements: Sequence[Postponement]) -> None:
+        """See `DeliveryQueue.postpone`."""
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            values = [
+                {
+                    "id": item.callback_id,
+                    "tries_": item.tries,
+                    "due": now + item.wait,
+                    "why": item.reason,
+                    "is_untaken": item.is_untaken,
+                }
+                for item in sorted(postponements, key=attrgetter("callback_id"))
+            ]
+            await execute_each(connection, statements.POSTPONE, values)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """See `DeliveryQueue.settle`."""
+        first = {(item.callback_id, item.tries): item for item in reversed(settlements)}
+        ids = [item.callback_id for item in settlements]
+        async with self._database.writing() as connection:
+            await lock(connection, ids)
+            result = await connection.execute(statements.UNSETTLED, {"ids": padded(ids)})
+            tries = [(CallbackId(row.callback_id), row.tries) for row in result]
+            settled = [first[one] for one in tries if one in first]
+            if settled:
+                await self._write_verdicts(connection, settled)
+
+    async def _write_verdicts(
+        self, connection: AsyncConnection, settled: Sequence[Settlement]
+    ) -> None:
+        now = await self._database.now(connection)
+        values = [
+            {
+                "id": one.callback_id,
+                "tries_": one.tries,
+                "verdict": one.verdict.value,
+                "now": now,
+                "proof_": one.proof,
+            }
+            for one in settled
+        ]
+        await execute_each(connection, statements.SETTLE, values)
+        ended = [one.callback_id for one in settled if one.verdict in ENDS]
+        await connection.execute(statements.CLOSE, {"ids": padded(ended), "now": now})
+        await record(connection, [_verdict(one, now) for one in settled])
+        await self._database.tell_settled(connection, [one.callback_id for one in settled])
+
+    async def next_due(self) -> timedelta | None:
+        """See `DeliveryQueue.next_due`."""
+        async with self._database.reading() as connection:
+            due_at: datetime | None = await connection.scalar(statements.NEXT_DUE)
+            if due_at is None:
+                return None
+            return max(timedelta(0), due_at - await self._database.now(connection))
+
+    async def hand_over(
+        self,
+        callback_id: CallbackId,
+        *,
+        worker: str,
+        attempt_started_at: datetime,
+        lease: timedelta,
+    ) -> bool:
+        """See `DeliveryQueue.hand_over`."""
+        async with self._database.writing() as connection:
+            await lock(connection, [callback_id])
+            now = await self._database.now(connection)
+            values = {
+                "id": callback_id,
+                "now": now,
+                "until": now + lease,
+                "worker": worker,
+                "started_at": attempt_started_at,
+            }
+            attempt = await connection.scalar(statements.HAND_OVER, values)
+            if attempt is None:
+                return False
+            facts: dict[str, object] = {"worker": worker, "attempt": attempt}
+            await record(connection, [Event(callback_id, now, EventKind.HANDED_OVER, facts)])
+            return True
+
+    async def redeliver(self, callback_id: CallbackId) -> bool:
+        """See `DeliveryQueue.redeliver`."""
+        async with self._database.writing() as connection:
+            await lock(connection, [callback_id])
+            now = await self._database.now(connection)
+            result = await connection.execute(statements.REDELIVER, {"id": callback_id, "now": now})
+            if result.rowcount == 0:
+                return False
+            await record(connection, [Event(callback_id, now, EventKind.REDELIVERED, {})])
+            await self._database.tell_accepted(connection)
+            return True
+
+
+def _verdict(settlement: Settlement, now: datetime) -> Event:
+    kind = EventKind(settlement.verdict.value)
+    return Event(settlement.callback_id, now, kind, settlement.proof)
+
+
+def _accepted_at(callback: Callback) -> datetime:
+    assert callback.accepted is not None, "what was claimed has an outcome"
+    return callback.accepted.accepted_at

@@ -1,0 +1,144 @@
+"""Statements of asking and answering."""
+
+from typing import Final
+
+from sqlalchemy import Text, bindparam, exists, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ringback.ports.store import EVIDENCE_KEPT
+from ringback.store.statements.lookup import CALLBACKS, INSERTS, IS_OPEN
+from ringback.store.tables import Instant, callbacks, events, outcomes, schemas
+
+_of_activities = callbacks.c.activity_key.in_(bindparam("keys", expanding=True))
+
+#: All rounds of the activities; nobody else asks for these activities until the commit.
+LOCK_ROUNDS: Final = (
+    select(callbacks.c.id)
+    .where(_of_activities)
+    .order_by(callbacks.c.id)
+    .with_for_update(key_share=True)
+)
+
+#: All rounds of the activities, oldest first.
+ROUNDS: Final = CALLBACKS.where(_of_activities).order_by(callbacks.c.round)
+
+MADE: Final = select(callbacks.c.id).where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+
+#: A later attempt asks the same question.
+ASK_AGAIN: Final = (
+    update(callbacks)
+    .where(
+        callbacks.c.id == bindparam("callback_id"),
+        callbacks.c.attempt_started_at < bindparam("attempt_started_at_", type_=Instant),
+    )
+    .values(
+        run_id=bindparam("run_id_"),
+        attempt=bindparam("attempt_"),
+        attempt_started_at=bindparam("attempt_started_at_", type_=Instant),
+        task_token=bindparam("task_token_"),
+        timeout_at=bindparam("timeout_at_"),
+        default_due_at=bindparam("default_due_at_"),
+    )
+)
+
+SCHEMAS: Final = select(schemas).where(schemas.c.id.in_(bindparam("ids", expanding=True)))
+
+#: Which of the callbacks were not known to be submitted.
+NOT_SUBMITTED: Final = select(callbacks.c.id).where(
+    callbacks.c.id.in_(bindparam("ids", expanding=True)), callbacks.c.submitted_at.is_(None)
+)
+
+SUBMITTED: Final = (
+    update(callbacks)
+    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+    .values(submitted_at=bindparam("now", type_=Instant))
+)
+
+#: Which outcome each of the callbacks has: what this call brought, or what was there before.
+HELD: Final = select(outcomes.c.callback_id, outcomes.c.outcome_id).where(
+    outcomes.c.callback_id.in_(bindparam("ids", expanding=True))
+)
+
+#: Who has an outcome is not waiting for a default one.
+HAS_NO_DEFAULT: Final = (
+    update(callbacks)
+    .where(
+        callbacks.c.id.in_(bindparam("ids", expanding=True)),
+        callbacks.c.default_due_at.is_not(None),
+    )
+    .values(default_due_at=None)
+)
+
+#: Which of the callbacks were neither answered nor closed.
+UNANSWERED: Final = select(callbacks.c.id).where(
+    callbacks.c.id.in_(bindparam("ids", expanding=True)), IS_OPEN
+)
+
+EXPIRE: Final = (
+    update(callbacks)
+    .where(callbacks.c.id == bindparam("callback_id"), callbacks.c.closed_at.is_(None))
+    .values(closed_at=bindparam("now"), expired_because=bindparam("reason"), default_due_at=None)
+)
+
+_kept = (
+    select(func.count())
+    .select_from(events)
+    .where(events.c.callback_id == bindparam("callback_id"), events.c.kind == bindparam("kind"))
+    .scalar_subquery()
+)
+
+_event_columns = ["callback_id", "at", "kind", "facts"]
+
+#: Evidence is kept while there is not too much of it.
+KEEP_EVIDENCE: Final = insert(events).from_select(
+    _event_columns,
+    select(*(bindparam(name, type_=events.c[name].type) for name in _event_columns)).where(
+        _kept < EVIDENCE_KEPT
+    ),
+)
+
+
+def _ignoring(
+    statement: sqlite.Insert | postgresql.Insert, *columns: str
+) -> sqlite.Insert | postgresql.Insert:
+    return statement.on_conflict_do_nothing(index_elements=columns)
+
+
+#: Make a callback, unless another worker made it first.
+MAKE: Final = {
+    dialect: _ignoring(insert_into(callbacks), "activity_key", "round")
+    for dialect, insert_into in INSERTS.items()
+}
+
+#: Keep a schema, unless it is there.
+KEEP_SCHEMA: Final = {
+    dialect: _ignoring(insert_into(schemas), "id") for dialect, insert_into in INSERTS.items()
+}
+
+_accepted_columns = [
+    "callback_id",
+    "outcome_id",
+    "kind",
+    "body",
+    "fields",
+    "accepted_at",
+    "is_default",
+    "state",
+    "due_at",
+    "tries",
+]
+
+_given = select(
+    *(bindparam(name, type_=outcomes.c[name].type).label(name) for name in _accepted_columns)
+).where(
+    exists().where(
+        callbacks.c.id == bindparam("callback_id", type_=Text),
+        callbacks.c.expired_because.is_(None),
+    )
+)
+
+#: Keep an outcome if it is the first, and its callback exists and has not expired.
+ACCEPT: Final = {
+    dialect: _ignoring(insert_into(outcomes).from_select(_accepted_columns, _given), "callback_id")
+    for dialect, insert_into in INSERTS.items()
+}

@@ -1,0 +1,45 @@
+"""Statements of keeping deadlines."""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, bindparam, case, func, select, update
+
+from ringback.store.statements.lookup import CALLBACKS, IS_OPEN
+from ringback.store.tables import Instant, callbacks
+
+#: The earlier of the two, where there are two.
+DEADLINE_AT: Final[ColumnElement[object]] = case(
+    (callbacks.c.timeout_at.is_(None), callbacks.c.answer_by),
+    (callbacks.c.answer_by < callbacks.c.timeout_at, callbacks.c.answer_by),
+    else_=callbacks.c.timeout_at,
+)
+
+HAS_PASSED: Final[ColumnElement[bool]] = bindparam("now", type_=Instant) >= DEADLINE_AT
+
+SET_DEADLINE: Final = (
+    update(callbacks)
+    .where(callbacks.c.id == bindparam("callback_id"), IS_OPEN)
+    .values(
+        timeout_at=bindparam("timeout_at_"),
+        answer_by=bindparam("answer_by_"),
+        default_due_at=bindparam("default_due_at_"),
+    )
+)
+
+#: Only what is open has a due time: an answer and an end empty it.
+_awaits_default: ColumnElement[bool] = callbacks.c.closed_at.is_(
+    None
+) & callbacks.c.default_due_at.is_not(None)
+
+DUE_DEFAULTS: Final = (
+    CALLBACKS
+    .where(_awaits_default, callbacks.c.default_due_at <= bindparam("now", type_=Instant))
+    .order_by(callbacks.c.default_due_at, callbacks.c.id)
+    .limit(bindparam("limit"))
+)
+
+NEXT_DEFAULT: Final = select(func.min(callbacks.c.default_due_at)).where(_awaits_default)
+
+ARE_OVERDUE: Final = select(callbacks.c.id).where(
+    callbacks.c.id.in_(bindparam("ids", expanding=True)), HAS_PASSED
+)

@@ -1,0 +1,164 @@
+"""Statements of bringing outcomes to Temporal."""
+
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    update,
+)
+
+from ringback.domain.callback import State
+from ringback.store.tables import Instant, callbacks, outcomes
+
+_is_accepted: ColumnElement[bool] = outcomes.c.state == State.ACCEPTED.value
+_is_this_one: ColumnElement[bool] = outcomes.c.callback_id == bindparam("id")
+#: Another try has not begun meanwhile.
+_is_this_try: ColumnElement[bool] = outcomes.c.tries == bindparam("tries_")
+
+
+def _of_the_callback(name: str) -> ScalarSelect[object]:
+    chosen = select(callbacks.c[name]).where(callbacks.c.id == outcomes.c.callback_id)
+    return chosen.correlate(outcomes).scalar_subquery()
+
+
+#: Which of the callbacks have an outcome that waits for its verdict, and in which try; held until
+#: the commit.
+UNSETTLED: Final = (
+    select(outcomes.c.callback_id, outcomes.c.tries)
+    .where(outcomes.c.callback_id.in_(bindparam("ids", expanding=True)), _is_accepted)
+    .order_by(outcomes.c.callback_id)
+    .with_for_update()
+)
+
+SETTLE: Final = (
+    update(outcomes)
+    .where(_is_this_one, _is_accepted, _is_this_try)
+    .values(
+        state=bindparam("verdict"),
+        verdict_at=bindparam("now", type_=Instant),
+        proof=bindparam("proof_", type_=outcomes.c.proof.type),
+        claimed_by=None,
+    )
+)
+
+CLOSE: Final = (
+    update(callbacks)
+    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+    .values(closed_at=bindparam("now", type_=Instant))
+)
+
+_is_untaken: ColumnElement[bool] = bindparam("is_untaken", type_=outcomes.c.is_default.type)
+
+
+def _forgotten(name: str) -> ColumnElement[object]:
+    return case((_is_untaken, null()), else_=outcomes.c[name])
+
+
+POSTPONE: Final = (
+    update(outcomes)
+    .where(_is_this_one, _is_accepted, _is_this_try)
+    .values(
+        due_at=bindparam("due", type_=Instant),
+        claimed_by=None,
+        trouble=bindparam("why"),
+        unproven_attempt=_forgotten("unproven_attempt"),
+        unproven_started_at=_forgotten("unproven_started_at"),
+    )
+)
+
+#: What is due and held by nobody else, held until the commit. A table of its own, since a subquery
+#: of the condition might be run more than once, and choose anew each time.
+_due = (
+    select(outcomes.c.callback_id)
+    .where(_is_accepted, outcomes.c.due_at <= bindparam("now", type_=Instant))
+    .order_by(outcomes.c.due_at, outcomes.c.callback_id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+
+CLAIM: Final = (
+    update(outcomes)
+    .where(outcomes.c.callback_id == _due.c.callback_id)
+    .values(
+        due_at=bindparam("until", type_=Instant),
+        claimed_by=bindparam("owner"),
+        tries=outcomes.c.tries + 1,
+        unproven_attempt=func.coalesce(outcomes.c.unproven_attempt, _of_the_callback("attempt")),
+        unproven_started_at=func.coalesce(
+            outcomes.c.unproven_started_at, _of_the_callback("attempt_started_at")
+        ),
+    )
+    .returning(outcomes.c.callback_id)
+)
+
+_is_mine: ColumnElement[bool] = _is_accepted & (outcomes.c.claimed_by == bindparam("owner"))
+
+_mine = (
+    select(outcomes.c.callback_id)
+    .where(_is_mine)
+    .order_by(outcomes.c.callback_id)
+    .with_for_update()
+    .cte("mine")
+)
+
+RELEASE: Final = (
+    update(outcomes)
+    .where(outcomes.c.callback_id == _mine.c.callback_id, _is_mine)
+    .values(due_at=bindparam("now", type_=Instant), claimed_by=None)
+)
+
+NEXT_DUE: Final = select(func.min(outcomes.c.due_at)).where(_is_accepted)
+
+_asked_last: ColumnElement[bool] = _of_the_callback("attempt_started_at") == bindparam(
+    "started_at", type_=Instant
+)
+
+#: A hand-over is a claim by the worker; it is refused while somebody else delivers the outcome.
+HAND_OVER: Final = (
+    update(outcomes)
+    .where(
+        _is_this_one,
+        _is_accepted,
+        _asked_last,
+        outcomes.c.claimed_by.is_(None)
+        | (outcomes.c.due_at <= bindparam("now", type_=Instant))
+        # The attempt that took it before this one has ended, and not with it.
+        | (
+            (outcomes.c.claimed_by == outcomes.c.handed_to)
+            & (outcomes.c.unproven_started_at < bindparam("started_at", type_=Instant))
+        ),
+    )
+    .values(
+        tries=outcomes.c.tries + 1,
+        handed_to=bindparam("worker"),
+        handed_attempt=_of_the_callback("attempt"),
+        claimed_by=bindparam("worker"),
+        due_at=bindparam("until", type_=Instant),
+        unproven_attempt=_of_the_callback("attempt"),
+        unproven_started_at=bindparam("started_at", type_=Instant),
+    )
+    .returning(outcomes.c.handed_attempt)
+)
+
+REDELIVER: Final = (
+    update(outcomes)
+    .where(_is_this_one, outcomes.c.state == State.PARKED.value)
+    .values(
+        state=State.ACCEPTED.value,
+        due_at=bindparam("now", type_=Instant),
+        claimed_by=None,
+        tries=0,
+        trouble=None,
+        verdict_at=None,
+        proof=null(),
+        unproven_attempt=None,
+        unproven_started_at=None,
+    )
+)

@@ -1,0 +1,37 @@
+"""Statements that several parts of the store use: to find, to lock, to tell."""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import bindparam, exists, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ringback.store.tables import callbacks, events, outcomes
+
+INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+"""Both dialects know `ON CONFLICT DO NOTHING`, each under its own `insert`."""
+
+_outcome_columns = [column for column in outcomes.c if column.name != "callback_id"]
+
+#: A callback with its outcome, if it has one.
+CALLBACKS: Final = select(callbacks, *_outcome_columns).outerjoin_from(callbacks, outcomes)
+
+FIND: Final = CALLBACKS.where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+
+HAS_OUTCOME: Final = exists().where(outcomes.c.callback_id == callbacks.c.id).correlate(callbacks)
+
+#: Neither answered nor closed.
+IS_OPEN: Final = callbacks.c.closed_at.is_(None) & ~HAS_OUTCOME
+
+#: Nobody else decides on these callbacks until the commit; the audit trail may still point at them.
+LOCK: Final = (
+    select(callbacks.c.id)
+    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(callbacks.c.id)
+    .with_for_update(key_share=True)
+)
+
+RECORD: Final = insert(events)

@@ -1,0 +1,145 @@
+"""What every store promises to those who answer."""
+
+import pytest
+
+from ringback.domain.callback import MOVES, State
+from ringback.domain.event import EventKind
+from ringback.domain.outcome import Completed, Outcome
+from ringback.ports.store import (
+    EVIDENCE_BYTES,
+    EVIDENCE_KEPT,
+    NotTaken,
+    Postponement,
+    Settlement,
+    Won,
+)
+from tests import factories
+from tests.contract.stores import (
+    LEASE,
+    OUTCOMES,
+    Store,
+    accepted,
+    events_of,
+    found,
+    in_state,
+    opened,
+    outcome_of,
+    state_of,
+    try_to_move,
+)
+
+
+class Answering:
+    async def test_the_first_outcome_wins(self, store: Store) -> None:
+        callback = await opened(store)
+        first = factories.answer(callback.id, Completed(b"1"))
+        second = factories.answer(callback.id, Completed(b"2"))
+
+        (won,) = await store.accept([first])
+        (lost,) = await store.accept([second])
+
+        assert isinstance(won, Won)
+        assert isinstance(lost, NotTaken)
+        kept = outcome_of(lost.callback)
+        assert (kept.id, kept.outcome) == (first.id, Completed(b"1"))
+
+    async def test_the_first_outcome_wins_within_one_call(self, store: Store) -> None:
+        callback, other = await opened(store), await opened(store)
+        answers = [
+            factories.answer(other.id, Completed(b"3")),
+            factories.answer(callback.id, Completed(b"1")),
+            factories.answer(callback.id, Completed(b"2")),
+        ]
+
+        results = await store.accept(answers)
+
+        assert [isinstance(result, Won) for result in results] == [True, True, False]
+        assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
+
+    @pytest.mark.parametrize("outcome", OUTCOMES, ids=ascii)
+    async def test_an_outcome_is_kept_exactly(self, store: Store, outcome: Outcome) -> None:
+        kept = outcome_of(await accepted(store, outcome))
+
+        assert kept.outcome == outcome
+        assert not kept.is_default
+
+    async def test_an_answer_to_nothing_is_not_taken(self, store: Store) -> None:
+        (result,) = await store.accept([factories.answer(factories.callback_id())])
+
+        assert result == NotTaken(None)
+
+    async def test_an_answer_to_an_expired_callback_is_not_taken(self, store: Store) -> None:
+        callback = await in_state(store, State.EXPIRED)
+
+        (result,) = await store.accept([factories.answer(callback.id)])
+
+        assert result == NotTaken(callback)
+        assert callback.expired_because == "timed out"
+        assert await store.claim("me", limit=1, lease=LEASE) == []
+
+    async def test_an_answered_callback_does_not_expire(self, store: Store) -> None:
+        callback = await accepted(store)
+
+        await store.expire({callback.id: "timed out"})
+
+        assert await found(store, callback.id) == callback
+
+    async def test_an_answer_is_told_with_what_names_it_and_no_more(self, store: Store) -> None:
+        callback = await opened(store)
+        answer = factories.answer(callback.id)
+
+        await store.accept([answer])
+
+        (event,) = await events_of(store, callback.id, EventKind.ACCEPTED)
+        assert event.facts == {"kind": "completed", "outcome": answer.id}
+
+    async def test_evidence_is_kept_and_changes_nothing(self, store: Store) -> None:
+        callback = await accepted(store)
+
+        await store.keep_evidence([factories.answer(callback.id, Completed(b'"other"'))])
+
+        assert await found(store, callback.id) == callback
+        (evidence,) = await events_of(store, callback.id, EventKind.ANSWERED_DIFFERENTLY)
+        assert evidence.facts["body"] == '"other"'
+
+    async def test_evidence_is_bounded(self, store: Store) -> None:
+        callback = await accepted(store)
+        long = b'"' + b"x" * 2 * EVIDENCE_BYTES + b'"'
+
+        for _ in range(EVIDENCE_KEPT + 5):
+            await store.keep_evidence([factories.answer(callback.id, Completed(long))])
+
+        evidence = await events_of(store, callback.id, EventKind.ANSWERED_DIFFERENTLY)
+        assert len(evidence) == EVIDENCE_KEPT
+        assert {len(str(event.facts["body"])) for event in evidence} == {EVIDENCE_BYTES}
+
+    async def test_what_does_not_exist_is_left_alone(self, store: Store) -> None:
+        nobody = factories.callback_id()
+
+        await store.mark_submitted([nobody])
+        await store.expire({nobody: "over"})
+        await store.settle([Settlement(nobody, 0, State.APPLIED, {})])
+        await store.postpone([Postponement(nobody, 0, LEASE, "why")])
+        await store.keep_evidence([factories.answer(nobody)])
+        await store.observe({nobody: factories.NOW})
+
+        assert not await store.hand_over(
+            nobody, worker="w", attempt_started_at=factories.NOW, lease=LEASE
+        )
+        assert not await store.redeliver(nobody)
+        assert (await store.extend(nobody, LEASE)).callback is None
+        assert await store.take_defaults([nobody], factories.outcome_id) == []
+        assert await store.find([nobody]) == {}
+        assert await store.events(nobody) == []
+
+    @pytest.mark.parametrize("state", list(State), ids=lambda state: state.value)
+    async def test_a_callback_moves_only_as_the_table_says(
+        self, store: Store, state: State
+    ) -> None:
+        moved: set[State] = set()
+        for wanted in State:
+            callback = await in_state(store, state)
+            await try_to_move(store, callback, wanted)
+            moved |= {await state_of(store, callback.id)} - {state}
+
+        assert moved == MOVES[state]

@@ -1,0 +1,271 @@
+"""What every store promises to those who keep deadlines."""
+
+from datetime import timedelta
+
+import pytest
+
+from ringback.domain.callback import Callback, State
+from ringback.domain.event import EventKind
+from ringback.domain.outcome import Completed, Failed
+from ringback.ports.store import NotTaken
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.stores import (
+    LEASE,
+    SECOND,
+    Store,
+    accepted,
+    events_of,
+    found,
+    kinds,
+    opened,
+    outcome_of,
+    state_of,
+)
+
+LATE = Completed(b'"nobody answered"')
+MINUTE = timedelta(minutes=1)
+
+
+async def awaited(store: Store, *, within: timedelta | None = MINUTE) -> Callback:
+    (callback,) = await store.open([factories.wish(answer_within=within, on_deadline=LATE)])
+    return callback
+
+
+class KeepingDeadlines:
+    async def test_the_outside_has_its_time_from_the_opening_on_and_once(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        ref = factories.activity_ref()
+        answer_by = clock.now() + MINUTE
+        (first,) = await store.open([factories.wish(ref=ref, answer_within=MINUTE)])
+        clock.advance(SECOND)
+
+        (again,) = await store.open([factories.wish(ref=ref, attempt=2, answer_within=MINUTE)])
+
+        assert (first.answer_by, again.answer_by) == (answer_by, answer_by)
+
+    async def test_a_default_answer_is_taken_when_it_is_due_and_not_before(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await awaited(store)
+        too_early = await store.take_defaults([callback.id], factories.outcome_id)
+        assert await store.due_defaults(limit=10) == []
+        assert await store.next_default() == MINUTE
+        clock.advance(MINUTE)
+
+        (due,) = await store.due_defaults(limit=10)
+        taken = await store.take_defaults([due.id], factories.outcome_id)
+
+        assert too_early == []
+        assert (due, taken) == (callback, [callback.id])
+        assert await store.due_defaults(limit=10) == []
+        assert await store.next_default() is None
+
+    async def test_a_default_answer_is_the_outcome_exactly_as_if_it_had_been_given(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await awaited(store)
+        clock.advance(MINUTE)
+
+        await store.take_defaults([callback.id], factories.outcome_id)
+
+        answered = await found(store, callback.id)
+        kept = outcome_of(answered)
+        assert answered.state is State.ACCEPTED
+        assert (kept.outcome, kept.is_default, kept.accepted_at) == (LATE, True, clock.now())
+        (event,) = await events_of(store, callback.id, EventKind.ACCEPTED)
+        assert event.facts == {"kind": "completed", "outcome": kept.id, "by": "deadline"}
+        (late,) = await store.accept([factories.answer(callback.id)])
+        assert late == NotTaken(answered)
+        (claimed,) = await store.claim("me", limit=1, lease=LEASE)
+        assert outcome_of(claimed).outcome == LATE
+
+    async def test_no_default_answer_is_taken_where_another_was_given(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await awaited(store)
+        await store.accept([factories.answer(callback.id, Completed(b"1"))])
+        clock.advance(MINUTE)
+
+        assert await store.due_defaults(limit=10) == []
+        assert await store.next_default() is None
+        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
+
+    async def test_no_default_answer_is_taken_where_nobody_waits(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await awaited(store)
+        await store.expire({callback.id: "over"})
+        clock.advance(MINUTE)
+
+        assert await store.due_defaults(limit=10) == []
+        assert await store.next_default() is None
+        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert await state_of(store, callback.id) is State.EXPIRED
+
+    async def test_without_a_default_answer_a_deadline_takes_none(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        (callback,) = await store.open([factories.wish(answer_within=MINUTE)])
+        clock.advance(MINUTE)
+
+        assert await store.due_defaults(limit=10) == []
+        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert await state_of(store, callback.id) is State.OPEN
+
+    async def test_a_default_failure_is_kept_exactly(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        late = Failed("late", type="Late", non_retryable=True, details=b"[1]")
+        (callback,) = await store.open([factories.wish(answer_within=MINUTE, on_deadline=late)])
+        clock.advance(MINUTE)
+
+        await store.take_defaults([callback.id], factories.outcome_id)
+
+        assert callback.on_deadline == late
+        assert outcome_of(await found(store, callback.id)).outcome == late
+
+    async def test_the_longest_overdue_default_is_due_first_and_no_more_than_asked(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        waiting = [(await awaited(store, within=left * SECOND)).id for left in (3, 1, 2)]
+        clock.advance(MINUTE)
+
+        due = await store.due_defaults(limit=2)
+
+        assert [callback.id for callback in due] == [waiting[1], waiting[2]]
+
+    async def test_a_default_answer_is_taken_before_temporal_times_the_attempt_out(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        (callback,) = await store.open([
+            factories.wish(timeout_at=clock.now() + MINUTE, on_deadline=LATE)
+        ])
+
+        assert await store.next_default() == timedelta(seconds=55)
+        assert callback.default_due_at == clock.now() + timedelta(seconds=55)
+
+    async def test_a_later_attempt_moves_the_default_answer_with_its_time_out(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        ref = factories.activity_ref()
+        first, later = (clock.now() + minutes * MINUTE for minutes in (1, 2))
+        await store.open([factories.wish(ref=ref, timeout_at=first, on_deadline=LATE)])
+
+        await store.open([factories.wish(ref=ref, attempt=2, timeout_at=later)])
+
+        assert await store.next_default() == timedelta(seconds=115)
+
+    async def test_what_temporal_says_of_time_outs_is_kept_for_what_is_open(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback, over = await awaited(store, within=None), await opened(store)
+        await store.expire({over.id: "over"})
+        timeout_at = clock.now() + MINUTE
+
+        await store.observe({callback.id: timeout_at, over.id: timeout_at})
+
+        assert (await found(store, callback.id)).timeout_at == timeout_at
+        assert (await found(store, over.id)).timeout_at is None
+        assert await store.next_default() == timedelta(seconds=55)
+        assert await kinds(store, callback.id) == [EventKind.OPENED]
+
+    async def test_a_time_out_that_a_pause_suspends_is_forgotten(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await awaited(store, within=None)
+        await store.observe({callback.id: clock.now() + MINUTE})
+
+        await store.observe({callback.id: None})
+
+        assert (await found(store, callback.id)).deadline_at is None
+        assert await store.next_default() is None
+
+    async def test_an_answer_leaves_no_time_out_to_observe(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await accepted(store)
+
+        await store.observe({callback.id: clock.now()})
+
+        assert await found(store, callback.id) == callback
+
+    async def test_an_extension_counts_from_now(self, store: Store, clock: ManualClock) -> None:
+        callback = await awaited(store)
+        clock.advance(SECOND)
+        until = clock.now() + 5 * MINUTE
+
+        extension = await store.extend(callback.id, 5 * MINUTE)
+
+        assert extension.was_extended
+        assert extension.callback == await found(store, callback.id)
+        assert extension.callback.answer_by == until
+        assert await store.next_default() == 5 * MINUTE
+        (event,) = await events_of(store, callback.id, EventKind.EXTENDED)
+        assert event.facts == {"until": until.isoformat()}
+
+    async def test_what_is_extended_in_time_has_no_default_answer_yet(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await awaited(store)
+        clock.advance(MINUTE)
+        await store.extend(callback.id, SECOND)
+
+        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert await state_of(store, callback.id) is State.OPEN
+
+    @pytest.mark.parametrize("ending", ["answered", "expired", "without a deadline"])
+    async def test_only_an_open_deadline_is_extended(self, store: Store, ending: str) -> None:
+        callback = await awaited(store, within=None if ending == "without a deadline" else MINUTE)
+        if ending == "answered":
+            await store.accept([factories.answer(callback.id)])
+        if ending == "expired":
+            await store.expire({callback.id: "over"})
+        before = await found(store, callback.id)
+
+        extension = await store.extend(callback.id, MINUTE)
+
+        assert not extension.was_extended
+        assert extension.callback == before == await found(store, callback.id)
+        assert await events_of(store, callback.id, EventKind.EXTENDED) == []
+
+    async def test_what_is_open_behind_its_deadline_is_overdue_the_longest_first(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        wishes = [
+            factories.wish(answer_within=3 * SECOND),
+            factories.wish(answer_within=MINUTE, timeout_at=clock.now() + SECOND),
+            factories.wish(timeout_at=clock.now() + 2 * SECOND),
+            factories.wish(timeout_at=clock.now() + MINUTE),
+            factories.wish(),
+            factories.wish(answer_within=SECOND),
+            factories.wish(answer_within=SECOND),
+        ]
+        callbacks = await store.open(wishes)
+        await store.accept([factories.answer(callbacks[-1].id)])
+        await store.expire({callbacks[-2].id: "over"})
+        nothing = await store.overdue(limit=10)
+        clock.advance(3 * SECOND)
+
+        over = await store.overdue(limit=10)
+
+        assert nothing == []
+        assert [callback.id for callback in over] == [callbacks[one].id for one in (1, 2, 0)]
+        assert await store.overdue(limit=1) == over[:1]
+
+    async def test_of_some_callbacks_it_is_told_which_are_overdue(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        over, in_time, without = await store.open([
+            factories.wish(timeout_at=clock.now() + SECOND),
+            factories.wish(answer_within=MINUTE),
+            factories.wish(),
+        ])
+        clock.advance(SECOND)
+
+        ids = [over.id, in_time.id, without.id, factories.callback_id()]
+
+        assert await store.are_overdue(ids) == {over.id}
+        assert await store.are_overdue([]) == frozenset()

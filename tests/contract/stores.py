@@ -1,0 +1,112 @@
+"""What the contract's tests need of a store: all its ports, and callbacks in every state."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, Protocol
+
+from ringback.domain.callback import VERDICTS, Accepted, Callback, State
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.store import CallbackIndex, CallbackStore, Deadlines, DeliveryQueue, News
+from tests import factories
+
+LEASE: Final = timedelta(seconds=30)
+SECOND: Final = timedelta(seconds=1)
+
+OUTCOMES: Final[list[Outcome]] = [
+    Completed(b'{"amount": 1}'),
+    Completed(b"null"),
+    Completed(None),
+    Failed("card declined"),
+    Failed("\x00 \ud800 \N{SNOWMAN} ' \" \\"),
+    Failed(
+        "card declined",
+        type="Declined",
+        non_retryable=True,
+        details=b'[{"code": 5}, null]',
+        next_retry_delay=timedelta(seconds=1.5),
+    ),
+    Canceled(b'"by the customer"'),
+    Canceled(None),
+]
+
+
+class Store(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, News, Protocol):
+    """A whole store."""
+
+
+async def opened(store: Store) -> Callback:
+    (callback,) = await store.open([factories.wish()])
+    return callback
+
+
+async def found(store: Store, callback_id: CallbackId) -> Callback:
+    return (await store.find([callback_id]))[callback_id]
+
+
+async def accepted(store: Store, outcome: Outcome | None = None) -> Callback:
+    callback = await opened(store)
+    await store.accept([factories.answer(callback.id, outcome)])
+    return await found(store, callback.id)
+
+
+async def claimed(store: Store, owner: str = "me") -> Callback:
+    await accepted(store)
+    (callback,) = await store.claim(owner, limit=1, lease=LEASE)
+    return callback
+
+
+async def settled(store: Store, verdict: State, outcome: Outcome | None = None) -> Callback:
+    callback = await accepted(store, outcome)
+    await store.settle([factories.settlement(callback, verdict, {"by": "a test"})])
+    return await found(store, callback.id)
+
+
+async def in_state(store: Store, state: State) -> Callback:
+    if state is State.OPEN:
+        return await opened(store)
+    if state is State.ACCEPTED:
+        return await accepted(store)
+    if state is State.EXPIRED:
+        callback = await opened(store)
+        await store.expire({callback.id: "timed out"})
+        return await found(store, callback.id)
+    return await settled(store, state)
+
+
+async def try_to_move(store: Store, callback: Callback, wanted: State) -> None:
+    if wanted is State.ACCEPTED:
+        await store.accept([factories.answer(callback.id)])
+        await store.redeliver(callback.id)
+    if wanted is State.EXPIRED:
+        await store.expire({callback.id: "over"})
+    if wanted in VERDICTS and callback.accepted is not None:
+        await store.settle([factories.settlement(callback, wanted)])
+
+
+async def state_of(store: Store, callback_id: CallbackId) -> State:
+    return (await found(store, callback_id)).state
+
+
+async def handed_over(store: Store, callback: Callback, worker: str = "w") -> bool:
+    return await store.hand_over(
+        callback.id,
+        worker=worker,
+        attempt_started_at=callback.attempt_started_at,
+        lease=LEASE,
+    )
+
+
+def outcome_of(callback: Callback | None) -> Accepted:
+    assert callback is not None
+    assert callback.accepted is not None
+    return callback.accepted
+
+
+async def events_of(store: Store, callback_id: CallbackId, kind: EventKind) -> Sequence[Event]:
+    return [event for event in await store.events(callback_id) if event.kind is kind]
+
+
+async def kinds(store: Store, callback_id: CallbackId) -> list[EventKind]:
+    return [event.kind for event in await store.events(callback_id)]
