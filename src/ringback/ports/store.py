@@ -165,7 +165,7 @@ class DeliveryQueue(Protocol):
         Nobody else gets them while the lease lasts; each claim counts as a try, and what it may
         have done to the attempt that asked last is unproven (`Accepted.unproven_attempt` and
         `unproven_started_at`, which keep the first such attempt) until it is settled or postponed
-        as untaken.
+        as untaken; from then on that attempt is known not to have ended with it.
         """
         ...
 
@@ -206,7 +206,10 @@ class DeliveryQueue(Protocol):
         ...
 
     async def redeliver(self, callback_id: CallbackId) -> bool:
-        """Make a parked outcome due, as if it had just been accepted; tell whether it was parked."""
+        """Make a parked outcome due again, with all that is unproven of it taken as untaken.
+
+        Returns whether it was parked.
+        """
         ...
 
 

@@ -25,14 +25,12 @@ class MemoryQueue(MemoryState):
         return [self._count_try(callback) for callback in claimed]
 
     def _count_try(self, callback: Callback) -> Callback:
-        tried = _tried(callback)
         accepted = accepted_of(callback)
-        if accepted.unproven_attempt is not None:
-            tried = replace(
-                tried,
-                unproven_attempt=accepted.unproven_attempt,
-                unproven_started_at=accepted.unproven_started_at,
-            )
+        is_known = accepted.unproven_attempt is not None
+        if is_known or self._untaken.get(callback.id) == callback.attempt_started_at:
+            tried = replace(accepted, tries=accepted.tries + 1)
+        else:
+            tried = _tried(callback)
         return self._put(replace(callback, accepted=tried))
 
     async def release(self, owner: str) -> None:
@@ -49,7 +47,8 @@ class MemoryQueue(MemoryState):
             callback = self._under_try(item.callback_id, item.tries)
             if callback is not None:
                 troubled = replace(accepted_of(callback), trouble=item.reason)
-                if item.is_untaken:
+                if item.is_untaken and troubled.unproven_started_at is not None:
+                    self._untaken[callback.id] = troubled.unproven_started_at
                     troubled = replace(troubled, unproven_attempt=None, unproven_started_at=None)
                 self._put(replace(callback, accepted=troubled))
                 self._claims[callback.id] = Claim(self._clock.now() + item.wait, None)
@@ -117,7 +116,14 @@ class MemoryQueue(MemoryState):
         if callback is None or callback.state is not State.PARKED:
             return False
         parked = accepted_of(callback)
-        again = Accepted(parked.id, parked.outcome, parked.accepted_at, parked.is_default)
+        again = Accepted(
+            parked.id,
+            parked.outcome,
+            parked.accepted_at,
+            is_default=parked.is_default,
+            tries=parked.tries,
+        )
+        self._untaken.pop(callback_id, None)
         self._put(replace(callback.move(State.ACCEPTED), accepted=again))
         self._claims[callback_id] = Claim(self._clock.now(), None)
         self._record(callback_id, EventKind.REDELIVERED, {})

@@ -38,6 +38,8 @@ class MemoryState:
         self._schemas: dict[str, str] = {}
         self._callbacks: dict[CallbackId, Callback] = {}
         self._claims: dict[CallbackId, Claim] = {}
+        #: The attempt, by its start, that is known not to have ended with the outcome.
+        self._untaken: dict[CallbackId, datetime] = {}
         self._events: list[Event] = []
 
     def _take(self, callback: Callback, accepted: Accepted, **more: object) -> None:

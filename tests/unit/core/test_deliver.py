@@ -19,6 +19,7 @@ from ringback.ports.store import Settlement
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.loops import idle
+from tests.unit.core.stage import accepted, asked, state_of
 
 TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
@@ -39,46 +40,6 @@ def delivering(
     store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
 ) -> Deliverer:
     return Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
-
-
-async def accepted(
-    store: MemoryStore,
-    activities: FakeActivities,
-    outcome: Outcome | None = None,
-    *,
-    attempts: Attempts = Attempts.ANY,
-    follows_reset: bool = False,
-) -> Callback:
-    ref = factories.activity_ref()
-    activities.schedule(ref)
-    callback = await asked(store, activities, ref, attempts=attempts, follows_reset=follows_reset)
-    await store.accept([factories.answer(callback.id, outcome)])
-    return (await store.find([callback.id]))[callback.id]
-
-
-async def asked(
-    store: MemoryStore,
-    activities: FakeActivities,
-    ref: ActivityRef,
-    *,
-    attempts: Attempts = Attempts.ANY,
-    follows_reset: bool = False,
-) -> Callback:
-    """Let the attempt that runs ask."""
-    wish = factories.wish(
-        ref=ref,
-        attempt=activities.attempt(ref),
-        attempt_started_at=activities.started_at(ref),
-        task_token=activities.task_token(ref),
-        attempts=attempts,
-        follows_reset=follows_reset,
-    )
-    (callback,) = await store.open([wish])
-    return callback
-
-
-async def state_of(store: MemoryStore, callback: Callback) -> State:
-    return (await store.find([callback.id]))[callback.id].state
 
 
 def told(callback: Callback | None) -> State | None:
