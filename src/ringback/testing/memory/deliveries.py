@@ -26,7 +26,8 @@ class MemoryDeliveries(Shelf):
     def _begin_try(self, callback: Callback) -> Callback:
         accepted = _accepted(callback)
         tried = replace(accepted, tries=accepted.tries + 1)
-        if accepted.unproven_attempt is None:
+        is_untaken = self._untaken.get(callback.id) == callback.attempt_started_at
+        if accepted.unproven_attempt is None and not is_untaken:
             tried = _unproven(tried, callback)
         return self._put(replace(callback, accepted=tried))
 
@@ -44,7 +45,8 @@ class MemoryDeliveries(Shelf):
             callback = self._find_in_try(item.callback_id, item.tries)
             if callback is not None:
                 troubled = replace(_accepted(callback), trouble=item.reason)
-                if item.is_untaken:
+                if item.is_untaken and troubled.unproven_started_at is not None:
+                    self._untaken[callback.id] = troubled.unproven_started_at
                     troubled = replace(troubled, unproven_attempt=None, unproven_started_at=None)
                 self._put(replace(callback, accepted=troubled))
                 self._claims[callback.id] = Claim(now + item.wait, None)
@@ -115,13 +117,13 @@ class MemoryDeliveries(Shelf):
             return False
         anew = replace(
             _accepted(callback),
-            tries=0,
             unproven_attempt=None,
             unproven_started_at=None,
             trouble=None,
             verdict_at=None,
             proof=None,
         )
+        self._untaken.pop(callback_id, None)
         self._put(replace(callback.move(State.ACCEPTED), accepted=anew))
         self._claims[callback_id] = Claim(now, None)
         self._record(callback_id, EventKind.REDELIVERED, {})

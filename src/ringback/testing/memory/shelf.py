@@ -39,6 +39,8 @@ class Shelf:
         self._clock = clock
         self._callbacks: dict[CallbackId, Callback] = {}
         self._claims: dict[CallbackId, Claim] = {}
+        #: The attempt, by its start, that is known not to have ended with the outcome.
+        self._untaken: dict[CallbackId, datetime] = {}
         self._events: list[Event] = []
 
     def _now(self) -> datetime:
