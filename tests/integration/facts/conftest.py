@@ -15,6 +15,8 @@ async def worked_on(client: Client) -> AsyncIterator[Ground]:
     ground = Ground(client, f"test-{uuid4()}")
     async with ground.worker():
         yield ground
+        ground.spares.clear()
+        await ground.close()
 
 
 @pytest.fixture
