@@ -83,6 +83,20 @@ class Delivering:
         proven = outcome_of(await found(store, callback.id))
         assert (proven.unproven_attempt, proven.unproven_started_at) == (None, None)
 
+    async def test_an_attempt_that_is_known_not_to_have_ended_with_it_is_not_unproven_again(
+        self, store: Store
+    ) -> None:
+        callback = await claimed(store)
+        await store.postpone([factories.postponement(callback, timedelta(0), is_untaken=True)])
+
+        (same,) = await store.claim("me", limit=1, lease=LEASE)
+        await store.postpone([factories.postponement(same, timedelta(0), is_untaken=True)])
+        later = await asked_again(store, callback)
+        (another,) = await store.claim("me", limit=1, lease=LEASE)
+
+        assert outcome_of(same).unproven_attempt is None
+        assert outcome_of(another).unproven_started_at == later.attempt_started_at
+
     async def test_what_is_postponed_comes_back_in_its_time(
         self, store: Store, clock: ManualClock
     ) -> None:
@@ -229,9 +243,7 @@ class Delivering:
             assert not await handed_over(store, callback)
             assert await state_of(store, callback.id) is verdict
 
-    async def test_what_is_redelivered_is_as_if_it_had_just_been_accepted(
-        self, store: Store
-    ) -> None:
+    async def test_what_is_redelivered_waits_with_nothing_against_it(self, store: Store) -> None:
         callback = await claimed(store)
         await store.postpone([factories.postponement(callback, timedelta(0), "no server")])
         (callback,) = await store.claim("me", limit=1, lease=LEASE)
@@ -241,7 +253,7 @@ class Delivering:
 
         waiting = outcome_of(await found(store, callback.id))
         assert await state_of(store, callback.id) is State.ACCEPTED
-        assert (waiting.tries, waiting.trouble) == (0, None)
+        assert (waiting.tries, waiting.trouble) == (2, None)
         assert (waiting.verdict_at, waiting.proof) == (None, None)
         assert (waiting.unproven_attempt, waiting.unproven_started_at) == (None, None)
         assert len(await events_of(store, callback.id, EventKind.REDELIVERED)) == 1

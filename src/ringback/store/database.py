@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -14,6 +15,8 @@ from ringback.domain.ids import CallbackId
 
 READS: dict[str, bool] = {"ringback_reads": True}
 """The execution options of a transaction that writes nothing."""
+
+_NO_ANSWER: Final = "it does not answer in time"
 
 
 class Database(ABC):
@@ -39,7 +42,7 @@ class Database(ABC):
         Raises:
             StoreUnavailableError: The database could not be reached.
         """
-        async with self._translated(), self._engine.connect() as connection:
+        async with self._translated(), self._patiently(), self._engine.connect() as connection:
             await connection.execution_options(**READS)
             async with connection.begin():
                 yield connection
@@ -51,16 +54,35 @@ class Database(ABC):
         Raises:
             StoreUnavailableError: The database could not be reached or written; nothing was kept.
         """
-        async with self._turn(), self._translated(), self._engine.begin() as connection:
+        async with (
+            self._translated(),
+            self._patiently(),
+            self._alone(),
+            self._engine.begin() as connection,
+        ):
             yield connection
 
-    @abstractmethod
-    def _turn(self) -> AbstractAsyncContextManager[object]:
-        """Return what a writer waits for before it begins."""
+    @asynccontextmanager
+    async def upgrading(self) -> AsyncIterator[AsyncConnection]:
+        """Run the body in a transaction beside which nobody else upgrades the schema.
 
-    @abstractmethod
-    async def begin_upgrade(self, connection: AsyncConnection) -> None:
-        """Let nobody else upgrade the schema until the commit, and take the time it needs."""
+        Raises:
+            StoreUnavailableError: The database could not be reached or written; nothing was kept.
+        """
+        async with self.writing() as connection:
+            yield connection
+
+    def _alone(self) -> AbstractAsyncContextManager[object]:
+        """Return what a writer waits for before it begins."""
+        return nullcontext()
+
+    def _patiently(self) -> AbstractAsyncContextManager[object]:
+        """Return what gives a transaction up that takes too long, with a `TimeoutError`."""
+        return nullcontext()
+
+    def _is_about_content(self, error: DBAPIError) -> bool:
+        """Tell whether what was to be written is wrong, not the database."""
+        return isinstance(error, IntegrityError | DataError | ProgrammingError)
 
     @abstractmethod
     async def tell_accepted(self, connection: AsyncConnection) -> None:
@@ -89,11 +111,16 @@ class Database(ABC):
     async def _translated(self) -> AsyncIterator[None]:
         try:
             yield
-        except (IntegrityError, DataError, ProgrammingError):
-            # What was to be written is wrong, not the database.
-            raise
-        except (DBAPIError, PoolTimeoutError, OSError) as exc:
+        except DBAPIError as exc:
+            if self._is_about_content(exc):
+                raise
             # The statement and its parameters stay out of the message: they hold payloads.
-            cause = getattr(exc, "orig", None) or exc
-            msg = f"the database is not available: {cause}"
-            raise StoreUnavailableError(msg) from exc
+            raise _unavailable(exc.orig) from exc
+        except TimeoutError as exc:
+            raise _unavailable(_NO_ANSWER) from exc
+        except (PoolTimeoutError, OSError) as exc:
+            raise _unavailable(exc) from exc
+
+
+def _unavailable(why: object) -> StoreUnavailableError:
+    return StoreUnavailableError(f"the database is not available: {why}")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,6 +42,8 @@ class SqlDeliveries:
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
         """See `DeliveryQueue.postpone`."""
         async with self._database.writing() as connection:
+            ids = {"ids": padded(item.callback_id for item in postponements)}
+            await connection.execute(statements.UNSETTLED, ids)
             now = await self._database.now(connection)
             values = [
                 {
@@ -52,7 +53,7 @@ class SqlDeliveries:
                     "why": item.reason,
                     "is_untaken": item.is_untaken,
                 }
-                for item in sorted(postponements, key=attrgetter("callback_id"))
+                for item in postponements
             ]
             await execute_each(connection, statements.POSTPONE, values)
 

@@ -39,23 +39,39 @@ async def upgrade(database: Database) -> Upgrade:
         ConfigurationError: The database was written by a newer Ringback.
         StoreUnavailableError: The database could not be reached or written.
     """
-    async with database.writing() as connection:
-        await database.begin_upgrade(connection)
+    async with database.reading() as connection:
+        current = await connection.run_sync(_current)
+    if current == _newest():
+        return Upgrade(current, current)
+    async with database.upgrading() as connection:
         return await connection.run_sync(_upgrade)
 
 
 def _upgrade(connection: Connection) -> Upgrade:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
-    newest = scripts.get_current_head()
-    assert newest is not None, "there is a migration"
-    known = {script.revision for script in scripts.walk_revisions()}
+    current, newest = _current(connection), _newest()
+    if current != newest:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return Upgrade(current, newest)
+
+
+def _current(connection: Connection) -> str | None:
     current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if current is not None and current not in known:
         msg = f"the database's schema {current!r} is newer than this Ringback: upgrade Ringback"
         raise ConfigurationError(msg)
-    if current != newest:
-        command.upgrade(config, "head")
-    return Upgrade(current, newest)
+    return current
+
+
+def _newest() -> str:
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None, "there is a migration"
+    return newest
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config

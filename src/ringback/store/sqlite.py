@@ -48,11 +48,8 @@ class SqliteDatabase(Database):
         """See `Database.now`."""
         return self._clock.now()
 
-    def _turn(self) -> AbstractAsyncContextManager[object]:
+    def _alone(self) -> AbstractAsyncContextManager[object]:
         return self._one_writer
-
-    async def begin_upgrade(self, connection: AsyncConnection) -> None:
-        """See `Database.begin_upgrade`; a transaction that writes is alone as it is."""
 
     async def tell_accepted(self, connection: AsyncConnection) -> None:
         """See `Database.tell_accepted`; a file tells nobody."""

@@ -114,6 +114,8 @@ outcomes = Table(
     #: The attempt that had asked when a try began, while nothing shows whether it ended with this.
     Column("unproven_attempt", Integer),
     Column("unproven_started_at", Instant),
+    #: The attempt, by its start, that is known not to have ended with this.
+    Column("untaken_started_at", Instant),
     Column("trouble", Text),
     Column("handed_to", Text),
     Column("handed_attempt", Integer),

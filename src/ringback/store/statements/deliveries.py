@@ -1,6 +1,6 @@
 """Statements of bringing outcomes to Temporal."""
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -53,11 +53,13 @@ CLOSE: Final = (
     .values(closed_at=bindparam("now", type_=Instant))
 )
 
-_is_untaken: ColumnElement[bool] = bindparam("is_untaken", type_=outcomes.c.is_default.type)
+_is_untaken: ColumnElement[bool] = bindparam(
+    "is_untaken", type_=outcomes.c.is_default.type
+) & outcomes.c.unproven_started_at.is_not(None)
 
 
-def _forgotten(name: str) -> ColumnElement[object]:
-    return case((_is_untaken, null()), else_=outcomes.c[name])
+def _if_untaken(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    return case((_is_untaken, value), else_=outcomes.c[name])
 
 
 POSTPONE: Final = (
@@ -67,8 +69,9 @@ POSTPONE: Final = (
         due_at=bindparam("due", type_=Instant),
         claimed_by=None,
         trouble=bindparam("why"),
-        unproven_attempt=_forgotten("unproven_attempt"),
-        unproven_started_at=_forgotten("unproven_started_at"),
+        untaken_started_at=_if_untaken(outcomes.c.unproven_started_at, "untaken_started_at"),
+        unproven_attempt=_if_untaken(null(), "unproven_attempt"),
+        unproven_started_at=_if_untaken(null(), "unproven_started_at"),
     )
 )
 
@@ -83,6 +86,11 @@ _due = (
     .cte("due")
 )
 
+#: The first such attempt stays, and one that is known not to have ended with it is none.
+_is_unproven_now: ColumnElement[bool] = outcomes.c.unproven_attempt.is_(None) & _of_the_callback(
+    "attempt_started_at"
+).is_distinct_from(outcomes.c.untaken_started_at)
+
 CLAIM: Final = (
     update(outcomes)
     .where(outcomes.c.callback_id == _due.c.callback_id)
@@ -90,9 +98,12 @@ CLAIM: Final = (
         due_at=bindparam("until", type_=Instant),
         claimed_by=bindparam("owner"),
         tries=outcomes.c.tries + 1,
-        unproven_attempt=func.coalesce(outcomes.c.unproven_attempt, _of_the_callback("attempt")),
-        unproven_started_at=func.coalesce(
-            outcomes.c.unproven_started_at, _of_the_callback("attempt_started_at")
+        unproven_attempt=case(
+            (_is_unproven_now, _of_the_callback("attempt")), else_=outcomes.c.unproven_attempt
+        ),
+        unproven_started_at=case(
+            (_is_unproven_now, _of_the_callback("attempt_started_at")),
+            else_=outcomes.c.unproven_started_at,
         ),
     )
     .returning(outcomes.c.callback_id)
@@ -154,11 +165,11 @@ REDELIVER: Final = (
         state=State.ACCEPTED.value,
         due_at=bindparam("now", type_=Instant),
         claimed_by=None,
-        tries=0,
         trouble=None,
         verdict_at=None,
         proof=null(),
         unproven_attempt=None,
         unproven_started_at=None,
+        untaken_started_at=None,
     )
 )

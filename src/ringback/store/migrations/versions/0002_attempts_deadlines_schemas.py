@@ -60,3 +60,4 @@ def _tell_of_outcomes() -> None:
     op.add_column("outcomes", is_default)
     op.add_column("outcomes", sa.Column("unproven_attempt", sa.Integer))
     op.add_column("outcomes", sa.Column("unproven_started_at", sa.BigInteger))
+    op.add_column("outcomes", sa.Column("untaken_started_at", sa.BigInteger))

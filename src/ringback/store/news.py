@@ -1,0 +1,104 @@
+"""News between processes: PostgreSQL's LISTEN and NOTIFY, on a connection of their own."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from random import SystemRandom
+from typing import Final
+
+import asyncpg
+
+from ringback.core.service import Trouble, caught
+from ringback.domain.backoff import backoff
+from ringback.domain.ids import CallbackId
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED: Final = "ringback_accepted"
+SETTLED: Final = "ringback_settled"
+
+_LONGEST_PAYLOAD: Final = 7900
+"""In bytes; PostgreSQL takes less than 8000."""
+
+_CHECK_SECONDS: Final = 10
+"""How often the connection is tried: a server that vanished does not say so."""
+
+_PATIENCE_SECONDS: Final = 5
+
+Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
+
+
+def payloads(callback_ids: Sequence[CallbackId]) -> Iterator[str]:
+    """Yield the ids in as few pieces as PostgreSQL takes."""
+    piece = ""
+    for callback_id in callback_ids:
+        if len(piece) + len(callback_id) >= _LONGEST_PAYLOAD:
+            yield piece
+            piece = ""
+        piece += f",{callback_id}" if piece else callback_id
+    if piece:
+        yield piece
+
+
+class Listener:
+    """Calls back for what other processes commit, and connects anew when the database is back."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        on_accepted: Callable[[], None],
+        on_settled: Callable[[Sequence[CallbackId]], None],
+    ) -> None:
+        """Listen on what `connect` returns."""
+        self._connect = connect
+        self._on_accepted = on_accepted
+        self._on_settled = on_settled
+        self._trouble = Trouble(logger, "listen for news")
+        self._chance = SystemRandom()
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Listen until canceled."""
+        while True:
+            ended = await caught(self._listen())
+            self._trouble.note(ended)
+            self._failures += 1
+            pause = backoff(self._failures, jitter=self._chance.random())
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _listen(self) -> None:
+        """Listen for as long as the connection holds."""
+        async with self._connected() as connection:
+            gone = asyncio.Event()
+            connection.add_termination_listener(lambda _: gone.set())
+            await connection.add_listener(ACCEPTED, lambda *_: self._on_accepted())
+            await connection.add_listener(SETTLED, lambda *args: self._tell_settled(args[-1]))
+            self._failures = 0
+            self._trouble.note(None)
+            # Nobody listened until now: something may have been missed.
+            self._on_accepted()
+            while not gone.is_set():
+                await connection.execute("SELECT 1", timeout=_PATIENCE_SECONDS)
+                await _set_within(gone, _CHECK_SECONDS)
+
+    def _tell_settled(self, payload: object) -> None:
+        self._on_settled([CallbackId(id_) for id_ in str(payload).split(",")])
+
+    @asynccontextmanager
+    async def _connected(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        connection = await self._connect()
+        try:
+            yield connection
+        finally:
+            # It holds nothing that would have to be ended in good order.
+            connection.terminate()
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

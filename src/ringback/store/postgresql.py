@@ -1,0 +1,130 @@
+"""PostgreSQL: one database for many machines. Needs asyncpg, which comes with an extra."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from ringback.domain.errors import ConfigurationError
+from ringback.domain.ids import CallbackId
+from ringback.store.database import Database
+from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
+
+PATIENCE: Final = timedelta(seconds=10)
+"""For how long a transaction may last, with the wait for a connection: less than a caller waits."""
+
+_CONNECT_SECONDS: Final = 5
+_POOL: Final = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
+"""Ten connections at most, and one that listens. One that is wanted in vain says so in time."""
+
+_UPGRADE_LOCK: Final = 0x72696E676261636B
+"""The advisory lock of who upgrades the schema: `ringback` in ASCII."""
+
+_CONTENT: Final = ("22", "23")
+"""The classes of SQLSTATE that say that what was to be written is wrong."""
+
+_NOW: Final = select(func.clock_timestamp())
+_NOTIFY: Final = select(func.pg_notify(bindparam("channel"), bindparam("payload")))
+
+#: A commit is on disk before it is done, whatever the server's default; more than that is kept.
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
+)
+
+
+class PostgresqlDatabase(Database):
+    """A database on a server. The server's clock rules: those of the machines may differ."""
+
+    def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
+        """Use the database at `url` (`postgresql://…`); give a transaction up after `patience`."""
+        self._url = url
+        self._patience = patience.total_seconds()
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self.connect,
+            isolation_level="READ COMMITTED",
+            # One that broke while nobody used it is replaced before it is used.
+            pool_pre_ping=True,
+            # An error that is logged must not tell what somebody answered.
+            hide_parameters=True,
+            **_POOL,
+        )
+        super().__init__(engine)
+
+    async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """Return a new connection, on which a commit is durable and nothing waits for ever.
+
+        Raises:
+            ConfigurationError: The URL cannot be used.
+            OSError: There is no answer.
+        """
+        milliseconds = str(round(self._patience * 1000))
+        try:
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=_CONNECT_SECONDS,
+                server_settings={
+                    "application_name": "ringback",
+                    "statement_timeout": milliseconds,
+                    "lock_timeout": milliseconds,
+                    # A process that stands still must not hold up the others.
+                    "idle_in_transaction_session_timeout": milliseconds,
+                },
+            )
+        except asyncpg.ClientConfigurationError as exc:
+            msg = f"RINGBACK_STORE cannot be used: {exc}"
+            raise ConfigurationError(msg) from None
+        await connection.execute(_DURABLE, timeout=self._patience)
+        return connection
+
+    async def now(self, connection: AsyncConnection) -> datetime:
+        """See `Database.now`."""
+        now: datetime = (await connection.execute(_NOW)).scalar_one()
+        return now
+
+    def _turn(self) -> AbstractAsyncContextManager[object]:
+        # A server that stands still breaks no connection: this side must give up.
+        return asyncio.timeout(self._patience)
+
+    def _is_about_content(self, error: DBAPIError) -> bool:
+        state = getattr(error.orig, "sqlstate", None)
+        if state is None:
+            # What cannot even be sent.
+            return isinstance(getattr(error.orig, "__cause__", None), ValueError)
+        return str(state).startswith(_CONTENT)
+
+    @asynccontextmanager
+    async def upgrading(self) -> AsyncIterator[AsyncConnection]:
+        """See `Database.upgrading`."""
+        async with self._translated(), self._engine.begin() as connection:
+            for setting in ("statement_timeout", "lock_timeout"):
+                await connection.execute(text(f"SET LOCAL {setting} = 0"))
+            await connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+            yield connection
+
+    async def tell_accepted(self, connection: AsyncConnection) -> None:
+        """See `Database.tell_accepted`."""
+        await connection.execute(_NOTIFY, {"channel": ACCEPTED, "payload": ""})
+
+    async def tell_settled(
+        self, connection: AsyncConnection, callback_ids: Sequence[CallbackId]
+    ) -> None:
+        """See `Database.tell_settled`."""
+        for payload in payloads(callback_ids):
+            await connection.execute(_NOTIFY, {"channel": SETTLED, "payload": payload})
+
+    async def follow(
+        self,
+        *,
+        on_accepted: Callable[[], None],
+        on_settled: Callable[[Sequence[CallbackId]], None],
+    ) -> None:
+        """See `News.follow`."""
+        await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()

@@ -1,0 +1,45 @@
+"""A PostgreSQL server for all tests that need one, and databases on it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ringback.store.postgresql import PostgresqlDatabase
+from ringback.store.schema import upgrade
+from ringback.testing import ManualClock
+from tests.contract.servers import execute, own_database, server_url
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+async def postgresql() -> str:
+    """The address of a PostgreSQL server."""
+    return await server_url()
+
+
+@pytest.fixture
+async def empty_url(postgresql: str) -> AsyncIterator[str]:
+    """A database that nobody has used."""
+    async with own_database(postgresql) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def shared_url(postgresql: str) -> AsyncIterator[str]:
+    """A database with the newest schema, for all tests."""
+    async with own_database(postgresql) as url:
+        database = PostgresqlDatabase(url)
+        await upgrade(database)
+        await database.close()
+        yield url
+
+
+@pytest.fixture
+async def url(shared_url: str) -> str:
+    """A database with the newest schema and nothing in it."""
+    await execute(shared_url, "TRUNCATE callbacks, outcomes, events, schemas")
+    return shared_url

@@ -1,0 +1,47 @@
+"""Databases of our own on a PostgreSQL server."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+
+from tests.services import missing
+
+VARIABLE: Final = "RINGBACK_TEST_POSTGRESQL"
+DEFAULT: Final = "postgresql://root@127.0.0.1:5432/postgres"
+
+
+async def server_url() -> str:
+    """Return the address of a server that answers, or skip the test."""
+    url = os.environ.get(VARIABLE, DEFAULT)
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, asyncpg.PostgresError):
+        missing("PostgreSQL", f"start one on 127.0.0.1:5432 or set {VARIABLE}=postgresql://…")
+    await connection.close()
+    return url
+
+
+@asynccontextmanager
+async def own_database(server: str) -> AsyncIterator[str]:
+    """Make a database for the block, and drop it whoever still uses it; yield its URL."""
+    name = f"ringback_test_{uuid4().hex}"
+    await execute(server, f'CREATE DATABASE "{name}"')
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    finally:
+        await execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Execute each statement by itself."""
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
