@@ -22,6 +22,7 @@ from docs import words
 from ringback.app.exits import EXITS, exit_code
 from ringback.cli.main import app as cli_app
 from ringback.core.accept import Accepting
+from ringback.core.checks import Checks
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.view import Viewing
 from ringback.core.watch import Verdicts
@@ -35,7 +36,7 @@ from ringback.gateway.health import Health
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 _SOURCES: Final = Path(ringback.__file__).parent
@@ -201,7 +202,10 @@ def _routes() -> list[str]:
     gateway = Gateway(
         keyring=Keyring({"k1": bytes(KEY_BYTES)}, signing="k1"),
         accepting=Accepting(
-            store, activities, new_outcome_id=lambda: OutcomeId(""), on_accepted=lambda: None
+            store,
+            Checks(store, activities, ExactResults()),
+            new_outcome_id=lambda: OutcomeId(""),
+            on_accepted=lambda: None,
         ),
         heartbeating=Heartbeating(store, activities),
         viewing=Viewing(store, activities),

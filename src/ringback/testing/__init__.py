@@ -1,7 +1,8 @@
 """Fakes for tests. `MemoryStore` passes the same contract suite as the real stores."""
 
+from ringback.testing.exact_results import ExactResults
 from ringback.testing.fake_activities import FakeActivities
 from ringback.testing.manual_clock import ManualClock
 from ringback.testing.memory_store import MemoryStore
 
-__all__ = ["FakeActivities", "ManualClock", "MemoryStore"]
+__all__ = ["ExactResults", "FakeActivities", "ManualClock", "MemoryStore"]

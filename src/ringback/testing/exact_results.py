@@ -1,4 +1,4 @@
-"""A checker for tests: what a schema says is the one result that meets it."""
+"""Results without a schema library: what a schema says is the one result that meets it."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from ringback.domain.errors import Problem
 
 
 class ExactResults:
-    """A `ResultChecker` that needs no library."""
+    """A `ResultChecker` for tests."""
 
     def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
-        """Return one problem unless `result` is `schema`, to the letter."""
+        """See `ResultChecker.problems`: one, unless `result` is `schema` to the letter."""
         return [] if result == schema.encode() else [Problem("/a", f"not {schema}")]

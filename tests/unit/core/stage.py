@@ -1,6 +1,8 @@
 """What tests of the core begin with: an activity whose attempt has asked, and perhaps an answer."""
 
-from ringback.domain.callback import ActivityRef, Attempts, Callback, State
+from typing import Any
+
+from ringback.domain.callback import ActivityRef, Callback, State
 from ringback.domain.outcome import Outcome
 from ringback.testing import FakeActivities, MemoryStore
 from tests import factories
@@ -10,13 +12,12 @@ async def accepted(
     store: MemoryStore,
     activities: FakeActivities,
     outcome: Outcome | None = None,
-    *,
-    attempts: Attempts = Attempts.ANY,
-    follows_reset: bool = False,
+    **asking: Any,
 ) -> Callback:
+    """Let an attempt ask, and somebody answer."""
     ref = factories.activity_ref()
     activities.schedule(ref)
-    callback = await asked(store, activities, ref, attempts=attempts, follows_reset=follows_reset)
+    callback = await asked(store, activities, ref, **asking)
     await store.accept([factories.answer(callback.id, outcome)])
     return (await store.find([callback.id]))[callback.id]
 
@@ -25,18 +26,15 @@ async def asked(
     store: MemoryStore,
     activities: FakeActivities,
     ref: ActivityRef,
-    *,
-    attempts: Attempts = Attempts.ANY,
-    follows_reset: bool = False,
+    **asking: Any,
 ) -> Callback:
-    """Let the attempt that runs ask."""
+    """Let the attempt that runs ask; `asking` is what `factories.wish` takes besides."""
     wish = factories.wish(
         ref=ref,
         attempt=activities.attempt(ref),
         attempt_started_at=activities.started_at(ref),
         task_token=activities.task_token(ref),
-        attempts=attempts,
-        follows_reset=follows_reset,
+        **asking,
     )
     (callback,) = await store.open([wish])
     return callback

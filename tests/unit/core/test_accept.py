@@ -19,9 +19,8 @@ from ringback.domain.errors import (
 from ringback.domain.event import EventKind
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Canceled, Completed
-from ringback.testing import FakeActivities, MemoryStore
+from ringback.testing import ExactResults, FakeActivities, MemoryStore
 from tests import factories
-from tests.unit.core.exact_results import ExactResults
 
 
 @pytest.fixture

@@ -482,15 +482,15 @@ async def test_no_more_is_claimed_than_can_be_delivered(
 class ActivitiesThatStandStill(FakeActivities):
     """The process is stopped for a while right after it has looked."""
 
-    def __init__(self, clock: ManualClock, pause: timedelta) -> None:
+    def __init__(self, clock: ManualClock, stands_still_for: timedelta) -> None:
         super().__init__()
         self.clock = clock
-        self.pause = pause
+        self.stands_still_for = stands_still_for
 
     async def locate(self, ref: ActivityRef) -> Whereabouts:
         found = await super().locate(ref)
-        self.clock.advance(self.pause)
-        self.pause = timedelta(0)
+        self.clock.advance(self.stands_still_for)
+        self.stands_still_for = timedelta(0)
         return found
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringback.core.accept import Accepting
+from ringback.core.checks import Checks
 from ringback.core.deliver import Deliverer
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.service import running
@@ -24,10 +25,11 @@ from ringback.gateway.app import create_app
 from ringback.gateway.health import Health
 from ringback.gateway.page import page
 from ringback.gateway.routes import Gateway
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.factories import NOW
 from tests.loops import idle
+from tests.unit.core.stage import asked
 
 BASE = "https://ring.example"
 LIMIT = 1000
@@ -63,7 +65,7 @@ async def house() -> AsyncIterator[House]:
     numbers = iter(range(10_000))
     accepting = Accepting(
         store,
-        activities,
+        Checks(store, activities, ExactResults()),
         new_outcome_id=lambda: OutcomeId(f"oc_{next(numbers)}"),
         on_accepted=deliverer.wake,
     )
@@ -84,8 +86,9 @@ async def house() -> AsyncIterator[House]:
         return activities.is_reachable
 
     app = create_app(gateway, Health(store, is_reachable))
-    (callback,) = await store.open([factories.wish()])
-    activities.schedule(callback.ref)
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         running(deliverer, accepting),

@@ -1,0 +1,185 @@
+"""Nothing waits for ever: at its deadline a callback has an answer."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ringback.core.deadlines import DeadlineKeeper
+from ringback.core.observe import Observer
+from ringback.core.service import running
+from ringback.domain.callback import LONGEST_LEAD, Callback, State
+from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.outcome import Completed
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from tests import factories
+from tests.loops import idle
+from tests.unit.core.stage import asked, found, state_of
+
+HOUR = timedelta(hours=1)
+NO = Completed(b'{"approved":false}')
+
+
+@pytest.fixture
+def woken() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def keeper(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock, woken: list[str]
+) -> DeadlineKeeper:
+    return DeadlineKeeper(
+        store,
+        Observer(store, store, activities),
+        clock=clock,
+        new_outcome_id=factories.outcome_id,
+        on_accepted=lambda: woken.append("accepted"),
+    )
+
+
+async def opened(
+    store: MemoryStore,
+    activities: FakeActivities,
+    timeout_at: datetime | None = None,
+    **asking: Any,
+) -> Callback:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    activities.set_timeout(ref, timeout_at)
+    return await asked(store, activities, ref, timeout_at=timeout_at, **asking)
+
+
+async def test_at_its_deadline_a_callback_takes_its_default_answer(
+    keeper: DeadlineKeeper,
+    store: MemoryStore,
+    activities: FakeActivities,
+    clock: ManualClock,
+    woken: list[str],
+) -> None:
+    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+
+    async with running(keeper):
+        await idle()
+        before = await state_of(store, callback)
+        clock.advance(HOUR)
+        await idle()
+
+    after = await found(store, callback)
+    assert before is State.OPEN
+    assert after.accepted is not None
+    assert (after.accepted.outcome, after.accepted.is_default) == (NO, True)
+    assert woken == ["accepted"]
+
+
+async def test_who_answers_in_time_is_heard(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    await store.accept([factories.answer(callback.id, Completed(b"1"))])
+    clock.advance(HOUR)
+
+    await keeper.keep()
+
+    after = await found(store, callback)
+    assert after.accepted is not None
+    assert after.accepted.outcome == Completed(b"1")
+
+
+async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
+
+    clock.advance(HOUR - LONGEST_LEAD - timedelta(seconds=1))
+    await keeper.keep()
+    before = await state_of(store, callback)
+    clock.advance(timedelta(seconds=1))
+    await keeper.keep()
+
+    assert before is State.OPEN
+    assert await state_of(store, callback) is State.ACCEPTED
+
+
+async def test_an_operator_who_gave_the_activity_more_time_gave_it_to_the_outside(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
+    activities.set_timeout(callback.ref, clock.now() + 2 * HOUR)
+    clock.advance(HOUR)
+
+    await keeper.keep()
+    before = await state_of(store, callback)
+    clock.advance(HOUR)
+    await keeper.keep()
+
+    assert before is State.OPEN
+    assert await state_of(store, callback) is State.ACCEPTED
+
+
+async def test_while_an_activity_is_paused_none_of_its_time_outs_counts(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
+    activities.pause(callback.ref)
+    clock.advance(HOUR)
+
+    await keeper.keep()
+
+    assert await state_of(store, callback) is State.OPEN
+
+
+async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    activities.end(callback.ref, how="workflow terminated")
+    clock.advance(HOUR)
+
+    await keeper.keep()
+
+    assert await state_of(store, callback) is State.EXPIRED
+
+
+async def test_a_deadline_is_kept_while_temporal_is_away(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    activities.is_reachable = False
+    clock.advance(HOUR)
+
+    await keeper.keep()
+
+    assert await state_of(store, callback) is State.ACCEPTED
+
+
+class StoreThatCannotExpire(MemoryStore):
+    """It fails in the middle of the work."""
+
+    async def expire(self, reasons: Any) -> None:
+        msg = f"disk full: {len(reasons)}"
+        raise StoreUnavailableError(msg)
+
+
+async def test_a_store_that_fails_is_tried_again(
+    activities: FakeActivities, clock: ManualClock
+) -> None:
+    store = StoreThatCannotExpire(clock)
+    keeper = DeadlineKeeper(
+        store,
+        Observer(store, store, activities),
+        clock=clock,
+        new_outcome_id=factories.outcome_id,
+        on_accepted=lambda: None,
+    )
+    ended = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    activities.end(ended.ref, how="timed out")
+    clock.advance(HOUR)
+
+    async with running(keeper):
+        await idle()
+        activities.schedule(ended.ref)
+        clock.advance(timedelta(seconds=1))
+        await idle()
+
+    assert await state_of(store, ended) is State.ACCEPTED

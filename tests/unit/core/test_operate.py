@@ -1,0 +1,80 @@
+"""What a person does with a callback that needs one, and what cannot be done."""
+
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.operate import Operating
+from ringback.domain.callback import State
+from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
+from ringback.domain.outcome import Completed
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from tests import factories
+from tests.unit.core.stage import accepted, found
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def operating(store: MemoryStore) -> Operating:
+    return Operating(store, store, store)
+
+
+async def test_more_time_is_counted_from_now(
+    operating: Operating, store: MemoryStore, clock: ManualClock
+) -> None:
+    asking = factories.wish(answer_within=HOUR, on_deadline=Completed(b"0"))
+    (callback,) = await store.open([asking])
+    clock.advance(HOUR / 2)
+
+    extended = await operating.extend(callback.id, 2 * HOUR)
+
+    assert extended.deadline_at == clock.now() + 2 * HOUR
+
+
+async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
+    operating: Operating, store: MemoryStore, clock: ManualClock
+) -> None:
+    (callback,) = await store.open([factories.wish(timeout_at=clock.now() + HOUR)])
+
+    with pytest.raises(CannotExtendError, match="update-options"):
+        await operating.extend(callback.id, HOUR)
+
+
+async def test_what_was_answered_gets_no_more_time(
+    operating: Operating, store: MemoryStore, activities: FakeActivities
+) -> None:
+    callback = await accepted(store, activities, answer_within=HOUR)
+
+    with pytest.raises(CannotExtendError, match="accepted, not open"):
+        await operating.extend(callback.id, HOUR)
+
+
+async def test_a_parked_outcome_is_due_again(
+    operating: Operating, store: MemoryStore, activities: FakeActivities
+) -> None:
+    callback = await accepted(store, activities)
+    await store.settle([factories.settlement(callback, State.PARKED)])
+
+    again = await operating.redeliver(callback.id)
+
+    assert again.state is State.ACCEPTED
+    assert await store.next_due() == timedelta(0)
+
+
+async def test_only_what_is_parked_is_delivered_again(
+    operating: Operating, store: MemoryStore, activities: FakeActivities
+) -> None:
+    callback = await accepted(store, activities)
+
+    with pytest.raises(NotParkedError, match="accepted, not parked"):
+        await operating.redeliver(callback.id)
+
+    assert (await found(store, callback)).state is State.ACCEPTED
+
+
+async def test_what_is_not_there_is_unknown(operating: Operating) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await operating.extend(factories.callback_id(), HOUR)
+    with pytest.raises(UnknownCallbackError):
+        await operating.redeliver(factories.callback_id())
