@@ -1,0 +1,120 @@
+"""Evidence: what was asked, answered, kept, noted and recorded, side by side."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from chaos.facts import EndedAttempts
+from chaos.histories import Execution, Story
+from chaos.ledger import Entry
+from chaos.outside import Asked
+from chaos.script import Script
+from chaos.senders import Sent
+
+
+class Harm(StrEnum):
+    """What must not be; all but the last fail the run."""
+
+    LOST = "lost"
+    DOUBLE = "double"
+    UNDECIDED = "undecided"
+    WRONG = "wrong"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that should not be.
+
+    Attributes:
+        harm: Of which sort.
+        where: The callback, the question or the workflow.
+        text: What was seen.
+    """
+
+    harm: Harm
+    where: str
+    text: str
+
+
+@dataclass
+class Evidence:
+    """All that is known at the end.
+
+    Attributes:
+        scripts: What each workflow was told, by question.
+        asked: What the outside was asked, and what it answered, by callback.
+        ledger: What the ledger says, by callback.
+        stories: What history says, by workflow id.
+        facts: What the worker saw, by question.
+    """
+
+    scripts: Mapping[str, Script]
+    asked: Mapping[str, Asked]
+    ledger: Mapping[str, Entry]
+    stories: Mapping[str, Story]
+    facts: Mapping[str, EndedAttempts]
+
+    @cached_property
+    def executions(self) -> Mapping[str, Execution]:
+        """The activities of all histories, by question."""
+        return {
+            key: execution
+            for story in self.stories.values()
+            for key, execution in story.executions.items()
+        }
+
+    @cached_property
+    def closed_with(self) -> Mapping[str, list[Execution]]:
+        """For each value the activities that closed with it."""
+        found: defaultdict[str, list[Execution]] = defaultdict(list)
+        for execution in self.executions.values():
+            if execution.ends_with_answer:
+                for value in execution.values:
+                    found[value].append(execution)
+        return found
+
+    @cached_property
+    def ended_with(self) -> Mapping[str, list[tuple[str, int]]]:
+        """For each value the attempts, by question and number, that ended with it and went on."""
+        found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        for key in self.executions:
+            for attempt, values in self.ended(key).items():
+                for value in values or ():
+                    found[value].append((key, attempt))
+        return found
+
+    @cached_property
+    def by_outcome(self) -> Mapping[str, Entry]:
+        """The ledger by outcome id."""
+        return {entry.outcome_id: entry for entry in self.ledger.values() if entry.outcome_id}
+
+    @cached_property
+    def sent(self) -> Mapping[str, list[Sent]]:
+        """Every answer that was sent, by value."""
+        found: defaultdict[str, list[Sent]] = defaultdict(list)
+        for asked in self.asked.values():
+            for sent in asked.sent:
+                found[sent.answer.value].append(sent)
+        return found
+
+    def ended(self, key: str) -> EndedAttempts:
+        """Return how the attempts of a question ended: by history and by what the worker saw."""
+        execution = self.executions.get(key)
+        by_history = execution.ended if execution else {}
+        return {**self.facts.get(key, {}), **by_history}
+
+    def is_fully_seen(self, key: str) -> bool:
+        """Tell whether it is known of every attempt before the last one how it ended."""
+        last = self.executions[key].attempt
+        ended = self.ended(key)
+        return last is not None and all(
+            ended.get(attempt) is not None for attempt in range(1, last)
+        )
+
+    def kept(self, callback_id: str) -> Iterator[Sent]:
+        """Yield the answers to a callback that somebody was told are kept."""
+        asked = self.asked.get(callback_id)
+        yield from (sent for sent in (asked.sent if asked else ()) if sent.is_kept)

@@ -1,0 +1,158 @@
+"""The judge: the ledger and every reply beside every history.
+
+It knows the promises and nothing of how they are kept.
+"""
+
+from collections.abc import Iterator
+
+from chaos.evidence import Evidence, Finding, Harm
+from chaos.histories import Execution, Story
+from chaos.ledger import Entry
+from chaos.outside import Asked
+from chaos.senders import Reply, Sent
+from chaos.values import question_of
+
+_IDENTITY = "ringback/"
+_CONFLICT, _GONE = 409, 410
+
+
+def judge(evidence: Evidence) -> list[Finding]:
+    """Return all that should not be."""
+    found: list[Finding] = []
+    for callback_id, asked in evidence.asked.items():
+        entry = evidence.ledger.get(callback_id)
+        found += _judge_replies(evidence, asked, entry, callback_id=callback_id)
+    for entry in evidence.ledger.values():
+        found += _judge_entry(evidence, entry)
+    for key, script in evidence.scripts.items():
+        found += _judge_question(evidence, key, evidence.stories[script.workflow_id])
+    return found
+
+
+def _judge_replies(
+    evidence: Evidence, asked: Asked, entry: Entry | None, *, callback_id: str
+) -> Iterator[Finding]:
+    kept = list(evidence.kept(callback_id))
+    if len(kept) > 1:
+        values = [sent.answer.value for sent in kept]
+        yield Finding(Harm.DOUBLE, callback_id, f"two answers are said to be kept: {values}")
+    if entry is None:
+        harm = Harm.LOST if kept else Harm.WRONG
+        yield Finding(harm, callback_id, "the ledger does not know it")
+        return
+    if kept and entry.outcome_id is None:
+        yield Finding(Harm.LOST, callback_id, f"{kept[0].answer.value} is not in the ledger")
+    for sent in asked.sent:
+        if sent.open:
+            yield Finding(Harm.UNDECIDED, callback_id, f"{sent.answer.value} got no final reply")
+        for reply in sent.replies:
+            if not _fits(reply, sent, entry):
+                told = f"{sent.answer.value} was told {reply}"
+                text = f"{told}, but the ledger says {entry.state} with {entry.values}"
+                yield Finding(Harm.WRONG, callback_id, text)
+
+
+def _fits(reply: Reply, sent: Sent, entry: Entry) -> bool:
+    """Tell whether a reply agrees with what the ledger says in the end."""
+    is_winner = sent.answer.value in entry.values
+    if reply.is_kept:
+        return is_winner and reply.callback_id == entry.callback_id
+    if reply.status == _CONFLICT:
+        return bool(entry.outcome_id) and not is_winner
+    if reply.status == _GONE:
+        return entry.state == "superseded" if entry.outcome_id else entry.state == "expired"
+    return False
+
+
+def _judge_entry(evidence: Evidence, entry: Entry) -> Iterator[Finding]:
+    if entry.state in {"open", "accepted", "parked"}:
+        text = f"{entry.state}: {entry.trouble or entry.proof or 'nobody says why'}"
+        yield Finding(Harm.UNDECIDED, entry.callback_id, text)
+    if entry.outcome_id is None:
+        return
+    if len(entry.verdicts) > 1:
+        yield Finding(Harm.DOUBLE, entry.callback_id, f"verdicts {entry.verdicts}")
+    elif entry.state not in {"accepted", *entry.verdicts}:
+        yield Finding(Harm.WRONG, entry.callback_id, f"{entry.state}, but {entry.verdicts}")
+    if len(entry.values) != 1:
+        yield Finding(Harm.WRONG, entry.callback_id, f"the ledger holds {entry.values}")
+        return
+    yield from _judge_end(evidence, entry, entry.values[0])
+
+
+def _judge_end(evidence: Evidence, entry: Entry, value: str) -> Iterator[Finding]:
+    closed, ended = evidence.closed_with.get(value, []), evidence.ended_with.get(value, [])
+    places = [f"closed {one.key}" for one in closed]
+    places += [f"ended attempt {attempt} of {key}" for key, attempt in ended]
+    if len(places) > 1:
+        yield Finding(Harm.DOUBLE, entry.callback_id, f"{value} {' and '.join(places)}")
+    elif places and entry.state != "applied":
+        yield Finding(Harm.WRONG, entry.callback_id, f"{entry.state}, but {value} {places[0]}")
+    elif not places and entry.state == "applied":
+        yield _find_missing(evidence, entry, value)
+    elif entry.state == "superseded" and not _has_ended(evidence, value):
+        text = f"superseded, but the activity of {value} had not ended"
+        yield Finding(Harm.WRONG, entry.callback_id, text)
+    if len(closed) == 1 and not _is_closed_by(closed[0], entry):
+        text = f"{value} closed {closed[0].key} as {closed[0].how} by {closed[0].identity}"
+        yield Finding(Harm.WRONG, entry.callback_id, f"{text}; the ledger: {entry.proof}")
+
+
+def _find_missing(evidence: Evidence, entry: Entry, value: str) -> Finding:
+    """Judge an outcome that is said to be applied, and that no history shows."""
+    key = question_of(value)
+    is_retried = any(not sent.answer.is_final for sent in evidence.sent.get(value, ()))
+    if is_retried and key in evidence.executions and not evidence.is_fully_seen(key):
+        text = f"{value} is said to have ended an attempt; how that ended was not seen"
+        return Finding(Harm.UNPROVEN, entry.callback_id, text)
+    return Finding(Harm.LOST, entry.callback_id, f"applied, but no history shows {value}")
+
+
+def _has_ended(evidence: Evidence, value: str) -> bool:
+    execution = evidence.executions.get(question_of(value))
+    if execution is None:
+        return False
+    is_over = any(
+        execution.key in story.executions and story.end for story in evidence.stories.values()
+    )
+    return execution.how is not None or is_over
+
+
+def _is_closed_by(execution: Execution, entry: Entry) -> bool:
+    """Tell whether an activity was closed by this outcome, or by the worker that took it."""
+    is_ours = execution.identity == f"{_IDENTITY}{entry.outcome_id}"
+    is_handed = execution.identity.startswith("worker-")
+    return execution.how == entry.kind and (is_ours or is_handed)
+
+
+def _judge_question(evidence: Evidence, key: str, story: Story) -> Iterator[Finding]:
+    if story.end is None:
+        yield Finding(Harm.UNDECIDED, key, "its workflow has not ended")
+    execution = story.executions.get(key)
+    if execution is None:
+        return
+    if execution.identity.startswith(_IDENTITY):
+        entry = evidence.by_outcome.get(execution.identity.removeprefix(_IDENTITY))
+        if entry is None or execution.values != entry.values:
+            text = f"{execution.identity} closed it with {execution.values}, the ledger: {entry}"
+            yield Finding(Harm.WRONG, key, text)
+    ended = [value for values in evidence.ended(key).values() for value in values or ()]
+    for value in {*execution.values, *ended}:
+        if question_of(value) != key:
+            yield Finding(Harm.WRONG, key, f"it received {value}, which answers another question")
+        if not any(sent.is_kept for sent in evidence.sent.get(value, ())):
+            yield Finding(Harm.WRONG, key, f"it received {value}, which nobody was told is kept")
+    if story.received is not None:
+        yield from _judge_received(evidence, execution, story.received.get(key))
+
+
+def _judge_received(
+    evidence: Evidence, execution: Execution, received: tuple[str, list[str]] | None
+) -> Iterator[Finding]:
+    is_withdrawn = evidence.scripts[execution.key].mode == "withdrawn"
+    if is_withdrawn and received == ("canceled", []):
+        return
+    expected = (execution.how, execution.values if execution.ends_with_answer else [])
+    if received != expected:
+        text = f"the workflow received {received}, history says {expected}"
+        yield Finding(Harm.WRONG, execution.key, text)

@@ -1,0 +1,134 @@
+"""The outside party: it is given links, and answers as the plan says."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chaos.options import Options
+from chaos.plan import Answer, Round, round_of
+from chaos.script import Script
+from chaos.senders import Post, Sent
+from chaos.values import chance
+
+_EARLY_SECONDS: Final = 3
+"""How long an early answer may keep who asked from going on."""
+
+Ending = Callable[[Script, str], Awaitable[None]]
+"""Ends a workflow: `cancel` or `terminate`."""
+
+
+@dataclass
+class Asked:
+    """A link that the outside was given.
+
+    Attributes:
+        key: The question.
+        number: Its round, by the links that were given for it.
+        times: How often it was given.
+        sent: What was answered.
+    """
+
+    key: str
+    number: int
+    times: int = 0
+    sent: list[Sent] = field(default_factory=list)
+
+
+class Outside:
+    """Takes links and answers them; knows each callback by its id."""
+
+    def __init__(
+        self,
+        options: Options,
+        scripts: Mapping[str, Script],
+        post: Post,
+        *,
+        group: asyncio.TaskGroup,
+        end: Ending,
+    ) -> None:
+        """Answer through `post`, in tasks of `group`; `scripts` are known by question."""
+        self._options = options
+        self._scripts = scripts
+        self._post = post
+        self._group = group
+        self._end = end
+        self._rounds: dict[str, int] = {}
+        self._busy: set[asyncio.Task[None]] = set()
+        self.asked: dict[str, Asked] = {}
+
+    @property
+    def app(self) -> Starlette:
+        """What takes links."""
+        return Starlette(routes=[Route("/ask", self._take, methods=["POST"])])
+
+    @property
+    def busy(self) -> int:
+        """How many pieces of its work are not done."""
+        return len(self._busy)
+
+    def give_up(self) -> None:
+        """Drop what is not done."""
+        for task in self._busy:
+            task.cancel()
+
+    async def _take(self, request: Request) -> Response:
+        told = await request.json()
+        callback_id, key = told["callback"], told["key"]
+        asked = self.asked.get(callback_id)
+        if asked is None:
+            self._rounds[key] = self._rounds.get(key, 0) + 1
+            asked = self.asked[callback_id] = Asked(key, self._rounds[key])
+        asked.times += 1
+        round_ = round_of(self._options, self._scripts[key], key, number=asked.number)
+        if round_.is_flaky and asked.times == 1:
+            return JSONResponse({"status": "not now"}, 503)
+        if not asked.sent:
+            tasks = self._answer(asked, round_, callback_id, path=urlsplit(told["url"]).path)
+            if round_.is_early:
+                await asyncio.wait(tasks, timeout=_EARLY_SECONDS)
+        return JSONResponse({"status": "accepted"})
+
+    def _answer(
+        self, asked: Asked, round_: Round, callback_id: str, *, path: str
+    ) -> list[asyncio.Task[None]]:
+        asked.sent = [Sent(answer, callback_id) for answer in round_.answers]
+        tasks = [task for sent in asked.sent for task in self._send(sent, sent.answer, path)]
+        random = chance(self._options.seed, "beats", callback_id)
+        if round_.beats:
+            self._start(self._post.beat(path, round_.beats, random))
+        if round_.ends is not None:
+            self._start(self._end_after(round_, self._scripts[asked.key]))
+        return tasks
+
+    def _send(self, sent: Sent, answer: Answer, path: str) -> list[asyncio.Task[None]]:
+        return [
+            self._start(
+                self._post.send(
+                    path,
+                    sent,
+                    sending,
+                    random=chance(self._options.seed, "sender", answer.value, number),
+                )
+            )
+            for number, sending in enumerate(answer.sendings)
+        ]
+
+    async def _end_after(self, round_: Round, script: Script) -> None:
+        await asyncio.sleep(round_.ends_after)
+        await self._end(script, round_.ends or "")
+
+    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        async def done() -> None:
+            await work
+
+        task = self._group.create_task(done())
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+        return task

@@ -1,0 +1,213 @@
+"""The plan: what is asked and what is answered, all of it from the seed.
+
+Each part of it has chance of its own, so that it is the same however the processes interleave.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Final
+
+from chaos.options import MODES, Fault, Options
+from chaos.script import Question, Script
+from chaos.values import chance, key_of, value_of
+
+_LAST_OPEN_ROUND: Final = 3
+"""From this round on nobody answers with a failure that is asked anew."""
+
+_HASTY: Final = (0.8, 2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One sender of an answer.
+
+    Attributes:
+        after: How many seconds it waits before its first try.
+        hangs_up: Whether it hangs up before the first reply can have come.
+        waits: Whether it asks to wait for the end (`Prefer: wait`).
+    """
+
+    after: float
+    hangs_up: bool
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, from one or more senders.
+
+    Attributes:
+        value: What names it everywhere.
+        verb: `complete`, `fail` or `cancel`.
+        body: What is sent.
+        is_final: Whether Temporal asks no more after it.
+        sendings: Who sends it.
+    """
+
+    value: str
+    verb: str
+    body: dict[str, Any]
+    is_final: bool
+    sendings: tuple[Sending, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What the outside does with one link.
+
+    Attributes:
+        answers: What it answers; more than one contradict each other.
+        is_early: Whether it answers before it says that it was asked.
+        is_flaky: Whether it says at first that it could not be asked.
+        beats: For how many seconds it sends heartbeats.
+        ends: `cancel` or `terminate` for what happens to the workflow meanwhile.
+        ends_after: After how many seconds.
+    """
+
+    answers: tuple[Answer, ...]
+    is_early: bool
+    is_flaky: bool
+    beats: float
+    ends: str | None
+    ends_after: float
+
+
+_SEVERAL: Final = frozenset({"twice", "together"})
+
+
+def scripts(options: Options) -> Iterator[Script]:
+    """Yield the scripts of all workflows, with as many questions as there are to be callbacks."""
+    left, number = options.callbacks, 0
+    while left > 0:
+        script = _script(options, number, left)
+        yield script
+        left -= len(script.questions)
+        number += 1
+
+
+def _script(options: Options, number: int, at_most: int) -> Script:
+    random = chance(options.seed, "script", number)
+    modes = sorted(options.modes)
+    (mode,) = random.choices(modes, [MODES[mode] for mode in modes])
+    count = min(at_most, random.randint(2, 3)) if mode in _SEVERAL else 1
+    lasts = options.seconds + options.settle + 60
+    questions = [
+        _question(random, mode, key=key_of(number, one), lasts=lasts) for one in range(count)
+    ]
+    return Script(
+        number=number,
+        mode=mode,
+        questions=questions,
+        at_once=mode == "together",
+        awaits_cancellation=mode == "canceled",
+    )
+
+
+def _question(random: Random, mode: str, *, key: str, lasts: float) -> Question:
+    patient = Question(
+        key=key,
+        activity_id=None,
+        maximum_attempts=0,
+        start_to_close=random.uniform(10, 14),
+        schedule_to_close=lasts,
+        heartbeat=None,
+        retry_after=random.uniform(0.1, 0.5),
+        in_thread=False,
+    )
+    special = _SPECIAL.get(mode)
+    return patient if special is None else special(random, patient)
+
+
+def _as_hasty(random: Random, question: Question) -> Question:
+    return replace(
+        question, start_to_close=random.uniform(*_HASTY), retry_after=random.uniform(0.2, 2)
+    )
+
+
+def _as_twice(random: Random, question: Question) -> Question:
+    # An id of digits looks like the SDK's own, which do not come back.
+    named = replace(question, activity_id=("ask", "7")[int(question.key.split("q")[0][1:]) % 2])
+    return _as_hasty(random, named) if random.random() < 0.5 else named
+
+
+_SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
+    "single": lambda _, question: replace(question, maximum_attempts=1),
+    "hasty": _as_hasty,
+    "between": _as_hasty,
+    "beating": lambda random, question: replace(
+        question, heartbeat=random.uniform(1, 2), retry_after=random.uniform(0.2, 1.5)
+    ),
+    "twice": _as_twice,
+    "thread": lambda _, question: replace(question, in_thread=True),
+}
+
+
+def round_of(options: Options, script: Script, key: str, *, number: int) -> Round:
+    """Return what the outside does with the link of a question's round."""
+    random = chance(options.seed, "round", key, number)
+    question = next(one for one in script.questions if one.key == key)
+    mode = script.mode
+    return Round(
+        answers=tuple(_answers(random, options, script, key=key, round_=number)),
+        is_early=mode == "early",
+        is_flaky=mode == "flaky" and number == 1,
+        beats=random.choice([0, random.uniform(0, 5)]) if question.heartbeat else 0,
+        ends={"canceled": "cancel", "withdrawn": "cancel", "terminated": "terminate"}.get(mode),
+        ends_after=random.uniform(0, 1.2),
+    )
+
+
+def _answers(
+    random: Random, options: Options, script: Script, *, key: str, round_: int
+) -> Iterator[Answer]:
+    """Yield one answer, or two that contradict each other."""
+    is_last = round_ >= _LAST_OPEN_ROUND
+    after = random.uniform(0, 0.3) if script.mode == "early" else _delay(random, options)
+    count = 2 if Fault.CONFLICT in options.faults and random.random() < 0.25 else 1
+    for number in range(count):
+        verb = _verb(random, script)
+        is_final = verb != "fail" or is_last or random.random() < 0.4
+        value = value_of(key, round_, number)
+        sendings = tuple(_sendings(random, options, after))
+        yield Answer(
+            value, verb, _body(random, verb, value=value, is_final=is_final), is_final, sendings
+        )
+
+
+def _verb(random: Random, script: Script) -> str:
+    if script.mode == "canceled":
+        return random.choices(["cancel", "complete", "fail"], [6, 2, 1])[0]
+    if script.mode == "between":
+        return "complete"
+    return random.choices(["complete", "fail"], [65, 35])[0]
+
+
+def _body(random: Random, verb: str, *, value: str, is_final: bool) -> dict[str, Any]:
+    if verb != "fail":
+        return {"value": value, "pad": "x" * random.randint(0, 300)}
+    body: dict[str, Any] = {"message": f"no: {value}", "type": "No", "non_retryable": is_final}
+    if random.random() < 0.3:
+        body["details"] = {"value": value}
+    if not is_final and random.random() < 0.3:
+        body["next_retry_delay"] = round(random.uniform(0.1, 1.5), 2)
+    return body
+
+
+def _delay(random: Random, options: Options) -> float:
+    if Fault.DELAY in options.faults and random.random() < 0.25:
+        return random.uniform(2, 8)
+    return random.uniform(0, 1.5)
+
+
+def _sendings(random: Random, options: Options, after: float) -> Iterator[Sending]:
+    yield _sending(random, options, after)
+    if Fault.DUPLICATE in options.faults and random.random() < 0.35:
+        for _ in range(random.randint(1, 3)):
+            late = random.choice([0, random.uniform(0, 1), random.uniform(0, 6)])
+            yield _sending(random, options, after + late)
+
+
+def _sending(random: Random, options: Options, after: float) -> Sending:
+    hangs_up = Fault.HANG_UP in options.faults and random.random() < 0.15
+    return Sending(after, hangs_up, waits=random.random() < 0.15)

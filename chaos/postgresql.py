@@ -1,0 +1,88 @@
+"""A PostgreSQL cluster of the harness's own, in a folder of its own."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from chaos.programs import Recipe
+
+_USER: Final = "ringback"
+_PLACES: Final = "/usr/lib/postgresql"
+_UNPRIVILEGED: Final = ("postgres", "nobody")
+
+
+class NoPostgresqlError(Exception):
+    """The server's programs are not on this machine."""
+
+
+def server_folder() -> Path:
+    """Return the folder with the newest server's programs.
+
+    Raises:
+        NoPostgresqlError: There is none.
+    """
+    found = sorted(Path(_PLACES).glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    initdb = str(found[-1]) if found else shutil.which("initdb")
+    if initdb is None:
+        msg = f"no PostgreSQL server: there is no initdb in {_PLACES}/*/bin, nor on the PATH"
+        raise NoPostgresqlError(msg)
+    return Path(initdb).parent
+
+
+def url_of(port: int) -> str:
+    """Return the address of the database."""
+    return f"postgresql://{_USER}@127.0.0.1:{port}/postgres"
+
+
+def make_cluster(folder: Path, port: int) -> Recipe:
+    """Make a cluster below `folder`, and return how to run it on `port`.
+
+    Raises:
+        NoPostgresqlError: The server's programs are not on this machine.
+    """
+    programs, user = server_folder(), _unprivileged()
+    data = folder / "postgresql"
+    data.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(data, *user)
+    plain = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    words = [str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "-E", "UTF8"]
+    subprocess.run(
+        words,
+        check=True,
+        cwd=data,
+        env=plain,
+        capture_output=True,
+        user=user and user[0],
+        group=user and user[1],
+        extra_groups=[] if user else None,
+    )
+
+    async def is_ready() -> bool:
+        asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        process = await asyncio.create_subprocess_exec(*asked)
+        return await process.wait() == 0
+
+    settings = ("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=")
+    options = [word for setting in settings for word in ("-c", setting)]
+    return Recipe(
+        name="postgresql",
+        words=[str(programs / "postgres"), "-D", str(data), *options],
+        environment=plain,
+        folder=folder,
+        is_ready=is_ready,
+        user=user,
+    )
+
+
+def _unprivileged() -> tuple[int, int] | None:
+    """Return who shall run the server, which refuses root; `None` for who runs this."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    found = next(known[name] for name in _UNPRIVILEGED if name in known)
+    return found.pw_uid, found.pw_gid

@@ -1,0 +1,159 @@
+"""Programs: started, watched, killed, frozen, and brought back as a supervisor would."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+_LOOK_EVERY_SECONDS: Final = 0.05
+_RESTART_SECONDS: Final = 0.3
+_STOP_SECONDS: Final = 3
+_READY_SECONDS: Final = 60
+
+
+class NotReadyError(Exception):
+    """A program does not come up; the message tells where its log is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to run a program.
+
+    Attributes:
+        name: For people, and for its log.
+        words: The program and its arguments.
+        environment: Its whole environment.
+        folder: Where it runs, and where its log is written.
+        is_ready: Tells whether it does its work.
+        user: Who runs it, as user and group id; `None` for who runs this.
+    """
+
+    name: str
+    words: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    is_ready: Callable[[], Awaitable[bool]]
+    user: tuple[int, int] | None = None
+
+    @property
+    def log(self) -> Path:
+        """Where it prints to."""
+        return self.folder / f"{self.name}.log"
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it."""
+        user, group = self.user or (None, None)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.words,
+                cwd=self.folder,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                user=user,
+                group=group,
+                extra_groups=None if user is None else [],
+            )
+
+
+@dataclass
+class Program:
+    """A program that is kept running.
+
+    Attributes:
+        recipe: How it is run.
+        exits: The codes with which it ended although nobody ended it.
+    """
+
+    recipe: Recipe
+    exits: Counter[int] = field(default_factory=Counter)
+    _process: subprocess.Popen[bytes] | None = None
+    _is_struck: bool = False
+    _rest: float = _RESTART_SECONDS
+
+    async def run(self) -> None:
+        """Keep it running until canceled; then stop it."""
+        try:
+            while True:
+                self._rest, self._is_struck = _RESTART_SECONDS, False
+                self._process = self.recipe.spawn()
+                while self._process.poll() is None:  # noqa: ASYNC110 - a process tells nobody
+                    await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                if not self._is_struck:
+                    self.exits[self._process.returncode] += 1
+                await asyncio.sleep(self._rest)
+        finally:
+            self._stop()
+
+    async def ready(self) -> None:
+        """Return when it does its work.
+
+        Raises:
+            NotReadyError: It takes too long.
+        """
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                while not (self._is_up() and await self.recipe.is_ready()):  # noqa: ASYNC110 - the same
+                    await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        except TimeoutError as exc:
+            msg = f"{self.recipe.name} does not come up; see {self.recipe.log}"
+            raise NotReadyError(msg) from exc
+
+    def kill(self, rest: float) -> bool:
+        """End it as a power cut would; it is back after `rest` seconds. Tell whether it ran."""
+        if not self._is_up():
+            return False
+        self._is_struck, self._rest = True, rest
+        self._signal(signal.SIGKILL)
+        return True
+
+    def freeze(self) -> bool:
+        """Let it stand still; tell whether it ran."""
+        return self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _is_up(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _signal(self, number: signal.Signals) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            return False
+        for pid in [self._process.pid, *_descendants(self._process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return True
+
+    def _stop(self) -> None:
+        if self._process is None or not self._is_up():
+            return
+        self.thaw()
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes below `pid`, where the system tells; a database has several."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name stands in parentheses, and may hold anything.
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]

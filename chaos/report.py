@@ -1,0 +1,106 @@
+"""The report: what was done, what became of it, and what should not be."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from chaos.evidence import Evidence, Harm
+from chaos.options import Options
+from chaos.run import Outcome
+
+_SHOWN: Final = 25
+_FAILING: Final = (Harm.LOST, Harm.DOUBLE, Harm.UNDECIDED, Harm.WRONG)
+
+
+def counts(outcome: Outcome) -> Counter[Harm]:
+    """Return how much there is of each harm."""
+    return Counter(finding.harm for finding in outcome.findings)
+
+
+def is_clean(outcome: Outcome) -> bool:
+    """Tell whether nothing was lost, double, undecided or wrong."""
+    found = counts(outcome)
+    return not any(found[harm] for harm in _FAILING)
+
+
+def lines(options: Options, outcome: Outcome) -> Iterator[str]:
+    """Yield the report."""
+    for finding in outcome.findings[:_SHOWN]:
+        yield f"{finding.harm.value} {finding.where}: {finding.text}"
+    if len(outcome.findings) > _SHOWN:
+        yield f"and {len(outcome.findings) - _SHOWN} more"
+    yield ""
+    evidence = outcome.evidence
+    yield (
+        f"seed {options.seed}, {options.store.value}, {options.gateways} gateways,"
+        f" {options.workers} workers, {outcome.seconds:.1f} s"
+    )
+    for name, told in _facts(outcome, evidence):
+        yield f"{name:<10} {told}"
+    yield ""
+    found = counts(outcome)
+    yield ", ".join(f"{harm.value} {found[harm]}" for harm in Harm)
+
+
+def _facts(outcome: Outcome, evidence: Evidence) -> Iterator[tuple[str, str]]:
+    entries = evidence.ledger.values()
+    yield "questions", f"{len(evidence.scripts)}: {_modes(evidence)}"
+    yield "callbacks", f"{len(entries)}: {_told(Counter(entry.state for entry in entries))}"
+    yield "answers", _answers(evidence)
+    yield "replies", _told(outcome.statuses)
+    verdicts = Counter(f"{one.state} {one.kind}" for one in entries if one.outcome_id)
+    yield "verdicts", _told(verdicts)
+    yield "closed by", _told(_closers(evidence))
+    yield "attempts", _attempts(evidence)
+    yield "blows", _told(Counter(_by_sort(outcome)))
+    yield "exits", _exits(outcome.exits)
+
+
+def _modes(evidence: Evidence) -> str:
+    return _told(Counter(script.mode for script in evidence.scripts.values()))
+
+
+def _answers(evidence: Evidence) -> str:
+    sent = [one for asked in evidence.asked.values() for one in asked.sent]
+    conflicts = sum(len(asked.sent) > 1 for asked in evidence.asked.values())
+    senders = sum(len(one.answer.sendings) for one in sent)
+    hang_ups = sum(sending.hangs_up for one in sent for sending in one.answer.sendings)
+    kept = sum(one.is_kept for one in sent)
+    again = sum(asked.times - 1 for asked in evidence.asked.values())
+    return (
+        f"{len(sent)}, {kept} of them kept; {conflicts} links with a conflict,"
+        f" {senders - len(sent)} duplicate senders, {hang_ups} hung up; {again} links given again"
+    )
+
+
+def _closers(evidence: Evidence) -> Counter[str]:
+    return Counter(
+        "nobody" if not one.identity else one.identity.partition("/")[0].partition("-")[0]
+        for one in evidence.executions.values()
+    )
+
+
+def _attempts(evidence: Evidence) -> str:
+    ended = [values for key in evidence.executions for values in evidence.ended(key).values()]
+    with_answer = sum(bool(values) for values in ended)
+    unseen = sum(values is None for values in ended)
+    return f"{len(ended)} ended early: {with_answer} with an answer, {unseen} not seen how"
+
+
+def _by_sort(outcome: Outcome) -> Iterable[str]:
+    for (fault, target), times in outcome.blows.items():
+        for _ in range(times):
+            yield f"{fault.value} {target.partition('-')[0]}"
+
+
+def _exits(exits: Mapping[str, Mapping[int, int]]) -> str:
+    told = (
+        f"{name} {times} times with {code}"
+        for name, codes in exits.items()
+        for code, times in codes.items()
+    )
+    return ", ".join(told) or "none by itself"
+
+
+def _told(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in sorted(counted.items())) or "none"

@@ -1,0 +1,191 @@
+"""One run: start everything, ask and answer under faults, come to rest, and judge."""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from chaos.caller import Caller
+from chaos.connection import connect
+from chaos.evidence import Evidence, Finding
+from chaos.facts import read_facts
+from chaos.histories import read_histories
+from chaos.judge import judge
+from chaos.ledger import Ledger
+from chaos.options import Fault, Options
+from chaos.outside import Outside
+from chaos.plan import scripts
+from chaos.schedule import Blow, schedule
+from chaos.senders import Post
+from chaos.site import Site, build_site, folder_of
+from ringback.app.web import bound_socket, served
+from ringback.core.service import task_group
+
+_LOOK_EVERY_SECONDS: Final = 0.5
+_TELL_EVERY_SECONDS: Final = 10
+_RUNNING: Final = "ExecutionStatus = 'Running'"
+
+Blows = Counter[tuple[Fault, str]]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run showed.
+
+    Attributes:
+        evidence: All that was seen.
+        findings: What should not be.
+        blows: How often which program was struck, by fault and program.
+        statuses: How often which reply came to an answer.
+        exits: The programs that ended though nobody ended them, with their codes.
+        folder: Where everything was written.
+        seconds: How long it took.
+    """
+
+    evidence: Evidence
+    findings: Sequence[Finding]
+    blows: Blows
+    statuses: Counter[str]
+    exits: Mapping[str, Mapping[int, int]]
+    folder: str
+    seconds: float
+
+
+async def chaos(options: Options, tell: Tell) -> Outcome:
+    """Make one run, and `tell` how it goes.
+
+    Raises:
+        NoPostgresqlError: The store is to be PostgreSQL, and there is none on this machine.
+        NotReadyError: A program does not come up.
+        LedgerUnreadableError: The ledger cannot be read.
+    """
+    with bound_socket("127.0.0.1", 0) as listening, folder_of(options) as folder:
+        site = build_site(options, folder, f"http://127.0.0.1:{listening.getsockname()[1]}")
+        tell("starting " + ", ".join(site.programs))
+        async with site.running():
+            return await _Run(options, site, tell).run(listening)
+
+
+class _Run:
+    """What happens while everything runs."""
+
+    def __init__(self, options: Options, site: Site, tell: Tell) -> None:
+        self._options = options
+        self._site = site
+        self._tell = tell
+        self._scripts = list(scripts(options))
+        self._by_question = {
+            one.key: script for script in self._scripts for one in script.questions
+        }
+        self._blows: Blows = Counter()
+        self._post = Post(site.gateways)
+
+    async def run(self, listening: socket.socket) -> Outcome:
+        """Ask and answer, come to rest, and judge."""
+        began = asyncio.get_running_loop().time()
+        async with self._reading() as (client, ledger), task_group() as group:
+            caller = Caller(client)
+            outside = Outside(
+                self._options, self._by_question, self._post, group=group, end=caller.end
+            )
+            async with served(outside.app, listening):
+                await self._storm(caller, outside)
+                await self._come_to_rest(client, outside, ledger)
+                outside.give_up()
+                evidence = await self._gather(client, outside, ledger)
+        seconds = asyncio.get_running_loop().time() - began
+        return self._outcome(evidence, seconds)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[tuple[Client, Ledger]]:
+        client = await connect(self._site.temporal)
+        ledger = Ledger(self._site.database, self._site.environment, self._site.folder)
+        try:
+            yield client, ledger
+        finally:
+            await ledger.close()
+            await self._post.close()
+
+    async def _storm(self, caller: Caller, outside: Outside) -> None:
+        self._tell(f"asking {self._options.callbacks} questions in {self._options.seconds:g} s")
+        blows = schedule(self._options, list(self._site.programs))
+        async with task_group() as storm:
+            telling = storm.create_task(self._tell_on(outside))
+            async with task_group() as group:
+                group.create_task(caller.start(self._scripts, seconds=self._options.seconds))
+                for name in self._site.programs:
+                    group.create_task(self._strike([one for one in blows if one.target == name]))
+            telling.cancel()
+        await self._site.calm()
+
+    async def _strike(self, blows: Sequence[Blow]) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for blow in blows:
+            await asyncio.sleep(began + blow.at - loop.time())
+            program = self._site.programs[blow.target]
+            if blow.fault is Fault.KILL:
+                was_struck = program.kill(blow.lasts)
+            else:
+                was_struck = program.freeze()
+                await asyncio.sleep(blow.lasts)
+                program.thaw()
+            self._blows[blow.fault, blow.target] += was_struck
+
+    async def _tell_on(self, outside: Outside) -> None:
+        while True:
+            await asyncio.sleep(_TELL_EVERY_SECONDS)
+            blows = sum(self._blows.values())
+            self._tell(f"{len(outside.asked)} links given, {outside.busy} in work, {blows} blows")
+
+    async def _come_to_rest(self, client: Client, outside: Outside, ledger: Ledger) -> None:
+        loop = asyncio.get_running_loop()
+        told_at, give_up_at = loop.time(), loop.time() + self._options.settle
+        while loop.time() < give_up_at:
+            left = await _left(client, outside, ledger)
+            if left == (0, 0, 0):
+                return
+            if loop.time() - told_at >= _TELL_EVERY_SECONDS:
+                told_at = loop.time()
+                self._tell("left: {} workflows, {} answers, {} in the ledger".format(*left))
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        self._tell(f"not at rest after {self._options.settle:g} s")
+
+    async def _gather(self, client: Client, outside: Outside, ledger: Ledger) -> Evidence:
+        self._tell("comparing the ledger with every history")
+        return Evidence(
+            scripts=self._by_question,
+            asked=outside.asked,
+            ledger=await ledger.read(),
+            stories=await read_histories(client, self._scripts),
+            facts=read_facts(self._site.facts),
+        )
+
+    def _outcome(self, evidence: Evidence, seconds: float) -> Outcome:
+        programs = self._site.programs.items()
+        return Outcome(
+            evidence=evidence,
+            findings=judge(evidence),
+            blows=self._blows,
+            statuses=self._post.statuses,
+            exits={name: one.exits for name, one in programs if one.exits},
+            folder=str(self._site.folder),
+            seconds=seconds,
+        )
+
+
+async def _left(client: Client, outside: Outside, ledger: Ledger) -> tuple[int, int, int]:
+    """Return what is not at rest: workflows, senders, callbacks; -1 for what cannot be told."""
+    try:
+        running = (await client.count_workflows(_RUNNING)).count
+        return running, outside.busy, await ledger.unsettled()
+    except (RPCError, SQLAlchemyError, OSError):
+        return -1, outside.busy, -1

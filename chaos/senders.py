@@ -1,0 +1,152 @@
+"""Senders: each brings one answer to one link, and does not give up before it has a final reply."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+import httpx2
+
+from chaos.plan import Answer, Sending
+
+_TIMEOUT_SECONDS: Final = 4
+_HANG_UP_SECONDS: Final = 0.02
+_WAIT_SECONDS: Final = 2
+_AGAIN_SECONDS: Final = (0.2, 1.0)
+_NOT_YET: Final = "urn:ringback:no-cancel-requested"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The final reply that one sender got.
+
+    Attributes:
+        status: The HTTP status.
+        callback_id: The callback that it speaks of, if it says so.
+        state: How that stands, if it says so.
+        is_duplicate: Whether the same answer was there before.
+    """
+
+    status: int
+    callback_id: str | None
+    state: str | None
+    is_duplicate: bool
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it promises that the answer is kept."""
+        return 200 <= self.status < 300
+
+    def __str__(self) -> str:
+        told = [str(self.status), self.state or "", "duplicate" if self.is_duplicate else ""]
+        return " ".join(word for word in told if word)
+
+
+@dataclass
+class Sent:
+    """An answer on its way.
+
+    Attributes:
+        answer: What is sent.
+        callback_id: Whose link it is sent to.
+        replies: What its senders were told in the end.
+        open: How many senders have no final reply yet.
+    """
+
+    answer: Answer
+    callback_id: str
+    replies: list[Reply] = field(default_factory=list)
+    open: int = 0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether some sender was told that it is kept."""
+        return any(reply.is_kept for reply in self.replies)
+
+
+class Post:
+    """Brings answers to the gateways, whichever chance names: as behind a load balancer."""
+
+    def __init__(self, gateways: Sequence[str]) -> None:
+        """Send to `gateways`."""
+        self._gateways = gateways
+        limits = httpx2.Limits(max_connections=200, max_keepalive_connections=100)
+        self._http = httpx2.AsyncClient(limits=limits, timeout=_TIMEOUT_SECONDS, trust_env=False)
+        self.statuses: Counter[str] = Counter()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
+
+    async def send(self, path: str, sent: Sent, sending: Sending, *, random: Random) -> None:
+        """Send until there is a final reply, and note it in `sent`."""
+        sent.open += 1
+        await asyncio.sleep(sending.after)
+        if sent.answer.verb == "cancel":
+            await self._until_cancel_requested(path, random)
+        if sending.hangs_up:
+            await self._try(path, sent.answer, random, hangs_up=True)
+        while True:
+            reply = await self._try(path, sent.answer, random, waits=sending.waits)
+            if reply is not None and _is_final(reply):
+                break
+            await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
+        sent.replies.append(_to_reply(reply))
+        sent.open -= 1
+
+    async def beat(self, path: str, seconds: float, random: Random) -> None:
+        """Send heartbeats for a while, whatever becomes of them."""
+        for beat in range(int(seconds / 0.4)):
+            await self._post(f"{path}/heartbeat", {"beat": beat}, random)
+            await asyncio.sleep(0.4)
+
+    async def _until_cancel_requested(self, path: str, random: Random) -> None:
+        """Look until the work is to be canceled, or there is no use in looking."""
+        while True:
+            with suppress(httpx2.TransportError):
+                view = await self._http.get(random.choice(self._gateways) + path)
+                told = view.json() if view.is_success else {"state": "open"}
+                if told["state"] != "open" or told["cancel_requested"]:
+                    return
+            await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
+
+    async def _try(
+        self,
+        path: str,
+        answer: Answer,
+        random: Random,
+        *,
+        hangs_up: bool = False,
+        waits: bool = False,
+    ) -> httpx2.Response | None:
+        timeout = _HANG_UP_SECONDS if hangs_up else _TIMEOUT_SECONDS
+        headers = {"prefer": f"wait={_WAIT_SECONDS}"} if waits else {}
+        reply = await self._post(
+            f"{path}/{answer.verb}", answer.body, random, headers=headers, timeout=timeout
+        )
+        self.statuses["none" if reply is None else str(reply.status_code)] += 1
+        return reply
+
+    async def _post(
+        self, path: str, body: object, random: Random, **more: Any
+    ) -> httpx2.Response | None:
+        try:
+            return await self._http.post(random.choice(self._gateways) + path, json=body, **more)
+        except httpx2.TransportError:
+            return None
+
+
+def _is_final(reply: httpx2.Response) -> bool:
+    if reply.status_code == 409 and reply.json().get("type") == _NOT_YET:
+        return False
+    return reply.status_code < 500
+
+
+def _to_reply(reply: httpx2.Response) -> Reply:
+    told = reply.json()
+    return Reply(
+        reply.status_code, told.get("callback"), told.get("state"), bool(told.get("duplicate"))
+    )

@@ -1,0 +1,166 @@
+"""Everything on one machine, in one folder; what is started here is stopped here."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from temporalio.service import RPCError
+
+from chaos.connection import connect
+from chaos.options import Options, StoreKind
+from chaos.postgresql import make_cluster, url_of
+from chaos.programs import Program, Recipe
+from ringback.app.dev_server import dev_server_command
+from ringback.app.web import free_ports
+from ringback.core.service import task_group
+
+_HOST: Final = "127.0.0.1"
+_HEALTH: Final = timedelta(seconds=1)
+_KEY_BYTES: Final = 32
+
+
+@contextmanager
+def folder_of(options: Options) -> Iterator[Path]:
+    """Make a folder for a run; it is removed at the end, unless the options keep it."""
+    folder = Path(tempfile.mkdtemp(prefix="ringback-chaos-"))
+    # The database's user must be able to pass through; what others must not read has its own mode.
+    folder.chmod(0o711)
+    (folder / "facts").mkdir()
+    try:
+        yield folder
+    finally:
+        if not options.is_kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Site:
+    """The programs, and where they are.
+
+    Attributes:
+        folder: Where everything is.
+        environment: What the programs of Ringback are given.
+        database: The ledger's address, for SQLAlchemy.
+        temporal: Temporal's address.
+        gateways: The gateways' URLs.
+        programs: By name, in the order in which they start.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+    database: str
+    temporal: str
+    gateways: list[str]
+    programs: dict[str, Program]
+
+    @property
+    def facts(self) -> Path:
+        """Where the workers note what they see."""
+        return self.folder / "facts"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the programs for the block, which begins when all of them do their work."""
+        tasks: list[asyncio.Task[None]] = []
+        async with task_group() as group:
+            try:
+                for program in self.programs.values():
+                    tasks.append(group.create_task(program.run(), name=program.recipe.name))
+                    await program.ready()
+                yield
+            finally:
+                for task in reversed(tasks):
+                    task.cancel()
+
+    async def calm(self) -> None:
+        """Return when all programs do their work."""
+        for program in self.programs.values():
+            program.thaw()
+            await program.ready()
+
+
+def build_site(options: Options, folder: Path, outside: str) -> Site:
+    """Make everything that a run needs in `folder`; nothing runs yet."""
+    ports = free_ports(2 + options.gateways)
+    gateways = [f"http://{_HOST}:{port}" for port in ports[2:]]
+    temporal = f"{_HOST}:{ports[0]}"
+    database = f"sqlite+aiosqlite:///{folder / 'ringback.db'}"
+    recipes = [_temporal(folder, ports[0])]
+    store: dict[str, str] = {}
+    if options.store is StoreKind.POSTGRESQL:
+        recipes.append(make_cluster(folder, ports[1]))
+        store["RINGBACK_STORE"] = url_of(ports[1])
+        database = url_of(ports[1]).replace("postgresql:", "postgresql+asyncpg:")
+    environment = {
+        **_plain_environment(),
+        **store,
+        "TEMPORAL_ADDRESS": temporal,
+        "RINGBACK_DATA": str(folder),
+        "RINGBACK_KEYS": f"chaos:{secrets.token_hex(_KEY_BYTES)}",
+        "RINGBACK_PUBLIC_URL": gateways[0],
+        "RINGBACK_LOG": "json",
+    }
+    recipes += [
+        _gateway(folder, environment, number, url=url) for number, url in enumerate(gateways)
+    ]
+    recipes += [
+        _worker(folder, environment, number, outside=outside) for number in range(options.workers)
+    ]
+    programs = {recipe.name: Program(recipe) for recipe in recipes}
+    return Site(folder, environment, database, temporal, gateways, programs)
+
+
+def _plain_environment() -> dict[str, str]:
+    ours = ("RINGBACK_", "TEMPORAL_")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    here = str(Path(__file__).parents[1])
+    paths = [path for path in (plain.get("PYTHONPATH"), here) if path]
+    return {**plain, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _temporal(folder: Path, port: int) -> Recipe:
+    async def is_ready() -> bool:
+        client = await connect(f"{_HOST}:{port}", lazily=True)
+        try:
+            return await client.service_client.check_health(timeout=_HEALTH)
+        except (RPCError, RuntimeError):
+            return False
+
+    command = dev_server_command(port=port, ui_port=None, database=folder / "temporal.db")
+    # A kill of the process takes nothing from a file; only a power cut would, and none comes here.
+    command += ["--sqlite-pragma", "synchronous=off"]
+    return Recipe("temporal", command, _plain_environment(), folder, is_ready)
+
+
+def _gateway(folder: Path, environment: Mapping[str, str], number: int, *, url: str) -> Recipe:
+    async def is_ready() -> bool:
+        try:
+            async with httpx2.AsyncClient(timeout=1, trust_env=False) as http:
+                return (await http.get(f"{url}/readyz")).status_code == httpx2.codes.OK
+        except httpx2.TransportError:
+            return False
+
+    port = url.rpartition(":")[2]
+    words = [sys.executable, "-m", "ringback", "serve", "--port", port]
+    return Recipe(f"gateway-{number}", words, environment, folder, is_ready)
+
+
+def _worker(folder: Path, environment: Mapping[str, str], number: int, *, outside: str) -> Recipe:
+    name = f"worker-{number}"
+    is_up = folder / "facts" / f"{name}.ready"
+
+    async def is_ready() -> bool:
+        return is_up.exists()
+
+    words = [sys.executable, "-m", "chaos.worker", name, outside, str(folder / "facts")]
+    return Recipe(name, words, environment, folder, is_ready)

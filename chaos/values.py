@@ -1,0 +1,34 @@
+"""Values: each answer carries one that no other answer has, so it is known wherever it turns up."""
+
+import re
+from random import Random
+from typing import Final
+
+_VALUE: Final = re.compile(r"w\d+q\d+r\d+a\d+z")
+
+
+def key_of(workflow: int, question: int) -> str:
+    """Return the name of a question."""
+    return f"w{workflow}q{question}"
+
+
+def value_of(key: str, round_: int, answer: int) -> str:
+    """Return the value of an answer to a question, in one of its rounds."""
+    return f"{key}r{round_}a{answer}z"
+
+
+def question_of(value: str) -> str:
+    """Return the name of the question that a value answers."""
+    return value.partition("r")[0]
+
+
+def values_in(text: str | bytes) -> list[str]:
+    """Return the values that stand in `text`, each once."""
+    if isinstance(text, bytes):
+        text = text.decode("ascii", "replace")
+    return list(dict.fromkeys(_VALUE.findall(text)))
+
+
+def chance(*parts: object) -> Random:
+    """Return chance that depends on `parts` alone, and on nothing that happened before."""
+    return Random("/".join(str(part) for part in parts))

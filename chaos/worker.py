@@ -1,0 +1,127 @@
+"""The worker: activities that ask the outside, and note how the attempt before them ended."""
+
+import asyncio
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from temporalio import activity
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from chaos.connection import quiet_runtime
+from chaos.facts import Fact, FactsFile, text_of
+from chaos.script import TASK_QUEUE, Question
+from chaos.workflow import ASK, IN_THREAD, Ask
+from ringback import Callback, RingbackPlugin, wait_for_callback, wait_for_callback_sync
+from ringback.app.exits import run_command
+from ringback.app.program import run, stop_requested
+from ringback.app.workers import working
+
+_LOOKS: Final = 3
+_LOOK: Final = timedelta(seconds=1)
+_THREADS: Final = 8
+_STICKY: Final = timedelta(seconds=2)
+"""How long a workflow waits for a worker that knows it: those who were killed do not come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The activities, with what they need.
+
+    Attributes:
+        client: The connection to Temporal, for looks of the harness's own.
+        outside: Where the outside party is asked.
+        facts: Where they are noted.
+        loop: The worker's event loop.
+    """
+
+    client: Client
+    outside: httpx2.AsyncClient
+    facts: FactsFile
+    loop: asyncio.AbstractEventLoop
+
+    @activity.defn(name=ASK)
+    async def ask(self, question: Question) -> dict[str, str]:
+        """Ask, and end with the answer."""
+        await self._note(question, activity.info())
+
+        async def submit(callback: Callback) -> None:
+            await self._submit(question, callback)
+
+        return await wait_for_callback(submit, dict[str, str])
+
+    @activity.defn(name=IN_THREAD)
+    def ask_in_thread(self, question: Question) -> dict[str, str]:
+        """Do the same in a thread."""
+        noted = self._note(question, activity.info())
+        asyncio.run_coroutine_threadsafe(noted, self.loop).result()
+
+        def submit(callback: Callback) -> None:
+            submitted = self._submit(question, callback)
+            asyncio.run_coroutine_threadsafe(submitted, self.loop).result()
+
+        return wait_for_callback_sync(submit, dict[str, str])
+
+    async def _submit(self, question: Question, callback: Callback) -> None:
+        asked = {"key": question.key, "callback": callback.id, "url": callback.url}
+        reply = await self.outside.post("/ask", json=asked)
+        reply.raise_for_status()
+
+    async def _note(self, question: Question, info: activity.Info) -> None:
+        if info.attempt == 1:
+            return
+        failure = None
+        for _ in range(_LOOKS):
+            failure = await self._last_failure(info) if failure is None else failure
+        self.facts.add(Fact(question.key, info.attempt, failure))
+
+    async def _last_failure(self, info: activity.Info) -> str | None:
+        execution = WorkflowExecution(
+            workflow_id=info.workflow_id or "", run_id=info.workflow_run_id or ""
+        )
+        request = DescribeWorkflowExecutionRequest(namespace=info.namespace, execution=execution)
+        try:
+            found = await self.client.workflow_service.describe_workflow_execution(
+                request, timeout=_LOOK
+            )
+        except RPCError:
+            return None
+        for pending in found.pending_activities:
+            if (pending.activity_id, pending.attempt) == (info.activity_id, info.attempt):
+                return text_of(pending.last_failure)
+        return None
+
+
+async def _work(name: str, outside: str, facts: Path) -> None:
+    # The name is the same after a restart, as it is in a container: harder than one that is new.
+    address = os.environ["TEMPORAL_ADDRESS"]
+    client = await Client.connect(
+        address, identity=name, plugins=[RingbackPlugin()], runtime=quiet_runtime()
+    )
+    async with httpx2.AsyncClient(base_url=outside, timeout=10, trust_env=False) as http:
+        asking = Asking(client, http, FactsFile(facts, name), asyncio.get_running_loop())
+        with ThreadPoolExecutor(_THREADS) as threads:
+            worker = Worker(
+                client,
+                task_queue=TASK_QUEUE,
+                workflows=[Ask],
+                activities=[asking.ask, asking.ask_in_thread],
+                activity_executor=threads,
+                sticky_queue_schedule_to_start_timeout=_STICKY,
+            )
+            async with working(worker):
+                (facts / f"{name}.ready").touch()
+                await stop_requested()
+
+
+if __name__ == "__main__":
+    run_command(lambda: run(_work(sys.argv[1], sys.argv[2], Path(sys.argv[3]))))

@@ -1,0 +1,48 @@
+"""A short run of `make chaos`: real programs, seeded faults, and every history read at the end."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from chaos.evidence import Finding, Harm
+from chaos.options import MODES, Fault, Options, StoreKind
+from chaos.postgresql import NoPostgresqlError, server_folder
+from chaos.run import Outcome, chaos
+from tests.services import missing
+
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.usefixtures("own_server")]
+
+#: An answer that a worker took and did not end with is looked at after 30 seconds: not in these.
+QUICK = frozenset(MODES) - {"hasty", "beating"}
+
+
+@pytest.fixture
+def own_cluster() -> None:
+    try:
+        server_folder()
+    except NoPostgresqlError:
+        missing("the programs of the PostgreSQL server", "install the package postgresql")
+
+
+async def run(store: StoreKind) -> Outcome:
+    options = Options(seed=11, callbacks=150, seconds=6, settle=60, store=store, modes=QUICK)
+    return await chaos(options, print)
+
+
+def bad(outcome: Outcome) -> Sequence[Finding]:
+    return [finding for finding in outcome.findings if finding.harm is not Harm.UNPROVEN]
+
+
+async def test_a_storm_loses_nothing_and_doubles_nothing_on_sqlite() -> None:
+    outcome = await run(StoreKind.SQLITE)
+
+    assert bad(outcome) == []
+    assert {fault for fault, _ in outcome.blows} == {Fault.KILL, Fault.FREEZE}
+
+
+@pytest.mark.usefixtures("own_cluster")
+async def test_a_storm_loses_nothing_and_doubles_nothing_on_postgresql() -> None:
+    outcome = await run(StoreKind.POSTGRESQL)
+
+    assert bad(outcome) == []
+    assert {fault for fault, _ in outcome.blows} == {Fault.KILL, Fault.FREEZE}

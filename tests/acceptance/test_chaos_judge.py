@@ -1,0 +1,198 @@
+"""The judge of `make chaos` can find what should not be: one made-up run for each harm."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chaos.evidence import Evidence, Harm
+from chaos.histories import Execution, Story
+from chaos.judge import judge
+from chaos.ledger import Entry
+from chaos.options import Options
+from chaos.outside import Asked
+from chaos.plan import Answer, round_of, scripts
+from chaos.schedule import schedule
+from chaos.script import Question, Script
+from chaos.senders import Reply, Sent
+
+KEY, VALUE, OTHER = "w0q0", "w0q0r1a0z", "w0q0r1a1z"
+KEPT = Reply(202, "cb_1", "accepted", is_duplicate=False)
+REFUSED = Reply(409, None, None, is_duplicate=False)
+
+
+@pytest.fixture
+def script() -> Script:
+    question = Question(KEY, None, 0, 10, 60, None, 1, in_thread=False)
+    return Script(0, "patient", [question], at_once=False, awaits_cancellation=False)
+
+
+@pytest.fixture
+def entry() -> Entry:
+    return Entry(
+        callback_id="cb_1",
+        workflow_id="chaos-0",
+        state="applied",
+        attempt=1,
+        outcome_id="oc_1",
+        kind="completed",
+        values=[VALUE],
+        proof={"by": "ringback/oc_1"},
+        trouble=None,
+        verdicts=["applied"],
+    )
+
+
+def sent(value: str, *replies: Reply, is_final: bool = True) -> Sent:
+    answer = Answer(value, "complete", {"value": value}, is_final, ())
+    return Sent(answer, "cb_1", list(replies))
+
+
+def execution(value: str = VALUE, identity: str = "ringback/oc_1") -> Execution:
+    return Execution(KEY, "1", "completed", identity, [value], attempt=1)
+
+
+@pytest.fixture
+def clean(script: Script, entry: Entry) -> Evidence:
+    """One question, one answer, and all of it as it should be."""
+    received = {KEY: ("completed", [VALUE])}
+    return Evidence(
+        scripts={KEY: script},
+        asked={"cb_1": Asked(KEY, 1, 1, [sent(VALUE, KEPT), sent(OTHER, REFUSED)])},
+        ledger={"cb_1": entry},
+        stories={"chaos-0": Story("chaos-0", "completed", {KEY: execution()}, received)},
+        facts={},
+    )
+
+
+def harms(evidence: Evidence) -> set[Harm]:
+    return {finding.harm for finding in judge(evidence)}
+
+
+def with_entry(clean: Evidence, **changes: Any) -> Evidence:
+    entry = replace(clean.ledger["cb_1"], **changes)
+    return replace(clean, ledger={"cb_1": entry})
+
+
+def with_story(clean: Evidence, **changes: Any) -> Evidence:
+    return replace(clean, stories={"chaos-0": replace(clean.stories["chaos-0"], **changes)})
+
+
+def with_sent(clean: Evidence, *answers: Sent) -> Evidence:
+    return replace(clean, asked={"cb_1": Asked(KEY, 1, 1, list(answers))})
+
+
+def test_a_clean_run_has_no_findings(clean: Evidence) -> None:
+    assert judge(clean) == []
+
+
+def test_an_answer_that_is_not_in_the_ledger_is_lost(clean: Evidence) -> None:
+    gone = with_entry(clean, state="expired", outcome_id=None, values=[], verdicts=[])
+
+    assert Harm.LOST in harms(gone)
+
+
+def test_an_answer_that_is_applied_and_in_no_history_is_lost(clean: Evidence) -> None:
+    timed_out = replace(execution(), how="timed out", identity="", values=[])
+    gone = with_story(clean, executions={KEY: timed_out}, received={KEY: ("timed out", [])})
+
+    assert harms(gone) == {Harm.LOST}
+
+
+def test_two_answers_that_are_both_said_to_be_kept_are_double(clean: Evidence) -> None:
+    assert Harm.DOUBLE in harms(with_sent(clean, sent(VALUE, KEPT), sent(OTHER, KEPT)))
+
+
+def test_an_answer_that_closed_two_activities_is_double(clean: Evidence) -> None:
+    second = replace(execution(), key="w0q1")
+    both = with_story(clean, executions={KEY: execution(), "w0q1": second})
+
+    assert Harm.DOUBLE in harms(both)
+
+
+def test_a_failure_that_ended_two_attempts_is_double(clean: Evidence) -> None:
+    failed = with_entry(clean, kind="failed")
+    twice = replace(failed, facts={KEY: {1: [VALUE], 2: [VALUE]}})
+
+    assert Harm.DOUBLE in harms(twice)
+
+
+def test_two_verdicts_are_double(clean: Evidence) -> None:
+    assert harms(with_entry(clean, verdicts=["applied", "superseded"])) == {Harm.DOUBLE}
+
+
+@pytest.mark.parametrize("state", ["open", "accepted", "parked"])
+def test_what_has_no_verdict_at_the_end_is_undecided(clean: Evidence, state: str) -> None:
+    assert Harm.UNDECIDED in harms(with_entry(clean, state=state, verdicts=[]))
+
+
+def test_a_sender_without_a_final_reply_is_undecided(clean: Evidence) -> None:
+    waiting = sent(VALUE, KEPT)
+    waiting.open = 1
+
+    assert harms(with_sent(clean, waiting)) == {Harm.UNDECIDED}
+
+
+def test_a_workflow_that_has_not_ended_is_undecided(clean: Evidence) -> None:
+    assert harms(with_story(clean, end=None, received=None)) == {Harm.UNDECIDED}
+
+
+def test_an_answer_that_is_called_superseded_and_closed_the_activity_is_wrong(
+    clean: Evidence,
+) -> None:
+    late = with_entry(clean, state="superseded", verdicts=["superseded"])
+
+    assert harms(late) == {Harm.WRONG}
+
+
+def test_an_answer_that_somebody_else_brought_is_wrong(clean: Evidence) -> None:
+    stranger = with_story(clean, executions={KEY: execution(identity="somebody")})
+
+    assert harms(stranger) == {Harm.WRONG}
+
+
+def test_a_workflow_that_received_what_history_does_not_say_is_wrong(clean: Evidence) -> None:
+    assert harms(with_story(clean, received={KEY: ("completed", [OTHER])})) == {Harm.WRONG}
+
+
+def test_an_answer_that_was_refused_and_received_all_the_same_is_wrong(clean: Evidence) -> None:
+    refused = with_sent(clean, sent(VALUE, REFUSED))
+
+    assert harms(refused) == {Harm.WRONG}
+
+
+def test_a_failure_that_nobody_saw_end_an_attempt_is_unproven(clean: Evidence) -> None:
+    closed = replace(execution(), how="canceled", identity="", values=[], attempt=None)
+    failed = with_entry(clean, kind="failed")
+    unseen = with_story(failed, executions={KEY: closed}, received={KEY: ("canceled", [])})
+
+    found = harms(with_sent(unseen, sent(VALUE, KEPT, is_final=False)))
+
+    assert found == {Harm.UNPROVEN}
+
+
+def test_a_failure_is_lost_where_every_attempt_was_seen_to_end_otherwise(clean: Evidence) -> None:
+    closed = replace(execution(), how="timed out", identity="", values=[], attempt=2)
+    failed = replace(with_entry(clean, kind="failed"), facts={KEY: {1: []}})
+    unseen = with_story(failed, executions={KEY: closed}, received={KEY: ("timed out", [])})
+
+    found = harms(with_sent(unseen, sent(VALUE, KEPT, is_final=False)))
+
+    assert found == {Harm.LOST}
+
+
+def test_the_same_seed_plans_the_same(script: Script) -> None:
+    options, same, another = Options(seed=1), Options(seed=1), Options(seed=2)
+    targets = ["temporal", "gateway-0", "worker-0"]
+
+    assert list(scripts(options)) == list(scripts(same))
+    assert round_of(options, script, KEY, number=1) == round_of(same, script, KEY, number=1)
+    assert schedule(options, targets) == schedule(same, targets)
+    assert schedule(options, targets) != schedule(another, targets)
+    assert list(scripts(options)) != list(scripts(another))
+
+
+def test_as_many_questions_are_asked_as_were_ordered() -> None:
+    planned = scripts(Options(seed=1, callbacks=100))
+
+    assert sum(len(script.questions) for script in planned) == 100
