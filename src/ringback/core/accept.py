@@ -104,8 +104,7 @@ class Accepting:
         return acceptances
 
     async def _explain(self, answer: Answer, callback: Callback | None) -> Receipt:
-        if callback is None:
-            raise UnknownCallbackError
+        assert callback is not None, "it was found before, and callbacks are never removed"
         accepted = callback.accepted
         if accepted is None or accepted.is_default:
             raise to_expired(callback)

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.locate import locate
 from ringback.core.service import running
 from ringback.core.verdict import judge
 from ringback.domain.callback import Callback, State, Wish
+from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed
-from ringback.ports.activities import Activities
+from ringback.ports.activities import Activities, Pending, Unknown
 from ringback.ports.store import CallbackStore, DeliveryQueue
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ class Opening:
             TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
         """
         callback = await self._commits.submit(wish)
-        if await self._is_settled_now(callback):
+        if await self._asks_anew(callback):
             callback = await self._commits.submit(wish)
         logger.info("callback opened", extra={"callback_id": callback.id})
         return callback
@@ -80,20 +82,25 @@ class Opening:
         )
         return accepted.outcome if was_given else None
 
-    async def _is_settled_now(self, callback: Callback) -> bool:
-        """Settle a failure that ended the attempt before this one, if Temporal shows that it did.
+    async def _asks_anew(self, callback: Callback) -> bool:
+        """Settle a failure that may have ended an attempt before this one, by what Temporal shows.
 
-        Then the question is answered, and Temporal's retry asks a new one. It is not put off to
-        the deliverer: once this attempt has failed too, Temporal shows only that failure.
+        If it did, the question is answered, and Temporal's retry asks a new one. That is not put
+        off to the deliverer: what is handed over to this attempt hides what became of those before.
+
+        Raises:
+            TemporalUnreachableError: It cannot be learnt now.
         """
         accepted = callback.accepted
         if accepted is None or callback.state is not State.ACCEPTED:
             return False
         if not isinstance(accepted.outcome, Failed) or accepted.unproven_attempt is None:
             return False
-        (pending,) = await self._activities.look([callback.ref])
-        verdict = None if pending is None else judge(callback, accepted, pending)
-        if verdict is None:
-            return False
-        await self._queue.settle([verdict])
-        return True
+        _, found = await locate(self._activities, callback)
+        if isinstance(found, Unknown):
+            msg = f"how the attempt before ended cannot be learnt: {found.why}"
+            raise TemporalUnreachableError(msg)
+        verdict = judge(callback, accepted, found)
+        if verdict is not None:
+            await self._queue.settle([verdict])
+        return verdict is not None and isinstance(found, Pending)

@@ -11,7 +11,7 @@ from ringback.core.service import running
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import Attempts, Callback, State
-from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
@@ -228,6 +228,63 @@ async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follow
 
     assert states == [State.SUPERSEDED, State.APPLIED]
     assert [ref.run_id for ref, _, _ in activities.deliveries] == ["another-run"]
+
+
+async def test_a_callback_that_follows_a_reset_ends_with_the_activity_that_was_not_reset(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, follows_reset=True)
+    activities.end(callback.ref, how="workflow terminated")
+
+    async with delivering(store, activities, clock):
+        assert await state_of(store, callback) is State.SUPERSEDED
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+async def test_a_cancellation_is_delivered_to_an_attempt_that_runs(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock, *, is_asked: bool
+) -> None:
+    callback = await accepted(store, activities, Canceled(b"1"))
+    await next_attempt(activities, callback)
+    activities.request_cancel(callback.ref)
+    if is_asked:
+        await asked(store, activities, callback.ref)
+
+    async with delivering(store, activities, clock):
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_an_attempt_that_ends_between_the_look_and_the_delivery_is_looked_at_again(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatEndMeanwhile()
+    callback = await accepted(store, activities, attempts=Attempts.CURRENT)
+
+    async with delivering(store, activities, clock):
+        assert await state_of(store, callback) is State.SUPERSEDED
+
+
+class ActivitiesThatEndMeanwhile(FakeActivities):
+    """The activity times out just before the delivery reaches it."""
+
+    async def deliver_to_attempt(
+        self, callback: Callback, outcome: Outcome, *, identity: str
+    ) -> None:
+        self.end(callback.ref, how="timed out")
+        await super().deliver_to_attempt(callback, outcome, identity=identity)
+
+
+async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_asked(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    """As in a database of a Ringback that kept no tokens."""
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    (callback,) = await store.open([factories.wish(ref=ref, task_token=None)])
+    await store.accept([factories.answer(callback.id, Failed("no", non_retryable=True))])
+
+    async with delivering(store, activities, clock):
+        assert await state_of(store, callback) is State.APPLIED
 
 
 async def test_what_a_process_that_stood_still_believes_does_not_count(

@@ -7,7 +7,8 @@ import pytest
 
 from ringback.core.open import Opening
 from ringback.core.service import running
-from ringback.domain.callback import Callback, State
+from ringback.domain.callback import Attempts, Callback, State
+from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement
@@ -140,3 +141,53 @@ async def test_a_failure_that_a_dying_worker_took_is_not_lost(
 
     assert second.id == first.id
     assert await opening.take_answer(second, second.attempt_started_at) == Failed("no")
+
+
+async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_that_has_ended_too(
+    opening: Opening, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    """Its worker stood still; had it the answer, that would hide what became of attempt 1."""
+    await answered(opening, store, Failed("try again"))
+    await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
+    activities.back_off(REF, LastFailure("application", "try again", None, "somebody else"))
+    activities.start(REF)
+    activities.end(REF, how="timed out")
+    clock.advance(timedelta(seconds=15))
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert await opening.take_answer(second, second.attempt_started_at) is None
+    assert (await store.find([second.id]))[second.id].state is State.SUPERSEDED
+
+
+async def test_a_failure_in_doubt_waits_until_temporal_tells(
+    opening: Opening, store: MemoryStore
+) -> None:
+    ref = factories.activity_ref()
+    callback = await opening.open(factories.wish(ref=ref))
+    await store.accept([factories.answer(callback.id, Failed("try again"))])
+    await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
+
+    with pytest.raises(TemporalUnreachableError, match="cannot be learnt"):
+        await opening.open(factories.wish(ref=ref, attempt=2))
+
+
+async def test_where_only_the_current_attempt_counts_each_asks_anew(
+    opening: Opening, store: MemoryStore
+) -> None:
+    first = await opening.open(factories.wish(ref=REF, attempts=Attempts.CURRENT))
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2, attempts=Attempts.CURRENT))
+
+    assert second.id != first.id
+    assert (await store.find([first.id]))[first.id].state is State.EXPIRED
+
+
+async def test_what_is_parked_is_left_to_a_person(opening: Opening, store: MemoryStore) -> None:
+    callback = await answered(opening, store, Completed(b"1"))
+    await store.settle([Settlement(callback.id, 0, State.PARKED, {"reason": "refused"})])
+
+    again = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert again.id == callback.id
+    assert await opening.take_answer(again, again.attempt_started_at) is None
