@@ -23,7 +23,7 @@ from temporalio.client import AsyncActivityHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.integration.facts.ground import Attempt
+from tests.integration.facts.ground import Attempt, until
 
 FINAL = ApplicationError("no", non_retryable=True)
 
@@ -98,10 +98,11 @@ class ById:
             "identity": self.identity,
         }
 
-    async def complete(self, result: Payloads | None = None) -> None:
+    async def complete(self, result: Payloads | None = None, *, retry: bool = True) -> None:
         """Complete it."""
         await self.attempt.client.workflow_service.respond_activity_task_completed_by_id(
-            RespondActivityTaskCompletedByIdRequest(result=result or payloads(), **self._address)
+            RespondActivityTaskCompletedByIdRequest(result=result or payloads(), **self._address),
+            retry=retry,
         )
 
     async def fail(self, with_failure: Failure | None = None) -> None:
@@ -177,3 +178,12 @@ async def raw_refusals(raw: Raw) -> set[Refusal]:
     """Return how the server refuses every raw request of this kind."""
     calls = (raw.complete(), raw.fail(), raw.heartbeat(), raw.cancel())
     return {await refusal(call) for call in calls}
+
+
+async def until_asked_to_cancel(raw: Raw) -> None:
+    """Return once a heartbeat tells that the activity should stop."""
+
+    async def is_asked() -> bool:
+        return (await raw.heartbeat()).cancel_requested
+
+    await until(is_asked, bool)

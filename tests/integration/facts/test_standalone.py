@@ -1,0 +1,334 @@
+"""Activities without a workflow: where they answer otherwise than those of a workflow."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.activity.v1 import ActivityOptions
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
+from temporalio.api.enums.v1 import ActivityExecutionStatus, PendingActivityState
+from temporalio.api.workflowservice.v1 import (
+    DescribeActivityExecutionRequest,
+    DescribeActivityExecutionResponse,
+    GetWorkflowExecutionHistoryRequest,
+    PauseActivityExecutionRequest,
+    ResetActivityExecutionRequest,
+    UpdateActivityExecutionOptionsRequest,
+)
+from temporalio.client import ActivityHandle
+from temporalio.common import RetryPolicy
+from temporalio.service import RPCStatusCode
+
+from tests.integration.facts.answering import (
+    NOT_ASKED_TO_CANCEL,
+    ById,
+    ByToken,
+    Raw,
+    Refusal,
+    failure,
+    payloads,
+    raw_refusals,
+    refusal,
+)
+from tests.integration.facts.ground import Attempt, Ground, instant, seconds, until
+
+pytestmark = pytest.mark.server
+
+Status = ActivityExecutionStatus
+State = PendingActivityState
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A standalone activity that waits."""
+
+    handle: ActivityHandle[Any]
+    attempt: Attempt
+    attempts: asyncio.Queue[Attempt]
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """What names it in raw requests."""
+        client = self.attempt.client
+        run_id = self.attempt.info.activity_run_id
+        return {"namespace": client.namespace, "activity_id": self.handle.id, "run_id": run_id}
+
+    async def next(self) -> Attempt:
+        """Return the next attempt, once it runs."""
+        async with asyncio.timeout(15):
+            return await self.attempts.get()
+
+    async def describe(self) -> DescribeActivityExecutionResponse:
+        """Return all that the server says about it."""
+        return await self.attempt.client.workflow_service.describe_activity_execution(
+            DescribeActivityExecutionRequest(
+                include_outcome=True, include_last_failure=True, **self.address
+            )
+        )
+
+    async def until_over(self) -> DescribeActivityExecutionResponse:
+        """Return what the server says once it has ended."""
+        return await until(
+            self.describe,
+            lambda seen: seen.info.status != Status.ACTIVITY_EXECUTION_STATUS_RUNNING,
+        )
+
+    @property
+    def gone(self) -> Refusal:
+        """How the server refuses what it does not know, or no longer."""
+        return Refusal(RPCStatusCode.NOT_FOUND, f"activity not found for ID: {self.handle.id}")
+
+
+async def ask(ground: Ground, *, back_off: float = 60, **options: Any) -> Alone:
+    """Start a standalone activity; return it once it waits."""
+    attempts = options.pop("maximum_attempts", 0)
+    options.setdefault("start_to_close_timeout", seconds(60))
+    handle: ActivityHandle[Any] = await ground.client.start_activity(
+        "ask",
+        id=options.pop("id", f"test-{uuid4()}"),
+        task_queue=ground.task_queue,
+        retry_policy=RetryPolicy(initial_interval=seconds(back_off), maximum_attempts=attempts),
+        **options,
+    )
+    queue = ground.attempts[handle.id]
+    async with asyncio.timeout(15):
+        return Alone(handle, await queue.get(), queue)
+
+
+async def test_a_standalone_activity_has_no_workflow_and_a_run_of_its_own(ground: Ground) -> None:
+    alone = await ask(ground)
+    info, described = alone.attempt.info, await alone.describe()
+
+    assert (info.workflow_id, info.workflow_run_id, info.in_workflow) == (None, None, False)
+    assert described.info.run_id == info.activity_run_id
+    assert instant(described.info.schedule_time) == info.scheduled_time
+    assert instant(described.info.last_started_time) == info.started_time
+    await alone.handle.terminate()
+
+
+@pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
+async def test_the_completer_s_identity_takes_the_place_of_the_worker_s(
+    ground: Ground, by: type[Raw]
+) -> None:
+    alone = await ask(ground)
+    before = await alone.describe()
+
+    await by(alone.attempt, "call 1").complete(payloads(b'"done"'))
+
+    after = await alone.describe()
+    assert before.info.last_worker_identity == ground.client.identity
+    assert after.info.last_worker_identity == "call 1"
+    assert after.info.status == Status.ACTIVITY_EXECUTION_STATUS_COMPLETED
+    assert after.outcome.result == payloads(b'"done"')
+    assert "call 1" not in str(after.outcome)
+    assert await alone.handle.result() == "done"
+
+
+@pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
+async def test_a_final_failure_keeps_the_identity_of_its_sender_and_its_own_source(
+    ground: Ground, by: type[Raw]
+) -> None:
+    alone = await ask(ground, maximum_attempts=1)
+
+    await by(alone.attempt, "call 2").fail(failure(source="who wrote it"))
+
+    described = await alone.describe()
+    assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_FAILED
+    assert described.info.last_worker_identity == "call 2"
+    assert described.outcome.failure.source == "who wrote it"
+
+
+async def test_a_cancellation_keeps_no_identity_of_who_reported_it(ground: Ground) -> None:
+    alone = await ask(ground)
+    assert await refusal(ById(alone.attempt).cancel()) == NOT_ASKED_TO_CANCEL
+    await alone.handle.cancel(reason="enough")
+    requested = await alone.describe()
+
+    await ById(alone.attempt, "call 3").cancel(payloads(b'"why"'))
+
+    described = await alone.describe()
+    assert requested.info.run_state == State.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+    assert requested.info.canceled_reason == "enough"
+    assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_CANCELED
+    assert "call 3" not in str(described)
+    assert described.outcome.failure.canceled_failure_info.details == payloads(b'"why"')
+
+
+async def test_a_repeated_completion_by_ids_is_a_failed_precondition_and_all_else_is_not_found(
+    ground: Ground,
+) -> None:
+    completed, terminated = await ask(ground), await ask(ground)
+    await ById(completed.attempt, "the first").complete()
+    await terminated.handle.terminate()
+
+    for alone, status in ((completed, "Completed"), (terminated, "Terminated")):
+        by_id = ById(alone.attempt, "the second")
+        assert await refusal(by_id.complete()) == Refusal(
+            RPCStatusCode.FAILED_PRECONDITION, f"invalid transition from {status}"
+        )
+        for call in (by_id.fail(), by_id.heartbeat(), by_id.cancel()):
+            assert await refusal(call) == alone.gone
+        assert await raw_refusals(ByToken(alone.attempt)) == {alone.gone}
+    assert (await completed.describe()).info.last_worker_identity == "the first"
+
+
+async def test_an_activity_that_never_was_is_not_found_in_the_same_words(ground: Ground) -> None:
+    client = ground.client
+
+    for run_id in (None, str(uuid4())):
+        handle = client.get_async_activity_handle(activity_id="nobody", run_id=run_id)
+        assert await refusal(handle.complete("late")) == Refusal(
+            RPCStatusCode.NOT_FOUND, "activity not found for ID: nobody"
+        )
+    request = DescribeActivityExecutionRequest(namespace=client.namespace, activity_id="nobody")
+    answer = await refusal(client.workflow_service.describe_activity_execution(request))
+    assert answer.status == RPCStatusCode.NOT_FOUND
+
+
+async def test_between_attempts_only_a_completion_by_ids_is_taken(ground: Ground) -> None:
+    alone = await ask(ground)
+    started_at = alone.attempt.info.started_time
+    await ByToken(alone.attempt).fail(failure(source="who wrote it"))
+
+    between = (await alone.describe()).info
+    by_id = ById(alone.attempt, "call 4")
+    assert (between.run_state, between.attempt) == (State.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
+    assert between.last_failure.source == "who wrote it"
+    assert between.last_worker_identity == ground.client.identity
+    assert instant(between.last_started_time) == started_at
+    assert await raw_refusals(ByToken(alone.attempt)) == {alone.gone}
+    for call in (by_id.fail(), by_id.heartbeat(), by_id.cancel()):
+        assert await refusal(call) == alone.gone
+    await by_id.complete()
+    assert (await alone.describe()).info.last_worker_identity == "call 4"
+
+
+async def test_a_standalone_activity_has_no_history(ground: Ground) -> None:
+    alone = await ask(ground)
+    execution = WorkflowExecution(
+        workflow_id=alone.handle.id, run_id=alone.attempt.info.activity_run_id or ""
+    )
+    request = GetWorkflowExecutionHistoryRequest(
+        namespace=ground.client.namespace, execution=execution
+    )
+
+    answer = await refusal(ground.client.workflow_service.get_workflow_execution_history(request))
+
+    assert answer.status == RPCStatusCode.NOT_FOUND
+    await alone.handle.terminate()
+
+
+async def test_what_is_described_has_no_failure_and_no_outcome_unless_asked_for(
+    ground: Ground,
+) -> None:
+    alone = await ask(ground, maximum_attempts=1)
+    await ById(alone.attempt).fail()
+
+    bare = await ground.client.workflow_service.describe_activity_execution(
+        DescribeActivityExecutionRequest(**alone.address)
+    )
+
+    assert not bare.HasField("outcome")
+    assert not bare.info.HasField("last_failure")
+
+
+async def test_an_answer_to_an_earlier_run_of_the_same_id_does_not_touch_the_later(
+    ground: Ground,
+) -> None:
+    earlier = await ask(ground)
+    await ById(earlier.attempt).complete()
+    later = await ask(ground, id=earlier.handle.id)
+
+    answer = await refusal(ById(earlier.attempt).complete())
+
+    assert answer.status == RPCStatusCode.FAILED_PRECONDITION
+    described = await later.describe()
+    assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_RUNNING
+    await later.handle.terminate()
+
+
+async def test_a_reset_keeps_the_number_of_the_attempt_and_its_token(ground: Ground) -> None:
+    alone = await ask(ground, back_off=0.01)
+    await ById(alone.attempt).fail()
+    second = await alone.next()
+
+    await ground.client.workflow_service.reset_activity_execution(
+        ResetActivityExecutionRequest(**alone.address)
+    )
+
+    info = (await alone.describe()).info
+    assert (info.attempt, info.run_state) == (2, State.PENDING_ACTIVITY_STATE_STARTED)
+    assert await raw_refusals(ByToken(alone.attempt)) == {alone.gone}
+    assert (await ByToken(second).heartbeat()).activity_reset
+    await second.by_token.complete("by the attempt that runs")
+
+
+async def test_a_pause_stops_no_time_out(ground: Ground) -> None:
+    options = {"maximum_attempts": 1}
+    asked = await asyncio.gather(
+        ask(ground, start_to_close_timeout=seconds(1), **options),
+        ask(ground, schedule_to_close_timeout=seconds(1), **options),
+    )
+    for alone in asked:
+        await ground.client.workflow_service.pause_activity_execution(
+            PauseActivityExecutionRequest(**alone.address)
+        )
+        state = (await alone.describe()).info.run_state
+        assert state == State.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
+        assert (await ById(alone.attempt).heartbeat()).activity_paused
+
+    for alone in asked:
+        described = await alone.until_over()
+        assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_TIMED_OUT
+
+
+async def test_the_expiration_time_follows_new_time_outs(ground: Ground) -> None:
+    alone = await ask(ground, schedule_to_close_timeout=seconds(50))
+    options = ActivityOptions()
+    options.schedule_to_close_timeout.FromTimedelta(seconds(90))
+
+    await ground.client.workflow_service.update_activity_execution_options(
+        UpdateActivityExecutionOptionsRequest(
+            activity_options=options,
+            update_mask=FieldMask(paths=["schedule_to_close_timeout"]),
+            **alone.address,
+        )
+    )
+
+    info = (await alone.describe()).info
+    assert instant(info.expiration_time) == alone.attempt.info.scheduled_time + seconds(90)
+    await alone.handle.terminate()
+
+
+async def test_a_result_that_is_too_large_is_taken_and_fails_the_activity(ground: Ground) -> None:
+    alone = await ask(ground)
+    large = Payloads(payloads=[Payload(data=b"x" * 2 * 1024 * 1024)])
+
+    await ById(alone.attempt).complete(large)
+
+    described = await alone.describe()
+    assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_FAILED
+    assert described.outcome.failure.message == "Complete result exceeds size limit."
+    assert described.outcome.failure.server_failure_info.non_retryable
+
+
+async def test_a_token_edited_to_another_standalone_activity_ends_that_one(
+    ground: Ground,
+) -> None:
+    own, other = await ask(ground), await ask(ground)
+    edited = own.attempt.info.task_token
+    for ours, theirs in (
+        (own.handle.id, other.handle.id),
+        (own.attempt.info.activity_run_id or "", other.attempt.info.activity_run_id or ""),
+    ):
+        edited = edited.replace(ours.encode(), theirs.encode())
+
+    await ByToken(own.attempt, task_token=edited).complete(payloads(b'"stolen"'))
+
+    assert await other.handle.result() == "stolen"
+    status = (await own.describe()).info.status
+    assert status == Status.ACTIVITY_EXECUTION_STATUS_RUNNING
+    await own.handle.terminate()
