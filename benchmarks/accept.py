@@ -127,7 +127,7 @@ class Place:
     def _environment(self) -> dict[str, str]:
         return {
             "RINGBACK_DATA": str(self._folder),
-            "RINGBACK_STORE": str(self._settings.store),
+            "RINGBACK_STORE": f"sqlite:///{self._settings.database_path}",
             "RINGBACK_KEYS_FILE": str(self._keys_file),
         }
 

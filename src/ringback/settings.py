@@ -21,13 +21,22 @@ from ringback.domain.errors import ConfigurationError
 
 DEFAULT_PORT: Final = 8000
 
+_POSTGRESQL: Final = frozenset({"postgresql", "postgresql+asyncpg"})
+
+_HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\],]*)(?::\d+)?"
+_KNOWN_STORE: Final = re.compile(
+    r"sqlite:///.*[^/]"
+    rf"|postgresql(?:\+asyncpg)?://(?:[^\s/?#@]*@)?{_HOST}(?:,{_HOST})*(?:/[^\s?#]*)?(?:\?[^\s#]*)?"
+)
+
 
 class Settings(BaseSettings):
     """What can be set.
 
     Attributes:
         data: The folder for the database and the key on this machine.
-        store: The database: `sqlite:///<path>`; without it, `ringback.db` in `data`.
+        store: The database: `sqlite:///<path>`, or `postgresql://<user>:<password>@<host>/<name>`
+            for several machines; without it, `ringback.db` in `data`.
         public_url: Where the outside reaches the gateway.
         keys: The keys that links are signed with, as `<id>:<64 hex digits>`, separated by commas;
             the first one signs, all verify.
@@ -40,11 +49,16 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="RINGBACK_", toml_file="ringback.toml", extra="forbid", frozen=True
+        env_prefix="RINGBACK_",
+        toml_file="ringback.toml",
+        extra="forbid",
+        frozen=True,
+        # An error must not tell a key or a password.
+        hide_input_in_errors=True,
     )
 
     data: Path = Field(default_factory=lambda: user_state_path("ringback"))
-    store: str | None = None
+    store: SecretStr | None = None
     public_url: HttpUrl = HttpUrl(f"http://127.0.0.1:{DEFAULT_PORT}")
     keys: SecretStr | None = None
     keys_file: Path | None = None
@@ -53,18 +67,30 @@ class Settings(BaseSettings):
 
     @field_validator("store")
     @classmethod
-    def _known_store(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch("sqlite:///.*[^/]", value):
-            msg = "only sqlite:///<path of a file> is known"
+    def _known_store(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _KNOWN_STORE.fullmatch(value.get_secret_value()):
+            msg = (
+                "only sqlite:///<path of a file> and postgresql://<user>:<password>@<host>/<name>"
+                " are known; in a user's name and a password, write other signs than letters and"
+                " digits as %XX"
+            )
             raise ValueError(msg)
         return value
 
     @property
+    def postgresql_url(self) -> SecretStr | None:
+        """The address of the PostgreSQL database, if the store is one; it has a password in it."""
+        url = "" if self.store is None else self.store.get_secret_value()
+        scheme, _, rest = url.partition("://")
+        return SecretStr(f"postgresql://{rest}") if scheme in _POSTGRESQL else None
+
+    @property
     def database_path(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file, if the store is one."""
+        assert self.postgresql_url is None, "ask for the address first"
         if self.store is None:
             return self.data / "ringback.db"
-        return Path(self.store.removeprefix("sqlite:///"))
+        return Path(self.store.get_secret_value().removeprefix("sqlite:///"))
 
     @property
     def base_url(self) -> str:

@@ -4,25 +4,36 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.link import KEY_BYTES, Keyring
 from ringback.settings import Settings
+
+_NOT_LOCAL: Final = (
+    "the store is a server's, so all gateways and workers must have the same keys: set"
+    " RINGBACK_KEYS or RINGBACK_KEYS_FILE (a key is <id>:<hex digits>, and `openssl rand -hex 32`"
+    " makes the digits)"
+)
 
 
 def load_keyring(settings: Settings) -> Keyring:
     """Return the keys that links are signed with.
 
     Given keys are used. Without them, a key is made when the store is first used, beside it and
-    readable by its owner only: a local store's key is as local as the store.
+    readable by its owner only: a local store's key is as local as the store. A store for several
+    machines needs keys that are given to all of them.
 
     Raises:
-        ConfigurationError: The keys cannot be read, or a key file is open to others.
+        ConfigurationError: The keys cannot be read, a key file is open to others, or there must be
+            keys and are none.
     """
     if settings.keys is not None:
         return _parse(settings.keys.get_secret_value().split(","), "RINGBACK_KEYS")
     if settings.keys_file is not None:
         return _read(settings.keys_file)
+    if settings.postgresql_url is not None:
+        raise ConfigurationError(_NOT_LOCAL)
     path = settings.database_path.with_suffix(".keys")
     if not path.exists():
         _make(path)

@@ -2,13 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
 
-from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.ports.clock import Clock
 from ringback.settings import Settings
-from ringback.store.schema import upgrade
+from ringback.store.database import Database
+from ringback.store.schema import Upgrade, upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
+
+_NO_DRIVER: Final = "the store is on PostgreSQL, which needs: pip install 'ringback[postgres]'"
 
 
 @asynccontextmanager
@@ -16,10 +21,40 @@ async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlSto
     """Open the store for the block.
 
     Raises:
-        ConfigurationError: The store was written by a newer Ringback.
+        ConfigurationError: The store was written by a newer Ringback, or its driver is missing.
         StoreUnavailableError: The store cannot be reached; the message says why.
     """
-    path = settings.database_path
+    async with _opened_database(settings, clock) as database:
+        await upgrade(database)
+        yield SqlStore(database)
+
+
+async def upgraded(settings: Settings, clock: Clock) -> Upgrade:
+    """Bring the schema of the store up to this program, and say what that came to.
+
+    Raises:
+        ConfigurationError: The store was written by a newer Ringback, or its driver is missing.
+        StoreUnavailableError: The store cannot be reached; the message says why.
+    """
+    async with _opened_database(settings, clock) as database:
+        return await upgrade(database)
+
+
+@asynccontextmanager
+async def _opened_database(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
+    url = settings.postgresql_url
+    database = (
+        _sqlite(settings.database_path, clock)
+        if url is None
+        else _postgresql(url.get_secret_value())
+    )
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _sqlite(path: Path, clock: Clock) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # It holds what was answered; SQLite gives the files beside it the same mode.
@@ -27,9 +62,14 @@ async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlSto
     except OSError as exc:
         msg = f"the store {path} cannot be reached: {exc.strerror}"
         raise StoreUnavailableError(msg) from exc
-    database = SqliteDatabase(path, clock)
+    return SqliteDatabase(path, clock)
+
+
+def _postgresql(url: str) -> Database:
     try:
-        await upgrade(database)
-        yield SqlStore(database)
-    finally:
-        await database.close()
+        from ringback.store.postgresql import PostgresqlDatabase  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as exc:
+        if exc.name != "asyncpg":
+            raise
+        raise ConfigurationError(_NO_DRIVER) from exc
+    return PostgresqlDatabase(url)

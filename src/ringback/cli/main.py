@@ -8,7 +8,7 @@ import typer
 import ringback
 from ringback.app.exits import run_command
 from ringback.app.program import set_up_logging
-from ringback.cli import look, operate, programs, stack
+from ringback.cli import look, migrate, operate, programs, stack
 from ringback.demo.client import client
 
 app: Final = typer.Typer(
@@ -29,6 +29,7 @@ app.command("list")(look.list_callbacks)
 app.command()(look.show)
 app.command()(operate.extend)
 app.command()(operate.redeliver)
+app.command()(migrate.migrate)
 
 
 _LOGGING: Final = frozenset({"serve", "worker", "http-service"})

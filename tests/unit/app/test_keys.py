@@ -83,5 +83,16 @@ def test_keys_that_cannot_be_used_are_refused_without_being_told(
     assert ONE[:-2] not in str(caught.value)
 
 
+def test_a_store_for_several_machines_needs_keys_that_all_have(tmp_path: Path) -> None:
+    store = SecretStr("postgresql://user@db.example/ringback")
+
+    with pytest.raises(ConfigurationError, match="set RINGBACK_KEYS or RINGBACK_KEYS_FILE"):
+        load_keyring(Settings(data=tmp_path, store=store))
+
+    given = Settings(data=tmp_path, store=store, keys=SecretStr(f"k1:{ONE}"))
+    assert load_keyring(given).signing == "k1"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_settings_do_not_show_keys(tmp_path: Path) -> None:
     assert ONE not in repr(Settings(data=tmp_path, keys=SecretStr(f"k1:{ONE}")))

@@ -1,5 +1,6 @@
 """Settings come from the environment, then from a file, and are checked."""
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,53 @@ def test_the_store_is_a_file_in_the_data_folder_unless_it_is_named(
 
     assert without == tmp_path / "ringback.db"
     assert load_settings().database_path == Path("/var/x.db")
+    assert load_settings().postgresql_url is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "//user:p%40w@db.example:5432/ringback",
+        "//user@db.example/ringback",
+        "//user:pw@[::1]:5432/ringback?sslmode=require&target_session_attrs=read-write",
+        "//user:pw@one:5432,two:5433/ringback",
+        "///ringback?host=/run/postgresql",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg"])
+def test_the_store_may_be_a_postgresql_database(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, address: str
+) -> None:
+    monkeypatch.setenv("RINGBACK_STORE", f"{scheme}:{address}")
+
+    url = load_settings().postgresql_url
+
+    assert url is not None
+    assert url.get_secret_value() == f"postgresql:{address}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://user:geheim@host/x",
+        "postgresql://user:ge/heim@host/x",
+        "postgresql://user:ge#heim@host/x",
+        "postgresql://user:ge?heim@host/x",
+        "postgresql://user:geheim@host:port/x",
+        "mysql://user:geheim@host/x",
+    ],
+)
+def test_the_password_of_the_store_is_never_told(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("RINGBACK_STORE", address)
+    try:
+        settings = load_settings()
+        told = f"{settings!r} {settings} {settings.postgresql_url!r} {settings.model_dump()}"
+    except ConfigurationError as exc:
+        told = "".join(traceback.format_exception(exc))
+
+    assert "heim" not in told
 
 
 @pytest.mark.parametrize(
@@ -41,6 +89,8 @@ def test_the_store_is_a_file_in_the_data_folder_unless_it_is_named(
     [
         ("RINGBACK_STORE", "mysql://x"),
         ("RINGBACK_STORE", "sqlite:///"),
+        ("RINGBACK_STORE", "postgresql://user:pw@host:port/x"),
+        ("RINGBACK_STORE", "postgresql+psycopg://user:pw@host/x"),
         ("RINGBACK_PUBLIC_URL", "ftp://x"),
         ("RINGBACK_BODY_LIMIT", "0"),
     ],

@@ -1,0 +1,29 @@
+"""The schema is brought up to date, and it is said from where to where."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ringback.cli.migrate import migrate
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
+
+
+def test_an_empty_store_gets_the_schema_once(capsys: pytest.CaptureFixture[str]) -> None:
+    migrate()
+    migrate()
+
+    assert capsys.readouterr().out.splitlines() == [
+        "the schema is 0002, in a store that was empty",
+        "the schema is 0002 already",
+    ]
+
+
+def test_a_program_reads_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    migrate(as_json=True)
+
+    assert json.loads(capsys.readouterr().out) == {"before": None, "after": "0002"}
