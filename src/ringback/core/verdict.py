@@ -145,8 +145,9 @@ def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement
         "closed": end.how,
         "by": end.identity,
         "at": end.at.isoformat(),
-        "event": end.event_id,
     }
+    if end.event_id is not None:
+        proof["event"] = end.event_id
     verdict = _verdict_of_end(accepted, end)
     if verdict is State.PARKED:
         proof["reason"] = _unprovable(accepted)
@@ -159,11 +160,14 @@ def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
     is_its_kind = end.how == KINDS[type(accepted.outcome)]
     if is_its_kind and (_is_ours(accepted, end) or _is_handed_end(accepted, end)):
         return State.APPLIED
+    if end.last_failure is not None and end.last_failure.source == identity_of(accepted.id):
+        # Whatever its number: an operator's reset sets that back.
+        return State.APPLIED
     if accepted.unproven_attempt is None or not _is_retried(accepted):
         return State.SUPERSEDED
     if end.attempt == accepted.unproven_attempt:
         return State.SUPERSEDED
-    if end.attempt == accepted.unproven_attempt + 1:
+    if end.attempt == accepted.unproven_attempt + 1 and not end.hides_last_failure:
         is_ours = is_failure_of(accepted, end.last_failure)
         return State.APPLIED if is_ours else State.SUPERSEDED
     return State.PARKED
@@ -182,5 +186,5 @@ def _is_handed_end(accepted: Accepted, end: Ended) -> bool:
 def _unprovable(accepted: Accepted) -> str:
     return (
         f"whether it ended attempt {accepted.unproven_attempt} cannot be proven any more: Temporal "
-        "shows only how the last attempt but one ended"
+        "does not show how that attempt ended"
     )

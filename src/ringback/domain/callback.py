@@ -59,10 +59,10 @@ class ActivityRef:
 
     Attributes:
         namespace: Temporal's namespace.
-        workflow_id: The workflow that scheduled the activity.
-        run_id: The run of it, so that a later run is never touched.
+        workflow_id: The workflow that scheduled the activity; empty for a standalone one.
+        run_id: The run of it, so that a later run is never touched; a standalone one's own.
         activity_id: The activity's id in that run.
-        scheduled_at: When the activity was first scheduled, as history has it.
+        scheduled_at: When the activity was first scheduled, as Temporal has it.
     """
 
     namespace: str
@@ -75,6 +75,11 @@ class ActivityRef:
     def run(self) -> tuple[str, str, str]:
         """What names the run: namespace, workflow id and run id."""
         return self.namespace, self.workflow_id, self.run_id
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether the activity runs without a workflow."""
+        return not self.workflow_id
 
 
 @dataclass(frozen=True, slots=True)

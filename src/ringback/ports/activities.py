@@ -69,21 +69,23 @@ class Ended:
     """The activity waits no more.
 
     Attributes:
-        how: `completed`, `failed`, `timed out`, `canceled`, or `workflow …` when the workflow
-            closed over it.
-        at: When, as history has it.
-        identity: Who closed it, as history has it; empty where history names nobody.
-        event_id: The event of history that shows it.
+        how: `completed`, `failed`, `timed out`, `canceled`, `terminated`, or `workflow …` when the
+            workflow closed over it.
+        at: When, as Temporal has it.
+        identity: Who closed it, as Temporal has it; empty where Temporal names nobody.
+        event_id: The event of history that shows it; a standalone activity has no history.
         attempt: The attempt that was the last; `None` where Temporal does not show it.
         last_failure: Why the attempt before that one ended, if there was one.
+        hides_last_failure: Temporal does not show why the attempt before that one ended.
     """
 
     how: str
     at: datetime
     identity: str
-    event_id: int
+    event_id: int | None
     attempt: int | None = None
     last_failure: LastFailure | None = None
+    hides_last_failure: bool = False
 
     @property
     def is_the_workflow_s(self) -> bool:

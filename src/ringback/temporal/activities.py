@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
-from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
@@ -18,12 +17,14 @@ from ringback.domain.callback import ActivityRef, Callback
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Ended, Pending, Pulse, Unknown, Whereabouts
-from ringback.temporal.delivery import Encoded, encode, end_by_ids, end_by_token, with_ids
+from ringback.temporal import standalone
+from ringback.temporal.delivery import encode, end_by_ids, end_by_token, with_ids
 from ringback.temporal.history import find_end
 from ringback.temporal.limits import Limits
 from ringback.temporal.payloads import contextual, to_payloads
 from ringback.temporal.pending import to_instant, to_pending
 from ringback.temporal.request import TIMEOUT, translated
+from ringback.temporal.signature import SPECIMEN, signed
 
 
 class TemporalActivities:
@@ -39,26 +40,22 @@ class TemporalActivities:
     async def check(self, callback: Callback, outcome: Outcome) -> None:
         """See `Activities.check`."""
         encoded = await encode(self._converter, callback, outcome)
-        await self._limits.check(callback.ref.namespace, encoded)
+        to_be_sent = signed(encoded, callback.ref, SPECIMEN)
+        await self._limits.check(callback.ref.namespace, to_be_sent)
 
     async def deliver_to_attempt(
         self, callback: Callback, outcome: Outcome, *, identity: str
     ) -> None:
         """See `Activities.deliver_to_attempt`."""
-        signed = await self._signed(callback, outcome, identity)
-        await end_by_token(self._service, callback, signed, identity=identity)
+        encoded = await encode(self._converter, callback, outcome)
+        to_be_sent = signed(encoded, callback.ref, identity)
+        await end_by_token(self._service, callback, to_be_sent, identity=identity)
 
     async def deliver(self, callback: Callback, outcome: Outcome, *, identity: str) -> None:
         """See `Activities.deliver`."""
-        signed = await self._signed(callback, outcome, identity)
-        await end_by_ids(self._service, callback.ref, signed, identity=identity)
-
-    async def _signed(self, callback: Callback, outcome: Outcome, identity: str) -> Encoded:
         encoded = await encode(self._converter, callback, outcome)
-        if isinstance(encoded, Failure):
-            # History tells of a retried failure nothing but the failure itself.
-            encoded.source = identity
-        return encoded
+        to_be_sent = signed(encoded, callback.ref, identity)
+        await end_by_ids(self._service, callback.ref, to_be_sent, identity=identity)
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
         """See `Activities.heartbeat`."""
@@ -69,7 +66,7 @@ class TemporalActivities:
         request = RecordActivityTaskHeartbeatByIdRequest(
             details=given or await self._recorded_details(ref), identity=self._identity
         )
-        with translated():
+        with translated(ref):
             answer = await self._service.record_activity_task_heartbeat_by_id(
                 with_ids(request, ref), timeout=TIMEOUT
             )
@@ -77,9 +74,9 @@ class TemporalActivities:
 
     async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
         """See `Activities.look`."""
-        runs = {ref.run: ref for ref in refs}
+        runs = {ref.run: ref for ref in refs if not ref.is_standalone}
         pending = {run: await self._pending_or_none(ref) for run, ref in runs.items()}
-        return [await self._own(ref, pending[ref.run]) for ref in refs]
+        return [await self._own(ref, pending.get(ref.run, ())) for ref in refs]
 
     async def locate(self, ref: ActivityRef) -> Whereabouts:
         """See `Activities.locate`.
@@ -87,6 +84,8 @@ class TemporalActivities:
         Raises:
             TemporalUnreachableError: No answer, or it ends at this very moment; look again.
         """
+        if ref.is_standalone:
+            return await standalone.locate(self._service, ref)
         try:
             described = await self._describe(ref)
             listed = _with_id(ref, described.pending_activities)
@@ -112,6 +111,8 @@ class TemporalActivities:
         Raises:
             TemporalUnreachableError: No answer.
         """
+        if ref.is_standalone:
+            return None
         latest = replace(ref, run_id="")
         try:
             described = await self._describe(latest)
@@ -127,17 +128,20 @@ class TemporalActivities:
     async def _own(
         self, ref: ActivityRef, pending: Sequence[PendingActivityInfo]
     ) -> Pending | None:
-        found = _with_id(ref, pending)
-        if found is None:
-            return None
-        if to_instant(found.scheduled_time) == ref.scheduled_at:
-            return to_pending(found, ref.scheduled_at)
-        # A later attempt of this activity, or another activity with the same id: history tells.
+        if not ref.is_standalone:
+            found = _with_id(ref, pending)
+            if found is None:
+                return None
+            if to_instant(found.scheduled_time) == ref.scheduled_at:
+                return to_pending(found, ref.scheduled_at)
+            # A later attempt of this activity, or another one with the same id: history tells.
         located = await self.locate(ref)
         return located if isinstance(located, Pending) else None
 
     async def _recorded_details(self, ref: ActivityRef) -> Payloads | None:
         # A heartbeat without details would erase those that Temporal has.
+        if ref.is_standalone:
+            return await standalone.recorded_details(self._service, ref)
         found = _with_id(ref, await self._pending_activities(ref))
         return None if found is None else found.heartbeat_details
 

@@ -19,7 +19,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.converter import DataConverter
 from temporalio.service import WorkflowService
 
+from ringback.core.service import caught
 from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.errors import EncodingError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.temporal.payloads import contextual, to_failure, to_payloads
 from ringback.temporal.request import TIMEOUT, translated
@@ -43,14 +45,29 @@ Encoded = Result | Failure | Cancellation
 
 
 async def encode(converter: DataConverter, callback: Callback, outcome: Outcome) -> Encoded:
-    """Return `outcome` as it goes over the wire, through the converter and its codec."""
-    converter = contextual(converter, callback)
+    """Return `outcome` as it goes over the wire, through the converter and its codec.
+
+    Raises:
+        EncodingError: The user's converter or codec failed.
+    """
+    encoded = await caught(_encode(contextual(converter, callback), outcome))
+    if isinstance(encoded, Exception):
+        # What it says is not ours, and may tell what somebody answered.
+        msg = f"the data converter failed to encode the answer: {type(encoded).__name__}"
+        raise EncodingError(msg) from encoded
+    return encoded
+
+
+async def _encode(converter: DataConverter, outcome: Outcome) -> Encoded:
     match outcome:
         case Completed(result):
             return Result(await to_payloads(converter, result))
         case Failed():
             return await to_failure(converter, outcome)
         case Canceled(details):
+            if details is None and callback.ref.is_standalone:
+                # Nothing would be there to sign: see `ringback.temporal.signature`.
+                details = b"null"
             return Cancellation(await to_payloads(converter, details))
 
 
@@ -58,7 +75,7 @@ async def end_by_token(
     service: WorkflowService, callback: Callback, encoded: Encoded, *, identity: str
 ) -> None:
     """End the attempt that the callback's token names, or nothing."""
-    with translated():
+    with translated(callback.ref):
         match encoded:
             case Result(payloads):
                 completed = RespondActivityTaskCompletedRequest(result=payloads, identity=identity)
@@ -81,7 +98,7 @@ async def end_by_ids(
     service: WorkflowService, ref: ActivityRef, encoded: Encoded, *, identity: str
 ) -> None:
     """End the activity that has these ids by now."""
-    with translated():
+    with translated(ref):
         match encoded:
             case Result(payloads):
                 completed = RespondActivityTaskCompletedByIdRequest(

@@ -10,11 +10,12 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from ringback.ports.activities import LastFailure, Pending
 
-_STARTED: Final = frozenset({
+STARTED: Final = frozenset({
     PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
     PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
     PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED,
 })
+"""The states of an attempt that runs."""
 
 _CUT_BY_THE_SERVER: Final = "Failure exceeds size limit."
 """The server's own failure around one that it cut (observed on server 1.32)."""
@@ -31,7 +32,7 @@ def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
     paused = found.paused or found.state == state.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
     return Pending(
         attempt=found.attempt,
-        is_started=found.state in _STARTED,
+        is_started=found.state in STARTED,
         started_at=to_instant(found.last_started_time)
         if found.HasField("last_started_time")
         else None,
@@ -53,7 +54,7 @@ def _timeout(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | N
     if in_all := options.schedule_to_close_timeout.ToTimedelta():
         timeouts.append(scheduled_at + in_all)
     attempt = options.start_to_close_timeout.ToTimedelta()
-    if attempt and found.state in _STARTED:
+    if attempt and found.state in STARTED:
         timeouts.append(to_instant(found.last_started_time) + attempt)
     return min(timeouts, default=None)
 

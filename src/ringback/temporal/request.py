@@ -7,6 +7,7 @@ from typing import Final
 
 from temporalio.service import RPCError
 
+from ringback.domain.callback import ActivityRef
 from ringback.temporal.translate import to_error
 
 TIMEOUT: Final = timedelta(seconds=5)
@@ -14,8 +15,8 @@ TIMEOUT: Final = timedelta(seconds=5)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise what the server says as one of Ringback's errors.
+def translated(about: ActivityRef | None = None) -> Iterator[None]:
+    """Raise what the server says `about` an activity as one of Ringback's errors.
 
     The SDK is never asked to retry by itself: it would hide that an earlier try was applied, and
     the deliverer has its own back-off.
@@ -23,5 +24,5 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (RPCError, RuntimeError) as exc:
-        error = to_error(exc)
+        error = to_error(exc, about)
         raise error from exc

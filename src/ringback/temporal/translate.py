@@ -5,6 +5,7 @@ from typing import Final
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.service import RPCError, RPCStatusCode
 
+from ringback.domain.callback import ActivityRef
 from ringback.domain.errors import (
     ActivityGoneError,
     RefusedByTemporalError,
@@ -23,10 +24,11 @@ ERRORS: Final[dict[RPCStatusCode, type[RingbackError]]] = {
 """What is not listed here may pass: it is `TemporalUnreachableError`."""
 
 _TOO_LARGE: Final = "larger than max"
+_HAS_ENDED: Final = "invalid transition"
 
 
-def to_error(exc: RPCError | RuntimeError) -> RingbackError:
-    """Return the error that stands for what a request to the server raised.
+def to_error(exc: RPCError | RuntimeError, about: ActivityRef | None = None) -> RingbackError:
+    """Return the error that stands for what a request `about` an activity raised.
 
     A client that cannot connect raises `RuntimeError`; everything that the server says is an
     `RPCError`.
@@ -37,8 +39,15 @@ def to_error(exc: RPCError | RuntimeError) -> RingbackError:
         return RefusedByTemporalError(exc.message)
     if exc.status is RPCStatusCode.NOT_FOUND and _is_about_the_namespace(exc):
         return RefusedByTemporalError(exc.message)
+    if about is not None and about.is_standalone and _says_it_has_ended(exc):
+        return ActivityGoneError(f"{exc.status.name}: {exc.message}")
     wanted = ERRORS.get(exc.status, TemporalUnreachableError)
     return wanted(f"{exc.status.name}: {exc.message}")
+
+
+def _says_it_has_ended(exc: RPCError) -> bool:
+    # To a completion by ids of a standalone activity; to all else NOT_FOUND (server 1.32).
+    return exc.status is RPCStatusCode.FAILED_PRECONDITION and _HAS_ENDED in exc.message
 
 
 def _is_about_the_namespace(exc: RPCError) -> bool:

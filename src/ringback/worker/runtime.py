@@ -88,7 +88,8 @@ class WorkerRuntime:
             answer_within=options.deadline,
             on_deadline=options.default_answer(),
             attempts=Attempts(options.attempts),
-            follows_reset=options.follow_reset,
+            # No workflow, no reset of it: only its own run is ever meant.
+            follows_reset=options.follow_reset and not ref.is_standalone,
             result_schema=self.schema_of(options.result_type),
         )
 
@@ -130,7 +131,7 @@ def to_ref(info: activity.Info) -> ActivityRef:
     """Return which activity `info` describes.
 
     Raises:
-        ApplicationError: It is a local or a standalone activity; no retry would change that.
+        ApplicationError: It is a local activity, or one without a run; no retry would change that.
     """
     if info.is_local:
         msg = (
@@ -138,15 +139,17 @@ def to_ref(info: activity.Info) -> ActivityRef:
             "hangs; run it with workflow.execute_activity"
         )
         raise ApplicationError(msg, type=UNSUPPORTED, non_retryable=True)
-    if info.workflow_id is None or info.workflow_run_id is None:
+    run_id = info.workflow_run_id or info.activity_run_id
+    if not run_id:
         msg = (
-            "an activity without a workflow cannot wait for a callback yet; start it in a workflow"
+            "this activity has no run id, so an answer to it could reach a later one with its id; "
+            "run it in a workflow"
         )
         raise ApplicationError(msg, type=UNSUPPORTED, non_retryable=True)
     return ActivityRef(
         namespace=info.namespace,
-        workflow_id=info.workflow_id,
-        run_id=info.workflow_run_id,
+        workflow_id=info.workflow_id or "",
+        run_id=run_id,
         activity_id=info.activity_id,
         scheduled_at=info.scheduled_time,
     )

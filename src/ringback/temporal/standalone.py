@@ -1,0 +1,143 @@
+"""Standalone activities: those without a workflow, and so without a history.
+
+One description shows how such an activity waits or ended, and by whom as far as the server keeps
+it. What is said here of the server was observed on server 1.32.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from temporalio.api.activity.v1 import ActivityExecutionInfo
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.enums.v1 import ActivityExecutionStatus, PendingActivityState
+from temporalio.api.workflowservice.v1 import (
+    DescribeActivityExecutionRequest,
+    DescribeActivityExecutionResponse,
+)
+from temporalio.service import WorkflowService
+
+from ringback.domain.callback import ActivityRef
+from ringback.domain.errors import ActivityGoneError
+from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
+from ringback.temporal.pending import STARTED, to_instant, to_last_failure
+from ringback.temporal.request import TIMEOUT, translated
+from ringback.temporal.signature import signer_of
+
+_ENDS: Final = {
+    ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_COMPLETED: "completed",
+    ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_FAILED: "failed",
+    ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_TIMED_OUT: "timed out",
+    ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_CANCELED: "canceled",
+    ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_TERMINATED: "terminated",
+}
+
+_PAUSED: Final = frozenset({
+    PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED,
+})
+
+
+async def locate(service: WorkflowService, ref: ActivityRef) -> Pending | Ended | Unknown:
+    """Return how the activity waits, or how it ended.
+
+    Raises:
+        TemporalUnreachableError: No answer.
+        RefusedByTemporalError: The server knows no standalone activities, or not the namespace.
+    """
+    request = DescribeActivityExecutionRequest(include_outcome=True, include_last_failure=True)
+    try:
+        described = await _describe(service, ref, request)
+    except ActivityGoneError as exc:
+        return Unknown(str(exc))
+    how = _ENDS.get(described.info.status)
+    return _to_pending(described.info) if how is None else _to_ended(how, described)
+
+
+async def recorded_details(service: WorkflowService, ref: ActivityRef) -> Payloads | None:
+    """Return the details of the latest heartbeat; `None` if there are none.
+
+    Raises:
+        ActivityGoneError: There is no such activity.
+        TemporalUnreachableError: No answer.
+    """
+    request = DescribeActivityExecutionRequest(include_heartbeat_details=True)
+    info = (await _describe(service, ref, request)).info
+    return info.heartbeat_details if info.HasField("heartbeat_details") else None
+
+
+async def _describe(
+    service: WorkflowService, ref: ActivityRef, request: DescribeActivityExecutionRequest
+) -> DescribeActivityExecutionResponse:
+    request.namespace = ref.namespace
+    request.activity_id = ref.activity_id
+    request.run_id = ref.run_id
+    with translated(ref):
+        return await service.describe_activity_execution(request, timeout=TIMEOUT)
+
+
+def _to_pending(info: ActivityExecutionInfo) -> Pending:
+    cancel_requested = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+    # In back-off the start of the attempt before is still told: only the state says what runs.
+    is_started = info.run_state in STARTED
+    return Pending(
+        attempt=info.attempt,
+        is_started=is_started,
+        started_at=to_instant(info.last_started_time) if is_started else None,
+        cancel_requested=info.run_state == cancel_requested,
+        paused=info.run_state in _PAUSED,
+        timeout_at=_timeout(info, is_started=is_started),
+        last_failure=_last_failure(info),
+    )
+
+
+def _timeout(info: ActivityExecutionInfo, *, is_started: bool) -> datetime | None:
+    # Both follow an operator's changes, and neither stops while the activity is paused.
+    timeouts = []
+    if info.HasField("expiration_time"):
+        timeouts.append(to_instant(info.expiration_time))
+    attempt = info.start_to_close_timeout.ToTimedelta()
+    if attempt and is_started:
+        timeouts.append(to_instant(info.last_started_time) + attempt)
+    return min(timeouts, default=None)
+
+
+def _to_ended(how: str, described: DescribeActivityExecutionResponse) -> Ended:
+    info, before = described.info, _failure_before(how, described)
+    return Ended(
+        how,
+        to_instant(info.close_time),
+        _identity(how, described),
+        event_id=None,
+        attempt=info.attempt,
+        last_failure=before,
+        hides_last_failure=before is None and info.attempt > 1,
+    )
+
+
+def _identity(how: str, described: DescribeActivityExecutionResponse) -> str:
+    match how:
+        case "completed" | "failed":
+            # Whoever did it counts as the last worker.
+            return described.info.last_worker_identity
+        case "canceled":
+            return signer_of(described.outcome.failure.canceled_failure_info.details)
+        case _:
+            return ""
+
+
+def _failure_before(how: str, described: DescribeActivityExecutionResponse) -> LastFailure | None:
+    """Return why the attempt before the last one ended, where the server shows it."""
+    match how:
+        case "failed":
+            # The failure that ended it has taken its place.
+            return None
+        case "timed out":
+            # The time-out that ended it has taken its place, and has it as its cause.
+            failure = described.outcome.failure
+            return to_last_failure(failure.cause) if failure.HasField("cause") else None
+        case _:
+            return _last_failure(described.info)
+
+
+def _last_failure(info: ActivityExecutionInfo) -> LastFailure | None:
+    return to_last_failure(info.last_failure) if info.HasField("last_failure") else None
