@@ -1,6 +1,8 @@
 """What an operator's pause, reset or new time-outs do to an activity that waits."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState, RetryState
@@ -130,22 +132,20 @@ async def test_a_failure_that_is_final_ends_a_paused_activity(ground: Ground) ->
     assert failed.retry_state == RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE
 
 
-@pytest.mark.parametrize("operation", ["unpause", "update", "reset"])
+@pytest.mark.parametrize(
+    "operate",
+    [unpause, reset_activity, partial(update_options, start_to_close=50)],
+    ids=["unpause", "reset", "update"],
+)
 async def test_what_an_operator_does_between_attempts_erases_the_last_failure(
-    ground: Ground, operation: str
+    ground: Ground, operate: Callable[[Question], Awaitable[None]]
 ) -> None:
     question, attempt = await ground.ask()
     await attempt.by_id.fail(BUSY)
     await pause(question)
     kept = await question.pending()
 
-    match operation:
-        case "unpause":
-            await unpause(question)
-        case "update":
-            await update_options(question, start_to_close=50)
-        case _:
-            await reset_activity(question)
+    await operate(question)
 
     erased = await question.pending()
     assert kept.last_failure.message == "busy"
