@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from temporalio.client import Client
@@ -60,7 +61,7 @@ async def worker_runtime(
                 keyring=load_keyring(settings),
                 public_url=settings.base_url,
                 new_callback_id=callback_ids(clock),
-                schema_of=schema_of,
+                schema_of=partial(schema_of, converter=client.data_converter),
                 loop=asyncio.get_running_loop(),
             )
 

@@ -8,10 +8,10 @@ from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.locate import locate
 from ringback.core.service import running
 from ringback.core.verdict import judge
-from ringback.domain.callback import Callback, State, Wish
+from ringback.domain.callback import Accepted, Callback, State, Wish
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import CallbackId
-from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.outcome import Canceled, Failed
 from ringback.ports.activities import Activities, Pending, Unknown
 from ringback.ports.store import CallbackStore, DeliveryQueue
 
@@ -61,7 +61,7 @@ class Opening:
 
     async def take_answer(
         self, callback: Callback, attempt_started_at: datetime
-    ) -> Completed | Failed | None:
+    ) -> Accepted | None:
         """Return the outcome that this attempt must end with; `None` to go asynchronous.
 
         Until the hand-over's time is up nobody else delivers it. A cancellation is not handed
@@ -73,14 +73,14 @@ class Opening:
         if callback.state is State.PARKED:
             return None
         if callback.state in {State.APPLIED, State.SUPERSEDED}:
-            return accepted.outcome
+            return accepted
         was_given = await self._queue.hand_over(
             callback.id,
             worker=self._worker,
             attempt_started_at=attempt_started_at,
             lease=HAND_OVER,
         )
-        return accepted.outcome if was_given else None
+        return accepted if was_given else None
 
     async def _asks_anew(self, callback: Callback) -> bool:
         """Settle a failure that may have ended an attempt before this one, by what Temporal shows.

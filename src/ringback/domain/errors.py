@@ -20,6 +20,7 @@ RingbackError
 │   └── ProgramEndedError
 └── RetryableError                  try again, later
     ├── StoreUnavailableError
+    ├── EncodingError
     └── TemporalUnreachableError
         └── TemporalBusyError
 
@@ -200,6 +201,10 @@ class RetryableError(RingbackError):
 
 class StoreUnavailableError(RetryableError):
     """The database could not be reached or could not write; nothing was kept."""
+
+
+class EncodingError(RetryableError):
+    """The user's data converter or codec failed; it may work later, as a service for keys may."""
 
 
 class TemporalUnreachableError(RetryableError):

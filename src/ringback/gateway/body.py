@@ -3,7 +3,6 @@
 Total: whatever the bytes, reading them returns or raises a `MalformedAnswerError`.
 """
 
-import json
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -17,9 +16,9 @@ from ringback.domain.errors import (
     UnsupportedMediaTypeError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.raw_json import members
 
 _JSON: Final = "application/json"
-_ABSENT: Final = object()
 _LONGEST_DELAY: Final = timedelta(days=3650)
 
 
@@ -66,7 +65,7 @@ def to_failed(body: bytes | None) -> Failed:
         message=failure.message,
         type=failure.type,
         non_retryable=failure.non_retryable,
-        details=_to_details(failure.details),
+        details=_to_details(body),
         next_retry_delay=failure.next_retry_delay,
     )
 
@@ -77,20 +76,16 @@ class _FailureBody(BaseModel):
     message: Annotated[str, Field(strict=True)]
     type: Annotated[str, Field(strict=True, min_length=1)] | None = None
     non_retryable: Annotated[bool, Field(strict=True)] = False
-    details: Any = _ABSENT
+    details: Any = None
     next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0), le=_LONGEST_DELAY)] | None = None
 
 
-def _to_details(details: Any) -> bytes | None:
-    # An array is several details, as the SDK has them; anything else is one.
-    if details is _ABSENT:
-        return None
-    listed = details if isinstance(details, list) else [details]
-    try:
-        return json.dumps(listed, allow_nan=False, ensure_ascii=False).encode()
-    except ValueError as exc:
-        msg = "details: a number is too large"
-        raise MalformedAnswerError(msg) from exc
+def _to_details(body: bytes | None) -> bytes | None:
+    # As they were written. An array is several details, as the SDK has them; else it is one.
+    details = members(body or b"{}").get("details")
+    if details is None or details.startswith(b"["):
+        return details
+    return b"[" + details + b"]"
 
 
 def _explain(exc: ValidationError) -> str:

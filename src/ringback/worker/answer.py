@@ -1,28 +1,35 @@
 """An answer that is already there, as the activity returns or raises it."""
 
-import json
-from typing import Any, TypeVar, assert_never, cast
+from typing import Final, TypeVar, assert_never, cast
 
 from temporalio import activity
-from temporalio.api.common.v1 import Payload
-from temporalio.exceptions import ApplicationError
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.converter import FailureConverter
 
-from ringback.domain.outcome import Completed, Failed
+from ringback.core.verdict import identity_of
+from ringback.domain.callback import Accepted
+from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.raw_json import items
 
 T = TypeVar("T")
 
+_JSON: Final = {"encoding": b"json/plain"}
 
-def return_or_raise(outcome: Completed | Failed, result_type: type[T]) -> T:
+
+def return_or_raise(accepted: Accepted, result_type: type[T]) -> T:
     """Return the result as `result_type`, or raise the failure.
 
     Raises:
         ApplicationError: The answer is a failure, exactly as it was given.
     """
+    outcome = accepted.outcome
+    assert not isinstance(outcome, Canceled), "only Temporal can apply a cancellation"
     match outcome:
         case Completed(result):
             return _decoded(result, result_type)
-        case Failed():
-            failure = _to_exception(outcome)
+        case Failed() as failed:
+            failure = _to_exception(failed, source=identity_of(accepted.id))
             raise failure
         case _:
             assert_never(outcome)
@@ -31,19 +38,23 @@ def return_or_raise(outcome: Completed | Failed, result_type: type[T]) -> T:
 def _decoded(result: bytes | None, result_type: type[T]) -> T:
     if result is None:
         return cast("T", None)
-    payload = Payload(metadata={"encoding": b"json/plain"}, data=result)
     # Without a hint the SDK gives plain JSON; it refuses `object`, which means just that.
     hints = None if result_type is object else [result_type]
-    (value,) = activity.payload_converter().from_payloads([payload], hints)
+    (value,) = activity.payload_converter().from_payloads([_payload(result)], hints)
     return cast("T", value)
 
 
-def _to_exception(failed: Failed) -> ApplicationError:
-    details: list[Any] = json.loads(failed.details or b"[]")
-    return ApplicationError(
-        failed.message,
-        *details,
-        type=failed.type,
-        non_retryable=failed.non_retryable,
-        next_retry_delay=failed.next_retry_delay,
-    )
+def _to_exception(failed: Failed, *, source: str) -> BaseException:
+    # The SDK sends an error that has a failure as that failure: signed like one that is delivered,
+    # with no stack trace that would make it too large, and the details as they were given.
+    info = ApplicationFailureInfo(type=failed.type or "", non_retryable=failed.non_retryable)
+    if failed.details is not None:
+        info.details.CopyFrom(Payloads(payloads=map(_payload, items(failed.details))))
+    if failed.next_retry_delay is not None:
+        info.next_retry_delay.FromTimedelta(failed.next_retry_delay)
+    failure = Failure(message=failed.message, source=source, application_failure_info=info)
+    return FailureConverter.default.from_failure(failure, activity.payload_converter())
+
+
+def _payload(body: bytes) -> Payload:
+    return Payload(metadata=_JSON, data=body)

@@ -33,6 +33,12 @@ async def answered(opening: Opening, store: MemoryStore, outcome: Outcome) -> Ca
     return callback
 
 
+async def taken(opening: Opening, callback: Callback) -> Outcome | None:
+    """Return what the attempt that asked last ends with."""
+    accepted = await opening.take_answer(callback, callback.attempt_started_at)
+    return None if accepted is None else accepted.outcome
+
+
 async def take(opening: Opening, store: MemoryStore, callback: Callback) -> None:
     found = (await store.find([callback.id]))[callback.id]
     assert await opening.take_answer(found, found.attempt_started_at) is not None
@@ -66,7 +72,7 @@ async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
 
     callback = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, callback.attempt_started_at) == outcome
+    assert await taken(opening, callback) == outcome
     found = (await store.find([callback.id]))[callback.id].accepted
     assert found is not None
     assert (found.handed_to, found.handed_attempt) == ("the worker", 2)
@@ -100,7 +106,7 @@ async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
 
     again = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(again, again.attempt_started_at) == Completed(b"1")
+    assert await taken(opening, again) == Completed(b"1")
 
 
 async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
@@ -140,7 +146,7 @@ async def test_a_failure_that_a_dying_worker_took_is_not_lost(
     second = await opening.open(factories.wish(ref=REF, attempt=2))
 
     assert second.id == first.id
-    assert await opening.take_answer(second, second.attempt_started_at) == Failed("no")
+    assert await taken(opening, second) == Failed("no")
 
 
 async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_that_has_ended_too(
