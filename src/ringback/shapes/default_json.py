@@ -75,7 +75,7 @@ class DefaultShapes:
         return {"$defs": self._definitions, **made} if self._definitions else made
 
     def _of(self, hint: Any) -> JsonSchemaValue:
-        if isinstance(hint, collections.abc.Hashable) and hint in _PLAIN:
+        if get_origin(hint) is None and hint in _PLAIN:
             return _PLAIN[hint]
         if isinstance(hint, NewType):
             return self._of(hint.__supertype__)
@@ -152,7 +152,8 @@ class DefaultShapes:
     def _name(self, key: Any) -> JsonSchemaValue:
         if inspect.isclass(key) and issubclass(key, Enum) and issubclass(key, int):
             return {"enum": [str(member.value) for member in key]}
-        return _NAMES.get(key) or self._of(key)
+        is_plain = get_origin(key) is None and key in _NAMES
+        return _NAMES[key] if is_plain else self._of(key)
 
     def _iterable(self, origin: type, args: Sequence[Any]) -> JsonSchemaValue:
         if not args or (len(args) == 1 and _is_open(args[0])):

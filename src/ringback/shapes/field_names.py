@@ -1,16 +1,17 @@
 """The names by which pydantic finds a field: an alias, several of them, a path into the JSON."""
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from pydantic.json_schema import JsonSchemaValue
 
-_ANYTHING: Final[JsonSchemaValue] = {}
+Path: TypeAlias = Sequence[str | int]
 
 
 def rename(made: JsonSchemaValue, name: str, alias: Any, *, by_name: bool) -> None:
     """Let `made`, the schema of an object, find the field `name` by each of its names.
 
-    pydantic's own schema knows one name of each. What stands at the end of a path is not looked at.
+    pydantic's own schema knows one name of each, and no path.
 
     Args:
         made: Is changed.
@@ -20,20 +21,24 @@ def rename(made: JsonSchemaValue, name: str, alias: Any, *, by_name: bool) -> No
     """
     if alias is None or (isinstance(alias, str) and not by_name):
         return
-    paths = _paths(alias) + ([[name]] if by_name else [])
     shown = _shown(name, alias)
     if shown not in made["properties"]:
         return
     field = made["properties"].pop(shown)
+    paths = _paths(alias) + ([[name]] if by_name else [])
     for path in paths:
-        made["properties"].setdefault(path[0], field if len(path) == 1 else _ANYTHING)
-    _require_one_of(made, shown, sorted({path[0] for path in paths}))
+        # Several fields may be found in one place.
+        made["properties"].setdefault(path[0], {})
+        made.setdefault("allOf", []).append(_inside(path, field))
+    if shown in made.get("required", []):
+        made["required"].remove(shown)
+        made["allOf"].append({"anyOf": [_reached(path) for path in paths]})
 
 
-def _paths(alias: Any) -> list[list[Any]]:
+def _paths(alias: Any) -> list[Path]:
     if isinstance(alias, str):
         return [[alias]]
-    return list(alias) if isinstance(alias[0], list) else [list(alias)]
+    return list(alias) if isinstance(alias[0], list) else [alias]
 
 
 def _shown(name: str, alias: Any) -> str:
@@ -44,12 +49,24 @@ def _shown(name: str, alias: Any) -> str:
     return str(plain[0]) if plain else name
 
 
-def _require_one_of(made: JsonSchemaValue, shown: str, names: list[Any]) -> None:
-    if shown not in made.get("required", []):
-        return
-    made["required"].remove(shown)
-    if len(names) == 1:
-        made["required"].append(names[0])
-    else:
-        one = {"anyOf": [{"required": [name]} for name in names]}
-        made.setdefault("allOf", []).append(one)
+def _inside(path: Path, field: JsonSchemaValue) -> JsonSchemaValue:
+    """Return that what stands at the end of `path`, if anything does, is the field."""
+    if not path:
+        return field
+    step, inner = path[0], _inside(path[1:], field)
+    if isinstance(step, str):
+        return {"properties": {step: inner}}
+    # JSON Schema does not count from the end.
+    return {"prefixItems": [True] * step + [inner]} if step >= 0 else {}
+
+
+def _reached(path: Path) -> JsonSchemaValue:
+    """Return that something stands at the end of `path`."""
+    if not path:
+        return {}
+    step, inner = path[0], _reached(path[1:])
+    if isinstance(step, str):
+        return {"type": "object", "required": [step], "properties": {step: inner}}
+    least = step + 1 if step >= 0 else -step
+    items = [True] * step + [inner] if step >= 0 else [{}]
+    return {"type": "array", "minItems": least, "prefixItems": items}

@@ -75,7 +75,7 @@ def reader_of(converter: DataConverter | None) -> Reader:
 
 
 def _schema_of(result_type: Any, reader: Reader) -> str | None:
-    name = getattr(result_type, "__qualname__", None) or str(result_type)
+    name = result_type.__qualname__ if isinstance(result_type, type) else str(result_type)
     try:
         made = _generate(result_type, reader)
     except (PydanticUserError, NameError, TypeError) as exc:

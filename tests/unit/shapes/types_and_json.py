@@ -1,0 +1,321 @@
+"""Types that an activity may return, and JSON that somebody may answer with."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, IntFlag, StrEnum
+from ipaddress import IPv4Address, IPv6Network
+from pathlib import Path
+from re import IGNORECASE
+from re import compile as compile_pattern
+from typing import Annotated, Any, Final, Literal, NamedTuple, NewType, NotRequired, Optional
+from uuid import UUID
+
+from pydantic import (
+    UUID4,
+    AliasChoices,
+    AliasPath,
+    AwareDatetime,
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    Json,
+    NaiveDatetime,
+    PastDate,
+    PostgresDsn,
+    RootModel,
+    SecretStr,
+    StrictInt,
+)
+from typing_extensions import TypedDict
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Answer(StrEnum):
+    YES = "yes"
+    NO = "no"
+
+
+class Lenient(StrEnum):
+    YES = "yes"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Lenient | None":
+        return cls.YES if value == "YES" else None
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Rights(IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+@dataclass
+class Receipt:
+    id: str
+    cents: int
+    note: str | None = None
+
+
+@dataclass
+class Order:
+    receipt: Receipt
+    lines: list[Receipt] = field(default_factory=list)
+    bounded: Annotated[int, Field(gt=0)] = 1
+
+
+@dataclass
+class Chain:
+    n: int
+    next: Optional["Chain"] = None
+
+
+@dataclass
+class WithDay:
+    day: date | None
+
+
+class Ticket(TypedDict):
+    id: int
+    note: NotRequired[str]
+
+
+class Pair(NamedTuple):
+    left: int
+    right: str
+
+
+UserId = NewType("UserId", int)
+
+
+class Invoice(BaseModel):
+    id: UUID
+    at: datetime
+    cents: Annotated[int, Field(gt=0)]
+    total: Annotated[Decimal, Field(gt=0, max_digits=6, decimal_places=2)]
+    due: date | None = None
+
+
+class Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    a: int
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    a: int
+    at: datetime | None = None
+
+
+class Stripped(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True, str_min_length=1)
+
+    a: str
+
+
+class Binary(BaseModel):
+    model_config = ConfigDict(val_json_bytes="base64")
+
+    a: bytes
+
+
+class Aliased(BaseModel):
+    a: int = Field(alias="A")
+
+
+class ByEither(BaseModel):
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    a: int = Field(alias="A")
+
+
+class ByChoice(BaseModel):
+    a: int = Field(validation_alias=AliasChoices("x", "y", AliasPath("z", "a")))
+
+
+class ByPath(BaseModel):
+    a: int = Field(validation_alias=AliasPath("z", 0))
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"] = "cat"
+    lives: int = 9
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    age: int
+
+
+class Owner(BaseModel):
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+class Tree(BaseModel):
+    v: int = 0
+    kids: list["Tree"] = []
+    up: Optional["Tree"] = None
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+def split(value: object) -> object:
+    """Read a list that comes as one text."""
+    return value.split(",") if isinstance(value, str) else value
+
+
+COMMON: Final[dict[str, Any]] = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "str": str,
+    "bytes": bytes,
+    "None": type(None),
+    "datetime": datetime,
+    "date": date,
+    "time": time,
+    "timedelta": timedelta,
+    "UUID": UUID,
+    "Decimal": Decimal,
+    "Color": Color,
+    "Answer": Answer,
+    "Lenient": Lenient,
+    "Level": Level,
+    "Rights": Rights,
+    "UserId": UserId,
+    "Literal": Literal["a", 1],
+    "list": list,
+    "dict": dict,
+    "list[int]": list[int],
+    "set[int]": set[int],
+    "frozenset[str]": frozenset[str],
+    "deque[int]": deque[int],
+    "Sequence[int]": Sequence[int],
+    "tuple[int, str]": tuple[int, str],
+    "tuple[int, ...]": tuple[int, ...],
+    "dict[str, int]": dict[str, int],
+    "dict[int, str]": dict[int, str],
+    "dict[float, str]": dict[float, str],
+    "dict[bool, str]": dict[bool, str],
+    "dict[UUID, int]": dict[UUID, int],
+    "dict[datetime, int]": dict[datetime, int],
+    "dict[Level, int]": dict[Level, int],
+    "dict[Answer, int]": dict[Answer, int],
+    "dict[str, object]": dict[str, object],
+    "Mapping[str, Any]": Mapping[str, Any],
+    "int | None": int | None,
+    "int | str": int | str,
+    "date | None": date | None,
+    "list[Receipt | None]": list[Receipt | None],
+    "Receipt | list[int]": Receipt | list[int],
+    "Receipt": Receipt,
+    "Order": Order,
+    "Chain": Chain,
+    "WithDay": WithDay,
+    "Ticket": Ticket,
+    "Pair": Pair,
+    "Invoice": Invoice,
+    "Invoice | None": Invoice | None,
+    "Closed": Closed,
+    "Strict": Strict,
+    "Stripped": Stripped,
+    "Binary": Binary,
+    "Aliased": Aliased,
+    "ByEither": ByEither,
+    "ByChoice": ByChoice,
+    "ByPath": ByPath,
+    "Owner": Owner,
+    "Tree": Tree,
+    "Numbers": Numbers,
+    "Path": Path,
+    "IPv4Address": IPv4Address,
+    "IPv6Network": IPv6Network,
+    "complex": complex,
+}
+"""Types that both converters are asked for."""
+
+PYDANTICS_OWN: Final[dict[str, Any]] = {
+    "positive": Annotated[int, Field(gt=0)],
+    "StrictInt": StrictInt,
+    "money": Annotated[Decimal, Field(gt=0, decimal_places=2)],
+    "pattern": Annotated[str, Field(pattern="^a+$")],
+    "compiled": Annotated[str, Field(pattern=compile_pattern("^A+$", IGNORECASE))],
+    "length": Annotated[str, Field(min_length=2, max_length=3)],
+    "two or more": Annotated[list[int], Field(min_length=2)],
+    "since": Annotated[datetime, Field(gt=datetime(2026, 1, 2, tzinfo=UTC))],
+    "longer": Annotated[timedelta, Field(gt=timedelta(minutes=4))],
+    "AwareDatetime": AwareDatetime,
+    "NaiveDatetime": NaiveDatetime,
+    "PastDate": PastDate,
+    "UUID4": UUID4,
+    "HttpUrl": HttpUrl,
+    "PostgresDsn": PostgresDsn,
+    "Base64Bytes": Base64Bytes,
+    "Json": Json,
+    "SecretStr": SecretStr,
+    "before": Annotated[list[str], BeforeValidator(split)],
+    "before, told": Annotated[
+        list[str], BeforeValidator(split, json_schema_input_type=list[str] | str)
+    ],
+}
+"""Types that only pydantic knows; annotations never reach the default converter."""
+
+_UUID = "12345678-1234-4678-9234-567812345678"
+_INVOICE = f'"id":"{_UUID}","at":"2026-01-02T03:04:05Z","cents":1'
+
+VALUES: Final = [
+    *("null", "true", "false", "0", "1", "3", "-1", "300", "1.0", "1.5", "-1.0", "1e15", "1e20"),
+    *("1e400", "-1e400", "9223372036854775807", "9223372036854775808", "1" + "0" * 30),
+    *("1700000000", "253402300800000", "0.1", "5.00", "5.005", "-0.5"),
+    *('""', '"a"', '"1"', '"-5"', '"1.5"', '"5.00"', '"5.005"', '" 1 "', '"1_000"', '"1e5"'),
+    *('"NaN"', '"Infinity"', '"true"', '"red"', '"yes"', '"YES"', '"Yes"', '"aa"', '"AA"'),
+    *('"aab"', '"a\\n"', '"abcd"', '"a,b"', '"\\u0000"', '"("', '"1+2j"'),
+    *("[]", "[1]", "[1, 1]", "[1.0]", "[1.5]", '[1, "a"]', '[1, "a", 2]', '["a"]', '["1"]'),
+    *("[null]", "[256]", "[-1]", "[[1]]", '[{"id": "r", "cents": 1}, null]', '[{"id": "r"}]'),
+    *("{}", '{"a": 1}', '{"a": 1.0}', '{"a": 1.5}', '{"a": "1"}', '{"a": "x"}', '{"a": null}'),
+    *('{"a": " "}', '{"a": " x "}', '{"a": "YWJj"}', '{"a": "YW?"}', '{"a": 1, "zz": 2}'),
+    *('{"a": 1, "at": "2026-01-02T03:04:05Z"}', '{"a": 1, "at": 5}', '{"A": 1}', '{"x": 1}'),
+    *('{"y": 1}', '{"y": "q"}', '{"z": {"a": 1}}', '{"z": [1]}', '{"z": []}', '{"z": 1}'),
+    *('{"1": 1}', '{"1": "a"}', '{"01": "a"}', '{"1.5": "a"}', '{"true": "a"}', '{"yes": 1}'),
+    *('{"abc": "a"}', '{"3": 1}', f'{{"{_UUID}": 1}}', '{"2026-01-02T03:04:05Z": 1}'),
+    *('{"id": "r", "cents": 1}', '{"id": "r", "cents": 1, "note": 2}', '{"id": "r"}'),
+    *('{"id": 1}', '{"id": 1, "note": "n"}', '{"id": 1, "note": null}', '{"id": "1"}'),
+    *('{"receipt": {"id": "r", "cents": 1}}', '{"receipt": {"id": "r"}}'),
+    '{"receipt": {"id": "r", "cents": 1}, "lines": [{"id": "q", "cents": "x"}]}',
+    *('{"n": 1, "next": {"n": 2, "next": null}}', '{"n": 1, "next": {"m": 2}}'),
+    *('{"day": null}', '{"day": "2026-01-02"}', '{"left": 1, "right": "a"}'),
+    *(f'{{{_INVOICE}, "total": "1.10"}}', f'{{{_INVOICE}, "total": 1.1, "due": null}}'),
+    *(f'{{{_INVOICE}, "total": "-1"}}', f'{{{_INVOICE}, "total": "1.105"}}'),
+    *(f'{{{_INVOICE}, "total": 1, "due": "2026-02-30"}}', f"{{{_INVOICE}}}"),
+    *('{"pet": {"kind": "cat"}}', '{"pet": {}}', '{"pet": {"kind": "dog"}}'),
+    *('{"pet": {"kind": "dog", "age": 1}}', '{"pet": {"kind": "cow"}}', '{"pet": {"age": 1}}'),
+    *('{"v": 1, "kids": [{"v": 2}, {"kids": []}], "up": null}', '{"kids": [{"v": "x"}]}'),
+    *('{"up": {"up": {"v": "q"}}}', '{"v": "1"}'),
+    *('"2026-01-02T03:04:05Z"', '"2026-01-02T03:04:05+01:00"', '"2026-01-02T03:04:05"'),
+    *('"2026-01-02 03:04:05"', '"2026-01-02T03:04"', '"2026-01-02"', '"20260102T030405"'),
+    *('"20260102"', '"2026-W01-1"', '"2026-01-02T03:04:05.123456789Z"', '"9999-01-01"'),
+    *('"2016-12-31T23:59:60Z"', '"2026-13-01T00:00:00Z"', '"2026-01-02t03:04:05z"'),
+    *('"2026-01-02T03:04:05,5Z"', '"2026-01-02T24:00:00Z"', '"0000-01-01T00:00:00Z"'),
+    *('"1700000000"', '"03:04:05"', '"PT5M"', '"P1D"', '"1 day, 00:00:00"', '"5:00"'),
+    *(f'"{_UUID}"', f'"{_UUID.replace("-", "")}"', f'"{{{_UUID}}}"', f'"urn:uuid:{_UUID}"'),
+    *('"12345678-1234-5678-1234-567812345678"', '"12345678-1234-5678-1234-56781234567Z"'),
+    *('"http://example.com/"', '"http://"', '"postgres://u:p@h/db"', '"127.0.0.1"', '"::/96"'),
+    *('"YWJj"', '"@@"', '"{\\"a\\": 1}"', '"{"'),
+]
