@@ -1,0 +1,324 @@
+"""Standalone activities, those without a workflow: asked, answered and ended on the real server."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import (
+    ActivityExecutionDescription,
+    ActivityFailureError,
+    ActivityHandle,
+    ActivityOptionsKeys,
+)
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import TimeoutError as ActivityTimeoutError
+
+from ringback import Callback, wait_for_callback, wait_for_callback_sync
+from tests.integration.conftest import OpenHouse
+from tests.integration.house import House, Outside, path_of
+
+pytestmark = pytest.mark.server
+
+State = PendingActivityState
+
+
+async def start(
+    house: House,
+    *,
+    start_to_close: float = 60,
+    schedule_to_close: float | None = None,
+    attempts: int = 1,
+    back_off: float = 0.2,
+) -> ActivityHandle[Any]:
+    """Start the activity, without a workflow; each test has one id for it."""
+    return await house.client.start_activity(
+        "ask",
+        id=f"{house.task_queue}-activity",
+        task_queue=house.task_queue,
+        start_to_close_timeout=timedelta(seconds=start_to_close),
+        schedule_to_close_timeout=None
+        if schedule_to_close is None
+        else timedelta(seconds=schedule_to_close),
+        retry_policy=RetryPolicy(
+            maximum_attempts=attempts, initial_interval=timedelta(seconds=back_off)
+        ),
+    )
+
+
+def asking(outside: Outside, **options: Any) -> Any:
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        return await wait_for_callback(outside.submit, object, **options)
+
+    return ask
+
+
+def asking_in_a_thread(outside: Outside) -> Any:
+    @activity.defn(name="ask")
+    def ask() -> Any:
+        return wait_for_callback_sync(outside.submit_in_a_thread, object)
+
+    return ask
+
+
+def losing_the_connection(outside: Outside) -> Any:
+    """An activity whose first attempt fails after the request was sent."""
+
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        async def submit(callback: Callback) -> None:
+            await outside.submit(callback)
+            msg = "lost the connection after the request was sent"
+            raise ConnectionError(msg)
+
+        return await wait_for_callback(submit, object)
+
+    return ask
+
+
+async def cause(handle: ActivityHandle[Any]) -> BaseException:
+    """Return what ended the activity."""
+    with pytest.raises(ActivityFailureError) as caught:
+        await handle.result()
+    assert caught.value.cause is not None
+    return caught.value.cause
+
+
+async def until(
+    handle: ActivityHandle[Any], state: State.ValueType, attempt: int
+) -> ActivityExecutionDescription:
+    """Return how the activity is described once it is there."""
+    async with asyncio.timeout(15):
+        while True:
+            described = await handle.describe()
+            if (described.raw_info.run_state, described.attempt) == (state, attempt):
+                return described
+
+
+async def until_not_open(house: House, callback: Callback) -> dict[str, Any]:
+    """Return what the link tells once the callback is not open any more."""
+    async with asyncio.timeout(15):
+        while True:
+            view: dict[str, Any] = (await house.http.get(path_of(callback))).json()
+            if view["state"] != "open":
+                return view
+
+
+@pytest.mark.parametrize("ask", [asking, asking_in_a_thread], ids=lambda ask: ask.__name__)
+async def test_who_started_it_gets_the_answer(
+    open_house: OpenHouse, outside: Outside, ask: Any
+) -> None:
+    async with open_house(ask(outside)) as house:
+        handle = await start(house)
+
+        reply = await house.answer(await outside.next(), {"amount": 5})
+
+        assert (reply.status_code, reply.json()["state"]) == (200, "applied")
+        assert await handle.result() == {"amount": 5}
+
+
+async def test_a_failure_arrives_exactly(open_house: OpenHouse, outside: Outside) -> None:
+    body = {
+        "message": "card declined",
+        "type": "Declined",
+        "non_retryable": True,
+        "details": [{"code": 5}, "x"],
+    }
+    async with open_house(asking(outside)) as house:
+        handle = await start(house, attempts=5)
+
+        reply = await house.answer(await outside.next(), body, verb="/fail")
+
+        failure = await cause(handle)
+        assert reply.json()["state"] == "applied"
+        assert isinstance(failure, ApplicationError)
+        assert (failure.message, failure.type) == ("card declined", "Declined")
+        assert failure.non_retryable
+        assert failure.details == ({"code": 5}, "x")
+
+
+async def test_a_retryable_failure_makes_the_next_attempt_ask_anew(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await start(house, attempts=2)
+        first = await outside.next()
+
+        await house.answer(first, {"message": "busy"}, verb="/fail")
+        second = await outside.next()
+        await house.answer(second, "done")
+
+        assert second.id != first.id
+        assert await handle.result() == "done"
+
+
+@pytest.mark.parametrize("details", [{"why": "asked"}, None], ids=["details", "none"])
+async def test_a_cancellation_is_learnt_and_reported(
+    open_house: OpenHouse, outside: Outside, details: object
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await start(house)
+        callback = await outside.next()
+        early = await house.answer(callback, details, verb="/cancel")
+        await handle.cancel()
+        async with asyncio.timeout(15):
+            while not (await house.http.get(path_of(callback))).json()["cancel_requested"]:
+                pass
+
+        reply = await house.answer(callback, details, verb="/cancel")
+
+        assert (early.status_code, reply.status_code) == (409, 200)
+        failure = await cause(handle)
+        assert isinstance(failure, CancelledError)
+        assert failure.details == (details,)
+
+
+async def test_heartbeats_are_recorded_and_an_empty_one_erases_nothing(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await start(house)
+        path = path_of(await outside.next())
+
+        await house.http.post(f"{path}/heartbeat", json={"progress": 0.5})
+        await handle.pause()
+        beat = await house.http.post(f"{path}/heartbeat")
+
+        described = await handle.describe(include_heartbeat_details=True)
+        assert beat.json()["paused"]
+        assert await described.heartbeat_details() == [{"progress": 0.5}]
+        await handle.terminate()
+
+
+@pytest.mark.parametrize("is_paused", [False, True], ids=["waiting", "paused"])
+async def test_a_result_between_two_attempts_ends_it_and_nobody_is_asked_again(
+    open_house: OpenHouse, outside: Outside, *, is_paused: bool
+) -> None:
+    async with open_house(losing_the_connection(outside)) as house:
+        handle = await start(house, attempts=2, back_off=60)
+        callback = await outside.next()
+        await until(handle, State.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
+        if is_paused:
+            await handle.pause()
+
+        reply = await house.answer(callback)
+
+        assert reply.json()["state"] == "applied"
+        assert await handle.result() == "the answer"
+        assert outside.given.empty()
+
+
+async def test_a_failure_between_two_attempts_is_what_the_next_one_ends_with(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(losing_the_connection(outside)) as house:
+        handle = await start(house, attempts=2, back_off=1)
+        callback = await outside.next()
+        await until(handle, State.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
+
+        reply = await house.answer(callback, {"message": "declined"}, verb="/fail", wait=0)
+
+        failure = await cause(handle)
+        assert reply.status_code == 202
+        assert isinstance(failure, ApplicationError)
+        assert failure.message == "declined"
+        assert outside.given.empty()
+
+
+async def test_an_answer_for_one_attempt_does_not_end_the_next(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, attempts="current")) as house:
+        handle = await start(house, attempts=2, start_to_close=2)
+        first, second = await outside.next(), await outside.next()
+
+        late = await house.answer(first, "late")
+        good = await house.answer(second, "in time")
+
+        assert first.id != second.id
+        assert (late.status_code, good.status_code) == (410, 200)
+        assert await handle.result() == "in time"
+
+
+async def test_a_late_answer_does_not_touch_a_later_run_with_the_same_id(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, follow_reset=True)) as house:
+        earlier = await start(house)
+        first = await outside.next()
+        await earlier.terminate()
+        later = await start(house)
+        second = await outside.next()
+
+        beat = await house.http.post(f"{path_of(first)}/heartbeat", json="late")
+        late = await house.answer(first, "late")
+        good = await house.answer(second, "in time")
+
+        assert earlier.id == later.id
+        assert first.id != second.id
+        assert (beat.status_code, late.status_code, good.status_code) == (410, 410, 200)
+        assert await later.result() == "in time"
+
+
+async def test_when_nobody_answers_it_times_out_and_a_late_answer_is_told(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await start(house, start_to_close=1)
+        callback = await outside.next()
+        assert isinstance(await cause(handle), ActivityTimeoutError)
+        await until_not_open(house, callback)
+
+        reply = await house.answer(callback)
+
+        assert reply.status_code == 410
+        assert "timed out" in reply.json()["reason"]
+
+
+async def test_an_answer_to_a_terminated_activity_is_superseded(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await start(house)
+        callback = await outside.next()
+        await handle.terminate()
+
+        reply = await house.answer(callback)
+
+        assert reply.status_code == 410
+        assert "terminated" in reply.json()["reason"]
+
+
+async def test_the_deadline_follows_an_operator_and_a_pause_does_not_stop_it(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await start(house, start_to_close=50, schedule_to_close=40)
+        callback = await outside.next()
+        scheduled_at = (await handle.describe()).schedule_time
+
+        await handle.pause()
+        await handle.update_options([
+            ActivityOptionsKeys.schedule_to_close_timeout.value_set(timedelta(seconds=30))
+        ])
+
+        assert callback.deadline_at == scheduled_at + timedelta(seconds=40)
+        changed = (scheduled_at + timedelta(seconds=30)).isoformat()
+        async with asyncio.timeout(15):
+            while (await house.http.get(path_of(callback))).json()["deadline"] != changed:
+                pass
+        await handle.terminate()
+
+
+async def test_the_default_answer_is_taken_when_nobody_answers_in_time(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    options = {"deadline": timedelta(seconds=1), "on_deadline": "nobody"}
+    async with open_house(asking(outside, **options)) as house:
+        handle = await start(house)
+
+        assert await handle.result() == "nobody"
