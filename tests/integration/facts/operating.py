@@ -1,6 +1,6 @@
 """What an operator does to an activity that waits, or to its workflow."""
 
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -13,37 +13,51 @@ from temporalio.api.workflowservice.v1 import (
     UnpauseActivityRequest,
     UpdateActivityOptionsRequest,
 )
+from temporalio.client import Client, WorkflowHandle
 
-from tests.integration.facts.ground import Question, seconds
+from tests.integration.facts.ground import seconds
 
 
-def _addressed(question: Question) -> dict[str, Any]:
+class Operated(Protocol):
+    """A workflow with an activity that waits."""
+
+    @property
+    def client(self) -> Client: ...
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, Any]: ...
+
+    @property
+    def execution(self) -> WorkflowExecution: ...
+
+
+def _addressed(question: Operated) -> dict[str, Any]:
     execution = question.execution
     return {"namespace": question.client.namespace, "execution": execution, "identity": "operator"}
 
 
-async def pause(question: Question, activity_id: str = "1") -> None:
+async def pause(question: Operated, activity_id: str = "1") -> None:
     """Pause the activity."""
     await question.client.workflow_service.pause_activity(
         PauseActivityRequest(id=activity_id, **_addressed(question))
     )
 
 
-async def unpause(question: Question, activity_id: str = "1") -> None:
+async def unpause(question: Operated, activity_id: str = "1") -> None:
     """Let it go on."""
     await question.client.workflow_service.unpause_activity(
         UnpauseActivityRequest(id=activity_id, **_addressed(question))
     )
 
 
-async def reset_activity(question: Question, activity_id: str = "1") -> None:
+async def reset_activity(question: Operated, activity_id: str = "1") -> None:
     """Give it all its attempts back."""
     await question.client.workflow_service.reset_activity(
         ResetActivityRequest(id=activity_id, **_addressed(question))
     )
 
 
-async def update_options(question: Question, **timeouts: float) -> None:
+async def update_options(question: Operated, **timeouts: float) -> None:
     """Give it other time-outs, such as `start_to_close=5`."""
     options = ActivityOptions()
     for name, value in timeouts.items():
@@ -59,7 +73,7 @@ async def update_options(question: Question, **timeouts: float) -> None:
 
 
 async def reset_workflow(
-    question: Question, event_id: int, *, run_id: str | None = None, reason: str = "why"
+    question: Operated, event_id: int, *, run_id: str | None = None, reason: str = "why"
 ) -> str:
     """Reset the run to before this event; return the new run's id."""
     execution = WorkflowExecution(
