@@ -10,7 +10,7 @@ import typer
 from chaos.options import MODES, Fault, Options, StoreKind
 from chaos.postgresql import NoPostgresqlError
 from chaos.programs import NotReadyError
-from chaos.report import is_clean, lines
+from chaos.report import finding_lines, is_clean, lines
 from chaos.run import chaos
 from ringback.app.exits import run_command
 from ringback.app.program import run
@@ -52,6 +52,7 @@ def main(
         sys.exit(f"chaos: {exc}")
     print("\n".join(lines(options, outcome)))
     if keep:
+        (outcome.folder / "findings.txt").write_text("\n".join(finding_lines(outcome)))
         print(f"kept in {outcome.folder}")
     raise typer.Exit(0 if is_clean(outcome) else 1)
 

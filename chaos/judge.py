@@ -66,8 +66,7 @@ def _fits(reply: Reply, sent: Sent, entry: Entry) -> bool:
 
 def _judge_entry(evidence: Evidence, entry: Entry) -> Iterator[Finding]:
     if entry.state in {"open", "accepted", "parked"}:
-        text = f"{entry.state}: {entry.trouble or entry.proof or 'nobody says why'}"
-        yield Finding(Harm.UNDECIDED, entry.callback_id, text)
+        yield _find_unsettled(evidence, entry)
     if entry.outcome_id is None:
         return
     if len(entry.verdicts) > 1:
@@ -80,13 +79,28 @@ def _judge_entry(evidence: Evidence, entry: Entry) -> Iterator[Finding]:
     yield from _judge_end(evidence, entry, entry.values[0])
 
 
+def _find_unsettled(evidence: Evidence, entry: Entry) -> Finding:
+    """Judge what is not settled: a failure that is retried may be beyond proof, and parked."""
+    why = entry.proof.get("reason") or entry.trouble or "nobody says why"
+    is_beyond_proof = entry.state == "parked" and _is_retried(evidence, entry.values)
+    harm = Harm.UNPROVEN if is_beyond_proof else Harm.UNDECIDED
+    return Finding(harm, entry.callback_id, f"{entry.values} is {entry.state}: {why}")
+
+
+def _is_retried(evidence: Evidence, values: list[str]) -> bool:
+    """Tell whether what was sent is a failure after which Temporal runs the activity again."""
+    return any(
+        not sent.answer.is_final for value in values for sent in evidence.sent.get(value, ())
+    )
+
+
 def _judge_end(evidence: Evidence, entry: Entry, value: str) -> Iterator[Finding]:
     closed, ended = evidence.closed_with.get(value, []), evidence.ended_with.get(value, [])
     places = [f"closed {one.key}" for one in closed]
     places += [f"ended attempt {attempt} of {key}" for key, attempt in ended]
     if len(places) > 1:
         yield Finding(Harm.DOUBLE, entry.callback_id, f"{value} {' and '.join(places)}")
-    elif places and entry.state != "applied":
+    elif places and entry.state == "superseded":
         yield Finding(Harm.WRONG, entry.callback_id, f"{entry.state}, but {value} {places[0]}")
     elif not places and entry.state == "applied":
         yield _find_missing(evidence, entry, value)
@@ -101,8 +115,11 @@ def _judge_end(evidence: Evidence, entry: Entry, value: str) -> Iterator[Finding
 def _find_missing(evidence: Evidence, entry: Entry, value: str) -> Finding:
     """Judge an outcome that is said to be applied, and that no history shows."""
     key = question_of(value)
-    is_retried = any(not sent.answer.is_final for sent in evidence.sent.get(value, ()))
-    if is_retried and key in evidence.executions and not evidence.is_fully_seen(key):
+    if (
+        _is_retried(evidence, [value])
+        and key in evidence.executions
+        and not evidence.is_fully_seen(key)
+    ):
         text = f"{value} is said to have ended an attempt; how that ended was not seen"
         return Finding(Harm.UNPROVEN, entry.callback_id, text)
     return Finding(Harm.LOST, entry.callback_id, f"applied, but no history shows {value}")

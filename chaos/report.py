@@ -23,12 +23,19 @@ def is_clean(outcome: Outcome) -> bool:
     return not any(found[harm] for harm in _FAILING)
 
 
+def finding_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield a line for each finding, the worst first."""
+    order = list(Harm)
+    for finding in sorted(outcome.findings, key=lambda one: order.index(one.harm)):
+        yield f"{finding.harm.value} {finding.where}: {finding.text}"
+
+
 def lines(options: Options, outcome: Outcome) -> Iterator[str]:
     """Yield the report."""
-    for finding in outcome.findings[:_SHOWN]:
-        yield f"{finding.harm.value} {finding.where}: {finding.text}"
-    if len(outcome.findings) > _SHOWN:
-        yield f"and {len(outcome.findings) - _SHOWN} more"
+    found = list(finding_lines(outcome))
+    yield from found[:_SHOWN]
+    if len(found) > _SHOWN:
+        yield f"and {len(found) - _SHOWN} more; --keep writes all of them"
     yield ""
     evidence = outcome.evidence
     yield (
@@ -38,8 +45,8 @@ def lines(options: Options, outcome: Outcome) -> Iterator[str]:
     for name, told in _facts(outcome, evidence):
         yield f"{name:<10} {told}"
     yield ""
-    found = counts(outcome)
-    yield ", ".join(f"{harm.value} {found[harm]}" for harm in Harm)
+    harms = counts(outcome)
+    yield ", ".join(f"{harm.value} {harms[harm]}" for harm in Harm)
 
 
 def _facts(outcome: Outcome, evidence: Evidence) -> Iterator[tuple[str, str]]:

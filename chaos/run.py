@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,7 +56,7 @@ class Outcome:
     blows: Blows
     statuses: Counter[str]
     exits: Mapping[str, Mapping[int, int]]
-    folder: str
+    folder: Path
     seconds: float
 
 
@@ -177,7 +178,7 @@ class _Run:
             blows=self._blows,
             statuses=self._post.statuses,
             exits={name: one.exits for name, one in programs if one.exits},
-            folder=str(self._site.folder),
+            folder=self._site.folder,
             seconds=seconds,
         )
 
