@@ -17,7 +17,7 @@ from ringback import RingbackPlugin
 from ringback.app.compose import running_gateway
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
-from tests.integration.workflows import Run, RunActivity, RunTwiceWithOneId
+from tests.integration.workflows import Run, RunActivity, RunAndContinue, RunTwiceWithOneId
 
 
 @dataclass
@@ -85,7 +85,7 @@ async def worker(
         async with Worker(
             client,
             task_queue=task_queue,
-            workflows=[RunActivity, RunTwiceWithOneId],
+            workflows=[RunActivity, RunAndContinue, RunTwiceWithOneId],
             activities=activities,
             activity_executor=threads,
         ):

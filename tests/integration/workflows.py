@@ -1,11 +1,12 @@
 """One workflow with one activity, told from outside how to run it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType
 
 
@@ -32,11 +33,30 @@ def _seconds(value: float | None) -> timedelta | None:
 class RunActivity:
     """Runs the activity and returns its last result, whatever it is."""
 
+    @workflow.signal
+    def step(self) -> None:
+        """Take a step, so that there is one to reset to."""
+
     @workflow.run
     async def run(self, run: Run) -> Any:
         result: Any = None
         for _ in range(run.times):
             result = await (_local(run) if run.is_local else _remote(run))
+        return result
+
+
+@workflow.defn
+class RunAndContinue:
+    """Runs the activity in one run, and again in the run that it continues as."""
+
+    @workflow.run
+    async def run(self, run: Run) -> Any:
+        try:
+            result = await _remote(run)
+        except ActivityError:
+            result = "ended"
+        if run.times > 1:
+            workflow.continue_as_new(replace(run, times=run.times - 1))
         return result
 
 

@@ -1,0 +1,166 @@
+"""Which attempt an answer ends, also after an operator's reset: on the real server."""
+
+from typing import Any
+
+import pytest
+from temporalio import activity
+
+from ringback import wait_for_callback
+from ringback.worker.options import WhichAttempts
+from tests.integration.conftest import OpenHouse
+from tests.integration.facts.operating import reset_activity, reset_workflow
+from tests.integration.house import Outside, path_of
+from tests.integration.operated import Workflow
+from tests.integration.workflows import Run, RunAndContinue
+
+pytestmark = pytest.mark.server
+
+
+def asking(
+    outside: Outside,
+    *,
+    attempts: WhichAttempts = "any",
+    resubmit: bool = False,
+    follow_reset: bool = False,
+) -> Any:
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        return await wait_for_callback(
+            outside.submit,
+            object,
+            attempts=attempts,
+            resubmit=resubmit,
+            follow_reset=follow_reset,
+        )
+
+    return ask
+
+
+async def test_where_only_the_current_attempt_counts_each_has_a_link_of_its_own(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, attempts="current")) as house:
+        handle = await house.start(Run("ask", start_to_close=1, attempts=3))
+        first, second = await outside.next(), await outside.next()
+
+        late = await house.answer(first, "to attempt 1")
+        await house.answer(second, "to attempt 2")
+
+        assert first.id != second.id
+        assert (late.status_code, late.json()["reason"]) == (410, "a later attempt asks anew")
+        assert await handle.result() == "to attempt 2"
+
+
+async def test_a_submit_is_repeated_in_each_attempt_where_that_is_asked_for(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, resubmit=True)) as house:
+        handle = await house.start(Run("ask", start_to_close=1, attempts=3))
+        first, second = await outside.next(), await outside.next()
+
+        await house.answer(first)
+
+        assert first.url == second.url
+        assert second.is_submitted
+        assert await handle.result() == "the answer"
+
+
+@pytest.mark.parametrize("attempts", ["any", "current"])
+async def test_an_activity_that_an_operator_reset_still_takes_its_answer(
+    open_house: OpenHouse, outside: Outside, attempts: WhichAttempts
+) -> None:
+    """Its token is dead by then: its second attempt is called the first."""
+    ask = asking(outside, attempts=attempts, resubmit=True)
+    async with open_house(ask) as house:
+        handle = await house.start(Run("ask", start_to_close=2, attempts=5))
+        await outside.next()
+        callback = await outside.next()
+        workflow = Workflow(house.client, handle)
+        await reset_activity(workflow)
+        assert (await workflow.pending()).attempt == 1
+
+        reply = await house.answer(callback, wait=5)
+
+        assert (reply.status_code, reply.json()["state"]) == (200, "applied")
+        assert await handle.result() == "the answer"
+
+
+async def test_a_workflow_that_was_reset_asks_anew(open_house: OpenHouse, outside: Outside) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask"))
+        before = await outside.next()
+        workflow = Workflow(house.client, handle)
+        await reset_workflow(workflow, await workflow.step())
+        after = await outside.next()
+
+        late = await house.answer(before, "to the run that is gone")
+        await house.answer(after, "to the new run")
+
+        assert before.id != after.id
+        assert late.status_code == 410
+        newest = house.client.get_workflow_handle(handle.id)
+        assert await newest.result() == "to the new run"
+
+
+async def test_a_callback_that_follows_resets_keeps_its_link_and_asks_nobody_again(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, follow_reset=True)) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+        workflow = Workflow(house.client, handle)
+        await reset_workflow(workflow, await workflow.step())
+
+        reply = await house.answer(callback)
+
+        assert reply.json()["state"] == "applied"
+        newest = house.client.get_workflow_handle(handle.id)
+        assert await newest.result() == "the answer"
+        assert outside.given.empty()
+
+
+async def test_an_answer_that_came_before_the_reset_is_applied_in_the_new_run(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    """It was accepted, and its workflow was reset before Temporal could be told."""
+    async with open_house(asking(outside, follow_reset=True)) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+        await house.answer(callback, "before the reset")
+        assert await handle.result() == "before the reset"
+        workflow = Workflow(house.client, handle)
+        await reset_workflow(workflow, await first_step(workflow))
+
+        newest = house.client.get_workflow_handle(handle.id)
+
+        assert await newest.result() == "before the reset"
+        assert outside.given.empty()
+
+
+async def first_step(workflow: Workflow) -> int:
+    """Return the event that took in the answer: before it, the activity waited."""
+    return [
+        event.event_id
+        async for event in workflow.handle.fetch_history_events()
+        if event.HasField("workflow_task_completed_event_attributes")
+    ][-1]
+
+
+async def test_a_run_that_a_workflow_continued_as_is_never_answered_for_the_one_before(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, follow_reset=True)) as house:
+        run = Run("ask", start_to_close=1, times=2)
+        handle = await house.start(run, RunAndContinue)
+        first = await outside.next()
+        second = await outside.next()
+
+        late = await house.http.post(path_of(first), json="to the first", headers=PATIENT)
+        await house.answer(second, "to the second")
+
+        assert first.id != second.id
+        assert late.status_code == 410
+        assert await handle.result() == "to the second"
+
+
+PATIENT = {"prefer": "wait=10"}

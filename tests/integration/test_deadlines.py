@@ -1,0 +1,157 @@
+"""Deadlines are kept, and follow what an operator does: on the real server."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from ringback import wait_for_callback
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.core.operate import Operating
+from ringback.worker.options import UNSET
+from tests.integration.conftest import OpenHouse
+from tests.integration.facts.ground import until
+from tests.integration.facts.operating import pause, unpause, update_options
+from tests.integration.house import House, Outside, path_of
+from tests.integration.operated import Workflow
+from tests.integration.workflows import Run
+
+pytestmark = pytest.mark.server
+
+SECOND = timedelta(seconds=1)
+
+
+def asking(outside: Outside, *, deadline: timedelta | None = None, on_deadline: Any = UNSET) -> Any:
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        return await wait_for_callback(
+            outside.submit, object, deadline=deadline, on_deadline=on_deadline
+        )
+
+    return ask
+
+
+async def failure_of(handle: Any) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    assert isinstance(caught.value.cause, ActivityError)
+    assert isinstance(caught.value.cause.cause, ApplicationError)
+    return caught.value.cause.cause
+
+
+@pytest.mark.parametrize("default", [{"approved": False}, None, 0], ids=repr)
+async def test_at_the_deadline_the_workflow_gets_the_default(
+    open_house: OpenHouse, outside: Outside, default: Any
+) -> None:
+    async with open_house(asking(outside, deadline=SECOND, on_deadline=default)) as house:
+        handle = await house.start(Run("ask", attempts=5))
+        callback = await outside.next()
+
+        assert await handle.result() == default
+
+        late = await house.answer(callback)
+        assert (late.status_code, late.json()["reason"]) == (410, "its deadline passed")
+
+
+async def test_a_deadline_alone_fails_the_activity_for_good(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, deadline=SECOND)) as house:
+        failure = await failure_of(await house.start(Run("ask", attempts=5)))
+
+    assert (failure.type, failure.non_retryable) == ("DeadlineExceeded", True)
+
+
+async def test_the_default_may_be_a_failure(open_house: OpenHouse, outside: Outside) -> None:
+    default = ApplicationError("too late", {"by": 5}, type="TooLate", non_retryable=True)
+    async with open_house(asking(outside, deadline=SECOND, on_deadline=default)) as house:
+        failure = await failure_of(await house.start(Run("ask", attempts=5)))
+
+    assert (failure.message, failure.type, failure.details) == ("too late", "TooLate", ({"by": 5},))
+
+
+async def test_the_default_comes_before_temporal_times_the_activity_out(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, on_deadline="nobody")) as house:
+        handle = await house.start(Run("ask", start_to_close=3))
+
+        assert await handle.result() == "nobody"
+
+
+async def test_more_time_is_more_time(open_house: OpenHouse, outside: Outside) -> None:
+    async with open_house(asking(outside, deadline=2 * SECOND, on_deadline="nobody")) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+        assert callback.deadline_at is not None
+
+        async with opened_store(house.settings, SystemClock()) as store:
+            operating = Operating(store, store, store)
+            await operating.extend(callback.id, timedelta(seconds=30))
+        await passed(callback.deadline_at + SECOND / 2, Workflow(house.client, handle))
+        await house.answer(callback, "in time")
+
+        assert await handle.result() == "in time"
+
+
+async def passed(at: datetime, workflow: Workflow) -> None:
+    """Return once it is later than `at`, while the activity still waits."""
+    clock = SystemClock()
+    await until(workflow.pending, lambda _: clock.now() > at)
+
+
+async def deadline_of(house: House, callback: Any) -> Any:
+    return (await house.http.get(path_of(callback))).json()["deadline"]
+
+
+async def test_what_an_operator_changes_is_what_the_outside_is_told(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", start_to_close=50))
+        callback = await outside.next()
+        workflow = Workflow(house.client, handle)
+        given = await deadline_of(house, callback)
+
+        await update_options(workflow, start_to_close=25)
+        shortened = await deadline_of(house, callback)
+        await pause(workflow)
+        paused = await deadline_of(house, callback)
+        await unpause(workflow)
+
+        assert shortened < given
+        assert paused is None
+        assert await deadline_of(house, callback) == shortened
+        await handle.terminate()
+
+
+async def test_what_an_operator_changes_moves_the_default_answer_too(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, on_deadline="nobody")) as house:
+        handle = await house.start(Run("ask", start_to_close=50))
+        await outside.next()
+
+        await update_options(Workflow(house.client, handle), start_to_close=3)
+
+        assert await handle.result() == "nobody"
+
+
+async def test_a_paused_activity_is_not_answered_by_default(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, on_deadline="nobody")) as house:
+        handle = await house.start(Run("ask", start_to_close=3))
+        callback = await outside.next()
+        assert callback.deadline_at is not None
+        workflow = Workflow(house.client, handle)
+        await pause(workflow)
+
+        await passed(callback.deadline_at + SECOND, workflow)
+        await house.answer(callback, "in time")
+
+        assert await handle.result() == "in time"
