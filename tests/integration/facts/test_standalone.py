@@ -1,8 +1,6 @@
 """Activities without a workflow: where they answer otherwise than those of a workflow."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,16 +10,14 @@ from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import ActivityExecutionStatus, PendingActivityState
 from temporalio.api.workflowservice.v1 import (
     DescribeActivityExecutionRequest,
-    DescribeActivityExecutionResponse,
     GetWorkflowExecutionHistoryRequest,
     PauseActivityExecutionRequest,
     ResetActivityExecutionRequest,
     UpdateActivityExecutionOptionsRequest,
 )
-from temporalio.client import ActivityHandle
-from temporalio.common import RetryPolicy
 from temporalio.service import RPCStatusCode
 
+from tests.integration.facts.alone import ask
 from tests.integration.facts.answering import (
     NOT_ASKED_TO_CANCEL,
     ById,
@@ -33,69 +29,12 @@ from tests.integration.facts.answering import (
     raw_refusals,
     refusal,
 )
-from tests.integration.facts.ground import Attempt, Ground, instant, seconds, until
+from tests.integration.facts.ground import Ground, instant, seconds
 
 pytestmark = pytest.mark.server
 
 Status = ActivityExecutionStatus
 State = PendingActivityState
-
-
-@dataclass(frozen=True)
-class Alone:
-    """A standalone activity that waits."""
-
-    handle: ActivityHandle[Any]
-    attempt: Attempt
-    attempts: asyncio.Queue[Attempt]
-
-    @property
-    def address(self) -> dict[str, Any]:
-        """What names it in raw requests."""
-        client = self.attempt.client
-        run_id = self.attempt.info.activity_run_id
-        return {"namespace": client.namespace, "activity_id": self.handle.id, "run_id": run_id}
-
-    async def next(self) -> Attempt:
-        """Return the next attempt, once it runs."""
-        async with asyncio.timeout(15):
-            return await self.attempts.get()
-
-    async def describe(self) -> DescribeActivityExecutionResponse:
-        """Return all that the server says about it."""
-        return await self.attempt.client.workflow_service.describe_activity_execution(
-            DescribeActivityExecutionRequest(
-                include_outcome=True, include_last_failure=True, **self.address
-            )
-        )
-
-    async def until_over(self) -> DescribeActivityExecutionResponse:
-        """Return what the server says once it has ended."""
-        return await until(
-            self.describe,
-            lambda seen: seen.info.status != Status.ACTIVITY_EXECUTION_STATUS_RUNNING,
-        )
-
-    @property
-    def gone(self) -> Refusal:
-        """How the server refuses what it does not know, or no longer."""
-        return Refusal(RPCStatusCode.NOT_FOUND, f"activity not found for ID: {self.handle.id}")
-
-
-async def ask(ground: Ground, *, back_off: float = 60, **options: Any) -> Alone:
-    """Start a standalone activity; return it once it waits."""
-    attempts = options.pop("maximum_attempts", 0)
-    options.setdefault("start_to_close_timeout", seconds(60))
-    handle: ActivityHandle[Any] = await ground.client.start_activity(
-        "ask",
-        id=options.pop("id", f"test-{uuid4()}"),
-        task_queue=ground.task_queue,
-        retry_policy=RetryPolicy(initial_interval=seconds(back_off), maximum_attempts=attempts),
-        **options,
-    )
-    queue = ground.attempts[handle.id]
-    async with asyncio.timeout(15):
-        return Alone(handle, await queue.get(), queue)
 
 
 async def test_a_standalone_activity_has_no_workflow_and_a_run_of_its_own(ground: Ground) -> None:
