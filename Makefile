@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test coverage check lint docs bench client clean requirements build up shell
+.PHONY: help setup demo test coverage check lint docs bench chaos client clean requirements build up shell
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 
 demo: setup ## run everything here, one round trip, and stop it again
 	@$(BIN)/ringback demo
+
+chaos: setup ## kill and freeze real programs, then compare the ledger with every history; options in ARGS="--seed 7"
+	@$(BIN)/python -m chaos $(ARGS)
 
 client: setup ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -a complete"
 	@$(BIN)/ringback client $(ARGS)
