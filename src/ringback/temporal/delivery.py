@@ -50,7 +50,7 @@ async def encode(converter: DataConverter, callback: Callback, outcome: Outcome)
     Raises:
         EncodingError: The user's converter or codec failed.
     """
-    encoded = await caught(_encode(contextual(converter, callback), outcome))
+    encoded = await caught(_encode(contextual(converter, callback), callback, outcome))
     if isinstance(encoded, Exception):
         # What it says is not ours, and may tell what somebody answered.
         msg = f"the data converter failed to encode the answer: {type(encoded).__name__}"
@@ -58,7 +58,7 @@ async def encode(converter: DataConverter, callback: Callback, outcome: Outcome)
     return encoded
 
 
-async def _encode(converter: DataConverter, outcome: Outcome) -> Encoded:
+async def _encode(converter: DataConverter, callback: Callback, outcome: Outcome) -> Encoded:
     match outcome:
         case Completed(result):
             return Result(await to_payloads(converter, result))
