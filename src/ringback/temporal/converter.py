@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +19,12 @@ _JSON: Final = b"json/plain"
 _PATH: Final = re.compile(r"(\w+\.)*\w+:(\w+\.)*\w+")
 
 
+@cache
 def load_data_converter(path: str | None) -> DataConverter | None:
     """Return the data converter that `path` names, as `<module>:<attribute>`; `None` for none.
 
-    The module may also stand in the current folder, as for a server that is given `app:app`.
+    The module may also stand in the current folder, as for a server that is given `app:app`. What
+    makes one is called once.
 
     Raises:
         ConfigurationError: There is none, or it cannot carry JSON; the message says what to do.
@@ -46,7 +49,7 @@ def choose_converter(path: str | None, given: DataConverter | None) -> DataConve
     loaded = load_data_converter(path)
     if loaded is None:
         return given
-    if given not in {DataConverter.default, loaded}:
+    if given is not DataConverter.default and given != loaded:
         msg = f"{SETTING} names another data converter than the client was given; give it only once"
         raise ConfigurationError(msg)
     return loaded

@@ -1,12 +1,15 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from sys import modules, path
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, PayloadCodec
 
 from ringback.domain.errors import ConfigurationError
-from ringback.temporal.converter import load_data_converter
+from ringback.temporal.converter import choose_converter, load_data_converter
 
 CONVERTERS = """
 from temporalio.converter import CompositePayloadConverter, BinaryNullPayloadConverter
@@ -20,7 +23,7 @@ class WithoutJson(CompositePayloadConverter):
         super().__init__(BinaryNullPayloadConverter())
 
 def made():
-    return House.converter
+    return DataConverter()
 
 def made_from(key):
     return House.converter
@@ -39,6 +42,7 @@ def in_a_folder_with_converters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "house_broken.py").write_text("def (")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(path))
+    load_data_converter.cache_clear()
     yield
     modules.pop("house_converters", None)
 
@@ -60,7 +64,13 @@ def test_a_module_in_the_current_folder_is_found() -> None:
 
 
 def test_a_function_is_asked_for_it() -> None:
-    assert load_data_converter("house_converters:made") is modules["house_converters"].made()
+    assert isinstance(load_data_converter("house_converters:made"), DataConverter)
+
+
+def test_a_function_is_asked_once() -> None:
+    first, again = (load_data_converter("house_converters:made") for _ in range(2))
+
+    assert first is again
 
 
 def test_what_is_installed_goes_before_a_file_here(tmp_path: Path) -> None:
@@ -91,3 +101,42 @@ def test_what_is_wrong_is_told_by_the_name_of_the_setting(wrong: str, says: str)
         load_data_converter(wrong)
 
     assert says in str(told.value)
+
+
+SETTING = "temporalio.contrib.pydantic:pydantic_data_converter"
+
+
+@pytest.mark.parametrize(
+    ("setting", "given", "chosen"),
+    [
+        (None, None, DataConverter.default),
+        (None, pydantic_data_converter, pydantic_data_converter),
+        (SETTING, None, pydantic_data_converter),
+        (SETTING, DataConverter.default, pydantic_data_converter),
+        (SETTING, pydantic_data_converter, pydantic_data_converter),
+    ],
+)
+def test_the_setting_and_what_the_client_was_given_are_one(
+    setting: str | None, given: DataConverter | None, chosen: DataConverter
+) -> None:
+    assert choose_converter(setting, given) is chosen
+
+
+def test_two_that_differ_are_refused() -> None:
+    unhashable = DataConverter(payload_codec=UnhashableCodec())
+
+    with pytest.raises(ConfigurationError, match="give it only once"):
+        choose_converter(SETTING, unhashable)
+
+
+@dataclass
+class UnhashableCodec(PayloadCodec):
+    """A codec that is compared by value."""
+
+    key: str = "secret"
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)

@@ -1,0 +1,211 @@
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.namespace.v1 import NamespaceInfo
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeNamespaceResponse
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from ringback.core.verdict import identity_of
+from ringback.domain.errors import AnswerTooLargeError
+from ringback.domain.ids import OutcomeId
+from ringback.temporal.delivery import Cancellation, Result
+from ringback.temporal.limits import (
+    DEFAULT_BLOB_LIMIT,
+    RETRYABLE_FAILURE_LIMIT,
+    Limits,
+    check_size,
+)
+from tests.loops import idle
+
+
+@dataclass
+class Namespaces:
+    """A server that tells its limit, or is away; it stands for the client and for its service."""
+
+    limit: int = 1000
+    error: Exception | None = None
+    asked: list[str] = field(default_factory=list)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
+
+    @property
+    def workflow_service(self) -> "Namespaces":
+        return self
+
+    async def describe_namespace(
+        self,
+        request: DescribeNamespaceRequest,
+        *,
+        timeout: timedelta,  # noqa: ARG002, ASYNC109 - the SDK's signature
+    ) -> DescribeNamespaceResponse:
+        self.asked.append(request.namespace)
+        await self.may_answer.wait()
+        if self.error is not None:
+            raise self.error
+        limits = NamespaceInfo.Limits(blob_size_limit_error=self.limit)
+        return DescribeNamespaceResponse(namespace_info=NamespaceInfo(limits=limits))
+
+    def limits(self) -> Limits:
+        return Limits(cast("Client", self), monotonic=lambda: self.now)
+
+
+def payloads(size: int) -> Payloads:
+    """Return payloads of exactly that size on the wire."""
+    made = Payloads(payloads=[Payload(data=bytes(size))])
+    made.payloads[0].data = bytes(size - (made.ByteSize() - size))
+    assert made.ByteSize() == size
+    return made
+
+
+def failure(size: int, *, non_retryable: bool = False, source: str = "") -> Failure:
+    """Return a failure of exactly that size on the wire."""
+    info = ApplicationFailureInfo(non_retryable=non_retryable)
+    made = Failure(message="m" * size, source=source, application_failure_info=info)
+    made.message = "m" * (size - (made.ByteSize() - size))
+    assert made.ByteSize() == size
+    return made
+
+
+SOURCE = identity_of(OutcomeId("oc_" + "a" * 26))
+SIGNATURE = Failure(source=SOURCE).ByteSize()
+
+
+@pytest.mark.parametrize("wrap", [Result, Cancellation, lambda payloads: payloads])
+def test_payloads_may_be_as_large_as_the_limit(wrap: type[Result]) -> None:
+    check_size(wrap(payloads(1000)), 1000)
+
+    with pytest.raises(AnswerTooLargeError, match="1001 bytes as it goes to Temporal") as told:
+        check_size(wrap(payloads(1001)), 1000)
+    assert told.value.limit == 1000
+    assert "answer with where it is" in str(told.value)
+
+
+@pytest.mark.parametrize("nothing", [Result(None), Cancellation(None)])
+def test_nothing_is_never_too_large(nothing: Result | Cancellation) -> None:
+    check_size(nothing, 0)
+
+
+def test_a_failure_to_retry_may_be_as_large_as_temporal_keeps_it_with_its_signature() -> None:
+    largest = RETRYABLE_FAILURE_LIMIT - SIGNATURE
+    check_size(failure(largest), DEFAULT_BLOB_LIMIT)
+    check_size(failure(RETRYABLE_FAILURE_LIMIT, source=SOURCE), DEFAULT_BLOB_LIMIT)
+
+    with pytest.raises(AnswerTooLargeError, match="non_retryable") as told:
+        check_size(failure(largest + 1), DEFAULT_BLOB_LIMIT)
+    assert told.value.limit == RETRYABLE_FAILURE_LIMIT
+
+
+def test_a_final_failure_may_be_as_large_as_a_result() -> None:
+    largest = 10_000 - SIGNATURE
+    check_size(failure(largest, non_retryable=True), 10_000)
+
+    with pytest.raises(AnswerTooLargeError) as told:
+        check_size(failure(largest + 1, non_retryable=True), 10_000)
+    assert told.value.limit == 10_000
+
+
+def test_no_failure_may_be_larger_than_the_namespace_allows() -> None:
+    with pytest.raises(AnswerTooLargeError) as told:
+        check_size(failure(2000), 1000)
+    assert told.value.limit == 1000
+
+
+async def test_the_limit_is_the_namespace_s_own() -> None:
+    server = Namespaces(limit=1000)
+
+    with pytest.raises(AnswerTooLargeError):
+        await server.limits().check("orders", Result(payloads(1001)))
+
+    assert server.asked == ["orders"]
+
+
+async def test_a_namespace_is_asked_once_in_a_while() -> None:
+    server = Namespaces()
+    limits = server.limits()
+
+    first = [await limits.blob_limit(name) for name in ("one", "one", "other")]
+    server.limit, server.now = 2000, 299.0
+    cached = await limits.blob_limit("one")
+    server.now = 301.0
+    fresh = await limits.blob_limit("one")
+
+    assert first == [1000, 1000, 1000]
+    assert (cached, fresh) == (1000, 2000)
+    assert server.asked == ["one", "other", "one"]
+
+
+async def test_a_server_that_says_nothing_has_the_default() -> None:
+    assert await Namespaces(limit=0).limits().blob_limit("default") == DEFAULT_BLOB_LIMIT
+
+
+AWAY = [
+    RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b""),
+    RuntimeError("Failed client connect"),
+    TimeoutError(),
+]
+
+
+@pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
+async def test_while_temporal_is_away_the_default_holds_and_it_is_asked_again_soon(
+    error: Exception,
+) -> None:
+    server = Namespaces(error=error)
+    limits = server.limits()
+
+    away = [await limits.blob_limit("default") for _ in range(3)]
+    server.error, server.now = None, 6.0
+    back = await limits.blob_limit("default")
+
+    assert away == [DEFAULT_BLOB_LIMIT] * 3
+    assert back == 1000
+    assert len(server.asked) == 2
+
+
+async def test_while_temporal_is_away_what_was_known_holds() -> None:
+    server = Namespaces(limit=1000)
+    limits = server.limits()
+    await limits.blob_limit("default")
+
+    server.error, server.now = AWAY[0], 1000.0
+
+    assert await limits.blob_limit("default") == 1000
+
+
+async def test_only_one_asks_and_the_others_go_on_with_what_was_known() -> None:
+    server = Namespaces(limit=1000)
+    limits = server.limits()
+    await limits.blob_limit("default")
+    server.limit, server.now = 2000, 1000.0
+    server.may_answer.clear()
+
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(limits.blob_limit("default"))
+        await idle()
+        meanwhile = await limits.blob_limit("default")
+        server.may_answer.set()
+
+    assert (meanwhile, asking.result()) == (1000, 2000)
+    assert len(server.asked) == 2
+
+
+async def test_of_many_that_know_nothing_yet_one_asks() -> None:
+    server = Namespaces(limit=1000)
+    limits = server.limits()
+    server.may_answer.clear()
+
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(limits.blob_limit("default")) for _ in range(5)]
+        await idle()
+        server.may_answer.set()
+
+    assert [one.result() for one in waiting] == [1000] * 5
+    assert server.asked == ["default"]

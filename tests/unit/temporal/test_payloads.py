@@ -1,0 +1,122 @@
+from datetime import timedelta
+
+import pytest
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import (
+    ActivitySerializationContext,
+    DataConverter,
+    SerializationContext,
+    WithSerializationContext,
+)
+from temporalio.exceptions import ApplicationError
+
+from ringback.domain.callback import Callback
+from ringback.domain.outcome import Failed
+from ringback.temporal.payloads import contextual, to_failure, to_payloads
+from ringback.testing import ManualClock, MemoryStore
+from tests.codecs import ZipCodec, hidden
+from tests.factories import activity_ref, wish
+
+
+class Listening(ZipCodec, WithSerializationContext):
+    """A codec that keeps what it is told of its context."""
+
+    def __init__(self) -> None:
+        self.told: list[SerializationContext] = []
+
+    def with_context(self, context: SerializationContext) -> "Listening":
+        self.told.append(context)
+        return self
+
+
+async def waiting(workflow_id: str = "order-7") -> Callback:
+    ref = activity_ref(workflow_id=workflow_id, activity_id="1")
+    (opened,) = await MemoryStore(ManualClock()).open([wish(ref=ref)])
+    return opened
+
+
+def details_of(failure: Failure) -> list[bytes]:
+    return [one.data for one in failure.application_failure_info.details.payloads]
+
+
+async def test_a_codec_is_told_what_the_activity_s_worker_tells_it() -> None:
+    codec = Listening()
+
+    contextual(DataConverter(payload_codec=codec), await waiting())
+
+    assert codec.told == [
+        ActivitySerializationContext(
+            namespace="default",
+            activity_id="1",
+            activity_type="charge",
+            activity_task_queue="orders",
+            workflow_id="order-7",
+            workflow_type="Order",
+            is_local=False,
+        )
+    ]
+
+
+async def test_a_codec_s_key_may_depend_on_the_workflow() -> None:
+    ours, theirs = [contextual(hidden, await waiting(name)) for name in ("ours", "theirs")]
+
+    encoded = await to_payloads(ours, b'"secret"')
+
+    assert encoded is not None
+    assert b"secret" not in encoded.SerializeToString()
+    assert await ours.decode_wrapper(encoded) == ["secret"]
+    assert encoded != await to_payloads(theirs, b'"secret"')
+
+
+async def test_a_result_goes_on_as_it_came() -> None:
+    encoded = await to_payloads(DataConverter.default, b'{"b": 1.10, "a": 1e400}')
+
+    assert isinstance(encoded, Payloads)
+    (payload,) = encoded.payloads
+    assert payload.data == b'{"b": 1.10, "a": 1e400}'
+    assert payload.metadata["encoding"] == b"json/plain"
+
+
+async def test_nothing_is_no_payload() -> None:
+    assert await to_payloads(DataConverter.default, None) is None
+
+
+async def test_details_go_on_as_they_came() -> None:
+    failed = Failed("no", details=b'[1.10, 1e400, {"b": 1,  "a": 2.0}, "\\u00e4", []]')
+
+    failure = await to_failure(DataConverter.default, failed)
+
+    assert details_of(failure) == [b"1.10", b"1e400", b'{"b": 1,  "a": 2.0}', b'"\\u00e4"', b"[]"]
+
+
+async def test_a_failure_says_what_it_said() -> None:
+    failed = Failed(
+        "declined", type="Declined", non_retryable=True, next_retry_delay=timedelta(minutes=5)
+    )
+
+    failure = await to_failure(DataConverter.default, failed)
+
+    info = failure.application_failure_info
+    assert (failure.message, info.type, info.non_retryable) == ("declined", "Declined", True)
+    assert info.next_retry_delay.ToTimedelta() == timedelta(minutes=5)
+    assert (failure.stack_trace, failure.HasField("cause")) == ("", False)
+
+
+@pytest.mark.parametrize(("delay", "is_told"), [(None, False), (timedelta(0), True)])
+async def test_a_delay_of_nothing_is_a_delay(delay: timedelta | None, is_told: bool) -> None:  # noqa: FBT001 - a parameter
+    failure = await to_failure(DataConverter.default, Failed("no", next_retry_delay=delay))
+
+    assert failure.application_failure_info.HasField("next_retry_delay") is is_told
+
+
+async def test_a_failure_is_hidden_down_to_its_message() -> None:
+    converter = contextual(hidden, await waiting())
+
+    failure = await to_failure(converter, Failed("a secret", details=b'["another secret", 1.10]'))
+
+    assert b"secret" not in failure.SerializeToString()
+    told = await converter.decode_failure(failure)
+    assert isinstance(told, ApplicationError)
+    assert told.message == "a secret"
+    assert told.details == ("another secret", 1.1)
