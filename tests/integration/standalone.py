@@ -1,0 +1,135 @@
+"""A worker whose standalone activity waits, and the edge that looks at it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.client import ActivityHandle, Client
+from temporalio.common import RetryPolicy
+from temporalio.worker import Worker
+
+from ringback.core.verdict import identity_of, judge
+from ringback.domain.callback import Accepted, ActivityRef, Callback, State
+from ringback.domain.ids import OutcomeId
+from ringback.domain.outcome import Outcome
+from ringback.ports.activities import Ended, Whereabouts
+from ringback.temporal.activities import TemporalActivities
+from ringback.testing import ManualClock, MemoryStore
+from ringback.worker.runtime import to_ref
+from tests import factories
+
+OUTCOME_ID = OutcomeId("oc_1")
+OURS = identity_of(OUTCOME_ID)
+
+
+@dataclass
+class Attempt:
+    """An attempt that waits; it ends as it is told once it was let go."""
+
+    info: activity.Info
+    callback: Callback
+    end: asyncio.Future[Any]
+
+
+@dataclass
+class Ground:
+    """The server, a worker on it, and the edge that is looked at."""
+
+    client: Client
+    activities: TemporalActivities
+    task_queue: str
+    attempts: asyncio.Queue[Attempt]
+
+    async def ask(self, *, back_off: float = 60, **options: Any) -> "Question":
+        """Start an activity; return it once it waits."""
+        options.setdefault("start_to_close_timeout", timedelta(seconds=60))
+        handle: ActivityHandle[Any] = await self.client.start_activity(
+            "ask",
+            id=options.pop("id", f"test-{uuid4()}"),
+            task_queue=self.task_queue,
+            retry_policy=RetryPolicy(
+                initial_interval=timedelta(seconds=back_off),
+                maximum_attempts=options.pop("attempts", 0),
+            ),
+            **options,
+        )
+        return Question(self, handle, await self.next())
+
+    async def next(self) -> Attempt:
+        """Return the next attempt, once it waits."""
+        async with asyncio.timeout(15):
+            return await self.attempts.get()
+
+
+@dataclass
+class Question:
+    """A standalone activity that waits, and its first attempt."""
+
+    ground: Ground
+    handle: ActivityHandle[Any]
+    first: Attempt
+
+    @property
+    def ref(self) -> ActivityRef:
+        """The activity."""
+        return self.first.callback.ref
+
+    async def answer(
+        self, outcome: Outcome, *, by: str = OURS, attempt: Attempt | None = None
+    ) -> None:
+        """Deliver an outcome to an attempt, as if its reply were lost."""
+        callback = (attempt or self.first).callback
+        await self.ground.activities.deliver_to_attempt(callback, outcome, identity=by)
+
+    async def found(self) -> Whereabouts:
+        """Return what the edge finds."""
+        return await self.ground.activities.locate(self.ref)
+
+    async def until_ended(self) -> Ended:
+        """Return how it ended, once it has."""
+        async with asyncio.timeout(15):
+            while True:
+                found = await self.found()
+                if isinstance(found, Ended):
+                    return found
+
+    async def verdict(self, outcome: Outcome) -> State | None:
+        """Return what is judged of an outcome that was tried on the first attempt before."""
+        tried = Accepted(
+            OUTCOME_ID,
+            outcome,
+            factories.NOW,
+            tries=2,
+            unproven_attempt=1,
+            unproven_started_at=self.first.info.started_time,
+        )
+        settlement = judge(self.first.callback, tried, await self.found())
+        return None if settlement is None else settlement.verdict
+
+
+@asynccontextmanager
+async def opened(client: Client, unique: str) -> AsyncIterator[Ground]:
+    """Run a worker whose activity waits, for the block."""
+    ground = Ground(client, TemporalActivities(client), unique, asyncio.Queue())
+
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        info = activity.info()
+        wish = factories.wish(
+            ref=to_ref(info),
+            attempt=info.attempt,
+            attempt_started_at=info.started_time,
+            task_token=info.task_token,
+        )
+        (callback,) = await MemoryStore(ManualClock()).open([wish])
+        attempt = Attempt(info, callback, asyncio.get_running_loop().create_future())
+        ground.attempts.put_nowait(attempt)
+        return await attempt.end
+
+    async with Worker(client, task_queue=unique, activities=[ask]):
+        yield ground

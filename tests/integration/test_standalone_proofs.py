@@ -1,0 +1,354 @@
+"""What proves how a standalone activity ended, on the real server: it has no history."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.api.workflowservice.v1 import ResetActivityExecutionRequest
+from temporalio.client import Client
+from temporalio.converter import (
+    ActivitySerializationContext,
+    DataConverter,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+)
+from temporalio.exceptions import CancelledError
+
+from ringback.domain.callback import State
+from ringback.domain.errors import ActivityGoneError, AnswerTooLargeError, RefusedByTemporalError
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.activities import Ended, Pending, Unknown
+from ringback.temporal.limits import DEFAULT_BLOB_LIMIT
+from tests.integration.standalone import OURS, Ground, Question, opened
+
+pytestmark = pytest.mark.server
+
+DONE = Completed(b'"ours"')
+BUSY = Failed("busy", "Busy")
+FINAL = Failed("no", non_retryable=True)
+CANCELED = Canceled(b'"why"')
+CANCELED_BARE = Canceled(None)
+
+
+@pytest.fixture
+async def ground(client: Client, unique: str) -> AsyncIterator[Ground]:
+    async with opened(client, unique) as ground:
+        yield ground
+
+
+@pytest.mark.parametrize("outcome", [DONE, BUSY, FINAL, CANCELED, CANCELED_BARE], ids=repr)
+@pytest.mark.parametrize("attempts", [1, 0], ids=["last attempt", "more attempts"])
+async def test_whatever_was_taken_is_proven_though_the_reply_was_lost(
+    ground: Ground, outcome: Outcome, attempts: int
+) -> None:
+    question = await ground.ask(attempts=attempts)
+    if isinstance(outcome, Canceled):
+        await question.handle.cancel()
+
+    await question.answer(outcome)
+
+    assert await question.verdict(outcome) is State.APPLIED
+
+
+@pytest.mark.parametrize("outcome", [DONE, BUSY, FINAL, CANCELED, CANCELED_BARE], ids=repr)
+async def test_what_goes_by_ids_is_proven_too(ground: Ground, outcome: Outcome) -> None:
+    question = await ground.ask(attempts=1)
+    if isinstance(outcome, Canceled):
+        await question.handle.cancel()
+
+    await ground.activities.deliver(question.first.callback, outcome, identity=OURS)
+
+    assert await question.verdict(outcome) is State.APPLIED
+
+
+@pytest.mark.parametrize("outcome", [DONE, FINAL, CANCELED, CANCELED_BARE], ids=repr)
+async def test_the_same_from_somebody_else_is_not_taken_for_ours(
+    ground: Ground, outcome: Outcome
+) -> None:
+    question = await ground.ask()
+    if isinstance(outcome, Canceled):
+        await question.handle.cancel()
+
+    await question.answer(outcome, by="ringback/oc_2")
+
+    assert await question.verdict(outcome) is State.SUPERSEDED
+
+
+@pytest.mark.parametrize("outcome", [CANCELED, CANCELED_BARE], ids=repr)
+async def test_a_cancellation_of_the_server_s_or_of_a_worker_s_is_not_taken_for_ours(
+    ground: Ground, outcome: Outcome
+) -> None:
+    by_server, by_worker = await ground.ask(), await ground.ask()
+    await by_server.answer(BUSY, by="somebody")
+    await by_server.handle.cancel(reason="why")
+    await by_worker.handle.cancel()
+    token = by_worker.first.info.task_token
+    await ground.client.get_async_activity_handle(task_token=token).report_cancellation()
+
+    ends = [await by_server.until_ended(), await by_worker.until_ended()]
+
+    assert {(end.how, end.identity) for end in ends} == {("canceled", "")}
+    assert await by_server.verdict(outcome) is State.SUPERSEDED
+    assert await by_worker.verdict(outcome) is State.SUPERSEDED
+
+
+async def test_a_result_that_the_attempt_was_given_is_proven_by_its_worker(ground: Ground) -> None:
+    question = await ground.ask()
+    question.first.end.set_result("ours")
+
+    ended = await question.until_ended()
+
+    assert (ended.how, ended.identity, ended.attempt) == ("completed", ground.client.identity, 1)
+
+
+Deed = Callable[[Question], Awaitable[None]]
+
+
+async def _terminate(question: Question) -> None:
+    await question.handle.terminate(reason="enough")
+
+
+async def _cancel(question: Question) -> None:
+    await question.handle.cancel(reason="enough")
+
+
+@pytest.mark.parametrize(
+    ("deed", "how"),
+    [(_terminate, "terminated"), (_cancel, "canceled")],
+    ids=["terminate", "cancel"],
+)
+async def test_between_two_attempts_the_failure_of_the_one_before_is_still_proven(
+    ground: Ground, deed: Deed, how: str
+) -> None:
+    question = await ground.ask()
+    await question.answer(BUSY)
+
+    await deed(question)
+
+    found = await question.found()
+    assert isinstance(found, Ended)
+    assert (found.how, found.identity, found.attempt) == (how, "", 2)
+    assert await question.verdict(BUSY) is State.APPLIED
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start_to_close_timeout": timedelta(seconds=1), "attempts": 2},
+        {"schedule_to_close_timeout": timedelta(seconds=3)},
+    ],
+    ids=["of the last attempt", "of the whole"],
+)
+async def test_a_time_out_shows_how_the_attempt_before_ended(
+    ground: Ground, options: dict[str, Any]
+) -> None:
+    ours = await ground.ask(back_off=0.01, **options)
+    await ours.answer(BUSY)
+    await ground.next()
+    theirs = await ground.ask(back_off=0.01, **options)
+    await theirs.answer(BUSY, by="ringback/oc_2")
+    await ground.next()
+
+    ends = await asyncio.gather(ours.until_ended(), theirs.until_ended())
+
+    assert {(end.how, end.identity, end.attempt) for end in ends} == {("timed out", "", 2)}
+    assert await ours.verdict(BUSY) is State.APPLIED
+    assert await theirs.verdict(BUSY) is State.SUPERSEDED
+
+
+async def test_a_completion_shows_how_the_attempt_before_ended(ground: Ground) -> None:
+    question = await ground.ask(back_off=0.01)
+    await question.answer(BUSY)
+    await question.answer(DONE, by="somebody", attempt=await ground.next())
+
+    assert await question.verdict(BUSY) is State.APPLIED
+
+
+async def test_where_a_later_failure_hides_the_one_before_nothing_is_guessed(
+    ground: Ground,
+) -> None:
+    question = await ground.ask(back_off=0.01)
+    await question.answer(BUSY)
+    await question.answer(FINAL, by="somebody", attempt=await ground.next())
+
+    assert await question.verdict(BUSY) is State.PARKED
+
+
+async def test_an_attempt_that_timed_out_before_ours_arrived_proves_that_it_was_not_taken(
+    ground: Ground,
+) -> None:
+    timeout = timedelta(seconds=1)
+    question = await ground.ask(attempts=1, start_to_close_timeout=timeout)
+    await question.until_ended()
+
+    with pytest.raises(ActivityGoneError):
+        await question.answer(BUSY)
+
+    assert await question.verdict(BUSY) is State.SUPERSEDED
+
+
+async def test_a_failure_is_proven_after_an_operator_s_reset_too(ground: Ground) -> None:
+    question = await ground.ask()
+    await question.answer(BUSY)
+    await ground.client.workflow_service.reset_activity_execution(
+        ResetActivityExecutionRequest(
+            namespace=question.ref.namespace,
+            activity_id=question.ref.activity_id,
+            run_id=question.ref.run_id,
+        )
+    )
+    again = await ground.next()
+
+    waiting = await question.verdict(BUSY)
+    await question.answer(DONE, by="somebody", attempt=again)
+
+    assert again.info.attempt == 1
+    assert [waiting, await question.verdict(BUSY)] == [State.APPLIED, State.APPLIED]
+
+
+async def test_once_it_has_ended_it_is_gone_for_every_answer(ground: Ground) -> None:
+    question = await ground.ask()
+    await question.answer(DONE, by="the first")
+
+    for outcome in (DONE, BUSY, FINAL, CANCELED):
+        with pytest.raises(ActivityGoneError):
+            await question.answer(outcome, by="the second")
+        with pytest.raises(ActivityGoneError):
+            await ground.activities.deliver(question.first.callback, outcome, identity="the second")
+    with pytest.raises(ActivityGoneError):
+        await ground.activities.heartbeat(question.first.callback, None)
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_refused_and_changes_nothing(
+    ground: Ground,
+) -> None:
+    question = await ground.ask()
+
+    with pytest.raises(RefusedByTemporalError, match="request canceled first"):
+        await question.answer(CANCELED)
+
+    assert isinstance(await question.found(), Pending)
+
+
+async def test_how_it_waits_is_told_while_it_runs_and_between_two_attempts(
+    ground: Ground,
+) -> None:
+    question = await ground.ask(back_off=30, schedule_to_close_timeout=timedelta(seconds=50))
+    running = await question.found()
+    await question.answer(BUSY)
+    between = await question.found()
+    await question.handle.pause()
+    paused = await question.found()
+
+    timeout_at = question.ref.scheduled_at + timedelta(seconds=50)
+    assert isinstance(running, Pending)
+    assert (running.attempt, running.is_started) == (1, True)
+    assert running.started_at == question.first.info.started_time
+    assert isinstance(between, Pending)
+    assert (between.attempt, between.is_started, between.started_at) == (2, False, None)
+    assert between.last_failure is not None
+    assert between.last_failure.source == OURS
+    assert paused == replace(between, paused=True)
+    assert {running.timeout_at, between.timeout_at} == {timeout_at}
+    assert await ground.activities.look([question.ref]) == [paused]
+    await question.handle.terminate()
+
+
+async def test_a_later_run_with_the_same_id_is_not_taken_for_it(ground: Ground) -> None:
+    earlier = await ground.ask()
+    await _terminate(earlier)
+    later = await ground.ask(id=earlier.handle.id)
+
+    looks = await ground.activities.look([earlier.ref, later.ref])
+
+    assert [look is not None for look in looks] == [False, True]
+    assert await ground.activities.find_after_reset(earlier.ref) is None
+    await _terminate(later)
+
+
+async def test_one_that_never_was_is_unknown(ground: Ground) -> None:
+    question = await ground.ask()
+    strange = [
+        replace(question.ref, activity_id="nobody"),
+        replace(question.ref, run_id=str(uuid4())),
+    ]
+
+    found = [await ground.activities.locate(one) for one in strange]
+
+    assert {type(one) for one in found} == {Unknown}
+    assert await ground.activities.look(strange) == [None, None]
+    await _terminate(question)
+
+
+async def test_details_that_fit_only_unsigned_are_refused(ground: Ground) -> None:
+    question = await ground.ask()
+    details = b'"' + b"x" * (DEFAULT_BLOB_LIMIT - 50) + b'"'
+
+    with pytest.raises(AnswerTooLargeError):
+        await ground.activities.check(question.first.callback, Canceled(details))
+
+    await _terminate(question)
+
+
+class Recording(PayloadCodec, WithSerializationContext):
+    """A codec that changes nothing, and keeps in which context it encoded."""
+
+    def __init__(self, seen: list[SerializationContext | None]) -> None:
+        self._seen = seen
+        self._context: SerializationContext | None = None
+
+    def with_context(self, context: SerializationContext) -> "Recording":
+        bound = Recording(self._seen)
+        bound._context = context
+        return bound
+
+    async def encode(self, payloads: Any) -> list[Payload]:
+        self._seen.append(self._context)
+        return list(payloads)
+
+    async def decode(self, payloads: Any) -> list[Payload]:
+        return list(payloads)
+
+
+async def test_an_answer_is_encoded_in_the_context_in_which_the_worker_encodes(
+    temporal_address: str, unique: str
+) -> None:
+    seen: list[SerializationContext | None] = []
+    converter = DataConverter(payload_codec=Recording(seen))
+    client = await Client.connect(temporal_address, data_converter=converter)
+    async with opened(client, unique) as ground:
+        by_worker = await ground.ask()
+        by_worker.first.end.set_result("x")
+        await by_worker.handle.result()
+        by_us = await ground.ask(id=by_worker.handle.id)
+        # What the runtime asks the store for; the factory knows nothing of this activity.
+        callback = replace(
+            by_us.first.callback,
+            workflow_type=by_us.first.info.workflow_type or "",
+            activity_type=by_us.first.info.activity_type,
+            task_queue=by_us.first.info.task_queue,
+        )
+        await ground.activities.deliver(callback, DONE, identity="us")
+
+        first, second = (one for one in seen if one is not None)
+
+        assert isinstance(first, ActivitySerializationContext)
+        assert first == second
+
+
+async def test_a_signature_does_not_show_in_the_details(ground: Ground) -> None:
+    question = await ground.ask()
+    await question.handle.cancel()
+    await question.answer(CANCELED)
+
+    with pytest.raises(Exception, match="Activity execution failed") as caught:
+        await question.handle.result()
+
+    assert isinstance(caught.value.__cause__, CancelledError)
+    assert caught.value.__cause__.details == ("why",)
