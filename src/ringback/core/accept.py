@@ -78,6 +78,7 @@ class Accepting:
             MalformedAnswerError: It is too large, or no result of this activity.
             NoCancelRequestedError: `outcome` reports a cancellation that nobody asked for.
             RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
+            TemporalUnreachableError: The same, for now; send the report again.
             StoreUnavailableError: It could not be kept; try again.
         """
         callback = await self._finds.submit(callback_id)

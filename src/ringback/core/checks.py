@@ -5,11 +5,7 @@ leave a workflow that can never go on.
 """
 
 from ringback.domain.callback import Callback
-from ringback.domain.errors import (
-    NoCancelRequestedError,
-    TemporalUnreachableError,
-    WrongResultError,
-)
+from ringback.domain.errors import NoCancelRequestedError, WrongResultError
 from ringback.domain.outcome import Canceled, Completed, Outcome
 from ringback.ports.activities import Activities
 from ringback.ports.results import ResultChecker
@@ -37,6 +33,7 @@ class Checks:
             AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
             NoCancelRequestedError: It reports a cancellation that nobody asked for.
             RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
+            TemporalUnreachableError: The same, for now; send the report again.
             StoreUnavailableError: The schema could not be read.
         """
         if isinstance(outcome, Completed):
@@ -59,11 +56,8 @@ class Checks:
         return self._schemas[schema_id]
 
     async def _check_cancel_requested(self, callback: Callback) -> None:
-        try:
-            (pending,) = await self._activities.look([callback.ref])
-        except TemporalUnreachableError:
-            # The report is kept; Temporal judges it when it is back.
-            return
+        # Kept unseen, a report that Temporal refuses would stand in the way of the real answer.
+        (pending,) = await self._activities.look([callback.ref])
         if pending is not None and not pending.cancel_requested:
             msg = "nobody asked this activity to cancel"
             raise NoCancelRequestedError(msg)

@@ -13,12 +13,16 @@ from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Failed
 from ringback.ports.activities import Activities, Pending, Unknown
-from ringback.ports.store import CallbackStore, DeliveryQueue
+from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 
 logger = logging.getLogger(__name__)
 
 HAND_OVER: Final = timedelta(seconds=30)
 """For how long an attempt that took an answer may need to return or raise it."""
+
+
+_NOW: Final = timedelta(0)
+_UNTAKEN: Final = "the attempt before ended otherwise"
 
 
 class Opening:
@@ -101,6 +105,11 @@ class Opening:
             msg = f"how the attempt before ended cannot be learnt: {found.why}"
             raise TemporalUnreachableError(msg)
         verdict = judge(callback, accepted, found)
-        if verdict is not None:
-            await self._queue.settle([verdict])
-        return verdict is not None and isinstance(found, Pending)
+        if verdict is None:
+            # It has ended none of them. Later that cannot be seen any more, and who began to
+            # deliver it may be dead: it is free for this attempt.
+            untaken = Postponement(callback.id, accepted.tries, _NOW, _UNTAKEN, is_untaken=True)
+            await self._queue.postpone([untaken])
+            return False
+        await self._queue.settle([verdict])
+        return isinstance(found, Pending)

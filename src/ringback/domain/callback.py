@@ -265,12 +265,22 @@ def asks_anew(callback: Callback, wish: Wish) -> bool:
 
     It does when the question is settled and yet Temporal runs the activity again: the answer was a
     failure that Temporal retried, or nobody waited for it. A result stays the result: an attempt
-    that failed after it was given it gets it again. Where each attempt asks for itself, a later
-    attempt always needs a new one.
+    that failed after it was given it gets it again. A failure to be retried that is parked holds
+    up no later attempt: that it asks anew is all that such a failure wants. Where each attempt asks
+    for itself, a later attempt always needs a new one.
     """
     if callback.attempts is Attempts.CURRENT and asks_again(callback, wish):
         return True
-    if callback.state in {State.OPEN, State.ACCEPTED, State.PARKED}:
-        return False
     accepted = callback.accepted
+    if callback.state is State.PARKED and accepted is not None:
+        return _is_retried_by(wish, accepted)
+    if callback.state in {State.OPEN, State.ACCEPTED}:
+        return False
     return accepted is None or not isinstance(accepted.outcome, Completed)
+
+
+def _is_retried_by(wish: Wish, accepted: Accepted) -> bool:
+    outcome, tried_at = accepted.outcome, accepted.unproven_started_at
+    if not isinstance(outcome, Failed) or outcome.non_retryable:
+        return False
+    return tried_at is None or wish.attempt_started_at > tried_at

@@ -14,6 +14,7 @@ from ringback.domain.errors import (
     ExpiredCallbackError,
     NoCancelRequestedError,
     StoreUnavailableError,
+    TemporalUnreachableError,
     UnknownCallbackError,
 )
 from ringback.domain.event import EventKind
@@ -140,12 +141,16 @@ async def test_a_cancellation_that_was_asked_for_is_kept(
     assert (await accepting.accept(callback.id, Canceled(None))).state is State.ACCEPTED
 
 
-async def test_a_cancellation_reported_while_temporal_is_away_is_kept(
-    accepting: Accepting, activities: FakeActivities, callback: Callback
+async def test_a_cancellation_reported_while_temporal_is_away_is_to_be_reported_again(
+    accepting: Accepting, store: MemoryStore, activities: FakeActivities, callback: Callback
 ) -> None:
+    """Nobody may have asked for it; then it must not stand in the way of the real answer."""
     activities.is_reachable = False
 
-    assert (await accepting.accept(callback.id, Canceled(None))).state is State.ACCEPTED
+    with pytest.raises(TemporalUnreachableError):
+        await accepting.accept(callback.id, Canceled(None))
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
 async def test_a_cancellation_reported_twice_is_a_duplicate(

@@ -178,6 +178,37 @@ async def test_a_failure_in_doubt_waits_until_temporal_tells(
         await opening.open(factories.wish(ref=ref, attempt=2))
 
 
+async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deliver_it_died(
+    opening: Opening, store: MemoryStore, activities: FakeActivities
+) -> None:
+    await answered(opening, store, Failed("no"))
+    await store.claim("a gateway that was killed", limit=1, lease=timedelta(seconds=15))
+    activities.back_off(REF, TIMED_OUT)
+    activities.start(REF)
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert await taken(opening, second) == Failed("no")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "asks_anew"),
+    [(Failed("no"), True), (Failed("no", non_retryable=True), False), (Completed(b"1"), False)],
+    ids=["retried", "final", "completed"],
+)
+async def test_only_a_failure_to_be_retried_that_is_parked_lets_a_later_attempt_ask_anew(
+    opening: Opening, store: MemoryStore, outcome: Outcome, *, asks_anew: bool
+) -> None:
+    first = await answered(opening, store, outcome)
+    await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+    await store.settle([Settlement(first.id, 1, State.PARKED, {"reason": "beyond proof"})])
+
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert (second.id != first.id) is asks_anew
+    assert (await store.find([first.id]))[first.id].state is State.PARKED
+
+
 async def test_where_only_the_current_attempt_counts_each_asks_anew(
     opening: Opening, store: MemoryStore
 ) -> None:
