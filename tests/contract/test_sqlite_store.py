@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,8 @@ from ringback.store.sqlite import SqliteDatabase
 from ringback.store.tables import metadata
 from ringback.testing import ManualClock
 from tests import factories
+from tests.contract.at_once import AtOnce
 from tests.contract.store_contract import StoreContract
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
@@ -42,6 +38,16 @@ def store(database: Database) -> SqlStore:
 
 class TestSqliteStore(StoreContract):
     pass
+
+
+class TestSqliteAtOnce(AtOnce):
+    @pytest.fixture
+    async def stores(self, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Sequence[SqlStore]]:
+        databases = [SqliteDatabase(tmp_path / "ringback.db", clock) for _ in range(4)]
+        await upgrade(databases[0])
+        yield [SqlStore(database) for database in databases]
+        for database in databases:
+            await database.close()
 
 
 async def test_what_is_accepted_is_there_for_the_next_process(

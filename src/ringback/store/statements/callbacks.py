@@ -76,7 +76,7 @@ UNANSWERED: Final = select(callbacks.c.id).where(
 
 EXPIRE: Final = (
     update(callbacks)
-    .where(callbacks.c.id == bindparam("callback_id"), callbacks.c.closed_at.is_(None))
+    .where(callbacks.c.id == bindparam("callback_id"), IS_OPEN)
     .values(closed_at=bindparam("now"), expired_because=bindparam("reason"), default_due_at=None)
 )
 

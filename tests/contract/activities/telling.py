@@ -1,0 +1,141 @@
+"""What can be learnt about an activity, and what is refused before it is sent."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ringback.domain.errors import AnswerTooLargeError
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.activities import Pending, Pulse, Unknown
+from tests.contract.activities.stage import (
+    OUTCOMES,
+    RESULT,
+    RETRIED,
+    Plan,
+    Stage,
+    Way,
+    assert_gone,
+    ended,
+    send,
+    waiting,
+)
+
+MINUTE = timedelta(minutes=1)
+LARGE = b'"' + b"x" * 2 * 1024 * 1024 + b'"'
+
+
+class Telling:
+    async def test_an_attempt_that_runs_tells_its_start_and_when_it_times_out(
+        self, stage: Stage
+    ) -> None:
+        scene = await stage.ask(Plan(start_to_close=MINUTE, schedule_to_close=2 * MINUTE))
+
+        started_at = scene.asked.attempt_started_at
+        assert await waiting(stage, scene) == Pending(
+            attempt=1,
+            is_started=True,
+            started_at=started_at,
+            cancel_requested=False,
+            paused=False,
+            timeout_at=started_at + MINUTE,
+            last_failure=None,
+        )
+
+    async def test_between_two_attempts_only_the_whole_activity_can_time_out(
+        self, stage: Stage
+    ) -> None:
+        plan = Plan(start_to_close=MINUTE, schedule_to_close=9 * MINUTE, back_off=MINUTE)
+        scene = await stage.ask(plan)
+        await send(stage, Way.BY_TOKEN, scene.asked, RETRIED)
+
+        found = await waiting(stage, scene)
+
+        assert found.timeout_at == scene.asked.ref.scheduled_at + 9 * MINUTE
+
+    async def test_a_request_to_cancel_shows(self, stage: Stage) -> None:
+        scene = await stage.ask(Plan())
+        before = await stage.activities.heartbeat(scene.asked, b"1")
+
+        await scene.request_cancel()
+
+        after = await stage.activities.heartbeat(scene.asked, None)
+        assert (await waiting(stage, scene)).cancel_requested
+        assert before == Pulse(cancel_requested=False, paused=False, reset=False)
+        assert after == Pulse(cancel_requested=True, paused=False, reset=False)
+
+    async def test_the_activities_of_a_run_are_looked_at_in_their_order(self, stage: Stage) -> None:
+        first, second, third = await stage.ask_many(Plan(activities=3))
+        never = replace(first, activity_id="99")
+        elsewhere = replace(first, workflow_id="nobody")
+
+        looks = await stage.activities.look([third, never, first, elsewhere, second])
+
+        assert [look is not None for look in looks] == [True, False, True, False, True]
+        located = [await stage.activities.locate(ref) for ref in (third, first, second)]
+        assert [looks[0], looks[2], looks[4]] == located
+
+    async def test_an_activity_that_never_was_is_unknown_and_takes_nothing(
+        self, stage: Stage
+    ) -> None:
+        scene = await stage.ask(Plan())
+        ref = scene.asked.ref
+        strange = [
+            replace(ref, workflow_id="nobody"),
+            replace(ref, run_id="00000000-0000-0000-0000-000000000000"),
+            replace(ref, activity_id="99"),
+            replace(ref, scheduled_at=ref.scheduled_at - timedelta(seconds=1)),
+        ]
+
+        found = [await stage.activities.locate(one) for one in strange]
+
+        assert {type(one) for one in found} == {Unknown}
+        assert await stage.activities.look(strange) == [None] * 4
+        assert await stage.activities.find_after_reset(strange[0]) is None
+        for one in strange[:3]:
+            await assert_gone(stage, Way.BY_IDS, replace(scene.asked, ref=one), *OUTCOMES)
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            Completed(LARGE),
+            Canceled(LARGE),
+            Failed("no", non_retryable=True, details=b"[" + LARGE + b"]"),
+            Failed("no", details=b'["' + b"x" * 4096 + b'"]'),
+        ],
+        ids=["completed", "canceled", "failed", "to retry"],
+    )
+    async def test_what_the_server_would_cut_or_fail_the_activity_over_is_refused(
+        self, stage: Stage, outcome: Outcome
+    ) -> None:
+        scene = await stage.ask(Plan())
+
+        with pytest.raises(AnswerTooLargeError):
+            await stage.activities.check(scene.asked, outcome)
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            Completed(LARGE[1024:-1] + b'"'),
+            Failed("no", non_retryable=True, details=b'["' + b"x" * 4096 + b'"]'),
+            *OUTCOMES,
+        ],
+        ids=lambda outcome: type(outcome).__name__,
+    )
+    async def test_what_the_server_keeps_as_it_is_passes(
+        self, stage: Stage, outcome: Outcome
+    ) -> None:
+        scene = await stage.ask(Plan())
+
+        await stage.activities.check(scene.asked, outcome)
+
+    async def test_details_of_a_heartbeat_that_would_fail_the_activity_are_refused(
+        self, stage: Stage
+    ) -> None:
+        scene = await stage.ask(Plan())
+
+        with pytest.raises(AnswerTooLargeError):
+            await stage.activities.heartbeat(scene.asked, LARGE)
+
+        await send(stage, Way.BY_TOKEN, scene.asked, RESULT)
+        assert (await ended(stage, scene)).how == "completed"

@@ -1,0 +1,303 @@
+"""What a SQL store promises where several processes use one database at the same moment.
+
+Each test lets calls that contend run beside each other on stores of their own, again and again, in
+another order each time. No call may fail, and the records must agree with what each was told.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from ringback.domain.callback import Attempts, Callback, State
+from ringback.domain.event import EventKind
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Completed, Failed
+from ringback.ports.store import EVIDENCE_KEPT, Extension, NotTaken, Won
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.stores import LEASE, SECOND, events_of, found, handed_over, kinds, outcome_of
+
+ROUNDS: Final = 20
+MANY: Final = 8
+ENDS: Final = {EventKind.APPLIED, EventKind.SUPERSEDED, EventKind.PARKED}
+
+T = TypeVar("T")
+
+
+def shuffled(items: Sequence[T]) -> list[T]:
+    return random.sample(items, len(items))
+
+
+async def due_callbacks(store: SqlStore, clock: ManualClock) -> list[CallbackId]:
+    wish = factories.wish(answer_within=SECOND, on_deadline=Completed(b"0"))
+    wishes = [
+        replace(wish, id=factories.callback_id(), ref=factories.activity_ref()) for _ in range(MANY)
+    ]
+    callbacks = await store.open(wishes)
+    clock.advance(SECOND)
+    return [callback.id for callback in callbacks]
+
+
+async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackId, Extension]:
+    return {id_: await store.extend(id_, LEASE) for id_ in ids}
+
+
+async def accepted_callbacks(store: SqlStore, count: int = MANY) -> list[Callback]:
+    wishes = [factories.wish() for _ in range(count)]
+    callbacks = await store.open(wishes)
+    await store.accept([factories.answer(callback.id) for callback in callbacks])
+    return list((await store.find([callback.id for callback in callbacks])).values())
+
+
+class AtOnce:
+    """`stores` are four on one database; `clock` dates what they write."""
+
+    async def test_of_an_answer_an_end_and_a_default_one_wins_and_all_are_told_so(
+        self, stores: Sequence[SqlStore], clock: ManualClock
+    ) -> None:
+        for _ in range(ROUNDS):
+            one, other, third, fourth = stores
+            ids = await due_callbacks(one, clock)
+            answers = {id_: factories.answer(id_, Completed(b"1")) for id_ in ids}
+
+            given, _nothing, defaults, extensions = await asyncio.gather(
+                one.accept([answers[id_] for id_ in shuffled(ids)]),
+                other.expire(dict.fromkeys(shuffled(ids), "over")),
+                third.take_defaults(shuffled(ids), factories.outcome_id),
+                extended(fourth, shuffled(ids)),
+            )
+
+            won = [result for result in given if isinstance(result, Won)]
+            lost = [result.callback for result in given if isinstance(result, NotTaken)]
+            ended = await one.find(ids)
+            by_answer = [id_ for id_ in ids if _has(ended[id_], answers[id_].id)]
+            by_default = [id_ for id_ in ids if _is_default(ended[id_])]
+            by_end = [id_ for id_ in ids if ended[id_].state is State.EXPIRED]
+            assert len(by_answer) == len(won)
+            assert sorted(by_default) == sorted(defaults)
+            assert sorted([*by_answer, *by_default, *by_end]) == sorted(ids)
+            assert {one.id: one.state for one in lost if one is not None} == {
+                id_: ended[id_].state for id_ in {*by_default, *by_end}
+            }
+            for id_, extension in extensions.items():
+                told = await kinds(one, id_)
+                assert (EventKind.EXTENDED in told) is extension.was_extended
+                assert not (extension.was_extended and id_ in by_default)
+                assert len({EventKind.ACCEPTED, EventKind.EXPIRED} & set(told)) == 1
+
+    async def test_attempts_that_ask_at_once_have_one_callback_and_the_latest_counts(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        for _ in range(ROUNDS):
+            refs = [factories.activity_ref() for _ in range(10 * MANY)]
+
+            opened = await asyncio.gather(
+                *(
+                    store.open([factories.wish(ref=ref, attempt=attempt) for ref in shuffled(refs)])
+                    for attempt, store in enumerate(stores, 1)
+                )
+            )
+
+            by_ref = {(one.ref, one.id) for callbacks in opened for one in callbacks}
+            assert len(by_ref) == len(refs)
+            for id_, callback in (await stores[0].find([id_ for _, id_ in by_ref])).items():
+                assert callback.attempt == len(stores)
+                assert (await kinds(stores[0], id_)).count(EventKind.OPENED) == 1
+
+    async def test_attempts_that_ask_for_themselves_at_once_leave_the_latest_one_open(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        for _ in range(ROUNDS):
+            refs = [factories.activity_ref() for _ in range(MANY)]
+
+            opened = await asyncio.gather(
+                *(
+                    store.open([
+                        factories.wish(ref=ref, attempt=attempt, attempts=Attempts.CURRENT)
+                        for ref in shuffled(refs)
+                    ])
+                    for attempt, store in enumerate(stores, 1)
+                )
+            )
+
+            known = await stores[0].find([one.id for callbacks in opened for one in callbacks])
+            for ref in refs:
+                rounds = [callback for callback in known.values() if callback.ref == ref]
+                waiting = [callback for callback in rounds if callback.state is State.OPEN]
+                assert [callback.attempt for callback in waiting] == [len(stores)]
+                numbers = sorted(callback.round for callback in rounds)
+                assert numbers == list(range(1, len(rounds) + 1))
+                for callback in rounds:
+                    assert (await kinds(stores[0], callback.id)).count(EventKind.OPENED) == 1
+
+    async def test_of_an_answer_an_end_and_a_later_attempt_that_asks_for_itself_one_wins(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        for _ in range(ROUNDS):
+            refs = [factories.activity_ref() for _ in range(MANY)]
+            first = [factories.wish(ref=ref, attempts=Attempts.CURRENT) for ref in refs]
+            ids = [callback.id for callback in await stores[0].open(first)]
+            later, latest = (
+                [replace(wish, id=factories.callback_id(), attempt_started_at=at) for wish in first]
+                for at in (factories.NOW + SECOND, factories.NOW + 2 * SECOND)
+            )
+
+            given, *_ = await asyncio.gather(
+                stores[0].accept([factories.answer(id_) for id_ in shuffled(ids)]),
+                stores[1].open(shuffled(later)),
+                stores[2].open(shuffled(latest)),
+                stores[3].expire(dict.fromkeys(shuffled(ids), "over")),
+            )
+
+            known = await stores[0].find(ids)
+            won = [result for result in given if isinstance(result, Won)]
+            accepted = [one for one in known.values() if one.state is State.ACCEPTED]
+            assert len(accepted) == len(won)
+            for id_, callback in known.items():
+                ends = {EventKind.ACCEPTED, EventKind.EXPIRED} & set(await kinds(stores[0], id_))
+                assert {kind.value for kind in ends} == {callback.state.value}
+                assert len([kind for kind in await kinds(stores[0], id_) if kind in ends]) == 1
+
+    async def test_a_question_that_is_settled_is_asked_anew_once(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        for _ in range(ROUNDS):
+            failed = factories.activity_ref()
+            (open_one,) = await stores[0].open([factories.wish(ref=failed)])
+            await stores[0].accept([factories.answer(open_one.id, Failed("no"))])
+            answered = await found(stores[0], open_one.id)
+            later = factories.wish(ref=failed, attempt=2)
+
+            opened, _ = await asyncio.gather(
+                asyncio.gather(
+                    *(store.open([replace(later, id=factories.callback_id())]) for store in stores)
+                ),
+                stores[0].settle([factories.settlement(answered, State.APPLIED)]),
+            )
+            (after,) = await stores[0].open([replace(later, id=factories.callback_id())])
+
+            assert after.round == 2
+            assert {one.round for (one,) in opened} <= {1, 2}
+            assert {one.id for (one,) in opened if one.round == 2} <= {after.id}
+
+    async def test_what_is_due_is_claimed_by_one(self, stores: Sequence[SqlStore]) -> None:
+        for _ in range(ROUNDS):
+            waiting = await accepted_callbacks(stores[0], 5 * MANY)
+
+            claims = await asyncio.gather(
+                *(
+                    store.claim(f"{number}", limit=7, lease=LEASE)
+                    for number, store in enumerate(list(stores) * 2)
+                )
+            )
+
+            taken = [callback.id for claim in claims for callback in claim]
+            assert all(len(claim) <= 7 for claim in claims)
+            assert len(taken) == len(set(taken))
+            rest = await stores[0].claim("rest", limit=len(waiting), lease=LEASE)
+            assert sorted([*taken, *(callback.id for callback in rest)]) == sorted(
+                callback.id for callback in waiting
+            )
+            assert {outcome_of(callback).tries for claim in claims for callback in claim} <= {1}
+
+    async def test_a_try_ends_in_one_way(
+        self, stores: Sequence[SqlStore], clock: ManualClock
+    ) -> None:
+        for _ in range(ROUNDS):
+            one, other, third, fourth = stores
+            await accepted_callbacks(one)
+            claimed = await one.claim("one", limit=MANY, lease=LEASE)
+            clock.advance(LEASE)
+
+            _settled, _overruled, _postponed, handed, again, _released = await asyncio.gather(
+                one.settle([factories.settlement(of, State.APPLIED) for of in shuffled(claimed)]),
+                other.settle([factories.settlement(of, State.PARKED) for of in shuffled(claimed)]),
+                third.postpone([factories.postponement(of) for of in shuffled(claimed)]),
+                _handed_over_all(fourth, shuffled(claimed)),
+                other.claim("other", limit=MANY, lease=LEASE),
+                third.release("one"),
+            )
+
+            tried = {callback.id for callback in again}
+            for before in claimed:
+                id_ = before.id
+                callback = await found(one, id_)
+                verdicts = [kind for kind in await kinds(one, id_) if kind in ENDS]
+                is_settled = callback.state is not State.ACCEPTED
+                assert [kind.value for kind in verdicts] == [callback.state.value] * is_settled
+                # A later try voids what the one before it found, and there is only one later try.
+                assert not (id_ in tried and id_ in handed)
+                is_tried_again = id_ in tried or id_ in handed
+                assert factories.tries(callback) == factories.tries(before) + is_tried_again
+                assert not (is_settled and is_tried_again)
+            assert {of.id for of in await fourth.claim("rest", limit=MANY, lease=LEASE)}.isdisjoint(
+                tried | handed
+            )
+
+    async def test_what_is_parked_is_redelivered_once(self, stores: Sequence[SqlStore]) -> None:
+        for _ in range(ROUNDS):
+            (callback,) = await accepted_callbacks(stores[0], 1)
+            await stores[0].settle([factories.settlement(callback, State.PARKED)])
+
+            redelivered = await asyncio.gather(*(store.redeliver(callback.id) for store in stores))
+
+            assert sum(redelivered) == 1
+            assert len(await events_of(stores[0], callback.id, EventKind.REDELIVERED)) == 1
+
+    async def test_what_is_observed_and_what_is_extended_are_both_kept(
+        self, stores: Sequence[SqlStore], clock: ManualClock
+    ) -> None:
+        for _ in range(ROUNDS):
+            one, other, third, fourth = stores
+            (callback,) = await one.open([
+                factories.wish(answer_within=SECOND, on_deadline=Completed(b"0"))
+            ])
+            timeout_at = clock.now() + 3 * SECOND
+
+            await asyncio.gather(
+                one.observe({callback.id: timeout_at}),
+                other.extend(callback.id, 2 * SECOND),
+                third.mark_submitted([callback.id]),
+                fourth.mark_submitted([callback.id]),
+            )
+
+            after = await found(one, callback.id)
+            assert (after.timeout_at, after.answer_by) == (timeout_at, clock.now() + 2 * SECOND)
+            assert await one.next_default() == 2 * SECOND
+            assert len(await events_of(one, callback.id, EventKind.SUBMITTED)) == 1
+
+    async def test_evidence_is_bounded_over_all_processes(self, stores: Sequence[SqlStore]) -> None:
+        (callback,) = await accepted_callbacks(stores[0], 1)
+        different = [factories.answer(callback.id, Completed(b'"other"')) for _ in range(9)]
+
+        await asyncio.gather(*(store.keep_evidence(different) for store in stores))
+
+        evidence = await events_of(stores[0], callback.id, EventKind.ANSWERED_DIFFERENTLY)
+        assert len(evidence) == EVIDENCE_KEPT
+
+    async def test_a_schema_that_several_bring_is_kept_once(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        text = f'{{"title": "{factories.callback_id()}"}}'
+
+        opened = await asyncio.gather(
+            *(store.open([factories.wish(result_schema=text)]) for store in stores)
+        )
+
+        (schema_id,) = {callback.schema_id or "" for (callback,) in opened}
+        assert await stores[0].schemas([schema_id]) == {schema_id: text}
+
+
+async def _handed_over_all(store: SqlStore, claimed: Sequence[Callback]) -> set[CallbackId]:
+    return {callback.id for callback in claimed if await handed_over(store, callback)}
+
+
+def _has(callback: Callback, outcome_id: str) -> bool:
+    return callback.accepted is not None and callback.accepted.id == outcome_id
+
+
+def _is_default(callback: Callback) -> bool:
+    return callback.accepted is not None and callback.accepted.is_default
