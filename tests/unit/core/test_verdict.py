@@ -1,5 +1,7 @@
 """A verdict says what is proven, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 
 from ringback.core.observe import reason_of
@@ -128,6 +130,47 @@ def test_a_failure_is_known_by_its_source_or_by_its_text_where_an_attempt_raised
 
 def test_a_result_is_never_taken_for_a_failure() -> None:
     assert not is_failure_of(accepted(), LastFailure("application", "no", None, OURS))
+
+
+SIGNED = LastFailure("application", "no", "T", OURS)
+UNSIGNED = LastFailure("application", "no", "T", "somebody")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "before", "is_hidden", "verdict"),
+    [
+        (1, None, False, State.SUPERSEDED),
+        (2, SIGNED, False, State.APPLIED),
+        (2, UNSIGNED, False, State.SUPERSEDED),
+        (2, None, True, State.PARKED),
+        (3, UNSIGNED, False, State.PARKED),
+        (None, None, False, State.PARKED),
+        (1, SIGNED, False, State.APPLIED),  # an operator reset the activity
+    ],
+)
+def test_after_the_end_a_failure_is_judged_by_what_temporal_shows_of_the_attempt_it_was_sent_to(
+    callback: Callback,
+    attempt: int | None,
+    before: LastFailure | None,
+    *,
+    is_hidden: bool,
+    verdict: State,
+) -> None:
+    sent = replace(accepted(Failed("no", "T"), tries=2), unproven_attempt=1)
+    end = Ended("timed out", NOW, "", None, attempt, before, hides_last_failure=is_hidden)
+
+    settlement = judge(callback, sent, end)
+
+    assert settlement is not None
+    assert settlement.verdict is verdict
+    assert ("reason" in settlement.proof) is (verdict is State.PARKED)
+
+
+def test_an_end_without_an_event_names_none(callback: Callback) -> None:
+    settlement = judge(callback, accepted(), Ended("completed", NOW, OURS, None))
+
+    assert settlement is not None
+    assert settlement.proof == {"closed": "completed", "by": OURS, "at": NOW.isoformat()}
 
 
 def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:

@@ -38,5 +38,12 @@ def test_only_moves_of_the_table_are_made(callback: Callback, state: State, want
             here.move(wanted)
 
 
+def test_an_activity_without_a_workflow_is_standalone() -> None:
+    in_a_workflow = factories.activity_ref(workflow_id="order-7")
+
+    assert not in_a_workflow.is_standalone
+    assert replace(in_a_workflow, workflow_id="").is_standalone
+
+
 def test_every_state_is_in_the_table() -> None:
     assert set(MOVES) == set(State)
