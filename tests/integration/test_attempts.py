@@ -1,15 +1,17 @@
 """Which attempt an answer ends, also after an operator's reset: on the real server."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from temporalio import activity
 
-from ringback import wait_for_callback
+from ringback import Callback, wait_for_callback
+from ringback.settings import Settings
 from ringback.worker.options import WhichAttempts
 from tests.integration.conftest import OpenHouse
 from tests.integration.facts.operating import reset_activity, reset_workflow
-from tests.integration.house import Outside, path_of
+from tests.integration.house import House, Outside, gateway, path_of, worker
 from tests.integration.operated import Workflow
 from tests.integration.workflows import Run, RunAndContinue
 
@@ -164,3 +166,27 @@ async def test_a_run_that_a_workflow_continued_as_is_never_answered_for_the_one_
 
 
 PATIENT = {"prefer": "wait=10"}
+
+
+async def test_a_worker_that_stops_between_submit_and_sleep_leaves_a_link_that_works(
+    temporal_address: str, settings: Settings, unique: str, outside: Outside
+) -> None:
+    """Temporal ends that attempt, and its token with it; the outside has the link already."""
+
+    @activity.defn
+    async def ask() -> Any:
+        async def submit(callback: Callback) -> None:
+            await outside.submit(callback)
+            if activity.info().attempt == 1:
+                await asyncio.Event().wait()
+
+        return await wait_for_callback(submit, object)
+
+    async with gateway(temporal_address, settings) as http:
+        async with worker(temporal_address, settings, unique, activities=[ask]) as client:
+            house = House(client, settings, unique, http, outside)
+            handle = await house.start(Run("ask", attempts=3))
+            given = await outside.next()
+        await house.answer(given, "early", wait=0)
+        async with worker(temporal_address, settings, unique, activities=[ask]):
+            assert await handle.result() == "early"
