@@ -59,8 +59,7 @@ async def wait_for_callback(
             the workflow continued as.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure; or the activity is local,
-            or has no workflow.
+        ApplicationError: The answer that is already there is a failure; or the activity is local.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
@@ -100,8 +99,7 @@ def wait_for_callback_sync(
     `submit` runs in the activity's own thread. See `wait_for_callback` for all else.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure; or the activity is local,
-            or has no workflow.
+        ApplicationError: The answer that is already there is a failure; or the activity is local.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
@@ -140,7 +138,7 @@ async def open_callback(
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
-        ApplicationError: The activity is local, or has no workflow.
+        ApplicationError: The activity is local.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
@@ -174,7 +172,7 @@ def open_callback_sync(
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
-        ApplicationError: The activity is local, or has no workflow.
+        ApplicationError: The activity is local.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
