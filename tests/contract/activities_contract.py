@@ -1,7 +1,7 @@
 """What the core relies on at Temporal, as tests that run on the fake and on the real server."""
 
 from tests.contract.activities.between_attempts import BetweenAttempts
-from tests.contract.activities.ending import Ending, EndingOfItself
+from tests.contract.activities.ending import Ending, EndingOfItself, Refusing
 from tests.contract.activities.operating import (
     ChangingTimeouts,
     Pausing,
@@ -13,6 +13,7 @@ from tests.contract.activities.telling import Telling
 
 class ActivitiesContract(
     Ending,
+    Refusing,
     EndingOfItself,
     BetweenAttempts,
     Pausing,

@@ -6,7 +6,7 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Pulse
-from tests.contract.activities.ending import failed_once
+from tests.contract.activities.ending import assert_nothing_arrives, failed_once
 from tests.contract.activities.stage import (
     AT_ONCE,
     BY_ME,
@@ -118,8 +118,7 @@ class BetweenAttempts:
     ) -> None:
         scene, earlier = await asked_again(stage, Again.IN_A_NEW_RUN)
 
-        for way in Way:
-            await assert_gone(stage, way, earlier)
+        await assert_nothing_arrives(stage, earlier)
 
         assert scene.asked.ref.run_id != earlier.ref.run_id
         assert await stage.activities.find_after_reset(earlier.ref) is None

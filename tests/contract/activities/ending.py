@@ -2,6 +2,7 @@
 
 import pytest
 
+from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError, RefusedByTemporalError
 from ringback.domain.outcome import KINDS, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Pending
@@ -53,17 +54,6 @@ class Ending:
         end = await ended(stage, scene)
         assert facts(end) == ("canceled", ME, 1, None)
 
-    async def test_a_cancellation_that_nobody_asked_for_is_refused_and_changes_nothing(
-        self, stage: Stage, way: Way
-    ) -> None:
-        scene = await stage.ask(Plan())
-        before = await waiting(stage, scene)
-
-        with pytest.raises(RefusedByTemporalError, match="request canceled first"):
-            await send(stage, way, scene.asked, CANCELED)
-
-        assert await waiting(stage, scene) == before
-
     async def test_a_failure_to_retry_ends_the_attempt_and_shows_beside_the_next_with_its_sender(
         self, stage: Stage, way: Way
     ) -> None:
@@ -102,43 +92,51 @@ class Ending:
         end = await ended(stage, scene)
         assert facts(end) == ("failed", ME, 1, None)
 
-    @pytest.mark.parametrize("outcome", [RESULT, FINAL], ids=["completed", "failed"])
-    async def test_the_second_outcome_is_gone_whatever_it_is_and_changes_nothing(
-        self, stage: Stage, way: Way, outcome: Outcome
+
+class Refusing:
+    async def test_a_cancellation_that_nobody_asked_for_is_refused_and_changes_nothing(
+        self, stage: Stage
     ) -> None:
         scene = await stage.ask(Plan())
-        await send(stage, way, scene.asked, outcome)
+        before = await waiting(stage, scene)
+
+        for way in Way:
+            with pytest.raises(RefusedByTemporalError, match="request canceled first"):
+                await send(stage, way, scene.asked, CANCELED)
+
+        assert await waiting(stage, scene) == before
+
+    @pytest.mark.parametrize("outcome", [RESULT, FINAL], ids=["completed", "failed"])
+    async def test_the_second_outcome_is_gone_whatever_it_is_and_changes_nothing(
+        self, stage: Stage, outcome: Outcome
+    ) -> None:
+        scene = await stage.ask(Plan())
+        await send(stage, Way.BY_TOKEN, scene.asked, outcome)
         before = await ended(stage, scene)
 
-        await assert_gone(stage, Way.BY_TOKEN, scene.asked)
-        await assert_gone(stage, Way.BY_IDS, scene.asked)
-        with pytest.raises(ActivityGoneError):
-            await stage.activities.heartbeat(scene.asked, b"1")
+        await assert_nothing_arrives(stage, scene.asked)
 
         assert await ended(stage, scene) == before
 
     async def test_nothing_reaches_an_activity_whose_workflow_was_closed(
-        self, stage: Stage, way: Way
+        self, stage: Stage
     ) -> None:
         scene = await stage.ask(Plan())
         await scene.terminate()
 
-        await assert_gone(stage, way, scene.asked)
+        await assert_nothing_arrives(stage, scene.asked)
 
         end = await ended(stage, scene)
         assert facts(end) == ("workflow terminated", "", 1, None)
 
-    async def test_nothing_reaches_a_later_run_of_the_workflow(
-        self, stage: Stage, way: Way
-    ) -> None:
+    async def test_nothing_reaches_a_later_run_of_the_workflow(self, stage: Stage) -> None:
         earlier = await stage.ask(Plan())
         await earlier.terminate()
         later = await stage.ask(Plan(workflow_id=earlier.asked.ref.workflow_id))
 
-        await assert_gone(stage, way, earlier.asked)
-        with pytest.raises(ActivityGoneError):
-            await stage.activities.heartbeat(earlier.asked, b"1")
+        await assert_nothing_arrives(stage, earlier.asked)
 
+        assert await stage.activities.find_after_reset(earlier.asked.ref) is None
         assert earlier.asked.ref.activity_id == later.asked.ref.activity_id
         assert (await waiting(stage, later)).attempt == 1
 
@@ -226,3 +224,11 @@ async def failed_once(stage: Stage, plan: Plan | None = None) -> Scene:
     scene = await stage.ask(plan or Plan())
     await send(stage, Way.BY_TOKEN, scene.asked, RETRIED)
     return scene
+
+
+async def assert_nothing_arrives(stage: Stage, asked: Callback) -> None:
+    """Check that no outcome reaches anything, nor does a heartbeat."""
+    for way in Way:
+        await assert_gone(stage, way, asked)
+    with pytest.raises(ActivityGoneError):
+        await stage.activities.heartbeat(asked, b"1")

@@ -211,13 +211,6 @@ class ResettingWorkflows:
 
         assert found == [third.ref, third.ref, None]
 
-    async def test_another_run_of_the_workflow_is_not_taken_for_a_reset(self, stage: Stage) -> None:
-        earlier = await stage.ask(Plan())
-        await earlier.terminate()
-        await stage.ask(Plan(workflow_id=earlier.asked.ref.workflow_id))
-
-        assert await stage.activities.find_after_reset(earlier.asked.ref) is None
-
 
 async def assert_waits(stage: Stage, scene: Scene) -> None:
     """Check that the activity takes an outcome."""

@@ -1,0 +1,298 @@
+"""The real server as a stage of the contract of `Activities`."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+from temporalio.workflow import ActivityCancellationType
+
+from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.outcome import Completed, Failed
+from ringback.ports.activities import Ended, Whereabouts
+from ringback.temporal.activities import TemporalActivities
+from ringback.worker.runtime import to_ref
+from tests import factories
+from tests.contract.activities.stage import NOT_SOON, Again, Plan, asked_with
+from tests.integration.facts import operating
+from tests.integration.facts.ground import Attempt, Question, instant, until
+
+
+@dataclass(frozen=True)
+class Playing:
+    """A plan, as a workflow is given it; durations are in seconds."""
+
+    activities: int
+    task_queue: str
+    back_off: float
+    most_attempts: int
+    start_to_close: float
+    schedule_to_close: float | None
+    again: str
+
+
+@workflow.defn
+class Play:
+    """Runs its activities, and stays open however they end."""
+
+    @workflow.run
+    async def run(self, playing: Playing) -> None:
+        await _run_all(playing)
+        if playing.again == Again.IN_THE_SAME_RUN.value:
+            await _run_all(playing)
+        is_the_first_run = workflow.info().continued_run_id is None
+        if playing.again == Again.IN_A_NEW_RUN.value and is_the_first_run:
+            workflow.continue_as_new(playing)
+        await workflow.wait_condition(lambda: False)
+
+
+async def _run_all(playing: Playing) -> None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.gather(*(_run(playing, n + 1) for n in range(playing.activities)))
+
+
+async def _run(playing: Playing, number: int) -> None:
+    in_all = playing.schedule_to_close
+    with suppress(ActivityError):
+        await workflow.execute_activity(
+            "ask",
+            activity_id=str(number),
+            task_queue=playing.task_queue,
+            start_to_close_timeout=timedelta(seconds=playing.start_to_close),
+            schedule_to_close_timeout=None if in_all is None else timedelta(seconds=in_all),
+            retry_policy=RetryPolicy(
+                maximum_attempts=playing.most_attempts,
+                initial_interval=timedelta(seconds=playing.back_off),
+                maximum_interval=NOT_SOON,
+            ),
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+
+
+@dataclass
+class TemporalScene:
+    """A workflow on the server."""
+
+    activities: TemporalActivities
+    question: Question
+    worker: "TemporalWorker"
+    is_soon_followed: bool
+    is_hurried: bool = False
+    asked: Callback = field(init=False)
+
+    async def next_attempt(self) -> Callback:
+        attempt = await self.question.next()
+        self.asked = await _asked(attempt)
+        if self.is_hurried:
+            await self._set_start_to_close(NOT_SOON.total_seconds())
+            self.is_hurried = False
+        return self.asked
+
+    async def end_in_worker(self, outcome: Completed | Failed) -> None:
+        self.worker.commands[self.question.handle.id].put_nowait(outcome)
+        await self._until_the_attempt_has_ended()
+
+    async def time_out(self) -> None:
+        # Where another attempt follows it must live until it is given its time back.
+        self.is_hurried = self.is_soon_followed
+        await self._set_start_to_close(1 if self.is_soon_followed else 0.001)
+        await self._until_the_attempt_has_ended()
+
+    async def _set_start_to_close(self, seconds: float) -> None:
+        await operating.update_options(self.question, start_to_close=seconds)
+
+    async def _until_the_attempt_has_ended(self) -> None:
+        await until(self._locate, lambda found: isinstance(found, Ended) or not _is_started(found))
+
+    async def _locate(self) -> Whereabouts:
+        return await self.activities.locate(self.asked.ref)
+
+    async def request_cancel(self) -> None:
+        await self.question.handle.cancel()
+        await until(
+            self._locate,
+            lambda found: isinstance(found, Ended) or getattr(found, "cancel_requested", False),
+        )
+
+    async def pause(self) -> None:
+        await operating.pause(self.question)
+
+    async def unpause(self) -> None:
+        await operating.unpause(self.question)
+
+    async def reset(self) -> None:
+        await operating.reset_activity(self.question)
+
+    async def set_timeout(self, schedule_to_close: timedelta) -> None:
+        seconds = schedule_to_close.total_seconds()
+        await operating.update_options(self.question, schedule_to_close=seconds)
+
+    async def reset_workflow(self) -> Callback:
+        run_id = self.asked.ref.run_id
+        event_id = await self._step(run_id)
+        await operating.reset_workflow(self.question, event_id, run_id=run_id)
+        return await self.next_attempt()
+
+    async def _step(self, run_id: str) -> int:
+        """Let the workflow have a task after its activity was scheduled; return its end."""
+        before = {event.event_id for event in await self.question.history(run_id)}
+        run = self.question.client.get_workflow_handle(self.question.handle.id, run_id=run_id)
+        await run.signal("a step")
+
+        async def steps() -> list[int]:
+            return [
+                event.event_id
+                for event in await self.question.history(run_id)
+                if event.event_id not in before
+                and event.HasField("workflow_task_completed_event_attributes")
+            ]
+
+        return (await until(steps, bool))[0]
+
+    async def terminate(self) -> None:
+        await self.question.handle.terminate()
+
+
+def _is_started(found: Whereabouts) -> bool:
+    return getattr(found, "is_started", False)
+
+
+async def _asked(attempt: Attempt) -> Callback:
+    info = attempt.info
+    wish = replace(
+        factories.wish(ref=to_ref(info), attempt=info.attempt, task_token=info.task_token),
+        attempt_started_at=info.started_time,
+        workflow_type=info.workflow_type or "",
+        activity_type=info.activity_type,
+        task_queue=info.task_queue,
+    )
+    return await asked_with(wish)
+
+
+@dataclass
+class TemporalWorker:
+    """Takes the attempts of all scenes, and ends them when it is told to."""
+
+    client: Client
+    task_queue: str = field(default_factory=lambda: f"test-{uuid4()}")
+    attempts: defaultdict[str, asyncio.Queue[Attempt]] = field(
+        default_factory=lambda: defaultdict(asyncio.Queue)
+    )
+    commands: dict[str, asyncio.Queue[Completed | Failed]] = field(default_factory=dict)
+
+    @activity.defn(name="ask")
+    async def run(self) -> Any:
+        info = activity.info()
+        workflow_id = info.workflow_id or ""
+        self.attempts[workflow_id].put_nowait(Attempt(self.client, info))
+        commands = self.commands.get(workflow_id)
+        if commands is not None:
+            return _return_or_raise(await commands.get())
+        activity.raise_complete_async()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with Worker(
+            self.client, task_queue=self.task_queue, workflows=[Play], activities=[self.run]
+        ):
+            yield
+
+
+def _return_or_raise(outcome: Completed | Failed) -> str:
+    if isinstance(outcome, Failed):
+        raise ApplicationError(
+            outcome.message, type=outcome.type, non_retryable=outcome.non_retryable
+        )
+    return "the worker's own"
+
+
+@dataclass
+class TemporalStage:
+    """The real server, and workflows on it."""
+
+    client: Client
+    on: TemporalWorker
+    scenes: list[TemporalScene] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.activities = TemporalActivities(self.client)
+
+    @property
+    def worker(self) -> str:
+        return self.client.identity
+
+    async def ask(self, plan: Plan) -> TemporalScene:
+        scene = await self._begin(plan)
+        if plan.has_worker:
+            await scene.next_attempt()
+        else:
+            (ref,) = await _scheduled(scene.question, plan)
+            scene.asked = await asked_with(factories.wish(ref=ref, task_token=None))
+        return scene
+
+    async def ask_many(self, plan: Plan) -> list[ActivityRef]:
+        scene = await self._begin(plan)
+        asked = [await scene.next_attempt() for _ in range(plan.activities)]
+        return [callback.ref for callback in asked]
+
+    async def _begin(self, plan: Plan) -> TemporalScene:
+        workflow_id = plan.workflow_id or f"test-{uuid4()}"
+        if plan.stays_in_worker:
+            self.on.commands[workflow_id] = asyncio.Queue()
+        handle = await self.client.start_workflow(
+            Play.run, self._playing(plan), id=workflow_id, task_queue=self.on.task_queue
+        )
+        question = Question(self.client, handle, self.on.attempts[workflow_id])
+        is_soon_followed = plan.back_off < NOT_SOON
+        scene = TemporalScene(self.activities, question, self.on, is_soon_followed)
+        self.scenes.append(scene)
+        return scene
+
+    def _playing(self, plan: Plan) -> Playing:
+        in_all = plan.schedule_to_close
+        return Playing(
+            activities=plan.activities,
+            task_queue=self.on.task_queue if plan.has_worker else "nobody-works-here",
+            back_off=plan.back_off.total_seconds(),
+            most_attempts=plan.most_attempts,
+            start_to_close=plan.start_to_close.total_seconds(),
+            schedule_to_close=None if in_all is None else in_all.total_seconds(),
+            again=plan.again.value,
+        )
+
+    async def close(self) -> None:
+        """Terminate what is still open."""
+        await asyncio.gather(*(self._close(scene) for scene in self.scenes))
+
+    async def _close(self, scene: TemporalScene) -> None:
+        with suppress(RPCError):
+            await self.client.get_workflow_handle(scene.question.handle.id).terminate()
+
+
+async def _scheduled(question: Question, plan: Plan) -> list[ActivityRef]:
+    """Return the activities that history shows."""
+
+    async def refs() -> list[ActivityRef]:
+        return [
+            ActivityRef(
+                question.client.namespace,
+                question.handle.id,
+                question.execution.run_id,
+                event.activity_task_scheduled_event_attributes.activity_id,
+                instant(event.event_time),
+            )
+            for event in await question.history()
+            if event.HasField("activity_task_scheduled_event_attributes")
+        ]
+
+    return await until(refs, lambda found: len(found) == plan.activities)

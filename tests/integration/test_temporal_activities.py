@@ -1,0 +1,184 @@
+"""The real server keeps what the core relies on, and what it says is told in Ringback's errors."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from ringback import Callback, open_callback
+from ringback.domain.errors import (
+    ActivityGoneError,
+    RefusedByTemporalError,
+    TemporalBusyError,
+    TemporalUnreachableError,
+)
+from ringback.domain.outcome import Completed, Failed
+from ringback.ports.activities import LastFailure
+from ringback.temporal.activities import TemporalActivities
+from ringback.temporal.translate import to_error
+from tests import factories
+from tests.contract.activities.stage import (
+    ME,
+    RESULT,
+    Plan,
+    Stage,
+    Way,
+    asked_with,
+    send,
+    waiting,
+)
+from tests.contract.activities_contract import ActivitiesContract
+from tests.integration.conftest import OpenHouse
+from tests.integration.house import Outside, path_of
+from tests.integration.temporal_stage import TemporalStage, TemporalWorker
+from tests.integration.workflows import Run, RunTwiceWithOneId
+
+server = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+async def at_work(client: Client) -> AsyncIterator[TemporalWorker]:
+    worker = TemporalWorker(client)
+    async with worker.running():
+        yield worker
+
+
+@pytest.fixture
+async def temporal_stage(client: Client, at_work: TemporalWorker) -> AsyncIterator[TemporalStage]:
+    stage = TemporalStage(client, at_work)
+    yield stage
+    await stage.close()
+
+
+@server
+class TestTemporalActivities(ActivitiesContract):
+    @pytest.fixture
+    def stage(self, temporal_stage: TemporalStage) -> Stage:
+        return temporal_stage
+
+
+@server
+@pytest.mark.parametrize("way", Way, ids=lambda way: way.value)
+async def test_a_result_reaches_the_workflow_as_it_was_given(
+    temporal_stage: TemporalStage, way: Way
+) -> None:
+    scene = await temporal_stage.ask(Plan())
+
+    await send(temporal_stage, way, scene.asked, Completed(b'{"n": 1.50}'))
+
+    (completed,) = await scene.question.events("activity_task_completed")
+    assert [payload.data for payload in completed.result.payloads] == [b'{"n": 1.50}']
+
+
+@server
+@pytest.mark.parametrize("size", [0, 10_000], ids=["small", "cut by the server"])
+async def test_a_failure_to_retry_shows_who_sent_it_also_when_the_server_has_cut_it(
+    temporal_stage: TemporalStage, size: int
+) -> None:
+    scene = await temporal_stage.ask(Plan())
+    details = b'["' + b"x" * size + b'"]'
+
+    await send(temporal_stage, Way.BY_IDS, scene.asked, Failed("busy", "Busy", details=details))
+
+    found = await waiting(temporal_stage, scene)
+    assert found.last_failure == LastFailure("application", "busy", "Busy", ME)
+
+
+@server
+async def test_a_heartbeat_without_details_keeps_those_that_were_recorded(
+    temporal_stage: TemporalStage,
+) -> None:
+    scene = await temporal_stage.ask(Plan())
+
+    await temporal_stage.activities.heartbeat(scene.asked, b'{"done": 1}')
+    await temporal_stage.activities.heartbeat(scene.asked, None)
+
+    pending = await scene.question.pending()
+    assert [payload.data for payload in pending.heartbeat_details.payloads] == [b'{"done": 1}']
+
+
+@server
+async def test_a_token_that_is_none_is_refused(temporal_stage: TemporalStage) -> None:
+    scene = await temporal_stage.ask(Plan())
+    edited = replace(scene.asked, task_token=b"not a token of Temporal's")
+
+    with pytest.raises(RefusedByTemporalError, match="task token"):
+        await send(temporal_stage, Way.BY_TOKEN, edited, RESULT)
+
+    assert (await waiting(temporal_stage, scene)).attempt == 1
+
+
+@server
+@pytest.mark.parametrize("activity_id", ["approve", "7"])
+async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_new_one(
+    open_house: OpenHouse, outside: Outside, activity_id: str
+) -> None:
+    @activity.defn
+    async def ask() -> Any:
+        async with open_callback() as callback:
+            await outside.submit(callback)
+
+    async with open_house(ask) as house:
+        run = Run("ask", start_to_close=1, activity_id=activity_id)
+        handle = await house.start(run, RunTwiceWithOneId)
+        first: Callback = await outside.next()
+        second: Callback = await outside.next()
+
+        beat = await house.http.post(f"{path_of(first)}/heartbeat", json="late")
+        late = await house.answer(first, "late")
+        good = await house.answer(second, "in time")
+
+        assert (beat.status_code, late.status_code, good.status_code) == (410, 410, 200)
+        assert await handle.result() == ["ended", "in time"]
+
+
+async def test_a_server_that_is_not_there_is_unreachable() -> None:
+    activities = TemporalActivities(await Client.connect("127.0.0.1:1", lazy=True))
+    callback = await asked_with(factories.wish())
+
+    with pytest.raises(TemporalUnreachableError):
+        await activities.deliver(callback, Completed(b"1"), identity=ME)
+    with pytest.raises(TemporalUnreachableError):
+        await activities.deliver_to_attempt(callback, Completed(b"1"), identity=ME)
+    with pytest.raises(TemporalUnreachableError):
+        await activities.look([callback.ref])
+
+
+@server
+async def test_a_namespace_that_is_not_there_is_not_taken_for_an_ended_activity(
+    client: Client,
+) -> None:
+    run_id = "00000000-0000-0000-0000-000000000000"
+    ref = replace(factories.activity_ref(run_id=run_id), namespace="nowhere")
+    callback = await asked_with(factories.wish(ref=ref))
+
+    with pytest.raises(RefusedByTemporalError, match="nowhere"):
+        await TemporalActivities(client).deliver(callback, Completed(b"1"), identity=ME)
+
+
+@pytest.mark.parametrize("status", list(RPCStatusCode), ids=lambda status: status.name)
+def test_only_what_is_known_to_be_final_is_final(status: RPCStatusCode) -> None:
+    known = {
+        RPCStatusCode.NOT_FOUND: ActivityGoneError,
+        RPCStatusCode.INVALID_ARGUMENT: RefusedByTemporalError,
+        RPCStatusCode.FAILED_PRECONDITION: RefusedByTemporalError,
+        RPCStatusCode.UNIMPLEMENTED: RefusedByTemporalError,
+        RPCStatusCode.RESOURCE_EXHAUSTED: TemporalBusyError,
+    }
+
+    error = to_error(RPCError("what it said", status, b""))
+
+    assert type(error) is known.get(status, TemporalUnreachableError)
+    assert "what it said" in str(error)
+
+
+def test_a_request_that_is_too_large_for_the_server_is_refused() -> None:
+    message = "grpc: received message after decompression larger than max 4194304"
+
+    error = to_error(RPCError(message, RPCStatusCode.RESOURCE_EXHAUSTED, b""))
+
+    assert type(error) is RefusedByTemporalError
