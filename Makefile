@@ -30,7 +30,7 @@ client: setup ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -
 	@$(BIN)/ringback client $(ARGS)
 
 test: setup ## run the whole test suite against the real Temporal server; options in ARGS
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 coverage: setup ## the core and the domain, every branch of them, by the fast tests alone
 	$(BIN)/python -m pytest tests/unit tests/contract --quiet --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
