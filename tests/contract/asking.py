@@ -126,9 +126,17 @@ class Asking:
         [
             (Failed("declined"), State.APPLIED, True),
             (Completed(b"1"), State.APPLIED, False),
-            (Failed("declined"), State.PARKED, False),
+            (Failed("busy"), State.PARKED, True),
+            (Failed("declined", non_retryable=True), State.PARKED, False),
+            (Completed(b"1"), State.PARKED, False),
         ],
-        ids=["an applied failure", "an applied result", "a parked failure"],
+        ids=[
+            "an applied failure",
+            "an applied result",
+            "a parked failure to be retried",
+            "a parked final failure",
+            "a parked result",
+        ],
     )
     async def test_a_later_attempt_asks_anew_only_when_the_question_is_settled(
         self, store: Store, outcome: Outcome, verdict: State, *, asks: bool
