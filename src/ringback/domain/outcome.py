@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
+SHORTEST_DELAY: Final = timedelta(milliseconds=1)
+"""The next attempt is to start as soon as it can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -40,6 +43,15 @@ class Failed:
     non_retryable: bool = False
     details: bytes | None = None
     next_retry_delay: timedelta | None = None
+
+    @property
+    def delay_for_temporal(self) -> timedelta | None:
+        """What Temporal is told: it does not retry at all after a delay of nothing.
+
+        That was observed on server 1.32.
+        """
+        delay = self.next_retry_delay
+        return None if delay is None else max(delay, SHORTEST_DELAY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,6 @@ async def to_failure(converter: DataConverter, failed: Failed) -> Failure:
     """Return an application failure exactly as it was given."""
     failure = Failure()
     await converter.encode_failure(to_exception(failed), failure)
-    if failed.next_retry_delay is not None:
-        # The SDK takes a delay of nothing for no delay.
-        failure.application_failure_info.next_retry_delay.FromTimedelta(failed.next_retry_delay)
     return failure
 
 
@@ -63,5 +60,5 @@ def to_exception(failed: Failed) -> ApplicationError:
         *(raw_json(detail) for detail in items(failed.details or b"[]")),
         type=failed.type,
         non_retryable=failed.non_retryable,
-        next_retry_delay=failed.next_retry_delay,
+        next_retry_delay=failed.delay_for_temporal,
     )

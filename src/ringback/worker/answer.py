@@ -50,8 +50,8 @@ def _to_exception(failed: Failed, *, source: str) -> BaseException:
     info = ApplicationFailureInfo(type=failed.type or "", non_retryable=failed.non_retryable)
     if failed.details is not None:
         info.details.CopyFrom(Payloads(payloads=map(_payload, items(failed.details))))
-    if failed.next_retry_delay is not None:
-        info.next_retry_delay.FromTimedelta(failed.next_retry_delay)
+    if failed.delay_for_temporal is not None:
+        info.next_retry_delay.FromTimedelta(failed.delay_for_temporal)
     failure = Failure(message=failed.message, source=source, application_failure_info=info)
     return FailureConverter.default.from_failure(failure, activity.payload_converter())
 

@@ -1,6 +1,5 @@
 from datetime import timedelta
 
-import pytest
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import (
@@ -103,11 +102,19 @@ async def test_a_failure_says_what_it_said() -> None:
     assert (failure.stack_trace, failure.HasField("cause")) == ("", False)
 
 
-@pytest.mark.parametrize(("delay", "is_told"), [(None, False), (timedelta(0), True)])
-async def test_a_delay_of_nothing_is_a_delay(delay: timedelta | None, is_told: bool) -> None:  # noqa: FBT001 - a parameter
-    failure = await to_failure(DataConverter.default, Failed("no", next_retry_delay=delay))
+async def test_no_delay_leaves_it_to_temporal() -> None:
+    failure = await to_failure(DataConverter.default, Failed("no"))
 
-    assert failure.application_failure_info.HasField("next_retry_delay") is is_told
+    assert not failure.application_failure_info.HasField("next_retry_delay")
+
+
+async def test_after_a_delay_of_nothing_the_next_attempt_comes_as_soon_as_it_can() -> None:
+    failed = Failed("no", next_retry_delay=timedelta(0))
+
+    failure = await to_failure(DataConverter.default, failed)
+
+    told = failure.application_failure_info.next_retry_delay.ToTimedelta()
+    assert timedelta(0) < told <= timedelta(milliseconds=1)
 
 
 async def test_a_failure_is_hidden_down_to_its_message() -> None:

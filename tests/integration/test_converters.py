@@ -1,0 +1,424 @@
+"""Data converters, codecs and limits, end to end on the real server."""
+
+import asyncio
+import json
+import random
+import socket
+import string
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from temporalio import activity
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from ringback import Callback, RingbackPlugin, wait_for_callback
+from ringback.app.compose import running_gateway
+from ringback.app.dev_server import temporal_binary
+from ringback.core.verdict import identity_of
+from ringback.domain.errors import ConfigurationError
+from ringback.domain.ids import OutcomeId
+from ringback.settings import Settings
+from ringback.temporal.converter import choose_converter
+from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, Limits
+from tests.integration.house import Outside, path_of
+from tests.integration.typed_workflows import Measure, ReadInvoice
+from tests.integration.workflows import Run, RunActivity
+from tests.services import missing
+from tests.unit.shapes.types_and_json import Invoice
+
+pytestmark = pytest.mark.server
+
+INVOICE = {
+    "id": "12345678-1234-4678-9234-567812345678",
+    "at": "2026-01-02T03:04:05Z",
+    "cents": 110,
+    "total": "1.10",
+}
+HIDDEN = "tests.codecs:hidden"
+ZIPPED = "tests.codecs:zipped"
+PYDANTIC = "temporalio.contrib.pydantic:pydantic_data_converter"
+
+
+@dataclass
+class Place:
+    """A worker and a gateway with one data converter."""
+
+    client: Client
+    http: httpx2.AsyncClient
+    outside: Outside
+    name: str
+
+    async def start(self, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
+        return await self.client.start_workflow(
+            workflow.run,
+            args=list(args),
+            id=self.name,
+            task_queue=self.name,
+            execution_timeout=timedelta(seconds=60),
+        )
+
+    async def send(self, callback: Callback, body: bytes, verb: str = "") -> httpx2.Response:
+        headers = {"prefer": "wait=10", "content-type": "application/json"}
+        return await self.http.post(f"{path_of(callback)}{verb}", content=body, headers=headers)
+
+
+OpenPlace = Callable[..., Any]
+
+
+@pytest.fixture
+def open_place(temporal_address: str, tmp_path: Path, unique: str) -> OpenPlace:
+    """Open a place whose worker returns `result_type`, with the data converter at `path`."""
+
+    @asynccontextmanager
+    async def opened(
+        path: str | None, result_type: Any, *, address: str = temporal_address
+    ) -> AsyncIterator[Place]:
+        settings = Settings(data=tmp_path, data_converter=path, body_limit=8 * 1024 * 1024)
+        outside = Outside(asyncio.get_running_loop())
+
+        @activity.defn
+        async def ask() -> Any:
+            SEEN.append(list(activity.info().heartbeat_details))
+            return await wait_for_callback(outside.submit, result_type)
+
+        async with AsyncExitStack() as stack:
+            of_gateway = await Client.connect(
+                address, lazy=True, data_converter=choose_converter(path, None)
+            )
+            app = await stack.enter_async_context(running_gateway(of_gateway, settings))
+            http = await stack.enter_async_context(
+                httpx2.AsyncClient(
+                    transport=httpx2.ASGITransport(app=app), base_url=settings.base_url, timeout=30
+                )
+            )
+            client = await Client.connect(address, plugins=[RingbackPlugin(settings)])
+            worker = Worker(
+                client,
+                task_queue=unique,
+                workflows=[RunActivity, ReadInvoice, Measure],
+                activities=[ask],
+            )
+            await stack.enter_async_context(worker)
+            yield Place(client, http, outside, unique)
+
+    return opened
+
+
+SEEN: list[list[Any]] = []
+"""What heartbeats had recorded when the latest attempts began."""
+
+
+async def history_of(handle: WorkflowHandle[Any, Any]) -> bytes:
+    """Return the whole history as it is on the wire."""
+    return b"".join([
+        bytes(event.SerializeToString()) async for event in handle.fetch_history_events()
+    ])
+
+
+async def failure_of(handle: WorkflowHandle[Any, Any]) -> ApplicationError:
+    """Return what failed the activity, and with it the workflow."""
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    assert isinstance(caught.value.cause, ActivityError)
+    cause = caught.value.cause.cause
+    assert isinstance(cause, ApplicationError)
+    return cause
+
+
+async def test_a_result_is_hidden_by_the_workflow_s_own_key(open_place: OpenPlace) -> None:
+    async with open_place(HIDDEN, Invoice) as place:
+        handle = await place.start(ReadInvoice)
+
+        reply = await place.send(await place.outside.next(), json.dumps(INVOICE).encode())
+
+        assert reply.json()["state"] == "applied"
+        assert await handle.result() == "Invoice over 1.10"
+        assert b"12345678-1234" not in await history_of(handle)
+
+
+async def test_a_failure_is_hidden_down_to_its_message(open_place: OpenPlace) -> None:
+    async with open_place(HIDDEN, Invoice) as place:
+        handle = await place.start(RunActivity, Run("ask"))
+        said = b'{"message": "a secret", "type": "Declined", "details": ["a secret", 1.10]}'
+
+        reply = await place.send(await place.outside.next(), said, "/fail")
+
+        assert reply.json()["state"] == "applied"
+        failure = await failure_of(handle)
+        assert (failure.message, failure.type) == ("a secret", "Declined")
+        assert failure.details == ("a secret", 1.1)
+        assert b"secret" not in await history_of(handle)
+
+
+async def test_a_hidden_failure_is_retried_and_proven(open_place: OpenPlace) -> None:
+    async with open_place(HIDDEN, Invoice) as place:
+        handle = await place.start(RunActivity, Run("ask", attempts=2))
+
+        first = await place.outside.next()
+        reply = await place.send(first, b'{"message": "not yet"}', "/fail")
+        again = await place.outside.next()
+        await place.send(again, json.dumps(INVOICE).encode())
+
+        assert reply.json()["state"] == "applied"
+        assert again.id != first.id
+        assert (await handle.result())["id"] == INVOICE["id"]
+
+
+async def test_heartbeat_details_are_hidden_and_reach_the_next_attempt(
+    open_place: OpenPlace,
+) -> None:
+    async with open_place(HIDDEN, Invoice) as place:
+        handle = await place.start(RunActivity, Run("ask", attempts=2))
+        first = await place.outside.next()
+
+        await place.send(first, b'{"progress": "a secret"}', "/heartbeat")
+        (pending,) = (await handle.describe()).raw_description.pending_activities
+        await place.send(first, b'{"message": "not yet"}', "/fail")
+        await place.send(await place.outside.next(), json.dumps(INVOICE).encode())
+        await handle.result()
+
+        assert b"secret" not in pending.heartbeat_details.SerializeToString()
+        assert SEEN[-1] == [{"progress": "a secret"}]
+
+
+async def test_a_wrong_result_is_refused_with_its_place_and_a_right_one_is_taken(
+    open_place: OpenPlace,
+) -> None:
+    async with open_place(PYDANTIC, Invoice) as place:
+        handle = await place.start(ReadInvoice)
+        callback = await place.outside.next()
+
+        wrong = await place.send(callback, json.dumps({**INVOICE, "total": "much"}).encode())
+        right = await place.send(callback, json.dumps(INVOICE).encode())
+
+        assert wrong.status_code == 422
+        assert "/total" in wrong.text
+        assert right.status_code == 200
+        assert await handle.result() == "Invoice over 1.10"
+
+
+async def test_what_only_pydantic_reads_is_taken_only_with_pydantic(open_place: OpenPlace) -> None:
+    async with open_place(None, Invoice | list[int]) as place:
+        await place.start(RunActivity, Run("ask"))
+        reply = await place.send(await place.outside.next(), b'["1"]')
+
+    assert reply.status_code == 422
+
+
+async def test_details_arrive_as_they_were_written(open_place: OpenPlace) -> None:
+    async with open_place(None, str) as place:
+        handle = await place.start(RunActivity, Run("ask"))
+        details = b'[1.10, 1e400, {"b": 12345678901234567890123,  "a": 0.10}, "\\u00e4"]'
+
+        await place.send(
+            await place.outside.next(), b'{"message": "no", "details": ' + details + b"}", "/fail"
+        )
+
+        await failure_of(handle)
+        history = await history_of(handle)
+        for written in (b"1.10", b"1e400", b'{"b": 12345678901234567890123,  "a": 0.10}'):
+            assert written in history
+
+
+async def test_after_a_delay_of_nothing_the_next_attempt_comes_soon(open_place: OpenPlace) -> None:
+    async with open_place(None, str) as place:
+        handle = await place.start(RunActivity, Run("ask", attempts=2, back_off=50))
+
+        said = b'{"message": "no", "next_retry_delay": 0}'
+        await place.send(await place.outside.next(), said, "/fail")
+        await place.send(await place.outside.next(), b'"at once"')
+
+        assert await handle.result() == "at once"
+
+
+def result_of(size: int) -> bytes:
+    """Return a text whose payload is that large on the wire."""
+
+    def on_the_wire(text: str) -> int:
+        payload = Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(text).encode())
+        return Payloads(payloads=[payload]).ByteSize()
+
+    return json.dumps(_text_with(size, on_the_wire)).encode()
+
+
+def failure_with(size: int, *, non_retryable: bool) -> bytes:
+    """Return the body of a failure that is that large when it is delivered."""
+    signature = identity_of(OutcomeId("oc_" + "a" * 26))
+
+    def on_the_wire(text: str) -> int:
+        info = ApplicationFailureInfo(non_retryable=non_retryable)
+        info.details.payloads.add(
+            metadata={"encoding": b"json/plain"}, data=json.dumps(text).encode()
+        )
+        return Failure(message="no", source=signature, application_failure_info=info).ByteSize()
+
+    detail = _text_with(size, on_the_wire)
+    said = {"message": "no", "details": [detail], "non_retryable": non_retryable}
+    return json.dumps(said).encode()
+
+
+def _text_with(size: int, measure: Callable[[str], int]) -> str:
+    # What wraps the text grows with it, in steps.
+    length = size
+    while surplus := measure("x" * length) - size:
+        length -= surplus
+    return "x" * length
+
+
+async def test_the_largest_result_is_delivered_and_a_byte_more_is_not_sent(
+    open_place: OpenPlace,
+) -> None:
+    async with open_place(None, str) as place:
+        handle = await place.start(Measure, 1)
+        callback = await place.outside.next()
+
+        too_large = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT + 1))
+        largest = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT))
+
+        assert too_large.status_code == 413
+        assert too_large.json()["limit"] == DEFAULT_BLOB_LIMIT
+        assert largest.json()["state"] == "applied"
+        assert await handle.result() == [len(result_of(DEFAULT_BLOB_LIMIT)) - 2]
+
+
+async def test_the_largest_final_failure_arrives_whole_and_a_byte_more_is_not_sent(
+    open_place: OpenPlace,
+) -> None:
+    async with open_place(None, str) as place:
+        handle = await place.start(Measure, 1)
+        callback = await place.outside.next()
+        too_large, largest = (
+            failure_with(size, non_retryable=True)
+            for size in (DEFAULT_BLOB_LIMIT + 1, DEFAULT_BLOB_LIMIT)
+        )
+
+        refused = await place.send(callback, too_large, "/fail")
+        taken = await place.send(callback, largest, "/fail")
+
+        assert refused.status_code == 413
+        assert taken.json()["state"] == "applied"
+        (detail,) = json.loads(largest)["details"]
+        assert await handle.result() == [None, "no", True, len(detail)]
+
+
+async def test_the_largest_failure_to_retry_is_kept_whole_and_a_byte_more_is_not_sent(
+    open_place: OpenPlace,
+) -> None:
+    async with open_place(None, str) as place:
+        handle = await place.start(Measure, 2)
+        callback = await place.outside.next()
+        too_large, largest = (
+            failure_with(size, non_retryable=False)
+            for size in (RETRYABLE_FAILURE_LIMIT + 1, RETRYABLE_FAILURE_LIMIT)
+        )
+
+        refused = await place.send(callback, too_large, "/fail")
+        taken = await place.send(callback, largest, "/fail")
+        again = await place.outside.next()
+        (pending,) = (await handle.describe()).raw_description.pending_activities
+        await place.send(again, b'"in the end"')
+
+        assert refused.status_code == 413
+        assert refused.json()["limit"] == RETRYABLE_FAILURE_LIMIT
+        assert "non_retryable" in refused.json()["detail"]
+        assert taken.json()["state"] == "applied"
+        assert pending.last_failure.ByteSize() == RETRYABLE_FAILURE_LIMIT
+        assert pending.last_failure.message == "no"
+        assert await handle.result() == [len("in the end")]
+
+
+async def test_the_largest_heartbeat_is_recorded_and_a_byte_more_is_not_sent(
+    open_place: OpenPlace,
+) -> None:
+    async with open_place(None, str) as place:
+        handle = await place.start(Measure, 1)
+        callback = await place.outside.next()
+
+        too_large = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT + 1), "/heartbeat")
+        largest = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT), "/heartbeat")
+        (pending,) = (await handle.describe()).raw_description.pending_activities
+        await place.send(callback, b'"done"')
+
+        assert too_large.status_code == 413
+        assert (largest.status_code, largest.json()["cancel_requested"]) == (200, False)
+        assert pending.heartbeat_details.ByteSize() == DEFAULT_BLOB_LIMIT
+        assert await handle.result() == [len("done")]
+
+
+async def test_what_counts_is_the_size_behind_the_codec(open_place: OpenPlace) -> None:
+    async with open_place(ZIPPED, str) as place:
+        handle = await place.start(Measure, 1)
+        callback = await place.outside.next()
+        chance = random.Random(7)  # noqa: S311 - it is to be the same each time
+        noise = "".join(chance.choices(string.ascii_letters + string.digits, k=3 * 1024 * 1024))
+
+        incompressible = await place.send(callback, json.dumps(noise).encode())
+        compressible = await place.send(callback, json.dumps("r" * 5 * 1024 * 1024).encode())
+
+        assert incompressible.status_code == 413
+        assert compressible.json()["state"] == "applied"
+        assert await handle.result() == [5 * 1024 * 1024]
+
+
+@pytest.fixture
+async def narrow() -> AsyncIterator[str]:
+    """The address of a server of its own, whose namespaces take no more than 60,000 bytes."""
+    try:
+        binary = temporal_binary()
+    except ConfigurationError:
+        missing("the Temporal server's program", "run `make setup`")
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=binary,
+        dev_server_log_level="error",
+        dev_server_extra_args=["--dynamic-config-value", "limit.blobSize.error=60000"],
+    )
+    async with environment:
+        yield environment.client.service_client.config.target_host
+
+
+async def test_a_namespace_may_have_a_limit_of_its_own(open_place: OpenPlace, narrow: str) -> None:
+    async with open_place(None, str, address=narrow) as place:
+        handle = await place.start(Measure, 1)
+        callback = await place.outside.next()
+
+        too_large = await place.send(callback, result_of(60_001))
+        largest = await place.send(callback, result_of(60_000))
+
+        assert (too_large.status_code, too_large.json()["limit"]) == (413, 60_000)
+        assert largest.json()["state"] == "applied"
+        assert await handle.result() == [len(result_of(60_000)) - 2]
+
+
+async def test_an_unknown_namespace_has_the_default_limit(client: Client) -> None:
+    assert await Limits(client).blob_limit("nowhere") == DEFAULT_BLOB_LIMIT
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["refused", "silent"])
+async def test_a_server_that_is_away_holds_nobody_up(listens: bool) -> None:  # noqa: FBT001 - a parameter
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listens:
+            server.listen()
+        client = await Client.connect(f"127.0.0.1:{server.getsockname()[1]}", lazy=True)
+        limits = Limits(client)
+        began = time.monotonic()
+
+        first = await limits.blob_limit("default")
+        waited = time.monotonic() - began
+        again = [await limits.blob_limit("default") for _ in range(100)]
+
+        assert {first, *again} == {DEFAULT_BLOB_LIMIT}
+        assert waited < 3
+        assert time.monotonic() - began - waited < 0.5
