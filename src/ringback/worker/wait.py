@@ -45,9 +45,9 @@ async def wait_for_callback(
         submit: Gets the callback, committed, and hands its `url` to the outside party.
         result_type: What the activity returns: the answer's JSON is read as this type, and what
             cannot be is refused at the gateway.
-        deadline: How long the outside may take, from the first opening on; for ever longer than
-            Temporal's own time-outs it is those that count. When it has passed, the activity ends
-            with `on_deadline`.
+        deadline: How long the outside may take, from the first opening on; where Temporal's own
+            time-outs are shorter, those count. When it has passed, the activity ends with
+            `on_deadline`.
         on_deadline: The result, or the failure, that the activity ends with when nobody has
             answered by its deadline or, in time, by Temporal's time-out of the attempt. With a
             deadline alone that is a failure of type "DeadlineExceeded" that is not retried.
