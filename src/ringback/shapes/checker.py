@@ -16,7 +16,7 @@ from jsonschema_rs import (
 from pydantic_core import from_json
 
 from ringback.domain.errors import Problem
-from ringback.shapes.formats import FORMATS
+from ringback.shapes.formats import FORMATS, IN_WORDS
 from ringback.shapes.keyword import ReadByPydantic
 from ringback.shapes.pydantic_json import PYDANTIC
 
@@ -98,6 +98,8 @@ def _told(error: ValidationError) -> Iterator[Problem]:
             message = _of_no_type(chain.from_iterable(context), error) or error.message
         case ValidationErrorKind.PropertyNames(inner):
             message = f"one of its names: {inner.message}"
+        case ValidationErrorKind.Format(form) if form in IN_WORDS:
+            message = f"{_IT} is not {IN_WORDS[form]}"
         case ValidationErrorKind.Not() | ValidationErrorKind.FalseSchema():
             message = _NOTHING_FITS
         case _:

@@ -62,3 +62,9 @@ FORMATS: Final[dict[str, Callable[[str], bool]]] = {
     "regex": _read_by(re.compile),
 }
 """By name. The standard ones that are not here are checked as the standard has them."""
+
+IN_WORDS: Final = {
+    PYTHON_DATETIME: "a date and time as in ISO 8601",
+    PYTHON_UUID: "a UUID",
+}
+"""What people call those whose names are the house's own."""

@@ -1,11 +1,13 @@
 import json
 import logging
 import time
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 
 from ringback.domain.errors import Problem
 from ringback.shapes.checker import LONGEST_TEXT, MOST_PROBLEMS, SchemaChecker
@@ -96,6 +98,14 @@ def test_pydantic_says_itself_why_it_cannot_read_something() -> None:
 
     assert found.keys() == {"/id", "/at", "/cents"}
     assert found["/cents"].startswith("Input should be a valid integer")
+
+
+def test_a_text_that_stands_for_something_is_called_what_people_call_it() -> None:
+    made = schema_of(datetime, DataConverter.default) or ""
+
+    assert CHECKER.problems(made, b'"soon"') == [
+        Problem("", "it is not a date and time as in ISO 8601")
+    ]
 
 
 def test_a_name_that_is_wrong_is_told() -> None:
