@@ -1,28 +1,39 @@
 """The store on PostgreSQL keeps the promises of a store, and those of a server."""
 
+import traceback
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from ringback.ports.clock import Clock
+from ringback.app.stores import opened_store
+from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.outcome import Completed
+from ringback.settings import Settings
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
+from tests import factories
 from tests.contract.at_once import AtOnce
+from tests.contract.dated import DatedDatabase
+from tests.contract.servers import execute
 from tests.contract.store_contract import StoreContract
+from tests.contract.stores import SECOND, opened
+
+HOUR = timedelta(hours=1)
 
 
-class DatedDatabase(PostgresqlDatabase):
-    """A database in which a test says what time it is."""
-
-    def __init__(self, url: str, clock: Clock) -> None:
-        super().__init__(url)
-        self._clock = clock
-
-    async def now(self, connection: AsyncConnection) -> datetime:  # noqa: ARG002 - the test's
-        return self._clock.now()
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[PostgresqlDatabase]:
+    """A database as the programs use it, by the server's clock."""
+    database = PostgresqlDatabase(url, patience=SECOND)
+    yield database
+    await database.close()
 
 
 class TestPostgresqlAtOnce(AtOnce):
@@ -40,3 +51,172 @@ class TestPostgresqlStore(StoreContract):
         database = DatedDatabase(url, clock)
         yield SqlStore(database)
         await database.close()
+
+
+@asynccontextmanager
+async def refusing(url: str, state: str) -> AsyncIterator[None]:
+    """Make every new outcome fail with an SQLSTATE, for the block."""
+    body = f"BEGIN RAISE EXCEPTION 'as the test wants' USING ERRCODE = '{state}'; END"
+    await execute(
+        url,
+        f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON outcomes FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    try:
+        yield
+    finally:
+        await execute(url, "DROP FUNCTION refuse CASCADE")
+
+
+async def process_of(database: PostgresqlDatabase) -> object:
+    async with database.reading() as connection:
+        return await connection.scalar(text("SELECT pg_backend_pid()"))
+
+
+async def clock_of(url: str) -> datetime:
+    connection = await asyncpg.connect(url)
+    try:
+        now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        return now
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=10), timedelta(minutes=-10)], ids=str)
+async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta) -> None:
+    now = await clock_of(url)
+    settings = Settings(store=SecretStr(url))
+    wishes = [factories.wish(answer_within=HOUR, on_deadline=Completed(b"0")) for _ in range(2)]
+
+    async with (
+        opened_store(settings, ManualClock(now + off)) as wrong,
+        opened_store(settings, ManualClock(now)) as right,
+    ):
+        waiting, answered = await wrong.open(wishes)
+        await wrong.accept([factories.answer(answered.id)])
+        (claimed,) = await wrong.claim("wrong", limit=9, lease=HOUR)
+        nothing = await right.claim("right", limit=9, lease=HOUR)
+        until_due, until_default = await right.next_due(), await right.next_default()
+        overdue = [*await wrong.overdue(limit=9), *await wrong.due_defaults(limit=9)]
+        extension = await wrong.extend(waiting.id, HOUR)
+
+    assert waiting.answer_by is not None
+    assert waiting.answer_by - waiting.opened_at == HOUR
+    assert timedelta(0) <= waiting.opened_at - now < timedelta(minutes=1)
+    assert (claimed.id, nothing, overdue) == (answered.id, [], [])
+    for left in (until_due, until_default):
+        assert left is not None
+        assert HOUR - timedelta(minutes=1) < left <= HOUR
+    assert extension.callback is not None
+    assert extension.callback.answer_by is not None
+    assert extension.callback.answer_by > waiting.answer_by
+    assert extension.callback.answer_by - waiting.answer_by < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("of_the_server", "of_ours"),
+    [("off", "on"), ("local", "on"), ("remote_write", "on"), ("remote_apply", "remote_apply")],
+)
+async def test_a_commit_is_durable_whatever_the_server_s_default(
+    empty_url: str, of_the_server: str, of_ours: str
+) -> None:
+    name = empty_url.rpartition("/")[2]
+    await execute(empty_url, f'ALTER DATABASE "{name}" SET synchronous_commit = {of_the_server}')
+    database = PostgresqlDatabase(empty_url)
+
+    async with database.writing() as connection:
+        setting = await connection.scalar(text("SHOW synchronous_commit"))
+    await database.close()
+
+    assert setting == of_ours
+
+
+async def test_transactions_are_isolated_as_the_statements_expect(empty_url: str) -> None:
+    name = empty_url.rpartition("/")[2]
+    setting = "default_transaction_isolation = serializable"
+    await execute(empty_url, f'ALTER DATABASE "{name}" SET {setting}')
+    database = PostgresqlDatabase(empty_url)
+
+    async with database.writing() as connection:
+        isolation = await connection.scalar(text("SHOW transaction_isolation"))
+    await database.close()
+
+    assert isolation == "read committed"
+
+
+async def test_instants_are_kept_to_the_microsecond(url: str, database: PostgresqlDatabase) -> None:
+    async with database.reading() as connection:
+        now = await database.now(connection)
+
+    assert now.tzinfo is UTC
+    assert timedelta(0) <= await clock_of(url) - now < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "53100",
+        "53200",
+        "53300",
+        "40001",
+        "40P01",
+        "55P03",
+        "57014",
+        "57P01",
+        "25006",
+        "58030",
+        "XX000",
+    ],
+)
+async def test_a_write_that_the_database_could_not_do_is_told_and_nothing_of_it_kept(
+    url: str, database: PostgresqlDatabase, state: str
+) -> None:
+    store = SqlStore(database)
+    callback = await opened(store)
+    async with refusing(url, state):
+        with pytest.raises(StoreUnavailableError, match="as the test wants") as caught:
+            await store.accept([factories.answer(callback.id)])
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert callback.id not in told
+    assert (await store.find([callback.id]))[callback.id] == callback
+    assert len(await store.events(callback.id)) == 1
+    await store.accept([factories.answer(callback.id)])
+
+
+async def test_a_server_that_writes_no_more_is_left(url: str, database: PostgresqlDatabase) -> None:
+    callback = await opened(SqlStore(database))
+    before = await process_of(database)
+
+    async with refusing(url, "25006"):
+        with pytest.raises(StoreUnavailableError):
+            await SqlStore(database).accept([factories.answer(callback.id)])
+
+    assert await process_of(database) != before
+
+
+@pytest.mark.parametrize("state", ["22P05", "23514"])
+async def test_an_item_that_cannot_be_written_is_not_the_database_s_fault(
+    url: str, database: PostgresqlDatabase, state: str
+) -> None:
+    store = SqlStore(database)
+    callback = await opened(store)
+
+    async with refusing(url, state):
+        with pytest.raises(DBAPIError):
+            await store.accept([factories.answer(callback.id)])
+
+    await store.accept([factories.answer(callback.id)])
+
+
+@pytest.mark.parametrize("workflow_id", ["a\x00b", "a\ud800b"], ids=["NUL", "surrogate"])
+async def test_text_that_postgresql_does_not_take_is_not_the_database_s_fault(
+    database: PostgresqlDatabase, workflow_id: str
+) -> None:
+    store = SqlStore(database)
+
+    with pytest.raises(Exception, match=r".") as caught:
+        await store.open([factories.wish(ref=factories.activity_ref(workflow_id=workflow_id))])
+
+    assert not isinstance(caught.value, StoreUnavailableError)
+    await opened(store)

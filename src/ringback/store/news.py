@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from random import SystemRandom
 from typing import Final
 
-import asyncpg
-
 from ringback.core.service import Trouble, caught
 from ringback.domain.backoff import backoff
 from ringback.domain.ids import CallbackId
+from ringback.store.driver import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ _CHECK_SECONDS: Final = 10
 
 _PATIENCE_SECONDS: Final = 5
 
-Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
+Connect = Callable[[], Awaitable[Connection]]
 
 
 def payloads(callback_ids: Sequence[CallbackId]) -> Iterator[str]:
@@ -87,7 +86,7 @@ class Listener:
         self._on_settled([CallbackId(id_) for id_ in str(payload).split(",")])
 
     @asynccontextmanager
-    async def _connected(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    async def _connected(self) -> AsyncIterator[Connection]:
         connection = await self._connect()
         try:
             yield connection

@@ -6,20 +6,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-import asyncpg
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, event, func, select, text
+from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from ringback.domain.errors import ConfigurationError
 from ringback.domain.ids import CallbackId
 from ringback.store.database import Database
+from ringback.store.driver import Connection, connect
 from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
 
 PATIENCE: Final = timedelta(seconds=10)
 """For how long a transaction may last, with the wait for a connection: less than a caller waits."""
 
-_CONNECT_SECONDS: Final = 5
 _POOL: Final = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
 """Ten connections at most, and one that listens. One that is wanted in vain says so in time."""
 
@@ -29,14 +28,10 @@ _UPGRADE_LOCK: Final = 0x72696E676261636B
 _CONTENT: Final = ("22", "23")
 """The classes of SQLSTATE that say that what was to be written is wrong."""
 
+_READ_ONLY: Final = "25006"
+
 _NOW: Final = select(func.clock_timestamp())
 _NOTIFY: Final = select(func.pg_notify(bindparam("channel"), bindparam("payload")))
-
-#: A commit is on disk before it is done, whatever the server's default; more than that is kept.
-_DURABLE: Final = (
-    "SELECT set_config('synchronous_commit', 'on', false)"
-    " WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
-)
 
 
 class PostgresqlDatabase(Database):
@@ -45,7 +40,7 @@ class PostgresqlDatabase(Database):
     def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
         """Use the database at `url` (`postgresql://…`); give a transaction up after `patience`."""
         self._url = url
-        self._patience = patience.total_seconds()
+        self._patience = patience
         engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self.connect,
@@ -56,42 +51,26 @@ class PostgresqlDatabase(Database):
             hide_parameters=True,
             **_POOL,
         )
+        event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
         super().__init__(engine)
 
-    async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """Return a new connection, on which a commit is durable and nothing waits for ever.
+    async def connect(self) -> Connection:
+        """Return a new connection beside the pool's.
 
         Raises:
             ConfigurationError: The URL cannot be used.
             OSError: There is no answer.
         """
-        milliseconds = str(round(self._patience * 1000))
-        try:
-            connection = await asyncpg.connect(
-                self._url,
-                timeout=_CONNECT_SECONDS,
-                server_settings={
-                    "application_name": "ringback",
-                    "statement_timeout": milliseconds,
-                    "lock_timeout": milliseconds,
-                    # A process that stands still must not hold up the others.
-                    "idle_in_transaction_session_timeout": milliseconds,
-                },
-            )
-        except asyncpg.ClientConfigurationError as exc:
-            msg = f"RINGBACK_STORE cannot be used: {exc}"
-            raise ConfigurationError(msg) from None
-        await connection.execute(_DURABLE, timeout=self._patience)
-        return connection
+        return await connect(self._url, self._patience)
 
     async def now(self, connection: AsyncConnection) -> datetime:
         """See `Database.now`."""
         now: datetime = (await connection.execute(_NOW)).scalar_one()
         return now
 
-    def _turn(self) -> AbstractAsyncContextManager[object]:
+    def _patiently(self) -> AbstractAsyncContextManager[object]:
         # A server that stands still breaks no connection: this side must give up.
-        return asyncio.timeout(self._patience)
+        return asyncio.timeout(self._patience.total_seconds())
 
     def _is_about_content(self, error: DBAPIError) -> bool:
         state = getattr(error.orig, "sqlstate", None)
@@ -128,3 +107,9 @@ class PostgresqlDatabase(Database):
     ) -> None:
         """See `News.follow`."""
         await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """Give up connections to a server that writes no more: the next one may find who does."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True

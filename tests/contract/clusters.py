@@ -1,0 +1,127 @@
+"""A PostgreSQL server of a test's own, which it may stop, start and freeze."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.services import missing
+
+PASSWORD: Final = "geheim/%"  # noqa: S105 - of a server that lives for one test
+_UNPRIVILEGED: Final = "postgres"
+
+
+class Cluster:
+    """A server with one user, `test`, whose password is `PASSWORD`."""
+
+    def __init__(self, programs: Path, folder: Path, port: int) -> None:
+        self._programs = programs
+        self._data = folder / "data"
+        self._folder = folder
+        self._port = port
+
+    def url(self, password: str = "geheim%2F%25") -> str:  # noqa: S107 - see above
+        return f"postgresql://test:{password}@127.0.0.1:{self._port}/postgres"
+
+    async def make(self) -> None:
+        secret = self._folder / "password"
+        secret.write_text(PASSWORD)
+        _give_away(secret)
+        await self._run("initdb", "--username=test", "--auth=scram-sha-256", f"--pwfile={secret}")
+
+    async def start(self) -> None:
+        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        log = str(self._folder / "log")
+        await self._run("pg_ctl", "start", "--wait", "--silent", "--log", log, "--options", options)
+
+    async def stop(self) -> None:
+        await self._run("pg_ctl", "stop", "--wait", "--silent", "--mode=immediate")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the server stand still for the block: it neither answers nor hangs up."""
+        processes = [self._postmaster(), *_children(self._postmaster())]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+
+    def is_running(self) -> bool:
+        return (self._data / "postmaster.pid").exists()
+
+    def _postmaster(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
+    async def _run(self, program: str, *options: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            self._programs / program,
+            *options,
+            f"--pgdata={self._data}",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            user=_user(),
+            cwd=self._folder,
+        )
+        assert await process.wait() == 0, f"{program} failed; see {self._folder}"
+
+
+@asynccontextmanager
+async def running_cluster() -> AsyncIterator[Cluster]:
+    """Run a server for the block, or skip the test."""
+    folder = Path(tempfile.mkdtemp(prefix="ringback-postgresql-"))
+    _give_away(folder)
+    cluster = Cluster(_programs(), folder, _unused_port())
+    try:
+        await cluster.make()
+        await cluster.start()
+        yield cluster
+    finally:
+        if cluster.is_running():
+            await cluster.stop()
+        shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        found.append(Path(on_path))
+    if not found:
+        missing("the program initdb of PostgreSQL", "install the package postgresql")
+    return found[-1].parent
+
+
+def _user() -> str | None:
+    # PostgreSQL refuses to run as root.
+    return _UNPRIVILEGED if os.geteuid() == 0 else None
+
+
+def _give_away(path: Path) -> None:
+    if _user() is not None:
+        owner = pwd.getpwnam(_UNPRIVILEGED)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _children(parent: int) -> Iterator[int]:
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        # The name of the program stands in parentheses, and may have any sign in it.
+        fields = status.read_text().rpartition(")")[2].split()
+        if int(fields[1]) == parent:
+            yield int(status.parent.name)
+
+
+def _unused_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port

@@ -1,0 +1,19 @@
+"""A PostgreSQL database in which a test says what time it is."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ringback.ports.clock import Clock
+from ringback.store.postgresql import PostgresqlDatabase
+
+
+class DatedDatabase(PostgresqlDatabase):
+    """Dates what is written by a clock of the test's, not by the server's."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        super().__init__(url)
+        self._clock = clock
+
+    async def now(self, connection: AsyncConnection) -> datetime:  # noqa: ARG002 - the test's
+        return self._clock.now()

@@ -1,0 +1,333 @@
+"""A store that an earlier version wrote is brought up to date, with all that is in it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, Table, text
+
+import ringback.store
+from ringback.domain.callback import Attempts, State
+from ringback.domain.errors import ConfigurationError
+from ringback.domain.event import EventKind
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Completed, Failed
+from ringback.ports.store import NotTaken, Won
+from ringback.store.database import Database
+from ringback.store.schema import Upgrade, upgrade
+from ringback.store.sql_store import SqlStore
+from ringback.store.sqlite import SqliteDatabase
+from ringback.store.tables import metadata
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.dated import DatedDatabase
+from tests.contract.servers import own_database, server_url
+from tests.contract.stores import LEASE, handed_over, kinds, outcome_of
+
+NEWEST: Final = "0002"
+NOW: Final = factories.NOW
+MINUTE: Final = timedelta(minutes=1)
+SCHEDULED_AT: Final = NOW - timedelta(seconds=61)
+
+Connect = Callable[[], Database]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def connect(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[Connect]:
+    """What makes databases that are all one, and empty."""
+    if request.param == "sqlite":
+        yield lambda: SqliteDatabase(tmp_path / "ringback.db", clock)
+        return
+    async with own_database(await server_url()) as url:
+        yield lambda: DatedDatabase(url, clock)
+
+
+@pytest.fixture
+async def database(connect: Connect) -> AsyncIterator[Database]:
+    """A database as version 0001 left it, with a callback in every state."""
+    database = connect()
+    async with database.writing() as connection:
+        await connection.run_sync(_make_0001)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def store(database: Database) -> SqlStore:
+    """The same, brought up to date."""
+    assert await upgrade(database) == Upgrade("0001", NEWEST)
+    return SqlStore(database)
+
+
+def _make_0001(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", f"{Path(ringback.store.__file__).parent}/migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+    tables = MetaData()
+    for name, rows in _rows().items():
+        connection.execute(Table(name, tables, autoload_with=connection).insert(), rows)
+
+
+def _rows() -> dict[str, list[dict[str, Any]]]:
+    outcomes = [
+        _outcome("accepted", due_at=_micro(-1)),
+        _outcome("failed", kind="failed", body=b'["x"]', fields=_FAILED, due_at=_micro(-2)),
+        _outcome("claimed", tries=3, trouble="away", claimed_by="old", due_at=_micro(60)),
+        _outcome(
+            "handed", claimed_by="w", handed_to="w", handed_attempt=2, tries=0, due_at=_micro(60)
+        ),
+        _outcome("applied", state="applied", verdict_at=_micro(-1), proof={"by": "us"}, tries=1),
+        _outcome("superseded", state="superseded", verdict_at=_micro(-1), proof={"by": "them"}),
+        _outcome("parked", state="parked", verdict_at=_micro(-1), proof={"reason": "no"}, tries=9),
+    ]
+    callbacks = [
+        _callback("open"),
+        _callback("submitted", submitted_at=_micro(-30)),
+        _callback("without", deadline_at=None),
+        _callback("expired", closed_at=_micro(-5), expired_because="timed out"),
+        *(_callback(row["callback_id"][3:], submitted_at=_micro(-30)) for row in outcomes),
+    ]
+    for row in callbacks:
+        if row["id"] in {"cb_applied", "cb_superseded"}:
+            row["closed_at"] = _micro(-1)
+    return {"callbacks": callbacks, "outcomes": outcomes, "events": _events(callbacks, outcomes)}
+
+
+_FAILED: Final = {"message": "no", "type": "No", "non_retryable": True, "next_retry_delay": 1.5}
+
+
+def _micro(seconds: float) -> int:
+    return round((NOW.timestamp() + seconds) * 1_000_000)
+
+
+def _callback(name: str, **more: object) -> dict[str, Any]:
+    return {
+        "id": f"cb_{name}",
+        "activity_key": _key(f"workflow-{name}"),
+        "round": 1,
+        "namespace": "default",
+        "workflow_id": f"workflow-{name}",
+        "run_id": "6a3f",
+        "activity_id": "1",
+        "scheduled_at": _micro(-61),
+        "workflow_type": "Order",
+        "activity_type": "charge",
+        "task_queue": "orders",
+        "attempt": 2,
+        "opened_at": _micro(-60),
+        "submitted_at": None,
+        "deadline_at": _micro(60),
+        "closed_at": None,
+        "expired_because": None,
+        "verbs": 31,
+        "key_id": "k1",
+        "link_expires_at": _micro(3600),
+        **more,
+    }
+
+
+def _key(workflow_id: str) -> str:
+    """Return the digest of an activity, as 0001 made it."""
+    text_ = json.dumps(["default", workflow_id, "6a3f", "1", SCHEDULED_AT.isoformat()])
+    return sha256(text_.encode()).hexdigest()[:40]
+
+
+def _outcome(name: str, **more: object) -> dict[str, Any]:
+    return {
+        "callback_id": f"cb_{name}",
+        "outcome_id": f"oc_{name}",
+        "kind": "completed",
+        "body": b'{"n":1.10}',
+        "fields": {},
+        "accepted_at": _micro(-20),
+        "state": "accepted",
+        "due_at": _micro(-20),
+        "claimed_by": None,
+        "tries": 0,
+        "trouble": None,
+        "handed_to": None,
+        "handed_attempt": None,
+        "verdict_at": None,
+        "proof": None,
+        **more,
+    }
+
+
+def _events(callbacks: list[dict[str, Any]], outcomes: list[dict[str, Any]]) -> list[Any]:
+    opened = [_event(row["id"], "opened", {"attempt": 1}) for row in callbacks]
+    answered = [_event(row["callback_id"], "accepted", {"kind": row["kind"]}) for row in outcomes]
+    return [*opened, *answered, _event("cb_expired", "expired", {"reason": "timed out"})]
+
+
+def _event(callback_id: str, kind: str, facts: dict[str, object]) -> dict[str, Any]:
+    return {"callback_id": callback_id, "at": _micro(-60), "kind": kind, "facts": facts}
+
+
+def _id(name: str) -> CallbackId:
+    return CallbackId(f"cb_{name}")
+
+
+async def test_nothing_of_it_is_lost(store: SqlStore) -> None:
+    expected = {"open": "open", "submitted": "open", "without": "open", "failed": "accepted"}
+    expected |= {"claimed": "accepted", "handed": "accepted"}
+    names = [str(row["id"]).removeprefix("cb_") for row in _rows()["callbacks"]]
+
+    found = await store.find([_id(name) for name in names])
+
+    assert {id_: callback.state.value for id_, callback in found.items()} == {
+        _id(name): expected.get(name, name) for name in names
+    }
+    for row in _rows()["outcomes"]:
+        kept = outcome_of(found[row["callback_id"]])
+        assert (kept.id, kept.tries, kept.trouble) == (
+            row["outcome_id"],
+            row["tries"],
+            row["trouble"],
+        )
+        assert (kept.handed_to, kept.handed_attempt) == (row["handed_to"], row["handed_attempt"])
+        assert (kept.proof, kept.is_default) == (row["proof"], False)
+    assert outcome_of(found[_id("accepted")]).outcome == Completed(b'{"n":1.10}')
+    failure = outcome_of(found[_id("failed")]).outcome
+    assert failure == Failed("no", "No", True, b'["x"]', timedelta(seconds=1.5))  # noqa: FBT003 - its order
+    assert await kinds(store, _id("expired")) == [EventKind.OPENED, EventKind.EXPIRED]
+
+
+async def test_what_it_could_not_know_has_a_sensible_value(store: SqlStore) -> None:
+    found = await store.find([_id("open"), _id("without")])
+
+    callback = found[_id("open")]
+    assert (callback.timeout_at, callback.answer_by) == (NOW + MINUTE, None)
+    assert found[_id("without")].timeout_at is None
+    assert callback.attempt_started_at == callback.opened_at == NOW - MINUTE
+    assert (callback.task_token, callback.on_deadline, callback.schema_id) == (None, None, None)
+    assert (callback.attempts, callback.follows_reset) == (Attempts.ANY, False)
+
+
+async def test_an_activity_finds_its_callback_again(store: SqlStore) -> None:
+    ref = factories.activity_ref(workflow_id="workflow-submitted", scheduled_at=SCHEDULED_AT)
+
+    (callback,) = await store.open([factories.wish(ref=ref, attempt=3)])
+
+    assert (callback.id, callback.attempt) == (_id("submitted"), 3)
+    assert callback.submitted_at == NOW - timedelta(seconds=30)
+
+
+async def test_answers_to_it_are_judged_as_before(store: SqlStore) -> None:
+    names = ["open", "submitted", "expired", "applied"]
+
+    results = await store.accept([factories.answer(_id(name)) for name in names])
+
+    assert [type(result) for result in results] == [Won, Won, NotTaken, NotTaken]
+
+
+async def test_what_waited_is_delivered_and_what_was_claimed_comes_back(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    due = await store.claim("me", limit=10, lease=LEASE)
+    clock.advance(MINUTE)
+    later = await store.claim("me", limit=10, lease=LEASE)
+    await store.settle([factories.settlement(callback) for callback in later])
+
+    assert {callback.id for callback in due} == {_id("accepted"), _id("failed")}
+    assert {callback.id for callback in later} - {callback.id for callback in due} == {
+        _id("claimed"),
+        _id("handed"),
+    }
+    assert {
+        callback.state for callback in (await store.find([one.id for one in later])).values()
+    } == {State.APPLIED}
+
+
+async def test_a_later_attempt_takes_what_an_earlier_one_was_handed(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    ref = factories.activity_ref(workflow_id="workflow-handed", scheduled_at=SCHEDULED_AT)
+    clock.advance(MINUTE)
+
+    (callback,) = await store.open([factories.wish(ref=ref, attempt=3)])
+
+    assert await handed_over(store, callback)
+
+
+async def test_what_was_parked_can_be_delivered_again(store: SqlStore) -> None:
+    assert await store.redeliver(_id("parked"))
+    assert _id("parked") in {one.id for one in await store.claim("me", limit=9, lease=LEASE)}
+
+
+async def test_what_is_overdue_is_seen(store: SqlStore, clock: ManualClock) -> None:
+    clock.advance(MINUTE)
+
+    assert {callback.id for callback in await store.overdue(limit=9)} == {
+        _id("open"),
+        _id("submitted"),
+    }
+
+
+async def test_the_migrations_make_the_tables_that_the_code_uses(
+    store: SqlStore,  # noqa: ARG001 - it has the newest schema
+    database: Database,
+) -> None:
+    async with database.reading() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"compare_type": False}), metadata
+            )
+        )
+
+    assert differences == []
+
+
+async def test_several_that_upgrade_at_once_upgrade_once(
+    connect: Connect, database: Database
+) -> None:
+    databases = [database, *(connect() for _ in range(3))]
+
+    upgrades = await asyncio.gather(*(upgrade(one) for one in databases))
+
+    assert sorted(str(one.before) for one in upgrades) == ["0001", *[NEWEST] * 3]
+    for one in databases:
+        await one.close()
+
+
+async def test_several_that_begin_at_once_make_one_schema(connect: Connect) -> None:
+    databases = [connect() for _ in range(4)]
+
+    upgrades = await asyncio.gather(*(upgrade(one) for one in databases))
+
+    assert sorted(str(one.before) for one in upgrades) == [*[NEWEST] * 3, "None"]
+    await asyncio.gather(*(one.close() for one in databases))
+
+
+async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ConfigurationError, match="upgrade Ringback"):
+        await upgrade(database)
+
+
+async def test_an_upgrade_that_fails_leaves_all_as_it_was(
+    database: Database, connect: Connect
+) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("CREATE TABLE schemas (in_the_way INTEGER)"))
+    with pytest.raises(Exception, match="schemas"):
+        await upgrade(database)
+    async with database.writing() as connection:
+        await connection.execute(text("DROP TABLE schemas"))
+    again = connect()
+
+    assert await upgrade(again) == Upgrade("0001", NEWEST)
+    await again.close()
