@@ -38,9 +38,10 @@ STATUSES: Final = {
     405: "The route does not know this method.",
     409: "Another answer was first (`accepted_at`), or nobody asked this activity to cancel.",
     410: "Nobody waits any more; `reason` says why, `expired_at` when that was known.",
-    413: "The body is larger than `limit` bytes.",
+    413: "The body, or what Temporal would get, is larger than `limit` bytes.",
     415: "The body is declared as something that is not JSON.",
-    422: "Temporal refused the request; `detail` is what it said.",
+    422: "The result is not what the activity returns; `errors` says where. Or Temporal refused the"
+    " request; `detail` is what it said.",
     500: "A mistake of the gateway's.",
     503: "It could not be kept, or Temporal did not answer. Send the same again after"
     " `Retry-After` seconds.",
