@@ -4,6 +4,16 @@ from ringback.domain.callback import State
 from tests.contract.stores import Store, in_state, opened, settled
 
 
+class NobodyTells:
+    async def test_a_store_of_one_machine_has_no_news_to_follow(self, store: Store) -> None:
+        told: list[object] = []
+
+        await store.follow(on_accepted=lambda: told.append(None), on_settled=told.append)
+        await settled(store, State.APPLIED)
+
+        assert told == []
+
+
 class Looking:
     async def test_pages_go_through_all_callbacks_of_some_states(self, store: Store) -> None:
         waiting = [(await opened(store)).id for _ in range(5)]

@@ -14,6 +14,12 @@ from tests.services import missing
 VARIABLE: Final = "RINGBACK_TEST_POSTGRESQL"
 DEFAULT: Final = "postgresql://root@127.0.0.1:5432/postgres"
 
+CUT_ALL_OFF: Final = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+"""Ends all other connections of a database."""
+
 
 async def server_url() -> str:
     """Return the address of a server that answers, or skip the test."""

@@ -3,14 +3,11 @@
 import pytest
 
 from ringback.testing import ManualClock, MemoryStore
+from tests.contract.looking import NobodyTells
 from tests.contract.store_contract import StoreContract
 
 
-class TestMemoryStore(StoreContract):
-    @pytest.fixture
-    def clock(self) -> ManualClock:
-        return ManualClock()
-
+class TestMemoryStore(StoreContract, NobodyTells):
     @pytest.fixture
     def store(self, clock: ManualClock) -> MemoryStore:
         return MemoryStore(clock)

@@ -1,6 +1,5 @@
 """What one process commits on PostgreSQL, the others are told at once."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -13,40 +12,9 @@ from ringback.domain.outcome import Completed
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 from tests import factories
-from tests.contract.servers import execute
+from tests.contract.followers import Follower
+from tests.contract.servers import CUT_ALL_OFF, execute
 from tests.contract.stores import opened, settled
-
-IN_TIME = 20
-
-
-class Follower:
-    """Another process, and what it was told."""
-
-    def __init__(self, url: str) -> None:
-        self._database = PostgresqlDatabase(url)
-        self._accepted = asyncio.Event()
-        self._settled: asyncio.Queue[list[CallbackId]] = asyncio.Queue()
-
-    async def run(self) -> None:
-        await SqlStore(self._database).follow(
-            on_accepted=self._accepted.set,
-            on_settled=lambda ids: self._settled.put_nowait(list(ids)),
-        )
-
-    async def told_of_accepted(self) -> None:
-        async with asyncio.timeout(IN_TIME):
-            await self._accepted.wait()
-        self._accepted.clear()
-
-    async def told_of_settled(self) -> list[CallbackId]:
-        async with asyncio.timeout(IN_TIME):
-            return await self._settled.get()
-
-    def was_told_nothing(self) -> bool:
-        return not self._accepted.is_set() and self._settled.empty()
-
-    async def close(self) -> None:
-        await self._database.close()
 
 
 @pytest.fixture
@@ -135,9 +103,3 @@ async def test_who_was_cut_off_listens_again_and_looks_once(
     await follower.told_of_accepted()
     await store.accept([factories.answer(callback.id)])
     await follower.told_of_accepted()
-
-
-CUT_ALL_OFF = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-)

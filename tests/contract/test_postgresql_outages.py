@@ -17,9 +17,9 @@ from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
 from tests import factories
 from tests.contract.clusters import Cluster, running_cluster
-from tests.contract.servers import execute
+from tests.contract.followers import Follower
+from tests.contract.servers import CUT_ALL_OFF, execute
 from tests.contract.stores import found, kinds, opened
-from tests.contract.test_postgresql_news import CUT_ALL_OFF, Follower
 
 PATIENCE = timedelta(seconds=1)
 NOT_FOR_EVER = 15

@@ -2,16 +2,20 @@
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from ringback.domain.callback import State
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
+from ringback.domain.outcome import Completed
+from ringback.ports.store import Won
 from ringback.store.database import Database
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
@@ -20,6 +24,7 @@ from ringback.store.tables import metadata
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce
+from tests.contract.looking import NobodyTells
 from tests.contract.store_contract import StoreContract
 
 
@@ -36,7 +41,7 @@ def store(database: Database) -> SqlStore:
     return SqlStore(database)
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, NobodyTells):
     pass
 
 
@@ -141,3 +146,35 @@ async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> Non
 
     with pytest.raises(ConfigurationError, match="upgrade Ringback"):
         await upgrade(database)
+
+
+async def test_a_disk_without_room_is_told_and_nothing_half_kept(
+    store: SqlStore, database: Database
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    large = factories.answer(callback.id, Completed(b'"' + b"x" * 2**20 + b'"'))
+    with room_for(database, pages=1):
+        with pytest.raises(StoreUnavailableError, match="full"):
+            await store.accept([large])
+
+        assert (await store.find([callback.id]))[callback.id] == callback
+        assert len(await store.events(callback.id)) == 1
+
+    (result,) = await store.accept([large])
+    assert isinstance(result, Won)
+
+
+@contextmanager
+def room_for(database: Database, *, pages: int) -> Iterator[None]:
+    """Let the file grow no further than it is, or than `pages`, for the block."""
+    limit = [pages]
+
+    def set_limit(connection: DBAPIConnection, *_: object) -> None:
+        connection.cursor().execute(f"PRAGMA max_page_count = {limit[0]}")
+
+    engine = database._engine.sync_engine  # noqa: SLF001 - a store has no such switch
+    event.listen(engine, "checkout", set_limit)
+    try:
+        yield
+    finally:
+        limit[0] = 2**30
