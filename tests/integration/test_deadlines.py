@@ -155,3 +155,18 @@ async def test_a_paused_activity_is_not_answered_by_default(
         await house.answer(callback, "in time")
 
         assert await handle.result() == "in time"
+
+
+async def test_a_default_that_the_workflow_could_not_read_fails_the_attempt_at_once(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    @activity.defn
+    async def ask() -> int:
+        default: Any = "no number"
+        return await wait_for_callback(outside.submit, int, on_deadline=default)
+
+    async with open_house(ask) as house:
+        failure = await failure_of(await house.start(Run("ask")))
+
+    assert failure.type == "TypeError"
+    assert outside.given.empty()

@@ -27,7 +27,7 @@ def return_or_raise(accepted: Accepted, result_type: type[T]) -> T:
     assert not isinstance(outcome, Canceled), "only Temporal can apply a cancellation"
     match outcome:
         case Completed(result):
-            return _decoded(result, result_type)
+            return cast("T", None if result is None else read_json(result, result_type))
         case Failed() as failed:
             failure = _to_exception(failed, source=identity_of(accepted.id))
             raise failure
@@ -35,13 +35,12 @@ def return_or_raise(accepted: Accepted, result_type: type[T]) -> T:
             assert_never(outcome)
 
 
-def _decoded(result: bytes | None, result_type: type[T]) -> T:
-    if result is None:
-        return cast("T", None)
+def read_json(body: bytes, result_type: object) -> object:
+    """Return the value that `body` is to the activity's own converter, read as `result_type`."""
     # Without a hint the SDK gives plain JSON; it refuses `object`, which means just that.
-    hints = None if result_type is object else [result_type]
-    (value,) = activity.payload_converter().from_payloads([_payload(result)], hints)
-    return cast("T", value)
+    hints = None if result_type is object else [cast("type", result_type)]
+    (value,) = activity.payload_converter().from_payloads([_payload(body)], hints)
+    return value
 
 
 def _to_exception(failed: Failed, *, source: str) -> BaseException:

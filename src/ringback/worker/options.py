@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.domain.callback import Attempts
 from ringback.domain.outcome import Completed, Failed
+from ringback.worker.answer import read_json
 
 WhichAttempts: TypeAlias = Literal["any", "current"]
 
@@ -60,6 +61,7 @@ class Options:
 
         Raises:
             TypeError: `on_deadline` cannot be written as JSON.
+            Exception: What the converter raises if it cannot be read as `result_type`.
         """
         match self.on_deadline:
             case Unset.UNSET if self.deadline is None:
@@ -70,7 +72,10 @@ class Options:
             case ApplicationError() as failure:
                 return _to_failed(failure)
             case value:
-                return Completed(_to_json(value))
+                body = _to_json(value)
+                # The workflow would meet it too late: at the deadline.
+                read_json(body, self.result_type)
+                return Completed(body)
 
 
 def _to_failed(failure: ApplicationError) -> Failed:
