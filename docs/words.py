@@ -6,12 +6,15 @@ from ringback.domain.callback import State
 
 STATES: Final = {
     State.OPEN: "The activity waits, and nobody has answered.",
-    State.ACCEPTED: "An answer is committed. How it ends is not known yet.",
+    State.ACCEPTED: "An answer is committed, or the default answer was taken at the deadline. How"
+    " it ends is not known yet.",
     State.APPLIED: "Temporal took the answer. The proof is kept with it.",
     State.SUPERSEDED: "The activity ended another way first. The proof is kept with the answer.",
-    State.PARKED: "Temporal refused the answer, or has no record of the activity. A person must"
-    " look.",
-    State.EXPIRED: "Nobody answered, and the activity can no longer take an answer.",
+    State.PARKED: "Temporal refused the answer, has no record of the activity, did not answer for a"
+    " week, or does not show any more what became of it. A person must look, and may have it"
+    " delivered again.",
+    State.EXPIRED: "Nobody answered, and the activity can no longer take an answer; or a later"
+    " attempt asks anew.",
 }
 
 ROUTES: Final = {
@@ -37,14 +40,16 @@ STATUSES: Final = {
     404: "No such link: unknown, edited, expired, or not good for this verb. All look the same.",
     405: "The route does not know this method.",
     409: "Another answer was first (`accepted_at`), or nobody asked this activity to cancel.",
-    410: "Nobody waits any more; `reason` says why, `expired_at` when that was known.",
-    413: "The body, or what Temporal would get, is larger than `limit` bytes.",
+    410: "Nobody waits any more, or the deadline has passed; `reason` says why, `expired_at` when"
+    " that was known.",
+    413: "The body, or what Temporal would get of it, is larger than `limit` bytes.",
     415: "The body is declared as something that is not JSON.",
     422: "The result is not what the activity returns; `errors` says where. Or Temporal refused the"
     " request; `detail` is what it said.",
     500: "A mistake of the gateway's.",
-    503: "It could not be kept, or Temporal did not answer. Send the same again after"
-    " `Retry-After` seconds.",
+    503: "It could not be kept or encoded, or Temporal did not answer where it had to be asked: for"
+    " a heartbeat, and for the report of a cancellation. Send the same again after `Retry-After`"
+    " seconds.",
 }
 
 DEFAULTS: Final = {
