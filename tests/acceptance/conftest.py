@@ -9,6 +9,7 @@ from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
+from tests.contract.servers import own_database, server_url
 from tests.services import missing
 
 
@@ -23,6 +24,30 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def site(tmp_path: Path, own_server: None) -> AsyncIterator[Site]:  # noqa: ARG001 - needed
-    async with build_site(tmp_path) as built:
+async def store_url(request: pytest.FixtureRequest) -> AsyncIterator[str | None]:
+    """The address of a database: `None` for SQLite, unless a mark says otherwise."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+        return
+    async with own_database(await server_url()) as url:
+        yield url
+
+
+@pytest.fixture
+async def site(
+    tmp_path: Path,
+    own_server: None,  # noqa: ARG001 - needed
+    store_url: str | None,
+) -> AsyncIterator[Site]:
+    """A site with a Temporal server of its own, which the test starts."""
+    async with build_site(tmp_path, postgresql=store_url) as built:
+        yield built
+
+
+@pytest.fixture
+async def shared_site(
+    tmp_path: Path, temporal_address: str, store_url: str | None
+) -> AsyncIterator[Site]:
+    """A site with the Temporal server of all tests, which runs."""
+    async with build_site(tmp_path, postgresql=store_url, temporal=temporal_address) as built:
         yield built

@@ -5,19 +5,22 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import httpx2
 from temporalio.client import Client
 
 from ringback.app.dev_server import dev_server_command
 from ringback.app.web import free_ports
+from ringback.core.service import task_group
 from ringback.temporal.connect import is_reachable
 
 LIMIT_SECONDS = 30
+ROOT: Final = Path(__file__).parents[2]
 
 
 def free_port() -> int:
@@ -31,29 +34,42 @@ class Program:
 
     process: Process
     lines: list[str] = field(default_factory=list)
+    _seen: int = 0
+    _is_silent: bool = False
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def follow(self) -> None:
+        """Keep what it prints, until it has ended; a full pipe would hold it up."""
+        assert self.process.stdout is not None
+        async for raw in self.process.stdout:
+            self.lines.append(raw.decode().rstrip())
+            self._news.set()
+        self._is_silent = True
+        self._news.set()
 
     async def line(self, containing: str) -> str:
         """Return the next line that contains `containing`."""
-        assert self.process.stdout is not None
         async with asyncio.timeout(LIMIT_SECONDS):
-            async for raw in self.process.stdout:
-                line = raw.decode().rstrip()
-                self.lines.append(line)
-                if containing in line:
-                    return line
-        raise AssertionError("\n".join(self.lines))
+            while True:
+                for line in self.lines[self._seen :]:
+                    self._seen += 1
+                    if containing in line:
+                        return line
+                assert not self._is_silent, self.output
+                self._news.clear()
+                await self._news.wait()
 
     async def end(self) -> int:
         """Return the exit code once the program has ended by itself."""
-        assert self.process.stdout is not None
         async with asyncio.timeout(LIMIT_SECONDS):
-            async for raw in self.process.stdout:
-                self.lines.append(raw.decode().rstrip())
+            while not self._is_silent:
+                self._news.clear()
+                await self._news.wait()
             return await self.process.wait()
 
     @property
     def output(self) -> str:
-        """All that was read of what it printed."""
+        """All that it has printed."""
         return "\n".join(self.lines)
 
     async def kill(self) -> None:
@@ -66,29 +82,57 @@ class Program:
         self.process.send_signal(signal.SIGINT)
         await self.process.wait()
 
+    def freeze(self) -> None:
+        """Let it stand still."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it stand still for the block."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
 
 @asynccontextmanager
-async def program(words: list[str], environment: Mapping[str, str]) -> AsyncIterator[Program]:
+async def program(words: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Program]:
     """Run a program for the block; it is killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         *words,
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=STDOUT,
+        cwd=ROOT,
         env={**os.environ, **environment},
         start_new_session=True,
     )
+    running = Program(process)
+    async with task_group() as group:
+        following = group.create_task(running.follow())
+        try:
+            yield running
+        finally:
+            await _stop(process)
+            following.cancel()
+
+
+async def _stop(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    process.send_signal(signal.SIGCONT)
     try:
-        yield Program(process)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(5):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        async with asyncio.timeout(5):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 def ringback(*words: str) -> list[str]:
@@ -97,11 +141,12 @@ def ringback(*words: str) -> list[str]:
 
 
 @asynccontextmanager
-async def temporal_server(port: int, database: Path) -> AsyncIterator[Program]:
+async def temporal_server(address: str, database: Path, *options: str) -> AsyncIterator[Program]:
     """Run a Temporal server that keeps its data, for the block."""
+    port = int(address.rpartition(":")[2])
     command = dev_server_command(port=port, ui_port=None, database=database)
-    async with program(command, {}) as server:
-        client = await Client.connect(f"127.0.0.1:{port}", lazy=True)
+    async with program([*command, *options], {}) as server:
+        client = await Client.connect(address, lazy=True)
         async with asyncio.timeout(LIMIT_SECONDS):
             while not await is_reachable(client):
                 pass

@@ -1,14 +1,18 @@
 """Everything on one machine, each part a process that a test can end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx2
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,7 +26,10 @@ from ringback.demo.request import CallRequest
 from ringback.demo.workflow import TASK_QUEUE, CallService
 from ringback.domain.callback import Callback, State
 from ringback.settings import Settings
+from tests.acceptance import asking_worker
+from tests.acceptance.asking_worker import Ask, Questions
 from tests.acceptance.programs import (
+    LIMIT_SECONDS,
     Program,
     free_port,
     program,
@@ -30,6 +37,9 @@ from tests.acceptance.programs import (
     temporal_server,
     until_ready,
 )
+
+_BESIDE_EACH_OTHER = 20
+NOT_ENDED = frozenset({State.OPEN, State.ACCEPTED})
 
 
 @dataclass
@@ -46,100 +56,186 @@ class Outside:
 
     async def next_link(self) -> str:
         """Return the path of the next link that came."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_SECONDS):
             return urlsplit(await self.links.get()).path
+
+    async def next_links(self, count: int) -> list[str]:
+        """Return the paths of the next `count` links that came."""
+        return [await self.next_link() for _ in range(count)]
 
 
 @dataclass
 class Site:
-    """One machine."""
+    """One machine.
+
+    Attributes:
+        data: The folder of all programs.
+        temporal_address: Where Temporal answers.
+        gateway_port: Where the first gateway answers.
+        outside: Who is asked.
+        postgresql: The address of the database; `None` for SQLite in `data`.
+        keys: What links are signed with, where they are not made beside the database.
+        task_queue: Where the many questions wait for a worker.
+    """
 
     data: Path
-    temporal_port: int
+    temporal_address: str
     gateway_port: int
     outside: Outside
+    postgresql: str | None = None
+    keys: str = field(default_factory=lambda: f"test:{secrets.token_hex(32)}")
+    task_queue: str = field(default_factory=lambda: f"questions-{uuid4()}")
 
     @property
     def environment(self) -> dict[str, str]:
         """What every program of the site is given."""
         return {
-            "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
+            "TEMPORAL_ADDRESS": self.temporal_address,
             "RINGBACK_DATA": str(self.data),
             "RINGBACK_PUBLIC_URL": self.gateway_url,
             "RINGBACK_DEMO_SERVICE_URL": self.outside.url,
+            asking_worker.OUTSIDE: f"{self.outside.url}/request",
+            asking_worker.TASK_QUEUE: self.task_queue,
+            **self._store,
         }
 
     @property
+    def _store(self) -> dict[str, str]:
+        if self.postgresql is None:
+            return {}
+        return {"RINGBACK_STORE": self.postgresql, "RINGBACK_KEYS": self.keys}
+
+    @property
     def gateway_url(self) -> str:
-        """Where the gateway answers."""
+        """Where the first gateway answers."""
         return f"http://127.0.0.1:{self.gateway_port}"
 
-    def temporal(self) -> AbstractAsyncContextManager[Program]:
+    @property
+    def settings(self) -> Settings:
+        """How this test itself reaches the store."""
+        store = None if self.postgresql is None else SecretStr(self.postgresql)
+        return Settings(data=self.data, store=store)
+
+    def temporal(self, *options: str) -> AbstractAsyncContextManager[Program]:
         """Run the Temporal server."""
-        return temporal_server(self.temporal_port, self.data / "temporal.db")
+        return temporal_server(self.temporal_address, self.data / "temporal.db", *options)
 
     @asynccontextmanager
-    async def gateway(self, *, temporal: str | None = None) -> AsyncIterator[Program]:
-        """Run the gateway, and wait until it is ready."""
-        words = ringback("serve", "--port", str(self.gateway_port))
-        async with program(words, self.environment) as running:
-            await until_ready(self.gateway_url, temporal=temporal)
+    async def gateway(
+        self, *, temporal: str | None = None, port: int | None = None, **environment: str
+    ) -> AsyncIterator[Program]:
+        """Run a gateway, by default the first one, and wait until it is ready."""
+        port = port or self.gateway_port
+        words = ringback("serve", "--port", str(port))
+        async with program(words, self.environment | environment) as running:
+            await running.line("ready http")
+            await until_ready(f"http://127.0.0.1:{port}", temporal=temporal)
             yield running
 
     @asynccontextmanager
     async def worker(self, *options: str) -> AsyncIterator[Program]:
-        """Run the worker, and wait until it is ready."""
+        """Run the demo's worker, and wait until it is ready."""
         async with program(ringback("worker", *options), self.environment) as running:
             await running.line("ready worker")
             yield running
 
-    async def run(self, *words: str) -> Program:
+    @asynccontextmanager
+    async def asking_worker(self) -> AsyncIterator[Program]:
+        """Run the worker that asks many questions at once, and wait until it is ready."""
+        words = [sys.executable, "-m", asking_worker.__name__]
+        async with program(words, self.environment) as running:
+            await running.line("ready worker")
+            yield running
+
+    async def run(self, *words: str, **environment: str) -> Program:
         """Run a command to its end."""
-        async with program(ringback(*words), self.environment) as command:
+        async with program(ringback(*words), self.environment | environment) as command:
             await command.end()
             return command
 
     async def start_workflow(self, name: str) -> WorkflowHandle[Any, Any]:
         """Start the demo's workflow; the outside is asked once and is in no hurry."""
-        client = await Client.connect(self.environment["TEMPORAL_ADDRESS"])
+        client = await Client.connect(self.temporal_address)
         request = CallRequest(time_to_request=0, time_to_callback=60)
         return await client.start_workflow(CallService.run, request, id=name, task_queue=TASK_QUEUE)
 
+    async def ask(self, questions: Questions) -> WorkflowHandle[Any, Any]:
+        """Start a workflow that asks many questions at once."""
+        client = await Client.connect(self.temporal_address)
+        return await client.start_workflow(
+            Ask.run, questions, id=f"{self.task_queue}-{uuid4()}", task_queue=self.task_queue
+        )
+
     async def handle_of(self, name: str) -> WorkflowHandle[Any, Any]:
         """Return the workflow that was started under `name`."""
-        client = await Client.connect(self.environment["TEMPORAL_ADDRESS"])
+        client = await Client.connect(self.temporal_address)
         return client.get_workflow_handle(name)
 
     async def until_submitted(self) -> None:
-        """Return once the only callback was submitted."""
-        await self._until(lambda callback: callback.submitted_at is not None)
+        """Return once all callbacks were submitted."""
+        await self.until(lambda found: all(callback.submitted_at for callback in found))
 
     async def until_delivering(self) -> None:
-        """Return once a delivery of the only callback's outcome was begun."""
-        await self._until(lambda callback: bool(callback.accepted and callback.accepted.tries))
+        """Return once a delivery of each callback's outcome was begun."""
+        await self.until(lambda found: all(tries_of(callback) for callback in found))
 
-    async def _until(self, is_so: Callable[[Callback], bool]) -> None:
-        states = frozenset({State.OPEN, State.ACCEPTED})
-        async with opened_store(Settings(data=self.data), SystemClock()) as store:
-            async with asyncio.timeout(30):
+    async def until(
+        self,
+        is_so: Callable[[Sequence[Callback]], bool],
+        states: frozenset[State] = NOT_ENDED,
+    ) -> None:
+        """Return once there are callbacks in these states, and it is so with them."""
+        async with opened_store(self.settings, SystemClock()) as store:
+            async with asyncio.timeout(LIMIT_SECONDS):
                 while True:
-                    found = await store.page(states=states, after=None, limit=1)
-                    if found and is_so(found[0]):
+                    found = await store.page(states=states, after=None, limit=1000)
+                    if found and is_so(found):
                         return
 
-    async def post(self, path: str, json: object, **headers: str) -> httpx2.Response:
-        """Answer through real HTTP."""
-        async with httpx2.AsyncClient(base_url=self.gateway_url, timeout=30) as http:
+    async def callbacks(self, states: frozenset[State] = frozenset(State)) -> Sequence[Callback]:
+        """Return all callbacks in these states."""
+        async with opened_store(self.settings, SystemClock()) as store:
+            return await store.page(states=states, after=None, limit=1000)
+
+    async def answer_all(self, answers: Mapping[str, object]) -> Sequence[httpx2.Response]:
+        """Give many answers, by their links, a few at a time."""
+        limits = httpx2.Limits(max_connections=_BESIDE_EACH_OTHER)
+        async with httpx2.AsyncClient(
+            base_url=self.gateway_url, timeout=None, limits=limits
+        ) as http:
+            posts = (http.post(link, json=answer) for link, answer in answers.items())
+            return await asyncio.gather(*posts)
+
+    async def post(
+        self, path: str, json: object, *, port: int | None = None, **headers: str
+    ) -> httpx2.Response:
+        """Answer through real HTTP, by default at the first gateway."""
+        url = f"http://127.0.0.1:{port or self.gateway_port}"
+        async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
             return await http.post(path, json=json, headers=headers)
 
 
+def tries_of(callback: Callback) -> int:
+    """Return how many deliveries of the callback's outcome were begun."""
+    return callback.accepted.tries if callback.accepted else 0
+
+
 @asynccontextmanager
-async def site(data: Path) -> AsyncIterator[Site]:
-    """Build a site whose outside is in the test's hands."""
+async def site(
+    data: Path, *, postgresql: str | None = None, temporal: str | None = None
+) -> AsyncIterator[Site]:
+    """Build a site whose outside is in the test's hands.
+
+    Args:
+        data: The folder of all programs.
+        postgresql: The address of its database; `None` for SQLite in `data`.
+        temporal: The address of a server that runs; without it, the test runs the site's own.
+    """
     listening = bound_socket("127.0.0.1", 0)
     outside = Outside(f"http://127.0.0.1:{listening.getsockname()[1]}")
     app = Starlette(routes=[Route("/request", outside.take, methods=["POST"])])
+    address = temporal or f"127.0.0.1:{free_port()}"
     async with AsyncExitStack() as stack:
         stack.callback(listening.close)
         await stack.enter_async_context(served(app, listening))
-        yield Site(data, free_port(), free_port(), outside)
+        yield Site(data, address, free_port(), outside, postgresql)

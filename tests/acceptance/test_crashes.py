@@ -5,11 +5,13 @@ import signal
 
 import pytest
 
+from tests.acceptance.marks import on_both_stores
 from tests.acceptance.site import Site
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
 
+@on_both_stores
 async def test_an_answer_survives_the_gateway_s_kill_between_202_and_delivery(site: Site) -> None:
     async with site.temporal() as server, site.gateway(temporal="ok") as gateway, site.worker():
         handle = await site.start_workflow("survivor")
