@@ -9,10 +9,10 @@ from ringback.core.locate import locate
 from ringback.core.service import running
 from ringback.core.verdict import judge
 from ringback.domain.callback import Accepted, Callback, State, Wish
-from ringback.domain.errors import TemporalUnreachableError
+from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Failed
-from ringback.ports.activities import Activities, Pending, Unknown
+from ringback.ports.activities import Activities, Ended, Unknown
 from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 
 logger = logging.getLogger(__name__)
@@ -52,12 +52,14 @@ class Opening:
         Raises:
             StoreUnavailableError: It could not be kept; the attempt fails and Temporal retries it.
             TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
+            ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
         """
-        callback = await self._commits.submit(wish)
-        if await self._asks_anew(callback):
+        while True:
             callback = await self._commits.submit(wish)
-        logger.info("callback opened", extra={"callback_id": callback.id})
-        return callback
+            accepted = _in_doubt(callback, wish)
+            if accepted is None or await self._is_untaken(callback, accepted):
+                logger.info("callback opened", extra={"callback_id": callback.id})
+                return callback
 
     async def mark_submitted(self, callback_id: CallbackId) -> None:
         """Commit that the outside party was asked: no later attempt asks again."""
@@ -86,30 +88,39 @@ class Opening:
         )
         return accepted if was_given else None
 
-    async def _asks_anew(self, callback: Callback) -> bool:
-        """Settle a failure that may have ended an attempt before this one, by what Temporal shows.
+    async def _is_untaken(self, callback: Callback, accepted: Accepted) -> bool:
+        """Learn whether a failure has ended an attempt before this one; if so, settle it.
 
-        If it did, the question is answered, and Temporal's retry asks a new one. That is not put
-        off to the deliverer: what is handed over to this attempt hides what became of those before.
+        Then the question is answered, and Temporal's retry asks a new one. That is not put off to
+        the deliverer: what is handed over to this attempt hides what became of those before.
 
         Raises:
             TemporalUnreachableError: It cannot be learnt now.
+            ActivityGoneError: The activity has ended.
         """
-        accepted = callback.accepted
-        if accepted is None or callback.state is not State.ACCEPTED:
-            return False
-        if not isinstance(accepted.outcome, Failed) or accepted.unproven_attempt is None:
-            return False
         _, found = await locate(self._activities, callback)
         if isinstance(found, Unknown):
             msg = f"how the attempt before ended cannot be learnt: {found.why}"
             raise TemporalUnreachableError(msg)
         verdict = judge(callback, accepted, found)
         if verdict is None:
-            # It has ended none of them. Later that cannot be seen any more, and who began to
-            # deliver it may be dead: it is free for this attempt.
+            # Later that cannot be seen any more, and who began to deliver it may be dead: it is
+            # free for this attempt.
             untaken = Postponement(callback.id, accepted.tries, _NOW, _UNTAKEN, is_untaken=True)
             await self._queue.postpone([untaken])
-            return False
+            return True
         await self._queue.settle([verdict])
-        return isinstance(found, Pending)
+        if isinstance(found, Ended):
+            msg = f"the activity has ended: {found.how}"
+            raise ActivityGoneError(msg)
+        return False
+
+
+def _in_doubt(callback: Callback, wish: Wish) -> Accepted | None:
+    """Return the accepted failure that may have ended an attempt before the one that asks."""
+    accepted = callback.accepted
+    if accepted is None or callback.state is not State.ACCEPTED:
+        return None
+    if not isinstance(accepted.outcome, Failed) or accepted.unproven_attempt is None:
+        return None
+    return None if accepted.unproven_started_at == wish.attempt_started_at else accepted

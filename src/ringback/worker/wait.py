@@ -65,6 +65,7 @@ async def wait_for_callback(
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
+        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
 
     Example:
         >>> async def submit(callback: Callback) -> None:
@@ -105,6 +106,7 @@ def wait_for_callback_sync(
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
+        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
     """
     options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
     runtime, info = get_runtime(), activity.info()
@@ -143,6 +145,7 @@ async def open_callback(
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
+        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
 
     Example:
         >>> async with open_callback() as callback:
@@ -177,6 +180,7 @@ def open_callback_sync(
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
+        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
     """
     options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
     runtime = get_runtime()

@@ -1,14 +1,15 @@
 """An attempt finds what the attempts before it left."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
 
 from ringback.core.open import Opening
 from ringback.core.service import running
+from ringback.core.verdict import identity_of
 from ringback.domain.callback import Attempts, Callback, State
-from ringback.domain.errors import TemporalUnreachableError
+from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement
@@ -153,17 +154,45 @@ async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_tha
     opening: Opening, store: MemoryStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """Its worker stood still; had it the answer, that would hide what became of attempt 1."""
-    await answered(opening, store, Failed("try again"))
+    first = await answered(opening, store, Failed("try again"))
     await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
     activities.back_off(REF, LastFailure("application", "try again", None, "somebody else"))
     activities.start(REF)
     activities.end(REF, how="timed out")
     clock.advance(timedelta(seconds=15))
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    with pytest.raises(ActivityGoneError, match="timed out"):
+        await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(second, second.attempt_started_at) is None
-    assert (await store.find([second.id]))[second.id].state is State.SUPERSEDED
+    assert (await store.find([first.id]))[first.id].state is State.SUPERSEDED
+
+
+class StoreClaimedMeanwhile(MemoryStore):
+    """A deliverer begins its next try just before the first verdict is written."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        await self.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+        await super().settle(settlements)
+
+
+async def test_a_verdict_that_came_too_late_is_found_again(
+    activities: FakeActivities, clock: ManualClock
+) -> None:
+    store = StoreClaimedMeanwhile(clock)
+    activities.schedule(REF)
+    opening = Opening(store, store, activities, worker="the worker")
+    async with running(opening):
+        first = await answered(opening, store, Failed("try again"))
+        (claimed,) = await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+        assert claimed.accepted is not None
+        ours = LastFailure("application", "", None, identity_of(claimed.accepted.id))
+        activities.back_off(REF, ours)
+        clock.advance(timedelta(seconds=15))
+
+        second = await opening.open(factories.wish(ref=REF, attempt=2))
+
+    assert second.id != first.id
+    assert (await store.find([first.id]))[first.id].state is State.APPLIED
 
 
 async def test_a_failure_in_doubt_waits_until_temporal_tells(
