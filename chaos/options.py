@@ -30,7 +30,8 @@ MODES: Final = {
     "between": 6,
     "beating": 8,
     "early": 8,
-    "twice": 10,
+    "twice": 5,
+    "hasty-twice": 5,
     "together": 6,
     "canceled": 6,
     "withdrawn": 3,
@@ -39,6 +40,9 @@ MODES: Final = {
     "thread": 6,
 }
 """What is special about a workflow, and how often that is so."""
+
+SHORT: Final = 30
+"""A run of fewer seconds is a short one: all of it goes faster, to come to rest sooner."""
 
 ALL_FAULTS: Final = frozenset(Fault)
 
@@ -70,3 +74,8 @@ class Options:
     faults: frozenset[Fault] = ALL_FAULTS
     modes: frozenset[str] = frozenset(MODES)
     is_kept: bool = False
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it has to be quick."""
+        return self.seconds < SHORT

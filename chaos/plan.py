@@ -15,7 +15,15 @@ from chaos.values import chance, key_of, value_of
 _LAST_OPEN_ROUND: Final = 3
 """From this round on nobody answers with a failure that is asked anew."""
 
+_ATTEMPT: Final = (10, 14)
+"""For how many seconds an attempt may last."""
+
+_SHORT_ATTEMPT: Final = (16, 17)
+"""The same in a short run: just longer than a delivery's lease, so that few answers are handed over
+to the next attempt, whose end is waited for twice as long."""
+
 _HASTY: Final = (0.8, 2.5)
+"""The same where attempts are to end early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class Round:
     ends_after: float
 
 
-_SEVERAL: Final = frozenset({"twice", "together"})
+_SEVERAL: Final = frozenset({"twice", "hasty-twice", "together"})
 
 
 def scripts(options: Options) -> Iterator[Script]:
@@ -91,9 +99,11 @@ def _script(options: Options, number: int, at_most: int) -> Script:
     modes = sorted(options.modes)
     (mode,) = random.choices(modes, [MODES[mode] for mode in modes])
     count = min(at_most, random.randint(2, 3)) if mode in _SEVERAL else 1
-    lasts = options.seconds + options.settle + 60
+    at_least = _SHORT_ATTEMPT if options.is_short else _ATTEMPT
+    patient = _patient(options, random.uniform(*at_least))
     questions = [
-        _question(random, mode, key=key_of(number, one), lasts=lasts) for one in range(count)
+        _SPECIAL.get(mode, _as_it_is)(random, replace(patient, key=key_of(number, one)))
+        for one in range(count)
     ]
     return Script(
         number=number,
@@ -104,19 +114,21 @@ def _script(options: Options, number: int, at_most: int) -> Script:
     )
 
 
-def _question(random: Random, mode: str, *, key: str, lasts: float) -> Question:
-    patient = Question(
-        key=key,
+def _patient(options: Options, start_to_close: float) -> Question:
+    return Question(
+        key="",
         activity_id=None,
         maximum_attempts=0,
-        start_to_close=random.uniform(10, 14),
-        schedule_to_close=lasts,
+        start_to_close=start_to_close,
+        schedule_to_close=options.seconds + options.settle + 60,
         heartbeat=None,
-        retry_after=random.uniform(0.1, 0.5),
+        retry_after=0.3,
         in_thread=False,
     )
-    special = _SPECIAL.get(mode)
-    return patient if special is None else special(random, patient)
+
+
+def _as_it_is(_: Random, question: Question) -> Question:
+    return question
 
 
 def _as_hasty(random: Random, question: Question) -> Question:
@@ -125,10 +137,10 @@ def _as_hasty(random: Random, question: Question) -> Question:
     )
 
 
-def _as_twice(random: Random, question: Question) -> Question:
+def _as_twice(_: Random, question: Question) -> Question:
     # An id of digits looks like the SDK's own, which do not come back.
-    named = replace(question, activity_id=("ask", "7")[int(question.key.split("q")[0][1:]) % 2])
-    return _as_hasty(random, named) if random.random() < 0.5 else named
+    number = int(question.key.removeprefix("w").partition("q")[0])
+    return replace(question, activity_id=("ask", "7")[number % 2])
 
 
 _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
@@ -139,6 +151,7 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
         question, heartbeat=random.uniform(1, 2), retry_after=random.uniform(0.2, 1.5)
     ),
     "twice": _as_twice,
+    "hasty-twice": lambda random, question: _as_hasty(random, _as_twice(random, question)),
     "thread": lambda _, question: replace(question, in_thread=True),
 }
 
@@ -196,7 +209,7 @@ def _body(random: Random, verb: str, *, value: str, is_final: bool) -> dict[str,
 
 def _delay(random: Random, options: Options) -> float:
     if Fault.DELAY in options.faults and random.random() < 0.25:
-        return random.uniform(2, 8)
+        return random.uniform(2, 4 if options.is_short else 8)
     return random.uniform(0, 1.5)
 
 

@@ -77,6 +77,7 @@ class Program:
     exits: Counter[int] = field(default_factory=Counter)
     _process: subprocess.Popen[bytes] | None = None
     _is_struck: bool = False
+    _is_asked: bool = False
     _rest: float = _RESTART_SECONDS
 
     async def run(self) -> None:
@@ -91,7 +92,8 @@ class Program:
                     self.exits[self._process.returncode] += 1
                 await asyncio.sleep(self._rest)
         finally:
-            self._stop()
+            self.ask_to_stop()
+            self._see_it_end()
 
     async def ready(self) -> None:
         """Return when it does its work.
@@ -134,11 +136,16 @@ class Program:
                 os.kill(pid, number)
         return True
 
-    def _stop(self) -> None:
+    def ask_to_stop(self) -> None:
+        """Ask it to end, once."""
+        if self._process is not None and self._is_up() and not self._is_asked:
+            self._is_asked = True
+            self.thaw()
+            self._process.send_signal(signal.SIGINT)
+
+    def _see_it_end(self) -> None:
         if self._process is None or not self._is_up():
             return
-        self.thaw()
-        self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -74,13 +74,21 @@ class Site:
         tasks: list[asyncio.Task[None]] = []
         async with task_group() as group:
             try:
-                for program in self.programs.values():
-                    tasks.append(group.create_task(program.run(), name=program.recipe.name))
-                    await program.ready()
+                for together in self._in_order():
+                    tasks += [group.create_task(program.run()) for program in together]
+                    await asyncio.gather(*(program.ready() for program in together))
                 yield
             finally:
-                for task in reversed(tasks):
+                for program in self.programs.values():
+                    program.ask_to_stop()
+                for task in tasks:
                     task.cancel()
+
+    def _in_order(self) -> tuple[list[Program], list[Program]]:
+        """Return first what the others need."""
+        needed = {"temporal", "postgresql"}
+        first = [one for name, one in self.programs.items() if name in needed]
+        return first, [one for name, one in self.programs.items() if name not in needed]
 
     async def calm(self) -> None:
         """Return when all programs do their work."""
