@@ -84,7 +84,16 @@ def _find_unsettled(evidence: Evidence, entry: Entry) -> Finding:
     why = entry.proof.get("reason") or entry.trouble or "nobody says why"
     is_beyond_proof = entry.state == "parked" and _is_retried(evidence, entry.values)
     harm = Harm.UNPROVEN if is_beyond_proof else Harm.UNDECIDED
-    return Finding(harm, entry.callback_id, f"{entry.values} is {entry.state}: {why}")
+    seen = [place for value in entry.values for place in _places(evidence, value)]
+    in_truth = f"; in truth it {' and '.join(seen)}" if seen else ""
+    return Finding(harm, entry.callback_id, f"{entry.values} is {entry.state}: {why}{in_truth}")
+
+
+def _places(evidence: Evidence, value: str) -> list[str]:
+    """Return what an answer did, as far as anybody saw."""
+    places = [f"closed {one.key}" for one in evidence.closed_with.get(value, ())]
+    ended = evidence.ended_with.get(value, ())
+    return places + [f"ended attempt {attempt} of {key}" for key, attempt in ended]
 
 
 def _is_retried(evidence: Evidence, values: list[str]) -> bool:
@@ -95,9 +104,7 @@ def _is_retried(evidence: Evidence, values: list[str]) -> bool:
 
 
 def _judge_end(evidence: Evidence, entry: Entry, value: str) -> Iterator[Finding]:
-    closed, ended = evidence.closed_with.get(value, []), evidence.ended_with.get(value, [])
-    places = [f"closed {one.key}" for one in closed]
-    places += [f"ended attempt {attempt} of {key}" for key, attempt in ended]
+    closed, places = evidence.closed_with.get(value, []), _places(evidence, value)
     if len(places) > 1:
         yield Finding(Harm.DOUBLE, entry.callback_id, f"{value} {' and '.join(places)}")
     elif places and entry.state == "superseded":

@@ -16,6 +16,7 @@ _TIMEOUT_SECONDS: Final = 4
 _HANG_UP_SECONDS: Final = 0.02
 _WAIT_SECONDS: Final = 2
 _AGAIN_SECONDS: Final = (0.2, 1.0)
+_UNKNOWN: Final = {"state": "open", "cancel_requested": None}
 _NOT_YET: Final = "urn:ringback:no-cancel-requested"
 
 
@@ -108,7 +109,7 @@ class Post:
         while True:
             with suppress(httpx2.TransportError):
                 view = await self._http.get(random.choice(self._gateways) + path)
-                told = view.json() if view.is_success else {"state": "open"}
+                told = view.json() if view.is_success else _UNKNOWN
                 if told["state"] != "open" or told["cancel_requested"]:
                     return
             await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
