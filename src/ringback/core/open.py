@@ -17,8 +17,11 @@ from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 
 logger = logging.getLogger(__name__)
 
-HAND_OVER: Final = timedelta(seconds=30)
-"""For how long an attempt that took an answer may need to return or raise it."""
+HAND_OVER: Final = timedelta(seconds=5)
+"""For how long an attempt that took an answer may need to return or raise it.
+
+Should it need longer, the answer is delivered too: to the same attempt, so that it counts once.
+"""
 
 
 _NOW: Final = timedelta(0)
