@@ -1,0 +1,699 @@
+/* Accept, deliver, reconcile: the protocol between the outside, the store and Temporal.
+ *
+ * One activity with a few attempts, two gateways, two deliverers, and a worker for each attempt.
+ * Each of them may stand still between any two steps for as long as it likes, and may die at any
+ * step; requests and replies may be lost. What stands in one `atomic` is one transaction of the
+ * store, or one request that Temporal serves. Nothing else happens at once.
+ *
+ * Comments name the code that a block stands for. README.md tells what is checked, what is left
+ * out, and what the names after `#ifdef` break on purpose.
+ */
+
+#ifndef ATTEMPTS
+#define ATTEMPTS 2
+#endif
+#define ROUNDS ATTEMPTS
+
+/* ringback.domain.callback.State. NONE: no such round yet; as a verdict: none yet. */
+#define NONE 0
+#define OPEN 1
+#define ACCEPTED 2
+#define APPLIED 3
+#define SUPERSEDED 4
+#define PARKED 5
+#define EXPIRED 6
+
+/* What the two senders answer, the same in every round: ringback.domain.outcome.Completed, and
+ * ringback.domain.outcome.Failed without (RETRYABLE) or with (FINAL) `non_retryable`. */
+#define COMPLETED 0
+#define RETRYABLE 1
+#define FINAL 2
+byte kinds[2];
+#define KIND(r) kinds[cb[r].answer - 1]
+#define IS_FAILED(r) (KIND(r) != COMPLETED)
+
+/* ringback.core.verdict.identity_of: another one for each outcome. */
+#define IDENTITY(r) (1 + 2 * (r) + cb[r].answer - 1)
+#define ANOTHER 15 /* not an answer of Ringback's: a time-out, a cancellation … */
+
+/* ---- The store. It is durable. */
+
+/* ringback.domain.callback.Callback and ringback.domain.callback.Accepted, of one round */
+typedef Round {
+  unsigned state : 3;
+  unsigned answer : 2;   /* whose outcome won: the sender, plus 1 */
+  unsigned token : 3;    /* `attempt` and `task_token`: the attempt that asked last */
+  unsigned handed : 3;   /* `handed_attempt`, and its worker `handed_to`; 0: none */
+  unsigned unproven : 3; /* `unproven_attempt`; 0: none */
+  unsigned untaken : 3;  /* the attempt that is known not to have ended with it; 0: none */
+  unsigned owner : 2;    /* who claimed it last */
+  unsigned fresh : 6     /* `tries`: whose copy still has the present number, as bits */
+}
+Round cb[ROUNDS];
+byte rounds = 0;
+#define LATEST (rounds - 1)
+
+#define NOBODY 0
+#ifdef LIVENESS
+#define DELIVERER(d) (d)
+#define WORKER 3
+#else
+/* Its lease may be out: then it does not matter who it is. */
+#define DELIVERER(d) 1
+#define WORKER 1
+#endif
+#define COPY_OF_DELIVERER(d) (1 << ((d) - 1))
+#define COPY_OF_WORKER(k) (2 << (k))
+
+/* ---- Temporal: the activity, and another one that may get its id later. */
+
+bool is_pending = true;
+byte attempt = 1;          /* the present one; in back-off the next one */
+bool is_started = false;
+byte last_failure = 0;     /* what ended the attempt before: an identity, ANOTHER, or 0 */
+byte closed_by = 0;        /* once ended: an identity, ANOTHER, or 0: that attempt's worker */
+bool is_closed_failed = false;
+bool is_history_full = false; /* history shows the last attempt's number and `last_failure` */
+bool is_id_reused = false; /* another activity waits under the same id */
+
+/* ---- What only the checks know. */
+
+byte promised[ROUNDS];      /* whose answer got a 2xx: the sender, plus 1 */
+byte taken[ROUNDS];         /* how often Temporal took the outcome of the round */
+bool is_asleep = false;     /* the present attempt has gone asynchronous */
+bool is_aiming[3];          /* the deliverer has looked, and is about to send by id */
+bool is_calm = false;       /* from now on nobody dies, and nothing is lost */
+bool is_busy[4];            /* the owner is alive, and at work with what it claimed */
+bool is_gone[ATTEMPTS + 1]; /* the attempt's worker died before the attempt went asynchronous */
+
+/* What only the run for liveness has to remember. */
+#ifdef LIVENESS
+#define NOTE(what) what
+#else
+#define NOTE(what) skip
+#endif
+
+/* Property 1: what got a 2xx is in the store, for ever. */
+#define IS_KEPT(r) (promised[r] == cb[r].answer && cb[r].state != OPEN && cb[r].state != EXPIRED)
+inline check_promise(r) {
+  assert(promised[r] == 0 || IS_KEPT(r))
+}
+
+/* Properties 2 and 4: Temporal takes the outcome of a round once, and it is the one accepted; what
+ * was called superseded is not taken later. */
+inline check_taking(r, who) {
+  assert(taken[r] == 0);
+  assert(who == cb[r].answer);
+  assert(cb[r].state != SUPERSEDED && cb[r].state != EXPIRED && cb[r].state != OPEN);
+  taken[r]++
+}
+
+/* Properties 3 and 4: there is one verdict, and it is true. */
+inline check_verdict(r, verdict) {
+  assert(cb[r].state == ACCEPTED);
+  assert(verdict != APPLIED || taken[r] == 1);
+  assert(verdict != SUPERSEDED || taken[r] == 0)
+}
+
+/* Property 6: no attempt sleeps on a question that is settled. */
+inline check_sleep() {
+  assert(!is_asleep || cb[LATEST].state == OPEN || cb[LATEST].state == ACCEPTED ||
+         cb[LATEST].state == PARKED)
+}
+
+/* ---- Temporal's own rules, as tests/integration/facts observes them. */
+
+inline end_activity(closer, has_failed, is_full) {
+  is_pending = false; is_asleep = false;
+  closed_by = closer; is_closed_failed = has_failed; is_history_full = is_full && is_started;
+  if
+  :: !is_history_full -> last_failure = 0
+  :: else
+  fi
+}
+
+/* The attempt has ended with a failure that is retried, if an attempt is left. */
+inline retry(failure, closer) {
+  if
+  :: attempt < ATTEMPTS ->
+     attempt++; is_started = false; is_asleep = false; last_failure = failure
+  :: else -> end_activity(closer, true, true)
+  fi
+}
+
+/* The outcome ends the attempt, or the activity, in the name of `closer`. */
+inline end_with_answer(r, closer) {
+  check_taking(r, cb[r].answer);
+  if
+  :: KIND(r) == RETRYABLE -> retry(IDENTITY(r), closer)
+  :: else -> end_activity(closer, IS_FAILED(r), true)
+  fi
+}
+
+/* A token is good for its attempt while that runs; an id for what waits, a result also between two
+ * attempts. */
+#define IS_TOKEN_GOOD(k) (is_pending && is_started && attempt == (k))
+#define IS_ID_GOOD(r) (is_started || KIND(r) == COMPLETED)
+
+/* ---- ringback.store.sql_store.SqlStore: each is one transaction. */
+
+/* ringback.store.callbacks.SqlCallbacks.open, ringback.store.asking.ask,
+ * ringback.domain.callback.asks_anew: a new round where the question is settled, else the latest.
+ * The latest attempt that asks leaves its token. */
+#define IS_OVER(r) (cb[r].state == APPLIED || cb[r].state == SUPERSEDED)
+#define ASKS_ANEW (rounds == 0 || cb[LATEST].state == EXPIRED || (IS_OVER(LATEST) && IS_FAILED(LATEST)))
+inline store_open(k) {
+  if
+  :: ASKS_ANEW ->
+     assert(rounds < ROUNDS);
+     cb[rounds].state = OPEN; cb[rounds].token = k;
+     rounds++
+  :: !ASKS_ANEW && cb[LATEST].token < k && !IS_OVER(LATEST) -> cb[LATEST].token = k
+  :: else
+  fi
+}
+
+/* ringback.store.callbacks.SqlCallbacks.accept: the first outcome wins; an expired callback takes
+ * none. */
+#ifdef SECOND_WINS
+#define CAN_ACCEPT(r) (cb[r].state == OPEN || cb[r].state == ACCEPTED)
+#else
+#define CAN_ACCEPT(r) (cb[r].state == OPEN)
+#endif
+inline store_accept(r, who) {
+  if
+  :: CAN_ACCEPT(r) -> cb[r].state = ACCEPTED; cb[r].answer = who
+  :: else
+  fi;
+  check_promise(r)
+}
+
+/* ringback.store.callbacks.SqlCallbacks.expire: only what has no outcome. */
+#ifdef EXPIRE_ANSWERED
+#define IS_EXPIRABLE(r) (cb[r].state == OPEN || cb[r].state == ACCEPTED)
+#else
+#define IS_EXPIRABLE(r) (cb[r].state == OPEN)
+#endif
+inline store_expire(r) {
+  cb[r].state = EXPIRED; cb[r].token = 0;
+  check_promise(r); check_sleep()
+}
+
+/* A lease may run out at any time. Once it is calm, it lasts while its owner is at work. */
+#ifdef LEASE_FOR_EVER
+#define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY)
+#else
+#define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY || !is_calm || !is_busy[cb[r].owner])
+#endif
+
+/* ringback.store.deliveries.SqlDeliveries.claim. What is unproven is read of a RETRYABLE alone. */
+#define IS_DUE(r) (cb[r].state == ACCEPTED && MAY_LEASE_BE_OUT(r))
+inline store_claim(r, d) {
+  cb[r].owner = DELIVERER(d); cb[r].fresh = COPY_OF_DELIVERER(d);
+  if
+  :: KIND(r) == RETRYABLE && cb[r].unproven == 0 && cb[r].untaken != cb[r].token ->
+     cb[r].unproven = cb[r].token
+  :: else
+  fi
+}
+
+/* ringback.store.deliveries.SqlDeliveries.hand_over: to the attempt that asked last, and not while
+ * a deliverer is at work. */
+#ifdef HAND_BACK
+#define ASKED_LAST(r, k) true
+#else
+#define ASKED_LAST(r, k) (cb[r].token == k)
+#endif
+#define IS_FREE(r, k) (MAY_LEASE_BE_OUT(r) || (cb[r].owner == WORKER && cb[r].handed < k))
+#define MAY_BE_HANDED_OVER(r, k) (cb[r].state == ACCEPTED && ASKED_LAST(r, k) && IS_FREE(r, k))
+inline store_hand_over(r, k) {
+  cb[r].owner = WORKER; cb[r].fresh = 0; cb[r].handed = k;
+  if
+  :: KIND(r) == RETRYABLE -> cb[r].unproven = k
+  :: else
+  fi
+}
+
+/* ringback.store.deliveries.SqlDeliveries.settle: the first verdict counts, and only that of the
+ * latest try. Of a settled outcome nobody reads the rest: zeros keep the states few. */
+#ifdef SETTLE_UNFENCED
+#define MAY_SETTLE(r, copy) true
+#else
+#define MAY_SETTLE(r, copy) ((cb[r].fresh & (copy)) != 0)
+#endif
+#ifdef SETTLE_TWICE
+#define IS_UNSETTLED(r) true
+#else
+#define IS_UNSETTLED(r) (cb[r].state == ACCEPTED)
+#endif
+inline store_settle(r, copy, verdict) {
+  if
+  :: IS_UNSETTLED(r) && MAY_SETTLE(r, copy) ->
+     check_verdict(r, verdict);
+     cb[r].state = verdict;
+     cb[r].token = 0; cb[r].handed = 0; cb[r].unproven = 0; cb[r].untaken = 0;
+     cb[r].owner = NOBODY;
+#ifndef SETTLE_TWICE
+     cb[r].fresh = 0;
+#endif
+     check_promise(r); check_sleep()
+  :: else
+  fi
+}
+
+/* ringback.store.deliveries.SqlDeliveries.postpone */
+#ifdef POSTPONE_UNFENCED
+#define MAY_POSTPONE(r, d) (cb[r].state == ACCEPTED)
+#else
+#define MAY_POSTPONE(r, d) (cb[r].state == ACCEPTED && (cb[r].fresh & COPY_OF_DELIVERER(d)) != 0)
+#endif
+inline store_postpone(r, d, is_untaken) {
+  if
+  :: MAY_POSTPONE(r, d) ->
+     cb[r].owner = NOBODY;
+     if
+     :: is_untaken && cb[r].unproven != 0 ->
+        cb[r].untaken = cb[r].unproven; cb[r].unproven = 0
+     :: else
+     fi
+  :: else
+  fi
+}
+
+#ifdef UNTAKEN_UNSEEN
+#define CALLS_IT_UNTAKEN true
+#else
+#define CALLS_IT_UNTAKEN false
+#endif
+
+/* ---- ringback.core.verdict */
+
+/* ringback.core.verdict.fits_the_token: a failure that was tried before may have ended the attempt
+ * already. */
+#ifdef UNSEEN_TOKEN
+#define FITS_THE_TOKEN(r, is_first_try) true
+#else
+#define FITS_THE_TOKEN(r, is_first_try) (KIND(r) != RETRYABLE || is_first_try)
+#endif
+
+/* ringback.core.verdict.is_failure_of: the failure is signed, whether it was delivered or raised. */
+#ifdef UNSIGNED_FAILURE
+#define IS_ITS_FAILURE(r) false
+#else
+#define IS_ITS_FAILURE(r) (last_failure == IDENTITY(r))
+#endif
+
+/* Whether a retryable failure may have ended an attempt of which Temporal shows nothing any more.
+ * `is_shown`: it does show how that attempt ended. */
+#ifdef NO_MARK
+#define IS_IN_DOUBT(r, unproven_, is_shown) false
+#else
+#define IS_IN_DOUBT(r, unproven_, is_shown) (KIND(r) == RETRYABLE && unproven_ != 0 && !(is_shown))
+#endif
+
+/* ringback.core.verdict._judge_pending, _has_ended_an_attempt, _may_have_ended_an_attempt */
+#define STILL_RUNS(k) (is_started && (k) == attempt)
+inline judge_pending(r, handed_, unproven_, verdict) {
+  if
+  :: attempt > handed_ && IS_ITS_FAILURE(r) -> verdict = APPLIED
+  :: !(attempt > handed_ && IS_ITS_FAILURE(r)) &&
+     IS_IN_DOUBT(r, unproven_, STILL_RUNS(unproven_) || unproven_ + 1 == attempt) ->
+     verdict = PARKED
+  :: else -> verdict = NONE
+  fi
+}
+
+/* ringback.core.verdict._verdict_of_end, ringback.core.verdict._is_handed_end: history shows who
+ * closed the activity and, if it was an attempt that ended, its number and what ended the one
+ * before. */
+#ifdef ANY_ATTEMPT_S_WORKER
+#define IS_HANDED_END(handed_) (handed_ != 0)
+#else
+#define IS_HANDED_END(handed_) (handed_ == attempt)
+#endif
+#ifdef BLIND_AT_THE_END
+#define IS_IN_DOUBT_AT_THE_END(r, unproven_) false
+#else
+#define IS_IN_DOUBT_AT_THE_END(r, unproven_) IS_IN_DOUBT(r, unproven_, is_history_full && \
+  (unproven_ == attempt || unproven_ + 1 == attempt))
+#endif
+inline judge_end(r, handed_, unproven_, verdict) {
+  if
+  :: closed_by == IDENTITY(r) -> verdict = APPLIED
+  :: closed_by == 0 && IS_HANDED_END(handed_) && is_closed_failed == IS_FAILED(r) ->
+     verdict = APPLIED
+  :: else ->
+     if
+     :: IS_ITS_FAILURE(r) -> verdict = APPLIED
+     :: !IS_ITS_FAILURE(r) && IS_IN_DOUBT_AT_THE_END(r, unproven_) -> verdict = PARKED
+     :: else -> verdict = SUPERSEDED
+     fi
+  fi
+}
+
+/* ringback.core.verdict.judge, of what ringback.core.locate.locate found */
+inline judge(r, handed_, unproven_, verdict) {
+  if
+#ifdef NO_IDENTITY
+  :: true -> verdict = SUPERSEDED
+#else
+  :: is_pending -> judge_pending(r, handed_, unproven_, verdict)
+  :: else -> judge_end(r, handed_, unproven_, verdict)
+#endif
+  fi
+}
+
+/* ---- Who takes part. */
+
+inline any_round(r) {
+  if
+  :: r = 0
+  :: rounds > 1 -> r = 1
+#if ROUNDS > 2
+  :: rounds > 2 -> r = 2
+#endif
+  fi
+}
+
+inline any_due_round(r) {
+  if
+  :: IS_DUE(0) -> r = 0
+  :: IS_DUE(1) -> r = 1
+#if ROUNDS > 2
+  :: IS_DUE(2) -> r = 2
+#endif
+  fi
+}
+
+/* The outside and a gateway: ringback.gateway.routes, ringback.core.accept.Accepting.accept.
+ * Any sender answers any round, any number of times: that is every retry after a lost reply, every
+ * duplicate, every answer that differs and every late one. A gateway that dies before the commit
+ * has done nothing; where it dies after it, or the reply is lost, the sender sends again. That a
+ * 2xx arrives is the worst case, so it always does. */
+proctype Gateway() {
+  byte r, who;
+end_listening:
+  do
+  :: atomic {
+       rounds > 0 ->
+       any_round(r);
+       if
+       :: who = 1
+       :: who = 2
+       fi;
+#ifdef REPLY_BEFORE_COMMIT
+       promised[r] = who;
+       if
+       :: store_accept(r, who)
+       :: check_promise(r) /* it dies in between */
+       fi;
+#else
+       store_accept(r, who);
+       if
+       :: cb[r].answer == who -> promised[r] = who /* it won, or it is the same again: 2xx */
+       :: else                                     /* 409 or 410 */
+       fi;
+#endif
+       r = 0; who = 0
+     }
+  od
+}
+
+inline forget_the_copy() {
+  token = 0; handed = 0; unproven = 0; is_first_try = false
+}
+
+inline rest(d) {
+  NOTE(is_busy[DELIVERER(d)] = false);
+#ifndef SETTLE_TWICE
+  cb[r].fresh = cb[r].fresh & (63 - COPY_OF_DELIVERER(d));
+#endif
+  forget_the_copy(); r = 0; verdict = NONE;
+  goto end_resting
+}
+
+/* ringback.core.deliver.Deliverer._end: Temporal takes it. The reply comes, or is lost, or finds
+ * nobody. */
+inline send(r, d) {
+  end_with_answer(r, IDENTITY(r));
+  forget_the_copy();
+  if
+  :: verdict = APPLIED; goto settling
+  :: !is_calm -> goto postponing
+  :: !is_calm -> rest(d)
+  fi
+}
+
+/* ringback.core.deliver.Deliverer: claims, sends, settles. */
+proctype Deliverer(byte d) {
+  byte r, token, handed, unproven, verdict;
+  bool is_first_try;
+end_resting:
+  atomic { /* ringback.core.deliver.Deliverer._has_started_some */
+    any_due_round(r);
+    is_first_try = cb[r].unproven == 0 && cb[r].untaken == 0;
+    store_claim(r, d);
+    token = cb[r].token; handed = cb[r].handed; unproven = cb[r].unproven;
+    NOTE(is_busy[DELIVERER(d)] = true)
+  }
+#ifdef BY_ID_BLIND
+  goto sending_by_id;
+#endif
+  atomic { /* ringback.core.deliver.Deliverer._bring: by the token first, where it fits */
+    if
+    :: !is_calm -> rest(d) /* it dies */
+    :: !is_calm -> forget_the_copy(); goto postponing /* the request is lost */
+    :: IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try) -> send(r, d)
+    :: !(IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try)) ->
+       /* ringback.core.deliver.Deliverer._bring_after_a_look. A token that is dead stays dead: so
+        * NOT_FOUND and the look may be one step. */
+       judge(r, handed, unproven, verdict);
+       /* ringback.core.verdict.may_be_delivered, ringback.core.verdict.is_at_its_token */
+       if
+       :: verdict != NONE -> forget_the_copy(); goto settling
+       :: verdict == NONE && IS_TOKEN_GOOD(token)
+       :: verdict == NONE && !IS_TOKEN_GOOD(token) && KIND(r) == COMPLETED ->
+          is_aiming[d] = true; goto sending_by_id
+       :: else -> forget_the_copy(); goto postponing_as_untaken
+       fi
+    fi
+  }
+  atomic { /* ringback.ports.activities.Activities.deliver_to_attempt, after the look */
+    if
+    :: !is_calm -> rest(d)
+    :: !is_calm -> forget_the_copy(); goto postponing
+    :: IS_TOKEN_GOOD(token) -> send(r, d)
+    :: !IS_TOKEN_GOOD(token) -> token = 0; goto looking_again
+    fi
+  }
+sending_by_id: /* ringback.ports.activities.Activities.deliver: it reaches what has the id by now */
+  atomic {
+    is_aiming[d] = false; token = 0; is_first_try = false;
+    if
+    :: !is_calm -> rest(d)
+    :: !is_calm -> forget_the_copy(); goto postponing
+    :: is_pending && IS_ID_GOOD(r) -> send(r, d)
+    :: is_pending && !IS_ID_GOOD(r) -> goto looking_again
+    :: !is_pending && !is_id_reused -> goto looking_again
+    :: !is_pending && is_id_reused -> assert(false) /* property 5: another activity was touched */
+    fi
+  }
+looking_again: /* NOT_FOUND, after a look */
+  atomic {
+    judge(r, handed, unproven, verdict);
+    forget_the_copy();
+    if
+    :: verdict != NONE -> goto settling
+    :: else -> goto postponing_as_untaken
+    fi
+  }
+settling: /* ringback.ports.store.DeliveryQueue.settle */
+  atomic { store_settle(r, COPY_OF_DELIVERER(d), verdict); rest(d) }
+postponing_as_untaken: /* ringback.ports.store.DeliveryQueue.postpone, `is_untaken` */
+  atomic { store_postpone(r, d, true); rest(d) }
+postponing: /* ringback.ports.store.DeliveryQueue.postpone: it may have been taken */
+  atomic { store_postpone(r, d, CALLS_IT_UNTAKEN); rest(d) }
+}
+
+/* Nobody is in the worker any more. */
+inline leave(k) {
+  if
+  :: rounds > 0 -> cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k))
+  :: else
+  fi;
+  r = 0; handed = 0; unproven = 0; verdict = NONE;
+  goto over
+}
+
+/* The attempt goes asynchronous. */
+inline fall_asleep(k) {
+  is_asleep = is_asleep || IS_TOKEN_GOOD(k);
+  check_sleep();
+  leave(k)
+}
+
+/* The worker dies; or the attempt fails of its own: the store or Temporal is away. */
+inline may_go_wrong(k) {
+  if
+  :: !is_calm -> NOTE(is_gone[k] = true); leave(k)
+  :: !is_calm && IS_TOKEN_GOOD(k) -> retry(ANOTHER, 0); leave(k)
+  :: true
+  fi
+}
+
+/* The worker of one attempt: ringback.worker.wait.wait_for_callback, ringback.core.open.Opening.
+ * It may stand still until long after its attempt. The submit is left out: the callback is
+ * committed before it, so that an answer may come from then on. */
+proctype Worker(byte k) {
+  byte r, handed, unproven, verdict;
+end_polling:
+  atomic { is_pending && attempt == k && !is_started -> is_started = true }
+opening: /* ringback.core.open.Opening.open */
+  atomic {
+    may_go_wrong(k);
+    store_open(k);
+    r = LATEST;
+    if
+    :: cb[r].state == ACCEPTED && cb[r].unproven != 0 ->
+       handed = cb[r].handed; unproven = cb[r].unproven;
+       cb[r].fresh = cb[r].fresh | COPY_OF_WORKER(k)
+    :: cb[r].state == ACCEPTED && cb[r].unproven == 0 -> goto taking
+    :: IS_OVER(r) -> goto ending
+    :: else -> fall_asleep(k)
+    fi
+  }
+  atomic { /* ringback.core.open.Opening._asks_anew: what became of the attempts before? */
+    may_go_wrong(k);
+    judge(r, handed, unproven, verdict);
+    handed = 0; unproven = 0;
+    if
+    :: verdict == NONE -> goto taking
+    :: verdict != NONE
+    fi
+  }
+  atomic { /* ringback.core.open.Opening._asks_anew: settle, and open once more */
+    may_go_wrong(k);
+    store_settle(r, COPY_OF_WORKER(k), verdict);
+    verdict = NONE;
+#ifdef OPENS_ONCE
+    fall_asleep(k)
+#endif
+#ifndef OPENS_TWICE
+    if
+    :: is_pending -> goto opening
+    :: !is_pending -> leave(k)
+    fi
+#endif
+  }
+#ifdef OPENS_TWICE
+  atomic {
+    may_go_wrong(k);
+    if
+    :: is_pending -> store_open(k); r = LATEST
+    :: !is_pending
+    fi;
+    if
+    :: cb[r].state == ACCEPTED
+    :: else -> fall_asleep(k)
+    fi
+  }
+#endif
+taking: /* ringback.core.open.Opening.take_answer */
+  atomic {
+    cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k));
+    may_go_wrong(k);
+    if
+    :: MAY_BE_HANDED_OVER(r, k) -> store_hand_over(r, k); NOTE(is_busy[WORKER] = true)
+    :: !MAY_BE_HANDED_OVER(r, k) || cb[r].owner != NOBODY -> fall_asleep(k)
+    fi
+  }
+ending: /* ringback.worker.answer.return_or_raise */
+  atomic {
+    NOTE(is_busy[WORKER] = false);
+    if
+    :: IS_TOKEN_GOOD(k) -> end_with_answer(r, 0)
+    :: !IS_TOKEN_GOOD(k)
+    :: !is_calm -> NOTE(is_gone[k] = true)
+    fi;
+    leave(k)
+  }
+over:
+  skip
+}
+
+/* ringback.core.sweep.Sweeper, ringback.core.observe.Observer. What has ended stays so: the look
+ * and the transaction may be one step. */
+proctype Sweeper() {
+end:
+  do
+  :: atomic { !is_pending && IS_EXPIRABLE(0) -> store_expire(0) }
+  :: atomic { !is_pending && IS_EXPIRABLE(1) -> store_expire(1) }
+#if ROUNDS > 2
+  :: atomic { !is_pending && IS_EXPIRABLE(2) -> store_expire(2) }
+#endif
+  od
+}
+
+/* Temporal and whoever else acts on the workflow. All of this may also never happen. */
+#ifdef ID_GAP
+#define MAY_REUSE_ID true
+#else
+#define MAY_REUSE_ID (!is_aiming[1] && !is_aiming[2])
+#endif
+proctype Others() {
+end:
+  do
+  :: atomic { is_pending && is_started -> retry(ANOTHER, ANOTHER) } /* a time-out */
+  :: atomic { is_pending -> end_activity(ANOTHER, true, true) } /* it is canceled */
+  :: atomic { is_pending -> end_activity(ANOTHER, true, false) } /* the workflow closes over it */
+  :: atomic { !is_pending && !is_id_reused && MAY_REUSE_ID -> is_id_reused = true }
+#ifdef LIVENESS
+  :: break
+#endif
+  od
+}
+
+/* Temporal: an attempt whose worker died does time out. */
+proctype Timer() {
+end:
+  do
+  :: atomic { is_pending && is_started && is_gone[attempt] -> retry(ANOTHER, ANOTHER) }
+  od
+}
+
+proctype Calm() { is_calm = true }
+
+init {
+  atomic {
+    kinds[0] = COMPLETED;
+    if
+    :: kinds[1] = RETRYABLE
+    :: kinds[1] = FINAL
+    fi;
+    run Gateway();
+#ifndef ONE_GATEWAY
+    run Gateway();
+#endif
+    run Deliverer(1); run Deliverer(2);
+    run Worker(1); run Worker(2);
+#if ATTEMPTS > 2
+    run Worker(3);
+#endif
+#ifdef LIVENESS
+    run Timer(); run Calm();
+#endif
+    run Sweeper(); run Others()
+  }
+}
+
+#ifdef LIVENESS
+#define WAITS(r) (cb[r].state == ACCEPTED)
+#if ROUNDS > 2
+#define SOME_WAITS (WAITS(0) || WAITS(1) || WAITS(2))
+#else
+#define SOME_WAITS (WAITS(0) || WAITS(1))
+#endif
+/* Property 3: every accepted outcome reaches its verdict. Rounds are few, and none is accepted
+ * twice: so it is enough that again and again none waits. */
+ltl every_outcome_is_settled { [] <> ! SOME_WAITS }
+#endif
