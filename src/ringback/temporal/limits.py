@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from temporalio.api.common.v1 import Payloads
@@ -17,9 +17,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from ringback.core.verdict import identity_of
 from ringback.domain.errors import AnswerTooLargeError
-from ringback.domain.ids import RANDOM_BYTES, new_outcome_id
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 
 DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
@@ -31,11 +29,6 @@ RETRYABLE_FAILURE_LIMIT: Final = 4096
 _FRESH_FOR: Final = timedelta(minutes=5)
 _ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
 _ASK_FOR: Final = timedelta(seconds=1)
-
-_SIGNATURE: Final = Failure(
-    source=identity_of(new_outcome_id(datetime.fromtimestamp(0, UTC), bytes(RANDOM_BYTES)))
-).ByteSize()
-"""What the identity adds with which a failure is delivered: all have the same length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,7 @@ class Limits:
         self._asking: dict[str, asyncio.Lock] = {}
 
     async def check(self, namespace: str, encoded: Encoded | Payloads) -> None:
-        """Check that Temporal keeps `encoded` as it is.
+        """Check that Temporal keeps `encoded`, signed as it will be, as it is.
 
         Raises:
             AnswerTooLargeError: It would cut it, or fail the activity over it.
@@ -111,9 +104,9 @@ def check_size(encoded: Encoded | Payloads, limit: int) -> None:
     match encoded:
         case Failure() if not encoded.application_failure_info.non_retryable:
             retryable_limit = min(limit, RETRYABLE_FAILURE_LIMIT)
-            _check(_signed_size(encoded), retryable_limit, "a failure to retry", advice=_NO_RETRY)
+            _check(encoded.ByteSize(), retryable_limit, "a failure to retry", advice=_NO_RETRY)
         case Failure():
-            _check(_signed_size(encoded), limit, "the failure", advice=_SEND_LESS)
+            _check(encoded.ByteSize(), limit, "the failure", advice=_SEND_LESS)
         case Result(payloads):
             _check(_size(payloads), limit, "the result", advice=_SEND_LESS)
         case Cancellation(payloads) | payloads:
@@ -122,10 +115,6 @@ def check_size(encoded: Encoded | Payloads, limit: int) -> None:
 
 def _size(payloads: Payloads | None) -> int:
     return 0 if payloads is None else payloads.ByteSize()
-
-
-def _signed_size(failure: Failure) -> int:
-    return failure.ByteSize() + (0 if failure.source else _SIGNATURE)
 
 
 def _check(size: int, limit: int, what: str, *, advice: str) -> None:

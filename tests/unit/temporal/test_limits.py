@@ -11,9 +11,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.core.verdict import identity_of
 from ringback.domain.errors import AnswerTooLargeError
-from ringback.domain.ids import OutcomeId
 from ringback.temporal.delivery import Cancellation, Result
 from ringback.temporal.limits import (
     DEFAULT_BLOB_LIMIT,
@@ -66,17 +64,13 @@ def payloads(size: int) -> Payloads:
     return made
 
 
-def failure(size: int, *, non_retryable: bool = False, source: str = "") -> Failure:
+def failure(size: int, *, non_retryable: bool = False) -> Failure:
     """Return a failure of exactly that size on the wire."""
     info = ApplicationFailureInfo(non_retryable=non_retryable)
-    made = Failure(message="m" * size, source=source, application_failure_info=info)
+    made = Failure(message="m" * size, application_failure_info=info)
     made.message = "m" * (size - (made.ByteSize() - size))
     assert made.ByteSize() == size
     return made
-
-
-SOURCE = identity_of(OutcomeId("oc_" + "a" * 26))
-SIGNATURE = Failure(source=SOURCE).ByteSize()
 
 
 @pytest.mark.parametrize("wrap", [Result, Cancellation, lambda payloads: payloads])
@@ -94,22 +88,19 @@ def test_nothing_is_never_too_large(nothing: Result | Cancellation) -> None:
     check_size(nothing, 0)
 
 
-def test_a_failure_to_retry_may_be_as_large_as_temporal_keeps_it_with_its_signature() -> None:
-    largest = RETRYABLE_FAILURE_LIMIT - SIGNATURE
-    check_size(failure(largest), DEFAULT_BLOB_LIMIT)
-    check_size(failure(RETRYABLE_FAILURE_LIMIT, source=SOURCE), DEFAULT_BLOB_LIMIT)
+def test_a_failure_to_retry_may_be_as_large_as_temporal_keeps_it() -> None:
+    check_size(failure(RETRYABLE_FAILURE_LIMIT), DEFAULT_BLOB_LIMIT)
 
     with pytest.raises(AnswerTooLargeError, match="non_retryable") as told:
-        check_size(failure(largest + 1), DEFAULT_BLOB_LIMIT)
+        check_size(failure(RETRYABLE_FAILURE_LIMIT + 1), DEFAULT_BLOB_LIMIT)
     assert told.value.limit == RETRYABLE_FAILURE_LIMIT
 
 
 def test_a_final_failure_may_be_as_large_as_a_result() -> None:
-    largest = 10_000 - SIGNATURE
-    check_size(failure(largest, non_retryable=True), 10_000)
+    check_size(failure(10_000, non_retryable=True), 10_000)
 
     with pytest.raises(AnswerTooLargeError) as told:
-        check_size(failure(largest + 1, non_retryable=True), 10_000)
+        check_size(failure(10_001, non_retryable=True), 10_000)
     assert told.value.limit == 10_000
 
 
