@@ -3,10 +3,10 @@
 Run as a program: `python -m tests.acceptance.asking_worker`.
 """
 
-import asyncio
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final, cast
 
 from temporalio import activity, workflow
@@ -48,36 +48,56 @@ class Questions:
 @activity.defn
 async def ask(questions: Questions) -> Any:
     """Ask the outside, and end with its answer."""
-
-    async def submit(callback: Callback) -> None:
-        async with httpx2.AsyncClient() as http:
-            body = {"callback_url": callback.url}
-            (await http.post(os.environ[OUTSIDE], json=body)).raise_for_status()
-
     deadline = timedelta(seconds=questions.deadline) if questions.deadline else None
     return await wait_for_callback(submit, _ANY_JSON, deadline=deadline)
+
+
+async def submit(callback: Callback) -> None:
+    """Hand the link to the outside."""
+    body = {"callback_url": callback.url}
+    (await http().post(os.environ[OUTSIDE], json=body)).raise_for_status()
+
+
+@cache
+def http() -> httpx2.AsyncClient:
+    """Return the one client of this process: to make one costs more than to ask."""
+    return httpx2.AsyncClient()
 
 
 @workflow.defn
 class Ask:
     """Asks, and returns how each activity ended."""
 
+    def __init__(self) -> None:
+        """Begin with nothing asked."""
+        self._asked: list[workflow.ActivityHandle[Any]] = []
+
     @workflow.run
     async def run(self, questions: Questions) -> list[Any]:
         """Return what was answered, in the order of the questions."""
-        ends = (_end_of(questions) for _ in range(questions.count))
-        return list(await asyncio.gather(*ends))
+        self._asked = [_start(questions) for _ in range(questions.count)]
+        return [await _end_of(one) for one in self._asked]
+
+    @workflow.signal
+    def cancel_all(self) -> None:
+        """Ask all activities to cancel; each ends as the outside says all the same."""
+        for one in self._asked:
+            one.cancel()
 
 
-async def _end_of(questions: Questions) -> Any:
+def _start(questions: Questions) -> workflow.ActivityHandle[Any]:
+    return workflow.start_activity(
+        ask,
+        questions,
+        schedule_to_close_timeout=timedelta(seconds=questions.seconds),
+        retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=1)),
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )
+
+
+async def _end_of(asked: workflow.ActivityHandle[Any]) -> Any:
     try:
-        return await workflow.execute_activity(
-            ask,
-            questions,
-            schedule_to_close_timeout=timedelta(seconds=questions.seconds),
-            retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=1)),
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        )
+        return await asked
     except ActivityError as exc:
         match exc.cause:
             case ApplicationError() as failure:

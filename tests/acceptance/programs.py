@@ -59,6 +59,14 @@ class Program:
                 self._news.clear()
                 await self._news.wait()
 
+    async def times(self, containing: str, count: int) -> None:
+        """Return once it has printed so many lines that contain `containing`."""
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while sum(containing in line for line in self.lines) < count:
+                assert not self._is_silent, self.output
+                self._news.clear()
+                await self._news.wait()
+
     async def end(self) -> int:
         """Return the exit code once the program has ended by itself."""
         async with asyncio.timeout(LIMIT_SECONDS):

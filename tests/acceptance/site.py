@@ -197,7 +197,7 @@ class Site:
         async with opened_store(self.settings, SystemClock()) as store:
             return await store.page(states=states, after=None, limit=1000)
 
-    async def answer_all(self, answers: Mapping[str, object]) -> Sequence[httpx2.Response]:
+    async def answer_all(self, answers: Mapping[str, Any]) -> Sequence[httpx2.Response]:
         """Give many answers, by their links, a few at a time."""
         limits = httpx2.Limits(max_connections=_BESIDE_EACH_OTHER)
         async with httpx2.AsyncClient(

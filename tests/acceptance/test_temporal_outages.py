@@ -1,0 +1,140 @@
+"""Temporal is away, stands still or takes little: answers are taken, and all get there."""
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import WorkflowHandle
+
+from ringback.core.deliver import SLOTS
+from tests.acceptance.asking_worker import Ask, Questions
+from tests.acceptance.programs import LIMIT_SECONDS, Program
+from tests.acceptance.site import Site
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+WORKFLOWS: Final = 8
+QUESTIONS_EACH: Final = 30
+BYTES_EACH: Final = 50_000
+MEMORY_FACTOR: Final = 1.5
+PROBES: Final = 12
+"""More probes than that do not fit into the outage."""
+
+NARROW: Final = (
+    "--dynamic-config-value=frontend.namespaceRPS=25",
+    "--dynamic-config-value=frontend.namespaceBurstRatio=1.0",
+)
+
+POSTPONED: Final = "delivery postponed"
+COUNTS: Final = "SELECT count(claimed_by), sum(tries > 0), sum(state = 'applied') FROM outcomes"
+
+
+def most_memory(program: Program) -> int:
+    """Return the most that the program has had in memory so far, in bytes."""
+    status = Path(f"/proc/{program.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+def counts(site: Site) -> tuple[int, int, int]:
+    """Return how many deliveries are under way, have been begun, and have ended."""
+    with closing(sqlite3.connect(site.data / "ringback.db")) as connection:
+        claimed, begun, applied = connection.execute(COUNTS).fetchone()
+        return claimed, begun, applied
+
+
+async def most_at_a_time(site: Site, *, until: int) -> int:
+    """Return how many deliveries ran beside each other, once so many have ended."""
+    most = applied = 0
+    async with asyncio.timeout(60):
+        while applied < until:
+            claimed, _, applied = await asyncio.to_thread(counts, site)
+            most = max(most, claimed)
+    return most
+
+
+def answers_to(links: Sequence[str]) -> dict[str, str]:
+    return {link: f"{link[-40:]}{'x' * BYTES_EACH}" for link in links}
+
+
+async def test_hundreds_of_answers_outlast_an_outage_and_no_herd_follows_it(site: Site) -> None:
+    async with site.temporal() as temporal, site.asking_worker(), site.gateway() as gateway:
+        workflows = [await site.ask(Questions(QUESTIONS_EACH)) for _ in range(WORKFLOWS)]
+        links = await site.outside.next_links(WORKFLOWS * QUESTIONS_EACH)
+        await site.until_submitted()
+        before, half = most_memory(gateway), len(links) // 2
+        first, second = answers_to(links[:half]), answers_to(links[half:])
+
+        with temporal.frozen():
+            replies = list(await site.answer_all(first))
+            _, begun_while_frozen, _ = counts(site)
+        await most_at_a_time(site, until=half)
+        await temporal.kill()
+        postponed = gateway.output.count(POSTPONED)
+        replies += await site.answer_all(second)
+        await gateway.times(POSTPONED, gateway.output.count(POSTPONED) + 2)
+        begun_while_dead = gateway.output.count(POSTPONED) - postponed
+        async with site.temporal():
+            at_a_time = await most_at_a_time(site, until=len(links))
+            ends = [end for workflow in workflows for end in await workflow.result()]
+        memory = most_memory(gateway)
+
+    assert {reply.status_code for reply in replies} == {202}
+    assert sorted(ends) == sorted({**first, **second}.values())
+    assert begun_while_frozen <= SLOTS
+    assert begun_while_dead <= SLOTS + PROBES
+    assert at_a_time <= SLOTS
+    assert memory < before * MEMORY_FACTOR
+
+
+async def until_asked_to_cancel(workflow: WorkflowHandle[Any, Any]) -> None:
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            described = (await workflow.describe()).raw_description.pending_activities
+            wanted = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+            if all(activity.state == wanted for activity in described):
+                return
+
+
+async def answer_patiently(site: Site, answers: Mapping[str, object]) -> None:
+    """Answer one after the other, each as a patient sender does: until it is taken."""
+    async with (
+        asyncio.timeout(LIMIT_SECONDS),
+        httpx2.AsyncClient(base_url=site.gateway_url, timeout=LIMIT_SECONDS) as http,
+    ):
+        for link, answer in answers.items():
+            while (reply := await http.post(link, json=answer)).status_code != 202:
+                assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
+
+
+async def test_an_overloaded_temporal_gets_all_in_the_end_failures_and_cancellations_too(
+    site: Site,
+) -> None:
+    numbers = range(15)
+    async with site.gateway() as gateway:
+        async with site.temporal(), site.asking_worker():
+            workflow = await site.ask(Questions(3 * len(numbers)))
+            links = await site.outside.next_links(3 * len(numbers))
+            await site.until_submitted()
+            await workflow.signal(Ask.cancel_all)
+            await until_asked_to_cancel(workflow)
+        async with site.temporal(*NARROW), site.asking_worker():
+            answers: dict[str, object] = {links[n]: n for n in numbers}
+            failures = {
+                f"{links[15 + n]}/fail": {"message": f"{n}", "non_retryable": True} for n in numbers
+            }
+            replies = await site.answer_all(answers | failures)
+            await answer_patiently(site, {f"{links[30 + n]}/cancel": n for n in numbers})
+            ends = await workflow.result()
+
+    assert {reply.status_code for reply in replies} == {202}
+    expected: list[object] = [{"failed": f"{n}"} for n in numbers]
+    expected += [{"canceled": [n]} for n in numbers]
+    assert sorted(map(str, ends)) == sorted(map(str, [*numbers, *expected]))
+    assert "RESOURCE_EXHAUSTED" in gateway.output

@@ -1,0 +1,116 @@
+"""Several gateways on one database: what one has taken, another one delivers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+import httpx2
+import pytest
+
+from ringback.domain.callback import State
+from tests.acceptance.asking_worker import Questions
+from tests.acceptance.marks import on_postgresql
+from tests.acceptance.programs import Program, free_port
+from tests.acceptance.site import Site, tries_of
+
+pytestmark = [pytest.mark.server, pytest.mark.processes, on_postgresql]
+
+POLL_SECONDS: Final = 0.5
+"""Not before this, who is not told looks; who looks for answers to deliver, later still."""
+
+
+@dataclass
+class Gateway:
+    """One of several."""
+
+    program: Program
+    port: int
+
+
+@asynccontextmanager
+async def gateway(site: Site, **environment: str) -> AsyncIterator[Gateway]:
+    port = free_port()
+    async with site.gateway(port=port, **environment) as running:
+        yield Gateway(running, port)
+
+
+async def seconds_until_told(http: httpx2.AsyncClient, link: str) -> float:
+    began = asyncio.get_running_loop().time()
+    reply = await http.post(link, json="x", headers={"prefer": "wait=20"})
+    assert (reply.status_code, reply.json()["state"]) == (200, "applied")
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_who_waits_at_one_gateway_is_told_at_once_what_another_one_delivered(
+    shared_site: Site,
+) -> None:
+    site, count = shared_site, 9
+    nowhere = f"127.0.0.1:{free_port()}"
+    async with (
+        gateway(site, TEMPORAL_ADDRESS=nowhere) as cut_off,
+        gateway(site) as other,
+        site.asking_worker(),
+    ):
+        workflow = await site.ask(Questions(count))
+        links = await site.outside.next_links(count)
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{cut_off.port}", timeout=30
+        ) as http:
+            seconds = [await seconds_until_told(http, link) for link in links]
+
+        assert await workflow.result() == ["x"] * count
+    assert "outcome applied" not in cut_off.program.output
+    assert other.program.output.count("outcome applied") == count
+    assert median(seconds) < POLL_SECONDS, seconds
+
+
+async def takes(gateway: Gateway, site: Site, link: str, others: Sequence[Gateway]) -> None:
+    """Let this gateway, and none of the others, accept an answer and begin to deliver it."""
+    begun = sum(bool(tries_of(callback)) for callback in await site.callbacks())
+    for other in others:
+        other.program.freeze()
+    reply = await site.post(link, gateway.port, port=gateway.port)
+    assert reply.status_code == 202
+    await site.until(lambda found: sum(bool(tries_of(one)) for one in found) == begun + 1)
+    for other in others:
+        other.program.thaw()
+
+
+async def fall_out(site: Site, four: Sequence[Gateway], links: Sequence[str]) -> None:
+    """Let all but the last one begin a delivery, and then be frozen, killed and stopped."""
+    frozen, killed, stopped, living = four
+    await takes(frozen, site, links[0], [killed, stopped, living])
+    frozen.program.freeze()
+    await takes(killed, site, links[1], [stopped, living])
+    await killed.program.kill()
+    await takes(stopped, site, links[2], [living])
+    await stopped.program.interrupt()
+
+
+async def test_what_a_gateway_had_begun_to_deliver_is_delivered_by_another_one(
+    site: Site,
+) -> None:
+    async with AsyncExitStack() as stack:
+        temporal = await stack.enter_async_context(site.temporal())
+        await stack.enter_async_context(site.asking_worker())
+        four = [await stack.enter_async_context(gateway(site)) for _ in range(4)]
+        workflow = await site.ask(Questions(3))
+        links = await site.outside.next_links(3)
+        await site.until_submitted()
+
+        temporal.freeze()
+        await fall_out(site, four, links)
+        await temporal.kill()
+        await stack.enter_async_context(site.temporal())
+
+        assert set(await workflow.result()) == {one.port for one in four[:3]}
+        await site.until(lambda found: len(found) == 3, frozenset({State.APPLIED}))
+        frozen, *_, living = (one.program for one in four)
+        frozen.thaw()
+        await frozen.line("delivery postponed")
+        assert {callback.state for callback in await site.callbacks()} == {State.APPLIED}
+        assert living.output.count("outcome applied") == 3
+        assert "outcome applied" not in frozen.output
