@@ -1,0 +1,52 @@
+"""The disk is full: answers are put off, none is half-kept, and it goes on when there is room."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+
+from ringback.domain.callback import State
+from tests.acceptance.asking_worker import Questions
+from tests.acceptance.programs import Program
+from tests.acceptance.site import Site
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+NO_ROOM: Final = 4096
+"""In bytes; less than the smallest commit writes."""
+
+
+@contextmanager
+def no_room(program: Program) -> Iterator[None]:
+    """Let the program write no file beyond its first page, as if the disk were full."""
+    pid = program.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (NO_ROOM, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+async def test_answers_are_put_off_while_the_disk_is_full_and_taken_after_it(
+    shared_site: Site,
+) -> None:
+    site = shared_site
+    async with site.asking_worker(), site.gateway(temporal="ok") as gateway:
+        workflow = await site.ask(Questions(3))
+        links = await site.outside.next_links(3)
+        await site.until_submitted()
+
+        with no_room(gateway):
+            refused = await site.answer_all(dict.fromkeys(links, "too early"))
+            again = await site.answer_all(dict.fromkeys(links, "too early"))
+            kept = await site.callbacks()
+        taken = await site.answer_all(dict.fromkeys(links, "kept"))
+
+        for reply in [*refused, *again]:
+            assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
+        assert [callback.state for callback in kept] == [State.OPEN] * 3
+        assert [reply.status_code for reply in taken] == [202] * 3
+        assert await workflow.result() == ["kept"] * 3
