@@ -7,7 +7,7 @@ from ringback.domain.ids import CallbackId
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 
-_IN_TIME: Final = 20
+_IN_TIME: Final = 8
 
 
 class Follower:

@@ -89,6 +89,18 @@ async def test_a_server_that_stands_still_is_given_up_in_time_and_used_again(
     assert await found(store, before.id) == before
 
 
+async def test_a_process_can_stop_while_the_server_stands_still(
+    cluster: Cluster, database: PostgresqlDatabase, store: SqlStore
+) -> None:
+    await asyncio.gather(*(opened(store) for _ in range(3)))
+
+    with cluster.frozen():
+        async with asyncio.timeout(NOT_FOR_EVER):
+            await database.close()
+
+    assert (await works(store)).accepted is not None
+
+
 async def test_connections_that_were_cut_are_replaced(cluster: Cluster, store: SqlStore) -> None:
     await asyncio.gather(*(opened(store) for _ in range(5)))
 

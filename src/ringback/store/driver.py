@@ -34,7 +34,7 @@ class Connection(_Connection):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await super().close(timeout=timeout)
         except TimeoutError:
-            # asyncpg waits without end for a server that stands still to cancel a statement.
+            # asyncpg itself would wait for the farewell of a server that stands still.
             self.terminate()
 
 

@@ -53,9 +53,8 @@ CLOSE: Final = (
     .values(closed_at=bindparam("now", type_=Instant))
 )
 
-_is_untaken: ColumnElement[bool] = bindparam(
-    "is_untaken", type_=outcomes.c.is_default.type
-) & outcomes.c.unproven_started_at.is_not(None)
+_says_untaken: ColumnElement[bool] = bindparam("is_untaken", type_=outcomes.c.is_default.type)
+_is_untaken: ColumnElement[bool] = _says_untaken & outcomes.c.unproven_started_at.is_not(None)
 
 
 def _if_untaken(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
@@ -69,6 +68,7 @@ POSTPONE: Final = (
         due_at=bindparam("due", type_=Instant),
         claimed_by=None,
         trouble=bindparam("why"),
+        tries=outcomes.c.tries + case((_says_untaken, 1), else_=0),
         untaken_started_at=_if_untaken(outcomes.c.unproven_started_at, "untaken_started_at"),
         unproven_attempt=_if_untaken(null(), "unproven_attempt"),
         unproven_started_at=_if_untaken(null(), "unproven_started_at"),
