@@ -83,6 +83,14 @@ class Delivering:
         proven = outcome_of(await found(store, callback.id))
         assert (proven.unproven_attempt, proven.unproven_started_at) == (None, None)
 
+    async def test_a_verdict_from_before_it_was_found_untaken_is_void(self, store: Store) -> None:
+        callback = await claimed(store)
+        await store.postpone([factories.postponement(callback, timedelta(0), is_untaken=True)])
+
+        await store.settle([factories.settlement(callback, State.PARKED)])
+
+        assert (await found(store, callback.id)).state is State.ACCEPTED
+
     async def test_an_attempt_that_is_known_not_to_have_ended_with_it_is_not_unproven_again(
         self, store: Store
     ) -> None:

@@ -124,6 +124,8 @@ def _in_doubt(callback: Callback, wish: Wish) -> Accepted | None:
     accepted = callback.accepted
     if accepted is None or callback.state is not State.ACCEPTED:
         return None
-    if not isinstance(accepted.outcome, Failed) or accepted.unproven_attempt is None:
+    tried_at = accepted.unproven_started_at
+    if not isinstance(accepted.outcome, Failed) or tried_at is None:
         return None
-    return None if accepted.unproven_started_at == wish.attempt_started_at else accepted
+    # Of a later attempt it can tell nothing: it is one that was left behind.
+    return accepted if tried_at < wish.attempt_started_at else None

@@ -174,7 +174,10 @@ class DeliveryQueue(Protocol):
         ...
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
-        """Give claimed outcomes back, to be tried again later."""
+        """Give claimed outcomes back, to be tried again later.
+
+        One that is untaken counts as a try, so that what was judged before it is void.
+        """
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:

@@ -257,3 +257,19 @@ async def test_what_is_parked_is_left_to_a_person(opening: Opening, store: Memor
 
     assert again.id == callback.id
     assert await opening.take_answer(again, again.attempt_started_at) is None
+
+
+async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
+    opening: Opening, store: MemoryStore
+) -> None:
+    """Its worker stood still before it asked; the answer is on its way to attempt 2."""
+    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    await store.accept([factories.answer(second.id, Failed("try again"))])
+    await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+
+    first = await opening.open(factories.wish(ref=REF))
+
+    assert await opening.take_answer(first, factories.wish(ref=REF).attempt_started_at) is None
+    accepted = (await store.find([first.id]))[first.id].accepted
+    assert accepted is not None
+    assert accepted.unproven_attempt == 2

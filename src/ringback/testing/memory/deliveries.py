@@ -44,7 +44,8 @@ class MemoryDeliveries(Shelf):
         for item in postponements:
             callback = self._find_in_try(item.callback_id, item.tries)
             if callback is not None:
-                troubled = replace(_accepted(callback), trouble=item.reason)
+                tries = item.tries + item.is_untaken
+                troubled = replace(_accepted(callback), trouble=item.reason, tries=tries)
                 if item.is_untaken and troubled.unproven_started_at is not None:
                     self._untaken[callback.id] = troubled.unproven_started_at
                     troubled = replace(troubled, unproven_attempt=None, unproven_started_at=None)
