@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx2
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -74,7 +75,7 @@ class Site:
         gateway_port: Where the first gateway answers.
         outside: Who is asked.
         postgresql: The address of the database; `None` for SQLite in `data`.
-        keys: What links are signed with, where they are not made beside the database.
+        keys: What links are signed with on PostgreSQL; on SQLite they are made beside it.
         task_queue: Where the many questions wait for a worker.
     """
 
@@ -115,6 +116,17 @@ class Site:
         """How this test itself reaches the store."""
         store = None if self.postgresql is None else SecretStr(self.postgresql)
         return Settings(data=self.data, store=store)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[AsyncConnection]:
+        """Connect to the database, past the programs; commit at the end of the block."""
+        url = self.postgresql or f"sqlite:///{self.data / 'ringback.db'}"
+        scheme, _, rest = url.partition(":")
+        driver = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}[scheme]
+        engine = create_async_engine(f"{scheme}+{driver}:{rest}")
+        async with engine.begin() as connection:
+            yield connection
+        await engine.dispose()
 
     def temporal(self, *options: str) -> AbstractAsyncContextManager[Program]:
         """Run the Temporal server."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ringback.app.web import bound_socket
+from tests.acceptance.marks import on_postgresql
 from tests.acceptance.programs import free_port, program, ringback
 from tests.acceptance.site import Site
 
@@ -72,6 +73,33 @@ async def test_a_key_that_others_can_read_is_refused(site: Site) -> None:
 
     assert refused.process.returncode == 2
     assert "chmod 600" in refused.output
+
+
+@on_postgresql
+async def test_keys_that_all_machines_must_have_are_not_made_but_asked_for(
+    site: Site, store_url: str
+) -> None:
+    environment = {"RINGBACK_DATA": str(site.data), "RINGBACK_STORE": store_url}
+
+    async with program(ringback("serve"), environment) as gateway:
+        code = await gateway.end()
+
+    assert code == 2
+    assert "set RINGBACK_KEYS or RINGBACK_KEYS_FILE" in gateway.output
+    assert "Traceback" not in gateway.output
+
+
+async def test_a_driver_that_is_missing_is_named(site: Site, tmp_path: Path) -> None:
+    without = tmp_path / "sitecustomize.py"
+    without.write_text("import sys\nsys.modules['asyncpg'] = None\n")
+    store = "postgresql://nobody@127.0.0.1/nowhere"
+
+    refused = await site.run("list", PYTHONPATH=str(tmp_path), RINGBACK_STORE=store)
+
+    assert refused.process.returncode == 2
+    assert refused.output == (
+        "ringback: the store is on PostgreSQL, which needs: pip install 'ringback[postgres]'"
+    )
 
 
 async def test_an_unknown_callback_is_told_so(site: Site) -> None:
