@@ -18,8 +18,8 @@ async def test_without_its_driver_a_postgresql_store_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    for module in ("ringback.store.postgresql", "ringback.store.news"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
+    for module in ("postgresql", "news", "driver"):
+        monkeypatch.delitem(sys.modules, f"ringback.store.{module}", raising=False)
 
     with pytest.raises(ConfigurationError, match=r"pip install 'ringback\[postgres\]'"):
         async with opened_store(Settings(store=NOBODY), ManualClock()):
