@@ -18,7 +18,16 @@ from ringback.ports.store import EVIDENCE_KEPT, Extension, NotTaken, Won
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.stores import LEASE, SECOND, events_of, found, handed_over, kinds, outcome_of
+from tests.contract.stores import (
+    LEASE,
+    SECOND,
+    accepted_callbacks,
+    events_of,
+    found,
+    handed_over,
+    kinds,
+    outcome_of,
+)
 
 ROUNDS: Final = 20
 MANY: Final = 8
@@ -43,13 +52,6 @@ async def due_callbacks(store: SqlStore, clock: ManualClock) -> list[CallbackId]
 
 async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackId, Extension]:
     return {id_: await store.extend(id_, LEASE) for id_ in ids}
-
-
-async def accepted_callbacks(store: SqlStore, count: int = MANY) -> list[Callback]:
-    wishes = [factories.wish() for _ in range(count)]
-    callbacks = await store.open(wishes)
-    await store.accept([factories.answer(callback.id) for callback in callbacks])
-    return list((await store.find([callback.id for callback in callbacks])).values())
 
 
 class AtOnce:
@@ -208,7 +210,7 @@ class AtOnce:
     ) -> None:
         for _ in range(ROUNDS):
             one, other, third, fourth = stores
-            await accepted_callbacks(one)
+            await accepted_callbacks(one, MANY)
             claimed = await one.claim("one", limit=MANY, lease=LEASE)
             clock.advance(LEASE)
 

@@ -51,6 +51,13 @@ async def accepted(store: Store, outcome: Outcome | None = None) -> Callback:
     return await found(store, callback.id)
 
 
+async def accepted_callbacks(store: Store, count: int) -> list[Callback]:
+    wishes = [factories.wish() for _ in range(count)]
+    callbacks = await store.open(wishes)
+    await store.accept([factories.answer(callback.id) for callback in callbacks])
+    return list((await store.find([callback.id for callback in callbacks])).values())
+
+
 async def claimed(store: Store, owner: str = "me") -> Callback:
     await accepted(store)
     (callback,) = await store.claim(owner, limit=1, lease=LEASE)

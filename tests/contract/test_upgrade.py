@@ -1,21 +1,16 @@
 """A store that an earlier version wrote is brought up to date, with all that is in it."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import text
 
-import ringback.store
 from ringback.domain.callback import Attempts, State
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.event import EventKind
@@ -32,11 +27,10 @@ from tests import factories
 from tests.contract.dated import DatedDatabase
 from tests.contract.servers import own_database, server_url
 from tests.contract.stores import LEASE, handed_over, kinds, outcome_of
+from tests.contract.version_0001 import NOW, SCHEDULED_AT, make_0001, rows
 
 NEWEST: Final = "0002"
-NOW: Final = factories.NOW
 MINUTE: Final = timedelta(minutes=1)
-SCHEDULED_AT: Final = NOW - timedelta(seconds=61)
 
 Connect = Callable[[], Database]
 
@@ -58,7 +52,7 @@ async def database(connect: Connect) -> AsyncIterator[Database]:
     """A database as version 0001 left it, with a callback in every state."""
     database = connect()
     async with database.writing() as connection:
-        await connection.run_sync(_make_0001)
+        await connection.run_sync(make_0001)
     yield database
     await database.close()
 
@@ -70,111 +64,6 @@ async def store(database: Database) -> SqlStore:
     return SqlStore(database)
 
 
-def _make_0001(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", f"{Path(ringback.store.__file__).parent}/migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
-    tables = MetaData()
-    for name, rows in _rows().items():
-        connection.execute(Table(name, tables, autoload_with=connection).insert(), rows)
-
-
-def _rows() -> dict[str, list[dict[str, Any]]]:
-    outcomes = [
-        _outcome("accepted", due_at=_micro(-1)),
-        _outcome("failed", kind="failed", body=b'["x"]', fields=_FAILED, due_at=_micro(-2)),
-        _outcome("claimed", tries=3, trouble="away", claimed_by="old", due_at=_micro(60)),
-        _outcome(
-            "handed", claimed_by="w", handed_to="w", handed_attempt=2, tries=0, due_at=_micro(60)
-        ),
-        _outcome("applied", state="applied", verdict_at=_micro(-1), proof={"by": "us"}, tries=1),
-        _outcome("superseded", state="superseded", verdict_at=_micro(-1), proof={"by": "them"}),
-        _outcome("parked", state="parked", verdict_at=_micro(-1), proof={"reason": "no"}, tries=9),
-    ]
-    callbacks = [
-        _callback("open"),
-        _callback("submitted", submitted_at=_micro(-30)),
-        _callback("without", deadline_at=None),
-        _callback("expired", closed_at=_micro(-5), expired_because="timed out"),
-        *(_callback(row["callback_id"][3:], submitted_at=_micro(-30)) for row in outcomes),
-    ]
-    for row in callbacks:
-        if row["id"] in {"cb_applied", "cb_superseded"}:
-            row["closed_at"] = _micro(-1)
-    return {"callbacks": callbacks, "outcomes": outcomes, "events": _events(callbacks, outcomes)}
-
-
-_FAILED: Final = {"message": "no", "type": "No", "non_retryable": True, "next_retry_delay": 1.5}
-
-
-def _micro(seconds: float) -> int:
-    return round((NOW.timestamp() + seconds) * 1_000_000)
-
-
-def _callback(name: str, **more: object) -> dict[str, Any]:
-    return {
-        "id": f"cb_{name}",
-        "activity_key": _key(f"workflow-{name}"),
-        "round": 1,
-        "namespace": "default",
-        "workflow_id": f"workflow-{name}",
-        "run_id": "6a3f",
-        "activity_id": "1",
-        "scheduled_at": _micro(-61),
-        "workflow_type": "Order",
-        "activity_type": "charge",
-        "task_queue": "orders",
-        "attempt": 2,
-        "opened_at": _micro(-60),
-        "submitted_at": None,
-        "deadline_at": _micro(60),
-        "closed_at": None,
-        "expired_because": None,
-        "verbs": 31,
-        "key_id": "k1",
-        "link_expires_at": _micro(3600),
-        **more,
-    }
-
-
-def _key(workflow_id: str) -> str:
-    """Return the digest of an activity, as 0001 made it."""
-    text_ = json.dumps(["default", workflow_id, "6a3f", "1", SCHEDULED_AT.isoformat()])
-    return sha256(text_.encode()).hexdigest()[:40]
-
-
-def _outcome(name: str, **more: object) -> dict[str, Any]:
-    return {
-        "callback_id": f"cb_{name}",
-        "outcome_id": f"oc_{name}",
-        "kind": "completed",
-        "body": b'{"n":1.10}',
-        "fields": {},
-        "accepted_at": _micro(-20),
-        "state": "accepted",
-        "due_at": _micro(-20),
-        "claimed_by": None,
-        "tries": 0,
-        "trouble": None,
-        "handed_to": None,
-        "handed_attempt": None,
-        "verdict_at": None,
-        "proof": None,
-        **more,
-    }
-
-
-def _events(callbacks: list[dict[str, Any]], outcomes: list[dict[str, Any]]) -> list[Any]:
-    opened = [_event(row["id"], "opened", {"attempt": 1}) for row in callbacks]
-    answered = [_event(row["callback_id"], "accepted", {"kind": row["kind"]}) for row in outcomes]
-    return [*opened, *answered, _event("cb_expired", "expired", {"reason": "timed out"})]
-
-
-def _event(callback_id: str, kind: str, facts: dict[str, object]) -> dict[str, Any]:
-    return {"callback_id": callback_id, "at": _micro(-60), "kind": kind, "facts": facts}
-
-
 def _id(name: str) -> CallbackId:
     return CallbackId(f"cb_{name}")
 
@@ -182,14 +71,14 @@ def _id(name: str) -> CallbackId:
 async def test_nothing_of_it_is_lost(store: SqlStore) -> None:
     expected = {"open": "open", "submitted": "open", "without": "open", "failed": "accepted"}
     expected |= {"claimed": "accepted", "handed": "accepted"}
-    names = [str(row["id"]).removeprefix("cb_") for row in _rows()["callbacks"]]
+    names = [str(row["id"]).removeprefix("cb_") for row in rows()["callbacks"]]
 
     found = await store.find([_id(name) for name in names])
 
     assert {id_: callback.state.value for id_, callback in found.items()} == {
         _id(name): expected.get(name, name) for name in names
     }
-    for row in _rows()["outcomes"]:
+    for row in rows()["outcomes"]:
         kept = outcome_of(found[row["callback_id"]])
         assert (kept.id, kept.tries, kept.trouble) == (
             row["outcome_id"],
