@@ -8,6 +8,7 @@ from ringback.domain.outcome import Completed, Outcome
 from ringback.ports.store import (
     EVIDENCE_BYTES,
     EVIDENCE_KEPT,
+    Expiry,
     NotTaken,
     Postponement,
     Settlement,
@@ -80,7 +81,7 @@ class Answering:
     async def test_an_answered_callback_does_not_expire(self, store: Store) -> None:
         callback = await accepted(store)
 
-        await store.expire({callback.id: "timed out"})
+        await store.expire([factories.expiry(callback, "timed out")])
 
         assert await found(store, callback.id) == callback
 
@@ -117,7 +118,7 @@ class Answering:
         nobody = factories.callback_id()
 
         await store.mark_submitted([nobody])
-        await store.expire({nobody: "over"})
+        await store.expire([Expiry(nobody, factories.NOW, "over")])
         await store.settle([Settlement(nobody, 0, State.APPLIED, {})])
         await store.postpone([Postponement(nobody, 0, LEASE, "why")])
         await store.keep_evidence([factories.answer(nobody)])

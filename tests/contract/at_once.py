@@ -22,6 +22,7 @@ from tests.contract.stores import (
     LEASE,
     SECOND,
     accepted_callbacks,
+    due_callbacks,
     events_of,
     found,
     handed_over,
@@ -40,16 +41,6 @@ def shuffled(items: Sequence[T]) -> list[T]:
     return random.sample(items, len(items))
 
 
-async def due_callbacks(store: SqlStore, clock: ManualClock) -> list[CallbackId]:
-    wish = factories.wish(answer_within=SECOND, on_deadline=Completed(b"0"))
-    wishes = [
-        replace(wish, id=factories.callback_id(), ref=factories.activity_ref()) for _ in range(MANY)
-    ]
-    callbacks = await store.open(wishes)
-    clock.advance(SECOND)
-    return [callback.id for callback in callbacks]
-
-
 async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackId, Extension]:
     return {id_: await store.extend(id_, LEASE) for id_ in ids}
 
@@ -62,12 +53,12 @@ class AtOnce:
     ) -> None:
         for _ in range(ROUNDS):
             one, other, third, fourth = stores
-            ids = await due_callbacks(one, clock)
+            ids = await due_callbacks(one, clock, MANY)
             answers = {id_: factories.answer(id_, Completed(b"1")) for id_ in ids}
 
             given, _nothing, defaults, extensions = await asyncio.gather(
                 one.accept([answers[id_] for id_ in shuffled(ids)]),
-                other.expire(dict.fromkeys(shuffled(ids), "over")),
+                other.expire(await expiries(other, ids)),
                 third.take_defaults(shuffled(ids), factories.outcome_id),
                 extended(fourth, shuffled(ids)),
             )
@@ -151,7 +142,7 @@ class AtOnce:
                 stores[0].accept([factories.answer(id_) for id_ in shuffled(ids)]),
                 stores[1].open(shuffled(later)),
                 stores[2].open(shuffled(latest)),
-                stores[3].expire(dict.fromkeys(shuffled(ids), "over")),
+                stores[3].expire(await expiries(stores[3], ids)),
             )
 
             known = await stores[0].find(ids)

@@ -97,7 +97,7 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await awaited(store)
-        await store.expire({callback.id: "over"})
+        await store.expire([factories.expiry(callback, "over")])
         clock.advance(MINUTE)
 
         assert await store.due_defaults(limit=10) == []
@@ -162,7 +162,7 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback, over = await awaited(store, within=None), await opened(store)
-        await store.expire({over.id: "over"})
+        await store.expire([factories.expiry(over, "over")])
         timeout_at = clock.now() + MINUTE
 
         await store.observe({callback.id: timeout_at, over.id: timeout_at})
@@ -222,7 +222,7 @@ class KeepingDeadlines:
         if ending == "answered":
             await store.accept([factories.answer(callback.id)])
         if ending == "expired":
-            await store.expire({callback.id: "over"})
+            await store.expire([factories.expiry(callback, "over")])
         before = await found(store, callback.id)
 
         extension = await store.extend(callback.id, MINUTE)
@@ -245,7 +245,7 @@ class KeepingDeadlines:
         ]
         callbacks = await store.open(wishes)
         await store.accept([factories.answer(callbacks[-1].id)])
-        await store.expire({callbacks[-2].id: "over"})
+        await store.expire([factories.expiry(callbacks[-2], "over")])
         nothing = await store.overdue(limit=10)
         clock.advance(3 * SECOND)
 

@@ -1,6 +1,7 @@
 """What the contract's tests need of a store: all its ports, and callbacks in every state."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -9,6 +10,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.store import CallbackIndex, CallbackStore, Deadlines, DeliveryQueue, News
+from ringback.testing import ManualClock
 from tests import factories
 
 LEASE: Final = timedelta(seconds=30)
@@ -51,6 +53,17 @@ async def accepted(store: Store, outcome: Outcome | None = None) -> Callback:
     return await found(store, callback.id)
 
 
+async def due_callbacks(store: Store, clock: ManualClock, count: int) -> list[CallbackId]:
+    wish = factories.wish(answer_within=SECOND, on_deadline=Completed(b"0"))
+    wishes = [
+        replace(wish, id=factories.callback_id(), ref=factories.activity_ref())
+        for _ in range(count)
+    ]
+    callbacks = await store.open(wishes)
+    clock.advance(SECOND)
+    return [callback.id for callback in callbacks]
+
+
 async def accepted_callbacks(store: Store, count: int) -> list[Callback]:
     wishes = [factories.wish() for _ in range(count)]
     callbacks = await store.open(wishes)
@@ -77,7 +90,7 @@ async def in_state(store: Store, state: State) -> Callback:
         return await accepted(store)
     if state is State.EXPIRED:
         callback = await opened(store)
-        await store.expire({callback.id: "timed out"})
+        await store.expire([factories.expiry(callback, "timed out")])
         return await found(store, callback.id)
     return await settled(store, state)
 
@@ -87,7 +100,7 @@ async def try_to_move(store: Store, callback: Callback, wanted: State) -> None:
         await store.accept([factories.answer(callback.id)])
         await store.redeliver(callback.id)
     if wanted is State.EXPIRED:
-        await store.expire({callback.id: "over"})
+        await store.expire([factories.expiry(callback, "over")])
     if wanted in VERDICTS and callback.accepted is not None:
         await store.settle([factories.settlement(callback, wanted)])
 
