@@ -76,6 +76,7 @@ class Site:
         outside: Who is asked.
         postgresql: The address of the database; `None` for SQLite in `data`.
         keys: What links are signed with on PostgreSQL; on SQLite they are made beside it.
+        namespace: Temporal's.
         task_queue: Where the many questions wait for a worker.
     """
 
@@ -85,6 +86,7 @@ class Site:
     outside: Outside
     postgresql: str | None = None
     keys: str = field(default_factory=lambda: f"test:{secrets.token_hex(32)}")
+    namespace: str = "default"
     task_queue: str = field(default_factory=lambda: f"questions-{uuid4()}")
 
     @property
@@ -92,6 +94,7 @@ class Site:
         """What every program of the site is given."""
         return {
             "TEMPORAL_ADDRESS": self.temporal_address,
+            "TEMPORAL_NAMESPACE": self.namespace,
             "RINGBACK_DATA": str(self.data),
             "RINGBACK_PUBLIC_URL": self.gateway_url,
             "RINGBACK_DEMO_SERVICE_URL": self.outside.url,
@@ -165,22 +168,26 @@ class Site:
             await command.end()
             return command
 
+    async def client(self) -> Client:
+        """Return a client of Temporal, without Ringback."""
+        return await Client.connect(self.temporal_address, namespace=self.namespace)
+
     async def start_workflow(self, name: str) -> WorkflowHandle[Any, Any]:
         """Start the demo's workflow; the outside is asked once and is in no hurry."""
-        client = await Client.connect(self.temporal_address)
+        client = await self.client()
         request = CallRequest(time_to_request=0, time_to_callback=60)
         return await client.start_workflow(CallService.run, request, id=name, task_queue=TASK_QUEUE)
 
     async def ask(self, questions: Questions) -> WorkflowHandle[Any, Any]:
         """Start a workflow that asks many questions at once."""
-        client = await Client.connect(self.temporal_address)
+        client = await self.client()
         return await client.start_workflow(
             Ask.run, questions, id=f"{self.task_queue}-{uuid4()}", task_queue=self.task_queue
         )
 
     async def handle_of(self, name: str) -> WorkflowHandle[Any, Any]:
         """Return the workflow that was started under `name`."""
-        client = await Client.connect(self.temporal_address)
+        client = await self.client()
         return client.get_workflow_handle(name)
 
     async def until_submitted(self) -> None:

@@ -1,15 +1,17 @@
 """Programs start, stop and refuse in words that help."""
 
+import asyncio
 import json
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from ringback.app.web import bound_socket
 from tests.acceptance.marks import on_postgresql
-from tests.acceptance.programs import free_port, program, ringback
+from tests.acceptance.programs import LIMIT_SECONDS, free_port, program, ringback
 from tests.acceptance.site import Site
 
 pytestmark = pytest.mark.processes
@@ -152,6 +154,27 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
     assert len(json.loads(seen.output)) == 1
     assert ended == 0, dev.output
     assert processes_of(data) == []
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("own_server")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties children to their parent")
+async def test_dev_that_is_killed_takes_all_that_it_started_with_it(tmp_path: Path) -> None:
+    data = tmp_path / "dev"
+    words = ringback(
+        *("dev", "--data", str(data), "--port", str(free_port())),
+        *("--temporal-port", str(free_port()), "--ui-port", str(free_port())),
+        *("--service-port", str(free_port())),
+    )
+    async with program(words, {}) as dev:
+        await dev.line("ready gateway")
+        began = len(processes_of(data))
+        await dev.kill()
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while await asyncio.to_thread(processes_of, data):
+                pass
+
+    assert began == 5
 
 
 @pytest.mark.server

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 from temporalio.worker import Worker
 
 from tests.acceptance.first_store import FIRST, first_answer, first_link, write_first_store
@@ -32,7 +32,7 @@ async def two_activities_that_wait(
         begun.put_nowait(activity.info())
         activity.raise_complete_async()
 
-    client = await Client.connect(site.temporal_address)
+    client = await site.client()
     queue = f"old-{uuid4()}"
     worker = Worker(client, task_queue=queue, workflows=[RunActivity], activities=[wait])
     async with worker:

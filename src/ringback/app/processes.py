@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ringback.app.tied import tied
 from ringback.domain.errors import ProgramEndedError
 
 _STOP_SECONDS: Final = 2
@@ -118,7 +119,7 @@ async def run_to_end(command: Command, on_line: Callable[[str, str], None]) -> i
 
 async def _start(command: Command, on_line: Callable[[str, str], None]) -> Child:
     process = await asyncio.create_subprocess_exec(
-        *command.words,
+        *tied(command.words),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=STDOUT,

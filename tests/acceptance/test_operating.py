@@ -1,0 +1,68 @@
+"""What a person does: see what is overdue, give more time, and deliver again what was parked."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ringback.domain.callback import State
+from tests.acceptance.asking_worker import Questions
+from tests.acceptance.site import Site
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+NAMESPACE = ("--namespace", "billing")
+
+
+async def listed(site: Site, *options: str) -> list[dict[str, Any]]:
+    """Return what `ringback list` shows."""
+    command = await site.run("list", "--json", *options)
+    assert command.process.returncode == 0, command.output
+    found: list[dict[str, Any]] = json.loads(command.output)
+    return found
+
+
+async def test_who_is_overdue_is_listed_and_may_be_given_more_time(shared_site: Site) -> None:
+    """No gateway runs while the deadline passes: it would take the default answer."""
+    site = shared_site
+    async with site.asking_worker():
+        workflow = await site.ask(Questions(deadline=0.1))
+        link = await site.outside.next_link()
+        await site.until_submitted()
+
+        (overdue,) = await listed(site, "--overdue")
+        extended = await site.run("extend", overdue["id"], "1h")
+        overdue_after = await listed(site, "--overdue")
+        async with site.gateway():
+            reply = await site.post(link, "in time after all", prefer="wait=20")
+
+            assert extended.output.startswith(f"{overdue['id']} may be answered until ")
+            assert overdue_after == []
+            assert reply.json()["state"] == "applied"
+            assert await workflow.result() == ["in time after all"]
+
+
+async def test_what_was_parked_is_delivered_again_once_its_reason_is_mended(
+    site: Site, temporal_address: str
+) -> None:
+    """The gateway is given the address of another Temporal, without the activity's namespace."""
+    site.namespace = "billing"
+    async with site.temporal(*NAMESPACE), site.asking_worker():
+        workflow = await site.ask(Questions())
+        link = await site.outside.next_link()
+        await site.until_submitted()
+        async with site.gateway(TEMPORAL_ADDRESS=temporal_address):
+            await site.post(link, "at last")
+            await site.until(bool, frozenset({State.PARKED}))
+        (parked,) = await listed(site, "--state", "parked")
+        shown = (await site.run("show", parked["id"])).output
+        async with site.gateway(temporal="ok"):
+            redelivered = await site.run("redeliver", parked["id"])
+
+            assert await workflow.result() == ["at last"]
+        again = await site.run("redeliver", parked["id"])
+
+    assert "Namespace billing is not found" in shown
+    assert redelivered.output == f"{parked['id']} will be delivered again"
+    assert again.process.returncode == 1
+    assert "it is applied, not parked" in again.output
