@@ -7,7 +7,7 @@ from ringback.domain.callback import ActivityRef, Attempts, Callback, State, Wis
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
 from ringback.domain.outcome import Completed, Failed, Outcome
-from ringback.ports.store import Answer, Postponement, Settlement
+from ringback.ports.store import Answer, Expiry, Postponement, Settlement
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -75,6 +75,11 @@ def answer(to: CallbackId, outcome: Outcome | None = None) -> Answer:
 
 def outcome_id() -> OutcomeId:
     return OutcomeId(f"oc_{next(_numbers)}")
+
+
+def expiry(of: Callback, reason: str = "over") -> Expiry:
+    """Make the end of a callback that nobody waits for, as `of` was seen."""
+    return Expiry(of.id, of.attempt_started_at, reason)
 
 
 def settlement(

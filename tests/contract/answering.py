@@ -85,6 +85,16 @@ class Answering:
 
         assert await found(store, callback.id) == callback
 
+    async def test_an_end_that_was_seen_before_a_later_attempt_asked_is_void(
+        self, store: Store
+    ) -> None:
+        seen = await opened(store)
+        (now,) = await store.open([factories.wish(ref=seen.ref, attempt=2)])
+
+        await store.expire([factories.expiry(seen, "timed out")])
+
+        assert await found(store, seen.id) == now
+
     async def test_an_answer_is_told_with_what_names_it_and_no_more(self, store: Store) -> None:
         callback = await opened(store)
         answer = factories.answer(callback.id)

@@ -14,7 +14,7 @@ from ringback.domain.callback import Attempts, Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.store import EVIDENCE_KEPT, Extension, NotTaken, Won
+from ringback.ports.store import EVIDENCE_KEPT, Expiry, Extension, NotTaken, Won
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
@@ -39,6 +39,12 @@ T = TypeVar("T")
 
 def shuffled(items: Sequence[T]) -> list[T]:
     return random.sample(items, len(items))
+
+
+async def expiries(store: SqlStore, ids: Sequence[CallbackId]) -> list[Expiry]:
+    """Return that all of them are over, as they are seen now."""
+    seen = await store.find(ids)
+    return [factories.expiry(seen[id_]) for id_ in shuffled(ids)]
 
 
 async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackId, Extension]:

@@ -105,10 +105,21 @@ class KeepingDeadlines:
         assert await store.take_defaults([callback.id], factories.outcome_id) == []
         assert await state_of(store, callback.id) is State.EXPIRED
 
-    async def test_without_a_default_answer_a_deadline_takes_none(
+    async def test_without_a_default_answer_a_deadline_of_its_own_is_a_failure(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([factories.wish(answer_within=MINUTE)])
+        clock.advance(MINUTE)
+
+        await store.take_defaults([callback.id], factories.outcome_id)
+
+        taken = outcome_of(await found(store, callback.id))
+        assert (taken.is_default, taken.outcome) == (True, callback.default_answer)
+
+    async def test_a_time_out_of_temporal_s_alone_has_no_default(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        (callback,) = await store.open([factories.wish(timeout_at=clock.now() + MINUTE)])
         clock.advance(MINUTE)
 
         assert await store.due_defaults(limit=10) == []

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from ringback.core.accept import to_expired
 from ringback.core.locate import locate
-from ringback.core.observe import reason_of
+from ringback.core.observe import expiry_of, reason_of
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -76,8 +76,12 @@ class Heartbeating:
         if reason is None:
             msg = "the activity is between two attempts"
             return TemporalUnreachableError(msg, retry_after=timedelta(seconds=1))
-        await self._store.expire({callback.id: reason})
-        return to_expired((await self._store.find([callback.id]))[callback.id])
+        await self._store.expire([expiry_of(callback, reason)])
+        now = (await self._store.find([callback.id]))[callback.id]
+        if now.state is State.OPEN:
+            msg = "a later attempt has asked meanwhile"
+            return TemporalUnreachableError(msg, retry_after=timedelta(seconds=1))
+        return to_expired(now)
 
 
 def _check_open(callback: Callback) -> None:

@@ -9,7 +9,7 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import FinalError
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
-from ringback.ports.store import CallbackStore, Deadlines
+from ringback.ports.store import CallbackStore, Deadlines, Expiry
 
 logger = logging.getLogger(__name__)
 
@@ -34,38 +34,43 @@ class Observer:
             RetryableError: The store or Temporal could not be reached.
         """
         timeouts: dict[CallbackId, datetime | None] = {}
-        reasons: dict[CallbackId, str] = {}
+        expiries: list[Expiry] = []
         for of_one_run in _by_run(callbacks):
             try:
                 looks = await self._activities.look([callback.ref for callback in of_one_run])
                 for callback, pending in zip(of_one_run, looks, strict=True):
                     if pending is None:
-                        reasons |= await self._why_ended(callback)
+                        expiries += await self._expiries(callback)
                     elif pending.timeout_at != callback.timeout_at:
                         timeouts[callback.id] = pending.timeout_at
             except FinalError as exc:
                 facts = {"callback_id": of_one_run[0].id, "reason": str(exc)}
                 logger.warning("cannot look", extra=facts)
-        await self._keep(reasons, timeouts)
+        await self._keep(expiries, timeouts)
 
     async def _keep(
-        self, reasons: dict[CallbackId, str], timeouts: dict[CallbackId, datetime | None]
+        self, expiries: Sequence[Expiry], timeouts: dict[CallbackId, datetime | None]
     ) -> None:
-        if reasons:
-            await self._store.expire(reasons)
+        if expiries:
+            await self._store.expire(expiries)
         if timeouts:
             await self._deadlines.observe(timeouts)
 
-    async def _why_ended(self, callback: Callback) -> dict[CallbackId, str]:
+    async def _expiries(self, callback: Callback) -> Sequence[Expiry]:
         _, found = await locate(self._activities, callback)
         if isinstance(found, Unknown) and not await self._is_overdue(callback):
-            return {}
+            return []
         reason = reason_of(found)
-        return {} if reason is None else {callback.id: reason}
+        return [] if reason is None else [expiry_of(callback, reason)]
 
     async def _is_overdue(self, callback: Callback) -> bool:
         """Tell whether it is time to believe a Temporal that knows nothing of the activity."""
         return bool(await self._deadlines.are_overdue([callback.id]))
+
+
+def expiry_of(callback: Callback, reason: str) -> Expiry:
+    """Return that `callback`, as it was seen, expires for `reason`."""
+    return Expiry(callback.id, callback.attempt_started_at, reason)
 
 
 def reason_of(found: Whereabouts) -> str | None:

@@ -167,7 +167,8 @@ def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
         return State.SUPERSEDED
     if end.attempt == accepted.unproven_attempt:
         return State.SUPERSEDED
-    if end.attempt == accepted.unproven_attempt + 1 and not end.hides_last_failure:
+    # That no failure is shown proves nothing: an operator's change may have cleared it.
+    if end.attempt == accepted.unproven_attempt + 1 and end.last_failure is not None:
         is_ours = is_failure_of(accepted, end.last_failure)
         return State.APPLIED if is_ours else State.SUPERSEDED
     return State.PARKED

@@ -46,6 +46,9 @@ class Attempts(Enum):
     """Only the one that asked: each attempt asks anew, with a callback and a link of its own."""
 
 
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+"""The failure type of an activity whose own deadline has passed without an answer."""
+
 LONGEST_LEAD: Final = timedelta(seconds=5)
 """How long before a time-out of Temporal's a default answer is taken, at most."""
 
@@ -101,7 +104,8 @@ class Wish:
         link_expires_at: When its link stops to be good, if it is made now.
         answer_within: How long the outside may take from the opening on; `None` leaves it to
             Temporal's time-outs.
-        on_deadline: The answer that is taken if nobody gives one in time; `None` for none.
+        on_deadline: The answer that is taken if nobody gives one in time; `None` makes it a failure
+            at `answer_within`, if there is that, and none else.
         attempts: Which attempt an answer may end.
         follows_reset: Whether the callback goes on in the run that a workflow reset made, if the
             same activity waits there.
@@ -182,7 +186,7 @@ class Callback:
         timeout_at: When Temporal times the latest attempt out, as far as is known; an operator may
             change it, and a pause suspends it.
         answer_by: When the outside must have answered, if the activity set a deadline of its own.
-        on_deadline: The answer that is taken if nobody gives one in time.
+        on_deadline: The answer that the activity gave for the case that nobody does in time.
         attempts: Which attempt an answer may end.
         follows_reset: Whether it goes on in the run that a workflow reset made.
         schema_id: The schema that a result must meet: `CallbackStore.schemas` has its text.
@@ -225,10 +229,26 @@ class Callback:
         return min(filter(None, (self.answer_by, self.timeout_at)), default=None)
 
     @property
+    def default_answer(self) -> Completed | Failed:
+        """What it is answered with when nobody has answered in time.
+
+        Where the activity says nothing else it is a failure that is not retried: its deadline has
+        passed for good.
+        """
+        if self.on_deadline is not None:
+            return self.on_deadline
+        msg = "nobody answered before the deadline"
+        return Failed(msg, type=DEADLINE_EXCEEDED, non_retryable=True)
+
+    @property
     def default_due_at(self) -> datetime | None:
-        """When the default answer is taken; `None` if there is none, or no deadline."""
+        """When the default answer is taken; `None` if there is none, or no deadline.
+
+        Without an answer of the activity's own it is due at the activity's own deadline only:
+        what Temporal does at its time-outs, such as to run the activity again, is left to it.
+        """
         if self.on_deadline is None:
-            return None
+            return self.answer_by
         return default_due_at(self.opened_at, self.answer_by, self.timeout_at)
 
     def move(self, wanted: State) -> "Callback":

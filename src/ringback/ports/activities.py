@@ -75,8 +75,7 @@ class Ended:
         identity: Who closed it, as Temporal has it; empty where Temporal names nobody.
         event_id: The event of history that shows it; a standalone activity has no history.
         attempt: The attempt that was the last; `None` where Temporal does not show it.
-        last_failure: Why the attempt before that one ended, if there was one.
-        hides_last_failure: Temporal does not show why the attempt before that one ended.
+        last_failure: Why the attempt before that one ended, if there was one and Temporal shows it.
     """
 
     how: str
@@ -85,7 +84,6 @@ class Ended:
     event_id: int | None
     attempt: int | None = None
     last_failure: LastFailure | None = None
-    hides_last_failure: bool = False
 
     @property
     def is_the_workflow_s(self) -> bool:

@@ -96,6 +96,22 @@ class Postponement:
 
 
 @dataclass(frozen=True, slots=True)
+class Expiry:
+    """That nobody waits for a callback's answer any more.
+
+    Attributes:
+        callback_id: The callback.
+        attempt_started_at: `Callback.attempt_started_at` as it was judged: once a later attempt
+            has asked, it is void.
+        reason: What ended the activity, in a sentence.
+    """
+
+    callback_id: CallbackId
+    attempt_started_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Extension:
     """What became of a wish for more time.
 
@@ -143,7 +159,7 @@ class CallbackStore(Protocol):
         """
         ...
 
-    async def expire(self, reasons: Mapping[CallbackId, str]) -> None:
+    async def expire(self, expiries: Sequence[Expiry]) -> None:
         """Close callbacks that were never answered and no longer can be; others are left alone."""
         ...
 

@@ -9,7 +9,7 @@ from ringback.domain.callback import Callback, State, Wish
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
-from ringback.ports.store import EVIDENCE_BYTES, Acceptance, Answer, NotTaken, Won
+from ringback.ports.store import EVIDENCE_BYTES, Acceptance, Answer, Expiry, NotTaken, Won
 from ringback.store import rows
 from ringback.store.accepting import Accepting
 from ringback.store.asking import Asked, ask
@@ -111,19 +111,22 @@ class SqlCallbacks:
                     evidence = rows.from_event(_evidence(answer, now))
                     await connection.execute(statements.KEEP_EVIDENCE, evidence)
 
-    async def expire(self, reasons: Mapping[CallbackId, str]) -> None:
+    async def expire(self, expiries: Sequence[Expiry]) -> None:
         """See `CallbackStore.expire`."""
+        reasons = {(one.callback_id, one.attempt_started_at): one.reason for one in expiries}
+        ids = [one.callback_id for one in expiries]
         async with self._database.writing() as connection:
-            await lock(connection, reasons)
+            await lock(connection, ids)
             now = await self._database.now(connection)
-            result = await connection.execute(statements.UNANSWERED, {"ids": padded(reasons)})
-            ids = [CallbackId(row.id) for row in result]
-            values = [{"callback_id": id_, "now": now, "reason": reasons[id_]} for id_ in ids]
+            result = await connection.execute(statements.UNANSWERED, {"ids": padded(ids)})
+            asked = [(CallbackId(row.id), row.attempt_started_at) for row in result]
+            over = {one[0]: reasons[one] for one in asked if one in reasons}
+            values = [{"callback_id": id_, "now": now, "reason": why} for id_, why in over.items()]
             await execute_each(connection, statements.EXPIRE, values)
-            await record(
-                connection,
-                [Event(id_, now, EventKind.EXPIRED, {"reason": reasons[id_]}) for id_ in ids],
-            )
+            expired = [
+                Event(id_, now, EventKind.EXPIRED, {"reason": why}) for id_, why in over.items()
+            ]
+            await record(connection, expired)
 
     async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
         """See `CallbackStore.find`."""

@@ -64,11 +64,9 @@ class SqlDeadlines:
             now = await self._database.now(connection)
             found = await find(connection, callback_ids)
             answers = [
-                Answer(callback.id, new_outcome_id(), callback.on_deadline)
+                Answer(callback.id, new_outcome_id(), callback.default_answer)
                 for callback in map(found.get, dict.fromkeys(callback_ids))
-                if callback is not None
-                and callback.on_deadline is not None
-                and _is_due(callback, now)
+                if callback is not None and _is_due(callback, now)
             ]
             winners = await Accepting(self._database, connection, now).defaults(answers)
             return [answer.callback_id for answer in answers if answer.id in winners]

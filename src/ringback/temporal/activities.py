@@ -18,7 +18,13 @@ from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Ended, Pending, Pulse, Unknown, Whereabouts
 from ringback.temporal import standalone
-from ringback.temporal.delivery import encode, end_by_ids, end_by_token, with_ids
+from ringback.temporal.delivery import (
+    encode,
+    end_by_ids,
+    end_by_token,
+    through_codec,
+    with_ids,
+)
 from ringback.temporal.history import find_end
 from ringback.temporal.limits import Limits
 from ringback.temporal.payloads import contextual, to_payloads
@@ -60,7 +66,8 @@ class TemporalActivities:
     async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
         """See `Activities.heartbeat`."""
         ref = callback.ref
-        given = await to_payloads(contextual(self._converter, callback), details)
+        converter = contextual(self._converter, callback)
+        given = await through_codec(to_payloads(converter, details))
         if given is not None:
             await self._limits.check(ref.namespace, given)
         request = RecordActivityTaskHeartbeatByIdRequest(

@@ -3,6 +3,7 @@
 The raw service is used, since only there each call has an identity of its own, which history keeps.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -43,6 +44,8 @@ class Cancellation:
 
 Encoded = Result | Failure | Cancellation
 
+E = TypeVar("E")
+
 
 async def encode(converter: DataConverter, callback: Callback, outcome: Outcome) -> Encoded:
     """Return `outcome` as it goes over the wire, through the converter and its codec.
@@ -50,7 +53,16 @@ async def encode(converter: DataConverter, callback: Callback, outcome: Outcome)
     Raises:
         EncodingError: The user's converter or codec failed.
     """
-    encoded = await caught(_encode(contextual(converter, callback), callback, outcome))
+    return await through_codec(_encode(contextual(converter, callback), callback, outcome))
+
+
+async def through_codec(encoding: Awaitable[E]) -> E:
+    """Return what the user's data converter and codec encode.
+
+    Raises:
+        EncodingError: They failed.
+    """
+    encoded = await caught(encoding)
     if isinstance(encoded, Exception):
         # What it says is not ours, and may tell what somebody answered.
         msg = f"the data converter failed to encode the answer: {type(encoded).__name__}"

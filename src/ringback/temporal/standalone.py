@@ -110,7 +110,6 @@ def _to_ended(how: str, described: DescribeActivityExecutionResponse) -> Ended:
         event_id=None,
         attempt=info.attempt,
         last_failure=before,
-        hides_last_failure=before is None and info.attempt > 1,
     )
 
 

@@ -12,7 +12,8 @@ from ringback.domain.link import ALL_VERBS, Verb
 class Callback:
     """What an activity gives to the outside party.
 
-    It is the same over all attempts of the activity: same id, same link.
+    It is the same over all attempts of the activity: same id, same link. Where only the current
+    attempt counts, each attempt has its own.
 
     Attributes:
         id: `cb_…`; fit as an idempotency key for the request to the outside party.

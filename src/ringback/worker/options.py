@@ -16,9 +16,6 @@ from ringback.worker.answer import read_json
 
 WhichAttempts: TypeAlias = Literal["any", "current"]
 
-DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
-"""The failure type of an activity whose own deadline has passed without an answer."""
-
 
 class Unset(Enum):
     """Tells an option that was not given from one that is `None`."""
@@ -55,20 +52,15 @@ class Options:
         Attempts(self.attempts)
 
     def default_answer(self) -> Completed | Failed | None:
-        """Return the answer that is taken at the deadline; `None` if there is to be none.
-
-        A deadline without a default ends the activity with a failure that is not retried.
+        """Return the answer that is taken if nobody gives one in time; `None` if none was given.
 
         Raises:
             TypeError: `on_deadline` cannot be written as JSON.
             Exception: What the converter raises if it cannot be read as `result_type`.
         """
         match self.on_deadline:
-            case Unset.UNSET if self.deadline is None:
-                return None
             case Unset.UNSET:
-                msg = f"nobody answered within {self.deadline}"
-                return Failed(msg, type=DEADLINE_EXCEEDED, non_retryable=True)
+                return None
             case ApplicationError() as failure:
                 return _to_failed(failure)
             case value:

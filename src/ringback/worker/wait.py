@@ -49,8 +49,9 @@ async def wait_for_callback(
             time-outs are shorter, those count. When it has passed, the activity ends with
             `on_deadline`.
         on_deadline: The result, or the failure, that the activity ends with when nobody has
-            answered by its deadline or, in time, by Temporal's time-out of the attempt. With a
-            deadline alone that is a failure of type "DeadlineExceeded" that is not retried.
+            answered by its deadline or, in time, by Temporal's time-out of the attempt. Without it
+            the activity fails at its deadline, with a failure of type "DeadlineExceeded" that is
+            not retried, and Temporal's time-outs are left to Temporal.
         attempts: `any`: an answer ends whichever attempt waits by then, and all attempts share one
             callback. `current`: it ends only the attempt that asked; a later one asks anew.
         resubmit: Whether a later attempt submits again though `submit` had returned before.

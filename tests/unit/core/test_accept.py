@@ -107,7 +107,7 @@ async def test_an_answer_to_nothing_is_unknown(accepting: Accepting) -> None:
 async def test_an_answer_that_nobody_waits_for_is_told_why(
     accepting: Accepting, store: MemoryStore, callback: Callback
 ) -> None:
-    await store.expire({callback.id: "timed out"})
+    await store.expire([factories.expiry(callback, "timed out")])
 
     with pytest.raises(ExpiredCallbackError, match="timed out"):
         await accepting.accept(callback.id, Completed(b"1"))

@@ -8,9 +8,9 @@ import pytest
 from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.observe import Observer
 from ringback.core.service import running
-from ringback.domain.callback import LONGEST_LEAD, Callback, State
+from ringback.domain.callback import DEADLINE_EXCEEDED, LONGEST_LEAD, Callback, State
 from ringback.domain.errors import StoreUnavailableError
-from ringback.domain.outcome import Completed
+from ringback.domain.outcome import Completed, Failed
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.loops import idle
@@ -99,6 +99,26 @@ async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
 
     assert before is State.OPEN
     assert await state_of(store, callback) is State.ACCEPTED
+
+
+async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_outs_to_temporal(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    """The attempt may time out long before: then Temporal runs the next one."""
+    callback = await opened(store, activities, clock.now() + HOUR, answer_within=3 * HOUR)
+
+    clock.advance(2 * HOUR)
+    await keeper.keep()
+    before = await state_of(store, callback)
+    clock.advance(HOUR)
+    await keeper.keep()
+
+    after = await found(store, callback)
+    assert before is State.OPEN
+    assert after.accepted is not None
+    assert after.accepted.outcome == Failed(
+        "nobody answered before the deadline", type=DEADLINE_EXCEEDED, non_retryable=True
+    )
 
 
 async def test_an_operator_who_gave_the_activity_more_time_gave_it_to_the_outside(

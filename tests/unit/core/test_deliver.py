@@ -484,12 +484,12 @@ class ActivitiesThatStandStill(FakeActivities):
 
     def __init__(self, clock: ManualClock, stands_still_for: timedelta) -> None:
         super().__init__()
-        self.clock = clock
+        self.time = clock
         self.stands_still_for = stands_still_for
 
     async def locate(self, ref: ActivityRef) -> Whereabouts:
         found = await super().locate(ref)
-        self.clock.advance(self.stands_still_for)
+        self.time.advance(self.stands_still_for)
         self.stands_still_for = timedelta(0)
         return found
 

@@ -137,27 +137,25 @@ UNSIGNED = LastFailure("application", "no", "T", "somebody")
 
 
 @pytest.mark.parametrize(
-    ("attempt", "before", "is_hidden", "verdict"),
+    ("attempt", "before", "verdict"),
     [
-        (1, None, False, State.SUPERSEDED),
-        (2, SIGNED, False, State.APPLIED),
-        (2, UNSIGNED, False, State.SUPERSEDED),
-        (2, None, True, State.PARKED),
-        (3, UNSIGNED, False, State.PARKED),
-        (None, None, False, State.PARKED),
-        (1, SIGNED, False, State.APPLIED),  # an operator reset the activity
+        (1, None, State.SUPERSEDED),
+        (2, SIGNED, State.APPLIED),
+        (2, UNSIGNED, State.SUPERSEDED),
+        (2, None, State.PARKED),  # an operator's change has cleared it
+        (3, UNSIGNED, State.PARKED),
+        (None, None, State.PARKED),
+        (1, SIGNED, State.APPLIED),  # an operator reset the activity
     ],
 )
 def test_after_the_end_a_failure_is_judged_by_what_temporal_shows_of_the_attempt_it_was_sent_to(
     callback: Callback,
     attempt: int | None,
     before: LastFailure | None,
-    *,
-    is_hidden: bool,
     verdict: State,
 ) -> None:
     sent = replace(accepted(Failed("no", "T"), tries=2), unproven_attempt=1)
-    end = Ended("timed out", NOW, "", None, attempt, before, hides_last_failure=is_hidden)
+    end = Ended("timed out", NOW, "", None, attempt, before)
 
     settlement = judge(callback, sent, end)
 

@@ -276,7 +276,7 @@ async def test_a_different_answer_is_told_when_the_winner_came(house: House) -> 
 
 
 async def test_an_answer_that_nobody_waits_for_is_told_why(house: House) -> None:
-    await house.store.expire({house.callback.id: "the activity timed out"})
+    await house.store.expire([factories.expiry(house.callback, "the activity timed out")])
 
     reply = await house.http.post(house.path(), json=1)
 

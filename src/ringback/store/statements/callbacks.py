@@ -69,8 +69,8 @@ HAS_NO_DEFAULT: Final = (
     .values(default_due_at=None)
 )
 
-#: Which of the callbacks were neither answered nor closed.
-UNANSWERED: Final = select(callbacks.c.id).where(
+#: Which of the callbacks were neither answered nor closed, and which attempt asked last.
+UNANSWERED: Final = select(callbacks.c.id, callbacks.c.attempt_started_at).where(
     callbacks.c.id.in_(bindparam("ids", expanding=True)), IS_OPEN
 )
 

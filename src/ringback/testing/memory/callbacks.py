@@ -13,6 +13,7 @@ from ringback.ports.store import (
     EVIDENCE_KEPT,
     Acceptance,
     Answer,
+    Expiry,
     NotTaken,
     Won,
 )
@@ -83,15 +84,15 @@ class MemoryCallbacks(Shelf):
         kept = sum((event.callback_id, event.kind) == wanted for event in self._events)
         return callback_id in self._callbacks and kept < EVIDENCE_KEPT
 
-    async def expire(self, reasons: Mapping[CallbackId, str]) -> None:
+    async def expire(self, expiries: Sequence[Expiry]) -> None:
         """See `CallbackStore.expire`."""
         now = self._now()
-        for id_, reason in reasons.items():
-            callback = self._find_in_state(id_, State.OPEN)
-            if callback is not None:
+        for one in expiries:
+            callback = self._find_in_state(one.callback_id, State.OPEN)
+            if callback is not None and callback.attempt_started_at == one.attempt_started_at:
                 over = callback.move(State.EXPIRED)
-                self._put(replace(over, expired_at=now, expired_because=reason))
-                self._record(id_, EventKind.EXPIRED, {"reason": reason})
+                self._put(replace(over, expired_at=now, expired_because=one.reason))
+                self._record(callback.id, EventKind.EXPIRED, {"reason": one.reason})
 
     async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
         """See `CallbackStore.find`."""

@@ -46,8 +46,7 @@ class MemoryDeadlines(Shelf):
         due = {callback.id: callback for callback, at in self._awaited() if at <= now}
         taken = [due[id_] for id_ in dict.fromkeys(callback_ids) if id_ in due]
         for callback in taken:
-            assert callback.on_deadline is not None, "what is due is there"
-            answer = Answer(callback.id, new_outcome_id(), callback.on_deadline)
+            answer = Answer(callback.id, new_outcome_id(), callback.default_answer)
             self._accept(callback, answer, is_default=True)
         return [callback.id for callback in taken]
 
