@@ -1,21 +1,25 @@
 """The caller: starts the workflows, and ends some of them; it does not mind an outage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from chaos.plan import End
 from chaos.script import TASK_QUEUE, Script
 from chaos.workflow import Ask
 from ringback.core.service import task_group
 
 _TIMEOUT: Final = timedelta(seconds=3)
 _AGAIN_SECONDS: Final = 0.3
+_FIRST: Final = "1"
+"""The id that the SDK gives to the first activity of a workflow."""
+
 _TASK_TIMEOUT: Final = timedelta(seconds=3)
 """How long a worker may take over a step of a workflow: those who were killed do not finish."""
 
@@ -36,11 +40,20 @@ class Caller:
                 await asyncio.sleep(began + seconds * number / len(scripts) - loop.time())
                 group.create_task(self._start(script))
 
-    async def end(self, script: Script, how: str) -> None:
-        """Ask a workflow to cancel, or terminate it."""
-        handle = self._client.get_workflow_handle(script.workflow_id)
-        end = handle.cancel if how == "cancel" else handle.terminate
-        await _until_done(lambda: end(rpc_timeout=_TIMEOUT))
+    async def end(self, script: Script, how: End) -> None:
+        """Do to a workflow, or to its first activity, what others may do."""
+        workflow = self._client.get_workflow_handle(script.workflow_id)
+        activity = self._client.get_async_activity_handle(
+            workflow_id=script.workflow_id, run_id=None, activity_id=_FIRST
+        )
+        refused = ApplicationError("somebody else said no", non_retryable=True)
+        ends: Mapping[End, Callable[[], Awaitable[None]]] = {
+            End.CANCEL: lambda: workflow.cancel(rpc_timeout=_TIMEOUT),
+            End.TERMINATE: lambda: workflow.terminate(rpc_timeout=_TIMEOUT),
+            End.COMPLETE: lambda: activity.complete({"by": "somebody"}, rpc_timeout=_TIMEOUT),
+            End.FAIL: lambda: activity.fail(refused, rpc_timeout=_TIMEOUT),
+        }
+        await _until_done(ends[how])
 
     async def _start(self, script: Script) -> None:
         await _until_done(

@@ -10,6 +10,7 @@ class Fault(StrEnum):
 
     KILL = "kill"
     FREEZE = "freeze"
+    LOST_REPLY = "lost-reply"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     DELAY = "delay"
@@ -36,6 +37,7 @@ MODES: Final = {
     "canceled": 6,
     "withdrawn": 3,
     "terminated": 3,
+    "contested": 6,
     "flaky": 4,
     "thread": 6,
 }

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chaos.options import Options
-from chaos.plan import Answer, Round, round_of
+from chaos.plan import Answer, End, Round, round_of
 from chaos.script import Script
 from chaos.senders import Post, Sent
 from chaos.values import chance
@@ -20,8 +20,8 @@ from chaos.values import chance
 _EARLY_SECONDS: Final = 3
 """How long an early answer may keep who asked from going on."""
 
-Ending = Callable[[Script, str], Awaitable[None]]
-"""Ends a workflow: `cancel` or `terminate`."""
+Ending = Callable[[Script, End], Awaitable[None]]
+"""Ends a workflow, or its activity, past Ringback."""
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Outside:
         if round_.beats:
             self._start(self._post.beat(path, round_.beats, random))
         if round_.ends is not None:
-            self._start(self._end_after(round_, self._scripts[asked.key]))
+            self._start(self._end_after(round_.ends, round_.ends_after, self._scripts[asked.key]))
         return tasks
 
     def _send(self, sent: Sent, answer: Answer, path: str) -> list[asyncio.Task[None]]:
@@ -120,9 +120,9 @@ class Outside:
             for number, sending in enumerate(answer.sendings)
         ]
 
-    async def _end_after(self, round_: Round, script: Script) -> None:
-        await asyncio.sleep(round_.ends_after)
-        await self._end(script, round_.ends or "")
+    async def _end_after(self, end: End, seconds: float, script: Script) -> None:
+        await asyncio.sleep(seconds)
+        await self._end(script, end)
 
     def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
         async def done() -> None:

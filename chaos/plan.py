@@ -5,6 +5,7 @@ Each part of it has chance of its own, so that it is the same however the proces
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from random import Random
 from typing import Any, Final
 
@@ -24,6 +25,15 @@ to the next attempt, whose end is waited for twice as long."""
 
 _HASTY: Final = (0.8, 2.5)
 """The same where attempts are to end early."""
+
+
+class End(StrEnum):
+    """What somebody else does to a workflow, or to its activity, past Ringback."""
+
+    CANCEL = "cancel"
+    TERMINATE = "terminate"
+    COMPLETE = "complete"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class Round:
         is_early: Whether it answers before it says that it was asked.
         is_flaky: Whether it says at first that it could not be asked.
         beats: For how many seconds it sends heartbeats.
-        ends: `cancel` or `terminate` for what happens to the workflow meanwhile.
+        ends: What somebody else does to the workflow meanwhile.
         ends_after: After how many seconds.
     """
 
@@ -77,9 +87,11 @@ class Round:
     is_early: bool
     is_flaky: bool
     beats: float
-    ends: str | None
+    ends: End | None
     ends_after: float
 
+
+_ENDS: Final = {"canceled": End.CANCEL, "withdrawn": End.CANCEL, "terminated": End.TERMINATE}
 
 _SEVERAL: Final = frozenset({"twice", "hasty-twice", "together"})
 
@@ -151,7 +163,9 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
         question, heartbeat=random.uniform(1, 2), retry_after=random.uniform(0.2, 1.5)
     ),
     "twice": _as_twice,
-    "hasty-twice": lambda random, question: _as_hasty(random, _as_twice(random, question)),
+    "hasty-twice": lambda random, question: replace(
+        _as_hasty(random, _as_twice(random, question)), maximum_attempts=random.choice([0, 1, 2])
+    ),
     "thread": lambda _, question: replace(question, in_thread=True),
 }
 
@@ -161,14 +175,24 @@ def round_of(options: Options, script: Script, key: str, *, number: int) -> Roun
     random = chance(options.seed, "round", key, number)
     question = next(one for one in script.questions if one.key == key)
     mode = script.mode
+    answers = tuple(_answers(random, options, script, key=key, round_=number))
     return Round(
-        answers=tuple(_answers(random, options, script, key=key, round_=number)),
+        answers=answers,
         is_early=mode == "early",
         is_flaky=mode == "flaky" and number == 1,
         beats=random.choice([0, random.uniform(0, 5)]) if question.heartbeat else 0,
-        ends={"canceled": "cancel", "withdrawn": "cancel", "terminated": "terminate"}.get(mode),
-        ends_after=random.uniform(0, 1.2),
+        ends=_end(random, mode),
+        # Who contests an answer comes shortly before it.
+        ends_after=max(0, answers[0].sendings[0].after - random.uniform(0, 0.3))
+        if mode == "contested"
+        else random.uniform(0, 1.2),
     )
+
+
+def _end(random: Random, mode: str) -> End | None:
+    if mode == "contested":
+        return random.choice([End.COMPLETE, End.FAIL])
+    return _ENDS.get(mode)
 
 
 def _answers(

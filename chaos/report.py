@@ -58,6 +58,7 @@ def _facts(outcome: Outcome, evidence: Evidence) -> Iterator[tuple[str, str]]:
     verdicts = Counter(f"{one.state} {one.kind}" for one in entries if one.outcome_id)
     yield "verdicts", _told(verdicts)
     yield "closed by", _told(_closers(evidence))
+    yield "proven by", _told(Counter(_proofs(evidence)))
     yield "attempts", _attempts(evidence)
     yield "blows", _told(Counter(_by_sort(outcome)))
     yield "exits", _exits(outcome.exits)
@@ -85,6 +86,13 @@ def _closers(evidence: Evidence) -> Counter[str]:
         "nobody" if not one.identity else one.identity.partition("/")[0].partition("-")[0]
         for one in evidence.executions.values()
     )
+
+
+def _proofs(evidence: Evidence) -> Iterator[str]:
+    """Yield for each answer that was applied what the ledger knows it from."""
+    for entry in evidence.ledger.values():
+        if entry.state == "applied":
+            yield "reply" if set(entry.proof) == {"by"} else "history or a look"
 
 
 def _attempts(evidence: Evidence) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from chaos.ledger import Ledger
 from chaos.options import Fault, Options
 from chaos.outside import Outside
 from chaos.plan import scripts
-from chaos.schedule import Blow, schedule
+from chaos.schedule import WIRE, Blow, schedule
 from chaos.senders import Post
 from chaos.site import Site, build_site, folder_of
 from ringback.app.web import bound_socket, served
@@ -68,11 +68,13 @@ async def chaos(options: Options, tell: Tell) -> Outcome:
         NotReadyError: A program does not come up.
         LedgerUnreadableError: The ledger cannot be read.
     """
-    with bound_socket("127.0.0.1", 0) as listening, folder_of(options) as folder:
-        site = build_site(options, folder, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    with ExitStack() as stack:
+        outside, wire = (stack.enter_context(bound_socket("127.0.0.1", 0)) for _ in range(2))
+        folder = stack.enter_context(folder_of(options))
+        site = build_site(options, folder, outside=_port(outside), wire=_port(wire))
         tell("starting " + ", ".join(site.programs))
-        async with site.running():
-            return await _Run(options, site, tell).run(listening)
+        async with site.wire.laid(wire), site.running():
+            return await _Run(options, site, tell).run(outside)
 
 
 class _Run:
@@ -117,12 +119,13 @@ class _Run:
 
     async def _storm(self, caller: Caller, outside: Outside) -> None:
         self._tell(f"asking {self._options.callbacks} questions in {self._options.seconds:g} s")
-        blows = schedule(self._options, list(self._site.programs))
+        targets = [*self._site.programs, WIRE]
+        blows = schedule(self._options, targets)
         async with task_group() as storm:
             telling = storm.create_task(self._tell_on(outside))
             async with task_group() as group:
                 group.create_task(caller.start(self._scripts, seconds=self._options.seconds))
-                for name in self._site.programs:
+                for name in targets:
                     group.create_task(self._strike([one for one in blows if one.target == name]))
             telling.cancel()
         await self._site.calm()
@@ -132,14 +135,21 @@ class _Run:
         began = loop.time()
         for blow in blows:
             await asyncio.sleep(began + blow.at - loop.time())
-            program = self._site.programs[blow.target]
-            if blow.fault is Fault.KILL:
-                was_struck = program.kill(blow.lasts)
-            else:
-                was_struck = program.freeze()
-                await asyncio.sleep(blow.lasts)
-                program.thaw()
-            self._blows[blow.fault, blow.target] += was_struck
+            if blow.poised is not None:
+                await self._post.next_accepted()
+                await asyncio.sleep(blow.poised)
+            self._blows[blow.fault, blow.target] += await self._strike_now(blow)
+
+    async def _strike_now(self, blow: Blow) -> bool:
+        if blow.target == WIRE:
+            return await self._site.wire.lose_replies(blow.lasts)
+        program = self._site.programs[blow.target]
+        if blow.fault is Fault.KILL:
+            return program.kill(blow.lasts)
+        was_struck = program.freeze()
+        await asyncio.sleep(blow.lasts)
+        program.thaw()
+        return was_struck
 
     async def _tell_on(self, outside: Outside) -> None:
         while True:
@@ -181,6 +191,11 @@ class _Run:
             folder=self._site.folder,
             seconds=seconds,
         )
+
+
+def _port(listening: socket.socket) -> int:
+    port: int = listening.getsockname()[1]
+    return port
 
 
 async def _left(client: Client, outside: Outside, ledger: Ledger) -> tuple[int, int, int]:

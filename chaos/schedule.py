@@ -8,8 +8,17 @@ from typing import Final
 from chaos.options import Fault, Options
 from chaos.values import chance
 
-_GAPS: Final = {"temporal": 26.0, "postgresql": 18.0, "gateway": 11.0, "worker": 13.0}
+WIRE: Final = "wire"
+"""What leads from the gateways to Temporal."""
+
+_GAPS: Final = {"temporal": 26.0, "postgresql": 18.0, "gateway": 11.0, "worker": 13.0, "wire": 6.0}
 """About how many seconds a program of a sort is left alone."""
+
+_FAULTS: Final = {WIRE: {Fault.LOST_REPLY}}
+"""What may happen to what is no process."""
+
+_DELIVERY: Final = 0.03
+"""About how many seconds it takes to bring an answer to Temporal."""
 
 _LONG_RUN: Final = 60
 """From how many seconds on a run has time for what is longer than a lease."""
@@ -21,15 +30,18 @@ class Blow:
 
     Attributes:
         at: When, in seconds since the beginning.
-        target: The program's name, as `gateway-0`.
+        target: The program's name, as `gateway-0`; or `WIRE`.
         fault: What happens to it.
         lasts: For how many seconds it is down or stands still.
+        poised: How long after the next answer that is accepted it comes, in seconds, so that it
+            falls into a delivery; `None` for no matter when.
     """
 
     at: float
     target: str
     fault: Fault
     lasts: float
+    poised: float | None = None
 
 
 def schedule(options: Options, targets: Sequence[str]) -> list[Blow]:
@@ -40,15 +52,26 @@ def schedule(options: Options, targets: Sequence[str]) -> list[Blow]:
 
 def _for_target(options: Options, target: str) -> Iterator[Blow]:
     random = chance(options.seed, "blows", target)
-    kinds = sorted(options.faults & {Fault.KILL, Fault.FREEZE})
     sort = target.partition("-")[0]
+    kinds = sorted(options.faults & _FAULTS.get(sort, {Fault.KILL, Fault.FREEZE}))
     gap = min(_GAPS[sort], options.seconds / 3)
     at = random.uniform(0.2, 1) * gap
     while kinds and at < options.seconds:
         fault = random.choice(kinds)
-        lasts = random.uniform(0, 2) if fault is Fault.KILL else _freeze(random, options, sort)
-        yield Blow(round(at, 2), target, fault, round(lasts, 2))
+        lasts = _lasts(random, options, fault, sort=sort)
+        poised = random.choice([None, round(random.uniform(0, _DELIVERY), 4)])
+        yield Blow(round(at, 2), target, fault, round(lasts, 2), poised)
         at += lasts + random.uniform(0.5, 1.5) * gap
+
+
+def _lasts(random: Random, options: Options, fault: Fault, *, sort: str) -> float:
+    match fault:
+        case Fault.KILL:
+            return random.uniform(0, 2)
+        case Fault.FREEZE:
+            return _freeze(random, options, sort)
+        case _:
+            return random.uniform(0.1, 0.8)
 
 
 def _freeze(random: Random, options: Options, sort: str) -> float:

@@ -15,6 +15,7 @@ from chaos.plan import Answer, Sending
 _TIMEOUT_SECONDS: Final = 4
 _HANG_UP_SECONDS: Final = 0.02
 _WAIT_SECONDS: Final = 2
+_POISED_SECONDS: Final = 1
 _AGAIN_SECONDS: Final = (0.2, 1.0)
 _UNKNOWN: Final = {"state": "open", "cancel_requested": None}
 _NOT_YET: Final = "urn:ringback:no-cancel-requested"
@@ -76,6 +77,7 @@ class Post:
         self._gateways = gateways
         limits = httpx2.Limits(max_connections=200, max_keepalive_connections=100)
         self._http = httpx2.AsyncClient(limits=limits, timeout=_TIMEOUT_SECONDS, trust_env=False)
+        self._accepted = asyncio.Event()
         self.statuses: Counter[str] = Counter()
 
     async def close(self) -> None:
@@ -97,6 +99,13 @@ class Post:
             await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
         sent.replies.append(_to_reply(reply))
         sent.open -= 1
+
+    async def next_accepted(self) -> None:
+        """Return when an answer is accepted; after a while, all the same."""
+        self._accepted.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_POISED_SECONDS):
+                await self._accepted.wait()
 
     async def beat(self, path: str, seconds: float, random: Random) -> None:
         """Send heartbeats for a while, whatever becomes of them."""
@@ -129,6 +138,8 @@ class Post:
             f"{path}/{answer.verb}", answer.body, random, headers=headers, timeout=timeout
         )
         self.statuses["none" if reply is None else str(reply.status_code)] += 1
+        if reply is not None and reply.status_code == 202:
+            self._accepted.set()
         return reply
 
     async def _post(

@@ -20,6 +20,7 @@ from chaos.connection import connect
 from chaos.options import Options, StoreKind
 from chaos.postgresql import make_cluster, url_of
 from chaos.programs import Program, Recipe
+from chaos.wire import Wire
 from ringback.app.dev_server import dev_server_command
 from ringback.app.web import free_ports
 from ringback.core.service import task_group
@@ -52,6 +53,7 @@ class Site:
         environment: What the programs of Ringback are given.
         database: The ledger's address, for SQLAlchemy.
         temporal: Temporal's address.
+        wire: What the gateways reach Temporal over.
         gateways: The gateways' URLs.
         programs: By name, in the order in which they start.
     """
@@ -60,6 +62,7 @@ class Site:
     environment: Mapping[str, str]
     database: str
     temporal: str
+    wire: Wire
     gateways: list[str]
     programs: dict[str, Program]
 
@@ -97,8 +100,15 @@ class Site:
             await program.ready()
 
 
-def build_site(options: Options, folder: Path, outside: str) -> Site:
-    """Make everything that a run needs in `folder`; nothing runs yet."""
+def build_site(options: Options, folder: Path, *, outside: int, wire: int) -> Site:
+    """Make everything that a run needs in `folder`; nothing runs yet.
+
+    Args:
+        options: What the run is told.
+        folder: Where everything is.
+        outside: The port on which the outside party is asked.
+        wire: The port that leads to Temporal.
+    """
     ports = free_ports(2 + options.gateways)
     gateways = [f"http://{_HOST}:{port}" for port in ports[2:]]
     temporal = f"{_HOST}:{ports[0]}"
@@ -118,14 +128,22 @@ def build_site(options: Options, folder: Path, outside: str) -> Site:
         "RINGBACK_PUBLIC_URL": gateways[0],
         "RINGBACK_LOG": "json",
     }
+    wired = {**environment, "TEMPORAL_ADDRESS": f"{_HOST}:{wire}"}
+    recipes += [_gateway(folder, wired, number, url=url) for number, url in enumerate(gateways)]
+    asked = f"http://{_HOST}:{outside}"
     recipes += [
-        _gateway(folder, environment, number, url=url) for number, url in enumerate(gateways)
-    ]
-    recipes += [
-        _worker(folder, environment, number, outside=outside) for number in range(options.workers)
+        _worker(folder, environment, number, outside=asked) for number in range(options.workers)
     ]
     programs = {recipe.name: Program(recipe) for recipe in recipes}
-    return Site(folder, environment, database, temporal, gateways, programs)
+    return Site(
+        folder=folder,
+        environment=environment,
+        database=database,
+        temporal=temporal,
+        wire=Wire(_HOST, ports[0]),
+        gateways=gateways,
+        programs=programs,
+    )
 
 
 def _plain_environment() -> dict[str, str]:

@@ -37,7 +37,7 @@ async def test_a_storm_loses_nothing_and_doubles_nothing_on_sqlite() -> None:
     outcome = await run(StoreKind.SQLITE)
 
     assert bad(outcome) == []
-    assert {fault for fault, _ in outcome.blows} == {Fault.KILL, Fault.FREEZE}
+    assert {Fault.KILL, Fault.FREEZE, Fault.LOST_REPLY} <= {fault for fault, _ in outcome.blows}
 
 
 @pytest.mark.usefixtures("own_cluster")
@@ -45,4 +45,4 @@ async def test_a_storm_loses_nothing_and_doubles_nothing_on_postgresql() -> None
     outcome = await run(StoreKind.POSTGRESQL)
 
     assert bad(outcome) == []
-    assert {fault for fault, _ in outcome.blows} == {Fault.KILL, Fault.FREEZE}
+    assert {Fault.KILL, Fault.FREEZE, Fault.LOST_REPLY} <= {fault for fault, _ in outcome.blows}
