@@ -30,7 +30,8 @@ from ringback.app.program import run
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids
 from ringback.app.web import bound_socket
-from ringback.domain.callback import ActivityRef, State, Wish
+from ringback.domain.asking import Wish
+from ringback.domain.callback import ActivityRef, State
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link
 from ringback.settings import Settings
 

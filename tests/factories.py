@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from ringback.domain.callback import ActivityRef, Attempts, Callback, State, Wish
+from ringback.domain.asking import Wish
+from ringback.domain.callback import ActivityRef, Attempts, Callback, State
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
 from ringback.domain.outcome import Completed, Failed, Outcome

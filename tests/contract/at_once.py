@@ -14,7 +14,8 @@ from ringback.domain.callback import Attempts, Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.store import EVIDENCE_KEPT, Expiry, Extension, NotTaken, Won
+from ringback.ports.deadlines import Extension
+from ringback.ports.store import EVIDENCE_KEPT, Expiry, NotTaken, Won
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories

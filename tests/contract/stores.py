@@ -9,7 +9,8 @@ from ringback.domain.callback import VERDICTS, Accepted, Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.store import CallbackIndex, CallbackStore, Deadlines, DeliveryQueue, News
+from ringback.ports.deadlines import Deadlines
+from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, News
 from ringback.testing import ManualClock
 from tests import factories
 

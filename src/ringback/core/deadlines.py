@@ -11,7 +11,7 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import OutcomeId
 from ringback.ports.clock import Clock
-from ringback.ports.store import Deadlines
+from ringback.ports.deadlines import Deadlines
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import FinalError
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
-from ringback.ports.store import CallbackStore, Deadlines, Expiry
+from ringback.ports.deadlines import Deadlines
+from ringback.ports.store import CallbackStore, Expiry
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.locate import locate
 from ringback.core.service import running
 from ringback.core.verdict import judge
-from ringback.domain.callback import Accepted, Callback, State, Wish
+from ringback.domain.asking import Wish
+from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Failed

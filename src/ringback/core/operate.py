@@ -5,7 +5,8 @@ from datetime import timedelta
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
-from ringback.ports.store import CallbackStore, Deadlines, DeliveryQueue
+from ringback.ports.deadlines import Deadlines
+from ringback.ports.store import CallbackStore, DeliveryQueue
 
 
 class Operating:

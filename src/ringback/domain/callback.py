@@ -86,52 +86,6 @@ class ActivityRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What an attempt asks the store for: the callback of its activity, made if there is none.
-
-    Attributes:
-        id: The id that the callback gets if it is made now.
-        ref: The activity.
-        workflow_type: For people who look at the list.
-        activity_type: For people who look at the list.
-        task_queue: For people who look at the list.
-        attempt: Which attempt asks, from 1; an operator's reset begins anew at 1.
-        attempt_started_at: When Temporal started that attempt: of two, the later one counts.
-        task_token: What names that attempt to Temporal. It never leaves the store but to Temporal.
-        timeout_at: When Temporal times this attempt out, as far as its options tell.
-        verbs: What the callback's link allows, if it is made now.
-        key_id: Which key signs its link, if it is made now.
-        link_expires_at: When its link stops to be good, if it is made now.
-        answer_within: How long the outside may take from the opening on; `None` leaves it to
-            Temporal's time-outs.
-        on_deadline: The answer that is taken if nobody gives one in time; `None` makes it a failure
-            at `answer_within`, if there is that, and none else.
-        attempts: Which attempt an answer may end.
-        follows_reset: Whether the callback goes on in the run that a workflow reset made, if the
-            same activity waits there.
-        result_schema: The JSON Schema that a result must meet, as text; `None` takes any JSON.
-    """
-
-    id: CallbackId
-    ref: ActivityRef
-    workflow_type: str
-    activity_type: str
-    task_queue: str
-    attempt: int
-    attempt_started_at: datetime
-    task_token: bytes | None = field(repr=False)
-    timeout_at: datetime | None
-    verbs: frozenset[Verb]
-    key_id: str
-    link_expires_at: datetime
-    answer_within: timedelta | None = None
-    on_deadline: Completed | Failed | None = None
-    attempts: Attempts = Attempts.ANY
-    follows_reset: bool = False
-    result_schema: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Accepted:
     """The outcome that won, and how it ended.
 
@@ -273,34 +227,3 @@ def default_due_at(
     if timeout_at is not None:
         timeout_at -= min(LONGEST_LEAD, max(timedelta(0), timeout_at - opened_at) / 10)
     return min(filter(None, (answer_by, timeout_at)), default=None)
-
-
-def asks_again(callback: Callback, wish: Wish) -> bool:
-    """Tell whether `wish` comes from a later attempt than the one that asked last."""
-    return wish.attempt_started_at > callback.attempt_started_at
-
-
-def asks_anew(callback: Callback, wish: Wish) -> bool:
-    """Tell whether an attempt that finds `callback` needs a new one.
-
-    It does when the question is settled and yet Temporal runs the activity again: the answer was a
-    failure that Temporal retried, or nobody waited for it. A result stays the result: an attempt
-    that failed after it was given it gets it again. A failure to be retried that is parked holds
-    up no later attempt: that it asks anew is all that such a failure wants. Where each attempt asks
-    for itself, a later attempt always needs a new one.
-    """
-    if callback.attempts is Attempts.CURRENT and asks_again(callback, wish):
-        return True
-    accepted = callback.accepted
-    if callback.state is State.PARKED and accepted is not None:
-        return _is_retried_by(wish, accepted)
-    if callback.state in {State.OPEN, State.ACCEPTED}:
-        return False
-    return accepted is None or not isinstance(accepted.outcome, Completed)
-
-
-def _is_retried_by(wish: Wish, accepted: Accepted) -> bool:
-    outcome, tried_at = accepted.outcome, accepted.unproven_started_at
-    if not isinstance(outcome, Failed) or outcome.non_retryable:
-        return False
-    return tried_at is None or wish.attempt_started_at > tried_at

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from ringback.domain.callback import Callback, State, Wish, asks_again, asks_anew
+from ringback.domain.asking import Wish, asks_again, asks_anew
+from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import schema_id
 

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ringback.domain.callback import Callback, State, Wish
+from ringback.domain.asking import Wish
+from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields

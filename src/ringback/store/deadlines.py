@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.ports.store import Answer, Extension
+from ringback.ports.deadlines import Extension
+from ringback.ports.store import Answer
 from ringback.store import rows
 from ringback.store.accepting import Accepting
 from ringback.store.database import Database

@@ -13,7 +13,8 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.core.open import Opening
 from ringback.domain import callback as domain
-from ringback.domain.callback import ActivityRef, Attempts, Wish
+from ringback.domain.asking import Wish
+from ringback.domain.callback import ActivityRef, Attempts
 from ringback.domain.errors import NotWiredError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb

@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 import pytest
 
-from ringback.domain.callback import ActivityRef, Callback, Wish
+from ringback.domain.asking import Wish
+from ringback.domain.callback import ActivityRef, Callback
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import Activities, Ended, LastFailure, Pending

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ringback.domain.callback import ActivityRef, Callback, State, Wish
+from ringback.domain.asking import Wish
+from ringback.domain.callback import ActivityRef, Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields

@@ -1,0 +1,58 @@
+"""Deadlines in the store; what `ringback.ports.store` says of its methods holds here too."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ringback.domain.callback import Callback
+from ringback.domain.ids import CallbackId, OutcomeId
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What became of a wish for more time.
+
+    Attributes:
+        callback: The callback as it stands now; `None` if there is none.
+        was_extended: Whether its deadline was moved.
+    """
+
+    callback: Callback | None
+    was_extended: bool
+
+
+class Deadlines(Protocol):
+    """What keeping deadlines needs."""
+
+    async def observe(self, timeouts: Mapping[CallbackId, datetime | None]) -> None:
+        """Keep when Temporal times the activities of open callbacks out, as it says now."""
+        ...
+
+    async def extend(self, callback_id: CallbackId, within: timedelta) -> Extension:
+        """Let the outside answer `within` from now on, if the callback is open and has a deadline.
+
+        Only the activity's own deadline is moved; Temporal's time-outs stay as they are.
+        """
+        ...
+
+    async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
+        """Return open callbacks whose default answer is due, the longest overdue first."""
+        ...
+
+    async def take_defaults(
+        self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
+    ) -> Sequence[CallbackId]:
+        """Accept the default answers of those callbacks that are open and due; return which.
+
+        Each is the callback's outcome then, exactly as if it had been given, and no other is taken.
+        """
+        ...
+
+    async def are_overdue(self, callback_ids: Sequence[CallbackId]) -> frozenset[CallbackId]:
+        """Return those of the callbacks whose deadline has passed, by the store's clock."""
+        ...
+
+    async def next_default(self) -> timedelta | None:
+        """Return how long until a default answer is due; `None` if none will be."""
+        ...
