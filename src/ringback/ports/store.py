@@ -112,9 +112,6 @@ class Expiry:
     reason: str
 
 
-ASKED_ANEW: Final = "a later attempt asks anew"
-"""Why a callback expires that a new one replaces."""
-
 EVIDENCE_KEPT: Final = 20
 EVIDENCE_BYTES: Final = 16 * 1024
 
