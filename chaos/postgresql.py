@@ -48,19 +48,10 @@ def make_cluster(folder: Path, port: int) -> Recipe:
     data = folder / "postgresql"
     data.mkdir(mode=0o700)
     if user is not None:
-        os.chown(data, *user)
+        os.chown(data, user.pw_uid, user.pw_gid)
     plain = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-    words = [str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "-E", "UTF8"]
-    subprocess.run(
-        words,
-        check=True,
-        cwd=data,
-        env=plain,
-        capture_output=True,
-        user=user and user[0],
-        group=user and user[1],
-        extra_groups=[] if user else None,
-    )
+    initdb = [str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "-E", "UTF8"]
+    subprocess.run(_run_by(user, initdb), check=True, cwd=data, env=plain, capture_output=True)
 
     async def is_ready() -> bool:
         asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
@@ -69,20 +60,21 @@ def make_cluster(folder: Path, port: int) -> Recipe:
 
     settings = ("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=")
     options = [word for setting in settings for word in ("-c", setting)]
-    return Recipe(
-        name="postgresql",
-        words=[str(programs / "postgres"), "-D", str(data), *options],
-        environment=plain,
-        folder=folder,
-        is_ready=is_ready,
-        user=user,
-    )
+    postgres = [str(programs / "postgres"), "-D", str(data), *options]
+    return Recipe("postgresql", _run_by(user, postgres), plain, folder, is_ready)
 
 
-def _unprivileged() -> tuple[int, int] | None:
+def _unprivileged() -> pwd.struct_passwd | None:
     """Return who shall run the server, which refuses root; `None` for who runs this."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    found = next(known[name] for name in _UNPRIVILEGED if name in known)
-    return found.pw_uid, found.pw_gid
+    return next(known[name] for name in _UNPRIVILEGED if name in known)
+
+
+def _run_by(user: pwd.struct_passwd | None, words: list[str]) -> list[str]:
+    if user is None:
+        return words
+    # Who becomes another user is no longer tied to who started it, unless it says so again.
+    who = ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+    return ["setpriv", *who, "--pdeathsig", "KILL", *words]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ringback.app.tied import tied
+
 _LOOK_EVERY_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 0.3
 _STOP_SECONDS: Final = 3
@@ -31,7 +33,6 @@ class Recipe:
         environment: Its whole environment.
         folder: Where it runs, and where its log is written.
         is_ready: Tells whether it does its work.
-        user: Who runs it, as user and group id; `None` for who runs this.
     """
 
     name: str
@@ -39,7 +40,6 @@ class Recipe:
     environment: Mapping[str, str]
     folder: Path
     is_ready: Callable[[], Awaitable[bool]]
-    user: tuple[int, int] | None = None
 
     @property
     def log(self) -> Path:
@@ -47,20 +47,16 @@ class Recipe:
         return self.folder / f"{self.name}.log"
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it."""
-        user, group = self.user or (None, None)
+        """Start it; it ends with this process, even where that is killed."""
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                self.words,
+                tied(self.words),
                 cwd=self.folder,
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                user=user,
-                group=group,
-                extra_groups=None if user is None else [],
             )
 
 
