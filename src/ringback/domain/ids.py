@@ -1,6 +1,6 @@
 """Ids: short, opaque, and ascending with the time they were made."""
 
-from base64 import b32encode
+from base64 import b32hexencode
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NewType
@@ -30,4 +30,5 @@ def schema_id(text: str) -> str:
 def _ascending(now: datetime, chance: bytes) -> str:
     milliseconds = int(now.timestamp() * 1000)
     packed = milliseconds.to_bytes(6, "big") + chance
-    return b32encode(packed).decode("ascii").rstrip("=").lower()
+    # Unlike plain base 32 it sorts as its bytes do.
+    return b32hexencode(packed).decode("ascii").rstrip("=").lower()
