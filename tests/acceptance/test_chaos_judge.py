@@ -171,6 +171,16 @@ def test_a_failure_that_nobody_saw_end_an_attempt_is_unproven(clean: Evidence) -
     assert found == {Harm.UNPROVEN}
 
 
+def test_a_failure_that_is_retried_and_parked_is_unproven(clean: Evidence) -> None:
+    timed_out = replace(execution(), how="timed out", identity="", values=[])
+    parked = with_entry(clean, kind="failed", state="parked", verdicts=["parked"])
+    unseen = with_story(parked, executions={KEY: timed_out}, received={KEY: ("timed out", [])})
+
+    found = harms(with_sent(unseen, sent(VALUE, KEPT, is_final=False)))
+
+    assert found == {Harm.UNPROVEN}
+
+
 def test_a_failure_is_lost_where_every_attempt_was_seen_to_end_otherwise(clean: Evidence) -> None:
     closed = replace(execution(), how="timed out", identity="", values=[], attempt=2)
     failed = replace(with_entry(clean, kind="failed"), facts={KEY: {1: []}})
