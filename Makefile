@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test coverage check lint docs bench chaos client clean requirements build up shell
+.PHONY: help setup demo test coverage check lint formal docs bench chaos client clean requirements build up shell
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 	for folder in tutorial/*/*/; do (cd $$folder && $(CURDIR)/$(BIN)/mypy --strict --config-file= --cache-dir=/dev/null --no-error-summary .) || exit 1; done
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+formal: ## check every state of the protocol's model with spin; more of it with ARGS=long
+	@formal/run $(ARGS)
 
 docs: setup ## write the generated pages of docs/reference anew
 	$(BIN)/python -m docs.generate

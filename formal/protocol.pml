@@ -117,8 +117,7 @@ inline check_verdict(r, verdict) {
 
 /* Property 6: no attempt sleeps on a question that is settled. */
 inline check_sleep() {
-  assert(!is_asleep || cb[LATEST].state == OPEN || cb[LATEST].state == ACCEPTED ||
-         cb[LATEST].state == PARKED)
+  assert(!is_asleep || cb[LATEST].state == OPEN || cb[LATEST].state == ACCEPTED)
 }
 
 /* ---- Temporal's own rules, as tests/integration/facts observes them. */
@@ -158,17 +157,24 @@ inline end_with_answer(r, closer) {
 /* ---- ringback.store.sql_store.SqlStore: each is one transaction. */
 
 /* ringback.store.callbacks.SqlCallbacks.open, ringback.store.asking.ask,
- * ringback.domain.callback.asks_anew: a new round where the question is settled, else the latest.
+ * ringback.domain.asking.asks_anew: a new round where the question is settled, else the latest.
  * The latest attempt that asks leaves its token. */
 #define IS_OVER(r) (cb[r].state == APPLIED || cb[r].state == SUPERSEDED)
-#define ASKS_ANEW (rounds == 0 || cb[LATEST].state == EXPIRED || (IS_OVER(LATEST) && IS_FAILED(LATEST)))
+#define IS_WAITING(r) (cb[r].state == OPEN || cb[r].state == ACCEPTED)
+#ifdef PARKED_HOLDS_UP
+#define IS_PASSED_BY(r, k) false
+#else
+#define IS_PASSED_BY(r, k) (cb[r].state == PARKED && KIND(r) == RETRYABLE && k > cb[r].unproven)
+#endif
+#define ASKS_ANEW(k) (rounds == 0 || cb[LATEST].state == EXPIRED || IS_PASSED_BY(LATEST, k) || \
+  (IS_OVER(LATEST) && IS_FAILED(LATEST)))
 inline store_open(k) {
   if
-  :: ASKS_ANEW ->
+  :: ASKS_ANEW(k) ->
      assert(rounds < ROUNDS);
      cb[rounds].state = OPEN; cb[rounds].token = k;
      rounds++
-  :: !ASKS_ANEW && cb[LATEST].token < k && !IS_OVER(LATEST) -> cb[LATEST].token = k
+  :: !ASKS_ANEW(k) && cb[LATEST].token < k && IS_WAITING(LATEST) -> cb[LATEST].token = k
   :: else
   fi
 }
@@ -251,8 +257,11 @@ inline store_settle(r, copy, verdict) {
   :: IS_UNSETTLED(r) && MAY_SETTLE(r, copy) ->
      check_verdict(r, verdict);
      cb[r].state = verdict;
-     cb[r].token = 0; cb[r].handed = 0; cb[r].unproven = 0; cb[r].untaken = 0;
-     cb[r].owner = NOBODY;
+     cb[r].token = 0; cb[r].handed = 0; cb[r].untaken = 0; cb[r].owner = NOBODY;
+     if
+     :: verdict != PARKED -> cb[r].unproven = 0
+     :: else
+     fi;
 #ifndef SETTLE_TWICE
      cb[r].fresh = 0;
 #endif
@@ -261,19 +270,25 @@ inline store_settle(r, copy, verdict) {
   fi
 }
 
-/* ringback.store.deliveries.SqlDeliveries.postpone */
+/* ringback.store.deliveries.SqlDeliveries.postpone. What is called untaken counts as a try: copies
+ * from before it are void. */
 #ifdef POSTPONE_UNFENCED
-#define MAY_POSTPONE(r, d) (cb[r].state == ACCEPTED)
+#define MAY_POSTPONE(r, copy) (cb[r].state == ACCEPTED)
 #else
-#define MAY_POSTPONE(r, d) (cb[r].state == ACCEPTED && (cb[r].fresh & COPY_OF_DELIVERER(d)) != 0)
+#define MAY_POSTPONE(r, copy) (cb[r].state == ACCEPTED && (cb[r].fresh & (copy)) != 0)
 #endif
-inline store_postpone(r, d, is_untaken) {
+inline store_postpone(r, copy, is_untaken) {
   if
-  :: MAY_POSTPONE(r, d) ->
+  :: MAY_POSTPONE(r, copy) ->
      cb[r].owner = NOBODY;
+#ifndef UNTAKEN_IS_NO_TRY
      if
-     :: is_untaken && cb[r].unproven != 0 ->
-        cb[r].untaken = cb[r].unproven; cb[r].unproven = 0
+     :: is_untaken -> cb[r].fresh = 0
+     :: else
+     fi;
+#endif
+     if
+     :: is_untaken && cb[r].unproven != 0 -> cb[r].untaken = cb[r].unproven; cb[r].unproven = 0
      :: else
      fi
   :: else
@@ -303,15 +318,15 @@ inline store_postpone(r, d, is_untaken) {
 #define IS_ITS_FAILURE(r) (last_failure == IDENTITY(r))
 #endif
 
-/* Whether a retryable failure may have ended an attempt of which Temporal shows nothing any more.
- * `is_shown`: it does show how that attempt ended. */
+/* A retryable failure may have ended an attempt, and Temporal shows no more how that one ended. */
 #ifdef NO_MARK
 #define IS_IN_DOUBT(r, unproven_, is_shown) false
 #else
 #define IS_IN_DOUBT(r, unproven_, is_shown) (KIND(r) == RETRYABLE && unproven_ != 0 && !(is_shown))
 #endif
 
-/* ringback.core.verdict._judge_pending, _has_ended_an_attempt, _may_have_ended_an_attempt */
+/* ringback.core.verdict._judge_pending, ringback.core.verdict._has_ended_an_attempt,
+ * ringback.core.verdict._may_have_ended_an_attempt */
 #define STILL_RUNS(k) (is_started && (k) == attempt)
 inline judge_pending(r, handed_, unproven_, verdict) {
   if
@@ -510,9 +525,9 @@ looking_again: /* NOT_FOUND, after a look */
 settling: /* ringback.ports.store.DeliveryQueue.settle */
   atomic { store_settle(r, COPY_OF_DELIVERER(d), verdict); rest(d) }
 postponing_as_untaken: /* ringback.ports.store.DeliveryQueue.postpone, `is_untaken` */
-  atomic { store_postpone(r, d, true); rest(d) }
+  atomic { store_postpone(r, COPY_OF_DELIVERER(d), true); rest(d) }
 postponing: /* ringback.ports.store.DeliveryQueue.postpone: it may have been taken */
-  atomic { store_postpone(r, d, CALLS_IT_UNTAKEN); rest(d) }
+  atomic { store_postpone(r, COPY_OF_DELIVERER(d), CALLS_IT_UNTAKEN); rest(d) }
 }
 
 /* Nobody is in the worker any more. */
@@ -521,7 +536,7 @@ inline leave(k) {
   :: rounds > 0 -> cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k))
   :: else
   fi;
-  r = 0; handed = 0; unproven = 0; verdict = NONE;
+  r = 0; handed = 0; unproven = 0; verdict = NONE; has_looked = false;
   goto over
 }
 
@@ -541,11 +556,21 @@ inline may_go_wrong(k) {
   fi
 }
 
+/* ringback.core.open._in_doubt: it may have ended an attempt before this one. */
+#if defined(TAKES_UNSEEN)
+#define IS_LOOKED_AFTER(r, k) false
+#elif defined(SPEAKS_FOR_LATER)
+#define IS_LOOKED_AFTER(r, k) (cb[r].unproven != 0 && cb[r].unproven != k && !has_looked)
+#else
+#define IS_LOOKED_AFTER(r, k) (cb[r].unproven != 0 && cb[r].unproven < k && !has_looked)
+#endif
+
 /* The worker of one attempt: ringback.worker.wait.wait_for_callback, ringback.core.open.Opening.
  * It may stand still until long after its attempt. The submit is left out: the callback is
  * committed before it, so that an answer may come from then on. */
 proctype Worker(byte k) {
   byte r, handed, unproven, verdict;
+  bool has_looked;
 end_polling:
   atomic { is_pending && attempt == k && !is_started -> is_started = true }
 opening: /* ringback.core.open.Opening.open */
@@ -554,50 +579,49 @@ opening: /* ringback.core.open.Opening.open */
     store_open(k);
     r = LATEST;
     if
-    :: cb[r].state == ACCEPTED && cb[r].unproven != 0 ->
+    :: cb[r].state == ACCEPTED && IS_LOOKED_AFTER(r, k) ->
        handed = cb[r].handed; unproven = cb[r].unproven;
        cb[r].fresh = cb[r].fresh | COPY_OF_WORKER(k)
-    :: cb[r].state == ACCEPTED && cb[r].unproven == 0 -> goto taking
+    :: cb[r].state == ACCEPTED && !IS_LOOKED_AFTER(r, k) -> goto taking
     :: IS_OVER(r) -> goto ending
     :: else -> fall_asleep(k)
     fi
   }
-  atomic { /* ringback.core.open.Opening._asks_anew: what became of the attempts before? */
+  atomic { /* ringback.core.open.Opening._is_untaken: what became of the attempts before? */
     may_go_wrong(k);
     judge(r, handed, unproven, verdict);
     handed = 0; unproven = 0;
     if
-    :: verdict == NONE -> goto taking
-    :: verdict != NONE
+    :: verdict != NONE -> goto settling
+    :: verdict == NONE
     fi
   }
-  atomic { /* ringback.core.open.Opening._asks_anew: settle, and open once more */
+  atomic { /* ringback.core.open.Opening._is_untaken: this attempt may take it */
+    may_go_wrong(k);
+    store_postpone(r, COPY_OF_WORKER(k), true);
+    goto taking
+  }
+settling: /* ringback.core.open.Opening._is_untaken: the verdict, and open once more */
+  atomic {
     may_go_wrong(k);
     store_settle(r, COPY_OF_WORKER(k), verdict);
     verdict = NONE;
+#ifdef LOOKS_ONCE
+    has_looked = true;
+#endif
+    if
 #ifdef OPENS_ONCE
-    fall_asleep(k)
-#endif
-#ifndef OPENS_TWICE
-    if
+    :: is_pending -> fall_asleep(k)
+#else
     :: is_pending -> goto opening
+#endif
+#ifdef TAKES_AFTER_THE_END
+    :: !is_pending -> goto taking
+#else
     :: !is_pending -> leave(k)
-    fi
 #endif
-  }
-#ifdef OPENS_TWICE
-  atomic {
-    may_go_wrong(k);
-    if
-    :: is_pending -> store_open(k); r = LATEST
-    :: !is_pending
-    fi;
-    if
-    :: cb[r].state == ACCEPTED
-    :: else -> fall_asleep(k)
     fi
   }
-#endif
 taking: /* ringback.core.open.Opening.take_answer */
   atomic {
     cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k));
@@ -670,10 +694,7 @@ init {
     :: kinds[1] = RETRYABLE
     :: kinds[1] = FINAL
     fi;
-    run Gateway();
-#ifndef ONE_GATEWAY
-    run Gateway();
-#endif
+    run Gateway(); run Gateway();
     run Deliverer(1); run Deliverer(2);
     run Worker(1); run Worker(2);
 #if ATTEMPTS > 2

@@ -1,0 +1,48 @@
+"""The formal model names code that exists, and its pages agree."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+FORMAL = Path(__file__).parents[2] / "formal"
+MODEL = (FORMAL / "protocol.pml").read_text("utf-8")
+
+#: What chooses the size of the model and the question asked of it, and breaks nothing.
+CHOICES = {"ATTEMPTS", "LIVENESS"}
+
+NAMED = sorted(set(re.findall(r"\bringback(?:\.\w+)+", MODEL)))
+
+
+def broken_in_the_model() -> set[str]:
+    named = re.findall(r"#ifn?def (\w+)|defined\((\w+)\)", MODEL)
+    return {one or other for one, other in named} - CHOICES
+
+
+def found(name: str) -> object:
+    """Return the module, class or function of that name, however private."""
+    owner, _, last = name.rpartition(".")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return getattr(found(owner), last)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_code_that_the_model_stands_for_exists(name: str) -> None:
+    assert found(name) is not None
+
+
+def test_each_mistake_in_the_model_is_checked_to_be_found() -> None:
+    checked = re.findall(r"^broken (\w+) ", (FORMAL / "run").read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(checked) == sorted(broken_in_the_model())
+
+
+def test_each_mistake_in_the_model_is_explained() -> None:
+    explained = re.findall(
+        r"^\| `(\w+)` \|", (FORMAL / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+
+    assert sorted(explained) == sorted(broken_in_the_model())
