@@ -1,0 +1,177 @@
+"""The server, the store and what is asked for; what reaches them is compared with the truth."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Final, Protocol, cast
+
+from ringback.domain.asking import Wish
+from ringback.domain.callback import Accepted, ActivityRef, Attempts, State
+from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
+from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.outcome import Completed, Failed
+from ringback.ports.activities import Activities, Pending
+from ringback.ports.deadlines import Deadlines
+from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
+from ringback.testing import FakeActivities, ManualClock
+from tests import factories
+from tests.model.gates import Gate, Gated
+from tests.model.processes import Process
+from tests.model.truth import Effect, Truth
+
+_MOVE_STATES: Final = frozenset({
+    "open",
+    "accept",
+    "expire",
+    "settle",
+    "redeliver",
+    "take_defaults",
+})
+
+
+class Store(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Protocol):
+    """A whole store."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an activity asks for."""
+
+    attempts: Attempts = Attempts.ANY
+    follows_reset: bool = False
+    on_deadline: Completed | Failed | None = None
+    answer_within: timedelta | None = None
+
+
+@dataclass(eq=False)
+class Attempt:
+    """An attempt of an activity that a worker has taken.
+
+    Attributes:
+        wish: What it asks with.
+        worker: The identity of its worker.
+        process: What runs it.
+        callback_id: The callback that it was given.
+        is_asleep: It has gone asynchronous, and waits for an answer from outside.
+    """
+
+    wish: Wish
+    worker: str
+    process: Process
+    callback_id: CallbackId | None = None
+    is_asleep: bool = False
+
+
+@dataclass(eq=False)
+class Play:
+    """An activity, and again in later runs.
+
+    Attributes:
+        ref: Where it is now.
+        options: What it asks for.
+        attempts: The attempts that a worker took, oldest first.
+    """
+
+    ref: ActivityRef
+    options: Options
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class Server:
+    """Temporal and a store, with the gates before them, and the activities of workflows."""
+
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        self.clock = clock
+        self.store = store
+        self.activities = FakeActivities(clock=clock)
+        self.truth = Truth(self.activities)
+        self.plays: list[Play] = []
+        self.processes: list[Process] = []
+        self._refs: list[ActivityRef] = []
+        self._numbers = count(1)
+
+    def _ports(self, gate: Gate) -> tuple[Store, Activities]:
+        store = Gated(gate, self._make_in_store, StoreUnavailableError)
+        activities = Gated(gate, self._make_at_temporal, TemporalUnreachableError)
+        return cast("Store", store), cast("Activities", activities)
+
+    async def _make_in_store(self, name: str, args: Any, options: Any) -> Any:
+        reply = await getattr(self.store, name)(*args, **options)
+        if name == "open":
+            for wish, callback in zip(args[0], reply, strict=True):
+                self.truth.asked[callback.id].append(wish)
+        if name in _MOVE_STATES:
+            await self.look()
+        return reply
+
+    async def _make_at_temporal(self, name: str, args: Any, options: Any) -> Any:
+        if not name.startswith("deliver"):
+            return await getattr(self.activities, name)(*args, **options)
+        return await self._note_effect(
+            args[0].accepted, options["identity"], getattr(self.activities, name)(*args, **options)
+        )
+
+    async def _note_effect(self, accepted: Accepted, by: str, taking: Awaitable[None]) -> None:
+        before = {ref: self.activities.pending(ref) for ref in self._refs}
+        await taking
+        with self.truth.remembered():
+            self._note(accepted, by, before)
+
+    def _note(self, accepted: Accepted, by: str, before: dict[ActivityRef, Pending | None]) -> None:
+        (ended,) = [ref for ref in self._refs if self.activities.pending(ref) != before[ref]]
+        was = before[ended]
+        assert was is not None, "only what waits ends"
+        self.truth.note_ended(accepted.id, Effect(ended, was.started_at, by))
+
+    async def look(self) -> None:
+        """Check the store against the truth."""
+        found = await self.store.page(states=frozenset(State), after=None, limit=1000)
+        with self.truth.remembered():
+            self.truth.look(list(found))
+
+    def _process(self, name: str) -> Process:
+        process = Process(f"{name} {next(self._numbers)}", Gate(self.clock))
+        self.processes = [other for other in self.processes if not other.is_over]
+        self.processes.append(process)
+        return process
+
+    def _new_outcome_id(self) -> OutcomeId:
+        return OutcomeId(f"oc_{next(self._numbers):04}")
+
+    def schedule(self, options: Options) -> Play:
+        """Let a workflow run an activity; no worker has taken it yet."""
+        number = next(self._numbers)
+        ref = factories.activity_ref(
+            workflow_id=f"workflow-{number}", run_id="run-1", scheduled_at=self._instant()
+        )
+        play = Play(ref, options)
+        self.plays.append(play)
+        self._schedule(play, ref)
+        return play
+
+    def _instant(self) -> datetime:
+        return self.clock.now() + timedelta(microseconds=next(self._numbers))
+
+    def _schedule(self, play: Play, ref: ActivityRef) -> None:
+        play.ref = ref
+        self._refs.append(ref)
+        self.activities.schedule(ref, is_started=False)
+
+    def run_again(self, play: Play, *, in_a_new_run: bool) -> None:
+        """Let the workflow run the activity again under its id."""
+        again = replace(play.ref, scheduled_at=self._instant())
+        if in_a_new_run:
+            self.activities.close_workflow(play.ref, how="workflow completed")
+            again = replace(again, run_id=f"run-{next(self._numbers)}")
+        self._schedule(play, again)
+
+    def reset_workflow(self, play: Play) -> None:
+        """Reset the workflow to where the activity waits."""
+        moved = replace(play.ref, run_id=f"run-{next(self._numbers)}")
+        self.activities.close_workflow(play.ref, how="workflow terminated")
+        self._schedule(play, moved)
+
+    def pending(self, play: Play) -> Pending | None:
+        """Return how the activity waits."""
+        return self.activities.pending(play.ref)

@@ -1,0 +1,89 @@
+"""The protocol keeps its promises on every store, whatever happens in whatever order.
+
+An ordinary run plays the same examples every time. For a long run with examples that nobody has
+seen, say how many on each store: `RINGBACK_MODEL_EXAMPLES=5000 pytest tests/model`.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from ringback.store.database import Database
+from ringback.store.sql_store import SqlStore
+from ringback.store.sqlite import SqliteDatabase
+from ringback.testing import ManualClock
+from tests.contract.dated import DatedDatabase
+from tests.contract.servers import execute
+from tests.model.protocol import Protocol
+from tests.model.server import Store
+
+WANTED: Final = int(os.environ.get("RINGBACK_MODEL_EXAMPLES", "0"))
+
+pytestmark = pytest.mark.timeout(0 if WANTED else 90)
+
+
+def play(machine: Callable[[], Protocol], examples: int) -> None:
+    """Play so many examples, unless the environment wants another number."""
+    run_state_machine_as_test(
+        cast("type[Protocol]", machine),
+        settings=settings(
+            max_examples=WANTED or examples,
+            stateful_step_count=50,
+            derandomize=not WANTED,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+class SqlProtocol(Protocol):
+    """The same rules on a SQL database."""
+
+    def __init__(self, make: Callable[[ManualClock], Database]) -> None:
+        self._make = make
+        super().__init__()
+
+    async def open_store(self) -> Store:
+        self._database = self._make(self.clock)
+        return SqlStore(self._database)
+
+    async def close_store(self) -> None:
+        await self._database.close()
+
+
+class PostgresqlProtocol(SqlProtocol):
+    """The same rules on a database that all examples use, one after the other."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        super().__init__(lambda clock: DatedDatabase(url, clock))
+
+    async def open_store(self) -> Store:
+        await execute(self._url, "TRUNCATE callbacks, outcomes, events, schemas")
+        return await super().open_store()
+
+
+def test_the_protocol_keeps_its_promises_on_the_store_in_memory() -> None:
+    play(Protocol, 300)
+
+
+def test_the_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
+    def copied(clock: ManualClock) -> Database:
+        path = sqlite_file.with_name("example.db")
+        for old in sqlite_file.parent.glob("example.db*"):
+            old.unlink()
+        shutil.copy(sqlite_file, path)
+        return SqliteDatabase(path, clock)
+
+    play(lambda: SqlProtocol(copied), 30)
+
+
+def test_the_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
+    play(lambda: PostgresqlProtocol(postgresql_url), 30)

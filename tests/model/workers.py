@@ -1,0 +1,107 @@
+"""The workers: they take attempts, which ask and then sleep or end."""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from ringback.core.open import Opening
+from ringback.core.service import running
+from ringback.core.verdict import identity_of
+from ringback.domain.callback import Accepted
+from ringback.domain.errors import ActivityGoneError, RingbackError, TemporalUnreachableError
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.ports.activities import LastFailure
+from tests import factories
+from tests.model.server import Attempt, Play, Server
+
+STOPPED: Final = Failed("the worker was stopped", "Stopped")
+OWN_FAILURE: Final = LastFailure("application", STOPPED.message, STOPPED.type, "")
+TIMED_OUT: Final = LastFailure("timeout", "activity StartToClose timeout", None, "Server")
+
+
+class Workers(Server):
+    """Takes attempts, and does what the SDK and `ringback.worker` do there."""
+
+    def attempt(self, play: Play) -> Attempt | None:
+        """Return the attempt that runs, if a worker has taken it."""
+        pending = self.pending(play)
+        if pending is None or not pending.is_started or not play.attempts:
+            return None
+        latest = play.attempts[-1]
+        is_latest = latest.wish.attempt_started_at == pending.started_at
+        return latest if is_latest and latest.wish.ref == play.ref else None
+
+    def take(self, play: Play, worker: str) -> Attempt:
+        """Let a worker take the attempt that waits."""
+        self.activities.start(play.ref)
+        pending = self.pending(play)
+        assert pending is not None, "it has just begun"
+        assert pending.started_at is not None, "it has just begun"
+        wish = factories.wish(
+            ref=play.ref,
+            attempt=pending.attempt,
+            attempt_started_at=pending.started_at,
+            task_token=self.activities.task_token(play.ref),
+            timeout_at=pending.timeout_at,
+            answer_within=play.options.answer_within,
+            on_deadline=play.options.on_deadline,
+            attempts=play.options.attempts,
+            follows_reset=play.options.follows_reset,
+        )
+        wish = replace(wish, id=CallbackId(f"cb_{next(self._numbers):04}"))
+        process = self._process(f"attempt {pending.attempt} of {play.ref.workflow_id}")
+        attempt = Attempt(wish, worker, process)
+        process.begin(self._work(attempt))
+        play.attempts.append(attempt)
+        return attempt
+
+    async def _work(self, attempt: Attempt) -> None:
+        gate, wish = attempt.process.gate, attempt.wish
+        store, activities = self._ports(gate)
+        opening = Opening(store, store, activities, worker=attempt.worker)
+        try:
+            async with running(opening):
+                callback = await opening.open(wish)
+                attempt.callback_id = callback.id
+                accepted = await opening.take_answer(callback, wish.attempt_started_at)
+                if accepted is not None:
+                    await self._end_attempt(attempt, accepted)
+                else:
+                    await opening.mark_submitted(callback.id)
+                    attempt.is_asleep = True
+        except RingbackError:
+            with suppress(TemporalUnreachableError):
+                await self._at_return(attempt, STOPPED, None)
+
+    async def _end_attempt(self, attempt: Attempt, accepted: Accepted) -> None:
+        assert not isinstance(accepted.outcome, Canceled), "a cancellation is not handed over"
+        await self._at_return(attempt, accepted.outcome, accepted)
+
+    async def _at_return(
+        self, attempt: Attempt, outcome: Completed | Failed, accepted: Accepted | None
+    ) -> None:
+        async def make() -> None:
+            token = attempt.wish.task_token
+            assert token is not None, "every attempt has one"
+            source = "" if accepted is None else identity_of(accepted.id)
+            with suppress(ActivityGoneError):
+                await self._return(token, outcome, attempt.worker, source, accepted)
+
+        await attempt.process.gate.call("return", make, TemporalUnreachableError("lost"))
+
+    async def _return(
+        self,
+        token: bytes,
+        outcome: Completed | Failed,
+        worker: str,
+        source: str,
+        accepted: Accepted | None,
+    ) -> None:
+        async def taking() -> None:
+            self.activities.return_from(token, outcome, identity=worker, source=source)
+
+        if accepted is None:
+            await taking()
+        else:
+            await self._note_effect(accepted, worker, taking())

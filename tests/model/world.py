@@ -1,0 +1,126 @@
+"""The world: all that runs between the outside, the store and Temporal."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from ringback.core.accept import Accepting
+from ringback.core.checks import Checks
+from ringback.core.deadlines import DeadlineKeeper
+from ringback.core.deliver import Deliverer
+from ringback.core.heartbeat import Heartbeating
+from ringback.core.observe import Observer
+from ringback.core.operate import Operating
+from ringback.core.service import running
+from ringback.core.sweep import Sweeper
+from ringback.core.watch import Verdicts
+from ringback.domain.errors import RingbackError
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Outcome
+from ringback.ports.activities import Activities
+from ringback.testing import ExactResults, ManualClock
+from tests.model.processes import Process
+from tests.model.server import Store
+from tests.model.truth import lineage
+from tests.model.workers import Workers
+
+
+class World(Workers):
+    """Gateways and people, beside the workers."""
+
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        super().__init__(store, clock)
+        self._deliverers: dict[int, Process] = {}
+
+    def deliverer(self, which: int) -> Process:
+        """Return a gateway's deliverer; one that was killed or has stopped is started anew."""
+        found = self._deliverers.get(which)
+        if found is None or found.is_over:
+            found = self._deliverers[which] = self._begin_delivering()
+        return found
+
+    def _begin_delivering(self) -> Process:
+        process = self._process("deliverer")
+        store, activities = self._ports(process.gate)
+        deliverer = Deliverer(
+            store,
+            activities,
+            Verdicts(),
+            clock=self.clock,
+            jitter=lambda: 1.0,
+            owner=process.name,
+        )
+        process.wake = deliverer.wake
+        process.begin(deliverer.run())
+        return process
+
+    def _begin(
+        self, name: str, work: Callable[[Store, Activities], Coroutine[Any, Any, object]]
+    ) -> Process:
+        process = self._process(name)
+        store, activities = self._ports(process.gate)
+
+        async def survive() -> None:
+            with suppress(RingbackError):
+                await work(store, activities)
+
+        process.begin(survive())
+        return process
+
+    def send(self, callback_id: CallbackId, outcome: Outcome) -> Process:
+        """Let somebody outside answer."""
+
+        async def work(store: Store, activities: Activities) -> None:
+            checks = Checks(store, activities, ExactResults())
+            accepting = Accepting(
+                store, checks, new_outcome_id=self._new_outcome_id, on_accepted=lambda: None
+            )
+            async with running(accepting):
+                await accepting.accept(callback_id, outcome)
+            self.truth.told.setdefault(callback_id, outcome)
+
+        return self._begin(f"sender to {callback_id}", work)
+
+    def beat(self, callback_id: CallbackId) -> Process:
+        """Let somebody outside send a heartbeat."""
+
+        async def work(store: Store, activities: Activities) -> None:
+            await Heartbeating(store, activities).heartbeat(callback_id, b"1")
+            ref, _ = self.activities.heartbeats[-1]
+            own = {lineage(wish.ref) for wish in self.truth.asked[callback_id]}
+            with self.truth.remembered():
+                assert lineage(ref) in own, f"a heartbeat to {callback_id} reached {ref}"
+
+        return self._begin(f"heartbeat to {callback_id}", work)
+
+    def sweep(self) -> Process:
+        """Let a gateway look at the open callbacks."""
+
+        async def work(store: Store, activities: Activities) -> None:
+            observer = Observer(store, store, activities)
+            await Sweeper(store, observer, clock=self.clock).sweep()
+
+        return self._begin("sweeper", work)
+
+    def keep(self) -> Process:
+        """Let a gateway keep the deadlines."""
+
+        async def work(store: Store, activities: Activities) -> None:
+            keeper = DeadlineKeeper(
+                store,
+                Observer(store, store, activities),
+                clock=self.clock,
+                new_outcome_id=self._new_outcome_id,
+                on_accepted=lambda: None,
+            )
+            await keeper.keep()
+
+        return self._begin("keeper", work)
+
+    def operate(self, do: Callable[[Operating], Coroutine[Any, Any, object]]) -> Process:
+        """Let a person do something."""
+
+        async def work(store: Store, _: Activities) -> None:
+            await do(Operating(store, store, store))
+
+        return self._begin("operator", work)
