@@ -12,6 +12,10 @@ import httpx2
 
 from chaos.plan import Answer, Sending
 
+NO_REPLY: Final = (httpx2.TransportError, AttributeError, RuntimeError)
+"""What a request raises that gets no reply; the last two where a connection is reset while it
+opens, and the HTTP library stumbles over that."""
+
 _TIMEOUT_SECONDS: Final = 4
 _HANG_UP_SECONDS: Final = 0.02
 _WAIT_SECONDS: Final = 2
@@ -116,7 +120,7 @@ class Post:
     async def _until_cancel_requested(self, path: str, random: Random) -> None:
         """Look until the work is to be canceled, or there is no use in looking."""
         while True:
-            with suppress(httpx2.TransportError):
+            with suppress(*NO_REPLY):
                 view = await self._http.get(random.choice(self._gateways) + path)
                 told = view.json() if view.is_success else _UNKNOWN
                 if told["state"] != "open" or told["cancel_requested"]:
@@ -147,7 +151,7 @@ class Post:
     ) -> httpx2.Response | None:
         try:
             return await self._http.post(random.choice(self._gateways) + path, json=body, **more)
-        except httpx2.TransportError:
+        except NO_REPLY:
             return None
 
 

@@ -20,6 +20,7 @@ from chaos.connection import connect
 from chaos.options import Options, StoreKind
 from chaos.postgresql import make_cluster, url_of
 from chaos.programs import Program, Recipe
+from chaos.senders import NO_REPLY
 from chaos.wire import Wire
 from ringback.app.dev_server import dev_server_command
 from ringback.app.web import free_ports
@@ -173,7 +174,7 @@ def _gateway(folder: Path, environment: Mapping[str, str], number: int, *, url: 
         try:
             async with httpx2.AsyncClient(timeout=1, trust_env=False) as http:
                 return (await http.get(f"{url}/readyz")).status_code == httpx2.codes.OK
-        except httpx2.TransportError:
+        except NO_REPLY:
             return False
 
     port = url.rpartition(":")[2]
