@@ -82,7 +82,8 @@ class Program:
 
     async def kill(self) -> None:
         """End it as a power cut would."""
-        self.process.kill()
+        if self.process.returncode is None:
+            self.process.kill()
         await self.process.wait()
 
     async def interrupt(self) -> None:
@@ -154,11 +155,14 @@ async def temporal_server(address: str, database: Path, *options: str) -> AsyncI
     port = int(address.rpartition(":")[2])
     command = dev_server_command(port=port, ui_port=None, database=database)
     async with program([*command, *options], {}) as server:
+        await server.line("Temporal Server:")
         client = await Client.connect(address, lazy=True)
         async with asyncio.timeout(LIMIT_SECONDS):
             while not await is_reachable(client):
                 pass
         yield server
+        # It would take its time to stop, and is not what is tested.
+        await server.kill()
 
 
 async def until_ready(url: str, *, temporal: str | None = None) -> None:

@@ -141,11 +141,16 @@ class Site:
     ) -> AsyncIterator[Program]:
         """Run a gateway, by default the first one, and wait until it is ready."""
         port = port or self.gateway_port
-        words = ringback("serve", "--port", str(port))
-        async with program(words, self.environment | environment) as running:
+        async with self.starting_gateway(port, **environment) as running:
             await running.line("ready http")
             await until_ready(f"http://127.0.0.1:{port}", temporal=temporal)
             yield running
+
+    def starting_gateway(
+        self, port: int, **environment: str
+    ) -> AbstractAsyncContextManager[Program]:
+        """Run a gateway, and wait for nothing."""
+        return program(ringback("serve", "--port", str(port)), self.environment | environment)
 
     @asynccontextmanager
     async def worker(self, *options: str) -> AsyncIterator[Program]:

@@ -55,14 +55,10 @@ async def test_what_was_parked_is_delivered_again_once_its_reason_is_mended(
             await site.post(link, "at last")
             await site.until(bool, frozenset({State.PARKED}))
         (parked,) = await listed(site, "--state", "parked")
-        shown = (await site.run("show", parked["id"])).output
         async with site.gateway(temporal="ok"):
             redelivered = await site.run("redeliver", parked["id"])
 
             assert await workflow.result() == ["at last"]
-        again = await site.run("redeliver", parked["id"])
 
-    assert "Namespace billing is not found" in shown
+    assert "Namespace billing is not found" in parked["outcome"]["proof"]["reason"]
     assert redelivered.output == f"{parked['id']} will be delivered again"
-    assert again.process.returncode == 1
-    assert "it is applied, not parked" in again.output

@@ -19,7 +19,7 @@ from tests.acceptance.site import Site
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
 WORKFLOWS: Final = 8
-QUESTIONS_EACH: Final = 30
+QUESTIONS_EACH: Final = 25
 BYTES_EACH: Final = 50_000
 AT_A_TIME: Final = 64
 MEMORY_FACTOR: Final = 1.5
