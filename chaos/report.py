@@ -82,10 +82,13 @@ def _answers(evidence: Evidence) -> str:
 
 
 def _closers(evidence: Evidence) -> Counter[str]:
-    return Counter(
-        "nobody" if not one.identity else one.identity.partition("/")[0].partition("-")[0]
-        for one in evidence.executions.values()
-    )
+    return Counter(_closer(one.identity) for one in evidence.executions.values())
+
+
+def _closer(identity: str) -> str:
+    known = {"ringback/": "Ringback", "worker-": "a worker"}
+    found = (who for start, who in known.items() if identity.startswith(start))
+    return next(found, "somebody else" if identity else "nobody")
 
 
 def _proofs(evidence: Evidence) -> Iterator[str]:
