@@ -185,6 +185,7 @@ class Deliverer:
     ) -> Settlement | Pending | None:
         looked_at = self._clock.now()
         there, found = await locate(self._activities, callback)
+        accepted = there.accepted or accepted
         if not may_be_delivered(callback, accepted, found):
             return judge(callback, accepted, found) or _waiting(found)
         if self._clock.now() - looked_at >= LEASE:
@@ -197,8 +198,8 @@ class Deliverer:
         try:
             return await self._end(send, there, accepted)
         except ActivityGoneError:
-            _, found = await locate(self._activities, callback)
-            return judge(callback, accepted, found) or _waiting(found)
+            there, found = await locate(self._activities, callback)
+            return judge(callback, there.accepted or accepted, found) or _waiting(found)
 
     async def _end(self, send: _Send, callback: Callback, accepted: Accepted) -> Settlement:
         identity = identity_of(accepted.id)

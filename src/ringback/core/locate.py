@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from ringback.domain.callback import Callback
+from ringback.core.verdict import judge
+from ringback.domain.callback import ActivityRef, Callback, State
 from ringback.ports.activities import Activities, Ended, Whereabouts
 
 
@@ -16,8 +17,27 @@ async def locate(activities: Activities, callback: Callback) -> tuple[Callback, 
         TemporalUnreachableError: It cannot be learnt now.
     """
     found = await activities.locate(callback.ref)
-    if callback.follows_reset and isinstance(found, Ended) and found.is_the_workflow_s:
-        moved_to = await activities.find_after_reset(callback.ref)
-        if moved_to is not None:
-            return replace(callback, ref=moved_to), await activities.locate(moved_to)
-    return callback, found
+    if not isinstance(found, Ended) or not _may_have_moved(callback, found):
+        return callback, found
+    moved_to = await activities.find_after_reset(callback.ref)
+    if moved_to is None:
+        return callback, found
+    return _moved(callback, moved_to), await activities.locate(moved_to)
+
+
+def _may_have_moved(callback: Callback, end: Ended) -> bool:
+    if not callback.follows_reset or not end.is_the_workflow_s:
+        return False
+    if callback.accepted is None:
+        return True
+    # What an attempt there ended with, or may have, is not for a later run.
+    verdict = judge(callback, callback.accepted, end)
+    return verdict is not None and verdict.verdict is State.SUPERSEDED
+
+
+def _moved(callback: Callback, moved_to: ActivityRef) -> Callback:
+    accepted = callback.accepted
+    if accepted is not None:
+        # That it ended no attempt where it was is known by now, and attempts count anew.
+        accepted = replace(accepted, unproven_attempt=None, unproven_started_at=None)
+    return replace(callback, ref=moved_to, accepted=accepted)

@@ -102,11 +102,11 @@ class Opening:
             TemporalUnreachableError: It cannot be learnt now.
             ActivityGoneError: The activity has ended.
         """
-        _, found = await locate(self._activities, callback)
+        there, found = await locate(self._activities, callback)
         if isinstance(found, Unknown):
             msg = f"how the attempt before ended cannot be learnt: {found.why}"
             raise TemporalUnreachableError(msg)
-        verdict = judge(callback, accepted, found)
+        verdict = judge(callback, there.accepted or accepted, found)
         if verdict is None:
             # Later that cannot be seen any more, and who began to deliver it may be dead: it is
             # free for this attempt.

@@ -165,13 +165,25 @@ def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
         return State.APPLIED
     if accepted.unproven_attempt is None or not _is_retried(accepted):
         return State.SUPERSEDED
-    if end.attempt == accepted.unproven_attempt:
+    if _was_the_unproven_attempt(accepted, end):
         return State.SUPERSEDED
     # That no failure is shown proves nothing: an operator's change may have cleared it.
     if end.attempt == accepted.unproven_attempt + 1 and end.last_failure is not None:
         is_ours = is_failure_of(accepted, end.last_failure)
         return State.APPLIED if is_ours else State.SUPERSEDED
     return State.PARKED
+
+
+def _was_the_unproven_attempt(accepted: Accepted, end: Ended) -> bool:
+    """Tell whether the attempt that a delivery was begun to was the last one, and ended otherwise.
+
+    An operator's reset sets its number back while it runs on; a later attempt of the same number
+    has another start.
+    """
+    attempt = accepted.unproven_attempt
+    if end.attempt is None or attempt is None or end.attempt > attempt:
+        return False
+    return end.started_at == accepted.unproven_started_at
 
 
 def _is_ours(accepted: Accepted, end: Ended) -> bool:

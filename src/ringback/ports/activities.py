@@ -75,6 +75,7 @@ class Ended:
         identity: Who closed it, as Temporal has it; empty where Temporal names nobody.
         event_id: The event of history that shows it; a standalone activity has no history.
         attempt: The attempt that was the last; `None` where Temporal does not show it.
+        started_at: When that attempt was started; `None` if it was not, or is not shown.
         last_failure: Why the attempt before that one ended, if there was one and Temporal shows it.
     """
 
@@ -83,6 +84,7 @@ class Ended:
     identity: str
     event_id: int | None
     attempt: int | None = None
+    started_at: datetime | None = None
     last_failure: LastFailure | None = None
 
     @property

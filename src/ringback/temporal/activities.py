@@ -188,4 +188,9 @@ def _with_last_attempt(
     if isinstance(ended, Unknown) or listed is None or not ended.is_the_workflow_s:
         return ended
     last = to_pending(listed, scheduled_at)
-    return replace(ended, attempt=last.attempt, last_failure=last.last_failure)
+    return replace(
+        ended,
+        attempt=last.attempt,
+        started_at=last.started_at,
+        last_failure=last.last_failure,
+    )

@@ -6,7 +6,7 @@ from typing import Final
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes, HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.service import WorkflowService
 
@@ -58,7 +58,7 @@ async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | Unknow
         if event.event_type in _ACTIVITY_ENDS:
             ends.update([_activity_end(event)])
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-            _add_attempt(ends, event.activity_task_started_event_attributes)
+            _add_attempt(ends, event)
         elif event.event_type in _WORKFLOW_ENDS:
             how = _WORKFLOW_ENDS[event.event_type]
             closed = Ended(how, to_instant(event.event_time), "", event.event_id)
@@ -83,13 +83,19 @@ def _activity_end(event: HistoryEvent) -> tuple[int, Ended]:
     return attributes.scheduled_event_id, ended
 
 
-def _add_attempt(ends: dict[int, Ended], started: ActivityTaskStartedEventAttributes) -> None:
-    # Written together with the end: which attempt it was, and how the one before it ended.
+def _add_attempt(ends: dict[int, Ended], event: HistoryEvent) -> None:
+    # Written together with the end: which attempt it was, and how the one before it ended. Its time
+    # is that of the attempt's start (observed on server 1.32).
+    started = event.activity_task_started_event_attributes
     ended = ends.get(started.scheduled_event_id)
     if ended is not None:
         before = to_last_failure(started.last_failure) if started.HasField("last_failure") else None
-        known = replace(ended, attempt=started.attempt, last_failure=before)
-        ends[started.scheduled_event_id] = known
+        ends[started.scheduled_event_id] = replace(
+            ended,
+            attempt=started.attempt,
+            started_at=to_instant(event.event_time),
+            last_failure=before,
+        )
 
 
 async def _newest_first(service: WorkflowService, ref: ActivityRef) -> AsyncIterator[HistoryEvent]:

@@ -109,6 +109,10 @@ def _to_ended(how: str, described: DescribeActivityExecutionResponse) -> Ended:
         _identity(how, described),
         event_id=None,
         attempt=info.attempt,
+        # Of the latest attempt that was started: it is not emptied between two attempts.
+        started_at=to_instant(info.last_started_time)
+        if info.HasField("last_started_time")
+        else None,
         last_failure=before,
     )
 

@@ -1,6 +1,6 @@
 """One activity as the server keeps it, and what attempts, operators and workflows do to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ringback.domain.callback import ActivityRef
@@ -102,5 +102,12 @@ class FakeActivity:
     def end(self, how: str, at: datetime, identity: str) -> None:
         """Let it end; which attempt was the last is known unless none was begun for it."""
         is_attempt_shown = self.is_started or how == "completed" or how.startswith("workflow ")
-        attempt, before = (self.attempt, self.last_failure) if is_attempt_shown else (None, None)
-        self.ended = Ended(how, at, identity, 7, attempt, before)
+        self.ended = Ended(how, at, identity, 7)
+        if is_attempt_shown:
+            started_at = at if how == "completed" and not self.is_started else self.started_at
+            self.ended = replace(
+                self.ended,
+                attempt=self.attempt,
+                started_at=started_at,
+                last_failure=self.last_failure,
+            )

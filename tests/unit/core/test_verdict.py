@@ -1,6 +1,7 @@
 """A verdict says what is proven, and nothing else."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -139,7 +140,7 @@ UNSIGNED = LastFailure("application", "no", "T", "somebody")
 @pytest.mark.parametrize(
     ("attempt", "before", "verdict"),
     [
-        (1, None, State.SUPERSEDED),
+        (1, None, State.PARKED),  # an operator reset it, and this is another attempt 1
         (2, SIGNED, State.APPLIED),
         (2, UNSIGNED, State.SUPERSEDED),
         (2, None, State.PARKED),  # an operator's change has cleared it
@@ -154,14 +155,38 @@ def test_after_the_end_a_failure_is_judged_by_what_temporal_shows_of_the_attempt
     before: LastFailure | None,
     verdict: State,
 ) -> None:
-    sent = replace(accepted(Failed("no", "T"), tries=2), unproven_attempt=1)
-    end = Ended("timed out", NOW, "", None, attempt, before)
+    sent = replace(
+        accepted(Failed("no", "T"), tries=2), unproven_attempt=1, unproven_started_at=NOW
+    )
+    later = NOW + timedelta(seconds=1)
+    end = Ended("timed out", NOW, "", None, attempt, later, before)
 
     settlement = judge(callback, sent, end)
 
     assert settlement is not None
     assert settlement.verdict is verdict
     assert ("reason" in settlement.proof) is (verdict is State.PARKED)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "verdict"),
+    [
+        (2, State.SUPERSEDED),
+        (1, State.SUPERSEDED),  # an operator reset it while it ran
+        (3, State.PARKED),  # between attempts; the latest start is that of the one before
+    ],
+)
+def test_the_attempt_that_a_failure_was_sent_to_is_known_by_its_start(
+    callback: Callback, attempt: int, verdict: State
+) -> None:
+    sent = replace(
+        accepted(Failed("no", "T"), tries=2), unproven_attempt=2, unproven_started_at=NOW
+    )
+
+    settlement = judge(callback, sent, Ended("timed out", NOW, "", None, attempt, NOW))
+
+    assert settlement is not None
+    assert settlement.verdict is verdict
 
 
 def test_an_end_without_an_event_names_none(callback: Callback) -> None:
