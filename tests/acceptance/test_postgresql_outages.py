@@ -32,8 +32,10 @@ async def site(tmp_path: Path, temporal_address: str, cluster: Cluster) -> Async
 @asynccontextmanager
 async def gone(cluster: Cluster) -> AsyncIterator[None]:
     await cluster.stop()
-    yield
-    await cluster.start()
+    try:
+        yield
+    finally:
+        await cluster.start()
 
 
 @asynccontextmanager
