@@ -78,9 +78,10 @@ class Cluster:
 @asynccontextmanager
 async def running_cluster() -> AsyncIterator[Cluster]:
     """Run a server for the block, or skip the test."""
+    programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="ringback-postgresql-"))
     _give_away(folder)
-    cluster = Cluster(_programs(), folder, _unused_port())
+    cluster = Cluster(programs, folder, _unused_port())
     try:
         await cluster.make()
         await cluster.start()

@@ -19,6 +19,8 @@ from ringback.settings import load_settings
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
+_LONGEST: Final = timedelta(days=3650)
+
 CallbackArgument = Annotated[str, typer.Argument(help="cb_…", metavar="CALLBACK")]
 
 
@@ -33,7 +35,14 @@ def to_duration(text: str) -> timedelta:
         msg = f"{text!r} is no duration; write 90m, 1h30m or 2d"
         raise typer.BadParameter(msg)
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        duration = timedelta.max
+    if not timedelta(0) < duration <= _LONGEST:
+        msg = f"{text!r} must be longer than nothing, and at most {_LONGEST.days}d"
+        raise typer.BadParameter(msg)
+    return duration
 
 
 def extend(

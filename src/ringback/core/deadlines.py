@@ -1,14 +1,12 @@
 """Deadlines: take the default answer where nobody gave one in time."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from ringback.core.observe import Observer
 from ringback.core.service import Trouble, caught
-from ringback.domain.callback import Callback
-from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import OutcomeId
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
@@ -56,21 +54,15 @@ class DeadlineKeeper:
         due = await self._deadlines.due_defaults(limit=PAGE)
         if not due:
             return
-        await self._look(due)
-        taken = await self._deadlines.take_defaults(
-            [callback.id for callback in due], self._new_outcome_id
-        )
+        # An operator may have given the activity more time, or it may have ended: then it is not
+        # due. A deadline of the activity's own needs no look: it has passed.
+        seen = await self._observer.observe(due)
+        ids = [one.id for one in due if one.id in seen or one.default_due_at == one.answer_by]
+        taken = await self._deadlines.take_defaults(ids, self._new_outcome_id)
         for callback_id in taken:
             logger.info("default answer taken", extra={"callback_id": callback_id})
         if taken:
             self._on_accepted()
-
-    async def _look(self, due: Sequence[Callback]) -> None:
-        # An operator may have given the activity more time, or it may have ended: then it is not
-        # due. A Temporal that is away changes nothing: the deadline has passed.
-        looked = await caught(self._observer.observe(due))
-        if isinstance(looked, Exception) and not isinstance(looked, TemporalUnreachableError):
-            raise looked
 
     async def _rest(self) -> timedelta:
         until_next = await caught(self._deadlines.next_default())

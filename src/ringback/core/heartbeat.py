@@ -13,7 +13,7 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Activities, Pulse
+from ringback.ports.activities import Activities, Pulse, Unknown
 from ringback.ports.store import CallbackStore
 
 
@@ -72,6 +72,9 @@ class Heartbeating:
 
     async def _explain(self, callback: Callback) -> Exception:
         _, found = await locate(self._activities, callback)
+        if isinstance(found, Unknown):
+            # It may be another server for a while; the sweeper believes it when the time is up.
+            return TemporalUnreachableError(f"Temporal does not know the activity: {found.why}")
         reason = reason_of(found)
         if reason is None:
             msg = "the activity is between two attempts"

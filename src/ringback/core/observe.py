@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ringback.core.locate import locate
+from ringback.core.service import Trouble, caught
 from ringback.domain.callback import Callback
-from ringback.domain.errors import FinalError
+from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
 from ringback.ports.deadlines import Deadlines
@@ -27,27 +28,41 @@ class Observer:
         self._store = store
         self._deadlines = deadlines
         self._activities = activities
+        self._trouble = Trouble(logger, "look at an activity")
 
-    async def observe(self, callbacks: Iterable[Callback]) -> None:
-        """Look at each; one that cannot be looked at holds up no other.
+    async def observe(self, callbacks: Iterable[Callback]) -> frozenset[CallbackId]:
+        """Look at each, and return those that were seen.
+
+        One that cannot be looked at holds up no other.
 
         Raises:
-            RetryableError: The store or Temporal could not be reached.
+            StoreUnavailableError: What was seen could not be kept.
         """
+        seen: set[CallbackId] = set()
         timeouts: dict[CallbackId, datetime | None] = {}
         expiries: list[Expiry] = []
         for of_one_run in _by_run(callbacks):
-            try:
-                looks = await self._activities.look([callback.ref for callback in of_one_run])
-                for callback, pending in zip(of_one_run, looks, strict=True):
-                    if pending is None:
-                        expiries += await self._expiries(callback)
-                    elif pending.timeout_at != callback.timeout_at:
-                        timeouts[callback.id] = pending.timeout_at
-            except FinalError as exc:
-                facts = {"callback_id": of_one_run[0].id, "reason": str(exc)}
-                logger.warning("cannot look", extra=facts)
+            looked = await caught(self._look(of_one_run, expiries, timeouts))
+            self._trouble.note(looked)
+            if isinstance(looked, TemporalUnreachableError):
+                break
+            if not isinstance(looked, Exception):
+                seen.update(callback.id for callback in of_one_run)
         await self._keep(expiries, timeouts)
+        return frozenset(seen)
+
+    async def _look(
+        self,
+        of_one_run: Sequence[Callback],
+        expiries: list[Expiry],
+        timeouts: dict[CallbackId, datetime | None],
+    ) -> None:
+        looks = await self._activities.look([callback.ref for callback in of_one_run])
+        for callback, pending in zip(of_one_run, looks, strict=True):
+            if pending is None:
+                expiries += await self._expiries(callback)
+            elif pending.timeout_at != callback.timeout_at:
+                timeouts[callback.id] = pending.timeout_at
 
     async def _keep(
         self, expiries: Sequence[Expiry], timeouts: dict[CallbackId, datetime | None]

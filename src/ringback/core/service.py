@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
+from ringback.domain.errors import RetryableError
 from ringback.ports.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ class Crew:
 
 async def _survive(work: Coroutine[object, object, None], name: str) -> None:
     failure = await caught(work)
-    if isinstance(failure, Exception):
+    if isinstance(failure, RetryableError):
+        logger.warning("%s failed: %s", name, failure)
+    elif isinstance(failure, Exception):
         logger.error("%s failed", name, exc_info=failure)
 
 

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 
 from ringback.domain.callback import Callback, State
-from ringback.domain.errors import TemporalUnreachableError, UnknownCallbackError
+from ringback.domain.errors import (
+    RefusedByTemporalError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+)
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Pending
 from ringback.ports.store import CallbackStore
@@ -46,6 +50,6 @@ class Viewing:
             return View(callback, None, is_live=False)
         try:
             (pending,) = await self._activities.look([callback.ref])
-        except TemporalUnreachableError:
+        except (TemporalUnreachableError, RefusedByTemporalError):
             return View(callback, None, is_live=False)
         return View(callback, pending, is_live=True)

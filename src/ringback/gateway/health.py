@@ -1,5 +1,6 @@
 """Is it alive, and is it ready?"""
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from starlette.routing import Route
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.ports.store import DeliveryQueue
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Health:
         try:
             await self.queue.next_due()
         except StoreUnavailableError as exc:
-            return JSONResponse({"status": "not ready", "store": str(exc)}, status_code=503)
+            # What the database says names hosts; who asks here may be anybody.
+            logger.warning("not ready: %s", exc)
+            return JSONResponse({"status": "not ready", "store": "unavailable"}, status_code=503)
         temporal = "ok" if await self.is_temporal_reachable() else "unreachable"
         return JSONResponse({"status": "ready", "store": "ok", "temporal": temporal})

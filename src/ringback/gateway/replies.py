@@ -1,5 +1,6 @@
 """Replies: what each error and each receipt looks like over HTTP."""
 
+import logging
 import re
 from datetime import timedelta
 from typing import Any, Final
@@ -32,6 +33,8 @@ from ringback.domain.errors import (
     WrongResultError,
 )
 
+logger = logging.getLogger(__name__)
+
 STATUS: Final[dict[type[RingbackError], int]] = {
     MalformedAnswerError: 400,
     UnknownCallbackError: 404,
@@ -56,6 +59,15 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     ProgramEndedError: 500,
 }
 
+_TRY_AGAIN: Final[dict[type[RingbackError], str]] = {
+    EncodingError: "the data converter cannot encode it now; send the same again",
+    StoreUnavailableError: "it cannot be kept now; send the same again",
+    TemporalBusyError: "Temporal takes no more for now; send the same again",
+    TemporalUnreachableError: "Temporal does not answer now; send the same again",
+}
+
+_LATER: Final = "it may work later; send the same again"
+
 _NOT_FOUND_DETAIL: Final = "there is nothing here, or this link does not allow it"
 _RETRY_AFTER: Final = timedelta(seconds=2)
 
@@ -77,7 +89,7 @@ def to_problem(error: RingbackError) -> JSONResponse:
     if isinstance(error, UnknownCallbackError):
         return not_found()
     status = STATUS[type(error)]
-    reply = problem(status, _in_words(type(error)), str(error), **_members(error))
+    reply = problem(status, _in_words(type(error)), _detail(error), **_members(error))
     if isinstance(error, RetryableError):
         after = error.retry_after or _RETRY_AFTER
         reply.headers["retry-after"] = str(max(1, round(after.total_seconds())))
@@ -112,6 +124,14 @@ async def on_bug(_: Request, __: Exception) -> JSONResponse:
     return problem(
         500, "internal error", "this is a mistake of the gateway's; nothing is known to be kept"
     )
+
+
+def _detail(error: RingbackError) -> str:
+    """Return what a stranger may know: what the database and the network say names hosts."""
+    if isinstance(error, RetryableError) and error.retry_after is None:
+        logger.warning("request refused: %s", error)
+        return _TRY_AGAIN.get(type(error), _LATER)
+    return str(error)
 
 
 def _members(error: RingbackError) -> dict[str, Any]:

@@ -130,6 +130,8 @@ class Activities(Protocol):
 
         Raises:
             ActivityGoneError: NOT_FOUND; look it up to learn what that means.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
+            EncodingError: The user's data converter or codec failed.
             RefusedByTemporalError: The request cannot be fulfilled as it is.
             TemporalUnreachableError: No answer; it may have been applied.
         """
@@ -142,6 +144,8 @@ class Activities(Protocol):
 
         Raises:
             ActivityGoneError: NOT_FOUND; look it up to learn what that means.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
+            EncodingError: The user's data converter or codec failed.
             RefusedByTemporalError: The request cannot be fulfilled as it is.
             TemporalUnreachableError: No answer; it may have been applied.
         """

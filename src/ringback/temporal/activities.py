@@ -19,6 +19,7 @@ from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Ended, Pending, Pulse, Unknown, Whereabouts
 from ringback.temporal import standalone
 from ringback.temporal.delivery import (
+    Encoded,
     encode,
     end_by_ids,
     end_by_token,
@@ -45,23 +46,27 @@ class TemporalActivities:
 
     async def check(self, callback: Callback, outcome: Outcome) -> None:
         """See `Activities.check`."""
-        encoded = await encode(self._converter, callback, outcome)
-        to_be_sent = signed(encoded, callback.ref, SPECIMEN)
-        await self._limits.check(callback.ref.namespace, to_be_sent)
+        await self._checked(callback, outcome, SPECIMEN)
 
     async def deliver_to_attempt(
         self, callback: Callback, outcome: Outcome, *, identity: str
     ) -> None:
         """See `Activities.deliver_to_attempt`."""
-        encoded = await encode(self._converter, callback, outcome)
-        to_be_sent = signed(encoded, callback.ref, identity)
+        to_be_sent = await self._checked(callback, outcome, identity)
         await end_by_token(self._service, callback, to_be_sent, identity=identity)
 
     async def deliver(self, callback: Callback, outcome: Outcome, *, identity: str) -> None:
         """See `Activities.deliver`."""
+        to_be_sent = await self._checked(callback, outcome, identity)
+        await end_by_ids(self._service, callback.ref, to_be_sent, identity=identity)
+
+    async def _checked(self, callback: Callback, outcome: Outcome, identity: str) -> Encoded:
+        # Before it is accepted, and again before it is sent: a limit may have been a guess while
+        # Temporal was away, or changed since, and a default answer is checked here only.
         encoded = await encode(self._converter, callback, outcome)
         to_be_sent = signed(encoded, callback.ref, identity)
-        await end_by_ids(self._service, callback.ref, to_be_sent, identity=identity)
+        await self._limits.check(callback.ref.namespace, to_be_sent)
+        return to_be_sent
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
         """See `Activities.heartbeat`."""

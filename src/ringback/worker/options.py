@@ -1,6 +1,5 @@
 """Options: what an activity may ask for besides an answer."""
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -71,12 +70,12 @@ class Options:
 
 
 def _to_failed(failure: ApplicationError) -> Failed:
-    details = [json.loads(_to_json(detail)) for detail in failure.details]
+    details = b",".join(_to_json(detail) for detail in failure.details)
     return Failed(
         failure.message,
         type=failure.type,
         non_retryable=failure.non_retryable,
-        details=json.dumps(details, ensure_ascii=False).encode() if details else None,
+        details=b"[" + details + b"]" if details else None,
         next_retry_delay=failure.next_retry_delay,
     )
 

@@ -173,6 +173,22 @@ async def test_a_deadline_is_kept_while_temporal_is_away(
     assert await state_of(store, callback) is State.ACCEPTED
 
 
+async def test_a_time_out_that_may_have_been_moved_is_looked_at_before_it_counts(
+    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
+    activities.is_reachable = False
+    clock.advance(HOUR)
+
+    await keeper.keep()
+    before = await state_of(store, callback)
+    activities.is_reachable = True
+    await keeper.keep()
+
+    assert before is State.OPEN
+    assert await state_of(store, callback) is State.ACCEPTED
+
+
 class StoreThatCannotExpire(MemoryStore):
     """It fails in the middle of the work."""
 

@@ -230,6 +230,37 @@ async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follow
     assert [ref.run_id for ref, _, _ in activities.deliveries] == ["another-run"]
 
 
+async def test_a_failure_that_ended_an_attempt_before_the_reset_is_not_carried_into_the_new_run(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("try again"), follows_reset=True)
+    await lose_the_reply(store, activities, clock)
+    moved = activities.reset_workflow(callback.ref, "another-run")
+    activities.end(moved, how="workflow terminated")
+    clock.advance(LONGEST)
+
+    async with delivering(store, activities, clock):
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_failure_that_ended_none_goes_on_in_the_new_run(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("try again"), follows_reset=True)
+    await store.claim("a deliverer that died", limit=1, lease=LEASE)
+    moved = activities.reset_workflow(callback.ref, "another-run")
+    clock.advance(LEASE)
+
+    async with delivering(store, activities, clock):
+        before = await state_of(store, callback)
+        await asked(store, activities, moved, follows_reset=True)
+        clock.advance(LONGEST)
+        await idle()
+
+    assert before is State.ACCEPTED
+    assert await state_of(store, callback) is State.APPLIED
+
+
 async def test_a_callback_that_follows_a_reset_ends_with_the_activity_that_was_not_reset(
     store: MemoryStore, activities: FakeActivities, clock: ManualClock
 ) -> None:

@@ -1,5 +1,7 @@
 """A heartbeat reaches Temporal, or its sender is told why not."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from ringback.core.heartbeat import Heartbeating
@@ -10,7 +12,8 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.ports.activities import LastFailure
-from ringback.testing import FakeActivities, MemoryStore
+from ringback.ports.store import Expiry
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
 
 
@@ -86,3 +89,36 @@ async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_
         await heartbeating.heartbeat(callback.id, b"2")
 
     assert activities.heartbeats == [(ref, b"1")]
+
+
+async def test_a_temporal_that_knows_nothing_of_the_activity_closes_no_callback(
+    heartbeating: Heartbeating, store: MemoryStore
+) -> None:
+    """It may be another server for a while."""
+    (callback,) = await store.open([factories.wish()])
+
+    with pytest.raises(TemporalUnreachableError, match="does not know"):
+        await heartbeating.heartbeat(callback.id, None)
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+class StoreThatIsAskedMeanwhile(MemoryStore):
+    """A later attempt asks just before the callback would be closed."""
+
+    async def expire(self, expiries: Sequence[Expiry]) -> None:
+        seen = await self.find([one.callback_id for one in expiries])
+        await self.open([factories.wish(ref=one.ref, attempt=9) for one in seen.values()])
+        await super().expire(expiries)
+
+
+async def test_a_callback_on_which_a_later_attempt_waits_by_now_takes_the_next_heartbeat(
+    activities: FakeActivities, clock: ManualClock
+) -> None:
+    store = StoreThatIsAskedMeanwhile(clock)
+    (callback,) = await store.open([factories.wish()])
+    activities.schedule(callback.ref)
+    activities.end(callback.ref, how="workflow terminated")
+
+    with pytest.raises(TemporalUnreachableError, match="later attempt"):
+        await Heartbeating(store, activities).heartbeat(callback.id, None)

@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from ringback.core.service import Crew, running, task_group
+from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
 
 
@@ -101,3 +102,18 @@ async def test_a_full_crew_has_room_once_a_piece_of_work_is_done() -> None:
 
         assert not was_free
         assert crew.free == 1
+
+
+async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail() -> None:
+        msg = "the database is not available"
+        raise StoreUnavailableError(msg)
+
+    async with task_group() as group:
+        Crew(group, 1).start(fail(), name="work")
+
+    (record,) = caplog.records
+    assert record.getMessage() == "work failed: the database is not available"
+    assert record.exc_info is None

@@ -70,6 +70,18 @@ async def test_round_and_round_all_open_callbacks_are_looked_at(
     assert set(await states(store, callbacks)) == {State.EXPIRED}
 
 
+async def test_a_callback_that_follows_resets_stays_open_where_its_activity_waits_again(
+    store: MemoryStore, activities: FakeActivities, sweeper: Sweeper
+) -> None:
+    (callback,) = await store.open([factories.wish(follows_reset=True)])
+    activities.schedule(callback.ref)
+    activities.reset_workflow(callback.ref, "another-run")
+
+    await sweeper.sweep()
+
+    assert await states(store, [callback]) == [State.OPEN]
+
+
 async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
     store: MemoryStore, activities: FakeActivities, sweeper: Sweeper, clock: ManualClock
 ) -> None:

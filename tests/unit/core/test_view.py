@@ -1,10 +1,13 @@
 """Looking shows what is known, and says when it is not known."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from ringback.core.view import Viewing
-from ringback.domain.callback import Callback
-from ringback.domain.errors import UnknownCallbackError
+from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
+from ringback.ports.activities import Pending
 from ringback.testing import FakeActivities, MemoryStore
 from tests import factories
 
@@ -54,3 +57,19 @@ async def test_an_answered_callback_is_shown_as_the_store_has_it(
 async def test_what_is_not_there_is_unknown(viewing: Viewing) -> None:
     with pytest.raises(UnknownCallbackError):
         await viewing.view(factories.callback_id())
+
+
+class ActivitiesOfAMissingNamespace(FakeActivities):
+    """Temporal refuses to look."""
+
+    async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
+        msg = f"Namespace {refs[0].namespace} is not found."
+        raise RefusedByTemporalError(msg)
+
+
+async def test_what_temporal_refuses_to_show_is_not_known(
+    store: MemoryStore, callback: Callback
+) -> None:
+    seen = await Viewing(store, ActivitiesOfAMissingNamespace()).view(callback.id)
+
+    assert (seen.is_live, seen.pending) == (False, None)
