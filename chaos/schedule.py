@@ -11,8 +11,11 @@ from chaos.values import chance
 WIRE: Final = "wire"
 """What leads from the gateways to Temporal."""
 
-_GAPS: Final = {"temporal": 26.0, "postgresql": 18.0, "gateway": 11.0, "worker": 13.0, "wire": 6.0}
+_GAPS: Final = {"temporal": 26.0, "postgresql": 18.0, "gateway": 11.0, "worker": 13.0, "wire": 5.0}
 """About how many seconds a program of a sort is left alone."""
+
+_BLOWS_AT_LEAST: Final = {WIRE: 6, "temporal": 1.5, "postgresql": 1.5}
+"""About how many there are in a run, however short. While Temporal is away, little can go wrong."""
 
 _FAULTS: Final = {WIRE: {Fault.LOST_REPLY}}
 """What may happen to what is no process."""
@@ -54,7 +57,7 @@ def _for_target(options: Options, target: str) -> Iterator[Blow]:
     random = chance(options.seed, "blows", target)
     sort = target.partition("-")[0]
     kinds = sorted(options.faults & _FAULTS.get(sort, {Fault.KILL, Fault.FREEZE}))
-    gap = min(_GAPS[sort], options.seconds / 3)
+    gap = min(_GAPS[sort], options.seconds / _BLOWS_AT_LEAST.get(sort, 3))
     at = random.uniform(0.2, 1) * gap
     while kinds and at < options.seconds:
         fault = random.choice(kinds)
@@ -71,7 +74,7 @@ def _lasts(random: Random, options: Options, fault: Fault, *, sort: str) -> floa
         case Fault.FREEZE:
             return _freeze(random, options, sort)
         case _:
-            return random.uniform(0.1, 0.8)
+            return random.uniform(0.2, 0.8)
 
 
 def _freeze(random: Random, options: Options, sort: str) -> float:
