@@ -3,17 +3,20 @@
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 from ringback.core.locate import locate
 from ringback.core.service import Trouble, caught
 from ringback.domain.callback import Callback
-from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.store import CallbackStore, Expiry
 
 logger = logging.getLogger(__name__)
+
+_MISSES: Final = 3
+"""After so many runs that cannot be looked at, Temporal is taken to be away for now."""
 
 
 class Observer:
@@ -41,13 +44,14 @@ class Observer:
         seen: set[CallbackId] = set()
         timeouts: dict[CallbackId, datetime | None] = {}
         expiries: list[Expiry] = []
+        misses = 0
         for of_one_run in _by_run(callbacks):
             looked = await caught(self._look(of_one_run, expiries, timeouts))
             self._trouble.note(looked)
-            if isinstance(looked, TemporalUnreachableError):
-                break
             if not isinstance(looked, Exception):
                 seen.update(callback.id for callback in of_one_run)
+            elif (misses := misses + 1) == _MISSES:
+                break
         await self._keep(expiries, timeouts)
         return frozenset(seen)
 

@@ -9,7 +9,7 @@ from ringback.core.observe import Observer
 from ringback.core.service import running
 from ringback.core.sweep import EVERY, PAGE, Sweeper
 from ringback.domain.callback import ActivityRef, Callback, State
-from ringback.domain.errors import RefusedByTemporalError
+from ringback.domain.errors import RefusedByTemporalError, TemporalUnreachableError
 from ringback.ports.activities import LastFailure, Pending
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
@@ -126,6 +126,28 @@ async def test_one_that_cannot_be_looked_at_holds_up_no_other(
     await Sweeper(store, Observer(store, store, activities), clock=clock).sweep()
 
     assert await states(store, [refused, ended]) == [State.OPEN, State.EXPIRED]
+
+
+async def test_a_temporal_that_does_not_answer_is_not_asked_for_every_run(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatAreAway()
+    await store.open([factories.wish() for _ in range(PAGE)])
+
+    await Sweeper(store, Observer(store, store, activities), clock=clock).sweep()
+
+    assert activities.looks == 3
+
+
+class ActivitiesThatAreAway(FakeActivities):
+    """It counts in vain how often it is asked."""
+
+    looks = 0
+
+    async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
+        self.looks += 1
+        msg = f"no answer about {refs[0].activity_id}"
+        raise TemporalUnreachableError(msg)
 
 
 async def test_a_temporal_that_knows_nothing_is_believed_only_when_the_time_is_up(
