@@ -46,7 +46,9 @@ class TemporalActivities:
 
     async def check(self, callback: Callback, outcome: Outcome) -> None:
         """See `Activities.check`."""
-        await self._checked(callback, outcome, SPECIMEN)
+        encoded = await encode(self._converter, callback, outcome)
+        to_be_sent = signed(encoded, callback.ref, SPECIMEN)
+        await self._limits.check(callback.ref.namespace, to_be_sent)
 
     async def deliver_to_attempt(
         self, callback: Callback, outcome: Outcome, *, identity: str
@@ -61,11 +63,11 @@ class TemporalActivities:
         await end_by_ids(self._service, callback.ref, to_be_sent, identity=identity)
 
     async def _checked(self, callback: Callback, outcome: Outcome, identity: str) -> Encoded:
-        # Before it is accepted, and again before it is sent: a limit may have been a guess while
-        # Temporal was away, or changed since, and a default answer is checked here only.
+        # It was checked before it was accepted. The limit may have been a guess while Temporal was
+        # away, or changed since, and a default answer is checked here only.
         encoded = await encode(self._converter, callback, outcome)
         to_be_sent = signed(encoded, callback.ref, identity)
-        await self._limits.check(callback.ref.namespace, to_be_sent)
+        await self._limits.check_to_send(callback.ref.namespace, to_be_sent)
         return to_be_sent
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:

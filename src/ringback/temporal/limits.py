@@ -15,9 +15,9 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.domain.errors import AnswerTooLargeError
+from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 
 DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
@@ -30,13 +30,22 @@ _FRESH_FOR: Final = timedelta(minutes=5)
 _ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
 _ASK_FOR: Final = timedelta(seconds=1)
 
+_NO_ANSWER: Final = frozenset({
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.UNKNOWN,
+})
+"""That nobody answered. Who may not ask, or asks for what is not there, goes by the default."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A namespace's limit, and until when it is believed."""
+    """A namespace's limit, until when it is believed, and whether it is only guessed."""
 
     limit: int
     until: float
+    is_guess: bool = False
 
 
 class Limits:
@@ -57,22 +66,42 @@ class Limits:
         """
         check_size(encoded, await self.blob_limit(namespace))
 
+    async def check_to_send(self, namespace: str, encoded: Encoded | Payloads) -> None:
+        """Check the same of what is sent next: then a guess does not do.
+
+        Raises:
+            AnswerTooLargeError: It would cut it, or fail the activity over it.
+            TemporalUnreachableError: The server does not tell its limit now.
+        """
+        known = await self._find(namespace)
+        if known.is_guess:
+            known = await self._refresh(namespace, known)
+        if known.is_guess:
+            msg = "Temporal does not tell now what it takes"
+            raise TemporalUnreachableError(msg)
+        check_size(encoded, known.limit)
+
     async def blob_limit(self, namespace: str) -> int:
         """Return the largest result, details or final failure of `namespace`, in bytes.
 
         While Temporal cannot be asked it is the one known before, or else the default; then it is
         asked again after some seconds. Only one caller waits for that.
         """
-        asking = self._asking.setdefault(namespace, asyncio.Lock())
+        return (await self._find(namespace)).limit
+
+    async def _find(self, namespace: str) -> _Known:
         known = self._known.get(namespace)
-        if known is not None and (asking.locked() or self._monotonic() < known.until):
-            return known.limit
-        async with asking:
-            found = self._known.get(namespace)
-            if found is known:
-                found = self._known[namespace] = await self._ask(namespace, known)
-            assert found is not None, "it is only ever replaced"
-            return found.limit
+        is_asked_now = namespace in self._asking and self._asking[namespace].locked()
+        if known is not None and (is_asked_now or self._monotonic() < known.until):
+            return known
+        return await self._refresh(namespace, known)
+
+    async def _refresh(self, namespace: str, known: _Known | None) -> _Known:
+        """Ask, unless somebody else has since `known` was found."""
+        async with self._asking.setdefault(namespace, asyncio.Lock()):
+            if self._known.get(namespace) is known:
+                self._known[namespace] = await self._ask(namespace, known)
+            return self._known[namespace]
 
     async def _ask(self, namespace: str, known: _Known | None) -> _Known:
         request = DescribeNamespaceRequest(namespace=namespace)
@@ -80,9 +109,11 @@ class Limits:
             # The client's first request connects, and that has no time-out of its own.
             async with asyncio.timeout(2 * _ASK_FOR.total_seconds()):
                 answer = await self._service.describe_namespace(request, timeout=_ASK_FOR)
-        except (RPCError, RuntimeError, TimeoutError):
+        except (RPCError, RuntimeError, TimeoutError) as exc:
             limit = DEFAULT_BLOB_LIMIT if known is None else known.limit
-            return _Known(limit, self._monotonic() + _ASK_AGAIN_AFTER.total_seconds())
+            is_guess = not isinstance(exc, RPCError) or exc.status in _NO_ANSWER
+            until = self._monotonic() + _ASK_AGAIN_AFTER.total_seconds()
+            return _Known(limit, until, is_guess=is_guess)
         told = answer.namespace_info.limits.blob_size_limit_error
         limit = told or DEFAULT_BLOB_LIMIT
         return _Known(limit, self._monotonic() + _FRESH_FOR.total_seconds())

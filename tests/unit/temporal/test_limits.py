@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.domain.errors import AnswerTooLargeError
+from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
 from ringback.temporal.delivery import Cancellation, Result
 from ringback.temporal.limits import (
     DEFAULT_BLOB_LIMIT,
@@ -169,6 +169,22 @@ async def test_while_temporal_is_away_what_was_known_holds() -> None:
     server.error, server.now = AWAY[0], 1000.0
 
     assert await limits.blob_limit("default") == 1000
+
+
+async def test_what_is_sent_next_is_not_judged_by_a_guess() -> None:
+    server = Namespaces(limit=1000, error=AWAY[0])
+    limits = server.limits()
+    await limits.check("default", Result(payloads(2000)))
+
+    with pytest.raises(TemporalUnreachableError, match="does not tell"):
+        await limits.check_to_send("default", Result(payloads(2000)))
+    server.error = None
+    with pytest.raises(AnswerTooLargeError) as told:
+        await limits.check_to_send("default", Result(payloads(2000)))
+    await limits.check_to_send("default", Result(payloads(1000)))
+
+    assert told.value.limit == 1000
+    assert len(server.asked) == 3
 
 
 async def test_only_one_asks_and_the_others_go_on_with_what_was_known() -> None:
