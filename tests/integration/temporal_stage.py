@@ -88,11 +88,12 @@ class TemporalScene:
     worker: "TemporalWorker"
     is_soon_followed: bool
     is_hurried: bool = False
+    attempt: Attempt = field(init=False)
     asked: Callback = field(init=False)
 
     async def next_attempt(self) -> Callback:
-        attempt = await self.question.next()
-        self.asked = await _asked(attempt)
+        self.attempt = await self.question.next()
+        self.asked = await _asked(self.attempt)
         if self.is_hurried:
             await self._set_start_to_close(NOT_SOON.total_seconds())
             self.is_hurried = False

@@ -16,12 +16,12 @@ from ringback.domain.errors import (
     TemporalBusyError,
     TemporalUnreachableError,
 )
-from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activities import LastFailure
+from ringback.domain.outcome import Completed
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.translate import to_error
 from tests import factories
 from tests.contract.activities.stage import (
+    BY_ME,
     ME,
     RESULT,
     Plan,
@@ -33,6 +33,7 @@ from tests.contract.activities.stage import (
 )
 from tests.contract.activities_contract import ActivitiesContract
 from tests.integration.conftest import OpenHouse
+from tests.integration.facts.answering import ById, failure
 from tests.integration.house import Outside, path_of
 from tests.integration.temporal_stage import TemporalStage, TemporalWorker
 from tests.integration.workflows import Run, RunTwiceWithOneId
@@ -75,17 +76,15 @@ async def test_a_result_reaches_the_workflow_as_it_was_given(
 
 
 @server
-@pytest.mark.parametrize("size", [0, 10_000], ids=["small", "cut by the server"])
-async def test_a_failure_to_retry_shows_who_sent_it_also_when_the_server_has_cut_it(
-    temporal_stage: TemporalStage, size: int
+async def test_a_failure_that_the_server_has_cut_still_shows_who_sent_it(
+    temporal_stage: TemporalStage,
 ) -> None:
     scene = await temporal_stage.ask(Plan())
-    details = b'["' + b"x" * size + b'"]'
+    large = failure("busy", source=ME, stack_trace="x" * 10_000)
 
-    await send(temporal_stage, Way.BY_IDS, scene.asked, Failed("busy", "Busy", details=details))
+    await ById(scene.attempt).fail(large)
 
-    found = await waiting(temporal_stage, scene)
-    assert found.last_failure == LastFailure("application", "busy", "Busy", ME)
+    assert (await waiting(temporal_stage, scene)).last_failure == BY_ME
 
 
 @server

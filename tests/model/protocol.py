@@ -17,6 +17,7 @@ WHICH = st.integers(0, 3)
 CALLS = st.sampled_from([1, 2, 3, ALL_CALLS])
 MODES = st.sampled_from([Mode.PASSES, *Mode])
 DELIVERERS = st.integers(0, 1)
+SECONDS = st.sampled_from([0, 1, 0, 6, 16, 31, 100])
 WORKERS = st.sampled_from(["w1", "w2"])
 TEMPERS = st.sampled_from(["fine", "fine", "away", "fine", "busy"])
 OPERATIONS = st.sampled_from(["reset", "pause", "unpause", "set_timeout", "request_cancel"])
@@ -34,9 +35,9 @@ OPTIONS = st.builds(
     follows_reset=st.booleans(),
     on_deadline=st.sampled_from([
         None,
-        Completed(b"0"),
-        Failed("late"),
-        Failed("too late", non_retryable=True),
+        Completed(b"1"),
+        Failed("try again", "Again"),
+        Failed("no", non_retryable=True),
     ]),
     answer_within=st.sampled_from([None, timedelta(seconds=30)]),
 )
@@ -52,6 +53,15 @@ class Protocol(Machine):
         play = self.world.schedule(options)
         self.go(lambda: self.world.take(play, worker).process)
 
+    @initialize(outcome=OUTCOMES | st.none(), calls=st.integers(0, 4), mode=MODES, seconds=SECONDS)
+    def it_is_answered_perhaps(
+        self, outcome: Outcome | None, calls: int, mode: Mode, seconds: int
+    ) -> None:
+        """Most of what may go wrong begins so, with a delivery that is not at its end."""
+        if outcome is not None and self.callbacks(State.OPEN):
+            self.somebody_answers(0, outcome)
+            self.a_deliverer_goes_on(0, calls, mode, seconds)
+
     @precondition(lambda self: len(self.plays()) < 2)
     @rule(options=OPTIONS, worker=WORKERS, calls=CALLS, mode=MODES)
     def another_activity_asks(self, options: Options, worker: str, calls: int, mode: Mode) -> None:
@@ -66,14 +76,15 @@ class Protocol(Machine):
         self.go(lambda: self.world.take(play, worker).process, calls, mode)
 
     @precondition(lambda self: self.plays(is_started=True))
-    @rule(which=WHICH, worker=WORKERS, calls=CALLS, mode=MODES)
+    @rule(which=WHICH, worker=WORKERS, calls=CALLS, mode=MODES, seconds=SECONDS)
     def an_attempt_times_out_and_the_next_begins(
-        self, which: int, worker: str, calls: int, mode: Mode
+        self, which: int, worker: str, calls: int, mode: Mode, seconds: int
     ) -> None:
         play = pick(which, self.plays(is_started=True))
         self.end_attempt(play, TIMED_OUT)
         if self.world.pending(play) is not None:
             self.go(lambda: self.world.take(play, worker).process, calls, mode)
+        self.time_passes(seconds)
 
     @precondition(lambda self: self.plays(is_started=True))
     @rule(which=WHICH, is_its_worker_stopped=st.booleans())
@@ -105,11 +116,12 @@ class Protocol(Machine):
         elif does == "close":
             self.world.activities.close_workflow(play.ref, how="workflow terminated")
 
-    @rule(temper=TEMPERS, most_attempts=st.sampled_from([0, 0, 2]))
-    def temporal_is_otherwise(self, temper: str, most_attempts: int) -> None:
+    @rule(temper=TEMPERS, most_attempts=st.sampled_from([0, 0, 2]), seconds=SECONDS)
+    def temporal_is_otherwise(self, temper: str, most_attempts: int, seconds: int) -> None:
         self.world.activities.is_reachable = temper != "away"
         self.world.activities.is_busy = temper == "busy"
         self.world.activities.most_attempts = most_attempts
+        self.time_passes(seconds)
 
     # The outside.
 
@@ -143,9 +155,10 @@ class Protocol(Machine):
     # Ringback.
 
     @precondition(lambda self: self.callbacks(State.ACCEPTED))
-    @rule(which=DELIVERERS, calls=CALLS, mode=MODES)
-    def a_deliverer_goes_on(self, which: int, calls: int, mode: Mode) -> None:
+    @rule(which=DELIVERERS, calls=CALLS, mode=MODES, seconds=SECONDS)
+    def a_deliverer_goes_on(self, which: int, calls: int, mode: Mode, seconds: int) -> None:
         self.go(lambda: self.world.deliverer(which), calls, mode)
+        self.time_passes(seconds)
 
     @precondition(lambda self: self.callbacks(State.ACCEPTED))
     @rule(which=DELIVERERS, mode=MODES)
@@ -173,15 +186,16 @@ class Protocol(Machine):
         self.go(getattr(self.world, does), calls, mode)
 
     @precondition(lambda self: self.processes())
-    @rule(which=WHICH, calls=CALLS, mode=MODES)
-    def a_process_goes_on(self, which: int, calls: int, mode: Mode) -> None:
+    @rule(which=WHICH, calls=CALLS, mode=MODES, seconds=SECONDS)
+    def a_process_goes_on(self, which: int, calls: int, mode: Mode, seconds: int) -> None:
         self.go(lambda: pick(which, self.processes()), calls, mode)
+        self.time_passes(seconds)
 
     @precondition(lambda self: self.processes())
     @rule(which=WHICH)
     def a_process_is_killed(self, which: int) -> None:
         self.run(pick(which, self.processes()).kill())
 
-    @rule(seconds=st.sampled_from([1, 6, 16, 31, 100]))
+    @rule(seconds=SECONDS)
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(timedelta(seconds=seconds))

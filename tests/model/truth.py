@@ -101,6 +101,7 @@ class Truth:
             accepted = self.known[callback_id].accepted
             assert accepted is not None, f"a sender was told that {callback_id} is answered"
             assert accepted.outcome == outcome, f"{callback_id} has another outcome than was told"
+            assert not accepted.is_default, f"nobody answered {callback_id}, and somebody was told"
 
     def _check_move(self, before: State | None, callback: Callback) -> None:
         lawful = {State.OPEN} if before is None else MOVES[before]

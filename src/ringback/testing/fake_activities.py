@@ -176,7 +176,7 @@ class FakeActivities:
         self, callback: Callback, outcome: Outcome, *, identity: str
     ) -> None:
         """See `Activities.deliver_to_attempt`."""
-        await self._arrive()
+        await self._arrive(callback, outcome)
         assert callback.task_token is not None, "ask first whether there is one"
         self._deliver(self._with_token(callback.task_token), outcome, identity)
 
@@ -187,7 +187,7 @@ class FakeActivities:
             ActivityGoneError: No activity waits with these ids, or it is not started and this is
                 no result.
         """
-        await self._arrive()
+        await self._arrive(callback, outcome)
         activity = self._with_ids(callback.ref)
         if not activity.is_started and not isinstance(outcome, Completed):
             raise ActivityGoneError(_NOT_RUNNING)
@@ -225,7 +225,8 @@ class FakeActivities:
         latest = replace(ref, run_id=latest_run)
         return latest if latest != ref and latest in self._activities else None
 
-    async def _arrive(self) -> None:
+    async def _arrive(self, callback: Callback, outcome: Outcome) -> None:
+        await self.check(callback, outcome)
         self._check_reachable()
         if self.is_busy:
             msg = "the fake server is busy"

@@ -43,6 +43,7 @@ class BetweenAttempts:
         assert before.attempt == 2
         end = await ended(stage, scene)
         assert facts(end) == ("completed", ME, 2, BY_ME)
+        assert end.started_at not in {None, scene.asked.attempt_started_at}
 
     async def test_an_activity_that_no_worker_took_is_ended_by_a_result_by_ids_only(
         self, stage: Stage

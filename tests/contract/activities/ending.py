@@ -42,6 +42,7 @@ class Ending:
 
         end = await ended(stage, scene)
         assert facts(end) == (KINDS[type(outcome)], ME, 1, None)
+        assert end.started_at == scene.asked.attempt_started_at
 
     async def test_a_cancellation_that_was_asked_for_ends_it_in_its_own_name(
         self, stage: Stage, way: Way
@@ -128,6 +129,7 @@ class Refusing:
 
         end = await ended(stage, scene)
         assert facts(end) == ("workflow terminated", "", 1, None)
+        assert end.started_at == scene.asked.attempt_started_at
 
     async def test_nothing_reaches_a_later_run_of_the_workflow(self, stage: Stage) -> None:
         earlier = await stage.ask(Plan())
@@ -161,6 +163,7 @@ class EndingOfItself:
 
         end = await ended(stage, scene)
         assert facts(end) == ("timed out", "", 2, BY_ME)
+        assert end.started_at == scene.asked.attempt_started_at
 
     async def test_an_attempt_that_times_out_ends_an_activity_that_was_asked_to_cancel(
         self, stage: Stage
@@ -204,7 +207,8 @@ class EndingOfItself:
         await scene.request_cancel()
 
         end = await ended(stage, scene)
-        assert (end.how, end.attempt, end.last_failure) == ("canceled", None, None)
+        shown = (end.how, end.attempt, end.started_at, end.last_failure)
+        assert shown == ("canceled", None, None, None)
         assert end.identity != ME
 
     async def test_a_workflow_that_closes_between_two_attempts_shows_how_the_first_ended(
@@ -216,6 +220,7 @@ class EndingOfItself:
 
         end = await ended(stage, scene)
         assert facts(end) == ("workflow terminated", "", 2, BY_ME)
+        assert end.started_at is None
         assert end.is_the_workflow_s
 
 

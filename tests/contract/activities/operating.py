@@ -109,7 +109,9 @@ class Resetting:
         await assert_gone(stage, Way.BY_TOKEN, second)
         await send(stage, Way.BY_TOKEN, first, RESULT)
 
-        assert facts(await ended(stage, scene)) == ("completed", ME, 1, BY_ME)
+        end = await ended(stage, scene)
+        assert facts(end) == ("completed", ME, 1, BY_ME)
+        assert end.started_at == second.attempt_started_at
 
     async def test_a_reset_gives_all_attempts_back_and_a_token_is_good_for_its_number_again(
         self, stage: Stage

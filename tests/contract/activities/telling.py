@@ -114,6 +114,16 @@ class Telling:
             with pytest.raises(AnswerTooLargeError):
                 await stage.activities.check(scene.asked, outcome)
 
+    async def test_what_is_too_large_is_not_sent(self, stage: Stage) -> None:
+        scene = await stage.ask(Plan())
+
+        for way in Way:
+            for outcome in TOO_LARGE:
+                with pytest.raises(AnswerTooLargeError):
+                    await send(stage, way, scene.asked, outcome)
+
+        assert (await waiting(stage, scene)).attempt == 1
+
     async def test_what_the_server_keeps_as_it_is_passes(self, stage: Stage) -> None:
         scene = await stage.ask(Plan())
 
