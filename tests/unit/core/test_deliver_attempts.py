@@ -349,12 +349,22 @@ async def test_a_busy_temporal_gets_fewer_deliveries_at_a_time_and_loses_none(
         for _ in range(5):
             clock.advance(LONGEST)
             await idle()
+        before = await tries(store, callbacks)
+        clock.advance(LONGEST)
+        await idle()
+        begun = await tries(store, callbacks) - before
         activities.is_busy = False
         for _ in range(20):
             clock.advance(LONGEST)
             await idle()
 
     assert {await state_of(store, callback) for callback in callbacks} == {State.APPLIED}
+    assert begun < len(callbacks) / 2
+
+
+async def tries(store: MemoryStore, callbacks: list[Callback]) -> int:
+    seen = await store.find([callback.id for callback in callbacks])
+    return sum(one.accepted.tries for one in seen.values() if one.accepted)
 
 
 async def test_a_delivery_that_goes_on_meeting_a_mistake_is_parked_with_its_name(

@@ -2,12 +2,19 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from ringback.core.observe import reason_of
-from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of, is_failure_of, judge
-from ringback.domain.callback import Accepted, Callback, State
+from ringback.core.verdict import (
+    TRIES_WITHOUT_A_TRACE,
+    fits_the_token,
+    identity_of,
+    is_failure_of,
+    judge,
+)
+from ringback.domain.callback import Accepted, Attempts, Callback, State
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
@@ -55,6 +62,8 @@ async def callback() -> Callback:
         (Ended("completed", NOW, OURS, 7), None, State.APPLIED),
         (Ended("completed", NOW, "the worker", 7), 1, State.APPLIED),
         (Ended("completed", NOW, "the worker", 7), None, State.SUPERSEDED),
+        (Ended("completed", NOW, "the worker", 7, attempt=1), 1, State.APPLIED),
+        (Ended("completed", NOW, "the worker", 7, attempt=2), 1, State.SUPERSEDED),
         (Ended("failed", NOW, "the worker", 7), 1, State.SUPERSEDED),
         (Ended("completed", NOW, "ringback/oc_2", 7), None, State.SUPERSEDED),
         (Ended("timed out", NOW, "", 7), None, State.SUPERSEDED),
@@ -205,3 +214,29 @@ def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:
 def test_each_outcome_has_an_identity_of_its_own() -> None:
     assert identity_of(OutcomeId("oc_1")) == "ringback/oc_1"
     assert identity_of(OutcomeId("oc_1")) != identity_of(OutcomeId("oc_2"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "changes", "fits"),
+    [
+        (Completed(b"1"), {"tries": 9}, True),
+        (Failed("no", non_retryable=True), {"tries": 9}, True),
+        (Failed("no"), {"tries": 1}, True),
+        (Failed("no"), {"tries": 2}, False),
+        (Failed("no"), {"tries": 1, "handed_to": "w", "handed_attempt": 1}, False),
+        (Failed("no"), {"tries": 1, "unproven_started_at": NOW - timedelta(days=1)}, False),
+    ],
+)
+def test_only_what_does_no_harm_twice_goes_by_token_unseen(
+    callback: Callback, outcome: Outcome, changes: dict[str, Any], *, fits: bool
+) -> None:
+    assert fits_the_token(callback, replace(accepted(outcome), **changes)) is fits
+
+
+def test_where_one_attempt_must_not_stand_in_for_another_a_look_comes_first(
+    callback: Callback,
+) -> None:
+    current = replace(callback, attempts=Attempts.CURRENT)
+
+    assert not fits_the_token(current, accepted())
+    assert not fits_the_token(replace(callback, task_token=None), accepted())
