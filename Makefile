@@ -33,7 +33,7 @@ test: setup ## run the whole test suite against the real Temporal server; option
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 coverage: setup ## the core and the domain, every branch of them, by the fast tests alone
-	$(BIN)/python -m pytest tests/unit tests/contract --quiet --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
+	$(BIN)/python -m pytest tests/unit tests/contract --quiet --numprocesses 2 --dist loadfile --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
 check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter
 	$(BIN)/ruff check .

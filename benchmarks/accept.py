@@ -31,8 +31,9 @@ from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids
 from ringback.app.web import bound_socket
 from ringback.domain.asking import Wish
-from ringback.domain.callback import ActivityRef, State
+from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link
+from ringback.domain.query import Query
 from ringback.settings import Settings
 
 CONNECTIONS: Final = (1, 16, 64)
@@ -101,7 +102,8 @@ class Place:
     async def count_accepted(self) -> int:
         """Return how many answers the store holds."""
         async with opened_store(self._settings, SystemClock()) as store:
-            found = await store.page(states=frozenset({State.ACCEPTED}), after=None, limit=MOST)
+            query = Query(states=frozenset({State.ACCEPTED}))
+            found = await store.page(query, after=None, limit=MOST)
         return len(found)
 
     @asynccontextmanager
@@ -155,7 +157,7 @@ def _wishes(count: int) -> Iterator[Wish]:
     for number in range(count):
         yield Wish(
             id=new_id(),
-            ref=ActivityRef("default", f"bench-{number}", "none", "1", now),
+            ref=ActivityExecution("default", f"bench-{number}", "none", "1", now),
             workflow_type="Bench",
             activity_type="wait",
             task_queue="bench",

@@ -9,34 +9,43 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 from typer.main import get_command
 
 import ringback
 from docs import words
 from ringback.app.exits import EXITS, exit_code
-from ringback.cli.main import app as cli_app
+from ringback.app.operator_api import operator_api
+from ringback.cli.main import create_app as create_cli
 from ringback.core.accept import Accepting
+from ringback.core.beat import Beating
 from ringback.core.checks import Checks
 from ringback.core.heartbeat import Heartbeating
+from ringback.core.open import Opening
 from ringback.core.view import Viewing
 from ringback.core.watch import Verdicts
-from ringback.domain import errors
+from ringback.domain import completion_errors, errors
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
-from ringback.domain.ids import OutcomeId
+from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import KEY_BYTES, Keyring
 from ringback.gateway.app import create_app
 from ringback.gateway.health import Health
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings
-from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
+from ringback.testing import (
+    ExactResults,
+    FakeActivities,
+    FakeIdentifier,
+    ManualClock,
+    MemoryStore,
+)
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 _SOURCES: Final = Path(ringback.__file__).parent
@@ -74,18 +83,26 @@ def known_variables() -> set[str]:
 
 def helps() -> dict[str, str]:
     """Return the help of `ringback` and of each of its commands, by the words that run it."""
-    group = get_command(cli_app)
+    group = get_command(create_cli())
     assert isinstance(group, typer.core.TyperGroup), "ringback has commands"
     # Without markup the help is plain, and as wide here as everywhere.
     group.rich_markup_mode = None
     context = typer.Context(group, info_name="ringback", terminal_width=_WIDTH)
     texts = {"ringback": group.get_help(context)}
     for name, command in group.commands.items():
-        assert isinstance(command, typer.core.TyperCommand), "made by Typer"
-        command.rich_markup_mode = None
-        inner = typer.Context(command, info_name=name, parent=context, terminal_width=_WIDTH)
-        texts[f"ringback {name}"] = command.get_help(inner)
+        texts[f"ringback {name}"] = "\n\n".join(_helps_of(command, name, context))
     return texts
+
+
+def _helps_of(command: object, name: str, parent: typer.Context) -> Iterator[str]:
+    """Yield the help of a command, and of each of those below it."""
+    assert isinstance(command, typer.core.TyperCommand | typer.core.TyperGroup), "made by Typer"
+    command.rich_markup_mode = None
+    context = typer.Context(command, info_name=name, parent=parent, terminal_width=_WIDTH)
+    yield command.get_help(context)
+    if isinstance(command, typer.core.TyperGroup):
+        for below, inner in command.commands.items():
+            yield from _helps_of(inner, below, context)
 
 
 def _cli() -> str:
@@ -179,14 +196,26 @@ def _settings() -> str:
 
 def _http() -> str:
     statuses = sorted({*STATUS.values(), *words.STATUSES})
+    routes, described = _routes()
+    by_link = [route for route in routes if route not in described]
+    by_key = [
+        [f"`{route}`", f"{told['summary']}.", ", ".join(told["x-roles"])]
+        for route, told in described.items()
+    ]
     return "\n".join([
         _head(
             "HTTP",
             "The gateway's routes. `{link}` is the signed part of the URL that the activity gave"
-            " out; there is no other credential. See [how to answer](../howto/answer.md) for"
-            " examples.",
+            " out; those routes need no other credential. See [how to answer](../howto/answer.md)"
+            " for examples.",
         ),
-        _table(["Route", "Does"], [[f"`{route}`", words.ROUTES[route]] for route in _routes()]),
+        _table(["Route", "Does"], [[f"`{route}`", words.ROUTES[route]] for route in by_link]),
+        "## The operator API\n",
+        "For operators, and for workers in any language: `Authorization: Bearer rbk_…`. See [how to"
+        " operate](../howto/operate.md) and [other languages](../howto/other-languages.md)."
+        " `/openapi.json` has all of it with examples, and `/docs` shows that as a page.\n",
+        _table(["Route", "Does", "Roles"], by_key),
+        "## Replies\n",
         "Errors are problem details (RFC 9457, `application/problem+json`); which error has which"
         " `type` is in [errors](errors.md).\n",
         _table(
@@ -196,7 +225,8 @@ def _http() -> str:
     ])
 
 
-def _routes() -> list[str]:
+def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Return all routes, and what OpenAPI says of those behind a key."""
     clock, activities = ManualClock(), FakeActivities()
     store = MemoryStore(clock)
     gateway = Gateway(
@@ -207,7 +237,12 @@ def _routes() -> list[str]:
             new_outcome_id=lambda: OutcomeId(""),
             on_accepted=lambda: None,
         ),
-        heartbeating=Heartbeating(store, activities),
+        heartbeating=Heartbeating(
+            store,
+            activities,
+            keeping=store,
+            beating=Beating(activities, activities),
+        ),
         viewing=Viewing(store, activities),
         verdicts=Verdicts(),
         store=store,
@@ -219,14 +254,32 @@ def _routes() -> list[str]:
     async def is_reachable() -> bool:
         return True
 
-    found = create_app(gateway, Health(store, is_reachable)).routes
-    routes = [route for route in found if isinstance(route, Route)]
-    assert len(routes) == len(found), "the gateway has plain routes only"
-    return [
-        f"{method} {route.path}"
-        for route in routes
-        for method in sorted((route.methods or set()) - {"HEAD"})
-    ]
+    api = operator_api(
+        gateway,
+        store,
+        opening=Opening(store, store, activities, worker=""),
+        identifier=FakeIdentifier(activities),
+        results=ExactResults(),
+        new_callback_id=lambda: CallbackId(""),
+    )
+    routes = list(_routes_of(create_app(gateway, Health(store, is_reachable), api).routes))
+    paths = api.document()["paths"]
+    named = {
+        f"{method.upper()} {path}": told
+        for path, item in paths.items()
+        for method, told in item.items()
+    }
+    return routes, {route: named[route] for route in routes if "x-roles" in named.get(route, {})}
+
+
+def _routes_of(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[str]:
+    for route in routes:
+        if isinstance(route, Mount):
+            yield from _routes_of(route.routes, route.path)
+        else:
+            assert isinstance(route, Route), "the gateway has plain routes, and what it mounts"
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield f"{method} {prefix}{route.path}"
 
 
 def _tree(kind: type[RingbackError], indent: str = "") -> Iterator[str]:
@@ -245,7 +298,8 @@ def _below(kind: type[RingbackError]) -> Iterator[type[RingbackError]]:
 
 def _children(kind: type[RingbackError]) -> list[type[RingbackError]]:
     # A test may derive an error of its own; it is no part of the tree.
-    return [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
+    homes = {errors.__name__, completion_errors.__name__}
+    return [child for child in kind.__subclasses__() if child.__module__ in homes]
 
 
 def _variable(field: str) -> str:

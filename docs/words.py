@@ -27,6 +27,8 @@ ROUTES: Final = {
     "POST /c/{link}/cancel": "Reports that the work was canceled; the body is the details.",
     "POST /c/{link}/heartbeat": "A sign of life; the body is the details. Answers at once with what"
     " Temporal says.",
+    "GET /openapi.json": "All of this for programs, as OpenAPI.",
+    "GET /docs": "The same as a page, without scripts.",
     "GET /healthz": "The process answers.",
     "GET /readyz": "The store works, so answers can be kept. Tells beside it whether Temporal can"
     " be reached.",
@@ -36,7 +38,10 @@ STATUSES: Final = {
     200: "The answer is applied, or the same answer was accepted before (`duplicate`). Also the"
     " reply to a heartbeat and to `GET`.",
     202: "The answer is committed. It is on its way to Temporal.",
+    204: "That the outside was asked is kept. There is nothing to tell.",
     400: "The body cannot be read; `detail` says where.",
+    401: "No API key, or none that is good. Only under `/v1`.",
+    403: "The role of the API key does not allow this. Only under `/v1`.",
     404: "No such link: unknown, edited, expired, or not good for this verb. All look the same.",
     405: "The route does not know this method.",
     409: "Another answer was first (`accepted_at`), or nobody asked this activity to cancel.",
@@ -44,8 +49,8 @@ STATUSES: Final = {
     " that was known.",
     413: "The body, or what Temporal would get of it, is larger than `limit` bytes.",
     415: "The body is declared as something that is not JSON.",
-    422: "The result is not what the activity returns; `errors` says where. Or Temporal refused the"
-    " request; `detail` is what it said.",
+    422: "The result is not what the activity returns, or a request of the operator API cannot be"
+    " used; `errors` says where. Or Temporal refused the request; `detail` is what it said.",
     500: "A mistake of the gateway's.",
     503: "It could not be kept or encoded, or Temporal did not answer where it had to be asked: for"
     " a heartbeat, and for the report of a cancellation. Send the same again after `Retry-After`"
@@ -57,6 +62,7 @@ DEFAULTS: Final = {
     "store": "`ringback.db` in `data`",
     "keys": "none",
     "keys_file": "a key that is made once, beside the store",
+    "webhook_secrets": "one that is made once, beside the store; on PostgreSQL none",
     "data_converter": "the SDK's own",
 }
 """The defaults that depend on the machine or on other settings."""

@@ -645,9 +645,9 @@ over:
   skip
 }
 
-/* ringback.core.sweep.Sweeper, ringback.core.observe.Observer. What has ended stays so: the look
+/* ringback.core.look.Looker, ringback.core.observe.Observer. What has ended stays so: the look
  * and the transaction may be one step. */
-proctype Sweeper() {
+proctype Looker() {
 end:
   do
   :: atomic { !is_pending && IS_EXPIRABLE(0) -> store_expire(0) }
@@ -703,7 +703,7 @@ init {
 #ifdef LIVENESS
     run Timer(); run Calm();
 #endif
-    run Sweeper(); run Others()
+    run Looker(); run Others()
   }
 }
 

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from ringback.domain.about import About
 from ringback.domain.asking import Wish
-from ringback.domain.callback import ActivityRef, Attempts, Callback, State
+from ringback.domain.callback import ActivityExecution, Attempts, Callback, State
+from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
+from ringback.domain.notice import Notice, notices_of
 from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.store import Answer, Expiry, Postponement, Settlement
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -25,8 +29,8 @@ def activity_ref(
     run_id: str = "6a3f",
     activity_id: str = "1",
     scheduled_at: datetime = NOW,
-) -> ActivityRef:
-    return ActivityRef(
+) -> ActivityExecution:
+    return ActivityExecution(
         namespace="default",
         workflow_id=workflow_id or f"workflow-{next(_numbers)}",
         run_id=run_id,
@@ -37,7 +41,7 @@ def activity_ref(
 
 def wish(
     *,
-    ref: ActivityRef | None = None,
+    ref: ActivityExecution | None = None,
     attempt: int = 1,
     attempt_started_at: datetime | None = None,
     task_token: bytes | None = b"a task token",
@@ -47,6 +51,10 @@ def wish(
     attempts: Attempts = Attempts.ANY,
     follows_reset: bool = False,
     result_schema: str | None = None,
+    about: About | None = None,
+    heartbeat_by: HeartbeatBy = HeartbeatBy.OUTSIDE,
+    heartbeat_timeout: timedelta | None = None,
+    cancel_within: timedelta | None = None,
 ) -> Wish:
     # Unless it is told otherwise, attempt 2 starts a second after attempt 1, and so on.
     return Wish(
@@ -67,6 +75,10 @@ def wish(
         attempts=attempts,
         follows_reset=follows_reset,
         result_schema=result_schema,
+        about=about or About(),
+        heartbeat_by=heartbeat_by,
+        heartbeat_timeout=heartbeat_timeout,
+        cancel_within=cancel_within,
     )
 
 
@@ -99,6 +111,16 @@ def postponement(
     return Postponement(of.id, tries(of), wait, reason, is_untaken=is_untaken)
 
 
+def notice(
+    *,
+    to: str = "https://outside.example/told",
+    kind: EventKind = EventKind.EXPIRED,
+    facts: dict[str, object] | None = None,
+) -> Notice:
+    (made,) = notices_of(Event(callback_id(), NOW, kind, facts or {}), None, to)
+    return made
+
+
 def tries(of: Callback) -> int:
     assert of.accepted is not None, "only an outcome is tried"
     return of.accepted.tries
@@ -115,5 +137,6 @@ def link(
     verbs: frozenset[Verb] = ALL_VERBS,
     expires_at: datetime = NOW + timedelta(days=1),
     key_id: str = "k1",
+    serial: int = 1,
 ) -> Link:
-    return Link(to or callback_id(), verbs, expires_at, key_id)
+    return Link(to or callback_id(), verbs, expires_at, key_id, serial)

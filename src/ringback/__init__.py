@@ -9,7 +9,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ringback.app.plugin import RingbackPlugin
+    from ringback.completion.batcher import Batcher
+    from ringback.completion.client import AsyncCompletionClient
+    from ringback.completion.delivery import Delivery, Ending, Progress
+    from ringback.completion.failures import fail_with
+    from ringback.completion.heartbeats import KeepAlive, Stopped
+    from ringback.completion.processing import Processing
+    from ringback.completion.ref import ActivityRef
+    from ringback.domain.completion_errors import (
+        ActivityCancelledError,
+        ActivityCompletionError,
+        ActivityNotFoundError,
+        ActivityPausedError,
+        ActivityResetError,
+        CompletionRefusedError,
+        CompletionUnansweredError,
+        CompletionUnprovenError,
+        UnusableTokenError,
+    )
     from ringback.domain.errors import (
+        AnswerTooLargeError,
         ConfigurationError,
         FinalError,
         NotWiredError,
@@ -20,6 +39,7 @@ if TYPE_CHECKING:
     )
     from ringback.domain.link import Verb
     from ringback.worker.callback import Callback
+    from ringback.worker.options import CallbackOptions
     from ringback.worker.wait import (
         open_callback,
         open_callback_sync,
@@ -30,16 +50,37 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActivityCancelledError",
+    "ActivityCompletionError",
+    "ActivityNotFoundError",
+    "ActivityPausedError",
+    "ActivityRef",
+    "ActivityResetError",
+    "AnswerTooLargeError",
+    "AsyncCompletionClient",
+    "Batcher",
     "Callback",
+    "CallbackOptions",
+    "CompletionRefusedError",
+    "CompletionUnansweredError",
+    "CompletionUnprovenError",
     "ConfigurationError",
+    "Delivery",
+    "Ending",
     "FinalError",
+    "KeepAlive",
     "NotWiredError",
+    "Processing",
+    "Progress",
     "RetryableError",
     "RingbackError",
     "RingbackPlugin",
+    "Stopped",
     "StoreUnavailableError",
     "TemporalUnreachableError",
+    "UnusableTokenError",
     "Verb",
+    "fail_with",
     "open_callback",
     "open_callback_sync",
     "wait_for_callback",
@@ -47,16 +88,37 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "ActivityCancelledError": "ringback.domain.completion_errors",
+    "ActivityCompletionError": "ringback.domain.completion_errors",
+    "ActivityNotFoundError": "ringback.domain.completion_errors",
+    "ActivityPausedError": "ringback.domain.completion_errors",
+    "ActivityRef": "ringback.completion.ref",
+    "ActivityResetError": "ringback.domain.completion_errors",
+    "AnswerTooLargeError": "ringback.domain.errors",
+    "AsyncCompletionClient": "ringback.completion.client",
+    "Batcher": "ringback.completion.batcher",
     "Callback": "ringback.worker.callback",
+    "CallbackOptions": "ringback.worker.options",
+    "CompletionRefusedError": "ringback.domain.completion_errors",
+    "CompletionUnansweredError": "ringback.domain.completion_errors",
+    "CompletionUnprovenError": "ringback.domain.completion_errors",
     "ConfigurationError": "ringback.domain.errors",
+    "Delivery": "ringback.completion.delivery",
+    "Ending": "ringback.completion.delivery",
     "FinalError": "ringback.domain.errors",
+    "KeepAlive": "ringback.completion.heartbeats",
     "NotWiredError": "ringback.domain.errors",
+    "Processing": "ringback.completion.processing",
+    "Progress": "ringback.completion.delivery",
     "RetryableError": "ringback.domain.errors",
     "RingbackError": "ringback.domain.errors",
     "RingbackPlugin": "ringback.app.plugin",
+    "Stopped": "ringback.completion.heartbeats",
     "StoreUnavailableError": "ringback.domain.errors",
     "TemporalUnreachableError": "ringback.domain.errors",
+    "UnusableTokenError": "ringback.domain.completion_errors",
     "Verb": "ringback.domain.link",
+    "fail_with": "ringback.completion.failures",
     "open_callback": "ringback.worker.wait",
     "open_callback_sync": "ringback.worker.wait",
     "wait_for_callback": "ringback.worker.wait",
@@ -69,3 +131,7 @@ def __getattr__(name: str) -> Any:
         msg = f"module 'ringback' has no attribute {name!r}"
         raise AttributeError(msg)
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

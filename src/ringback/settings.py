@@ -34,15 +34,24 @@ class Settings(BaseSettings):
     """What can be set.
 
     Attributes:
-        data: The folder for the database and the key on this machine.
+        data: The folder for the database and the link key on this machine.
         store: The database: `sqlite:///<path>`, or `postgresql://<user>:<password>@<host>/<name>`
             for several machines; without it, `ringback.db` in `data`.
         public_url: Where the outside reaches the gateway.
-        keys: The keys that links are signed with, as `<id>:<64 hex digits>`, separated by commas;
-            the first one signs, all verify.
+        keys: The link keys, which links are signed with, as `<id>:<64 hex digits>`, separated by
+            commas; the first one signs, all verify.
         keys_file: A file with the same, one key to a line.
+        webhook_secrets: The secrets that messages to a `cancel_url` or `notify_url` are signed
+            with, as `whsec_<base 64>`, separated by commas; all of them sign.
+        allow_private_webhooks: Whether such messages go to private addresses too: those of this
+            machine and of networks that are not the public internet.
         body_limit: The largest request body that the gateway takes, in bytes. Temporal takes 2 MiB
             with what wraps it, and fails the activity over a larger result while it says OK.
+        looks_per_second: How many runs this gateway looks at in a second, to learn what Temporal
+            tells nobody: cancellations, pauses, time-outs, ends. A look at a run is one request;
+            what follows where an activity has ended, looks before default answers, looks for those
+            who open a link, and heartbeats are not counted. The more runs have open callbacks, the
+            less often each is looked at.
         data_converter: The data converter of workers and gateway alike, as `<module>:<attribute>`:
             a `temporalio.converter.DataConverter`, or a function without arguments that returns
             one.
@@ -62,7 +71,10 @@ class Settings(BaseSettings):
     public_url: HttpUrl = HttpUrl(f"http://127.0.0.1:{DEFAULT_PORT}")
     keys: SecretStr | None = None
     keys_file: Path | None = None
+    webhook_secrets: SecretStr | None = None
+    allow_private_webhooks: bool = False
     body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
+    looks_per_second: int = Field(default=50, gt=0)
     data_converter: str | None = None
 
     @field_validator("store")

@@ -38,18 +38,20 @@ class Questions:
         count: How many, all at once.
         seconds: When Temporal times each of them out.
         deadline: When each gets its default answer; 0 for none.
+        heartbeat: The heartbeat time-out, for activities that the gateway keeps alive; 0 for none.
     """
 
     count: int = 1
     seconds: float = 120
     deadline: float = 0
+    heartbeat: float = 0
 
 
 @activity.defn
 async def ask(questions: Questions) -> Any:
     """Ask the outside, and end with its answer."""
     deadline = timedelta(seconds=questions.deadline) if questions.deadline else None
-    return await wait_for_callback(submit, _ANY_JSON, deadline=deadline)
+    return await wait_for_callback(submit, _ANY_JSON, deadline=deadline, heartbeat="keep")
 
 
 async def submit(callback: Callback) -> None:
@@ -90,6 +92,7 @@ def _start(questions: Questions) -> workflow.ActivityHandle[Any]:
         ask,
         questions,
         schedule_to_close_timeout=timedelta(seconds=questions.seconds),
+        heartbeat_timeout=timedelta(seconds=questions.heartbeat) if questions.heartbeat else None,
         retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=1)),
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     )

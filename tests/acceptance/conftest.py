@@ -7,6 +7,7 @@ import pytest
 
 from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
+from tests.acceptance.commanded import Stage, staged
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
 from tests.contract.servers import own_database, server_url
@@ -51,3 +52,17 @@ async def shared_site(
     """A site with the Temporal server of all tests, which runs."""
     async with build_site(tmp_path, postgresql=store_url, temporal=temporal_address) as built:
         yield built
+
+
+@pytest.fixture(scope="module")
+async def stage(
+    tmp_path_factory: pytest.TempPathFactory, temporal_address: str
+) -> AsyncIterator[Stage]:
+    """A site with a gateway and a worker, for commands; the tests of one file share it."""
+    folder = tmp_path_factory.mktemp("site")
+    async with (
+        build_site(folder, temporal=temporal_address) as site,
+        site.gateway(),
+        staged(site) as stage,
+    ):
+        yield stage

@@ -26,6 +26,7 @@ from ringback.app.web import bound_socket, served
 from ringback.demo.request import CallRequest
 from ringback.demo.workflow import TASK_QUEUE, CallService
 from ringback.domain.callback import Callback, State
+from ringback.domain.query import Query
 from ringback.settings import Settings
 from tests.acceptance import asking_worker
 from tests.acceptance.asking_worker import Ask, Questions
@@ -212,14 +213,14 @@ class Site:
         async with opened_store(self.settings, SystemClock()) as store:
             async with asyncio.timeout(LIMIT_SECONDS):
                 while True:
-                    found = await store.page(states=states, after=None, limit=1000)
+                    found = await store.page(Query(states=states), after=None, limit=1000)
                     if found and is_so(found):
                         return
 
     async def callbacks(self, states: frozenset[State] = frozenset(State)) -> Sequence[Callback]:
         """Return all callbacks in these states."""
         async with opened_store(self.settings, SystemClock()) as store:
-            return await store.page(states=states, after=None, limit=1000)
+            return await store.page(Query(states=states), after=None, limit=1000)
 
     async def answer_all(self, answers: Mapping[str, Any]) -> Sequence[httpx2.Response]:
         """Give many answers, by their links, a few at a time."""

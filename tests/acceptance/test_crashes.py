@@ -1,10 +1,10 @@
 """What was answered with 202 reaches its workflow, whoever is killed in between."""
 
-import json
 import signal
 
 import pytest
 
+from tests.acceptance.command_line import Command
 from tests.acceptance.marks import on_both_stores
 from tests.acceptance.site import Site
 
@@ -104,14 +104,15 @@ async def test_worker_and_gateway_run_in_one_process_too(site: Site) -> None:
 
 
 async def test_who_looks_sees_what_waits_and_what_became_of_it(site: Site) -> None:
+    run = Command(site)
     async with site.temporal(), site.gateway(temporal="ok"), site.worker():
         await site.start_workflow("looked-at")
         link = await site.outside.next_link()
-        waiting = json.loads((await site.run("list", "--json")).output)
+        waiting = (await run("list", "--json")).json
         await site.post(link, 1, prefer="wait=10")
-        left = json.loads((await site.run("list", "--json")).output)
-        shown = json.loads((await site.run("show", waiting[0]["id"], "--json")).output)
-        table = (await site.run("show", waiting[0]["id"])).output
+        left = (await run("list", "--json")).json
+        shown = (await run("show", waiting[0]["id"], "--json")).json
+        table = (await run("show", waiting[0]["id"])).out
 
     assert [callback["workflow_id"] for callback in waiting] == ["looked-at"]
     assert left == []

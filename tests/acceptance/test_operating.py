@@ -1,12 +1,12 @@
 """What a person does: see what is overdue, give more time, and deliver again what was parked."""
 
-import json
 from typing import Any
 
 import pytest
 
 from ringback.domain.callback import State
 from tests.acceptance.asking_worker import Questions
+from tests.acceptance.command_line import Command
 from tests.acceptance.site import Site
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
@@ -16,9 +16,9 @@ NAMESPACE = ("--namespace", "billing")
 
 async def listed(site: Site, *options: str) -> list[dict[str, Any]]:
     """Return what `ringback list` shows."""
-    command = await site.run("list", "--json", *options)
-    assert command.process.returncode == 0, command.output
-    found: list[dict[str, Any]] = json.loads(command.output)
+    ran = await Command(site)("list", "--json", *options)
+    assert ran.code == 0, ran.err
+    found: list[dict[str, Any]] = ran.json
     return found
 
 
@@ -31,12 +31,12 @@ async def test_who_is_overdue_is_listed_and_may_be_given_more_time(shared_site: 
         await site.until_submitted()
 
         (overdue,) = await listed(site, "--overdue")
-        extended = await site.run("extend", overdue["id"], "1h")
+        extended = await Command(site)("extend", overdue["id"], "1h")
         overdue_after = await listed(site, "--overdue")
         async with site.gateway():
             reply = await site.post(link, "in time after all", prefer="wait=20")
 
-            assert extended.output.startswith(f"{overdue['id']} may be answered until ")
+            assert extended.out.startswith(f"{overdue['id']} may be answered until ")
             assert overdue_after == []
             assert reply.json()["state"] == "applied"
             assert await workflow.result() == ["in time after all"]
@@ -56,9 +56,9 @@ async def test_what_was_parked_is_delivered_again_once_its_reason_is_mended(
             await site.until(bool, frozenset({State.PARKED}))
         (parked,) = await listed(site, "--state", "parked")
         async with site.gateway(temporal="ok"):
-            redelivered = await site.run("redeliver", parked["id"])
+            redelivered = await Command(site)("redeliver", parked["id"])
 
             assert await workflow.result() == ["at last"]
 
     assert "Namespace billing is not found" in parked["outcome"]["proof"]["reason"]
-    assert redelivered.output == f"{parked['id']} will be delivered again"
+    assert redelivered.out == f"{parked['id']} will be delivered again\n"

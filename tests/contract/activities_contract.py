@@ -1,5 +1,6 @@
 """What the core relies on at Temporal, as tests that run on the fake and on the real server."""
 
+from tests.contract.activities.beating import Beating
 from tests.contract.activities.between_attempts import BetweenAttempts
 from tests.contract.activities.ending import Ending, EndingOfItself, Refusing
 from tests.contract.activities.operating import (
@@ -16,6 +17,7 @@ class ActivitiesContract(
     Refusing,
     EndingOfItself,
     BetweenAttempts,
+    Beating,
     Pausing,
     Resetting,
     ChangingTimeouts,

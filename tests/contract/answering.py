@@ -132,7 +132,6 @@ class Answering:
         await store.settle([Settlement(nobody, 0, State.APPLIED, {})])
         await store.postpone([Postponement(nobody, 0, LEASE, "why")])
         await store.keep_evidence([factories.answer(nobody)])
-        await store.observe({nobody: factories.NOW})
 
         assert not await store.hand_over(
             nobody, worker="w", attempt_started_at=factories.NOW, lease=LEASE

@@ -15,10 +15,12 @@ from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.deadlines import Extension
+from ringback.ports.keeping import Sighting
 from ringback.ports.store import EVIDENCE_KEPT, Expiry, NotTaken, Won
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
+from tests.contract.kept import pending
 from tests.contract.stores import (
     LEASE,
     SECOND,
@@ -30,6 +32,7 @@ from tests.contract.stores import (
     kinds,
     outcome_of,
 )
+from tests.contract.telling_at_once import TellingAtOnce
 
 ROUNDS: Final = 20
 MANY: Final = 8
@@ -52,7 +55,7 @@ async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackI
     return {id_: await store.extend(id_, LEASE) for id_ in ids}
 
 
-class AtOnce:
+class AtOnce(TellingAtOnce):
     """`stores` are four on one database; `clock` dates what they write."""
 
     async def test_of_an_answer_an_end_and_a_default_one_wins_and_all_are_told_so(
@@ -247,7 +250,7 @@ class AtOnce:
             assert sum(redelivered) == 1
             assert len(await events_of(stores[0], callback.id, EventKind.REDELIVERED)) == 1
 
-    async def test_what_is_observed_and_what_is_extended_are_both_kept(
+    async def test_what_is_seen_and_what_is_extended_are_both_kept(
         self, stores: Sequence[SqlStore], clock: ManualClock
     ) -> None:
         for _ in range(ROUNDS):
@@ -256,9 +259,11 @@ class AtOnce:
                 factories.wish(answer_within=SECOND, on_deadline=Completed(b"0"))
             ])
             timeout_at = clock.now() + 3 * SECOND
+            waits = pending(callback, timeout_at=timeout_at)
+            sighting = Sighting(callback.id, callback.attempt_started_at, waits, SECOND)
 
             await asyncio.gather(
-                one.observe({callback.id: timeout_at}),
+                one.keep_sightings([sighting]),
                 other.extend(callback.id, 2 * SECOND),
                 third.mark_submitted([callback.id]),
                 fourth.mark_submitted([callback.id]),

@@ -41,5 +41,5 @@ async def shared_url(postgresql: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def url(shared_url: str) -> str:
     """A database with the newest schema and nothing in it."""
-    await execute(shared_url, "TRUNCATE callbacks, outcomes, events, schemas")
+    await execute(shared_url, "TRUNCATE callbacks, schemas, api_keys CASCADE")
     return shared_url

@@ -14,11 +14,8 @@ from tests.contract.stores import (
     LEASE,
     SECOND,
     Store,
-    accepted,
     events_of,
     found,
-    kinds,
-    opened,
     outcome_of,
     state_of,
 )
@@ -169,53 +166,19 @@ class KeepingDeadlines:
 
         assert await store.next_default() == timedelta(seconds=115)
 
-    async def test_what_temporal_says_of_time_outs_is_kept_for_what_is_open(
-        self, store: Store, clock: ManualClock
-    ) -> None:
-        callback, over = await awaited(store, within=None), await opened(store)
-        await store.expire([factories.expiry(over, "over")])
-        timeout_at = clock.now() + MINUTE
-
-        await store.observe({callback.id: timeout_at, over.id: timeout_at})
-
-        assert (await found(store, callback.id)).timeout_at == timeout_at
-        assert (await found(store, over.id)).timeout_at is None
-        assert await store.next_default() == timedelta(seconds=55)
-        assert await kinds(store, callback.id) == [EventKind.OPENED]
-
-    async def test_a_time_out_that_a_pause_suspends_is_forgotten(
-        self, store: Store, clock: ManualClock
-    ) -> None:
-        callback = await awaited(store, within=None)
-        await store.observe({callback.id: clock.now() + MINUTE})
-
-        await store.observe({callback.id: None})
-
-        assert (await found(store, callback.id)).deadline_at is None
-        assert await store.next_default() is None
-
-    async def test_an_answer_leaves_no_time_out_to_observe(
-        self, store: Store, clock: ManualClock
-    ) -> None:
-        callback = await accepted(store)
-
-        await store.observe({callback.id: clock.now()})
-
-        assert await found(store, callback.id) == callback
-
     async def test_an_extension_counts_from_now(self, store: Store, clock: ManualClock) -> None:
         callback = await awaited(store)
         clock.advance(SECOND)
         until = clock.now() + 5 * MINUTE
 
-        extension = await store.extend(callback.id, 5 * MINUTE)
+        extension = await store.extend(callback.id, 5 * MINUTE, by="k1")
 
         assert extension.was_extended
         assert extension.callback == await found(store, callback.id)
         assert extension.callback.answer_by == until
         assert await store.next_default() == 5 * MINUTE
         (event,) = await events_of(store, callback.id, EventKind.EXTENDED)
-        assert event.facts == {"until": until.isoformat()}
+        assert event.facts == {"until": until.isoformat(), "by": "k1"}
 
     async def test_what_is_extended_in_time_has_no_default_answer_yet(
         self, store: Store, clock: ManualClock

@@ -1,7 +1,37 @@
 """What every store promises to those who look."""
 
-from ringback.domain.callback import State
-from tests.contract.stores import Store, in_state, opened, settled
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ringback.domain.about import About
+from ringback.domain.callback import Callback, State
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Completed, Outcome
+from ringback.domain.query import NOT_ENDED, Query
+from ringback.ports.keeping import Note
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.stores import LEASE, OUTCOMES, SECOND, Store, found, in_state, opened, settled
+
+
+def without_bodies(callback: Callback) -> Callback:
+    """Return what is left in a list of a callback whose default answer is a result."""
+    accepted = callback.accepted
+    return replace(
+        callback,
+        task_token=None,
+        on_deadline=Completed(None),
+        vitals=replace(callback.vitals, details=None),
+        accepted=accepted and replace(accepted, outcome=_bare(accepted.outcome)),
+    )
+
+
+def _bare(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Completed):
+        return replace(outcome, result=None)
+    return replace(outcome, details=None)
 
 
 class NobodyTells:
@@ -21,10 +51,10 @@ class Looking:
         applied = await settled(store, State.APPLIED)
         is_open = frozenset({State.OPEN})
 
-        first = await store.page(states=is_open, after=None, limit=3)
-        rest = await store.page(states=is_open, after=first[-1].id, limit=3)
+        first = await store.page(Query(states=is_open), after=None, limit=3)
+        rest = await store.page(Query(states=is_open), after=first[-1].id, limit=3)
         ended = await store.page(
-            states=frozenset({State.EXPIRED, State.APPLIED}), after=None, limit=3
+            Query(states=frozenset({State.EXPIRED, State.APPLIED})), after=None, limit=3
         )
 
         assert [callback.id for callback in [*first, *rest]] == waiting
@@ -33,6 +63,115 @@ class Looking:
     async def test_a_parked_callback_is_listed_with_what_has_not_ended(self, store: Store) -> None:
         callback = await settled(store, State.PARKED)
 
-        found = await store.page(states=frozenset({State.PARKED}), after=None, limit=3)
+        found = await store.page(Query(states=frozenset({State.PARKED})), after=None, limit=3)
 
         assert [one.id for one in found] == [callback.id]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            Query(workflow_id="wanted"),
+            Query(workflow_type="wanted"),
+            Query(activity_type="wanted"),
+            Query(tag="wanted"),
+        ],
+    )
+    async def test_a_page_is_what_the_query_asks_for(self, store: Store, query: Query) -> None:
+        ref = factories.activity_ref(workflow_id="wanted")
+        wish = factories.wish(ref=ref, about=About(tags=("vip", "wanted")))
+        wish = replace(wish, workflow_type="wanted", activity_type="wanted")
+        await store.open([factories.wish(about=About(tags=("vip",)))])
+        (wanted,) = await store.open([wish])
+        await store.open([factories.wish(about=About(tags=("another",)))])
+
+        found = await store.page(query, after=None, limit=9)
+
+        assert [one.id for one in found] == [wanted.id]
+
+    async def test_what_meets_one_of_two_conditions_is_not_asked_for(self, store: Store) -> None:
+        tagged = factories.wish(about=About(tags=("vip", "eu")))
+        (callback,) = await store.open([tagged])
+        query = Query(tag="vip", workflow_id=callback.ref.workflow_id)
+
+        both = await store.page(query, after=None, limit=9)
+        one = await store.page(replace(query, workflow_id="another"), after=None, limit=9)
+
+        assert [found.about.tags for found in both] == [("vip", "eu")]
+        assert one == []
+
+    @pytest.mark.parametrize("state", list(State))
+    async def test_every_state_can_be_asked_for_alone_and_with_a_tag(
+        self, store: Store, state: State
+    ) -> None:
+        callbacks = [await in_state(store, one) for one in State]
+        (tagged,) = await store.open([factories.wish(about=About(tags=("vip",)))])
+        states = frozenset({state})
+
+        alone = await store.page(Query(states=states), after=None, limit=9)
+        with_tag = await store.page(Query(states=states, tag="vip"), after=None, limit=9)
+
+        expected = [one.id for one in callbacks if one.state is state]
+        expected += [tagged.id] if state is State.OPEN else []
+        assert [one.id for one in alone] == expected
+        expected = [tagged.id] if state is State.OPEN else []
+        assert [one.id for one in with_tag] == expected
+
+    @pytest.mark.parametrize("states", [frozenset(State), NOT_ENDED, frozenset(State) - NOT_ENDED])
+    async def test_several_states_are_one_list_in_the_order_of_ids(
+        self, store: Store, states: frozenset[State]
+    ) -> None:
+        callbacks = [await in_state(store, state) for state in [*State, *reversed(State)]]
+        wanted = [one.id for one in callbacks if one.state in states]
+
+        first = await store.page(Query(states=states), after=None, limit=3)
+        rest = await store.page(Query(states=states), after=first[-1].id, limit=99)
+
+        assert [one.id for one in [*first, *rest]] == sorted(wanted)
+
+    async def test_a_page_of_some_age(self, store: Store, clock: ManualClock) -> None:
+        old = await opened(store)
+        clock.advance(SECOND)
+        new = await opened(store)
+
+        async def listed(query: Query) -> list[CallbackId]:
+            return [one.id for one in await store.page(query, after=None, limit=9)]
+
+        assert await listed(Query(opened_before=new.opened_at)) == [old.id]
+        assert await listed(Query(opened_after=new.opened_at)) == [new.id]
+        assert await listed(Query(older_than=SECOND)) == [old.id]
+        assert await listed(Query(older_than=timedelta(0))) == [old.id, new.id]
+
+    @pytest.mark.parametrize("outcome", OUTCOMES)
+    async def test_a_list_has_all_but_bodies_and_tokens(
+        self, store: Store, outcome: Outcome
+    ) -> None:
+        wish = factories.wish(on_deadline=Completed(b"0"))
+        (callback,) = await store.open([wish])
+        await store.note([Note(callback.id, b"17")], lease=LEASE)
+        await store.accept([factories.answer(callback.id, outcome)])
+        whole = await found(store, callback.id)
+
+        (listed,) = await store.page(Query(states=frozenset(State)), after=None, limit=9)
+
+        assert whole.vitals.details == b"17"
+        assert listed == without_bodies(whole)
+
+    async def test_what_is_overdue_is_listed_without_bodies_and_tokens(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        wish = factories.wish(on_deadline=Completed(b"0"), answer_within=SECOND)
+        (callback,) = await store.open([wish])
+        clock.advance(SECOND)
+
+        assert list(await store.overdue(limit=9)) == [without_bodies(callback)]
+
+    async def test_only_what_is_open_can_be_overdue(self, store: Store, clock: ManualClock) -> None:
+        wishes = [factories.wish(answer_within=within) for within in (SECOND, SECOND, SECOND * 9)]
+        late, answered, _ = await store.open(wishes)
+        await store.open([factories.wish()])
+        await store.accept([factories.answer(answered.id)])
+        clock.advance(SECOND)
+
+        found = await store.page(Query(is_overdue=True), after=None, limit=9)
+
+        assert [one.id for one in found] == [late.id]

@@ -3,9 +3,29 @@
 from tests.contract.answering import Answering
 from tests.contract.asking import Asking
 from tests.contract.delivering import Delivering
+from tests.contract.keeping_alive import KeepingAlive
 from tests.contract.keeping_deadlines import KeepingDeadlines
+from tests.contract.keeping_keys import KeepingKeys
+from tests.contract.keeping_up_to_date import KeepingUpToDate
+from tests.contract.keeping_wide_runs import KeepingWideRuns
 from tests.contract.looking import Looking
+from tests.contract.postponing_beats import PostponingBeats
+from tests.contract.taking_notes import TakingNotes
+from tests.contract.telling import Telling
 
 
-class StoreContract(Asking, Answering, Delivering, KeepingDeadlines, Looking):
+class StoreContract(
+    Asking,
+    Answering,
+    Delivering,
+    KeepingDeadlines,
+    KeepingUpToDate,
+    KeepingWideRuns,
+    TakingNotes,
+    KeepingAlive,
+    PostponingBeats,
+    Telling,
+    KeepingKeys,
+    Looking,
+):
     """Every test here runs on every store; `store` and `clock` come from the store's module."""

@@ -10,6 +10,10 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.deadlines import Deadlines
+from ringback.ports.keeping import Keeping
+from ringback.ports.keys import Keys
+from ringback.ports.links import Links
+from ringback.ports.notices import Notices
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, News
 from ringback.testing import ManualClock
 from tests import factories
@@ -35,7 +39,18 @@ OUTCOMES: Final[list[Outcome]] = [
 ]
 
 
-class Store(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, News, Protocol):
+class Store(
+    CallbackStore,
+    DeliveryQueue,
+    Deadlines,
+    Keeping,
+    Notices,
+    Links,
+    Keys,
+    CallbackIndex,
+    News,
+    Protocol,
+):
     """A whole store."""
 
 

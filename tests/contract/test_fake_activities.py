@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import TemporalBusyError, TemporalUnreachableError
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.activities import Ended, Unknown
@@ -31,7 +31,7 @@ _numbers = count(1)
 class FakeScene:
     """A workflow of the fake's."""
 
-    def __init__(self, activities: FakeActivities, plan: Plan, ref: ActivityRef) -> None:
+    def __init__(self, activities: FakeActivities, plan: Plan, ref: ActivityExecution) -> None:
         self.activities = activities
         self.plan = plan
         self.ref = ref
@@ -110,6 +110,7 @@ class FakeStage:
 
     def __init__(self) -> None:
         self.activities = FakeActivities()
+        self.heartbeats = self.activities
 
     async def ask(self, plan: Plan) -> FakeScene:
         self.activities.most_attempts = plan.most_attempts
@@ -118,13 +119,13 @@ class FakeStage:
         await scene.begin()
         return scene
 
-    async def ask_many(self, plan: Plan) -> list[ActivityRef]:
+    async def ask_many(self, plan: Plan) -> list[ActivityExecution]:
         refs = self._refs(plan)
         for ref in refs:
             self.activities.schedule(ref)
         return refs
 
-    def _refs(self, plan: Plan) -> list[ActivityRef]:
+    def _refs(self, plan: Plan) -> list[ActivityExecution]:
         number = next(_numbers)
         first = factories.activity_ref(
             workflow_id=plan.workflow_id,
@@ -157,7 +158,7 @@ async def test_a_server_that_is_switched_off_tells_and_takes_nothing(stage: Fake
         stage.activities.look([ref]),
         stage.activities.locate(ref),
         stage.activities.find_after_reset(ref),
-        stage.activities.heartbeat(scene.asked, None),
+        stage.heartbeats.heartbeat(scene.asked, None),
     ):
         with pytest.raises(TemporalUnreachableError):
             await call

@@ -21,6 +21,7 @@ from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce
 from tests.contract.dated import DatedDatabase
+from tests.contract.keeping_at_once import ClaimsWaitForNobody, KeepingAtOnce
 from tests.contract.servers import execute
 from tests.contract.store_contract import StoreContract
 from tests.contract.stores import SECOND, opened
@@ -36,7 +37,7 @@ async def database(url: str) -> AsyncIterator[PostgresqlDatabase]:
     await database.close()
 
 
-class TestPostgresqlAtOnce(AtOnce):
+class TestPostgresqlAtOnce(AtOnce, KeepingAtOnce, ClaimsWaitForNobody):
     @pytest.fixture
     async def stores(self, url: str, clock: ManualClock) -> AsyncIterator[Sequence[SqlStore]]:
         databases = [DatedDatabase(url, clock) for _ in range(4)]

@@ -24,6 +24,7 @@ from ringback.store.tables import metadata
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce
+from tests.contract.keeping_at_once import KeepingAtOnce
 from tests.contract.looking import NobodyTells
 from tests.contract.store_contract import StoreContract
 
@@ -45,7 +46,7 @@ class TestSqliteStore(StoreContract, NobodyTells):
     pass
 
 
-class TestSqliteAtOnce(AtOnce):
+class TestSqliteAtOnce(AtOnce, KeepingAtOnce):
     @pytest.fixture
     async def stores(self, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Sequence[SqlStore]]:
         databases = [SqliteDatabase(tmp_path / "ringback.db", clock) for _ in range(4)]

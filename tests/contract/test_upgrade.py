@@ -29,7 +29,7 @@ from tests.contract.servers import own_database, server_url
 from tests.contract.stores import LEASE, handed_over, kinds, outcome_of
 from tests.contract.version_0001 import NOW, SCHEDULED_AT, make_0001, rows
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 MINUTE: Final = timedelta(minutes=1)
 
 Connect = Callable[[], Database]

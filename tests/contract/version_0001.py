@@ -18,13 +18,17 @@ SCHEDULED_AT: Final = NOW - timedelta(seconds=61)
 
 
 def make_0001(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", f"{Path(ringback.store.__file__).parent}/migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+    bring_to(connection, "0001")
     tables = MetaData()
     for name, found in rows().items():
         connection.execute(Table(name, tables, autoload_with=connection).insert(), found)
+
+
+def bring_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", f"{Path(ringback.store.__file__).parent}/migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def rows() -> dict[str, list[dict[str, Any]]]:

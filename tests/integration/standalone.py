@@ -14,11 +14,12 @@ from temporalio.common import RetryPolicy
 from temporalio.worker import Worker
 
 from ringback.core.verdict import identity_of, judge
-from ringback.domain.callback import Accepted, ActivityRef, Callback, State
+from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Ended, Whereabouts
 from ringback.temporal.activities import TemporalActivities
+from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.testing import ManualClock, MemoryStore
 from ringback.worker.runtime import to_ref
 from tests import factories
@@ -42,6 +43,7 @@ class Ground:
 
     client: Client
     activities: TemporalActivities
+    heartbeats: TemporalHeartbeats
     task_queue: str
     attempts: asyncio.Queue[Attempt]
 
@@ -75,7 +77,7 @@ class Question:
     first: Attempt
 
     @property
-    def ref(self) -> ActivityRef:
+    def ref(self) -> ActivityExecution:
         """The activity."""
         return self.first.callback.ref
 
@@ -115,7 +117,8 @@ class Question:
 @asynccontextmanager
 async def opened(client: Client, unique: str) -> AsyncIterator[Ground]:
     """Run a worker whose activity waits, for the block."""
-    ground = Ground(client, TemporalActivities(client), unique, asyncio.Queue())
+    activities, heartbeats = TemporalActivities(client), TemporalHeartbeats(client)
+    ground = Ground(client, activities, heartbeats, unique, asyncio.Queue())
 
     @activity.defn(name="ask")
     async def ask() -> Any:

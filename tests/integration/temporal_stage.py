@@ -17,10 +17,11 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.workflow import ActivityCancellationType
 
-from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.activities import Ended, Whereabouts
 from ringback.temporal.activities import TemporalActivities
+from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref
 from tests import factories
 from tests.contract.activities.stage import NOT_SOON, Again, Plan, asked_with
@@ -227,6 +228,7 @@ class TemporalStage:
 
     def __post_init__(self) -> None:
         self.activities = TemporalActivities(self.client)
+        self.heartbeats = TemporalHeartbeats(self.client)
 
     @property
     def worker(self) -> str:
@@ -241,7 +243,7 @@ class TemporalStage:
             scene.asked = await asked_with(factories.wish(ref=ref, task_token=None))
         return scene
 
-    async def ask_many(self, plan: Plan) -> list[ActivityRef]:
+    async def ask_many(self, plan: Plan) -> list[ActivityExecution]:
         scene = await self._begin(plan)
         asked = [await scene.next_attempt() for _ in range(plan.activities)]
         return [callback.ref for callback in asked]
@@ -280,12 +282,12 @@ class TemporalStage:
             await self.client.get_workflow_handle(scene.question.handle.id).terminate()
 
 
-async def _scheduled(question: Question, plan: Plan) -> list[ActivityRef]:
+async def _scheduled(question: Question, plan: Plan) -> list[ActivityExecution]:
     """Return the activities that history shows."""
 
-    async def refs() -> list[ActivityRef]:
+    async def refs() -> list[ActivityExecution]:
         return [
-            ActivityRef(
+            ActivityExecution(
                 question.client.namespace,
                 question.handle.id,
                 question.execution.run_id,

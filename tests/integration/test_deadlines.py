@@ -24,6 +24,9 @@ pytestmark = pytest.mark.server
 
 SECOND = timedelta(seconds=1)
 
+LEARNT = 10
+"""Seconds in which a gateway has learnt of a change: looks may lie LONGEST and a tick apart."""
+
 
 def asking(outside: Outside, *, deadline: timedelta | None = None, on_deadline: Any = UNSET) -> Any:
     @activity.defn(name="ask")
@@ -90,7 +93,7 @@ async def test_more_time_is_more_time(open_house: OpenHouse, outside: Outside) -
         assert callback.deadline_at is not None
 
         async with opened_store(house.settings, SystemClock()) as store:
-            operating = Operating(store, store, store)
+            operating = Operating(store, store, store, links=store)
             await operating.extend(callback.id, timedelta(seconds=30))
         await passed(callback.deadline_at + SECOND / 2, Workflow(house.client, handle))
         await house.answer(callback, "in time")
@@ -136,7 +139,7 @@ async def test_what_an_operator_changes_moves_the_default_answer_too(
         handle = await house.start(Run("ask", start_to_close=50))
         await outside.next()
 
-        await update_options(Workflow(house.client, handle), start_to_close=3)
+        await update_options(Workflow(house.client, handle), start_to_close=LEARNT)
 
         assert await handle.result() == "nobody"
 

@@ -222,7 +222,7 @@ async def test_once_it_has_ended_it_is_gone_for_every_answer(ground: Ground) -> 
         with pytest.raises(ActivityGoneError):
             await ground.activities.deliver(question.first.callback, outcome, identity="the second")
     with pytest.raises(ActivityGoneError):
-        await ground.activities.heartbeat(question.first.callback, None)
+        await ground.heartbeats.heartbeat(question.first.callback, None)
 
 
 async def test_a_cancellation_that_nobody_asked_for_is_refused_and_changes_nothing(
@@ -352,3 +352,12 @@ async def test_a_signature_does_not_show_in_the_details(ground: Ground) -> None:
 
     assert isinstance(caught.value.__cause__, CancelledError)
     assert caught.value.__cause__.details == ("why",)
+
+
+async def test_its_heartbeat_time_out_shows(ground: Ground) -> None:
+    question = await ground.ask(heartbeat_timeout=timedelta(seconds=40))
+
+    (pending,) = await ground.activities.look([question.first.callback.ref])
+
+    assert pending is not None
+    assert pending.heartbeat_timeout == timedelta(seconds=40)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -93,11 +94,26 @@ async def test_a_heartbeat_without_details_keeps_those_that_were_recorded(
 ) -> None:
     scene = await temporal_stage.ask(Plan())
 
-    await temporal_stage.activities.heartbeat(scene.asked, b'{"done": 1}')
-    await temporal_stage.activities.heartbeat(scene.asked, None)
+    await temporal_stage.heartbeats.heartbeat(scene.asked, b'{"done": 1}')
+    await temporal_stage.heartbeats.heartbeat(scene.asked, None)
 
     pending = await scene.question.pending()
     assert [payload.data for payload in pending.heartbeat_details.payloads] == [b'{"done": 1}']
+
+
+@server
+async def test_what_the_attempt_had_recorded_itself_is_kept_by_heartbeats_without_details(
+    temporal_stage: TemporalStage,
+) -> None:
+    scene = await temporal_stage.ask(Plan())
+    own = Payload(metadata={"encoding": b"json/plain"}, data=b'"half done"')
+    await ById(scene.attempt).heartbeat(Payloads(payloads=[own]))
+
+    for _ in range(2):
+        await temporal_stage.heartbeats.heartbeat_to_attempt(scene.asked, None)
+
+    pending = await scene.question.pending()
+    assert [payload.data for payload in pending.heartbeat_details.payloads] == [b'"half done"']
 
 
 @server
@@ -122,7 +138,7 @@ async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_ne
             await outside.submit(callback)
 
     async with open_house(ask) as house:
-        run = Run("ask", start_to_close=1, activity_id=activity_id)
+        run = Run("ask", start_to_close=3, activity_id=activity_id)
         handle = await house.start(run, RunTwiceWithOneId)
         first: Callback = await outside.next()
         second: Callback = await outside.next()

@@ -13,7 +13,15 @@ from ringback.testing import ManualClock
 
 _LOOKS: Final = frozenset({"look", "locate"})
 _SENDS: Final = frozenset({"deliver", "deliver_to_attempt", "heartbeat"})
-_FREE: Final = frozenset({"check", "schemas", "next_due", "next_default", "are_overdue"})
+_FREE: Final = frozenset({
+    "check",
+    "check_details",
+    "schemas",
+    "next_due",
+    "next_default",
+    "next_beat",
+    "are_overdue",
+})
 
 
 class Mode(Enum):

@@ -86,7 +86,8 @@ class Machine(RuleBasedStateMachine):
         self.check_nobody_waits_in_vain()
         for play in world.plays:
             world.activities.close_workflow(play.ref, how="workflow terminated")
-        await world.sweep().step()
+        self.clock.advance(timedelta(seconds=31))
+        await world.look_around().step()
         for _ in range(3):
             await self.go_on()
             if self.is_settled():

@@ -7,6 +7,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from ringback.domain.callback import Attempts, State
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.vitals import HeartbeatBy
 from tests.model.gates import Mode
 from tests.model.machine import Machine, pick
 from tests.model.processes import ALL_CALLS
@@ -40,6 +41,8 @@ OPTIONS = st.builds(
         Failed("no", non_retryable=True),
     ]),
     answer_within=st.sampled_from([None, timedelta(seconds=30)]),
+    heartbeat_by=st.sampled_from(HeartbeatBy),
+    cancel_within=st.sampled_from([None, timedelta(seconds=5)]),
 )
 
 
@@ -181,9 +184,15 @@ class Protocol(Machine):
         self.world.truth.check()
 
     @precondition(lambda self: self.callbacks(State.OPEN))
-    @rule(calls=CALLS, mode=MODES, does=st.sampled_from(["sweep", "keep"]))
+    @rule(calls=CALLS, mode=MODES, does=st.sampled_from(["look_around", "keep"]))
     def a_gateway_looks_around(self, calls: int, mode: Mode, does: str) -> None:
         self.go(getattr(self.world, does), calls, mode)
+
+    @precondition(lambda self: self.callbacks(State.OPEN))
+    @rule(which=DELIVERERS, calls=CALLS, mode=MODES, seconds=SECONDS)
+    def a_keeper_goes_on(self, which: int, calls: int, mode: Mode, seconds: int) -> None:
+        self.go(lambda: self.world.keeper(which), calls, mode)
+        self.time_passes(seconds)
 
     @precondition(lambda self: self.processes())
     @rule(which=WHICH, calls=CALLS, mode=MODES, seconds=SECONDS)

@@ -7,15 +7,20 @@ from itertools import count
 from typing import Any, Final, Protocol, cast
 
 from ringback.domain.asking import Wish
-from ringback.domain.callback import Accepted, ActivityRef, Attempts, State
+from ringback.domain.callback import Accepted, ActivityExecution, Attempts, State
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activities import Activities, Pending
+from ringback.domain.query import Query
+from ringback.domain.vitals import HeartbeatBy
+from ringback.ports.activities import Pending
 from ringback.ports.deadlines import Deadlines
+from ringback.ports.keeping import Keeping
+from ringback.ports.links import Links
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
+from tests.keepers import Temporal
 from tests.model.gates import Gate, Gated
 from tests.model.processes import Process
 from tests.model.truth import Effect, Truth
@@ -30,7 +35,7 @@ _MOVE_STATES: Final = frozenset({
 })
 
 
-class Store(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Protocol):
+class Store(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Keeping, Links, Protocol):
     """A whole store."""
 
 
@@ -42,6 +47,8 @@ class Options:
     follows_reset: bool = False
     on_deadline: Completed | Failed | None = None
     answer_within: timedelta | None = None
+    heartbeat_by: HeartbeatBy = HeartbeatBy.OUTSIDE
+    cancel_within: timedelta | None = None
 
 
 @dataclass(eq=False)
@@ -73,7 +80,7 @@ class Play:
         attempts: The attempts that a worker took, oldest first.
     """
 
-    ref: ActivityRef
+    ref: ActivityExecution
     options: Options
     attempts: list[Attempt] = field(default_factory=list)
 
@@ -88,13 +95,13 @@ class Server:
         self.truth = Truth(self.activities)
         self.plays: list[Play] = []
         self.processes: list[Process] = []
-        self._refs: list[ActivityRef] = []
+        self._refs: list[ActivityExecution] = []
         self._numbers = count(1)
 
-    def _ports(self, gate: Gate) -> tuple[Store, Activities]:
+    def _ports(self, gate: Gate) -> tuple[Store, Temporal]:
         store = Gated(gate, self._make_in_store, StoreUnavailableError)
         activities = Gated(gate, self._make_at_temporal, TemporalUnreachableError)
-        return cast("Store", store), cast("Activities", activities)
+        return cast("Store", store), cast("Temporal", activities)
 
     async def _make_in_store(self, name: str, args: Any, options: Any) -> Any:
         reply = await getattr(self.store, name)(*args, **options)
@@ -118,7 +125,9 @@ class Server:
         with self.truth.remembered():
             self._note(accepted, by, before)
 
-    def _note(self, accepted: Accepted, by: str, before: dict[ActivityRef, Pending | None]) -> None:
+    def _note(
+        self, accepted: Accepted, by: str, before: dict[ActivityExecution, Pending | None]
+    ) -> None:
         (ended,) = [ref for ref in self._refs if self.activities.pending(ref) != before[ref]]
         was = before[ended]
         assert was is not None, "only what waits ends"
@@ -126,9 +135,10 @@ class Server:
 
     async def look(self) -> None:
         """Check the store against the truth."""
-        found = await self.store.page(states=frozenset(State), after=None, limit=1000)
+        listed = await self.store.page(Query(states=frozenset(State)), after=None, limit=1000)
+        found = await self.store.find([callback.id for callback in listed])
         with self.truth.remembered():
-            self.truth.look(list(found))
+            self.truth.look(list(found.values()))
 
     def _process(self, name: str) -> Process:
         process = Process(f"{name} {next(self._numbers)}", Gate(self.clock))
@@ -153,7 +163,7 @@ class Server:
     def _instant(self) -> datetime:
         return self.clock.now() + timedelta(microseconds=next(self._numbers))
 
-    def _schedule(self, play: Play, ref: ActivityRef) -> None:
+    def _schedule(self, play: Play, ref: ActivityExecution) -> None:
         play.ref = ref
         self._refs.append(ref)
         self.activities.schedule(ref, is_started=False)

@@ -66,7 +66,7 @@ class PostgresqlProtocol(SqlProtocol):
         super().__init__(lambda clock: DatedDatabase(url, clock))
 
     async def open_store(self) -> Store:
-        await execute(self._url, "TRUNCATE callbacks, outcomes, events, schemas")
+        await execute(self._url, "TRUNCATE callbacks, schemas, api_keys CASCADE")
         return await super().open_store()
 
 

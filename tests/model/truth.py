@@ -1,5 +1,6 @@
 """The truth: what really happened, which the store must never contradict."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ringback.domain.asking import Wish
-from ringback.domain.callback import MOVES, Accepted, ActivityRef, Attempts, Callback, State
+from ringback.domain.callback import MOVES, Accepted, ActivityExecution, Attempts, Callback, State
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import Outcome
 from ringback.store.asking import REPLACED
@@ -26,7 +27,7 @@ class Effect:
         by: Who ended it: the outcome's own name, or a worker.
     """
 
-    ref: ActivityRef
+    ref: ActivityExecution
     started_at: datetime | None
     by: str
 
@@ -61,8 +62,19 @@ class Truth:
 
     def check(self) -> None:
         """Raise what was found wrong, if something was."""
+        with self.remembered():
+            self._check_heartbeats()
         if self.broken is not None:
             raise self.broken
+
+    def _check_heartbeats(self) -> None:
+        for ref, details in self.activities.heartbeats:
+            # What a person outside says in a heartbeat is the id of the callback.
+            if details is not None:
+                callback_id = CallbackId(json.loads(details))
+                own = {lineage(wish.ref) for wish in self.asked[callback_id]}
+                assert lineage(ref) in own, f"a heartbeat to {callback_id} reached {ref}"
+        self.activities.heartbeats.clear()
 
     def note_ended(self, outcome_id: OutcomeId, effect: Effect) -> None:
         """Take note that Temporal took an outcome; check that it may."""
@@ -143,7 +155,7 @@ def _check_kept(before: Accepted, now: Accepted | None) -> None:
     assert (now.id, now.outcome, now.accepted_at, now.is_default) == kept, "an outcome changed"
 
 
-def _lawful(callback: Callback, wishes: list[Wish], effect: Effect) -> set[ActivityRef]:
+def _lawful(callback: Callback, wishes: list[Wish], effect: Effect) -> set[ActivityExecution]:
     """Return the activities that the outcome may end."""
     own = {wish.ref for wish in wishes}
     if callback.follows_reset and lineage(effect.ref) in {lineage(ref) for ref in own}:
@@ -151,6 +163,6 @@ def _lawful(callback: Callback, wishes: list[Wish], effect: Effect) -> set[Activ
     return own
 
 
-def lineage(ref: ActivityRef) -> Lineage:
+def lineage(ref: ActivityExecution) -> Lineage:
     """Return what an activity has in common with itself in the runs that resets made."""
     return ref.namespace, ref.workflow_id, ref.activity_id, ref.scheduled_at

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from ringback.core.open import Opening
@@ -15,6 +16,7 @@ from ringback.ports.activities import LastFailure
 from tests import factories
 from tests.model.server import Attempt, Play, Server
 
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 STOPPED: Final = Failed("the worker was stopped", "Stopped")
 OWN_FAILURE: Final = LastFailure("application", STOPPED.message, STOPPED.type, "")
 TIMED_OUT: Final = LastFailure("timeout", "activity StartToClose timeout", None, "Server")
@@ -48,6 +50,9 @@ class Workers(Server):
             on_deadline=play.options.on_deadline,
             attempts=play.options.attempts,
             follows_reset=play.options.follows_reset,
+            heartbeat_by=play.options.heartbeat_by,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            cancel_within=play.options.cancel_within,
         )
         wish = replace(wish, id=CallbackId(f"cb_{next(self._numbers):04}"))
         process = self._process(f"attempt {pending.attempt} of {play.ref.workflow_id}")

@@ -1,5 +1,6 @@
 """The world: all that runs between the outside, the store and Temporal."""
 
+import json
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -8,20 +9,16 @@ from ringback.core.accept import Accepting
 from ringback.core.checks import Checks
 from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.deliver import Deliverer
-from ringback.core.heartbeat import Heartbeating
-from ringback.core.observe import Observer
 from ringback.core.operate import Operating
 from ringback.core.service import running
-from ringback.core.sweep import Sweeper
 from ringback.core.watch import Verdicts
 from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Outcome
-from ringback.ports.activities import Activities
 from ringback.testing import ExactResults, ManualClock
+from tests.keepers import Temporal, heartbeating, keep_alive, looker, observer
 from tests.model.processes import Process
 from tests.model.server import Store
-from tests.model.truth import lineage
 from tests.model.workers import Workers
 
 
@@ -31,6 +28,7 @@ class World(Workers):
     def __init__(self, store: Store, clock: ManualClock) -> None:
         super().__init__(store, clock)
         self._deliverers: dict[int, Process] = {}
+        self._keepers: dict[int, Process] = {}
 
     def deliverer(self, which: int) -> Process:
         """Return a gateway's deliverer; one that was killed or has stopped is started anew."""
@@ -55,7 +53,7 @@ class World(Workers):
         return process
 
     def _begin(
-        self, name: str, work: Callable[[Store, Activities], Coroutine[Any, Any, object]]
+        self, name: str, work: Callable[[Store, Temporal], Coroutine[Any, Any, object]]
     ) -> Process:
         process = self._process(name)
         store, activities = self._ports(process.gate)
@@ -70,7 +68,7 @@ class World(Workers):
     def send(self, callback_id: CallbackId, outcome: Outcome) -> Process:
         """Let somebody outside answer."""
 
-        async def work(store: Store, activities: Activities) -> None:
+        async def work(store: Store, activities: Temporal) -> None:
             checks = Checks(store, activities, ExactResults())
             accepting = Accepting(
                 store, checks, new_outcome_id=self._new_outcome_id, on_accepted=lambda: None
@@ -84,31 +82,37 @@ class World(Workers):
     def beat(self, callback_id: CallbackId) -> Process:
         """Let somebody outside send a heartbeat."""
 
-        async def work(store: Store, activities: Activities) -> None:
-            await Heartbeating(store, activities).heartbeat(callback_id, b"1")
-            ref, _ = self.activities.heartbeats[-1]
-            own = {lineage(wish.ref) for wish in self.truth.asked[callback_id]}
-            with self.truth.remembered():
-                assert lineage(ref) in own, f"a heartbeat to {callback_id} reached {ref}"
+        async def work(store: Store, activities: Temporal) -> None:
+            signs = heartbeating(store, activities)
+            async with running(signs):
+                await signs.heartbeat(callback_id, json.dumps(callback_id).encode())
 
         return self._begin(f"heartbeat to {callback_id}", work)
 
-    def sweep(self) -> Process:
+    def keeper(self, which: int) -> Process:
+        """Return a gateway's keeper; one that was killed or has stopped is started anew."""
+        found = self._keepers.get(which)
+        if found is None or found.is_over:
+            found = self._keepers[which] = self._process("keeper of activities")
+            store, activities = self._ports(found.gate)
+            found.begin(keep_alive(store, activities, self.clock).run())
+        return found
+
+    def look_around(self) -> Process:
         """Let a gateway look at the open callbacks."""
 
-        async def work(store: Store, activities: Activities) -> None:
-            observer = Observer(store, store, activities)
-            await Sweeper(store, observer, clock=self.clock).sweep()
+        async def work(store: Store, activities: Temporal) -> None:
+            await looker(store, activities, self.clock).look()
 
-        return self._begin("sweeper", work)
+        return self._begin("looker", work)
 
     def keep(self) -> Process:
         """Let a gateway keep the deadlines."""
 
-        async def work(store: Store, activities: Activities) -> None:
+        async def work(store: Store, activities: Temporal) -> None:
             keeper = DeadlineKeeper(
                 store,
-                Observer(store, store, activities),
+                observer(store, activities, self.clock),
                 clock=self.clock,
                 new_outcome_id=self._new_outcome_id,
                 on_accepted=lambda: None,
@@ -120,7 +124,7 @@ class World(Workers):
     def operate(self, do: Callable[[Operating], Coroutine[Any, Any, object]]) -> Process:
         """Let a person do something."""
 
-        async def work(store: Store, _: Activities) -> None:
-            await do(Operating(store, store, store))
+        async def work(store: Store, _: Temporal) -> None:
+            await do(Operating(store, store, store, links=store))
 
         return self._begin("operator", work)

@@ -11,7 +11,7 @@ import pytest
 
 import ringback
 from ringback.app.exits import EXITS, exit_code
-from ringback.domain import errors
+from ringback.domain import completion_errors, errors
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS
 
@@ -32,7 +32,7 @@ def test_every_error_is_where_all_errors_are() -> None:
         if "migrations" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 
-    assert {kind.__module__ for kind in leaves()} == {errors.__name__}
+    assert {kind.__module__ for kind in leaves()} == {errors.__name__, completion_errors.__name__}
 
 
 def test_every_error_has_an_http_status() -> None:
@@ -70,6 +70,10 @@ def test_everything_public_is_there_and_sorted() -> None:
     for name in ringback.__all__:
         assert getattr(ringback, name) is not None
     assert set(ringback.__all__) == set(ringback._HOMES)  # noqa: SLF001 - what loads each name
+
+
+def test_everything_public_is_shown_where_names_are_completed() -> None:
+    assert set(ringback.__all__) < set(dir(ringback))
 
 
 @pytest.mark.parametrize("name", ringback.__all__)

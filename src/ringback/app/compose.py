@@ -9,34 +9,24 @@ from starlette.applications import Starlette
 from temporalio.client import Client
 
 from ringback.app.keys import load_keyring
+from ringback.app.operator_api import operator_api
+from ringback.app.parts import Parts
 from ringback.app.stores import opened_store
-from ringback.app.system import (
-    SystemClock,
-    callback_ids,
-    jitter,
-    outcome_ids,
-    process_name,
-)
-from ringback.core.accept import Accepting
-from ringback.core.checks import Checks
-from ringback.core.deadlines import DeadlineKeeper
-from ringback.core.deliver import Deliverer
-from ringback.core.heartbeat import Heartbeating
-from ringback.core.listen import Listener
-from ringback.core.observe import Observer
+from ringback.app.system import SystemClock, callback_ids, jitter
+from ringback.app.webhook_secrets import opened_sender
 from ringback.core.open import Opening
 from ringback.core.service import running
-from ringback.core.sweep import Sweeper
+from ringback.core.tell import Teller
 from ringback.core.view import Viewing
-from ringback.core.watch import Verdicts
+from ringback.gateway.api.operator_api import OperatorApi
 from ringback.gateway.app import create_app
 from ringback.gateway.health import Health
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings, load_settings
-from ringback.shapes.checker import SchemaChecker
 from ringback.shapes.schema import schema_of
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.connect import is_reachable
+from ringback.temporal.identify import TemporalIdentifier
 from ringback.worker.runtime import WorkerRuntime
 
 
@@ -75,41 +65,51 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
         StoreUnavailableError: The store cannot be reached.
     """
     clock = SystemClock()
-    async with opened_store(settings, clock) as store:
-        activities = TemporalActivities(client)
-        verdicts = Verdicts()
-        deliverer = Deliverer(
-            store, activities, verdicts, clock=clock, jitter=jitter, owner=process_name()
-        )
-        accepting = Accepting(
-            store,
-            Checks(store, activities, SchemaChecker()),
-            new_outcome_id=outcome_ids(clock),
-            on_accepted=deliverer.wake,
-        )
-        gateway = Gateway(
-            keyring=load_keyring(settings),
-            accepting=accepting,
-            heartbeating=Heartbeating(store, activities),
-            viewing=Viewing(store, activities),
-            verdicts=verdicts,
-            store=store,
-            clock=clock,
-            public_url=settings.base_url,
-            body_limit=settings.body_limit,
-        )
-        health = Health(store, lambda: is_reachable(client))
-        observer = Observer(store, store, activities)
-        deadlines = DeadlineKeeper(
-            store,
-            observer,
-            clock=clock,
-            new_outcome_id=outcome_ids(clock),
-            on_accepted=deliverer.wake,
-        )
-        listener = Listener(
-            store, clock=clock, on_accepted=deliverer.wake, on_settled=verdicts.announce
-        )
-        sweeper = Sweeper(store, observer, clock=clock)
-        async with running(listener, deliverer, sweeper, deadlines, accepting):
-            yield create_app(gateway, health)
+    async with (
+        opened_store(settings, clock) as store,
+        opened_sender(settings, clock) as sender,
+    ):
+        parts = Parts(store, client, settings=settings, clock=clock)
+        gateway = _gateway(parts)
+        teller = Teller(store, sender, clock=clock, jitter=jitter)
+        async with running(
+            parts.opening,
+            parts.listener,
+            teller,
+            parts.deliverer,
+            parts.looker,
+            parts.keep_alive,
+            parts.deadlines,
+            parts.accepting,
+            parts.heartbeating,
+        ):
+            yield create_app(gateway, _health(parts), _api(parts, gateway))
+
+
+def _gateway(parts: Parts) -> Gateway:
+    return Gateway(
+        keyring=load_keyring(parts.settings),
+        accepting=parts.accepting,
+        heartbeating=parts.heartbeating,
+        viewing=Viewing(parts.store, parts.activities),
+        verdicts=parts.verdicts,
+        store=parts.store,
+        clock=parts.clock,
+        public_url=parts.settings.base_url,
+        body_limit=parts.settings.body_limit,
+    )
+
+
+def _health(parts: Parts) -> Health:
+    return Health(parts.store, lambda: is_reachable(parts.client))
+
+
+def _api(parts: Parts, gateway: Gateway) -> OperatorApi:
+    return operator_api(
+        gateway,
+        parts.store,
+        opening=parts.opening,
+        identifier=TemporalIdentifier(parts.client),
+        results=parts.results,
+        new_callback_id=callback_ids(parts.clock),
+    )

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+from ringback.domain.completion_errors import ActivityCompletionError
 from ringback.domain.errors import (
     ConfigurationError,
     FinalError,
@@ -20,6 +21,7 @@ EXITS: Final[dict[type[RingbackError], int]] = {
     ConfigurationError: USAGE,
     RetryableError: TRY_AGAIN,
     FinalError: REFUSED,
+    ActivityCompletionError: REFUSED,
 }
 """The first that fits decides: 1 the answer is no, 2 it was asked wrongly, 3 it may work later."""
 
@@ -48,8 +50,13 @@ def _run(command: Callable[[], object]) -> int:
     try:
         command()
     except RingbackError as exc:
-        sys.stderr.write(f"ringback: {exc}\n")
+        sys.stderr.write(f"ringback: {_harmless(str(exc))}\n")
         return exit_code(exc)
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     return 0
+
+
+def _harmless(text: str) -> str:
+    """Return `text` as a terminal may show it: what others wrote in it must not steer one."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)

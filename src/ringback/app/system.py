@@ -1,14 +1,11 @@
-"""This machine's clock and chance."""
+"""What this machine gives the programs: names, ids, its clock and chance."""
 
-import asyncio
 import os
-import random
 import secrets
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Final
 
+from ringback.core.this_machine import SystemClock, jitter
 from ringback.domain.ids import (
     RANDOM_BYTES,
     CallbackId,
@@ -18,17 +15,7 @@ from ringback.domain.ids import (
 )
 from ringback.ports.clock import Clock
 
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> datetime:
-        """See `Clock.now`."""
-        return datetime.now(UTC)  # noqa: TID251 - this is where time comes in
-
-    async def sleep(self, delay: timedelta) -> None:
-        """See `Clock.sleep`."""
-        await asyncio.sleep(delay.total_seconds())
+__all__ = ["SystemClock", "callback_ids", "jitter", "outcome_ids", "process_name"]
 
 
 def callback_ids(clock: Clock) -> Callable[[], CallbackId]:
@@ -39,10 +26,6 @@ def callback_ids(clock: Clock) -> Callable[[], CallbackId]:
 def outcome_ids(clock: Clock) -> Callable[[], OutcomeId]:
     """Return what makes outcome ids."""
     return lambda: new_outcome_id(clock.now(), secrets.token_bytes(RANDOM_BYTES))
-
-
-jitter: Final[Callable[[], float]] = random.SystemRandom().random
-"""Chance, from 0 to 1."""
 
 
 def process_name() -> str:

@@ -1,39 +1,81 @@
-"""The `ringback` command."""
+"""The `ringback` command: a table of commands, each loaded when it is named.
+
+Most of what a command needs is slow to import, and most commands need little of it.
+"""
 
 import logging
-from typing import Annotated, Final, NoReturn
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 import ringback
 from ringback.app.exits import run_command
 from ringback.app.program import set_up_logging
-from ringback.cli import look, migrate, operate, programs, stack
-from ringback.demo.client import client
 
-app: Final = typer.Typer(
-    name="ringback",
-    help="Lets anyone outside a Temporal worker finish a Temporal activity.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-app.command()(stack.demo)
-app.command()(stack.dev)
-app.command()(programs.serve)
-app.command()(programs.worker)
-app.command("http-service")(programs.http_service)
-app.command()(client)
-app.command("list")(look.list_callbacks)
-app.command()(look.show)
-app.command()(operate.extend)
-app.command()(operate.redeliver)
-app.command()(migrate.migrate)
-
+COMMANDS: Final = {
+    "demo": "ringback.cli.stack:demo",
+    "dev": "ringback.cli.stack:dev",
+    "serve": "ringback.cli.programs:serve",
+    "worker": "ringback.cli.programs:worker",
+    "http-service": "ringback.cli.programs:http_service",
+    "client": "ringback.demo.client:client",
+    "list": "ringback.cli.look:list_callbacks",
+    "show": "ringback.cli.look:show",
+    "events": "ringback.cli.look:events",
+    "complete": "ringback.cli.answer:complete",
+    "fail": "ringback.cli.answer:fail",
+    "heartbeat": "ringback.cli.answer:heartbeat",
+    "cancel": "ringback.cli.answer:cancel",
+    "approve": "ringback.cli.decide:approve",
+    "reject": "ringback.cli.decide:reject",
+    "link": "ringback.cli.operate:link",
+    "revoke": "ringback.cli.operate:revoke",
+    "extend": "ringback.cli.operate:extend",
+    "redeliver": "ringback.cli.operate:redeliver",
+    "webhook-secret": "ringback.cli.notify:webhook_secret",
+    "keys": "ringback.cli.keys:keys",
+    "migrate": "ringback.cli.migrate:migrate",
+}
+"""Each command, in the order of the help, and the function or the group of commands behind it."""
 
 _LOGGING: Final = frozenset({"serve", "worker", "http-service"})
 """The programs that run on: they tell what they do. The others answer, and tell only of trouble."""
+
+
+def create_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the command line with these commands, by default with all."""
+    app = typer.Typer(
+        name="ringback",
+        help="Lets anyone outside a Temporal worker finish a Temporal activity.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    # With it, one command alone is still called by its name.
+    app.callback()(_options)
+    for name in names:
+        command = _load(COMMANDS[name])
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def named(words: Sequence[str]) -> list[str]:
+    """Return the commands that a command line needs: the one it names, else all."""
+    first = words[0] if words else ""
+    if first == "--version":
+        return []
+    return [first] if first in COMMANDS else list(COMMANDS)
+
+
+def _load(home: str) -> Any:
+    module, _, name = home.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag
@@ -42,7 +84,6 @@ def _version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback prints and ends
@@ -55,4 +96,4 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line."""
-    run_command(app)
+    run_command(create_app(named(sys.argv[1:])))

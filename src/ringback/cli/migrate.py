@@ -2,20 +2,16 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
-
-import typer
 
 from ringback.app.program import run
 from ringback.app.stores import upgraded
 from ringback.app.system import SystemClock
+from ringback.cli.given import AsJson
 from ringback.settings import load_settings
 from ringback.store.schema import Upgrade
 
 
-def migrate(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
-) -> None:
+def migrate(as_json: AsJson = False) -> None:
     """Bring the store's schema up to this version, and say from which one to which.
 
     Every program does it when it starts. Where several run, do it first, once.

@@ -1,5 +1,6 @@
 """Commands that run everything on this machine."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from ringback.app.processes import ringback_command, run_to_end
 from ringback.app.program import run, stop_requested
+from ringback.cli.given import AsJson
 from ringback.cli.programs import DEFAULT_SERVICE_PORT
 from ringback.demo.stack import Addresses, Ports, running_stack, unused_ports
 from ringback.demo.tour import Tour
@@ -18,15 +20,20 @@ _TEMPORAL_PORT: Final = 7233
 _UI_PORT: Final = 8233
 
 
-def demo() -> None:
+def demo(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the end as JSON; the rest on standard error.")
+    ] = False,
+) -> None:
     """Run everything, make one round trip, show each step, stop everything."""
     with tempfile.TemporaryDirectory(prefix="ringback-demo-") as folder:
-        code = run(_demo(Path(folder)))
+        code = run(_demo(Path(folder), Console(stderr=as_json, highlight=False)))
+    if as_json:
+        print(json.dumps({"went_well": code == 0}))
     raise typer.Exit(code)
 
 
-async def _demo(data: Path) -> int:
-    console = Console(highlight=False)
+async def _demo(data: Path, console: Console) -> int:
     console.print("Starting Temporal, gateway, worker and an outside service.")
     tour = Tour(console)
     async with running_stack(unused_ports(), data, tour.on_line, log="json") as addresses:
@@ -54,23 +61,32 @@ def dev(
     service_port: Annotated[
         int, typer.Option(help="The outside service's port.")
     ] = DEFAULT_SERVICE_PORT,
+    as_json: AsJson = False,
 ) -> None:
     """Run everything, and stay up until Ctrl-C."""
     folder = data or load_settings().data
     folder.mkdir(parents=True, exist_ok=True)
     ports = Ports(gateway=port, temporal=temporal_port, ui=ui_port, service=service_port)
-    run(_dev(ports, folder))
+    run(_dev(ports, folder, as_json=as_json))
 
 
-async def _dev(ports: Ports, data: Path) -> None:
-    async with running_stack(ports, data, _print_line) as addresses:
-        ui = "" if addresses.ui is None else f" ui {addresses.ui}"
-        print(
-            f"ready gateway {addresses.gateway} temporal {addresses.temporal}{ui}"
-            f" service {addresses.service}",
-            flush=True,
-        )
+async def _dev(ports: Ports, data: Path, *, as_json: bool) -> None:
+    print_line = _print_json if as_json else _print_line
+    async with running_stack(ports, data, print_line) as addresses:
+        found = {
+            "gateway": addresses.gateway,
+            "temporal": addresses.temporal,
+            "ui": addresses.ui,
+            "service": addresses.service,
+        }
+        ready = " ".join(f"{name} {where}" for name, where in found.items() if where is not None)
+        print(json.dumps({"ready": found}) if as_json else f"ready {ready}", flush=True)
         await stop_requested()
+
+
+def _print_json(program: str, line: str) -> None:
+    if not line.startswith("ready"):
+        print(json.dumps({"program": program, "line": line}), flush=True)
 
 
 def _print_line(program: str, line: str) -> None:

@@ -65,14 +65,21 @@ class Accepting:
         async with running(self._finds):
             await self._commits.run()
 
-    async def accept(self, callback_id: CallbackId, outcome: Outcome) -> Receipt:
+    async def accept(
+        self, callback_id: CallbackId, outcome: Outcome, *, serial: int | None = None
+    ) -> Receipt:
         """Keep `outcome` if it is the first for its callback.
 
         When it returns, the outcome is committed. The same answer again gets the same receipt,
         marked as a duplicate.
 
+        Args:
+            callback_id: The callback.
+            outcome: The answer.
+            serial: The serial of the link that the sender holds, if it came with one.
+
         Raises:
-            UnknownCallbackError: There is no such callback.
+            UnknownCallbackError: There is no such callback, or the link was revoked.
             AnsweredDifferentlyError: Another outcome was first; this one is kept as evidence.
             ExpiredCallbackError: Nobody waits for this answer any more.
             MalformedAnswerError: It is too large, or no result of this activity.
@@ -82,7 +89,7 @@ class Accepting:
             StoreUnavailableError: It could not be kept; try again.
         """
         callback = await self._finds.submit(callback_id)
-        if callback is None:
+        if callback is None or not callback.honours(serial):
             raise UnknownCallbackError
         if callback.state is State.OPEN:
             await self._checks.check(callback, outcome)

@@ -4,12 +4,18 @@ Temporal would take what is wrong here and say OK, and then fail the activity, c
 leave a workflow that can never go on.
 """
 
+from collections import OrderedDict
+from typing import Final
+
 from ringback.domain.callback import Callback
 from ringback.domain.errors import NoCancelRequestedError, WrongResultError
 from ringback.domain.outcome import Canceled, Completed, Outcome
 from ringback.ports.activities import Activities
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackStore
+
+MOST_SCHEMAS: Final = 256
+"""So many schemas are known by heart: each may be 64 KiB, and any opening may bring another."""
 
 
 class Checks:
@@ -22,8 +28,13 @@ class Checks:
         self._store = store
         self._activities = activities
         self._results = results
-        # A schema never changes, and all callbacks of an activity type have the same.
-        self._schemas: dict[str, str] = {}
+        # A schema never changes. The one that was used last stands last.
+        self._schemas: OrderedDict[str, str] = OrderedDict()
+
+    @property
+    def schemas_known(self) -> int:
+        """How many schemas are known by heart."""
+        return len(self._schemas)
 
     async def check(self, callback: Callback, outcome: Outcome) -> None:
         """Check that `outcome` is an answer to `callback` that Temporal and the workflow can take.
@@ -51,9 +62,14 @@ class Checks:
             raise WrongResultError(problems)
 
     async def _schema(self, schema_id: str) -> str:
-        if schema_id not in self._schemas:
-            self._schemas |= await self._store.schemas([schema_id])
-        return self._schemas[schema_id]
+        schema = self._schemas.get(schema_id)
+        if schema is None:
+            schema = (await self._store.schemas([schema_id]))[schema_id]
+        self._schemas[schema_id] = schema
+        self._schemas.move_to_end(schema_id)
+        if len(self._schemas) > MOST_SCHEMAS:
+            self._schemas.popitem(last=False)
+        return schema
 
     async def _check_cancel_requested(self, callback: Callback) -> None:
         # Kept unseen, a report that Temporal refuses would stand in the way of the real answer.

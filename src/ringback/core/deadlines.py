@@ -1,13 +1,13 @@
 """Deadlines: take the default answer where nobody gave one in time."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
 from ringback.core.observe import Observer
 from ringback.core.service import Trouble, caught
-from ringback.domain.ids import OutcomeId
+from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
 
@@ -41,23 +41,29 @@ class DeadlineKeeper:
     async def run(self) -> None:
         """Keep deadlines until canceled."""
         while True:
-            kept = await caught(self.keep())
-            self._trouble.note(kept)
-            await self._clock.sleep(await self._rest() if kept is None else LONGEST_REST)
+            is_behind = await caught(self.keep())
+            self._trouble.note(is_behind)
+            # What is due and could not be looked at stays due: it is not tried at once again.
+            await self._clock.sleep(LONGEST_REST if is_behind else await self._rest())
 
-    async def keep(self) -> None:
-        """Take the default answers that are due now, once.
+    async def keep(self) -> bool:
+        """Take the default answers that are due now, once; return whether some had to be left.
 
         Raises:
             RetryableError: The store could not be reached.
         """
         due = await self._deadlines.due_defaults(limit=PAGE)
         if not due:
-            return
+            return False
         # An operator may have given the activity more time, or it may have ended: then it is not
         # due. A deadline of the activity's own needs no look: it has passed.
         seen = await self._observer.observe(due)
         ids = [one.id for one in due if one.id in seen or one.default_due_at == one.answer_by]
+        if ids:
+            await self._take(ids)
+        return len(ids) < len(due)
+
+    async def _take(self, ids: Sequence[CallbackId]) -> None:
         taken = await self._deadlines.take_defaults(ids, self._new_outcome_id)
         for callback_id in taken:
             logger.info("default answer taken", extra={"callback_id": callback_id})

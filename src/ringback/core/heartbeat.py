@@ -1,11 +1,17 @@
-"""Heartbeat: pass a sign of life on to Temporal, and tell the outside what Temporal says."""
+"""Heartbeat: take a sign of life from outside, and tell the outside what Temporal says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from ringback.core.accept import to_expired
+from ringback.core.beat import Beating
+from ringback.core.group_commit import GroupCommit
+from ringback.core.keep_alive import LEASE, beat_of, postpone
 from ringback.core.locate import locate
 from ringback.core.observe import expiry_of, reason_of
+from ringback.core.service import caught, running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -14,7 +20,10 @@ from ringback.domain.errors import (
 )
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Pulse, Unknown
+from ringback.ports.keeping import Keeping, Note, Noted
 from ringback.ports.store import CallbackStore
+
+_SOON: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +31,8 @@ class Sign:
     """What the sender of a heartbeat is told.
 
     Attributes:
-        pulse: What Temporal answered.
-        deadline_at: When Temporal times the attempt out, as far as the callback knows.
+        pulse: What Temporal answered, now or when it was asked last.
+        deadline_at: When an answer comes too late, as far as the callback knows.
     """
 
     pulse: Pulse
@@ -31,60 +40,109 @@ class Sign:
 
 
 class Heartbeating:
-    """Passes heartbeats on."""
+    """Takes heartbeats, and passes on as many as the time-outs need."""
 
-    def __init__(self, store: CallbackStore, activities: Activities) -> None:
-        """Find callbacks in `store`, and their activities in `activities`."""
+    def __init__(
+        self,
+        store: CallbackStore,
+        activities: Activities,
+        *,
+        keeping: Keeping,
+        beating: Beating,
+    ) -> None:
+        """Find callbacks in `store`, note signs of life in `keeping`; `beating` passes them on."""
         self._store = store
+        self._keeping = keeping
         self._activities = activities
+        self._beating = beating
+        self._finds: GroupCommit[CallbackId, Callback | None] = GroupCommit(self._find)
+        self._notes: GroupCommit[Note, Noted] = GroupCommit(self._note)
 
-    async def heartbeat(self, callback_id: CallbackId, details: bytes | None) -> Sign:
-        """Record a heartbeat for the activity of a callback.
+    async def run(self) -> None:
+        """Note what comes until canceled."""
+        async with running(self._finds):
+            await self._notes.run()
+
+    async def heartbeat(
+        self, callback_id: CallbackId, details: bytes | None, *, serial: int | None = None
+    ) -> Sign:
+        """Take a heartbeat for the activity of a callback.
+
+        It is passed on at once unless Temporal had one lately (`Vitals.gap`) or does not answer
+        now; then it is passed on in time, and the last details win.
 
         Args:
             callback_id: The callback.
             details: One JSON value; `None` keeps the details that were recorded before.
+            serial: The serial of the link that the sender holds, if it came with one.
 
         Raises:
-            UnknownCallbackError: There is no such callback.
+            UnknownCallbackError: There is no such callback, or the link was revoked.
             ExpiredCallbackError: It was answered, or the activity has ended.
             AnswerTooLargeError: The details are larger than Temporal takes.
+            EncodingError: The user's data converter or codec failed; send it again.
             RefusedByTemporalError: Temporal did not take the details.
-            TemporalUnreachableError: Temporal did not answer, or the activity is between two
-                attempts and takes none now; send the next one as usual.
+            StoreUnavailableError: It could not be noted; send it again.
+            TemporalUnreachableError: The activity is between two attempts; it is noted. Send the
+                next one as usual.
         """
-        callback = (await self._store.find([callback_id])).get(callback_id)
-        if callback is None:
+        callback = await self._finds.submit(callback_id)
+        if callback is None or not callback.honours(serial):
             raise UnknownCallbackError
         _check_open(callback)
-        await self._check_waits(callback)
-        try:
-            pulse = await self._activities.heartbeat(callback, details)
-        except ActivityGoneError as exc:
-            raise await self._explain(callback) from exc
-        return Sign(pulse, callback.deadline_at)
+        await self._beating.check_details(callback, details)
+        noted = await self._notes.submit(Note(callback_id, details))
+        assert noted.callback is not None, "it was found before, and callbacks are never removed"
+        _check_open(noted.callback)
+        pulse = await self._pass_on(noted.callback) if noted.is_due else _known(noted.callback)
+        return Sign(pulse, noted.callback.deadline_at)
 
-    async def _check_waits(self, callback: Callback) -> None:
-        # A heartbeat by id would reach another activity to which the id was given since.
-        (pending,) = await self._activities.look([callback.ref])
-        if pending is None:
-            raise await self._explain(callback)
+    async def _find(self, callback_ids: Sequence[CallbackId]) -> Sequence[Callback | None]:
+        found = await self._store.find(callback_ids)
+        return [found.get(callback_id) for callback_id in callback_ids]
+
+    async def _note(self, notes: Sequence[Note]) -> Sequence[Noted]:
+        return await self._keeping.note(notes, lease=LEASE)
+
+    async def _pass_on(self, callback: Callback) -> Pulse:
+        sent = await caught(self._beating.beat(callback))
+        if isinstance(sent, Pulse):
+            await self._keeping.keep_beats([beat_of(callback, sent)])
+            return sent
+        if isinstance(sent, ActivityGoneError):
+            # Nothing is passed on for a while: who keeps sending must not cost more than one does.
+            await self._keeping.postpone_beats([callback.id], max(_SOON, callback.vitals.gap))
+            raise await self._explain(callback) from sent
+        await postpone(self._keeping, callback, sent)
+        if isinstance(sent, TemporalUnreachableError):
+            # It is noted, and the keeper passes it on: nothing is left to do for its sender.
+            return _known(callback)
+        raise sent
 
     async def _explain(self, callback: Callback) -> Exception:
         _, found = await locate(self._activities, callback)
         if isinstance(found, Unknown):
-            # It may be another server for a while; the sweeper believes it when the time is up.
+            # It may be another server for a while; the looks believe it when the time is up.
             return TemporalUnreachableError(f"Temporal does not know the activity: {found.why}")
         reason = reason_of(found)
         if reason is None:
             msg = "the activity is between two attempts"
-            return TemporalUnreachableError(msg, retry_after=timedelta(seconds=1))
+            return TemporalUnreachableError(msg, retry_after=_SOON)
         await self._store.expire([expiry_of(callback, reason)])
         now = (await self._store.find([callback.id]))[callback.id]
         if now.state is State.OPEN:
             msg = "a later attempt has asked meanwhile"
-            return TemporalUnreachableError(msg, retry_after=timedelta(seconds=1))
+            return TemporalUnreachableError(msg, retry_after=_SOON)
         return to_expired(now)
+
+
+def _known(callback: Callback) -> Pulse:
+    """Return what Temporal said last."""
+    return Pulse(
+        cancel_requested=callback.cancel_requested_at is not None,
+        paused=callback.paused_at is not None,
+        reset=False,
+    )
 
 
 def _check_open(callback: Callback) -> None:

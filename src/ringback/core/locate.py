@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ringback.core.verdict import judge
-from ringback.domain.callback import ActivityRef, Callback, State
+from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.ports.activities import Activities, Ended, Whereabouts
 
 
@@ -16,7 +16,17 @@ async def locate(activities: Activities, callback: Callback) -> tuple[Callback, 
     Raises:
         TemporalUnreachableError: It cannot be learnt now.
     """
-    found = await activities.locate(callback.ref)
+    return await followed(activities, callback, await activities.locate(callback.ref))
+
+
+async def followed(
+    activities: Activities, callback: Callback, found: Whereabouts
+) -> tuple[Callback, Whereabouts]:
+    """Return the same, where the activity itself was `found` already.
+
+    Raises:
+        TemporalUnreachableError: It cannot be learnt now.
+    """
     if not isinstance(found, Ended) or not _may_have_moved(callback, found):
         return callback, found
     moved_to = await activities.find_after_reset(callback.ref)
@@ -35,7 +45,7 @@ def _may_have_moved(callback: Callback, end: Ended) -> bool:
     return verdict is not None and verdict.verdict is State.SUPERSEDED
 
 
-def _moved(callback: Callback, moved_to: ActivityRef) -> Callback:
+def _moved(callback: Callback, moved_to: ActivityExecution) -> Callback:
     accepted = callback.accepted
     if accepted is not None:
         # That it ended no attempt where it was is known by now, and attempts count anew.

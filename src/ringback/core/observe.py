@@ -1,36 +1,66 @@
 """Observe: what Temporal says of open callbacks now, kept in the store."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Final
 
-from ringback.core.locate import locate
+from ringback.core.locate import followed
+from ringback.core.rhythm import Rhythm
 from ringback.core.service import Trouble, caught
 from ringback.domain.callback import Callback
+from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
+from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
+from ringback.ports.keeping import Keeping, Sighting
 from ringback.ports.store import CallbackStore, Expiry
 
 logger = logging.getLogger(__name__)
 
 _MISSES: Final = 3
-"""After so many runs that cannot be looked at, Temporal is taken to be away for now."""
+"""After so many looks without an answer, Temporal is taken to be away for now."""
+
+_BESIDE: Final = 8
+"""How many runs are looked at beside each other."""
+
+
+@dataclass
+class _Found:
+    """What was seen, to be kept together."""
+
+    seen: set[CallbackId] = field(default_factory=set)
+    sightings: list[Sighting] = field(default_factory=list)
+    expiries: list[Expiry] = field(default_factory=list)
 
 
 class Observer:
-    """Closes open callbacks whose activity has ended, and keeps the time-outs of the others true.
+    """Closes open callbacks whose activity has ended, and keeps what is known of the others true.
 
-    Temporal tells nobody outside when an activity times out, is paused or gets other time-outs, or
-    its workflow closes: it is asked, read only, with one request for all activities of a run.
+    Temporal tells nobody outside when an activity is asked to cancel, is paused, times out or gets
+    other time-outs, or its workflow closes: it is asked, read only, with one request for all the
+    activities of a run.
     """
 
-    def __init__(self, store: CallbackStore, deadlines: Deadlines, activities: Activities) -> None:
-        """Ask `activities`, close in `store`, and keep time-outs in `deadlines`."""
+    def __init__(
+        self,
+        store: CallbackStore,
+        activities: Activities,
+        *,
+        keeping: Keeping,
+        deadlines: Deadlines,
+        rhythm: Rhythm,
+        clock: Clock,
+    ) -> None:
+        """Ask `activities`, close in `store`, and keep what was seen in `keeping`."""
         self._store = store
+        self._keeping = keeping
         self._deadlines = deadlines
         self._activities = activities
+        self._rhythm = rhythm
+        self._clock = clock
         self._trouble = Trouble(logger, "look at an activity")
 
     async def observe(self, callbacks: Iterable[Callback]) -> frozenset[CallbackId]:
@@ -41,47 +71,46 @@ class Observer:
         Raises:
             StoreUnavailableError: What was seen could not be kept.
         """
-        seen: set[CallbackId] = set()
-        timeouts: dict[CallbackId, datetime | None] = {}
-        expiries: list[Expiry] = []
+        found = _Found()
         misses = 0
-        for of_one_run in _by_run(callbacks):
-            looked = await caught(self._look(of_one_run, expiries, timeouts))
-            self._trouble.note(looked)
-            if not isinstance(looked, Exception):
-                seen.update(callback.id for callback in of_one_run)
-            elif (misses := misses + 1) == _MISSES:
+        for some in _parts(list(_by_run(callbacks)), _BESIDE):
+            looks = await asyncio.gather(*(caught(self._look(run, found)) for run in some))
+            for looked in looks:
+                self._trouble.note(looked)
+            misses += sum(isinstance(looked, TemporalUnreachableError) for looked in looks)
+            if misses >= _MISSES:
                 break
-        await self._keep(expiries, timeouts)
-        return frozenset(seen)
+        await self._keep(found)
+        return frozenset(found.seen)
 
-    async def _look(
-        self,
-        of_one_run: Sequence[Callback],
-        expiries: list[Expiry],
-        timeouts: dict[CallbackId, datetime | None],
-    ) -> None:
+    async def _look(self, of_one_run: Sequence[Callback], found: "_Found") -> None:
         looks = await self._activities.look([callback.ref for callback in of_one_run])
-        for callback, pending in zip(of_one_run, looks, strict=True):
-            if pending is None:
-                expiries += await self._expiries(callback)
-            elif pending.timeout_at != callback.timeout_at:
-                timeouts[callback.id] = pending.timeout_at
+        seen = list(zip(of_one_run, looks, strict=True))
+        found.sightings += [self._sighting(one, pending) for one, pending in seen if pending]
+        found.expiries += await self._expiries([one for one, pending in seen if pending is None])
+        found.seen.update(callback.id for callback in of_one_run)
 
-    async def _keep(
-        self, expiries: Sequence[Expiry], timeouts: dict[CallbackId, datetime | None]
-    ) -> None:
-        if expiries:
-            await self._store.expire(expiries)
-        if timeouts:
-            await self._deadlines.observe(timeouts)
+    def _sighting(self, callback: Callback, pending: Pending) -> Sighting:
+        look_in = self._rhythm.look_in(callback, pending.timeout_at, self._clock.now())
+        return Sighting(callback.id, callback.attempt_started_at, pending, look_in)
 
-    async def _expiries(self, callback: Callback) -> Sequence[Expiry]:
-        _, found = await locate(self._activities, callback)
+    async def _keep(self, found: "_Found") -> None:
+        if found.expiries:
+            await self._store.expire(found.expiries)
+        if found.sightings:
+            await self._keeping.keep_sightings(found.sightings)
+
+    async def _expiries(self, gone: Sequence[Callback]) -> Sequence[Expiry]:
+        ends = await self._activities.locate_all([callback.ref for callback in gone])
+        found = [await self._expiry(*one) for one in zip(gone, ends, strict=True)]
+        return [expiry for expiry in found if expiry is not None]
+
+    async def _expiry(self, callback: Callback, end: Whereabouts) -> Expiry | None:
+        _, found = await followed(self._activities, callback, end)
         if isinstance(found, Unknown) and not await self._is_overdue(callback):
-            return []
+            return None
         reason = reason_of(found)
-        return [] if reason is None else [expiry_of(callback, reason)]
+        return None if reason is None else expiry_of(callback, reason)
 
     async def _is_overdue(self, callback: Callback) -> bool:
         """Tell whether it is time to believe a Temporal that knows nothing of the activity."""
@@ -109,3 +138,7 @@ def _by_run(callbacks: Iterable[Callback]) -> Iterable[Sequence[Callback]]:
     for callback in callbacks:
         runs.setdefault(callback.ref.run, []).append(callback)
     return runs.values()
+
+
+def _parts(runs: Sequence[Sequence[Callback]], size: int) -> Iterable[Sequence[Sequence[Callback]]]:
+    return (runs[start : start + size] for start in range(0, len(runs), size))

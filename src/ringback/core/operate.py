@@ -1,34 +1,46 @@
 """Operate: what a person does with a callback that needs one."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
+from ringback.domain.link import Link, Verb
 from ringback.ports.deadlines import Deadlines
+from ringback.ports.links import Links
 from ringback.ports.store import CallbackStore, DeliveryQueue
 
 
 class Operating:
-    """Moves deadlines, and has parked outcomes delivered again."""
+    """Moves deadlines, revokes links, and has parked outcomes delivered again."""
 
-    def __init__(self, store: CallbackStore, queue: DeliveryQueue, deadlines: Deadlines) -> None:
-        """Work on the callbacks of `store`, its `queue` and its `deadlines`."""
+    def __init__(
+        self, store: CallbackStore, queue: DeliveryQueue, deadlines: Deadlines, *, links: Links
+    ) -> None:
+        """Work on the callbacks of `store`, its `queue`, its `deadlines` and their `links`."""
         self._store = store
         self._queue = queue
         self._deadlines = deadlines
+        self._links = links
 
-    async def extend(self, callback_id: CallbackId, within: timedelta) -> Callback:
+    async def extend(
+        self, callback_id: CallbackId, within: timedelta, *, by: str | None = None
+    ) -> Callback:
         """Let the outside answer `within` from now on; return the callback as it stands then.
+
+        Args:
+            callback_id: The callback.
+            within: How long the outside may take.
+            by: The id of the API key that asks for it, for the audit trail.
 
         Raises:
             UnknownCallbackError: There is no such callback.
             CannotExtendError: It was answered, has expired, or has no deadline of its own.
             StoreUnavailableError: It could not be kept; try again.
         """
-        extension = await self._deadlines.extend(callback_id, within)
+        extension = await self._deadlines.extend(callback_id, within, by=by)
         if extension.callback is None:
-            raise UnknownCallbackError(_unknown(callback_id))
+            raise UnknownCallbackError(unknown(callback_id))
         if not extension.was_extended:
             raise CannotExtendError(_why_not(extension.callback))
         return extension.callback
@@ -45,16 +57,75 @@ class Operating:
             StoreUnavailableError: It could not be kept; try again.
         """
         was_parked = await self._queue.redeliver(callback_id)
-        callback = (await self._store.find([callback_id])).get(callback_id)
-        if callback is None:
-            raise UnknownCallbackError(_unknown(callback_id))
+        callback = await get_callback(self._store, callback_id)
         if not was_parked:
             msg = f"it is {callback.state.value}, not {State.PARKED.value}"
             raise NotParkedError(msg)
         return callback
 
+    async def revoke(self, callback_id: CallbackId, *, by: str | None = None) -> Callback:
+        """Let none of a callback's links be good any more; return it as it stands then.
 
-def _unknown(callback_id: CallbackId) -> str:
+        What has been answered stays answered, and links that are made from now on are good. The
+        audit trail names `by`, the id of the API key that asks for it.
+
+        Raises:
+            UnknownCallbackError: There is no such callback.
+            StoreUnavailableError: It could not be kept; try again.
+        """
+        callback = await self._links.revoke(callback_id, by=by)
+        if callback is None:
+            raise UnknownCallbackError(unknown(callback_id))
+        return callback
+
+    async def record_link(self, link: Link, *, by: str) -> None:
+        """Keep in the audit trail that `link` was made with the API key `by`.
+
+        Raises:
+            StoreUnavailableError: It could not be kept; try again.
+        """
+        allows = sorted(verb.name.lower() for verb in link.verbs)
+        facts: dict[str, object] = {"allows": allows, "until": link.expires_at.isoformat()}
+        await self._links.record_link(link.callback_id, {**facts, "by": by})
+
+
+async def get_callback(store: CallbackStore, callback_id: CallbackId) -> Callback:
+    """Return a callback as it stands.
+
+    Raises:
+        UnknownCallbackError: There is no such callback.
+        StoreUnavailableError: It could not be read; try again.
+    """
+    callback = (await store.find([callback_id])).get(callback_id)
+    if callback is None:
+        raise UnknownCallbackError(unknown(callback_id))
+    return callback
+
+
+def link_to(
+    callback: Callback,
+    *,
+    key_id: str,
+    verbs: frozenset[Verb] | None = None,
+    until: datetime | None = None,
+) -> Link:
+    """Return a new link to `callback`, signed with `key_id`.
+
+    It never allows more than the activity's own link does, nor for longer; without `verbs` and
+    `until` it allows the same for as long.
+    """
+    own = callback.link_expires_at
+    return Link(
+        callback.id,
+        callback.verbs if verbs is None else verbs & callback.verbs,
+        own if until is None else min(until, own),
+        key_id,
+        callback.link_serial,
+    )
+
+
+def unknown(callback_id: CallbackId) -> str:
+    """Return what is said where there is no such callback."""
     return f"there is no callback {callback_id}; see: ringback list"
 
 

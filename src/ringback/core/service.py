@@ -67,9 +67,9 @@ class Crew:
         """How many more pieces fit."""
         return self._size - len(self._busy)
 
-    async def room(self) -> None:
-        """Return when there is a free place."""
-        while self.free == 0:
+    async def room(self, places: int = 1) -> None:
+        """Return when there are so many free places."""
+        while self.free < places:
             await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
 
     def start(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:

@@ -37,14 +37,18 @@ class Viewing:
         self._store = store
         self._activities = activities
 
-    async def view(self, callback_id: CallbackId) -> View:
+    async def view(self, callback_id: CallbackId, *, serial: int | None = None) -> View:
         """Return the callback as it stands; an open one with its activity.
 
+        Args:
+            callback_id: The callback.
+            serial: The serial of the link that the viewer holds, if it came with one.
+
         Raises:
-            UnknownCallbackError: There is no such callback.
+            UnknownCallbackError: There is no such callback, or the link was revoked.
         """
         callback = (await self._store.find([callback_id])).get(callback_id)
-        if callback is None:
+        if callback is None or not callback.honours(serial):
             raise UnknownCallbackError
         if callback.state is not State.OPEN:
             return View(callback, None, is_live=False)

@@ -1,8 +1,8 @@
-"""Watch: wait for the verdict of an outcome, for somebody who asked to be told."""
+"""Watch: wait until something happens to a callback, for somebody who asked to be told."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -13,7 +13,12 @@ from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackStore
 
 _LOOK_AGAIN: Final = timedelta(milliseconds=500)
-"""How late a verdict is seen that another process settled."""
+"""How late is seen what another process did."""
+
+
+def has_verdict(callback: Callback) -> bool:
+    """Tell whether the callback's outcome has ended."""
+    return callback.state is not State.ACCEPTED
 
 
 class Verdicts:
@@ -30,9 +35,15 @@ class Verdicts:
                 event.set()
 
     async def wait(
-        self, callback_id: CallbackId, store: CallbackStore, clock: Clock, *, within: timedelta
+        self,
+        callback_id: CallbackId,
+        store: CallbackStore,
+        clock: Clock,
+        *,
+        within: timedelta,
+        until: Callable[[Callback], bool] = has_verdict,
     ) -> Callback | None:
-        """Return the callback once its outcome has ended, or as it stands after `within`.
+        """Return the callback once it is as `until` has it, or as it stands after `within`.
 
         Returns:
             The callback; `None` if the store could not tell in time.
@@ -46,7 +57,7 @@ class Verdicts:
                 found = await caught(store.find([callback_id]))
                 callback = None if isinstance(found, Exception) else found[callback_id]
                 left = give_up_at - clock.now()
-                if left <= timedelta(0) or (callback and callback.state is not State.ACCEPTED):
+                if left <= timedelta(0) or (callback and until(callback)):
                     return callback
                 await woken(event, clock, at_most=min(left, _LOOK_AGAIN))
         finally:

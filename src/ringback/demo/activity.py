@@ -39,4 +39,4 @@ class AsyncActivity:
             await self._gateway.request(request, callback)
             step(Party.WORKER, Party.TEMPORAL, "asked; the callback will end the activity")
 
-        return await wait_for_callback(submit, _ANY_JSON)
+        return await wait_for_callback(submit, _ANY_JSON, heartbeat="keep")

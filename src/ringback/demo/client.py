@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NoReturn, assert_never
 
@@ -21,11 +22,18 @@ from ringback.temporal.connect import connect
 
 ENDED_BADLY: Final = 1
 
+_WORDS: Final[dict[type[Ending], str]] = {
+    Returned: "completed",
+    Canceled: "canceled",
+    Failed: "failed",
+    TimedOut: "timed out",
+}
+
 _TAKE_UP: Final = timedelta(seconds=5)
 """How long a worker may take to begin before the reader is told."""
 
 
-def client(
+def client(  # noqa: PLR0917 - Typer reads options from parameters
     time_to_request: Annotated[
         int,
         typer.Option(
@@ -58,27 +66,34 @@ def client(
             " https://docs.temporal.io/develop/python/asynchronous-activity-completion).",
         ),
     ] = ActivityAction.COMPLETE,
+    as_json: Annotated[  # noqa: FBT002 - Typer reads a flag from a bool with a default
+        bool, typer.Option("--json", help="Print the end as JSON; the rest on standard error.")
+    ] = False,
 ) -> None:
     """Start the demo's workflow, wait for it, and show how it ended.
 
     Exit codes: 0 completed, or canceled as asked; 1 failed or timed out; 3 Temporal is unreachable.
     """
     request = CallRequest(time_to_request, time_to_callback, activity_action)
-    sys.exit(run(_call(request)))
+    sys.exit(run(_call(request, as_json=as_json)))
 
 
-async def _call(request: CallRequest) -> int:
+async def _call(request: CallRequest, *, as_json: bool) -> int:
     clock = SystemClock()
     temporal = await finished(connect())
     call = await start_call(temporal, request, clock)
-    shown = Shown(Console(highlight=False, soft_wrap=True), clock)
+    shown = Shown(Console(stderr=as_json, highlight=False, soft_wrap=True), clock)
     shown.say(f"started {call.workflow_id}")
     try:
         await _follow(call, request, shown, clock=clock)
     except asyncio.CancelledError:
         shown.say("stopped waiting; the workflow goes on without this client")
         raise
-    return shown.end(await call.ending())
+    ending = await call.ending()
+    if as_json:
+        told = {"workflow_id": call.workflow_id, "ending": _WORDS[type(ending)], **asdict(ending)}
+        sys.stdout.write(f"{json.dumps(told)}\n")
+    return shown.end(ending)
 
 
 async def _follow(call: Call, request: CallRequest, shown: "Shown", *, clock: Clock) -> None:

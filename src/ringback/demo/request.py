@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 _PATIENCE: Final = timedelta(seconds=60)
+_SILENCE: Final = timedelta(seconds=3)
 """How much longer than announced an answer may take."""
 
 _PATIENCE_IF_IGNORED: Final = timedelta(seconds=5)
@@ -50,10 +51,8 @@ class CallRequest:
 
     @property
     def heartbeat_timeout(self) -> timedelta | None:
-        """How long the activity may be silent: as long as it takes until the first heartbeat."""
-        if self.activity_action is ActivityAction.HEARTBEAT:
-            return self._announced + _PATIENCE
-        return None
+        """How long the activity may be silent; the gateway keeps it alive until it is heard of."""
+        return _SILENCE if self.activity_action is ActivityAction.HEARTBEAT else None
 
     @property
     def maximum_attempts(self) -> int:

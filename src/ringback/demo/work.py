@@ -17,7 +17,8 @@ HEARTBEATS: Final = 3
 LOOKS: Final = 120
 """How often the service asks whether it is to cancel, before it stops asking."""
 
-_HEARTBEAT_EVERY: Final = timedelta(seconds=1)
+_HEARTBEAT_EVERY: Final = timedelta(seconds=2)
+"""Longer than the gateway gathers them: half of the activity's heartbeat time-out."""
 _LOOK_EVERY: Final = timedelta(milliseconds=500)
 _TIMEOUT_SECONDS: Final = 10
 _SLOTS: Final = 10_000

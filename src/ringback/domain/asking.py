@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ringback.domain.callback import Accepted, ActivityRef, Attempts, Callback, State
+from ringback.domain.about import About
+from ringback.domain.callback import Accepted, ActivityExecution, Attempts, Callback, State
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.vitals import HeartbeatBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,14 @@ class Wish:
         follows_reset: Whether the callback goes on in the run that a workflow reset made, if the
             same activity waits there.
         result_schema: The JSON Schema that a result must meet, as text; `None` takes any JSON.
+        about: What the activity's author says of it.
+        heartbeat_by: Who keeps the activity alive.
+        heartbeat_timeout: Temporal's heartbeat time-out; `None` if there is none.
+        cancel_within: How long the outside may take to report a cancellation that was asked for.
     """
 
     id: CallbackId
-    ref: ActivityRef
+    ref: ActivityExecution
     workflow_type: str
     activity_type: str
     task_queue: str
@@ -49,10 +55,14 @@ class Wish:
     key_id: str
     link_expires_at: datetime
     answer_within: timedelta | None = None
-    on_deadline: Completed | Failed | None = None
+    on_deadline: Completed | Failed | None = field(default=None, repr=False)
     attempts: Attempts = Attempts.ANY
     follows_reset: bool = False
     result_schema: str | None = None
+    about: About = field(default_factory=About)
+    heartbeat_by: HeartbeatBy = HeartbeatBy.OUTSIDE
+    heartbeat_timeout: timedelta | None = None
+    cancel_within: timedelta | None = None
 
 
 def asks_again(callback: Callback, wish: Wish) -> bool:

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from ringback.domain.about import About
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
-from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.vitals import Vitals
 
 
 class State(Enum):
@@ -54,7 +56,7 @@ LONGEST_LEAD: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class ActivityRef:
+class ActivityExecution:
     """Which activity execution a callback belongs to: the same over all its attempts.
 
     Activity ids alone recur, within a run and after continue-as-new; with the run and the
@@ -149,11 +151,18 @@ class Callback:
         verbs: What its link allows.
         key_id: Which key signed its link.
         link_expires_at: When its link stops to be good.
+        link_serial: Which of its links are good: a revocation makes it one more.
+        about: What the activity's author says of it.
+        vitals: The signs of life of the latest attempt.
+        cancel_within: How long the outside may take to report a cancellation once it was asked for;
+            then the activity ends as canceled without it.
+        cancel_requested_at: When it was learnt that somebody asked the activity to cancel.
+        paused_at: When it was learnt that an operator paused the activity; `None` if it runs.
         accepted: The outcome, once there is one.
     """
 
     id: CallbackId
-    ref: ActivityRef
+    ref: ActivityExecution
     round: int
     state: State
     workflow_type: str
@@ -166,7 +175,7 @@ class Callback:
     submitted_at: datetime | None
     timeout_at: datetime | None
     answer_by: datetime | None
-    on_deadline: Completed | Failed | None
+    on_deadline: Completed | Failed | None = field(repr=False)
     attempts: Attempts
     follows_reset: bool
     schema_id: str | None
@@ -175,6 +184,12 @@ class Callback:
     verbs: frozenset[Verb]
     key_id: str
     link_expires_at: datetime
+    link_serial: int = 1
+    about: About = field(default_factory=About)
+    vitals: Vitals = field(default_factory=Vitals)
+    cancel_within: timedelta | None = None
+    cancel_requested_at: datetime | None = None
+    paused_at: datetime | None = None
     accepted: Accepted | None = None
 
     @property
@@ -183,12 +198,21 @@ class Callback:
         return min(filter(None, (self.answer_by, self.timeout_at)), default=None)
 
     @property
-    def default_answer(self) -> Completed | Failed:
+    def cancel_due_at(self) -> datetime | None:
+        """When the activity ends as canceled though nobody reported it, if it does."""
+        if self.cancel_requested_at is None or self.cancel_within is None:
+            return None
+        return self.cancel_requested_at + self.cancel_within
+
+    @property
+    def default_answer(self) -> Outcome:
         """What it is answered with when nobody has answered in time.
 
         Where the activity says nothing else it is a failure that is not retried: its deadline has
-        passed for good.
+        passed for good. Where it was asked to cancel, it is canceled when that is due first.
         """
+        if self.cancel_due_at is not None and self.cancel_due_at == self.default_due_at:
+            return Canceled(None)
         if self.on_deadline is not None:
             return self.on_deadline
         msg = "nobody answered before the deadline"
@@ -201,9 +225,14 @@ class Callback:
         Without an answer of the activity's own it is due at the activity's own deadline only:
         what Temporal does at its time-outs, such as to run the activity again, is left to it.
         """
-        if self.on_deadline is None:
-            return self.answer_by
-        return default_due_at(self.opened_at, self.answer_by, self.timeout_at)
+        due_at = self.answer_by
+        if self.on_deadline is not None:
+            due_at = default_due_at(self.opened_at, self.answer_by, self.timeout_at)
+        return min(filter(None, (due_at, self.cancel_due_at)), default=None)
+
+    def honours(self, serial: int | None) -> bool:
+        """Tell whether a link with `serial` is good still; who came without one is let in."""
+        return serial is None or serial == self.link_serial
 
     def move(self, wanted: State) -> "Callback":
         """Return the callback in the state `wanted`.

@@ -5,6 +5,9 @@ RingbackError
 │   ├── ConfigurationError
 │   ├── NotWiredError
 │   ├── UnknownCallbackError
+│   ├── UnknownKeyError
+│   ├── NotAllowedError
+│   ├── MalformedRequestError
 │   ├── ExpiredCallbackError
 │   ├── AnsweredDifferentlyError
 │   ├── NoCancelRequestedError
@@ -17,16 +20,30 @@ RingbackError
 │   ├── ActivityGoneError
 │   ├── RefusedByTemporalError
 │   ├── IllegalMoveError
-│   └── ProgramEndedError
-└── RetryableError                  try again, later
-    ├── StoreUnavailableError
-    ├── EncodingError
-    └── TemporalUnreachableError
-        └── TemporalBusyError
+│   ├── ProgramEndedError
+│   ├── ActivityNotFoundError
+│   ├── ActivityCancelledError
+│   ├── ActivityResetError
+│   ├── CompletionRefusedError      (below, too)
+│   │   └── UnusableTokenError
+│   └── CompletionUnprovenError     (below, too)
+├── RetryableError                  try again, later
+│   ├── StoreUnavailableError
+│   ├── EncodingError
+│   ├── TemporalUnreachableError
+│   │   └── TemporalBusyError
+│   ├── ActivityPausedError
+│   └── CompletionUnansweredError   (below, too)
+└── ActivityCompletionError         what an activity was told did not reach it, or may not have
+    ├── CompletionRefusedError
+    │   └── UnusableTokenError
+    ├── CompletionUnprovenError
+    └── CompletionUnansweredError
 
-The two branches exist because a caller has two choices. This module knows nothing of HTTP or of
-exit codes: `gateway/replies.py` and `app/exits.py` each have one table, and a test holds both
-complete.
+The first two branches exist because a caller has two choices: every error that is raised is of one
+of them. Those of the completion client stand in `domain/completion_errors.py`. Nothing here knows
+of HTTP or of exit codes: `gateway/replies.py` and `app/exits.py` each have one table, and a test
+holds both complete.
 """
 
 from collections.abc import Sequence
@@ -60,6 +77,30 @@ class UnknownCallbackError(FinalError):
 
     One error for all of them, so that a guess learns nothing.
     """
+
+
+class UnknownKeyError(FinalError):
+    """No API key, or none that is good: unknown, mistyped or revoked.
+
+    One error for all of them, so that a guess learns nothing. `ringback keys add` makes one.
+    """
+
+
+class NotAllowedError(FinalError):
+    """The role of this API key does not allow it; use a key of a role that does."""
+
+
+class MalformedRequestError(FinalError):
+    """A request of the operator API says what it cannot mean; what it carries is not repeated.
+
+    Attributes:
+        problems: What is wrong, and where: a JSON Pointer into the body, or a parameter's name.
+    """
+
+    def __init__(self, problems: "Sequence[Problem]") -> None:
+        said = "; ".join(f"{one.path or 'the body'}: {one.message}" for one in problems)
+        super().__init__(f"this cannot be used: {said}")
+        self.problems = problems
 
 
 class ExpiredCallbackError(FinalError):
@@ -157,9 +198,9 @@ class WrongResultError(MalformedAnswerError):
 
 
 class ActivityGoneError(FinalError):
-    """Temporal answered NOT_FOUND.
+    """Temporal answered NOT_FOUND, or the attempt that asks is over.
 
-    It tells neither why nor whether an earlier try of ours was applied: history does.
+    NOT_FOUND tells neither why nor whether an earlier try of ours was applied: history does.
     """
 
 

@@ -1,6 +1,6 @@
 """Events: the audit trail of a callback."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -14,6 +14,12 @@ class EventKind(Enum):
     ASKED_AGAIN = "asked again"
     SUBMITTED = "submitted"
     EXTENDED = "extended"
+    REVOKED = "revoked"
+    LINKED = "link made"
+    CANCEL_REQUESTED = "cancel requested"
+    PAUSED = "paused"
+    UNPAUSED = "unpaused"
+    RESET = "reset"
     ACCEPTED = "accepted"
     ANSWERED_DIFFERENTLY = "answered differently"
     HANDED_OVER = "handed over"
@@ -22,6 +28,9 @@ class EventKind(Enum):
     PARKED = "parked"
     REDELIVERED = "redelivered"
     EXPIRED = "expired"
+    TOLD = "told"
+    NOT_TOLD_YET = "not told yet"
+    NOT_TOLD = "not told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +47,9 @@ class Event:
     callback_id: CallbackId
     at: datetime
     kind: EventKind
-    facts: dict[str, object]
+    facts: dict[str, object] = field(repr=False)
+
+
+def named(by: str | None) -> dict[str, object]:
+    """Return as a fact whose API key asked for something; nothing if none did."""
+    return {} if by is None else {"by": by}

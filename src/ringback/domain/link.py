@@ -10,7 +10,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from hashlib import sha256
 from typing import Final
@@ -41,19 +41,30 @@ class Link:
         verbs: What it allows.
         expires_at: When it stops to be good, to the second.
         key_id: The key that signs it.
+        serial: Good as long as it is `Callback.link_serial`.
     """
 
     callback_id: CallbackId
     verbs: frozenset[Verb]
     expires_at: datetime
     key_id: str
+    serial: int = 1
 
+
+LINK_GRACE: Final = timedelta(days=30)
+"""For how long after the activity's end its link still tells what became of it."""
+
+LINK_LIFETIME: Final = timedelta(days=365)
+"""How long a link is good when the activity has no schedule-to-close time-out."""
 
 KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 16
 _LONGEST_TEXT: Final = 256
 _LONGEST_KEY_ID: Final = 32
-_VERSION: Final = 1
+_FIRST_SERIAL: Final = 1
+"""What a link of this version says of its serial: nothing."""
+_WITH_SERIAL: Final = 2
+_SERIAL_BYTES: Final = 4
 _NO_KEY: Final = bytes(KEY_BYTES)
 
 
@@ -84,6 +95,10 @@ class Keyring:
         body = f"{key_id}.{_to_text(_pack(link))}"
         return f"{body}.{_to_text(self._signature(key_id, body))}"
 
+    def url(self, base: str, link: Link) -> str:
+        """Return `link`, signed, as the URL at which the gateway whose URL is `base` takes it."""
+        return f"{base}/c/{self.sign(link)}"
+
     def verify(self, text: str, *, verb: Verb, now: datetime) -> Link:
         """Return what the link `text` says, if it is good for `verb` at `now`.
 
@@ -110,6 +125,12 @@ class Keyring:
         return hmac.digest(key, body.encode("utf-8", "replace"), sha256)[:_SIGNATURE_BYTES]
 
 
+def link_expires_at(scheduled_at: datetime, schedule_to_close: timedelta | None) -> datetime:
+    """Return when the link of an activity that was scheduled then stops to be good."""
+    lives_for = LINK_LIFETIME if schedule_to_close is None else schedule_to_close + LINK_GRACE
+    return scheduled_at + lives_for
+
+
 def _check_key(key_id: str, key: bytes) -> None:
     if not key_id.isascii() or not key_id.isalnum() or len(key_id) > _LONGEST_KEY_ID:
         msg = f"the key id {key_id!r} must be at most {_LONGEST_KEY_ID} letters and digits"
@@ -120,8 +141,12 @@ def _check_key(key_id: str, key: bytes) -> None:
 
 
 def _pack(link: Link) -> bytes:
-    head = bytes([_VERSION, _to_bits(link.verbs)])
-    return head + int(link.expires_at.timestamp()).to_bytes(5, "big") + link.callback_id.encode()
+    is_first = link.serial == _FIRST_SERIAL
+    version = _FIRST_SERIAL if is_first else _WITH_SERIAL
+    serial = b"" if is_first else link.serial.to_bytes(_SERIAL_BYTES, "big")
+    expires_at = int(link.expires_at.timestamp()).to_bytes(5, "big")
+    head = bytes([version, _to_bits(link.verbs)])
+    return head + expires_at + serial + link.callback_id.encode()
 
 
 def _unpack(key_id: str, text: str) -> Link:
@@ -129,12 +154,20 @@ def _unpack(key_id: str, text: str) -> Link:
         packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         version, bits = packed[0], packed[1]
         expires_at = datetime.fromtimestamp(int.from_bytes(packed[2:7], "big"), UTC)
-        callback_id = CallbackId(packed[7:].decode("ascii"))
+        serial, rest = _unpack_serial(version, packed[7:])
+        callback_id = CallbackId(rest.decode("ascii"))
     except (binascii.Error, IndexError, ValueError, OverflowError, OSError) as exc:
         raise UnknownCallbackError from exc
-    if version != _VERSION:
-        raise UnknownCallbackError
-    return Link(callback_id, _from_bits(bits), expires_at, key_id)
+    return Link(callback_id, _from_bits(bits), expires_at, key_id, serial)
+
+
+def _unpack_serial(version: int, rest: bytes) -> tuple[int, bytes]:
+    if version == _FIRST_SERIAL:
+        return _FIRST_SERIAL, rest
+    if version == _WITH_SERIAL:
+        return int.from_bytes(rest[:_SERIAL_BYTES], "big"), rest[_SERIAL_BYTES:]
+    msg = "a link of another version"
+    raise ValueError(msg)
 
 
 def _to_bits(verbs: Iterable[Verb]) -> int:

@@ -6,7 +6,7 @@ Temporal as a ready payload, never parsed and written anew.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeAlias
 
@@ -22,7 +22,7 @@ class Completed:
         result: JSON; `None` is no result at all, which is not the same as `null`.
     """
 
-    result: bytes | None
+    result: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Failed:
     message: str
     type: str | None = None
     non_retryable: bool = False
-    details: bytes | None = None
+    details: bytes | None = field(default=None, repr=False)
     next_retry_delay: timedelta | None = None
 
     @property
@@ -62,7 +62,7 @@ class Canceled:
         details: JSON, one detail; `None` is no details.
     """
 
-    details: bytes | None
+    details: bytes | None = field(repr=False)
 
 
 Outcome: TypeAlias = Completed | Failed | Canceled

@@ -1,17 +1,19 @@
 """JSON cut into its parts, each as the text that it was given as.
 
 Parsing and writing anew would change numbers: `1.10` becomes `1.1`, and a long one is rounded.
+
+The text was judged to be JSON before. It is cut in one pass, which tracks strings and brackets and
+looks at nothing else, so that a large one costs little.
 """
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Final
 
-_TEXT: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
-"""Finds where a value ends; its numbers stay text, so that none is too long to read."""
-
-_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_SPACE: Final = b" \t\n\r"
+_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
+_MARK: Final = re.compile(_STRING + rb"|[\[\]{},:]", re.DOTALL)
+_BRACKET: Final = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
 
 
 def items(array: bytes) -> list[bytes]:
@@ -20,11 +22,7 @@ def items(array: bytes) -> list[bytes]:
     Raises:
         ValueError: It is not a JSON array.
     """
-    text = array.decode().strip(" \t\n\r")
-    if not isinstance(_TEXT.decode(text), list):
-        msg = "it is not a JSON array"
-        raise ValueError(msg)  # noqa: TRY004 - it is about the text, which is not what it should be
-    return [text[start:end].encode() for start, end in _values(text, 1)]
+    return _parts(array, b"[]", "it is not a JSON array")
 
 
 def members(obj: bytes) -> dict[str, bytes]:
@@ -33,25 +31,47 @@ def members(obj: bytes) -> dict[str, bytes]:
     Raises:
         ValueError: It is not a JSON object.
     """
-    text = obj.decode().strip(" \t\n\r")
-    if not isinstance(_TEXT.decode(text), dict):
-        msg = "it is not a JSON object"
-        raise ValueError(msg)  # noqa: TRY004 - it is about the text, which is not what it should be
-    spans = list(_values(text, 1))
-    return {
-        str(json.loads(text[slice(*name)])): text[slice(*value)].encode()
-        for name, value in zip(spans[::2], spans[1::2], strict=True)
-    }
+    parts = _parts(obj, b"{}", "it is not a JSON object")
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return {str(json.loads(name)): value for name, value in pairs}
 
 
-def _values(text: str, at: int) -> Iterator[tuple[int, int]]:
-    # The text is known to be good: between two values stands a comma or a colon, and no more.
-    while (start := _past_space(text, at)) < len(text) - 1:
-        _, end = _TEXT.raw_decode(text, start)
-        yield start, end
-        at = _past_space(text, end) + 1
+def _parts(text: bytes, brackets: bytes, otherwise: str) -> list[bytes]:
+    # Between two values stands a comma or a colon, and no more.
+    text = text.strip(_SPACE)
+    if text[:1] + text[-1:] != brackets:
+        raise ValueError(otherwise)
+    parts, start, at = [], 1, 1
+    while at < len(text):
+        mark = _MARK.search(text, at)
+        assert mark is not None, "the last sign is a bracket, and no string can hold it"
+        at = mark.end()
+        match text[mark.start() : mark.start() + 1]:
+            case b"[" | b"{":
+                at = _end_of(text, at)
+            case b"," | b":" | b"]" | b"}":
+                parts.append(text[start : mark.start()].strip(_SPACE))
+                start = at
+    return _checked(parts, otherwise)
 
 
-def _past_space(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at
+def _end_of(text: bytes, at: int) -> int:
+    """Return where what was opened before `at` has ended; the end of `text` if it does not."""
+    depth = 1
+    for mark in _BRACKET.finditer(text, at):
+        match text[mark.start() : mark.start() + 1]:
+            case b"[" | b"{":
+                depth += 1
+            case b"]" | b"}":
+                depth -= 1
+        if depth == 0:
+            return mark.end()
+    return len(text)
+
+
+def _checked(parts: list[bytes], otherwise: str) -> list[bytes]:
+    if parts == [b""]:
+        return []
+    if not parts or b"" in parts:
+        raise ValueError(otherwise)
+    return parts

@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 
 from ringback.domain.errors import RingbackError
+from ringback.gateway.api.operator_api import OperatorApi
 from ringback.gateway.health import Health
 from ringback.gateway.replies import (
     on_bug,
@@ -13,10 +14,10 @@ from ringback.gateway.replies import (
 from ringback.gateway.routes import Gateway
 
 
-def create_app(gateway: Gateway, health: Health) -> Starlette:
+def create_app(gateway: Gateway, health: Health, api: OperatorApi | None = None) -> Starlette:
     """Return the application; its services are run by whoever made them."""
     app = Starlette(
-        routes=[*gateway.routes(), *health.routes()],
+        routes=[*gateway.routes(), *health.routes(), *(api.routes() if api else [])],
         exception_handlers={
             RingbackError: on_ringback_error,
             404: on_not_found,

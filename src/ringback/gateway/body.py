@@ -3,8 +3,10 @@
 Total: whatever the bytes, reading them returns or raises a `MalformedAnswerError`.
 """
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -15,11 +17,25 @@ from ringback.domain.errors import (
     MalformedAnswerError,
     UnsupportedMediaTypeError,
 )
-from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.raw_json import members
 
 _JSON: Final = "application/json"
 _LONGEST_DELAY: Final = timedelta(days=3650)
+
+LARGE: Final = 256 * 1024
+"""From so many bytes on a body is read in a thread, so that no other request waits for it."""
+
+T = TypeVar("T")
+
+
+async def read_apart(body: bytes, read: Callable[[], T]) -> T:
+    """Return what `read` makes of `body`; of a large one in a thread.
+
+    Raises:
+        Exception: What `read` raises.
+    """
+    return await asyncio.to_thread(read) if len(body) > LARGE else read()
 
 
 async def read_json(request: Request, *, limit: int) -> bytes | None:
@@ -37,7 +53,7 @@ async def read_json(request: Request, *, limit: int) -> bytes | None:
     if media_type != _JSON and not media_type.endswith("+json"):
         msg = f"send the body as application/json, not as {media_type}"
         raise UnsupportedMediaTypeError(msg)
-    _parse(body)
+    await read_apart(body, lambda: _parse(body))
     return body
 
 
@@ -58,7 +74,7 @@ def to_failed(body: bytes | None) -> Failed:
         MalformedAnswerError: The body is not such an object; the message says where.
     """
     try:
-        failure = _FailureBody.model_validate(_parse(body or b"{}"))
+        failure = FailureBody.model_validate(_parse(body or b"{}"))
     except ValidationError as exc:
         raise MalformedAnswerError(_explain(exc)) from exc
     return Failed(
@@ -70,14 +86,32 @@ def to_failed(body: bytes | None) -> Failed:
     )
 
 
-class _FailureBody(BaseModel):
+TO_OUTCOME: Final[dict[str, Callable[[bytes | None], Outcome]]] = {
+    "complete": to_completed,
+    "fail": to_failed,
+    "cancel": to_canceled,
+}
+"""What makes an outcome of a body, by the verb that the body came with."""
+
+
+class FailureBody(BaseModel):
+    """How the activity fails."""
+
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    message: Annotated[str, Field(strict=True)]
-    type: Annotated[str, Field(strict=True, min_length=1)] | None = None
-    non_retryable: Annotated[bool, Field(strict=True)] = False
-    details: Any = None
-    next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0), le=_LONGEST_DELAY)] | None = None
+    message: Annotated[str, Field(strict=True, description="For people.")]
+    type: Annotated[str, Field(strict=True, min_length=1)] | None = Field(
+        default=None, description="For code: retry policies and workflows match it."
+    )
+    non_retryable: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Whether Temporal must not run the activity again."
+    )
+    details: Any = Field(
+        default=None, repr=False, description="An array is several details; else it is one."
+    )
+    next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0), le=_LONGEST_DELAY)] | None = (
+        Field(default=None, description="Seconds, or an ISO 8601 duration.")
+    )
 
 
 def _to_details(body: bytes | None) -> bytes | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader
 from starlette.responses import HTMLResponse
 
-_TEMPLATES: Final = Environment(
+TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
 )
 
@@ -21,4 +21,4 @@ _HEADERS: Final = {
 
 def page(view: dict[str, Any]) -> HTMLResponse:
     """Return `view` as a page."""
-    return HTMLResponse(_TEMPLATES.get_template("callback.html").render(view), headers=_HEADERS)
+    return HTMLResponse(TEMPLATES.get_template("callback.html").render(view), headers=_HEADERS)

@@ -16,3 +16,8 @@ def wanted_wait(prefer: Iterable[str]) -> timedelta:
     if found is None:
         return timedelta(0)
     return min(timedelta(seconds=int(found[1])), LONGEST_WAIT)
+
+
+def applied(wait: timedelta) -> dict[str, str]:
+    """Return the header that tells the sender that its wish was met, if it had one."""
+    return {"preference-applied": f"wait={wait.seconds}"} if wait else {}

@@ -8,6 +8,17 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from ringback.domain.completion_errors import (
+    ActivityCancelledError,
+    ActivityCompletionError,
+    ActivityNotFoundError,
+    ActivityPausedError,
+    ActivityResetError,
+    CompletionRefusedError,
+    CompletionUnansweredError,
+    CompletionUnprovenError,
+    UnusableTokenError,
+)
 from ringback.domain.errors import (
     ActivityGoneError,
     AnsweredDifferentlyError,
@@ -18,7 +29,9 @@ from ringback.domain.errors import (
     ExpiredCallbackError,
     IllegalMoveError,
     MalformedAnswerError,
+    MalformedRequestError,
     NoCancelRequestedError,
+    NotAllowedError,
     NotParkedError,
     NotWiredError,
     ProgramEndedError,
@@ -29,6 +42,7 @@ from ringback.domain.errors import (
     TemporalBusyError,
     TemporalUnreachableError,
     UnknownCallbackError,
+    UnknownKeyError,
     UnsupportedMediaTypeError,
     WrongResultError,
 )
@@ -37,14 +51,18 @@ logger = logging.getLogger(__name__)
 
 STATUS: Final[dict[type[RingbackError], int]] = {
     MalformedAnswerError: 400,
+    UnknownKeyError: 401,
+    NotAllowedError: 403,
     UnknownCallbackError: 404,
     AnsweredDifferentlyError: 409,
     CannotExtendError: 409,
     NoCancelRequestedError: 409,
     NotParkedError: 409,
+    ActivityGoneError: 410,
     ExpiredCallbackError: 410,
     AnswerTooLargeError: 413,
     UnsupportedMediaTypeError: 415,
+    MalformedRequestError: 422,
     RefusedByTemporalError: 422,
     WrongResultError: 422,
     EncodingError: 503,
@@ -52,11 +70,20 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     TemporalBusyError: 503,
     TemporalUnreachableError: 503,
     # These mean a mistake of ours: no request should meet them.
-    ActivityGoneError: 500,
     ConfigurationError: 500,
     IllegalMoveError: 500,
     NotWiredError: 500,
     ProgramEndedError: 500,
+    # These are the completion client's, which the gateway does not use.
+    ActivityCancelledError: 500,
+    ActivityCompletionError: 500,
+    ActivityNotFoundError: 500,
+    ActivityPausedError: 500,
+    ActivityResetError: 500,
+    CompletionRefusedError: 500,
+    CompletionUnansweredError: 500,
+    CompletionUnprovenError: 500,
+    UnusableTokenError: 500,
 }
 
 _TRY_AGAIN: Final[dict[type[RingbackError], str]] = {
@@ -69,6 +96,7 @@ _TRY_AGAIN: Final[dict[type[RingbackError], str]] = {
 _LATER: Final = "it may work later; send the same again"
 
 _NOT_FOUND_DETAIL: Final = "there is nothing here, or this link does not allow it"
+_UNKNOWN: Final = "there is no such callback"
 _RETRY_AFTER: Final = timedelta(seconds=2)
 
 
@@ -85,14 +113,24 @@ def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
 
 
 def to_problem(error: RingbackError) -> JSONResponse:
-    """Return the problem details of `error`."""
+    """Return the problem details of `error`, as a stranger may see them."""
     if isinstance(error, UnknownCallbackError):
         return not_found()
-    status = STATUS[type(error)]
-    reply = problem(status, _in_words(type(error)), _detail(error), **_members(error))
+    return _to_reply(error, _detail(error))
+
+
+def to_known_problem(error: RingbackError) -> JSONResponse:
+    """Return the problem details of `error`, for who has an API key: with everything it says."""
+    return _to_reply(error, str(error) or _UNKNOWN)
+
+
+def _to_reply(error: RingbackError, detail: str) -> JSONResponse:
+    reply = problem(STATUS[type(error)], _in_words(type(error)), detail, **_members(error))
     if isinstance(error, RetryableError):
         after = error.retry_after or _RETRY_AFTER
         reply.headers["retry-after"] = str(max(1, round(after.total_seconds())))
+    if isinstance(error, UnknownKeyError):
+        reply.headers["www-authenticate"] = 'Bearer realm="ringback"'
     return reply
 
 
@@ -114,7 +152,7 @@ async def on_not_found(_: Request, __: Exception) -> JSONResponse:
 
 async def on_method_not_allowed(_: Request, exc: Exception) -> JSONResponse:
     """Answer a request with a method that the route does not have."""
-    reply = problem(405, "method not allowed", "look at this link with GET, answer with POST")
+    reply = problem(405, "method not allowed", "the reply's header Allow names the methods")
     reply.headers.update(getattr(exc, "headers", None) or {})
     return reply
 
@@ -142,7 +180,7 @@ def _members(error: RingbackError) -> dict[str, Any]:
             return {"reason": reason, "expired_at": at.isoformat()}
         case AnswerTooLargeError(limit=limit):
             return {"limit": limit}
-        case WrongResultError(problems=problems):
+        case WrongResultError(problems=problems) | MalformedRequestError(problems=problems):
             return {"errors": [{"pointer": one.path, "detail": one.message} for one in problems]}
         case _:
             return {}

@@ -3,23 +3,23 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ringback.core.accept import Accepting, Receipt
+from ringback.core.accept import Accepting
 from ringback.core.heartbeat import Heartbeating
-from ringback.core.view import Viewing
+from ringback.core.view import View, Viewing
 from ringback.core.watch import Verdicts
-from ringback.domain.callback import Callback, State
-from ringback.domain.errors import ExpiredCallbackError
 from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.outcome import Outcome
 from ringback.gateway.body import read_json, to_canceled, to_completed, to_failed
 from ringback.gateway.page import page
-from ringback.gateway.prefer import wanted_wait
-from ringback.gateway.view import to_view, why_ended
+from ringback.gateway.prefer import applied, wanted_wait
+from ringback.gateway.receipts import Receipts
+from ringback.gateway.view import etag, has_moved, is_one_of, to_sign, to_view
 from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackStore
 
@@ -63,26 +63,44 @@ class Gateway:
         ]
 
     async def get(self, request: Request) -> Response:
-        """Tell how the callback stands: a page for a browser, JSON for a program."""
+        """Tell how the callback stands: a page for a browser, JSON for a program.
+
+        Who prefers to wait is told when it changes: from what `If-None-Match` names, or from now.
+        """
         link = self._verify(request, Verb.VIEW)
-        seen = await self.viewing.view(link.callback_id)
+        seen = await self.viewing.view(link.callback_id, serial=link.serial)
+        wait = wanted_wait(request.headers.getlist("prefer"))
+        known = request.headers.get("if-none-match")
+        if wait:
+            seen = await self._changed(link, seen, known or etag(seen), within=wait)
+        headers = {"cache-control": "no-store", "etag": etag(seen), **applied(wait)}
+        if known is not None and is_one_of(etag(seen), known):
+            return Response(status_code=304, headers=headers)
         view = to_view(seen, link, self._url(request))
         if "text/html" in request.headers.get("accept", ""):
             return page(view)
-        return JSONResponse(view, headers={"cache-control": "no-store"})
+        return JSONResponse(view, headers=headers)
+
+    async def _changed(self, link: Link, seen: View, known: str, *, within: timedelta) -> View:
+        """Return the first view that is none of those `known`, or the last before time is up."""
+        give_up_at = self.clock.now() + within
+        while is_one_of(etag(seen), known) and self.clock.now() < give_up_at:
+            await self.verdicts.wait(
+                link.callback_id,
+                self.store,
+                self.clock,
+                within=give_up_at - self.clock.now(),
+                until=partial(has_moved, seen.callback),
+            )
+            seen = await self.viewing.view(link.callback_id, serial=link.serial)
+        return seen
 
     async def heartbeat(self, request: Request) -> Response:
         """Pass a heartbeat on; the body is its details."""
         link = self._verify(request, Verb.HEARTBEAT)
         details = await read_json(request, limit=self.body_limit)
-        sign = await self.heartbeating.heartbeat(link.callback_id, details)
-        deadline = sign.deadline_at
-        return JSONResponse({
-            "cancel_requested": sign.pulse.cancel_requested,
-            "paused": sign.pulse.paused,
-            "reset": sign.pulse.reset,
-            "deadline": None if deadline is None else deadline.isoformat(),
-        })
+        sign = await self.heartbeating.heartbeat(link.callback_id, details, serial=link.serial)
+        return JSONResponse(to_sign(sign))
 
     def _answers(
         self, verb: Verb, to_outcome: Callable[[bytes | None], Outcome]
@@ -90,39 +108,11 @@ class Gateway:
         async def answer(request: Request) -> Response:
             link = self._verify(request, verb)
             outcome = to_outcome(await read_json(request, limit=self.body_limit))
-            receipt = await self.accepting.accept(link.callback_id, outcome)
-            wait = wanted_wait(request.headers.getlist("prefer"))
-            state = await self._state_within(wait, receipt)
-            return self._receipt(request, receipt, state, waited=wait)
+            receipt = await self.accepting.accept(link.callback_id, outcome, serial=link.serial)
+            receipts = Receipts(self.verdicts, self.store, self.clock)
+            return await receipts.reply(request, receipt, status_url=self._url(request))
 
         return answer
-
-    async def _state_within(self, wait: timedelta, receipt: Receipt) -> State:
-        if not wait or receipt.state is State.APPLIED:
-            return receipt.state
-        callback = await self.verdicts.wait(
-            receipt.callback_id, self.store, self.clock, within=wait
-        )
-        if callback is None:
-            return receipt.state
-        _check_not_superseded(callback)
-        return callback.state
-
-    def _receipt(
-        self, request: Request, receipt: Receipt, state: State, *, waited: timedelta
-    ) -> Response:
-        is_settled = receipt.is_duplicate or state is State.APPLIED
-        return JSONResponse(
-            {
-                "callback": receipt.callback_id,
-                "state": state.value,
-                "accepted_at": receipt.accepted_at.isoformat(),
-                "duplicate": receipt.is_duplicate,
-                "status_url": self._url(request),
-            },
-            status_code=200 if is_settled else 202,
-            headers={"preference-applied": f"wait={waited.seconds}"} if waited else {},
-        )
 
     def _verify(self, request: Request, verb: Verb) -> Link:
         text: str = request.path_params["link"]
@@ -130,10 +120,3 @@ class Gateway:
 
     def _url(self, request: Request) -> str:
         return f"{self.public_url}/c/{request.path_params['link']}"
-
-
-def _check_not_superseded(callback: Callback) -> None:
-    accepted = callback.accepted
-    if callback.state is State.SUPERSEDED and accepted is not None:
-        at = accepted.verdict_at or accepted.accepted_at
-        raise ExpiredCallbackError(callback.id, why_ended(callback) or "it ended", at)

@@ -1,9 +1,12 @@
 """How a callback stands, in the words of the public JSON."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
+from ringback.core.heartbeat import Sign
 from ringback.core.view import View
 from ringback.domain.callback import Callback, State
 from ringback.domain.link import Link, Verb
@@ -23,21 +26,63 @@ def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
     """Return what the holder of `link` may know, as JSON."""
     callback, pending = seen.callback, seen.pending
     accepted = callback.accepted
-    live = callback if pending is None else replace(callback, timeout_at=pending.timeout_at)
     return {
         "callback": callback.id,
         "state": callback.state.value,
         "activity_type": callback.activity_type,
         "opened_at": _text(callback.opened_at),
-        "deadline": _text(live.deadline_at),
         "waiting": pending is not None if seen.is_live else None,
-        "cancel_requested": None if pending is None else pending.cancel_requested,
-        "paused": None if pending is None else pending.paused,
+        **_moving(seen),
         "accepted_at": None if accepted is None else _text(accepted.accepted_at),
         "reason": why_ended(callback),
         "allows": sorted(verb.name.lower() for verb in link.verbs),
         "link_expires_at": _text(link.expires_at),
         "examples": _examples(link, url),
+    }
+
+
+def to_sign(sign: Sign) -> dict[str, Any]:
+    """Return what the sender of a heartbeat is told, as JSON."""
+    return {
+        "cancel_requested": sign.pulse.cancel_requested,
+        "paused": sign.pulse.paused,
+        "reset": sign.pulse.reset,
+        "deadline": _text(sign.deadline_at),
+    }
+
+
+def etag(seen: View) -> str:
+    """Return what changes with all that may change in the view of a callback (RFC 9110, 8.8.3)."""
+    facts = [seen.callback.state.value, why_ended(seen.callback), _moving(seen)]
+    return f'"{sha256(json.dumps(facts).encode()).hexdigest()[:20]}"'
+
+
+def is_one_of(tag: str, known: str) -> bool:
+    """Tell whether an `If-None-Match` names `tag`; compared weakly, as it is to be (RFC 9110)."""
+    named = (one.strip().removeprefix("W/") for one in known.split(","))
+    return any(one in {tag, "*"} for one in named)
+
+
+def has_moved(before: Callback, now: Callback) -> bool:
+    """Tell whether what is known of a callback is not what it was."""
+    one, other = (View(callback, None, is_live=False) for callback in (before, now))
+    return etag(one) != etag(other)
+
+
+def _moving(seen: View) -> dict[str, Any]:
+    """Return what may change while nobody answers: from Temporal if it was asked, or as known."""
+    callback, pending = seen.callback, seen.pending
+    if pending is None:
+        return {
+            "deadline": _text(callback.deadline_at),
+            "cancel_requested": callback.cancel_requested_at is not None,
+            "paused": callback.paused_at is not None,
+        }
+    live = replace(callback, timeout_at=pending.timeout_at)
+    return {
+        "deadline": _text(live.deadline_at),
+        "cancel_requested": pending.cancel_requested,
+        "paused": pending.paused,
     }
 
 

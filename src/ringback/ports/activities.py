@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Outcome
 
 
@@ -52,6 +52,7 @@ class Pending:
         cancel_requested: Somebody asked it to cancel.
         paused: An operator paused it.
         timeout_at: When Temporal times the present attempt out, if it does.
+        heartbeat_timeout: How long it may be without a heartbeat; `None` is for ever.
         last_failure: Why the attempt before ended, if there was one.
     """
 
@@ -62,6 +63,7 @@ class Pending:
     paused: bool
     timeout_at: datetime | None
     last_failure: LastFailure | None
+    heartbeat_timeout: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,29 +153,22 @@ class Activities(Protocol):
         """
         ...
 
-    async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
-        """Record a heartbeat; `details` is one JSON value, `None` keeps what was recorded before.
-
-        Raises:
-            ActivityGoneError: The activity has ended, or is between two attempts.
-            AnswerTooLargeError: Temporal would fail the activity over the details.
-            RefusedByTemporalError: The request cannot be fulfilled as it is.
-            TemporalUnreachableError: No answer.
-        """
-        ...
-
-    async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
+    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         """Tell for each, in their order, how it waits; `None` if it does not wait any more.
 
         Read only, and one request for all the activities of one run.
         """
         ...
 
-    async def locate(self, ref: ActivityRef) -> Whereabouts:
+    async def locate(self, ref: ActivityExecution) -> Whereabouts:
         """Tell how the activity waits or, from history, how it ended."""
         ...
 
-    async def find_after_reset(self, ref: ActivityRef) -> ActivityRef | None:
+    async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
+        """Tell the same for each, in their order, with one pass for all the activities of a run."""
+        ...
+
+    async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
         """Return the same activity in the workflow's latest run, if a reset has brought it there.
 
         A reset that keeps the event which scheduled the activity makes a run that has it too, at

@@ -1,8 +1,8 @@
 """Deadlines in the store; what `ringback.ports.store` says of its methods holds here too."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from ringback.domain.callback import Callback
@@ -25,14 +25,13 @@ class Extension:
 class Deadlines(Protocol):
     """What keeping deadlines needs."""
 
-    async def observe(self, timeouts: Mapping[CallbackId, datetime | None]) -> None:
-        """Keep when Temporal times the activities of open callbacks out, as it says now."""
-        ...
-
-    async def extend(self, callback_id: CallbackId, within: timedelta) -> Extension:
+    async def extend(
+        self, callback_id: CallbackId, within: timedelta, *, by: str | None = None
+    ) -> Extension:
         """Let the outside answer `within` from now on, if the callback is open and has a deadline.
 
         Only the activity's own deadline is moved; Temporal's time-outs stay as they are.
+        The event names whose API key asked for it, `by`, if one did.
         """
         ...
 

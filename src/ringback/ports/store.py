@@ -1,8 +1,10 @@
 """The store: callbacks, their outcomes and what happened to them.
 
 Every method takes and returns many at once and is one transaction: one commit for many answers is
-what makes it fast. What is returned is durable. The store's own clock dates everything, so the
-clocks of the machines that use it do not matter; callers pass durations, never instants.
+what makes it fast. What tells how things ended (`expire`, `settle`, `postpone`) may be thousands:
+it is kept in parts, each a transaction of its own. What is returned is durable. The store's own
+clock dates everything, so the clocks of the machines that use it do not matter; callers pass
+durations, never instants.
 
 All methods raise `StoreUnavailableError` when the database cannot be reached or cannot write; then
 nothing of the call was kept.
@@ -18,6 +20,7 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import Outcome
+from ringback.domain.query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +238,17 @@ class News(Protocol):
 
 
 class CallbackIndex(Protocol):
-    """What people who look need."""
+    """What people who look need.
+
+    A list shows no bodies, and none are read for it: of what it holds, the task token, the details
+    of heartbeats, the body of the default answer and that of the outcome are `None`. Nothing may
+    be delivered, or told apart from another answer, by a callback from a list: `find` it.
+    """
 
     async def page(
-        self, *, states: frozenset[State], after: CallbackId | None, limit: int
+        self, query: Query, *, after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
-        """Return up to `limit` callbacks in any of `states`, by ascending id, behind `after`."""
+        """Return up to `limit` callbacks that `query` asks for, by ascending id, behind `after`."""
         ...
 
     async def overdue(self, *, limit: int) -> Sequence[Callback]:

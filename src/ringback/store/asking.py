@@ -8,6 +8,7 @@ from ringback.domain.asking import Wish, asks_again, asks_anew
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import schema_id
+from ringback.domain.vitals import Vitals
 
 REPLACED: Final = "a later attempt asks anew"
 """Why a callback expires whose activity has a later one."""
@@ -65,6 +66,9 @@ def _begin(wish: Wish, round_: int, now: datetime) -> Asked:
         verbs=wish.verbs,
         key_id=wish.key_id,
         link_expires_at=wish.link_expires_at,
+        about=wish.about,
+        vitals=_vitals(Vitals(), wish, now),
+        cancel_within=wish.cancel_within,
     )
     opened = Event(wish.id, now, EventKind.OPENED, {"attempt": wish.attempt})
     return Asked(callback, (callback,), (opened,))
@@ -84,9 +88,26 @@ def _ask_again(latest: Callback, wish: Wish, now: datetime) -> Asked:
         attempt_started_at=wish.attempt_started_at,
         task_token=wish.task_token,
         timeout_at=wish.timeout_at,
+        vitals=_vitals(latest.vitals, wish, now),
     )
     facts: dict[str, object] = {"attempt": wish.attempt}
     if wish.ref.run_id != latest.ref.run_id:
         facts["run_id"] = wish.ref.run_id
     again = Event(latest.id, now, EventKind.ASKED_AGAIN, facts)
     return Asked(callback, (callback,), (again,))
+
+
+def _vitals(before: Vitals, wish: Wish, now: datetime) -> Vitals:
+    """Return the signs of life of the attempt that asks: none yet.
+
+    What was said to the attempt before, Temporal has; what this one records itself is newer.
+    """
+    vitals = replace(
+        before,
+        by=wish.heartbeat_by,
+        timeout=wish.heartbeat_timeout,
+        details=None,
+        beaten_at=None,
+    )
+    # The attempt's time runs since before it asked.
+    return replace(vitals, beat_due_at=now + vitals.gap / 2 if vitals.is_kept else None)

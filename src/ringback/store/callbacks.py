@@ -16,7 +16,7 @@ from ringback.store.accepting import Accepting
 from ringback.store.asking import Asked, ask
 from ringback.store.database import Database
 from ringback.store.statements import callbacks as statements
-from ringback.store.steps import execute_each, find, lock, padded, record
+from ringback.store.steps import execute_each, find, lock, padded, parts, record
 
 
 class SqlCallbacks:
@@ -48,7 +48,7 @@ class SqlCallbacks:
             latest[key] = one.callback
             asked.append(one)
         await self._keep_schemas(connection, wishes)
-        await self._write(connection, asked)
+        await self._write(connection, asked, now)
         return [one.callback for one in asked]
 
     async def _keep_schemas(self, connection: AsyncConnection, wishes: Sequence[Wish]) -> None:
@@ -58,13 +58,15 @@ class SqlCallbacks:
         missing = [{"id": id_, "text": texts[id_]} for id_ in sorted(texts) if id_ not in known]
         await execute_each(connection, statements.KEEP_SCHEMA[self._database.dialect], missing)
 
-    async def _write(self, connection: AsyncConnection, asked: Sequence[Asked]) -> None:
+    async def _write(
+        self, connection: AsyncConnection, asked: Sequence[Asked], now: datetime
+    ) -> None:
         happened = [event for one in asked for event in one.happened]
         begun = {event.callback_id for event in happened if event.kind is EventKind.OPENED}
         changed = {callback.id: callback for one in asked for callback in one.changed}
         known = [callback for id_, callback in sorted(changed.items()) if id_ not in begun]
         over = [rows.from_end(one) for one in known if one.state is State.EXPIRED]
-        again = [rows.from_attempt(one) for one in known if one.state is not State.EXPIRED]
+        again = [rows.from_attempt(one, now) for one in known if one.state is not State.EXPIRED]
         await execute_each(connection, statements.EXPIRE, over)
         await execute_each(connection, statements.ASK_AGAIN, again)
         await self._make(connection, [changed[id_] for id_ in begun])
@@ -78,6 +80,8 @@ class SqlCallbacks:
         made = await connection.execute(statements.MADE, {"ids": padded(ids)})
         if ids != {row.id for row in made}:
             raise _OvertakenError
+        tags = [{"tag": tag, "callback_id": one.id} for one in begun for tag in one.about.tags]
+        await execute_each(connection, statements.TAG, tags)
 
     async def mark_submitted(self, callback_ids: Sequence[CallbackId]) -> None:
         """See `CallbackStore.mark_submitted`."""
@@ -114,6 +118,10 @@ class SqlCallbacks:
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
         """See `CallbackStore.expire`."""
+        for part in parts(expiries):
+            await self._expire(part)
+
+    async def _expire(self, expiries: Sequence[Expiry]) -> None:
         reasons = {(one.callback_id, one.attempt_started_at): one.reason for one in expiries}
         ids = [one.callback_id for one in expiries]
         async with self._database.writing() as connection:

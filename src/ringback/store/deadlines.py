@@ -1,11 +1,11 @@
 """Keeping deadlines, on a SQL database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import Event, EventKind
+from ringback.domain.event import Event, EventKind, named
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
@@ -13,7 +13,7 @@ from ringback.store import rows
 from ringback.store.accepting import Accepting
 from ringback.store.database import Database
 from ringback.store.statements import deadlines as statements
-from ringback.store.steps import execute_each, find, lock, padded, record
+from ringback.store.steps import execute_each, find, lock, padded, parts, record
 
 
 class SqlDeadlines:
@@ -23,19 +23,9 @@ class SqlDeadlines:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
-    async def observe(self, timeouts: Mapping[CallbackId, datetime | None]) -> None:
-        """See `Deadlines.observe`."""
-        async with self._database.writing() as connection:
-            await lock(connection, timeouts)
-            found = await find(connection, timeouts)
-            values = [
-                rows.from_deadline(replace(callback, timeout_at=timeouts[id_]))
-                for id_, callback in sorted(found.items())
-                if callback.state is State.OPEN
-            ]
-            await execute_each(connection, statements.SET_DEADLINE, values)
-
-    async def extend(self, callback_id: CallbackId, within: timedelta) -> Extension:
+    async def extend(
+        self, callback_id: CallbackId, within: timedelta, *, by: str | None = None
+    ) -> Extension:
         """See `Deadlines.extend`."""
         async with self._database.writing() as connection:
             await lock(connection, [callback_id])
@@ -45,7 +35,7 @@ class SqlDeadlines:
                 return Extension(callback, was_extended=False)
             later = replace(callback, answer_by=now + within)
             await execute_each(connection, statements.SET_DEADLINE, [rows.from_deadline(later)])
-            facts: dict[str, object] = {"until": (now + within).isoformat()}
+            facts: dict[str, object] = {"until": (now + within).isoformat(), **named(by)}
             await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
             return Extension(later, was_extended=True)
 
@@ -76,9 +66,12 @@ class SqlDeadlines:
         """See `Deadlines.are_overdue`."""
         async with self._database.reading() as connection:
             now = await self._database.now(connection)
-            values = {"ids": padded(callback_ids), "now": now}
-            result = await connection.execute(statements.ARE_OVERDUE, values)
-            return frozenset(CallbackId(row.id) for row in result)
+            overdue: set[CallbackId] = set()
+            for part in parts(callback_ids):
+                values = {"ids": padded(part), "now": now}
+                result = await connection.execute(statements.ARE_OVERDUE, values)
+                overdue.update(CallbackId(row.id) for row in result)
+            return frozenset(overdue)
 
     async def next_default(self) -> timedelta | None:
         """See `Deadlines.next_default`."""

@@ -12,7 +12,7 @@ from ringback.domain.ids import CallbackId
 from ringback.ports.store import Postponement, Settlement
 from ringback.store.database import Database
 from ringback.store.statements import deliveries as statements
-from ringback.store.steps import execute_each, find, lock, padded, record
+from ringback.store.steps import execute_each, find, lock, padded, parts, record
 
 ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
 
@@ -41,6 +41,10 @@ class SqlDeliveries:
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
         """See `DeliveryQueue.postpone`."""
+        for part in parts(postponements):
+            await self._postpone(part)
+
+    async def _postpone(self, postponements: Sequence[Postponement]) -> None:
         async with self._database.writing() as connection:
             ids = {"ids": padded(item.callback_id for item in postponements)}
             await connection.execute(statements.UNSETTLED, ids)
@@ -59,6 +63,10 @@ class SqlDeliveries:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryQueue.settle`."""
+        for part in parts(settlements):
+            await self._settle(part)
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> None:
         first = {(item.callback_id, item.tries): item for item in reversed(settlements)}
         ids = [item.callback_id for item in settlements]
         async with self._database.writing() as connection:

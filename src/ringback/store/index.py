@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from ringback.domain.callback import Callback, State
+from ringback.domain.callback import Callback
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
+from ringback.domain.query import Query
 from ringback.store import rows
 from ringback.store.database import Database
-from ringback.store.deliveries import ENDS
 from ringback.store.statements import index as statements
 
 
@@ -19,18 +19,16 @@ class SqlIndex:
         self._database = database
 
     async def page(
-        self, *, states: frozenset[State], after: CallbackId | None, limit: int
+        self, query: Query, *, after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
         """See `CallbackIndex.page`."""
-        is_over_included = not states.isdisjoint(ENDS)
-        statement = statements.PAGE if is_over_included else statements.PAGE_NOT_CLOSED
-        values = {
-            "states": [state.value for state in states],
-            "after": after or "",
-            "limit": limit,
-        }
         async with self._database.reading() as connection:
-            return [rows.to_callback(row) for row in await connection.execute(statement, values)]
+            now = await self._database.now(connection)
+            found: dict[CallbackId, Callback] = {}
+            for statement in statements.pages(query, after=after, now=now, limit=limit):
+                result = await connection.execute(statement)
+                found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
+        return [found[id_] for id_ in sorted(found)[:limit]]
 
     async def overdue(self, *, limit: int) -> Sequence[Callback]:
         """See `CallbackIndex.overdue`."""

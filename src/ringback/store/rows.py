@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from ringback.domain.about import About
 from ringback.domain.callback import (
     Accepted,
-    ActivityRef,
+    ActivityExecution,
     Attempts,
     Callback,
     State,
@@ -27,12 +28,14 @@ from ringback.domain.outcome import (
     from_parts,
     to_fields,
 )
+from ringback.domain.vitals import HeartbeatBy, Vitals
 from ringback.ports.store import Answer
+from ringback.store.care import FIRST_LOOK
 
 AnyRow = Row[tuple[Any, ...]]
 
 
-def activity_key(ref: ActivityRef, *, follows_reset: bool) -> str:
+def activity_key(ref: ActivityExecution, *, follows_reset: bool) -> str:
     """Return a digest that only this activity execution has.
 
     A reset of the workflow that keeps the event which scheduled the activity makes a run that has
@@ -75,6 +78,34 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "verbs": sum(verb.value for verb in callback.verbs),
         "key_id": callback.key_id,
         "link_expires_at": callback.link_expires_at,
+        "link_serial": callback.link_serial,
+        **_from_about(callback.about),
+        **_from_vitals(callback.vitals),
+        "look_due_at": callback.opened_at + FIRST_LOOK,
+        "cancel_within": callback.cancel_within,
+        "cancel_requested_at": callback.cancel_requested_at,
+        "paused_at": callback.paused_at,
+    }
+
+
+def _from_about(about: About) -> dict[str, object]:
+    return {
+        "title": about.title,
+        "tags": list(about.tags),
+        "metadata": about.metadata,
+        "cancel_url": about.cancel_url,
+        "notify_url": about.notify_url,
+    }
+
+
+def _from_vitals(vitals: Vitals) -> dict[str, object]:
+    return {
+        "heartbeat_by": vitals.by.value,
+        "heartbeat_timeout": vitals.timeout,
+        "details": vitals.details,
+        "noted_at": vitals.noted_at,
+        "beaten_at": vitals.beaten_at,
+        "beat_due_at": vitals.beat_due_at,
     }
 
 
@@ -86,14 +117,18 @@ def _from_default(outcome: Completed | Failed | None) -> dict[str, object]:
     }
 
 
-def from_attempt(callback: Callback) -> dict[str, object]:
-    """Return what a later attempt changes in the row of a callback."""
+def from_attempt(callback: Callback, now: datetime) -> dict[str, object]:
+    """Return what a later attempt, that asks now, changes in the row of a callback."""
     return {
         "callback_id": callback.id,
         "run_id_": callback.ref.run_id,
         "attempt_": callback.attempt,
         "attempt_started_at_": callback.attempt_started_at,
         "task_token_": callback.task_token,
+        "heartbeat_by_": callback.vitals.by.value,
+        "heartbeat_timeout_": callback.vitals.timeout,
+        "beat_due_at_": callback.vitals.beat_due_at,
+        "look_due_at_": now + FIRST_LOOK,
         **from_deadline(callback),
     }
 
@@ -156,7 +191,7 @@ def to_callback(row: AnyRow) -> Callback:
     """Return the callback of a row of `callbacks` joined with its outcome, if it has one."""
     return Callback(
         id=CallbackId(row.id),
-        ref=ActivityRef(
+        ref=ActivityExecution(
             row.namespace, row.workflow_id, row.run_id, row.activity_id, row.scheduled_at
         ),
         round=row.round,
@@ -180,7 +215,24 @@ def to_callback(row: AnyRow) -> Callback:
         verbs=frozenset(verb for verb in Verb if verb.value & row.verbs),
         key_id=row.key_id,
         link_expires_at=row.link_expires_at,
+        link_serial=row.link_serial,
+        about=About(row.title, tuple(row.tags), row.metadata, row.cancel_url, row.notify_url),
+        vitals=_vitals(row),
+        cancel_within=row.cancel_within,
+        cancel_requested_at=row.cancel_requested_at,
+        paused_at=row.paused_at,
         accepted=_accepted(row),
+    )
+
+
+def _vitals(row: AnyRow) -> Vitals:
+    return Vitals(
+        HeartbeatBy(row.heartbeat_by),
+        row.heartbeat_timeout,
+        row.details,
+        row.noted_at,
+        row.beaten_at,
+        row.beat_due_at,
     )
 
 

@@ -1,5 +1,6 @@
 """The schema: brought to the newest migration before anything else uses the database."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,10 @@ class Upgrade:
     after: str
 
 
+#: Alembic keeps what it is at in globals: two upgrades in one process would meet there.
+_alone: Final = asyncio.Lock()
+
+
 async def upgrade(database: Database) -> Upgrade:
     """Bring the schema of `database` up to this program, in one transaction.
 
@@ -43,7 +48,7 @@ async def upgrade(database: Database) -> Upgrade:
         current = await connection.run_sync(_current)
     if current == _newest():
         return Upgrade(current, current)
-    async with database.upgrading() as connection:
+    async with _alone, database.upgrading() as connection:
         return await connection.run_sync(_upgrade)
 
 

@@ -7,9 +7,22 @@ from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
 from ringback.store.index import SqlIndex
+from ringback.store.keeping import SqlKeeping
+from ringback.store.keys import SqlKeys
+from ringback.store.links import SqlLinks
+from ringback.store.notices import SqlNotices
 
 
-class SqlStore(SqlCallbacks, SqlDeliveries, SqlDeadlines, SqlIndex):
+class SqlStore(
+    SqlCallbacks,
+    SqlDeliveries,
+    SqlDeadlines,
+    SqlKeeping,
+    SqlNotices,
+    SqlLinks,
+    SqlKeys,
+    SqlIndex,
+):
     """All ports of `ringback.ports.store` on a SQL database."""
 
     async def follow(

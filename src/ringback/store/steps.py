@@ -1,7 +1,8 @@
 """Steps that several transactions are made of."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,25 +10,39 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
+from ringback.domain.notice import NOTIFIED, notices_of
 from ringback.store import rows
-from ringback.store.statements import lookup
+from ringback.store.notice_rows import from_notice
+from ringback.store.statements import lookup, notices
+
+PART: Final = 256
+"""So many callbacks at most are read or written by one statement where there may be thousands."""
+
+_MOST: Final = 2048
+"""Databases take no more than some 32,000 values with a statement; long before, they are slow."""
+
+T = TypeVar("T")
 
 
 async def lock(connection: AsyncConnection, ids: Iterable[CallbackId]) -> frozenset[CallbackId]:
     """Let nobody else decide on these callbacks until the commit; return those that exist."""
-    result = await connection.execute(lookup.LOCK, {"ids": padded(ids)})
-    return frozenset(CallbackId(row.id) for row in result)
+    locked: set[CallbackId] = set()
+    # In the order of ids from part to part, too: two that lock the same ones never cross.
+    for part in parts(sorted(set(ids))):
+        result = await connection.execute(lookup.LOCK, {"ids": padded(part)})
+        locked.update(CallbackId(row.id) for row in result)
+    return frozenset(locked)
 
 
 async def find(
     connection: AsyncConnection, ids: Iterable[CallbackId]
 ) -> dict[CallbackId, Callback]:
     """Return those of the callbacks that exist."""
-    wanted = padded(ids)
-    if not wanted:
-        return {}
-    result = await connection.execute(lookup.FIND, {"ids": wanted})
-    return {CallbackId(row.id): rows.to_callback(row) for row in result}
+    found: dict[CallbackId, Callback] = {}
+    for part in parts(ids):
+        result = await connection.execute(lookup.FIND, {"ids": padded(part)})
+        found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
+    return found
 
 
 async def execute_each(
@@ -39,17 +54,47 @@ async def execute_each(
 
 
 async def record(connection: AsyncConnection, happened: Iterable[Event]) -> None:
-    """Add events to the audit trail."""
-    values = [rows.from_event(event) for event in happened]
-    await execute_each(connection, lookup.RECORD, values)
+    """Add events to the audit trail, and the notices that tell the outside of them.
+
+    What decides on callbacks has locked them, or made them in this transaction. Ends of notices
+    decide nothing on them, and lock none.
+    """
+    events = list(happened)
+    await execute_each(connection, lookup.RECORD, [rows.from_event(event) for event in events])
+    notified = [event for event in events if event.kind in NOTIFIED]
+    if notified:
+        await _notify(connection, notified)
+
+
+async def _notify(connection: AsyncConnection, happened: Sequence[Event]) -> None:
+    ids = padded(event.callback_id for event in happened)
+    result = await connection.execute(notices.ADDRESSES, {"ids": ids})
+    addresses = {row.id: (row.cancel_url, row.notify_url) for row in result}
+    to_tell = [
+        notice
+        for event in happened
+        if event.callback_id in addresses
+        for notice in notices_of(event, *addresses[event.callback_id])
+    ]
+    values = [from_notice(notice) for notice in to_tell]
+    await execute_each(connection, notices.KEEP_NOTICE[connection.dialect.name], values)
+
+
+def parts(items: Iterable[T], size: int = PART) -> Iterator[list[T]]:
+    """Yield `items` in their order, at most `size` at a time; nothing if there are none."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
 
 
 def padded(ids: Iterable[str]) -> list[str]:
     """Return `ids`, some of them twice, so that lists come in few lengths.
 
-    A statement is parsed anew for each length of a list in it.
+    A statement is parsed anew for each length of a list in it. Where there may be thousands of
+    them, take `parts` of them.
     """
     known = sorted(set(ids))
+    assert len(known) <= _MOST, f"{len(known)} ids are too many for one statement"
     if not known:
         return known
     length: int = 1 << (len(known) - 1).bit_length()

@@ -1,13 +1,14 @@
 """The tables, as the newest migration leaves them."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKey,
     Index,
@@ -38,6 +39,21 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class's
         """Turn microseconds into an instant."""
         return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Duration(TypeDecorator[timedelta]):
+    """A duration, kept as whole microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
+        """Turn a duration into microseconds."""
+        return None if value is None else value // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002 - the base class's
+        """Turn microseconds into a duration."""
+        return None if value is None else value * _MICROSECOND
 
 
 metadata = MetaData()
@@ -83,6 +99,31 @@ callbacks = Table(
     Column("verbs", Integer, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("link_expires_at", Instant, nullable=False),
+    #: The links of a lower serial are revoked.
+    Column("link_serial", Integer, nullable=False, server_default="1"),
+    Column("title", Text),
+    Column("tags", JSON, nullable=False, server_default="[]"),
+    Column("metadata", JSON, nullable=False, server_default="{}"),
+    Column("cancel_url", Text),
+    Column("notify_url", Text),
+    Column("heartbeat_by", Text, nullable=False, server_default="outside"),
+    Column("heartbeat_timeout", Duration),
+    #: What the outside said last in a heartbeat.
+    Column("details", LargeBinary),
+    Column("noted_at", Instant),
+    Column("beaten_at", Instant),
+    #: When the next heartbeat is due; a claim moves it by its lease. Empty while none is due.
+    Column("beat_due_at", Instant),
+    #: Until when somebody has claimed it, or it was postponed.
+    Column("beat_held_until", Instant),
+    #: When Temporal is to be asked how the activity waits; a claim moves it by its lease.
+    Column("look_due_at", Instant, nullable=False, server_default="0"),
+    Column("look_held_until", Instant),
+    Column("cancel_within", Duration),
+    Column("cancel_requested_at", Instant),
+    Column("paused_at", Instant),
+    #: When it was learnt that an operator reset the attempt that asked last.
+    Column("reset_at", Instant),
     UniqueConstraint("activity_key", "round", name="uq_callbacks_activity_key_round"),
 )
 
@@ -134,23 +175,64 @@ events = Table(
     Column("facts", JSON, nullable=False),
 )
 
-Index(
-    "ix_callbacks_not_closed",
-    callbacks.c.id,
-    sqlite_where=callbacks.c.closed_at.is_(None),
-    postgresql_where=callbacks.c.closed_at.is_(None),
+#: What callbacks can be found by.
+tags = Table(
+    "tags",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("callback_id", Text, ForeignKey("callbacks.id"), primary_key=True),
 )
-_has_default = callbacks.c.closed_at.is_(None) & callbacks.c.default_due_at.is_not(None)
-Index(
-    "ix_callbacks_default_due",
-    callbacks.c.default_due_at,
-    sqlite_where=_has_default,
-    postgresql_where=_has_default,
+
+#: What the outside party is still to be told, and what it was told.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("callback_id", Text, ForeignKey("callbacks.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("facts", JSON, nullable=False),
+    #: When anybody may try to send it; a claim moves it by its lease.
+    Column("due_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    #: When it was taken, or given up; `trouble` tells which.
+    Column("ended_at", Instant),
+    Column("trouble", Text),
 )
-Index(
-    "ix_outcomes_due",
-    outcomes.c.due_at,
-    sqlite_where=outcomes.c.state == "accepted",
-    postgresql_where=outcomes.c.state == "accepted",
+
+#: Who may use the operator API; a key itself is never kept.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
 )
+
+
+def _index_where(condition: ColumnElement[bool], name: str, *columns: Column[Any]) -> None:
+    """Index only the rows that meet `condition`, on both dialects."""
+    Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+_not_closed = callbacks.c.closed_at.is_(None)
+_index_where(_not_closed, "ix_callbacks_not_closed", callbacks.c.id)
+_has_default = _not_closed & callbacks.c.default_due_at.is_not(None)
+_index_where(_has_default, "ix_callbacks_default_due", callbacks.c.default_due_at)
+_index_where(outcomes.c.state == "accepted", "ix_outcomes_due", outcomes.c.due_at)
+_beats = _not_closed & callbacks.c.beat_due_at.is_not(None)
+_index_where(_beats, "ix_callbacks_beat_due", callbacks.c.beat_due_at)
+_index_where(_not_closed, "ix_callbacks_look_due", callbacks.c.look_due_at, callbacks.c.id)
+_index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
+Index("ix_tags_callback", tags.c.callback_id)
+#: What a page is found by; each ends in what pages are ordered by.
+Index("ix_outcomes_state", outcomes.c.state, outcomes.c.callback_id)
+Index("ix_callbacks_workflow", callbacks.c.workflow_id, callbacks.c.id)
+_index_where(callbacks.c.expired_because.is_not(None), "ix_callbacks_expired", callbacks.c.id)
+_index_where(notices.c.ended_at.is_(None), "ix_notices_due", notices.c.due_at)
+Index("ix_notices_callback", notices.c.callback_id)
 Index("ix_events_callback", events.c.callback_id, events.c.id)

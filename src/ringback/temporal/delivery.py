@@ -21,7 +21,7 @@ from temporalio.converter import DataConverter
 from temporalio.service import WorkflowService
 
 from ringback.core.service import caught
-from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import EncodingError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.temporal.payloads import contextual, to_failure, to_payloads
@@ -107,7 +107,7 @@ async def end_by_token(
 
 
 async def end_by_ids(
-    service: WorkflowService, ref: ActivityRef, encoded: Encoded, *, identity: str
+    service: WorkflowService, ref: ActivityExecution, encoded: Encoded, *, identity: str
 ) -> None:
     """End the activity that has these ids by now."""
     with translated(ref):
@@ -160,7 +160,7 @@ def _with_token(request: T, callback: Callback) -> T:
     return request
 
 
-def with_ids(request: R, ref: ActivityRef) -> R:
+def with_ids(request: R, ref: ActivityExecution) -> R:
     """Return `request` with the ids of `ref` filled in."""
     request.namespace = ref.namespace
     request.workflow_id = ref.workflow_id

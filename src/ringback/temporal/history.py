@@ -1,7 +1,8 @@
 """History: how an activity ended, and by whom."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -10,7 +11,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.service import WorkflowService
 
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityExecution
 from ringback.ports.activities import Ended, Unknown
 from ringback.temporal.pending import to_instant, to_last_failure
 from ringback.temporal.request import TIMEOUT
@@ -41,20 +42,24 @@ _WORKFLOW_ENDS: Final = {
 }
 
 
-async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | Unknown | None:
-    """Return how the activity ended; `None` if history shows it scheduled and not ended.
+async def find_ends(
+    service: WorkflowService, refs: Sequence[ActivityExecution]
+) -> Sequence[Ended | Unknown | None]:
+    """Return how activities of one run ended; `None` for one that is scheduled and not ended.
 
     It is `Unknown` where history does not show that it was ever scheduled.
 
-    History is read from its newest event back to the one that scheduled the activity, so that the
-    work does not grow with what happened before.
+    History is read once for all, from its newest event back to the first one that scheduled one of
+    them, so that the work does not grow with what happened before.
 
     Raises:
         RPCError: The server's answer, untranslated.
     """
     ends: dict[int, Ended] = {}
     closed: Ended | None = None
-    async for event in _newest_first(service, ref):
+    found: dict[tuple[str, datetime], Ended | None] = {}
+    wanted = {(ref.activity_id, ref.scheduled_at) for ref in refs}
+    async for event in newest_first(service, refs[0]):
         if event.event_type in _ACTIVITY_ENDS:
             ends.update([_activity_end(event)])
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
@@ -62,16 +67,27 @@ async def find_end(service: WorkflowService, ref: ActivityRef) -> Ended | Unknow
         elif event.event_type in _WORKFLOW_ENDS:
             how = _WORKFLOW_ENDS[event.event_type]
             closed = Ended(how, to_instant(event.event_time), "", event.event_id)
-        elif _schedules(event, ref):
-            return ends.get(event.event_id, closed)
+        elif (scheduled := _scheduled(event)) in wanted:
+            found[scheduled] = ends.get(event.event_id, closed)
+            if found.keys() == wanted:
+                break
+    return [_end_of(ref, found) for ref in refs]
+
+
+def _end_of(
+    ref: ActivityExecution, found: Mapping[tuple[str, datetime], Ended | None]
+) -> Ended | Unknown | None:
+    scheduled = ref.activity_id, ref.scheduled_at
+    if scheduled in found:
+        return found[scheduled]
     return Unknown(f"its history has no activity {ref.activity_id!r} scheduled then")
 
 
-def _schedules(event: HistoryEvent, ref: ActivityRef) -> bool:
+def _scheduled(event: HistoryEvent) -> tuple[str, datetime] | None:
     if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-        return False
-    is_same_id = event.activity_task_scheduled_event_attributes.activity_id == ref.activity_id
-    return is_same_id and to_instant(event.event_time) == ref.scheduled_at
+        return None
+    activity_id = event.activity_task_scheduled_event_attributes.activity_id
+    return activity_id, to_instant(event.event_time)
 
 
 def _activity_end(event: HistoryEvent) -> tuple[int, Ended]:
@@ -98,13 +114,36 @@ def _add_attempt(ends: dict[int, Ended], event: HistoryEvent) -> None:
         )
 
 
-async def _newest_first(service: WorkflowService, ref: ActivityRef) -> AsyncIterator[HistoryEvent]:
+def senders(event: HistoryEvent) -> set[str]:
+    """Return the identities of those whose outcomes an event of an activity shows."""
+    if event.event_type in _ACTIVITY_ENDS:
+        return {_activity_end(event)[1].identity}
+    if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+        # The failure that ended the attempt before, which has no event of its own.
+        started = event.activity_task_started_event_attributes
+        return {to_last_failure(started.last_failure).source}
+    return set()
+
+
+async def newest_first(
+    service: WorkflowService, ref: ActivityExecution, *, within: timedelta = TIMEOUT
+) -> AsyncIterator[HistoryEvent]:
+    """Yield the events of the run of `ref`, from its newest to its first.
+
+    Args:
+        service: The server.
+        ref: An activity of that run.
+        within: What each request may take.
+
+    Raises:
+        RPCError: The server's answer, untranslated.
+    """
     request = GetWorkflowExecutionHistoryReverseRequest(
         namespace=ref.namespace,
         execution=WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id),
     )
     while True:
-        page = await service.get_workflow_execution_history_reverse(request, timeout=TIMEOUT)
+        page = await service.get_workflow_execution_history_reverse(request, timeout=within)
         for event in page.history.events:
             yield event
         if not page.next_page_token:

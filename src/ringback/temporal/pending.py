@@ -43,6 +43,7 @@ def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
         last_failure=to_last_failure(found.last_failure)
         if found.HasField("last_failure")
         else None,
+        heartbeat_timeout=found.activity_options.heartbeat_timeout.ToTimedelta() or None,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from temporalio.service import RPCError
 
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityExecution
 from ringback.temporal.translate import to_error
 
 TIMEOUT: Final = timedelta(seconds=5)
@@ -15,7 +15,7 @@ TIMEOUT: Final = timedelta(seconds=5)
 
 
 @contextmanager
-def translated(about: ActivityRef | None = None) -> Iterator[None]:
+def translated(about: ActivityExecution | None = None) -> Iterator[None]:
     """Raise what the server says `about` an activity as one of Ringback's errors.
 
     The SDK is never asked to retry by itself: it would hide that an earlier try was applied, and

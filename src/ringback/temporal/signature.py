@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 
 from ringback.core.verdict import identity_of
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityExecution
 from ringback.domain.ids import RANDOM_BYTES, new_outcome_id
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 
@@ -23,7 +23,7 @@ SPECIMEN: Final = identity_of(new_outcome_id(datetime.fromtimestamp(0, UTC), byt
 _KEY: Final = "ringback"
 
 
-def signed(encoded: Encoded, ref: ActivityRef, identity: str) -> Encoded:
+def signed(encoded: Encoded, ref: ActivityExecution, identity: str) -> Encoded:
     """Return `encoded` with the name of its sender in it, where only that tells it later."""
     match encoded:
         case Failure():

@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import WorkflowService
 
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from ringback.temporal.pending import STARTED, to_instant, to_last_failure
@@ -37,7 +37,7 @@ _PAUSED: Final = frozenset({
 })
 
 
-async def locate(service: WorkflowService, ref: ActivityRef) -> Pending | Ended | Unknown:
+async def locate(service: WorkflowService, ref: ActivityExecution) -> Pending | Ended | Unknown:
     """Return how the activity waits, or how it ended.
 
     Raises:
@@ -46,14 +46,19 @@ async def locate(service: WorkflowService, ref: ActivityRef) -> Pending | Ended 
     """
     request = DescribeActivityExecutionRequest(include_outcome=True, include_last_failure=True)
     try:
-        described = await _describe(service, ref, request)
+        described = await describe(service, ref, request)
     except ActivityGoneError as exc:
         return Unknown(str(exc))
+    return to_whereabouts(described)
+
+
+def to_whereabouts(described: DescribeActivityExecutionResponse) -> Pending | Ended:
+    """Return what a description says that was asked for with its outcome and latest failure."""
     how = _ENDS.get(described.info.status)
     return _to_pending(described.info) if how is None else _to_ended(how, described)
 
 
-async def recorded_details(service: WorkflowService, ref: ActivityRef) -> Payloads | None:
+async def recorded_details(service: WorkflowService, ref: ActivityExecution) -> Payloads | None:
     """Return the details of the latest heartbeat; `None` if there are none.
 
     Raises:
@@ -61,13 +66,20 @@ async def recorded_details(service: WorkflowService, ref: ActivityRef) -> Payloa
         TemporalUnreachableError: No answer.
     """
     request = DescribeActivityExecutionRequest(include_heartbeat_details=True)
-    info = (await _describe(service, ref, request)).info
+    info = (await describe(service, ref, request)).info
     return info.heartbeat_details if info.HasField("heartbeat_details") else None
 
 
-async def _describe(
-    service: WorkflowService, ref: ActivityRef, request: DescribeActivityExecutionRequest
+async def describe(
+    service: WorkflowService, ref: ActivityExecution, request: DescribeActivityExecutionRequest
 ) -> DescribeActivityExecutionResponse:
+    """Return what the server shows of a standalone activity, with what `request` asks for.
+
+    Raises:
+        ActivityGoneError: There is no such activity.
+        RefusedByTemporalError: The server knows no standalone activities, or not the namespace.
+        TemporalUnreachableError: No answer.
+    """
     request.namespace = ref.namespace
     request.activity_id = ref.activity_id
     request.run_id = ref.run_id
@@ -87,6 +99,7 @@ def _to_pending(info: ActivityExecutionInfo) -> Pending:
         paused=info.run_state in _PAUSED,
         timeout_at=_timeout(info, is_started=is_started),
         last_failure=_last_failure(info),
+        heartbeat_timeout=info.heartbeat_timeout.ToTimedelta() or None,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import (
     ActivityGoneError,
     RefusedByTemporalError,
@@ -27,7 +27,7 @@ _TOO_LARGE: Final = "larger than max"
 _HAS_ENDED: Final = "invalid transition"
 
 
-def to_error(exc: RPCError | RuntimeError, about: ActivityRef | None = None) -> RingbackError:
+def to_error(exc: RPCError | RuntimeError, about: ActivityExecution | None = None) -> RingbackError:
     """Return the error that stands for what a request `about` an activity raised.
 
     A client that cannot connect raises `RuntimeError`; everything that the server says is an

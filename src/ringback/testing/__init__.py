@@ -2,7 +2,17 @@
 
 from ringback.testing.exact_results import ExactResults
 from ringback.testing.fake_activities import FakeActivities
+from ringback.testing.fake_completion_client import FakeCompletionClient, FakeWaitingActivity
+from ringback.testing.fake_identifier import FakeIdentifier
 from ringback.testing.manual_clock import ManualClock
 from ringback.testing.memory_store import MemoryStore
 
-__all__ = ["ExactResults", "FakeActivities", "ManualClock", "MemoryStore"]
+__all__ = [
+    "ExactResults",
+    "FakeActivities",
+    "FakeCompletionClient",
+    "FakeIdentifier",
+    "FakeWaitingActivity",
+    "ManualClock",
+    "MemoryStore",
+]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityExecution
 from ringback.ports.activities import Ended, LastFailure, Pending
 
 
@@ -15,12 +15,14 @@ class FakeActivity:
         ref: Which activity it is.
         start_to_close: How long an attempt may take.
         ends_by: When it times out, whichever attempt it is at.
+        heartbeat_timeout: How long an attempt may be without a heartbeat.
         ended: How it ended, once it has.
     """
 
-    ref: ActivityRef
+    ref: ActivityExecution
     start_to_close: timedelta | None = None
     ends_by: datetime | None = None
+    heartbeat_timeout: timedelta | None = None
     ended: Ended | None = None
     attempt: int = 1
     started_at: datetime | None = None
@@ -50,6 +52,7 @@ class FakeActivity:
             paused=self.paused,
             timeout_at=self._timeout_at(),
             last_failure=self.last_failure,
+            heartbeat_timeout=self.heartbeat_timeout,
         )
 
     def _timeout_at(self) -> datetime | None:

@@ -1,19 +1,60 @@
 """Options: what an activity may ask for besides an answer."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
 
+from ringback.domain.about import About, check_metadata, check_tags, check_title, check_url
 from ringback.domain.callback import Attempts
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.vitals import HeartbeatBy
 from ringback.worker.answer import read_json
 
 WhichAttempts: TypeAlias = Literal["any", "current"]
+WhoHeartbeats: TypeAlias = Literal["keep", "outside"]
+
+
+class CallbackOptions(TypedDict, total=False):
+    """What an activity may ask for besides an answer; all of it is optional.
+
+    Attributes:
+        deadline: How long the outside may take, from the first opening on; where Temporal's own
+            time-outs are shorter, those count. When it has passed, the activity ends with
+            `on_deadline`.
+        attempts: `any`: an answer ends whichever attempt waits by then, and all attempts share one
+            callback. `current`: it ends only the attempt that asked; a later one asks anew.
+        follow_reset: Whether the callback stays good when the workflow is reset to where this
+            activity waits. Otherwise the new run asks anew. It never goes on in a new run that
+            the workflow continued as.
+        heartbeat: Who keeps an activity alive that has a heartbeat time-out. `outside`: the
+            outside party, with heartbeats of its own. `keep`: the gateway, in its place.
+        cancel_within: How long the outside may take to report a cancellation once it was asked
+            for; then the activity ends as canceled without it. Without it, it waits for the report.
+        cancel_url: Where the outside party is told, in a signed message, that its answer is not
+            wanted any more: the activity was asked to cancel, or takes no answer.
+        notify_url: Where it is told of everything that happens to the callback.
+        title: What is asked, in a few words, for people.
+        tags: What it can be found by.
+        metadata: Anything else that is to be found with it; plain JSON.
+    """
+
+    deadline: timedelta | None
+    attempts: WhichAttempts
+    follow_reset: bool
+    heartbeat: WhoHeartbeats
+    cancel_within: timedelta | None
+    cancel_url: str | None
+    notify_url: str | None
+    title: str | None
+    tags: Sequence[str]
+    metadata: Mapping[str, object]
 
 
 class Unset(Enum):
@@ -31,24 +72,52 @@ class Options:
 
     Attributes:
         result_type: What the answer is read as; `object` for any JSON.
-        deadline: How long the outside may take.
         on_deadline: What the activity ends with if nobody answers in time.
-        attempts: Which attempt an answer may end.
-        follow_reset: Whether the callback goes on in the run that a workflow reset makes.
+
+    The others are those of `CallbackOptions`.
     """
 
     result_type: object = object
+    on_deadline: object = field(default=UNSET, repr=False)
     deadline: timedelta | None = None
-    on_deadline: object = UNSET
     attempts: WhichAttempts = "any"
     follow_reset: bool = False
+    heartbeat: WhoHeartbeats = "outside"
+    cancel_within: timedelta | None = None
+    cancel_url: str | None = field(default=None, repr=False)
+    notify_url: str | None = field(default=None, repr=False)
+    title: str | None = None
+    tags: Sequence[str] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.deadline is not None and self.deadline <= timedelta(0):
-            msg = f"deadline must be longer than nothing, not {self.deadline}"
-            raise ValueError(msg)
         # Refused here, not when somebody has answered.
+        _check_duration("deadline", self.deadline)
+        _check_duration("cancel_within", self.cancel_within)
+        check_url("cancel_url", self.cancel_url)
+        check_url("notify_url", self.notify_url)
+        check_title(self.title)
+        check_tags(self.tags)
         Attempts(self.attempts)
+        HeartbeatBy(self.heartbeat)
+
+    def about(self) -> About:
+        """Return what the callback is told about itself.
+
+        Raises:
+            TypeError: `metadata` cannot be written as JSON.
+            ValueError: The same: it holds itself, or a number that JSON has not; or it is longer
+                than `MOST_METADATA_BYTES`, or has a sign in it that no database keeps.
+        """
+        metadata = json.loads(json.dumps(dict(self.metadata), allow_nan=False))
+        check_metadata(metadata)
+        return About(
+            title=self.title,
+            tags=tuple(dict.fromkeys(self.tags)),
+            metadata=metadata,
+            cancel_url=self.cancel_url,
+            notify_url=self.notify_url,
+        )
 
     def default_answer(self) -> Completed | Failed | None:
         """Return the answer that is taken if nobody gives one in time; `None` if none was given.
@@ -67,6 +136,12 @@ class Options:
                 # The workflow would meet it too late: at the deadline.
                 read_json(body, self.result_type)
                 return Completed(body)
+
+
+def _check_duration(name: str, duration: timedelta | None) -> None:
+    if duration is not None and duration <= timedelta(0):
+        msg = f"{name} must be longer than nothing, not {duration}"
+        raise ValueError(msg)
 
 
 def _to_failed(failure: ApplicationError) -> Failed:

@@ -5,30 +5,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ringback.core.open import Opening
+from ringback.core.operate import link_to
 from ringback.domain import callback as domain
 from ringback.domain.asking import Wish
-from ringback.domain.callback import ActivityRef, Attempts
+from ringback.domain.callback import ActivityExecution, Attempts
 from ringback.domain.errors import NotWiredError
 from ringback.domain.ids import CallbackId
-from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
+from ringback.domain.link import ALL_VERBS, Keyring, Verb, link_expires_at
+from ringback.domain.vitals import HeartbeatBy
 from ringback.worker.callback import Callback
 from ringback.worker.options import Options
 
 UNSUPPORTED: Final = "UnsupportedActivity"
 """The failure type of an activity that cannot wait for a callback."""
-
-_LINK_GRACE: Final = timedelta(days=30)
-"""For how long after the activity's end its link still tells what became of it."""
-
-_LINK_LIFETIME: Final = timedelta(days=365)
-"""How long a link is good when the activity has no schedule-to-close time-out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +62,11 @@ class WorkerRuntime:
         )
 
     def _url(self, opened: domain.Callback, verbs: frozenset[Verb]) -> str:
-        link = Link(opened.id, verbs & opened.verbs, opened.link_expires_at, opened.key_id)
-        return f"{self.public_url}/c/{self.keyring.sign(link)}"
+        link = link_to(opened, key_id=opened.key_id, verbs=verbs)
+        return self.keyring.url(self.public_url, link)
 
     def _to_wish(self, info: activity.Info, options: Options) -> Wish:
         ref = to_ref(info)
-        lifetime = info.schedule_to_close_timeout
-        lives_for = _LINK_LIFETIME if lifetime is None else lifetime + _LINK_GRACE
         return Wish(
             id=self.new_callback_id(),
             ref=ref,
@@ -85,13 +79,17 @@ class WorkerRuntime:
             timeout_at=_timeout(info),
             verbs=ALL_VERBS,
             key_id=self.keyring.signing,
-            link_expires_at=info.scheduled_time + lives_for,
+            link_expires_at=link_expires_at(info.scheduled_time, info.schedule_to_close_timeout),
             answer_within=options.deadline,
             on_deadline=options.default_answer(),
             attempts=Attempts(options.attempts),
             # No workflow, no reset of it: only its own run is ever meant.
             follows_reset=options.follow_reset and not ref.is_standalone,
             result_schema=self.schema_of(options.result_type),
+            about=options.about(),
+            heartbeat_by=HeartbeatBy(options.heartbeat),
+            heartbeat_timeout=info.heartbeat_timeout or None,
+            cancel_within=options.cancel_within,
         )
 
 
@@ -128,7 +126,7 @@ def get_runtime() -> WorkerRuntime:
     return runtime
 
 
-def to_ref(info: activity.Info) -> ActivityRef:
+def to_ref(info: activity.Info) -> ActivityExecution:
     """Return which activity `info` describes.
 
     Raises:
@@ -147,7 +145,7 @@ def to_ref(info: activity.Info) -> ActivityRef:
             "run it in a workflow"
         )
         raise ApplicationError(msg, type=UNSUPPORTED, non_retryable=True)
-    return ActivityRef(
+    return ActivityExecution(
         namespace=info.namespace,
         workflow_id=info.workflow_id or "",
         run_id=run_id,

@@ -8,15 +8,14 @@ finds the answer ends with it.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ringback.worker.answer import return_or_raise
 from ringback.worker.callback import Callback
-from ringback.worker.options import UNSET, Options, Unset, WhichAttempts
+from ringback.worker.options import UNSET, CallbackOptions, Options, Unset
 from ringback.worker.runtime import WorkerRuntime, get_runtime
 
 T = TypeVar("T")
@@ -26,11 +25,9 @@ async def wait_for_callback(
     submit: Callable[[Callback], Awaitable[None]],
     result_type: type[T],
     *,
-    deadline: timedelta | None = None,
     on_deadline: T | ApplicationError | Unset = UNSET,
-    attempts: WhichAttempts = "any",
     resubmit: bool = False,
-    follow_reset: bool = False,
+    **options: Unpack[CallbackOptions],
 ) -> T:
     """Ask the outside party with `submit`, and end the activity with its answer.
 
@@ -45,19 +42,12 @@ async def wait_for_callback(
         submit: Gets the callback, committed, and hands its `url` to the outside party.
         result_type: What the activity returns: the answer's JSON is read as this type, and what
             cannot be is refused at the gateway.
-        deadline: How long the outside may take, from the first opening on; where Temporal's own
-            time-outs are shorter, those count. When it has passed, the activity ends with
-            `on_deadline`.
         on_deadline: The result, or the failure, that the activity ends with when nobody has
             answered by its deadline or, in time, by Temporal's time-out of the attempt. Without it
             the activity fails at its deadline, with a failure of type "DeadlineExceeded" that is
             not retried, and Temporal's time-outs are left to Temporal.
-        attempts: `any`: an answer ends whichever attempt waits by then, and all attempts share one
-            callback. `current`: it ends only the attempt that asked; a later one asks anew.
         resubmit: Whether a later attempt submits again though `submit` had returned before.
-        follow_reset: Whether the callback stays good when the workflow is reset to where this
-            activity waits. Otherwise the new run asks anew. It never goes on in a new run that
-            the workflow continued as.
+        **options: See `CallbackOptions`.
 
     Raises:
         ApplicationError: The answer that is already there is a failure; or the activity is local.
@@ -73,9 +63,9 @@ async def wait_for_callback(
         ...     await psp.post("/charges", json={"notify": callback.url})
         >>> return await wait_for_callback(submit, Receipt)
     """
-    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
+    asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
-    opened = await runtime.open(info, options)
+    opened = await runtime.open(info, asked_for)
     answer = await runtime.opening.take_answer(opened, info.started_time)
     if answer is not None:
         return return_or_raise(answer, result_type)
@@ -90,11 +80,9 @@ def wait_for_callback_sync(
     submit: Callable[[Callback], None],
     result_type: type[T],
     *,
-    deadline: timedelta | None = None,
     on_deadline: T | ApplicationError | Unset = UNSET,
-    attempts: WhichAttempts = "any",
     resubmit: bool = False,
-    follow_reset: bool = False,
+    **options: Unpack[CallbackOptions],
 ) -> T:
     """Do what `wait_for_callback` does, in an activity that runs in a thread.
 
@@ -109,9 +97,9 @@ def wait_for_callback_sync(
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
         ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
     """
-    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
+    asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
-    opened = _in_loop(runtime, runtime.open(info, options))
+    opened = _in_loop(runtime, runtime.open(info, asked_for))
     answer = _in_loop(runtime, runtime.opening.take_answer(opened, info.started_time))
     if answer is not None:
         return return_or_raise(answer, result_type)
@@ -126,10 +114,8 @@ def wait_for_callback_sync(
 async def open_callback(
     *,
     result_type: object = object,
-    deadline: timedelta | None = None,
     on_deadline: object = UNSET,
-    attempts: WhichAttempts = "any",
-    follow_reset: bool = False,
+    **options: Unpack[CallbackOptions],
 ) -> AsyncIterator[Callback]:
     """Open the activity's callback for the block, and go asynchronous at its end.
 
@@ -137,7 +123,7 @@ async def open_callback(
     `callback.is_submitted` itself. An answer that is already there is delivered for it. An error
     raised in the block fails the attempt; a `return` in the block is discarded. An activity that
     returns something ends with `activity.raise_complete_async()` after the block, for the type
-    checker; it is not reached. The options are those of `wait_for_callback`.
+    checker; it is not reached. See `CallbackOptions` for the others.
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
@@ -154,9 +140,9 @@ async def open_callback(
         ...         await ask(callback.url)
         >>> activity.raise_complete_async()
     """
-    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
+    asked_for = Options(result_type, on_deadline, **options)
     runtime = get_runtime()
-    callback = runtime.to_public(await runtime.open(activity.info(), options))
+    callback = runtime.to_public(await runtime.open(activity.info(), asked_for))
     yield callback
     if not callback.is_submitted:
         await runtime.opening.mark_submitted(callback.id)
@@ -167,10 +153,8 @@ async def open_callback(
 def open_callback_sync(
     *,
     result_type: object = object,
-    deadline: timedelta | None = None,
     on_deadline: object = UNSET,
-    attempts: WhichAttempts = "any",
-    follow_reset: bool = False,
+    **options: Unpack[CallbackOptions],
 ) -> Iterator[Callback]:
     """Do what `open_callback` does, in an activity that runs in a thread.
 
@@ -183,9 +167,9 @@ def open_callback_sync(
         TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
         ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
     """
-    options = Options(result_type, deadline, on_deadline, attempts, follow_reset)
+    asked_for = Options(result_type, on_deadline, **options)
     runtime = get_runtime()
-    callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info(), options)))
+    callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info(), asked_for)))
     yield callback
     if not callback.is_submitted:
         _in_loop(runtime, runtime.opening.mark_submitted(callback.id))

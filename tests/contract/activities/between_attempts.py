@@ -81,7 +81,7 @@ class BetweenAttempts:
         scene = await failed_once(stage, Plan(back_off=AT_ONCE))
         earlier, later = scene.asked, await scene.next_attempt()
 
-        pulse = await stage.activities.heartbeat(earlier, b"1")
+        pulse = await stage.heartbeats.heartbeat(earlier, b"1")
         await send(stage, Way.BY_TOKEN, later, RESULT)
 
         assert pulse == Pulse(cancel_requested=False, paused=False, reset=False)
@@ -106,7 +106,7 @@ class BetweenAttempts:
         await assert_gone(stage, Way.BY_TOKEN, earlier)
         looks = await stage.activities.look([earlier.ref, scene.asked.ref])
         located = await stage.activities.locate(earlier.ref)
-        pulse = await stage.activities.heartbeat(earlier, b"1")
+        pulse = await stage.heartbeats.heartbeat(earlier, b"1")
         await send(stage, Way.BY_IDS, earlier, RESULT)
 
         assert [look is not None for look in looks] == [False, True]
@@ -140,5 +140,5 @@ async def assert_only_a_result_by_ids_arrives(stage: Stage, asked: Callback) -> 
     """Check what reaches an activity without an attempt; end it with what does."""
     await assert_gone(stage, Way.BY_IDS, asked, RETRIED, FINAL, CANCELED)
     with pytest.raises(ActivityGoneError):
-        await stage.activities.heartbeat(asked, b"1")
+        await stage.heartbeats.heartbeat(asked, b"1")
     await send(stage, Way.BY_IDS, asked, RESULT)

@@ -236,4 +236,4 @@ async def assert_nothing_arrives(stage: Stage, asked: Callback) -> None:
     for way in Way:
         await assert_gone(stage, way, asked)
     with pytest.raises(ActivityGoneError):
-        await stage.activities.heartbeat(asked, b"1")
+        await stage.heartbeats.heartbeat(asked, b"1")

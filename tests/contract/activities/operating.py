@@ -34,7 +34,7 @@ class Pausing:
         await scene.pause()
 
         found = await waiting(stage, scene)
-        pulse = await stage.activities.heartbeat(scene.asked, None)
+        pulse = await stage.heartbeats.heartbeat(scene.asked, None)
         await send(stage, Way.BY_TOKEN, scene.asked, RESULT)
         assert before.timeout_at is not None
         assert (found.paused, found.is_started, found.timeout_at) == (True, True, None)
@@ -75,7 +75,7 @@ class Pausing:
         await scene.request_cancel()
 
         found = await waiting(stage, scene)
-        pulse = await stage.activities.heartbeat(scene.asked, None)
+        pulse = await stage.heartbeats.heartbeat(scene.asked, None)
         await send(stage, Way.BY_TOKEN, scene.asked, RETRIED)
 
         assert (found.cancel_requested, found.paused, found.timeout_at) == (True, True, None)
@@ -89,12 +89,12 @@ class Resetting:
     ) -> None:
         scene = await failed_once(stage, Plan(back_off=AT_ONCE))
         second = await scene.next_attempt()
-        before = await stage.activities.heartbeat(second, None)
+        before = await stage.heartbeats.heartbeat(second, None)
 
         await scene.reset()
 
         found = await waiting(stage, scene)
-        pulse = await stage.activities.heartbeat(second, None)
+        pulse = await stage.heartbeats.heartbeat(second, None)
         assert (found.attempt, found.started_at) == (1, second.attempt_started_at)
         assert (found.is_started, found.last_failure) == (True, BY_ME)
         assert (before.reset, pulse.reset) == (False, True)
@@ -122,7 +122,7 @@ class Resetting:
         await send(stage, Way.BY_IDS, second, RETRIED)
         again = await scene.next_attempt()
 
-        pulse = await stage.activities.heartbeat(again, None)
+        pulse = await stage.heartbeats.heartbeat(again, None)
         found = await waiting(stage, scene)
         await send(stage, Way.BY_TOKEN, second, RESULT)
 
@@ -140,7 +140,7 @@ class Resetting:
         again = await scene.next_attempt()
 
         found = await waiting(stage, scene)
-        pulse = await stage.activities.heartbeat(again, None)
+        pulse = await stage.heartbeats.heartbeat(again, None)
         await send(stage, Way.BY_TOKEN, first, RESULT)
 
         assert (again.attempt, found.attempt, found.last_failure) == (1, 1, None)

@@ -12,10 +12,11 @@ from typing import Final, Protocol
 import pytest
 
 from ringback.domain.asking import Wish
-from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import Activities, Ended, LastFailure, Pending
+from ringback.ports.heartbeats import Heartbeats
 from ringback.testing import ManualClock, MemoryStore
 
 RESULT: Final = Completed(b'"yes"')
@@ -134,6 +135,11 @@ class Stage(Protocol):
         ...
 
     @property
+    def heartbeats(self) -> Heartbeats:
+        """What is under test for signs of life."""
+        ...
+
+    @property
     def worker(self) -> str:
         """The identity of the worker."""
         ...
@@ -142,7 +148,7 @@ class Stage(Protocol):
         """Start a workflow; return once its activity waits."""
         ...
 
-    async def ask_many(self, plan: Plan) -> list[ActivityRef]:
+    async def ask_many(self, plan: Plan) -> list[ActivityExecution]:
         """Start a workflow; return its activities once they all wait."""
         ...
 

@@ -65,11 +65,11 @@ class Telling:
 
     async def test_a_request_to_cancel_shows(self, stage: Stage) -> None:
         scene = await stage.ask(Plan())
-        before = await stage.activities.heartbeat(scene.asked, b"1")
+        before = await stage.heartbeats.heartbeat(scene.asked, b"1")
 
         await scene.request_cancel()
 
-        after = await stage.activities.heartbeat(scene.asked, None)
+        after = await stage.heartbeats.heartbeat(scene.asked, None)
         assert (await waiting(stage, scene)).cancel_requested
         assert before == Pulse(cancel_requested=False, paused=False, reset=False)
         assert after == Pulse(cancel_requested=True, paused=False, reset=False)
@@ -83,6 +83,9 @@ class Telling:
 
         assert [look is not None for look in looks] == [True, False, True, False, True]
         located = [await stage.activities.locate(ref) for ref in (third, first, second)]
+        together = await stage.activities.locate_all([third, never, first, elsewhere, second])
+        assert [together[0], together[2], together[4]] == located
+        assert [type(together[n]) for n in (1, 3)] == [Unknown, Unknown]
         assert [looks[0], looks[2], looks[4]] == located
 
     async def test_an_activity_that_never_was_is_unknown_and_takes_nothing(
@@ -98,8 +101,10 @@ class Telling:
         ]
 
         found = [await stage.activities.locate(one) for one in strange]
+        together = await stage.activities.locate_all(strange)
 
         assert {type(one) for one in found} == {Unknown}
+        assert together == found
         assert await stage.activities.look(strange) == [None] * 4
         assert await stage.activities.find_after_reset(strange[0]) is None
         for one in strange[:3]:
@@ -136,7 +141,7 @@ class Telling:
         scene = await stage.ask(Plan())
 
         with pytest.raises(AnswerTooLargeError):
-            await stage.activities.heartbeat(scene.asked, LARGE)
+            await stage.heartbeats.heartbeat(scene.asked, LARGE)
 
         await send(stage, Way.BY_TOKEN, scene.asked, RESULT)
         assert (await ended(stage, scene)).how == "completed"

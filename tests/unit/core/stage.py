@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ringback.domain.callback import ActivityRef, Callback, State
+from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.outcome import Outcome
 from ringback.testing import FakeActivities, MemoryStore
 from tests import factories
@@ -25,7 +25,7 @@ async def accepted(
 async def asked(
     store: MemoryStore,
     activities: FakeActivities,
-    ref: ActivityRef,
+    ref: ActivityExecution,
     **asking: Any,
 ) -> Callback:
     """Let the attempt that runs ask; `asking` is what `factories.wish` takes besides."""

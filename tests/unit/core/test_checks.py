@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.core.checks import Checks
+from ringback.core.checks import MOST_SCHEMAS, Checks
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -58,6 +58,21 @@ async def test_a_schema_is_read_once(
     await checks.check(callback, Completed(SCHEMA.encode()))
     store.is_available = False
 
+    await checks.check(callback, Completed(SCHEMA.encode()))
+
+
+async def test_schemas_do_not_fill_the_memory(
+    checks: Checks, store: MemoryStore, activities: FakeActivities, callback: Callback
+) -> None:
+    for number in range(MOST_SCHEMAS + 9):
+        ref = factories.activity_ref()
+        activities.schedule(ref)
+        other = await asked(store, activities, ref, result_schema=str(number))
+        await checks.check(other, Completed(str(number).encode()))
+        await checks.check(callback, Completed(SCHEMA.encode()))
+    store.is_available = False
+
+    assert checks.schemas_known == MOST_SCHEMAS
     await checks.check(callback, Completed(SCHEMA.encode()))
 
 

@@ -1,18 +1,26 @@
 """Nothing waits for ever: at its deadline a callback has an answer."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from ringback.core.deadlines import DeadlineKeeper
-from ringback.core.observe import Observer
+from ringback.core.deadlines import LONGEST_REST, DeadlineKeeper
 from ringback.core.service import running
-from ringback.domain.callback import DEADLINE_EXCEEDED, LONGEST_LEAD, Callback, State
+from ringback.domain.callback import (
+    DEADLINE_EXCEEDED,
+    LONGEST_LEAD,
+    ActivityExecution,
+    Callback,
+    State,
+)
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed, Failed
+from ringback.ports.activities import Pending
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
+from tests.keepers import observer
 from tests.loops import idle
 from tests.unit.core.stage import asked, found, state_of
 
@@ -31,7 +39,7 @@ def keeper(
 ) -> DeadlineKeeper:
     return DeadlineKeeper(
         store,
-        Observer(store, store, activities),
+        observer(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: woken.append("accepted"),
@@ -203,7 +211,7 @@ async def test_a_store_that_fails_is_tried_again(
     store = StoreThatCannotExpire(clock)
     keeper = DeadlineKeeper(
         store,
-        Observer(store, store, activities),
+        observer(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,
@@ -219,3 +227,37 @@ async def test_a_store_that_fails_is_tried_again(
         await idle()
 
     assert await state_of(store, ended) is State.ACCEPTED
+
+
+class ActivitiesThatCount(FakeActivities):
+    """It counts how often it is asked."""
+
+    asked = 0
+
+    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+        self.asked += 1
+        return await super().look(refs)
+
+
+async def test_what_is_due_and_cannot_be_looked_at_is_tried_again_after_a_rest(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatCount()
+    keeper = DeadlineKeeper(
+        store,
+        observer(store, activities, clock),
+        clock=clock,
+        new_outcome_id=factories.outcome_id,
+        on_accepted=lambda: None,
+    )
+    await opened(store, activities, timeout_at=clock.now() + HOUR, on_deadline=NO)
+    activities.is_reachable = False
+    clock.advance(HOUR)
+
+    async with running(keeper):
+        await idle()
+        at_first = activities.asked
+        clock.advance(LONGEST_REST)
+        await idle()
+
+    assert (at_first, activities.asked) == (1, 2)

@@ -11,7 +11,7 @@ from ringback.core.service import running
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST
-from ringback.domain.callback import ActivityRef, Attempts, Callback, State
+from ringback.domain.callback import ActivityExecution, Attempts, Callback, State
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
@@ -487,7 +487,7 @@ class ActivitiesThatStandStill(FakeActivities):
         self.time = clock
         self.stands_still_for = stands_still_for
 
-    async def locate(self, ref: ActivityRef) -> Whereabouts:
+    async def locate(self, ref: ActivityExecution) -> Whereabouts:
         found = await super().locate(ref)
         self.time.advance(self.stands_still_for)
         self.stands_still_for = timedelta(0)

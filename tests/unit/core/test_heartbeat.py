@@ -1,32 +1,47 @@
 """A heartbeat reaches Temporal, or its sender is told why not."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 import pytest
 
 from ringback.core.heartbeat import Heartbeating
+from ringback.core.service import running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
+    AnswerTooLargeError,
     ExpiredCallbackError,
+    RefusedByTemporalError,
     TemporalUnreachableError,
     UnknownCallbackError,
 )
-from ringback.ports.activities import LastFailure
+from ringback.domain.vitals import UNHURRIED
+from ringback.ports.activities import LastFailure, Pulse
 from ringback.ports.store import Expiry
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
+from tests.keepers import heartbeating as heartbeating_with
+from tests.unit.core.stage import asked, found
+
+TIMEOUT = timedelta(seconds=30)
+SECOND = timedelta(seconds=1)
+QUIET = Pulse(cancel_requested=False, paused=False, reset=False)
 
 
 @pytest.fixture
-def heartbeating(store: MemoryStore, activities: FakeActivities) -> Heartbeating:
-    return Heartbeating(store, activities)
+async def heartbeating(
+    store: MemoryStore, activities: FakeActivities
+) -> AsyncIterator[Heartbeating]:
+    signs = heartbeating_with(store, activities)
+    async with running(signs):
+        yield signs
 
 
 @pytest.fixture
 async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
-    (callback,) = await store.open([factories.wish(timeout_at=factories.NOW)])
-    activities.schedule(callback.ref)
-    return callback
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    return await asked(store, activities, ref, timeout_at=factories.NOW, heartbeat_timeout=TIMEOUT)
 
 
 async def test_a_heartbeat_is_recorded_and_tells_the_deadline(
@@ -75,18 +90,157 @@ async def test_a_heartbeat_to_nothing_is_unknown(heartbeating: Heartbeating) -> 
         await heartbeating.heartbeat(factories.callback_id(), None)
 
 
-async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_new_one(
-    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities
+async def test_a_link_that_was_revoked_is_good_for_no_heartbeat(
+    heartbeating: Heartbeating, activities: FakeActivities, callback: Callback
 ) -> None:
-    ref = factories.activity_ref(activity_id="approve")
-    (callback,) = await store.open([factories.wish(ref=ref)])
+    with pytest.raises(UnknownCallbackError):
+        await heartbeating.heartbeat(callback.id, b"1", serial=callback.link_serial + 1)
+
+    assert activities.heartbeats == []
+
+
+async def test_what_comes_more_often_than_the_time_out_needs_is_noted_and_the_last_wins(
+    heartbeating: Heartbeating,
+    store: MemoryStore,
+    activities: FakeActivities,
+    callback: Callback,
+    clock: ManualClock,
+) -> None:
+    for number in range(10):
+        await heartbeating.heartbeat(callback.id, str(number).encode())
+        clock.advance(SECOND)
+
+    assert activities.heartbeats == [(callback.ref, b"0")]
+    assert (await found(store, callback)).vitals.details == b"9"
+
+
+async def test_when_half_the_time_out_has_passed_the_next_is_passed_on_at_once(
+    heartbeating: Heartbeating, activities: FakeActivities, callback: Callback, clock: ManualClock
+) -> None:
+    await heartbeating.heartbeat(callback.id, b"1")
+    clock.advance(TIMEOUT / 2)
+    await heartbeating.heartbeat(callback.id, b"2")
+
+    assert [details for _, details in activities.heartbeats] == [b"1", b"2"]
+
+
+async def test_without_a_time_out_details_are_passed_on_now_and_then(
+    heartbeating: Heartbeating,
+    store: MemoryStore,
+    activities: FakeActivities,
+    clock: ManualClock,
+) -> None:
+    ref = factories.activity_ref()
     activities.schedule(ref)
+    callback = await asked(store, activities, ref)
+
+    for _ in range(3):
+        await heartbeating.heartbeat(callback.id, b"1")
+        clock.advance(UNHURRIED / 2)
+
+    assert len(activities.heartbeats) == 2
+
+
+async def test_a_heartbeat_without_details_keeps_what_was_said_before(
+    heartbeating: Heartbeating, activities: FakeActivities, callback: Callback, clock: ManualClock
+) -> None:
+    await heartbeating.heartbeat(callback.id, b"1")
+    clock.advance(TIMEOUT)
+    await heartbeating.heartbeat(callback.id, None)
+
+    assert [details for _, details in activities.heartbeats] == [b"1", b"1"]
+
+
+async def test_who_is_not_passed_on_is_told_what_temporal_said_last(
+    heartbeating: Heartbeating, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+    activities.pause(callback.ref)
+
+    signs = [await heartbeating.heartbeat(callback.id, None) for _ in range(2)]
+
+    assert [sign.pulse for sign in signs] == [Pulse(True, True, False)] * 2  # noqa: FBT003 - a pulse
+    assert len(activities.heartbeats) == 1
+
+
+async def test_details_over_which_the_activity_would_fail_are_not_noted(
+    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.largest = 5
+
+    with pytest.raises(AnswerTooLargeError):
+        await heartbeating.heartbeat(callback.id, b'"123456"')
+
+    assert (await found(store, callback)).vitals.details is None
+
+
+async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
+    heartbeating: Heartbeating,
+    store: MemoryStore,
+    activities: FakeActivities,
+    callback: Callback,
+    clock: ManualClock,
+) -> None:
+    activities.is_reachable = False
+    away = await heartbeating.heartbeat(callback.id, b"1")
+    noted = (await found(store, callback)).vitals
+    activities.is_reachable = True
+    clock.advance(TIMEOUT / 2)
+
+    sign = await heartbeating.heartbeat(callback.id, None)
+
+    assert noted.details == b"1"
+    assert (away.pulse, sign.pulse) == (QUIET, QUIET)
+    assert activities.heartbeats == [(callback.ref, b"1")]
+
+
+async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_new_one(
+    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    ref = factories.activity_ref(activity_id="approve", workflow_id="order")
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
     await heartbeating.heartbeat(callback.id, b"1")
     activities.end(ref, how="timed out")
-    activities.schedule(factories.activity_ref(activity_id="approve"))
+    again = factories.activity_ref(
+        activity_id="approve", workflow_id="order", scheduled_at=factories.NOW + SECOND
+    )
+    activities.schedule(again)
+    activities.back_off(again, LastFailure("timeout", "", None))
+    activities.start(again)
+    clock.advance(UNHURRIED)
 
     with pytest.raises(ExpiredCallbackError, match="timed out"):
         await heartbeating.heartbeat(callback.id, b"2")
+
+    assert activities.heartbeats == [(ref, b"1")]
+
+
+async def test_after_an_operator_s_reset_in_place_it_reaches_the_attempt_by_its_ids(
+    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    activities.back_off(ref, LastFailure("timeout", "", None))
+    activities.start(ref)
+    callback = await asked(store, activities, ref)
+    activities.reset(ref)
+
+    sign = await heartbeating.heartbeat(callback.id, b"1")
+
+    assert sign.pulse.reset
+    assert activities.heartbeats == [(ref, b"1")]
+
+
+async def test_a_callback_of_an_earlier_version_has_no_token_and_is_kept_by_its_ids(
+    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    wish = factories.wish(ref=ref, attempt_started_at=activities.started_at(ref), task_token=None)
+    (callback,) = await store.open([wish])
+
+    await heartbeating.heartbeat(callback.id, b"1")
 
     assert activities.heartbeats == [(ref, b"1")]
 
@@ -116,9 +270,46 @@ async def test_a_callback_on_which_a_later_attempt_waits_by_now_takes_the_next_h
     activities: FakeActivities, clock: ManualClock
 ) -> None:
     store = StoreThatIsAskedMeanwhile(clock)
-    (callback,) = await store.open([factories.wish()])
-    activities.schedule(callback.ref)
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
     activities.end(callback.ref, how="workflow terminated")
+    signs = heartbeating_with(store, activities)
 
     with pytest.raises(TemporalUnreachableError, match="later attempt"):
-        await Heartbeating(store, activities).heartbeat(callback.id, None)
+        async with running(signs):
+            await signs.heartbeat(callback.id, None)
+
+
+async def test_between_two_attempts_many_heartbeats_cost_no_more_than_one(
+    heartbeating: Heartbeating, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.back_off(callback.ref, LastFailure("timeout", "", None))
+    with pytest.raises(TemporalUnreachableError):
+        await heartbeating.heartbeat(callback.id, b"0")
+    asked = len(activities.looks)
+
+    for number in range(20):
+        await heartbeating.heartbeat(callback.id, str(number).encode())
+
+    assert len(activities.looks) == asked
+
+
+class ActivitiesOfAMissingNamespace(FakeActivities):
+    """Temporal takes no heartbeat."""
+
+    async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
+        msg = f"Namespace nowhere is not found: {callback.id}, {details!r}."
+        raise RefusedByTemporalError(msg)
+
+
+async def test_who_is_refused_is_told_so(store: MemoryStore) -> None:
+    activities = ActivitiesOfAMissingNamespace()
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
+    signs = heartbeating_with(store, activities)
+
+    with pytest.raises(RefusedByTemporalError, match="nowhere"):
+        async with running(signs):
+            await signs.heartbeat(callback.id, b"1")

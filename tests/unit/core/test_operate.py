@@ -1,12 +1,14 @@
 """What a person does with a callback that needs one, and what cannot be done."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from ringback.core.operate import Operating
+from ringback.core.operate import Operating, link_to
 from ringback.domain.callback import State
 from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
+from ringback.domain.link import Verb
 from ringback.domain.outcome import Completed
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
@@ -17,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def operating(store: MemoryStore) -> Operating:
-    return Operating(store, store, store)
+    return Operating(store, store, store, links=store)
 
 
 async def test_more_time_is_counted_from_now(
@@ -78,3 +80,33 @@ async def test_what_is_not_there_is_unknown(operating: Operating) -> None:
         await operating.extend(factories.callback_id(), HOUR)
     with pytest.raises(UnknownCallbackError):
         await operating.redeliver(factories.callback_id())
+
+
+async def test_revoked_links_are_no_good_and_new_ones_are(
+    operating: Operating, store: MemoryStore
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    old = link_to(callback, key_id="k1")
+
+    revoked = await operating.revoke(callback.id)
+
+    assert not revoked.honours(old.serial)
+    assert revoked.honours(link_to(revoked, key_id="k1").serial)
+
+
+async def test_what_is_not_there_cannot_be_revoked(operating: Operating) -> None:
+    with pytest.raises(UnknownCallbackError, match="ringback list"):
+        await operating.revoke(factories.callback_id())
+
+
+async def test_a_new_link_never_allows_more_than_the_activity_s_own(store: MemoryStore) -> None:
+    asking = factories.wish()
+    (callback,) = await store.open([replace(asking, verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))])
+    wanted = frozenset({Verb.VIEW, Verb.FAIL})
+
+    narrower = link_to(callback, key_id="k2", verbs=wanted, until=factories.NOW)
+    longer = link_to(callback, key_id="k2", until=callback.link_expires_at + HOUR)
+
+    assert (narrower.verbs, narrower.expires_at) == (frozenset({Verb.VIEW}), factories.NOW)
+    assert (longer.verbs, longer.expires_at) == (callback.verbs, callback.link_expires_at)
+    assert (longer.callback_id, longer.key_id) == (callback.id, "k2")

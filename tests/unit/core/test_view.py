@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from ringback.core.view import Viewing
-from ringback.domain.callback import ActivityRef, Callback
+from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
 from ringback.ports.activities import Pending
 from ringback.testing import FakeActivities, MemoryStore
@@ -62,7 +62,7 @@ async def test_what_is_not_there_is_unknown(viewing: Viewing) -> None:
 class ActivitiesOfAMissingNamespace(FakeActivities):
     """Temporal refuses to look."""
 
-    async def look(self, refs: Sequence[ActivityRef]) -> Sequence[Pending | None]:
+    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         msg = f"Namespace {refs[0].namespace} is not found."
         raise RefusedByTemporalError(msg)
 

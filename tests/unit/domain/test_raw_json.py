@@ -65,7 +65,7 @@ def test_the_members_are_the_object(values: dict[str, object], indent: int | str
     assert {name: json.loads(one) for name, one in members(text.encode()).items()} == values
 
 
-@pytest.mark.parametrize("wrong", [b"", b"1", b"{}", b"[1,]", b"[1", b"\xff", b"[1] 2"])
+@pytest.mark.parametrize("wrong", [b"", b"1", b"{}", b"[1,]", b"[1", b"\xff", b"[1] 2", b"[[[1]"])
 def test_what_is_no_array_has_no_items(wrong: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         items(wrong)
@@ -75,3 +75,16 @@ def test_what_is_no_array_has_no_items(wrong: bytes) -> None:
 def test_what_is_no_object_has_no_members(wrong: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         members(wrong)
+
+
+def test_what_is_inside_a_part_is_not_looked_at() -> None:
+    inside = b'[1, nonsense, {"a": [nonsense]}, "]"]'
+
+    assert items(b"[" + inside + b"," + inside + b"]") == [inside, inside]
+    assert members(b'{"a": ' + inside + b"}") == {"a": inside}
+
+
+def test_a_part_may_be_as_deep_as_it_likes() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+
+    assert items(b"[" + deep + b"]") == [deep]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from ringback.core.accept import Accepting
 from ringback.core.checks import Checks
 from ringback.core.deliver import Deliverer
-from ringback.core.heartbeat import Heartbeating
 from ringback.core.service import running
 from ringback.core.view import Viewing
 from ringback.core.watch import Verdicts
@@ -28,6 +27,7 @@ from ringback.gateway.routes import Gateway
 from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.factories import NOW
+from tests.keepers import heartbeating
 from tests.loops import idle
 from tests.unit.core.stage import asked
 
@@ -70,10 +70,11 @@ async def house() -> AsyncIterator[House]:
         on_accepted=deliverer.wake,
     )
     keyring = factories.keyring()
+    signs = heartbeating(store, activities)
     gateway = Gateway(
         keyring=keyring,
         accepting=accepting,
-        heartbeating=Heartbeating(store, activities),
+        heartbeating=signs,
         viewing=Viewing(store, activities),
         verdicts=verdicts,
         store=store,
@@ -91,7 +92,7 @@ async def house() -> AsyncIterator[House]:
     callback = await asked(store, activities, ref)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
-        running(deliverer, accepting),
+        running(deliverer, accepting, signs),
         httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
     ):
         yield House(http, store, activities, clock, keyring, callback)
@@ -402,10 +403,11 @@ async def test_a_heartbeat_to_an_ended_activity_is_told_why(house: House) -> Non
     assert "timed out" in reply.json()["reason"]
 
 
-async def test_a_heartbeat_while_temporal_is_away_is_asked_for_again(house: House) -> None:
+async def test_a_heartbeat_while_temporal_is_away_is_taken_and_kept(house: House) -> None:
     house.activities.is_reachable = False
 
-    assert (await house.http.post(house.path() + "/heartbeat")).status_code == 503
+    assert (await house.http.post(house.path() + "/heartbeat", json=1)).status_code == 200
+    assert (await house.now()).vitals.details == b"1"
 
 
 async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: House) -> None:
@@ -521,3 +523,74 @@ async def test_whatever_the_bytes_the_reply_is_one_of_the_known_ones(
     for suffix in ("", "/fail"):
         reply = await house.http.post(house.path() + suffix, content=body, headers=headers)
         assert reply.status_code in {200, 202, 400, 409}
+
+
+async def test_a_view_that_is_known_is_not_told_again(house: House) -> None:
+    first = await house.http.get(house.path())
+    tag = first.headers["etag"]
+
+    known = [tag, f"W/{tag}", f'"other", {tag}', "*"]
+    again = [await house.http.get(house.path(), headers={"if-none-match": one}) for one in known]
+    other = await house.http.get(house.path(), headers={"if-none-match": '"other"'})
+
+    assert [reply.status_code for reply in again] == [304] * len(known)
+    assert {reply.content for reply in again} == {b""}
+    assert other.status_code == 200
+
+
+async def test_who_waits_is_told_as_soon_as_something_changes(house: House) -> None:
+    seen = await house.http.get(house.path())
+    headers = {"prefer": "wait=60", "if-none-match": seen.headers["etag"]}
+
+    waiting = asyncio.ensure_future(house.http.get(house.path(), headers=headers))
+    await idle()
+    was_waiting = not waiting.done()
+    await house.http.post(house.path(), content=b"1")
+    house.clock.advance(timedelta(seconds=1))
+    reply = await waiting
+
+    assert was_waiting
+    assert reply.status_code == 200
+    assert reply.json()["state"] != "open"
+    assert reply.headers["preference-applied"] == "wait=60"
+
+
+async def test_who_waits_in_vain_is_told_so_when_the_time_is_up(house: House) -> None:
+    seen = await house.http.get(house.path())
+    headers = {"prefer": "wait=2", "if-none-match": seen.headers["etag"]}
+
+    waiting = asyncio.ensure_future(house.http.get(house.path(), headers=headers))
+    for _ in range(4):
+        await idle()
+        house.clock.advance(timedelta(milliseconds=500))
+    reply = await waiting
+
+    assert reply.status_code == 304
+
+
+async def test_who_has_missed_something_does_not_wait(house: House) -> None:
+    seen = await house.http.get(house.path())
+    await house.http.post(house.path(), content=b"1")
+
+    headers = {"prefer": "wait=60", "if-none-match": seen.headers["etag"]}
+    reply = await house.http.get(house.path(), headers=headers)
+
+    assert reply.status_code == 200
+
+
+async def test_a_request_to_cancel_that_only_temporal_shows_is_told_once(house: House) -> None:
+    house.activities.request_cancel(house.callback.ref)
+    told = await house.http.get(house.path())
+    headers = {"prefer": "wait=2", "if-none-match": told.headers["etag"]}
+
+    waiting = asyncio.ensure_future(house.http.get(house.path(), headers=headers))
+    await idle()
+    looks = len(house.activities.looks)
+    for _ in range(4):
+        house.clock.advance(timedelta(milliseconds=500))
+        await idle()
+    reply = await waiting
+
+    assert told.json()["cancel_requested"] is True
+    assert reply.status_code == 304
+    assert len(house.activities.looks) <= looks + 1

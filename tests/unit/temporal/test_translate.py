@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.domain.callback import ActivityRef
+from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError, RefusedByTemporalError, RingbackError
 from ringback.temporal.translate import to_error
 from tests import factories
@@ -24,7 +24,7 @@ STANDALONE = replace(IN_A_WORKFLOW, workflow_id="")
     ],
 )
 def test_only_of_a_standalone_activity_a_failed_precondition_says_that_it_has_ended(
-    about: ActivityRef | None, said: str, error: type[RingbackError]
+    about: ActivityExecution | None, said: str, error: type[RingbackError]
 ) -> None:
     translated = to_error(RPCError(said, RPCStatusCode.FAILED_PRECONDITION, b""), about)
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ringback.ports.store import EVIDENCE_KEPT
 from ringback.store.statements.lookup import CALLBACKS, INSERTS, IS_OPEN
-from ringback.store.tables import Instant, callbacks, events, outcomes, schemas
+from ringback.store.tables import Instant, callbacks, events, outcomes, schemas, tags
 
 _of_activities = callbacks.c.activity_key.in_(bindparam("keys", expanding=True))
 
@@ -38,6 +38,16 @@ ASK_AGAIN: Final = (
         task_token=bindparam("task_token_"),
         timeout_at=bindparam("timeout_at_"),
         default_due_at=bindparam("default_due_at_"),
+        heartbeat_by=bindparam("heartbeat_by_"),
+        heartbeat_timeout=bindparam("heartbeat_timeout_"),
+        details=None,
+        beaten_at=None,
+        beat_due_at=bindparam("beat_due_at_"),
+        # What was claimed, or told, was of the attempt before.
+        beat_held_until=None,
+        look_due_at=bindparam("look_due_at_"),
+        look_held_until=None,
+        reset_at=None,
     )
 )
 
@@ -109,6 +119,8 @@ MAKE: Final = {
     dialect: _ignoring(insert_into(callbacks), "activity_key", "round")
     for dialect, insert_into in INSERTS.items()
 }
+
+TAG: Final = insert(tags)
 
 #: Keep a schema, unless it is there.
 KEEP_SCHEMA: Final = {

@@ -1,32 +1,85 @@
 """Statements of looking."""
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, case, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, select
 
+from ringback.domain.callback import State
+from ringback.domain.ids import CallbackId
+from ringback.domain.query import NOT_ENDED, Query
 from ringback.store.statements.deadlines import DEADLINE_AT, HAS_PASSED
-from ringback.store.statements.lookup import CALLBACKS, IS_OPEN
-from ringback.store.tables import callbacks, events, outcomes
+from ringback.store.statements.lookup import IS_OPEN, LISTED
+from ringback.store.tables import Instant, callbacks, events, outcomes, tags
 
-_state = case(
-    (outcomes.c.state.is_not(None), outcomes.c.state),
-    (callbacks.c.expired_because.is_not(None), literal_column("'expired'", Text)),
-    else_=literal_column("'open'", Text),
-)
+_Condition = ColumnElement[bool]
 
-#: Callbacks by state, a page at a time.
-PAGE: Final = (
-    CALLBACKS
-    .where(_state.in_(bindparam("states", expanding=True)), callbacks.c.id > bindparam("after"))
-    .order_by(callbacks.c.id)
-    .limit(bindparam("limit"))
-)
+_WITH_OUTCOME: Final = callbacks.outerjoin(outcomes)
+_TAGGED: Final = tags.join(callbacks).outerjoin(outcomes)
+_ANSWERED: Final = outcomes.join(callbacks)
 
-#: The same, where none of the states is an end: few, however many have ended.
-PAGE_NOT_CLOSED: Final = PAGE.where(callbacks.c.closed_at.is_(None))
+
+def pages(
+    query: Query, *, after: CallbackId | None, now: datetime, limit: int
+) -> Sequence[Select[Any]]:
+    """Return what finds a page: the first `limit` of all that these find, by id, are it.
+
+    There is one for each index that has to be walked, so that what is rare is found as fast among
+    a million of what is not. Nothing is counted, and nothing before the page is read.
+    """
+    conditions = list(_conditions(query, now))
+    found = []
+    for source, key, more in _ways(query):
+        walk = select(*LISTED).select_from(source).order_by(key).limit(limit)
+        behind = [] if after is None else [key > after]
+        found.append(walk.where(*behind, *conditions, *more))
+    return found
+
+
+def _ways(query: Query) -> Iterator[tuple[FromClause, ColumnElement[str], list[_Condition]]]:
+    """Yield which index is walked, in which order, and what else must hold there."""
+    source, key = (
+        (_WITH_OUTCOME, callbacks.c.id) if query.tag is None else (_TAGGED, tags.c.callback_id)
+    )
+    if query.is_overdue or query.states == frozenset(State):
+        yield source, key, []
+    elif query.states == NOT_ENDED:
+        yield source, key, [callbacks.c.closed_at.is_(None)]
+    else:
+        for state in query.states:
+            if state is State.OPEN:
+                yield source, key, [IS_OPEN]
+            elif state is State.EXPIRED:
+                yield source, key, [callbacks.c.expired_because.is_not(None)]
+            elif query.tag is None:
+                yield _ANSWERED, outcomes.c.callback_id, [outcomes.c.state == state.value]
+            else:
+                yield source, key, [outcomes.c.state == state.value]
+
+
+def _conditions(query: Query, now: datetime) -> Iterator[_Condition]:
+    equal = [
+        (callbacks.c.workflow_id, query.workflow_id),
+        (callbacks.c.workflow_type, query.workflow_type),
+        (callbacks.c.activity_type, query.activity_type),
+        (tags.c.tag, query.tag),
+    ]
+    yield from (column == value for column, value in equal if value is not None)
+    if query.opened_after is not None:
+        yield callbacks.c.opened_at >= query.opened_after
+    if query.opened_before is not None:
+        yield callbacks.c.opened_at < query.opened_before
+    if query.older_than is not None:
+        yield callbacks.c.opened_at <= now - query.older_than
+    if query.is_overdue:
+        yield IS_OPEN
+        yield bindparam("now", now, type_=Instant) >= DEADLINE_AT
+
 
 OVERDUE: Final = (
-    CALLBACKS
+    select(*LISTED)
+    .select_from(_WITH_OUTCOME)
     .where(IS_OPEN, HAS_PASSED)
     .order_by(DEADLINE_AT, callbacks.c.id)
     .limit(bindparam("limit"))

@@ -1,9 +1,9 @@
 """Statements that several parts of the store use: to find, to lock, to tell."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import bindparam, exists, insert, select
+from sqlalchemy import Column, ColumnElement, bindparam, exists, insert, null, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ringback.store.tables import callbacks, events, outcomes
@@ -14,10 +14,21 @@ INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
 }
 """Both dialects know `ON CONFLICT DO NOTHING`, each under its own `insert`."""
 
-_outcome_columns = [column for column in outcomes.c if column.name != "callback_id"]
+OUTCOME_COLUMNS: Final = [column for column in outcomes.c if column.name != "callback_id"]
 
 #: A callback with its outcome, if it has one.
-CALLBACKS: Final = select(callbacks, *_outcome_columns).outerjoin_from(callbacks, outcomes)
+CALLBACKS: Final = select(callbacks, *OUTCOME_COLUMNS).outerjoin_from(callbacks, outcomes)
+
+#: What may be large, and may be secret: no list shows it.
+_UNLISTED: Final = frozenset({"task_token", "on_deadline_body", "details", "body"})
+
+
+def _listed(column: Column[Any]) -> ColumnElement[Any]:
+    return null().label(column.name) if column.name in _UNLISTED else column
+
+
+#: What a list shows of a callback and its outcome, in the same columns.
+LISTED: Final = [_listed(column) for column in [*callbacks.c, *OUTCOME_COLUMNS]]
 
 FIND: Final = CALLBACKS.where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ringback.domain.asking import Wish
-from ringback.domain.callback import ActivityRef, Callback, State
+from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
@@ -19,6 +19,7 @@ from ringback.ports.store import (
     Won,
 )
 from ringback.store.asking import ask
+from ringback.store.care import FIRST_LOOK, Care
 from ringback.testing.memory.shelf import Shelf
 
 
@@ -28,7 +29,7 @@ class MemoryCallbacks(Shelf):
     def __init__(self, clock: Clock) -> None:
         """Date everything by `clock`."""
         super().__init__(clock)
-        self._latest: dict[ActivityRef, CallbackId] = {}
+        self._latest: dict[ActivityExecution, CallbackId] = {}
         self._schemas: dict[str, str] = {}
 
     async def open(self, wishes: Sequence[Wish]) -> Sequence[Callback]:
@@ -38,10 +39,14 @@ class MemoryCallbacks(Shelf):
     def _open(self, wish: Wish) -> Callback:
         key = replace(wish.ref, run_id="") if wish.follows_reset else wish.ref
         found = self._latest.get(key)
-        asked = ask(None if found is None else self._callbacks[found], wish, self._now())
+        now = self._now()
+        asked = ask(None if found is None else self._callbacks[found], wish, now)
         for callback in asked.changed:
             self._put(callback)
-        self._events.extend(asked.happened)
+            # What was claimed, or told, was of the attempt before.
+            self._cares[callback.id] = Care(look_due_at=now + FIRST_LOOK)
+        for event in asked.happened:
+            self._record_event(event)
         self._latest[key] = asked.callback.id
         if wish.result_schema is not None:
             self._schemas[schema_id(wish.result_schema)] = wish.result_schema

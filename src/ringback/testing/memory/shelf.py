@@ -8,9 +8,11 @@ from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
+from ringback.domain.notice import Notice, NoticeId, notices_of
 from ringback.domain.outcome import KINDS
 from ringback.ports.clock import Clock
 from ringback.ports.store import Answer
+from ringback.store.care import Care
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,21 @@ class Claim:
 
     due_at: datetime
     owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A notice, and when it may be sent.
+
+    Attributes:
+        notice: The notice.
+        due_at: When anybody may send it; `None` once it was received or given up.
+        has_failed: It was sent, and not received.
+    """
+
+    notice: Notice
+    due_at: datetime | None
+    has_failed: bool = False
 
 
 class Shelf:
@@ -41,7 +58,10 @@ class Shelf:
         self._claims: dict[CallbackId, Claim] = {}
         #: The attempt, by its start, that is known not to have ended with the outcome.
         self._untaken: dict[CallbackId, datetime] = {}
+        #: What only the store knows of the keeping of each callback.
+        self._cares: dict[CallbackId, Care] = {}
         self._events: list[Event] = []
+        self._notices: dict[NoticeId, Waiting] = {}
 
     def _now(self) -> datetime:
         """Return this instant.
@@ -59,7 +79,14 @@ class Shelf:
         return callback
 
     def _record(self, callback_id: CallbackId, kind: EventKind, facts: dict[str, object]) -> None:
-        self._events.append(Event(callback_id, self._clock.now(), kind, facts))
+        self._record_event(Event(callback_id, self._clock.now(), kind, facts))
+
+    def _record_event(self, event: Event) -> None:
+        """Add an event to the audit trail, and the notices that tell the outside of it."""
+        self._events.append(event)
+        about = self._callbacks[event.callback_id].about
+        for notice in notices_of(event, about.cancel_url, about.notify_url):
+            self._notices.setdefault(notice.id, Waiting(notice, notice.at))
 
     def _in_state(self, state: State) -> Sequence[Callback]:
         return [found for found in self._callbacks.values() if found.state is state]

@@ -1,0 +1,145 @@
+"""The parts of a gateway, each made when it is first asked for."""
+
+from functools import cached_property
+
+from temporalio.client import Client
+
+from ringback.app.system import jitter, outcome_ids, process_name
+from ringback.core.accept import Accepting
+from ringback.core.beat import Beating
+from ringback.core.checks import Checks
+from ringback.core.deadlines import DeadlineKeeper
+from ringback.core.deliver import Deliverer
+from ringback.core.heartbeat import Heartbeating
+from ringback.core.keep_alive import KeepAlive
+from ringback.core.listen import Listener
+from ringback.core.look import Looker
+from ringback.core.observe import Observer
+from ringback.core.open import Opening
+from ringback.core.rhythm import Rhythm
+from ringback.core.watch import Verdicts
+from ringback.ports.clock import Clock
+from ringback.settings import Settings
+from ringback.shapes.checker import SchemaChecker
+from ringback.store.sql_store import SqlStore
+from ringback.temporal.activities import TemporalActivities
+from ringback.temporal.heartbeats import TemporalHeartbeats
+
+
+class Parts:
+    """Takes answers, brings them to Temporal, and keeps callbacks up to date.
+
+    A program runs those that it asks for and that have a `run`.
+    """
+
+    def __init__(
+        self, store: SqlStore, client: Client, *, settings: Settings, clock: Clock
+    ) -> None:
+        """Make them on `store` and for the Temporal of `client`."""
+        self.store = store
+        self.client = client
+        self.settings = settings
+        self.clock = clock
+
+    @cached_property
+    def activities(self) -> TemporalActivities:
+        """Temporal's side of callbacks."""
+        return TemporalActivities(self.client)
+
+    @cached_property
+    def results(self) -> SchemaChecker:
+        """Checks results."""
+        return SchemaChecker()
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """Tells of verdicts, within this process."""
+        return Verdicts()
+
+    @cached_property
+    def opening(self) -> Opening:
+        """Opens callbacks for workers that have no Ringback of their own."""
+        return Opening(self.store, self.store, self.activities, worker=process_name())
+
+    @cached_property
+    def accepting(self) -> Accepting:
+        """Takes outcomes."""
+        return Accepting(
+            self.store,
+            Checks(self.store, self.activities, self.results),
+            new_outcome_id=outcome_ids(self.clock),
+            # Where no deliverer runs, those of other programs find what was accepted.
+            on_accepted=self.deliverer.wake,
+        )
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        """Brings outcomes to Temporal."""
+        return Deliverer(
+            self.store,
+            self.activities,
+            self.verdicts,
+            clock=self.clock,
+            jitter=jitter,
+            owner=process_name(),
+        )
+
+    @cached_property
+    def deadlines(self) -> DeadlineKeeper:
+        """Takes default answers."""
+        return DeadlineKeeper(
+            self.store,
+            self._observer,
+            clock=self.clock,
+            new_outcome_id=outcome_ids(self.clock),
+            on_accepted=self.deliverer.wake,
+        )
+
+    @cached_property
+    def listener(self) -> Listener:
+        """Hears what other programs do in the store."""
+        return Listener(
+            self.store,
+            clock=self.clock,
+            on_accepted=self.deliverer.wake,
+            on_settled=self.verdicts.announce,
+        )
+
+    @cached_property
+    def looker(self) -> Looker:
+        """Looks at open callbacks."""
+        return Looker(self.store, self._observer, self._rhythm, clock=self.clock)
+
+    @cached_property
+    def keep_alive(self) -> KeepAlive:
+        """Heartbeats on behalf of the outside."""
+        return KeepAlive(self.store, self._beating, clock=self.clock, jitter=jitter)
+
+    @cached_property
+    def heartbeating(self) -> Heartbeating:
+        """Takes heartbeats from outside."""
+        return Heartbeating(
+            self.store,
+            self.activities,
+            keeping=self.store,
+            beating=self._beating,
+        )
+
+    @cached_property
+    def _observer(self) -> Observer:
+        return Observer(
+            self.store,
+            self.activities,
+            keeping=self.store,
+            deadlines=self.store,
+            rhythm=self._rhythm,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def _beating(self) -> Beating:
+        return Beating(TemporalHeartbeats(self.client), self.activities)
+
+    @cached_property
+    def _rhythm(self) -> Rhythm:
+        return Rhythm(self.settings.looks_per_second)

@@ -1,0 +1,100 @@
+"""Commands for API keys: those of the operator API, not those that links are signed with."""
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ringback.app.program import run
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.cli.given import AsJson
+from ringback.domain.api_key import (
+    ID_BYTES,
+    SECRET_BYTES,
+    ApiKey,
+    KeyId,
+    Role,
+    digest_of,
+    new_key_id,
+    new_secret,
+    to_text,
+)
+from ringback.domain.errors import UnknownKeyError
+from ringback.ports.keys import Keys, NewKey
+from ringback.settings import load_settings
+
+T = TypeVar("T")
+
+_LONGEST_NAME: Final = 100
+
+keys: Final = typer.Typer(
+    help="Make, list and revoke API keys, which the operator API asks for.", no_args_is_help=True
+)
+
+
+@keys.command()
+def add(
+    role: Annotated[Role, typer.Option(help="What the key is for.")],
+    name: Annotated[str, typer.Option(help="Who has it, in your words.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key, and print it: once, since only a digest of it is kept."""
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        msg = f"a name has 1 to {_LONGEST_NAME} signs that can be printed"
+        raise typer.BadParameter(msg, param_hint="--name")
+    key_id = new_key_id(secrets.token_bytes(ID_BYTES))
+    secret = new_secret(secrets.token_bytes(SECRET_BYTES))
+    new = NewKey(key_id, name, role, digest_of(secret))
+    key = run(_with_keys(lambda kept: kept.add_key(new)))
+    text = to_text(key_id, secret)
+    print(json.dumps({**to_json(key), "key": text}) if as_json else text)
+
+
+@keys.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """List all API keys, the revoked ones too; the keys themselves are not kept."""
+    found = run(_with_keys(lambda kept: kept.all_keys()))
+    if as_json:
+        print(json.dumps([to_json(key) for key in found]))
+        return
+    table = Table("id", "name", "role", "made", "revoked")
+    for key in found:
+        told = to_json(key)
+        cells = (str(told[name] or "") for name in ("id", "name", "role", "made_at", "revoked_at"))
+        table.add_row(*map(Text, cells))
+    Console().print(table if found else "no keys")
+
+
+@keys.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The id, as it is listed.", metavar="ID")],
+    as_json: AsJson = False,
+) -> None:
+    """Revoke an API key: within seconds no gateway takes it any more."""
+    key = run(_with_keys(lambda kept: kept.revoke_key(KeyId(key_id))))
+    if key is None:
+        msg = f"there is no key {key_id!r}; see: ringback keys list"
+        raise UnknownKeyError(msg)
+    print(json.dumps(to_json(key)) if as_json else f"{key.id} is revoked")
+
+
+def to_json(key: ApiKey) -> dict[str, Any]:
+    """Return a key as plain JSON, without its digest."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "made_at": key.made_at.isoformat(),
+        "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
+    }
+
+
+async def _with_keys(work: Callable[[Keys], Awaitable[T]]) -> T:
+    async with opened_store(load_settings(), SystemClock()) as store:
+        return await work(store)

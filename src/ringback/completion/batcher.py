@@ -1,0 +1,242 @@
+"""The batcher: work for many activities, so many at a time or every so often."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Final, Generic, Self, TypeVar
+
+from ringback.completion.delivery import Delivery, Ending, OnProgress, Progress
+from ringback.completion.failures import (
+    CANCELED_FROM_WITHIN,
+    fail_with_what_was_raised,
+    is_being_canceled,
+)
+from ringback.completion.protocol import CompletionClient
+from ringback.completion.ref import Target
+from ringback.core.service import Crew, caught, running, task_group, woken
+from ringback.core.this_machine import SystemClock
+from ringback.ports.clock import Clock
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_SIZE: Final = 10
+_EVERY: Final = timedelta(seconds=5)
+_BOUND: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    result: object = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Item(Generic[T]):
+    target: Target = field(repr=False)
+    payload: T = field(repr=False)
+    put_at: datetime
+    delivery: "asyncio.Future[Delivery]" = field(repr=False)
+
+
+class Batcher(Generic[T]):
+    """Works off what is put in: `async with Batcher(client, work) as batcher:`.
+
+    A batch begins when `size` items wait, or the first of them has waited for `every`. Its items
+    are worked on beside each other, and the next batch begins after it: never more than `size` at a
+    time. What `work` returns completes the activity, what it raises fails it. Each item comes to
+    exactly one end, its `Delivery`, and none of them ends the batcher. A batcher has one block;
+    who needs another makes another batcher.
+
+    The end of the block works off all that was put in. A block that is canceled, since the program
+    stops, abandons what has not come to an end.
+
+    A waiting item sends no heartbeats: keep `every`, and the time that a batch takes, well below
+    the activities' time-outs.
+
+    Attributes:
+        progress: How many items have come to which end.
+    """
+
+    def __init__(
+        self,
+        client: CompletionClient,
+        work: Callable[[T], Awaitable[object]],
+        *,
+        size: int = _SIZE,
+        every: timedelta = _EVERY,
+        bound: int = _BOUND,
+        on_progress: OnProgress | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Work off with `work`, and tell the activities through `client`.
+
+        Args:
+            client: Who tells the activities.
+            work: Turns one payload into the activity's result, or raises.
+            size: How many items are worked on at a time.
+            every: How long an item waits at most for its batch to fill.
+            bound: How many items may wait; `put` waits for room.
+            on_progress: Called after each item; what it raises is logged.
+            clock: What tells the time.
+
+        Raises:
+            ValueError: A batch of that size cannot wait, or is nothing.
+        """
+        if not 1 <= size <= bound:
+            msg = f"a batch has at least one item and fits into the queue: 1 <= {size} <= {bound}"
+            raise ValueError(msg)
+        self.progress = Progress()
+        self._client = client
+        self._work = work
+        self._size = size
+        self._every = every
+        self._on_progress = on_progress
+        self._clock = clock or SystemClock()
+        self._waiting: deque[_Item[T]] = deque()
+        self._busy: set[_Item[T]] = set()
+        self._room = asyncio.Semaphore(bound)
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._is_closed = True
+        self._has_begun = False
+        self._stack = AsyncExitStack()
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for their batch."""
+        return len(self._waiting)
+
+    async def put(self, target: Target, payload: T) -> "asyncio.Future[Delivery]":
+        """Take one item in, once there is room for it.
+
+        Awaiting what it returns is up to you: it never raises, and the item is worked off all the
+        same. A `put` that is canceled has taken nothing in.
+
+        Args:
+            target: The activity.
+            payload: What the work gets.
+
+        Returns:
+            What will become of the item.
+
+        Raises:
+            RuntimeError: The batcher is closing, or its block has not begun.
+        """
+        await self._room.acquire()
+        if self._is_closed:
+            self._room.release()
+            msg = "the batcher takes nothing in outside its block"
+            raise RuntimeError(msg)
+        delivery: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Item(target, payload, self._clock.now(), delivery))
+        self._note()
+        return delivery
+
+    async def __aenter__(self) -> Self:
+        """Begin to work off.
+
+        Raises:
+            RuntimeError: Its block has begun before; make another batcher.
+        """
+        if self._has_begun:
+            msg = "a batcher has one block, and this one's has begun before; make another batcher"
+            raise RuntimeError(msg)
+        self._has_begun = True
+        self._is_closed = False
+        await self._stack.enter_async_context(running(self))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_closed = True
+        self._note()
+        try:
+            if error is None or isinstance(error, Exception):
+                await self._drained.wait()
+        finally:
+            try:
+                await self._stack.__aexit__(kind, error, trace)
+            finally:
+                self._abandon_the_rest()
+
+    async def run(self) -> None:
+        """Work off until the batcher is closed and empty; the block runs this."""
+        while batch := await self._gather():
+            await self._work_off(batch)
+        self._drained.set()
+
+    def _abandon_the_rest(self) -> None:
+        # Not the end of `run`: a task that is canceled before it begins never comes to one.
+        left = [*self._busy, *(self._take() for _ in range(len(self._waiting)))]
+        for item in left:
+            self._settle(item, Delivery(item.target, Ending.ABANDONED))
+
+    async def _gather(self) -> list[_Item[T]]:
+        await self._some.wait()
+        if self._waiting:
+            left = self._waiting[0].put_at + self._every - self._clock.now()
+            await woken(self._full, self._clock, at_most=max(left, timedelta(0)))
+        batch = [self._take() for _ in range(min(self._size, len(self._waiting)))]
+        self._note()
+        return batch
+
+    def _take(self) -> _Item[T]:
+        item = self._waiting.popleft()
+        self._busy.add(item)
+        self._room.release()
+        return item
+
+    def _note(self) -> None:
+        for event, is_so in (
+            (self._some, self._is_closed or self._waiting),
+            (self._full, self._is_closed or len(self._waiting) >= self._size),
+        ):
+            event.set() if is_so else event.clear()
+
+    async def _work_off(self, batch: list[_Item[T]]) -> None:
+        async with task_group() as group:
+            crew = Crew(group, len(batch))
+            for item in batch:
+                crew.start(self._bring_to_an_end(item), name="an item of a batch")
+
+    async def _bring_to_an_end(self, item: _Item[T]) -> None:
+        self._settle(item, await self._deliver(item))
+        if self._on_progress is not None:
+            self._on_progress(self.progress)
+
+    async def _deliver(self, item: _Item[T]) -> Delivery:
+        done = await caught(self._worked(item.payload))
+        if isinstance(done, _Done):
+            error = await caught(self._client.complete(item.target, done.result))
+            if error is None:
+                return Delivery(item.target, Ending.COMPLETED)
+            return Delivery(item.target, Ending.UNTOLD, error=error, result=done.result)
+        error = await caught(fail_with_what_was_raised(self._client, item.target, done))
+        ending = Ending.FAILED if error is None else Ending.UNTOLD
+        return Delivery(item.target, ending, error=error, failure=done)
+
+    async def _worked(self, payload: T) -> _Done:
+        try:
+            return _Done(await self._work(payload))
+        except asyncio.CancelledError as exc:
+            if is_being_canceled():
+                raise
+            raise RuntimeError(CANCELED_FROM_WITHIN) from exc
+
+    def _settle(self, item: _Item[T], delivery: Delivery) -> None:
+        self._busy.discard(item)
+        self.progress = self.progress.after(delivery)
+        # Who awaited it with a time limit has canceled it.
+        if not item.delivery.done():
+            item.delivery.set_result(delivery)

@@ -1,0 +1,230 @@
+"""A call: what one method of the completion client does, in several tries if it must.
+
+A reply that is lost leaves open whether the request was applied; the next try may then be answered
+"not found" for that very reason. So each call goes by an identity of its own, which Temporal keeps,
+and a "not found" after a lost reply is looked up before it is believed.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from temporalio.activity import ActivityCancellationDetails
+from temporalio.api.common.v1 import Payloads
+from temporalio.service import RPCError
+
+from ringback.completion.answers import Answer, judge, told
+from ringback.completion.look import Look, Proof
+from ringback.completion.requests import Pulse, Requests
+from ringback.completion.target import Addressed
+from ringback.completion.tries import Request, Tries
+from ringback.domain.completion_errors import (
+    ActivityCancelledError,
+    ActivityNotFoundError,
+    ActivityPausedError,
+    ActivityResetError,
+    CompletionRefusedError,
+    CompletionUnansweredError,
+    CompletionUnprovenError,
+)
+from ringback.domain.errors import RingbackError
+from ringback.temporal.delivery import Encoded
+
+T = TypeVar("T")
+
+Failed = RPCError | RuntimeError
+
+
+class Call:
+    """One call about one activity."""
+
+    def __init__(
+        self,
+        addressed: Addressed,
+        tries: Tries,
+        *,
+        identity: str,
+        requests: Requests,
+        look: Look,
+    ) -> None:
+        """Tell what was `addressed`, as `identity`, with `requests`; `look` at it in doubt."""
+        self.addressed = addressed
+        self.identity = identity
+        self.look = look
+        self.is_in_doubt = False
+        self._requests = requests
+        self._tries = tries
+
+    async def end(self, encoded: Encoded, last_details: Payloads | None = None) -> None:
+        """End the activity with `encoded`.
+
+        Raises:
+            ActivityNotFoundError: It has ended by somebody else, or never was.
+            ActivityResetError: The token is dead, since the activity was reset.
+            CompletionRefusedError: Temporal refuses it.
+            CompletionUnansweredError: There was no answer in time.
+            CompletionUnprovenError: It has ended, and nothing shows by whom.
+        """
+        request = self._requests.end(encoded, last_details)
+        prove = partial(self.look.find_proof, encoded, self.identity)
+        while True:
+            try:
+                await self._tries.make(request)
+            except (RPCError, RuntimeError) as exc:
+                if not await self._was_applied(exc, prove):
+                    continue
+            return
+
+    async def heartbeat(self, details: Payloads | None) -> Pulse:
+        """Record a heartbeat, and return what Temporal says to it.
+
+        Raises:
+            ActivityNotFoundError: It has ended, or never was.
+            ActivityResetError: The token is dead, since the activity was reset.
+            CompletionRefusedError: Temporal refuses it.
+            CompletionUnansweredError: There was no answer in time.
+        """
+        request = self._requests.heartbeat(details)
+        while True:
+            try:
+                return await self._tries.make(request)
+            except (RPCError, RuntimeError) as exc:
+                # To record the same twice does no harm.
+                self.is_in_doubt |= self._judge(exc) is Answer.LOST
+                await self._before_the_next(exc)
+
+    async def read(self, request: Request[T]) -> T:
+        """Return what a look shows.
+
+        Raises:
+            ActivityNotFoundError: There is nothing to look at.
+            CompletionRefusedError: Temporal does not show it.
+            CompletionUnansweredError: There was no answer in time.
+        """
+        try:
+            return await self._tries.read(request)
+        except (RPCError, RuntimeError) as exc:
+            raise self._error(exc) from exc
+
+    def unanswered(self, why: str) -> CompletionUnansweredError:
+        """Return the error for a call whose time is over."""
+        doubt = "; whether it was applied is not known" if self.is_in_doubt else ""
+        is_open = self.is_in_doubt and not self.addressed.is_fenced
+        advice = "; with a run id it would be repeated safely" if is_open else ""
+        return CompletionUnansweredError(
+            f"Temporal gave no answer ({why}){doubt}{advice}",
+            may_be_applied=self.is_in_doubt,
+            identity=self.identity,
+        )
+
+    async def _was_applied(self, exc: Failed, prove: Request[Proof]) -> bool:
+        """Tell whether it was applied all the same; if not, it may be tried again."""
+        answer = self._judge(exc)
+        if answer is Answer.GONE and self.is_in_doubt:
+            return await self._settle(exc, prove)
+        self.is_in_doubt |= answer is Answer.LOST
+        if not self.is_in_doubt:
+            await self._before_the_next(exc)
+            return False
+        return await self._was_applied_in_doubt(exc, prove)
+
+    async def _was_applied_in_doubt(self, exc: Failed, prove: Request[Proof]) -> bool:
+        if self._judge(exc) is Answer.REFUSED:
+            raise self._error(exc) from exc
+        has_time = await self._tries.pause()
+        if has_time and self.addressed.task_token is not None:
+            # A token is of one attempt: a repeat cannot reach anything else.
+            return False
+        match await self._look_up(prove):
+            case Proof.APPLIED:
+                return True
+            case Proof.NOT_APPLIED if has_time and self.addressed.is_fenced:
+                return False
+            case Proof.NOTHING:
+                raise self._unproven() from exc
+            case Proof.NOT_APPLIED | None:
+                # By ids a repeat could reach the next run, a later attempt, or the next activity.
+                raise self._error(exc) from exc
+
+    async def _settle(self, exc: Failed, prove: Request[Proof]) -> bool:
+        match await self._look_up(prove):
+            case Proof.APPLIED:
+                return True
+            case Proof.NOT_APPLIED:
+                raise await self._gone(exc) from exc
+            case Proof.NOTHING | None:
+                raise self._unproven() from exc
+
+    async def _look_up(self, prove: Request[Proof]) -> Proof | None:
+        """Return what Temporal shows; `None` if it cannot be asked."""
+        try:
+            return await self._tries.read(prove)
+        except (RPCError, RuntimeError):
+            return None
+
+    def _unproven(self) -> CompletionUnprovenError:
+        msg = (
+            "nothing shows whether this call, whose reply was lost, was applied; "
+            f"it went by {self.identity!r}"
+        )
+        return CompletionUnprovenError(msg, identity=self.identity)
+
+    async def _before_the_next(self, exc: Failed) -> None:
+        """Wait before the next try, or raise what says that there is none."""
+        if self._judge(exc) is Answer.GONE:
+            raise await self._gone(exc) from exc
+        is_final = self._judge(exc) is Answer.REFUSED
+        if is_final or not await self._tries.pause():
+            raise self._error(exc) from exc
+
+    async def _gone(self, exc: Failed) -> RingbackError:
+        if await self._was_reset():
+            msg = "the activity was reset, and this token died with it; by its ids it takes answers"
+            return ActivityResetError(msg, ActivityCancellationDetails(reset=True))
+        return self._error(exc)
+
+    async def _was_reset(self) -> bool:
+        try:
+            return await self._tries.read(self.look.was_reset)
+        except (RPCError, RuntimeError):
+            return False
+
+    def _judge(self, exc: Failed) -> Answer:
+        return judge(exc, self.addressed.execution)
+
+    def _error(self, exc: Failed) -> RingbackError:
+        match self._judge(exc):
+            case Answer.GONE:
+                return ActivityNotFoundError(f"nobody waits for this: {told(exc)}")
+            case Answer.REFUSED:
+                return CompletionRefusedError(f"Temporal refused it: {told(exc)}")
+            case Answer.NOT_TAKEN | Answer.LOST:
+                return self.unanswered(told(exc))
+
+
+Stop = ActivityCancelledError | ActivityPausedError | ActivityResetError
+
+_STOPS: Final[dict[str, Callable[[ActivityCancellationDetails], Stop]]] = {
+    "cancel_requested": partial(ActivityCancelledError, "the activity is asked to cancel"),
+    "paused": partial(ActivityPausedError, "the activity is paused"),
+    "reset": partial(ActivityResetError, "the activity was reset"),
+}
+"""What is raised for what a heartbeat brings back; of several the first."""
+
+
+def raise_if_asked_to_stop(pulse: Pulse) -> None:
+    """Raise what a heartbeat brought back.
+
+    Raises:
+        ActivityCancelledError: Somebody asked to cancel the activity.
+        ActivityPausedError: An operator has paused it.
+        ActivityResetError: An operator has reset it.
+    """
+    details = ActivityCancellationDetails(
+        cancel_requested=pulse.cancel_requested,
+        paused=pulse.activity_paused,
+        reset=pulse.activity_reset,
+    )
+    for name, error in _STOPS.items():
+        if getattr(details, name):
+            raise error(details)

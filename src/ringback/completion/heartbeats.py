@@ -1,0 +1,214 @@
+"""The heartbeats of one activity: what they carry, and what they bring back."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, Literal, TypeAlias
+
+from ringback.completion.protocol import CompletionClient
+from ringback.completion.ref import Target
+from ringback.core.service import Trouble, caught, woken
+from ringback.core.this_machine import SystemClock, jitter
+from ringback.domain.backoff import backoff
+from ringback.domain.completion_errors import (
+    ActivityCancelledError,
+    ActivityNotFoundError,
+    ActivityPausedError,
+    ActivityResetError,
+)
+from ringback.domain.errors import RetryableError, RingbackError
+from ringback.ports.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+_SHORTEST: Final = timedelta(seconds=1)
+_LONGEST: Final = timedelta(seconds=10)
+
+OnPause: TypeAlias = Literal["go_on", "stop"]
+StopError: TypeAlias = (
+    ActivityCancelledError | ActivityPausedError | ActivityResetError | ActivityNotFoundError
+)
+
+
+class Stopped(StrEnum):
+    """Why the work should stop."""
+
+    CANCELED = "canceled"
+    """The workflow asked the activity to cancel."""
+    PAUSED = "paused"
+    """An operator paused the activity, and `on_pause="stop"`."""
+    RESET = "reset"
+    """An operator reset the activity: its work is to begin anew."""
+    GONE = "gone"
+    """The activity has ended, its workflow has, or another attempt took its place."""
+
+
+_REASONS: Final[dict[type[StopError], Stopped]] = {
+    ActivityCancelledError: Stopped.CANCELED,
+    ActivityPausedError: Stopped.PAUSED,
+    ActivityResetError: Stopped.RESET,
+    ActivityNotFoundError: Stopped.GONE,
+}
+
+
+class KeepAlive:
+    """The heartbeats of one activity: takes their details, and shows what they brought back.
+
+    Attributes:
+        details: What the next heartbeat carries: a value, or a callable that is asked each time.
+            `None` sends none, which leaves those that were recorded before.
+        is_paused: Whether the activity was paused when it last was heard of.
+    """
+
+    def __init__(
+        self,
+        client: CompletionClient,
+        target: Target,
+        *,
+        every: timedelta,
+        details: object = None,
+        on_pause: OnPause = "go_on",
+        clock: Clock | None = None,
+        chance: Callable[[], float] = jitter,
+    ) -> None:
+        """Heartbeat to `target`; see `keeping_alive`.
+
+        Raises:
+            ValueError: `every` is nothing or less.
+        """
+        if every <= timedelta(0):
+            msg = f"heartbeats cannot come every {every}"
+            raise ValueError(msg)
+        self.details = details
+        self.is_paused = False
+        self._client = client
+        self._target = target
+        self._every = every
+        # One that hangs must not keep the next one from being sent, nor be given up too soon.
+        self._patience = min(max(every, _SHORTEST), _LONGEST)
+        self._stops_on_pause = on_pause == "stop"
+        self._clock = clock or SystemClock()
+        self._chance = chance
+        self._next = timedelta(0)
+        self._tries = 0
+        self._error: StopError | None = None
+        self._over = asyncio.Event()
+        self._has_stopped = asyncio.Event()
+        self._hook: Callable[[], object] = self._has_stopped.set
+        self._trouble = Trouble(logger, "keep an activity alive")
+        self._coding_trouble = Trouble(logger, "encode the details of a heartbeat")
+
+    @property
+    def stopped(self) -> Stopped | None:
+        """Why the work should stop; `None` while it should not."""
+        return None if self._error is None else _REASONS[type(self._error)]
+
+    @property
+    def error(self) -> StopError | None:
+        """What the last heartbeat raised, once the work should stop."""
+        return self._error
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether the last heartbeat did not get through; it is tried again."""
+        return self._tries > 0
+
+    async def until_stopped(self) -> Stopped:
+        """Return why, once the work should stop."""
+        await self._has_stopped.wait()
+        assert self._error is not None, "set before the event"
+        return _REASONS[type(self._error)]
+
+    async def begin(self) -> None:
+        """Send the first heartbeat now; `run` sends the next one after `every`.
+
+        Raises:
+            ActivityCancelledError: The work should not begin; report the cancellation.
+            ActivityPausedError: The work should not begin, if a pause stops it.
+            ActivityResetError: The work should not begin; fail the attempt.
+            ActivityNotFoundError: Nobody waits; drop the work.
+            RetryableError: Temporal cannot be asked whether anybody waits; try again later.
+            FinalError: Temporal would refuse it each time; correct the target or the details.
+            Exception: What a callable for the details raised; correct it.
+        """
+        failure = await caught(self._send_at_least_a_sign_of_life())
+        if isinstance(failure, RetryableError) and not isinstance(failure, ActivityPausedError):
+            raise failure
+        self._judge(failure)
+        if self._error is not None:
+            raise self._error
+
+    async def run(self) -> None:
+        """Send heartbeats until `end`, or until the work should stop.
+
+        Raises:
+            FinalError: Temporal would refuse it each time; correct the target or the details.
+            Exception: What a callable for the details raised; correct it.
+        """
+        while True:
+            await woken(self._over, self._clock, at_most=self._next)
+            if self._over.is_set():
+                return
+            failure = await caught(self._send_at_least_a_sign_of_life())
+            if not self._over.is_set():
+                self._judge(failure)
+
+    def end(self) -> None:
+        """Send no more: the work is over, whatever a heartbeat still under way brings back."""
+        self._over.set()
+
+    def when_stopped(self, call: Callable[[], object]) -> None:
+        """Have `call` called when the work should stop."""
+        self._hook = call
+
+    async def _send_at_least_a_sign_of_life(self) -> None:
+        said = self._said()
+        failure = await caught(
+            self._client.heartbeat(self._target, *said, rpc_timeout=self._patience)
+        )
+        if failure is None or isinstance(failure, RingbackError) or not said:
+            self._coding_trouble.note(None)
+        else:
+            # The data converter raised, perhaps as a service for keys is away. That must not cost
+            # the activity. Only its kind is logged: its text may have a payload in it.
+            self._coding_trouble.note(RuntimeError(type(failure).__name__))
+            failure = await caught(self._client.heartbeat(self._target, rpc_timeout=self._patience))
+        if failure is not None:
+            raise failure
+
+    def _said(self) -> tuple[object, ...]:
+        details = self.details() if callable(self.details) else self.details
+        return () if details is None else (details,)
+
+    def _judge(self, failure: Exception | None) -> None:
+        self.is_paused = isinstance(failure, ActivityPausedError)
+        if self.is_paused and not self._stops_on_pause:
+            failure = None
+        match failure:
+            case None:
+                self._tries, self._next = 0, self._every
+            case (
+                ActivityCancelledError()
+                | ActivityPausedError()
+                | ActivityResetError()
+                | ActivityNotFoundError()
+            ):
+                self._stop(failure)
+            case RetryableError():
+                self._tries += 1
+                self._next = self._soon(failure)
+            case _:
+                raise failure
+        self._trouble.note(failure if self._tries else None)
+
+    def _soon(self, failure: RetryableError) -> timedelta:
+        least = failure.retry_after or timedelta(0)
+        return min(self._every, max(least, backoff(self._tries, jitter=self._chance())))
+
+    def _stop(self, error: StopError) -> None:
+        self._error = error
+        self._over.set()
+        self._has_stopped.set()
+        self._hook()

@@ -1,0 +1,216 @@
+"""Looks: what Temporal shows of an activity, and of a call whose reply was lost."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Final
+
+from temporalio.api.activity.v1 import ActivityExecutionInfo
+from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeActivityExecutionRequest,
+    DescribeActivityExecutionResponse,
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+)
+from temporalio.converter import ActivitySerializationContext
+from temporalio.service import WorkflowService
+
+from ringback.completion.target import Addressed
+from ringback.domain.callback import ActivityExecution
+from ringback.ports.activities import Ended
+from ringback.temporal.delivery import Cancellation, Encoded
+from ringback.temporal.describe import is_closed, with_id
+from ringback.temporal.history import newest_first, senders
+from ringback.temporal.pending import to_last_failure
+from ringback.temporal.standalone import to_whereabouts
+
+_RUNS: Final = 3
+"""How many runs of a chain are searched, from the latest, where no run id was given."""
+
+
+class Proof(Enum):
+    """What Temporal shows of an outcome whose reply was lost."""
+
+    APPLIED = auto()
+    """It ended the activity, or the attempt."""
+
+    NOT_APPLIED = auto()
+    """It did not: somebody else did, or nobody has."""
+
+    NOTHING = auto()
+    """Neither: what would show it is not kept, or was replaced."""
+
+
+class Look:
+    """Looks at the activity of one call. Every look is one try, and changes nothing.
+
+    What the server says is raised as it is: `RPCError`, or `RuntimeError` without a connection.
+    """
+
+    def __init__(
+        self,
+        service: WorkflowService,
+        addressed: Addressed,
+        *,
+        metadata: Mapping[str, str | bytes],
+    ) -> None:
+        """Look at what was `addressed`."""
+        self._service = service
+        self._claim = addressed.claim
+        self._ref = addressed.execution
+        self._metadata = dict(metadata)
+
+    async def recorded_details(self, within: timedelta) -> Payloads | None:
+        """Return the details of the latest heartbeat; `None` if there are none."""
+        waits: ActivityExecutionInfo | PendingActivityInfo | None
+        if self._ref.is_standalone:
+            waits = (await self._describe_standalone(within)).info
+        else:
+            waits = self._find(await self._describe(self._ref, within))
+        if waits is None or not waits.HasField("heartbeat_details"):
+            return None
+        return waits.heartbeat_details
+
+    async def context(self, within: timedelta) -> ActivitySerializationContext:
+        """Return what the activity's worker tells its data converter."""
+        if self._ref.is_standalone:
+            info = (await self._describe_standalone(within)).info
+            return to_context(
+                self._ref, activity_type=info.activity_type.name, task_queue=info.task_queue
+            )
+        described = await self._describe(self._ref, within)
+        found = self._find(described) or PendingActivityInfo()
+        return to_context(
+            self._ref,
+            activity_type=found.activity_type.name,
+            task_queue=found.activity_options.task_queue.name,
+            workflow_type=described.workflow_execution_info.type.name,
+        )
+
+    async def was_reset(self, within: timedelta) -> bool:
+        """Tell whether an operator's reset is why a token of a later attempt is not known.
+
+        The server then numbers the attempt that runs as the first (observed on server 1.32).
+        """
+        claim = self._claim
+        if claim is None or claim.attempt == 1 or self._ref.is_standalone:
+            return False
+        found = self._find(await self._describe(self._ref, within))
+        if found is None or found.attempt >= claim.attempt:
+            return False
+        # An activity id may recur in a run: what waits is the one that was scheduled last.
+        async for event in newest_first(self._service, self._ref, within=within):
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_id == self._ref.activity_id:
+                return event.event_id == claim.scheduled_event_id
+        return False
+
+    async def find_proof(self, encoded: Encoded, identity: str, within: timedelta) -> Proof:
+        """Return what is shown of `encoded`, which was sent as `identity`."""
+        if self._ref.is_standalone:
+            return await self._find_standalone_proof(encoded, identity, within)
+        # What is pending first: from there it goes into history, never back.
+        found = self._find(await self._describe(self._ref, within))
+        failed = None if found is None else to_last_failure(found.last_failure).source
+        if failed == identity or await self._is_in_history(identity, within):
+            return Proof.APPLIED
+        if not _is_retryable(encoded):
+            return Proof.NOT_APPLIED
+        return Proof.NOTHING if found is None else self._of_attempt(found.attempt, failed or "")
+
+    async def _is_in_history(self, identity: str, within: timedelta) -> bool:
+        run, runs = self._ref, 1 if self._ref.run_id else _RUNS
+        since = 0 if self._claim is None else self._claim.scheduled_event_id
+        for _ in range(runs):
+            oldest = HistoryEvent()
+            async for event in newest_first(self._service, run, within=within):
+                if identity in senders(event):
+                    return True
+                if event.event_id <= since:
+                    return False
+                oldest = event
+            before = oldest.workflow_execution_started_event_attributes.continued_execution_run_id
+            if not before:
+                return False
+            run = replace(run, run_id=before)
+        return False
+
+    async def _find_standalone_proof(
+        self, encoded: Encoded, identity: str, within: timedelta
+    ) -> Proof:
+        shown = to_whereabouts(await self._describe_standalone(within))
+        failed = "" if shown.last_failure is None else shown.last_failure.source
+        ended_by = shown.identity if isinstance(shown, Ended) else ""
+        if identity in {failed, ended_by}:
+            return Proof.APPLIED
+        if isinstance(shown, Ended):
+            # A cancellation is signed in its details: without any nothing tells whose it is.
+            is_unsigned = isinstance(encoded, Cancellation) and encoded.payloads is None
+            is_hidden = is_unsigned or _is_retryable(encoded)
+            return Proof.NOTHING if is_hidden else Proof.NOT_APPLIED
+        if not _is_retryable(encoded):
+            return Proof.NOT_APPLIED
+        return self._of_attempt(shown.attempt, failed)
+
+    def _of_attempt(self, attempt: int, failed: str) -> Proof:
+        """Return what is shown of a failure to retry, which a later one would have replaced."""
+        if self._claim is not None:
+            is_the_same = attempt == self._claim.attempt
+        else:
+            is_the_same = attempt == 1 and not failed
+        return Proof.NOT_APPLIED if is_the_same else Proof.NOTHING
+
+    def _find(self, described: DescribeWorkflowExecutionResponse) -> PendingActivityInfo | None:
+        return None if is_closed(described) else with_id(self._ref, described.pending_activities)
+
+    async def _describe(
+        self, ref: ActivityExecution, within: timedelta
+    ) -> DescribeWorkflowExecutionResponse:
+        run = WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id)
+        return await self._service.describe_workflow_execution(
+            DescribeWorkflowExecutionRequest(namespace=ref.namespace, execution=run),
+            metadata=self._metadata,
+            timeout=within,
+        )
+
+    async def _describe_standalone(self, within: timedelta) -> DescribeActivityExecutionResponse:
+        return await self._service.describe_activity_execution(
+            DescribeActivityExecutionRequest(
+                namespace=self._ref.namespace,
+                activity_id=self._ref.activity_id,
+                run_id=self._ref.run_id,
+                include_heartbeat_details=True,
+                include_last_failure=True,
+                include_outcome=True,
+            ),
+            metadata=self._metadata,
+            timeout=within,
+        )
+
+
+def _is_retryable(encoded: Encoded) -> bool:
+    return isinstance(encoded, Failure) and not encoded.application_failure_info.non_retryable
+
+
+def to_context(
+    ref: ActivityExecution,
+    *,
+    activity_type: str = "",
+    task_queue: str = "",
+    workflow_type: str = "",
+) -> ActivitySerializationContext:
+    """Return the context of an activity; what is empty is not known."""
+    return ActivitySerializationContext(
+        namespace=ref.namespace,
+        activity_id=ref.activity_id,
+        activity_type=activity_type or None,
+        activity_task_queue=task_queue or None,
+        workflow_id=ref.workflow_id,
+        workflow_type=workflow_type or None,
+        is_local=False,
+    )

@@ -1,0 +1,95 @@
+"""The patterns, as methods of whatever is a completion client."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import TypeVar
+
+from ringback.completion.delivery import Delivery, OnProgress
+from ringback.completion.heartbeats import KeepAlive, OnPause
+from ringback.completion.keeping_alive import OnStop, keeping_alive
+from ringback.completion.many import CONCURRENCY, Items, complete_many, completing_many
+from ringback.completion.processing import Processing, process, processing
+from ringback.completion.protocol import CompletionClient
+from ringback.completion.ref import Target
+
+T = TypeVar("T")
+
+
+class Patterns:
+    """Gives a completion client what people build around one."""
+
+    def keeping_alive(
+        self: CompletionClient,
+        activity: Target,
+        *,
+        every: timedelta,
+        details: object = None,
+        on_stop: OnStop = "cancel",
+        on_pause: OnPause = "go_on",
+    ) -> AbstractAsyncContextManager[KeepAlive]:
+        """Keep the activity alive while a block runs.
+
+        A heartbeat is sent at once, then one each `every`, a third of the heartbeat time-out for
+        instance. See `ringback.completion.keeping_alive`.
+        """
+        return keeping_alive(
+            self, activity, every=every, details=details, on_stop=on_stop, on_pause=on_pause
+        )
+
+    def processing(
+        self: CompletionClient,
+        activity: Target,
+        *,
+        every: timedelta | None = None,
+        details: object = None,
+        on_pause: OnPause = "go_on",
+    ) -> Processing:
+        """Do the work of the activity in a block, whose end is the activity's.
+
+        It is completed with the `result` that the block sets, fails with what the block raises, and
+        the cancellation is reported if the block is canceled since the activity is. See
+        `ringback.completion.processing`.
+        """
+        return processing(self, activity, every=every, details=details, on_pause=on_pause)
+
+    async def process(
+        self: CompletionClient,
+        activity: Target,
+        work: Callable[[Processing], Awaitable[T]],
+        *,
+        every: timedelta | None = None,
+        details: object = None,
+        on_pause: OnPause = "go_on",
+    ) -> T:
+        """Do `work` for the activity, complete it with what that returns, and return it.
+
+        The same as a block of `processing`, for work that is a function.
+        """
+        return await process(self, activity, work, every=every, details=details, on_pause=on_pause)
+
+    async def complete_many(
+        self: CompletionClient,
+        items: Items,
+        *,
+        concurrency: int = CONCURRENCY,
+        on_progress: OnProgress | None = None,
+    ) -> list[Delivery]:
+        """Complete many activities, a few at a time; return what became of each, in order.
+
+        One that Temporal does not take raises nothing. See `ringback.completion.many`.
+        """
+        return await complete_many(self, items, concurrency=concurrency, on_progress=on_progress)
+
+    def completing_many(
+        self: CompletionClient,
+        items: Items,
+        *,
+        concurrency: int = CONCURRENCY,
+        on_progress: OnProgress | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """Complete more activities than there should be deliveries in memory.
+
+        What became of each is read in the block, in order. See `ringback.completion.many`.
+        """
+        return completing_many(self, items, concurrency=concurrency, on_progress=on_progress)

@@ -1,0 +1,32 @@
+"""What the patterns need of a completion client."""
+
+from datetime import timedelta
+from typing import Any, Protocol
+
+from ringback.completion.ref import Target
+
+
+class CompletionClient(Protocol):
+    """Tells an activity how it ends, and that it lives.
+
+    `AsyncCompletionClient` is the real one, `ringback.testing.FakeCompletionClient` the one for
+    tests. All methods raise `ActivityNotFoundError` once the activity has ended.
+    """
+
+    async def complete(self, activity: Target, result: Any = ..., /) -> None:
+        """See `AsyncCompletionClient.complete`."""
+        ...
+
+    async def fail(self, activity: Target, error: BaseException, /) -> None:
+        """See `AsyncCompletionClient.fail`."""
+        ...
+
+    async def heartbeat(
+        self, activity: Target, /, *details: Any, rpc_timeout: timedelta | None = None
+    ) -> None:
+        """See `AsyncCompletionClient.heartbeat`."""
+        ...
+
+    async def report_cancellation(self, activity: Target, /, *details: Any) -> None:
+        """See `AsyncCompletionClient.report_cancellation`."""
+        ...

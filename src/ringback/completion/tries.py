@@ -1,0 +1,99 @@
+"""Tries: one call of the user's may take several, in the time that it has.
+
+The SDK is never asked to retry by itself: it would hide that an earlier try was applied. A try is
+ended by its own time-out, and never canceled: an interpreter that ends soon after a canceled
+request may hang (temporalio 1.35, issue 300 of sdk-python).
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, TypeAlias, TypeVar
+
+from temporalio.service import RPCError
+
+from ringback.completion.answers import Answer, judge
+from ringback.domain.backoff import backoff
+from ringback.temporal.request import TIMEOUT
+
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
+"""What a call may take that is not told otherwise; it is what the SDK's own retries may take."""
+
+
+Request: TypeAlias = Callable[[timedelta], Awaitable[T]]
+"""A request that can be made more than once; it is told what the one try may take."""
+
+
+@dataclass
+class Tries:
+    """The time of one call, and how often it has failed.
+
+    Attributes:
+        total: What the whole call may take.
+        monotonic: A clock, in seconds.
+        sleep: Lets seconds pass.
+        jitter: Chance, from 0 to 1.
+
+    Raises:
+        TypeError: What the call may take is no `timedelta`; give one.
+    """
+
+    total: timedelta
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.SystemRandom().random
+    _failed: int = field(default=0, init=False)
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.total, timedelta):
+            msg = (
+                "rpc_timeout is a timedelta, such as timedelta(seconds=5), "
+                f"not {type(self.total).__name__}"
+            )
+            raise TypeError(msg)
+        self._until = self.monotonic() + self.total.total_seconds()
+
+    @property
+    def left(self) -> timedelta:
+        """What is left of the time."""
+        return max(timedelta(0), timedelta(seconds=self._until - self.monotonic()))
+
+    async def make(self, request: Request[T]) -> T:
+        """Make one try of `request`; it gets half of what is left, so that there may be another.
+
+        Raises:
+            RPCError: The server's answer, untranslated; or that there was none.
+            RuntimeError: There is no connection.
+        """
+        # The server's clock of a time-out has whole milliseconds.
+        return await request(max(timedelta(milliseconds=1), min(TIMEOUT, self.left / 2)))
+
+    async def pause(self) -> bool:
+        """Wait before the next try; tell whether there is time for one."""
+        self._failed += 1
+        delay = backoff(self._failed, jitter=self.jitter())
+        if delay >= self.left:
+            return False
+        await self.sleep(delay.total_seconds())
+        return True
+
+    async def read(self, request: Request[T]) -> T:
+        """Return what a request that changes nothing answers, after as many tries as there is time.
+
+        Raises:
+            RPCError: The server's answer, untranslated; or that there was none.
+            RuntimeError: There is no connection.
+        """
+        while True:
+            try:
+                return await self.make(request)
+            except (RPCError, RuntimeError) as exc:
+                may_pass = judge(exc) in {Answer.NOT_TAKEN, Answer.LOST}
+                if not may_pass or not await self.pause():
+                    raise

@@ -1,0 +1,130 @@
+"""Keep alive: heartbeats on behalf of the outside, no more of them than the time-outs need."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.beat import Beating
+from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.probe import Probe
+from ringback.core.service import Crew, Trouble, caught, running, task_group
+from ringback.domain.callback import Callback
+from ringback.domain.errors import (
+    ActivityGoneError,
+    TemporalBusyError,
+    TemporalUnreachableError,
+)
+from ringback.domain.ids import CallbackId
+from ringback.ports.activities import Pulse
+from ringback.ports.clock import Clock
+from ringback.ports.keeping import Beat, Keeping
+
+logger = logging.getLogger(__name__)
+
+SLOTS: Final = 64
+"""How many heartbeats are on their way at a time, at most."""
+
+_BATCH: Final = SLOTS // 2
+"""How many free places it takes to claim more: few claims for many cost less than many for one."""
+
+_SUSPECT: Final = 8
+"""After so many heartbeats in a row without an answer, Temporal is taken to be away."""
+
+LEASE: Final = timedelta(seconds=2)
+"""For how long no other gateway sends a heartbeat that this one has taken.
+
+Short, since a gateway that dies with it must not cost the activity its life; that one is sent twice
+does no harm.
+"""
+
+LONGEST_REST: Final = timedelta(milliseconds=250)
+"""How late a callback is seen that another process opened: it may have a second to live."""
+
+_SHORTEST_REST: Final = timedelta(milliseconds=10)
+
+_SOONEST: Final = timedelta(milliseconds=200)
+_LATEST: Final = timedelta(seconds=5)
+
+
+class KeepAlive:
+    """Sends the heartbeats that are due.
+
+    For callbacks that ask for it, of its own accord; for all, those of the outside that were not
+    passed on at once.
+    """
+
+    def __init__(
+        self, keeping: Keeping, beating: Beating, *, clock: Clock, jitter: Callable[[], float]
+    ) -> None:
+        """Take what is due from `keeping`; `beating` sends it."""
+        self._keeping = keeping
+        self._beating = beating
+        self._clock = clock
+        self._trouble = Trouble(logger, "keep activities alive")
+        self._refusal = Trouble(logger, "send a heartbeat")
+        self._probe = Probe(jitter)
+        self._unheard = 0
+        self._beats: GroupCommit[Beat, None] = GroupCommit(acknowledged(keeping.keep_beats))
+
+    async def run(self) -> None:
+        """Keep activities alive until canceled."""
+        async with running(self._beats), task_group() as group:
+            crew = Crew(group, SLOTS)
+            while True:
+                await crew.room(_BATCH)
+                claimed = await caught(self._has_started_some(crew))
+                self._trouble.note(claimed)
+                if claimed is not True:
+                    await self._clock.sleep(await self._rest())
+
+    async def _has_started_some(self, crew: Crew) -> bool:
+        limit = self._probe.limit(crew.free, self._clock.now())
+        if limit == 0:
+            return False
+        due = await self._keeping.claim_beats(limit=limit, lease=LEASE)
+        for callback in due:
+            crew.start(self._send(callback), name=f"heartbeat for {callback.id}")
+        return bool(due)
+
+    async def _rest(self) -> timedelta:
+        until_probe = self._probe.rest(self._clock.now())
+        if until_probe is not None:
+            return max(_SHORTEST_REST, min(until_probe, LONGEST_REST))
+        until_next = await caught(self._keeping.next_beat())
+        if until_next is None or isinstance(until_next, Exception):
+            return LONGEST_REST
+        return max(_SHORTEST_REST, min(until_next, LONGEST_REST))
+
+    async def _send(self, callback: Callback) -> None:
+        sent = await caught(self._beating.beat(callback))
+        is_busy = isinstance(sent, TemporalBusyError)
+        is_unheard = isinstance(sent, TemporalUnreachableError) and not is_busy
+        self._unheard = self._unheard + 1 if is_unheard else 0
+        # One that gets no answer, as while a shard of the server's moves, holds up no other.
+        self._probe.note(is_away=self._unheard >= _SUSPECT, now=self._clock.now())
+        if isinstance(sent, Pulse):
+            self._refusal.note(sent)
+            await self._beats.submit(beat_of(callback, sent))
+            return
+        if not isinstance(sent, ActivityGoneError):
+            self._refusal.note(sent)
+        await postpone(self._keeping, callback, sent)
+
+
+def beat_of(callback: Callback, pulse: Pulse) -> Beat:
+    """Return that Temporal took a heartbeat for `callback`, as it was claimed."""
+    return Beat(callback.id, callback.attempt_started_at, callback.vitals.noted_at, pulse)
+
+
+async def postpone(keeping: Keeping, callback: Callback, trouble: Exception) -> None:
+    """Give a heartbeat that was not taken back, to be sent again in time, or not at all."""
+    await keeping.postpone_beats([CallbackId(callback.id)], _wait(callback, trouble))
+
+
+def _wait(callback: Callback, trouble: Exception) -> timedelta | None:
+    if isinstance(trouble, ActivityGoneError):
+        return None
+    # Who is busy has enough to do already.
+    share = 2 if isinstance(trouble, TemporalBusyError) else 5
+    return min(_LATEST, max(_SOONEST, callback.vitals.gap / share))

@@ -1,0 +1,54 @@
+"""Vitals: who keeps an attempt alive, and how."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+UNHURRIED: Final = timedelta(seconds=1)
+"""How often, at most, details are passed on for an activity that has no heartbeat time-out."""
+
+
+class HeartbeatBy(Enum):
+    """Who keeps an attempt alive that has a heartbeat time-out."""
+
+    KEEP = "keep"
+    """The gateway, for as long as the callback is not closed."""
+
+    OUTSIDE = "outside"
+    """The outside party, with heartbeats of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The signs of life of the attempt that asked last.
+
+    Attributes:
+        by: Who keeps it alive.
+        timeout: Temporal's heartbeat time-out; `None` if there is none.
+        details: What the outside said last, as one JSON value; Temporal may not have it yet.
+        noted_at: When the outside gave its last sign of life.
+        beaten_at: When Temporal took the last heartbeat for this attempt.
+        beat_due_at: When the next one is due; `None` while none is.
+    """
+
+    by: HeartbeatBy = HeartbeatBy.OUTSIDE
+    timeout: timedelta | None = None
+    details: bytes | None = field(default=None, repr=False)
+    noted_at: datetime | None = None
+    beaten_at: datetime | None = None
+    beat_due_at: datetime | None = None
+
+    @property
+    def gap(self) -> timedelta:
+        """How long after one heartbeat the next is passed on: half the time-out.
+
+        So one that is lost can be repeated in time, and Temporal gets no more of them than that,
+        whatever the outside sends.
+        """
+        return UNHURRIED if self.timeout is None else self.timeout / 2
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the gateway sends heartbeats of its own accord."""
+        return self.by is HeartbeatBy.KEEP and self.timeout is not None

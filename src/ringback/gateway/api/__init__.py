@@ -1,0 +1,1 @@
+"""The operator API, for operators and for workers in any language: by bearer key, with a role."""

@@ -1,0 +1,74 @@
+"""Receipts: what the sender of an answer is told, at once or when its end is known."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ringback.core.accept import Receipt
+from ringback.core.watch import Verdicts
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import ExpiredCallbackError
+from ringback.gateway.prefer import applied, wanted_wait
+from ringback.gateway.view import why_ended
+from ringback.ports.clock import Clock
+from ringback.ports.store import CallbackStore
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """Replies to answers.
+
+    Attributes:
+        verdicts: Tells of verdicts, for who waits for one.
+        store: Where a waiting sender's callback is read.
+        clock: Says how long that takes.
+    """
+
+    verdicts: Verdicts
+    store: CallbackStore
+    clock: Clock
+
+    async def reply(self, request: Request, receipt: Receipt, *, status_url: str) -> Response:
+        """Return the reply to `request`, which brought the answer of `receipt`.
+
+        Raises:
+            ExpiredCallbackError: The sender waited, and learnt that the activity's end came first.
+        """
+        wait = wanted_wait(request.headers.getlist("prefer"))
+        state = await self._state_within(wait, receipt)
+        reply = to_receipt(receipt, state, status_url=status_url)
+        reply.headers.update(applied(wait))
+        return reply
+
+    async def _state_within(self, wait: timedelta, receipt: Receipt) -> State:
+        if not wait or receipt.state is State.APPLIED:
+            return receipt.state
+        callback = await self.verdicts.wait(
+            receipt.callback_id, self.store, self.clock, within=wait
+        )
+        if callback is None:
+            return receipt.state
+        _check_not_superseded(callback)
+        return callback.state
+
+
+def to_receipt(receipt: Receipt, state: State, *, status_url: str) -> JSONResponse:
+    """Return the reply to an answer that was accepted, and whose callback is in `state`."""
+    is_settled = receipt.is_duplicate or state is State.APPLIED
+    told = {
+        "callback": receipt.callback_id,
+        "state": state.value,
+        "accepted_at": receipt.accepted_at.isoformat(),
+        "duplicate": receipt.is_duplicate,
+        "status_url": status_url,
+    }
+    return JSONResponse(told, status_code=200 if is_settled else 202)
+
+
+def _check_not_superseded(callback: Callback) -> None:
+    accepted = callback.accepted
+    if callback.state is State.SUPERSEDED and accepted is not None:
+        at = accepted.verdict_at or accepted.accepted_at
+        raise ExpiredCallbackError(callback.id, why_ended(callback) or "it ended", at)

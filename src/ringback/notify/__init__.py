@@ -1,0 +1,1 @@
+"""Telling the outside party, over HTTP, what became of its question."""

@@ -1,0 +1,157 @@
+"""Webhooks: signed requests to addresses that others chose, and that are trusted in nothing."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+import httpcore2
+import httpx2
+
+from ringback.notify.addresses import PrivateAddressError
+from ringback.notify.signature import sign
+from ringback.ports.clock import Clock
+from ringback.ports.sender import Message, NotReceived, Received, Reception, Undeliverable
+
+TIMEOUT: Final = timedelta(seconds=15)
+"""How long one request may take, from the look-up of the name to the head of the reply."""
+
+_CONNECT_SECONDS: Final = 5.0
+_CONNECTIONS: Final = 64
+_DIGITS: Final = 9
+"""More digits of seconds are longer than anybody waits."""
+
+_PRIVATE: Final = (
+    "the address is not a public one; an operator may allow such with"
+    " RINGBACK_ALLOW_PRIVATE_WEBHOOKS"
+)
+_PORTS: Final = range(1, 2**16)
+_SUCCESSES: Final = range(200, 300)
+_REDIRECTS: Final = range(300, 400)
+
+
+class Webhooks:
+    """Sends messages over HTTP.
+
+    No redirect is followed, no proxy is used, and of a reply only the head is read.
+    """
+
+    def __init__(
+        self, pool: httpcore2.AsyncConnectionPool, *, secrets: Sequence[bytes], clock: Clock
+    ) -> None:
+        """Send over `pool`, signed with each of `secrets`."""
+        self._pool = pool
+        self._secrets = secrets
+        self._clock = clock
+
+    async def send(self, message: Message) -> Reception:
+        """See `Sender.send`."""
+        url = _parse(message.url)
+        if url is None:
+            return Undeliverable("the address is no URL that is told anything")
+        try:
+            async with asyncio.timeout(TIMEOUT.total_seconds()):
+                return await self._post(url, message)
+        except PrivateAddressError:
+            return Undeliverable(_PRIVATE)
+        except (TimeoutError, httpcore2.TimeoutException):
+            return NotReceived("no answer in time")
+        except httpcore2.ConnectError as exc:
+            return NotReceived(f"no connection: {exc}")
+        except (httpcore2.NetworkError, httpcore2.ProtocolError):
+            return NotReceived("the connection broke, or what came was not HTTP")
+
+    async def _post(self, url: httpx2.URL, message: Message) -> Reception:
+        now = self._clock.now()
+        target = httpcore2.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        )
+        head = {
+            "host": url.netloc.decode("ascii"),
+            "content-type": "application/json",
+            "user-agent": "ringback",
+            **sign(message, now, self._secrets),
+        }
+        async with self._pool.stream(
+            "POST",
+            target,
+            headers=list(head.items()),
+            content=message.body,
+            extensions={"timeout": {"connect": _CONNECT_SECONDS}},
+        ) as response:
+            return _judge(response, now)
+
+
+class Unsigned:
+    """Sends nothing: there is no secret to sign with, so what is to be told waits."""
+
+    async def send(self, message: Message) -> Reception:  # noqa: ARG002 - nothing is sent
+        """See `Sender.send`."""
+        return NotReceived("there is no secret to sign with: set RINGBACK_WEBHOOK_SECRETS")
+
+
+@asynccontextmanager
+async def opened_webhooks(
+    secrets: Sequence[bytes],
+    *,
+    clock: Clock,
+    network: httpcore2.AsyncNetworkBackend,
+    trust: ssl.SSLContext | None = None,
+) -> AsyncIterator[Webhooks]:
+    """Open what sends webhooks, for the block.
+
+    Args:
+        secrets: Each of them signs.
+        clock: What dates the messages.
+        network: What decides where a connection may go.
+        trust: Whom TLS trusts; without it, whom this machine trusts.
+    """
+    async with httpcore2.AsyncConnectionPool(
+        ssl_context=trust or httpx2.create_ssl_context(),
+        max_connections=_CONNECTIONS,
+        # What is left of a reply is not read, so no connection can be used again.
+        max_keepalive_connections=0,
+        network_backend=network,
+    ) as pool:
+        yield Webhooks(pool, secrets=secrets, clock=clock)
+
+
+def _parse(text: str) -> httpx2.URL | None:
+    """Return the URL that `text` is; `None` if nobody is told anything there."""
+    try:
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL:
+        return None
+    has_port = url.port is None or url.port in _PORTS
+    is_known = url.scheme in {"http", "https"} and bool(url.host) and has_port
+    return url if is_known and not url.userinfo else None
+
+
+def _judge(response: httpcore2.Response, now: datetime) -> Reception:
+    status = response.status
+    if status in _SUCCESSES:
+        return Received()
+    if status == HTTPStatus.GONE:
+        return Undeliverable("it answered 410: it wants to be told nothing more")
+    also = ", and redirects are not followed" if status in _REDIRECTS else ""
+    said = {name.lower(): value for name, value in response.headers}.get(b"retry-after", b"")
+    return NotReceived(f"it answered {status}{also}", retry_after(said.decode("latin-1"), now))
+
+
+def retry_after(text: str, now: datetime) -> timedelta | None:
+    """Return how long a `Retry-After` header says to wait; `None` if it says nothing.
+
+    Total: whatever it is, nothing is raised.
+    """
+    if text.isascii() and text.isdecimal():
+        return timedelta(seconds=int(text[:_DIGITS]))
+    try:
+        at = parsedate_to_datetime(text)
+        wait = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+    return max(timedelta(0), wait)

@@ -1,0 +1,147 @@
+"""Keeping callbacks up to date and their activities alive, in the store.
+
+What `ringback.ports.store` says of its methods holds here too. Work is shared by all gateways that
+use the store: what one has claimed no other gets while the lease lasts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from ringback.domain.callback import Callback
+from ringback.domain.ids import CallbackId
+from ringback.ports.activities import Pending, Pulse
+
+LOOKS_AT_ONCE: Final = 2000
+"""About so many callbacks are claimed for a look at once, however many a run has.
+
+Temporal lets a workflow have 2,000 activities that wait, unless it is set up otherwise.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What Temporal showed of the activity of an open callback.
+
+    Attributes:
+        callback_id: The callback.
+        attempt_started_at: `Callback.attempt_started_at` as it was looked for: once a later attempt
+            has asked, the sighting is void.
+        pending: How the activity waits.
+        look_in: When to look again, from now on.
+    """
+
+    callback_id: CallbackId
+    attempt_started_at: datetime
+    pending: Pending
+    look_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat that Temporal has taken.
+
+    Attributes:
+        callback_id: The callback.
+        attempt_started_at: `Callback.attempt_started_at` as it was claimed: once a later attempt
+            has asked, it is void.
+        noted_at: `Vitals.noted_at` as it was claimed: what the outside said since is still due.
+        pulse: What Temporal answered.
+    """
+
+    callback_id: CallbackId
+    attempt_started_at: datetime
+    noted_at: datetime | None
+    pulse: Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sign of life from the outside.
+
+    Attributes:
+        callback_id: The callback.
+        details: One JSON value; `None` keeps what was said before.
+    """
+
+    callback_id: CallbackId
+    details: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What became of a sign of life.
+
+    Attributes:
+        callback: The callback as it stands; `None` if there is none.
+        is_due: Temporal is to be told now, and nobody but the caller does it: it has claimed it.
+    """
+
+    callback: Callback | None
+    is_due: bool
+
+
+class Keeping(Protocol):
+    """What the keeper needs."""
+
+    async def claim_looks(
+        self, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
+    ) -> Sequence[Callback]:
+        """Take open callbacks that are due for a look, the longest due first, `limit` runs of them.
+
+        Those of one run come together, due or not, since one request shows them all; without those
+        that another gateway has claimed. Where runs have many, fewer runs come, so that no more
+        than `most` callbacks do; of a run that alone has more, those that are due the longest.
+        """
+        ...
+
+    async def keep_sightings(self, sightings: Sequence[Sighting]) -> None:
+        """Keep what was seen: time-outs, requests to cancel, pauses; and when to look again.
+
+        Many are kept in parts, each in a transaction of its own: answers do not wait for all.
+        What is news is told in the audit trail; a reset of the attempt that asked last, once, and
+        `Callback.attempt` stays the number that its task token bears. A heartbeat that nobody has
+        claimed is due earlier where the time-out has become shorter, and at once where the attempt
+        runs, is to be kept alive, and none was due.
+        """
+        ...
+
+    async def note(self, notes: Sequence[Note], *, lease: timedelta) -> Sequence[Noted]:
+        """Keep signs of life from outside; tell for each, in their order, what became of it.
+
+        One is due when Temporal has had no heartbeat for `Vitals.gap`; otherwise it is passed on
+        when that has passed, with the latest details; not while another is claimed or postponed.
+        Only an open callback takes any.
+        """
+        ...
+
+    async def claim_beats(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        """Take callbacks whose heartbeat is due, the longest due first.
+
+        Those that are answered and not closed are among them: the attempt must live until its
+        answer has reached it.
+        """
+        ...
+
+    async def keep_beats(self, beats: Sequence[Beat]) -> None:
+        """Keep that heartbeats were taken, and what Temporal answered.
+
+        The next one is due after `Vitals.gap`, if the gateway keeps the activity alive or the
+        outside has said something since the claim; otherwise none is.
+        """
+        ...
+
+    async def postpone_beats(
+        self, callback_ids: Sequence[CallbackId], wait: timedelta | None
+    ) -> None:
+        """Have claimed heartbeats that were not taken due in `wait`; `None`: not again.
+
+        Where it is `None`, a look is due at once: the attempt has ended, or asks anew. It is void
+        where a later attempt has asked since the claim.
+        """
+        ...
+
+    async def next_beat(self) -> timedelta | None:
+        """Return how long until a heartbeat is due; `None` if none will be."""
+        ...

@@ -1,0 +1,203 @@
+"""Keeping callbacks up to date and their activities alive, on a SQL database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from sqlalchemy import Executable
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ringback.domain.callback import Callback, State
+from ringback.domain.ids import CallbackId
+from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Note, Noted, Sighting
+from ringback.store import rows
+from ringback.store.care import Care, Kept, beat, note, see
+from ringback.store.database import Database
+from ringback.store.statements import keeping as statements
+from ringback.store.steps import execute_each, find, lock, padded, parts, record
+
+_ROWS_PER_RUN: Final = 16
+"""For so many due callbacks of each run there is room; where runs have more, fewer are claimed."""
+
+_Run: TypeAlias = tuple[str, str, str]
+
+
+class SqlKeeping:
+    """`Keeping` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    async def claim_looks(
+        self, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
+    ) -> Sequence[Callback]:
+        """See `Keeping.claim_looks`."""
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            window = min(limit * _ROWS_PER_RUN, most)
+            result = await connection.execute(statements.LOOKS, {"now": now, "window": window})
+            runs = list(
+                dict.fromkeys((row.namespace, row.workflow_id, row.run_id) for row in result)
+            )[:limit]
+            held = await _of_runs(connection, runs, now=now, most=most)
+            for part in parts(held):
+                claim = {"ids": padded(part), "until": now + lease}
+                await connection.execute(statements.HOLD_LOOKS, claim)
+            found = await find(connection, held)
+        # One that was answered while this began is not open any more.
+        return [found[id_] for id_ in held if found[id_].state is State.OPEN]
+
+    async def keep_sightings(self, sightings: Sequence[Sighting]) -> None:
+        """See `Keeping.keep_sightings`."""
+        for part in parts(sightings):
+            await self._keep_sightings(part)
+
+    async def _keep_sightings(self, sightings: Sequence[Sighting]) -> None:
+        async with self._database.writing() as connection:
+            before = await _locked(connection, [one.callback_id for one in sightings])
+            now = await self._database.now(connection)
+            after = dict(before)
+            for one in sightings:
+                if one.callback_id in after:
+                    after[one.callback_id] = see(after[one.callback_id], one, now)
+            await _keep(connection, statements.SEEN, _changed(before, after))
+
+    async def note(self, notes: Sequence[Note], *, lease: timedelta) -> Sequence[Noted]:
+        """See `Keeping.note`."""
+        async with self._database.writing() as connection:
+            before = await _locked(connection, [one.callback_id for one in notes])
+            now = await self._database.now(connection)
+            after, noted = dict(before), []
+            for one in notes:
+                told = Noted(None, is_due=False)
+                if one.callback_id in after:
+                    kept, told = note(after[one.callback_id], one, now, lease=lease)
+                    after[one.callback_id] = kept
+                noted.append(told)
+            await _keep(connection, statements.NOTED, _changed(before, after))
+        return noted
+
+    async def claim_beats(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        """See `Keeping.claim_beats`."""
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
+            claim = {"ids": padded(held), "until": now + lease}
+            await connection.execute(statements.HOLD_BEATS, claim)
+            found = await find(connection, held)
+        return [found[id_] for id_ in held]
+
+    async def keep_beats(self, beats: Sequence[Beat]) -> None:
+        """See `Keeping.keep_beats`."""
+        async with self._database.writing() as connection:
+            before = await _locked(connection, [one.callback_id for one in beats])
+            now = await self._database.now(connection)
+            after = dict(before)
+            for one in beats:
+                if one.callback_id in after:
+                    after[one.callback_id] = beat(after[one.callback_id], one, now)
+            await _keep(connection, statements.BEATEN, _changed(before, after))
+
+    async def postpone_beats(
+        self, callback_ids: Sequence[CallbackId], wait: timedelta | None
+    ) -> None:
+        """See `Keeping.postpone_beats`."""
+        async with self._database.writing() as connection:
+            await lock(connection, callback_ids)
+            now = await self._database.now(connection)
+            ids = padded(callback_ids)
+            if wait is None:
+                await connection.execute(statements.GIVE_UP, {"ids": ids, "now": now})
+            else:
+                await connection.execute(statements.POSTPONE, {"ids": ids, "until": now + wait})
+
+    async def next_beat(self) -> timedelta | None:
+        """See `Keeping.next_beat`."""
+        async with self._database.reading() as connection:
+            due_at: datetime | None = await connection.scalar(statements.NEXT_BEAT)
+            if due_at is None:
+                return None
+            return max(timedelta(0), due_at - await self._database.now(connection))
+
+
+async def _held(
+    connection: AsyncConnection, statement: Executable, values: Mapping[str, object]
+) -> list[CallbackId]:
+    """Return what nobody else claims until the commit, in the order of `statement`."""
+    return [CallbackId(row.id) for row in await connection.execute(statement, values)]
+
+
+async def _of_runs(
+    connection: AsyncConnection, runs: Sequence[_Run], *, now: datetime, most: int
+) -> list[CallbackId]:
+    """Return the open callbacks of whole runs, `most` at most; of the first run in any case."""
+    held: list[CallbackId] = []
+    for some in parts(runs, statements.RUNS_AT_ONCE):
+        # One more than there may be shows that the last run is not whole.
+        values = {**_names(some), "now": now, "most": most - len(held) + 1}
+        result = await connection.execute(statements.OF_RUNS, values)
+        found = [(row.place, CallbackId(row.id)) for row in result]
+        is_over = len(held) + len(found) > most
+        last = found[-1][0] if is_over else None
+        whole = [one for one in found if one[0] != last]
+        if not held and not whole:
+            whole = found[:most]
+        held += [id_ for _, id_ in sorted(whole)]
+        if is_over:
+            break
+    return held
+
+
+def _names(runs: Sequence[_Run]) -> dict[str, str]:
+    """Return what `OF_RUNS` asks for; where there are few runs, the last one again and again."""
+    padding = [runs[-1]] * (statements.RUNS_AT_ONCE - len(runs))
+    return {
+        f"{name}_{place}": value
+        for place, run in enumerate([*runs, *padding])
+        for name, value in zip(("namespace", "workflow_id", "run_id"), run, strict=True)
+    }
+
+
+async def _locked(connection: AsyncConnection, ids: Iterable[CallbackId]) -> dict[CallbackId, Kept]:
+    """Return those of the callbacks that exist; nobody else decides on them until the commit."""
+    locked: dict[CallbackId, Kept] = {}
+    for part in parts(await lock(connection, ids)):
+        result = await connection.execute(statements.KEPT, {"ids": padded(part)})
+        locked |= {CallbackId(row.id): _to_kept(row) for row in result}
+    return locked
+
+
+def _changed(before: Mapping[CallbackId, Kept], after: Mapping[CallbackId, Kept]) -> Sequence[Kept]:
+    return [kept for id_, kept in sorted(after.items()) if kept is not before[id_]]
+
+
+async def _keep(
+    connection: AsyncConnection, statement: Executable, changed: Sequence[Kept]
+) -> None:
+    await execute_each(connection, statement, [_from_kept(kept) for kept in changed])
+    await record(connection, [event for kept in changed for event in kept.happened])
+
+
+def _from_kept(kept: Kept) -> dict[str, object]:
+    """Return what `SEEN`, `BEATEN` and `NOTED` write, each some of it."""
+    callback, care, vitals = kept.callback, kept.care, kept.callback.vitals
+    return {
+        **rows.from_deadline(callback),
+        "cancel_requested_at_": callback.cancel_requested_at,
+        "paused_at_": callback.paused_at,
+        "heartbeat_timeout_": vitals.timeout,
+        "details_": vitals.details,
+        "noted_at_": vitals.noted_at,
+        "beaten_at_": vitals.beaten_at,
+        "beat_due_at_": vitals.beat_due_at,
+        "look_due_at_": care.look_due_at,
+        "look_held_until_": care.look_held_until,
+        "beat_held_until_": care.beat_held_until,
+        "reset_at_": care.reset_at,
+    }
+
+
+def _to_kept(row: rows.AnyRow) -> Kept:
+    care = Care(row.look_due_at, row.look_held_until, row.beat_held_until, row.reset_at)
+    return Kept(rows.to_callback(row), care)

@@ -1,0 +1,63 @@
+"""Keeping API keys, on a SQL database."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ringback.domain.api_key import ApiKey, KeyId, Role
+from ringback.ports.keys import NewKey
+from ringback.store.database import Database
+from ringback.store.rows import AnyRow
+from ringback.store.statements import keys as statements
+
+
+class SqlKeys:
+    """`Keys` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    async def add_key(self, new: NewKey) -> ApiKey:
+        """See `Keys.add_key`."""
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            key = ApiKey(new.id, new.name, new.role, new.digest, now)
+            await connection.execute(statements.ADD, _from_key(key))
+            return key
+
+    async def find_key(self, key_id: KeyId) -> ApiKey | None:
+        """See `Keys.find_key`."""
+        async with self._database.reading() as connection:
+            return await _find(connection, key_id)
+
+    async def all_keys(self) -> Sequence[ApiKey]:
+        """See `Keys.all_keys`."""
+        async with self._database.reading() as connection:
+            return [_to_key(row) for row in await connection.execute(statements.ALL)]
+
+    async def revoke_key(self, key_id: KeyId) -> ApiKey | None:
+        """See `Keys.revoke_key`."""
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            await connection.execute(statements.REVOKE, {"key_id": key_id, "now": now})
+            return await _find(connection, key_id)
+
+
+async def _find(connection: AsyncConnection, key_id: KeyId) -> ApiKey | None:
+    row = (await connection.execute(statements.FIND, {"key_id": key_id})).one_or_none()
+    return None if row is None else _to_key(row)
+
+
+def _from_key(key: ApiKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "digest": key.digest,
+        "made_at": key.made_at,
+    }
+
+
+def _to_key(row: AnyRow) -> ApiKey:
+    return ApiKey(KeyId(row.id), row.name, Role(row.role), row.digest, row.made_at, row.revoked_at)

@@ -1,0 +1,35 @@
+"""Revoking links, on a SQL database."""
+
+from ringback.domain.callback import Callback
+from ringback.domain.event import Event, EventKind, named
+from ringback.domain.ids import CallbackId
+from ringback.store.database import Database
+from ringback.store.statements import links as statements
+from ringback.store.steps import find, lock, record
+
+
+class SqlLinks:
+    """`Links` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    async def revoke(self, callback_id: CallbackId, *, by: str | None = None) -> Callback | None:
+        """See `Links.revoke`."""
+        async with self._database.writing() as connection:
+            if not await lock(connection, [callback_id]):
+                return None
+            now = await self._database.now(connection)
+            await connection.execute(statements.REVOKE, {"callback_id": callback_id})
+            callback = (await find(connection, [callback_id]))[callback_id]
+            facts: dict[str, object] = {"serial": callback.link_serial, **named(by)}
+            await record(connection, [Event(callback_id, now, EventKind.REVOKED, facts)])
+            return callback
+
+    async def record_link(self, callback_id: CallbackId, facts: dict[str, object]) -> None:
+        """See `Links.record_link`."""
+        async with self._database.writing() as connection:
+            if await lock(connection, [callback_id]):
+                now = await self._database.now(connection)
+                await record(connection, [Event(callback_id, now, EventKind.LINKED, facts)])

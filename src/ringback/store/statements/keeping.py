@@ -1,0 +1,138 @@
+"""Statements of keeping callbacks up to date and their activities alive."""
+
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
+
+from ringback.store.statements.lookup import CALLBACKS, IS_OPEN
+from ringback.store.tables import Instant, callbacks
+
+_now: ColumnElement[object] = bindparam("now", type_=Instant)
+_is_wanted: ColumnElement[bool] = callbacks.c.id.in_(bindparam("ids", expanding=True))
+
+_nobody_looks: ColumnElement[bool] = callbacks.c.look_held_until.is_(None) | (
+    callbacks.c.look_held_until <= _now
+)
+
+_due_first = (callbacks.c.look_due_at, callbacks.c.id)
+
+#: The runs of what is due and held by nobody else, once for each callback, held until the commit.
+LOOKS: Final = (
+    select(callbacks.c.namespace, callbacks.c.workflow_id, callbacks.c.run_id)
+    .where(IS_OPEN, callbacks.c.look_due_at <= _now, _nobody_looks)
+    .order_by(*_due_first)
+    .limit(bindparam("window", type_=Integer))
+    .with_for_update(of=callbacks, key_share=True, skip_locked=True)
+)
+
+RUNS_AT_ONCE: Final = 8
+"""Of so many runs `OF_RUNS` finds the callbacks."""
+
+_run_ids = [bindparam(f"run_id_{place}", type_=Text) for place in range(RUNS_AT_ONCE)]
+_place = case(
+    *(
+        (
+            and_(
+                callbacks.c.run_id == run_id,
+                callbacks.c.workflow_id == bindparam(f"workflow_id_{place}"),
+                callbacks.c.namespace == bindparam(f"namespace_{place}"),
+            ),
+            place,
+        )
+        for place, run_id in enumerate(_run_ids)
+    )
+)
+
+#: The open callbacks of some runs, due or not, run by run and the longest due first.
+OF_RUNS: Final = (
+    select(callbacks.c.id, _place.label("place"))
+    # Not by the workflow: of that there may be thousands that have ended, in earlier runs.
+    .where(callbacks.c.run_id.in_(_run_ids), _place.is_not(None), IS_OPEN, _nobody_looks)
+    .order_by(_place, *_due_first)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(of=callbacks, key_share=True, skip_locked=True)
+)
+
+HOLD_LOOKS: Final = (
+    update(callbacks)
+    .where(_is_wanted)
+    .values(
+        look_due_at=bindparam("until", type_=Instant),
+        look_held_until=bindparam("until", type_=Instant),
+    )
+)
+
+#: Whom a heartbeat keeps alive: those that are answered, too, until the answer has arrived.
+_awaits_beat: ColumnElement[bool] = callbacks.c.closed_at.is_(
+    None
+) & callbacks.c.beat_due_at.is_not(None)
+
+BEATS: Final = (
+    select(callbacks.c.id)
+    .where(_awaits_beat, callbacks.c.beat_due_at <= _now)
+    .order_by(callbacks.c.beat_due_at, callbacks.c.id)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+
+HOLD_BEATS: Final = (
+    update(callbacks)
+    .where(_is_wanted)
+    .values(
+        beat_due_at=bindparam("until", type_=Instant),
+        beat_held_until=bindparam("until", type_=Instant),
+    )
+)
+
+#: Callbacks with their outcomes; what only the store knows of them is in these rows, too.
+KEPT: Final = CALLBACKS.where(_is_wanted)
+
+
+def _keep(*names: str) -> Update:
+    values = {name: bindparam(f"{name}_", type_=callbacks.c[name].type) for name in names}
+    return update(callbacks).where(callbacks.c.id == bindparam("callback_id")).values(values)
+
+
+_learnt: Final = (
+    "default_due_at",
+    "cancel_requested_at",
+    "paused_at",
+    "reset_at",
+    "beat_due_at",
+    "look_due_at",
+)
+
+SEEN: Final = _keep(*_learnt, "timeout_at", "heartbeat_timeout", "look_held_until")
+BEATEN: Final = _keep(*_learnt, "beaten_at", "beat_held_until")
+NOTED: Final = _keep("details", "noted_at", "beat_due_at", "beat_held_until")
+
+#: A later attempt that has asked meanwhile has no claim: it is left alone.
+_is_claimed: ColumnElement[bool] = callbacks.c.beat_held_until.is_not(None)
+
+POSTPONE: Final = (
+    update(callbacks)
+    .where(_is_wanted, _is_claimed)
+    .values(
+        beat_due_at=bindparam("until", type_=Instant),
+        beat_held_until=bindparam("until", type_=Instant),
+    )
+)
+
+GIVE_UP: Final = (
+    update(callbacks)
+    .where(_is_wanted, _is_claimed)
+    .values(beat_due_at=None, beat_held_until=None, look_due_at=_now, look_held_until=None)
+)
+
+NEXT_BEAT: Final = select(func.min(callbacks.c.beat_due_at)).where(_awaits_beat)

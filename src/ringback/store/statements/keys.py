@@ -1,0 +1,20 @@
+"""Statements of keeping API keys."""
+
+from typing import Final
+
+from sqlalchemy import bindparam, insert, select, update
+
+from ringback.store.tables import Instant, api_keys
+
+ADD: Final = insert(api_keys)
+
+FIND: Final = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
+
+ALL: Final = select(api_keys).order_by(api_keys.c.made_at, api_keys.c.id)
+
+#: The first time counts.
+REVOKE: Final = (
+    update(api_keys)
+    .where(api_keys.c.id == bindparam("key_id"), api_keys.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now", type_=Instant))
+)

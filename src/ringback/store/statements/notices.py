@@ -1,0 +1,84 @@
+"""Statements of telling the outside."""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, update
+
+from ringback.ports.notices import MOST_ORIGINS
+from ringback.store.statements.lookup import INSERTS
+from ringback.store.tables import Instant, callbacks, notices
+
+#: Where those of the callbacks are told that are told anything.
+ADDRESSES: Final = select(callbacks.c.id, callbacks.c.cancel_url, callbacks.c.notify_url).where(
+    callbacks.c.id.in_(bindparam("ids", expanding=True)),
+    callbacks.c.cancel_url.is_not(None) | callbacks.c.notify_url.is_not(None),
+)
+
+#: The same message is told once.
+KEEP_NOTICE: Final = {
+    dialect: insert_into(notices).on_conflict_do_nothing(index_elements=["id"])
+    for dialect, insert_into in INSERTS.items()
+}
+
+_is_waiting = notices.c.ended_at.is_(None)
+
+#: The parameters for the origins that a claim leaves alone.
+ORIGINS: Final = tuple(f"origin_{number}" for number in range(MOST_ORIGINS))
+
+
+def _goes_to(name: str) -> ColumnElement[bool]:
+    origin = bindparam(name, type_=String)
+    return func.substr(notices.c.url + "/", 1, func.length(origin)) == origin
+
+
+#: What is due and held by nobody else, held until the commit.
+_due = (
+    select(notices.c.id)
+    .where(
+        _is_waiting,
+        notices.c.due_at <= bindparam("now", type_=Instant),
+        *(not_(_goes_to(name)) for name in ORIGINS),
+    )
+    .order_by(notices.c.due_at, notices.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+
+CLAIM: Final = (
+    update(notices)
+    .where(notices.c.id == _due.c.id)
+    .values(due_at=bindparam("until", type_=Instant), tries=notices.c.tries + 1)
+    .returning(
+        notices.c.id,
+        notices.c.callback_id,
+        notices.c.url,
+        notices.c.kind,
+        notices.c.at,
+        notices.c.facts,
+        notices.c.tries,
+    )
+)
+
+#: Those of the notices that wait; held until the commit.
+WAITING: Final = (
+    select(notices)
+    .where(notices.c.id.in_(bindparam("ids", expanding=True)), _is_waiting)
+    .order_by(notices.c.id)
+    .with_for_update()
+)
+
+END: Final = (
+    update(notices)
+    .where(notices.c.id == bindparam("notice_id"), _is_waiting)
+    .values(ended_at=bindparam("now", type_=Instant), trouble=bindparam("why"))
+)
+
+POSTPONE: Final = (
+    update(notices)
+    .where(notices.c.id == bindparam("notice_id"), _is_waiting)
+    .where(notices.c.tries == bindparam("tries_"))
+    .values(due_at=bindparam("due", type_=Instant), trouble=bindparam("why"))
+)
+
+NEXT_DUE: Final = select(func.min(notices.c.due_at)).where(_is_waiting)

@@ -1,0 +1,131 @@
+"""Identify: an attempt that somebody else's worker runs, as the server shows it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest
+from temporalio.client import Client
+from temporalio.service import WorkflowService
+
+from ringback.domain.callback import ActivityExecution
+from ringback.domain.completion_errors import UnusableTokenError
+from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
+from ringback.ports.activities import Ended, Pending
+from ringback.ports.identifying import Identified, Named
+from ringback.temporal import standalone
+from ringback.temporal.describe import describe, is_closed, with_id
+from ringback.temporal.history import newest_first
+from ringback.temporal.pending import to_instant, to_pending
+from ringback.temporal.request import translated
+from ringback.temporal.token import TaskToken, read_token
+
+_AT: Final = "/activity/task_token"
+_ANOTHER: Final = "it is not the task token of this activity and attempt"
+_OVER: Final = "the attempt that asks does not run any more: let it end"
+_NOT_KNOWN_YET: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TemporalIdentifier:
+    """`Identifier` through a client of the SDK."""
+
+    def __init__(self, client: Client) -> None:
+        """Use the connection of `client`; each activity has its own namespace."""
+        self._service = client.workflow_service
+
+    async def identify(self, named: Named) -> Identified:
+        """See `Identifier.identify`."""
+        claim = check_token(named)
+        ref = ActivityExecution(
+            named.namespace, named.workflow_id, named.run_id, named.activity_id, _NOT_KNOWN_YET
+        )
+        if ref.is_standalone:
+            return await _standalone(self._service, ref, named)
+        return await _of_workflow(self._service, ref, named, claim=claim)
+
+
+def check_token(named: Named) -> TaskToken:
+    """Return what the token of `named` claims, which is what `named` says.
+
+    It is unsigned and proves nothing; but a mix-up would deliver to another activity.
+
+    Raises:
+        MalformedRequestError: It is no task token, or another attempt's or activity's: send the
+            token that the SDK told of this attempt.
+    """
+    try:
+        claim = read_token(named.task_token)
+    except UnusableTokenError as exc:
+        raise MalformedRequestError([Problem(_AT, str(exc))]) from None
+    claimed = claim.workflow_id, claim.run_id, claim.activity_id or named.activity_id, claim.attempt
+    if claimed != (named.workflow_id, named.run_id, named.activity_id, named.attempt):
+        raise MalformedRequestError([Problem(_AT, _ANOTHER)])
+    return claim
+
+
+async def _of_workflow(
+    service: WorkflowService, ref: ActivityExecution, named: Named, *, claim: TaskToken
+) -> Identified:
+    described = await describe(service, ref)
+    found = None if is_closed(described) else with_id(ref, described.pending_activities)
+    if found is None:
+        raise ActivityGoneError(_OVER)
+    with translated(ref):
+        scheduled = await _scheduled(service, ref)
+    if claim.scheduled_event_id != scheduled.event_id:
+        # Ids recur in a run: it is the token of an earlier activity of this id.
+        raise MalformedRequestError([Problem(_AT, _ANOTHER)])
+    scheduled_at = to_instant(scheduled.event_time)
+    pending = to_pending(found, scheduled_at)
+    return Identified(
+        ref=replace(ref, scheduled_at=scheduled_at),
+        workflow_type=described.workflow_execution_info.type.name,
+        activity_type=found.activity_type.name,
+        task_queue=found.activity_options.task_queue.name,
+        started_at=_start_of(pending, named),
+        timeout_at=pending.timeout_at,
+        schedule_to_close=_or_none(found.activity_options.schedule_to_close_timeout),
+        heartbeat_timeout=pending.heartbeat_timeout,
+    )
+
+
+async def _scheduled(service: WorkflowService, ref: ActivityExecution) -> HistoryEvent:
+    # Of all attempts: what describe shows is when the present one was scheduled. Ids recur in a
+    # run, but of those that wait only one has it, and it is the one that was scheduled last.
+    async for event in newest_first(service, ref):
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            attributes = event.activity_task_scheduled_event_attributes
+            if attributes.activity_id == ref.activity_id:
+                return event
+    raise ActivityGoneError(_OVER)
+
+
+async def _standalone(service: WorkflowService, ref: ActivityExecution, named: Named) -> Identified:
+    described = await standalone.describe(service, ref, DescribeActivityExecutionRequest())
+    pending = standalone.to_whereabouts(described)
+    if isinstance(pending, Ended):
+        raise ActivityGoneError(_OVER)
+    info = described.info
+    return Identified(
+        ref=replace(ref, scheduled_at=to_instant(info.schedule_time)),
+        workflow_type="",
+        activity_type=info.activity_type.name,
+        task_queue=info.task_queue,
+        started_at=_start_of(pending, named),
+        timeout_at=pending.timeout_at,
+        schedule_to_close=_or_none(info.schedule_to_close_timeout),
+        heartbeat_timeout=_or_none(info.heartbeat_timeout),
+    )
+
+
+def _start_of(pending: Pending, named: Named) -> datetime:
+    if not pending.is_started or pending.started_at is None or pending.attempt != named.attempt:
+        raise ActivityGoneError(_OVER)
+    return pending.started_at
+
+
+def _or_none(duration: Duration) -> timedelta | None:
+    return duration.ToTimedelta() or None

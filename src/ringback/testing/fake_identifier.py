@@ -1,0 +1,55 @@
+"""An identifier without a server."""
+
+from dataclasses import dataclass, field
+
+from ringback.domain.callback import ActivityExecution
+from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
+from ringback.ports.identifying import Identified, Named
+from ringback.testing.fake_activities import FakeActivities
+
+
+@dataclass
+class FakeIdentifier:
+    """An `Identifier` that knows the activities of a `FakeActivities`.
+
+    Attributes:
+        activities: The activities; only those that `known` names too are found.
+        known: The activities that can be named.
+    """
+
+    activities: FakeActivities
+    known: list[ActivityExecution] = field(default_factory=list)
+
+    async def identify(self, named: Named) -> Identified:
+        """See `Identifier.identify`.
+
+        Raises:
+            ActivityGoneError: No attempt of that name and number runs.
+            MalformedRequestError: The task token is another one.
+        """
+        ref = next((one for one in self.known if _has_name(one, named)), None)
+        if ref is not None:
+            # As the real one: it asks the server, which may be away.
+            await self.activities.locate(ref)
+        pending = None if ref is None else self.activities.pending(ref)
+        if ref is None or pending is None or pending.attempt != named.attempt:
+            msg = "the attempt that asks does not run any more"
+            raise ActivityGoneError(msg)
+        if named.task_token != self.activities.task_token(ref):
+            problem = Problem("/activity/task_token", "it is not the task token of this activity")
+            raise MalformedRequestError([problem])
+        return Identified(
+            ref=ref,
+            workflow_type="Order",
+            activity_type="charge",
+            task_queue="orders",
+            started_at=self.activities.started_at(ref),
+            timeout_at=pending.timeout_at,
+            schedule_to_close=None,
+            heartbeat_timeout=pending.heartbeat_timeout,
+        )
+
+
+def _has_name(ref: ActivityExecution, named: Named) -> bool:
+    run = (named.namespace, named.workflow_id, named.run_id)
+    return (ref.run, ref.activity_id) == (run, named.activity_id)

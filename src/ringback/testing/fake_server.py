@@ -1,0 +1,181 @@
+"""A server for tests: activities as Temporal keeps them, and what happens to them there."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from ringback.domain.callback import ActivityExecution
+from ringback.domain.errors import ActivityGoneError
+from ringback.domain.outcome import KINDS, Failed, Outcome
+from ringback.ports.activities import LastFailure, Pending
+from ringback.ports.clock import Clock
+from ringback.testing.fake_activity import FakeActivity
+
+_BEGINNING: Final = datetime(2030, 1, 1, tzinfo=UTC)
+_NOT_RUNNING: Final = "invalid activityID or activity already timed out"
+
+
+@dataclass(kw_only=True)
+class FakeServer:
+    """As much of Temporal's behaviour as the core relies on.
+
+    Attributes:
+        most_attempts: After so many attempts a failure ends the activity; 0 is no limit.
+        clock: What starts and ends are dated by; without one they are a second apart.
+    """
+
+    most_attempts: int = 0
+    clock: Clock | None = None
+    _activities: dict[ActivityExecution, FakeActivity] = field(default_factory=dict)
+    _latest_runs: dict[tuple[str, str], str] = field(default_factory=dict)
+    _latest: datetime = _BEGINNING
+
+    def schedule(
+        self,
+        ref: ActivityExecution,
+        *,
+        is_started: bool = True,
+        start_to_close: timedelta | None = None,
+        schedule_to_close: timedelta | None = None,
+        heartbeat_timeout: timedelta | None = None,
+    ) -> None:
+        """Let the activity wait at attempt 1, which runs unless no worker takes it."""
+        ends_by = None if schedule_to_close is None else ref.scheduled_at + schedule_to_close
+        activity = FakeActivity(ref, start_to_close, ends_by, heartbeat_timeout)
+        self._activities[ref] = activity
+        self._latest_runs[ref.namespace, ref.workflow_id] = ref.run_id
+        if is_started:
+            self.start(ref)
+
+    def pending(self, ref: ActivityExecution) -> Pending | None:
+        """Return how the activity waits, also while nobody can reach the server."""
+        known = self._activities.get(ref)
+        found = None if known is None else known.whereabouts
+        return found if isinstance(found, Pending) else None
+
+    def task_token(self, ref: ActivityExecution) -> bytes:
+        """Return the token of the attempt that runs; like Temporal's, it tells only its number."""
+        return self._waiting(ref).task_token
+
+    def attempt(self, ref: ActivityExecution) -> int:
+        """Return the number of the attempt that runs, or of the next one."""
+        return self._waiting(ref).attempt
+
+    def started_at(self, ref: ActivityExecution) -> datetime:
+        """Return when the attempt that runs was started."""
+        started_at = self._waiting(ref).started_at
+        assert started_at is not None, "an attempt runs"
+        return started_at
+
+    def start(self, ref: ActivityExecution) -> None:
+        """Let a worker take the attempt that waits."""
+        self._waiting(ref).start(self._next_instant())
+
+    def back_off(
+        self, ref: ActivityExecution, last_failure: LastFailure, *, identity: str | None = None
+    ) -> None:
+        """Let the present attempt end with `last_failure`; the next one waits for its time.
+
+        If it was the last, the activity ends, in the name of `identity` or else of who made the
+        failure; a time-out is nobody's doing.
+        """
+        activity = self._waiting(ref)
+        if not activity.is_at_its_last(self.most_attempts):
+            activity.back_off(last_failure)
+        elif last_failure.kind == "timeout":
+            self.end(ref, how="timed out")
+        else:
+            self.end(ref, how="failed", identity=identity or last_failure.source)
+
+    def return_from(
+        self, task_token: bytes, outcome: Outcome, *, identity: str, source: str = ""
+    ) -> None:
+        """Let the worker's own code end an attempt, in the name of the worker.
+
+        Raises:
+            ActivityGoneError: That attempt does not run any more.
+        """
+        self._apply(self._with_token(task_token), outcome, identity=identity, source=source)
+
+    def reset(self, ref: ActivityExecution) -> None:
+        """Reset the activity: its attempts count from 1 again, and one that runs runs on."""
+        self._waiting(ref).reset()
+
+    def reset_workflow(self, ref: ActivityExecution, run_id: str) -> ActivityExecution:
+        """Reset the workflow to where the activity waits; return it in the new run, started."""
+        self.close_workflow(ref, how="workflow terminated")
+        moved = replace(ref, run_id=run_id)
+        self.schedule(moved)
+        return moved
+
+    def close_workflow(self, ref: ActivityExecution, *, how: str) -> None:
+        """Close the run of the activity, over all that wait in it."""
+        for other in self._activities.values():
+            if other.ref.run == ref.run and other.ended is None:
+                self.end(other.ref, how=how)
+
+    def request_cancel(self, ref: ActivityExecution) -> None:
+        """Ask the activity to cancel; between two attempts the server ends it at once."""
+        activity = self._waiting(ref)
+        activity.cancel_requested = True
+        if not activity.is_started:
+            self.end(ref, how="canceled", identity="the workflow's worker")
+
+    def pause(self, ref: ActivityExecution) -> None:
+        """Pause the activity: none of its timers runs, and no attempt begins."""
+        self._waiting(ref).paused = True
+
+    def unpause(self, ref: ActivityExecution) -> None:
+        """Let the activity go on."""
+        self._waiting(ref).unpause()
+
+    def set_timeout(self, ref: ActivityExecution, timeout_at: datetime | None) -> None:
+        """Give the activity another time-out, instead of all that it has."""
+        self._waiting(ref).set_timeouts(None, timeout_at)
+
+    def end(self, ref: ActivityExecution, *, how: str, identity: str = "") -> None:
+        """Let the activity end, in the attempt at which it is."""
+        activity = self._activities.setdefault(ref, FakeActivity(ref))
+        activity.end(how, self._next_instant(), identity)
+
+    def _apply(
+        self, activity: FakeActivity, outcome: Outcome, *, identity: str, source: str
+    ) -> None:
+        if isinstance(outcome, Failed) and not outcome.non_retryable:
+            failure = LastFailure("application", outcome.message, outcome.type, source)
+            self.back_off(activity.ref, failure, identity=identity)
+        else:
+            self.end(activity.ref, how=KINDS[type(outcome)], identity=identity)
+
+    def _waiting(self, ref: ActivityExecution) -> FakeActivity:
+        activity = self._activities.get(ref)
+        if activity is None or activity.ended is not None:
+            msg = "the activity is not pending"
+            raise ActivityGoneError(msg)
+        return activity
+
+    def _with_token(self, task_token: bytes) -> FakeActivity:
+        for activity in self._activities.values():
+            is_running = activity.ended is None and activity.is_started
+            if is_running and activity.task_token == task_token:
+                return activity
+        raise ActivityGoneError(_NOT_RUNNING)
+
+    def _with_ids(self, ref: ActivityExecution) -> FakeActivity:
+        # Whatever has these ids by now, though it be another activity: as the server does it.
+        for activity in self._activities.values():
+            if activity.ended is None and _ids(activity.ref) == _ids(ref):
+                return activity
+        msg = "cannot find pending activity with ActivityID"
+        raise ActivityGoneError(msg)
+
+    def _next_instant(self) -> datetime:
+        if self.clock is None:
+            self._latest += timedelta(seconds=1)
+        else:
+            self._latest = max(self._latest + timedelta(microseconds=1), self.clock.now())
+        return self._latest
+
+
+def _ids(ref: ActivityExecution) -> tuple[str, str, str, str]:
+    return ref.namespace, ref.workflow_id, ref.run_id, ref.activity_id

@@ -1,0 +1,89 @@
+"""What a command is given arrives as it was written: tokens in any form, JSON to the last digit."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.commanded import Stage
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+EXACT = '{"total": 1.10, "id": 12345678901234567890}'
+
+each_way = pytest.mark.parametrize("way", ["token", "ids", "callback"])
+
+
+@each_way
+async def test_json_from_standard_input_arrives_exactly(stage: Stage, way: str) -> None:
+    question = await stage.ask()
+
+    ran = await stage.ringback.alone(
+        *("complete", *question.named(way), "--result", "-"), stdin=EXACT.encode() + b"\n"
+    )
+    await question.end()
+
+    assert ran.code == 0, ran.err
+    assert await question.result_in_history() == EXACT
+
+
+@each_way
+async def test_json_from_a_file_is_the_result(stage: Stage, way: str, tmp_path: Path) -> None:
+    question = await stage.ask()
+    file = tmp_path / "result.json"
+    file.write_text('["from a file"]')
+
+    ran = await stage.ringback("complete", *question.named(way), "--result", f"@{file}")
+
+    assert ran.code == 0, ran.err
+    assert await question.end() == ["from a file"]
+
+
+@pytest.mark.parametrize("form", ["hex", "base64", "urlsafe, unpadded"])
+async def test_a_token_may_come_in_any_form_from_a_file_or_a_pipe(
+    stage: Stage, form: str, tmp_path: Path
+) -> None:
+    question = await stage.ask()
+    token = question.info.task_token
+    text = {
+        "hex": token.hex(),
+        "base64": base64.encodebytes(token).decode(),
+        "urlsafe, unpadded": base64.urlsafe_b64encode(token).decode().rstrip("="),
+    }[form]
+    file = tmp_path / "token"
+    file.write_text(text)
+
+    beaten = await stage.ringback.alone("heartbeat", "--token", "-", stdin=text.encode())
+    ran = await stage.ringback("complete", "--token-file", str(file), "--result", "1")
+
+    assert beaten.code == 0, beaten.err
+    assert ran.code == 0, ran.err
+    assert await question.end() == 1
+
+
+@each_way
+async def test_a_failure_that_may_be_retried_brings_the_next_attempt_after_its_delay(
+    stage: Stage, way: str
+) -> None:
+    question = await stage.ask()
+
+    ran = await stage.ringback(
+        "fail", *question.named(way), "--message", "not now", "--next-retry-delay", "1s"
+    )
+    again = await question.next_attempt()
+
+    assert ran.code == 0, ran.err
+    assert again.attempt == 2
+    assert (again.started_time - question.info.started_time).total_seconds() >= 1
+
+
+async def test_no_result_and_null_are_not_the_same(stage: Stage) -> None:
+    nothing, null = await stage.ask(), await stage.ask()
+
+    await stage.ringback("complete", *nothing.named("ids"))
+    await stage.ringback("complete", *null.named("ids"), "--result", "null")
+
+    assert [await nothing.end(), await null.end()] == [None, None]
+    assert await null.result_in_history() == "null"
+    with pytest.raises(IndexError):
+        await nothing.result_in_history()

@@ -1,0 +1,107 @@
+"""While Temporal is away a command ends soon and says what to do: try again, or it is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+from uuid import uuid4
+
+import pytest
+
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.app.web import bound_socket
+from ringback.domain.ids import CallbackId
+from tests import factories
+from tests.acceptance.command_line import Command, Ran
+from tests.acceptance.programs import free_port
+from tests.acceptance.site import Site
+from tests.acceptance.site import site as build_site
+
+pytestmark = pytest.mark.processes
+
+TOKEN: Final = (b"\n$" + str(uuid4()).encode() + b"\x20\x05").hex()
+
+BY_TOKEN: Final = ("--token", TOKEN)
+BY_IDS: Final = ("--activity-id", "1")
+
+each_verb = pytest.mark.parametrize("verb", ["complete", "heartbeat", "cancel"])
+
+
+@pytest.fixture(scope="module", params=["refused", "silent"])
+async def ended(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Mapping[str, Ran]]:
+    """What became of commands, while Temporal is not there, or takes connections and is silent.
+
+    All of them wait for it at the same time.
+    """
+    with bound_socket("127.0.0.1", 0) as listening:
+        silent = listening.getsockname()[1]
+        port = silent if request.param == "silent" else free_port()
+        folder = tmp_path_factory.mktemp("site")
+        async with build_site(folder, temporal=f"127.0.0.1:{port}") as site:
+            yield await run_all(site)
+
+
+async def run_all(site: Site) -> Mapping[str, Ran]:
+    """Run all that is told to Temporal; some of it in interpreters of their own."""
+    kept, beaten, canceled = [("--callback", one) for one in await opened(site, 3)]
+    ringback = Command(site)
+    begun = {
+        "complete by token": ringback.alone("complete", *BY_TOKEN),
+        "complete by ids": ringback("complete", *BY_IDS),
+        "complete by callback": ringback("complete", *kept, "--result", "1", "--json"),
+        "heartbeat by token": ringback("heartbeat", *BY_TOKEN),
+        "heartbeat by ids": ringback("heartbeat", *BY_IDS),
+        "heartbeat by callback": ringback("heartbeat", *beaten, "--details", "1"),
+        "cancel by token": ringback("cancel", *BY_TOKEN),
+        "cancel by ids": ringback("cancel", *BY_IDS),
+        "cancel by callback": ringback.alone("cancel", *canceled),
+    }
+    return dict(zip(begun, await asyncio.gather(*begun.values()), strict=True))
+
+
+async def opened(site: Site, count: int) -> Sequence[CallbackId]:
+    """Open so many callbacks, as a worker would."""
+    async with opened_store(site.settings, SystemClock()) as store:
+        return [one.id for _ in range(count) for one in await store.open([factories.wish()])]
+
+
+@pytest.mark.parametrize("way", ["token", "ids"])
+@each_verb
+def test_what_only_temporal_can_take_is_to_be_tried_again(
+    ended: Mapping[str, Ran], verb: str, way: str
+) -> None:
+    check_to_be_tried_again(ended[f"{verb} by {way}"])
+
+
+def test_a_cancellation_of_a_callback_is_to_be_tried_again(ended: Mapping[str, Ran]) -> None:
+    """Only Temporal knows whether somebody asked for it."""
+    check_to_be_tried_again(ended["cancel by callback"])
+
+
+def check_to_be_tried_again(ran: Ran) -> None:
+    assert ran.code == 3, ran
+    assert ran.out == ""
+    assert "Temporal" in ran.err
+    assert "Traceback" not in ran.err
+    assert TOKEN not in ran.err
+
+
+def test_an_answer_to_a_callback_is_kept_all_the_same(ended: Mapping[str, Ran]) -> None:
+    ran = ended["complete by callback"]
+
+    assert ran.code == 0, ran.err
+    assert ran.json["state"] == "accepted"
+
+
+def test_a_heartbeat_to_a_callback_is_kept_or_to_be_sent_again(
+    ended: Mapping[str, Ran], request: pytest.FixtureRequest
+) -> None:
+    """Where Temporal refuses, that is known in time; where it is silent, it is not."""
+    expected = {"refused": 0, "silent": 3}[request.node.callspec.params["ended"]]
+
+    ran = ended["heartbeat by callback"]
+
+    assert ran.code == expected, ran.err
+    assert "Traceback" not in ran.err

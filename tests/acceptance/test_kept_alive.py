@@ -1,0 +1,48 @@
+"""What the gateways keep alive lives on when one of them dies."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+from temporalio.api.workflow.v1 import PendingActivityInfo
+
+from tests.acceptance.asking_worker import Questions
+from tests.acceptance.marks import on_postgresql
+from tests.acceptance.programs import LIMIT_SECONDS, free_port
+from tests.acceptance.site import Site
+
+pytestmark = [pytest.mark.server, pytest.mark.processes, on_postgresql]
+
+TIMEOUT = timedelta(seconds=12)
+COUNT = 20
+
+
+def lived_for(pending: PendingActivityInfo) -> timedelta:
+    """Return how long the attempt had lived at its last heartbeat."""
+    beaten_at, started_at = pending.last_heartbeat_time, pending.last_started_time
+    return beaten_at.ToDatetime() - started_at.ToDatetime()
+
+
+async def test_a_gateway_that_is_killed_takes_no_activity_with_it(shared_site: Site) -> None:
+    site = shared_site
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(site.gateway())
+        await stack.enter_async_context(site.gateway(port=free_port()))
+        await stack.enter_async_context(site.asking_worker())
+        handle = await site.ask(Questions(COUNT, heartbeat=TIMEOUT.total_seconds()))
+        await site.outside.next_links(COUNT)
+
+        async def until_lived(time: timedelta) -> list[PendingActivityInfo]:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while True:
+                    pending = (await handle.describe()).raw_description.pending_activities
+                    if len(pending) < COUNT or all(lived_for(one) > time for one in pending):
+                        return list(pending)
+
+        await until_lived(timedelta(0))
+        await first.kill()
+        pending = await until_lived(1.25 * TIMEOUT)
+        await handle.terminate()
+
+    assert [one.attempt for one in pending] == [1] * COUNT

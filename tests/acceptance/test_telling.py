@@ -1,0 +1,64 @@
+"""Who is asked is told that nobody waits any more, though the gateway is killed meanwhile."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+from temporalio import activity
+
+from ringback import wait_for_callback
+from tests.acceptance.command_line import Command
+from tests.acceptance.site import Site
+from tests.integration.house import Outside, worker
+from tests.integration.workflows import Run, RunActivity
+from tests.webhook_receiver import OK, listening
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+
+async def shown(site: Site, callback_id: str) -> dict[str, Any]:
+    """Return what `ringback show` says of a callback."""
+    ran = await Command(site)("show", callback_id, "--json")
+    assert ran.code == 0, ran.err
+    found: dict[str, Any] = ran.json
+    return found
+
+
+async def test_what_was_to_be_told_when_the_gateway_was_killed_is_told_by_the_next_one(
+    shared_site: Site, unique: str
+) -> None:
+    site, outside = shared_site, Outside(asyncio.get_running_loop())
+
+    async with listening() as receiver:
+        receiver.reply = OK.replace(b"200 OK", b"503 Not yet")
+
+        @activity.defn(name="ask")
+        async def ask() -> Any:
+            return await wait_for_callback(outside.submit, object, cancel_url=receiver.url)
+
+        async with (
+            worker(site.temporal_address, site.settings, unique, activities=[ask]) as client,
+            site.gateway(RINGBACK_ALLOW_PRIVATE_WEBHOOKS="true") as gateway,
+        ):
+            handle = await client.start_workflow(
+                RunActivity.run, Run("ask"), id=unique, task_queue=unique
+            )
+            callback = await outside.next()
+            await handle.terminate()
+            first = await receiver.next()
+            postponed = await gateway.line("outside told later")
+            await gateway.kill()
+            receiver.reply = OK
+            async with site.gateway(RINGBACK_ALLOW_PRIVATE_WEBHOOKS="true") as next_gateway:
+                again = await receiver.next()
+                await next_gateway.line("outside told")
+                secret = (await Command(site)("webhook-secret")).out.strip()
+                events = (await shown(site, callback.id))["events"]
+
+    message = Webhook(secret).verify(again.body, dict(again.headers))
+    assert (message["type"], message["data"]["callback"]) == ("callback.expired", callback.id)
+    assert again.headers["webhook-id"] == first.headers["webhook-id"]
+    assert again.body == first.body
+    assert events[-1]["kind"] == "told"
+    assert "hush" not in postponed + str(events)

@@ -1,0 +1,210 @@
+"""What a SQL store promises to keepers that use one database at the same moment.
+
+As in `tests.contract.at_once`: what contends runs again and again, in another order each time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import asyncpg
+import pytest
+
+from ringback.domain.callback import Callback, State
+from ringback.domain.event import EventKind
+from ringback.domain.ids import CallbackId
+from ringback.domain.vitals import UNHURRIED
+from ringback.ports.keeping import Beat, Note, Sighting
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.at_once import MANY, ROUNDS, expiries, shuffled
+from tests.contract.kept import (
+    CALM,
+    GAP,
+    MINUTE,
+    beats,
+    kept_alive,
+    looks,
+    noted_and_due,
+    of_runs,
+    pending,
+)
+from tests.contract.stores import LEASE, SECOND, accepted, events_of, found, opened
+
+PAUSED: Final = replace(CALM, paused=True)
+
+
+def taken(of: Callback) -> Beat:
+    return Beat(of.id, of.attempt_started_at, of.vitals.noted_at, PAUSED)
+
+
+class KeepingAtOnce:
+    """`stores` are four on one database; `clock` dates what they write."""
+
+    async def test_a_look_is_claimed_by_one(
+        self, stores: Sequence[SqlStore], clock: ManualClock
+    ) -> None:
+        for number in range(ROUNDS):
+            runs = [f"{number}-{run}" for run in range(3 * MANY)]
+            ids = await of_runs(stores[0], *runs, *runs)
+            clock.advance(SECOND)
+
+            claims = await asyncio.gather(*(looks(store, limit=5) for store in [*stores, *stores]))
+
+            rest = await looks(stores[0], limit=len(runs))
+            claimed = [id_ for claim in claims for id_ in claim]
+            assert sorted([*claimed, *rest]) == sorted(ids)
+            for claim in claims:
+                known = await stores[0].find(claim)
+                assert len({callback.ref.run for callback in known.values()}) <= 5
+            await stores[0].expire(await expiries(stores[0], ids))
+
+    async def test_a_beat_is_claimed_by_one(
+        self, stores: Sequence[SqlStore], clock: ManualClock
+    ) -> None:
+        for _ in range(ROUNDS):
+            ids = [(await kept_alive(stores[0])).id for _ in range(2 * MANY)]
+            clock.advance(GAP / 2)
+
+            claims = await asyncio.gather(*(beats(store, limit=3) for store in [*stores, *stores]))
+
+            rest = await beats(stores[0], limit=len(ids))
+            claimed = [id_ for claim in claims for id_ in claim]
+            assert all(len(claim) <= 3 for claim in claims)
+            assert sorted([*claimed, *rest]) == sorted(ids)
+            await stores[0].expire(await expiries(stores[0], ids))
+
+    async def test_of_signs_of_life_at_once_one_is_due_and_none_is_lost(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        for _ in range(ROUNDS):
+            ids = [(await opened(stores[0])).id for _ in range(MANY)]
+
+            noted = await asyncio.gather(
+                *(
+                    store.note([Note(id_, b"1") for id_ in shuffled(ids)], lease=LEASE)
+                    for store in stores
+                )
+            )
+
+            told = [one for of_store in noted for one in of_store]
+            due = [one.callback for one in told if one.is_due and one.callback is not None]
+            assert sorted(callback.id for callback in due) == sorted(ids)
+            seen = {one.callback.vitals.noted_at for one in told if one.callback is not None}
+            assert len(seen) == len(stores)
+
+    async def test_what_is_said_while_a_heartbeat_is_taken_is_passed_on_later(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        for _ in range(ROUNDS):
+            claimed = [
+                await noted_and_due(stores[0], await opened(stores[0]), b"1") for _ in range(MANY)
+            ]
+            notes = [Note(one.id, b"2") for one in claimed]
+
+            noted, _ = await asyncio.gather(
+                stores[0].note(shuffled(notes), lease=LEASE),
+                stores[1].keep_beats([taken(one) for one in shuffled(claimed)]),
+            )
+
+            assert not any(one.is_due for one in noted)
+            for callback in claimed:
+                vitals = (await found(stores[0], callback.id)).vitals
+                assert vitals.details == b"2"
+                assert vitals.beaten_at is not None
+                assert vitals.beat_due_at == vitals.beaten_at + UNHURRIED
+
+    async def test_a_later_attempt_an_answer_and_what_was_seen_of_the_one_before_agree(
+        self, stores: Sequence[SqlStore], clock: ManualClock
+    ) -> None:
+        for _ in range(ROUNDS):
+            one, other, third, fourth = stores
+            callbacks = [await kept_alive(one) for _ in range(MANY)]
+            clock.advance(GAP)
+            claimed = await one.claim_beats(limit=MANY, lease=LEASE)
+            later = [factories.wish(ref=callback.ref, attempt=2) for callback in callbacks]
+
+            await asyncio.gather(
+                one.keep_beats([taken(callback) for callback in shuffled(claimed)]),
+                other.keep_sightings([_paused(callback) for callback in shuffled(claimed)]),
+                third.open(shuffled(later)),
+                fourth.accept([factories.answer(callback.id) for callback in shuffled(claimed)]),
+                fourth.postpone_beats([callback.id for callback in shuffled(claimed)], None),
+            )
+
+            for callback in callbacks:
+                after = await found(one, callback.id)
+                told = await events_of(one, callback.id, EventKind.PAUSED)
+                assert (after.state, after.attempt) == (State.ACCEPTED, 2)
+                assert after.vitals.beaten_at is None
+                assert len(told) == (after.paused_at is not None)
+
+
+def _paused(callback: Callback) -> Sighting:
+    waits = pending(callback, paused=True)
+    return Sighting(callback.id, callback.attempt_started_at, waits, MINUTE)
+
+
+@asynccontextmanager
+async def locked(url: str, table: str, key: str, callback_id: CallbackId) -> AsyncIterator[None]:
+    """Hold a row as a claim does that is not committed yet, for the block."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            chosen = f"SELECT 1 FROM {table} WHERE {key} = $1 FOR UPDATE"  # noqa: S608 - the test's
+            assert await connection.fetchval(chosen, callback_id) == 1
+            yield
+    finally:
+        await connection.close()
+
+
+async def deliveries(store: SqlStore) -> list[CallbackId]:
+    return [callback.id for callback in await store.claim("me", limit=9, lease=LEASE)]
+
+
+class ClaimsWaitForNobody:
+    """`stores` are on the PostgreSQL database at `url`."""
+
+    @pytest.mark.parametrize(
+        ("make", "claim", "table", "key"),
+        [
+            (opened, looks, "callbacks", "id"),
+            (kept_alive, beats, "callbacks", "id"),
+            (accepted, deliveries, "outcomes", "callback_id"),
+        ],
+        ids=["looks", "beats", "deliveries"],
+    )
+    async def test_a_claim_waits_for_none_that_is_not_committed_yet(
+        self,
+        stores: Sequence[SqlStore],
+        clock: ManualClock,
+        url: str,
+        *,
+        make: Callable[[SqlStore], Awaitable[Callback]],
+        claim: Callable[[SqlStore], Awaitable[list[CallbackId]]],
+        table: str,
+        key: str,
+    ) -> None:
+        held, free = [(await make(stores[0])).id for _ in range(2)]
+        clock.advance(MINUTE)
+
+        async with locked(url, table, key, held):
+            claimed = await claim(stores[0])
+
+        assert claimed == [free]
+        assert await claim(stores[0]) == [held]
+
+    async def test_what_is_held_does_not_come_along_with_its_run(
+        self, stores: Sequence[SqlStore], clock: ManualClock, url: str
+    ) -> None:
+        (due,) = await of_runs(stores[0], "r")
+        clock.advance(SECOND)
+        (held,) = await of_runs(stores[0], "r")
+
+        async with locked(url, "callbacks", "id", held):
+            claimed = await looks(stores[0])
+
+        assert claimed == [due]

@@ -1,0 +1,99 @@
+"""What every store promises of API keys, and of revoking links."""
+
+from ringback.domain.api_key import ApiKey, KeyId, Role, digest_of
+from ringback.domain.callback import State
+from ringback.domain.event import EventKind
+from ringback.ports.keys import NewKey
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.stores import SECOND, Store, events_of, found, in_state, opened
+
+
+def new_key(name: str, role: Role = Role.VIEWER) -> NewKey:
+    return NewKey(KeyId(name), f"for {name}", role, digest_of(name))
+
+
+class KeepingKeys:
+    async def test_a_key_is_kept_as_it_was_made(self, store: Store, clock: ManualClock) -> None:
+        added = await store.add_key(new_key("a", Role.OPERATOR))
+
+        kept = await store.find_key(KeyId("a"))
+
+        assert added == kept
+        assert kept == ApiKey(KeyId("a"), "for a", Role.OPERATOR, digest_of("a"), clock.now())
+
+    async def test_a_key_that_was_never_made_is_not_found(self, store: Store) -> None:
+        assert await store.find_key(KeyId("a")) is None
+        assert await store.revoke_key(KeyId("a")) is None
+
+    async def test_a_revoked_key_stays_and_tells_when_it_was_revoked_first(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await store.add_key(new_key("a"))
+        clock.advance(SECOND)
+
+        revoked = await store.revoke_key(KeyId("a"))
+        clock.advance(SECOND)
+        again = await store.revoke_key(KeyId("a"))
+
+        assert revoked is not None
+        assert revoked.revoked_at == clock.now() - SECOND
+        assert again == revoked == await store.find_key(KeyId("a"))
+
+    async def test_all_keys_are_told_oldest_first(self, store: Store, clock: ManualClock) -> None:
+        for name in ("b", "a"):
+            await store.add_key(new_key(name))
+            clock.advance(SECOND)
+        await store.revoke_key(KeyId("b"))
+
+        assert [key.id for key in await store.all_keys()] == ["b", "a"]
+
+    async def test_a_revoked_link_has_another_serial_and_nothing_else_changes(
+        self, store: Store
+    ) -> None:
+        callback = await opened(store)
+        other = await opened(store)
+
+        revoked = await store.revoke(callback.id)
+        again = await store.revoke(callback.id)
+
+        assert revoked is not None
+        assert again is not None
+        assert (revoked.link_serial, again.link_serial) == (2, 3)
+        assert again == await found(store, callback.id)
+        assert (revoked.id, revoked.state) == (callback.id, State.OPEN)
+        assert await found(store, other.id) == other
+        told = await events_of(store, callback.id, EventKind.REVOKED)
+        assert [event.facts for event in told] == [{"serial": 2}, {"serial": 3}]
+
+    async def test_the_trail_names_whose_key_revoked_and_made_links(self, store: Store) -> None:
+        callback = await opened(store)
+
+        await store.revoke(callback.id, by="k1")
+        await store.record_link(callback.id, {"allows": ["view"], "by": "k2"})
+        await store.record_link(factories.callback_id(), {"by": "k2"})
+
+        (revoked,) = await events_of(store, callback.id, EventKind.REVOKED)
+        (made,) = await events_of(store, callback.id, EventKind.LINKED)
+        assert revoked.facts == {"serial": 2, "by": "k1"}
+        assert made.facts == {"allows": ["view"], "by": "k2"}
+
+    async def test_the_links_of_what_has_ended_can_be_revoked(self, store: Store) -> None:
+        callback = await in_state(store, State.EXPIRED)
+
+        revoked = await store.revoke(callback.id)
+
+        assert revoked is not None
+        assert (revoked.state, revoked.link_serial) == (State.EXPIRED, 2)
+
+    async def test_no_links_of_what_is_not_there_are_revoked(self, store: Store) -> None:
+        assert await store.revoke(factories.callback_id()) is None
+
+    async def test_a_later_attempt_finds_the_serial_as_it_is(self, store: Store) -> None:
+        ref = factories.activity_ref()
+        (callback,) = await store.open([factories.wish(ref=ref)])
+        await store.revoke(callback.id)
+
+        (again,) = await store.open([factories.wish(ref=ref, attempt=2)])
+
+        assert (again.id, again.link_serial) == (callback.id, 2)

@@ -1,0 +1,98 @@
+"""What every store promises to those who look where runs have many callbacks."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ringback.domain.callback import State
+from ringback.domain.ids import CallbackId
+from ringback.ports.keeping import Sighting
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.kept import MINUTE, looks, of_runs, pending, see
+from tests.contract.stores import LEASE, SECOND, Store, found
+
+OPENED_AT_ONCE: Final = 250
+
+
+async def interleaved(store: Store, runs: int, of_each: int) -> list[list[CallbackId]]:
+    """Open callbacks of some runs by turns; return those of each run."""
+    names = [f"run-{number}" for number in range(runs)] * of_each
+    ids: list[CallbackId] = []
+    for start in range(0, len(names), OPENED_AT_ONCE):
+        ids += await of_runs(store, *names[start : start + OPENED_AT_ONCE])
+    return [ids[number::runs] for number in range(runs)]
+
+
+def joined(runs: Sequence[Sequence[CallbackId]]) -> list[CallbackId]:
+    return [id_ for run in runs for id_ in run]
+
+
+class KeepingWideRuns:
+    async def test_a_claim_takes_whole_runs_while_there_is_room(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        runs = await interleaved(store, runs=20, of_each=4)
+        clock.advance(SECOND)
+
+        first = await looks(store, limit=20, most=30)
+        second = await looks(store, limit=20, most=40)
+        rest = await looks(store, limit=20)
+
+        assert first == joined(runs[:7])
+        assert second == joined(runs[7:17])
+        assert rest == joined(runs[17:])
+
+    async def test_a_claim_takes_as_many_as_there_may_be(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        runs = await interleaved(store, runs=12, of_each=3)
+        clock.advance(SECOND)
+
+        assert await looks(store, limit=12, most=30) == joined(runs[:10])
+
+    async def test_of_a_run_that_has_more_the_longest_due_come_and_all_have_their_turn(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        (ids,) = await interleaved(store, runs=1, of_each=12)
+        await see(store, await found(store, ids[0]), look_in=2 * SECOND)
+        clock.advance(MINUTE)
+        (other,) = await of_runs(store, "another")
+        clock.advance(SECOND)
+
+        claims = [await looks(store, most=5) for _ in range(4)]
+
+        assert claims == [ids[1:6], ids[6:11], sorted([ids[0], ids[11], other]), []]
+
+    async def test_what_waits_beside_a_wide_run_is_not_left_out(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        first, wide = await of_runs(store, "a"), await of_runs(store, *["b"] * 9)
+        last = await of_runs(store, "c")
+        clock.advance(SECOND)
+
+        claims = [await looks(store, most=8) for _ in range(4)]
+
+        assert claims == [first, wide[:8], [wide[8], *last], []]
+
+    async def test_thousands_are_claimed_kept_judged_and_closed(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        # 2,000 of these 2,400 are claimed at once.
+        runs = await interleaved(store, runs=30, of_each=80)
+        clock.advance(SECOND)
+
+        claimed = await store.claim_looks(limit=50, lease=LEASE)
+        await store.keep_sightings([
+            Sighting(one.id, one.attempt_started_at, pending(one, paused=True), MINUTE)
+            for one in claimed
+        ])
+        seen = await store.find([one.id for one in claimed])
+        overdue = await store.are_overdue([id_ for run in runs for id_ in run])
+        await store.expire([factories.expiry(one) for one in claimed])
+
+        assert [one.id for one in claimed] == joined(runs[:25])
+        assert all(one.paused_at == clock.now() for one in seen.values())
+        assert overdue == frozenset()
+        over = await store.find([one.id for one in claimed])
+        assert {one.state for one in over.values()} == {State.EXPIRED}
+        assert await looks(store, limit=50) == joined(runs[25:])

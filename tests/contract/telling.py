@@ -1,0 +1,323 @@
+"""What every store promises to those who tell the outside."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ringback.domain.about import About
+from ringback.domain.callback import Attempts, Callback, State
+from ringback.domain.event import EventKind
+from ringback.domain.notice import Notice
+from ringback.domain.outcome import Completed
+from ringback.ports.notices import NotYet, Told
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.kept import pending, see
+from tests.contract.stores import LEASE, SECOND, Store, events_of, found
+
+CANCEL_URL = "https://outside.example/cancel?key=hush"
+NOTIFY_URL = "https://outside.example/notify"
+MINUTE = timedelta(minutes=1)
+
+
+async def told(store: Store, **about: Any) -> Callback:
+    """Open a callback whose outside is told; at both addresses, unless it is said where."""
+    urls = about or {"cancel_url": CANCEL_URL, "notify_url": NOTIFY_URL}
+    (callback,) = await store.open([factories.wish(answer_within=MINUTE, about=About(**urls))])
+    return callback
+
+
+async def claimed(store: Store, limit: int = 100) -> Sequence[Notice]:
+    return await store.claim_notices(limit=limit, lease=LEASE)
+
+
+async def told_at(store: Store) -> dict[str, list[EventKind]]:
+    """Return what waits to be told, in its order, by where it goes."""
+    kinds: dict[str, list[EventKind]] = {}
+    for notice in await claimed(store):
+        kinds.setdefault(notice.url, []).append(notice.kind)
+    return kinds
+
+
+class Telling:
+    async def test_of_an_answer_and_its_verdict_the_one_address_is_told(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store)
+        await store.accept([factories.answer(callback.id, Completed(b'"hush"'))])
+        clock.advance(SECOND)
+        answered = await found(store, callback.id)
+        await store.settle([factories.settlement(answered, State.APPLIED, {"by": "hush"})])
+
+        notices = await claimed(store)
+
+        assert [(one.url, one.kind, one.at, one.facts, one.tries) for one in notices] == [
+            (NOTIFY_URL, EventKind.ACCEPTED, clock.now() - SECOND, {"outcome": "completed"}, 1),
+            (NOTIFY_URL, EventKind.APPLIED, clock.now(), {}, 1),
+        ]
+        assert {one.callback_id for one in notices} == {callback.id}
+
+    async def test_that_no_answer_is_wanted_any_more_both_addresses_are_told(
+        self, store: Store
+    ) -> None:
+        callback = await told(store)
+        await store.expire([factories.expiry(callback, "timed out")])
+
+        notices = await claimed(store)
+
+        assert {one.url for one in notices} == {CANCEL_URL, NOTIFY_URL}
+        assert len({one.id for one in notices}) == 2
+        assert [one.facts for one in notices] == [{"reason": "timed out"}] * 2
+
+    async def test_that_the_deadline_was_faster_both_addresses_are_told(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store)
+        clock.advance(MINUTE)
+        await store.take_defaults([callback.id], factories.outcome_id)
+
+        notices = await claimed(store)
+
+        assert {one.url for one in notices} == {CANCEL_URL, NOTIFY_URL}
+        assert [one.facts for one in notices] == [{"outcome": "failed", "by": "deadline"}] * 2
+
+    async def test_that_an_answer_came_to_nothing_both_addresses_are_told(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store)
+        await store.accept([factories.answer(callback.id)])
+        clock.advance(SECOND)
+        answered = await found(store, callback.id)
+        await store.settle([factories.settlement(answered, State.SUPERSEDED)])
+
+        assert await told_at(store) == {
+            CANCEL_URL: [EventKind.SUPERSEDED],
+            NOTIFY_URL: [EventKind.ACCEPTED, EventKind.SUPERSEDED],
+        }
+
+    async def test_that_the_activity_was_asked_to_cancel_both_addresses_are_told_once(
+        self, store: Store
+    ) -> None:
+        callback = await told(store)
+
+        for _ in range(2):
+            await see(store, callback, pending(callback, cancel_requested=True))
+
+        assert await told_at(store) == {
+            CANCEL_URL: [EventKind.CANCEL_REQUESTED],
+            NOTIFY_URL: [EventKind.CANCEL_REQUESTED],
+        }
+
+    async def test_until_when_the_report_of_a_cancellation_is_waited_for_is_told(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        about = About(cancel_url=CANCEL_URL)
+        (callback,) = await store.open([factories.wish(about=about, cancel_within=MINUTE)])
+
+        await see(store, callback, pending(callback, cancel_requested=True))
+
+        (notice,) = await claimed(store)
+        assert notice.facts == {"deadline": (clock.now() + MINUTE).isoformat()}
+
+    async def test_of_a_pause_and_its_end_the_one_address_is_told(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store)
+
+        await see(store, callback, pending(callback, paused=True))
+        clock.advance(SECOND)
+        await see(store, callback)
+
+        assert await told_at(store) == {NOTIFY_URL: [EventKind.PAUSED, EventKind.UNPAUSED]}
+
+    async def test_that_its_links_were_revoked_both_addresses_are_told(self, store: Store) -> None:
+        callback = await told(store)
+
+        await store.revoke(callback.id)
+
+        assert await told_at(store) == {
+            CANCEL_URL: [EventKind.REVOKED],
+            NOTIFY_URL: [EventKind.REVOKED],
+        }
+
+    async def test_who_is_told_at_one_address_twice_is_told_once(self, store: Store) -> None:
+        callback = await told(store, cancel_url=NOTIFY_URL, notify_url=NOTIFY_URL)
+        await store.expire([factories.expiry(callback)])
+
+        assert await told_at(store) == {NOTIFY_URL: [EventKind.EXPIRED]}
+
+    async def test_who_gave_no_address_is_told_nothing(self, store: Store) -> None:
+        (callback,) = await store.open([factories.wish()])
+        await store.accept([factories.answer(callback.id)])
+
+        assert await claimed(store) == []
+        assert await store.next_notice() is None
+
+    async def test_that_a_later_attempt_asks_anew_is_told(self, store: Store) -> None:
+        ref = factories.activity_ref()
+        about = About(cancel_url=CANCEL_URL)
+        current = Attempts.CURRENT
+        await store.open([factories.wish(ref=ref, about=about, attempts=current)])
+
+        await store.open([factories.wish(ref=ref, about=about, attempts=current, attempt=2)])
+
+        assert await told_at(store) == {CANCEL_URL: [EventKind.EXPIRED]}
+
+    async def test_more_time_is_told_with_the_new_deadline(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store)
+        await store.extend(callback.id, 5 * MINUTE)
+
+        (notice,) = await claimed(store)
+
+        assert notice.kind is EventKind.EXTENDED
+        assert notice.facts == {"deadline": (clock.now() + 5 * MINUTE).isoformat()}
+
+    async def test_what_one_has_claimed_nobody_else_gets_until_the_lease_ends(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store)
+        await store.accept([factories.answer(callback.id)])
+        assert await store.next_notice() == timedelta(0)
+        (first,) = await claimed(store)
+
+        assert await claimed(store) == []
+        assert await store.next_notice() == LEASE
+        clock.advance(LEASE)
+        (again,) = await claimed(store)
+
+        assert (again.id, again.tries) == (first.id, 2)
+
+    async def test_what_goes_to_an_origin_that_is_left_out_is_claimed_later(
+        self, store: Store
+    ) -> None:
+        urls = [
+            "https://a.example/x",
+            "https://a.example",
+            "https://a.example.org/x",
+            "http://a.example/x",
+        ]
+        for url in urls:
+            await store.expire([factories.expiry(await told(store, cancel_url=url))])
+
+        others = await store.claim_notices(limit=9, lease=LEASE, but={"https://a.example/"})
+        left = await claimed(store)
+
+        assert {one.url for one in others} == set(urls[2:])
+        assert {one.url for one in left} == set(urls[:2])
+
+    async def test_no_more_are_claimed_than_asked_and_the_longest_due_first(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        waiting = []
+        for _ in range(3):
+            callback = await told(store, notify_url=NOTIFY_URL)
+            await store.expire([factories.expiry(callback)])
+            waiting.append(callback.id)
+            clock.advance(SECOND)
+
+        assert [one.callback_id for one in await claimed(store, limit=2)] == waiting[:2]
+        assert [one.callback_id for one in await claimed(store, limit=2)] == waiting[2:]
+
+    async def test_what_was_received_is_not_sent_again_and_stands_in_the_audit_trail(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store, cancel_url=CANCEL_URL)
+        await store.expire([factories.expiry(callback)])
+        (notice,) = await claimed(store)
+
+        await store.end_notices([Told(notice.id)])
+        await store.end_notices([Told(notice.id, "late")])
+
+        clock.advance(LEASE)
+        assert await claimed(store) == []
+        assert await store.next_notice() is None
+        (event,) = await events_of(store, callback.id, EventKind.TOLD)
+        assert event.facts == {
+            "what": "expired",
+            "to": "outside.example",
+            "notice": notice.id,
+            "tries": 1,
+        }
+        assert await events_of(store, callback.id, EventKind.NOT_TOLD) == []
+
+    async def test_what_was_given_up_is_not_sent_again_and_the_audit_trail_tells_why(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store, cancel_url=CANCEL_URL)
+        await store.expire([factories.expiry(callback)])
+        (notice,) = await claimed(store)
+
+        await store.end_notices([Told(notice.id, "gone"), Told(notice.id)])
+
+        clock.advance(LEASE)
+        assert await claimed(store) == []
+        (event,) = await events_of(store, callback.id, EventKind.NOT_TOLD)
+        assert (event.facts["reason"], event.facts["what"]) == ("gone", "expired")
+        assert "hush" not in str(event)
+        assert await events_of(store, callback.id, EventKind.TOLD) == []
+
+    async def test_what_is_postponed_is_due_when_its_wait_is_over(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store, cancel_url=CANCEL_URL)
+        await store.expire([factories.expiry(callback)])
+        (notice,) = await claimed(store)
+
+        await store.postpone_notices([NotYet(notice.id, notice.tries, MINUTE, "busy")])
+
+        assert await store.next_notice() == MINUTE
+        clock.advance(MINUTE)
+        (again,) = await claimed(store)
+        assert (again.id, again.tries, again.at) == (notice.id, 2, notice.at)
+
+    async def test_the_first_time_that_it_is_not_received_stands_in_the_audit_trail(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await told(store, cancel_url=CANCEL_URL)
+        await store.expire([factories.expiry(callback)])
+        for trouble in ("busy", "away"):
+            (notice,) = await claimed(store)
+            await store.postpone_notices([NotYet(notice.id, notice.tries, SECOND, trouble)])
+            clock.advance(SECOND)
+
+        (event,) = await events_of(store, callback.id, EventKind.NOT_TOLD_YET)
+
+        assert event.facts == {
+            "what": "expired",
+            "to": "outside.example",
+            "notice": notice.id,
+            "tries": 1,
+            "reason": "busy",
+        }
+
+    @pytest.mark.parametrize("meanwhile", ["claimed again", "received"])
+    async def test_who_stood_still_postpones_nothing(
+        self, store: Store, clock: ManualClock, meanwhile: str
+    ) -> None:
+        callback = await told(store, cancel_url=CANCEL_URL)
+        await store.expire([factories.expiry(callback)])
+        (notice,) = await claimed(store)
+        clock.advance(LEASE)
+        await claimed(store)
+        if meanwhile == "received":
+            await store.end_notices([Told(notice.id)])
+        before = await store.next_notice()
+
+        await store.postpone_notices([NotYet(notice.id, notice.tries, SECOND, "busy")])
+
+        assert await store.next_notice() == before
+        assert await events_of(store, callback.id, EventKind.NOT_TOLD_YET) == []
+
+    async def test_nothing_is_ended_or_postponed_that_is_not_there(self, store: Store) -> None:
+        nobody = factories.notice().id
+
+        await store.end_notices([Told(nobody)])
+        await store.end_notices([])
+        await store.postpone_notices([NotYet(nobody, 1, SECOND, "busy")])
+        await store.postpone_notices([])
+
+        assert await store.next_notice() is None

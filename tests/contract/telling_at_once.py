@@ -1,0 +1,64 @@
+"""What a SQL store promises where several gateways tell the outside at the same moment."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from ringback.domain.about import About
+from ringback.domain.event import EventKind
+from ringback.domain.ids import CallbackId
+from ringback.domain.notice import Notice
+from ringback.ports.notices import NotYet, Told
+from ringback.store.sql_store import SqlStore
+from tests import factories
+from tests.contract.stores import LEASE, SECOND, events_of
+
+ROUNDS: Final = 5
+MANY: Final = 8
+ABOUT: Final = About(cancel_url="https://outside.example/cancel")
+
+
+async def told_of_ends(store: SqlStore) -> list[CallbackId]:
+    """Let many callbacks expire whose outside is told."""
+    callbacks = await store.open([factories.wish(about=ABOUT) for _ in range(MANY)])
+    await store.expire([factories.expiry(callback) for callback in callbacks])
+    return [callback.id for callback in callbacks]
+
+
+async def claimed(store: SqlStore) -> Sequence[Notice]:
+    return await store.claim_notices(limit=MANY, lease=LEASE)
+
+
+class TellingAtOnce:
+    """`stores` are four on one database."""
+
+    async def test_each_notice_is_claimed_by_one(self, stores: Sequence[SqlStore]) -> None:
+        for _ in range(ROUNDS):
+            ids = await told_of_ends(stores[0])
+
+            claims = await asyncio.gather(*(claimed(store) for store in stores))
+
+            notices = [notice for claim in claims for notice in claim]
+            assert sorted(notice.callback_id for notice in notices) == sorted(ids)
+            await stores[0].end_notices([Told(notice.id) for notice in notices])
+
+    async def test_a_notice_has_one_end_whoever_says_so(self, stores: Sequence[SqlStore]) -> None:
+        one, other, third, _ = stores
+        for _ in range(ROUNDS):
+            ids = await told_of_ends(one)
+            notices = await claimed(one)
+
+            await asyncio.gather(
+                one.end_notices([Told(notice.id) for notice in notices]),
+                other.end_notices([Told(notice.id, "gone") for notice in reversed(notices)]),
+                third.postpone_notices([NotYet(one.id, 1, SECOND, "busy") for one in notices]),
+            )
+
+            for id_ in ids:
+                ends = [
+                    event
+                    for kind in (EventKind.TOLD, EventKind.NOT_TOLD)
+                    for event in await events_of(one, id_, kind)
+                ]
+                assert len(ends) == 1
+            assert await one.next_notice() is None

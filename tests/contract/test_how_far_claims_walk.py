@@ -1,0 +1,80 @@
+"""What a claim of looks costs does not grow with what is due."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import Select, text
+
+from ringback.store.database import Database
+from ringback.store.schema import upgrade
+from ringback.store.sql_store import SqlStore
+from ringback.store.statements.keeping import LOOKS, OF_RUNS, RUNS_AT_ONCE
+from ringback.testing import ManualClock
+from tests.contract.dated import DatedDatabase
+from tests.contract.keeping_wide_runs import interleaved
+from tests.contract.servers import own_database, server_url
+from tests.contract.stores import SECOND
+
+OF_EACH: Final = 10
+MOST: Final = 40
+_SCANS: Final = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
+
+
+@pytest.fixture
+async def database(clock: ManualClock) -> AsyncIterator[Database]:
+    """A database in which 150 runs are due, each with ten callbacks."""
+    async with own_database(await server_url()) as url:
+        database = DatedDatabase(url, clock)
+        await upgrade(database)
+        await interleaved(SqlStore(database), runs=150, of_each=OF_EACH)
+        async with database.writing() as connection:
+            # The planner is to know that the table is not small.
+            await connection.execute(text("ANALYZE callbacks"))
+            await connection.execute(text("ANALYZE outcomes"))
+        clock.advance(SECOND)
+        yield database
+        await database.close()
+
+
+async def walked(database: Database, statement: Select[Any], values: dict[str, object]) -> int:
+    """Return how many callbacks a statement reads, those that it throws away included."""
+    async with database.writing() as connection:
+        compiled = statement.params(values).compile(
+            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+        )
+        told = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}")
+        plan = told.scalar_one()
+    (whole,) = json.loads(plan) if isinstance(plan, str) else plan
+    return _read(whole["Plan"])
+
+
+def _read(node: dict[str, Any]) -> int:
+    below = sum(_read(one) for one in node.get("Plans", []))
+    if node["Node Type"] not in _SCANS or node["Relation Name"] != "callbacks":
+        return below
+    thrown_away = node.get("Rows Removed by Filter", 0)
+    read: int = round((node["Actual Rows"] + thrown_away) * node["Actual Loops"])
+    return below + read
+
+
+async def test_a_claim_reads_what_it_takes_of_what_is_due(
+    database: Database, clock: ManualClock
+) -> None:
+    read = await walked(database, LOOKS, {"now": clock.now(), "window": MOST})
+
+    assert read == MOST
+
+
+async def test_a_claim_reads_no_other_runs_than_it_asks_for(
+    database: Database, clock: ManualClock
+) -> None:
+    names: dict[str, object] = {}
+    for place in range(RUNS_AT_ONCE):
+        names |= {f"namespace_{place}": "default", f"workflow_id_{place}": "w"}
+        names |= {f"run_id_{place}": f"run-{place}"}
+
+    read = await walked(database, OF_RUNS, {**names, "now": clock.now(), "most": MOST})
+
+    assert MOST <= read <= RUNS_AT_ONCE * OF_EACH

@@ -1,0 +1,68 @@
+"""What is due is found by an index, however many callbacks there are."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import Select, text
+
+from ringback.store.database import Database
+from ringback.store.schema import upgrade
+from ringback.store.sqlite import SqliteDatabase
+from ringback.store.statements.keeping import BEATS, LOOKS
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.dated import DatedDatabase
+from tests.contract.servers import own_database, server_url
+
+VALUES: Final = {"now": factories.NOW, "limit": 5, "window": 50}
+EXPLAIN: Final = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
+ONLY_BY_INDEX: Final = {"sqlite": "SELECT 1", "postgresql": "SET LOCAL enable_seqscan = off"}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[Database]:
+    """A database that nobody has used."""
+    if request.param == "sqlite":
+        yield SqliteDatabase(tmp_path / "ringback.db", clock)
+        return
+    async with own_database(await server_url()) as url:
+        yield DatedDatabase(url, clock)
+
+
+@pytest.fixture
+async def database(empty: Database) -> AsyncIterator[Database]:
+    """The same, with the newest schema."""
+    await upgrade(empty)
+    yield empty
+    await empty.close()
+
+
+async def plan(database: Database, statement: Select[Any]) -> str:
+    """Return how the database would go about a statement in a large table."""
+    async with database.reading() as connection:
+        await connection.execute(text(ONLY_BY_INDEX[database.dialect]))
+        compiled = statement.params(VALUES).compile(
+            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+        )
+        result = await connection.exec_driver_sql(f"{EXPLAIN[database.dialect]} {compiled}")
+        return "\n".join(str(row[-1]) for row in result)
+
+
+@pytest.mark.parametrize(
+    ("statement", "indexes"),
+    [
+        (LOOKS, ["ix_callbacks_look_due"]),
+        (BEATS, ["ix_callbacks_beat_due"]),
+    ],
+    ids=["looks", "beats"],
+)
+async def test_what_is_due_is_found_by_an_index(
+    database: Database, statement: Select[Any], indexes: list[str]
+) -> None:
+    found = await plan(database, statement)
+
+    assert [index for index in indexes if index in found] == indexes

@@ -1,0 +1,33 @@
+"""What comes of thousands of callbacks is written a few hundred at a time."""
+
+from pathlib import Path
+
+from sqlalchemy import event
+
+from ringback.store.schema import upgrade
+from ringback.store.sql_store import SqlStore
+from ringback.store.sqlite import SqliteDatabase
+from ringback.testing import ManualClock
+from tests.contract.keeping_wide_runs import KeepingWideRuns
+
+_MOST = 256 + 10
+"""A part, and what else a statement has."""
+
+
+async def test_no_statement_about_thousands_has_more_values_than_a_part(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    sizes: list[int] = []
+    database = SqliteDatabase(tmp_path / "ringback.db", clock)
+    await upgrade(database)
+    engine = database._engine.sync_engine  # noqa: SLF001 - a store has no such switch
+    event.listen(
+        engine, "before_cursor_execute", lambda *args: sizes.append(len(args[3])), named=False
+    )
+
+    await KeepingWideRuns().test_thousands_are_claimed_kept_judged_and_closed(
+        SqlStore(database), clock
+    )
+
+    assert max(sizes) <= _MOST
+    await database.close()

@@ -1,0 +1,74 @@
+"""A service that knows nothing of Temporal ends the activity, by the link that it was given."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from tests.acceptance.programs import Program, free_port
+from tests.acceptance.site import Site
+from tests.examples.conftest import RunExample
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+EXAMPLE = "external_callback.py"
+
+
+@pytest.fixture(scope="module")
+def payment_service() -> str:
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def service(run_example: RunExample, payment_service: str) -> AsyncIterator[Program]:
+    async with run_example(EXAMPLE, "service", PAYMENT_SERVICE=payment_service) as running:
+        await running.line("Service is running")
+        yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def worker(run_example: RunExample, payment_service: str) -> AsyncIterator[Program]:
+    async with run_example(EXAMPLE, "worker", PAYMENT_SERVICE=payment_service) as running:
+        await running.line("Worker is running")
+        yield running
+
+
+@pytest.fixture
+def order() -> str:
+    return str(uuid4())
+
+
+async def test_a_payment_ends_with_the_receipt_that_the_service_calls_back_with(
+    site: Site, run_example: RunExample, service: Program, order: str
+) -> None:
+    async with site.gateway(), run_example(EXAMPLE, "pay", order, "250") as paying:
+        code = await paying.end()
+        told = await service.line(f"order {order}: called back")
+
+    assert paying.lines == [f"paid 250 euros, receipt r-{order}"]
+    assert code == 0
+    assert told.endswith(" 202")
+
+
+async def test_a_payment_that_is_declined_is_not_tried_again(
+    site: Site, run_example: RunExample, service: Program, order: str
+) -> None:
+    async with site.gateway(), run_example(EXAMPLE, "pay", order, "2000") as paying:
+        code = await paying.end()
+
+    assert paying.lines == ["not paid: declined (Declined)"]
+    assert code == 1
+    assert service.output.count(f"order {order}: called back") == 1
+
+
+async def test_a_service_that_finds_no_gateway_calls_back_again(
+    site: Site, run_example: RunExample, service: Program, order: str
+) -> None:
+    async with run_example(EXAMPLE, "pay", order, "250") as paying:
+        await site.until(lambda found: any(order in str(one.about.title) for one in found))
+        async with site.gateway():
+            await service.line(f"order {order}: called back")
+            code = await paying.end()
+
+    assert code == 0
+    assert paying.lines == [f"paid 250 euros, receipt r-{order}"]

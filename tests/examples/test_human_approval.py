@@ -1,0 +1,129 @@
+"""A person approves or rejects from a terminal, and the workflow goes on or ends."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
+
+from tests.acceptance.command_line import Command
+from tests.acceptance.programs import Program
+from tests.acceptance.site import Site
+from tests.examples.conftest import RunExample
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+EXAMPLE = "human_approval.py"
+QUESTION = "waits for you: "
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def worker(
+    run_example: RunExample,
+    gateway: Program,  # noqa: ARG001 - it delivers what is decided
+) -> AsyncIterator[Program]:
+    async with run_example(EXAMPLE, "worker") as running:
+        await running.line("Worker is running")
+        yield running
+
+
+@pytest.fixture
+def order() -> str:
+    return str(uuid4())
+
+
+async def callback_id(worker: Program, order: str) -> str:
+    """Return what the reviewer is told to decide on."""
+    line = await worker.line(f"Order {order} over 250 euros {QUESTION}")
+    return line.partition(QUESTION)[2]
+
+
+async def decide(site: Site, *words: str) -> tuple[int, dict[str, Any], str]:
+    """Return the exit code of a decision, its receipt if there is one, and all it printed."""
+    ran = await Command(site)(*words, "--json", "--wait", "20")
+    return ran.code, ran.json if ran.out else {}, ran.out + ran.err
+
+
+async def attempts_of(site: Site, order: str) -> list[int]:
+    """Return the attempts of every activity that the workflow's history shows."""
+    handle: WorkflowHandle[Any, Any] = await site.handle_of(f"order-{order}")
+    history = await handle.fetch_history()
+    return [
+        event.activity_task_started_event_attributes.attempt
+        for event in history.events
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
+    ]
+
+
+async def test_an_approved_order_is_fulfilled(
+    site: Site, run_example: RunExample, worker: Program, order: str
+) -> None:
+    async with run_example(EXAMPLE, "order", order, "250") as placed:
+        callback = await callback_id(worker, order)
+        code, receipt, _ = await decide(site, "approve", callback, "--by", "ann")
+        ended = await placed.end()
+
+    assert (code, receipt["state"], receipt["duplicate"]) == (0, "applied", False)
+    assert ended == 0
+    assert placed.lines[-1] == f"order {order} is on its way, approved by ann"
+
+
+async def test_a_rejected_order_ends_at_once_and_nobody_is_asked_twice(
+    site: Site, run_example: RunExample, worker: Program, order: str
+) -> None:
+    async with run_example(EXAMPLE, "order", order, "250") as placed:
+        callback = await callback_id(worker, order)
+        code, receipt, _ = await decide(
+            site, "reject", callback, "--by", "ann", "--reason", "too expensive"
+        )
+        ended = await placed.end()
+
+    assert (code, receipt["state"]) == (0, "applied")
+    assert ended == 1
+    assert placed.lines[-1] == "approval denied: too expensive (by ann)"
+    assert await attempts_of(site, order) == [1]
+    assert worker.output.count(f"Order {order} over") == 1
+
+
+async def test_who_decides_second_is_told_that_the_first_decision_stands(
+    site: Site, run_example: RunExample, worker: Program, order: str
+) -> None:
+    async with run_example(EXAMPLE, "order", order, "250") as placed:
+        callback = await callback_id(worker, order)
+        await decide(site, "approve", callback, "--by", "ann")
+        again, receipt, _ = await decide(site, "approve", callback, "--by", "ann")
+        refused, _, told = await decide(site, "reject", callback, "--by", "bob")
+        ended = await placed.end()
+
+    assert (again, receipt["duplicate"]) == (0, True)
+    assert (refused, told) == (1, "ringback: another answer was accepted first\n")
+    assert ended == 0
+
+
+async def test_after_the_time_to_decide_nobody_waits_any_more(
+    site: Site, run_example: RunExample, worker: Program, order: str
+) -> None:
+    async with run_example(EXAMPLE, "order", order, "250", "--seconds-to-decide", "1") as placed:
+        callback = await callback_id(worker, order)
+        ended = await placed.end()
+        code, _, told = await decide(site, "approve", callback)
+
+    assert ended == 1
+    assert placed.lines[-1].startswith("nobody decided: ")
+    assert code == 1
+    assert "nobody waits any more" in told or "the activity's end came first" in told
+
+
+async def test_what_waits_for_a_person_is_listed_with_what_was_asked(
+    site: Site, run_example: RunExample, worker: Program, order: str
+) -> None:
+    async with run_example(EXAMPLE, "order", order, "250"):
+        callback = await callback_id(worker, order)
+        listed = await Command(site)("list", "--tag", "approval", "--json")
+        await decide(site, "approve", callback)
+
+    (found,) = [one for one in listed.json if one["id"] == callback]
+    assert found["title"] == f"Order {order} over 250 euros"
+    assert found["metadata"] == {"order": order, "euros": 250}

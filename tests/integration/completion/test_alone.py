@@ -1,0 +1,214 @@
+"""Standalone activities, by token and by ids."""
+
+import pytest
+from temporalio.api.workflowservice.v1 import (
+    DescribeActivityExecutionRequest,
+    PauseActivityExecutionRequest,
+    ResetActivityExecutionRequest,
+)
+from temporalio.client import ActivityFailureError
+from temporalio.exceptions import ApplicationError, CancelledError
+
+from ringback import (
+    ActivityCancelledError,
+    ActivityNotFoundError,
+    ActivityPausedError,
+    ActivityRef,
+    ActivityResetError,
+    AsyncCompletionClient,
+)
+from ringback.domain.completion_errors import CompletionRefusedError
+from tests.integration.completion.telling import (
+    FINAL,
+    By,
+    by_either,
+    errors_of_all_verbs,
+    ids,
+    in_every_way,
+    raised,
+    token,
+)
+from tests.integration.facts.alone import Alone, ask
+from tests.integration.facts.answering import ById
+from tests.integration.facts.ground import Ground, seconds
+
+pytestmark = pytest.mark.server
+
+NOBODY = {ActivityNotFoundError}
+
+
+async def recorded_details(alone: Alone) -> list[bytes]:
+    """Return the details of the latest heartbeat, as they were sent."""
+    described = await alone.attempt.client.workflow_service.describe_activity_execution(
+        DescribeActivityExecutionRequest(include_heartbeat_details=True, **alone.address)
+    )
+    return [one.data for one in described.info.heartbeat_details.payloads]
+
+
+@in_every_way
+async def test_a_completion_brings_its_result(
+    ground: Ground, completion: AsyncCompletionClient, by: By
+) -> None:
+    alone = await ask(ground)
+
+    await completion.complete(by(alone.attempt), {"approved": True})
+
+    assert await alone.handle.result() == {"approved": True}
+
+
+@by_either
+async def test_no_result_is_not_the_result_none(
+    ground: Ground, completion: AsyncCompletionClient, by: By
+) -> None:
+    nothing, none = await ask(ground), await ask(ground)
+
+    await completion.complete(by(nothing.attempt))
+    await completion.complete(by(none.attempt), None)
+
+    without, with_none = await nothing.describe(), await none.describe()
+    assert len(without.outcome.result.payloads) == 0
+    assert len(with_none.outcome.result.payloads) == 1
+
+
+@by_either
+async def test_a_failure_brings_its_error(
+    ground: Ground, completion: AsyncCompletionClient, by: By
+) -> None:
+    alone = await ask(ground)
+
+    await completion.fail(by(alone.attempt), FINAL)
+
+    with pytest.raises(ActivityFailureError) as caught:
+        await alone.handle.result()
+    assert isinstance(caught.value.cause, ApplicationError)
+    assert caught.value.cause.type == "Denied"
+
+
+@by_either
+async def test_a_heartbeat_leaves_its_details_and_without_any_those_that_are_there(
+    ground: Ground, completion: AsyncCompletionClient, by: By
+) -> None:
+    alone = await ask(ground)
+
+    await completion.heartbeat(by(alone.attempt), "page", 7)
+    await completion.heartbeat(by(alone.attempt))
+    kept = await recorded_details(alone)
+    await completion.heartbeat(by(alone.attempt), erase=True)
+
+    assert kept == [b'"page"', b"7"]
+    assert await recorded_details(alone) == []
+
+
+@by_either
+async def test_a_cancellation_is_told_and_its_report_taken(
+    ground: Ground, completion: AsyncCompletionClient, by: By
+) -> None:
+    alone = await ask(ground)
+    early = await raised(completion.report_cancellation(by(alone.attempt)), CompletionRefusedError)
+    await alone.handle.cancel()
+
+    error = await raised(completion.heartbeat(by(alone.attempt)), ActivityCancelledError)
+    await completion.report_cancellation(by(alone.attempt), "why")
+
+    assert "without activity being request canceled first" in str(early)
+    assert error.details.cancel_requested
+    with pytest.raises(ActivityFailureError) as caught:
+        await alone.handle.result()
+    assert isinstance(caught.value.cause, CancelledError)
+    assert list(caught.value.cause.details) == ["why"]
+
+
+@by_either
+async def test_a_pause_is_told(ground: Ground, completion: AsyncCompletionClient, by: By) -> None:
+    alone = await ask(ground)
+    await ground.client.workflow_service.pause_activity_execution(
+        PauseActivityExecutionRequest(**alone.address)
+    )
+
+    error = await raised(completion.heartbeat(by(alone.attempt)), ActivityPausedError)
+
+    assert error.details.paused
+    await completion.complete(by(alone.attempt), "all the same")
+    assert await alone.handle.result() == "all the same"
+
+
+@by_either
+@pytest.mark.parametrize("fails", [0, 1], ids=["first attempt", "second attempt"])
+async def test_a_reset_is_told_at_any_attempt_and_the_token_lives(
+    ground: Ground, completion: AsyncCompletionClient, by: By, fails: int
+) -> None:
+    alone = await ask(ground, back_off=0.01)
+    attempt = alone.attempt
+    for _ in range(fails):
+        await ById(attempt).fail()
+        attempt = await alone.next()
+    await ground.client.workflow_service.reset_activity_execution(
+        ResetActivityExecutionRequest(**alone.address)
+    )
+
+    error = await raised(completion.heartbeat(by(attempt)), ActivityResetError)
+
+    assert error.details.reset
+    await completion.complete(by(attempt), "all the same")
+    assert await alone.handle.result() == "all the same"
+
+
+@in_every_way
+async def test_what_has_ended_waits_for_nothing(
+    ground: Ground, completion: AsyncCompletionClient, by: By
+) -> None:
+    completed, terminated = await ask(ground), await ask(ground)
+    timed_out = await ask(ground, start_to_close_timeout=seconds(1), maximum_attempts=1)
+    await completion.complete(by(completed.attempt), "first")
+    await terminated.handle.terminate()
+    await timed_out.until_over()
+
+    for alone in (completed, terminated, timed_out):
+        assert await errors_of_all_verbs(completion, by(alone.attempt)) == NOBODY
+    assert await completed.handle.result() == "first"
+
+
+async def test_in_back_off_a_token_is_dead_and_ids_take_a_completion_only(
+    ground: Ground, completion: AsyncCompletionClient
+) -> None:
+    alone = await ask(ground)
+    await completion.fail(token(alone.attempt), RuntimeError("busy"))
+
+    by_token = await errors_of_all_verbs(completion, token(alone.attempt))
+    await raised(completion.heartbeat(ids(alone.attempt)), ActivityNotFoundError)
+    await raised(completion.fail(ids(alone.attempt), FINAL), ActivityNotFoundError)
+    await completion.complete(ids(alone.attempt), "between attempts")
+
+    assert by_token == NOBODY
+    assert await alone.handle.result() == "between attempts"
+
+
+async def test_a_second_attempt_waits_for_its_own_token(
+    ground: Ground, completion: AsyncCompletionClient
+) -> None:
+    alone = await ask(ground, back_off=0.01)
+    await completion.fail(ids(alone.attempt), RuntimeError("busy"), last_heartbeat_details=[7])
+    second = await alone.next()
+
+    stale = await errors_of_all_verbs(completion, token(alone.attempt))
+    await completion.heartbeat(token(second))
+    kept = await recorded_details(alone)
+    await completion.complete(token(second), "by its token")
+
+    assert stale == NOBODY
+    assert kept == [b"7"]
+    assert await alone.handle.result() == "by its token"
+
+
+async def test_the_run_id_keeps_a_late_answer_from_the_next_run(
+    ground: Ground, completion: AsyncCompletionClient
+) -> None:
+    first = await ask(ground)
+    await completion.complete(ids(first.attempt), "first")
+    second = await ask(ground, id=first.handle.id)
+
+    late = await errors_of_all_verbs(completion, ids(first.attempt))
+    await completion.complete(ActivityRef(second.handle.id), "second")
+
+    assert late == NOBODY
+    assert await second.handle.result() == "second"

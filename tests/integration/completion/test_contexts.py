@@ -1,0 +1,196 @@
+"""Data converters that want to know which activity they encode for."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.converter import (
+    ActivitySerializationContext,
+    DataConverter,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+)
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from ringback import AsyncCompletionClient, CompletionUnansweredError
+from tests.codecs import hidden
+from tests.integration.completion.telling import (
+    FINAL,
+    By,
+    by_either,
+    ids,
+    in_every_way,
+    raised,
+    token,
+)
+from tests.integration.facts.alone import ask as ask_alone
+from tests.integration.facts.ground import Attempt, Ground, seconds
+from tests.integration.facts.workflows import Asking
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+async def hiding(temporal_address: str) -> AsyncIterator[Ground]:
+    """A ground where all payloads are hidden by a key of the workflow's own."""
+    client = await Client.connect(temporal_address, data_converter=hidden)
+    ground = Ground(client, f"test-{uuid4()}")
+    async with ground.worker():
+        yield ground
+        await ground.close()
+
+
+def context_of(attempt: Attempt) -> ActivitySerializationContext:
+    """Return what the worker tells the converter when it runs this attempt."""
+    info = attempt.info
+    return ActivitySerializationContext(
+        namespace=info.namespace,
+        activity_id=info.activity_id,
+        activity_type=info.activity_type,
+        activity_task_queue=info.task_queue,
+        workflow_id=info.workflow_id or "",
+        workflow_type=info.workflow_type,
+        is_local=False,
+    )
+
+
+def for_the(attempt: Attempt, by: By) -> AsyncCompletionClient:
+    """Return a client as a caller needs it: with a context for a token, without one for ids."""
+    completion = AsyncCompletionClient(attempt.client)
+    return completion.with_context(context_of(attempt)) if by is token else completion
+
+
+@in_every_way
+async def test_a_result_is_hidden_as_the_worker_would_hide_it(hiding: Ground, by: By) -> None:
+    question, attempt = await hiding.ask()
+
+    await for_the(attempt, by).complete(by(attempt), {"approved": True})
+
+    assert await question.result() == {"approved": True}
+
+
+@by_either
+async def test_a_failure_is_hidden_down_to_its_message(hiding: Ground, by: By) -> None:
+    question, attempt = await hiding.ask()
+
+    await for_the(attempt, by).fail(by(attempt), FINAL)
+
+    (failed,) = await question.events("activity_task_failed")
+    assert failed.failure.message == "Encoded failure"
+    with pytest.raises(WorkflowFailureError) as caught:
+        await question.result()
+    assert isinstance(caught.value.cause, ActivityError)
+    assert isinstance(caught.value.cause.cause, ApplicationError)
+    assert caught.value.cause.cause.message == "no"
+
+
+@by_either
+async def test_details_that_are_sent_again_are_not_hidden_twice(hiding: Ground, by: By) -> None:
+    question, attempt = await hiding.ask(Asking(back_off=0.01))
+    completion = for_the(attempt, by)
+    await completion.heartbeat(by(attempt), "page 7")
+
+    await completion.heartbeat(by(attempt))
+    await completion.fail(by(attempt), RuntimeError("busy"))
+
+    assert (await question.next()).info.heartbeat_details == ["page 7"]
+
+
+async def test_by_token_a_converter_is_told_nothing_unless_the_caller_does(
+    hiding: Ground,
+) -> None:
+    question, attempt = await hiding.ask()
+    completion = AsyncCompletionClient(hiding.client)
+
+    with pytest.raises(AssertionError, match="needs to know the workflow"):
+        await completion.complete(token(attempt), "x")
+
+    assert not (await question.pending()).HasField("last_failure")
+
+
+@dataclass(frozen=True)
+class Listening(PayloadCodec, WithSerializationContext):
+    """Changes nothing, and keeps the contexts that it encodes in."""
+
+    heard: list[SerializationContext | None] = field(default_factory=list)
+    context: SerializationContext | None = None
+
+    def with_context(self, context: SerializationContext) -> "Listening":
+        return dataclasses.replace(self, context=context)
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        self.heard.append(self.context)
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
+async def test_by_ids_a_converter_is_told_all_that_the_worker_tells_it(
+    ground: Ground, temporal_address: str
+) -> None:
+    codec = Listening()
+    converter = DataConverter(payload_codec=codec)
+    completion = AsyncCompletionClient(
+        await Client.connect(temporal_address, data_converter=converter)
+    )
+    (_, attempt), alone = await ground.ask(), await ask_alone(ground)
+
+    await completion.complete(ids(attempt), "x")
+    await completion.complete(ids(alone.attempt), "x")
+
+    assert codec.heard == [context_of(attempt), context_of(alone.attempt)]
+
+
+class Stuck(PayloadCodec):
+    """Waits for keys that never come, or gives up by itself."""
+
+    def __init__(self, *, gives_up: bool) -> None:
+        self._gives_up = gives_up
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        if self._gives_up:
+            msg = "no keys in time"
+            raise TimeoutError(msg)
+        await asyncio.get_running_loop().create_future()
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
+async def with_codec(address: str, codec: PayloadCodec) -> AsyncCompletionClient:
+    """Return a completion client with this codec."""
+    converter = DataConverter(payload_codec=codec)
+    return AsyncCompletionClient(await Client.connect(address, data_converter=converter))
+
+
+async def test_a_codec_that_hangs_costs_no_more_time_than_was_given(
+    ground: Ground, temporal_address: str
+) -> None:
+    question, attempt = await ground.ask()
+    completion = await with_codec(temporal_address, Stuck(gives_up=False))
+
+    error = await raised(
+        completion.complete(ids(attempt), "x", rpc_timeout=seconds(0.2)),
+        CompletionUnansweredError,
+    )
+
+    assert not error.may_be_applied
+    assert (await question.pending()).attempt == 1
+
+
+async def test_a_time_out_of_the_codec_s_own_comes_out_unchanged(
+    ground: Ground, temporal_address: str
+) -> None:
+    _, attempt = await ground.ask()
+    completion = await with_codec(temporal_address, Stuck(gives_up=True))
+
+    with pytest.raises(TimeoutError, match="no keys in time"):
+        await completion.complete(ids(attempt), "x")

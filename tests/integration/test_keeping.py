@@ -1,0 +1,184 @@
+"""Activities on the real server live and are watched as their callbacks ask for it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from temporalio import activity
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import CancelledError, FailureError
+
+from ringback import wait_for_callback
+from tests.integration.conftest import OpenHouse
+from tests.integration.facts.ground import until
+from tests.integration.facts.operating import pause, reset_activity, unpause, update_options
+from tests.integration.house import House, Outside, path_of
+from tests.integration.operated import Workflow
+from tests.integration.workflows import Run
+
+pytestmark = pytest.mark.server
+
+LONG = 20
+TIMEOUT = timedelta(seconds=2)
+
+
+def asking(outside: Outside, **options: Any) -> Callable[..., Any]:
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        return await wait_for_callback(outside.submit, object, **options)
+
+    return ask
+
+
+async def next_change(house: House, path: str, seen: httpx2.Response) -> httpx2.Response:
+    """Wait, as the holder of the link does, until it is not as it was seen."""
+    headers = {"prefer": f"wait={LONG}", "if-none-match": seen.headers["etag"]}
+    return await house.http.get(path, headers=headers)
+
+
+def lived_for(pending: PendingActivityInfo) -> timedelta:
+    """Return how long the attempt had lived at its last heartbeat."""
+    beaten_at, started_at = pending.last_heartbeat_time, pending.last_started_time
+    return beaten_at.ToDatetime() - started_at.ToDatetime()
+
+
+async def cause(handle: WorkflowHandle[Any, Any]) -> BaseException | None:
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    failure = caught.value.cause
+    return failure.cause if isinstance(failure, FailureError) and failure.cause else failure
+
+
+async def test_an_activity_that_is_kept_alive_outlives_its_heartbeat_time_out_many_times(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, heartbeat="keep")) as house:
+        handle = await house.start(Run("ask", heartbeat=2))
+        callback = await outside.next()
+        pending = await until(
+            Workflow(house.client, handle).pending, lambda seen: lived_for(seen) > 3 * TIMEOUT
+        )
+
+        reply = await house.answer(callback, "after a while")
+
+        assert reply.status_code == 200
+        assert pending.attempt == 1
+        assert await handle.result() == "after a while"
+
+
+async def test_what_the_outside_says_many_times_a_second_reaches_temporal_in_time(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask", heartbeat=2))
+        path = path_of(await outside.next())
+
+        for number in range(50):
+            reply = await house.http.post(f"{path}/heartbeat", json=number)
+            assert reply.status_code == 200
+        pending = await until(
+            Workflow(house.client, handle).pending,
+            lambda seen: seen.heartbeat_details.payloads[0].data == b"49",
+        )
+
+        assert pending.attempt == 1
+        await handle.terminate()
+
+
+async def test_who_holds_the_link_is_told_of_a_pause_and_its_end_while_waiting(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask"))
+        path = path_of(await outside.next())
+        seen = await house.http.get(path)
+
+        waiting = asyncio.ensure_future(next_change(house, path, seen))
+        await pause(Workflow(house.client, handle))
+        paused = await waiting
+        waiting = asyncio.ensure_future(next_change(house, path, paused))
+        await unpause(Workflow(house.client, handle))
+        unpaused = await waiting
+
+        states = [reply.json()["paused"] for reply in (seen, paused, unpaused)]
+        assert states == [False, True, False]
+        await handle.terminate()
+
+
+async def test_who_holds_the_link_is_told_of_a_cancellation_and_reports_it_with_details(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside)) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+        seen = await house.http.get(path_of(callback))
+        waiting = asyncio.ensure_future(next_change(house, path_of(callback), seen))
+
+        await handle.cancel()
+        told = await waiting
+        reply = await house.answer(callback, {"undone": 3}, verb="/cancel")
+
+        assert told.json()["cancel_requested"] is True
+        assert reply.status_code == 200
+        failure = await cause(handle)
+        assert isinstance(failure, CancelledError)
+
+
+async def test_a_cancellation_that_nobody_reports_in_time_ends_the_activity(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    silent = asking(outside, cancel_within=timedelta(seconds=1))
+    async with open_house(silent) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+
+        await handle.cancel()
+
+        failure = await cause(handle)
+        assert isinstance(failure, CancelledError)
+
+        async def state() -> str:
+            view = await house.http.get(path_of(callback))
+            return str(view.json()["state"])
+
+        assert await until(state, lambda seen: seen != "accepted") == "applied"
+
+
+async def test_another_heartbeat_time_out_is_learnt_and_kept_to(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, heartbeat="keep")) as house:
+        handle = await house.start(Run("ask", heartbeat=30))
+        callback = await outside.next()
+        await update_options(Workflow(house.client, handle), heartbeat=12)
+
+        pending = await until(
+            Workflow(house.client, handle).pending, lambda seen: lived_for(seen) > timedelta(0)
+        )
+
+        assert lived_for(pending) < timedelta(seconds=12)
+        assert (await house.answer(callback)).status_code == 200
+
+
+async def test_after_a_reset_in_place_it_is_still_kept_alive(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    async with open_house(asking(outside, heartbeat="keep")) as house:
+        handle = await house.start(Run("ask", heartbeat=2, attempts=3))
+        first = await outside.next()
+        await house.answer(first, {"message": "again", "type": "Again"}, verb="/fail")
+        second = await outside.next()
+        await reset_activity(Workflow(house.client, handle))
+
+        pending = await until(
+            Workflow(house.client, handle).pending, lambda seen: lived_for(seen) > 2 * TIMEOUT
+        )
+        reply = await house.answer(second, "done")
+
+        assert pending.attempt == 1
+        assert reply.status_code == 200
+        assert await handle.result() == "done"

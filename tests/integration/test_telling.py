@@ -1,0 +1,150 @@
+"""What happens to an activity on the real server is told to who was to answer it, signed."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+
+from ringback import wait_for_callback
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.app.webhook_secrets import load_webhook_secrets
+from ringback.domain.event import EventKind
+from ringback.notify.signature import from_secret
+from ringback.settings import Settings
+from tests.integration.conftest import OpenHouse
+from tests.integration.facts.ground import until
+from tests.integration.facts.operating import pause, unpause
+from tests.integration.house import House, Outside
+from tests.integration.operated import Workflow
+from tests.integration.workflows import Run
+from tests.webhook_receiver import Receiver, listening
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path, allow_private_webhooks=True)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with listening() as receiver:
+        yield receiver
+
+
+def asking(outside: Outside, **options: Any) -> Callable[..., Any]:
+    @activity.defn(name="ask")
+    async def ask() -> Any:
+        return await wait_for_callback(outside.submit, object, **options)
+
+    return ask
+
+
+async def next_message(receiver: Receiver, settings: Settings) -> Any:
+    """Return the next message that came, once its signature was verified as a receiver does it."""
+    request = await receiver.next()
+    (secret,) = load_webhook_secrets(settings)
+    return Webhook(from_secret(secret)).verify(request.body, dict(request.headers))
+
+
+async def test_that_a_workflow_was_terminated_is_told_to_who_need_not_answer_any_more(
+    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+) -> None:
+    async with open_house(asking(outside, cancel_url=receiver.url)) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+
+        await handle.terminate()
+
+        message = await next_message(receiver, settings)
+        assert message["type"] == "callback.expired"
+        assert message["data"]["callback"] == callback.id
+        assert message["data"]["state"] == "expired"
+        assert "terminated" in message["data"]["reason"]
+
+
+async def test_that_the_workflow_asked_to_cancel_is_told_while_the_activity_still_waits(
+    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+) -> None:
+    async with open_house(asking(outside, cancel_url=receiver.url)) as house:
+        handle = await house.start(Run("ask", heartbeat=20))
+        callback = await outside.next()
+
+        await handle.cancel()
+
+        message = await next_message(receiver, settings)
+        assert message["type"] == "callback.cancel_requested"
+        assert message["data"]["callback"] == callback.id
+        reply = await house.answer(callback, verb="/cancel")
+        assert reply.status_code == 200
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+
+
+async def test_of_a_pause_and_of_the_answer_s_way_the_other_address_is_told(
+    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+) -> None:
+    async with open_house(asking(outside, notify_url=receiver.url)) as house:
+        handle = await house.start(Run("ask"))
+        callback = await outside.next()
+        workflow = Workflow(house.client, handle)
+
+        await pause(workflow)
+        types = [(await next_message(receiver, settings))["type"]]
+        await unpause(workflow)
+        types.append((await next_message(receiver, settings))["type"])
+        await house.answer(callback)
+        last = [await next_message(receiver, settings) for _ in range(2)]
+
+        assert types == ["callback.paused", "callback.unpaused"]
+        assert {message["type"] for message in last} == {"callback.accepted", "callback.applied"}
+        assert "the answer" not in str(last)
+
+
+async def test_that_the_deadline_was_faster_is_told(
+    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+) -> None:
+    options = {"deadline": timedelta(seconds=1), "on_deadline": "nobody"}
+    async with open_house(asking(outside, cancel_url=receiver.url, **options)) as house:
+        handle = await house.start(Run("ask"))
+
+        message = await next_message(receiver, settings)
+
+        assert message["type"] == "callback.accepted"
+        assert message["data"]["by"] == "deadline"
+        assert await handle.result() == "nobody"
+
+
+async def events_of(house: House, callback_id: Any) -> Any:
+    async with opened_store(house.settings, SystemClock()) as store:
+        return await store.events(callback_id)
+
+
+class TestWithoutLeave:
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> Settings:
+        return Settings(data=tmp_path)
+
+    async def test_this_machine_is_told_nothing_and_a_person_can_see_why(
+        self, open_house: OpenHouse, outside: Outside, receiver: Receiver
+    ) -> None:
+        async with open_house(asking(outside, cancel_url=receiver.url)) as house:
+            handle = await house.start(Run("ask"))
+            callback = await outside.next()
+            await handle.terminate()
+
+            events = await until(
+                lambda: events_of(house, callback.id),
+                lambda seen: seen[-1].kind is EventKind.NOT_TOLD,
+            )
+
+        assert "not a public one" in events[-1].facts["reason"]
+        assert "hush" not in str(events)
+        assert receiver.got == []

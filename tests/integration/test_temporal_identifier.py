@@ -1,0 +1,32 @@
+"""The real server shows an attempt by its name, and the token that it comes with is its own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from ringback.ports.identifying import Identifier
+from ringback.temporal.identify import TemporalIdentifier
+from tests.contract.activities.stage import Stage
+from tests.contract.identifying import IdentifierContract
+from tests.integration.temporal_stage import TemporalStage, TemporalWorker
+
+
+@pytest.fixture(scope="module")
+async def at_work(client: Client) -> AsyncIterator[TemporalWorker]:
+    worker = TemporalWorker(client)
+    async with worker.running():
+        yield worker
+
+
+@pytest.mark.server
+class TestTemporalIdentifier(IdentifierContract):
+    @pytest.fixture
+    async def stage(self, client: Client, at_work: TemporalWorker) -> AsyncIterator[Stage]:
+        stage = TemporalStage(client, at_work)
+        yield stage
+        await stage.close()
+
+    @pytest.fixture
+    def identifier(self, client: Client) -> Identifier:
+        return TemporalIdentifier(client)

@@ -1,0 +1,107 @@
+"""Temporal's TypeScript SDK, as a program beside the tests."""
+
+import asyncio
+import hashlib
+import json
+import shutil
+import subprocess
+from asyncio import StreamReader, StreamWriter
+from asyncio.subprocess import PIPE
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from platformdirs import user_cache_path
+
+from ringback.completion.ref import Target
+from tests.services import missing
+
+HERE: Final = Path(__file__).parent
+PACKAGES: Final = HERE / "package.json"
+PROGRAM: Final = HERE / "typescript_client.cjs"
+
+
+@dataclass(frozen=True)
+class TypeScript:
+    """A completion client of the TypeScript SDK."""
+
+    to_it: StreamWriter
+    from_it: StreamReader
+
+    async def tell(self, verb: str, target: Target, value: Any = None) -> str | None:
+        """Call a verb, such as `reportCancellation`; return the name of its error, if it raises."""
+        request = {"verb": verb, "value": value, **_addressed(target)}
+        self.to_it.write(json.dumps(request).encode() + b"\n")
+        await self.to_it.drain()
+        async with asyncio.timeout(20):
+            reply = json.loads(await self.from_it.readline())
+        name: str | None = reply["error"]
+        return name
+
+
+def _addressed(target: Target) -> dict[str, Any]:
+    if isinstance(target, bytes):
+        return {"token": b64encode(target).decode(), "ids": None}
+    names = {"workflowId": target.workflow_id, "runId": target.run_id}
+    known = {name: value for name, value in names.items() if value is not None}
+    return {"token": None, "ids": {"activityId": target.activity_id, **known}}
+
+
+def installed() -> Path:
+    """Return where the SDK's packages are, after installing them once, outside this folder.
+
+    The test is skipped, with what to do, where there is no node.
+    """
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        missing("the TypeScript SDK", "install node 20 and npm")
+    version = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()[:12]
+    folder = user_cache_path("ringback-tests") / f"typescript-{version}"
+    if not folder.exists():
+        _install(npm, folder)
+    return folder / "node_modules"
+
+
+def _install(npm: str, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Tests may run in several processes: the first that is done leaves its copy to the others.
+    with TemporaryDirectory(dir=folder.parent) as fresh:
+        shutil.copy(PACKAGES, fresh)
+        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock")
+        try:
+            subprocess.run(  # noqa: S603 - the words stand here
+                [npm, "install", *options], cwd=fresh, check=True, timeout=60, capture_output=True
+            )
+        except subprocess.SubprocessError:
+            missing("the TypeScript SDK", f"run `npm install` where {PACKAGES} is copied to")
+        with suppress(OSError):
+            Path(fresh).rename(folder)
+            Path(fresh).mkdir()
+
+
+@asynccontextmanager
+async def typescript(address: str, namespace: str) -> AsyncIterator[TypeScript]:
+    """Run the program for the block."""
+    packages = await asyncio.to_thread(installed)
+    node = shutil.which("node")
+    assert node is not None, "asked before"
+    program = await asyncio.create_subprocess_exec(
+        node,
+        PROGRAM,
+        address,
+        namespace,
+        stdin=PIPE,
+        stdout=PIPE,
+        env={"NODE_PATH": str(packages)},
+    )
+    assert program.stdin is not None, "it was asked for"
+    assert program.stdout is not None, "it was asked for"
+    try:
+        yield TypeScript(program.stdin, program.stdout)
+    finally:
+        program.stdin.close()
+        await program.wait()

@@ -1,0 +1,80 @@
+"""Keys are printed once, listed without themselves, and revoked by id."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from ringback.app.program import run
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.cli.keys import add, list_keys, revoke
+from ringback.core.authorize import Authorizing
+from ringback.domain.api_key import Act, Role
+from ringback.domain.errors import UnknownKeyError
+from ringback.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
+
+
+async def role_of(text: str) -> Role:
+    clock = SystemClock()
+    async with opened_store(load_settings(), clock) as store:
+        return (await Authorizing(store, clock=clock).authorize(text, Act.LOOK)).role
+
+
+def test_a_key_that_was_made_is_good_until_it_is_revoked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add(Role.VIEWER, "ci")
+    text = capsys.readouterr().out.strip()
+    assert run(role_of(text)) is Role.VIEWER
+
+    list_keys(as_json=True)
+    (listed,) = json.loads(capsys.readouterr().out)
+    revoke(listed["id"])
+
+    assert (listed["name"], listed["role"], listed["revoked_at"]) == ("ci", "viewer", None)
+    with pytest.raises(UnknownKeyError):
+        run(role_of(text))
+
+
+def test_the_key_itself_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    add(Role.OPERATOR, "ci", as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    secret = told["key"].split("_", 2)[2]
+
+    list_keys()
+    list_keys(as_json=True)
+
+    assert secret not in capsys.readouterr().out
+    assert all(secret.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+    assert told["key"].startswith(f"rbk_{told['id']}_")
+
+
+def test_every_key_is_another_one(capsys: pytest.CaptureFixture[str]) -> None:
+    add(Role.OPERATOR, "ci")
+    add(Role.OPERATOR, "ci")
+
+    assert len(set(capsys.readouterr().out.splitlines())) == 2
+
+
+def test_what_was_never_made_cannot_be_revoked() -> None:
+    with pytest.raises(UnknownKeyError, match="ringback keys list"):
+        revoke("nobody")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "\x1b[2J"])
+def test_a_name_is_a_name(name: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        add(Role.OPERATOR, name)
+
+
+def test_without_keys_it_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+    list_keys()
+
+    assert capsys.readouterr().out == "no keys\n"

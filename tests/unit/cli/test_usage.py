@@ -1,0 +1,103 @@
+"""What is asked wrongly is told, with exit code 2, before anything is sent or opened."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from ringback.cli.main import create_app, named
+
+TOKEN = "0a24"  # noqa: S105 - it opens nothing
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """The command line sets up its log, on a standard error that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "500")
+
+
+def run(*words: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(create_app(named(words)), words, input=stdin)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["complete"], "name one activity"),
+        (["complete", "--token", "no token!"], "neither hexadecimal nor base64"),
+        (["complete", "--token", "abcd"], "this is no task token"),
+        (["complete", "--token-file", "/no/such/file"], "cannot be read"),
+        (["complete", "--token", TOKEN, "--callback", "cb_1"], "name one activity"),
+        (["complete", "--token", TOKEN, "--namespace", "billing"], "TEMPORAL_NAMESPACE"),
+        (["complete", "--token", TOKEN, "--workflow-id", "w"], "go with --activity-id"),
+        (["complete", "--callback", "cb_1", "--run-id", "r"], "go with --activity-id"),
+        (["complete", "--callback", "https://ring.example/c/secret"], "begins with cb_"),
+        (["complete", "--callback", ""], "begins with cb_"),
+        (["complete", "--workflow-id", "", "--activity-id", "1"], "--workflow-id is empty"),
+        (["complete", "--run-id", " ", "--activity-id", "1"], "--run-id is empty"),
+        (["complete", "--activity-id", ""], "--activity-id is empty"),
+        (["complete", "--callback", "cb_1", "--activity-id", "1"], "name one activity"),
+        (["complete", "--callback", "cb_1", "--result", "{secret}"], "this is not JSON"),
+        (["complete", "--activity-id", "1", "--wait", "5"], "--wait goes with --callback"),
+        (["complete", "--token", "-", "--result", "-"], "only one thing"),
+        (["heartbeat", "--activity-id", "1", "--details", "secret"], "this is not JSON"),
+        (["cancel", "--activity-id", "1", "--details", "secret"], "this is not JSON"),
+        (["fail", "--callback", "cb_1"], "--message"),
+        (["fail", "--callback", "cb_1", "--message", "m", "--details", "secret"], "not JSON"),
+        (["fail", "--callback", "cb_1", "--message", "m", "--next-retry-delay", "x"], "duration"),
+        (["approve", "cb_1", "--result", "true", "--by", "ann"], "--by and --reason"),
+        (["approve", "https://ring.example/c/secret"], "begins with cb_"),
+        (["link", "cb_1", "--verbs", "complete,destroy"], "is no verb of a link"),
+        (["link", "cb_1", "--for", "ever"], "is no duration"),
+        (["list", "--older-than", "soon"], "is no duration"),
+        (["list", "--after", "https://ring.example/c/secret"], "begins with cb_"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told(words: list[str], told: str) -> None:
+    ran = run(*words)
+
+    assert ran.exit_code == 2
+    assert told in ran.stderr
+    assert "secret" not in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_an_empty_pipe_is_no_token() -> None:
+    ran = run("complete", "--token", "-", stdin="")
+
+    assert ran.exit_code == 2
+    assert "neither hexadecimal nor base64" in ran.stderr
+
+
+def test_every_command_can_speak_to_programs() -> None:
+    silent = [
+        name
+        for name, command in commands(get_command(create_app()), "ringback")
+        if not any("--json" in parameter.opts for parameter in command.params)
+    ]
+
+    assert silent == []
+
+
+def commands(command: object, name: str) -> Iterator[tuple[str, TyperCommand]]:
+    """Yield each command that is no group, with the words that run it."""
+    if isinstance(command, TyperGroup):
+        for inner in command.commands.items():
+            yield from commands(inner[1], f"{name} {inner[0]}")
+    else:
+        assert isinstance(command, TyperCommand)
+        yield name, command

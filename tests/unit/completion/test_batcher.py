@@ -1,0 +1,538 @@
+"""A batcher works off what was put in, so many at a time, and each item comes to one end."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ringback.completion.batcher import Batcher
+from ringback.completion.delivery import Delivery, Ending, Progress
+from ringback.completion.ref import ActivityRef, Target
+from ringback.domain.errors import TemporalUnreachableError
+from ringback.testing import FakeCompletionClient, ManualClock
+from tests.loops import idle
+
+EVERY = timedelta(seconds=5)
+
+
+def ref(number: int) -> ActivityRef:
+    return ActivityRef(str(number), "workflow")
+
+
+@dataclass
+class Work:
+    """Work on numbers that ends when it is let; negative numbers fail."""
+
+    begun: list[int] = field(default_factory=list)
+    at_once: int = 0
+    most: int = 0
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, number: int) -> str:
+        self.begun.append(number)
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            await self.go_on.wait()
+        finally:
+            self.at_once -= 1
+        if number < 0:
+            msg = f"no work for {number}"
+            raise ValueError(msg)
+        return f"worked on {number}"
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def batcher(completion: FakeCompletionClient, work: Work, clock: ManualClock) -> Batcher[int]:
+    """A batcher whose work is let go on."""
+    work.go_on.set()
+    return Batcher(completion, work, size=3, every=EVERY, bound=6, clock=clock)
+
+
+async def test_what_the_work_returns_completes_and_what_it_raises_fails(
+    completion: FakeCompletionClient, batcher: Batcher[int]
+) -> None:
+    async with batcher:
+        good, bad = await batcher.put(ref(1), 1), await batcher.put(ref(2), -2)
+
+    assert (await good).ending is Ending.COMPLETED
+    assert completion[ref(1)].result == "worked on 1"
+    failed = await bad
+    assert failed.ending is Ending.FAILED
+    assert completion[ref(2)].failure is failed.failure
+    assert isinstance(failed.failure, ValueError)
+
+
+async def test_a_batcher_is_used_once(batcher: Batcher[int]) -> None:
+    async with batcher:
+        first = await batcher.put(ref(1), 1)
+
+    with pytest.raises(RuntimeError, match="make another batcher"):
+        async with batcher:
+            await batcher.put(ref(2), 2)
+
+    assert (await first).ending is Ending.COMPLETED
+    assert batcher.waiting == 0
+
+
+async def test_two_blocks_of_one_batcher_cannot_begin_beside_each_other(
+    batcher: Batcher[int],
+) -> None:
+    async with batcher:
+        with pytest.raises(RuntimeError, match="make another batcher"):
+            await batcher.__aenter__()
+        delivery = await batcher.put(ref(1), 1)
+
+    assert (await delivery).ending is Ending.COMPLETED
+
+
+async def test_a_batch_begins_when_it_is_full(batcher: Batcher[int], work: Work) -> None:
+    begun = []
+
+    async with batcher:
+        for number in range(3):
+            await batcher.put(ref(number), number)
+            await idle()
+            begun.append(list(work.begun))
+
+    assert begun == [[], [], [0, 1, 2]]
+
+
+async def test_a_batch_begins_when_its_first_item_has_waited_long_enough(
+    batcher: Batcher[int], work: Work, clock: ManualClock
+) -> None:
+    begun = []
+
+    async with batcher:
+        await batcher.put(ref(1), 1)
+        await idle()
+        clock.advance(EVERY / 2)
+        await batcher.put(ref(2), 2)
+        await idle()
+        clock.advance(EVERY / 2 - timedelta(microseconds=1))
+        await idle()
+        begun.append(list(work.begun))
+        clock.advance(timedelta(microseconds=1))
+        await idle()
+        begun.append(list(work.begun))
+
+    assert begun == [[], [1, 2]]
+
+
+async def test_a_batcher_that_does_not_wait_begins_at_once(
+    completion: FakeCompletionClient, work: Work, clock: ManualClock
+) -> None:
+    work.go_on.set()
+
+    async with Batcher(completion, work, every=timedelta(0), clock=clock) as batcher:
+        delivery = await (await batcher.put(ref(1), 1))
+
+    assert delivery.ending is Ending.COMPLETED
+
+
+async def test_an_item_that_waited_behind_a_long_batch_does_not_wait_again(
+    batcher: Batcher[int], work: Work, clock: ManualClock
+) -> None:
+    work.go_on.clear()
+
+    async with batcher:
+        for number in range(4):
+            await batcher.put(ref(number), number)
+        await idle()
+        clock.advance(EVERY)
+        work.go_on.set()
+        await idle()
+        begun = list(work.begun)
+
+    assert begun == [0, 1, 2, 3]
+
+
+async def test_the_next_batch_begins_after_the_last(batcher: Batcher[int], work: Work) -> None:
+    work.go_on.clear()
+
+    async with batcher:
+        for number in range(6):
+            await batcher.put(ref(number), number)
+        await idle()
+        begun = list(work.begun)
+        work.go_on.set()
+
+    assert begun == [0, 1, 2]
+    assert work.most == 3
+    assert work.begun == [0, 1, 2, 3, 4, 5]
+
+
+async def test_put_waits_for_room(batcher: Batcher[int], work: Work) -> None:
+    work.go_on.clear()
+
+    async with batcher:
+        for number in range(3):
+            await batcher.put(ref(number), number)
+        await idle()
+        for number in range(3, 9):
+            await batcher.put(ref(number), number)
+        full = batcher.waiting
+        late = asyncio.ensure_future(batcher.put(ref(9), 9))
+        await idle()
+        was_taken_in = late.done()
+        work.go_on.set()
+        delivery = await late
+
+    assert (full, was_taken_in) == (6, False)
+    assert (await delivery).ending is Ending.COMPLETED
+
+
+async def test_a_put_that_is_canceled_has_taken_nothing_in(
+    completion: FakeCompletionClient, batcher: Batcher[int], work: Work
+) -> None:
+    work.go_on.clear()
+
+    async with batcher:
+        for number in range(9):
+            await batcher.put(ref(number), number)
+            await idle()
+        late = asyncio.ensure_future(batcher.put(ref(9), 9))
+        await idle()
+        late.cancel()
+        await idle()
+        work.go_on.set()
+        await idle()
+        await batcher.put(ref(10), 10)
+
+    assert work.begun == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]
+    assert completion[ref(9)].ended_by is None
+
+
+async def test_the_end_of_the_block_works_off_all_that_was_put_in(
+    completion: FakeCompletionClient, batcher: Batcher[int]
+) -> None:
+    async with batcher:
+        for number in range(5):
+            await batcher.put(ref(number), number)
+
+    assert [completion[ref(number)].ended_by for number in range(5)] == ["completed"] * 5
+    assert batcher.progress == Progress(completed=5)
+
+
+async def test_a_block_that_raises_has_its_items_worked_off_too(
+    completion: FakeCompletionClient, batcher: Batcher[int]
+) -> None:
+    async def put_and_raise() -> None:
+        async with batcher:
+            await batcher.put(ref(1), 1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await put_and_raise()
+
+    assert completion[ref(1)].ended_by == "completed"
+
+
+async def test_a_program_that_is_stopped_abandons_what_has_not_come_to_an_end(
+    completion: FakeCompletionClient, batcher: Batcher[int], work: Work
+) -> None:
+    work.go_on.clear()
+    put: list[asyncio.Future[Delivery]] = []
+
+    async def put_and_wait() -> None:
+        async with batcher:
+            put.extend([await batcher.put(ref(number), number) for number in range(5)])
+            await asyncio.Event().wait()
+
+    block = asyncio.ensure_future(put_and_wait())
+    await idle()
+    block.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await block
+    assert [(await one).ending for one in put] == [Ending.ABANDONED] * 5
+    assert batcher.progress == Progress(abandoned=5)
+    assert completion[ref(0)].ended_by is None
+
+
+async def test_an_item_of_a_block_that_is_stopped_at_once_is_abandoned(
+    batcher: Batcher[int],
+) -> None:
+    put: list[asyncio.Future[Delivery]] = []
+
+    async def put_and_stop() -> None:
+        async with batcher:
+            put.append(await batcher.put(ref(1), 1))
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await put_and_stop()
+
+    assert put[0].done()
+    assert put[0].result().ending is Ending.ABANDONED
+    assert (batcher.waiting, batcher.progress) == (0, Progress(abandoned=1))
+
+
+async def test_a_program_that_is_stopped_while_it_works_off_abandons_the_rest(
+    batcher: Batcher[int], work: Work
+) -> None:
+    work.go_on.clear()
+    put: list[asyncio.Future[Delivery]] = []
+
+    async def put_and_leave() -> None:
+        async with batcher:
+            put.append(await batcher.put(ref(1), 1))
+
+    block = asyncio.ensure_future(put_and_leave())
+    await idle()
+    block.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await block
+    assert (await put[0]).ending is Ending.ABANDONED
+
+
+async def test_a_batcher_takes_nothing_in_outside_its_block(batcher: Batcher[int]) -> None:
+    with pytest.raises(RuntimeError, match="outside its block"):
+        await batcher.put(ref(1), 1)
+
+    async with batcher:
+        pass
+
+    with pytest.raises(RuntimeError, match="outside its block"):
+        await batcher.put(ref(1), 1)
+
+
+async def test_who_waits_for_room_when_the_batcher_closes_is_told(
+    batcher: Batcher[int], work: Work
+) -> None:
+    work.go_on.clear()
+
+    async with batcher:
+        for number in range(9):
+            await batcher.put(ref(number), number)
+            await idle()
+        late = [asyncio.ensure_future(batcher.put(ref(number), 9)) for number in range(9, 20)]
+        await idle()
+        work.go_on.set()
+
+    told = await asyncio.gather(*late, return_exceptions=True)
+    assert [type(one) for one in told] == [RuntimeError] * 11
+
+
+async def test_an_outcome_that_nobody_waits_for_any_more_ends_nothing(
+    completion: FakeCompletionClient, batcher: Batcher[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with batcher:
+        (await batcher.put(ref(1), 1)).cancel()
+        await batcher.put(ref(2), 2)
+
+    assert completion[ref(1)].ended_by == "completed"
+    assert batcher.progress == Progress(completed=2)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(("number", "verb"), [(1, "complete"), (-1, "fail")])
+async def test_what_temporal_did_not_take_is_told_with_the_error_and_kept(
+    completion: FakeCompletionClient, batcher: Batcher[int], number: int, verb: str
+) -> None:
+    told = []
+
+    async def away(what: str, _target: Target) -> None:
+        told.append(what)
+        msg = "Temporal does not answer"
+        raise TemporalUnreachableError(msg)
+
+    completion.before = away
+    async with batcher:
+        put = await batcher.put(ref(number), number)
+    delivery = await put
+
+    assert told == [verb]
+    assert delivery.ending is Ending.UNTOLD
+    assert isinstance(delivery.error, TemporalUnreachableError)
+    assert delivery.result == ("worked on 1" if number > 0 else None)
+    assert isinstance(delivery.failure, ValueError) is (number < 0)
+
+
+async def test_work_that_is_canceled_from_within_has_failed(
+    completion: FakeCompletionClient, clock: ManualClock
+) -> None:
+    async def work(_payload: int) -> None:
+        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        broken.cancel()
+        await broken
+
+    async with Batcher(completion, work, clock=clock) as batcher:
+        delivery = await batcher.put(ref(1), 1)
+
+    assert (await delivery).ending is Ending.FAILED
+
+
+async def test_the_progress_is_told_after_each_item(
+    completion: FakeCompletionClient, work: Work, clock: ManualClock
+) -> None:
+    seen: list[Progress] = []
+    work.go_on.set()
+
+    async with Batcher(completion, work, on_progress=seen.append, clock=clock) as batcher:
+        await batcher.put(ref(1), 1)
+        await batcher.put(ref(2), -2)
+
+    assert seen == [Progress(completed=1), Progress(completed=1, failed=1)]
+
+
+async def test_a_progress_that_raises_is_logged_and_ends_nothing(
+    completion: FakeCompletionClient,
+    work: Work,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(_progress: Progress) -> None:
+        raise KeyError
+
+    work.go_on.set()
+
+    async with Batcher(completion, work, on_progress=broken, clock=clock) as batcher:
+        deliveries = [await batcher.put(ref(number), number) for number in range(2)]
+
+    assert [(await one).ending for one in deliveries] == [Ending.COMPLETED] * 2
+    assert [one.levelno for one in caplog.records] == [logging.ERROR] * 2
+
+
+@pytest.mark.parametrize(("size", "bound"), [(0, 1), (2, 1)])
+def test_a_batch_that_can_never_be_is_refused(
+    completion: FakeCompletionClient, work: Work, size: int, bound: int
+) -> None:
+    with pytest.raises(ValueError, match="a batch"):
+        Batcher(completion, work, size=size, bound=bound)
+
+
+Behavior: TypeAlias = Literal["returns", "raises", "result is not taken", "failure is not taken"]
+Leaving: TypeAlias = Literal["ends", "raises", "is canceled"]
+ENDINGS: dict[Behavior, Ending] = {
+    "returns": Ending.COMPLETED,
+    "raises": Ending.FAILED,
+    "result is not taken": Ending.UNTOLD,
+    "failure is not taken": Ending.UNTOLD,
+}
+
+
+class Stage:
+    """A batcher whose items behave as they are told, watched from outside."""
+
+    def __init__(self, *, size: int, bound: int) -> None:
+        self.clock = ManualClock()
+        self.completion = FakeCompletionClient()
+        self.completion.before = self.tell
+        self.told: Counter[Target] = Counter()
+        self.begun: list[int] = []
+        self.at_once = 0
+        self.behaviors: list[Behavior] = []
+        self.puts: list[asyncio.Task[asyncio.Future[Delivery]]] = []
+        self.go_on = asyncio.Event()
+        self.size = size
+        self.bound = bound
+        self.batcher = Batcher(
+            self.completion, self.work, size=size, every=EVERY, bound=bound, clock=self.clock
+        )
+
+    def put(self, behavior: Behavior) -> None:
+        number = len(self.behaviors)
+        self.behaviors.append(behavior)
+        self.puts.append(asyncio.ensure_future(self.batcher.put(ref(number), number)))
+
+    async def work(self, number: int) -> int:
+        self.begun.append(number)
+        self.at_once += 1
+        try:
+            self.check()
+            await self.go_on.wait()
+        finally:
+            self.at_once -= 1
+        if self.behaviors[number] in {"raises", "failure is not taken"}:
+            raise ValueError(number)
+        return number
+
+    async def tell(self, _told: str, target: Target) -> None:
+        self.told[target] += 1
+        assert isinstance(target, ActivityRef)
+        if self.behaviors[int(target.activity_id)].endswith("not taken"):
+            msg = "Temporal does not answer"
+            raise TemporalUnreachableError(msg)
+
+    def check(self) -> None:
+        assert self.at_once <= self.size
+        assert self.batcher.waiting <= self.bound
+
+
+WELL_AFTER = ManualClock().now() + 100 * EVERY
+
+Step: TypeAlias = Callable[[Stage], object]
+
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.sampled_from(sorted(ENDINGS)).map(lambda behavior: lambda stage: stage.put(behavior)),
+    st.sampled_from([0.1, 1, 5]).map(
+        lambda seconds: lambda stage: stage.clock.advance(timedelta(seconds=seconds))
+    ),
+    st.just(lambda stage: stage.go_on.set()),
+    st.just(lambda stage: stage.go_on.clear()),
+)
+
+
+async def play(stage: Stage, steps: list[tuple[Step, bool]], leaving: Leaving) -> None:
+    async with stage.batcher:
+        for step, let_it_run in steps:
+            step(stage)
+            if let_it_run:
+                await idle()
+            stage.check()
+        if leaving == "is canceled":
+            await asyncio.Event().wait()
+        stage.go_on.set()
+        await asyncio.gather(*stage.puts)
+        if leaving == "raises":
+            raise KeyError
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.integers(1, 4),
+    room=st.integers(0, 4),
+    steps=st.lists(st.tuples(STEPS, st.booleans()), max_size=30),
+    leaving=st.sampled_from(["ends", "raises", "is canceled"]),
+)
+async def test_whatever_happens_each_item_comes_to_exactly_one_end_in_order_and_within_bounds(
+    size: int, room: int, steps: list[tuple[Step, bool]], leaving: Leaving
+) -> None:
+    stage = Stage(size=size, bound=size + room)
+    playing = asyncio.ensure_future(play(stage, steps, leaving))
+    while not playing.done():
+        await idle()
+        stage.clock.advance(EVERY)
+        if leaving == "is canceled" and not stage.clock.now() < WELL_AFTER:
+            playing.cancel()
+
+    await asyncio.gather(playing, return_exceptions=True)
+    await idle()
+
+    taken_in = [put.result() for put in stage.puts if put.done() and put.exception() is None]
+    endings = [delivery.result().ending for delivery in taken_in]
+    expected = [ENDINGS[behavior] for behavior in stage.behaviors]
+    assert stage.begun == sorted(stage.begun)
+    assert max(stage.told.values(), default=0) <= 1
+    assert stage.batcher.progress.done == len(taken_in)
+    if leaving == "is canceled":
+        assert all(
+            ending in {Ending.ABANDONED, wanted}
+            for ending, wanted in zip(endings, expected, strict=False)
+        )
+    else:
+        assert endings == expected

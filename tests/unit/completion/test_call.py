@@ -1,0 +1,354 @@
+"""A call is never believed to have failed, or to have worked, without a reason."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatResponse
+from temporalio.service import RPCError, RPCStatusCode
+
+from ringback.completion.call import Call, raise_if_asked_to_stop
+from ringback.completion.look import Look, Proof
+from ringback.completion.requests import Requests
+from ringback.completion.target import Addressed
+from ringback.completion.tries import Tries
+from ringback.domain.callback import ActivityExecution
+from ringback.domain.completion_errors import (
+    ActivityCancelledError,
+    ActivityNotFoundError,
+    ActivityPausedError,
+    ActivityResetError,
+    CompletionRefusedError,
+    CompletionUnansweredError,
+    CompletionUnprovenError,
+)
+from ringback.domain.errors import FinalError, RetryableError, RingbackError
+from ringback.temporal.delivery import Result
+
+Code = RPCStatusCode
+LOST = RPCError("transport error", Code.UNKNOWN, b"")
+GONE = RPCError("invalid activityID or activity already timed out", Code.NOT_FOUND, b"")
+BUSY = RPCError("rate limit exceeded", Code.RESOURCE_EXHAUSTED, b"")
+REFUSED = RPCError("no", Code.INVALID_ARGUMENT, b"")
+DOWN = RuntimeError("Failed client connect")
+
+
+@dataclass
+class Server(Requests):
+    """Answers as it was told to; then it takes everything."""
+
+    ends: list[Exception]
+    asked: int = 0
+
+    def end(self, *_: Any) -> Callable[[timedelta], Awaitable[object]]:
+        return self._answer
+
+    def heartbeat(self, *_: Any) -> Callable[[timedelta], Awaitable[Any]]:
+        return self._answer
+
+    async def _answer(self, _: timedelta) -> object:
+        self.asked += 1
+        if self.ends:
+            raise self.ends.pop(0)
+        return "pulse"
+
+
+@dataclass
+class History(Look):
+    """Shows what it was told to."""
+
+    proof: Proof | Exception = Proof.NOT_APPLIED
+    is_reset: bool | Exception = False
+    looked: int = 0
+
+    async def find_proof(self, *_: Any) -> Proof:
+        self.looked += 1
+        if isinstance(self.proof, Exception):
+            raise self.proof
+        return self.proof
+
+    async def was_reset(self, _: timedelta) -> bool:
+        if isinstance(self.is_reset, Exception):
+            raise self.is_reset
+        return self.is_reset
+
+
+@dataclass
+class Stage:
+    """A call, its server, and what history will show."""
+
+    addressed: Addressed
+    server: Server
+    history: History
+    time: list[float] = field(default_factory=lambda: [0.0])
+
+    def call(self) -> Call:
+        async def sleep(delay: float) -> None:
+            self.time[0] += delay
+
+        tries = Tries(
+            timedelta(seconds=4), monotonic=lambda: self.time[0], sleep=sleep, jitter=lambda: 1.0
+        )
+        return Call(self.addressed, tries, identity="me/1", requests=self.server, look=self.history)
+
+    async def end(self) -> None:
+        await self.call().end(Result(None))
+
+
+def addressed(*, run_id: str = "a-run", token: bytes | None = None) -> Addressed:
+    execution = ActivityExecution("default", "w", run_id, "1", datetime.fromtimestamp(0, UTC))
+    return Addressed(execution, token)
+
+
+BY_TOKEN = addressed(token=b"a token")
+BY_IDS = addressed()
+OF_THE_LATEST = addressed(run_id="")
+
+every_way = pytest.mark.parametrize(
+    "by", [BY_TOKEN, BY_IDS, OF_THE_LATEST], ids=["token", "ids", "ids of the latest"]
+)
+repeatable = pytest.mark.parametrize("by", [BY_TOKEN, BY_IDS], ids=["token", "ids"])
+
+
+def stage(by: Addressed, *ends: Exception, proof: Proof | Exception = Proof.NOT_APPLIED) -> Stage:
+    return Stage(by, Server(list(ends)), History(proof))
+
+
+@every_way
+async def test_a_call_that_is_taken_is_made_once_and_never_looked_up(by: Addressed) -> None:
+    taken = stage(by)
+
+    await taken.end()
+
+    assert (taken.server.asked, taken.history.looked) == (1, 0)
+
+
+@every_way
+@pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
+async def test_what_was_not_taken_is_tried_again_without_doubt(
+    by: Addressed, end: Exception
+) -> None:
+    again = stage(by, end, end)
+
+    await again.end()
+
+    assert (again.server.asked, again.history.looked) == (3, 0)
+
+
+@every_way
+@pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
+async def test_not_found_after_what_was_not_taken_is_believed(
+    by: Addressed, end: Exception
+) -> None:
+    gone = stage(by, end, GONE, proof=Proof.APPLIED)
+
+    with pytest.raises(ActivityNotFoundError):
+        await gone.end()
+
+    assert gone.history.looked == 0
+
+
+async def test_a_token_is_tried_again_after_a_lost_reply_without_a_look() -> None:
+    again = stage(BY_TOKEN, LOST)
+
+    await again.end()
+
+    assert (again.server.asked, again.history.looked) == (2, 0)
+
+
+async def test_ids_are_looked_at_before_they_are_tried_again() -> None:
+    applied, not_applied = stage(BY_IDS, LOST, proof=Proof.APPLIED), stage(BY_IDS, LOST)
+
+    await applied.end()
+    await not_applied.end()
+
+    assert (applied.server.asked, applied.history.looked) == (1, 1)
+    assert (not_applied.server.asked, not_applied.history.looked) == (2, 1)
+
+
+@pytest.mark.parametrize("by", [BY_IDS, OF_THE_LATEST], ids=["ids", "ids of the latest"])
+async def test_ids_are_unproven_where_a_look_shows_nothing(by: Addressed) -> None:
+    hidden = stage(by, LOST, proof=Proof.NOTHING)
+
+    with pytest.raises(CompletionUnprovenError):
+        await hidden.end()
+
+    assert hidden.server.asked == 1
+
+
+@pytest.mark.parametrize("proof", [REFUSED, DOWN], ids=["refused", "down"])
+async def test_ids_are_not_tried_again_where_nobody_can_look(proof: Exception) -> None:
+    lost = stage(BY_IDS, LOST, proof=proof)
+
+    with pytest.raises(CompletionUnansweredError) as caught:
+        await lost.end()
+
+    assert caught.value.may_be_applied
+    assert lost.server.asked == 1
+
+
+async def test_ids_without_a_run_are_never_tried_again_after_a_lost_reply() -> None:
+    lost = stage(OF_THE_LATEST, LOST)
+
+    with pytest.raises(CompletionUnansweredError, match="with a run id") as caught:
+        await lost.end()
+
+    assert caught.value.may_be_applied
+    assert lost.server.asked == 1
+
+
+async def test_ids_without_a_run_are_looked_at_after_a_lost_reply() -> None:
+    applied = stage(OF_THE_LATEST, LOST, proof=Proof.APPLIED)
+
+    await applied.end()
+
+    assert (applied.server.asked, applied.history.looked) == (1, 1)
+
+
+async def test_not_found_after_a_lost_reply_is_looked_up() -> None:
+    ours = stage(BY_TOKEN, LOST, GONE, proof=Proof.APPLIED)
+
+    await ours.end()
+
+    assert ours.history.looked == 1
+
+
+@repeatable
+async def test_not_found_is_believed_where_history_shows_somebody_else(by: Addressed) -> None:
+    somebody = stage(by, LOST, GONE, proof=Proof.NOT_APPLIED)
+
+    with pytest.raises(ActivityNotFoundError) as caught:
+        await somebody.end()
+
+    assert caught.value.__cause__ is GONE
+
+
+@pytest.mark.parametrize(
+    "proof", [Proof.NOTHING, REFUSED, DOWN], ids=["nothing", "refused", "down"]
+)
+async def test_what_nothing_shows_is_said_to_be_unproven(proof: Proof | Exception) -> None:
+    unproven = stage(BY_TOKEN, LOST, GONE, proof=proof)
+
+    with pytest.raises(CompletionUnprovenError) as caught:
+        await unproven.end()
+
+    assert caught.value.identity == "me/1"
+    assert "'me/1'" in str(caught.value)
+
+
+@repeatable
+async def test_a_last_look_finds_what_was_applied_when_no_try_is_answered(by: Addressed) -> None:
+    applied = stage(by, *[LOST] * 99, proof=Proof.APPLIED)
+
+    await applied.end()
+
+    assert applied.history.looked == 1
+
+
+@every_way
+async def test_a_call_without_an_answer_ends_with_its_time_and_tells_the_doubt(
+    by: Addressed,
+) -> None:
+    lost, down = stage(by, *[LOST] * 99), stage(by, *[DOWN] * 99)
+
+    with pytest.raises(CompletionUnansweredError) as in_doubt:
+        await lost.end()
+    with pytest.raises(CompletionUnansweredError) as without:
+        await down.end()
+
+    assert (in_doubt.value.may_be_applied, without.value.may_be_applied) == (True, False)
+    assert in_doubt.value.cause is LOST
+    assert in_doubt.value.retry_after is None
+    assert max(lost.time[0], down.time[0]) <= 4
+
+
+@every_way
+@pytest.mark.parametrize("before", [[], [BUSY]], ids=["at once", "after a pause"])
+async def test_a_refusal_is_final(by: Addressed, before: list[Exception]) -> None:
+    refused = stage(by, *before, REFUSED)
+
+    with pytest.raises(CompletionRefusedError, match="INVALID_ARGUMENT: no") as caught:
+        await refused.end()
+
+    assert caught.value.cause is REFUSED
+
+
+async def test_a_refusal_after_a_lost_reply_is_final() -> None:
+    refused = stage(BY_TOKEN, LOST, REFUSED)
+
+    with pytest.raises(CompletionRefusedError):
+        await refused.end()
+
+
+@pytest.mark.parametrize(
+    ("is_reset", "kind"),
+    [(True, ActivityResetError), (False, ActivityNotFoundError), (DOWN, ActivityNotFoundError)],
+    ids=["reset", "not reset", "not shown"],
+)
+async def test_a_token_that_a_reset_killed_is_told_apart(
+    is_reset: bool | Exception,  # noqa: FBT001 - what history shows
+    kind: type[RingbackError],
+) -> None:
+    gone = stage(BY_TOKEN, GONE)
+    gone.history.is_reset = is_reset
+
+    with pytest.raises(RingbackError) as caught:
+        await gone.end()
+
+    assert type(caught.value) is kind
+
+
+@every_way
+async def test_a_heartbeat_is_sent_again_after_a_lost_reply_and_needs_no_proof(
+    by: Addressed,
+) -> None:
+    beating, gone = stage(by, LOST, DOWN), stage(by, LOST, GONE, proof=Proof.APPLIED)
+
+    pulse: object = await beating.call().heartbeat(None)
+    with pytest.raises(ActivityNotFoundError):
+        await gone.call().heartbeat(None)
+
+    assert (pulse, beating.server.asked) == ("pulse", 3)
+    assert gone.history.looked == 0
+
+
+async def test_a_heartbeat_without_an_answer_tells_whether_it_may_have_been_recorded() -> None:
+    lost, down = stage(BY_TOKEN, *[LOST] * 99), stage(BY_TOKEN, *[DOWN] * 99)
+
+    with pytest.raises(CompletionUnansweredError) as in_doubt:
+        await lost.call().heartbeat(None)
+    with pytest.raises(CompletionUnansweredError) as without:
+        await down.call().heartbeat(None)
+
+    assert (in_doubt.value.may_be_applied, without.value.may_be_applied) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "branch"),
+    [
+        ("cancel_requested activity_paused activity_reset", ActivityCancelledError, FinalError),
+        ("activity_paused activity_reset", ActivityPausedError, RetryableError),
+        ("activity_reset", ActivityResetError, FinalError),
+    ],
+)
+def test_of_several_things_a_heartbeat_brings_back_the_most_urgent_is_raised(
+    flags: str, kind: type[RingbackError], branch: type[RingbackError]
+) -> None:
+    pulse = RecordActivityTaskHeartbeatResponse(**dict.fromkeys(flags.split(), True))
+
+    with pytest.raises(branch) as caught:
+        raise_if_asked_to_stop(pulse)
+
+    assert type(caught.value) is kind
+    details: Any = getattr(caught.value, "details", None)
+    assert (details.paused, details.reset) == (pulse.activity_paused, pulse.activity_reset)
+
+
+def test_a_heartbeat_that_brings_back_nothing_raises_nothing() -> None:
+    raise_if_asked_to_stop(RecordActivityTaskHeartbeatResponse())
+
+
+def test_what_was_addressed_never_shows_its_token() -> None:
+    assert "a token" not in repr(BY_TOKEN)

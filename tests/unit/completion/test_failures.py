@@ -1,0 +1,250 @@
+"""A failure is built with the words of Temporal, and impossible ones are refused."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from ringback.completion.failures import fail_with, fail_with_what_was_raised
+from ringback.completion.ref import ActivityRef, Target
+from ringback.domain.completion_errors import (
+    CompletionRefusedError,
+    CompletionUnansweredError,
+    UnusableTokenError,
+)
+from ringback.domain.errors import AnswerTooLargeError
+from ringback.testing import FakeCompletionClient, FakeWaitingActivity
+
+
+def test_a_failure_has_all_that_it_was_given() -> None:
+    failure = fail_with(
+        "CardDeclined",
+        "the bank said no",
+        details=[{"code": 51}, "second"],
+        next_retry_delay=timedelta(minutes=5),
+    )
+
+    assert (failure.type, failure.message) == ("CardDeclined", "the bank said no")
+    assert failure.details == ({"code": 51}, "second")
+    assert not failure.non_retryable
+    assert failure.next_retry_delay == timedelta(minutes=5)
+
+
+def test_a_failure_can_be_the_last_one() -> None:
+    failure = fail_with("ApprovalDenied", non_retryable=True)
+
+    assert failure.non_retryable
+    assert failure.next_retry_delay is None
+
+
+def test_without_a_message_the_type_is_the_message() -> None:
+    assert fail_with("ApprovalDenied").message == "ApprovalDenied"
+
+
+def test_a_delay_of_nothing_is_the_shortest_that_temporal_retries_after() -> None:
+    assert fail_with("Busy", next_retry_delay=timedelta(0)).next_retry_delay == timedelta(
+        milliseconds=1
+    )
+
+
+@pytest.mark.parametrize("text", ["one text", b"bytes"])
+def test_one_text_is_not_taken_apart_into_details(text: str | bytes) -> None:
+    with pytest.raises(TypeError, match="sequence"):
+        fail_with("Busy", details=text)
+
+
+def test_a_failure_without_a_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="type"):
+        fail_with("")
+
+
+def test_a_delay_into_the_past_is_refused() -> None:
+    with pytest.raises(ValueError, match="delay"):
+        fail_with("Busy", next_retry_delay=timedelta(seconds=-1))
+
+
+def test_a_delay_before_an_attempt_that_will_not_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="no attempt follows"):
+        fail_with("Busy", non_retryable=True, next_retry_delay=timedelta(seconds=1))
+
+
+class Refusing:
+    """A server that refuses the first that it is told."""
+
+    def __init__(self, error: Exception) -> None:
+        self.errors = [error]
+
+    async def __call__(self, _told: str, _target: Target) -> None:
+        if self.errors:
+            raise self.errors.pop()
+
+
+def refused(status: RPCStatusCode) -> CompletionRefusedError:
+    error = CompletionRefusedError("Temporal refused it")
+    error.__cause__ = RPCError("no", status, b"")
+    return error
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        AnswerTooLargeError(4096),
+        CompletionRefusedError("no such kind"),
+        refused(RPCStatusCode.INVALID_ARGUMENT),
+    ],
+    ids=["too large", "no such kind", "refused"],
+)
+async def test_a_failure_that_cannot_be_told_is_told_in_brief(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    refusal: Exception,
+) -> None:
+    completion.before = Refusing(refusal)
+
+    await fail_with_what_was_raised(completion, ref, ValueError("x" * 5000))
+
+    told = activity.failure
+    assert isinstance(told, ApplicationError)
+    assert (told.type, told.message, told.non_retryable) == ("ValueError", "x" * 500, False)
+
+
+async def test_a_failure_in_brief_is_as_final_as_it_was(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    completion.before = Refusing(AnswerTooLargeError(4096))
+
+    await fail_with_what_was_raised(
+        completion, ref, fail_with("Denied", "no", non_retryable=True, details=["x" * 5000])
+    )
+
+    told = activity.failure
+    assert isinstance(told, ApplicationError)
+    assert (told.type, told.message, told.non_retryable) == ("Denied", "no", True)
+    assert told.details == ()
+
+
+class UnspeakableErrorError(Exception):
+    """An error without a text."""
+
+    def __str__(self) -> str:
+        msg = "no text"
+        raise RuntimeError(msg)
+
+
+class Encoding(FakeCompletionClient):
+    """A client's data converter and size limit, in front of a server that takes what they pass."""
+
+    def __init__(self, completion: FakeCompletionClient, *, growth: int = 1) -> None:
+        super().__init__()
+        self._completion = completion
+        self._growth = growth
+
+    async def fail(self, activity: Target, error: BaseException) -> None:
+        failure = Failure()
+        await DataConverter.default.encode_failure(error, failure)
+        if failure.ByteSize() * self._growth > 4096:
+            raise AnswerTooLargeError(4096)
+        if isinstance(error, ApplicationError) and error.next_retry_delay:
+            msg = "no such delay"
+            raise CompletionRefusedError(msg)
+        await self._completion.fail(activity, error)
+
+
+LONG_NAMED = type("E" * 6000, (Exception,), {})
+
+
+@pytest.mark.parametrize(
+    ("error", "type_", "message"),
+    [
+        (ApplicationError("bad", object(), type="T"), "T", "bad"),
+        (ApplicationError("bad", type="T", next_retry_delay=timedelta.max), "T", ""),
+        (ApplicationError("bad", type="T" * 6000), "T" * 200, "bad"),
+        (ApplicationError("bad", type="\ud800"), "?", "bad"),
+        (UnspeakableErrorError(), "UnspeakableErrorError", ""),
+        (ValueError("not \ud800"), "ValueError", "not ?"),
+        (LONG_NAMED("bad"), "E" * 200, "bad"),
+    ],
+    ids=["details", "delay", "long type", "bad type", "no text", "bad text", "long name"],
+)
+async def test_whatever_was_raised_the_activity_fails_with_what_can_be_told_of_it(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    error: Exception,
+    type_: str,
+    message: str,
+) -> None:
+    await fail_with_what_was_raised(Encoding(completion), ref, error)
+
+    told = activity.failure
+    assert isinstance(told, ApplicationError)
+    assert (told.type, told.message) == (type_, message)
+
+
+async def test_a_failure_that_its_codec_makes_larger_is_told_in_less(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    await fail_with_what_was_raised(Encoding(completion, growth=12), ref, ValueError("x" * 5000))
+
+    told = activity.failure
+    assert isinstance(told, ApplicationError)
+    assert (told.type, told.message) == ("ValueError", "x" * 50)
+
+
+@pytest.mark.parametrize(
+    "refusal", [TypeError("no failure is encoded"), AnswerTooLargeError(1)], ids=["error", "large"]
+)
+async def test_a_failure_of_which_nothing_can_be_told_says_so(
+    completion: FakeCompletionClient, ref: ActivityRef, refusal: Exception
+) -> None:
+    async def refuse(_told: str, _target: Target) -> None:
+        raise refusal
+
+    completion.before = refuse
+
+    with pytest.raises(type(refusal)):
+        await fail_with_what_was_raised(completion, ref, ValueError("no"))
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        UnusableTokenError("no token"),
+        refused(RPCStatusCode.PERMISSION_DENIED),
+        refused(RPCStatusCode.UNAUTHENTICATED),
+    ],
+    ids=["no token", "not permitted", "not known"],
+)
+async def test_who_is_refused_whatever_is_told_tells_nothing_more(
+    completion: FakeCompletionClient, ref: ActivityRef, refusal: CompletionRefusedError
+) -> None:
+    told = []
+
+    async def refuse(what: str, _target: Target) -> None:
+        told.append(what)
+        raise refusal
+
+    completion.before = refuse
+
+    with pytest.raises(CompletionRefusedError) as caught:
+        await fail_with_what_was_raised(completion, ref, ValueError("no"))
+
+    assert caught.value is refusal
+    assert told == ["fail"]
+
+
+async def test_a_failure_that_did_not_get_through_is_not_told_in_brief(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    completion.before = Refusing(
+        CompletionUnansweredError("no answer", may_be_applied=True, identity="me")
+    )
+
+    with pytest.raises(CompletionUnansweredError):
+        await fail_with_what_was_raised(completion, ref, ValueError("no"))
+
+    assert activity.ended_by is None

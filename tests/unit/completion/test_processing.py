@@ -1,0 +1,487 @@
+"""What becomes of outside work is what becomes of its activity."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from ringback.completion.failures import fail_with
+from ringback.completion.heartbeats import Stopped
+from ringback.completion.processing import Processing, process, processing
+from ringback.completion.ref import ActivityRef, Target
+from ringback.domain.completion_errors import (
+    ActivityCancelledError,
+    ActivityNotFoundError,
+    ActivityPausedError,
+    ActivityResetError,
+    CompletionRefusedError,
+)
+from ringback.domain.errors import RingbackError, TemporalUnreachableError
+from ringback.testing import FakeCompletionClient, FakeWaitingActivity, ManualClock
+from tests.loops import idle
+
+EVERY = timedelta(seconds=10)
+
+
+async def forever(_work: Processing) -> str:
+    await asyncio.Event().wait()
+    return "never"
+
+
+async def returns(_work: Processing) -> str:
+    return "receipt"
+
+
+async def raises(_work: Processing) -> str:
+    declined = fail_with("CardDeclined")
+    raise declined
+
+
+class Away:
+    """A server that is away for one kind of request."""
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+
+    async def __call__(self, told: str, _target: Target) -> None:
+        if told == self.verb:
+            msg = "Temporal does not answer"
+            raise TemporalUnreachableError(msg)
+
+
+async def test_the_end_of_the_block_completes_the_activity(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    async with processing(completion, ref) as work:
+        heartbeats = len(activity.heartbeats)
+        work.result = "a draft"
+        work.result = "receipt"
+
+    assert heartbeats == 1
+    assert (activity.ended_by, activity.result) == ("completed", "receipt")
+
+
+async def test_work_that_is_a_function_completes_the_activity_with_what_it_returns(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    assert await process(completion, ref, returns) == "receipt"
+
+    assert (activity.ended_by, activity.result) == ("completed", "receipt")
+
+
+async def test_nothing_can_be_the_result(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    async with processing(completion, ref) as work:
+        work.result = None
+
+    assert (activity.ended_by, activity.result) == ("completed", None)
+
+
+async def test_a_block_that_forgets_its_result_is_a_failure_and_not_an_answer(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    with pytest.raises(LookupError, match="without saying what the activity returns"):
+        async with processing(completion, ref):
+            pass
+
+    assert activity.ended_by == "failed"
+
+
+async def test_what_the_work_raises_fails_the_activity_and_goes_on(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    with pytest.raises(ApplicationError) as raised:
+        await process(completion, ref, raises)
+
+    assert activity.ended_by == "failed"
+    assert activity.failure is raised.value
+
+
+async def test_the_result_that_temporal_does_not_take_is_never_turned_into_a_failure(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    completion.before = Away("complete")
+    block = processing(completion, ref)
+
+    async def work() -> None:
+        async with block:
+            block.result = "receipt"
+
+    with pytest.raises(TemporalUnreachableError):
+        await work()
+
+    assert activity.ended_by is None
+    assert block.result == "receipt"
+
+
+async def test_what_the_work_raised_goes_on_though_temporal_does_not_take_it(
+    completion: FakeCompletionClient, ref: ActivityRef
+) -> None:
+    completion.before = Away("fail")
+
+    with pytest.raises(ApplicationError) as raised:
+        await process(completion, ref, raises)
+
+    assert raised.value.__notes__ == [
+        "the activity was not told of this: TemporalUnreachableError: Temporal does not answer"
+    ]
+
+
+async def test_a_note_shows_nothing_of_what_the_data_converter_said(
+    completion: FakeCompletionClient, ref: ActivityRef
+) -> None:
+    async def cannot_encode(told: str, _target: Target) -> None:
+        if told == "fail":
+            msg = "cannot encode 'a secret'"
+            raise TypeError(msg)
+
+    completion.before = cannot_encode
+
+    with pytest.raises(ApplicationError) as raised:
+        await process(completion, ref, raises)
+
+    assert raised.value.__notes__ == ["the activity was not told of this: TypeError"]
+
+
+class SealedError(Exception):
+    """An error that takes no notes."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+async def test_what_was_not_told_is_logged_if_it_cannot_be_noted(
+    completion: FakeCompletionClient, ref: ActivityRef, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def raises_what_takes_no_notes(_work: Processing) -> None:
+        raise SealedError
+
+    completion.before = Away("fail")
+
+    with pytest.raises(SealedError):
+        await process(completion, ref, raises_what_takes_no_notes)
+
+    assert "the activity was not told of this: TemporalUnreachableError" in caplog.text
+
+
+async def test_awaiting_what_was_canceled_is_a_failure_and_no_stop_of_the_program(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    canceled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    canceled.cancel()
+
+    async def work(_block: Processing) -> str:
+        return await canceled
+
+    with pytest.raises(asyncio.CancelledError):
+        await process(completion, ref, work, every=EVERY)
+
+    assert activity.ended_by == "failed"
+    assert str(activity.failure) == "the work was canceled from within"
+
+
+async def test_a_heartbeat_of_the_blocks_own_that_is_told_to_cancel_reports_it(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    async def work(block: Processing) -> None:
+        activity.cancel()
+        block.cancel_details = ("three frames",)
+        await completion.heartbeat(ref, 3)
+
+    with pytest.raises(ActivityCancelledError):
+        await process(completion, ref, work)
+
+    assert (activity.ended_by, activity.cancel_details) == ("canceled", ("three frames",))
+
+
+async def test_the_cancellation_of_another_activity_fails_the_one_that_is_worked_on(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    other = ActivityRef("2", "order-42")
+    completion[other].cancel()
+
+    async def work(_block: Processing) -> None:
+        await completion.heartbeat(other)
+
+    with pytest.raises(ActivityCancelledError):
+        await process(completion, ref, work)
+
+    assert activity.ended_by == "failed"
+    assert isinstance(activity.failure, ActivityCancelledError)
+
+
+async def test_work_that_nobody_waits_for_does_not_begin(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    begun = []
+    activity.end()
+
+    async def work(_block: Processing) -> None:
+        begun.append("work")
+
+    with pytest.raises(ActivityNotFoundError):
+        await process(completion, ref, work)
+
+    assert begun == []
+
+
+async def test_work_does_not_begin_while_temporal_cannot_be_asked(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    completion.before = Away("heartbeat")
+
+    with pytest.raises(TemporalUnreachableError):
+        await process(completion, ref, returns)
+
+    assert activity.ended_by is None
+
+
+async def test_a_heartbeat_that_can_never_get_through_fails_the_activity(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    async def refuse(told: str, _target: Target) -> None:
+        if told == "heartbeat" and activity.heartbeats:
+            msg = "the details are too large"
+            raise CompletionRefusedError(msg)
+
+    completion.before = refuse
+    work = asyncio.ensure_future(process(completion, ref, forever, every=EVERY, clock=clock))
+    await idle()
+    clock.advance(EVERY)
+
+    with pytest.raises(CompletionRefusedError):
+        await work
+
+    assert isinstance(activity.failure, CompletionRefusedError)
+
+
+async def test_an_activity_that_is_already_canceled_is_reported_so_and_not_worked_on(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    activity.cancel()
+
+    with pytest.raises(ActivityCancelledError):
+        await process(completion, ref, returns)
+
+    assert activity.ended_by == "canceled"
+
+
+async def test_work_that_is_canceled_is_reported_with_its_details(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    async def work(block: Processing) -> None:
+        try:
+            await forever(block)
+        finally:
+            block.cancel_details = ({"undone": 3}, block.stopped)
+
+    work_done = asyncio.ensure_future(process(completion, ref, work, every=EVERY, clock=clock))
+    await idle()
+    activity.cancel()
+    clock.advance(EVERY)
+
+    with pytest.raises(ActivityCancelledError):
+        await work_done
+
+    assert activity.ended_by == "canceled"
+    assert activity.cancel_details == ({"undone": 3}, Stopped.CANCELED)
+
+
+async def test_work_that_ends_with_a_result_although_it_is_canceled_completes(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    async def work(block: Processing) -> str:
+        try:
+            return await forever(block)
+        except asyncio.CancelledError:
+            return "it was too late to undo it"
+
+    work_done = asyncio.ensure_future(process(completion, ref, work, every=EVERY, clock=clock))
+    await idle()
+    activity.cancel()
+    clock.advance(EVERY)
+
+    assert await work_done == "it was too late to undo it"
+    assert (activity.ended_by, activity.result) == ("completed", "it was too late to undo it")
+
+
+@pytest.mark.parametrize(
+    ("stop", "error", "type_"),
+    [
+        pytest.param(FakeWaitingActivity.reset, ActivityResetError, "ActivityReset", id="reset"),
+        pytest.param(FakeWaitingActivity.pause, ActivityPausedError, "ActivityPause", id="paused"),
+    ],
+)
+async def test_work_that_is_to_begin_anew_fails_its_attempt(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+    stop: Callable[[FakeWaitingActivity], None],
+    error: type[RingbackError],
+    type_: str,
+) -> None:
+    work = asyncio.ensure_future(
+        process(completion, ref, forever, every=EVERY, on_pause="stop", clock=clock)
+    )
+    await idle()
+    stop(activity)
+    clock.advance(EVERY)
+
+    with pytest.raises(error):
+        await work
+
+    assert isinstance(activity.failure, ApplicationError)
+    assert (activity.failure.type, activity.failure.non_retryable) == (type_, False)
+
+
+async def test_work_goes_on_during_a_pause(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    activity.pause()
+
+    async with processing(completion, ref, every=EVERY, clock=clock) as work:
+        was_paused = work.is_paused
+        await idle()
+        clock.advance(EVERY)
+        await idle()
+        work.result = "receipt"
+
+    assert was_paused
+    assert len(activity.heartbeats) == 2
+    assert activity.result == "receipt"
+
+
+async def test_work_whose_activity_is_gone_is_canceled_and_nothing_is_told(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    told = []
+
+    async def listen(verb: str, _target: Target) -> None:
+        told.append(verb)
+
+    completion.before = listen
+    work = asyncio.ensure_future(process(completion, ref, forever, every=EVERY, clock=clock))
+    await idle()
+    activity.end()
+    clock.advance(EVERY)
+
+    with pytest.raises(ActivityNotFoundError):
+        await work
+
+    assert told == ["heartbeat", "heartbeat"]
+
+
+async def test_a_program_that_is_stopped_tells_the_activity_nothing(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    work = asyncio.ensure_future(process(completion, ref, forever, every=EVERY, clock=clock))
+    await idle()
+
+    work.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert activity.ended_by is None
+
+
+async def test_the_last_heartbeat_is_over_before_the_activity_is_completed(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    told = []
+    go_on = asyncio.Event()
+
+    async def slowly(verb: str, _target: Target) -> None:
+        if activity.heartbeats and verb == "heartbeat":
+            await go_on.wait()
+        told.append(verb)
+
+    completion.before = slowly
+    async with processing(completion, ref, every=EVERY, details="begun", clock=clock) as work:
+        await idle()
+        work.details = "nearly done"
+        clock.advance(EVERY)
+        await idle()
+        work.result = "receipt"
+        go_on.set()
+
+    assert told == ["heartbeat", "heartbeat", "complete"]
+    assert activity.heartbeats == [("begun",), ("nearly done",)]
+
+
+async def test_details_that_cannot_be_encoded_do_not_keep_the_work_from_beginning(
+    ref: ActivityRef, caplog: pytest.LogCaptureFixture
+) -> None:
+    class WithoutKeys(FakeCompletionClient):
+        async def heartbeat(
+            self, activity: Target, *details: object, rpc_timeout: timedelta | None = None
+        ) -> None:
+            if details:
+                msg = f"cannot encrypt {details}"
+                raise TypeError(msg)
+            await super().heartbeat(activity, *details, rpc_timeout=rpc_timeout)
+
+    completion = WithoutKeys()
+
+    async with processing(completion, ref, details="secret") as work:
+        work.result = "receipt"
+
+    assert completion[ref].result == "receipt"
+    assert completion[ref].heartbeats == [()]
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot encode the details of a heartbeat: TypeError"
+    ]
+
+
+async def test_details_that_cannot_be_said_keep_the_work_from_beginning(
+    completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
+) -> None:
+    def say() -> object:
+        msg = "nothing to say"
+        raise LookupError(msg)
+
+    with pytest.raises(LookupError, match="nothing to say"):
+        await process(completion, ref, returns, details=say)
+
+    assert activity.heartbeats == []
+    assert activity.ended_by is None
+
+
+async def test_details_can_be_looked_at(completion: FakeCompletionClient, ref: ActivityRef) -> None:
+    async with processing(completion, ref, details="begun") as work:
+        assert work.details == "begun"
+        assert work.stopped is None
+        work.result = None
+
+
+async def test_a_result_that_was_not_set_cannot_be_read(
+    completion: FakeCompletionClient, ref: ActivityRef
+) -> None:
+    block = processing(completion, ref)
+
+    with pytest.raises(LookupError):
+        _ = block.result

@@ -1,0 +1,38 @@
+"""Ids that name an activity are checked when they are given."""
+
+import pytest
+
+from ringback.completion.ref import ActivityRef
+
+
+def test_what_there_is_none_of_is_left_out() -> None:
+    assert ActivityRef("1") == ActivityRef("1", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("ids", "name"),
+    [
+        ((1, "workflow"), "activity_id"),
+        ((None, "workflow"), "activity_id"),
+        (("1", b"workflow"), "workflow_id"),
+        (("1", "workflow", 2), "run_id"),
+        (("1", "workflow", "run", 3), "namespace"),
+    ],
+)
+def test_an_id_that_is_no_text_is_refused_by_its_name(ids: tuple[str, ...], name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} is a text"):
+        ActivityRef(*ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "name"),
+    [
+        (("", "workflow"), "activity_id"),
+        (("1", ""), "workflow_id"),
+        (("1", "workflow", ""), "run_id"),
+        (("1", "workflow", "run", ""), "namespace"),
+    ],
+)
+def test_an_empty_id_is_refused_by_its_name(ids: tuple[str, ...], name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is empty"):
+        ActivityRef(*ids)

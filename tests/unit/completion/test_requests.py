@@ -1,0 +1,103 @@
+"""Each verb is one request, by token or by ids, with what every request carries."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.failure.v1 import Failure
+from temporalio.service import WorkflowService
+
+from ringback.completion.requests import Requests
+from ringback.completion.target import Addressed
+from ringback.domain.callback import ActivityExecution
+from ringback.temporal.delivery import Cancellation, Result
+
+EXECUTION = ActivityExecution("default", "order-7", "a-run", "1", datetime.fromtimestamp(0, UTC))
+SOME = Payloads(payloads=[Payload(data=b"1")])
+SECOND = timedelta(seconds=1)
+
+
+@dataclass
+class Service:
+    """Keeps the calls that are made of it."""
+
+    calls: list[tuple[str, Any, dict[str, Any]]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
+        async def call(request: object, **options: Any) -> None:
+            self.calls.append((name, request, options))
+
+        return call
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+def requests(service: Service, addressed: Addressed) -> Requests:
+    return Requests(
+        cast("WorkflowService", service), addressed, identity="me/1", metadata={"x-tenant": "a"}
+    )
+
+
+async def tell_everything(told: Requests) -> None:
+    for request in (
+        told.end(Result(SOME)),
+        told.end(Failure(message="no"), SOME),
+        told.end(Cancellation(SOME)),
+        told.heartbeat(SOME),
+    ):
+        await request(SECOND)
+
+
+async def test_a_token_makes_requests_by_token(service: Service) -> None:
+    await tell_everything(requests(service, Addressed(EXECUTION, b"a token")))
+
+    assert [name for name, *_ in service.calls] == [
+        "respond_activity_task_completed",
+        "respond_activity_task_failed",
+        "respond_activity_task_canceled",
+        "record_activity_task_heartbeat",
+    ]
+    assert {one.task_token for _, one, _ in service.calls} == {b"a token"}
+
+
+async def test_ids_make_requests_by_ids(service: Service) -> None:
+    await tell_everything(requests(service, Addressed(EXECUTION)))
+
+    assert [name for name, *_ in service.calls] == [
+        "respond_activity_task_completed_by_id",
+        "respond_activity_task_failed_by_id",
+        "respond_activity_task_canceled_by_id",
+        "record_activity_task_heartbeat_by_id",
+    ]
+    ids = {(one.workflow_id, one.run_id, one.activity_id) for _, one, _ in service.calls}
+    assert ids == {("order-7", "a-run", "1")}
+
+
+@pytest.mark.parametrize(
+    "addressed", [Addressed(EXECUTION), Addressed(EXECUTION, b"x")], ids=["ids", "token"]
+)
+async def test_every_request_has_the_identity_the_headers_a_time_out_and_no_retries_of_the_sdk(
+    service: Service, addressed: Addressed
+) -> None:
+    await tell_everything(requests(service, addressed))
+
+    assert {(one.identity, one.namespace) for _, one, _ in service.calls} == {("me/1", "default")}
+    for _, _, options in service.calls:
+        assert options == {"metadata": {"x-tenant": "a"}, "timeout": SECOND}
+
+
+@pytest.mark.parametrize(
+    "addressed", [Addressed(EXECUTION), Addressed(EXECUTION, b"x")], ids=["ids", "token"]
+)
+async def test_every_request_carries_what_is_told(service: Service, addressed: Addressed) -> None:
+    await tell_everything(requests(service, addressed))
+
+    completed, failed, canceled, beaten = [one for _, one, _ in service.calls]
+    assert (completed.result, canceled.details, beaten.details) == (SOME, SOME, SOME)
+    assert (failed.failure.message, failed.last_heartbeat_details) == ("no", SOME)

@@ -1,0 +1,122 @@
+"""What is addressed is checked before anything is sent to it."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from ringback.completion.ref import ActivityRef
+from ringback.completion.target import Targets
+from ringback.domain.completion_errors import UnusableTokenError
+
+AWAY = RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
+
+
+@dataclass
+class Namespaces:
+    """A client of one namespace, and the service that tells its id."""
+
+    id: str = "first"
+    is_away: bool = False
+    asked: int = 0
+    namespace: str = "default"
+    now: list[float] = field(default_factory=lambda: [0.0])
+
+    @property
+    def workflow_service(self) -> "Namespaces":
+        return self
+
+    async def describe_namespace(self, _: object, **__: object) -> DescribeNamespaceResponse:
+        self.asked += 1
+        if self.is_away:
+            raise AWAY
+        response = DescribeNamespaceResponse()
+        response.namespace_info.id = self.id
+        return response
+
+    def targets(self) -> Targets:
+        return Targets(cast("Client", self), monotonic=lambda: self.now[0])
+
+
+def token(namespace_id: str) -> bytes:
+    """Return a token of activity 1 in a namespace."""
+    return bytes([10, len(namespace_id)]) + namespace_id.encode() + b"\x32\x011"
+
+
+@pytest.fixture
+def namespaces() -> Namespaces:
+    return Namespaces()
+
+
+async def test_ids_are_taken_as_they_are_in_the_client_s_namespace_or_their_own(
+    namespaces: Namespaces,
+) -> None:
+    targets = namespaces.targets()
+
+    own = await targets.find(ActivityRef("1", "order-7"))
+    other = await targets.find(ActivityRef("1", "order-7", "a-run", "other"))
+
+    assert own.fields == {
+        "namespace": "default",
+        "workflow_id": "order-7",
+        "run_id": "",
+        "activity_id": "1",
+    }
+    assert (other.execution.namespace, own.is_fenced, other.is_fenced) == ("other", False, True)
+    assert namespaces.asked == 0
+
+
+async def test_a_token_is_sent_as_it_is_and_the_namespace_is_asked_for_once(
+    namespaces: Namespaces,
+) -> None:
+    targets = namespaces.targets()
+
+    found = [await targets.find(token("first")) for _ in range(3)]
+
+    assert {one.task_token for one in found} == {token("first")}
+    assert found[0].fields == {"namespace": "default", "task_token": token("first")}
+    assert namespaces.asked == 1
+
+
+async def test_a_token_of_another_namespace_is_refused(namespaces: Namespaces) -> None:
+    with pytest.raises(UnusableTokenError, match="'default'"):
+        await namespaces.targets().find(token("other"))
+
+
+async def test_many_tokens_of_another_namespace_are_refused_without_asking_each_time(
+    namespaces: Namespaces,
+) -> None:
+    targets = namespaces.targets()
+
+    for _ in range(3):
+        with pytest.raises(UnusableTokenError):
+            await targets.find(token("other"))
+
+    assert namespaces.asked == 1
+
+
+async def test_a_namespace_that_was_made_anew_is_found_again(namespaces: Namespaces) -> None:
+    targets = namespaces.targets()
+    await targets.find(token("first"))
+    namespaces.id = "second"
+    namespaces.now[0] += timedelta(seconds=5).total_seconds()
+
+    found: Any = await targets.find(token("second"))
+
+    assert found.claim.namespace_id == "second"
+
+
+async def test_while_nobody_tells_the_namespace_the_server_judges_the_token(
+    namespaces: Namespaces,
+) -> None:
+    namespaces.is_away = True
+    targets = namespaces.targets()
+
+    found = [await targets.find(token("other")) for _ in range(3)]
+
+    assert found[0].task_token == token("other")
+    assert namespaces.asked == 1

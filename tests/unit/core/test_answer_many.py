@@ -1,0 +1,95 @@
+"""Many answers, each judged alone."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import pytest
+
+from ringback.core.accept import Accepting, Receipt
+from ringback.core.answer_many import MOST_AT_ONCE, Given, answer_many
+from ringback.core.checks import Checks
+from ringback.core.service import running
+from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Canceled, Completed
+from ringback.ports.activities import Pending
+from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
+from tests import factories
+from tests.loops import idle
+
+
+def accepting_with(store: MemoryStore, activities: FakeActivities) -> Accepting:
+    checks = Checks(store, activities, ExactResults())
+    return Accepting(store, checks, new_outcome_id=factories.outcome_id, on_accepted=lambda: None)
+
+
+@pytest.fixture
+async def accepting(store: MemoryStore, activities: FakeActivities) -> AsyncIterator[Accepting]:
+    accepting = accepting_with(store, activities)
+    async with running(accepting):
+        yield accepting
+
+
+async def test_one_that_is_refused_takes_no_other_with_it(
+    accepting: Accepting, store: MemoryStore
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    answers = [
+        Given(factories.callback_id(), Completed(b"1")),
+        Given(callback.id, Completed(b"1")),
+    ]
+
+    unknown, receipt = await answer_many(accepting, answers)
+
+    assert isinstance(unknown, UnknownCallbackError)
+    assert isinstance(receipt, Receipt)
+    assert receipt.state is State.ACCEPTED
+
+
+async def test_while_the_store_is_away_each_is_told_so(
+    accepting: Accepting, store: MemoryStore
+) -> None:
+    store.is_available = False
+
+    (told,) = await answer_many(accepting, [Given(factories.callback_id(), Completed(None))])
+
+    assert isinstance(told, StoreUnavailableError)
+
+
+class StoreWithAMistake(MemoryStore):
+    """It cannot find anything, for a reason of ours."""
+
+    async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
+        raise ZeroDivisionError(callback_ids)
+
+
+async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
+    clock: ManualClock, activities: FakeActivities
+) -> None:
+    accepting = accepting_with(StoreWithAMistake(clock), activities)
+
+    with pytest.raises(ZeroDivisionError):
+        async with running(accepting):
+            await answer_many(accepting, [Given(factories.callback_id(), Completed(None))])
+
+
+async def test_only_so_many_are_under_way_at_a_time(
+    accepting: Accepting, store: MemoryStore, activities: FakeActivities
+) -> None:
+    wishes = [factories.wish(ref=factories.activity_ref()) for _ in range(3 * MOST_AT_ONCE)]
+    callbacks = await store.open(wishes)
+    under_way: list[int] = [0]
+    look = activities.look
+
+    async def slow(refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+        under_way.append(under_way[-1] + 1)
+        await idle()
+        under_way.append(under_way[-1] - 1)
+        return await look(refs)
+
+    activities.look = slow  # type: ignore[method-assign]  # it is slower, and the same
+
+    told = await answer_many(accepting, [Given(one.id, Canceled(None)) for one in callbacks])
+
+    assert len(told) == len(callbacks)
+    assert 1 < max(under_way) <= MOST_AT_ONCE

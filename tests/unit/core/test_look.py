@@ -1,0 +1,279 @@
+"""A callback that nobody waits for is closed, and no other."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from ringback.core.look import LEASE
+from ringback.core.rhythm import EVERY, LONGEST
+from ringback.core.service import running
+from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.errors import RefusedByTemporalError, TemporalUnreachableError
+from ringback.domain.event import EventKind
+from ringback.ports.activities import LastFailure, Pending
+from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from tests import factories
+from tests.keepers import PER_SECOND, looker
+from tests.loops import idle
+
+
+@pytest.fixture
+def due_looker(store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> "DueLooker":
+    return DueLooker(store, activities, clock)
+
+
+class DueLooker:
+    """A looker that looks when all open callbacks are due."""
+
+    def __init__(self, store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> None:
+        self.looker = looker(store, activities, clock)
+        self._clock = clock
+
+    async def look(self) -> None:
+        self._clock.advance(LEASE)
+        await self.looker.look()
+
+
+async def opened(store: MemoryStore, activities: FakeActivities) -> Callback:
+    (callback,) = await store.open([factories.wish()])
+    activities.schedule(callback.ref)
+    return callback
+
+
+async def states(store: MemoryStore, callbacks: list[Callback]) -> list[State]:
+    found = await store.find([callback.id for callback in callbacks])
+    return [found[callback.id].state for callback in callbacks]
+
+
+async def test_an_ended_activity_closes_its_callback_with_the_reason(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+) -> None:
+    callback = await opened(store, activities)
+    activities.end(callback.ref, how="timed out")
+
+    await due_looker.look()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.EXPIRED
+    assert "timed out at 2030" in str(found.expired_because)
+
+
+async def test_a_waiting_activity_keeps_its_callback_open_between_attempts_too(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+) -> None:
+    callbacks = [await opened(store, activities) for _ in range(2)]
+    activities.back_off(callbacks[0].ref, LastFailure("timeout", "", None))
+
+    await due_looker.look()
+
+    assert await states(store, callbacks) == [State.OPEN, State.OPEN]
+
+
+async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callbacks = [await opened(store, activities) for _ in range(7)]
+    few = looker(store, activities, clock, per_second=3)
+    clock.advance(LEASE)
+
+    for _ in range(2):
+        await few.look()
+    before = {ref for refs in activities.looks for ref in refs}
+    await few.look()
+
+    assert len(before) == 6
+    assert len(activities.looks) == 7
+    assert {ref for refs in activities.looks for ref in refs} == {one.ref for one in callbacks}
+
+
+async def test_one_request_shows_all_activities_of_a_run(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+) -> None:
+    refs = [factories.activity_ref(workflow_id="order", activity_id=str(n)) for n in range(20)]
+    await store.open([factories.wish(ref=ref) for ref in refs])
+    for ref in refs:
+        activities.schedule(ref)
+
+    await due_looker.look()
+
+    assert [set(looked) for looked in activities.looks] == [set(refs)]
+
+
+async def test_two_gateways_do_not_look_at_the_same(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    for _ in range(5):
+        await opened(store, activities)
+    clock.advance(LEASE)
+
+    await looker(store, activities, clock).look()
+    await looker(store, activities, clock).look()
+
+    assert len(activities.looks) == 5
+
+
+async def test_a_young_question_is_looked_at_often_and_then_seldom(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    await opened(store, activities)
+    one = looker(store, activities, clock)
+    looked_after: list[int] = []
+
+    for second in range(1, 31):
+        clock.advance(EVERY)
+        await one.look()
+        if len(activities.looks) > len(looked_after):
+            looked_after.append(second)
+
+    assert looked_after[:4] == [1, 2, 4, 8]
+    gaps = {later - earlier for earlier, later in pairwise(looked_after[3:])}
+    assert gaps == {LONGEST.total_seconds()}
+
+
+async def test_what_is_asked_of_an_activity_is_learnt_and_told_once(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+) -> None:
+    callback = await opened(store, activities)
+    activities.request_cancel(callback.ref)
+    activities.pause(callback.ref)
+
+    for _ in range(2):
+        await due_looker.look()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.cancel_requested_at is not None
+    assert found.paused_at is not None
+    kinds = [event.kind for event in await store.events(callback.id)]
+    assert kinds == [EventKind.OPENED, EventKind.CANCEL_REQUESTED, EventKind.PAUSED]
+
+
+async def test_a_time_out_that_an_operator_changed_is_learnt(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+) -> None:
+    callback = await opened(store, activities)
+    later = factories.NOW + timedelta(days=3)
+    activities.set_timeout(callback.ref, later)
+
+    await due_looker.look()
+
+    assert (await store.find([callback.id]))[callback.id].timeout_at == later
+
+
+async def test_a_time_out_is_looked_at_when_it_has_passed(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await opened(store, activities)
+    one = looker(store, activities, clock)
+    clock.advance(timedelta(minutes=10))
+    activities.set_timeout(callback.ref, clock.now() + timedelta(seconds=2))
+    await one.look()
+    activities.end(callback.ref, how="timed out")
+
+    clock.advance(timedelta(seconds=2))
+    await one.look()
+    before = await states(store, [callback])
+    clock.advance(timedelta(seconds=1))
+    await one.look()
+
+    assert before == [State.OPEN]
+    assert await states(store, [callback]) == [State.EXPIRED]
+
+
+async def test_a_callback_that_follows_resets_stays_open_where_its_activity_waits_again(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+) -> None:
+    (callback,) = await store.open([factories.wish(follows_reset=True)])
+    activities.schedule(callback.ref)
+    activities.reset_workflow(callback.ref, "another-run")
+
+    await due_looker.look()
+
+    assert await states(store, [callback]) == [State.OPEN]
+
+
+async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
+) -> None:
+    callback = await opened(store, activities)
+    activities.end(callback.ref, how="timed out")
+    activities.is_reachable = False
+    clock.advance(LEASE)
+
+    async with running(due_looker.looker):
+        await idle()
+        before = await states(store, [callback])
+        activities.is_reachable = True
+        clock.advance(LEASE)
+        await idle()
+
+    assert before == [State.OPEN]
+    assert await states(store, [callback]) == [State.EXPIRED]
+
+
+class ActivitiesOfAMissingNamespace(FakeActivities):
+    """Temporal refuses to look at one of the activities."""
+
+    def __init__(self, refused: ActivityExecution) -> None:
+        super().__init__()
+        self.refused = refused
+
+    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+        if self.refused in refs:
+            msg = "Namespace nowhere is not found."
+            raise RefusedByTemporalError(msg)
+        return await super().look(refs)
+
+
+async def test_one_that_cannot_be_looked_at_holds_up_no_other(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    ref = factories.activity_ref()
+    activities = ActivitiesOfAMissingNamespace(ref)
+    (refused,) = await store.open([factories.wish(ref=ref)])
+    ended = await opened(store, activities)
+    activities.end(ended.ref, how="timed out")
+
+    await DueLooker(store, activities, clock).look()
+
+    assert await states(store, [refused, ended]) == [State.OPEN, State.EXPIRED]
+
+
+async def test_a_temporal_that_does_not_answer_is_not_asked_for_every_run(
+    store: MemoryStore, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatAreAway()
+    await store.open([factories.wish() for _ in range(PER_SECOND)])
+
+    await DueLooker(store, activities, clock).look()
+
+    assert 3 <= activities.asked <= 8
+
+
+class ActivitiesThatAreAway(FakeActivities):
+    """It counts in vain how often it is asked."""
+
+    asked = 0
+
+    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+        self.asked += 1
+        msg = f"no answer about {refs[0].activity_id}"
+        raise TemporalUnreachableError(msg)
+
+
+async def test_a_temporal_that_knows_nothing_is_believed_only_when_the_time_is_up(
+    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
+) -> None:
+    """It may be another server: nothing is closed for that which may still be answered."""
+    timeout_at = clock.now() + timedelta(hours=1)
+    (callback,) = await store.open([factories.wish(timeout_at=timeout_at)])
+
+    await due_looker.look()
+    before = await states(store, [callback])
+    clock.advance(timedelta(hours=1))
+    await due_looker.look()
+
+    assert activities.heartbeats == []
+    assert before == [State.OPEN]
+    assert await states(store, [callback]) == [State.EXPIRED]

@@ -1,0 +1,101 @@
+"""Looks keep to their budget, however many callbacks are open."""
+
+import heapq
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.rhythm import LONGEST, Rhythm
+from ringback.domain.callback import Callback
+from ringback.testing import ManualClock, MemoryStore
+from tests import factories
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def callback(store: MemoryStore) -> Callback:
+    (callback,) = await store.open([factories.wish()])
+    return callback
+
+
+def test_a_budget_is_spent_tick_by_tick() -> None:
+    assert [Rhythm(per_second).per_tick for per_second in (1, 50, 2000)] == [1, 50, 2000]
+
+
+async def test_where_more_wait_than_there_may_be_all_wait_longer_and_then_shorter_again(
+    callback: Callback, clock: ManualClock
+) -> None:
+    rhythm = Rhythm(10)
+    clock.advance(timedelta(days=1))
+    alone = rhythm.look_in(callback, None, clock.now())
+
+    for _ in range(60):
+        rhythm.note(10)
+    crowded = rhythm.look_in(callback, None, clock.now())
+    for _ in range(60):
+        rhythm.note(9)
+
+    assert alone == LONGEST
+    assert crowded == LONGEST + MINUTE
+    assert rhythm.look_in(callback, None, clock.now()) == LONGEST
+
+
+async def test_however_many_wait_each_is_looked_at_within_the_hour(
+    callback: Callback, clock: ManualClock
+) -> None:
+    rhythm = Rhythm(1)
+    clock.advance(timedelta(days=1))
+
+    for _ in range(5000):
+        rhythm.note(1)
+
+    assert rhythm.look_in(callback, None, clock.now()) == timedelta(hours=1)
+
+
+async def test_a_look_follows_a_time_out_and_a_time_out_that_passed_draws_no_more(
+    callback: Callback, clock: ManualClock
+) -> None:
+    rhythm = Rhythm(1)
+    for _ in range(100):
+        rhythm.note(1)
+    clock.advance(MINUTE)
+
+    soon = rhythm.look_in(callback, clock.now() + timedelta(seconds=9), clock.now())
+    passed = rhythm.look_in(callback, clock.now() - timedelta(seconds=9), clock.now())
+
+    assert soon == timedelta(seconds=10)
+    assert passed == MINUTE
+
+
+async def test_a_clock_that_goes_behind_the_store_s_looks_all_the_same(
+    callback: Callback, clock: ManualClock
+) -> None:
+    behind = clock.now() - timedelta(hours=1)
+
+    assert Rhythm(1).look_in(callback, None, behind) == timedelta(seconds=1)
+
+
+async def test_with_more_callbacks_than_the_budget_has_all_are_looked_at_in_turn(
+    callback: Callback, clock: ManualClock
+) -> None:
+    """A thousand old ones, all due at once, as after a restart; fifty may be looked at a second."""
+    rhythm, second = Rhythm(50), timedelta(seconds=1)
+    clock.advance(timedelta(days=1))
+    due = [(clock.now(), number) for number in range(1000)]
+    seen_at = {number: clock.now() for number in range(1000)}
+    waits = []
+
+    for _ in range(300):
+        now = clock.now()
+        turn = [heapq.heappop(due) for _ in range(50) if due and due[0][0] <= now]
+        rhythm.note(len(turn))
+        for _, number in turn:
+            waits.append(now - seen_at[number])
+            seen_at[number] = now
+            heapq.heappush(due, (now + rhythm.look_in(callback, None, now), number))
+        clock.advance(second)
+
+    at_best = second * 1000 / 50
+    assert max(waits) <= 3 * at_best
+    assert len(waits) > 0.7 * 300 * 50

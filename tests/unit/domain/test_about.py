@@ -1,0 +1,69 @@
+"""What cannot be kept is refused wherever it was said, in Python as over HTTP."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ringback.domain.about import MOST_METADATA_BYTES, check_metadata
+from ringback.worker.options import Options
+
+FRAME = len('{"a":""}')
+KEPT: Mapping[str, Any] = {
+    "title": "Größe 🎉",
+    "tags": ["x" * 64] * 20,
+    "metadata": {"a": ["b", {"c": "x" * (MOST_METADATA_BYTES - 50)}], "n": 1.5, "no": None},
+    "notify_url": "https://outside.example/hook",
+}
+
+
+def test_what_can_be_kept_is() -> None:
+    assert Options(**KEPT).about().metadata == KEPT["metadata"]
+
+
+@pytest.mark.parametrize("bad", ["a\x00b", "\ud83c"], ids=["NUL", "half a sign"])
+@pytest.mark.parametrize("where", ["title", "tags", "metadata", "its names", "inside it"])
+def test_what_no_database_keeps_is_refused(where: str, bad: str) -> None:
+    options: dict[str, dict[str, Any]] = {
+        "title": {"title": bad},
+        "tags": {"tags": ["vip", bad]},
+        "metadata": {"metadata": {"a": bad}},
+        "its names": {"metadata": {bad: 1}},
+        "inside it": {"metadata": {"a": [{"b": (1, bad)}]}},
+    }
+
+    with pytest.raises(ValueError, match="no database keeps"):
+        Options(**options[where]).about()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metadata": {"a": "x" * MOST_METADATA_BYTES}},
+        {"metadata": {"a": "ä" * (MOST_METADATA_BYTES // 2)}},
+        {"notify_url": "https://outside.example/" + "x" * 1000},
+        {"tags": ["x"] * 21},
+        {"title": "x" * 201},
+    ],
+    ids=["metadata", "metadata in bytes", "url", "tags", "title"],
+)
+def test_what_is_too_long_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        Options(**options).about()
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "🎉"])
+def test_metadata_is_measured_in_bytes_of_json(sign: str) -> None:
+    each = len(sign.encode())
+    fits = sign * ((MOST_METADATA_BYTES - FRAME) // each)
+
+    check_metadata({"a": fits})
+    with pytest.raises(ValueError, match="at most 16384 bytes"):
+        check_metadata({"a": fits + sign})
+
+
+def test_an_activity_is_told_that_its_metadata_is_too_long() -> None:
+    options = Options(metadata={"a": ["x" * 1000] * 20})
+
+    with pytest.raises(ValueError, match="metadata must have at most"):
+        options.about()

@@ -1,0 +1,195 @@
+"""Who may do what: every route, every role."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.authorize import CACHED_FOR, MOST_CACHED, Authorizing
+from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
+from ringback.domain.errors import UnknownKeyError
+from ringback.testing import ManualClock, MemoryStore
+from tests.unit.gateway.api.house import PROBLEM, House, key_of, opened_house
+
+ROUTES = {
+    ("POST", "/v1/callbacks"): Act.OPEN,
+    ("GET", "/v1/callbacks"): Act.LOOK,
+    ("GET", "/v1/callbacks/{id}"): Act.LOOK,
+    ("GET", "/v1/callbacks/{id}/events"): Act.LOOK,
+    ("POST", "/v1/callbacks/{id}/complete"): Act.ANSWER,
+    ("POST", "/v1/callbacks/{id}/fail"): Act.ANSWER,
+    ("POST", "/v1/callbacks/{id}/cancel"): Act.ANSWER,
+    ("POST", "/v1/callbacks/{id}/heartbeat"): Act.HEARTBEAT,
+    ("POST", "/v1/callbacks/{id}/extend"): Act.EXTEND,
+    ("POST", "/v1/callbacks/{id}/revoke"): Act.REVOKE,
+    ("POST", "/v1/callbacks/{id}/redeliver"): Act.REDELIVER,
+    ("POST", "/v1/callbacks/{id}/link"): Act.LINK,
+    ("POST", "/v1/callbacks/{id}/submitted"): Act.SUBMIT,
+    ("POST", "/v1/answers"): Act.ANSWER,
+}
+MAY = {
+    Role.WORKER: {Act.OPEN, Act.SUBMIT},
+    Role.OPERATOR: {
+        Act.LOOK,
+        Act.ANSWER,
+        Act.HEARTBEAT,
+        Act.EXTEND,
+        Act.REVOKE,
+        Act.REDELIVER,
+        Act.LINK,
+    },
+    Role.VIEWER: {Act.LOOK},
+}
+every_route = pytest.mark.parametrize("route", list(ROUTES), ids=" ".join)
+
+
+async def test_the_table_has_every_route(house: House) -> None:
+    document = (await house.http.get("/openapi.json")).json()
+
+    described = {
+        (method.upper(), path)
+        for path, item in document["paths"].items()
+        for method in item
+        if path.startswith("/v1")
+    }
+
+    assert described == set(ROUTES)
+
+
+@every_route
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_role_may_do_what_it_is_for_and_nothing_else(
+    house: House, route: tuple[str, str], role: Role
+) -> None:
+    method, path = route
+
+    reply = await house.call(role, method, path.format(id="cb_unknown"))
+
+    is_let_in = reply.status_code not in {401, 403}
+    assert is_let_in is (ROUTES[route] in MAY[role])
+    assert is_let_in or reply.status_code == 403
+    assert is_let_in or reply.headers["content-type"] == PROBLEM
+
+
+@every_route
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"authorization": "Bearer"},
+        {"authorization": "Basic cmJrOng="},
+        {"authorization": f"Bearer {to_text(KeyId('operator'), 'guessed')}"},
+        {"authorization": f"Bearer {to_text(KeyId('nobody'), 'guessed')}"},
+        {"authorization": "Bearer rbk_operator_"},
+        {"authorization": "Bearer \xff\xfe"},
+        {"authorization": "Bearer " + "x" * 5000},
+    ],
+)
+async def test_nobody_without_a_good_key_is_let_in(
+    house: House, route: tuple[str, str], header: dict[str, str]
+) -> None:
+    method, path = route
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in header.items()]
+
+    reply = await house.http.request(
+        method, path.format(id="cb_unknown"), headers=raw, content=b"{not read"
+    )
+
+    assert reply.status_code == 401
+    assert reply.headers["www-authenticate"] == 'Bearer realm="ringback"'
+    assert reply.json()["type"] == "urn:ringback:unknown-key"
+
+
+async def test_a_revoked_key_dies_within_seconds(house: House) -> None:
+    assert (await house.get("/v1/callbacks")).status_code == 200
+    await house.store.revoke_key(KeyId("operator"))
+    house.clock.advance(CACHED_FOR)
+
+    reply = await house.get("/v1/callbacks")
+
+    assert reply.status_code == 401
+    assert timedelta(seconds=10) >= CACHED_FOR
+
+
+class StoreThatCounts(MemoryStore):
+    """It keeps which keys it was asked for."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.looked_up: list[KeyId] = []
+
+    async def find_key(self, key_id: KeyId) -> ApiKey | None:
+        self.looked_up.append(key_id)
+        return await super().find_key(key_id)
+
+
+async def test_a_key_is_looked_up_once_in_a_while() -> None:
+    async with opened_house(StoreThatCounts) as house:
+        assert isinstance(house.store, StoreThatCounts)
+
+        for _ in range(5):
+            await house.get("/v1/callbacks")
+        house.clock.advance(CACHED_FOR)
+        await house.get("/v1/callbacks")
+
+        assert house.store.looked_up == ["operator", "operator"]
+
+
+async def test_while_the_store_is_away_nobody_is_told_that_a_key_is_bad(house: House) -> None:
+    house.store.is_available = False
+
+    reply = await house.get("/v1/callbacks")
+
+    assert reply.status_code == 503
+
+
+async def test_guesses_do_not_fill_the_memory(house: House) -> None:
+    authorizing = Authorizing(house.store, clock=house.clock)
+    remembered = 0
+
+    for number in range(3 * MOST_CACHED):
+        with pytest.raises(UnknownKeyError):
+            await authorizing.authorize(to_text(KeyId(f"k{number}"), "guessed"), Act.LOOK)
+        remembered = max(remembered, authorizing.remembered)
+
+    assert 0 < remembered <= MOST_CACHED
+
+
+async def test_what_is_not_there_is_told_to_who_has_a_key(house: House) -> None:
+    unknown = await house.get("/v1/callbacks/cb_unknown")
+    no_id = await house.get("/v1/callbacks/%00")
+    no_route = await house.get("/v1/nothing")
+    no_method = await house.call(Role.OPERATOR, "DELETE", "/v1/callbacks")
+
+    assert "there is no callback cb_unknown" in unknown.json()["detail"]
+    assert [one.status_code for one in (unknown, no_id, no_route)] == [404, 404, 404]
+    assert no_method.status_code == 405
+    assert {one.headers["content-type"] for one in (unknown, no_id, no_route, no_method)} == {
+        PROBLEM
+    }
+
+
+async def test_who_did_what_to_which_callback_is_logged_with_what_came_of_it(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    callback = await house.asked()
+
+    with caplog.at_level(logging.INFO, "ringback.gateway.api.access"):
+        await house.post(f"/v1/callbacks/{callback.id}/revoke")
+        await house.post("/v1/callbacks/cb_unknown/revoke")
+        await house.post("/v1/callbacks/forged%20line/revoke")
+        await house.get("/v1/callbacks")
+
+    logged = [vars(one) for one in caplog.records]
+    assert [(one["key"], one["act"]) for one in logged] == [("operator", "revoke")] * 3
+    assert [(one["callback_id"], one["result"]) for one in logged] == [
+        (callback.id, "done"),
+        ("cb_unknown", "UnknownCallbackError"),
+        (None, "UnknownCallbackError"),
+    ]
+
+
+async def test_a_link_has_no_need_of_a_key_and_a_key_is_no_link(house: House) -> None:
+    reply = await house.http.post(f"/c/{key_of(Role.OPERATOR)}", json=1)
+
+    assert reply.status_code == 404

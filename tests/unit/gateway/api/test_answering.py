@@ -1,0 +1,180 @@
+"""Answers by id, one and many: exact, each with its own status."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from ringback.domain.callback import Callback
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.raw_json import items
+from ringback.gateway.api import answering
+from tests.unit.gateway.api.house import LIMIT, House
+
+
+def outcome_of(callback: Callback) -> Outcome:
+    assert callback.accepted is not None
+    return callback.accepted.outcome
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "outcome"),
+    [
+        ("complete", b'{ "n" : 1.10 }', Completed(b'{ "n" : 1.10 }')),
+        ("complete", b"", Completed(None)),
+        ("fail", b'{"message": "no", "details": 1e999}', Failed("no", details=b"[1e999]")),
+        ("cancel", b'"asked"', Canceled(b'"asked"')),
+    ],
+)
+async def test_an_operator_answers_as_a_link_does(
+    house: House, verb: str, body: bytes, outcome: Outcome
+) -> None:
+    callback = await house.asked()
+    house.activities.request_cancel(callback.ref)
+
+    reply = await house.post(f"/v1/callbacks/{callback.id}/{verb}", content=body)
+
+    assert reply.status_code == 202
+    assert reply.json()["status_url"] == f"/v1/callbacks/{callback.id}"
+    assert outcome_of(await house.now(callback.id)) == outcome
+
+
+async def test_who_prefers_to_wait_is_told_the_end(house: House) -> None:
+    callback = await house.asked()
+    path = f"/v1/callbacks/{callback.id}/complete"
+
+    reply = await house.post(path, json=1, headers={"prefer": "wait=5"})
+    other = await house.post(path, json=2)
+
+    assert (reply.status_code, reply.json()["state"]) == (200, "applied")
+    assert other.status_code == 409
+
+
+async def test_a_heartbeat_by_id_tells_what_temporal_says(house: House) -> None:
+    callback = await house.asked()
+    house.activities.request_cancel(callback.ref)
+
+    reply = await house.post(f"/v1/callbacks/{callback.id}/heartbeat", json={"progress": 1})
+
+    assert reply.json()["cancel_requested"] is True
+    assert house.activities.heartbeats == [(callback.ref, b'{"progress":1}')]
+
+
+async def test_many_answers_have_a_status_each(house: House) -> None:
+    first, second, third, fourth = [await house.asked() for _ in range(4)]
+    await house.post(f"/v1/callbacks/{second.id}/complete", json="before")
+    text = f"""{{"answers": [
+        {{"callback": "{first.id}", "verb": "complete", "body": {{ "n": 1.10 }} }},
+        {{"callback": "{second.id}", "verb": "complete", "body": "before"}},
+        {{"callback": "{third.id}", "verb": "fail", "body": {{"message": "no"}}}},
+        {{"callback": "{fourth.id}", "verb": "fail", "body": {{}}}},
+        {{"callback": "{second.id}", "verb": "complete"}},
+        {{"callback": "cb_unknown", "verb": "complete"}},
+        {{"callback": "\\u2603", "verb": "complete"}},
+        {{"callback": "{fourth.id}", "verb": "complete"}}
+    ]}}"""
+
+    reply = await house.post("/v1/answers", content=text.encode())
+
+    results = reply.json()["results"]
+    assert reply.status_code == 200
+    assert [one["status"] for one in results] == [202, 200, 202, 400, 409, 404, 404, 202]
+    assert [one["callback"] for one in results][:2] == [first.id, second.id]
+    assert results[0]["receipt"]["state"] == "accepted"
+    assert "message" in results[3]["problem"]["detail"]
+    assert outcome_of(await house.now(first.id)) == Completed(b'{ "n": 1.10 }')
+    assert outcome_of(await house.now(fourth.id)) == Completed(None)
+
+
+async def test_one_of_many_that_is_too_large_is_refused_alone(house: House) -> None:
+    large, small = await house.asked(), await house.asked()
+    answers = [
+        {"callback": large.id, "verb": "complete", "body": "x" * LIMIT},
+        {"callback": small.id, "verb": "complete", "body": "x"},
+    ]
+
+    reply = await house.post("/v1/answers", json={"answers": answers})
+
+    assert [one["status"] for one in reply.json()["results"]] == [413, 202]
+
+
+async def test_a_thousand_answers_are_few_commits(house: House) -> None:
+    callbacks = [await house.asked() for _ in range(1000)]
+    commits: list[int] = []
+    accept = house.store.accept
+
+    async def counted(answers: Any) -> Any:
+        commits.append(len(answers))
+        return await accept(answers)
+
+    house.store.accept = counted  # type: ignore[method-assign]
+    answers = [{"callback": one.id, "verb": "complete", "body": 1} for one in callbacks]
+
+    reply = await house.post("/v1/answers", json={"answers": answers})
+
+    assert {one["status"] for one in reply.json()["results"]} == {202}
+    assert sum(commits) == 1000
+    assert len(commits) < 20
+
+
+@pytest.mark.parametrize(("size", "is_apart"), [(10, False), (90_000, True)])
+async def test_a_large_request_is_read_in_a_thread(
+    house: House, monkeypatch: pytest.MonkeyPatch, *, size: int, is_apart: bool
+) -> None:
+    callbacks = [await house.asked() for _ in range(4)]
+    answers = [{"callback": one.id, "verb": "complete", "body": "x" * size} for one in callbacks]
+    threads: list[int] = []
+
+    def noted(array: bytes) -> list[bytes]:
+        threads.append(threading.get_ident())
+        return items(array)
+
+    monkeypatch.setattr(answering, "items", noted)
+
+    reply = await house.post("/v1/answers", json={"answers": answers})
+
+    assert {one["status"] for one in reply.json()["results"]} == {202}
+    assert [one != threading.get_ident() for one in threads] == [is_apart]
+
+
+async def test_a_request_has_an_end(house: House) -> None:
+    reply = await house.post("/v1/answers", content=b" " * (4 * 1024 * 1024 + 1))
+
+    assert reply.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"answers": []}',
+        b'{"answers": {}}',
+        b'{"answers": [1]}',
+        b'{"answers": [{"callback": "cb_1", "verb": "extend"}]}',
+        b'{"answers": [{"callback": "cb_1", "verb": "complete", "result": 1}]}',
+    ],
+)
+async def test_what_is_no_list_of_answers_is_refused_as_a_whole(house: House, body: bytes) -> None:
+    reply = await house.post("/v1/answers", content=body)
+
+    assert reply.status_code == 422
+
+
+async def test_more_than_a_thousand_are_refused(house: House) -> None:
+    answers = [{"callback": "cb_1", "verb": "complete"}] * 1001
+
+    reply = await house.post("/v1/answers", json={"answers": answers})
+
+    assert reply.status_code == 422
+
+
+async def test_a_name_that_stands_there_twice_is_read_in_one_way(house: House) -> None:
+    callback = await house.asked()
+    one = f'{{"callback": "{callback.id}", "verb": "complete", "body": 1, "body": 2}}'
+    body = f'{{"answers": [], "answers": [{one}, {one}]}}'
+
+    reply = await house.post("/v1/answers", content=body.encode())
+
+    assert {each["status"] for each in reply.json()["results"]} <= {200, 202}
+    assert outcome_of(await house.now(callback.id)) == Completed(b"2")

@@ -1,0 +1,163 @@
+"""The list, with its filters and its cursor; one callback; its trail."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ringback.cli.view import to_json
+from ringback.domain.about import About
+from ringback.domain.api_key import Role
+from ringback.domain.callback import State
+from ringback.domain.link import Verb
+from tests import factories
+from tests.unit.gateway.api.house import House
+
+HOUR = timedelta(hours=1)
+
+
+async def ids(house: House, **asked: Any) -> list[str]:
+    reply = await house.get("/v1/callbacks", Role.VIEWER, params=asked)
+    assert reply.status_code == 200, reply.text
+    return [one["id"] for one in reply.json()["callbacks"]]
+
+
+async def test_the_list_goes_on_until_there_is_no_next(house: House) -> None:
+    opened = [(await house.asked()).id for _ in range(5)]
+    pages: list[list[str]] = []
+    after: dict[str, str] = {}
+
+    for _ in range(3):
+        reply = await house.get("/v1/callbacks", params={"limit": 2, **after})
+        pages.append([one["id"] for one in reply.json()["callbacks"]])
+        after = {"after": reply.json()["next"]}
+
+    assert pages == [opened[:2], opened[2:4], opened[4:]]
+    assert after == {"after": None}
+
+
+async def test_a_last_page_that_is_full_has_no_next(house: House) -> None:
+    await house.asked()
+
+    reply = await house.get("/v1/callbacks", params={"limit": 1})
+
+    assert (len(reply.json()["callbacks"]), reply.json()["next"]) == (1, None)
+
+
+async def test_without_a_state_what_has_not_ended_is_listed(house: House) -> None:
+    waiting, over = await house.asked(), await house.asked()
+    await house.store.expire([factories.expiry(over)])
+
+    assert await ids(house) == [waiting.id]
+    assert await ids(house, state="expired") == [over.id]
+    assert await ids(house, state=["expired", "open"]) == [waiting.id, over.id]
+
+
+async def test_every_filter_finds_its_own_and_no_other(house: House) -> None:
+    old = await house.asked(about=About(tags=("vip",)), answer_within=HOUR)
+    house.clock.advance(2 * HOUR)
+    new = await house.asked(about=About(tags=("eu",)))
+
+    assert await ids(house, workflow_id=new.ref.workflow_id) == [new.id]
+    assert await ids(house, workflow_type="Order") == [old.id, new.id]
+    assert await ids(house, workflow_type="Another") == []
+    assert await ids(house, activity_type="another") == []
+    assert await ids(house, tag="vip") == [old.id]
+    assert await ids(house, opened_after=new.opened_at.isoformat()) == [new.id]
+    assert await ids(house, opened_before=new.opened_at.isoformat()) == [old.id]
+    assert await ids(house, older_than="PT1H") == [old.id]
+    assert await ids(house, older_than=7200) == [old.id]
+    assert await ids(house, overdue="true") == [old.id]
+    assert await ids(house, overdue="true", tag="eu") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ({"state": "closed"}, "state"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 1001}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"opened_after": "yesterday"}, "opened_after"),
+        ({"opened_after": "2030-01-01T00:00:00"}, "opened_after"),
+        ({"older_than": "-1"}, "older_than"),
+        ({"overdue": "perhaps"}, "overdue"),
+        ({"workflow": "order-1"}, "workflow"),
+        ({"tag": "\x00"}, "tag"),
+    ],
+)
+async def test_a_filter_that_cannot_be_used_is_refused_by_name(
+    house: House, asked: dict[str, Any], name: str
+) -> None:
+    reply = await house.get("/v1/callbacks", params=asked)
+
+    assert reply.status_code == 422
+    assert {one["pointer"] for one in reply.json()["errors"]} == {name}
+
+
+async def test_a_callback_is_shown_without_its_answer_s_body(house: House) -> None:
+    callback = await house.asked(about=About("Charge", ("vip",), {"order": 1}))
+    await house.store.accept([factories.answer(callback.id)])
+
+    shown = (await house.get(f"/v1/callbacks/{callback.id}", Role.VIEWER)).json()
+
+    assert (shown["id"], shown["state"]) == (callback.id, State.ACCEPTED.value)
+    assert (shown["title"], shown["tags"], shown["metadata"]) == ("Charge", ["vip"], {"order": 1})
+    assert shown["outcome"]["kind"] == "completed"
+    assert "body" not in shown["outcome"]
+    assert shown["workflow_id"] == callback.ref.workflow_id
+
+
+async def test_the_trail_tells_what_happened(house: House) -> None:
+    callback = await house.asked()
+    await house.post(f"/v1/callbacks/{callback.id}/fail", json={"message": "no"})
+
+    told = (await house.get(f"/v1/callbacks/{callback.id}/events", Role.VIEWER)).json()["events"]
+
+    assert [event["kind"] for event in told][:2] == ["opened", "accepted"]
+    assert (await house.get("/v1/callbacks/cb_unknown/events")).status_code == 404
+
+
+async def test_the_trail_has_nothing_of_the_answers_that_lost(house: House) -> None:
+    callback = await house.asked()
+    path = f"/v1/callbacks/{callback.id}"
+    await house.post(f"{path}/complete", json={"first": 1})
+    await house.post(f"{path}/complete", json={"card": "4111-SECRET"})
+    await house.post(f"{path}/fail", json={"message": "no", "details": ["5222-SECRET"]})
+
+    told = await house.get(f"{path}/events", Role.VIEWER)
+
+    lost = [one for one in told.json()["events"] if one["kind"] == "answered differently"]
+    assert [one["facts"]["kind"] for one in lost] == ["completed", "failed"]
+    assert "SECRET" not in told.text
+    kept = await house.store.events(callback.id)
+    assert sum("SECRET" in str(event.facts) for event in kept) == 2
+
+
+async def test_the_command_line_tells_the_same_by_the_same_names(house: House) -> None:
+    callback = await house.asked()
+    await house.store.accept([factories.answer(callback.id)])
+
+    shown = (await house.get(f"/v1/callbacks/{callback.id}")).json()
+    printed = to_json(await house.now(callback.id))
+
+    of_the_command_line_only = {"cancel_url", "notify_url"}
+    assert shown.keys() == printed.keys() - of_the_command_line_only
+    for inner in ("heartbeat", "outcome"):
+        assert printed[inner].keys() <= shown[inner].keys()
+    plain = {"id", "state", "heartbeat", "metadata", "tags", "attempt", "round"}
+    assert {name: shown[name] for name in plain} == {name: printed[name] for name in plain}
+
+
+async def test_what_waits_can_be_read_by_a_link_of_an_operator(house: House) -> None:
+    callback = await house.asked()
+    wanted = {"verbs": ["view"], "for": "PT1H"}
+
+    made = (await house.post(f"/v1/callbacks/{callback.id}/link", json=wanted)).json()
+
+    assert made["allows"] == [Verb.VIEW.name.lower()]
+    path = made["url"].removeprefix("https://ring.example")
+    assert (await house.http.get(path)).status_code == 200
+    assert (await house.http.post(path, json=1)).status_code == 404
+    house.clock.advance(HOUR)
+    assert (await house.http.get(path)).status_code == 404

@@ -1,0 +1,103 @@
+"""What the gateway says of itself is so, and complete."""
+
+import re
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+from starlette.routing import BaseRoute, Mount, Route
+
+from tests.unit.gateway.api.house import House
+
+
+def paths_of(routes: list[BaseRoute], prefix: str = "") -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for route in routes:
+        if isinstance(route, Mount):
+            found |= paths_of(list(route.routes), prefix + route.path)
+        elif isinstance(route, Route):
+            methods = (route.methods or set()) - {"HEAD"}
+            found |= {(method.lower(), prefix + route.path) for method in methods}
+    return found
+
+
+@pytest.fixture
+async def document(house: House) -> dict[str, Any]:
+    found: dict[str, Any] = (await house.http.get("/openapi.json")).json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, told)
+        for path, item in document["paths"].items()
+        for method, told in item.items()
+    ]
+
+
+async def test_every_route_is_described_and_nothing_else(
+    house: House, document: dict[str, Any]
+) -> None:
+    described = {(method, path) for method, path, _ in operations(document)}
+    served = paths_of(house.app.routes) - {("get", "/openapi.json"), ("get", "/docs")}
+
+    assert described == served
+
+
+async def test_every_example_is_what_its_schema_says(document: dict[str, Any]) -> None:
+    checked = 0
+    for method, path, told in operations(document):
+        described = [told.get("requestBody", {}), *told["responses"].values()]
+        for content in (one for each in described for one in each.get("content", {}).values()):
+            if "example" in content:
+                schema = {**content["schema"], "components": document["components"]}
+                errors = list(Draft202012Validator(schema).iter_errors(content["example"]))
+                assert errors == [], (method, path)
+                checked += 1
+    assert checked > 100
+
+
+async def test_every_reply_has_an_example_and_every_error_is_a_problem(
+    document: dict[str, Any],
+) -> None:
+    for method, path, told in operations(document):
+        assert told["summary"], (method, path)
+        for status, reply in told["responses"].items():
+            contents = reply.get("content", {})
+            assert status in {"204", "304"} or any("example" in one for one in contents.values()), (
+                path
+            )
+            if int(status) >= 400 and path != "/readyz":
+                assert list(contents) == ["application/problem+json"], (method, path, status)
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    referred = set(re.findall(r'"#/components/schemas/(\w+)"', str(document).replace("'", '"')))
+
+    assert referred <= set(document["components"]["schemas"])
+
+
+async def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
+    names = [told["operationId"] for _, _, told in operations(document) if "operationId" in told]
+
+    assert len(names) == len(set(names))
+
+
+async def test_every_route_of_the_api_needs_a_key_and_no_other_does(
+    document: dict[str, Any],
+) -> None:
+    for _, path, told in operations(document):
+        assert ("security" in told) is path.startswith("/v1"), path
+
+
+async def test_the_page_needs_no_other_server_and_shows_every_route(
+    house: House, document: dict[str, Any]
+) -> None:
+    page = await house.http.get("/docs")
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<script" not in page.text
+    assert "https://" not in re.sub(r"https://[\w.]+\.example", "", page.text)
+    for method, path, _ in operations(document):
+        assert f"{method.upper()} {path}:" in page.text

@@ -1,0 +1,286 @@
+"""A worker in another language opens a callback, and is told what to do."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ringback.domain.about import About
+from ringback.domain.api_key import Role
+from ringback.domain.callback import Attempts, State
+from ringback.domain.outcome import Completed, Failed
+from ringback.domain.vitals import HeartbeatBy
+from ringback.ports.activities import LastFailure
+from tests.loops import idle
+from tests.unit.gateway.api.house import BASE, House
+
+HOUR = timedelta(hours=1)
+
+
+async def test_an_activity_gets_a_callback_and_asks_with_its_link(house: House) -> None:
+    ref = house.scheduled()
+
+    reply = await house.open(ref)
+
+    told = reply.json()
+    callback = await house.now(told["id"])
+    assert reply.status_code == 200
+    assert (told["next"], told["submitted"], told["answered"]) == ("submit", False, False)
+    assert (callback.ref, callback.state) == (ref, State.OPEN)
+    assert callback.task_token == house.activities.task_token(ref)
+    assert callback.attempt_started_at == house.activities.started_at(ref)
+    answered = await house.http.post(told["url"].removeprefix(BASE), json=1)
+    assert answered.status_code == 202
+
+
+async def test_nothing_that_is_told_has_the_task_token_in_it(house: House) -> None:
+    ref = house.scheduled()
+    token = house.naming(ref)["task_token"]
+
+    opened = await house.open(ref)
+    shown = await house.get(f"/v1/callbacks/{opened.json()['id']}")
+    listed = await house.get("/v1/callbacks")
+    events = await house.get(f"/v1/callbacks/{opened.json()['id']}/events")
+
+    assert token not in opened.text + shown.text + listed.text + events.text
+    assert "/c/" not in shown.text + listed.text + events.text
+
+
+async def test_the_same_activity_gets_the_same_callback_and_is_not_submitted_twice(
+    house: House,
+) -> None:
+    ref = house.scheduled()
+    first = (await house.open(ref)).json()
+    await house.post(f"/v1/callbacks/{first['id']}/submitted", Role.WORKER)
+    house.activities.back_off(ref, LastFailure("timeout", "too late", None))
+    house.activities.start(ref)
+
+    second = (await house.open(ref)).json()
+
+    assert (second["id"], second["url"]) == (first["id"], first["url"])
+    assert (second["next"], second["submitted"]) == ("wait", True)
+    assert (await house.now(first["id"])).attempt == 2
+
+
+async def test_an_answer_between_attempts_is_delivered_to_the_next_one(house: House) -> None:
+    ref = house.scheduled()
+    first = (await house.open(ref)).json()
+    house.activities.is_busy = True
+    await house.post(f"/v1/callbacks/{first['id']}/complete", content=b'{"amount": 1.10}')
+    house.activities.back_off(ref, LastFailure("timeout", "too late", None))
+    house.activities.start(ref)
+
+    second = await house.open(ref)
+    house.activities.is_busy = False
+    house.clock.advance(HOUR)
+    await idle()
+
+    assert (second.json()["next"], second.json()["answered"]) == ("wait", True)
+    assert b'"body": {"amount": 1.10}' in second.content
+    assert (await house.now(first["id"])).state is State.APPLIED
+
+
+async def test_an_answer_that_was_delivered_already_is_for_the_attempt_to_return(
+    house: House,
+) -> None:
+    ref = house.scheduled()
+    first = (await house.open(ref)).json()
+    await house.post(f"/v1/callbacks/{first['id']}/complete", json=1)
+    await idle()
+    house.activities.schedule(ref)
+
+    again = (await house.open(ref)).json()
+
+    assert (again["id"], again["state"]) == (first["id"], "applied")
+    assert (again["next"], again["answer"]) == ("return", {"kind": "completed", "body": 1})
+
+
+async def test_a_result_without_a_body_is_not_null(house: House) -> None:
+    ref = house.scheduled()
+    first = (await house.open(ref)).json()
+    await house.post(f"/v1/callbacks/{first['id']}/complete")
+
+    again = (await house.open(ref)).json()
+
+    assert again["answer"] == {"kind": "completed"}
+
+
+async def test_everything_that_can_be_asked_for_is_kept(house: House) -> None:
+    reply = await house.open(
+        house.scheduled(),
+        deadline="PT1H",
+        on_deadline={"verb": "fail", "body": {"message": "too late", "non_retryable": True}},
+        attempts="current",
+        follow_reset=True,
+        heartbeat="keep",
+        cancel_within=60,
+        cancel_url="https://outside.example/cancel",
+        notify_url="https://outside.example/told",
+        title="Charge",
+        tags=["vip", "vip", "eu"],
+        metadata={"order": 1},
+        result_schema={"type": "object", "required": ["amount"]},
+    )
+
+    callback = await house.now(reply.json()["id"])
+    assert callback.answer_by == callback.opened_at + HOUR
+    assert callback.on_deadline == Failed("too late", non_retryable=True)
+    assert (callback.attempts, callback.follows_reset) == (Attempts.CURRENT, True)
+    assert (callback.vitals.by, callback.cancel_within) == (
+        HeartbeatBy.KEEP,
+        timedelta(minutes=1),
+    )
+    assert callback.about == About(
+        "Charge",
+        ("vip", "eu"),
+        {"order": 1},
+        "https://outside.example/cancel",
+        "https://outside.example/told",
+    )
+    wrong = await house.post(f"/v1/callbacks/{callback.id}/complete", json={"amonut": 1})
+    assert wrong.status_code == 422
+
+
+async def test_a_default_result_is_kept_as_it_was_written(house: House) -> None:
+    body = {"verb": "complete", "body": None}
+    ref = house.scheduled()
+    text = f'{{"activity": {json.dumps(house.naming(ref))}, "options": {{"deadline": 1,'
+    text += ' "on_deadline": {"verb": "complete", "body": { "n" : 1.10 }}}}'
+
+    exact = await house.post("/v1/callbacks", Role.WORKER, content=text.encode())
+    null = await house.open(house.scheduled(), deadline=1, on_deadline=body)
+    nothing = await house.open(house.scheduled(), deadline=1, on_deadline={"verb": "complete"})
+
+    defaults = [(await house.now(one.json()["id"])).on_deadline for one in (exact, null, nothing)]
+    assert defaults == [Completed(b'{ "n" : 1.10 }'), Completed(b"null"), Completed(None)]
+
+
+async def test_a_default_that_the_activity_cannot_return_is_refused_at_once(house: House) -> None:
+    reply = await house.open(
+        house.scheduled(),
+        deadline=1,
+        on_deadline={"verb": "complete", "body": 1},
+        result_schema={"type": "string"},
+    )
+
+    good = await house.open(
+        house.scheduled(),
+        deadline=1,
+        on_deadline={"verb": "complete", "body": "1"},
+        result_schema={"type": "string"},
+    )
+    listed = (await house.get("/v1/callbacks")).json()["callbacks"]
+
+    assert (reply.status_code, good.status_code) == (422, 200)
+    assert [one["id"] for one in listed] == [good.json()["id"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer"),
+    [
+        ({"deadline": 0}, "/options/deadline"),
+        ({"deadline": "tomorrow"}, "/options/deadline"),
+        ({"cancel_within": -1}, "/options/cancel_within"),
+        ({"attempts": "all"}, "/options/attempts"),
+        ({"title": "x" * 201}, "/options/title"),
+        ({"title": "\x00"}, "/options/title"),
+        ({"tags": [""]}, "/options/tags"),
+        ({"tags": ["x" * 65]}, "/options/tags"),
+        ({"tags": ["x"] * 21}, "/options/tags"),
+        ({"tags": ["a\x00b"]}, "/options/tags"),
+        ({"metadata": {"a": ["\x00"]}}, "/options/metadata"),
+        ({"metadata": {"\x00": 1}}, "/options/metadata"),
+        ({"metadata": {"a": "x" * 16 * 1024}}, "/options/metadata"),
+        ({"notify_url": "https://outside.example/" + "x" * 1000}, "/options/notify_url"),
+        ({"cancel_url": "ftp://outside.example"}, "/options/cancel_url"),
+        ({"notify_url": "https://"}, "/options/notify_url"),
+        ({"notify_url": "https://[::1"}, "/options/notify_url"),
+        ({"on_deadline": {"verb": "cancel"}}, "/options/on_deadline/verb"),
+        ({"result_schema": {"type": "nothing"}}, "/options/result_schema"),
+        ({"result_schema": {"$ref": "https://elsewhere.example"}}, "/options/result_schema"),
+        ({"result_schema": {"x": {"pydantic": {}}}}, "/options/result_schema"),
+        ({"result_schema": {"description": "x" * 70_000}}, "/options/result_schema"),
+        ({"retries": 3}, "/options/retries"),
+    ],
+)
+async def test_what_cannot_be_asked_for_is_told_where(
+    house: House, options: dict[str, Any], pointer: str
+) -> None:
+    reply = await house.open(house.scheduled(), **options)
+
+    assert reply.status_code == 422
+    assert {one["pointer"].removesuffix("/0") for one in reply.json()["errors"]} == {pointer}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"task_token": "not base64!"},
+        {"task_token": ""},
+        {"attempt": 0},
+        {"attempt": "1"},
+        {"run_id": ""},
+        {"activity_id": None},
+    ],
+)
+async def test_an_activity_that_is_named_badly_is_told_so_and_its_token_is_not_repeated(
+    house: House, wrong: dict[str, Any]
+) -> None:
+    naming = {**house.naming(house.scheduled()), **wrong}
+
+    reply = await house.post("/v1/callbacks", Role.WORKER, json={"activity": naming})
+
+    assert reply.status_code == 422
+    assert [one["pointer"] for one in reply.json()["errors"]] == [f"/activity/{next(iter(wrong))}"]
+    assert "not base64!" not in reply.text
+
+
+async def test_the_token_of_another_activity_is_refused(house: House) -> None:
+    ref, other = house.scheduled(), house.scheduled()
+    house.activities.back_off(other, LastFailure("timeout", "too late", None))
+    house.activities.start(other)
+    naming = house.naming(ref) | {"task_token": house.naming(other)["task_token"]}
+
+    reply = await house.post("/v1/callbacks", Role.WORKER, json={"activity": naming})
+
+    assert reply.status_code == 422
+    assert "task token" in reply.json()["detail"]
+
+
+async def test_an_attempt_that_is_over_is_told_so(house: House) -> None:
+    ref = house.scheduled()
+    naming = house.naming(ref)
+    house.activities.back_off(ref, LastFailure("timeout", "too late", None))
+    house.activities.start(ref)
+
+    reply = await house.post("/v1/callbacks", Role.WORKER, json={"activity": naming})
+
+    assert reply.status_code == 410
+    assert "does not run any more" in reply.json()["detail"]
+
+
+async def test_while_temporal_is_away_nothing_is_opened(house: House) -> None:
+    ref = house.scheduled()
+    house.activities.is_reachable = False
+
+    reply = await house.open(ref)
+
+    assert (reply.status_code, int(reply.headers["retry-after"]) > 0) == (503, True)
+
+
+async def test_that_it_was_submitted_can_be_told_twice_and_not_of_what_is_not_there(
+    house: House,
+) -> None:
+    opened = (await house.open(house.scheduled())).json()
+    path = f"/v1/callbacks/{opened['id']}/submitted"
+
+    first = await house.post(path, Role.WORKER)
+    submitted_at = (await house.now(opened["id"])).submitted_at
+    house.clock.advance(HOUR)
+    second = await house.post(path, Role.WORKER)
+    unknown = await house.post("/v1/callbacks/cb_unknown/submitted", Role.WORKER)
+
+    assert (await house.now(opened["id"])).submitted_at == submitted_at is not None
+    assert [(one.status_code, one.content) for one in (first, second)] == [(204, b"")] * 2
+    assert unknown.status_code == 404

@@ -1,0 +1,81 @@
+"""The receiver of the how-to receives what is sent, and nothing else."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from ringback.domain.event import Event, EventKind
+from ringback.domain.notice import NOTIFIED, makes_unwanted, to_body, type_of
+from ringback.notify.signature import from_secret, sign
+from ringback.ports.sender import Message
+from tests import factories
+
+HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "be-told.md"
+SECRET = bytes(range(32))
+PATH = "/ringback/cancel"
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> httpx2.AsyncClient:
+    """The how-to's receiver in Python."""
+    monkeypatch.setenv("WEBHOOK_SECRET", from_secret(SECRET))
+    (code,) = re.findall(r"```python\n(import os.*?)```", HOWTO.read_text(), re.DOTALL)
+    scope: dict[str, Any] = {}
+    exec(code, scope)  # noqa: S102 - our own page
+    transport = httpx2.ASGITransport(app=scope["app"])
+    return httpx2.AsyncClient(transport=transport, base_url="http://reviews.example")
+
+
+def signed(body: bytes) -> dict[str, str]:
+    now = datetime.now(UTC)  # noqa: TID251 - the receiver has its own clock
+    return sign(Message("no_1", "", body), now, [SECRET])
+
+
+async def test_what_is_sent_is_received_and_the_same_again_counts_once(
+    receiver: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notice = factories.notice()
+    body = to_body(notice)
+
+    replies = [await receiver.post(PATH, content=body, headers=signed(body)) for _ in range(2)]
+
+    assert [reply.status_code for reply in replies] == [204, 204]
+    assert capsys.readouterr().out == f"callback.expired {notice.callback_id}\n"
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"webhook-signature": "v1,abc"}, {"webhook-signature": "v1"}]
+)
+async def test_what_somebody_else_sends_is_refused(
+    receiver: httpx2.AsyncClient, changed: dict[str, str]
+) -> None:
+    body = to_body(factories.notice())
+    headers = {**signed(b"something else"), **changed}
+
+    reply = await receiver.post(PATH, content=body, headers=headers)
+
+    assert reply.status_code == 401
+
+
+def test_the_page_tells_of_every_message_and_of_who_gets_it() -> None:
+    rows = re.findall(
+        r"^\| (`callback\.[^|]*) \|[^|]*\| ([^|]*?) ?\| yes \|$", HOWTO.read_text(), re.MULTILINE
+    )
+    told = {name: to for names, to in rows for name in re.findall(r"`([a-z_.]+)`", names)}
+
+    assert told == {type_of(kind): who_is_told(kind) for kind in NOTIFIED}
+
+
+def who_is_told(kind: EventKind) -> str:
+    """Return what the table says of `cancel_url`."""
+    if is_told(kind):
+        return "yes"
+    return "only with `by`" if is_told(kind, by="deadline") else ""
+
+
+def is_told(kind: EventKind, **facts: object) -> bool:
+    return makes_unwanted(Event(factories.callback_id(), factories.NOW, kind, facts))

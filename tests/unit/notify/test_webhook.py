@@ -1,0 +1,282 @@
+"""A message is sent to who may have it; whatever the receiver does, it does no harm here."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standardwebhooks.webhooks import Webhook
+
+from ringback.notify import webhook
+from ringback.notify.addresses import PublicNetwork
+from ringback.notify.signature import from_secret
+from ringback.notify.webhook import Unsigned, Webhooks, opened_webhooks, retry_after
+from ringback.ports.sender import Message, NotReceived, Received, Undeliverable
+from ringback.testing import ManualClock
+from tests.services import missing
+from tests.webhook_receiver import OK, Names, Receiver, listening
+
+SECRET = bytes(range(32))
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+NAMES = Names(outside=["127.0.0.1"])
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with listening() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def webhooks() -> AsyncIterator[Webhooks]:
+    """What sends to this machine, too."""
+    clock = ManualClock(datetime.now(UTC))  # noqa: TID251 - the reference verifier has its own clock
+    network = PublicNetwork(allows_private=True, look_up=NAMES.look_up)
+    async with opened_webhooks([SECRET], clock=clock, network=network) as webhooks:
+        yield webhooks
+
+
+def message(receiver: Receiver, path: str = "/told?key=hush") -> Message:
+    return Message("no_1", f"http://outside.example:{receiver.port}{path}", b'{"type":"x"}')
+
+
+async def test_a_message_is_posted_and_the_reference_verifier_accepts_it(
+    webhooks: Webhooks, receiver: Receiver
+) -> None:
+    reception = await webhooks.send(message(receiver))
+
+    (request,) = receiver.got
+    assert reception == Received()
+    assert request.line == "POST /told?key=hush HTTP/1.1"
+    assert request.headers["host"] == f"outside.example:{receiver.port}"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["webhook-id"] == "no_1"
+    assert Webhook(from_secret(SECRET)).verify(request.body, dict(request.headers)) == {"type": "x"}
+
+
+@pytest.mark.parametrize("status", ["200 OK", "202 Accepted", "204 No Content", "299 Whatever"])
+async def test_any_success_acknowledges(
+    webhooks: Webhooks, receiver: Receiver, status: str
+) -> None:
+    receiver.reply = OK.replace(b"200 OK", status.encode())
+
+    assert await webhooks.send(message(receiver)) == Received()
+
+
+@pytest.mark.parametrize("status", ["400 No", "401 No", "404 No", "409 No", "500 No", "503 No"])
+async def test_what_is_no_success_is_sent_again(
+    webhooks: Webhooks, receiver: Receiver, status: str
+) -> None:
+    receiver.reply = OK.replace(b"200 OK", status.encode())
+
+    assert await webhooks.send(message(receiver)) == NotReceived(f"it answered {status[:3]}")
+
+
+async def test_gone_is_for_good(webhooks: Webhooks, receiver: Receiver) -> None:
+    receiver.reply = OK.replace(b"200 OK", b"410 Gone")
+
+    assert isinstance(await webhooks.send(message(receiver)), Undeliverable)
+
+
+async def test_a_receiver_may_say_when_to_come_again(
+    webhooks: Webhooks, receiver: Receiver
+) -> None:
+    receiver.reply = b"HTTP/1.1 429 Busy\r\nRetry-After: 120\r\ncontent-length: 0\r\n\r\n"
+
+    reception = await webhooks.send(message(receiver))
+
+    assert reception == NotReceived("it answered 429", timedelta(minutes=2))
+
+
+async def test_no_redirect_is_followed(webhooks: Webhooks, receiver: Receiver) -> None:
+    async with listening() as other:
+        to = f"http://outside.example:{other.port}/".encode()
+        receiver.reply = b"HTTP/1.1 307 There\r\nlocation: " + to + b"\r\ncontent-length: 0\r\n\r\n"
+
+        reception = await webhooks.send(message(receiver))
+
+    assert reception == NotReceived("it answered 307, and redirects are not followed")
+    assert other.got == []
+
+
+async def test_of_an_endless_reply_only_the_head_is_read(
+    webhooks: Webhooks, receiver: Receiver
+) -> None:
+    receiver.reply = (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffff\r\n" + b"x" * 2**20
+    )
+
+    assert await webhooks.send(message(receiver)) == Received()
+
+
+@pytest.mark.parametrize(
+    "reply", [b"", b"SSH-2.0-OpenSSH_9.9\r\n", b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 2**18]
+)
+async def test_what_is_not_http_is_no_success(
+    webhooks: Webhooks, receiver: Receiver, reply: bytes
+) -> None:
+    receiver.reply = reply
+
+    assert isinstance(await webhooks.send(message(receiver)), NotReceived)
+
+
+async def test_who_says_nothing_is_waited_for_no_longer_than_the_time_out(
+    webhooks: Webhooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT", timedelta(seconds=0.1))
+    receiver.reply = None
+
+    assert await webhooks.send(message(receiver)) == NotReceived("no answer in time")
+    assert len(receiver.got) == 1
+
+
+async def test_who_takes_no_connection_is_told_later(webhooks: Webhooks) -> None:
+    async with listening() as closed:
+        pass
+
+    reception = await webhooks.send(message(closed))
+
+    assert isinstance(reception, NotReceived)
+    assert reception.reason.startswith("no connection: ")
+    assert "hush" not in reception.reason
+
+
+async def test_this_machine_is_told_nothing_unless_that_is_allowed(receiver: Receiver) -> None:
+    network = PublicNetwork(allows_private=False, look_up=NAMES.look_up)
+
+    async with opened_webhooks([SECRET], clock=ManualClock(), network=network) as webhooks:
+        reception = await webhooks.send(message(receiver))
+
+    assert isinstance(reception, Undeliverable)
+    assert "RINGBACK_ALLOW_PRIVATE_WEBHOOKS" in reception.reason
+    assert receiver.got == []
+
+
+async def test_each_connection_is_judged_anew(receiver: Receiver) -> None:
+    """A name that was public a moment ago opens no door to this machine."""
+    names = Names(outside=["127.0.0.1"])
+    network = PublicNetwork(allows_private=True, look_up=names.look_up)
+
+    async with opened_webhooks([SECRET], clock=ManualClock(), network=network) as webhooks:
+        await webhooks.send(message(receiver))
+        await webhooks.send(message(receiver))
+
+    assert names.asked == ["outside.example"] * 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://outside.example/",
+        "file:///etc/passwd",
+        "//outside.example/",
+        "http://",
+        "http:///path",
+        "https://me:hush@outside.example/",
+        "https://me@outside.example/",
+        "https://outside.example:99999/",
+        "https://outside.example:x/",
+        "https://[::1",
+        "https://outside.example/\r\nx: y",
+        "not a url",
+        "",
+    ],
+)
+async def test_what_is_no_address_is_told_nothing(webhooks: Webhooks, url: str) -> None:
+    reception = await webhooks.send(Message("no_1", url, b"{}"))
+
+    assert reception == Undeliverable("the address is no URL that is told anything")
+
+
+@given(
+    st.text() | st.text().map("http://127.0.0.1:1/{}".format) | st.text().map("https://{}".format)
+)
+def test_whatever_stands_as_the_address_nothing_is_raised(url: str) -> None:
+    network = PublicNetwork(allows_private=False, look_up=Names().look_up)
+
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    async def send() -> object:
+        async with opened_webhooks(
+            [SECRET], clock=ManualClock(), network=network, trust=trust
+        ) as webhooks:
+            return await webhooks.send(Message("no_1", url, b"{}"))
+
+    assert isinstance(asyncio.run(send()), Undeliverable | NotReceived)
+
+
+@pytest.mark.parametrize(
+    ("text", "wait"),
+    [
+        ("0", timedelta(0)),
+        ("120", timedelta(minutes=2)),
+        ("Tue, 01 Jan 2030 00:01:00 GMT", timedelta(minutes=1)),
+        ("Tue, 01 Jan 2030 00:01:00 -0000", timedelta(minutes=1)),
+        ("Tue, 01 Jan 2000 00:00:00 GMT", timedelta(0)),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+    ],
+)
+def test_when_to_come_again_is_said_in_seconds_or_as_a_date(
+    text: str, wait: timedelta | None
+) -> None:
+    assert retry_after(text, NOW) == wait
+
+
+@given(st.text() | st.text(alphabet="0123456789") | st.datetimes().map(str))
+def test_whatever_is_said_of_when_to_come_again_nothing_is_raised(text: str) -> None:
+    wait = retry_after(text, NOW)
+
+    assert wait is None or wait >= timedelta(0)
+
+
+async def test_without_a_secret_nothing_is_sent_and_it_is_said_what_to_set() -> None:
+    reception = await Unsigned().send(Message("no_1", "https://outside.example", b"{}"))
+
+    assert isinstance(reception, NotReceived)
+    assert "RINGBACK_WEBHOOK_SECRETS" in reception.reason
+
+
+def certificate(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.pem"
+    command = [
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-keyout", str(path), "-out", f"{path}.crt", "-subj", f"/CN={name}"),
+        *("-addext", f"subjectAltName=DNS:{name}"),
+    ]
+    try:
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own words
+    except FileNotFoundError:
+        missing("openssl", "install it")
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("outside.example", Received), ("other.example", NotReceived)]
+)
+async def test_tls_is_about_the_name_and_not_about_the_address_that_was_judged(
+    tmp_path: Path, name: str, expected: type
+) -> None:
+    pem = certificate(tmp_path, name)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pem)
+    trust = ssl.create_default_context(cafile=pem)
+    network = PublicNetwork(allows_private=True, look_up=NAMES.look_up)
+
+    async with (
+        listening(tls) as receiver,
+        opened_webhooks([SECRET], clock=ManualClock(), network=network, trust=trust) as webhooks,
+    ):
+        url = f"https://outside.example:{receiver.port}/"
+        reception = await webhooks.send(Message("no_1", url, b"{}"))
+
+    assert isinstance(reception, expected)
+    assert len(receiver.got) == (expected is Received)

@@ -1,0 +1,51 @@
+"""A schema from elsewhere judges results, or is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringback.shapes.foreign import why_unusable
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "true",
+        "{}",
+        '{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}',
+        '{"$defs": {"a": {"type": "string"}}, "$ref": "#/$defs/a"}',
+        '{"format": "date-time", "x-own": 1}',
+    ],
+)
+def test_a_schema_that_says_all_by_itself_is_good(schema: str) -> None:
+    assert why_unusable(schema) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "",
+        "{",
+        "1",
+        '"object"',
+        '{"type": "nothing"}',
+        '{"minimum": "1"}',
+        '{"pattern": "("}',
+        '{"$ref": "#/$defs/missing"}',
+        '{"$ref": "https://elsewhere.example/schema"}',
+        '{"$ref": "file:///etc/passwd"}',
+        '{"pydantic": {"type": "any"}}',
+        '{"properties": {"pydantic": {"type": "any"}}, "$ref": "#/properties"}',
+        '{"\\u0070ydantic": {"type": "any"}}',
+        '{"allOf": [{"pydantic": {"type": "any"}}]}',
+        "[" * 5000,
+        '{"not":' * 500 + "true" + "}" * 500,
+    ],
+)
+def test_what_cannot_judge_is_refused(schema: str) -> None:
+    assert why_unusable(schema) is not None
+
+
+@given(text=st.text())
+def test_judging_a_schema_is_total(text: str) -> None:
+    assert why_unusable(text) is None or why_unusable(text)

@@ -1,0 +1,35 @@
+"""The Worker: runs the Workflow and the Activity until it is stopped."""
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import time
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.worker import Worker
+from workflow import TASK_QUEUE, Rendering, render
+
+
+async def main() -> None:
+    """Serve the task queue."""
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    client = await Client.connect(**config)
+    worker = Worker(client, task_queue=TASK_QUEUE, workflows=[Rendering], activities=[render])
+    print("Worker is running. Ctrl+C stops it.")
+    await worker.run()
+
+
+if __name__ == "__main__":
+    # The SDK's threads end a moment after the last call. A program that is gone before them may
+    # crash or hang while it ends, see https://github.com/temporalio/sdk-python/issues/300.
+    atexit.register(time.sleep, 0.1)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    activity.logger.activity_info_on_message = False
+    # A Workflow whose Activity fails is what you will see in the Starter.
+    logging.getLogger("temporalio.workflow").setLevel(logging.ERROR)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
