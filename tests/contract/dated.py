@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ringback.ports.clock import Clock
+from ringback.store.connection import Connection
 from ringback.store.postgresql import PostgresqlDatabase
 
 
@@ -15,5 +14,5 @@ class DatedDatabase(PostgresqlDatabase):
         super().__init__(url)
         self._clock = clock
 
-    async def now(self, connection: AsyncConnection) -> datetime:  # noqa: ARG002 - the test's
+    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - the test's
         return self._clock.now()

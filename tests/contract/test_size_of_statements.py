@@ -20,7 +20,7 @@ async def test_no_statement_about_thousands_has_more_values_than_a_part(
     sizes: list[int] = []
     database = SqliteDatabase(tmp_path / "ringback.db", clock)
     await upgrade(database)
-    engine = database._engine.sync_engine  # noqa: SLF001 - a store has no such switch
+    engine = database._engine  # noqa: SLF001 - a store has no such switch
     event.listen(
         engine, "before_cursor_execute", lambda *args: sizes.append(len(args[3])), named=False
     )

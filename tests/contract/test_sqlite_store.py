@@ -173,8 +173,8 @@ def room_for(database: Database, *, pages: int) -> Iterator[None]:
     def set_limit(connection: DBAPIConnection, *_: object) -> None:
         connection.cursor().execute(f"PRAGMA max_page_count = {limit[0]}")
 
-    engine = database._engine.sync_engine  # noqa: SLF001 - a store has no such switch
-    event.listen(engine, "checkout", set_limit)
+    assert isinstance(database, SqliteDatabase)
+    event.listen(database._engine, "checkout", set_limit)  # noqa: SLF001 - a store has no such switch
     try:
         yield
     finally:

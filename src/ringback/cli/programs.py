@@ -10,7 +10,7 @@ from pydantic import HttpUrl
 
 from ringback.app.compose import running_gateway
 from ringback.app.plugin import RingbackPlugin
-from ringback.app.program import run, stop_requested
+from ringback.app.program import run, settle_down, stop_requested
 from ringback.app.web import bound_socket, served
 from ringback.app.workers import working
 from ringback.cli.given import AsJson
@@ -93,6 +93,7 @@ async def _enter_gateway(
     stack.callback(listening.close)
     client = await connect_lazily(choose_converter(settings.data_converter, None))
     app = await stack.enter_async_context(running_gateway(client, settings))
+    settle_down()
     await stack.enter_async_context(served(app, listening))
     return f"http://{host}:{listening.getsockname()[1]}"
 

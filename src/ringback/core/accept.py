@@ -2,21 +2,24 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from ringback.core.checks import Checks
 from ringback.core.group_commit import GroupCommit
-from ringback.core.service import running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
     ExpiredCallbackError,
+    FinalError,
     UnknownCallbackError,
+    WrongResultError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, Outcome, is_same_answer
-from ringback.ports.store import Acceptance, Answer, CallbackStore, Won
+from ringback.domain.terms import Terms
+from ringback.ports.store import Acceptance, Answer, CallbackStore, NotTaken, Won
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,24 @@ class Receipt:
     is_duplicate: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """An answer that was given, and with what.
+
+    Attributes:
+        answer: The answer.
+        serial: The serial of the link that it came with, if it came with one.
+        is_checked: It was found to be fit for its callback.
+    """
+
+    answer: Answer
+    serial: int | None
+    is_checked: bool = False
+
+
+_Judged: TypeAlias = Acceptance | FinalError | Terms
+
+
 class Accepting:
     """Takes answers from everywhere and keeps the first for each callback."""
 
@@ -57,13 +78,11 @@ class Accepting:
         self._checks = checks
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
-        self._finds: GroupCommit[CallbackId, Callback | None] = GroupCommit(self._find)
-        self._commits: GroupCommit[Answer, Acceptance] = GroupCommit(self._commit)
+        self._commits: GroupCommit[_Given, _Judged] = GroupCommit(self._commit)
 
     async def run(self) -> None:
         """Commit answers until canceled."""
-        async with running(self._finds):
-            await self._commits.run()
+        await self._commits.run()
 
     async def accept(
         self, callback_id: CallbackId, outcome: Outcome, *, serial: int | None = None
@@ -88,26 +107,50 @@ class Accepting:
             TemporalUnreachableError: The same, for now; send the report again.
             StoreUnavailableError: It could not be kept; try again.
         """
-        callback = await self._finds.submit(callback_id)
-        if callback is None or not callback.honours(serial):
-            raise UnknownCallbackError
-        if callback.state is State.OPEN:
-            await self._checks.check(callback, outcome)
         answer = Answer(callback_id, self._new_outcome_id(), outcome)
-        acceptance = await self._commits.submit(answer)
-        if isinstance(acceptance, Won):
-            kind = KINDS[type(outcome)]
-            logger.info("answer accepted", extra={"callback_id": callback_id, "kind": kind})
-            return Receipt(callback_id, State.ACCEPTED, acceptance.accepted_at, is_duplicate=False)
-        return await self._explain(answer, acceptance.callback)
+        acceptance = await self._decide(_Given(answer, serial))
+        if isinstance(acceptance, NotTaken):
+            return await self._explain(answer, acceptance.callback)
+        return Receipt(callback_id, State.ACCEPTED, acceptance.accepted_at, is_duplicate=False)
 
-    async def _find(self, callback_ids: Sequence[CallbackId]) -> Sequence[Callback | None]:
-        found = await self._store.find(callback_ids)
-        return [found.get(callback_id) for callback_id in callback_ids]
+    async def _decide(self, given: _Given) -> Acceptance:
+        judged = await self._commits.submit(given)
+        if isinstance(judged, Terms):
+            await self._checks.check(judged, given.answer.outcome)
+            judged = await self._commits.submit(replace(given, is_checked=True))
+        if isinstance(judged, FinalError):
+            raise judged
+        assert not isinstance(judged, Terms), "what was checked is not checked again"
+        return judged
 
-    async def _commit(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
+    async def _commit(self, given: Sequence[_Given]) -> Sequence[_Judged]:
+        terms = await self._store.terms([one.answer.callback_id for one in given])
+        refused = [self._judge(one, terms.get(one.answer.callback_id)) for one in given]
+        fit = [one.answer for one, why in zip(given, refused, strict=True) if why is None]
+        kept = iter(await self._keep(fit) if fit else [])
+        return [next(kept) if why is None else why for why in refused]
+
+    def _judge(self, given: _Given, terms: Terms | None) -> FinalError | Terms | None:
+        """Return why `given` is not kept now: its terms, if to check it takes a while."""
+        if terms is None or not terms.honours(given.serial):
+            return UnknownCallbackError()
+        if given.is_checked or not terms.is_open:
+            return None
+        try:
+            is_checked = self._checks.check_at_once(terms, given.answer.outcome)
+        except WrongResultError as exc:
+            return exc
+        return None if is_checked else terms
+
+    async def _keep(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
         acceptances = await self._store.accept(answers)
-        if any(isinstance(acceptance, Won) for acceptance in acceptances):
+        won = [
+            answer
+            for answer, acceptance in zip(answers, acceptances, strict=True)
+            if isinstance(acceptance, Won)
+        ]
+        if won:
+            logger.info("answers accepted", extra=_told(won))
             self._on_accepted()
         return acceptances
 
@@ -131,3 +174,10 @@ def to_expired(callback: Callback) -> ExpiredCallbackError:
     assert callback.expired_at is not None, "a callback that refuses every answer has expired"
     assert callback.expired_because is not None, "an expired callback says why"
     return ExpiredCallbackError(callback.id, callback.expired_because, callback.expired_at)
+
+
+def _told(won: Sequence[Answer]) -> dict[str, object]:
+    """Return what the log tells of a commit: a line for each of its answers would cost too much."""
+    kinds = {KINDS[type(answer.outcome)] for answer in won}
+    ids = (answer.callback_id for answer in won)
+    return {"kinds": " ".join(sorted(kinds)), "callback_ids": " ".join(ids)}

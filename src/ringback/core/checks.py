@@ -7,9 +7,9 @@ leave a workflow that can never go on.
 from collections import OrderedDict
 from typing import Final
 
-from ringback.domain.callback import Callback
 from ringback.domain.errors import NoCancelRequestedError, WrongResultError
 from ringback.domain.outcome import Canceled, Completed, Outcome
+from ringback.domain.terms import Terms
 from ringback.ports.activities import Activities
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackStore
@@ -36,8 +36,24 @@ class Checks:
         """How many schemas are known by heart."""
         return len(self._schemas)
 
-    async def check(self, callback: Callback, outcome: Outcome) -> None:
-        """Check that `outcome` is an answer to `callback` that Temporal and the workflow can take.
+    def check_at_once(self, terms: Terms, outcome: Outcome) -> bool:
+        """Check what most answers are, if nothing must be asked or read for that.
+
+        Returns whether it was checked; if not, `check` it.
+
+        Raises:
+            WrongResultError: It is not what the activity returns.
+        """
+        schema = None if terms.schema_id is None else self._schemas.get(terms.schema_id)
+        if not isinstance(outcome, Completed) or (terms.schema_id is not None and schema is None):
+            return False
+        if not self._activities.takes(terms, outcome):
+            return False
+        self._check_shape(schema, outcome)
+        return True
+
+    async def check(self, terms: Terms, outcome: Outcome) -> None:
+        """Check that `outcome` is an answer that Temporal and the workflow can take.
 
         Raises:
             WrongResultError: It is not what the activity returns.
@@ -48,15 +64,18 @@ class Checks:
             StoreUnavailableError: The schema could not be read.
         """
         if isinstance(outcome, Completed):
-            await self._check_result(callback, outcome)
-        await self._activities.check(callback, outcome)
+            await self._check_result(terms, outcome)
+        await self._activities.check(terms, outcome)
         if isinstance(outcome, Canceled):
-            await self._check_cancel_requested(callback)
+            await self._check_cancel_requested(terms)
 
-    async def _check_result(self, callback: Callback, completed: Completed) -> None:
-        if callback.schema_id is None:
+    async def _check_result(self, terms: Terms, completed: Completed) -> None:
+        schema = None if terms.schema_id is None else await self._schema(terms.schema_id)
+        self._check_shape(schema, completed)
+
+    def _check_shape(self, schema: str | None, completed: Completed) -> None:
+        if schema is None:
             return
-        schema = await self._schema(callback.schema_id)
         problems = self._results.problems(schema, completed.result)
         if problems:
             raise WrongResultError(problems)
@@ -71,9 +90,9 @@ class Checks:
             self._schemas.popitem(last=False)
         return schema
 
-    async def _check_cancel_requested(self, callback: Callback) -> None:
+    async def _check_cancel_requested(self, terms: Terms) -> None:
         # Kept unseen, a report that Temporal refuses would stand in the way of the real answer.
-        (pending,) = await self._activities.look([callback.ref])
+        (pending,) = await self._activities.look([terms.ref])
         if pending is not None and not pending.cancel_requested:
             msg = "nobody asked this activity to cancel"
             raise NoCancelRequestedError(msg)

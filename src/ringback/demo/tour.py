@@ -10,7 +10,7 @@ from rich.markup import escape
 
 _FROM_THE_CORE: Final[Mapping[str, tuple[str, str, str]]] = {
     "callback opened": ("worker", "store", "commit the callback {callback_id}"),
-    "answer accepted": ("gateway", "store", "commit the answer: {kind}"),
+    "answers accepted": ("gateway", "store", "commit the answer: {kinds}"),
     "outcome applied": ("gateway", "Temporal", "end the activity, in the outcome's own name"),
     "outcome superseded": ("gateway", "store", "the activity had ended another way"),
     "outcome parked": ("gateway", "store", "a person must look"),

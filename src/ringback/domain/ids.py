@@ -1,8 +1,8 @@
 """Ids: short, opaque, and ascending with the time they were made."""
 
-from base64 import b32hexencode
 from datetime import datetime
 from hashlib import sha256
+from itertools import product
 from typing import Final, NewType
 
 CallbackId = NewType("CallbackId", str)
@@ -10,6 +10,15 @@ OutcomeId = NewType("OutcomeId", str)
 
 RANDOM_BYTES: Final = 10
 """How many bytes of chance an id carries, after six bytes of time."""
+
+# Base 32 with the extended hex alphabet: unlike the plain one it sorts as its bytes do. Written two
+# digits at a time: every answer gets an id, and Python's own encoder takes twice as long.
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuv"
+_DIGITS: Final = ["".join(pair) for pair in product(_ALPHABET, repeat=2)]
+_MASK: Final = len(_DIGITS) - 1
+_BITS: Final = 8 * (6 + RANDOM_BYTES)
+_PADDING: Final = -_BITS % 10
+_PLACES: Final = range(_BITS + _PADDING - 10, -1, -10)
 
 
 def new_callback_id(now: datetime, chance: bytes) -> CallbackId:
@@ -29,6 +38,5 @@ def schema_id(text: str) -> str:
 
 def _ascending(now: datetime, chance: bytes) -> str:
     milliseconds = int(now.timestamp() * 1000)
-    packed = milliseconds.to_bytes(6, "big") + chance
-    # Unlike plain base 32 it sorts as its bytes do.
-    return b32hexencode(packed).decode("ascii").rstrip("=").lower()
+    number = int.from_bytes(milliseconds.to_bytes(6, "big") + chance, "big") << _PADDING
+    return "".join([_DIGITS[(number >> place) & _MASK] for place in _PLACES])

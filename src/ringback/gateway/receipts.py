@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from ringback.core.accept import Receipt
 from ringback.core.watch import Verdicts
@@ -39,7 +40,8 @@ class Receipts:
         wait = wanted_wait(request.headers.getlist("prefer"))
         state = await self._state_within(wait, receipt)
         reply = to_receipt(receipt, state, status_url=status_url)
-        reply.headers.update(applied(wait))
+        if wait:
+            reply.headers.update(applied(wait))
         return reply
 
     async def _state_within(self, wait: timedelta, receipt: Receipt) -> State:
@@ -54,7 +56,7 @@ class Receipts:
         return callback.state
 
 
-def to_receipt(receipt: Receipt, state: State, *, status_url: str) -> JSONResponse:
+def to_receipt(receipt: Receipt, state: State, *, status_url: str) -> Response:
     """Return the reply to an answer that was accepted, and whose callback is in `state`."""
     is_settled = receipt.is_duplicate or state is State.APPLIED
     told = {
@@ -64,7 +66,7 @@ def to_receipt(receipt: Receipt, state: State, *, status_url: str) -> JSONRespon
         "duplicate": receipt.is_duplicate,
         "status_url": status_url,
     }
-    return JSONResponse(told, status_code=200 if is_settled else 202)
+    return Response(to_json(told), 200 if is_settled else 202, media_type="application/json")
 
 
 def _check_not_superseded(callback: Callback) -> None:

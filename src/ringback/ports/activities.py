@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from ringback.domain.callback import ActivityExecution, Callback
-from ringback.domain.outcome import Outcome
+from ringback.domain.outcome import Completed, Outcome
+from ringback.domain.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,11 @@ class Activities(Protocol):
     All methods raise `TemporalUnreachableError` when there was no answer, or none that settles it.
     """
 
-    async def check(self, callback: Callback, outcome: Outcome) -> None:
+    def takes(self, callback: Callback | Terms, completed: Completed) -> bool:
+        """Tell whether it is known now that Temporal would take `completed`; else `check` it."""
+        ...
+
+    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:
         """Check that Temporal would take `outcome` as it is, encoded as it will be delivered.
 
         Raises:

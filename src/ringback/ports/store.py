@@ -21,6 +21,7 @@ from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import Outcome
 from ringback.domain.query import Query
+from ringback.domain.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,10 @@ class CallbackStore(Protocol):
 
     async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
         """Return those of the callbacks that exist."""
+        ...
+
+    async def terms(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Terms]:
+        """Return what answers to those of the callbacks that exist are held to."""
         ...
 
     async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:

@@ -1,20 +1,21 @@
 """Accepting: how an outcome becomes a callback's, whether somebody gave it or its time has come."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Final
 
 from ringback.domain.event import Event, EventKind
-from ringback.domain.ids import OutcomeId
-from ringback.domain.outcome import KINDS
+from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.outcome import KINDS, body_of
 from ringback.ports.store import Answer
-from ringback.store import rows
+from ringback.store.connection import Connection
 from ringback.store.database import Database
-from ringback.store.statements import callbacks as statements
-from ringback.store.steps import execute_each, padded, record
+from ringback.store.statements import accepting as statements
+from ringback.store.steps import notify
+
+_BYTES: Final = 8 * 1024 * 1024
+"""A statement takes this much and one answer more: a driver holds all of it several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Accepting:
     """
 
     database: Database
-    connection: AsyncConnection
+    connection: Connection
     now: datetime
 
     async def given(self, answers: Sequence[Answer]) -> frozenset[OutcomeId]:
@@ -40,27 +41,64 @@ class Accepting:
         return await self._keep(answers, is_default=True)
 
     async def _keep(self, answers: Sequence[Answer], *, is_default: bool) -> frozenset[OutcomeId]:
-        # Of two for one callback the earlier stays the earlier.
-        ordered = sorted(answers, key=attrgetter("callback_id"))
-        values = [rows.from_answer(one, self.now, is_default=is_default) for one in ordered]
-        await execute_each(self.connection, statements.ACCEPT[self.database.dialect], values)
-        winners = await self._winners(answers)
-        won = [answer for answer in answers if answer.id in winners]
+        first = _first_of_each(answers)
+        kept = [await self._insert(part, is_default=is_default) for part in _by_size(first)]
+        winners = frozenset(answer.id for part in kept for answer in part)
+        won = [answer for answer in first if answer.id in winners]
         if won:
-            ids = {"ids": padded(answer.callback_id for answer in won)}
-            await self.connection.execute(statements.HAS_NO_DEFAULT, ids)
-            await record(self.connection, [self._event(one, is_default=is_default) for one in won])
-            await self.database.tell_accepted(self.connection)
+            await self._tell(won, is_default=is_default)
         return winners
 
-    async def _winners(self, answers: Sequence[Answer]) -> frozenset[OutcomeId]:
-        ids = {"ids": padded(answer.callback_id for answer in answers)}
-        result = await self.connection.execute(statements.HELD, ids)
-        held = {row.outcome_id for row in result}
-        return frozenset(answer.id for answer in answers if answer.id in held)
+    async def _insert(self, answers: Sequence[Answer], *, is_default: bool) -> Sequence[Answer]:
+        dialect = self.database.dialect
+        values = statements.GIVEN[dialect](answers)
+        values |= {"now": self.now, "is_default": is_default}
+        result = await self.connection.execute(statements.ACCEPT[dialect], values)
+        if result.rowcount == len(answers):
+            return answers
+        held = await self.connection.execute(statements.HELD, {"ids": _callbacks(answers)})
+        ids = {row.outcome_id for row in held}
+        return [answer for answer in answers if answer.id in ids]
+
+    async def _tell(self, won: Sequence[Answer], *, is_default: bool) -> None:
+        ids = {"ids": _callbacks(won)}
+        await self.connection.execute(statements.RECORD[self.database.dialect][is_default], ids)
+        more = {row.id for row in await self.connection.execute(statements.MORE_TO_DO, ids)}
+        if more:
+            await self.connection.execute(statements.HAS_NO_DEFAULT, {"ids": more})
+            told = (answer for answer in won if answer.callback_id in more)
+            events = [self._event(answer, is_default=is_default) for answer in told]
+            await notify(self.connection, events)
+        await self.database.tell_accepted(self.connection)
 
     def _event(self, answer: Answer, *, is_default: bool) -> Event:
         facts: dict[str, object] = {"kind": KINDS[type(answer.outcome)], "outcome": answer.id}
         if is_default:
             facts["by"] = "deadline"
         return Event(answer.callback_id, self.now, EventKind.ACCEPTED, facts)
+
+
+def _first_of_each(answers: Sequence[Answer]) -> Sequence[Answer]:
+    """Return the first answer to each callback, in the order of callbacks."""
+    first: dict[CallbackId, Answer] = {}
+    for answer in answers:
+        first.setdefault(answer.callback_id, answer)
+    return [first[callback_id] for callback_id in sorted(first)]
+
+
+def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
+    """Yield the answers in parts that are not too large."""
+    part: list[Answer] = []
+    size = 0
+    for answer in answers:
+        part.append(answer)
+        size += len(body_of(answer.outcome) or b"")
+        if size > _BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _callbacks(answers: Collection[Answer]) -> list[CallbackId]:
+    return [answer.callback_id for answer in answers]

@@ -3,20 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ringback.domain.asking import Wish
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, Acceptance, Answer, Expiry, NotTaken, Won
 from ringback.store import rows
 from ringback.store.accepting import Accepting
 from ringback.store.asking import Asked, ask
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import callbacks as statements
-from ringback.store.steps import execute_each, find, lock, padded, parts, record
+from ringback.store.steps import execute_each, find, lock, padded, parts, record, terms
+from ringback.store.transactions import reads, writes
 
 
 class SqlCallbacks:
@@ -30,15 +31,13 @@ class SqlCallbacks:
         """See `CallbackStore.open`."""
         while True:
             try:
-                async with self._database.writing() as connection:
-                    return await self._open(connection, wishes)
+                return await self._open(wishes)
             except _OvertakenError:
                 # What overtook this is there now: the next time it is found.
                 continue
 
-    async def _open(
-        self, connection: AsyncConnection, wishes: Sequence[Wish]
-    ) -> Sequence[Callback]:
+    @writes
+    async def _open(self, connection: Connection, wishes: Sequence[Wish]) -> Sequence[Callback]:
         keys = [rows.activity_key(one.ref, follows_reset=one.follows_reset) for one in wishes]
         latest = await _locked_rounds(connection, keys)
         now = await self._database.now(connection)
@@ -51,16 +50,14 @@ class SqlCallbacks:
         await self._write(connection, asked, now)
         return [one.callback for one in asked]
 
-    async def _keep_schemas(self, connection: AsyncConnection, wishes: Sequence[Wish]) -> None:
+    async def _keep_schemas(self, connection: Connection, wishes: Sequence[Wish]) -> None:
         wanted = {one.result_schema for one in wishes if one.result_schema is not None}
         texts = {schema_id(text): text for text in wanted}
         known = await _schemas(connection, texts)
         missing = [{"id": id_, "text": texts[id_]} for id_ in sorted(texts) if id_ not in known]
         await execute_each(connection, statements.KEEP_SCHEMA[self._database.dialect], missing)
 
-    async def _write(
-        self, connection: AsyncConnection, asked: Sequence[Asked], now: datetime
-    ) -> None:
+    async def _write(self, connection: Connection, asked: Sequence[Asked], now: datetime) -> None:
         happened = [event for one in asked for event in one.happened]
         begun = {event.callback_id for event in happened if event.kind is EventKind.OPENED}
         changed = {callback.id: callback for one in asked for callback in one.changed}
@@ -72,7 +69,7 @@ class SqlCallbacks:
         await self._make(connection, [changed[id_] for id_ in begun])
         await record(connection, happened)
 
-    async def _make(self, connection: AsyncConnection, begun: Sequence[Callback]) -> None:
+    async def _make(self, connection: Connection, begun: Sequence[Callback]) -> None:
         # In the order of their keys: of two that make the same ones, one waits for the other.
         values = sorted((rows.from_callback(one) for one in begun), key=_key_and_round)
         await execute_each(connection, statements.MAKE[self._database.dialect], values)
@@ -83,76 +80,87 @@ class SqlCallbacks:
         tags = [{"tag": tag, "callback_id": one.id} for one in begun for tag in one.about.tags]
         await execute_each(connection, statements.TAG, tags)
 
-    async def mark_submitted(self, callback_ids: Sequence[CallbackId]) -> None:
+    @writes
+    async def mark_submitted(
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
+    ) -> None:
         """See `CallbackStore.mark_submitted`."""
-        async with self._database.writing() as connection:
-            await lock(connection, callback_ids)
-            now = await self._database.now(connection)
-            ids = {"ids": padded(callback_ids)}
-            unmarked = [row.id for row in await connection.execute(statements.NOT_SUBMITTED, ids)]
-            await connection.execute(statements.SUBMITTED, {"ids": padded(unmarked), "now": now})
-            await record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in unmarked])
+        await lock(connection, callback_ids)
+        now = await self._database.now(connection)
+        ids = {"ids": padded(callback_ids)}
+        unmarked = [row.id for row in await connection.execute(statements.NOT_SUBMITTED, ids)]
+        await connection.execute(statements.SUBMITTED, {"ids": padded(unmarked), "now": now})
+        await record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in unmarked])
 
-    async def accept(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
+    @writes
+    async def accept(
+        self, connection: Connection, answers: Sequence[Answer]
+    ) -> Sequence[Acceptance]:
         """See `CallbackStore.accept`."""
-        async with self._database.writing() as connection:
-            await lock(connection, [answer.callback_id for answer in answers])
-            now = await self._database.now(connection)
-            winners = await Accepting(self._database, connection, now).given(answers)
-            lost = [answer.callback_id for answer in answers if answer.id not in winners]
-            found = await find(connection, lost)
+        await self._database.hold(connection, {answer.callback_id for answer in answers})
+        now = await self._database.now(connection)
+        winners = await Accepting(self._database, connection, now).given(answers)
+        lost = [answer.callback_id for answer in answers if answer.id not in winners]
+        found = await find(connection, lost)
         return [
             Won(now) if answer.id in winners else NotTaken(found.get(answer.callback_id))
             for answer in answers
         ]
 
-    async def keep_evidence(self, answers: Sequence[Answer]) -> None:
+    @writes
+    async def keep_evidence(self, connection: Connection, answers: Sequence[Answer]) -> None:
         """See `CallbackStore.keep_evidence`."""
-        async with self._database.writing() as connection:
-            known = await lock(connection, [answer.callback_id for answer in answers])
-            now = await self._database.now(connection)
-            for answer in answers:
-                if answer.callback_id in known:
-                    evidence = rows.from_event(_evidence(answer, now))
-                    await connection.execute(statements.KEEP_EVIDENCE, evidence)
+        known = await lock(connection, [answer.callback_id for answer in answers])
+        now = await self._database.now(connection)
+        for answer in answers:
+            if answer.callback_id in known:
+                evidence = rows.from_event(_evidence(answer, now))
+                await connection.execute(statements.KEEP_EVIDENCE, evidence)
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
         """See `CallbackStore.expire`."""
         for part in parts(expiries):
             await self._expire(part)
 
-    async def _expire(self, expiries: Sequence[Expiry]) -> None:
+    @writes
+    async def _expire(self, connection: Connection, expiries: Sequence[Expiry]) -> None:
         reasons = {(one.callback_id, one.attempt_started_at): one.reason for one in expiries}
         ids = [one.callback_id for one in expiries]
-        async with self._database.writing() as connection:
-            await lock(connection, ids)
-            now = await self._database.now(connection)
-            result = await connection.execute(statements.UNANSWERED, {"ids": padded(ids)})
-            asked = [(CallbackId(row.id), row.attempt_started_at) for row in result]
-            over = {one[0]: reasons[one] for one in asked if one in reasons}
-            values = [{"callback_id": id_, "now": now, "reason": why} for id_, why in over.items()]
-            await execute_each(connection, statements.EXPIRE, values)
-            expired = [
-                Event(id_, now, EventKind.EXPIRED, {"reason": why}) for id_, why in over.items()
-            ]
-            await record(connection, expired)
+        await lock(connection, ids)
+        now = await self._database.now(connection)
+        result = await connection.execute(statements.UNANSWERED, {"ids": padded(ids)})
+        asked = [(CallbackId(row.id), row.attempt_started_at) for row in result]
+        over = {one[0]: reasons[one] for one in asked if one in reasons}
+        values = [{"callback_id": id_, "now": now, "reason": why} for id_, why in over.items()]
+        await execute_each(connection, statements.EXPIRE, values)
+        expired = [Event(id_, now, EventKind.EXPIRED, {"reason": why}) for id_, why in over.items()]
+        await record(connection, expired)
 
-    async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
+    @reads
+    async def find(
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
+    ) -> Mapping[CallbackId, Callback]:
         """See `CallbackStore.find`."""
-        async with self._database.reading() as connection:
-            return await find(connection, callback_ids)
+        return await find(connection, callback_ids)
 
-    async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:
+    @reads
+    async def terms(
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
+    ) -> Mapping[CallbackId, Terms]:
+        """See `CallbackStore.terms`."""
+        return await terms(connection, callback_ids)
+
+    @reads
+    async def schemas(self, connection: Connection, schema_ids: Sequence[str]) -> Mapping[str, str]:
         """See `CallbackStore.schemas`."""
-        async with self._database.reading() as connection:
-            return await _schemas(connection, schema_ids)
+        return await _schemas(connection, schema_ids)
 
 
 class _OvertakenError(Exception):
     """Another transaction made a callback that this one would have made, or was to find."""
 
 
-async def _locked_rounds(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, Callback]:
+async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[str, Callback]:
     """Return the latest callback of each activity, with all its callbacks locked.
 
     Raises:
@@ -166,7 +174,7 @@ async def _locked_rounds(connection: AsyncConnection, keys: Sequence[str]) -> di
     return {row.activity_key: rows.to_callback(row) for row in found}
 
 
-async def _schemas(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, str]:
+async def _schemas(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     wanted = padded(ids)
     if not wanted:
         return {}

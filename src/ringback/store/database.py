@@ -1,17 +1,20 @@
 """A database: how to read it, how to write it, and what time it is there."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
+from ringback.store.connection import Connection, Transaction
+from ringback.store.steps import lock
+
+T = TypeVar("T")
 
 READS: dict[str, bool] = {"ringback_reads": True}
 """The execution options of a transaction that writes nothing."""
@@ -20,50 +23,57 @@ _NO_ANSWER: Final = "it does not answer in time"
 
 
 class Database(ABC):
-    """An engine, with transactions that say what went wrong in Ringback's words."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Use `engine`."""
-        self._engine = engine
+    """Transactions that say what went wrong in Ringback's words."""
 
     @property
+    @abstractmethod
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
-        return self._engine.dialect.name
 
     @abstractmethod
-    async def now(self, connection: AsyncConnection) -> datetime:
+    async def now(self, connection: Connection) -> datetime:
         """Return this instant, by the one clock that all who use the database share."""
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> None:
+        """Let nobody else decide on these callbacks until the commit."""
+        await lock(connection, callback_ids)
+
+    async def read(self, transaction: Transaction[T]) -> T:
+        """Return what `transaction` returns, which writes nothing.
+
+        Raises:
+            StoreUnavailableError: The database could not be reached.
+        """
+        async with self.reading() as connection:
+            return await transaction(connection)
+
+    async def write(self, transaction: Transaction[T]) -> T:
+        """Return what `transaction` returns, once what it wrote is durable.
+
+        Raises:
+            StoreUnavailableError: The database could not be reached or written; nothing was kept.
+        """
+        async with self.writing() as connection:
+            return await transaction(connection)
+
+    @abstractmethod
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
         """Run the body in a transaction that writes nothing.
 
         Raises:
             StoreUnavailableError: The database could not be reached.
         """
-        async with self._translated(), self._patiently(), self._engine.connect() as connection:
-            await connection.execution_options(**READS)
-            async with connection.begin():
-                yield connection
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    @abstractmethod
+    def writing(self) -> AbstractAsyncContextManager[Connection]:
         """Run the body in a transaction that is durable once the block has been left.
 
         Raises:
             StoreUnavailableError: The database could not be reached or written; nothing was kept.
         """
-        async with (
-            self._translated(),
-            self._patiently(),
-            self._alone(),
-            self._engine.begin() as connection,
-        ):
-            yield connection
 
     @asynccontextmanager
-    async def upgrading(self) -> AsyncIterator[AsyncConnection]:
+    async def upgrading(self) -> AsyncIterator[Connection]:
         """Run the body in a transaction beside which nobody else upgrades the schema.
 
         Raises:
@@ -72,25 +82,17 @@ class Database(ABC):
         async with self.writing() as connection:
             yield connection
 
-    def _alone(self) -> AbstractAsyncContextManager[object]:
-        """Return what a writer waits for before it begins."""
-        return nullcontext()
-
-    def _patiently(self) -> AbstractAsyncContextManager[object]:
-        """Return what gives a transaction up that takes too long, with a `TimeoutError`."""
-        return nullcontext()
-
     def _is_about_content(self, error: DBAPIError) -> bool:
         """Tell whether what was to be written is wrong, not the database."""
         return isinstance(error, IntegrityError | DataError | ProgrammingError)
 
     @abstractmethod
-    async def tell_accepted(self, connection: AsyncConnection) -> None:
+    async def tell_accepted(self, connection: Connection) -> None:
         """Tell those who follow, with the commit, that there is something to deliver."""
 
     @abstractmethod
     async def tell_settled(
-        self, connection: AsyncConnection, callback_ids: Sequence[CallbackId]
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> None:
         """Tell those who follow, with the commit, that there are verdicts."""
 
@@ -103,9 +105,9 @@ class Database(ABC):
     ) -> None:
         """See `News.follow`."""
 
+    @abstractmethod
     async def close(self) -> None:
         """Give all connections back."""
-        await self._engine.dispose()
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:

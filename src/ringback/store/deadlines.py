@@ -11,9 +11,11 @@ from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
 from ringback.store import rows
 from ringback.store.accepting import Accepting
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import deadlines as statements
 from ringback.store.steps import execute_each, find, lock, padded, parts, record
+from ringback.store.transactions import reads, writes
 
 
 class SqlDeadlines:
@@ -23,63 +25,73 @@ class SqlDeadlines:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
+    @writes
     async def extend(
-        self, callback_id: CallbackId, within: timedelta, *, by: str | None = None
+        self,
+        connection: Connection,
+        callback_id: CallbackId,
+        within: timedelta,
+        *,
+        by: str | None = None,
     ) -> Extension:
         """See `Deadlines.extend`."""
-        async with self._database.writing() as connection:
-            await lock(connection, [callback_id])
-            now = await self._database.now(connection)
-            callback = (await find(connection, [callback_id])).get(callback_id)
-            if callback is None or callback.state is not State.OPEN or callback.answer_by is None:
-                return Extension(callback, was_extended=False)
-            later = replace(callback, answer_by=now + within)
-            await execute_each(connection, statements.SET_DEADLINE, [rows.from_deadline(later)])
-            facts: dict[str, object] = {"until": (now + within).isoformat(), **named(by)}
-            await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
-            return Extension(later, was_extended=True)
+        await lock(connection, [callback_id])
+        now = await self._database.now(connection)
+        callback = (await find(connection, [callback_id])).get(callback_id)
+        if callback is None or callback.state is not State.OPEN or callback.answer_by is None:
+            return Extension(callback, was_extended=False)
+        later = replace(callback, answer_by=now + within)
+        await execute_each(connection, statements.SET_DEADLINE, [rows.from_deadline(later)])
+        facts: dict[str, object] = {"until": (now + within).isoformat(), **named(by)}
+        await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
+        return Extension(later, was_extended=True)
 
-    async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
+    @reads
+    async def due_defaults(self, connection: Connection, *, limit: int) -> Sequence[Callback]:
         """See `Deadlines.due_defaults`."""
-        async with self._database.reading() as connection:
-            now = await self._database.now(connection)
-            result = await connection.execute(statements.DUE_DEFAULTS, {"now": now, "limit": limit})
-            return [rows.to_callback(row) for row in result]
+        now = await self._database.now(connection)
+        result = await connection.execute(statements.DUE_DEFAULTS, {"now": now, "limit": limit})
+        return [rows.to_callback(row) for row in result]
 
+    @writes
     async def take_defaults(
-        self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
+        self,
+        connection: Connection,
+        callback_ids: Sequence[CallbackId],
+        new_outcome_id: Callable[[], OutcomeId],
     ) -> Sequence[CallbackId]:
         """See `Deadlines.take_defaults`."""
-        async with self._database.writing() as connection:
-            await lock(connection, callback_ids)
-            now = await self._database.now(connection)
-            found = await find(connection, callback_ids)
-            answers = [
-                Answer(callback.id, new_outcome_id(), callback.default_answer)
-                for callback in map(found.get, dict.fromkeys(callback_ids))
-                if callback is not None and _is_due(callback, now)
-            ]
-            winners = await Accepting(self._database, connection, now).defaults(answers)
-            return [answer.callback_id for answer in answers if answer.id in winners]
+        await lock(connection, callback_ids)
+        now = await self._database.now(connection)
+        found = await find(connection, callback_ids)
+        answers = [
+            Answer(callback.id, new_outcome_id(), callback.default_answer)
+            for callback in map(found.get, dict.fromkeys(callback_ids))
+            if callback is not None and _is_due(callback, now)
+        ]
+        winners = await Accepting(self._database, connection, now).defaults(answers)
+        return [answer.callback_id for answer in answers if answer.id in winners]
 
-    async def are_overdue(self, callback_ids: Sequence[CallbackId]) -> frozenset[CallbackId]:
+    @reads
+    async def are_overdue(
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
+    ) -> frozenset[CallbackId]:
         """See `Deadlines.are_overdue`."""
-        async with self._database.reading() as connection:
-            now = await self._database.now(connection)
-            overdue: set[CallbackId] = set()
-            for part in parts(callback_ids):
-                values = {"ids": padded(part), "now": now}
-                result = await connection.execute(statements.ARE_OVERDUE, values)
-                overdue.update(CallbackId(row.id) for row in result)
-            return frozenset(overdue)
+        now = await self._database.now(connection)
+        overdue: set[CallbackId] = set()
+        for part in parts(callback_ids):
+            values = {"ids": padded(part), "now": now}
+            result = await connection.execute(statements.ARE_OVERDUE, values)
+            overdue.update(CallbackId(row.id) for row in result)
+        return frozenset(overdue)
 
-    async def next_default(self) -> timedelta | None:
+    @reads
+    async def next_default(self, connection: Connection) -> timedelta | None:
         """See `Deadlines.next_default`."""
-        async with self._database.reading() as connection:
-            due_at: datetime | None = await connection.scalar(statements.NEXT_DEFAULT)
-            if due_at is None:
-                return None
-            return max(timedelta(0), due_at - await self._database.now(connection))
+        due_at: datetime | None = await connection.scalar(statements.NEXT_DEFAULT)
+        if due_at is None:
+            return None
+        return max(timedelta(0), due_at - await self._database.now(connection))
 
 
 def _is_due(callback: Callback, now: datetime) -> bool:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ringback.domain.callback import MOVES, Callback
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.ports.store import Postponement, Settlement
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import deliveries as statements
 from ringback.store.steps import execute_each, find, lock, padded, parts, record
+from ringback.store.transactions import reads, writes
 
 ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
 
@@ -24,62 +24,64 @@ class SqlDeliveries:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
-    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+    @writes
+    async def claim(
+        self, connection: Connection, owner: str, *, limit: int, lease: timedelta
+    ) -> Sequence[Callback]:
         """See `DeliveryQueue.claim`."""
-        async with self._database.writing() as connection:
-            now = await self._database.now(connection)
-            values = {"now": now, "limit": limit, "until": now + lease, "owner": owner}
-            result = await connection.execute(statements.CLAIM, values)
-            found = await find(connection, [row.callback_id for row in result])
+        now = await self._database.now(connection)
+        values = {"now": now, "limit": limit, "until": now + lease, "owner": owner}
+        result = await connection.execute(statements.CLAIM, values)
+        found = await find(connection, [row.callback_id for row in result])
         return sorted(found.values(), key=_accepted_at)
 
-    async def release(self, owner: str) -> None:
+    @writes
+    async def release(self, connection: Connection, owner: str) -> None:
         """See `DeliveryQueue.release`."""
-        async with self._database.writing() as connection:
-            now = await self._database.now(connection)
-            await connection.execute(statements.RELEASE, {"owner": owner, "now": now})
+        now = await self._database.now(connection)
+        await connection.execute(statements.RELEASE, {"owner": owner, "now": now})
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
         """See `DeliveryQueue.postpone`."""
         for part in parts(postponements):
             await self._postpone(part)
 
-    async def _postpone(self, postponements: Sequence[Postponement]) -> None:
-        async with self._database.writing() as connection:
-            ids = {"ids": padded(item.callback_id for item in postponements)}
-            await connection.execute(statements.UNSETTLED, ids)
-            now = await self._database.now(connection)
-            values = [
-                {
-                    "id": item.callback_id,
-                    "tries_": item.tries,
-                    "due": now + item.wait,
-                    "why": item.reason,
-                    "is_untaken": item.is_untaken,
-                }
-                for item in postponements
-            ]
-            await execute_each(connection, statements.POSTPONE, values)
+    @writes
+    async def _postpone(
+        self, connection: Connection, postponements: Sequence[Postponement]
+    ) -> None:
+        ids = {"ids": padded(item.callback_id for item in postponements)}
+        await connection.execute(statements.UNSETTLED, ids)
+        now = await self._database.now(connection)
+        values = [
+            {
+                "id": item.callback_id,
+                "tries_": item.tries,
+                "due": now + item.wait,
+                "why": item.reason,
+                "is_untaken": item.is_untaken,
+            }
+            for item in postponements
+        ]
+        await execute_each(connection, statements.POSTPONE, values)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryQueue.settle`."""
         for part in parts(settlements):
             await self._settle(part)
 
-    async def _settle(self, settlements: Sequence[Settlement]) -> None:
+    @writes
+    async def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
         first = {(item.callback_id, item.tries): item for item in reversed(settlements)}
         ids = [item.callback_id for item in settlements]
-        async with self._database.writing() as connection:
-            await lock(connection, ids)
-            result = await connection.execute(statements.UNSETTLED, {"ids": padded(ids)})
-            tries = [(CallbackId(row.callback_id), row.tries) for row in result]
-            settled = [first[one] for one in tries if one in first]
-            if settled:
-                await self._write_verdicts(connection, settled)
+        await lock(connection, ids)
+        result = await connection.execute(statements.UNSETTLED, {"ids": padded(ids)})
+        tries = [(CallbackId(row.callback_id), row.tries) for row in result]
+        settled = [first[one] for one in tries if one in first]
+        if settled:
+            await self._write_verdicts(connection, settled)
 
-    async def _write_verdicts(
-        self, connection: AsyncConnection, settled: Sequence[Settlement]
-    ) -> None:
+    async def _write_verdicts(self, connection: Connection, settled: Sequence[Settlement]) -> None:
         now = await self._database.now(connection)
         values = [
             {
@@ -97,16 +99,18 @@ class SqlDeliveries:
         await record(connection, [_verdict(one, now) for one in settled])
         await self._database.tell_settled(connection, [one.callback_id for one in settled])
 
-    async def next_due(self) -> timedelta | None:
+    @reads
+    async def next_due(self, connection: Connection) -> timedelta | None:
         """See `DeliveryQueue.next_due`."""
-        async with self._database.reading() as connection:
-            due_at: datetime | None = await connection.scalar(statements.NEXT_DUE)
-            if due_at is None:
-                return None
-            return max(timedelta(0), due_at - await self._database.now(connection))
+        due_at: datetime | None = await connection.scalar(statements.NEXT_DUE)
+        if due_at is None:
+            return None
+        return max(timedelta(0), due_at - await self._database.now(connection))
 
+    @writes
     async def hand_over(
         self,
+        connection: Connection,
         callback_id: CallbackId,
         *,
         worker: str,
@@ -114,34 +118,33 @@ class SqlDeliveries:
         lease: timedelta,
     ) -> bool:
         """See `DeliveryQueue.hand_over`."""
-        async with self._database.writing() as connection:
-            await lock(connection, [callback_id])
-            now = await self._database.now(connection)
-            values = {
-                "id": callback_id,
-                "now": now,
-                "until": now + lease,
-                "worker": worker,
-                "started_at": attempt_started_at,
-            }
-            attempt = await connection.scalar(statements.HAND_OVER, values)
-            if attempt is None:
-                return False
-            facts: dict[str, object] = {"worker": worker, "attempt": attempt}
-            await record(connection, [Event(callback_id, now, EventKind.HANDED_OVER, facts)])
-            return True
+        await lock(connection, [callback_id])
+        now = await self._database.now(connection)
+        values = {
+            "id": callback_id,
+            "now": now,
+            "until": now + lease,
+            "worker": worker,
+            "started_at": attempt_started_at,
+        }
+        attempt = await connection.scalar(statements.HAND_OVER, values)
+        if attempt is None:
+            return False
+        facts: dict[str, object] = {"worker": worker, "attempt": attempt}
+        await record(connection, [Event(callback_id, now, EventKind.HANDED_OVER, facts)])
+        return True
 
-    async def redeliver(self, callback_id: CallbackId) -> bool:
+    @writes
+    async def redeliver(self, connection: Connection, callback_id: CallbackId) -> bool:
         """See `DeliveryQueue.redeliver`."""
-        async with self._database.writing() as connection:
-            await lock(connection, [callback_id])
-            now = await self._database.now(connection)
-            result = await connection.execute(statements.REDELIVER, {"id": callback_id, "now": now})
-            if result.rowcount == 0:
-                return False
-            await record(connection, [Event(callback_id, now, EventKind.REDELIVERED, {})])
-            await self._database.tell_accepted(connection)
-            return True
+        await lock(connection, [callback_id])
+        now = await self._database.now(connection)
+        result = await connection.execute(statements.REDELIVER, {"id": callback_id, "now": now})
+        if result.rowcount == 0:
+            return False
+        await record(connection, [Event(callback_id, now, EventKind.REDELIVERED, {})])
+        await self._database.tell_accepted(connection)
+        return True
 
 
 def _verdict(settlement: Settlement, now: datetime) -> Event:

@@ -7,8 +7,10 @@ from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.query import Query
 from ringback.store import rows
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import index as statements
+from ringback.store.transactions import reads
 
 
 class SqlIndex:
@@ -18,27 +20,27 @@ class SqlIndex:
         """Read everything from `database`, whose schema is the newest."""
         self._database = database
 
+    @reads
     async def page(
-        self, query: Query, *, after: CallbackId | None, limit: int
+        self, connection: Connection, query: Query, *, after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
         """See `CallbackIndex.page`."""
-        async with self._database.reading() as connection:
-            now = await self._database.now(connection)
-            found: dict[CallbackId, Callback] = {}
-            for statement in statements.pages(query, after=after, now=now, limit=limit):
-                result = await connection.execute(statement)
-                found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
+        now = await self._database.now(connection)
+        found: dict[CallbackId, Callback] = {}
+        for statement in statements.pages(query, after=after, now=now, limit=limit):
+            result = await connection.execute(statement)
+            found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
         return [found[id_] for id_ in sorted(found)[:limit]]
 
-    async def overdue(self, *, limit: int) -> Sequence[Callback]:
+    @reads
+    async def overdue(self, connection: Connection, *, limit: int) -> Sequence[Callback]:
         """See `CallbackIndex.overdue`."""
-        async with self._database.reading() as connection:
-            now = await self._database.now(connection)
-            result = await connection.execute(statements.OVERDUE, {"now": now, "limit": limit})
-            return [rows.to_callback(row) for row in result]
+        now = await self._database.now(connection)
+        result = await connection.execute(statements.OVERDUE, {"now": now, "limit": limit})
+        return [rows.to_callback(row) for row in result]
 
-    async def events(self, callback_id: CallbackId) -> Sequence[Event]:
+    @reads
+    async def events(self, connection: Connection, callback_id: CallbackId) -> Sequence[Event]:
         """See `CallbackIndex.events`."""
-        async with self._database.reading() as connection:
-            result = await connection.execute(statements.EVENTS, {"callback_id": callback_id})
-            return [rows.to_event(row) for row in result]
+        result = await connection.execute(statements.EVENTS, {"callback_id": callback_id})
+        return [rows.to_event(row) for row in result]

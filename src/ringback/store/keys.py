@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from ringback.domain.api_key import ApiKey, KeyId, Role
 from ringback.ports.keys import NewKey
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.rows import AnyRow
 from ringback.store.statements import keys as statements
+from ringback.store.transactions import reads, writes
 
 
 class SqlKeys:
@@ -18,33 +18,33 @@ class SqlKeys:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
-    async def add_key(self, new: NewKey) -> ApiKey:
+    @writes
+    async def add_key(self, connection: Connection, new: NewKey) -> ApiKey:
         """See `Keys.add_key`."""
-        async with self._database.writing() as connection:
-            now = await self._database.now(connection)
-            key = ApiKey(new.id, new.name, new.role, new.digest, now)
-            await connection.execute(statements.ADD, _from_key(key))
-            return key
+        now = await self._database.now(connection)
+        key = ApiKey(new.id, new.name, new.role, new.digest, now)
+        await connection.execute(statements.ADD, _from_key(key))
+        return key
 
-    async def find_key(self, key_id: KeyId) -> ApiKey | None:
+    @reads
+    async def find_key(self, connection: Connection, key_id: KeyId) -> ApiKey | None:
         """See `Keys.find_key`."""
-        async with self._database.reading() as connection:
-            return await _find(connection, key_id)
+        return await _find(connection, key_id)
 
-    async def all_keys(self) -> Sequence[ApiKey]:
+    @reads
+    async def all_keys(self, connection: Connection) -> Sequence[ApiKey]:
         """See `Keys.all_keys`."""
-        async with self._database.reading() as connection:
-            return [_to_key(row) for row in await connection.execute(statements.ALL)]
+        return [_to_key(row) for row in await connection.execute(statements.ALL)]
 
-    async def revoke_key(self, key_id: KeyId) -> ApiKey | None:
+    @writes
+    async def revoke_key(self, connection: Connection, key_id: KeyId) -> ApiKey | None:
         """See `Keys.revoke_key`."""
-        async with self._database.writing() as connection:
-            now = await self._database.now(connection)
-            await connection.execute(statements.REVOKE, {"key_id": key_id, "now": now})
-            return await _find(connection, key_id)
+        now = await self._database.now(connection)
+        await connection.execute(statements.REVOKE, {"key_id": key_id, "now": now})
+        return await _find(connection, key_id)
 
 
-async def _find(connection: AsyncConnection, key_id: KeyId) -> ApiKey | None:
+async def _find(connection: Connection, key_id: KeyId) -> ApiKey | None:
     row = (await connection.execute(statements.FIND, {"key_id": key_id})).one_or_none()
     return None if row is None else _to_key(row)
 

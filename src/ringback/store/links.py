@@ -3,9 +3,11 @@
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event, EventKind, named
 from ringback.domain.ids import CallbackId
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import links as statements
 from ringback.store.steps import find, lock, record
+from ringback.store.transactions import writes
 
 
 class SqlLinks:
@@ -15,21 +17,25 @@ class SqlLinks:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
-    async def revoke(self, callback_id: CallbackId, *, by: str | None = None) -> Callback | None:
+    @writes
+    async def revoke(
+        self, connection: Connection, callback_id: CallbackId, *, by: str | None = None
+    ) -> Callback | None:
         """See `Links.revoke`."""
-        async with self._database.writing() as connection:
-            if not await lock(connection, [callback_id]):
-                return None
-            now = await self._database.now(connection)
-            await connection.execute(statements.REVOKE, {"callback_id": callback_id})
-            callback = (await find(connection, [callback_id]))[callback_id]
-            facts: dict[str, object] = {"serial": callback.link_serial, **named(by)}
-            await record(connection, [Event(callback_id, now, EventKind.REVOKED, facts)])
-            return callback
+        if not await lock(connection, [callback_id]):
+            return None
+        now = await self._database.now(connection)
+        await connection.execute(statements.REVOKE, {"callback_id": callback_id})
+        callback = (await find(connection, [callback_id]))[callback_id]
+        facts: dict[str, object] = {"serial": callback.link_serial, **named(by)}
+        await record(connection, [Event(callback_id, now, EventKind.REVOKED, facts)])
+        return callback
 
-    async def record_link(self, callback_id: CallbackId, facts: dict[str, object]) -> None:
+    @writes
+    async def record_link(
+        self, connection: Connection, callback_id: CallbackId, facts: dict[str, object]
+    ) -> None:
         """See `Links.record_link`."""
-        async with self._database.writing() as connection:
-            if await lock(connection, [callback_id]):
-                now = await self._database.now(connection)
-                await record(connection, [Event(callback_id, now, EventKind.LINKED, facts)])
+        if await lock(connection, [callback_id]):
+            now = await self._database.now(connection)
+            await record(connection, [Event(callback_id, now, EventKind.LINKED, facts)])

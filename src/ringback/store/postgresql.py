@@ -12,8 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.ids import CallbackId
-from ringback.store.database import Database
-from ringback.store.driver import Connection, connect
+from ringback.store.connection import Connection
+from ringback.store.database import READS, Database
+from ringback.store.driver import Connection as DriverConnection
+from ringback.store.driver import connect
 from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
 
 PATIENCE: Final = timedelta(seconds=10)
@@ -52,9 +54,32 @@ class PostgresqlDatabase(Database):
             **_POOL,
         )
         event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
-        super().__init__(engine)
+        self._engine = engine
 
-    async def connect(self) -> Connection:
+    @property
+    def dialect(self) -> str:
+        """See `Database.dialect`."""
+        return "postgresql"
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """See `Database.reading`."""
+        async with self._translated(), self._patiently(), self._engine.connect() as connection:
+            await connection.execution_options(**READS)
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """See `Database.writing`."""
+        async with self._translated(), self._patiently(), self._engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        await self._engine.dispose()
+
+    async def connect(self) -> DriverConnection:
         """Return a new connection beside the pool's.
 
         Raises:
@@ -63,7 +88,7 @@ class PostgresqlDatabase(Database):
         """
         return await connect(self._url, self._patience)
 
-    async def now(self, connection: AsyncConnection) -> datetime:
+    async def now(self, connection: Connection) -> datetime:
         """See `Database.now`."""
         now: datetime = (await connection.execute(_NOW)).scalar_one()
         return now
@@ -80,7 +105,7 @@ class PostgresqlDatabase(Database):
         return str(state).startswith(_CONTENT)
 
     @asynccontextmanager
-    async def upgrading(self) -> AsyncIterator[AsyncConnection]:
+    async def upgrading(self) -> AsyncIterator[Connection]:
         """See `Database.upgrading`."""
         async with self._translated(), self._engine.begin() as connection:
             for setting in ("statement_timeout", "lock_timeout"):
@@ -88,12 +113,12 @@ class PostgresqlDatabase(Database):
             await connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
             yield connection
 
-    async def tell_accepted(self, connection: AsyncConnection) -> None:
+    async def tell_accepted(self, connection: Connection) -> None:
         """See `Database.tell_accepted`."""
         await connection.execute(_NOTIFY, {"channel": ACCEPTED, "payload": ""})
 
     async def tell_settled(
-        self, connection: AsyncConnection, callback_ids: Sequence[CallbackId]
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> None:
         """See `Database.tell_settled`."""
         for payload in payloads(callback_ids):

@@ -1,6 +1,7 @@
 """Rows, and the domain's values that they stand for."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -17,7 +18,7 @@ from ringback.domain.callback import (
 )
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.link import Verb
+from ringback.domain.link import from_bits, to_bits
 from ringback.domain.outcome import (
     KINDS,
     Canceled,
@@ -28,8 +29,8 @@ from ringback.domain.outcome import (
     from_parts,
     to_fields,
 )
+from ringback.domain.terms import Terms
 from ringback.domain.vitals import HeartbeatBy, Vitals
-from ringback.ports.store import Answer
 from ringback.store.care import FIRST_LOOK
 
 AnyRow = Row[tuple[Any, ...]]
@@ -75,7 +76,7 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "schema_id": callback.schema_id,
         "closed_at": callback.expired_at,
         "expired_because": callback.expired_because,
-        "verbs": sum(verb.value for verb in callback.verbs),
+        "verbs": to_bits(callback.verbs),
         "key_id": callback.key_id,
         "link_expires_at": callback.link_expires_at,
         "link_serial": callback.link_serial,
@@ -156,22 +157,6 @@ def _default_due_at(callback: Callback) -> datetime | None:
     return callback.default_due_at if callback.state is State.OPEN else None
 
 
-def from_answer(answer: Answer, now: datetime, *, is_default: bool) -> dict[str, object]:
-    """Return the row of an outcome that is accepted now."""
-    return {
-        "callback_id": answer.callback_id,
-        "outcome_id": answer.id,
-        "kind": KINDS[type(answer.outcome)],
-        "body": body_of(answer.outcome),
-        "fields": to_fields(answer.outcome),
-        "accepted_at": now,
-        "is_default": is_default,
-        "state": State.ACCEPTED.value,
-        "due_at": now,
-        "tries": 0,
-    }
-
-
 def from_event(event: Event) -> dict[str, object]:
     """Return the row of an event."""
     return {
@@ -212,7 +197,7 @@ def to_callback(row: AnyRow) -> Callback:
         schema_id=row.schema_id,
         expired_at=None if row.expired_because is None else row.closed_at,
         expired_because=row.expired_because,
-        verbs=frozenset(verb for verb in Verb if verb.value & row.verbs),
+        verbs=from_bits(row.verbs),
         key_id=row.key_id,
         link_expires_at=row.link_expires_at,
         link_serial=row.link_serial,
@@ -223,6 +208,13 @@ def to_callback(row: AnyRow) -> Callback:
         paused_at=row.paused_at,
         accepted=_accepted(row),
     )
+
+
+def to_terms(row: AnyRow) -> Terms:
+    """Return the terms of a row of `statements.accepting.TERMS`."""
+    values: Sequence[Any] = row
+    id_, ref, others = CallbackId(values[0]), values[1:6], values[6:]
+    return Terms(id_, ActivityExecution(*ref), *others)
 
 
 def _vitals(row: AnyRow) -> Vitals:

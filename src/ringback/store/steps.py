@@ -1,19 +1,20 @@
 """Steps that several transactions are made of."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Executable
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.notice import NOTIFIED, notices_of
+from ringback.domain.terms import Terms
 from ringback.store import rows
+from ringback.store.connection import Connection
 from ringback.store.notice_rows import from_notice
-from ringback.store.statements import lookup, notices
+from ringback.store.statements import accepting, lookup, notices
 
 PART: Final = 256
 """So many callbacks at most are read or written by one statement where there may be thousands."""
@@ -24,7 +25,7 @@ _MOST: Final = 2048
 T = TypeVar("T")
 
 
-async def lock(connection: AsyncConnection, ids: Iterable[CallbackId]) -> frozenset[CallbackId]:
+async def lock(connection: Connection, ids: Iterable[CallbackId]) -> frozenset[CallbackId]:
     """Let nobody else decide on these callbacks until the commit; return those that exist."""
     locked: set[CallbackId] = set()
     # In the order of ids from part to part, too: two that lock the same ones never cross.
@@ -34,9 +35,7 @@ async def lock(connection: AsyncConnection, ids: Iterable[CallbackId]) -> frozen
     return frozenset(locked)
 
 
-async def find(
-    connection: AsyncConnection, ids: Iterable[CallbackId]
-) -> dict[CallbackId, Callback]:
+async def find(connection: Connection, ids: Iterable[CallbackId]) -> dict[CallbackId, Callback]:
     """Return those of the callbacks that exist."""
     found: dict[CallbackId, Callback] = {}
     for part in parts(ids):
@@ -45,15 +44,21 @@ async def find(
     return found
 
 
+async def terms(connection: Connection, ids: Collection[CallbackId]) -> dict[CallbackId, Terms]:
+    """Return the terms of those of the callbacks that exist."""
+    result = await connection.execute(accepting.TERMS, {"ids": ids})
+    return {CallbackId(row.id): rows.to_terms(row) for row in result}
+
+
 async def execute_each(
-    connection: AsyncConnection, statement: Executable, values: Sequence[Mapping[str, Any]]
+    connection: Connection, statement: Executable, values: Sequence[Mapping[str, Any]]
 ) -> None:
     """Execute `statement` once with each of `values`, which may be none."""
     if values:
         await connection.execute(statement, values)
 
 
-async def record(connection: AsyncConnection, happened: Iterable[Event]) -> None:
+async def record(connection: Connection, happened: Iterable[Event]) -> None:
     """Add events to the audit trail, and the notices that tell the outside of them.
 
     What decides on callbacks has locked them, or made them in this transaction. Ends of notices
@@ -63,13 +68,16 @@ async def record(connection: AsyncConnection, happened: Iterable[Event]) -> None
     await execute_each(connection, lookup.RECORD, [rows.from_event(event) for event in events])
     notified = [event for event in events if event.kind in NOTIFIED]
     if notified:
-        await _notify(connection, notified)
+        await notify(connection, notified)
 
 
-async def _notify(connection: AsyncConnection, happened: Sequence[Event]) -> None:
-    ids = padded(event.callback_id for event in happened)
+async def notify(connection: Connection, happened: Sequence[Event]) -> None:
+    """Add the notices that tell the outside of events."""
+    ids = list({event.callback_id for event in happened})
     result = await connection.execute(notices.ADDRESSES, {"ids": ids})
     addresses = {row.id: (row.cancel_url, row.notify_url) for row in result}
+    if not addresses:
+        return
     to_tell = [
         notice
         for event in happened

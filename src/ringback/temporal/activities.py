@@ -1,11 +1,13 @@
 """Activities on a real Temporal server."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from temporalio.client import Client
 
 from ringback.domain.callback import ActivityExecution, Callback
-from ringback.domain.outcome import Outcome
+from ringback.domain.outcome import Completed, Outcome
+from ringback.domain.terms import Terms
 from ringback.ports.activities import Pending, Whereabouts
 from ringback.temporal.delivery import (
     Encoded,
@@ -15,7 +17,11 @@ from ringback.temporal.delivery import (
 )
 from ringback.temporal.limits import Limits
 from ringback.temporal.looks import Looks
+from ringback.temporal.payloads import relays_json
 from ringback.temporal.signature import SPECIMEN, signed
+
+_WRAPPER: Final = 1024
+"""More than goes around a result that is relayed as it is: to encode it would tell no more."""
 
 
 class TemporalActivities:
@@ -25,10 +31,16 @@ class TemporalActivities:
         """Use the connection and the converter of `client`; each activity has its own namespace."""
         self._service = client.workflow_service
         self._converter = client.data_converter
+        self._is_relayed = relays_json(client.data_converter)
         self._limits = Limits(client)
         self._looks = Looks(client.workflow_service)
 
-    async def check(self, callback: Callback, outcome: Outcome) -> None:
+    def takes(self, callback: Callback | Terms, completed: Completed) -> bool:
+        """See `Activities.takes`."""
+        size = len(completed.result or b"") + _WRAPPER
+        return self._is_relayed and self._limits.allow(callback.ref.namespace, size)
+
+    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:
         """See `Activities.check`."""
         encoded = await encode(self._converter, callback, outcome)
         to_be_sent = signed(encoded, callback.ref, SPECIMEN)

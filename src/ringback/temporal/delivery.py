@@ -24,6 +24,7 @@ from ringback.core.service import caught
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import EncodingError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.terms import Terms
 from ringback.temporal.payloads import contextual, to_failure, to_payloads
 from ringback.temporal.request import TIMEOUT, translated
 
@@ -47,7 +48,7 @@ Encoded = Result | Failure | Cancellation
 E = TypeVar("E")
 
 
-async def encode(converter: DataConverter, callback: Callback, outcome: Outcome) -> Encoded:
+async def encode(converter: DataConverter, callback: Callback | Terms, outcome: Outcome) -> Encoded:
     """Return `outcome` as it goes over the wire, through the converter and its codec.
 
     Raises:
@@ -70,7 +71,9 @@ async def through_codec(encoding: Awaitable[E]) -> E:
     return encoded
 
 
-async def _encode(converter: DataConverter, callback: Callback, outcome: Outcome) -> Encoded:
+async def _encode(
+    converter: DataConverter, callback: Callback | Terms, outcome: Outcome
+) -> Encoded:
     match outcome:
         case Completed(result):
             return Result(await to_payloads(converter, result))

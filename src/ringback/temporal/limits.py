@@ -89,12 +89,20 @@ class Limits:
         """
         return (await self._find(namespace)).limit
 
+    def allow(self, namespace: str, size: int) -> bool:
+        """Tell whether it is known that `namespace` takes so many bytes, without asking anybody."""
+        known = self._known.get(namespace)
+        return known is not None and self._is_believed(namespace, known) and size <= known.limit
+
     async def _find(self, namespace: str) -> _Known:
         known = self._known.get(namespace)
-        is_asked_now = namespace in self._asking and self._asking[namespace].locked()
-        if known is not None and (is_asked_now or self._monotonic() < known.until):
+        if known is not None and self._is_believed(namespace, known):
             return known
         return await self._refresh(namespace, known)
+
+    def _is_believed(self, namespace: str, known: _Known) -> bool:
+        is_asked_now = namespace in self._asking and self._asking[namespace].locked()
+        return is_asked_now or self._monotonic() < known.until
 
     async def _refresh(self, namespace: str, known: _Known | None) -> _Known:
         """Ask, unless somebody else has since `known` was found."""

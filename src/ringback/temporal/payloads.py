@@ -5,12 +5,17 @@ from typing import Final
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
-from temporalio.converter import ActivitySerializationContext, DataConverter
+from temporalio.converter import (
+    ActivitySerializationContext,
+    CompositePayloadConverter,
+    DataConverter,
+)
 from temporalio.exceptions import ApplicationError
 
 from ringback.domain.callback import Callback
 from ringback.domain.outcome import Failed
 from ringback.domain.raw_json import items
+from ringback.domain.terms import Terms
 
 _JSON: Final = {"encoding": b"json/plain"}
 
@@ -20,7 +25,7 @@ def raw_json(body: bytes) -> RawValue:
     return RawValue(Payload(metadata=_JSON, data=body))
 
 
-def contextual(converter: DataConverter, callback: Callback) -> DataConverter:
+def contextual(converter: DataConverter, callback: Callback | Terms) -> DataConverter:
     """Return `converter` as the worker has it when it runs the activity of `callback`.
 
     A codec whose key depends on the workflow needs that; others do not mind. It is what an
@@ -37,6 +42,18 @@ def contextual(converter: DataConverter, callback: Callback) -> DataConverter:
         is_local=False,
     )
     return converter.with_context(context)
+
+
+def relays_json(converter: DataConverter) -> bool:
+    """Tell whether `raw_json` goes through `converter` as it is, with nothing put around it."""
+    payloads = converter.payload_converter_class
+    return (
+        converter.payload_codec is None
+        and converter.external_storage is None
+        and issubclass(payloads, CompositePayloadConverter)
+        and payloads.to_payloads is CompositePayloadConverter.to_payloads
+        and payloads.with_context is CompositePayloadConverter.with_context
+    )
 
 
 async def to_payloads(converter: DataConverter, body: bytes | None) -> Payloads | None:

@@ -17,6 +17,7 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, body_of
+from ringback.domain.terms import Terms
 from ringback.ports.activities import Pending, Pulse, Unknown, Whereabouts
 from ringback.testing.fake_activity import FakeActivity
 from ringback.testing.fake_server import FakeServer
@@ -53,7 +54,11 @@ class FakeActivities(FakeServer):
     heartbeats: list[tuple[ActivityExecution, bytes | None]] = field(default_factory=list)
     looks: list[Sequence[ActivityExecution]] = field(default_factory=list)
 
-    async def check(self, callback: Callback, outcome: Outcome) -> None:  # noqa: ARG002 - the port's
+    def takes(self, callback: Callback | Terms, completed: Completed) -> bool:  # noqa: ARG002 - the port's
+        """See `Activities.takes`."""
+        return len(completed.result or b"") <= self.largest
+
+    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:  # noqa: ARG002 - the port's
         """See `Activities.check`."""
         is_retried = isinstance(outcome, Failed) and not outcome.non_retryable
         limit = min(self.largest, self.largest_retried) if is_retried else self.largest

@@ -11,6 +11,7 @@ from ringback.domain.errors import (
     WrongResultError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.terms import terms_of
 from ringback.testing import ExactResults, FakeActivities, MemoryStore
 from tests import factories
 from tests.unit.core.stage import asked
@@ -31,34 +32,34 @@ async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
 
 
 async def test_a_result_of_the_activity_s_type_passes(checks: Checks, callback: Callback) -> None:
-    await checks.check(callback, Completed(SCHEMA.encode()))
+    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
 
 
 async def test_any_other_result_is_refused_with_where_it_is_wrong(
     checks: Checks, callback: Callback
 ) -> None:
     with pytest.raises(WrongResultError, match="/a: not") as caught:
-        await checks.check(callback, Completed(b"1"))
+        await checks.check(terms_of(callback), Completed(b"1"))
 
     assert [problem.path for problem in caught.value.problems] == ["/a"]
 
 
 async def test_no_result_at_all_is_checked_too(checks: Checks, callback: Callback) -> None:
     with pytest.raises(WrongResultError):
-        await checks.check(callback, Completed(None))
+        await checks.check(terms_of(callback), Completed(None))
 
 
 async def test_a_failure_is_no_result(checks: Checks, callback: Callback) -> None:
-    await checks.check(callback, Failed("no"))
+    await checks.check(terms_of(callback), Failed("no"))
 
 
 async def test_a_schema_is_read_once(
     checks: Checks, store: MemoryStore, callback: Callback
 ) -> None:
-    await checks.check(callback, Completed(SCHEMA.encode()))
+    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
     store.is_available = False
 
-    await checks.check(callback, Completed(SCHEMA.encode()))
+    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
 
 
 async def test_schemas_do_not_fill_the_memory(
@@ -68,12 +69,12 @@ async def test_schemas_do_not_fill_the_memory(
         ref = factories.activity_ref()
         activities.schedule(ref)
         other = await asked(store, activities, ref, result_schema=str(number))
-        await checks.check(other, Completed(str(number).encode()))
-        await checks.check(callback, Completed(SCHEMA.encode()))
+        await checks.check(terms_of(other), Completed(str(number).encode()))
+        await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
     store.is_available = False
 
     assert checks.schemas_known == MOST_SCHEMAS
-    await checks.check(callback, Completed(SCHEMA.encode()))
+    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
 
 
 async def test_without_its_schema_a_result_is_not_let_in(
@@ -82,7 +83,7 @@ async def test_without_its_schema_a_result_is_not_let_in(
     store.is_available = False
 
     with pytest.raises(StoreUnavailableError):
-        await checks.check(callback, Completed(b"1"))
+        await checks.check(terms_of(callback), Completed(b"1"))
 
 
 @pytest.mark.parametrize("outcome", [Failed("no", details=b"[123456]"), Canceled(b"123456")])
@@ -93,14 +94,14 @@ async def test_what_temporal_would_cut_is_refused(
     activities.request_cancel(callback.ref)
 
     with pytest.raises(AnswerTooLargeError):
-        await checks.check(callback, outcome)
+        await checks.check(terms_of(callback), outcome)
 
 
 async def test_a_cancellation_needs_somebody_who_asked_for_it(
     checks: Checks, activities: FakeActivities, callback: Callback
 ) -> None:
     with pytest.raises(NoCancelRequestedError):
-        await checks.check(callback, Canceled(None))
+        await checks.check(terms_of(callback), Canceled(None))
 
     activities.request_cancel(callback.ref)
-    await checks.check(callback, Canceled(None))
+    await checks.check(terms_of(callback), Canceled(None))

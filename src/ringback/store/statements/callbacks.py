@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from sqlalchemy import Text, bindparam, exists, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ringback.ports.store import EVIDENCE_KEPT
 from ringback.store.statements.lookup import CALLBACKS, INSERTS, IS_OPEN
-from ringback.store.tables import Instant, callbacks, events, outcomes, schemas, tags
+from ringback.store.tables import Instant, callbacks, events, schemas, tags
 
 _of_activities = callbacks.c.activity_key.in_(bindparam("keys", expanding=True))
 
@@ -64,21 +64,6 @@ SUBMITTED: Final = (
     .values(submitted_at=bindparam("now", type_=Instant))
 )
 
-#: Which outcome each of the callbacks has: what this call brought, or what was there before.
-HELD: Final = select(outcomes.c.callback_id, outcomes.c.outcome_id).where(
-    outcomes.c.callback_id.in_(bindparam("ids", expanding=True))
-)
-
-#: Who has an outcome is not waiting for a default one.
-HAS_NO_DEFAULT: Final = (
-    update(callbacks)
-    .where(
-        callbacks.c.id.in_(bindparam("ids", expanding=True)),
-        callbacks.c.default_due_at.is_not(None),
-    )
-    .values(default_due_at=None)
-)
-
 #: Which of the callbacks were neither answered nor closed, and which attempt asked last.
 UNANSWERED: Final = select(callbacks.c.id, callbacks.c.attempt_started_at).where(
     callbacks.c.id.in_(bindparam("ids", expanding=True)), IS_OPEN
@@ -125,32 +110,4 @@ TAG: Final = insert(tags)
 #: Keep a schema, unless it is there.
 KEEP_SCHEMA: Final = {
     dialect: _ignoring(insert_into(schemas), "id") for dialect, insert_into in INSERTS.items()
-}
-
-_accepted_columns = [
-    "callback_id",
-    "outcome_id",
-    "kind",
-    "body",
-    "fields",
-    "accepted_at",
-    "is_default",
-    "state",
-    "due_at",
-    "tries",
-]
-
-_given = select(
-    *(bindparam(name, type_=outcomes.c[name].type).label(name) for name in _accepted_columns)
-).where(
-    exists().where(
-        callbacks.c.id == bindparam("callback_id", type_=Text),
-        callbacks.c.expired_because.is_(None),
-    )
-)
-
-#: Keep an outcome if it is the first, and its callback exists and has not expired.
-ACCEPT: Final = {
-    dialect: _ignoring(insert_into(outcomes).from_select(_accepted_columns, _given), "callback_id")
-    for dialect, insert_into in INSERTS.items()
 }

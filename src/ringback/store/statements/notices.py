@@ -5,12 +5,13 @@ from typing import Final
 from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, update
 
 from ringback.ports.notices import MOST_ORIGINS
+from ringback.store.statements.among import among
 from ringback.store.statements.lookup import INSERTS
 from ringback.store.tables import Instant, callbacks, notices
 
 #: Where those of the callbacks are told that are told anything.
 ADDRESSES: Final = select(callbacks.c.id, callbacks.c.cancel_url, callbacks.c.notify_url).where(
-    callbacks.c.id.in_(bindparam("ids", expanding=True)),
+    among(callbacks.c.id, "ids"),
     callbacks.c.cancel_url.is_not(None) | callbacks.c.notify_url.is_not(None),
 )
 

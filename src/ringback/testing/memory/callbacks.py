@@ -8,6 +8,7 @@ from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.domain.terms import Terms, terms_of
 from ringback.ports.clock import Clock
 from ringback.ports.store import (
     EVIDENCE_BYTES,
@@ -104,6 +105,10 @@ class MemoryCallbacks(Shelf):
         """See `CallbackStore.find`."""
         self._now()
         return {id_: self._callbacks[id_] for id_ in callback_ids if id_ in self._callbacks}
+
+    async def terms(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Terms]:
+        """See `CallbackStore.terms`."""
+        return {id_: terms_of(one) for id_, one in (await self.find(callback_ids)).items()}
 
     async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:
         """See `CallbackStore.schemas`."""

@@ -1,0 +1,160 @@
+"""Statements of accepting: each takes all the answers of a commit at once.
+
+A driver that is given the rows one by one lets other threads run in between, and waits for its
+turn after each. With 64 answers that cost more than the rest of the commit.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Insert,
+    LargeBinary,
+    Text,
+    bindparam,
+    cast,
+    column,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from ringback.domain.callback import State
+from ringback.domain.event import EventKind
+from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.ports.store import Answer
+from ringback.store.statements.among import among
+from ringback.store.statements.lookup import HAS_OUTCOME, INSERTS
+from ringback.store.tables import Instant, callbacks, events, outcomes
+
+_GIVEN: Final = ("callback_id", "outcome_id", "kind", "body", "fields")
+"""What answers differ in; the rest of a row is the same for all of a commit."""
+
+
+def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str]:
+    outcome = answer.outcome
+    fields = json.dumps(to_fields(outcome))
+    return answer.callback_id, answer.id, KINDS[type(outcome)], body_of(outcome), fields
+
+
+def _in_json(answers: Sequence[Answer]) -> dict[str, object]:
+    rows = [
+        (*head, None if body is None else body.decode(), fields)
+        for *head, body, fields in map(_as_row, answers)
+    ]
+    return {"answers": json.dumps(rows, ensure_ascii=False)}
+
+
+def _in_arrays(answers: Sequence[Answer]) -> dict[str, object]:
+    columns = zip(*map(_as_row, answers), strict=True)
+    return dict(zip(_GIVEN, map(list, columns), strict=True))
+
+
+GIVEN: Final[dict[str, Callable[[Sequence[Answer]], dict[str, object]]]] = {
+    "sqlite": _in_json,
+    "postgresql": _in_arrays,
+}
+"""What `ACCEPT` takes the answers as, by dialect; there must be one."""
+
+
+def _from_json() -> dict[str, ColumnElement[Any]]:
+    answer = func.json_each(bindparam("answers", type_=Text)).table_valued("value").c.value
+    parts = [func.json_extract(answer, f"$[{place}]") for place in range(len(_GIVEN))]
+    given: dict[str, ColumnElement[Any]] = dict(zip(_GIVEN, parts, strict=True))
+    return given | {"body": cast(given["body"], LargeBinary)}
+
+
+def _from_arrays() -> dict[str, ColumnElement[Any]]:
+    types = {name: LargeBinary if name == "body" else Text for name in _GIVEN}
+    arrays = [bindparam(name, type_=ARRAY(type_)) for name, type_ in types.items()]
+    columns = [column(name, type_) for name, type_ in types.items()]
+    given = func.unnest(*arrays).table_valued(*columns, name="given").render_derived().c
+    return dict(given.items()) | {"fields": cast(given.fields, outcomes.c.fields.type)}
+
+
+def _accept(dialect: str, given: dict[str, ColumnElement[Any]]) -> Insert:
+    now = bindparam("now", type_=Instant)
+    row = {
+        **given,
+        "accepted_at": now,
+        "is_default": bindparam("is_default", type_=Boolean),
+        "state": literal(State.ACCEPTED.value),
+        "due_at": now,
+        "tries": literal(0),
+    }
+    may_be_answered = exists().where(
+        callbacks.c.id == given["callback_id"], callbacks.c.expired_because.is_(None)
+    )
+    values = select(*(value.label(name) for name, value in row.items())).where(may_be_answered)
+    into = INSERTS[dialect](outcomes).from_select(list(row), values)
+    return into.on_conflict_do_nothing(index_elements=["callback_id"])
+
+
+#: Keep each outcome that is the first, if its callback exists and has not expired.
+ACCEPT: Final = {
+    "sqlite": _accept("sqlite", _from_json()),
+    "postgresql": _accept("postgresql", _from_arrays()),
+}
+
+#: Which outcome each of the callbacks has: what this call brought, or what was there before.
+HELD: Final = select(outcomes.c.outcome_id).where(among(outcomes.c.callback_id, "ids"))
+
+#: Those of the callbacks about which there is more to do: few have a default answer, or are told.
+MORE_TO_DO: Final = select(callbacks.c.id).where(
+    among(callbacks.c.id, "ids"),
+    callbacks.c.default_due_at.is_not(None)
+    | callbacks.c.cancel_url.is_not(None)
+    | callbacks.c.notify_url.is_not(None),
+)
+
+#: Who has an outcome is not waiting for a default one.
+HAS_NO_DEFAULT: Final = (
+    update(callbacks)
+    .where(among(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
+    .values(default_due_at=None)
+)
+
+_OBJECTS: Final = {"sqlite": func.json_object, "postgresql": func.json_build_object}
+
+
+def _record(dialect: str, **more: str) -> Insert:
+    facts = {"kind": outcomes.c.kind, "outcome": outcomes.c.outcome_id, **more}
+    members = [part for name, value in facts.items() for part in (literal(name), value)]
+    happened = select(
+        outcomes.c.callback_id,
+        outcomes.c.accepted_at,
+        literal(EventKind.ACCEPTED.value),
+        _OBJECTS[dialect](*members),
+    )
+    of_these = happened.where(among(outcomes.c.callback_id, "ids"))
+    return insert(events).from_select(["callback_id", "at", "kind", "facts"], of_these)
+
+
+#: That they were accepted, for the audit trail; by dialect, and whether nobody gave them.
+RECORD: Final = {
+    dialect: {False: _record(dialect), True: _record(dialect, by="deadline")}
+    for dialect in _OBJECTS
+}
+
+#: What an answer to each of the callbacks is held to.
+TERMS: Final = select(
+    callbacks.c.id,
+    callbacks.c.namespace,
+    callbacks.c.workflow_id,
+    callbacks.c.run_id,
+    callbacks.c.activity_id,
+    callbacks.c.scheduled_at,
+    callbacks.c.workflow_type,
+    callbacks.c.activity_type,
+    callbacks.c.task_queue,
+    callbacks.c.schema_id,
+    callbacks.c.link_serial,
+    (callbacks.c.expired_because.is_(None) & ~HAS_OUTCOME).label("is_open"),
+).where(among(callbacks.c.id, "ids"))
