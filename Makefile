@@ -5,8 +5,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+RIVALS := benchmarks/.rivals/.installed
 
-.PHONY: help setup demo test coverage check lint formal docs bench chaos client clean requirements build up shell
+.PHONY: help setup demo test coverage check lint formal docs bench rivals chaos client clean requirements build up shell
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +50,17 @@ formal: ## check every state of the protocol's model with spin; more of it with 
 docs: setup ## write the generated pages of docs/reference anew
 	$(BIN)/python -m docs.generate
 
-bench: setup ## measure how many answers a second one gateway keeps on this machine
-	$(BIN)/python benchmarks/accept.py
+bench: setup rivals ## measure all beside what people would use instead; a part of it with ARGS="--only accept"
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+rivals: $(RIVALS) ## fetch what `make bench` measures Ringback beside: Restate's server, from npm
+
+$(RIVALS): benchmarks/rivals/package.json
+	@command -v npm >/dev/null || { echo "make rivals needs npm; install it with: apt-get install npm"; exit 1; }
+	mkdir -p $(@D)
+	cp $< $(@D)/
+	npm install --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 build: ## build the Docker image `ringback`
 	@docker info >/dev/null 2>&1 || { echo "make $@ needs a running Docker engine; without one use: make demo"; exit 1; }
@@ -67,7 +77,7 @@ lint: setup ## mend what ruff can mend, and format
 	$(BIN)/ruff format .
 
 requirements: setup ## compile requirements/dev.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev-server --extra postgres --group dev --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra dev-server --extra postgres --group dev --group bench --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
 

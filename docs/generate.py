@@ -18,6 +18,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from typer.main import get_command
 
 import ringback
+from benchmarks.page import RESULTS
+from benchmarks.page import page as speed_page
+from benchmarks.results import load
 from docs import words
 from ringback.app.exits import EXITS, exit_code
 from ringback.app.operator_api import operator_api
@@ -47,20 +50,23 @@ from ringback.testing import (
     MemoryStore,
 )
 
-REFERENCE: Final = Path(__file__).parent / "reference"
+_DOCS: Final = Path(__file__).parent
+REFERENCE: Final = _DOCS / "reference"
+SPEED: Final = _DOCS / "explanation" / "speed.md"
 _SOURCES: Final = Path(ringback.__file__).parent
 _WIDTH: Final = 80
 _NOTE: Final = "<!-- Written by docs/generate.py: change that, and run make docs. -->"
 
 
-def pages() -> dict[str, str]:
-    """Return the text of each generated page, by its file name."""
+def pages() -> dict[Path, str]:
+    """Return the text of each generated page, by its file."""
     return {
-        "cli.md": _cli(),
-        "errors.md": _errors(),
-        "http.md": _http(),
-        "settings.md": _settings(),
-        "states.md": _states(),
+        REFERENCE / "cli.md": _cli(),
+        REFERENCE / "errors.md": _errors(),
+        REFERENCE / "http.md": _http(),
+        REFERENCE / "settings.md": _settings(),
+        REFERENCE / "states.md": _states(),
+        SPEED: _speed(),
     }
 
 
@@ -282,6 +288,13 @@ def _routes_of(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[str]:
                 yield f"{method} {prefix}{route.path}"
 
 
+def _speed() -> str:
+    results = load(RESULTS)
+    return _head("Speed", "Written from what the last whole run of `make bench` measured.") + (
+        f"\n{speed_page(results)}"
+    )
+
+
 def _tree(kind: type[RingbackError], indent: str = "") -> Iterator[str]:
     children = _children(kind)
     for child in children:
@@ -330,11 +343,11 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def main() -> None:
+def write() -> None:
     """Write the pages."""
-    for name, text in pages().items():
-        (REFERENCE / name).write_text(text, "utf-8")
+    for file, text in pages().items():
+        file.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write()

@@ -69,9 +69,9 @@ def broken(document: Path, link: str) -> bool:
     return bool(anchor) and target.suffix == ".md" and anchor not in anchors_of(target)
 
 
-@pytest.mark.parametrize("name", pages())
-def test_a_generated_page_is_fresh(name: str) -> None:
-    assert (REFERENCE / name).read_text("utf-8") == pages()[name], "run: make docs"
+@pytest.mark.parametrize("file", pages(), ids=lambda file: file.name)
+def test_a_generated_page_is_fresh(file: Path) -> None:
+    assert file.read_text("utf-8") == pages()[file], "run: make docs"
 
 
 @each_document

@@ -1,0 +1,101 @@
+"""The command: `python -m benchmarks`, run by `make bench`."""
+
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from benchmarks.bench import Bench
+from benchmarks.figures import Figures
+from benchmarks.machine import machine, versions
+from benchmarks.page import PLOTS, RESULTS, section
+from benchmarks.parts import PARTS
+from benchmarks.plots import plot
+from benchmarks.programs import MissingToolError, NotStartedError
+from benchmarks.results import Outcome, Results, save
+from benchmarks.wrk import DriveError
+from docs.generate import SPEED, write
+from ringback.app.exits import run_command
+from ringback.app.program import run
+
+_ROOT: Final = Path(__file__).parents[1]
+_RIVALS: Final = _ROOT / "benchmarks" / ".rivals"
+_ASIDE: Final = _ROOT / "build" / "bench"
+"""Where a run that is not whole writes."""
+
+_CANNOT: Final = 2
+
+
+def main(
+    only: Annotated[str, typer.Option(help=f"Parts, with commas: {', '.join(PARTS)}.")] = "",
+    quick: Annotated[bool, typer.Option(help="See that all works; figures mean little.")] = False,
+    rivals: Annotated[Path, typer.Option(help="Where make rivals put others.")] = _RIVALS,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where stores are kept: a disk that matters to you.")
+    ] = None,
+) -> None:
+    """Measure Ringback beside what people would use instead; a whole run writes the docs' page."""
+    chosen = _chosen(only)
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="ringback-bench-", dir=folder) as name:
+        # PostgreSQL does not run as root, and must get to its data.
+        Path(name).chmod(0o711)
+        bench = Bench(Path(name), _ROOT, rivals.resolve(), is_quick=quick, say=console.print)
+        try:
+            results = run(_results(bench, chosen))
+        except (MissingToolError, NotStartedError, DriveError) as exc:
+            print(f"bench: {exc}", file=sys.stderr)
+            raise typer.Exit(_CANNOT) from exc
+    is_whole = not quick and len(chosen) == len(PARTS)
+    _keep(results, is_whole=is_whole)
+    for work, outcome in results.parts.items():
+        console.print(Markdown(f"# {PARTS[work].TITLE}\n{section(PARTS[work], outcome)}"))
+
+
+def _chosen(only: str) -> list[str]:
+    names = [name.strip() for name in only.split(",") if name.strip()] or list(PARTS)
+    if unknown := set(names) - set(PARTS):
+        msg = f"unknown: {', '.join(sorted(unknown))}"
+        raise typer.BadParameter(msg, param_hint="--only")
+    return names
+
+
+async def _results(bench: Bench, works: list[str]) -> Results:
+    began, made_on = time.monotonic(), datetime.now(UTC).date().isoformat()  # noqa: TID251 - a date for people
+    here, known = machine(bench.folder), versions(bench.rivals)
+    parts: dict[str, Outcome] = {}
+    for work in works:
+        bench.say(f"{PARTS[work].TITLE} …")
+        measured = list(await PARTS[work].measure(bench))
+        parts[work] = Outcome(measured, list(PARTS[work].bars(Figures(measured))))
+    return Results(
+        made_on=made_on,
+        minutes=(time.monotonic() - began) / 60,
+        repetitions=bench.repetitions,
+        machine=here,
+        versions=known,
+        parts=parts,
+    )
+
+
+def _keep(results: Results, *, is_whole: bool) -> None:
+    """Write results and plots; those of a whole run are the documentation's."""
+    save(results, RESULTS if is_whole else _ASIDE / RESULTS.name)
+    folder = SPEED.parent if is_whole else _ASIDE
+    for work, outcome in results.parts.items():
+        if PARTS[work].PLOTTED:
+            plot(PARTS[work], outcome, folder / PLOTS / f"{work}.svg")
+    if is_whole:
+        write()
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    run_command(app)

@@ -1,0 +1,82 @@
+"""The bench: what every part is given to work with."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.figures import Bar, Figures, Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every part is given to work with.
+
+    Attributes:
+        folder: Where stores and servers keep their data; gone at the end of the run.
+        root: The project.
+        rivals: Where the programs of others are installed, by `make rivals`.
+        is_quick: Whether it is only to be seen that everything works.
+        say: Tells who waits what goes on.
+    """
+
+    folder: Path
+    root: Path
+    rivals: Path
+    is_quick: bool
+    say: Callable[[str], None]
+
+    @property
+    def repetitions(self) -> int:
+        """How often everything is measured."""
+        return 1 if self.is_quick else 3
+
+    def scaled(self, count: int) -> int:
+        """Return `count`, or a twentieth of it where it is to be quick."""
+        return max(count // 20, 1) if self.is_quick else count
+
+    def new_folder(self) -> Path:
+        """Make a folder that nothing else is in."""
+        folder = self.folder / secrets.token_hex(4)
+        folder.mkdir()
+        return folder
+
+    async def interleaved(self, runs: Iterable[tuple[str, Callable[[], Awaitable[None]]]]) -> None:
+        """Make all `runs` once, then all again, as often as they are to be repeated.
+
+        So what slows the machine down for a while slows all of them, not one of them.
+        """
+        named = list(runs)
+        for repetition in range(1, self.repetitions + 1):
+            for name, run in named:
+                self.say(f"{name} ({repetition} of {self.repetitions})")
+                await run()
+
+
+class Part(Protocol):
+    """One row of work: a module of `benchmarks.parts`.
+
+    Attributes:
+        WORK: Its name, as in `--only`.
+        TITLE: Its heading.
+        METHOD: How it is measured, as Markdown.
+        OURS: Whose figures the others' are divided by.
+        COMPARED: The figure that is compared.
+        PLOTTED: The figures that get a plot.
+    """
+
+    WORK: str
+    TITLE: str
+    METHOD: str
+    OURS: str
+    COMPARED: str
+    PLOTTED: Sequence[str]
+
+    async def measure(self, bench: Bench) -> Iterable[Measured]:
+        """Measure everything, and return the figures."""
+        ...
+
+    def bars(self, figures: Figures) -> Iterable[Bar]:
+        """Return what the figures must reach, and how far they came."""
+        ...

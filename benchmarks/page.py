@@ -1,0 +1,61 @@
+"""The page of the documentation that shows the results; `docs/generate.py` writes it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.bench import Part
+from benchmarks.parts import PARTS
+from benchmarks.results import Outcome, Results
+from benchmarks.table import bar_table, figure_table, markdown
+
+RESULTS: Final = Path(__file__).parent / "results.json"
+"""What the last whole run wrote."""
+
+PLOTS: Final = "speed"
+"""The folder of the plots, beside the page."""
+
+
+def page(results: Results) -> str:
+    """Return the text below the page's heading."""
+    return "\n".join([*_head(results), *_parts(results), *_where(results)])
+
+
+def section(part: Part, outcome: Outcome) -> str:
+    """Return what one part came to, without a heading or a plot."""
+    return "\n".join([bar_table(outcome.bars), figure_table(part, outcome)])
+
+
+def _head(results: Results) -> Iterator[str]:
+    yield (
+        "How fast Ringback is beside what people would use instead: all of it measured in one run"
+        " of `make bench`, on one machine. No figure here is typed by hand. Absolute figures say"
+        " little about another machine; the ratios say more. Run it on yours.\n"
+    )
+    yield (
+        f"A cell is the median of {results.repetitions} repetitions, with the lowest and the highest"
+        " of them in parentheses. The repetitions of all that is compared alternate, so that what"
+        " slows the machine for a while slows all of them. A ratio in a bar is that of one"
+        " repetition, and the median of those counts. Everything that takes part runs on the same"
+        " machine and shares its processors, the client too.\n"
+    )
+
+
+def _parts(results: Results) -> Iterator[str]:
+    for work, outcome in results.parts.items():
+        part = PARTS[work]
+        yield f"## {part.TITLE}\n"
+        yield part.METHOD.strip() + "\n"
+        yield section(part, outcome)
+        if part.PLOTTED:
+            yield f"![{part.TITLE}]({PLOTS}/{work}.svg)\n"
+
+
+def _where(results: Results) -> Iterator[str]:
+    yield "## Where\n"
+    yield (
+        f"Measured on {results.made_on} (UTC), in {results.minutes:.0f} minutes."
+        " `benchmarks/results.json` has every repetition.\n"
+    )
+    rows = [*results.machine.items(), *results.versions.items()]
+    yield markdown(["", ""], rows)

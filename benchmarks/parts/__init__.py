@@ -1,0 +1,11 @@
+"""The parts of the benchmarks: each measures one kind of work, and knows its bars."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from benchmarks.bench import Part
+from benchmarks.parts import accept
+
+_ALL: Final[tuple[Part, ...]] = (accept,)
+
+PARTS: Final[Mapping[str, Part]] = {part.WORK: part for part in _ALL}

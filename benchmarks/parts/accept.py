@@ -1,0 +1,115 @@
+"""Accept: how many answers a second are taken durably, and how long each waits for its receipt."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final, TypeAlias
+
+from benchmarks.bench import Bench
+from benchmarks.figures import P50, P99, RATE, Bar, Figures, Measured, Notes
+from benchmarks.postgresql import running_cluster
+from benchmarks.questions import Keys
+from benchmarks.stores import PostgresqlTemplate, SqliteTemplate
+from benchmarks.targets import Target, awakeables, noop, ours, seed
+from benchmarks.temporals import refusing_temporal, silent_temporal
+from benchmarks.wrk import DriveError, Load
+
+WORK: Final = "accept"
+TITLE: Final = "Accept"
+OURS: Final = "Ringback, SQLite"
+COMPARED: Final = RATE
+PLOTTED: Final = (RATE, P99)
+
+POSTGRESQL: Final = "Ringback, PostgreSQL"
+REFUSED: Final = "Ringback, SQLite, Temporal refuses"
+NOOP: Final = "no-op of the same stack"
+SEED: Final = "seed's design"
+RESTATE: Final = "Restate"
+
+CONNECTIONS: Final = (1, 16, 64, 256)
+
+METHOD: Final = """
+How many answers a second are taken, and how long a sender waits for the receipt.
+Each request is a `POST` of 200 bytes of JSON to an open callback of its own.
+
+- **Ringback** is one `ringback serve` process; its 202 comes after the commit. SQLite is in WAL mode with `synchronous=FULL`; PostgreSQL is a server of its own with its default settings. Temporal takes connections and says nothing, so that deliveries begin and hang; in the row *Temporal refuses* they fail at once and are tried again. After each run the gateway is killed, and the store must hold as many answers as there were receipts.
+- **No-op** is a Starlette route on the same server stack that reads the body and answers with a receipt of the same size.
+- **Seed's design** is a FastAPI route with the raw task token in the query, which calls `handle.complete` before it answers. Each token is of an activity that waits on the real dev server, which keeps its data in memory; no worker runs meanwhile.
+- **Restate** is its server as the npm package has it; each request resolves the awakeable of an invocation of its own, which is suspended. Its service stands still meanwhile: it is as silent as our Temporal.
+- wrk drives all of them with one thread; the column *client* tells how much of a processor it used. wrk corrects its percentiles for the requests that a slow one held up.
+- A run lasts two seconds, or until each callback has its answer, after a warm-up of 200 requests.
+"""
+
+_SECONDS: Final = 2.0
+_QUESTIONS: Final = 24_000
+_WARM_UP: Final = 200
+_TOKENS: Final = {1: 500, 16: 1200, 64: 1500, 256: 1500}
+_AWAKEABLES: Final = {1: 1000, 16: 5000, 64: 7000, 256: 7000}
+
+_Way: TypeAlias = Callable[[int], AbstractAsyncContextManager[Target]]
+"""Opens a target for a run on so many connections."""
+
+
+async def measure(bench: Bench) -> Iterable[Measured]:
+    """Measure all of them, side by side."""
+    notes, keys, folder = Notes(WORK), Keys(bench.folder), bench.new_folder()
+    async with running_cluster(folder) as cluster:
+        count = bench.scaled(_QUESTIONS)
+        sqlite = await SqliteTemplate.make(folder, keys, count)
+        postgresql = await PostgresqlTemplate.make(cluster, keys, count)
+        ways: dict[str, _Way] = {
+            NOOP: lambda _: noop(bench, sqlite.paths),
+            OURS: lambda _: ours(bench, sqlite, keys, silent_temporal()),
+            POSTGRESQL: lambda _: ours(bench, postgresql, keys, silent_temporal()),
+            REFUSED: lambda _: ours(bench, sqlite, keys, refusing_temporal()),
+            SEED: lambda connections: seed(bench, bench.scaled(_TOKENS[connections])),
+            RESTATE: lambda connections: awakeables(bench, bench.scaled(_AWAKEABLES[connections])),
+        }
+        await bench.interleaved(
+            (f"{of}, {connections} connections", partial(_run, bench, notes, of, connections, way))
+            for connections in CONNECTIONS
+            for of, way in ways.items()
+        )
+    return notes.measured()
+
+
+def bars(figures: Figures) -> Iterable[Bar]:
+    """Return the bars of accepting, all at 64 connections."""
+    at = _at(64)
+    where = "64 connections, one process, SQLite"
+    yield Bar(f"{where}: of the no-op's rate", 0.35, figures.ratios(OURS, NOOP, at=at))
+    yield Bar(f"{where}: times Restate's rate", 1.5, figures.ratios(OURS, RESTATE, at=at))
+    yield Bar(f"{where}: times the seed's rate", 20, figures.ratios(OURS, SEED, at=at))
+    p99 = figures.values(OURS, at=at, what=P99)
+    yield Bar(f"{where}: p99", 25, p99, unit="ms", is_ceiling=True)
+    same = figures.ratios(POSTGRESQL, OURS, at=at)
+    yield Bar("64 connections: PostgreSQL's rate, of that of SQLite", 1, same)
+
+
+async def _run(  # noqa: PLR0917 - bound in order, one after the other
+    bench: Bench, notes: Notes, of: str, connections: int, way: _Way
+) -> None:
+    async with way(connections) as target:
+        seconds = 0.5 if bench.is_quick else _SECONDS
+        at_most = bench.scaled(_WARM_UP)
+        await target.answer(connections=connections, seconds=seconds, at_most=at_most)
+        cpu_before = target.server.cpu_seconds()
+        load = await target.answer(connections=connections, seconds=seconds)
+        used = target.server.cpu_seconds() - cpu_before
+    _check(of, load)
+    note = partial(notes.add, of=of, at=_at(connections))
+    note(load.rate, "/s", what=RATE)
+    note(load.p50, "ms", what=P50)
+    note(load.p99, "ms", what=P99)
+    note(1000 * used / load.answered, "ms", what="server's CPU each")
+    note(100 * load.client_busy, "%", what="client busy")
+
+
+def _at(connections: int) -> str:
+    return f"{connections} connection{'s' if connections > 1 else ''}"
+
+
+def _check(of: str, load: Load) -> None:
+    if load.refused or load.broken:
+        msg = f"{of}: {load.refused} answers were refused, {load.broken} connections broke"
+        raise DriveError(msg)

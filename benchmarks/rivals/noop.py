@@ -1,0 +1,40 @@
+"""The ceiling: the same server stack as the gateway's, and a route that does nothing.
+
+Run as `python -m benchmarks.rivals.noop`; prints `ready <url>`.
+"""
+
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from ringback.app.program import run, stop_requested
+from ringback.app.web import bound_socket, served
+
+RECEIPT: Final = {
+    "callback": "cb_" + "0" * 26,
+    "state": "accepted",
+    "accepted_at": "2026-01-01T00:00:00.000000+00:00",
+    "duplicate": False,
+    "status_url": "",
+}
+
+
+async def _take(request: Request) -> JSONResponse:
+    await request.body()
+    told = {**RECEIPT, "status_url": f"http://gateway.example{request.url.path}"}
+    return JSONResponse(told, status_code=202)
+
+
+async def _serve() -> None:
+    app = Starlette(routes=[Route("/c/{link}", _take, methods=["POST"])])
+    listening = bound_socket("127.0.0.1", 0)
+    async with served(app, listening):
+        print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+        await stop_requested()
+
+
+if __name__ == "__main__":
+    run(_serve())

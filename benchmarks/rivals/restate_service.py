@@ -1,0 +1,36 @@
+"""A service of Restate's whose invocations each wait for an awakeable of their own.
+
+Run as `python -m benchmarks.rivals.restate_service <file>`; prints `ready <url>`, and appends the
+id of each awakeable to the file. It speaks HTTP/1.1, so an invocation that waits is suspended.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import restate
+
+from ringback.app.program import run, stop_requested
+from ringback.app.web import bound_socket, served
+
+_asker = restate.Service("Asker")
+
+
+@_asker.handler()
+async def ask(ctx: restate.Context, _question: Any) -> Any:  # whatever is asked and answered
+    """Tell the id, and wait for the answer."""
+    name, answer = ctx.awakeable()
+    with Path(sys.argv[1]).open("a") as file:
+        file.write(f"{name}\n")
+    return await answer
+
+
+async def _serve() -> None:
+    listening = bound_socket("127.0.0.1", 0)
+    async with served(restate.app([_asker]), listening):
+        print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+        await stop_requested()
+
+
+if __name__ == "__main__":
+    run(_serve())

@@ -1,0 +1,97 @@
+"""Stores with open callbacks: made once, and copied for each run, so that all begin alike."""
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from benchmarks.postgresql import Cluster
+from benchmarks.questions import Keys, open_questions
+
+_COUNT = "SELECT count(*) FROM outcomes"
+
+
+class Template(Protocol):
+    """A store with open callbacks, to be copied.
+
+    Attributes:
+        paths: The path of the link to each.
+    """
+
+    paths: list[str]
+
+    def copied(self) -> AbstractAsyncContextManager[str]:
+        """Copy it for the block; yield the copy's URL."""
+        ...
+
+
+class SqliteTemplate:
+    """A file."""
+
+    def __init__(self, file: Path, paths: list[str]) -> None:
+        """Copy `file`."""
+        self.paths = paths
+        self._file = file
+
+    @classmethod
+    async def make(cls, folder: Path, keys: Keys, count: int) -> "SqliteTemplate":
+        """Make one in `folder` with so many open callbacks."""
+        file = folder / "template.db"
+        paths = await open_questions(f"sqlite:///{file}", keys, count)
+        with sqlite3.connect(file) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return cls(file, paths)
+
+    @asynccontextmanager
+    async def copied(self) -> AsyncIterator[str]:
+        """See `Template`."""
+        copy = self._file.with_name("copy.db")
+        shutil.copyfile(self._file, copy)
+        try:
+            yield f"sqlite:///{copy}"
+        finally:
+            for file in copy.parent.glob(f"{copy.name}*"):
+                file.unlink()
+
+
+class PostgresqlTemplate:
+    """A database."""
+
+    def __init__(self, cluster: Cluster, database: str, paths: list[str]) -> None:
+        """Copy `database`."""
+        self.paths = paths
+        self._cluster = cluster
+        self._database = database
+
+    @classmethod
+    async def make(cls, cluster: Cluster, keys: Keys, count: int) -> "PostgresqlTemplate":
+        """Make one with so many open callbacks."""
+        database = await cluster.copy()
+        return cls(cluster, database, await open_questions(cluster.url(database), keys, count))
+
+    @asynccontextmanager
+    async def copied(self) -> AsyncIterator[str]:
+        """See `Template`."""
+        copy = await self._cluster.copy(self._database)
+        try:
+            yield self._cluster.url(copy)
+        finally:
+            await self._cluster.drop(copy)
+
+
+async def count_accepted(store_url: str) -> int:
+    """Return how many answers a store holds."""
+    if store_url.startswith("sqlite"):
+        with sqlite3.connect(urlsplit(store_url).path) as file:
+            (held,) = file.execute(_COUNT).fetchone()
+            return int(held)
+    connection = await asyncpg.connect(store_url)
+    try:
+        return int(await connection.fetchval(_COUNT))
+    finally:
+        await connection.close()

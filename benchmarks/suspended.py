@@ -1,0 +1,82 @@
+"""Real activities on a real Temporal, all of them waiting for the outside."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from benchmarks.waiting_workflow import ASK, WaitingWorkflow
+from ringback.app.workers import working
+
+PER_WORKFLOW: Final = 10
+"""How many wait in one workflow: with one alone, making them would take most of a run's time."""
+
+_STARTERS: Final = 32
+_POLLS: Final = 20
+_SLOTS: Final = 1000
+_LOOK_EVERY_SECONDS: Final = 0.02
+
+
+class Askers:
+    """A worker whose activities all wait."""
+
+    def __init__(self, client: Client, queue: str) -> None:
+        """Start workflows on `queue`."""
+        self._waiting: list[activity.Info] = []
+        self._client = client
+        self._queue = queue
+
+    async def suspend(self, count: int) -> Sequence[activity.Info]:
+        """Let so many activities more wait, each with its own token; return what they know."""
+        before = len(self._waiting)
+        sizes = iter(_sizes(count))
+
+        async def start() -> None:
+            for size in sizes:
+                await self._client.start_workflow(
+                    WaitingWorkflow.run, size, id=f"bench-{uuid4()}", task_queue=self._queue
+                )
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_STARTERS):
+                group.create_task(start())
+        while len(self._waiting) < before + count:  # noqa: ASYNC110 - a benchmark waits
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        return self._waiting[before:]
+
+    @activity.defn(name=ASK)
+    async def ask(self) -> None:
+        """Note what is known of it, and wait for the outside."""
+        self._waiting.append(activity.info())
+        activity.raise_complete_async()
+
+
+def _sizes(count: int) -> list[int]:
+    """Return how many activities each workflow gets."""
+    whole, rest = divmod(count, PER_WORKFLOW)
+    return [PER_WORKFLOW] * whole + [rest] * bool(rest)
+
+
+@asynccontextmanager
+async def asking(address: str) -> AsyncIterator[Askers]:
+    """Run a worker for the block."""
+    client = await Client.connect(address)
+    queue = f"bench-{uuid4()}"
+    askers = Askers(client, queue)
+    worker = Worker(
+        client,
+        task_queue=queue,
+        workflows=[WaitingWorkflow],
+        activities=[askers.ask],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=_SLOTS,
+        max_concurrent_activity_task_polls=_POLLS,
+        max_concurrent_workflow_task_polls=_POLLS,
+    )
+    async with working(worker):
+        yield askers

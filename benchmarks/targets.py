@@ -1,0 +1,108 @@
+"""Targets: servers that take answers, each with as many open questions as a run may answer."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.bench import Bench
+from benchmarks.programs import Program, python, running
+from benchmarks.questions import Keys, gateway
+from benchmarks.rivals.restate import restate
+from benchmarks.rivals.seed import path_of
+from benchmarks.stores import Template, count_accepted
+from benchmarks.suspended import asking
+from benchmarks.temporals import dev_server
+from benchmarks.wrk import DriveError, Load, drive
+
+BODY: Final = b'"' + b"r" * 198 + b'"'
+"""What every answer says: JSON of 200 bytes."""
+
+
+@dataclass
+class Target:
+    """A server that takes answers.
+
+    Attributes:
+        server: The program that is asked.
+        url: Where it is.
+        paths: Where each answer goes.
+        again: Whether a path may be used again.
+        taken: How many answers were taken so far.
+    """
+
+    server: Program
+    url: str
+    paths: Sequence[str]
+    again: bool = False
+    taken: int = 0
+
+    async def answer(
+        self, *, connections: int, seconds: float, at_most: int | None = None
+    ) -> Load:
+        """Answer the questions that are left, or the next of them, for at most `seconds`."""
+        paths = self.paths[self.taken :][:at_most] if not self.again else self.paths
+        load = await drive(
+            self.url,
+            paths,
+            body=BODY,
+            connections=connections,
+            seconds=seconds,
+            again=self.again,
+        )
+        self.taken += 0 if self.again else load.answered
+        return load
+
+
+@asynccontextmanager
+async def ours(
+    bench: Bench, template: Template, keys: Keys, temporal: AbstractContextManager[str]
+) -> AsyncIterator[Target]:
+    """Run a gateway on a copy of `template` for the block, kill it, and count what it kept.
+
+    Raises:
+        DriveError: The store does not hold exactly as many answers as were taken.
+    """
+    async with template.copied() as store_url:
+        with temporal as address:
+            async with gateway(
+                store_url, keys, temporal=address, folder=bench.new_folder()
+            ) as (server, url):
+                target = Target(server, url, template.paths)
+                yield target
+                await server.kill()
+        held = await count_accepted(store_url)
+    if held != target.taken:
+        msg = f"{target.taken} answers were taken, but the store holds {held}"
+        raise DriveError(msg)
+
+
+@asynccontextmanager
+async def noop(bench: Bench, paths: Sequence[str]) -> AsyncIterator[Target]:
+    """Run the server that does nothing for the block."""
+    async with running(python("benchmarks.rivals.noop"), cwd=bench.root) as server:
+        yield Target(server, await server.ready(), paths, again=True)
+
+
+@asynccontextmanager
+async def seed(bench: Bench, count: int) -> AsyncIterator[Target]:
+    """Run the seed's design for the block, with so many activities that wait."""
+    async with dev_server(bench.new_folder()) as (_, address):
+        async with asking(address) as askers:
+            waiting = await askers.suspend(count)
+        words = python("benchmarks.rivals.seed", address)
+        async with running(words, cwd=bench.root) as server:
+            paths = [path_of(one.task_token) for one in waiting]
+            yield Target(server, await server.ready(), paths)
+
+
+@asynccontextmanager
+async def awakeables(bench: Bench, count: int) -> AsyncIterator[Target]:
+    """Run Restate for the block, with so many invocations that wait, and a silent service."""
+    folder = bench.new_folder()
+    async with AsyncExitStack() as stack:
+        rival = await stack.enter_async_context(restate(bench.rivals, folder, folder / "ids"))
+        paths = await rival.suspend(count, folder / "ids")
+        rival.service.freeze()
+        stack.callback(rival.service.thaw)
+        yield Target(rival.server, rival.url, paths)

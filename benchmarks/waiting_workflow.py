@@ -1,0 +1,40 @@
+"""A workflow whose activities all wait at once, and that notes when each has its answer."""
+
+import asyncio
+import time
+from collections.abc import MutableMapping
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
+
+from temporalio import workflow
+
+ASK: Final = "ask"
+
+Place: TypeAlias = tuple[str, str]
+"""A workflow's id, and the id of one of its activities."""
+
+ANSWERED: Final[MutableMapping[Place, float]] = {}
+"""When each answer was there in its workflow, on the clock of `time.perf_counter`.
+
+The workflows run in this process and without a sandbox, so this sees what they do.
+"""
+
+
+@workflow.defn
+class WaitingWorkflow:
+    """Waits for its activities."""
+
+    @workflow.run
+    async def run(self, count: int) -> int:
+        """Return how many answers it got."""
+        return len(await asyncio.gather(*(self._ask(str(number)) for number in range(count))))
+
+    async def _ask(self, activity_id: str) -> Any:  # noqa: ANN401 - whatever the outside says
+        answer = await workflow.execute_activity(
+            ASK,
+            activity_id=activity_id,
+            start_to_close_timeout=timedelta(hours=1),
+            result_type=object,
+        )
+        ANSWERED.setdefault((workflow.info().workflow_id, activity_id), time.perf_counter())
+        return answer
