@@ -55,28 +55,44 @@ class Bench:
 
 
 class Part(Protocol):
-    """One row of work: a module of `benchmarks.parts`.
+    """One row of work: a module of `benchmarks.parts`."""
 
-    Attributes:
-        WORK: Its name, as in `--only`.
-        TITLE: Its heading.
-        METHOD: How it is measured, as Markdown.
-        OURS: Whose figures the others' are divided by.
-        COMPARED: The figure that is compared.
-        PLOTTED: The figures that get a plot.
-    """
-
-    WORK: str
-    TITLE: str
-    METHOD: str
-    OURS: str
-    COMPARED: str
-    PLOTTED: Sequence[str]
-
-    async def measure(self, bench: Bench) -> Iterable[Measured]:
-        """Measure everything, and return the figures."""
+    @property
+    def WORK(self) -> str:  # noqa: N802 - a module's constant
+        """Its name, as in `--only`."""
         ...
 
-    def bars(self, figures: Figures) -> Iterable[Bar]:
-        """Return what the figures must reach, and how far they came."""
+    @property
+    def TITLE(self) -> str:  # noqa: N802 - a module's constant
+        """Its heading."""
+        ...
+
+    @property
+    def METHOD(self) -> str:  # noqa: N802 - a module's constant
+        """How it is measured, as Markdown."""
+        ...
+
+    @property
+    def OURS(self) -> str:  # noqa: N802 - a module's constant
+        """Whose figures the others' are compared with."""
+        ...
+
+    @property
+    def COMPARED(self) -> str:  # noqa: N802 - a module's constant
+        """The figure that is compared, as a ratio in the table."""
+        ...
+
+    @property
+    def PLOTTED(self) -> Sequence[str]:  # noqa: N802 - a module's constant
+        """The figures that get a plot; none for no plot."""
+        ...
+
+    @property
+    def measure(self) -> Callable[[Bench], Awaitable[Iterable[Measured]]]:
+        """Measures everything, and returns the figures."""
+        ...
+
+    @property
+    def bars(self) -> Callable[[Figures], Iterable[Bar]]:
+        """Returns what the figures must reach, and how far they came."""
         ...

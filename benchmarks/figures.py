@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
 from typing import Final, NamedTuple
 
 RATE: Final = "rate"
 P50: Final = "p50"
 P99: Final = "p99"
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return what so many percent of at least two `values` do not exceed."""
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 @dataclass(frozen=True, slots=True)

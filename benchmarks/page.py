@@ -27,17 +27,19 @@ def section(part: Part, outcome: Outcome) -> str:
 
 
 def _head(results: Results) -> Iterator[str]:
+    if results.is_quick:
+        yield "**This was a quick run, to see that everything works: its figures mean little.**\n"
     yield (
         "How fast Ringback is beside what people would use instead: all of it measured in one run"
         " of `make bench`, on one machine. No figure here is typed by hand. Absolute figures say"
         " little about another machine; the ratios say more. Run it on yours.\n"
     )
     yield (
-        f"A cell is the median of {results.repetitions} repetitions, with the lowest and the highest"
-        " of them in parentheses. The repetitions of all that is compared alternate, so that what"
-        " slows the machine for a while slows all of them. A ratio in a bar is that of one"
-        " repetition, and the median of those counts. Everything that takes part runs on the same"
-        " machine and shares its processors, the client too.\n"
+        f"A cell is the median of {results.repetitions} repetitions, with the lowest and the"
+        " highest of them in parentheses. The repetitions of all that is compared alternate, so"
+        " that what slows the machine for a while slows all of them. A ratio in a bar is that of"
+        " one repetition, and the median of those counts. Everything that takes part runs on the"
+        " same machine and shares its processors, the client too.\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -11,11 +12,11 @@ from benchmarks.bench import Part
 from benchmarks.figures import Figures, Measured
 from benchmarks.results import Outcome
 
-_WIDE = 2
+_WIDE: Final = 2
 """From how many settings on a line is drawn, instead of bars."""
 
 # The same figures make the same file.
-_STYLE = {"svg.hashsalt": "ringback", "svg.fonttype": "none", "font.size": 9}
+_STYLE: Final[Any] = {"svg.hashsalt": "ringback", "svg.fonttype": "none", "font.size": 9}
 
 
 def plot(part: Part, outcome: Outcome, file: Path) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 
 from benchmarks.programs import MissingToolError, running
 from chaos.postgresql import NoPostgresqlError, make_cluster
+from chaos.programs import Recipe
 from ringback.app.web import free_ports
 
 
@@ -50,12 +51,17 @@ async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
         MissingToolError: The server's programs are not on this machine.
     """
     (port,) = free_ports(1)
-    folder.chmod(0o755)
-    try:
-        recipe = make_cluster(folder, port)
-    except NoPostgresqlError as exc:
-        msg = f"{exc}; install it with: apt-get install postgresql"
-        raise MissingToolError(msg) from exc
+    recipe = _made(folder, port)
     async with running(recipe.words, cwd=folder, environment=recipe.environment) as server:
         await server.until(recipe.is_ready)
         yield Cluster(port)
+
+
+def _made(folder: Path, port: int) -> Recipe:
+    # The server does not run as root, and must get to its data.
+    folder.chmod(0o755)
+    try:
+        return make_cluster(folder, port)
+    except NoPostgresqlError as exc:
+        msg = f"{exc}; install it with: apt-get install postgresql"
+        raise MissingToolError(msg) from exc

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
@@ -30,9 +31,7 @@ class NotStartedError(Exception):
 
 
 class MissingToolError(Exception):
-    """A program that is measured, or measures, is not on this machine; the message tells how to
-    install it.
-    """
+    """A program that takes part is not on this machine; the message tells how to install it."""
 
 
 class Program:
@@ -62,8 +61,14 @@ class Program:
         return sum(one.user + one.system for one in times)
 
     def memory(self) -> float:
-        """Return how much memory it and its children hold, in MB: the proportional set size."""
-        return sum(one.memory_full_info().pss for one in self._family()) / _MEGABYTE
+        """Return how much memory it holds now, in MB: its resident set."""
+        return float(self._seen.memory_info().rss) / _MEGABYTE
+
+    def peak_memory(self) -> float:
+        """Return the most memory that it has ever held, in MB: the highest of its resident set."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (peak,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(peak) * 1024 / _MEGABYTE
 
     def freeze(self) -> None:
         """Let it stand still: it takes connections, as its system does, and says nothing."""

@@ -1,24 +1,30 @@
 """Open callbacks: made straight in the store, as a worker makes them."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
+from temporalio import activity
 
 from benchmarks.programs import Program, python, running
 from ringback.app.stores import opened_store
-from ringback.app.system import SystemClock, callback_ids
+from ringback.app.system import SystemClock, callback_ids, outcome_ids
 from ringback.domain.asking import Wish
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link
+from ringback.domain.outcome import Completed
+from ringback.ports.store import Answer
 from ringback.settings import Settings
+from ringback.worker.runtime import to_ref
 
 _AT_ONCE: Final = 500
 _KEY_ID: Final = "bench"
+_callback_id: Final = callback_ids(SystemClock())
+_outcome_id: Final = outcome_ids(SystemClock())
 
 
 class Keys:
@@ -43,34 +49,52 @@ async def open_questions(store_url: str, keys: Keys, count: int) -> list[str]:
 
     No Temporal knows them. They have no result schema.
     """
-    paths: list[str] = []
-    settings = Settings(store=SecretStr(store_url))
-    async with opened_store(settings, SystemClock()) as store:
-        while len(paths) < count:
-            wishes = list(_wishes(min(_AT_ONCE, count - len(paths)), first=len(paths)))
-            await store.open(wishes)
-            paths += map(keys.path, wishes)
-    return paths
+    now = SystemClock().now()
+    refs = (ActivityExecution("default", f"bench-{n}", "none", "1", now) for n in range(count))
+    wishes = [_wish(ref, None, now) for ref in refs]
+    return await _opened(store_url, keys, wishes, answer=None)
 
 
-def _wishes(count: int, *, first: int) -> Iterator[Wish]:
-    clock = SystemClock()
-    new_id, now = callback_ids(clock), clock.now()
-    for number in range(first, first + count):
-        yield Wish(
-            id=new_id(),
-            ref=ActivityExecution("default", f"bench-{number}", "none", "1", now),
-            workflow_type="Bench",
-            activity_type="wait",
-            task_queue="bench",
-            attempt=1,
-            attempt_started_at=now,
-            task_token=None,
-            timeout_at=None,
-            verbs=ALL_VERBS,
-            key_id=_KEY_ID,
-            link_expires_at=now + timedelta(days=1),
-        )
+async def open_for(
+    store_url: str, keys: Keys, waiting: Iterable[activity.Info], *, answer: bytes | None = None
+) -> list[str]:
+    """Open the callback of each activity that waits; return the path of the link to each.
+
+    With `answer`, JSON, each is answered with it at once: it is accepted, and not delivered.
+    """
+    wishes = [_wish(to_ref(info), info.task_token, info.started_time) for info in waiting]
+    return await _opened(store_url, keys, wishes, answer=answer)
+
+
+async def _opened(
+    store_url: str, keys: Keys, wishes: Sequence[Wish], *, answer: bytes | None
+) -> list[str]:
+    async with opened_store(Settings(store=SecretStr(store_url)), SystemClock()) as store:
+        for first in range(0, len(wishes), _AT_ONCE):
+            some = wishes[first : first + _AT_ONCE]
+            await store.open(some)
+            if answer is not None:
+                await store.accept([
+                    Answer(one.id, _outcome_id(), Completed(answer)) for one in some
+                ])
+    return [keys.path(one) for one in wishes]
+
+
+def _wish(ref: ActivityExecution, task_token: bytes | None, started_at: datetime) -> Wish:
+    return Wish(
+        id=_callback_id(),
+        ref=ref,
+        workflow_type="Bench",
+        activity_type="ask",
+        task_queue="bench",
+        attempt=1,
+        attempt_started_at=started_at,
+        task_token=task_token,
+        timeout_at=None,
+        verbs=ALL_VERBS,
+        key_id=_KEY_ID,
+        link_expires_at=started_at + timedelta(days=1),
+    )
 
 
 @asynccontextmanager

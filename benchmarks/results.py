@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.figures import Bar, Measured
 
@@ -29,6 +30,7 @@ class Results:
         made_on: The day, in UTC.
         minutes: How long the run took.
         repetitions: How often everything was measured.
+        is_quick: Whether it was only to be seen that everything works.
         machine: What the machine is, by name.
         versions: The versions of all that took part, by name.
         parts: The parts that were run, by their work.
@@ -37,6 +39,7 @@ class Results:
     made_on: str
     minutes: float
     repetitions: int
+    is_quick: bool
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     parts: Mapping[str, Outcome]
@@ -55,10 +58,10 @@ def load(file: Path) -> Results:
     return Results(parts=parts, **told)
 
 
-def _outcome(told: Mapping[str, Sequence[Mapping[str, object]]]) -> Outcome:
+def _outcome(told: Mapping[str, Sequence[Mapping[str, Any]]]) -> Outcome:
     return Outcome(
-        measured=[Measured(**one) for one in told["measured"]],  # type: ignore[arg-type] - JSON
-        bars=[Bar(**one) for one in told["bars"]],  # type: ignore[arg-type] - JSON
+        measured=[Measured(**one) for one in told["measured"]],
+        bars=[Bar(**one) for one in told["bars"]],
     )
 
 

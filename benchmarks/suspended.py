@@ -1,7 +1,7 @@
 """Real activities on a real Temporal, all of them waiting for the outside."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import uuid4
@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from benchmarks.waiting_workflow import ASK, WaitingWorkflow
+from benchmarks.waiting_workflow import ANSWERED, ASK, Place, WaitingWorkflow
 from ringback.app.workers import working
 
 PER_WORKFLOW: Final = 10
@@ -20,6 +20,7 @@ _STARTERS: Final = 32
 _POLLS: Final = 20
 _SLOTS: Final = 1000
 _LOOK_EVERY_SECONDS: Final = 0.02
+_PATIENCE_SECONDS: Final = 120
 
 
 class Askers:
@@ -31,10 +32,12 @@ class Askers:
         self._client = client
         self._queue = queue
 
-    async def suspend(self, count: int) -> Sequence[activity.Info]:
+    async def suspend(
+        self, count: int, *, per_workflow: int = PER_WORKFLOW
+    ) -> Sequence[activity.Info]:
         """Let so many activities more wait, each with its own token; return what they know."""
         before = len(self._waiting)
-        sizes = iter(_sizes(count))
+        sizes = iter(_sizes(count, per_workflow))
 
         async def start() -> None:
             for size in sizes:
@@ -56,10 +59,34 @@ class Askers:
         activity.raise_complete_async()
 
 
-def _sizes(count: int) -> list[int]:
+def _sizes(count: int, per_workflow: int) -> list[int]:
     """Return how many activities each workflow gets."""
-    whole, rest = divmod(count, PER_WORKFLOW)
-    return [PER_WORKFLOW] * whole + [rest] * bool(rest)
+    whole, rest = divmod(count, per_workflow)
+    return [per_workflow] * whole + [rest] * bool(rest)
+
+
+def place_of(info: activity.Info) -> Place:
+    """Return where the answer to the activity `info` arrives."""
+    assert info.workflow_id is not None, "a workflow started it"
+    return info.workflow_id, info.activity_id
+
+
+async def answered(waiting: Iterable[activity.Info]) -> list[float]:
+    """Return when each answer was there in its workflow, once all are there, first one first.
+
+    Raises:
+        TimeoutError: Some did not come.
+    """
+    places = [place_of(info) for info in waiting]
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while not all(place in ANSWERED for place in places):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    return sorted(ANSWERED[place] for place in places)
+
+
+def answered_so_far(waiting: Iterable[activity.Info]) -> int:
+    """Return how many of them have their answer in their workflow."""
+    return sum(place_of(info) in ANSWERED for info in waiting)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from benchmarks.bench import Part
 from benchmarks.figures import Bar, Figures, Measured
 from benchmarks.results import Outcome
 
-_NOTHING = "–"
+_NOTHING = "-"
 
 
 def figure_table(part: Part, outcome: Outcome) -> str:
@@ -17,7 +17,7 @@ def figure_table(part: Part, outcome: Outcome) -> str:
     compared = _compared(part, figures)
     rows = (
         [at, of, *(_cell(figures.find(of, at=at, what=what)) for what in kinds)]
-        + ([_times(part, figures, of, at)] if compared else [])
+        + ([_times(part, figures, of, at=at)] if compared else [])
         for of, at in _settings(figures)
     )
     return markdown([*head, f"{part.COMPARED}: ours ÷ this"] if compared else head, rows)
@@ -33,9 +33,12 @@ def bar_table(bars: Iterable[Bar]) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    """Return a Markdown table, aligned so that it reads well as it is."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in lines]
+    padded.insert(1, ["-" * width for width in widths])
+    return "".join(f"| {' | '.join(row)} |\n" for row in padded)
 
 
 def number(value: float) -> str:
@@ -57,7 +60,7 @@ def _compared(part: Part, figures: Figures) -> bool:
     return any(one.of != part.OURS and one.what == part.COMPARED for one in figures)
 
 
-def _times(part: Part, figures: Figures, of: str, at: str) -> str:
+def _times(part: Part, figures: Figures, of: str, *, at: str) -> str:
     ours, this = (figures.find(who, at=at, what=part.COMPARED) for who in (part.OURS, of))
     if ours is None or this is None or of == part.OURS or not this.median:
         return _NOTHING
@@ -69,7 +72,7 @@ def _cell(one: Measured | None) -> str:
         return _NOTHING
     if len(one.values) == 1 or one.lowest == one.highest:
         return number(one.median)
-    return f"{number(one.median)} ({number(one.lowest)}–{number(one.highest)})"
+    return f"{number(one.median)} ({number(one.lowest)} to {number(one.highest)})"
 
 
 def _wanted(bar: Bar) -> str:
@@ -78,6 +81,6 @@ def _wanted(bar: Bar) -> str:
 
 
 def _got(bar: Bar) -> str:
-    spread = f" ({number(min(bar.values))}–{number(max(bar.values))})"
+    spread = f" ({number(min(bar.values))} to {number(max(bar.values))})"
     has_spread = len(bar.values) > 1 and min(bar.values) != max(bar.values)
     return f"{number(bar.got)} {bar.unit}".rstrip() + (spread if has_spread else "")

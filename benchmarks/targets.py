@@ -37,9 +37,7 @@ class Target:
     again: bool = False
     taken: int = 0
 
-    async def answer(
-        self, *, connections: int, seconds: float, at_most: int | None = None
-    ) -> Load:
+    async def answer(self, *, connections: int, seconds: float, at_most: int | None = None) -> Load:
         """Answer the questions that are left, or the next of them, for at most `seconds`."""
         paths = self.paths[self.taken :][:at_most] if not self.again else self.paths
         load = await drive(
@@ -56,7 +54,7 @@ class Target:
 
 @asynccontextmanager
 async def ours(
-    bench: Bench, template: Template, keys: Keys, temporal: AbstractContextManager[str]
+    bench: Bench, template: Template, keys: Keys, *, temporal: AbstractContextManager[str]
 ) -> AsyncIterator[Target]:
     """Run a gateway on a copy of `template` for the block, kill it, and count what it kept.
 
@@ -65,9 +63,10 @@ async def ours(
     """
     async with template.copied() as store_url:
         with temporal as address:
-            async with gateway(
-                store_url, keys, temporal=address, folder=bench.new_folder()
-            ) as (server, url):
+            async with gateway(store_url, keys, temporal=address, folder=bench.new_folder()) as (
+                server,
+                url,
+            ):
                 target = Target(server, url, template.paths)
                 yield target
                 await server.kill()
@@ -101,8 +100,8 @@ async def awakeables(bench: Bench, count: int) -> AsyncIterator[Target]:
     """Run Restate for the block, with so many invocations that wait, and a silent service."""
     folder = bench.new_folder()
     async with AsyncExitStack() as stack:
-        rival = await stack.enter_async_context(restate(bench.rivals, folder, folder / "ids"))
-        paths = await rival.suspend(count, folder / "ids")
+        rival = await stack.enter_async_context(restate(bench.rivals, folder))
+        paths = await rival.suspend(count)
         rival.service.freeze()
         stack.callback(rival.service.thaw)
         yield Target(rival.server, rival.url, paths)

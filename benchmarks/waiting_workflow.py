@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import MutableMapping
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from temporalio import workflow
 
@@ -29,12 +29,12 @@ class WaitingWorkflow:
         """Return how many answers it got."""
         return len(await asyncio.gather(*(self._ask(str(number)) for number in range(count))))
 
-    async def _ask(self, activity_id: str) -> Any:  # noqa: ANN401 - whatever the outside says
-        answer = await workflow.execute_activity(
+    async def _ask(self, activity_id: str) -> str:
+        answer: str = await workflow.execute_activity(
             ASK,
             activity_id=activity_id,
             start_to_close_timeout=timedelta(hours=1),
-            result_type=object,
+            result_type=str,
         )
         ANSWERED.setdefault((workflow.info().workflow_id, activity_id), time.perf_counter())
         return answer

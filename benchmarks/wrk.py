@@ -15,6 +15,9 @@ from benchmarks.programs import MissingToolError, NotStartedError
 
 _SCRIPT: Final = Path(__file__).with_name("wrk.lua")
 _MARK: Final = "RESULT "
+PATIENCE_SECONDS: Final = 10
+"""A reply that takes longer is late."""
+
 _GRACE_SECONDS: Final = 15
 """How long requests under way may take after the time is up."""
 
@@ -78,7 +81,7 @@ def wrk_program() -> str:
     return found
 
 
-async def drive(  # noqa: PLR0913 - each says one thing about the load, by name
+async def drive(
     url: str,
     paths: Sequence[str],
     *,
@@ -107,7 +110,19 @@ async def drive(  # noqa: PLR0913 - each says one thing about the load, by name
         (folder / "body").write_bytes(body)
         arguments = [folder / "paths", folder / "body", connections, seconds]
         longest = int(seconds) + _GRACE_SECONDS
-        words = [wrk_program(), "-t", 1, "-c", connections, "-d", longest, "-T", 10, "-s", _SCRIPT]
+        words = [
+            wrk_program(),
+            "-t",
+            1,
+            "-c",
+            connections,
+            "-d",
+            longest,
+            "-T",
+            PATIENCE_SECONDS,
+            "-s",
+            _SCRIPT,
+        ]
         words += [url, "--", *arguments, "again" if again else "once"]
         return await _run([str(word) for word in words])
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.bench import Part
-from benchmarks.parts import accept
+from benchmarks.parts import accept, apply, burst
 
-_ALL: Final[tuple[Part, ...]] = (accept,)
+_ALL: Final[tuple[Part, ...]] = (accept, apply, burst)
 
 PARTS: Final[Mapping[str, Part]] = {part.WORK: part for part in _ALL}

@@ -32,11 +32,21 @@ METHOD: Final = """
 How many answers a second are taken, and how long a sender waits for the receipt.
 Each request is a `POST` of 200 bytes of JSON to an open callback of its own.
 
-- **Ringback** is one `ringback serve` process; its 202 comes after the commit. SQLite is in WAL mode with `synchronous=FULL`; PostgreSQL is a server of its own with its default settings. Temporal takes connections and says nothing, so that deliveries begin and hang; in the row *Temporal refuses* they fail at once and are tried again. After each run the gateway is killed, and the store must hold as many answers as there were receipts.
-- **No-op** is a Starlette route on the same server stack that reads the body and answers with a receipt of the same size.
-- **Seed's design** is a FastAPI route with the raw task token in the query, which calls `handle.complete` before it answers. Each token is of an activity that waits on the real dev server, which keeps its data in memory; no worker runs meanwhile.
-- **Restate** is its server as the npm package has it; each request resolves the awakeable of an invocation of its own, which is suspended. Its service stands still meanwhile: it is as silent as our Temporal.
-- wrk drives all of them with one thread; the column *client* tells how much of a processor it used. wrk corrects its percentiles for the requests that a slow one held up.
+- **Ringback** is one `ringback serve` process; its 202 comes after the commit. SQLite is in WAL
+  mode with `synchronous=FULL`; PostgreSQL is a server of its own with its default settings.
+  Temporal takes connections and says nothing, so that deliveries begin and hang; in the row
+  *Temporal refuses* they fail at once and are tried again. After each run the gateway is killed,
+  and the store must hold as many answers as there were receipts.
+- **No-op** is a Starlette route on the same server stack that reads the body and answers with a
+  receipt of the same size.
+- **Seed's design** is a FastAPI route with the raw task token in the query, which calls
+  `handle.complete` before it answers. Each token is of an activity that waits on the real dev
+  server, which keeps its data in memory; no worker runs meanwhile.
+- **Restate** is its server as the npm package has it; each request resolves the awakeable of an
+  invocation of its own, which is suspended. Its service stands still meanwhile: it is as silent as
+  our Temporal.
+- wrk drives all of them with one thread; the column *client* tells how much of a processor it
+  used. wrk corrects its percentiles for the requests that a slow one held up.
 - A run lasts two seconds, or until each callback has its answer, after a warm-up of 200 requests.
 """
 
@@ -59,9 +69,9 @@ async def measure(bench: Bench) -> Iterable[Measured]:
         postgresql = await PostgresqlTemplate.make(cluster, keys, count)
         ways: dict[str, _Way] = {
             NOOP: lambda _: noop(bench, sqlite.paths),
-            OURS: lambda _: ours(bench, sqlite, keys, silent_temporal()),
-            POSTGRESQL: lambda _: ours(bench, postgresql, keys, silent_temporal()),
-            REFUSED: lambda _: ours(bench, sqlite, keys, refusing_temporal()),
+            OURS: lambda _: ours(bench, sqlite, keys, temporal=silent_temporal()),
+            POSTGRESQL: lambda _: ours(bench, postgresql, keys, temporal=silent_temporal()),
+            REFUSED: lambda _: ours(bench, sqlite, keys, temporal=refusing_temporal()),
             SEED: lambda connections: seed(bench, bench.scaled(_TOKENS[connections])),
             RESTATE: lambda connections: awakeables(bench, bench.scaled(_AWAKEABLES[connections])),
         }

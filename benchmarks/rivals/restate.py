@@ -10,13 +10,15 @@ from typing import Final
 import httpx2
 
 from benchmarks.programs import MissingToolError, Program, python, running
-from benchmarks.wrk import drive
+from benchmarks.wrk import DriveError, drive
 from ringback.app.web import free_ports
 
 _PROGRAM: Final = "node_modules/@restatedev/restate-server-*/bin/restate-server"
 _ASK: Final = "/Asker/ask/send"
 _ASKERS: Final = 32
 _PATIENCE_SECONDS: Final = 300
+_LOOK_EVERY_SECONDS: Final = 0.05
+_ROOT: Final = Path(__file__).parents[2]
 
 
 def restate_program(rivals: Path) -> Path:
@@ -35,35 +37,37 @@ def restate_program(rivals: Path) -> Path:
 class Restate:
     """A running server with its service."""
 
-    def __init__(self, server: Program, service: Program, url: str) -> None:
-        """Use the ingress at `url`."""
+    def __init__(self, server: Program, service: Program, *, url: str, ids: Path) -> None:
+        """Use the ingress at `url`; the service writes the names of awakeables to `ids`."""
         self.server = server
         self.service = service
         self.url = url
+        self._ids = ids
 
-    async def suspend(self, count: int, ids: Path) -> list[str]:
-        """Begin so many invocations; return the path that resolves each, when all of them wait."""
-        before = ids.stat().st_size if ids.exists() else 0
+    async def suspend(self, count: int) -> list[str]:
+        """Begin so many invocations; return the path that resolves each, when all of them wait.
+
+        Raises:
+            DriveError: The server did not take all of them.
+        """
         asked = await drive(
             self.url, [_ASK] * count, body=b"null", connections=_ASKERS, seconds=_PATIENCE_SECONDS
         )
-        assert asked.good == count, f"Restate took {asked.good} of {count} invocations"
-        return await _paths(ids, before, count)
+        if asked.good < count:
+            msg = f"Restate took {asked.good} of {count} invocations"
+            raise DriveError(msg)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while len(names := self._names()) < count:  # noqa: ASYNC110 - a file tells nobody
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        return [f"/restate/awakeables/{name}/resolve" for name in names]
 
-
-async def _paths(ids: Path, before: int, count: int) -> list[str]:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while True:
-            with ids.open() as file:
-                file.seek(before)
-                known = dict.fromkeys(file.read().split())
-            if len(known) >= count:
-                return [f"/restate/awakeables/{one}/resolve" for one in known]
-            await asyncio.sleep(0.1)
+    def _names(self) -> list[str]:
+        # An invocation that is tried again tells the same name again.
+        return list(dict.fromkeys(self._ids.read_text().split()))
 
 
 @asynccontextmanager
-async def restate(rivals: Path, folder: Path, ids: Path) -> AsyncIterator[Restate]:
+async def restate(rivals: Path, folder: Path) -> AsyncIterator[Restate]:
     """Run server and service for the block, with durable commits, as it comes."""
     ingress, admin, node = free_ports(3)
     environment = {
@@ -77,9 +81,10 @@ async def restate(rivals: Path, folder: Path, ids: Path) -> AsyncIterator[Restat
     }
     words = [str(restate_program(rivals)), "--base-dir", str(folder / "restate"), "--no-logo"]
     words += ["--node-name", "bench", "--log-filter", "warn"]
+    ids = folder / "awakeables"
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(
-            running(python("benchmarks.rivals.restate_service", str(ids)), cwd=Path.cwd())
+            running(python("benchmarks.rivals.restate_service", str(ids)), cwd=_ROOT)
         )
         where = await service.ready()
         server = await stack.enter_async_context(
@@ -87,7 +92,7 @@ async def restate(rivals: Path, folder: Path, ids: Path) -> AsyncIterator[Restat
         )
         await server.until(lambda: _is_up(f"http://127.0.0.1:{admin}/health"))
         await _register(f"http://127.0.0.1:{admin}", where)
-        yield Restate(server, service, f"http://127.0.0.1:{ingress}")
+        yield Restate(server, service, url=f"http://127.0.0.1:{ingress}", ids=ids)
 
 
 async def _is_up(url: str) -> bool:

@@ -6,7 +6,6 @@ id of each awakeable to the file. It speaks HTTP/1.1, so an invocation that wait
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import restate
 
@@ -14,15 +13,20 @@ from ringback.app.program import run, stop_requested
 from ringback.app.web import bound_socket, served
 
 _asker = restate.Service("Asker")
+_ids = Path(sys.argv[1])
 
 
 @_asker.handler()
-async def ask(ctx: restate.Context, _question: Any) -> Any:  # whatever is asked and answered
+async def ask(ctx: restate.Context, _question: None) -> str:
     """Tell the id, and wait for the answer."""
-    name, answer = ctx.awakeable()
-    with Path(sys.argv[1]).open("a") as file:
-        file.write(f"{name}\n")
+    name, answer = ctx.awakeable(type_hint=str)
+    _tell(name)
     return await answer
+
+
+def _tell(name: str) -> None:
+    with _ids.open("a") as file:
+        file.write(f"{name}\n")
 
 
 async def _serve() -> None:
