@@ -81,7 +81,6 @@ async def _results(bench: Bench, works: list[str]) -> Results:
     return Results(
         made_on=made_on,
         minutes=(time.monotonic() - began) / 60,
-        repetitions=bench.repetitions,
         is_quick=bench.is_quick,
         machine=here,
         versions=known,

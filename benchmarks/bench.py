@@ -4,9 +4,13 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from benchmarks.figures import Bar, Figures, Measured
+
+
+TIMES: Final = 3
+"""How often is measured whatever a bar is set for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,6 @@ class Bench:
     is_quick: bool
     say: Callable[[str], None]
 
-    @property
-    def repetitions(self) -> int:
-        """How often everything is measured."""
-        return 1 if self.is_quick else 3
-
     def scaled(self, count: int) -> int:
         """Return `count`, or a twentieth of it where it is to be quick."""
         return max(count // 20, 1) if self.is_quick else count
@@ -42,15 +41,17 @@ class Bench:
         folder.mkdir()
         return folder
 
-    async def interleaved(self, runs: Iterable[tuple[str, Callable[[], Awaitable[None]]]]) -> None:
-        """Make all `runs` once, then all again, as often as they are to be repeated.
+    async def interleaved(
+        self, runs: Iterable[tuple[str, Callable[[], Awaitable[None]]]], *, times: int = TIMES
+    ) -> None:
+        """Make all `runs` once, then all again, so many `times`; once where it is to be quick.
 
         So what slows the machine down for a while slows all of them, not one of them.
         """
-        named = list(runs)
-        for repetition in range(1, self.repetitions + 1):
+        named, times = list(runs), 1 if self.is_quick else times
+        for repetition in range(1, times + 1):
             for name, run in named:
-                self.say(f"{name} ({repetition} of {self.repetitions})")
+                self.say(f"{name} ({repetition} of {times})")
                 await run()
 
 

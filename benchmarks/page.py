@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.bench import Part
+from benchmarks.bench import TIMES, Part
 from benchmarks.parts import PARTS
 from benchmarks.results import Outcome, Results
 from benchmarks.table import bar_table, figure_table, markdown
@@ -35,8 +35,9 @@ def _head(results: Results) -> Iterator[str]:
         " little about another machine; the ratios say more. Run it on yours.\n"
     )
     yield (
-        f"A cell is the median of {results.repetitions} repetitions, with the lowest and the"
-        " highest of them in parentheses. The repetitions of all that is compared alternate, so"
+        f"A cell is the median of its repetitions, with the lowest and the highest of them in"
+        f" parentheses; whatever a bar is set for is measured at least {TIMES} times, unless its"
+        " part says otherwise. The repetitions of all that is compared alternate, so"
         " that what slows the machine for a while slows all of them. A ratio in a bar is that of"
         " one repetition, and the median of those counts. Everything that takes part runs on the"
         " same machine and shares its processors, the client too.\n"

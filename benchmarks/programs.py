@@ -19,7 +19,7 @@ from ringback.core.service import task_group
 START_SECONDS: Final = 60
 """How long a program may take to be ready."""
 
-_STOP_SECONDS: Final = 5
+_STOP_SECONDS: Final = 1
 _LOOK_EVERY_SECONDS: Final = 0.02
 _LAST_LINES: Final = 20
 _MEGABYTE: Final = 1_000_000

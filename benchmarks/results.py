@@ -29,7 +29,6 @@ class Results:
     Attributes:
         made_on: The day, in UTC.
         minutes: How long the run took.
-        repetitions: How often everything was measured.
         is_quick: Whether it was only to be seen that everything works.
         machine: What the machine is, by name.
         versions: The versions of all that took part, by name.
@@ -38,7 +37,6 @@ class Results:
 
     made_on: str
     minutes: float
-    repetitions: int
     is_quick: bool
     machine: Mapping[str, str]
     versions: Mapping[str, str]

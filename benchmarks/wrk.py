@@ -68,13 +68,13 @@ class DriveError(Exception):
     """A run of requests went wrong; the message says how."""
 
 
-def wrk_program() -> str:
-    """Return where wrk is.
+def wrk_program(path: str | None = None) -> str:
+    """Return where wrk is, on `path` or else on PATH.
 
     Raises:
         MissingToolError: It is not on this machine.
     """
-    found = shutil.which("wrk")
+    found = shutil.which("wrk", path=path)
     if found is None:
         msg = "wrk is missing; install it with: apt-get install wrk"
         raise MissingToolError(msg)

@@ -48,7 +48,7 @@ one worker runs all of them.
   workflow has the answer.
 """
 
-_ANSWERS: Final = 1500
+_ANSWERS: Final = 1000
 _TRIED: Final = 500
 _AT_A_TIME: Final = (16, 32, 64, 128)
 _CONNECTIONS: Final = 64

@@ -13,19 +13,18 @@ from starlette.routing import Route
 from ringback.app.program import run, stop_requested
 from ringback.app.web import bound_socket, served
 
-RECEIPT: Final = {
+_RECEIPT: Final = {
     "callback": "cb_" + "0" * 26,
     "state": "accepted",
     "accepted_at": "2026-01-01T00:00:00.000000+00:00",
     "duplicate": False,
-    "status_url": "",
+    "status_url": "http://gateway.example/c/" + "0" * 112,
 }
 
 
 async def _take(request: Request) -> JSONResponse:
     await request.body()
-    told = {**RECEIPT, "status_url": f"http://gateway.example{request.url.path}"}
-    return JSONResponse(told, status_code=202)
+    return JSONResponse(_RECEIPT, status_code=202)
 
 
 async def _serve() -> None:

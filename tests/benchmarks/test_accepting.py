@@ -1,0 +1,70 @@
+"""The benchmark of accepting, at its smallest: real programs, driven by wrk."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bench import Bench
+from benchmarks.programs import MissingToolError
+from benchmarks.questions import Keys
+from benchmarks.stores import SqliteTemplate
+from benchmarks.targets import noop, ours
+from benchmarks.temporals import silent_temporal
+from benchmarks.wrk import DriveError, wrk_program
+from tests.services import missing
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).parents[2]
+QUESTIONS = 60
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    try:
+        wrk_program()
+    except MissingToolError as exc:
+        missing("wrk", str(exc))
+    return Bench(tmp_path, ROOT, tmp_path, is_quick=True, say=print)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(tmp_path)
+
+
+@pytest.fixture
+async def template(bench: Bench, keys: Keys) -> SqliteTemplate:
+    return await SqliteTemplate.make(bench.new_folder(), keys, QUESTIONS)
+
+
+async def test_every_question_gets_one_answer_and_the_store_holds_all(
+    bench: Bench, keys: Keys, template: SqliteTemplate
+) -> None:
+    async with ours(bench, template, keys, temporal=silent_temporal()) as target:
+        first = await target.answer(connections=4, seconds=5, at_most=20)
+        rest = await target.answer(connections=4, seconds=5)
+
+    assert (first.good, rest.good) == (20, QUESTIONS - 20)
+    assert rest.seconds < 5
+    assert rest.broken == rest.refused == 0
+
+
+async def test_an_answer_that_was_not_kept_ends_the_run(
+    bench: Bench, keys: Keys, template: SqliteTemplate
+) -> None:
+    async def lose_one() -> None:
+        async with ours(bench, template, keys, temporal=silent_temporal()) as target:
+            await target.answer(connections=4, seconds=5)
+            target.taken += 1
+
+    with pytest.raises(DriveError, match="holds 60"):
+        await lose_one()
+
+
+async def test_a_run_ends_when_its_time_is_up(bench: Bench, template: SqliteTemplate) -> None:
+    async with noop(bench, template.paths) as target:
+        load = await target.answer(connections=4, seconds=0.3)
+
+    assert load.answered > QUESTIONS
+    assert 0.3 <= load.seconds < 1.0

@@ -1,0 +1,38 @@
+"""wrk: what it printed is read, and its absence is told."""
+
+import pytest
+
+from benchmarks.programs import MissingToolError, NotStartedError
+from benchmarks.wrk import parse, wrk_program
+
+PRINTED = """Running 17s test @ http://127.0.0.1:1234
+  1 threads and 64 connections
+Requests/sec:   1000.00
+
+RESULT {"answered": 2000, "seconds": 2.0, "p50": 1.5, "p99": 9.25, "highest": 20.0, \
+"refused": 200, "connect": 1, "read": 2, "write": 3, "timeout": 4}
+"""
+
+
+def test_only_good_replies_make_the_rate() -> None:
+    load = parse(PRINTED, cpu_seconds=0.5)
+
+    assert (load.answered, load.good, load.rate) == (2000, 1800, 900.0)
+    assert (load.p50, load.p99, load.highest) == (1.5, 9.25, 20.0)
+
+
+def test_what_went_wrong_is_counted() -> None:
+    load = parse(PRINTED, cpu_seconds=0.5)
+
+    assert (load.refused, load.broken, load.late) == (200, 6, 4)
+    assert load.client_busy == 0.25
+
+
+def test_no_result_says_what_wrk_said() -> None:
+    with pytest.raises(NotStartedError, match="unable to connect"):
+        parse("unable to connect to 127.0.0.1:1 Connection refused")
+
+
+def test_a_machine_without_wrk_is_told_how_to_get_it() -> None:
+    with pytest.raises(MissingToolError, match="apt-get install wrk"):
+        wrk_program(path="")
