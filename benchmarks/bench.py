@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 from benchmarks.figures import Bar, Figures, Measured
 
-
 TIMES: Final = 3
 """How often is measured whatever a bar is set for."""
 

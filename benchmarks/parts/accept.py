@@ -49,7 +49,8 @@ Each request is a `POST` of 200 bytes of JSON to an open callback of its own.
   our Temporal.
 - wrk drives all of them with one thread; the column *client* tells how much of a processor it
   used. wrk corrects its percentiles for the requests that a slow one held up.
-- A run lasts a second and a half, or until each callback has its answer, after a warm-up of 200 requests.
+- A run lasts a second and a half, or until each callback has its answer, after a warm-up of 200
+  requests.
 """
 
 _SECONDS: Final = 1.5
@@ -77,7 +78,7 @@ async def measure(bench: Bench) -> Iterable[Measured]:
             SEED: lambda connections: seed(bench, bench.scaled(_TOKENS[connections])),
             RESTATE: lambda connections: awakeables(bench, bench.scaled(_AWAKEABLES[connections])),
         }
-        for connections in CONNECTIONS:
+        for connections in CONNECTIONS if not bench.is_quick else (1, AT_THE_BAR):
             runs = (
                 (f"{of}, {_at(connections)}", partial(_run, bench, notes, of, connections, way))
                 for of, way in ways.items()
