@@ -45,11 +45,12 @@ class Bench:
     ) -> None:
         """Make all `runs` once, then all again, so many `times`; once where it is to be quick.
 
-        So what slows the machine down for a while slows all of them, not one of them.
+        So what slows the machine down for a while slows all of them, not one of them. Every second
+        time they go backwards, so that none is always the one before another.
         """
         named, times = list(runs), 1 if self.is_quick else times
         for repetition in range(1, times + 1):
-            for name, run in named:
+            for name, run in named if repetition % 2 else reversed(named):
                 self.say(f"{name} ({repetition} of {times})")
                 await run()
 

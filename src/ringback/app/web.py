@@ -13,7 +13,8 @@ from ringback.core.service import task_group
 from ringback.domain.errors import ConfigurationError
 
 _SELDOM_GIVEN_OUT: Final = range(20_000, 32_000)
-_BACKLOG: Final = 2048
+_BACKLOG: Final = 4096
+"""How many connections may wait to be taken; Linux allows no more unless it is told to."""
 _GRACE_SECONDS: Final = 1
 """How long requests under way may take once the program is to stop."""
 
