@@ -1,6 +1,8 @@
 """A store that an earlier version wrote is brought up to date, with all that is in it."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Final
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from ringback.domain.callback import Attempts, State
@@ -18,7 +22,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.store import NotTaken, Won
 from ringback.store.database import Database
-from ringback.store.schema import Upgrade, upgrade
+from ringback.store.schema import MIGRATIONS, Upgrade, revisions, upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.store.tables import metadata
@@ -66,6 +70,25 @@ async def store(database: Database) -> SqlStore:
 
 def _id(name: str) -> CallbackId:
     return CallbackId(f"cb_{name}")
+
+
+def test_the_files_tell_which_revisions_there_are() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    known = ScriptDirectory.from_config(config).walk_revisions()
+
+    assert revisions() == sorted(script.revision for script in known)
+    assert revisions()[-1] == NEWEST
+
+
+async def test_where_there_is_nothing_to_migrate_alembic_is_not_loaded() -> None:
+    slow = {"alembic", "temporalio.worker"}
+    program = f"import sys, ringback.cli.serving; print({slow} & set(sys.modules))"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=PIPE)
+
+    printed, _ = await process.communicate()
+
+    assert printed.strip() == b"set()"
 
 
 async def test_nothing_of_it_is_lost(store: SqlStore) -> None:

@@ -13,12 +13,13 @@ import typer
 
 import ringback
 from ringback.app.exits import run_command
+from ringback.app.loading import loading
 from ringback.app.program import set_up_logging
 
 COMMANDS: Final = {
     "demo": "ringback.cli.stack:demo",
     "dev": "ringback.cli.stack:dev",
-    "serve": "ringback.cli.programs:serve",
+    "serve": "ringback.cli.serving:serve",
     "worker": "ringback.cli.programs:worker",
     "http-service": "ringback.cli.programs:http_service",
     "client": "ringback.demo.client:client",
@@ -96,4 +97,6 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line."""
-    run_command(create_app(named(sys.argv[1:])))
+    with loading():
+        app = create_app(named(sys.argv[1:]))
+    run_command(app)

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, select, table
 
 from ringback.domain.errors import ConfigurationError
 from ringback.store.database import Database
 
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+_VERSION: Final = table("alembic_version", column("version_num"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +50,30 @@ async def upgrade(database: Database) -> Upgrade:
         return await connection.run_sync(_upgrade)
 
 
+def revisions() -> list[str]:
+    """Return all revisions that this program knows, oldest first: the names of their files."""
+    return sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("*.py"))
+
+
 def _upgrade(connection: Connection) -> Upgrade:
     current, newest = _current(connection), _newest()
     if current != newest:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        # Slow to load, and hardly ever needed: every start would pay for it.
+        from ringback.store.migrating import migrate  # noqa: PLC0415 - see above
+
+        migrate(connection, MIGRATIONS)
     return Upgrade(current, newest)
 
 
 def _current(connection: Connection) -> str | None:
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current is not None and current not in known:
+    if not connection.dialect.has_table(connection, _VERSION.name):
+        return None
+    current: str | None = connection.scalar(select(_VERSION.c.version_num))
+    if current is not None and current not in revisions():
         msg = f"the database's schema {current!r} is newer than this Ringback: upgrade Ringback"
         raise ConfigurationError(msg)
     return current
 
 
 def _newest() -> str:
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    assert newest is not None, "there is a migration"
-    return newest
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    return config
+    return revisions()[-1]

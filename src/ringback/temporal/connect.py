@@ -3,23 +3,26 @@
 import re
 from datetime import timedelta
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
-from temporalio.plugin import SimplePlugin
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
 
 from ringback.domain.errors import ConfigurationError, TemporalUnreachableError
+
+if TYPE_CHECKING:
+    # It loads all that a worker needs; a gateway is none.
+    from temporalio.plugin import SimplePlugin
 
 _ADDRESS: Final = "127.0.0.1:7233"
 _HOST_AND_PORT: Final = re.compile(r"[^\s/]+:\d+")
 _HEALTH_TIMEOUT: Final = timedelta(seconds=2)
 
 
-async def connect(*plugins: SimplePlugin) -> Client:
+async def connect(*plugins: "SimplePlugin") -> Client:
     """Return a client for the server that `TEMPORAL_*` or `temporal.toml` names.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Run by Alembic: migrates on the connection that `ringback.store.schema` hands over."""
+"""Run by Alembic: migrates on the connection that `ringback.store.migrating` hands over."""
 
 from alembic import context
 
