@@ -15,6 +15,7 @@ from tests.contract.stores import (
     SECOND,
     Store,
     accepted,
+    accepted_callbacks,
     events_of,
     found,
     in_state,
@@ -34,7 +35,7 @@ class KeepingUpToDate:
         due = await store.claim_looks(limit=1, lease=LEASE)
 
         assert too_early == []
-        assert list(due) == [callback]
+        assert list(due.callbacks) == [callback]
 
     async def test_a_claimed_look_is_alone_until_its_lease_is_over(
         self, store: Store, clock: ManualClock
@@ -101,6 +102,17 @@ class KeepingUpToDate:
         clock.advance(SECOND)
 
         assert await looks(store, limit=1) == [callback.id]
+
+    async def test_however_many_are_answered_what_is_open_is_found_behind_them(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await accepted_callbacks(store, 50)
+        callback = await opened(store)
+        clock.advance(SECOND)
+
+        claim = await store.claim_looks(limit=1, lease=LEASE)
+
+        assert [one.id for one in claim.callbacks] == [callback.id]
 
     async def test_a_run_of_another_workflow_or_namespace_is_another_run(
         self, store: Store, clock: ManualClock

@@ -50,6 +50,30 @@ class KeepingWideRuns:
 
         assert await looks(store, limit=12, most=30) == joined(runs[:10])
 
+    async def test_a_claim_tells_whether_more_may_be_due(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await interleaved(store, runs=20, of_each=4)
+        clock.advance(SECOND)
+
+        by_callbacks = await store.claim_looks(limit=50, lease=LEASE, most=30)
+        by_runs = await store.claim_looks(limit=5, lease=LEASE)
+        of_the_rest = await store.claim_looks(limit=50, lease=LEASE)
+        of_nothing = await store.claim_looks(limit=50, lease=LEASE)
+
+        claims = [by_callbacks, by_runs, of_the_rest, of_nothing]
+        assert [claim.is_full for claim in claims] == [True, True, False, False]
+
+    async def test_a_run_that_is_not_taken_whole_is_more_that_is_due(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await interleaved(store, runs=1, of_each=12)
+        clock.advance(SECOND)
+
+        claims = [await store.claim_looks(limit=9, lease=LEASE, most=8) for _ in range(2)]
+
+        assert [claim.is_full for claim in claims] == [True, False]
+
     async def test_of_a_run_that_has_more_the_longest_due_come_and_all_have_their_turn(
         self, store: Store, clock: ManualClock
     ) -> None:
@@ -81,7 +105,7 @@ class KeepingWideRuns:
         runs = await interleaved(store, runs=30, of_each=80)
         clock.advance(SECOND)
 
-        claimed = await store.claim_looks(limit=50, lease=LEASE)
+        claimed = (await store.claim_looks(limit=50, lease=LEASE)).callbacks
         await store.keep_sightings([
             Sighting(one.id, one.attempt_started_at, pending(one, paused=True), MINUTE)
             for one in claimed

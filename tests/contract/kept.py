@@ -52,7 +52,7 @@ async def see(
 
 async def looks(store: Store, limit: int = 10, *, most: int = LOOKS_AT_ONCE) -> list[CallbackId]:
     claimed = await store.claim_looks(limit=limit, lease=LEASE, most=most)
-    return [callback.id for callback in claimed]
+    return [callback.id for callback in claimed.callbacks]
 
 
 async def of_runs(store: Store, *run_ids: str) -> list[CallbackId]:

@@ -190,7 +190,7 @@ class PostponingBeats:
         await store.postpone_beats([], None)
 
         assert await store.claim_beats(limit=9, lease=LEASE) == []
-        assert await store.claim_looks(limit=9, lease=LEASE) == []
+        assert await looks(store) == []
         assert await store.next_beat() is None
 
     async def test_several_are_kept_at_once(self, store: Store, clock: ManualClock) -> None:

@@ -76,7 +76,7 @@ async def test_what_0002_could_not_know_has_a_sensible_value(store: SqlStore) ->
 async def test_what_is_open_is_looked_at_at_once_the_oldest_first(store: SqlStore) -> None:
     claims = [await store.claim_looks(limit=1, lease=LEASE) for _ in range(4)]
 
-    assert [[callback.id for callback in claim] for claim in claims] == [
+    assert [[callback.id for callback in claim.callbacks] for claim in claims] == [
         ["cb_open"],
         ["cb_without"],
         ["cb_submitted"],

@@ -1,14 +1,12 @@
 """Look: learn what Temporal tells nobody outside, for every open callback."""
 
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from ringback.core.observe import Observer
 from ringback.core.rhythm import EVERY, Rhythm
 from ringback.core.service import Trouble, caught
-from ringback.domain.callback import Callback
 from ringback.ports.clock import Clock
 from ringback.ports.keeping import Keeping
 
@@ -44,11 +42,5 @@ class Looker:
             RetryableError: The store or Temporal could not be reached.
         """
         due = await self._keeping.claim_looks(limit=self._rhythm.per_tick, lease=LEASE)
-        self._rhythm.note(_runs(due))
-        await self._observer.observe(due)
-
-
-def _runs(due: Sequence[Callback]) -> int:
-    """Return how many runs these are of: a look at each is one request."""
-    alone = sum(callback.ref.is_standalone for callback in due)
-    return alone + len({one.ref.run for one in due if not one.ref.is_standalone})
+        self._rhythm.note(is_behind=due.is_full)
+        await self._observer.observe(due.callbacks)

@@ -31,12 +31,12 @@ class Rhythm:
         self.per_tick = max(1, round(per_second * EVERY.total_seconds()))
         self._longest = LONGEST
 
-    def note(self, runs: int) -> None:
-        """Take note of how many runs were due: as many as there may be means that more wait.
+    def note(self, *, is_behind: bool) -> None:
+        """Take note of whether more wait than could be looked at.
 
         To look at them all takes as long as that has lasted, so no look is due again before.
         """
-        if runs >= self.per_tick:
+        if is_behind:
             self._longest = min(_PATIENCE, self._longest + EVERY)
         else:
             self._longest = max(LONGEST, self._longest / _RELIEF)

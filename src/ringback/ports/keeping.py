@@ -21,6 +21,20 @@ Temporal lets a workflow have 2,000 activities that wait, unless it is set up ot
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What was claimed for a look.
+
+    Attributes:
+        callbacks: Open callbacks, those of each run together.
+        is_full: There may be more that are due: as many runs came as were wanted, or as many
+            callbacks as come at once.
+    """
+
+    callbacks: Sequence[Callback]
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """What Temporal showed of the activity of an open callback.
 
@@ -87,7 +101,7 @@ class Keeping(Protocol):
 
     async def claim_looks(
         self, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
-    ) -> Sequence[Callback]:
+    ) -> Claim:
         """Take open callbacks that are due for a look, the longest due first, `limit` runs of them.
 
         Those of one run come together, due or not, since one request shows them all; without those

@@ -1,24 +1,28 @@
 """Keeping callbacks up to date and their activities alive, on a SQL database."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from sqlalchemy import Executable
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
-from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Note, Noted, Sighting
+from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Claim, Note, Noted, Sighting
 from ringback.store import rows
 from ringback.store.care import Care, Kept, beat, note, see
-from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import keeping as statements
 from ringback.store.steps import execute_each, find, lock, padded, parts, record
-from ringback.store.transactions import reads, writes
 
 _ROWS_PER_RUN: Final = 16
 """For so many due callbacks of each run there is room; where runs have more, fewer are claimed."""
+
+_WINDOWS: Final = 8
+"""So many times at most a claim looks further where some of what it finds due is answered."""
+
+_NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 _Run: TypeAlias = tuple[str, str, str]
 
@@ -30,114 +34,135 @@ class SqlKeeping:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
-    @writes
     async def claim_looks(
-        self, connection: Connection, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
-    ) -> Sequence[Callback]:
+        self, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
+    ) -> Claim:
         """See `Keeping.claim_looks`."""
-        now = await self._database.now(connection)
-        window = min(limit * _ROWS_PER_RUN, most)
-        result = await connection.execute(statements.LOOKS, {"now": now, "window": window})
-        runs = list(dict.fromkeys((row.namespace, row.workflow_id, row.run_id) for row in result))[
-            :limit
-        ]
-        held = await _of_runs(connection, runs, now=now, most=most)
-        for part in parts(held):
-            claim = {"ids": padded(part), "until": now + lease}
-            await connection.execute(statements.HOLD_LOOKS, claim)
-        found = await find(connection, held)
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            window = min(limit * _ROWS_PER_RUN, most)
+            due, is_whole = await _due_runs(connection, now=now, window=window)
+            held, are_all = await _of_runs(connection, due[:limit], now=now, most=most)
+            for part in parts(held):
+                claim = {"ids": padded(part), "until": now + lease}
+                await connection.execute(statements.HOLD_LOOKS, claim)
+            found = await find(connection, held)
         # One that was answered while this began is not open any more.
-        return [found[id_] for id_ in held if found[id_].state is State.OPEN]
+        open_ones = [found[id_] for id_ in held if found[id_].state is State.OPEN]
+        return Claim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
 
     async def keep_sightings(self, sightings: Sequence[Sighting]) -> None:
         """See `Keeping.keep_sightings`."""
         for part in parts(sightings):
             await self._keep_sightings(part)
 
-    @writes
-    async def _keep_sightings(self, connection: Connection, sightings: Sequence[Sighting]) -> None:
-        before = await _locked(connection, [one.callback_id for one in sightings])
-        now = await self._database.now(connection)
-        after = dict(before)
-        for one in sightings:
-            if one.callback_id in after:
-                after[one.callback_id] = see(after[one.callback_id], one, now)
-        await _keep(connection, statements.SEEN, _changed(before, after))
+    async def _keep_sightings(self, sightings: Sequence[Sighting]) -> None:
+        async with self._database.writing() as connection:
+            before = await _locked(connection, [one.callback_id for one in sightings])
+            now = await self._database.now(connection)
+            after = dict(before)
+            for one in sightings:
+                if one.callback_id in after:
+                    after[one.callback_id] = see(after[one.callback_id], one, now)
+            await _keep(connection, statements.SEEN, _changed(before, after))
 
-    @writes
-    async def note(
-        self, connection: Connection, notes: Sequence[Note], *, lease: timedelta
-    ) -> Sequence[Noted]:
+    async def note(self, notes: Sequence[Note], *, lease: timedelta) -> Sequence[Noted]:
         """See `Keeping.note`."""
-        before = await _locked(connection, [one.callback_id for one in notes])
-        now = await self._database.now(connection)
-        after, noted = dict(before), []
-        for one in notes:
-            told = Noted(None, is_due=False)
-            if one.callback_id in after:
-                kept, told = note(after[one.callback_id], one, now, lease=lease)
-                after[one.callback_id] = kept
-            noted.append(told)
-        await _keep(connection, statements.NOTED, _changed(before, after))
+        async with self._database.writing() as connection:
+            before = await _locked(connection, [one.callback_id for one in notes])
+            now = await self._database.now(connection)
+            after, noted = dict(before), []
+            for one in notes:
+                told = Noted(None, is_due=False)
+                if one.callback_id in after:
+                    kept, told = note(after[one.callback_id], one, now, lease=lease)
+                    after[one.callback_id] = kept
+                noted.append(told)
+            await _keep(connection, statements.NOTED, _changed(before, after))
         return noted
 
-    @writes
-    async def claim_beats(
-        self, connection: Connection, *, limit: int, lease: timedelta
-    ) -> Sequence[Callback]:
+    async def claim_beats(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
         """See `Keeping.claim_beats`."""
-        now = await self._database.now(connection)
-        held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
-        claim = {"ids": padded(held), "until": now + lease}
-        await connection.execute(statements.HOLD_BEATS, claim)
-        found = await find(connection, held)
+        async with self._database.writing() as connection:
+            now = await self._database.now(connection)
+            held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
+            claim = {"ids": padded(held), "until": now + lease}
+            await connection.execute(statements.HOLD_BEATS, claim)
+            found = await find(connection, held)
         return [found[id_] for id_ in held]
 
-    @writes
-    async def keep_beats(self, connection: Connection, beats: Sequence[Beat]) -> None:
+    async def keep_beats(self, beats: Sequence[Beat]) -> None:
         """See `Keeping.keep_beats`."""
-        before = await _locked(connection, [one.callback_id for one in beats])
-        now = await self._database.now(connection)
-        after = dict(before)
-        for one in beats:
-            if one.callback_id in after:
-                after[one.callback_id] = beat(after[one.callback_id], one, now)
-        await _keep(connection, statements.BEATEN, _changed(before, after))
+        async with self._database.writing() as connection:
+            before = await _locked(connection, [one.callback_id for one in beats])
+            now = await self._database.now(connection)
+            after = dict(before)
+            for one in beats:
+                if one.callback_id in after:
+                    after[one.callback_id] = beat(after[one.callback_id], one, now)
+            await _keep(connection, statements.BEATEN, _changed(before, after))
 
-    @writes
     async def postpone_beats(
-        self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta | None
+        self, callback_ids: Sequence[CallbackId], wait: timedelta | None
     ) -> None:
         """See `Keeping.postpone_beats`."""
-        await lock(connection, callback_ids)
-        now = await self._database.now(connection)
-        ids = padded(callback_ids)
-        if wait is None:
-            await connection.execute(statements.GIVE_UP, {"ids": ids, "now": now})
-        else:
-            await connection.execute(statements.POSTPONE, {"ids": ids, "until": now + wait})
+        async with self._database.writing() as connection:
+            await lock(connection, callback_ids)
+            now = await self._database.now(connection)
+            ids = padded(callback_ids)
+            if wait is None:
+                await connection.execute(statements.GIVE_UP, {"ids": ids, "now": now})
+            else:
+                await connection.execute(statements.POSTPONE, {"ids": ids, "until": now + wait})
 
-    @reads
-    async def next_beat(self, connection: Connection) -> timedelta | None:
+    async def next_beat(self) -> timedelta | None:
         """See `Keeping.next_beat`."""
-        due_at: datetime | None = await connection.scalar(statements.NEXT_BEAT)
-        if due_at is None:
-            return None
-        return max(timedelta(0), due_at - await self._database.now(connection))
+        async with self._database.reading() as connection:
+            due_at: datetime | None = await connection.scalar(statements.NEXT_BEAT)
+            if due_at is None:
+                return None
+            return max(timedelta(0), due_at - await self._database.now(connection))
 
 
 async def _held(
-    connection: Connection, statement: Executable, values: Mapping[str, object]
+    connection: AsyncConnection, statement: Executable, values: Mapping[str, object]
 ) -> list[CallbackId]:
     """Return what nobody else claims until the commit, in the order of `statement`."""
     return [CallbackId(row.id) for row in await connection.execute(statement, values)]
 
 
+async def _due_runs(
+    connection: AsyncConnection, *, now: datetime, window: int
+) -> tuple[list[_Run], bool]:
+    """Return the runs of what is due, the longest due first, and whether that is all of them.
+
+    What is answered meanwhile, and not delivered yet, is never due again: while Temporal is away
+    that may be most of all.
+    """
+    for _ in range(_WINDOWS):
+        values = {"now": now, "window": window}
+        due = list(await connection.execute(statements.LOOKS, values))
+        answered = [CallbackId(row.id) for row in due if row.is_answered]
+        for part in parts(answered):
+            values = {"ids": padded(part), "never": _NEVER}
+            await connection.execute(statements.PASS_OVER, values)
+        is_whole = len(due) < window
+        if is_whole or not answered:
+            break
+    open_ones = (row for row in due if not row.is_answered)
+    runs = dict.fromkeys((row.namespace, row.workflow_id, row.run_id) for row in open_ones)
+    return list(runs), is_whole
+
+
 async def _of_runs(
-    connection: Connection, runs: Sequence[_Run], *, now: datetime, most: int
-) -> list[CallbackId]:
-    """Return the open callbacks of whole runs, `most` at most; of the first run in any case."""
+    connection: AsyncConnection, runs: Sequence[_Run], *, now: datetime, most: int
+) -> tuple[list[CallbackId], bool]:
+    """Return the open callbacks of whole runs, `most` at most, and whether that is all of them.
+
+    The first run has some in any case.
+    """
     held: list[CallbackId] = []
+    is_over = False
     for some in parts(runs, statements.RUNS_AT_ONCE):
         # One more than there may be shows that the last run is not whole.
         values = {**_names(some), "now": now, "most": most - len(held) + 1}
@@ -151,7 +176,7 @@ async def _of_runs(
         held += [id_ for _, id_ in sorted(whole)]
         if is_over:
             break
-    return held
+    return held, not is_over
 
 
 def _names(runs: Sequence[_Run]) -> dict[str, str]:
@@ -164,7 +189,7 @@ def _names(runs: Sequence[_Run]) -> dict[str, str]:
     }
 
 
-async def _locked(connection: Connection, ids: Iterable[CallbackId]) -> dict[CallbackId, Kept]:
+async def _locked(connection: AsyncConnection, ids: Iterable[CallbackId]) -> dict[CallbackId, Kept]:
     """Return those of the callbacks that exist; nobody else decides on them until the commit."""
     locked: dict[CallbackId, Kept] = {}
     for part in parts(await lock(connection, ids)):
@@ -177,7 +202,9 @@ def _changed(before: Mapping[CallbackId, Kept], after: Mapping[CallbackId, Kept]
     return [kept for id_, kept in sorted(after.items()) if kept is not before[id_]]
 
 
-async def _keep(connection: Connection, statement: Executable, changed: Sequence[Kept]) -> None:
+async def _keep(
+    connection: AsyncConnection, statement: Executable, changed: Sequence[Kept]
+) -> None:
     await execute_each(connection, statement, [_from_kept(kept) for kept in changed])
     await record(connection, [event for kept in changed for event in kept.happened])
 

@@ -180,7 +180,8 @@ async def test_the_end_of_an_attempt_has_it_looked_at_at_once(
     async with keeping(store, activities, clock):
         await let_pass(clock, GAP)
 
-    assert [one.id for one in await store.claim_looks(limit=1, lease=LEASE)] == [callback.id]
+    claim = await store.claim_looks(limit=1, lease=LEASE)
+    assert [one.id for one in claim.callbacks] == [callback.id]
 
 
 class ActivitiesWithOneThatHangs(FakeActivities):

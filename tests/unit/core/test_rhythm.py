@@ -31,10 +31,10 @@ async def test_where_more_wait_than_there_may_be_all_wait_longer_and_then_shorte
     alone = rhythm.look_in(callback, None, clock.now())
 
     for _ in range(60):
-        rhythm.note(10)
+        rhythm.note(is_behind=True)
     crowded = rhythm.look_in(callback, None, clock.now())
     for _ in range(60):
-        rhythm.note(9)
+        rhythm.note(is_behind=False)
 
     assert alone == LONGEST
     assert crowded == LONGEST + MINUTE
@@ -48,7 +48,7 @@ async def test_however_many_wait_each_is_looked_at_within_the_hour(
     clock.advance(timedelta(days=1))
 
     for _ in range(5000):
-        rhythm.note(1)
+        rhythm.note(is_behind=True)
 
     assert rhythm.look_in(callback, None, clock.now()) == timedelta(hours=1)
 
@@ -58,7 +58,7 @@ async def test_a_look_follows_a_time_out_and_a_time_out_that_passed_draws_no_mor
 ) -> None:
     rhythm = Rhythm(1)
     for _ in range(100):
-        rhythm.note(1)
+        rhythm.note(is_behind=True)
     clock.advance(MINUTE)
 
     soon = rhythm.look_in(callback, clock.now() + timedelta(seconds=9), clock.now())
@@ -89,7 +89,7 @@ async def test_with_more_callbacks_than_the_budget_has_all_are_looked_at_in_turn
     for _ in range(300):
         now = clock.now()
         turn = [heapq.heappop(due) for _ in range(50) if due and due[0][0] <= now]
-        rhythm.note(len(turn))
+        rhythm.note(is_behind=len(turn) >= rhythm.per_tick)
         for _, number in turn:
             waits.append(now - seen_at[number])
             seen_at[number] = now

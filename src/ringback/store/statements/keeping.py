@@ -15,7 +15,7 @@ from sqlalchemy import (
     update,
 )
 
-from ringback.store.statements.lookup import CALLBACKS, IS_OPEN
+from ringback.store.statements.lookup import CALLBACKS, HAS_OUTCOME, IS_OPEN
 from ringback.store.tables import Instant, callbacks
 
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
@@ -27,10 +27,17 @@ _nobody_looks: ColumnElement[bool] = callbacks.c.look_held_until.is_(None) | (
 
 _due_first = (callbacks.c.look_due_at, callbacks.c.id)
 
-#: The runs of what is due and held by nobody else, once for each callback, held until the commit.
+#: What is due and held by nobody else, of which run each is, and whether it is answered; all of
+#: them held until the commit.
 LOOKS: Final = (
-    select(callbacks.c.namespace, callbacks.c.workflow_id, callbacks.c.run_id)
-    .where(IS_OPEN, callbacks.c.look_due_at <= _now, _nobody_looks)
+    select(
+        callbacks.c.id,
+        callbacks.c.namespace,
+        callbacks.c.workflow_id,
+        callbacks.c.run_id,
+        HAS_OUTCOME.label("is_answered"),
+    )
+    .where(callbacks.c.closed_at.is_(None), callbacks.c.look_due_at <= _now, _nobody_looks)
     .order_by(*_due_first)
     .limit(bindparam("window", type_=Integer))
     .with_for_update(of=callbacks, key_share=True, skip_locked=True)
@@ -62,6 +69,11 @@ OF_RUNS: Final = (
     .order_by(_place, *_due_first)
     .limit(bindparam("most", type_=Integer))
     .with_for_update(of=callbacks, key_share=True, skip_locked=True)
+)
+
+#: Nothing is learnt of what is answered: where it stands in no claim's way, it is not walked again.
+PASS_OVER: Final = (
+    update(callbacks).where(_is_wanted).values(look_due_at=bindparam("never", type_=Instant))
 )
 
 HOLD_LOOKS: Final = (

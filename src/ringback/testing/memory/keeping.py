@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
-from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Note, Noted, Sighting
+from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Claim, Note, Noted, Sighting
 from ringback.store.care import ENDS, Kept, beat, note, see
 from ringback.testing.memory.shelf import Shelf
 
@@ -16,18 +16,19 @@ class MemoryKeeping(Shelf):
 
     async def claim_looks(
         self, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
-    ) -> Sequence[Callback]:
+    ) -> Claim:
         """See `Keeping.claim_looks`."""
         now = self._now()
         due = [one for one in self._in_state(State.OPEN) if self._cares[one.id].is_look_due(now)]
         due.sort(key=lambda callback: (self._look_due_at(callback), callback.id))
-        runs = list(dict.fromkeys(callback.ref.run for callback in due))[:limit]
-        claimed = self._of_runs(runs, now, most)
+        runs = list(dict.fromkeys(callback.ref.run for callback in due))
+        claimed = self._of_runs(runs[:limit], now, most)
         for callback in claimed:
             care = self._cares[callback.id]
             care = replace(care, look_due_at=now + lease, look_held_until=now + lease)
             self._cares[callback.id] = care
-        return claimed
+        are_left = any(self._cares[callback.id].is_look_due(now) for callback in due)
+        return Claim(claimed, is_full=len(runs) >= limit or are_left)
 
     def _of_runs(
         self, runs: Sequence[tuple[str, str, str]], now: datetime, most: int
