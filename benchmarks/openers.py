@@ -1,0 +1,107 @@
+"""Activities that wait, and how long each was busy until it did."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from pydantic import BaseModel, SecretStr
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from benchmarks.questions import Keys
+from benchmarks.suspended import Askers
+from benchmarks.waiting_workflow import ASK, WaitingWorkflow
+from ringback import Callback, RingbackPlugin, wait_for_callback
+from ringback.app.workers import working
+from ringback.settings import Settings
+
+_POLLS: Final = 20
+_SLOTS: Final = 1000
+
+
+class Receipt(BaseModel):
+    """What the outside is to answer."""
+
+    number: str
+    amount: int
+    is_paid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """When an activity began, and when it waited, on the clock of `time.perf_counter`."""
+
+    began: float
+    waited: float
+
+    @property
+    def milliseconds(self) -> float:
+        """How long its attempt was busy."""
+        return 1000 * (self.waited - self.began)
+
+
+class Openers(Askers):
+    """A worker whose activities wait in one way; each notes how long it was busy."""
+
+    def __init__(self, client: Client, queue: str, wait: Callable[[], Awaitable[object]]) -> None:
+        """Let every activity `wait`, which never returns."""
+        super().__init__(client, queue)
+        self._wait = wait
+        self.busy: list[Busy] = []
+
+    @activity.defn(name=ASK)
+    async def ask(self) -> None:
+        """Wait, and note how long it took until then."""
+        began = time.perf_counter()
+        try:
+            await self._wait()
+        finally:
+            self.busy.append(Busy(began, time.perf_counter()))
+            self._waiting.append(activity.info())
+
+
+async def only_waits() -> None:
+    """Do nothing but wait for the outside."""
+    activity.raise_complete_async()
+
+
+async def opens_a_callback() -> Receipt:
+    """Open a callback, sign its link, and wait for the outside."""
+    return await wait_for_callback(_submit, Receipt)
+
+
+async def _submit(callback: Callback) -> None:
+    # The outside is asked for nothing: only what Ringback adds counts.
+    assert callback.url, "a link is what the outside is given"
+
+
+@asynccontextmanager
+async def opening(
+    address: str, wait: Callable[[], Awaitable[object]], *, plugin: RingbackPlugin | None = None
+) -> AsyncIterator[Openers]:
+    """Run a worker whose activities `wait` for the block."""
+    client = await Client.connect(address, plugins=[plugin] if plugin else [])
+    openers = Openers(client, queue := f"bench-{uuid4()}", wait)
+    worker = Worker(
+        client,
+        task_queue=queue,
+        workflows=[WaitingWorkflow],
+        activities=[openers.ask],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=_SLOTS,
+        max_concurrent_activity_task_polls=_POLLS,
+        max_concurrent_workflow_task_polls=_POLLS,
+    )
+    async with working(worker):
+        yield openers
+
+
+def plugin_on(store_url: str, keys: Keys, folder: Path) -> RingbackPlugin:
+    """Return what makes workers open their callbacks in a store."""
+    settings = Settings(data=folder, store=SecretStr(store_url), keys_file=keys.file)
+    return RingbackPlugin(settings)

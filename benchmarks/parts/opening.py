@@ -1,0 +1,116 @@
+"""Open: what `wait_for_callback` adds to an activity that would only wait for the outside."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
+
+from benchmarks.bench import Bench
+from benchmarks.figures import P50, P99, Bar, Figures, Measured, Notes, percentile
+from benchmarks.openers import Openers, only_waits, opening, opens_a_callback, plugin_on
+from benchmarks.postgresql import running_cluster
+from benchmarks.questions import Keys
+from benchmarks.temporals import dev_server
+
+WORK: Final = "open"
+TITLE: Final = "Open"
+OURS: Final = "wait_for_callback, SQLite"
+COMPARED: Final = P50
+PLOTTED: Final = ()
+
+POSTGRESQL: Final = "wait_for_callback, PostgreSQL"
+PLAIN: Final = "raise_complete_async"
+ONE: Final = "one at a time"
+MANY: Final = "all at once"
+EACH: Final = "for each"
+CPU: Final = "worker's CPU each"
+
+METHOD: Final = """
+How long an activity is busy until it waits for the outside.
+Real activities run on one real dev server and one worker, in the process of the benchmark.
+
+- **`wait_for_callback`** commits the callback, makes its link, runs a `submit` that does nothing,
+  commits that it was submitted, and goes asynchronous. Its result type is a pydantic model.
+- **`raise_complete_async`** is an activity that does only that.
+- **One at a time**: a workflow with one activity after the other; the time from the activity's
+  first line to its last.
+- **All at once**: ten activities in each of many workflows. *For each* is the time from the first
+  line of the first activity to the last line of the last one, by their number. The worker's CPU is
+  that of its process, which also runs the workflows; what is added is the difference.
+"""
+
+_SINGLE: Final = 100
+_WARM_UP: Final = 20
+_AT_ONCE: Final = 1000
+_PAUSE_SECONDS: Final = 0.01
+
+
+async def measure(bench: Bench) -> Iterable[Measured]:
+    """Measure all of them, side by side."""
+    notes = Notes(WORK)
+    async with _openers(bench) as ways:
+        for openers in ways.values():
+            await openers.suspend(bench.scaled(_AT_ONCE))
+        await bench.interleaved([
+            *((f"{of}, {ONE}", partial(_single, bench, notes, of, ways[of])) for of in ways),
+            *((f"{of}, {MANY}", partial(_many, bench, notes, of, ways[of])) for of in ways),
+        ])
+    return notes.measured()
+
+
+def bars(figures: Figures) -> Iterable[Bar]:
+    """Return the bars of opening."""
+    plain = figures.values(PLAIN, at=ONE, what=P50)
+    for of in (OURS, POSTGRESQL):
+        pairs = zip(figures.values(of, at=ONE, what=P50), plain, strict=True)
+        added = [ours - theirs for ours, theirs in pairs]
+        yield Bar(f"{of}, {ONE}: added at p50", 3, added, unit="ms", is_ceiling=True)
+    pairs = zip(
+        figures.values(OURS, at=MANY, what=EACH),
+        figures.values(PLAIN, at=MANY, what=EACH),
+        strict=True,
+    )
+    added = [ours - theirs for ours, theirs in pairs]
+    yield Bar(f"{OURS}, {MANY}: added for each", 3, added, unit="ms", is_ceiling=True)
+
+
+@asynccontextmanager
+async def _openers(bench: Bench) -> AsyncIterator[Mapping[str, Openers]]:
+    """Run a worker for each way to wait, for the block."""
+    folder, keys = bench.new_folder(), Keys(bench.new_folder())
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(running_cluster(bench.new_folder()))
+        _, address = await stack.enter_async_context(dev_server(folder))
+        sqlite = plugin_on(f"sqlite:///{folder / 'ringback.db'}", keys, folder)
+        postgresql = plugin_on(cluster.url(await cluster.copy()), keys, folder)
+        enter = stack.enter_async_context
+        yield {
+            OURS: await enter(opening(address, opens_a_callback, plugin=sqlite)),
+            POSTGRESQL: await enter(opening(address, opens_a_callback, plugin=postgresql)),
+            PLAIN: await enter(opening(address, only_waits)),
+        }
+
+
+async def _single(bench: Bench, notes: Notes, of: str, openers: Openers) -> None:
+    count = bench.scaled(_SINGLE) + _WARM_UP
+    openers.busy.clear()
+    for _ in range(count):
+        await openers.suspend(1)
+        await asyncio.sleep(_PAUSE_SECONDS)
+    steady = [one.milliseconds for one in openers.busy[_WARM_UP:]]
+    notes.add(percentile(steady, 50), "ms", of=of, at=ONE, what=P50)
+    notes.add(percentile(steady, 99), "ms", of=of, at=ONE, what=P99)
+
+
+async def _many(bench: Bench, notes: Notes, of: str, openers: Openers) -> None:
+    count = bench.scaled(_AT_ONCE)
+    openers.busy.clear()
+    cpu_before = time.process_time()
+    await openers.suspend(count)
+    used = time.process_time() - cpu_before
+    began = min(one.began for one in openers.busy)
+    lasted = max(one.waited for one in openers.busy) - began
+    notes.add(1000 * lasted / count, "ms", of=of, at=MANY, what=EACH)
+    notes.add(1000 * used / count, "ms", of=of, at=MANY, what=CPU)
