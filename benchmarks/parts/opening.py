@@ -54,8 +54,9 @@ async def measure(bench: Bench) -> Iterable[Measured]:
         for openers in ways.values():
             await openers.suspend(bench.scaled(_AT_ONCE))
         await bench.interleaved([
-            *((f"{of}, {ONE}", partial(_single, bench, notes, of, ways[of])) for of in ways),
-            *((f"{of}, {MANY}", partial(_many, bench, notes, of, ways[of])) for of in ways),
+            (f"{of}, {at}", partial(run, bench, notes, of=of, openers=openers))
+            for at, run in ((ONE, _single), (MANY, _many))
+            for of, openers in ways.items()
         ])
     return notes.measured()
 
@@ -93,7 +94,7 @@ async def _openers(bench: Bench) -> AsyncIterator[Mapping[str, Openers]]:
         }
 
 
-async def _single(bench: Bench, notes: Notes, of: str, openers: Openers) -> None:
+async def _single(bench: Bench, notes: Notes, *, of: str, openers: Openers) -> None:
     count = bench.scaled(_SINGLE) + _WARM_UP
     openers.busy.clear()
     for _ in range(count):
@@ -104,7 +105,7 @@ async def _single(bench: Bench, notes: Notes, of: str, openers: Openers) -> None
     notes.add(percentile(steady, 99), "ms", of=of, at=ONE, what=P99)
 
 
-async def _many(bench: Bench, notes: Notes, of: str, openers: Openers) -> None:
+async def _many(bench: Bench, notes: Notes, *, of: str, openers: Openers) -> None:
     count = bench.scaled(_AT_ONCE)
     openers.busy.clear()
     cpu_before = time.process_time()

@@ -26,15 +26,19 @@ class SqlCallbacks:
     def __init__(self, database: Database) -> None:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
+        #: Schemas that are in the store for good: none is ever deleted.
+        self._kept_schemas: set[str] = set()
 
     async def open(self, wishes: Sequence[Wish]) -> Sequence[Callback]:
         """See `CallbackStore.open`."""
         while True:
             try:
-                return await self._open(wishes)
+                opened = await self._open(wishes)
             except _OvertakenError:
                 # What overtook this is there now: the next time it is found.
                 continue
+            self._kept_schemas.update(one.schema_id for one in opened if one.schema_id is not None)
+            return opened
 
     @writes
     async def _open(self, connection: Connection, wishes: Sequence[Wish]) -> Sequence[Callback]:
@@ -53,6 +57,8 @@ class SqlCallbacks:
     async def _keep_schemas(self, connection: Connection, wishes: Sequence[Wish]) -> None:
         wanted = {one.result_schema for one in wishes if one.result_schema is not None}
         texts = {schema_id(text): text for text in wanted}
+        if texts.keys() <= self._kept_schemas:
+            return
         known = await _schemas(connection, texts)
         missing = [{"id": id_, "text": texts[id_]} for id_ in sorted(texts) if id_ not in known]
         await execute_each(connection, statements.KEEP_SCHEMA[self._database.dialect], missing)
@@ -87,10 +93,9 @@ class SqlCallbacks:
         """See `CallbackStore.mark_submitted`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
-        ids = {"ids": padded(callback_ids)}
-        unmarked = [row.id for row in await connection.execute(statements.NOT_SUBMITTED, ids)]
-        await connection.execute(statements.SUBMITTED, {"ids": padded(unmarked), "now": now})
-        await record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in unmarked])
+        marking = {"ids": padded(callback_ids), "now": now}
+        marked = [row.id for row in await connection.execute(statements.SUBMITTED, marking)]
+        await record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in marked])
 
     @writes
     async def accept(
@@ -168,6 +173,9 @@ async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[st
     """
     wanted = {"keys": padded(keys)}
     locked = {row.id for row in await connection.execute(statements.LOCK_ROUNDS, wanted)}
+    if not locked:
+        # One that is made meanwhile is there when the first round is to be made.
+        return {}
     found = list(await connection.execute(statements.ROUNDS, wanted))
     if not locked.issuperset(row.id for row in found):
         raise _OvertakenError

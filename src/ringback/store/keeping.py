@@ -5,16 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from sqlalchemy import Executable
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
 from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Claim, Note, Noted, Sighting
 from ringback.store import rows
 from ringback.store.care import Care, Kept, beat, note, see
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import keeping as statements
 from ringback.store.steps import execute_each, find, lock, padded, parts, record
+from ringback.store.transactions import reads, writes
 
 _ROWS_PER_RUN: Final = 16
 """For so many due callbacks of each run there is room; where runs have more, fewer are claimed."""
@@ -34,19 +35,19 @@ class SqlKeeping:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
+    @writes
     async def claim_looks(
-        self, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
+        self, connection: Connection, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
     ) -> Claim:
         """See `Keeping.claim_looks`."""
-        async with self._database.writing() as connection:
-            now = await self._database.now(connection)
-            window = min(limit * _ROWS_PER_RUN, most)
-            due, is_whole = await _due_runs(connection, now=now, window=window)
-            held, are_all = await _of_runs(connection, due[:limit], now=now, most=most)
-            for part in parts(held):
-                claim = {"ids": padded(part), "until": now + lease}
-                await connection.execute(statements.HOLD_LOOKS, claim)
-            found = await find(connection, held)
+        now = await self._database.now(connection)
+        window = min(limit * _ROWS_PER_RUN, most)
+        due, is_whole = await _due_runs(connection, now=now, window=window)
+        held, are_all = await _of_runs(connection, due[:limit], now=now, most=most)
+        for part in parts(held):
+            claim = {"ids": padded(part), "until": now + lease}
+            await connection.execute(statements.HOLD_LOOKS, claim)
+        found = await find(connection, held)
         # One that was answered while this began is not open any more.
         open_ones = [found[id_] for id_ in held if found[id_].state is State.OPEN]
         return Claim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
@@ -56,83 +57,87 @@ class SqlKeeping:
         for part in parts(sightings):
             await self._keep_sightings(part)
 
-    async def _keep_sightings(self, sightings: Sequence[Sighting]) -> None:
-        async with self._database.writing() as connection:
-            before = await _locked(connection, [one.callback_id for one in sightings])
-            now = await self._database.now(connection)
-            after = dict(before)
-            for one in sightings:
-                if one.callback_id in after:
-                    after[one.callback_id] = see(after[one.callback_id], one, now)
-            await _keep(connection, statements.SEEN, _changed(before, after))
+    @writes
+    async def _keep_sightings(self, connection: Connection, sightings: Sequence[Sighting]) -> None:
+        before = await _locked(connection, [one.callback_id for one in sightings])
+        now = await self._database.now(connection)
+        after = dict(before)
+        for one in sightings:
+            if one.callback_id in after:
+                after[one.callback_id] = see(after[one.callback_id], one, now)
+        await _keep(connection, statements.SEEN, _changed(before, after))
 
-    async def note(self, notes: Sequence[Note], *, lease: timedelta) -> Sequence[Noted]:
+    @writes
+    async def note(
+        self, connection: Connection, notes: Sequence[Note], *, lease: timedelta
+    ) -> Sequence[Noted]:
         """See `Keeping.note`."""
-        async with self._database.writing() as connection:
-            before = await _locked(connection, [one.callback_id for one in notes])
-            now = await self._database.now(connection)
-            after, noted = dict(before), []
-            for one in notes:
-                told = Noted(None, is_due=False)
-                if one.callback_id in after:
-                    kept, told = note(after[one.callback_id], one, now, lease=lease)
-                    after[one.callback_id] = kept
-                noted.append(told)
-            await _keep(connection, statements.NOTED, _changed(before, after))
+        before = await _locked(connection, [one.callback_id for one in notes])
+        now = await self._database.now(connection)
+        after, noted = dict(before), []
+        for one in notes:
+            told = Noted(None, is_due=False)
+            if one.callback_id in after:
+                kept, told = note(after[one.callback_id], one, now, lease=lease)
+                after[one.callback_id] = kept
+            noted.append(told)
+        await _keep(connection, statements.NOTED, _changed(before, after))
         return noted
 
-    async def claim_beats(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+    @writes
+    async def claim_beats(
+        self, connection: Connection, *, limit: int, lease: timedelta
+    ) -> Sequence[Callback]:
         """See `Keeping.claim_beats`."""
-        async with self._database.writing() as connection:
-            now = await self._database.now(connection)
-            held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
-            claim = {"ids": padded(held), "until": now + lease}
-            await connection.execute(statements.HOLD_BEATS, claim)
-            found = await find(connection, held)
+        now = await self._database.now(connection)
+        held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
+        claim = {"ids": padded(held), "until": now + lease}
+        await connection.execute(statements.HOLD_BEATS, claim)
+        found = await find(connection, held)
         return [found[id_] for id_ in held]
 
-    async def keep_beats(self, beats: Sequence[Beat]) -> None:
+    @writes
+    async def keep_beats(self, connection: Connection, beats: Sequence[Beat]) -> None:
         """See `Keeping.keep_beats`."""
-        async with self._database.writing() as connection:
-            before = await _locked(connection, [one.callback_id for one in beats])
-            now = await self._database.now(connection)
-            after = dict(before)
-            for one in beats:
-                if one.callback_id in after:
-                    after[one.callback_id] = beat(after[one.callback_id], one, now)
-            await _keep(connection, statements.BEATEN, _changed(before, after))
+        before = await _locked(connection, [one.callback_id for one in beats])
+        now = await self._database.now(connection)
+        after = dict(before)
+        for one in beats:
+            if one.callback_id in after:
+                after[one.callback_id] = beat(after[one.callback_id], one, now)
+        await _keep(connection, statements.BEATEN, _changed(before, after))
 
+    @writes
     async def postpone_beats(
-        self, callback_ids: Sequence[CallbackId], wait: timedelta | None
+        self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta | None
     ) -> None:
         """See `Keeping.postpone_beats`."""
-        async with self._database.writing() as connection:
-            await lock(connection, callback_ids)
-            now = await self._database.now(connection)
-            ids = padded(callback_ids)
-            if wait is None:
-                await connection.execute(statements.GIVE_UP, {"ids": ids, "now": now})
-            else:
-                await connection.execute(statements.POSTPONE, {"ids": ids, "until": now + wait})
+        await lock(connection, callback_ids)
+        now = await self._database.now(connection)
+        ids = padded(callback_ids)
+        if wait is None:
+            await connection.execute(statements.GIVE_UP, {"ids": ids, "now": now})
+        else:
+            await connection.execute(statements.POSTPONE, {"ids": ids, "until": now + wait})
 
-    async def next_beat(self) -> timedelta | None:
+    @reads
+    async def next_beat(self, connection: Connection) -> timedelta | None:
         """See `Keeping.next_beat`."""
-        async with self._database.reading() as connection:
-            due_at: datetime | None = await connection.scalar(statements.NEXT_BEAT)
-            if due_at is None:
-                return None
-            return max(timedelta(0), due_at - await self._database.now(connection))
+        due_at: datetime | None = await connection.scalar(statements.NEXT_BEAT)
+        if due_at is None:
+            return None
+        return max(timedelta(0), due_at - await self._database.now(connection))
 
 
 async def _held(
-    connection: AsyncConnection, statement: Executable, values: Mapping[str, object]
+    connection: Connection, statement: Executable, values: Mapping[str, object]
 ) -> list[CallbackId]:
     """Return what nobody else claims until the commit, in the order of `statement`."""
     return [CallbackId(row.id) for row in await connection.execute(statement, values)]
 
 
 async def _due_runs(
-    connection: AsyncConnection, *, now: datetime, window: int
+    connection: Connection, *, now: datetime, window: int
 ) -> tuple[list[_Run], bool]:
     """Return the runs of what is due, the longest due first, and whether that is all of them.
 
@@ -144,8 +149,8 @@ async def _due_runs(
         due = list(await connection.execute(statements.LOOKS, values))
         answered = [CallbackId(row.id) for row in due if row.is_answered]
         for part in parts(answered):
-            values = {"ids": padded(part), "never": _NEVER}
-            await connection.execute(statements.PASS_OVER, values)
+            passing = {"ids": padded(part), "never": _NEVER}
+            await connection.execute(statements.PASS_OVER, passing)
         is_whole = len(due) < window
         if is_whole or not answered:
             break
@@ -155,7 +160,7 @@ async def _due_runs(
 
 
 async def _of_runs(
-    connection: AsyncConnection, runs: Sequence[_Run], *, now: datetime, most: int
+    connection: Connection, runs: Sequence[_Run], *, now: datetime, most: int
 ) -> tuple[list[CallbackId], bool]:
     """Return the open callbacks of whole runs, `most` at most, and whether that is all of them.
 
@@ -189,7 +194,7 @@ def _names(runs: Sequence[_Run]) -> dict[str, str]:
     }
 
 
-async def _locked(connection: AsyncConnection, ids: Iterable[CallbackId]) -> dict[CallbackId, Kept]:
+async def _locked(connection: Connection, ids: Iterable[CallbackId]) -> dict[CallbackId, Kept]:
     """Return those of the callbacks that exist; nobody else decides on them until the commit."""
     locked: dict[CallbackId, Kept] = {}
     for part in parts(await lock(connection, ids)):
@@ -202,9 +207,7 @@ def _changed(before: Mapping[CallbackId, Kept], after: Mapping[CallbackId, Kept]
     return [kept for id_, kept in sorted(after.items()) if kept is not before[id_]]
 
 
-async def _keep(
-    connection: AsyncConnection, statement: Executable, changed: Sequence[Kept]
-) -> None:
+async def _keep(connection: Connection, statement: Executable, changed: Sequence[Kept]) -> None:
     await execute_each(connection, statement, [_from_kept(kept) for kept in changed])
     await record(connection, [event for kept in changed for event in kept.happened])
 

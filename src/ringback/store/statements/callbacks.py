@@ -53,15 +53,12 @@ ASK_AGAIN: Final = (
 
 SCHEMAS: Final = select(schemas).where(schemas.c.id.in_(bindparam("ids", expanding=True)))
 
-#: Which of the callbacks were not known to be submitted.
-NOT_SUBMITTED: Final = select(callbacks.c.id).where(
-    callbacks.c.id.in_(bindparam("ids", expanding=True)), callbacks.c.submitted_at.is_(None)
-)
-
+#: Mark those that were not known to be submitted; they are returned.
 SUBMITTED: Final = (
     update(callbacks)
-    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)), callbacks.c.submitted_at.is_(None))
     .values(submitted_at=bindparam("now", type_=Instant))
+    .returning(callbacks.c.id)
 )
 
 #: Which of the callbacks were neither answered nor closed, and which attempt asked last.
