@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import BaseModel, SecretStr
@@ -73,6 +74,21 @@ async def only_waits() -> None:
 async def opens_a_callback() -> Receipt:
     """Open a callback, sign its link, and wait for the outside."""
     return await wait_for_callback(_submit, Receipt)
+
+
+class Keepers:
+    """What activities wait in that the gateway keeps alive, and where their heartbeats go."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.paths: list[str] = []
+
+    async def wait(self) -> Receipt:
+        """Open a callback that is kept alive, and wait for the outside."""
+        return await wait_for_callback(self._submit, Receipt, heartbeat="keep")
+
+    async def _submit(self, callback: Callback) -> None:
+        self.paths.append(f"{urlsplit(callback.url).path}/heartbeat")
 
 
 async def _submit(callback: Callback) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -33,16 +34,24 @@ class Askers:
         self._queue = queue
 
     async def suspend(
-        self, count: int, *, per_workflow: int = PER_WORKFLOW
+        self,
+        count: int,
+        *,
+        per_workflow: int = PER_WORKFLOW,
+        heartbeat_timeout: timedelta | None = None,
     ) -> Sequence[activity.Info]:
         """Let so many activities more wait, each with its own token; return what they know."""
         before = len(self._waiting)
         sizes = iter(_sizes(count, per_workflow))
+        within = None if heartbeat_timeout is None else heartbeat_timeout.total_seconds()
 
         async def start() -> None:
             for size in sizes:
                 await self._client.start_workflow(
-                    WaitingWorkflow.run, size, id=f"bench-{uuid4()}", task_queue=self._queue
+                    WaitingWorkflow.run,
+                    args=[size, within],
+                    id=f"bench-{uuid4()}",
+                    task_queue=self._queue,
                 )
 
         async with asyncio.TaskGroup() as group:

@@ -25,15 +25,18 @@ class WaitingWorkflow:
     """Waits for its activities."""
 
     @workflow.run
-    async def run(self, count: int) -> int:
+    async def run(self, count: int, heartbeat_seconds: float | None = None) -> int:
         """Return how many answers it got."""
-        return len(await asyncio.gather(*(self._ask(str(number)) for number in range(count))))
+        within = None if heartbeat_seconds is None else timedelta(seconds=heartbeat_seconds)
+        asked = (self._ask(str(number), within) for number in range(count))
+        return len(await asyncio.gather(*asked))
 
-    async def _ask(self, activity_id: str) -> str:
+    async def _ask(self, activity_id: str, heartbeat_timeout: timedelta | None) -> str:
         answer: str = await workflow.execute_activity(
             ASK,
             activity_id=activity_id,
             start_to_close_timeout=timedelta(hours=1),
+            heartbeat_timeout=heartbeat_timeout,
             result_type=str,
         )
         ANSWERED.setdefault((workflow.info().workflow_id, activity_id), time.perf_counter())

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.bench import Part
-from benchmarks.parts import accept, apply, burst, opening
+from benchmarks.parts import accept, apply, burst, heartbeats, opening
 
-_ALL: Final[tuple[Part, ...]] = (accept, apply, burst, opening)
+_ALL: Final[tuple[Part, ...]] = (accept, apply, burst, opening, heartbeats)
 
 PARTS: Final[Mapping[str, Part]] = {part.WORK: part for part in _ALL}
