@@ -1,0 +1,213 @@
+"""Scale of waiting: is a gateway as fast with a million open callbacks as with a thousand?"""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from pydantic import SecretStr
+
+from benchmarks.bench import Bench
+from benchmarks.figures import RATE, Bar, Figures, Measured, Notes, percentile
+from benchmarks.filling import fill
+from benchmarks.postgresql import running_cluster
+from benchmarks.programs import Program
+from benchmarks.questions import Keys, gateway, open_questions
+from benchmarks.targets import BODY
+from benchmarks.temporals import silent_temporal
+from benchmarks.wrk import DriveError, drive
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.domain.api_key import (
+    ID_BYTES,
+    SECRET_BYTES,
+    Role,
+    digest_of,
+    new_key_id,
+    new_secret,
+    to_text,
+)
+from ringback.domain.ids import CallbackId
+from ringback.domain.link import Link
+from ringback.ports.keys import NewKey
+from ringback.settings import Settings
+
+WORK: Final = "waiting"
+TITLE: Final = "Scale of waiting"
+OURS: Final = "Ringback, SQLite"
+POSTGRESQL: Final = "Ringback, PostgreSQL"
+COMPARED: Final = RATE
+PLOTTED: Final = (RATE,)
+
+MEMORY: Final = "memory"
+GROWN: Final = "memory grown"
+START: Final = "time to start"
+LIST: Final = "first page, p95"
+LIST_OPEN: Final = "first page of open ones, p95"
+IDLE: Final = "CPU with nothing to do"
+
+COUNTS: Final = (1_000, 100_000, 1_000_000)
+
+_REAL: Final = 1_000
+_ANSWERS: Final = 450
+_REPETITIONS: Final = 2
+_CONNECTIONS: Final = 64
+_WARM_UP: Final = 50
+_LISTED: Final = 40
+_IDLE_SECONDS: Final = 3.0
+_LONGEST_SECONDS: Final = 20
+_PAGES: Final = {LIST: "/v1/callbacks", LIST_OPEN: "/v1/callbacks?state=open"}
+
+METHOD: Final = """
+The same gateway (`ringback serve`, one process) on stores with 1,000, 100,000 and 1,000,000 open
+callbacks, each of an activity in a workflow of its own. The first thousand are opened as workers
+do; the others are copies of one of them, made by the database.
+Temporal takes connections and says nothing, so every look at an activity hangs.
+
+- **Time to start** is from starting the process until it says that it is ready.
+- **First page** is `GET /v1/callbacks`, and the same with `state=open`, by HTTP.
+- **Rate** is of accepted answers: 450 times 200 bytes of JSON on 64 connections by wrk, to
+  callbacks that are spread at random over all that are open. Each is durable.
+- **Memory** is the resident set after all of that; *grown* is how much of it came since it was
+  ready. *CPU with nothing to do* is the looks at what is open, in three seconds.
+"""
+
+
+async def measure(bench: Bench) -> Iterable[Measured]:
+    """Measure all of them, side by side."""
+    notes, keys = Notes(WORK), Keys(bench.new_folder())
+    async with running_cluster(bench.new_folder()) as cluster:
+        stores: list[_Store] = []
+        for count in map(bench.scaled, COUNTS):
+            file = bench.new_folder() / "ringback.db"
+            bench.say(f"filling stores with {count:,} open callbacks")
+            stores.append(await _Store.make(OURS, f"sqlite:///{file}", keys=keys, count=count))
+            url = cluster.url(await cluster.copy())
+            stores.append(await _Store.make(POSTGRESQL, url, keys=keys, count=count))
+        await bench.interleaved(
+            ((f"{one.of}, {one.at}", partial(_measure_one, bench, notes, one)) for one in stores),
+            times=_REPETITIONS,
+        )
+    return notes.measured()
+
+
+def bars(figures: Figures) -> Iterable[Bar]:
+    """Return the bars of waiting."""
+    counts = [one.at for one in figures if one.of == OURS and one.what == RATE]
+    few, most = counts[0], counts[-1]
+    for of in (OURS, POSTGRESQL):
+        values = partial(figures.values, of, at=most)
+        rates = zip(values(what=RATE), figures.values(of, at=few, what=RATE), strict=True)
+        kept = [many / one for many, one in rates]
+        yield Bar(f"{of}, {most}: of the rate at {few}", 0.9, kept)
+        most_mb = [max(values(what=MEMORY))]
+        yield Bar(f"{of}, {most}: memory", 200, most_mb, unit="MB", is_ceiling=True)
+        for page in _PAGES:
+            yield Bar(f"{of}, {most}: {page}", 50, values(what=page), unit="ms", is_ceiling=True)
+        yield Bar(f"{of}, {most}: {START}", 2, values(what=START), unit="s", is_ceiling=True)
+
+
+@dataclass
+class _Store:
+    """A store with open callbacks.
+
+    Attributes:
+        of: Whose figures these are.
+        url: Where it is.
+        keys: The link keys of its gateways.
+        at: How many wait there.
+        bearer: An operator's key.
+        left: The paths of links that nobody has used, in no order.
+    """
+
+    of: str
+    url: str
+    keys: Keys
+    at: str
+    bearer: str
+    left: list[str] = field(repr=False)
+
+    @classmethod
+    async def make(cls, of: str, url: str, *, keys: Keys, count: int) -> "_Store":
+        """Open so many callbacks in the empty store at `url`."""
+        real = min(count, _REAL)
+        paths = await open_questions(url, keys, real)
+        if count > real:
+            filled = await fill(url, count - real)
+            paths = await _links(url, keys, random.Random(0).sample(filled, k=_REAL))  # noqa: S311 - the same in each run
+        random.Random(1).shuffle(paths)  # noqa: S311 - as above
+        return cls(of, url, keys, f"{count:,} open", await _operator_key(url), paths)
+
+    def take(self, count: int) -> Sequence[str]:
+        """Return paths that nobody has used."""
+        taken, self.left = self.left[:count], self.left[count:]
+        return taken
+
+
+async def _links(url: str, keys: Keys, ids: Sequence[str]) -> list[str]:
+    async with opened_store(Settings(store=SecretStr(url)), SystemClock()) as store:
+        found = await store.find([CallbackId(id_) for id_ in ids])
+    links = (Link(one.id, one.verbs, one.link_expires_at, one.key_id) for one in found.values())
+    return [f"/c/{keys.ring.sign(link)}" for link in links]
+
+
+async def _operator_key(url: str) -> str:
+    key_id, secret = new_key_id(secrets.token_bytes(ID_BYTES)), secrets.token_bytes(SECRET_BYTES)
+    made = new_secret(secret)
+    async with opened_store(Settings(store=SecretStr(url)), SystemClock()) as store:
+        await store.add_key(NewKey(key_id, "bench", Role.OPERATOR, digest_of(made)))
+    return to_text(key_id, made)
+
+
+@asynccontextmanager
+async def _started(
+    store: _Store, folder: Path, note: "partial[None]"
+) -> AsyncIterator[tuple[Program, str]]:
+    began = time.perf_counter()
+    with silent_temporal() as temporal:
+        async with gateway(store.url, store.keys, temporal=temporal, folder=folder) as ready:
+            note(time.perf_counter() - began, "s", what=START)
+            yield ready
+
+
+async def _measure_one(bench: Bench, notes: Notes, store: _Store) -> None:
+    note = partial(notes.add, of=store.of, at=store.at)
+    async with _started(store, bench.new_folder(), note) as (server, url):
+        before = server.memory()
+        for page, path in _PAGES.items():
+            note(await _p95(url + path, store.bearer), "ms", what=page)
+        await _answer(url, store.take(bench.scaled(_WARM_UP)))
+        note(await _answer(url, store.take(bench.scaled(_ANSWERS))), "/s", what=RATE)
+        cpu_before = server.cpu_seconds()
+        await asyncio.sleep(_IDLE_SECONDS)
+        used = server.cpu_seconds() - cpu_before
+        note(100 * used / _IDLE_SECONDS, "%", what=IDLE)
+        note(server.memory(), "MB", what=MEMORY)
+        note(server.memory() - before, "MB", what=GROWN)
+
+
+async def _p95(url: str, bearer: str) -> float:
+    """Return the 95th percentile of the time of some requests, in milliseconds."""
+    took = []
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+        for _ in range(_LISTED):
+            began = time.perf_counter()
+            reply = await http.get(url, headers={"authorization": f"Bearer {bearer}"})
+            took.append(1000 * (time.perf_counter() - began))
+            reply.raise_for_status()
+    return percentile(took, 95)
+
+
+async def _answer(url: str, paths: Sequence[str]) -> float:
+    load = await drive(url, paths, body=BODY, connections=_CONNECTIONS, seconds=_LONGEST_SECONDS)
+    if load.good != len(paths):
+        msg = f"of {len(paths)} answers {load.good} were taken"
+        raise DriveError(msg)
+    return load.rate
