@@ -9,6 +9,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, body_of
 from ringback.ports.store import Answer
+from ringback.store import rows
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import accepting as statements
@@ -62,7 +63,6 @@ class Accepting:
 
     async def _tell(self, won: Sequence[Answer], *, is_default: bool) -> None:
         ids = {"ids": _callbacks(won)}
-        await self.connection.execute(statements.RECORD[self.database.dialect][is_default], ids)
         more = {row.id for row in await self.connection.execute(statements.MORE_TO_DO, ids)}
         if more:
             await self.connection.execute(statements.HAS_NO_DEFAULT, {"ids": more})
@@ -72,9 +72,7 @@ class Accepting:
         await self.database.tell_accepted(self.connection)
 
     def _event(self, answer: Answer, *, is_default: bool) -> Event:
-        facts: dict[str, object] = {"kind": KINDS[type(answer.outcome)], "outcome": answer.id}
-        if is_default:
-            facts["by"] = "deadline"
+        facts = rows.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
         return Event(answer.callback_id, self.now, EventKind.ACCEPTED, facts)
 
 

@@ -1,6 +1,7 @@
 """Looking, on a SQL database."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event
@@ -42,5 +43,14 @@ class SqlIndex:
     @reads
     async def events(self, connection: Connection, callback_id: CallbackId) -> Sequence[Event]:
         """See `CallbackIndex.events`."""
-        result = await connection.execute(statements.EVENTS, {"callback_id": callback_id})
-        return [rows.to_event(row) for row in result]
+        of_it = {"callback_id": callback_id}
+        found = [
+            ((row.id, False), rows.to_event(row))
+            for row in await connection.execute(statements.EVENTS, of_it)
+        ]
+        # Behind the event that was the newest then.
+        found += [
+            ((row.after_event, True), rows.to_accepted_event(row))
+            for row in await connection.execute(statements.ACCEPTED, of_it)
+        ]
+        return [event for _, event in sorted(found, key=itemgetter(0))]

@@ -172,6 +172,18 @@ def to_event(row: AnyRow) -> Event:
     return Event(CallbackId(row.callback_id), row.at, EventKind(row.kind), row.facts)
 
 
+def to_accepted_event(row: AnyRow) -> Event:
+    """Return the event that an outcome was accepted, of a row of `statements.index.ACCEPTED`."""
+    facts = to_accepted_facts(row.kind, row.outcome_id, row.is_default)
+    return Event(CallbackId(row.callback_id), row.accepted_at, EventKind.ACCEPTED, facts)
+
+
+def to_accepted_facts(kind: str, outcome_id: str, is_default: bool) -> dict[str, object]:  # noqa: FBT001 - a column
+    """Return what the audit trail tells of an outcome that was accepted."""
+    facts: dict[str, object] = {"kind": kind, "outcome": outcome_id}
+    return {**facts, "by": "deadline"} if is_default else facts
+
+
 def to_callback(row: AnyRow) -> Callback:
     """Return the callback of a row of `callbacks` joined with its outcome, if it has one."""
     return Callback(

@@ -162,6 +162,10 @@ outcomes = Table(
     Column("handed_attempt", Integer),
     Column("verdict_at", Instant),
     Column("proof", JSON(none_as_null=True)),
+    #: The newest event when it was accepted: right behind it stands that it was. There is no event
+    #: of its own, which among a million callbacks would cost more than the outcome itself. Empty
+    #: where an earlier version accepted it, and kept one.
+    Column("after_event", BigInteger),
 )
 
 #: The audit trail.

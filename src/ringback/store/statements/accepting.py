@@ -19,7 +19,6 @@ from sqlalchemy import (
     column,
     exists,
     func,
-    insert,
     literal,
     select,
     update,
@@ -27,7 +26,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ringback.domain.callback import State
-from ringback.domain.event import EventKind
 from ringback.domain.outcome import KINDS, body_of, to_fields
 from ringback.ports.store import Answer
 from ringback.store.statements.among import among
@@ -88,6 +86,7 @@ def _accept(dialect: str, given: dict[str, ColumnElement[Any]]) -> Insert:
         "state": literal(State.ACCEPTED.value),
         "due_at": now,
         "tries": literal(0),
+        "after_event": select(func.coalesce(func.max(events.c.id), 0)).scalar_subquery(),
     }
     may_be_answered = exists().where(
         callbacks.c.id == given["callback_id"], callbacks.c.expired_because.is_(None)
@@ -120,28 +119,6 @@ HAS_NO_DEFAULT: Final = (
     .where(among(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
     .values(default_due_at=None)
 )
-
-_OBJECTS: Final = {"sqlite": func.json_object, "postgresql": func.json_build_object}
-
-
-def _record(dialect: str, **more: str) -> Insert:
-    facts = {"kind": outcomes.c.kind, "outcome": outcomes.c.outcome_id, **more}
-    members = [part for name, value in facts.items() for part in (literal(name), value)]
-    happened = select(
-        outcomes.c.callback_id,
-        outcomes.c.accepted_at,
-        literal(EventKind.ACCEPTED.value),
-        _OBJECTS[dialect](*members),
-    )
-    of_these = happened.where(among(outcomes.c.callback_id, "ids"))
-    return insert(events).from_select(["callback_id", "at", "kind", "facts"], of_these)
-
-
-#: That they were accepted, for the audit trail; by dialect, and whether nobody gave them.
-RECORD: Final = {
-    dialect: {False: _record(dialect), True: _record(dialect, by="deadline")}
-    for dialect in _OBJECTS
-}
 
 #: What an answer to each of the callbacks is held to.
 TERMS: Final = select(

@@ -85,6 +85,16 @@ OVERDUE: Final = (
     .limit(bindparam("limit"))
 )
 
+#: When an outcome was accepted, and behind which event that stands; it has none of its own.
+ACCEPTED: Final = select(
+    outcomes.c.after_event,
+    outcomes.c.callback_id,
+    outcomes.c.outcome_id,
+    outcomes.c.accepted_at,
+    outcomes.c.kind,
+    outcomes.c.is_default,
+).where(outcomes.c.callback_id == bindparam("callback_id"), outcomes.c.after_event.is_not(None))
+
 EVENTS: Final = (
     select(events).where(events.c.callback_id == bindparam("callback_id")).order_by(events.c.id)
 )

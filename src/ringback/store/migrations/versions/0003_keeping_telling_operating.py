@@ -91,6 +91,7 @@ def _add_keys() -> None:
 
 
 def _index_pages() -> None:
+    op.add_column("outcomes", sa.Column("after_event", sa.BigInteger))
     op.create_index("ix_outcomes_state", "outcomes", ["state", "callback_id"])
     op.create_index("ix_callbacks_workflow", "callbacks", ["workflow_id", "id"])
     _add_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
