@@ -7,6 +7,7 @@ import pytest
 
 from ringback.domain.about import About
 from ringback.domain.callback import Callback, State
+from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.query import NOT_ENDED, Query
@@ -164,6 +165,17 @@ class Looking:
         clock.advance(SECOND)
 
         assert list(await store.overdue(limit=9)) == [without_bodies(callback)]
+
+    async def test_an_answer_stands_in_the_trail_where_it_was_taken(self, store: Store) -> None:
+        before, early = await opened(store), await opened(store)
+        await store.mark_submitted([before.id])
+        await store.accept([factories.answer(one.id) for one in (before, early)])
+        await store.mark_submitted([early.id])
+
+        trails = [[event.kind for event in await store.events(one.id)] for one in (before, early)]
+
+        first, second, third = EventKind.OPENED, EventKind.SUBMITTED, EventKind.ACCEPTED
+        assert trails == [[first, second, third], [first, third, second]]
 
     async def test_only_what_is_open_can_be_overdue(self, store: Store, clock: ManualClock) -> None:
         wishes = [factories.wish(answer_within=within) for within in (SECOND, SECOND, SECOND * 9)]
