@@ -196,6 +196,20 @@ class Delivering:
         assert outcome_of(settled_).proof == {"by": "us"}
         assert EventKind.SUPERSEDED not in await kinds(store, callback.id)
 
+    async def test_a_proof_is_kept_and_told_as_it_was_given(self, store: Store) -> None:
+        callback = await accepted(store)
+        proof: dict[str, object] = {
+            "by": 'it\'s "Zoë"\\ \u2028',
+            "event": 7,
+            "at": None,
+            "more": {"list": [1, "2"]},
+        }
+
+        await store.settle([factories.settlement(callback, State.APPLIED, proof)])
+
+        (told,) = await events_of(store, callback.id, EventKind.APPLIED)
+        assert told.facts == outcome_of(await found(store, callback.id)).proof == proof
+
     async def test_a_hand_over_keeps_deliverers_away_for_its_lease(
         self, store: Store, clock: ManualClock
     ) -> None:

@@ -11,7 +11,8 @@ from ringback.ports.store import Postponement, Settlement
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import deliveries as statements
-from ringback.store.steps import execute_each, find, lock, padded, parts, record
+from ringback.store.statements import settling
+from ringback.store.steps import execute_each, find, lock, notify, parts, record
 from ringback.store.transactions import reads, writes
 
 ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
@@ -50,7 +51,7 @@ class SqlDeliveries:
     async def _postpone(
         self, connection: Connection, postponements: Sequence[Postponement]
     ) -> None:
-        ids = {"ids": padded(item.callback_id for item in postponements)}
+        ids = {"ids": [item.callback_id for item in postponements]}
         await connection.execute(statements.UNSETTLED, ids)
         now = await self._database.now(connection)
         values = [
@@ -75,7 +76,7 @@ class SqlDeliveries:
         first = {(item.callback_id, item.tries): item for item in reversed(settlements)}
         ids = [item.callback_id for item in settlements]
         await lock(connection, ids)
-        result = await connection.execute(statements.UNSETTLED, {"ids": padded(ids)})
+        result = await connection.execute(statements.UNSETTLED, {"ids": ids})
         tries = [(CallbackId(row.callback_id), row.tries) for row in result]
         settled = [first[one] for one in tries if one in first]
         if settled:
@@ -83,21 +84,15 @@ class SqlDeliveries:
 
     async def _write_verdicts(self, connection: Connection, settled: Sequence[Settlement]) -> None:
         now = await self._database.now(connection)
-        values = [
-            {
-                "id": one.callback_id,
-                "tries_": one.tries,
-                "verdict": one.verdict.value,
-                "now": now,
-                "proof_": one.proof,
-            }
-            for one in settled
-        ]
-        await execute_each(connection, statements.SETTLE, values)
+        dialect = self._database.dialect
+        values = settling.GIVEN[dialect](settled) | {"now": now}
+        await connection.execute(settling.SETTLE[dialect], values)
         ended = [one.callback_id for one in settled if one.verdict in ENDS]
-        await connection.execute(statements.CLOSE, {"ids": padded(ended), "now": now})
-        await record(connection, [_verdict(one, now) for one in settled])
-        await self._database.tell_settled(connection, [one.callback_id for one in settled])
+        await connection.execute(settling.CLOSE, {"ids": ended, "now": now})
+        ids = [one.callback_id for one in settled]
+        await connection.execute(settling.RECORD, {"ids": ids})
+        await notify(connection, [_verdict(one, now) for one in settled])
+        await self._database.tell_settled(connection, ids)
 
     @reads
     async def next_due(self, connection: Connection) -> timedelta | None:

@@ -227,7 +227,14 @@ _not_closed = callbacks.c.closed_at.is_(None)
 _index_where(_not_closed, "ix_callbacks_not_closed", callbacks.c.id)
 _has_default = _not_closed & callbacks.c.default_due_at.is_not(None)
 _index_where(_has_default, "ix_callbacks_default_due", callbacks.c.default_due_at)
-_index_where(outcomes.c.state == "accepted", "ix_outcomes_due", outcomes.c.due_at)
+#: By the state too, or SQLite takes the index of pages instead, and sorts all that waits.
+_index_where(
+    outcomes.c.state == "accepted",
+    "ix_outcomes_due",
+    outcomes.c.state,
+    outcomes.c.due_at,
+    outcomes.c.callback_id,
+)
 _beats = _not_closed & callbacks.c.beat_due_at.is_not(None)
 _index_where(_beats, "ix_callbacks_beat_due", callbacks.c.beat_due_at)
 _index_where(_not_closed, "ix_callbacks_look_due", callbacks.c.look_due_at, callbacks.c.id)

@@ -8,15 +8,18 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    literal_column,
     null,
     select,
     update,
 )
 
 from ringback.domain.callback import State
+from ringback.store.statements.among import among
 from ringback.store.tables import Instant, callbacks, outcomes
 
-_is_accepted: ColumnElement[bool] = outcomes.c.state == State.ACCEPTED.value
+#: In the statement's text, not as a parameter: only so the index of what is due is of use.
+_is_accepted: ColumnElement[bool] = outcomes.c.state == literal_column(f"'{State.ACCEPTED.value}'")
 _is_this_one: ColumnElement[bool] = outcomes.c.callback_id == bindparam("id")
 #: Another try has not begun meanwhile.
 _is_this_try: ColumnElement[bool] = outcomes.c.tries == bindparam("tries_")
@@ -31,26 +34,9 @@ def _of_the_callback(name: str) -> ScalarSelect[object]:
 #: the commit.
 UNSETTLED: Final = (
     select(outcomes.c.callback_id, outcomes.c.tries)
-    .where(outcomes.c.callback_id.in_(bindparam("ids", expanding=True)), _is_accepted)
+    .where(among(outcomes.c.callback_id, "ids"), _is_accepted)
     .order_by(outcomes.c.callback_id)
     .with_for_update()
-)
-
-SETTLE: Final = (
-    update(outcomes)
-    .where(_is_this_one, _is_accepted, _is_this_try)
-    .values(
-        state=bindparam("verdict"),
-        verdict_at=bindparam("now", type_=Instant),
-        proof=bindparam("proof_", type_=outcomes.c.proof.type),
-        claimed_by=None,
-    )
-)
-
-CLOSE: Final = (
-    update(callbacks)
-    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
-    .values(closed_at=bindparam("now", type_=Instant))
 )
 
 _says_untaken: ColumnElement[bool] = bindparam("is_untaken", type_=outcomes.c.is_default.type)

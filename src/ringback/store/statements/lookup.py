@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, bindparam, exists, insert, null, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ringback.store.rows import OUTCOME_COLUMNS
 from ringback.store.tables import callbacks, events, outcomes
 
 INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
@@ -13,8 +14,6 @@ INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
     "postgresql": postgresql.insert,
 }
 """Both dialects know `ON CONFLICT DO NOTHING`, each under its own `insert`."""
-
-OUTCOME_COLUMNS: Final = [column for column in outcomes.c if column.name != "callback_id"]
 
 #: A callback with its outcome, if it has one.
 CALLBACKS: Final = select(callbacks, *OUTCOME_COLUMNS).outerjoin_from(callbacks, outcomes)

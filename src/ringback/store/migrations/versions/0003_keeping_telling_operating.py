@@ -93,6 +93,10 @@ def _add_keys() -> None:
 def _index_pages() -> None:
     op.add_column("outcomes", sa.Column("after_event", sa.BigInteger))
     op.create_index("ix_outcomes_state", "outcomes", ["state", "callback_id"])
+    # Beside the one above, SQLite would not take it as it was.
+    op.drop_index("ix_outcomes_due", "outcomes")
+    due = ("state", "due_at", "callback_id")
+    _add_index("ix_outcomes_due", "outcomes", *due, where="state = 'accepted'")
     op.create_index("ix_callbacks_workflow", "callbacks", ["workflow_id", "id"])
     _add_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
 

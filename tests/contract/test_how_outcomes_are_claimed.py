@@ -1,0 +1,46 @@
+"""What a claim of outcomes costs does not grow with how many wait: on SQLite too."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from ringback.store.schema import upgrade
+from ringback.store.sqlite import SqliteDatabase
+from ringback.store.statements import deliveries
+from ringback.testing import ManualClock
+
+
+@pytest.fixture
+async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqliteDatabase]:
+    database = SqliteDatabase(tmp_path / "ringback.db", clock)
+    await upgrade(database)
+    yield database
+    await database.close()
+
+
+async def plan_of(database: SqliteDatabase, statement: ClauseElement) -> list[str]:
+    """Return the steps by which SQLite finds what `statement` is about."""
+    async with database.reading() as connection:
+        compiled = statement.compile(dialect=connection.dialect)
+        assert isinstance(compiled, SQLCompiler)
+        values = tuple(1 for _ in compiled.positiontup or ())
+        told = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
+        return [row.detail for row in told]
+
+
+async def test_what_is_due_is_found_in_its_order_and_nothing_is_sorted(
+    database: SqliteDatabase,
+) -> None:
+    plan = await plan_of(database, deliveries.CLAIM)
+
+    assert any("ix_outcomes_due (state=? AND due_at<?)" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+async def test_when_the_next_is_due_is_read_from_the_same_order(database: SqliteDatabase) -> None:
+    plan = await plan_of(database, deliveries.NEXT_DUE)
+
+    assert plan == ["SEARCH outcomes USING COVERING INDEX ix_outcomes_due (state=?)"]
