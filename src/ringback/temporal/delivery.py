@@ -25,7 +25,7 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import EncodingError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import Terms
-from ringback.temporal.payloads import contextual, to_failure, to_payloads
+from ringback.temporal.payloads import as_payloads, contextual, relays_json, to_failure, to_payloads
 from ringback.temporal.request import TIMEOUT, translated
 
 
@@ -54,6 +54,8 @@ async def encode(converter: DataConverter, callback: Callback | Terms, outcome: 
     Raises:
         EncodingError: The user's converter or codec failed.
     """
+    if isinstance(outcome, Completed) and relays_json(converter):
+        return Result(as_payloads(outcome.result))
     return await through_codec(_encode(contextual(converter, callback), callback, outcome))
 
 

@@ -22,7 +22,16 @@ _JSON: Final = {"encoding": b"json/plain"}
 
 def raw_json(body: bytes) -> RawValue:
     """Return JSON bytes as a value that every payload converter passes through."""
-    return RawValue(Payload(metadata=_JSON, data=body))
+    return RawValue(_payload(body))
+
+
+def _payload(body: bytes) -> Payload:
+    return Payload(metadata=_JSON, data=body)
+
+
+def as_payloads(body: bytes | None) -> Payloads | None:
+    """Return one payload for one JSON value, as it is; `None` for nothing."""
+    return None if body is None else Payloads(payloads=[_payload(body)])
 
 
 def contextual(converter: DataConverter, callback: Callback | Terms) -> DataConverter:

@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import pytest
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import (
@@ -11,7 +12,8 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from ringback.domain.callback import Callback
-from ringback.domain.outcome import Failed
+from ringback.domain.outcome import Completed, Failed
+from ringback.temporal.delivery import Result, encode
 from ringback.temporal.payloads import contextual, to_failure, to_payloads
 from ringback.testing import ManualClock, MemoryStore
 from tests.codecs import ZipCodec, hidden
@@ -127,3 +129,24 @@ async def test_a_failure_is_hidden_down_to_its_message() -> None:
     assert isinstance(told, ApplicationError)
     assert told.message == "a secret"
     assert told.details == ("another secret", 1.1)
+
+
+@pytest.mark.parametrize("body", [b'{"amount": 1.10}', None], ids=["a result", "nothing"])
+async def test_a_result_that_no_converter_changes_is_what_the_converter_would_make_of_it(
+    body: bytes | None,
+) -> None:
+    converter = DataConverter.default
+
+    encoded = await encode(converter, await waiting(), Completed(body))
+
+    assert encoded == Result(await to_payloads(converter, body))
+
+
+async def test_a_result_goes_through_a_codec_where_there_is_one() -> None:
+    encoded = await encode(
+        DataConverter(payload_codec=ZipCodec()), await waiting(), Completed(b"1")
+    )
+
+    assert isinstance(encoded, Result)
+    assert encoded.payloads is not None
+    assert encoded.payloads.payloads[0].metadata["encoding"] != b"json/plain"
