@@ -39,6 +39,15 @@ logger = logging.getLogger(__name__)
 SLOTS: Final = 64
 """How many deliveries run at a time, at most."""
 
+UNKEPT: Final = 4 * SLOTS
+"""How many deliveries may have begun whose end is not kept yet, at most."""
+
+PACE: Final = timedelta(milliseconds=50)
+"""While deliveries run, for how long a claim waits for room for many, and verdicts for others.
+
+A commit for each costs more than the deliveries themselves.
+"""
+
 LEASE: Final = timedelta(seconds=15)
 """For how long a claimed outcome is left alone: longer than its requests to Temporal should take.
 
@@ -47,7 +56,6 @@ Should they take longer, two may deliver it: in one name, so that it counts once
 
 LONGEST_REST: Final = timedelta(seconds=1)
 """How late an outcome is seen that another process accepted."""
-
 
 TRIES_OF_A_MISTAKE: Final = 10
 """How often a delivery may fail for a reason of the program's before a person must look."""
@@ -85,69 +93,116 @@ class Deliverer:
         self._jitter = jitter
         self._owner = owner
         self._woken = asyncio.Event()
+        self._all_ended = asyncio.Event()
+        self._under_way = 0
+        self._is_behind = False
+        self._claim_by = clock.now()
         self._trouble = Trouble(logger, "claim")
         self._probe = Probe(jitter)
         self._throttle = Throttle(SLOTS)
-        self._settling = GroupCommit(acknowledged(self._settle_many))
+        self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._gather)
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
     def wake(self) -> None:
         """Look for outcomes now: one was accepted in this process."""
+        self._is_behind = True
         self._woken.set()
 
     async def run(self) -> None:
         """Deliver until canceled; then give back what was claimed."""
+        self._under_way = 0
         try:
             async with running(self._settling, self._postponing), task_group() as group:
-                await self._deliver_with(Crew(group, SLOTS))
+                await self._deliver_with(Crew(group, UNKEPT))
         finally:
             await caught(self._queue.release(self._owner))
 
     async def _deliver_with(self, crew: Crew) -> None:
         while True:
             self._woken.clear()
-            if not await self._has_started_some(crew):
-                await woken(self._woken, self._clock, at_most=await self._rest(crew))
+            if self._is_worth_a_claim() and await self._has_started_as_many_as_fit(crew):
+                continue
+            await woken(self._woken, self._clock, at_most=await self._rest())
 
-    async def _has_started_some(self, crew: Crew) -> bool:
-        busy = SLOTS - crew.free
-        limit = self._probe.limit(max(0, self._throttle.allowed - busy), self._clock.now())
+    def _is_worth_a_claim(self) -> bool:
+        return self._has_room_for_many() or self._clock.now() >= self._claim_by
+
+    def _has_room_for_many(self) -> bool:
+        return self._under_way <= self._throttle.allowed // 2
+
+    async def _has_started_as_many_as_fit(self, crew: Crew) -> bool:
+        room = min(self._throttle.allowed - self._under_way, crew.free)
+        limit = self._probe.limit(max(0, room), self._clock.now())
+        self._claim_by = self._clock.now() + PACE
         if limit == 0:
             return False
+        self._is_behind = False
         due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
         self._trouble.note(due)
         if isinstance(due, Exception):
             return False
-        for callback in due:
-            task = crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
-            task.add_done_callback(lambda _: self.wake())
-        return bool(due)
+        self._start(due, crew)
+        self._is_behind |= len(due) == limit
+        return len(due) == limit
 
-    async def _rest(self, crew: Crew) -> timedelta:
-        until_probe = self._probe.rest(self._clock.now())
+    def _start(self, due: Sequence[Callback], crew: Crew) -> None:
+        self._under_way += len(due)
+        for callback in due:
+            crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
+
+    async def _rest(self) -> timedelta:
+        now = self._clock.now()
+        until_probe = self._probe.rest(now)
         if until_probe is not None:
             return min(until_probe, LONGEST_REST)
-        if crew.free == 0 or self._trouble.lasts:
+        if self._trouble.lasts:
             return LONGEST_REST
+        at_least = max(timedelta(0), self._claim_by - now)
+        if self._is_behind:
+            return at_least
         until_due = await caught(self._queue.next_due())
         if until_due is None or isinstance(until_due, Exception):
             return LONGEST_REST
-        return min(until_due, LONGEST_REST)
+        return max(at_least, min(until_due, LONGEST_REST))
 
     async def _deliver(self, callback: Callback) -> None:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
+        try:
+            verdict = await self._verdict_on(callback, accepted)
+        finally:
+            self._make_room()
+        if verdict is not None:
+            await self._settling.submit(verdict)
+        else:
+            # It may be due sooner than anything else.
+            self._woken.set()
+
+    async def _verdict_on(self, callback: Callback, accepted: Accepted) -> Settlement | None:
+        """Deliver, and return the verdict; postpone it and return `None` if there is none yet."""
         began = self._throttle.begin()
         ended = await caught(self._bring(callback, accepted))
         self._learn(began, ended)
         if isinstance(ended, Settlement):
-            await self._settling.submit(ended)
-        elif self._is_beyond_trying(accepted, ended):
+            return ended
+        if self._is_beyond_trying(accepted, ended):
             proof: dict[str, object] = {"reason": _reason(ended)}
-            parked = Settlement(callback.id, accepted.tries, State.PARKED, proof)
-            await self._settling.submit(parked)
-        else:
-            await self._postpone(callback, accepted, ended)
+            return Settlement(callback.id, accepted.tries, State.PARKED, proof)
+        await self._postpone(callback, accepted, ended)
+        return None
+
+    def _make_room(self) -> None:
+        self._under_way -= 1
+        if self._under_way == 0:
+            self._all_ended.set()
+        if self._is_behind and self._has_room_for_many():
+            self._woken.set()
+
+    async def _gather(self) -> None:
+        """Wait for more that ends: until nothing is under way, or for the length of the pace."""
+        if self._under_way > 0:
+            self._all_ended.clear()
+            await woken(self._all_ended, self._clock, at_most=PACE)
 
     def _learn(self, began: int, ended: object) -> None:
         is_busy = isinstance(ended, TemporalBusyError)

@@ -23,11 +23,19 @@ class GroupCommit(Generic[T, R]):
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, largest: int = _LARGEST
+        self,
+        commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        largest: int = _LARGEST,
+        gather: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Gather for `commit`, which gets at most `largest` items and returns a result for each."""
+        """Gather for `commit`, which gets at most `largest` items and returns a result for each.
+
+        Where more are expected, `gather` is awaited before a commit.
+        """
         self._commit = commit
         self._largest = largest
+        self._gather = gather
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._arrived = asyncio.Event()
         self._has_stopped = False
@@ -56,6 +64,8 @@ class GroupCommit(Generic[T, R]):
                 await self._arrived.wait()
                 self._arrived.clear()
                 while self._waiting:
+                    if self._gather is not None:
+                        await self._gather()
                     await self._commit_next()
         finally:
             self._has_stopped = True

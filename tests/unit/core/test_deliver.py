@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.deliver import LEASE, SLOTS, Deliverer
+from ringback.core.deliver import LEASE, PACE, SLOTS, UNKEPT, Deliverer
 from ringback.core.service import running
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of
 from ringback.core.watch import Verdicts
@@ -15,7 +15,7 @@ from ringback.domain.callback import ActivityExecution, Attempts, Callback, Stat
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
-from ringback.ports.store import Settlement
+from ringback.ports.store import Postponement, Settlement
 from ringback.testing import FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.loops import idle
@@ -535,3 +535,168 @@ async def test_while_temporal_is_away_one_outcome_at_a_time_finds_out_whether_it
 async def tries(store: MemoryStore, callbacks: list[Callback]) -> int:
     found = await store.find([callback.id for callback in callbacks])
     return sum(one.accepted.tries for one in found.values() if one.accepted)
+
+
+class GatedActivities(FakeActivities):
+    """Deliveries begin, and end when they are let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = asyncio.Semaphore(0)
+
+    async def deliver_to_attempt(
+        self, callback: Callback, outcome: Outcome, *, identity: str
+    ) -> None:
+        await self.places.acquire()
+        await super().deliver_to_attempt(callback, outcome, identity=identity)
+
+    async def let(self, count: int) -> None:
+        """Let so many deliveries end, one after another."""
+        for _ in range(count):
+            self.places.release()
+            await idle()
+
+
+class CountingStore(MemoryStore):
+    """Keeps how many were asked for, or kept, in each call."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.claims: list[int] = []
+        self.verdicts: list[int] = []
+        self.is_slow = asyncio.Event()
+
+    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        self.claims.append(limit)
+        return await super().claim(owner, limit=limit, lease=lease)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        if self.is_slow.is_set():
+            await asyncio.Event().wait()
+        self.verdicts.append(len(settlements))
+        await super().settle(settlements)
+
+
+@pytest.fixture
+def counting(clock: ManualClock) -> CountingStore:
+    return CountingStore(clock)
+
+
+@pytest.fixture
+def gated() -> GatedActivities:
+    return GatedActivities()
+
+
+async def test_while_most_places_are_taken_a_claim_waits_for_room_for_many(
+    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    for _ in range(3 * SLOTS):
+        await accepted(counting, gated)
+
+    deliverer = delivering(counting, gated, verdicts, clock)
+    async with running(deliverer):
+        await idle()
+        await gated.let(SLOTS // 2 - 1)
+        deliverer.wake()
+        await idle()
+        before = list(counting.claims)
+        await gated.let(1)
+
+        assert before == [SLOTS]
+        assert counting.claims == [SLOTS, SLOTS // 2]
+
+
+async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are(
+    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    for _ in range(3 * SLOTS):
+        await accepted(counting, gated)
+
+    async with running(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        await gated.let(1)
+        clock.advance(PACE)
+        await idle()
+
+        assert counting.claims == [SLOTS, 1]
+
+
+async def test_an_outcome_accepted_while_few_are_delivered_is_claimed_at_once(
+    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    for _ in range(SLOTS // 2):
+        await accepted(counting, gated)
+    deliverer = delivering(counting, gated, verdicts, clock)
+
+    async with running(deliverer):
+        await idle()
+        callback = await accepted(counting, gated)
+        deliverer.wake()
+        await idle()
+
+        found = (await counting.find([callback.id]))[callback.id].accepted
+        assert found is not None
+        assert found.tries == 1
+
+
+async def test_while_deliveries_run_verdicts_share_a_commit(
+    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    for _ in range(4):
+        await accepted(counting, gated)
+
+    async with running(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        await gated.let(2)
+        before = list(counting.verdicts)
+        clock.advance(PACE)
+        await idle()
+        between = list(counting.verdicts)
+        await gated.let(2)
+
+        assert (before, between) == ([], [2])
+        assert counting.verdicts == [2, 2], "when none runs any more, nothing is waited for"
+
+
+async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_kept(
+    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    for _ in range(UNKEPT + SLOTS):
+        await accepted(counting, gated)
+    counting.is_slow.set()
+
+    async with running(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        await gated.let(SLOTS)
+        while_few_wait = sum(counting.claims)
+        for _ in range(UNKEPT):
+            gated.places.release()
+        for _ in range(UNKEPT // SLOTS + 1):
+            await idle()
+            clock.advance(PACE)
+        await idle()
+
+        assert while_few_wait > SLOTS
+        assert len(gated.deliveries) == UNKEPT, "and no more than can be kept in mind"
+
+
+class StoreThatCannotPostpone(MemoryStore):
+    """Claims work; afterwards the disk is full."""
+
+    async def postpone(self, postponements: Sequence[Postponement]) -> None:
+        msg = f"disk full: {len(postponements)}"
+        raise StoreUnavailableError(msg)
+
+
+async def test_a_delivery_whose_end_cannot_be_kept_gives_its_place_back(
+    verdicts: Verdicts, clock: ManualClock
+) -> None:
+    store, activities = StoreThatCannotPostpone(clock), ActivitiesThatBreak()
+    callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
+
+    async with running(delivering(store, activities, verdicts, clock)):
+        for _ in range(4):
+            await idle()
+            clock.advance(timedelta(seconds=1))
+
+        assert await tries(store, callbacks) == len(callbacks)
