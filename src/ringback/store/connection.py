@@ -34,7 +34,7 @@ class Connection(Protocol):
         """Execute `statement` and return its first value."""
         ...
 
-    async def exec_driver_sql(self, statement: str, /) -> Any:
+    async def exec_driver_sql(self, statement: str, parameters: Any = None, /) -> Any:
         """Execute a statement as the driver knows it."""
         ...
 
@@ -70,9 +70,9 @@ class AtOnce:
         """See `Connection.scalar`."""
         return self._connection.scalar(statement, parameters)
 
-    async def exec_driver_sql(self, statement: str, /) -> Result[Any]:
+    async def exec_driver_sql(self, statement: str, parameters: Any = None, /) -> Result[Any]:
         """See `Connection.exec_driver_sql`."""
-        return self._connection.exec_driver_sql(statement)
+        return self._connection.exec_driver_sql(statement, parameters)
 
     async def run_sync(self, work: Callable[[PlainConnection], T], /) -> T:
         """See `Connection.run_sync`."""
