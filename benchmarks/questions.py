@@ -50,7 +50,7 @@ async def open_questions(store_url: str, keys: Keys, count: int) -> list[str]:
     No Temporal knows them. They have no result schema.
     """
     now = SystemClock().now()
-    refs = (ActivityExecution("default", f"bench-{n}", "none", "1", now) for n in range(count))
+    refs = (ActivityExecution("default", f"bench-{n}", f"run-{n}", "1", now) for n in range(count))
     wishes = [_wish(ref, None, now) for ref in refs]
     return await _opened(store_url, keys, wishes, answer=None)
 

@@ -73,6 +73,7 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
         gateway = _gateway(parts)
         teller = Teller(store, sender, clock=clock, jitter=jitter)
         async with running(
+            parts.activities,
             parts.opening,
             parts.listener,
             teller,

@@ -12,6 +12,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _LARGEST: Final = 256
+_ENOUGH: Final = 64
+"""For so many a commit does not wait for more."""
+
 _STOPPING: Final = "the program is stopping"
 
 
@@ -66,10 +69,18 @@ class GroupCommit(Generic[T, R]):
                 while self._waiting:
                     if self._gather is not None:
                         await self._gather()
+                    await self._all_of_this_turn()
                     await self._commit_next()
         finally:
             self._has_stopped = True
             self._refuse(self._waiting, StoreUnavailableError(_STOPPING))
+
+    async def _all_of_this_turn(self) -> None:
+        """Return when a turn of the loop brought no more: who comes just behind waits twice."""
+        seen = 0
+        while seen < len(self._waiting) < _ENOUGH:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _commit_next(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(self._largest, len(self._waiting)))]

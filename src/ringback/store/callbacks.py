@@ -17,7 +17,7 @@ from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import callbacks as statements
 from ringback.store.steps import execute_each, find, lock, padded, parts, record, terms
-from ringback.store.transactions import reads, writes
+from ringback.store.transactions import peeks, reads, writes
 
 
 class SqlCallbacks:
@@ -148,7 +148,7 @@ class SqlCallbacks:
         """See `CallbackStore.find`."""
         return await find(connection, callback_ids)
 
-    @reads
+    @peeks
     async def terms(
         self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> Mapping[CallbackId, Terms]:

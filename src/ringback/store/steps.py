@@ -47,7 +47,7 @@ async def find(connection: Connection, ids: Iterable[CallbackId]) -> dict[Callba
 async def terms(connection: Connection, ids: Collection[CallbackId]) -> dict[CallbackId, Terms]:
     """Return the terms of those of the callbacks that exist."""
     result = await connection.execute(accepting.TERMS, {"ids": ids})
-    return {CallbackId(row.id): rows.to_terms(row) for row in result}
+    return {row[0]: rows.to_terms(row) for row in result.all()}
 
 
 async def execute_each(

@@ -35,6 +35,10 @@ class TemporalActivities:
         self._limits = Limits(client)
         self._looks = Looks(client.workflow_service)
 
+    async def run(self) -> None:
+        """Keep what the namespaces allow known, until canceled; all works without it, too."""
+        await self._limits.run()
+
     def takes(self, callback: Callback | Terms, completed: Completed) -> bool:
         """See `Activities.takes`."""
         size = len(completed.result or b"") + _WRAPPER

@@ -6,7 +6,7 @@ Over them it says OK, and then fails the activity for good, or cuts the failure 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -26,9 +26,13 @@ DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
 RETRYABLE_FAILURE_LIMIT: Final = 4096
 """What the server keeps of a failure that it retries; no setting of the namespace tells it."""
 
+SURELY_TAKEN: Final = 4096
+"""So many bytes are taken without asking: nobody could work with a smaller limit."""
+
 _FRESH_FOR: Final = timedelta(minutes=5)
 _ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
 _ASK_FOR: Final = timedelta(seconds=1)
+_AHEAD: Final = timedelta(seconds=1)
 
 _NO_ANSWER: Final = frozenset({
     RPCStatusCode.CANCELLED,
@@ -51,12 +55,33 @@ class _Known:
 class Limits:
     """What the namespaces of one server allow."""
 
-    def __init__(self, client: Client, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """Ask through `client`; what is known is kept for some minutes."""
         self._service = client.workflow_service
+        self._namespace = client.namespace
         self._monotonic = monotonic
+        self._sleep = sleep
         self._known: dict[str, _Known] = {}
         self._asking: dict[str, asyncio.Lock] = {}
+
+    async def run(self) -> None:
+        """Ask before somebody must wait for it, until canceled.
+
+        Without it who checks first after some minutes waits, where Temporal is silent for seconds.
+        """
+        await self._refresh(self._namespace, None)
+        while True:
+            await self._sleep(_AHEAD.total_seconds())
+            soon = self._monotonic() + 2 * _AHEAD.total_seconds()
+            for namespace, known in list(self._known.items()):
+                if known.until <= soon:
+                    await self._refresh(namespace, known)
 
     async def check(self, namespace: str, encoded: Encoded | Payloads) -> None:
         """Check that Temporal keeps `encoded`, signed as it will be, as it is.
@@ -92,7 +117,9 @@ class Limits:
     def allow(self, namespace: str, size: int) -> bool:
         """Tell whether it is known that `namespace` takes so many bytes, without asking anybody."""
         known = self._known.get(namespace)
-        return known is not None and self._is_believed(namespace, known) and size <= known.limit
+        if known is None:
+            return size <= SURELY_TAKEN
+        return self._is_believed(namespace, known) and size <= known.limit
 
     async def _find(self, namespace: str) -> _Known:
         known = self._known.get(namespace)

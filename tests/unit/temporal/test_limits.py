@@ -11,11 +11,13 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from ringback.core.service import running
 from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
 from ringback.temporal.delivery import Cancellation, Result
 from ringback.temporal.limits import (
     DEFAULT_BLOB_LIMIT,
     RETRYABLE_FAILURE_LIMIT,
+    SURELY_TAKEN,
     Limits,
     check_size,
 )
@@ -31,6 +33,8 @@ class Namespaces:
     asked: list[str] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     now: float = 0.0
+    namespace: str = "default"
+    slept: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.may_answer.set()
@@ -53,7 +57,13 @@ class Namespaces:
         return DescribeNamespaceResponse(namespace_info=NamespaceInfo(limits=limits))
 
     def limits(self) -> Limits:
-        return Limits(cast("Client", self), monotonic=lambda: self.now)
+        return Limits(cast("Client", self), monotonic=lambda: self.now, sleep=self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass when the test says so."""
+        await self.slept.wait()
+        self.slept.clear()
+        self.now += seconds
 
 
 def payloads(size: int) -> Payloads:
@@ -216,3 +226,37 @@ async def test_of_many_that_know_nothing_yet_one_asks() -> None:
 
     assert [one.result() for one in waiting] == [1000] * 5
     assert server.asked == ["default"]
+
+
+async def test_what_is_small_is_known_to_be_taken_before_anybody_was_asked() -> None:
+    server = Namespaces()
+    limits = server.limits()
+
+    assert limits.allow("default", SURELY_TAKEN)
+    assert not limits.allow("default", SURELY_TAKEN + 1)
+    assert server.asked == []
+
+
+async def test_what_was_told_is_known_while_it_is_fresh() -> None:
+    server = Namespaces(limit=1000)
+    limits = server.limits()
+    await limits.blob_limit("default")
+
+    assert limits.allow("default", 1000)
+    assert not limits.allow("default", 1001)
+    server.now += 24 * 3600
+    assert not limits.allow("default", 1)
+
+
+async def test_it_is_asked_again_before_somebody_must_wait_for_it() -> None:
+    server = Namespaces(error=RuntimeError("away"))
+    limits = server.limits()
+    async with running(limits):
+        await idle()
+        assert server.asked == ["default"]
+        for _ in range(3):
+            server.slept.set()
+            await idle()
+
+        assert server.asked == ["default"] * 2
+        assert limits.allow("default", 1_000_000)

@@ -38,8 +38,9 @@ _GIVEN: Final = ("callback_id", "outcome_id", "kind", "body", "fields")
 
 def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str]:
     outcome = answer.outcome
-    fields = json.dumps(to_fields(outcome))
-    return answer.callback_id, answer.id, KINDS[type(outcome)], body_of(outcome), fields
+    fields = to_fields(outcome)
+    told = json.dumps(fields) if fields else "{}"
+    return answer.callback_id, answer.id, KINDS[type(outcome)], body_of(outcome), told
 
 
 def _in_json(answers: Sequence[Answer]) -> dict[str, object]:
