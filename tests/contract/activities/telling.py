@@ -118,6 +118,8 @@ class Telling:
         for outcome in TOO_LARGE:
             with pytest.raises(AnswerTooLargeError):
                 await stage.activities.check(scene.asked, outcome)
+            if isinstance(outcome, Completed):
+                assert not stage.activities.takes(scene.asked, outcome)
 
     async def test_what_is_too_large_is_not_sent(self, stage: Stage) -> None:
         scene = await stage.ask(Plan())
@@ -134,6 +136,7 @@ class Telling:
 
         for outcome in (*OUTCOMES, *LARGE_ENOUGH):
             await stage.activities.check(scene.asked, outcome)
+        assert stage.activities.takes(scene.asked, Completed(b"1"))
 
     async def test_details_of_a_heartbeat_that_would_fail_the_activity_are_refused(
         self, stage: Stage
