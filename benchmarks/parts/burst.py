@@ -35,11 +35,11 @@ METHOD: Final = f"""
 20,000 answers in one go, on 4,000 connections, while the real dev server takes them slower than
 they come. Each goes to a real activity that waits; a hundred of them wait in each workflow, and a
 worker runs them. *late* counts replies that took longer than {PATIENCE_SECONDS} seconds, after
-which many senders have given up; *broken* connections that could not be made or were cut off;
-*lost* the answers that were taken and that the store does not hold. *applied* tells how many
-workflows' answers were there when the last sender had its reply. *memory at a third* is what the
-answering program held when a third of the time had passed: where memory is bounded, it is hardly
-less than the most that it ever held. Measured once.
+which many senders have given up; *broken* connections that could not be made or were cut off, so
+that a sender had no reply; *lost* the answers that were taken and that the store does not hold.
+*applied* tells how many workflows' answers were there when the last sender had its reply. *memory
+at a third* is what the answering program held when a third of the time had passed: where memory is
+bounded, it is hardly less than the most that it ever held. Measured once.
 """
 
 _ANSWERS: Final = 20_000
