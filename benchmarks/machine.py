@@ -10,10 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.programs import MissingToolError
+from benchmarks.postgresql import postgresql_programs
 from benchmarks.rivals.restate import restate_program
 from benchmarks.wrk import wrk_program
-from chaos.postgresql import NoPostgresqlError, server_folder
 from ringback.app.dev_server import temporal_binary
 
 _FSYNCS: Final = 100
@@ -44,7 +43,11 @@ def machine(folder: Path) -> dict[str, str]:
 
 
 def versions(rivals: Path) -> dict[str, str]:
-    """Return the versions of all that took part, by name."""
+    """Return the versions of all that take part, by name.
+
+    Raises:
+        MissingToolError: One of them is not on this machine.
+    """
     packages = {name: found for name in _PACKAGES if (found := _version(name))}
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return {"Python": python, **packages, **dict(_programs(rivals))}
@@ -53,11 +56,8 @@ def versions(rivals: Path) -> dict[str, str]:
 def _programs(rivals: Path) -> Iterator[tuple[str, str]]:
     yield "wrk", _first_line(wrk_program(), "--version").partition(" Copyright")[0]
     yield "Temporal", _first_line(temporal_binary(), "--version")
-    try:
-        yield "PostgreSQL", _first_line(str(server_folder() / "postgres"), "--version")
-        yield "Restate", _first_line(str(restate_program(rivals)), "--version")
-    except (NoPostgresqlError, MissingToolError):
-        return
+    yield "PostgreSQL", _first_line(str(postgresql_programs() / "postgres"), "--version")
+    yield "Restate", _first_line(str(restate_program(rivals)), "--version")
 
 
 def _first_line(*words: str) -> str:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 
 from benchmarks.programs import MissingToolError, running
-from chaos.postgresql import NoPostgresqlError, make_cluster
+from chaos.postgresql import NoPostgresqlError, make_cluster, server_folder
 from chaos.programs import Recipe
 from ringback.app.web import free_ports
 
@@ -57,11 +57,21 @@ async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
         yield Cluster(port)
 
 
-def _made(folder: Path, port: int) -> Recipe:
-    # The server does not run as root, and must get to its data.
-    folder.chmod(0o755)
+def postgresql_programs() -> Path:
+    """Return the folder with the server's programs.
+
+    Raises:
+        MissingToolError: They are not on this machine.
+    """
     try:
-        return make_cluster(folder, port)
+        return server_folder()
     except NoPostgresqlError as exc:
         msg = f"{exc}; install it with: apt-get install postgresql"
         raise MissingToolError(msg) from exc
+
+
+def _made(folder: Path, port: int) -> Recipe:
+    postgresql_programs()
+    # The server does not run as root, and must get to its data.
+    folder.chmod(0o755)
+    return make_cluster(folder, port)

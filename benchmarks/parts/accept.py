@@ -56,8 +56,9 @@ Each request is a `POST` of 200 bytes of JSON to an open callback of its own.
 _SECONDS: Final = 1.5
 _QUESTIONS: Final = 18_000
 _WARM_UP: Final = 200
-_TOKENS: Final = {1: 400, 16: 1000, 64: 1200, 256: 1200}
-_AWAKEABLES: Final = {1: 1000, 16: 3500, 64: 5000, 256: 5000}
+_TOKENS: Final = {1: 400, 16: 800, 64: 1200, 256: 800}
+_AWAKEABLES: Final = {1: 1000, 16: 2500, 64: 5000, 256: 2500}
+"""How many wait for a run, by its connections: to make them takes longer than to answer them."""
 
 _Way: TypeAlias = Callable[[int], AbstractAsyncContextManager[Target]]
 """Opens a target for a run on so many connections."""
