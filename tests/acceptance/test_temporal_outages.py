@@ -2,15 +2,16 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx2
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.client import WorkflowHandle
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
 from tests.acceptance.asking_worker import Ask, Questions
 from tests.acceptance.programs import LIMIT_SECONDS, Program
@@ -27,12 +28,19 @@ PROBES: Final = 12
 """More probes than that do not fit into the outage."""
 
 NARROW: Final = (
-    "--dynamic-config-value=frontend.namespaceRPS=25",
+    "--dynamic-config-value=frontend.namespaceRPS=10",
     "--dynamic-config-value=frontend.namespaceBurstRatio=1.0",
 )
 
 POSTPONED: Final = "delivery postponed"
 COUNTS: Final = "SELECT count(claimed_by), sum(tries > 0), sum(state = 'applied') FROM outcomes"
+
+CLAIMED: Final = """
+    SELECT workflow_id, activity_id FROM callbacks JOIN outcomes ON callback_id = callbacks.id
+    WHERE claimed_by IS NOT NULL AND state = 'accepted'
+"""
+
+Workflow: TypeAlias = WorkflowHandle[Any, Any]
 
 
 def most_memory(program: Program) -> int:
@@ -49,13 +57,34 @@ def counts(site: Site) -> tuple[int, int, int]:
         return claimed, begun, applied
 
 
-async def most_at_a_time(site: Site, *, until: int) -> int:
+def claimed(site: Site) -> set[tuple[str, str]]:
+    """Return the workflow and the activity of all that is claimed and has no verdict."""
+    with closing(sqlite3.connect(site.data / "ringback.db")) as connection:
+        return set(connection.execute(CLAIMED))
+
+
+async def under_way(site: Site, workflows: Sequence[Workflow]) -> int:
+    """Return how many have been claimed and have not arrived at Temporal yet.
+
+    What has arrived counts as claimed, too, until its verdict is kept together with others.
+    """
+    before = await asyncio.to_thread(claimed, site)
+    told = await asyncio.gather(*(workflow.describe() for workflow in workflows))
+    pending = ((one.id, each.activity_id) for one in told for each in waiting(one))
+    return len(before.intersection(pending))
+
+
+def waiting(told: WorkflowExecutionDescription) -> Iterable[PendingActivityInfo]:
+    return told.raw_description.pending_activities
+
+
+async def most_at_a_time(site: Site, workflows: Sequence[Workflow], *, until: int) -> int:
     """Return how many deliveries ran beside each other, once so many have ended."""
     most = applied = 0
     async with asyncio.timeout(60):
         while applied < until:
-            claimed, _, applied = await asyncio.to_thread(counts, site)
-            most = max(most, claimed)
+            most = max(most, await under_way(site, workflows))
+            _, _, applied = await asyncio.to_thread(counts, site)
     return most
 
 
@@ -74,14 +103,14 @@ async def test_hundreds_of_answers_outlast_an_outage_and_no_herd_follows_it(site
         with temporal.frozen():
             replies = list(await site.answer_all(first))
             _, begun_while_frozen, _ = counts(site)
-        await most_at_a_time(site, until=half)
+        await most_at_a_time(site, workflows, until=half)
         await temporal.kill()
         postponed = gateway.output.count(POSTPONED)
         replies += await site.answer_all(second)
         await gateway.times(POSTPONED, gateway.output.count(POSTPONED) + 2)
         begun_while_dead = gateway.output.count(POSTPONED) - postponed
         async with site.temporal():
-            at_a_time = await most_at_a_time(site, until=len(links))
+            at_a_time = await most_at_a_time(site, workflows, until=len(links))
             ends = [end for workflow in workflows for end in await workflow.result()]
         memory = most_memory(gateway)
 
@@ -93,10 +122,10 @@ async def test_hundreds_of_answers_outlast_an_outage_and_no_herd_follows_it(site
     assert memory < before * MEMORY_FACTOR
 
 
-async def until_asked_to_cancel(workflow: WorkflowHandle[Any, Any]) -> None:
+async def until_asked_to_cancel(workflow: Workflow) -> None:
     async with asyncio.timeout(LIMIT_SECONDS):
         while True:
-            described = (await workflow.describe()).raw_description.pending_activities
+            described = waiting(await workflow.describe())
             wanted = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
             if all(activity.state == wanted for activity in described):
                 return

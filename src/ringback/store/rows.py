@@ -40,7 +40,7 @@ AnyRow = Row[tuple[Any, ...]]
 OUTCOME_COLUMNS: Final = [column for column in outcomes.c if column.name != "callback_id"]
 
 # To read a value of SQLAlchemy's row by its name takes ten times as long, and a callback has 60.
-_Columns: Final[Any] = namedtuple(  # type: ignore[misc]  # the names are those of the tables
+_Columns: Final[Any] = namedtuple(  # type: ignore[misc]  # - the names are those of the tables
     "_Columns", [column.name for column in (*callbacks.c, *OUTCOME_COLUMNS)]
 )
 
