@@ -16,6 +16,7 @@ from ringback.domain.errors import (
     StoreUnavailableError,
     TemporalUnreachableError,
     UnknownCallbackError,
+    WrongResultError,
 )
 from ringback.domain.event import EventKind
 from ringback.domain.ids import OutcomeId
@@ -160,3 +161,35 @@ async def test_a_cancellation_reported_twice_is_a_duplicate(
     await accepting.accept(callback.id, Canceled(None))
 
     assert (await accepting.accept(callback.id, Canceled(None))).is_duplicate
+
+
+async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
+    accepting: Accepting, store: MemoryStore, activities: FakeActivities
+) -> None:
+    wishes = [factories.wish(result_schema="1") for _ in range(3)]
+    for callback in await store.open(wishes):
+        activities.schedule(callback.ref)
+        # The first one's schema is read; the others' is known by heart.
+        with pytest.raises(WrongResultError):
+            await accepting.accept(callback.id, Completed(b"2"))
+
+        assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_a_wrong_answer_takes_none_of_its_commit_down_with_it(
+    accepting: Accepting, store: MemoryStore, activities: FakeActivities
+) -> None:
+    first, *others = await store.open([factories.wish(result_schema="1") for _ in range(4)])
+    for callback in (first, *others):
+        activities.schedule(callback.ref)
+    await accepting.accept(first.id, Completed(b"1"))
+
+    told = await asyncio.gather(
+        *(
+            accepting.accept(one.id, Completed(body))
+            for one, body in zip(others, (b"1", b"2", b"1"), strict=True)
+        ),
+        return_exceptions=True,
+    )
+
+    assert [type(one) for one in told] == [Receipt, WrongResultError, Receipt]
