@@ -8,7 +8,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +54,9 @@ class Cluster:
             yield
         finally:
             for process in processes:
-                os.kill(process, signal.SIGCONT)
+                # One that was about to end when it was stopped is gone.
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def is_running(self) -> bool:
         return (self._data / "postmaster.pid").exists()
