@@ -76,9 +76,10 @@ class Program:
             one.suspend()
 
     def thaw(self) -> None:
-        """Let it go on."""
-        for one in self._family():
-            one.resume()
+        """Let it go on, if it is there still."""
+        with suppress(psutil.NoSuchProcess):
+            for one in self._family():
+                one.resume()
 
     async def follow(self) -> None:
         """Read what it prints until it has ended; a full pipe would hold it up."""

@@ -1,7 +1,9 @@
 """A PostgreSQL database in which a test says what time it is."""
 
+from collections.abc import Collection
 from datetime import datetime
 
+from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
 from ringback.store.connection import Connection
 from ringback.store.postgresql import PostgresqlDatabase
@@ -15,4 +17,8 @@ class DatedDatabase(PostgresqlDatabase):
         self._clock = clock
 
     async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - the test's
+        return self._clock.now()
+
+    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
+        await super().hold(connection, callback_ids)
         return self._clock.now()

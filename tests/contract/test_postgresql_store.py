@@ -1,5 +1,6 @@
 """The store on PostgreSQL keeps the promises of a store, and those of a server."""
 
+import asyncio
 import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,9 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ringback.app.stores import opened_store
+from ringback.core.service import task_group
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed
 from ringback.settings import Settings
+from ringback.store.connection import Connection
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
@@ -27,6 +30,8 @@ from tests.contract.store_contract import StoreContract
 from tests.contract.stores import SECOND, opened
 
 HOUR = timedelta(hours=1)
+
+_WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
 
 
 @pytest.fixture
@@ -72,6 +77,15 @@ async def refusing(url: str, state: str) -> AsyncIterator[None]:
 async def process_of(database: PostgresqlDatabase) -> object:
     async with database.reading() as connection:
         return await connection.scalar(text("SELECT pg_backend_pid()"))
+
+
+async def until_it_waits(url: str, process: object) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        while not await connection.fetchval(_WAITS, process):
+            pass
+    finally:
+        await connection.close()
 
 
 async def clock_of(url: str) -> datetime:
@@ -151,6 +165,26 @@ async def test_instants_are_kept_to_the_microsecond(url: str, database: Postgres
 
     assert now.tzinfo is UTC
     assert timedelta(0) <= await clock_of(url) - now < timedelta(minutes=1)
+
+
+async def test_what_is_held_is_held_from_when_who_held_it_before_let_it_go(
+    url: str, database: PostgresqlDatabase
+) -> None:
+    callback = await opened(SqlStore(database))
+    process: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    async def hold_it_too(connection: Connection) -> datetime:
+        process.set_result(await connection.scalar(text("SELECT pg_backend_pid()")))
+        return await database.hold(connection, [callback.id])
+
+    async with asyncio.timeout(5), task_group() as group:
+        async with database.writing() as connection:
+            await database.hold(connection, [callback.id])
+            second = group.create_task(database.write(hold_it_too))
+            await until_it_waits(url, await process)
+            let_go_at = await database.now(connection)
+
+    assert second.result() >= let_go_at
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Final, Generic, TypeVar
 
 from ringback.core.service import caught
@@ -43,6 +44,11 @@ class GroupCommit(Generic[T, R]):
         self._arrived = asyncio.Event()
         self._has_stopped = False
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # To ask which one runs is a system call, and every answer comes by here.
+        return asyncio.get_running_loop()
+
     async def submit(self, item: T) -> R:
         """Return the result for `item` once it is committed.
 
@@ -55,7 +61,7 @@ class GroupCommit(Generic[T, R]):
         if self._has_stopped:
             msg = _STOPPING
             raise StoreUnavailableError(msg)
-        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        result: asyncio.Future[R] = self._loop.create_future()
         self._waiting.append((item, result))
         self._arrived.set()
         return await result

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -143,12 +143,15 @@ async def _read(request: Request, limit: int) -> bytes:
     if declared.isdecimal() and int(declared) > limit:
         raise AnswerTooLargeError(limit)
     body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise AnswerTooLargeError(limit)
-    except ClientDisconnect as exc:
-        msg = "the sender hung up before the body had come"
-        raise MalformedAnswerError(msg) from exc
+    is_whole = False
+    while not is_whole:
+        # Starlette's own stream makes three objects for each body.
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            msg = "the sender hung up before the body had come"
+            raise MalformedAnswerError(msg)
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise AnswerTooLargeError(limit)
+        is_whole = not message.get("more_body", False)
     return bytes(body)

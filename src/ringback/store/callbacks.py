@@ -102,8 +102,7 @@ class SqlCallbacks:
         self, connection: Connection, answers: Sequence[Answer]
     ) -> Sequence[Acceptance]:
         """See `CallbackStore.accept`."""
-        await self._database.hold(connection, {answer.callback_id for answer in answers})
-        now = await self._database.now(connection)
+        now = await self._database.hold(connection, {answer.callback_id for answer in answers})
         winners = await Accepting(self._database, connection, now).given(answers)
         lost = [answer.callback_id for answer in answers if answer.id not in winners]
         found = await find(connection, lost)

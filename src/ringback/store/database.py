@@ -12,7 +12,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.store.connection import Connection, Transaction
-from ringback.store.steps import lock
 
 T = TypeVar("T")
 
@@ -34,9 +33,9 @@ class Database(ABC):
     async def now(self, connection: Connection) -> datetime:
         """Return this instant, by the one clock that all who use the database share."""
 
-    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> None:
-        """Let nobody else decide on these callbacks until the commit."""
-        await lock(connection, callback_ids)
+    @abstractmethod
+    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
+        """Let nobody else decide on these callbacks until the commit; return from when on."""
 
     async def read(self, transaction: Transaction[T]) -> T:
         """Return what `transaction` returns, which writes nothing.

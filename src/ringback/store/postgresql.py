@@ -1,22 +1,25 @@
 """PostgreSQL: one database for many machines. Needs asyncpg, which comes with an extra."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import bindparam, event, func, select, text
-from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.ids import CallbackId
-from ringback.store.connection import Connection
+from ringback.store.connection import Connection, Transaction
 from ringback.store.database import READS, Database
 from ringback.store.driver import Connection as DriverConnection
 from ringback.store.driver import connect
 from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
+from ringback.store.statements.accepting import HOLD
+
+T = TypeVar("T")
 
 PATIENCE: Final = timedelta(seconds=10)
 """For how long a transaction may last, with the wait for a connection: less than a caller waits."""
@@ -47,12 +50,11 @@ class PostgresqlDatabase(Database):
             "postgresql+asyncpg://",
             async_creator=self.connect,
             isolation_level="READ COMMITTED",
-            # One that broke while nobody used it is replaced before it is used.
-            pool_pre_ping=True,
             # An error that is logged must not tell what somebody answered.
             hide_parameters=True,
             **_POOL,
         )
+        event.listen(engine.sync_engine, "checkout", _replace_if_broken)
         event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
         self._engine = engine
 
@@ -93,6 +95,18 @@ class PostgresqlDatabase(Database):
         now: datetime = (await connection.execute(_NOW)).scalar_one()
         return now
 
+    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
+        """See `Database.hold`; one statement does both, so that there is one trip less."""
+        result = await connection.execute(HOLD, {"ids": sorted(callback_ids)})
+        now: datetime = result.scalar_one()
+        return now
+
+    async def peek(self, transaction: Transaction[T]) -> T:
+        """See `Database.peek`; each statement stands alone, and is one trip."""
+        async with self._translated(), self._patiently(), self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT", **READS)
+            return await transaction(connection)
+
     def _patiently(self) -> AbstractAsyncContextManager[object]:
         # A server that stands still breaks no connection: this side must give up.
         return asyncio.timeout(self._patience.total_seconds())
@@ -132,6 +146,17 @@ class PostgresqlDatabase(Database):
     ) -> None:
         """See `News.follow`."""
         await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
+
+
+def _replace_if_broken(connection: DBAPIConnection, _: object, __: object) -> None:
+    """Have a connection that broke while nobody used it replaced before it is used.
+
+    Raises:
+        DisconnectionError: It broke; the pool makes another one.
+    """
+    driver: DriverConnection = connection.driver_connection
+    if driver.is_closed():
+        raise DisconnectionError
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:

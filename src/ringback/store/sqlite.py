@@ -112,8 +112,9 @@ class SqliteDatabase(Database):
         """See `Database.now`."""
         return self._clock.now()
 
-    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> None:
-        """See `Database.hold`: who writes holds the whole file."""
+    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:  # noqa: ARG002 - who writes holds the whole file
+        """See `Database.hold`."""
+        return self._clock.now()
 
     async def tell_accepted(self, connection: Connection) -> None:
         """See `Database.tell_accepted`; a file tells nobody."""

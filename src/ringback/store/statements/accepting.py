@@ -6,13 +6,16 @@ turn after each. With 64 answers that cost more than the rest of the commit.
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    DateTime,
     Insert,
     LargeBinary,
+    Select,
     Text,
     bindparam,
     cast,
@@ -96,6 +99,17 @@ def _accept(dialect: str, given: dict[str, ColumnElement[Any]]) -> Insert:
     into = INSERTS[dialect](outcomes).from_select(list(row), values)
     return into.on_conflict_do_nothing(index_elements=["callback_id"])
 
+
+def _hold() -> Select[datetime]:
+    # In the order of ids: two that hold the same ones never cross.
+    ordered = select(callbacks.c.id).where(among(callbacks.c.id, "ids")).order_by(callbacks.c.id)
+    held = ordered.with_for_update(key_share=True).subquery("held")
+    all_held = select(func.count()).select_from(held).subquery("all_held")
+    return select(func.clock_timestamp(type_=DateTime(timezone=True))).select_from(all_held)
+
+
+#: Let nobody else decide on the callbacks until the commit, and tell when all of them were held.
+HOLD: Final = _hold()
 
 #: Keep each outcome that is the first, if its callback exists and has not expired.
 ACCEPT: Final = {
