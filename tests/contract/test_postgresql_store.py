@@ -177,12 +177,11 @@ async def test_what_is_held_is_held_from_when_who_held_it_before_let_it_go(
         process.set_result(await connection.scalar(text("SELECT pg_backend_pid()")))
         return await database.hold(connection, [callback.id])
 
-    async with asyncio.timeout(5), task_group() as group:
-        async with database.writing() as connection:
-            await database.hold(connection, [callback.id])
-            second = group.create_task(database.write(hold_it_too))
-            await until_it_waits(url, await process)
-            let_go_at = await database.now(connection)
+    async with asyncio.timeout(5), task_group() as group, database.writing() as connection:
+        await database.hold(connection, [callback.id])
+        second = group.create_task(database.write(hold_it_too))
+        await until_it_waits(url, await process)
+        let_go_at = await database.now(connection)
 
     assert second.result() >= let_go_at
 
