@@ -1,16 +1,17 @@
 """The store on SQLite keeps the promises of a store, and those of a file."""
 
 import asyncio
+import sqlite3
 import traceback
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Connection, event, text
 
 from ringback.domain.callback import State
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
@@ -149,6 +150,22 @@ async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> Non
         await upgrade(database)
 
 
+async def test_who_waits_in_vain_for_another_process_s_commit_is_told(
+    store: SqlStore, tmp_path: Path, clock: ManualClock
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    hasty = SqliteDatabase(tmp_path / "ringback.db", clock, patience=timedelta(0))
+    with closing(sqlite3.connect(tmp_path / "ringback.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(StoreUnavailableError, match="database is locked"):
+            await SqlStore(hasty).accept([factories.answer(callback.id)])
+
+    (result,) = await SqlStore(hasty).accept([factories.answer(callback.id)])
+    assert isinstance(result, Won)
+    await hasty.close()
+
+
 async def test_a_disk_without_room_is_told_and_nothing_half_kept(
     store: SqlStore, database: Database
 ) -> None:
@@ -170,11 +187,11 @@ def room_for(database: Database, *, pages: int) -> Iterator[None]:
     """Let the file grow no further than it is, or than `pages`, for the block."""
     limit = [pages]
 
-    def set_limit(connection: DBAPIConnection, *_: object) -> None:
-        connection.cursor().execute(f"PRAGMA max_page_count = {limit[0]}")
+    def set_limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {limit[0]}")
 
     assert isinstance(database, SqliteDatabase)
-    event.listen(database._engine, "checkout", set_limit)  # noqa: SLF001 - a store has no such switch
+    event.listen(database._engine, "begin", set_limit)  # noqa: SLF001 - a store has no such switch
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from ringback.store.asking import Asked, ask
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import callbacks as statements
-from ringback.store.steps import execute_each, find, lock, padded, parts, record, terms
+from ringback.store.steps import execute_each, find, lock, parts, record, terms
 from ringback.store.transactions import peeks, reads, writes
 
 
@@ -80,7 +80,7 @@ class SqlCallbacks:
         values = sorted((rows.from_callback(one) for one in begun), key=_key_and_round)
         await execute_each(connection, statements.MAKE[self._database.dialect], values)
         ids = {callback.id for callback in begun}
-        made = await connection.execute(statements.MADE, {"ids": padded(ids)})
+        made = await connection.execute(statements.MADE, {"ids": ids})
         if ids != {row.id for row in made}:
             raise _OvertakenError
         tags = [{"tag": tag, "callback_id": one.id} for one in begun for tag in one.about.tags]
@@ -91,9 +91,8 @@ class SqlCallbacks:
         self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> None:
         """See `CallbackStore.mark_submitted`."""
-        await lock(connection, callback_ids)
-        now = await self._database.now(connection)
-        marking = {"ids": padded(callback_ids), "now": now}
+        now = await self._database.hold(connection, callback_ids)
+        marking = {"ids": callback_ids, "now": now}
         marked = [row.id for row in await connection.execute(statements.SUBMITTED, marking)]
         await record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in marked])
 
@@ -132,7 +131,7 @@ class SqlCallbacks:
         ids = [one.callback_id for one in expiries]
         await lock(connection, ids)
         now = await self._database.now(connection)
-        result = await connection.execute(statements.UNANSWERED, {"ids": padded(ids)})
+        result = await connection.execute(statements.UNANSWERED, {"ids": ids})
         asked = [(CallbackId(row.id), row.attempt_started_at) for row in result]
         over = {one[0]: reasons[one] for one in asked if one in reasons}
         values = [{"callback_id": id_, "now": now, "reason": why} for id_, why in over.items()]
@@ -170,7 +169,7 @@ async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[st
     Raises:
         _OvertakenError: One was made while this waited for the lock of an earlier one.
     """
-    wanted = {"keys": padded(keys)}
+    wanted = {"keys": keys}
     locked = {row.id for row in await connection.execute(statements.LOCK_ROUNDS, wanted)}
     if not locked:
         # One that is made meanwhile is there when the first round is to be made.
@@ -182,7 +181,7 @@ async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[st
 
 
 async def _schemas(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
-    wanted = padded(ids)
+    wanted = ids
     if not wanted:
         return {}
     result = await connection.execute(statements.SCHEMAS, {"ids": wanted})

@@ -15,9 +15,6 @@ from ringback.store.connection import Connection, Transaction
 
 T = TypeVar("T")
 
-READS: dict[str, bool] = {"ringback_reads": True}
-"""The execution options of a transaction that writes nothing."""
-
 _NO_ANSWER: Final = "it does not answer in time"
 
 

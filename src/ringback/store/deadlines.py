@@ -14,7 +14,7 @@ from ringback.store.accepting import Accepting
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import deadlines as statements
-from ringback.store.steps import execute_each, find, lock, padded, parts, record
+from ringback.store.steps import execute_each, find, lock, parts, record
 from ringback.store.transactions import reads, writes
 
 
@@ -80,7 +80,7 @@ class SqlDeadlines:
         now = await self._database.now(connection)
         overdue: set[CallbackId] = set()
         for part in parts(callback_ids):
-            values = {"ids": padded(part), "now": now}
+            values = {"ids": part, "now": now}
             result = await connection.execute(statements.ARE_OVERDUE, values)
             overdue.update(CallbackId(row.id) for row in result)
         return frozenset(overdue)

@@ -14,7 +14,7 @@ from ringback.store.care import Care, Kept, beat, note, see
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import keeping as statements
-from ringback.store.steps import execute_each, find, lock, padded, parts, record
+from ringback.store.steps import execute_each, find, lock, parts, record
 from ringback.store.transactions import reads, writes
 
 _ROWS_PER_RUN: Final = 16
@@ -45,7 +45,7 @@ class SqlKeeping:
         due, is_whole = await _due_runs(connection, now=now, window=window)
         held, are_all = await _of_runs(connection, due[:limit], now=now, most=most)
         for part in parts(held):
-            claim = {"ids": padded(part), "until": now + lease}
+            claim = {"ids": part, "until": now + lease}
             await connection.execute(statements.HOLD_LOOKS, claim)
         found = await find(connection, held)
         # One that was answered while this began is not open any more.
@@ -91,7 +91,7 @@ class SqlKeeping:
         """See `Keeping.claim_beats`."""
         now = await self._database.now(connection)
         held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
-        claim = {"ids": padded(held), "until": now + lease}
+        claim = {"ids": held, "until": now + lease}
         await connection.execute(statements.HOLD_BEATS, claim)
         found = await find(connection, held)
         return [found[id_] for id_ in held]
@@ -114,7 +114,7 @@ class SqlKeeping:
         """See `Keeping.postpone_beats`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
-        ids = padded(callback_ids)
+        ids = callback_ids
         if wait is None:
             await connection.execute(statements.GIVE_UP, {"ids": ids, "now": now})
         else:
@@ -149,7 +149,7 @@ async def _due_runs(
         due = list(await connection.execute(statements.LOOKS, values))
         answered = [CallbackId(row.id) for row in due if row.is_answered]
         for part in parts(answered):
-            passing = {"ids": padded(part), "never": _NEVER}
+            passing = {"ids": part, "never": _NEVER}
             await connection.execute(statements.PASS_OVER, passing)
         is_whole = len(due) < window
         if is_whole or not answered:
@@ -198,7 +198,7 @@ async def _locked(connection: Connection, ids: Iterable[CallbackId]) -> dict[Cal
     """Return those of the callbacks that exist; nobody else decides on them until the commit."""
     locked: dict[CallbackId, Kept] = {}
     for part in parts(await lock(connection, ids)):
-        result = await connection.execute(statements.KEPT, {"ids": padded(part)})
+        result = await connection.execute(statements.KEPT, {"ids": part})
         locked |= {CallbackId(row.id): _to_kept(row) for row in result}
     return locked
 

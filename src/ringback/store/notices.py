@@ -13,7 +13,7 @@ from ringback.store.database import Database
 from ringback.store.notice_rows import to_notice
 from ringback.store.rows import AnyRow
 from ringback.store.statements import notices as statements
-from ringback.store.steps import execute_each, padded, parts, record
+from ringback.store.steps import execute_each, parts, record
 from ringback.store.transactions import reads, writes
 
 _NO_ORIGIN: Final = "no origin"
@@ -94,7 +94,7 @@ class SqlNotices:
 
 async def _waiting(connection: Connection, ids: Iterable[NoticeId]) -> Sequence[AnyRow]:
     """Return those of the notices that have no end, held until the commit."""
-    return list(await connection.execute(statements.WAITING, {"ids": padded(ids)}))
+    return list(await connection.execute(statements.WAITING, {"ids": ids}))
 
 
 def _end_of(notice: Notice, at: datetime, trouble: str | None) -> Event:

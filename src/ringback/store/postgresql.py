@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.ids import CallbackId
 from ringback.store.connection import Connection, Transaction
-from ringback.store.database import READS, Database
+from ringback.store.database import Database
 from ringback.store.driver import Connection as DriverConnection
 from ringback.store.driver import connect
 from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
@@ -66,10 +66,8 @@ class PostgresqlDatabase(Database):
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """See `Database.reading`."""
-        async with self._translated(), self._patiently(), self._engine.connect() as connection:
-            await connection.execution_options(**READS)
-            async with connection.begin():
-                yield connection
+        async with self.writing() as connection:
+            yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -104,7 +102,7 @@ class PostgresqlDatabase(Database):
     async def peek(self, transaction: Transaction[T]) -> T:
         """See `Database.peek`; each statement stands alone, and is one trip."""
         async with self._translated(), self._patiently(), self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT", **READS)
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
             return await transaction(connection)
 
     def _patiently(self) -> AbstractAsyncContextManager[object]:

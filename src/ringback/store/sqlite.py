@@ -1,29 +1,29 @@
 """SQLite: one file on this machine, written so that a commit survives a power cut."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection as PlainConnection
-from sqlalchemy import create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
 from ringback.store.connection import AtOnce, Connection, Transaction, finished
-from ringback.store.database import READS, Database
+from ringback.store.database import Database
 
 T = TypeVar("T")
 
-_BUSY_SECONDS: Final = 10
+PATIENCE: Final = timedelta(seconds=10)
 """How long a writer waits for another process's commit."""
-
-_CONNECT: Final = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -36,21 +36,26 @@ _PRAGMAS: Final = (
 class SqliteDatabase(Database):
     """A database file. All who use it are on this machine, so this machine's clock rules."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Use the file `path`, whose folder must exist, and date everything by `clock`."""
+    def __init__(self, path: Path, clock: Clock, *, patience: timedelta = PATIENCE) -> None:
+        """Use the file `path`, whose folder must exist, and date everything by `clock`.
+
+        A write waits for those of other processes, and gives up after `patience`.
+        """
         self._clock = clock
         # An error that is logged must not tell what somebody answered.
         self._engine = create_engine(
             f"sqlite:///{path}",
-            connect_args=_CONNECT,
+            connect_args={"timeout": patience.total_seconds(), "check_same_thread": False},
             hide_parameters=True,
             poolclass=QueuePool,
-            # A connection forgets its pages when another one has written.
-            pool_use_lifo=True,
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
+        self._readers = self._engine.execution_options(ringback_reads=True)
         # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
+        self._writing = _Lane(self._engine)
+        self._reading = _Lane(self._readers)
+        self._peeking = _Lane(self._readers)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-reader")
 
@@ -61,51 +66,44 @@ class SqliteDatabase(Database):
 
     async def read(self, transaction: Transaction[T]) -> T:
         """See `Database.read`; it runs in a thread."""
-        return await self._run_in(self._reader, transaction, READS)
+        return await self._run_in(self._reader, self._reading, transaction)
 
     async def peek(self, transaction: Transaction[T]) -> T:
         """See `Database.peek`; it runs in this thread: a hop to another takes longer."""
         async with self._translated():
-            return self._run(transaction, READS)
+            return self._peeking.run(transaction)
 
     async def write(self, transaction: Transaction[T]) -> T:
         """See `Database.write`; it runs in a thread, one after another."""
-        return await self._run_in(self._writer, transaction, {})
+        return await self._run_in(self._writer, self._writing, transaction)
 
     async def _run_in(
-        self, thread: ThreadPoolExecutor, transaction: Transaction[T], options: dict[str, bool]
+        self, thread: ThreadPoolExecutor, lane: "_Lane", transaction: Transaction[T]
     ) -> T:
         loop = asyncio.get_running_loop()
         async with self._translated():
-            return await loop.run_in_executor(thread, self._run, transaction, options)
-
-    def _run(self, transaction: Transaction[T], options: dict[str, bool]) -> T:
-        with self._begun(options) as connection:
-            return finished(transaction(connection))
+            return await loop.run_in_executor(thread, lane.run, transaction)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """See `Database.reading`; it runs in this thread, which waits."""
         async with self._translated():
-            with self._begun(READS) as connection:
-                yield connection
+            with self._readers.begin() as connection:
+                yield AtOnce(connection)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
         """See `Database.writing`; it runs in this thread, which waits."""
         async with self._translated():
-            with self._begun({}) as connection:
-                yield connection
-
-    @contextmanager
-    def _begun(self, options: dict[str, bool]) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(**options) as plain, plain.begin():
-            yield AtOnce(plain)
+            with self._engine.begin() as connection:
+                yield AtOnce(connection)
 
     async def close(self) -> None:
         """See `Database.close`; what is under way ends first."""
         for thread in (self._writer, self._reader):
             await asyncio.to_thread(thread.shutdown)
+        for lane in (self._writing, self._reading, self._peeking):
+            lane.close()
         self._engine.dispose()
 
     async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - it has no clock
@@ -133,6 +131,36 @@ class SqliteDatabase(Database):
         """See `News.follow`; a file tells nobody."""
 
 
+class _Lane:
+    """A connection that is kept, on which transactions run one after another.
+
+    To take one out of the pool and to give it back takes as long as a small transaction.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Connect to `engine` when it is needed."""
+        self._engine = engine
+        self._connection: PlainConnection | None = None
+
+    def run(self, transaction: Transaction[T]) -> T:
+        """Return what `transaction` returns, once it is over."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            with self._connection.begin():
+                return finished(transaction(AtOnce(self._connection)))
+        except BaseException:
+            # Whatever state it is in, the pool sets it right.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
 def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # Python's driver would begin transactions by itself, and later than it should.
     connection.isolation_level = None
@@ -143,6 +171,17 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: PlainConnection) -> None:
+    """Begin.
+
+    Raises:
+        OperationalError: The file cannot be locked, or not be read.
+    """
     # What begins as a reader and then writes may fail at once instead of waiting its turn.
     is_reader = connection.get_execution_options().get("ringback_reads", False)
-    connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")
+    statement = "BEGIN" if is_reader else "BEGIN IMMEDIATE"
+    driver: Any = connection.connection.driver_connection
+    try:
+        # Straight to the driver: SQLAlchemy takes longer over it than SQLite.
+        driver.execute(statement)
+    except sqlite3.Error as exc:
+        raise OperationalError(statement, None, exc) from exc

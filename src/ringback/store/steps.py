@@ -19,9 +19,6 @@ from ringback.store.statements import accepting, lookup, notices
 PART: Final = 256
 """So many callbacks at most are read or written by one statement where there may be thousands."""
 
-_MOST: Final = 2048
-"""Databases take no more than some 32,000 values with a statement; long before, they are slow."""
-
 T = TypeVar("T")
 
 
@@ -30,7 +27,7 @@ async def lock(connection: Connection, ids: Iterable[CallbackId]) -> frozenset[C
     locked: set[CallbackId] = set()
     # In the order of ids from part to part, too: two that lock the same ones never cross.
     for part in parts(sorted(set(ids))):
-        result = await connection.execute(lookup.LOCK, {"ids": padded(part)})
+        result = await connection.execute(lookup.LOCK, {"ids": part})
         locked.update(CallbackId(row.id) for row in result)
     return frozenset(locked)
 
@@ -39,7 +36,7 @@ async def find(connection: Connection, ids: Iterable[CallbackId]) -> dict[Callba
     """Return those of the callbacks that exist."""
     found: dict[CallbackId, Callback] = {}
     for part in parts(ids):
-        result = await connection.execute(lookup.FIND, {"ids": padded(part)})
+        result = await connection.execute(lookup.FIND, {"ids": part})
         found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
     return found
 
@@ -93,17 +90,3 @@ def parts(items: Iterable[T], size: int = PART) -> Iterator[list[T]]:
     rest = iter(items)
     while part := list(islice(rest, size)):
         yield part
-
-
-def padded(ids: Iterable[str]) -> list[str]:
-    """Return `ids`, some of them twice, so that lists come in few lengths.
-
-    A statement is parsed anew for each length of a list in it. Where there may be thousands of
-    them, take `parts` of them.
-    """
-    known = sorted(set(ids))
-    assert len(known) <= _MOST, f"{len(known)} ids are too many for one statement"
-    if not known:
-        return known
-    length: int = 1 << (len(known) - 1).bit_length()
-    return known + known[-1:] * (length - len(known))

@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, bindparam, case, func, select, update
 
+from ringback.store.statements.among import among
 from ringback.store.statements.lookup import CALLBACKS, IS_OPEN
 from ringback.store.tables import Instant, callbacks
 
@@ -40,6 +41,4 @@ DUE_DEFAULTS: Final = (
 
 NEXT_DEFAULT: Final = select(func.min(callbacks.c.default_due_at)).where(_awaits_default)
 
-ARE_OVERDUE: Final = select(callbacks.c.id).where(
-    callbacks.c.id.in_(bindparam("ids", expanding=True)), HAS_PASSED
-)
+ARE_OVERDUE: Final = select(callbacks.c.id).where(among(callbacks.c.id, "ids"), HAS_PASSED)

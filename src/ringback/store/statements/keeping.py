@@ -15,11 +15,12 @@ from sqlalchemy import (
     update,
 )
 
+from ringback.store.statements.among import among
 from ringback.store.statements.lookup import CALLBACKS, HAS_OUTCOME, IS_OPEN
 from ringback.store.tables import Instant, callbacks
 
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
-_is_wanted: ColumnElement[bool] = callbacks.c.id.in_(bindparam("ids", expanding=True))
+_is_wanted: ColumnElement[bool] = among(callbacks.c.id, "ids")
 
 _nobody_looks: ColumnElement[bool] = callbacks.c.look_held_until.is_(None) | (
     callbacks.c.look_held_until <= _now

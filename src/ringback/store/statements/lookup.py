@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, bindparam, exists, insert, null, select
+from sqlalchemy import Column, ColumnElement, exists, insert, null, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ringback.store.rows import OUTCOME_COLUMNS
+from ringback.store.statements.among import among
 from ringback.store.tables import callbacks, events, outcomes
 
 INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
@@ -29,7 +30,7 @@ def _listed(column: Column[Any]) -> ColumnElement[Any]:
 #: What a list shows of a callback and its outcome, in the same columns.
 LISTED: Final = [_listed(column) for column in [*callbacks.c, *OUTCOME_COLUMNS]]
 
-FIND: Final = CALLBACKS.where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+FIND: Final = CALLBACKS.where(among(callbacks.c.id, "ids"))
 
 HAS_OUTCOME: Final = exists().where(outcomes.c.callback_id == callbacks.c.id).correlate(callbacks)
 
@@ -39,7 +40,7 @@ IS_OPEN: Final = callbacks.c.closed_at.is_(None) & ~HAS_OUTCOME
 #: Nobody else decides on these callbacks until the commit; the audit trail may still point at them.
 LOCK: Final = (
     select(callbacks.c.id)
-    .where(callbacks.c.id.in_(bindparam("ids", expanding=True)))
+    .where(among(callbacks.c.id, "ids"))
     .order_by(callbacks.c.id)
     .with_for_update(key_share=True)
 )

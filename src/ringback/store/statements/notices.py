@@ -64,7 +64,7 @@ CLAIM: Final = (
 #: Those of the notices that wait; held until the commit.
 WAITING: Final = (
     select(notices)
-    .where(notices.c.id.in_(bindparam("ids", expanding=True)), _is_waiting)
+    .where(among(notices.c.id, "ids"), _is_waiting)
     .order_by(notices.c.id)
     .with_for_update()
 )
