@@ -4,10 +4,13 @@ import pytest
 
 from ringback.domain.callback import MOVES, State
 from ringback.domain.event import EventKind
+from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Outcome
+from ringback.domain.terms import Terms, terms_of
 from ringback.ports.store import (
     EVIDENCE_BYTES,
     EVIDENCE_KEPT,
+    Answer,
     Expiry,
     NotTaken,
     Postponement,
@@ -43,6 +46,32 @@ class Answering:
         assert isinstance(lost, NotTaken)
         kept = outcome_of(lost.callback)
         assert (kept.id, kept.outcome) == (first.id, Completed(b"1"))
+
+    async def test_what_does_not_fit_is_not_kept(self, store: Store) -> None:
+        unfit, other = await opened(store), await opened(store)
+        answers = [factories.answer(unfit.id), factories.answer(other.id)]
+
+        results = await store.accept(answers, lambda answer, _: answer.callback_id == other.id)
+
+        assert [isinstance(result, Won) for result in results] == [False, True]
+        assert results[0] == NotTaken(None)
+        assert await found(store, unfit.id) == unfit
+        assert await events_of(store, unfit.id, EventKind.ACCEPTED) == []
+        (won,) = await store.accept([answers[0]])
+        assert isinstance(won, Won)
+
+    @pytest.mark.parametrize("state", State)
+    async def test_what_fits_is_judged_by_the_terms(self, store: Store, state: State) -> None:
+        callback, unknown = await in_state(store, state), factories.callback_id()
+        asked: dict[CallbackId, Terms | None] = {}
+
+        def fits(answer: Answer, terms: Terms | None) -> bool:
+            asked[answer.callback_id] = terms
+            return True
+
+        await store.accept([factories.answer(callback.id), factories.answer(unknown)], fits)
+
+        assert asked == {callback.id: terms_of(callback), unknown: None}
 
     async def test_the_first_outcome_wins_within_one_call(self, store: Store) -> None:
         callback, other = await opened(store), await opened(store)

@@ -124,11 +124,23 @@ class Accepting:
         return judged
 
     async def _commit(self, given: Sequence[_Given]) -> Sequence[_Judged]:
-        terms = await self._store.terms([one.answer.callback_id for one in given])
-        refused = [self._judge(one, terms.get(one.answer.callback_id)) for one in given]
-        fit = [one.answer for one, why in zip(given, refused, strict=True) if why is None]
-        kept = iter(await self._keep(fit) if fit else [])
-        return [next(kept) if why is None else why for why in refused]
+        """Keep all that fit their callbacks' terms, which are read and kept to in one commit."""
+        by_id = {one.answer.id: one for one in given}
+        refused: dict[OutcomeId, FinalError | Terms] = {}
+
+        def fits(answer: Answer, terms: Terms | None) -> bool:
+            why = self._judge(by_id[answer.id], terms)
+            if why is not None:
+                refused[answer.id] = why
+            return why is None
+
+        answers = [one.answer for one in given]
+        acceptances = await self._store.accept(answers, fits)
+        self._tell_of(answers, acceptances)
+        return [
+            refused.get(answer.id, acceptance)
+            for answer, acceptance in zip(answers, acceptances, strict=True)
+        ]
 
     def _judge(self, given: _Given, terms: Terms | None) -> FinalError | Terms | None:
         """Return why `given` is not kept now: its terms, if to check it takes a while."""
@@ -142,8 +154,7 @@ class Accepting:
             return exc
         return None if is_checked else terms
 
-    async def _keep(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
-        acceptances = await self._store.accept(answers)
+    def _tell_of(self, answers: Sequence[Answer], acceptances: Sequence[Acceptance]) -> None:
         won = [
             answer
             for answer, acceptance in zip(answers, acceptances, strict=True)
@@ -152,7 +163,6 @@ class Accepting:
         if won:
             logger.info("answers accepted", extra=_told(won))
             self._on_accepted()
-        return acceptances
 
     async def _explain(self, answer: Answer, callback: Callback | None) -> Receipt:
         assert callback is not None, "it was found before, and callbacks are never removed"

@@ -18,6 +18,10 @@ MOST_SCHEMAS: Final = 256
 """So many schemas are known by heart: each may be 64 KiB, and any opening may bring another."""
 
 
+AT_ONCE: Final = 16 * 1024
+"""Up to how many bytes a result is checked within the commit: everybody else waits for that."""
+
+
 class Checks:
     """Checks answers to open callbacks."""
 
@@ -46,6 +50,8 @@ class Checks:
         """
         schema = None if terms.schema_id is None else self._schemas.get(terms.schema_id)
         if not isinstance(outcome, Completed) or (terms.schema_id is not None and schema is None):
+            return False
+        if schema is not None and len(outcome.result or b"") > AT_ONCE:
             return False
         if not self._activities.takes(terms, outcome):
             return False

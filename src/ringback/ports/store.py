@@ -55,13 +55,24 @@ class NotTaken:
     """The answer was not taken: the callback was answered before, is over, or is unknown.
 
     Attributes:
-        callback: The callback as it stands; `None` if there is none.
+        callback: The callback as it stands; `None` if there is none, or the answer did not fit it.
     """
 
     callback: Callback | None
 
 
 Acceptance: TypeAlias = Won | NotTaken
+
+Fits: TypeAlias = Callable[[Answer, Terms | None], bool]
+"""Tells whether an answer may be kept by its callback's terms, which are `None` if there is none.
+
+It is asked within the transaction, in whatever thread that runs: it is quick, and never waits.
+"""
+
+
+def fits_whatever(answer: Answer, terms: Terms | None) -> bool:  # noqa: ARG001 - as `Fits` has it
+    """Let every answer be kept; see `Fits`."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +148,13 @@ class CallbackStore(Protocol):
         """Keep that the user's submit has returned. The first time counts."""
         ...
 
-    async def accept(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
-        """Keep each answer that is the first for its callback; tell for each, in their order."""
+    async def accept(
+        self, answers: Sequence[Answer], fits: Fits = fits_whatever
+    ) -> Sequence[Acceptance]:
+        """Keep each answer that `fits` and is the first for its callback; tell for each, in order.
+
+        From when the terms are read until the commit nobody else changes them.
+        """
         ...
 
     async def keep_evidence(self, answers: Sequence[Answer]) -> None:
@@ -154,10 +170,6 @@ class CallbackStore(Protocol):
 
     async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
         """Return those of the callbacks that exist."""
-        ...
-
-    async def terms(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Terms]:
-        """Return what answers to those of the callbacks that exist are held to."""
         ...
 
     async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from typing import Final
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, body_of
+from ringback.domain.terms import Terms
 from ringback.ports.store import Answer
 from ringback.store import rows
 from ringback.store.connection import Connection
@@ -27,11 +28,13 @@ class Accepting:
         database: Where.
         connection: The transaction.
         now: What dates the outcomes.
+        more_to_do: Callbacks with a default answer, and those of which the outside is told.
     """
 
     database: Database
     connection: Connection
     now: datetime
+    more_to_do: Collection[CallbackId]
 
     async def given(self, answers: Sequence[Answer]) -> frozenset[OutcomeId]:
         """Keep answers that somebody gave; return which of them won."""
@@ -62,11 +65,9 @@ class Accepting:
         return [answer for answer in answers if answer.id in ids]
 
     async def _tell(self, won: Sequence[Answer], *, is_default: bool) -> None:
-        ids = {"ids": _callbacks(won)}
-        more = {row.id for row in await self.connection.execute(statements.MORE_TO_DO, ids)}
-        if more:
-            await self.connection.execute(statements.HAS_NO_DEFAULT, {"ids": more})
-            told = (answer for answer in won if answer.callback_id in more)
+        told = [answer for answer in won if answer.callback_id in self.more_to_do]
+        if told:
+            await self.connection.execute(statements.HAS_NO_DEFAULT, {"ids": _callbacks(told)})
             events = [self._event(answer, is_default=is_default) for answer in told]
             await notify(self.connection, events)
         await self.database.tell_accepted(self.connection)
@@ -74,6 +75,16 @@ class Accepting:
     def _event(self, answer: Answer, *, is_default: bool) -> Event:
         facts = rows.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
         return Event(answer.callback_id, self.now, EventKind.ACCEPTED, facts)
+
+
+async def find_terms(
+    connection: Connection, ids: Collection[CallbackId]
+) -> tuple[dict[CallbackId, Terms], frozenset[CallbackId]]:
+    """Return the terms of those of the callbacks that exist; and `Accepting.more_to_do`."""
+    statement = statements.TERMS[connection.dialect.name]
+    found = await connection.scalar(statement, {"ids": ids}) or []
+    more_to_do = frozenset(values[0] for values in found if values[-1])
+    return {values[0]: rows.to_terms(values) for values in found}, more_to_do
 
 
 def _first_of_each(answers: Sequence[Answer]) -> Sequence[Answer]:

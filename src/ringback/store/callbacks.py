@@ -8,16 +8,24 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
-from ringback.domain.terms import Terms
-from ringback.ports.store import EVIDENCE_BYTES, Acceptance, Answer, Expiry, NotTaken, Won
+from ringback.ports.store import (
+    EVIDENCE_BYTES,
+    Acceptance,
+    Answer,
+    Expiry,
+    Fits,
+    NotTaken,
+    Won,
+    fits_whatever,
+)
 from ringback.store import rows
-from ringback.store.accepting import Accepting
+from ringback.store.accepting import Accepting, find_terms
 from ringback.store.asking import Asked, ask
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import callbacks as statements
-from ringback.store.steps import execute_each, find, lock, parts, record, terms
-from ringback.store.transactions import peeks, reads, writes
+from ringback.store.steps import execute_each, find, lock, parts, record
+from ringback.store.transactions import reads, writes
 
 
 class SqlCallbacks:
@@ -98,13 +106,15 @@ class SqlCallbacks:
 
     @writes
     async def accept(
-        self, connection: Connection, answers: Sequence[Answer]
+        self, connection: Connection, answers: Sequence[Answer], fits: Fits = fits_whatever
     ) -> Sequence[Acceptance]:
         """See `CallbackStore.accept`."""
-        now = await self._database.hold(connection, {answer.callback_id for answer in answers})
-        winners = await Accepting(self._database, connection, now).given(answers)
-        lost = [answer.callback_id for answer in answers if answer.id not in winners]
-        found = await find(connection, lost)
+        ids = {answer.callback_id for answer in answers}
+        now = await self._database.hold(connection, ids)
+        terms, more_to_do = await find_terms(connection, ids)
+        fit = [answer for answer in answers if fits(answer, terms.get(answer.callback_id))]
+        winners = await Accepting(self._database, connection, now, more_to_do).given(fit)
+        found = await find(connection, [one.callback_id for one in fit if one.id not in winners])
         return [
             Won(now) if answer.id in winners else NotTaken(found.get(answer.callback_id))
             for answer in answers
@@ -145,13 +155,6 @@ class SqlCallbacks:
     ) -> Mapping[CallbackId, Callback]:
         """See `CallbackStore.find`."""
         return await find(connection, callback_ids)
-
-    @peeks
-    async def terms(
-        self, connection: Connection, callback_ids: Sequence[CallbackId]
-    ) -> Mapping[CallbackId, Terms]:
-        """See `CallbackStore.terms`."""
-        return await terms(connection, callback_ids)
 
     @reads
     async def schemas(self, connection: Connection, schema_ids: Sequence[str]) -> Mapping[str, str]:

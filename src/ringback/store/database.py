@@ -43,14 +43,6 @@ class Database(ABC):
         async with self.reading() as connection:
             return await transaction(connection)
 
-    async def peek(self, transaction: Transaction[T]) -> T:
-        """Return what `transaction` returns, which reads a few rows by their keys.
-
-        Raises:
-            StoreUnavailableError: The database could not be reached.
-        """
-        return await self.read(transaction)
-
     async def write(self, transaction: Transaction[T]) -> T:
         """Return what `transaction` returns, once what it wrote is durable.
 

@@ -69,7 +69,7 @@ class SqlDeadlines:
             for callback in map(found.get, dict.fromkeys(callback_ids))
             if callback is not None and _is_due(callback, now)
         ]
-        winners = await Accepting(self._database, connection, now).defaults(answers)
+        winners = await Accepting(self._database, connection, now, found).defaults(answers)
         return [answer.callback_id for answer in answers if answer.id in winners]
 
     @reads

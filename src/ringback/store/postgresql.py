@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy import bindparam, event, func, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
@@ -12,14 +12,12 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.ids import CallbackId
-from ringback.store.connection import Connection, Transaction
+from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.driver import Connection as DriverConnection
 from ringback.store.driver import connect
 from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
 from ringback.store.statements.accepting import HOLD
-
-T = TypeVar("T")
 
 PATIENCE: Final = timedelta(seconds=10)
 """For how long a transaction may last, with the wait for a connection: less than a caller waits."""
@@ -98,12 +96,6 @@ class PostgresqlDatabase(Database):
         result = await connection.execute(HOLD, {"ids": sorted(callback_ids)})
         now: datetime = result.scalar_one()
         return now
-
-    async def peek(self, transaction: Transaction[T]) -> T:
-        """See `Database.peek`; each statement stands alone, and is one trip."""
-        async with self._translated(), self._patiently(), self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            return await transaction(connection)
 
     def _patiently(self) -> AbstractAsyncContextManager[object]:
         # A server that stands still breaks no connection: this side must give up.

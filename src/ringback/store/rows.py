@@ -33,7 +33,7 @@ from ringback.domain.outcome import (
 from ringback.domain.terms import Terms
 from ringback.domain.vitals import HeartbeatBy, Vitals
 from ringback.store.care import FIRST_LOOK
-from ringback.store.tables import callbacks, outcomes
+from ringback.store.tables import callbacks, outcomes, to_instant
 
 AnyRow = Row[tuple[Any, ...]]
 
@@ -235,11 +235,12 @@ def _to_callback(row: Any) -> Callback:
     )
 
 
-def to_terms(row: AnyRow) -> Terms:
-    """Return the terms of a row of `statements.accepting.TERMS`."""
-    values: Sequence[Any] = row
-    id_, ref, others = CallbackId(values[0]), values[1:6], values[6:]
-    return Terms(id_, ActivityExecution(*ref), *others)
+def to_terms(values: Sequence[Any]) -> Terms:
+    """Return the terms of what `statements.accepting.TERMS` has of a callback."""
+    id_, *where, scheduled_at = values[:6]
+    *others, is_open, _ = values[6:]
+    ref = ActivityExecution(*[*where, to_instant(scheduled_at)])
+    return Terms(CallbackId(id_), ref, *[*others, bool(is_open)])
 
 
 def _vitals(row: AnyRow) -> Vitals:

@@ -55,7 +55,6 @@ class SqliteDatabase(Database):
         # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
         self._writing = _Lane(self._engine)
         self._reading = _Lane(self._readers)
-        self._peeking = _Lane(self._readers)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-reader")
 
@@ -67,11 +66,6 @@ class SqliteDatabase(Database):
     async def read(self, transaction: Transaction[T]) -> T:
         """See `Database.read`; it runs in a thread."""
         return await self._run_in(self._reader, self._reading, transaction)
-
-    async def peek(self, transaction: Transaction[T]) -> T:
-        """See `Database.peek`; it runs in this thread: a hop to another takes longer."""
-        async with self._translated():
-            return self._peeking.run(transaction)
 
     async def write(self, transaction: Transaction[T]) -> T:
         """See `Database.write`; it runs in a thread, one after another."""
@@ -102,7 +96,7 @@ class SqliteDatabase(Database):
         """See `Database.close`; what is under way ends first."""
         for thread in (self._writer, self._reader):
             await asyncio.to_thread(thread.shutdown)
-        for lane in (self._writing, self._reading, self._peeking):
+        for lane in (self._writing, self._reading):
             lane.close()
         self._engine.dispose()
 

@@ -1,6 +1,6 @@
 """Steps that several transactions are made of."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -10,11 +10,10 @@ from ringback.domain.callback import Callback
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.notice import NOTIFIED, notices_of
-from ringback.domain.terms import Terms
 from ringback.store import rows
 from ringback.store.connection import Connection
 from ringback.store.notice_rows import from_notice
-from ringback.store.statements import accepting, lookup, notices
+from ringback.store.statements import lookup, notices
 
 PART: Final = 256
 """So many callbacks at most are read or written by one statement where there may be thousands."""
@@ -39,12 +38,6 @@ async def find(connection: Connection, ids: Iterable[CallbackId]) -> dict[Callba
         result = await connection.execute(lookup.FIND, {"ids": part})
         found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
     return found
-
-
-async def terms(connection: Connection, ids: Collection[CallbackId]) -> dict[CallbackId, Terms]:
-    """Return the terms of those of the callbacks that exist."""
-    result = await connection.execute(accepting.TERMS, {"ids": ids})
-    return {row[0]: rows.to_terms(row) for row in result.all()}
 
 
 async def execute_each(

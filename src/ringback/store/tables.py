@@ -38,7 +38,12 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class's
         """Turn microseconds into an instant."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else to_instant(value)
+
+
+def to_instant(microseconds: int) -> datetime:
+    """Return the instant that an `Instant` keeps as so many microseconds."""
+    return _EPOCH + microseconds * _MICROSECOND
 
 
 class Duration(TypeDecorator[timedelta]):

@@ -34,16 +34,6 @@ def reads(steps: _Steps[S, P, T]) -> _Method[S, P, T]:
     return method
 
 
-def peeks(steps: _Steps[S, P, T]) -> _Method[S, P, T]:
-    """Make a method of `steps`, which take a connection and read a few rows by their keys."""
-
-    @wraps(steps)
-    async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._database.peek(lambda it: steps(self, it, *args, **kwargs))
-
-    return method
-
-
 def writes(steps: _Steps[S, P, T]) -> _Method[S, P, T]:
     """Make a method of `steps`, which take a connection; what they wrote is durable after it."""
 

@@ -1,6 +1,6 @@
 """Many answers, each judged alone."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -8,11 +8,11 @@ from ringback.core.accept import Accepting, Receipt
 from ringback.core.answer_many import MOST_AT_ONCE, Given, answer_many
 from ringback.core.checks import Checks
 from ringback.core.service import running
-from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
-from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed
 from ringback.ports.activities import Pending
+from ringback.ports.store import Acceptance, Answer, Fits, fits_whatever
 from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.loops import idle
@@ -57,10 +57,12 @@ async def test_while_the_store_is_away_each_is_told_so(
 
 
 class StoreWithAMistake(MemoryStore):
-    """It cannot find anything, for a reason of ours."""
+    """It cannot take anything, for a reason of ours."""
 
-    async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
-        raise ZeroDivisionError(callback_ids)
+    async def accept(
+        self, answers: Sequence[Answer], fits: Fits = fits_whatever
+    ) -> Sequence[Acceptance]:
+        raise ZeroDivisionError(answers, fits)
 
 
 async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(

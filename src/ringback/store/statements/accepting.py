@@ -1,15 +1,16 @@
 """Statements of accepting: each takes all the answers of a commit at once.
 
-A driver that is given the rows one by one lets other threads run in between, and waits for its
-turn after each. With 64 answers that cost more than the rest of the commit.
+A driver that is given rows one by one, or gives them so, lets other threads run in between, and
+waits for its turn after each. With 64 answers that cost more than the rest of the commit.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     ColumnElement,
     DateTime,
@@ -34,6 +35,8 @@ from ringback.ports.store import Answer
 from ringback.store.statements.among import among
 from ringback.store.statements.lookup import HAS_OUTCOME, INSERTS
 from ringback.store.tables import Instant, callbacks, events, outcomes
+
+_Function: TypeAlias = Callable[..., ColumnElement[Any]]
 
 _GIVEN: Final = ("callback_id", "outcome_id", "kind", "body", "fields")
 """What answers differ in; the rest of a row is the same for all of a commit."""
@@ -120,14 +123,6 @@ ACCEPT: Final = {
 #: Which outcome each of the callbacks has: what this call brought, or what was there before.
 HELD: Final = select(outcomes.c.outcome_id).where(among(outcomes.c.callback_id, "ids"))
 
-#: Those of the callbacks about which there is more to do: few have a default answer, or are told.
-MORE_TO_DO: Final = select(callbacks.c.id).where(
-    among(callbacks.c.id, "ids"),
-    callbacks.c.default_due_at.is_not(None)
-    | callbacks.c.cancel_url.is_not(None)
-    | callbacks.c.notify_url.is_not(None),
-)
-
 #: Who has an outcome is not waiting for a default one.
 HAS_NO_DEFAULT: Final = (
     update(callbacks)
@@ -135,8 +130,14 @@ HAS_NO_DEFAULT: Final = (
     .values(default_due_at=None)
 )
 
-#: What an answer to each of the callbacks is held to.
-TERMS: Final = select(
+#: Whether there is more to do once there is an outcome: few have a default answer, or are told.
+_HAS_MORE_TO_DO: Final = (
+    callbacks.c.default_due_at.is_not(None)
+    | callbacks.c.cancel_url.is_not(None)
+    | callbacks.c.notify_url.is_not(None)
+)
+
+_TERMS: Final[Sequence[ColumnElement[Any]]] = (
     callbacks.c.id,
     callbacks.c.namespace,
     callbacks.c.workflow_id,
@@ -148,5 +149,18 @@ TERMS: Final = select(
     callbacks.c.task_queue,
     callbacks.c.schema_id,
     callbacks.c.link_serial,
-    (callbacks.c.expired_because.is_(None) & ~HAS_OUTCOME).label("is_open"),
-).where(among(callbacks.c.id, "ids"))
+    callbacks.c.expired_because.is_(None) & ~HAS_OUTCOME,
+    _HAS_MORE_TO_DO,
+)
+"""See `ringback.domain.terms.Terms`; and last, whether there is more to do."""
+
+
+def _terms(all_of: _Function, one: _Function) -> Select[Any]:
+    return select(all_of(one(*_TERMS), type_=JSON)).where(among(callbacks.c.id, "ids"))
+
+
+#: What an answer to each of the callbacks is held to, as one value; there may be none.
+TERMS: Final = {
+    "sqlite": _terms(func.json_group_array, func.json_array),
+    "postgresql": _terms(func.json_agg, func.json_build_array),
+}

@@ -8,7 +8,7 @@ from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
-from ringback.domain.terms import Terms, terms_of
+from ringback.domain.terms import terms_of
 from ringback.ports.clock import Clock
 from ringback.ports.store import (
     EVIDENCE_BYTES,
@@ -16,8 +16,10 @@ from ringback.ports.store import (
     Acceptance,
     Answer,
     Expiry,
+    Fits,
     NotTaken,
     Won,
+    fits_whatever,
 )
 from ringback.store.asking import ask
 from ringback.store.care import FIRST_LOOK, Care
@@ -62,13 +64,17 @@ class MemoryCallbacks(Shelf):
                 self._put(replace(callback, submitted_at=now))
                 self._record(id_, EventKind.SUBMITTED, {})
 
-    async def accept(self, answers: Sequence[Answer]) -> Sequence[Acceptance]:
+    async def accept(
+        self, answers: Sequence[Answer], fits: Fits = fits_whatever
+    ) -> Sequence[Acceptance]:
         """See `CallbackStore.accept`."""
         self._now()
-        return [self._accept_given(answer) for answer in answers]
+        return [self._accept_given(answer, fits) for answer in answers]
 
-    def _accept_given(self, answer: Answer) -> Acceptance:
+    def _accept_given(self, answer: Answer, fits: Fits) -> Acceptance:
         callback = self._callbacks.get(answer.callback_id)
+        if not fits(answer, None if callback is None else terms_of(callback)):
+            return NotTaken(None)
         if callback is None or callback.state is not State.OPEN:
             return NotTaken(callback)
         return Won(self._accept(callback, answer, is_default=False))
@@ -105,10 +111,6 @@ class MemoryCallbacks(Shelf):
         """See `CallbackStore.find`."""
         self._now()
         return {id_: self._callbacks[id_] for id_ in callback_ids if id_ in self._callbacks}
-
-    async def terms(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Terms]:
-        """See `CallbackStore.terms`."""
-        return {id_: terms_of(one) for id_, one in (await self.find(callback_ids)).items()}
 
     async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:
         """See `CallbackStore.schemas`."""
