@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import asyncpg
 
+from benchmarks.stores import write_out
 from ringback.store.tables import callbacks
 
 _DIGITS: Final = 14
@@ -68,6 +70,7 @@ def _fill_sqlite(file: str, count: int) -> Sequence[str]:
         (newest,) = connection.execute("SELECT max(id) FROM callbacks").fetchone()
     finally:
         connection.close()
+    write_out(Path(file))
     return _ids(newest, count)
 
 

@@ -1,5 +1,6 @@
 """Stores with open callbacks: made once, and copied for each run, so that all begin alike."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -52,6 +53,7 @@ class SqliteTemplate:
         """See `Template`."""
         copy = self._file.with_name("copy.db")
         shutil.copyfile(self._file, copy)
+        write_out(copy)
         try:
             yield f"sqlite:///{copy}"
         finally:
@@ -82,6 +84,12 @@ class PostgresqlTemplate:
             yield self._cluster.url(copy)
         finally:
             await self._cluster.drop(copy)
+
+
+def write_out(file: Path) -> None:
+    """Have what was written to `file` on the disk now, not when a commit waits for the disk."""
+    with file.open("rb+") as written:
+        os.fsync(written.fileno())
 
 
 async def count_accepted(store_url: str) -> int:
