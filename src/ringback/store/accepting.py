@@ -55,7 +55,7 @@ class Accepting:
 
     async def _insert(self, answers: Sequence[Answer], *, is_default: bool) -> Sequence[Answer]:
         dialect = self.database.dialect
-        values = statements.GIVEN[dialect](answers)
+        values = statements.given(dialect, answers)
         values |= {"now": self.now, "is_default": is_default}
         result = await self.connection.execute(statements.ACCEPT[dialect], values)
         if result.rowcount == len(answers):

@@ -85,7 +85,7 @@ class SqlDeliveries:
     async def _write_verdicts(self, connection: Connection, settled: Sequence[Settlement]) -> None:
         now = await self._database.now(connection)
         dialect = self._database.dialect
-        values = settling.GIVEN[dialect](settled) | {"now": now}
+        values = settling.given(dialect, settled) | {"now": now}
         await connection.execute(settling.SETTLE[dialect], values)
         ended = [one.callback_id for one in settled if one.verdict in ENDS]
         await connection.execute(settling.CLOSE, {"ids": ended, "now": now})

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import bindparam, event, func, select, text
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.ids import CallbackId
@@ -48,11 +48,12 @@ class PostgresqlDatabase(Database):
             "postgresql+asyncpg://",
             async_creator=self.connect,
             isolation_level="READ COMMITTED",
+            # One that broke while nobody used it is replaced before it is used.
+            pool_pre_ping=True,
             # An error that is logged must not tell what somebody answered.
             hide_parameters=True,
             **_POOL,
         )
-        event.listen(engine.sync_engine, "checkout", _replace_if_broken)
         event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
         self._engine = engine
 
@@ -136,17 +137,6 @@ class PostgresqlDatabase(Database):
     ) -> None:
         """See `News.follow`."""
         await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
-
-
-def _replace_if_broken(connection: DBAPIConnection, _: object, __: object) -> None:
-    """Have a connection that broke while nobody used it replaced before it is used.
-
-    Raises:
-        DisconnectionError: It broke; the pool makes another one.
-    """
-    driver: DriverConnection = connection.driver_connection
-    if driver.is_closed():
-        raise DisconnectionError
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:

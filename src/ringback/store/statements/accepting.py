@@ -1,8 +1,4 @@
-"""Statements of accepting: each takes all the answers of a commit at once.
-
-A driver that is given rows one by one, or gives them so, lets other threads run in between, and
-waits for its turn after each. With 64 answers that cost more than the rest of the commit.
-"""
+"""Statements of accepting: each takes all the answers of a commit at once, or tells of all."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,27 +15,39 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
-    cast,
-    column,
     exists,
     func,
     literal,
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from ringback.domain.callback import State
 from ringback.domain.outcome import KINDS, body_of, to_fields
 from ringback.ports.store import Answer
 from ringback.store.statements.among import among
+from ringback.store.statements.given import Given
 from ringback.store.statements.lookup import HAS_OUTCOME, INSERTS
 from ringback.store.tables import Instant, callbacks, events, outcomes
 
 _Function: TypeAlias = Callable[..., ColumnElement[Any]]
 
-_GIVEN: Final = ("callback_id", "outcome_id", "kind", "body", "fields")
+_ANSWERS: Final = Given(
+    "answers",
+    {
+        "callback_id": Text(),
+        "outcome_id": Text(),
+        "kind": Text(),
+        "body": LargeBinary(),
+        "fields": outcomes.c.fields.type,
+    },
+)
 """What answers differ in; the rest of a row is the same for all of a commit."""
+
+
+def given(dialect: str, answers: Sequence[Answer]) -> dict[str, object]:
+    """Return answers, of which there must be one, as `ACCEPT` takes them."""
+    return _ANSWERS.values(dialect, map(_as_row, answers))
 
 
 def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str]:
@@ -49,45 +57,11 @@ def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str]:
     return answer.callback_id, answer.id, KINDS[type(outcome)], body_of(outcome), told
 
 
-def _in_json(answers: Sequence[Answer]) -> dict[str, object]:
-    rows = [
-        (*head, None if body is None else body.decode(), fields)
-        for *head, body, fields in map(_as_row, answers)
-    ]
-    return {"answers": json.dumps(rows, ensure_ascii=False)}
-
-
-def _in_arrays(answers: Sequence[Answer]) -> dict[str, object]:
-    columns = zip(*map(_as_row, answers), strict=True)
-    return dict(zip(_GIVEN, map(list, columns), strict=True))
-
-
-GIVEN: Final[dict[str, Callable[[Sequence[Answer]], dict[str, object]]]] = {
-    "sqlite": _in_json,
-    "postgresql": _in_arrays,
-}
-"""What `ACCEPT` takes the answers as, by dialect; there must be one."""
-
-
-def _from_json() -> dict[str, ColumnElement[Any]]:
-    answer = func.json_each(bindparam("answers", type_=Text)).table_valued("value").c.value
-    parts = [func.json_extract(answer, f"$[{place}]") for place in range(len(_GIVEN))]
-    given: dict[str, ColumnElement[Any]] = dict(zip(_GIVEN, parts, strict=True))
-    return given | {"body": cast(given["body"], LargeBinary)}
-
-
-def _from_arrays() -> dict[str, ColumnElement[Any]]:
-    types = {name: LargeBinary if name == "body" else Text for name in _GIVEN}
-    arrays = [bindparam(name, type_=ARRAY(type_)) for name, type_ in types.items()]
-    columns = [column(name, type_) for name, type_ in types.items()]
-    given = func.unnest(*arrays).table_valued(*columns, name="given").render_derived().c
-    return dict(given.items()) | {"fields": cast(given.fields, outcomes.c.fields.type)}
-
-
-def _accept(dialect: str, given: dict[str, ColumnElement[Any]]) -> Insert:
+def _accept(dialect: str) -> Insert:
+    answers = _ANSWERS.rows(dialect)
     now = bindparam("now", type_=Instant)
     row = {
-        **given,
+        **dict(answers.c.items()),
         "accepted_at": now,
         "is_default": bindparam("is_default", type_=Boolean),
         "state": literal(State.ACCEPTED.value),
@@ -96,7 +70,7 @@ def _accept(dialect: str, given: dict[str, ColumnElement[Any]]) -> Insert:
         "after_event": select(func.coalesce(func.max(events.c.id), 0)).scalar_subquery(),
     }
     may_be_answered = exists().where(
-        callbacks.c.id == given["callback_id"], callbacks.c.expired_because.is_(None)
+        callbacks.c.id == answers.c.callback_id, callbacks.c.expired_because.is_(None)
     )
     values = select(*(value.label(name) for name, value in row.items())).where(may_be_answered)
     into = INSERTS[dialect](outcomes).from_select(list(row), values)
@@ -115,10 +89,7 @@ def _hold() -> Select[datetime]:
 HOLD: Final = _hold()
 
 #: Keep each outcome that is the first, if its callback exists and has not expired.
-ACCEPT: Final = {
-    "sqlite": _accept("sqlite", _from_json()),
-    "postgresql": _accept("postgresql", _from_arrays()),
-}
+ACCEPT: Final = {dialect: _accept(dialect) for dialect in INSERTS}
 
 #: Which outcome each of the callbacks has: what this call brought, or what was there before.
 HELD: Final = select(outcomes.c.outcome_id).where(among(outcomes.c.callback_id, "ids"))
