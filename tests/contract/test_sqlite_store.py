@@ -166,6 +166,26 @@ async def test_who_waits_in_vain_for_another_process_s_commit_is_told(
     await hasty.close()
 
 
+async def test_what_could_not_be_undone_stands_in_nobody_s_way(
+    store: SqlStore, database: Database
+) -> None:
+    def fail(_: Connection) -> None:
+        msg = "disk I/O error"
+        raise OSError(msg)
+
+    async def mistaken(_: object) -> None:
+        raise ZeroDivisionError
+
+    assert isinstance(database, SqliteDatabase)
+    event.listen(database._engine, "rollback", fail, once=True)  # noqa: SLF001 - a disk has no such switch
+
+    with pytest.raises(StoreUnavailableError, match="disk I/O error"):
+        await database.write(mistaken)
+
+    (callback,) = await store.open([factories.wish()])
+    assert callback.state is State.OPEN
+
+
 async def test_a_disk_without_room_is_told_and_nothing_half_kept(
     store: SqlStore, database: Database
 ) -> None:

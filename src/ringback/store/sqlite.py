@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -140,13 +140,13 @@ class _Lane:
         """Return what `transaction` returns, once it is over."""
         if self._connection is None:
             self._connection = self._engine.connect()
-        try:
+        with ExitStack() as after_a_failure:
+            # Whatever state it is in then, the pool sets it right.
+            after_a_failure.callback(self.close)
             with self._connection.begin():
-                return finished(transaction(AtOnce(self._connection)))
-        except BaseException:
-            # Whatever state it is in, the pool sets it right.
-            self.close()
-            raise
+                result = finished(transaction(AtOnce(self._connection)))
+            after_a_failure.pop_all()
+        return result
 
     def close(self) -> None:
         """Give the connection back."""
