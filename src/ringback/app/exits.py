@@ -1,9 +1,10 @@
 """How a command ends: one line for an error, and an exit code that says what to do next."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TextIO
 
 from ringback.domain.completion_errors import ActivityCompletionError
 from ringback.domain.errors import (
@@ -34,6 +35,7 @@ def exit_code(error: RingbackError) -> int:
 def run_command(command: Callable[[], object]) -> NoReturn:
     """Run a command line, and end the process."""
     code = REFUSED
+    sys.stdout = _whole(sys.stdout)
     try:
         code = _run(command)
     finally:
@@ -44,6 +46,19 @@ def run_command(command: Callable[[], object]) -> NoReturn:
         # An interpreter that ends while the SDK's threads still run may hang or crash (temporalio
         # 1.35, issue 300 of sdk-python). Everything of ours is closed and flushed by now.
         os._exit(code)
+
+
+def _whole(out: TextIO) -> TextIO:
+    """Return what writes to `out` all that it is given; after each line at the latest.
+
+    Under `PYTHONUNBUFFERED` Python drops the rest of what the system took a part of only: of what
+    fills a pipe, when a signal comes in between.
+    """
+    if not isinstance(getattr(out, "buffer", None), io.RawIOBase):
+        return out
+    return open(
+        out.fileno(), "w", encoding=out.encoding, errors=out.errors, buffering=1, closefd=False
+    )
 
 
 def _run(command: Callable[[], object]) -> int:

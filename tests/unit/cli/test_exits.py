@@ -1,7 +1,11 @@
-"""An error is one line that says what to do next, and does nothing to the reader's terminal."""
+"""A command tells all that it has to tell, and an error in one line that steers no terminal."""
 
+import fcntl
+import os
+import signal
 import sys
-from subprocess import run
+import termios
+from subprocess import PIPE, Popen, run
 
 SCRIPT = """
 from ringback.app.exits import run_command
@@ -12,6 +16,34 @@ def refuse():
 
 run_command(refuse)
 """
+
+LONG = """
+import signal
+from ringback.app.exits import run_command
+
+signal.signal(signal.SIGUSR1, lambda *_: None)
+run_command(lambda: print(300_000 * "x"))
+"""
+
+
+def waiting_in(pipe: int) -> int:
+    """Return how many bytes wait to be read."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_what_is_long_is_told_whole_whatever_interrupts_it() -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with Popen([sys.executable, "-c", LONG], stdout=PIPE, env=environment) as command:  # noqa: S603 - its words stand above
+        assert command.stdout is not None
+        pipe = command.stdout.fileno()
+        room = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        while waiting_in(pipe) < room:
+            assert command.poll() is None
+        command.send_signal(signal.SIGUSR1)
+
+        told = command.stdout.read()
+
+    assert told == 300_000 * b"x" + b"\n"
 
 
 def test_an_error_that_quotes_others_steers_no_terminal() -> None:
