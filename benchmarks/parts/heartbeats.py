@@ -34,12 +34,16 @@ CPU_EACH: Final = "server's CPU each"
 QUIET: Final = "none from outside"
 BUSY: Final = "as many from outside as are taken"
 
-_ACTIVITIES: Final = 1000
-_TIMEOUT: Final = timedelta(seconds=10)
+_ACTIVITIES: Final = 10_000
+_OF_THE_RIVAL: Final = 1000
+_TIMEOUT: Final = timedelta(minutes=2)
 _GAP_SECONDS: Final = _TIMEOUT.total_seconds() / 2
 _CONNECTIONS: Final = 16
-_SENDING_SECONDS: Final = 2 * _GAP_SECONDS - 0.5
-"""Less than two halves of a time-out: in such a stretch no activity may get more than two calls."""
+_SENDING_SECONDS: Final = _GAP_SECONDS - 0.5
+"""Less than half a time-out: in such a stretch no activity may get more than one call."""
+
+_QUICK_SECONDS: Final = 5.0
+_REPETITIONS: Final = 2
 
 _RIVAL_SECONDS: Final = 5.0
 _DETAILS: Final = b'{"percent": 17}'
@@ -54,7 +58,7 @@ time-out that the counting begins.
 - **Ringback**: with no heartbeats from outside, and with wrk sending them on {_CONNECTIONS}
   connections as fast as they are taken, to all callbacks in turn.
 - **A call for each**: a Starlette route with the raw task token in the query, which calls
-  `handle.heartbeat` before it answers.
+  `handle.heartbeat` before it answers, to {_OF_THE_RIVAL:,} other activities.
 - Each lasts some seconds; *CPU* is that of the process that takes the heartbeats.
 """
 
@@ -63,11 +67,14 @@ async def measure(bench: Bench) -> Iterable[Measured]:
     """Measure both of them, side by side."""
     notes = Notes(WORK)
     async with _kept_alive(bench) as stage:
-        await bench.interleaved([
-            (f"{OURS}, {QUIET}", partial(_ours, stage, notes, sends=False)),
-            (f"{OURS}, {BUSY}", partial(_ours, stage, notes, sends=True)),
-            (EACH, partial(_each, stage, notes)),
-        ])
+        await bench.interleaved(
+            [
+                (f"{OURS}, {QUIET}", partial(_ours, stage, notes, sends=False)),
+                (f"{OURS}, {BUSY}", partial(_ours, stage, notes, sends=True)),
+                (EACH, partial(_each, stage, notes)),
+            ],
+            times=_REPETITIONS,
+        )
     return notes.measured()
 
 
@@ -117,7 +124,7 @@ async def _kept_alive(bench: Bench) -> AsyncIterator[_Stage]:
         opener = await enter(opening(address, keepers.wait, plugin=plugin))
         plain = await enter(opening(address, only_waits))
         await opener.suspend(count, heartbeat_timeout=_TIMEOUT)
-        waiting = await plain.suspend(count)
+        waiting = await plain.suspend(bench.scaled(_OF_THE_RIVAL))
         rival = await enter(running(_rival(address), cwd=bench.root))
         rival_paths = [path_of(one.task_token) for one in waiting]
         yield _Stage(
@@ -130,7 +137,7 @@ def _rival(address: str) -> list[str]:
 
 
 async def _ours(stage: _Stage, notes: Notes, *, sends: bool) -> None:
-    seconds = _SENDING_SECONDS - _GAP_SECONDS * stage.bench.is_quick
+    seconds = _QUICK_SECONDS if stage.bench.is_quick else _SENDING_SECONDS
     at = BUSY if sends else QUIET
     watched = _Watched(stage.meter, stage.server, stage.url, stage.paths)
     await watched.run(notes, of=OURS, at=at, seconds=seconds, connections=_CONNECTIONS * sends)
