@@ -1,6 +1,6 @@
 """Asking and answering, on a SQL database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from ringback.domain.asking import Wish
@@ -183,11 +183,10 @@ async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[st
     return {row.activity_key: rows.to_callback(row) for row in found}
 
 
-async def _schemas(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
-    wanted = ids
-    if not wanted:
+async def _schemas(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    if not ids:
         return {}
-    result = await connection.execute(statements.SCHEMAS, {"ids": wanted})
+    result = await connection.execute(statements.SCHEMAS, {"ids": ids})
     return {row.id: row.text for row in result}
 
 

@@ -114,11 +114,12 @@ class SqlKeeping:
         """See `Keeping.postpone_beats`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
-        ids = callback_ids
         if wait is None:
-            await connection.execute(statements.GIVE_UP, {"ids": ids, "now": now})
+            await connection.execute(statements.GIVE_UP, {"ids": callback_ids, "now": now})
         else:
-            await connection.execute(statements.POSTPONE, {"ids": ids, "until": now + wait})
+            await connection.execute(
+                statements.POSTPONE, {"ids": callback_ids, "until": now + wait}
+            )
 
     @reads
     async def next_beat(self, connection: Connection) -> timedelta | None:
