@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from benchmarks.bench import Bench
 from benchmarks.programs import Program, python, running
@@ -77,9 +77,11 @@ async def ours(
 
 
 @asynccontextmanager
-async def noop(bench: Bench, paths: Sequence[str]) -> AsyncIterator[Target]:
+async def noop(
+    bench: Bench, paths: Sequence[str], *, writes_as: Literal["uvicorn", "gateway"]
+) -> AsyncIterator[Target]:
     """Run the server that does nothing for the block."""
-    async with running(python("benchmarks.rivals.noop"), cwd=bench.root) as server:
+    async with running(python("benchmarks.rivals.noop", writes_as), cwd=bench.root) as server:
         yield Target(server, await server.ready(), paths, again=True)
 
 

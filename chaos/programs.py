@@ -17,6 +17,7 @@ _LOOK_EVERY_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 0.3
 _STOP_SECONDS: Final = 3
 _READY_SECONDS: Final = 60
+_LAST_LINES: Final = 10
 
 
 class NotReadyError(Exception):
@@ -104,6 +105,13 @@ class Program:
         except TimeoutError as exc:
             msg = f"{self.recipe.name} does not come up; see {self.recipe.log}"
             raise NotReadyError(msg) from exc
+
+    async def tell(self) -> str:
+        """Return whether it does its work, and what it printed last."""
+        does_work = self._is_up() and await self.recipe.is_ready()
+        printed = self.recipe.log.read_text(errors="replace").splitlines()
+        last = [f"    {line}" for line in printed[-_LAST_LINES:]]
+        return "\n".join([f"{self.recipe.name} {'works' if does_work else 'is down'}", *last])
 
     def kill(self, rest: float) -> bool:
         """End it as a power cut would; it is back after `rest` seconds. Tell whether it ran."""

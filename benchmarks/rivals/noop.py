@@ -1,15 +1,20 @@
 """The ceiling: the same server stack as the gateway's, and a route that does nothing.
 
-Run as `python -m benchmarks.rivals.noop`; prints `ready <url>`.
+Run as `python -m benchmarks.rivals.noop <who>`; prints `ready <url>`. It writes a reply as that one
+does: `uvicorn`, or the `gateway`.
 """
 
+import sys
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ringback.app.one_write import OneWriteProtocol
 from ringback.app.program import run, stop_requested
 from ringback.app.web import bound_socket, served
 
@@ -21,19 +26,24 @@ _RECEIPT: Final = {
     "status_url": "http://gateway.example/c/" + "0" * 112,
 }
 
+_WRITES: Final[Mapping[str, type[HttpToolsProtocol]]] = {
+    "uvicorn": HttpToolsProtocol,
+    "gateway": OneWriteProtocol,
+}
+
 
 async def _take(request: Request) -> JSONResponse:
     await request.body()
     return JSONResponse(_RECEIPT, status_code=202)
 
 
-async def _serve() -> None:
+async def _serve(http: type[HttpToolsProtocol]) -> None:
     app = Starlette(routes=[Route("/c/{link}", _take, methods=["POST"])])
     listening = bound_socket("127.0.0.1", 0)
-    async with served(app, listening):
+    async with served(app, listening, http=http):
         print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         await stop_requested()
 
 
 if __name__ == "__main__":
-    run(_serve())
+    run(_serve(_WRITES[sys.argv[1]]))

@@ -63,7 +63,7 @@ async def test_an_answer_that_was_not_kept_ends_the_run(
 
 
 async def test_a_run_ends_when_its_time_is_up(bench: Bench, template: SqliteTemplate) -> None:
-    async with noop(bench, template.paths) as target:
+    async with noop(bench, template.paths, writes_as="gateway") as target:
         load = await target.answer(connections=4, seconds=0.3)
 
     assert load.answered > QUESTIONS

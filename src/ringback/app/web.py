@@ -1,5 +1,6 @@
 """Serves an application over HTTP, on a port that is known to be free."""
 
+import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from ringback.app.one_write import OneWriteProtocol
 from ringback.core.service import task_group
 from ringback.domain.errors import ConfigurationError
 
@@ -55,12 +57,17 @@ def free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
-    """Serve `app` on `listening` for the block, and let requests under way finish after it."""
+async def served(
+    app: ASGIApp, listening: socket.socket, *, http: type[asyncio.Protocol] = OneWriteProtocol
+) -> AsyncIterator[None]:
+    """Serve `app` on `listening` for the block, and let requests under way finish after it.
+
+    `http` is what speaks HTTP, one of uvicorn's protocols.
+    """
     # No access log: its lines would hold links.
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=http,
         access_log=False,
         log_config=None,
         server_header=False,
