@@ -1,13 +1,16 @@
 """Temporal: absent in two ways, or the real dev server with activities that wait."""
 
+import asyncio
 import re
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
 import httpx2
+from temporalio.api.workflowservice.v1 import GetClusterInfoRequest
 from temporalio.client import Client
 
 from benchmarks.programs import Program, running
@@ -18,6 +21,11 @@ from ringback.temporal.connect import is_reachable
 _COUNT: Final = re.compile(
     r'^service_requests\{[^}]*operation="(\w+)"[^}]*service_name="frontend"[^}]*\} (\S+)', re.M
 )
+
+_MARK: Final = "GetClusterInfo"
+"""A call that nobody else makes."""
+
+_LOOK_AGAIN_SECONDS: Final = 0.02
 
 
 @contextmanager
@@ -40,6 +48,14 @@ def _address(listening: socket.socket) -> str:
 
 
 @asynccontextmanager
+async def metered_server(folder: Path) -> AsyncIterator[tuple[str, "Meter"]]:
+    """Run the same server for the block, and count how often it is called; yield its address."""
+    (port,) = free_ports(1)
+    async with dev_server(folder, options=("--metrics-port", str(port))) as (_, address):
+        yield address, Meter(await Client.connect(address), port)
+
+
+@asynccontextmanager
 async def dev_server(
     folder: Path, *, options: Sequence[str] = ()
 ) -> AsyncIterator[tuple[Program, str]]:
@@ -59,14 +75,27 @@ async def dev_server(
 class Meter:
     """Counts, at the server, how often it was called."""
 
-    def __init__(self, port: int) -> None:
-        """Ask the server's metrics on `port`; see `options`."""
+    def __init__(self, client: Client, port: int) -> None:
+        """Ask the metrics on `port` of the server of `client`."""
+        self._client = client
         self._url = f"http://127.0.0.1:{port}/metrics"
-        self.options = ("--metrics-port", str(port))
 
     async def calls(self, operation: str) -> int:
-        """Return how often the server was called for `operation` so far."""
+        """Return how often the server was called for `operation` until now.
+
+        It publishes its counts once a second: that a call of this method's own is among them shows
+        that all before it are.
+        """
+        before = (await self._counts())[_MARK]
+        await self._client.workflow_service.get_cluster_info(GetClusterInfoRequest())
+        while (counts := await self._counts())[_MARK] == before:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        return counts[operation]
+
+    async def _counts(self) -> Counter[str]:
         async with httpx2.AsyncClient(trust_env=False) as http:
             told = (await http.get(self._url)).text
-        counts = [float(count) for name, count in _COUNT.findall(told) if name == operation]
-        return round(sum(counts))
+        counts: Counter[str] = Counter()
+        for operation, count in _COUNT.findall(told):
+            counts[operation] += round(float(count))
+        return counts

@@ -1,7 +1,7 @@
 """One write for a reply: uvicorn writes its head and its body apart.
 
 Each write is a system call and a packet, and the first one wakes a client that can do nothing with
-it yet. Together they took a third off what a request costs a server that does nothing, and 3 to 10 %
+it yet. One write took a third off what a request costs a server that does nothing, and 3 to 10 %
 off what an answer costs a gateway.
 """
 

@@ -1,0 +1,37 @@
+"""Calls are counted at a real server up to the moment in which they are asked for."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+
+from benchmarks.temporals import metered_server
+from ringback.app.dev_server import temporal_binary
+from ringback.domain.errors import ConfigurationError
+from tests.services import missing
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+CALLS = 3
+
+
+@pytest.fixture
+def binary() -> Path:
+    try:
+        return Path(temporal_binary())
+    except ConfigurationError:
+        missing("the program `temporal`", "run `make setup`")
+
+
+@pytest.mark.usefixtures("binary")
+async def test_every_call_counts_that_was_made_before(tmp_path: Path) -> None:
+    async with metered_server(tmp_path) as (address, meter):
+        client = await Client.connect(address)
+        before = await meter.calls("DescribeNamespace")
+        for _ in range(CALLS):
+            await client.workflow_service.describe_namespace(
+                DescribeNamespaceRequest(namespace="default")
+            )
+
+        assert await meter.calls("DescribeNamespace") == before + CALLS
