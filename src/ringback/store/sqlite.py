@@ -53,10 +53,8 @@ class SqliteDatabase(Database):
         event.listen(self._engine, "begin", _begin)
         self._readers = self._engine.execution_options(ringback_reads=True)
         # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
-        self._writing = _Lane(self._engine)
-        self._reading = _Lane(self._readers)
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
-        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-reader")
+        self._writer = _Lane(self._engine, name="sqlite-writer")
+        self._reader = _Lane(self._readers, name="sqlite-reader")
 
     @property
     def dialect(self) -> str:
@@ -65,18 +63,13 @@ class SqliteDatabase(Database):
 
     async def read(self, transaction: Transaction[T]) -> T:
         """See `Database.read`; it runs in a thread."""
-        return await self._run_in(self._reader, self._reading, transaction)
+        async with self._translated():
+            return await self._reader.run(transaction)
 
     async def write(self, transaction: Transaction[T]) -> T:
         """See `Database.write`; it runs in a thread, one after another."""
-        return await self._run_in(self._writer, self._writing, transaction)
-
-    async def _run_in(
-        self, thread: ThreadPoolExecutor, lane: "_Lane", transaction: Transaction[T]
-    ) -> T:
-        loop = asyncio.get_running_loop()
         async with self._translated():
-            return await loop.run_in_executor(thread, lane.run, transaction)
+            return await self._writer.run(transaction)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
@@ -94,10 +87,8 @@ class SqliteDatabase(Database):
 
     async def close(self) -> None:
         """See `Database.close`; what is under way ends first."""
-        for thread in (self._writer, self._reader):
-            await asyncio.to_thread(thread.shutdown)
-        for lane in (self._writing, self._reading):
-            lane.close()
+        for lane in (self._writer, self._reader):
+            await lane.close()
         self._engine.dispose()
 
     async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - it has no clock
@@ -126,30 +117,39 @@ class SqliteDatabase(Database):
 
 
 class _Lane:
-    """A connection that is kept, on which transactions run one after another.
+    """A thread with a connection that is kept, in which transactions run one after another.
 
     To take one out of the pool and to give it back takes as long as a small transaction.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, name: str) -> None:
         """Connect to `engine` when it is needed."""
         self._engine = engine
         self._connection: PlainConnection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
-    def run(self, transaction: Transaction[T]) -> T:
+    async def run(self, transaction: Transaction[T]) -> T:
         """Return what `transaction` returns, once it is over."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._run, transaction)
+
+    async def close(self) -> None:
+        """End the thread after what is under way, and give the connection back."""
+        await asyncio.to_thread(self._thread.shutdown)
+        self._give_back()
+
+    def _run(self, transaction: Transaction[T]) -> T:
         if self._connection is None:
             self._connection = self._engine.connect()
         with ExitStack() as after_a_failure:
             # Whatever state it is in then, the pool sets it right.
-            after_a_failure.callback(self.close)
+            after_a_failure.callback(self._give_back)
             with self._connection.begin():
                 result = finished(transaction(AtOnce(self._connection)))
             after_a_failure.pop_all()
         return result
 
-    def close(self) -> None:
-        """Give the connection back."""
+    def _give_back(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
