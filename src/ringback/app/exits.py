@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NoReturn, TextIO
 
 from ringback.domain.completion_errors import ActivityCompletionError
@@ -41,11 +42,18 @@ def run_command(command: Callable[[], object]) -> NoReturn:
     finally:
         if sys.exc_info()[0] is not None:
             sys.excepthook(*sys.exc_info())
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for out in (sys.stdout, sys.stderr):
+            _flush(out)
         # An interpreter that ends while the SDK's threads still run may hang or crash (temporalio
         # 1.35, issue 300 of sdk-python). Everything of ours is closed and flushed by now.
         os._exit(code)
+
+
+def _flush(out: TextIO | None) -> None:
+    """Write what `out` holds; it may be closed, or be read by nobody any more."""
+    if out is not None:
+        with suppress(OSError, ValueError):
+            out.flush()
 
 
 def _whole(out: TextIO) -> TextIO:

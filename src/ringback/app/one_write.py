@@ -1,8 +1,8 @@
 """One write for a reply: uvicorn writes its head and its body apart.
 
 Each write is a system call and a packet, and the first one wakes a client that can do nothing with
-it yet. One write took a third off what a request costs a server that does nothing, and 3 to 10 %
-off what an answer costs a gateway.
+it yet. In one write, a reply of a server that does nothing costs a third less, and one of a gateway
+that takes an answer 3 to 10 %.
 """
 
 import asyncio
@@ -42,8 +42,9 @@ class _Gathering:
         self._transport.close()
 
     def _let_go(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
+        held, self._held = self._held, b""
+        # Who waits for it may have gone meanwhile.
+        if held and not self._transport.is_closing():
             self._transport.write(held)
 
     def __getattr__(self, name: str) -> Any:

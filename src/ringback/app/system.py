@@ -22,7 +22,7 @@ _AT_ONCE: Final = 256
 """How many ids' worth of chance is fetched at once."""
 
 
-class Chance:
+class _Chance:
     """Random bytes for ids, fetched many at a time: to ask the system takes as long as the rest.
 
     Not for a process that forks: its child would give out the same ones.
@@ -52,7 +52,7 @@ def callback_ids(clock: Clock) -> Callable[[], CallbackId]:
 
 def outcome_ids(clock: Clock) -> Callable[[], OutcomeId]:
     """Return what makes outcome ids."""
-    chance = Chance()
+    chance = _Chance()
     return lambda: new_outcome_id(clock.now(), chance())
 
 

@@ -62,12 +62,15 @@ async def served(
 ) -> AsyncIterator[None]:
     """Serve `app` on `listening` for the block, and let requests under way finish after it.
 
-    `http` is what speaks HTTP, one of uvicorn's protocols.
+    `http` is what speaks HTTP; a benchmark shows what another one costs.
     """
     # No access log: its lines would hold links.
     config = uvicorn.Config(
         app,
         http=http,
+        ws="none",
+        # uvicorn listens again.
+        backlog=_BACKLOG,
         access_log=False,
         log_config=None,
         server_header=False,

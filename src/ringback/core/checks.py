@@ -17,7 +17,6 @@ from ringback.ports.store import CallbackStore
 MOST_SCHEMAS: Final = 256
 """So many schemas are known by heart: each may be 64 KiB, and any opening may bring another."""
 
-
 AT_ONCE: Final = 16 * 1024
 """Up to how many bytes a result is checked within the commit: everybody else waits for that."""
 
@@ -34,11 +33,6 @@ class Checks:
         self._results = results
         # A schema never changes. The one that was used last stands last.
         self._schemas: OrderedDict[str, str] = OrderedDict()
-
-    @property
-    def schemas_known(self) -> int:
-        """How many schemas are known by heart."""
-        return len(self._schemas)
 
     def check_at_once(self, terms: Terms, outcome: Outcome) -> bool:
         """Check what most answers are, if nothing must be asked or read for that.

@@ -110,7 +110,6 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver until canceled; then give back what was claimed."""
-        self._under_way = 0
         try:
             async with running(self._settling, self._postponing), task_group() as group:
                 await self._deliver_with(Crew(group, UNKEPT))

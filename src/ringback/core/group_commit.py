@@ -12,7 +12,9 @@ from ringback.domain.errors import RetryableError, StoreUnavailableError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_LARGEST: Final = 256
+LARGEST: Final = 256
+"""So many items are committed together, at most."""
+
 _ENOUGH: Final = 64
 """For so many a commit does not wait for more."""
 
@@ -30,15 +32,13 @@ class GroupCommit(Generic[T, R]):
         self,
         commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
         *,
-        largest: int = _LARGEST,
         gather: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Gather for `commit`, which gets at most `largest` items and returns a result for each.
+        """Gather for `commit`, which gets at most `LARGEST` items and returns a result for each.
 
         Where more are expected, `gather` is awaited before a commit.
         """
         self._commit = commit
-        self._largest = largest
         self._gather = gather
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._arrived = asyncio.Event()
@@ -89,7 +89,7 @@ class GroupCommit(Generic[T, R]):
             await asyncio.sleep(0)
 
     async def _commit_next(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(self._largest, len(self._waiting)))]
+        batch = [self._waiting.popleft() for _ in range(min(LARGEST, len(self._waiting)))]
         try:
             await self._commit_batch(batch)
         finally:

@@ -23,7 +23,7 @@ class Probe:
         """Return how many deliveries may begin at `now`, given `room` for that many."""
         if self._next_at is None:
             return room
-        if now < self._next_at:
+        if room == 0 or now < self._next_at:
             return 0
         self._probes += 1
         self._next_at = now + backoff(self._probes, jitter=self._jitter())

@@ -119,7 +119,8 @@ class Limits:
         known = self._known.get(namespace)
         if known is None:
             return size <= SURELY_TAKEN
-        return self._is_believed(namespace, known) and size <= known.limit
+        is_believed = self._is_believed(namespace, known)
+        return size <= (known.limit if is_believed else min(SURELY_TAKEN, known.limit))
 
     async def _find(self, namespace: str) -> _Known:
         known = self._known.get(namespace)

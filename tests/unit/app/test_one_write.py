@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from ringback.app.one_write import OneWriteProtocol
+from tests.loops import idle
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: gateway.example\r\n\r\n"
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
@@ -94,14 +95,33 @@ async def test_a_head_does_not_wait_for_a_body_that_is_late() -> None:
         await send(BODY)
 
     wire = Wire()
-    with speaking(late, wire) as protocol:
-        protocol.data_received(REQUEST)
-        head = await wire.next_write()
-        may_go_on.set()
-        body = await wire.next_write()
+    async with asyncio.timeout(10):
+        with speaking(late, wire) as protocol:
+            protocol.data_received(REQUEST)
+            head = await wire.next_write()
+            may_go_on.set()
+            body = await wire.next_write()
 
     assert head.endswith(b"\r\n\r\n")
     assert body == b"done"
+
+
+async def test_a_head_is_not_written_to_who_has_gone() -> None:
+    may_end = asyncio.Event()
+
+    async def alone(_: Scope, __: Receive, send: Send) -> None:
+        await send(HEAD)
+        wire.close()
+        await may_end.wait()
+
+    wire = Wire()
+    with speaking(alone, wire) as protocol:
+        protocol.data_received(REQUEST)
+        await idle()
+
+        assert wire.written == [CLOSED]
+    may_end.set()
+    await idle()
 
 
 async def test_what_was_written_goes_out_before_the_connection_closes() -> None:

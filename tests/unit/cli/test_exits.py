@@ -51,3 +51,12 @@ def test_an_error_that_quotes_others_steers_no_terminal() -> None:
 
     assert ended.returncode == 1
     assert ended.stderr == "ringback: no \ufffd[31m workflow \ufffd of that name\n"
+
+
+def test_a_command_whose_output_is_closed_ends_as_any_other() -> None:
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", SCRIPT]
+    ended = run(closed, stderr=PIPE, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("ringback: no ")
+    assert ended.stderr.count("\n") == 1

@@ -1,13 +1,14 @@
 """The first outcome is kept, durably, and everybody is told the truth about it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
 import pytest
 
 from ringback.core.accept import Accepting, Receipt
 from ringback.core.checks import Checks
-from ringback.core.service import running
+from ringback.core.service import caught, running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
@@ -20,7 +21,8 @@ from ringback.domain.errors import (
 )
 from ringback.domain.event import EventKind
 from ringback.domain.ids import OutcomeId
-from ringback.domain.outcome import Canceled, Completed
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.terms import Terms
 from ringback.testing import ExactResults, FakeActivities, MemoryStore
 from tests import factories
 
@@ -34,15 +36,34 @@ def woken() -> list[str]:
 async def accepting(
     store: MemoryStore, activities: FakeActivities, woken: list[str]
 ) -> AsyncIterator[Accepting]:
+    accepting = accepting_on(store, activities, lambda: woken.append("accepted"))
+    async with running(accepting):
+        yield accepting
+
+
+def accepting_on(
+    store: MemoryStore, activities: FakeActivities, on_accepted: Callable[[], None]
+) -> Accepting:
     numbers = iter(range(10_000))
-    accepting = Accepting(
+    return Accepting(
         store,
         Checks(store, activities, ExactResults()),
         new_outcome_id=lambda: OutcomeId(f"oc_{next(numbers)}"),
-        on_accepted=lambda: woken.append("accepted"),
+        on_accepted=on_accepted,
     )
-    async with running(accepting):
-        yield accepting
+
+
+@dataclass(kw_only=True)
+class SlowActivities(FakeActivities):
+    """Take their time over checking an answer."""
+
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_tell: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:
+        self.is_asked.set()
+        await self.may_tell.wait()
+        await super().check(callback, outcome)
 
 
 @pytest.fixture
@@ -60,6 +81,26 @@ async def test_a_receipt_means_that_the_answer_is_kept(
     assert (receipt.state, receipt.is_duplicate) == (State.ACCEPTED, False)
     assert (await store.find([callback.id]))[callback.id].state is State.ACCEPTED
     assert woken == ["accepted"]
+
+
+async def test_a_link_that_is_revoked_takes_not_even_the_answer_that_is_being_checked(
+    store: MemoryStore,
+) -> None:
+    activities = SlowActivities()
+    (callback,) = await store.open([factories.wish()])
+    activities.schedule(callback.ref)
+    accepting = accepting_on(store, activities, lambda: None)
+
+    async with running(accepting), asyncio.TaskGroup() as group:
+        taken = group.create_task(
+            caught(accepting.accept(callback.id, Failed("no"), serial=callback.link_serial))
+        )
+        await activities.is_asked.wait()
+        await store.revoke(callback.id)
+        activities.may_tell.set()
+
+    assert isinstance(taken.result(), UnknownCallbackError)
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
 async def test_the_same_answer_again_gets_the_same_receipt(

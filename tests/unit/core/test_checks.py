@@ -82,16 +82,20 @@ async def test_what_takes_long_to_check_holds_up_no_commit(
 async def test_schemas_do_not_fill_the_memory(
     checks: Checks, store: MemoryStore, activities: FakeActivities, callback: Callback
 ) -> None:
-    for number in range(MOST_SCHEMAS + 9):
+    others = []
+    for number in range(MOST_SCHEMAS):
         ref = factories.activity_ref()
         activities.schedule(ref)
         other = await asked(store, activities, ref, result_schema=str(number))
-        await checks.check(terms_of(other), Completed(str(number).encode()))
+        others.append((terms_of(other), Completed(str(number).encode())))
+        await checks.check(*others[-1])
         await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
     store.is_available = False
 
-    assert checks.schemas_known == MOST_SCHEMAS
-    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
+    for known in (*others[1:], (terms_of(callback), Completed(SCHEMA.encode()))):
+        await checks.check(*known)
+    with pytest.raises(StoreUnavailableError):
+        await checks.check(*others[0])
 
 
 async def test_without_its_schema_a_result_is_not_let_in(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ringback.core.group_commit import GroupCommit
+from ringback.core.group_commit import LARGEST, GroupCommit
 from ringback.core.service import running
 from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
@@ -57,12 +57,12 @@ async def test_who_comes_while_a_commit_is_under_way_shares_the_next() -> None:
 
 async def test_a_batch_is_bounded() -> None:
     commits = Commits()
-    group = GroupCommit(commits, largest=2)
+    group = GroupCommit(commits)
 
     async with running(group):
-        await asyncio.gather(*(group.submit(n) for n in range(5)))
+        await asyncio.gather(*(group.submit(n) for n in range(20, 22 + 2 * LARGEST)))
 
-    assert max(len(batch) for batch in commits.batches) == 2
+    assert [len(batch) for batch in commits.batches] == [LARGEST, LARGEST, 2]
 
 
 async def test_one_that_cannot_be_written_takes_no_other_down() -> None:

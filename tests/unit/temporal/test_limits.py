@@ -245,7 +245,18 @@ async def test_what_was_told_is_known_while_it_is_fresh() -> None:
     assert limits.allow("default", 1000)
     assert not limits.allow("default", 1001)
     server.now += 24 * 3600
-    assert not limits.allow("default", 1)
+    assert limits.allow("default", 1000)
+    assert not limits.allow("default", 1001)
+
+
+async def test_of_what_was_told_long_ago_only_what_is_small_is_sure() -> None:
+    server = Namespaces(limit=1_000_000)
+    limits = server.limits()
+    await limits.blob_limit("default")
+    server.now += 24 * 3600
+
+    assert limits.allow("default", SURELY_TAKEN)
+    assert not limits.allow("default", SURELY_TAKEN + 1)
 
 
 async def test_it_is_asked_again_before_somebody_must_wait_for_it() -> None:
