@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, Part
 from benchmarks.figures import Figures
 from benchmarks.machine import machine, versions
 from benchmarks.page import PLOTS, RESULTS, section
@@ -76,8 +76,7 @@ async def _results(bench: Bench, works: list[str]) -> Results:
     parts: dict[str, Outcome] = {}
     for work in works:
         bench.say(f"{PARTS[work].TITLE} …")
-        measured = list(await PARTS[work].measure(bench))
-        parts[work] = Outcome(measured, list(PARTS[work].bars(Figures(measured))))
+        parts[work] = await _outcome(bench, PARTS[work])
     return Results(
         made_on=made_on,
         minutes=(time.monotonic() - began) / 60,
@@ -86,6 +85,11 @@ async def _results(bench: Bench, works: list[str]) -> Results:
         versions=known,
         parts=parts,
     )
+
+
+async def _outcome(bench: Bench, part: Part) -> Outcome:
+    measured = list(await part.measure(bench))
+    return Outcome(measured, list(part.bars(Figures(measured))), part.METHOD.strip())
 
 
 def _keep(results: Results, *, is_whole: bool) -> None:

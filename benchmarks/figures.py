@@ -20,7 +20,6 @@ class Measured:
     """One figure, measured as often as there were repetitions.
 
     Attributes:
-        work: The part that measured it, as "accept".
         of: Whose it is, as "Ringback, SQLite".
         at: At which setting, as "64 connections".
         what: Which figure, as "rate".
@@ -28,7 +27,6 @@ class Measured:
         values: One for each repetition, in their order.
     """
 
-    work: str
     of: str
     at: str
     what: str
@@ -112,10 +110,19 @@ class Figures:
         Raises:
             KeyError: One of them was not measured.
         """
-        pairs = zip(
-            self.values(of, at=at, what=what), self.values(beside, at=at, what=what), strict=False
-        )
-        return [ours / theirs for ours, theirs in pairs]
+        return [ours / theirs for ours, theirs in self._pairs(of, beside, at=at, what=what)]
+
+    def differences(self, of: str, beside: str, *, at: str, what: str) -> Sequence[float]:
+        """Return one figure less another's, repetition by repetition.
+
+        Raises:
+            KeyError: One of them was not measured.
+        """
+        return [ours - theirs for ours, theirs in self._pairs(of, beside, at=at, what=what)]
+
+    def _pairs(self, of: str, beside: str, *, at: str, what: str) -> Iterator[tuple[float, float]]:
+        values = (self.values(one, at=at, what=what) for one in (of, beside))
+        return zip(*values, strict=True)
 
 
 class _Key(NamedTuple):
@@ -128,9 +135,8 @@ class _Key(NamedTuple):
 class Notes:
     """Collects single values, and makes figures of those that belong together."""
 
-    def __init__(self, work: str) -> None:
-        """Collect what the part `work` measures."""
-        self._work = work
+    def __init__(self) -> None:
+        """Begin with none."""
         self._values: dict[_Key, list[float]] = {}
 
     def add(self, value: float, unit: str, *, of: str, at: str, what: str) -> None:
@@ -140,6 +146,6 @@ class Notes:
     def measured(self) -> list[Measured]:
         """Return the figures, in the order in which each was first noted."""
         return [
-            Measured(self._work, key.of, key.at, key.what, key.unit, tuple(values))
+            Measured(key.of, key.at, key.what, key.unit, tuple(values))
             for key, values in self._values.items()
         ]

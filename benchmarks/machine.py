@@ -23,7 +23,6 @@ _PACKAGES: Final = (
     "uvloop",
     "httptools",
     "sqlalchemy",
-    "aiosqlite",
     "asyncpg",
     "temporalio",
     "fastapi",

@@ -1,28 +1,22 @@
 """Activities that wait, and how long each was busy until it did."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from pydantic import BaseModel, SecretStr
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from benchmarks.questions import Keys
-from benchmarks.suspended import Askers
-from benchmarks.waiting_workflow import ASK, WaitingWorkflow
+from benchmarks.suspended import Askers, asking_by
+from benchmarks.waiting_workflow import ASK
 from ringback import Callback, RingbackPlugin, wait_for_callback
-from ringback.app.workers import working
 from ringback.settings import Settings
-
-_POLLS: Final = 20
-_SLOTS: Final = 1000
 
 
 class Receipt(BaseModel):
@@ -96,25 +90,11 @@ async def _submit(callback: Callback) -> None:
     assert callback.url, "a link is what the outside is given"
 
 
-@asynccontextmanager
-async def opening(
+def opening(
     address: str, wait: Callable[[], Awaitable[object]], *, plugin: RingbackPlugin | None = None
-) -> AsyncIterator[Openers]:
+) -> AbstractAsyncContextManager[Openers]:
     """Run a worker whose activities `wait` for the block."""
-    client = await Client.connect(address, plugins=[plugin] if plugin else [])
-    openers = Openers(client, queue := f"bench-{uuid4()}", wait)
-    worker = Worker(
-        client,
-        task_queue=queue,
-        workflows=[WaitingWorkflow],
-        activities=[openers.ask],
-        workflow_runner=UnsandboxedWorkflowRunner(),
-        max_concurrent_activities=_SLOTS,
-        max_concurrent_activity_task_polls=_POLLS,
-        max_concurrent_workflow_task_polls=_POLLS,
-    )
-    async with working(worker):
-        yield openers
+    return asking_by(address, partial(Openers, wait=wait), plugins=[plugin] if plugin else [])
 
 
 def plugin_on(store_url: str, keys: Keys, folder: Path) -> RingbackPlugin:

@@ -48,7 +48,7 @@ def _parts(results: Results) -> Iterator[str]:
     for work, outcome in results.parts.items():
         part = PARTS[work]
         yield f"## {part.TITLE}\n"
-        yield part.METHOD.strip() + "\n"
+        yield outcome.method + "\n"
         yield section(part, outcome)
         if part.PLOTTED:
             yield f"![{part.TITLE}]({PLOTS}/{work}.svg)\n"

@@ -16,10 +16,12 @@ class Outcome:
     Attributes:
         measured: Its figures.
         bars: What they must reach.
+        method: How they were measured, as Markdown.
     """
 
     measured: Sequence[Measured]
     bars: Sequence[Bar]
+    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,11 @@ def load(file: Path) -> Results:
     return Results(parts=parts, **told)
 
 
-def _outcome(told: Mapping[str, Sequence[Mapping[str, Any]]]) -> Outcome:
+def _outcome(told: Mapping[str, Any]) -> Outcome:
     return Outcome(
         measured=[Measured(**one) for one in told["measured"]],
         bars=[Bar(**one) for one in told["bars"]],
+        method=told["method"],
     )
 
 

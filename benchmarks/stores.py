@@ -13,6 +13,7 @@ import asyncpg
 
 from benchmarks.postgresql import Cluster
 from benchmarks.questions import Keys, open_questions
+from benchmarks.wrk import DriveError
 
 _COUNT = "SELECT count(*) FROM outcomes"
 
@@ -90,6 +91,18 @@ def write_out(file: Path) -> None:
     """Have what was written to `file` on the disk now, not when a commit waits for the disk."""
     with file.open("rb+") as written:
         os.fsync(written.fileno())
+
+
+async def check_kept(store_url: str, taken: int) -> None:
+    """Check that a store holds just as many answers as were taken.
+
+    Raises:
+        DriveError: It holds more or less.
+    """
+    held = await count_accepted(store_url)
+    if held != taken:
+        msg = f"{taken} answers were taken, but the store holds {held}"
+        raise DriveError(msg)
 
 
 async def count_accepted(store_url: str) -> int:

@@ -1,17 +1,19 @@
 """Real activities on a real Temporal, all of them waiting for the outside."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from benchmarks.waiting_workflow import ANSWERED, ASK, Place, WaitingWorkflow
+from benchmarks.wrk import DriveError
 from ringback.app.workers import working
 
 PER_WORKFLOW: Final = 10
@@ -68,6 +70,9 @@ class Askers:
         activity.raise_complete_async()
 
 
+A = TypeVar("A", bound=Askers)
+
+
 def _sizes(count: int, per_workflow: int) -> list[int]:
     """Return how many activities each workflow gets."""
     whole, rest = divmod(count, per_workflow)
@@ -84,12 +89,17 @@ async def answered(waiting: Iterable[activity.Info]) -> list[float]:
     """Return when each answer was there in its workflow, once all are there, first one first.
 
     Raises:
-        TimeoutError: Some did not come.
+        DriveError: Some did not come.
     """
     places = [place_of(info) for info in waiting]
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not all(place in ANSWERED for place in places):  # noqa: ASYNC110 - as above
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while not all(place in ANSWERED for place in places):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    except TimeoutError as exc:
+        missing = sum(place not in ANSWERED for place in places)
+        msg = f"{missing} of {len(places)} answers did not come in {_PATIENCE_SECONDS} s"
+        raise DriveError(msg) from exc
     return sorted(ANSWERED[place] for place in places)
 
 
@@ -98,12 +108,18 @@ def answered_so_far(waiting: Iterable[activity.Info]) -> int:
     return sum(place_of(info) in ANSWERED for info in waiting)
 
 
-@asynccontextmanager
-async def asking(address: str) -> AsyncIterator[Askers]:
+def asking(address: str) -> AbstractAsyncContextManager[Askers]:
     """Run a worker for the block."""
-    client = await Client.connect(address)
-    queue = f"bench-{uuid4()}"
-    askers = Askers(client, queue)
+    return asking_by(address, Askers)
+
+
+@asynccontextmanager
+async def asking_by(
+    address: str, make: Callable[[Client, str], A], *, plugins: Sequence[SimplePlugin] = ()
+) -> AsyncIterator[A]:
+    """Run a worker with the activity of what `make` returns, for the block."""
+    client = await Client.connect(address, plugins=list(plugins))
+    askers = make(client, queue := f"bench-{uuid4()}")
     worker = Worker(
         client,
         task_queue=queue,

@@ -10,10 +10,10 @@ from benchmarks.programs import Program, python, running
 from benchmarks.questions import Keys, gateway
 from benchmarks.rivals.restate import restate
 from benchmarks.rivals.seed import path_of
-from benchmarks.stores import Template, count_accepted
+from benchmarks.stores import Template, check_kept
 from benchmarks.suspended import asking
 from benchmarks.temporals import dev_server
-from benchmarks.wrk import DriveError, Load, drive
+from benchmarks.wrk import Load, drive
 
 BODY: Final = b'"' + b"r" * 198 + b'"'
 """What every answer says: JSON of 200 bytes."""
@@ -70,10 +70,7 @@ async def ours(
                 target = Target(server, url, template.paths)
                 yield target
                 await server.kill()
-        held = await count_accepted(store_url)
-    if held != target.taken:
-        msg = f"{target.taken} answers were taken, but the store holds {held}"
-        raise DriveError(msg)
+        await check_kept(store_url, target.taken)
 
 
 @asynccontextmanager

@@ -21,8 +21,8 @@ local only
 function setup(thread) only = thread end
 
 -- Read by `done`, so they are globals of the thread.
-sent, began, ended = 0, 0, 0
-local requests, idle, is_probed = {}, 0, false
+began, ended = 0, 0
+local sent, requests, idle, is_probed = 0, {}, 0, false
 local connections, seconds, is_endless
 
 function init(args)
@@ -53,7 +53,7 @@ function request()
   if moment - began > seconds then return stop() end
   if sent == #requests then
     if not is_endless then return stop() end
-    sent_before, sent = (sent_before or 0) + sent, 0
+    sent = 0
   end
   sent = sent + 1
   return requests[sent]
@@ -64,8 +64,8 @@ function done(summary, latency)
   local in_seconds = only:get("ended") - only:get("began")
   if in_seconds <= 0 then in_seconds = summary.duration / 1e6 end
   io.write(string.format(
-    '\nRESULT {"answered": %d, "seconds": %.6f, "p50": %.3f, "p99": %.3f, "highest": %.3f, '
+    '\nRESULT {"answered": %d, "seconds": %.6f, "p50": %.3f, "p99": %.3f, '
       .. '"refused": %d, "connect": %d, "read": %d, "write": %d, "timeout": %d}\n',
     summary.requests, in_seconds, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
-    latency.max / 1000, e.status, e.connect, e.read, e.write, e.timeout))
+    e.status, e.connect, e.read, e.write, e.timeout))
 end

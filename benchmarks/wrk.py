@@ -31,7 +31,6 @@ class Load:
         seconds: From the first request to the last reply.
         p50: The median time to the reply, in milliseconds.
         p99: The 99th percentile of it. wrk corrects both for the requests that a slow one held up.
-        highest: The longest.
         refused: How many replies had a status of 400 or above.
         broken: Connections that could not be made, and reads and writes that failed.
         late: Replies that took longer than wrk's time-out.
@@ -42,7 +41,6 @@ class Load:
     seconds: float
     p50: float
     p99: float
-    highest: float
     refused: int
     broken: int
     late: int
@@ -57,6 +55,16 @@ class Load:
     def rate(self) -> float:
         """Good replies per second."""
         return self.good / self.seconds
+
+    def check(self, of: str) -> None:
+        """Check that every request got the reply that it was to get.
+
+        Raises:
+            DriveError: One was refused, or a connection broke.
+        """
+        if self.refused or self.broken:
+            msg = f"{of}: {self.refused} requests were refused, {self.broken} connections broke"
+            raise DriveError(msg)
 
     @property
     def client_busy(self) -> float:
@@ -155,7 +163,6 @@ def parse(printed: str, *, cpu_seconds: float = 0.0) -> Load:
         seconds=seen["seconds"],
         p50=seen["p50"],
         p99=seen["p99"],
-        highest=seen["highest"],
         refused=seen["refused"],
         broken=seen["connect"] + seen["read"] + seen["write"],
         late=seen["timeout"],

@@ -106,12 +106,12 @@ class Program:
             msg = f"{self.recipe.name} does not come up; see {self.recipe.log}"
             raise NotReadyError(msg) from exc
 
-    async def tell(self) -> str:
-        """Return whether it does its work, and what it printed last."""
-        does_work = self._is_up() and await self.recipe.is_ready()
+    async def standing(self) -> str:
+        """Return whether it is up, and what it printed last."""
+        is_up = self._is_up() and await self.recipe.is_ready()
         printed = self.recipe.log.read_text(errors="replace").splitlines()
         last = [f"    {line}" for line in printed[-_LAST_LINES:]]
-        return "\n".join([f"{self.recipe.name} {'works' if does_work else 'is down'}", *last])
+        return "\n".join([f"{self.recipe.name} {'is up' if is_up else 'is down'}", *last])
 
     def kill(self, rest: float) -> bool:
         """End it as a power cut would; it is back after `rest` seconds. Tell whether it ran."""

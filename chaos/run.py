@@ -170,7 +170,7 @@ class _Run:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
         self._tell(f"not at rest after {self._options.settle:g} s")
         for program in self._site.programs.values():
-            self._tell(await program.tell())
+            self._tell(await program.standing())
 
     async def _gather(self, client: Client, outside: Outside, ledger: Ledger) -> Evidence:
         self._tell("comparing the ledger with every history")

@@ -29,13 +29,14 @@ CPU: Final = "worker's CPU each"
 
 METHOD: Final = """
 How long an activity is busy until it waits for the outside.
-Real activities run on one real dev server and one worker, in the process of the benchmark.
+Real activities run on one real dev server, and on a worker for each way to wait, in the process of
+the benchmark.
 
 - **`wait_for_callback`** commits the callback, makes its link, runs a `submit` that does nothing,
   commits that it was submitted, and goes asynchronous. Its result type is a pydantic model.
 - **`raise_complete_async`** is an activity that does only that.
-- **One at a time**: a workflow with one activity after the other; the time from the activity's
-  first line to its last.
+- **One at a time**: one workflow after the other, with one activity each; the time from the
+  activity's first line to its last.
 - **All at once**: ten activities in each of many workflows. *For each* is the time from the first
   line of the first activity to the last line of the last one, by their number. The worker's CPU is
   that of its process, which also runs the workflows; what is added is the difference.
@@ -49,7 +50,7 @@ _PAUSE_SECONDS: Final = 0.01
 
 async def measure(bench: Bench) -> Iterable[Measured]:
     """Measure all of them, side by side."""
-    notes = Notes(WORK)
+    notes = Notes()
     async with _openers(bench) as ways:
         for openers in ways.values():
             await openers.suspend(bench.scaled(_AT_ONCE))
@@ -63,17 +64,10 @@ async def measure(bench: Bench) -> Iterable[Measured]:
 
 def bars(figures: Figures) -> Iterable[Bar]:
     """Return the bars of opening."""
-    plain = figures.values(PLAIN, at=ONE, what=P50)
     for of in (OURS, POSTGRESQL):
-        pairs = zip(figures.values(of, at=ONE, what=P50), plain, strict=True)
-        added = [ours - theirs for ours, theirs in pairs]
+        added = figures.differences(of, PLAIN, at=ONE, what=P50)
         yield Bar(f"{of}, {ONE}: added at p50", 3, added, unit="ms", is_ceiling=True)
-    pairs = zip(
-        figures.values(OURS, at=MANY, what=EACH),
-        figures.values(PLAIN, at=MANY, what=EACH),
-        strict=True,
-    )
-    added = [ours - theirs for ours, theirs in pairs]
+    added = figures.differences(OURS, PLAIN, at=MANY, what=EACH)
     yield Bar(f"{OURS}, {MANY}: added for each", 3, added, unit="ms", is_ceiling=True)
 
 

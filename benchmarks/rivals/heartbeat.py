@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client
 
-from ringback.app.program import run, stop_requested
-from ringback.app.web import bound_socket, served
+from benchmarks.rivals.serving import serve
+from ringback.app.program import run
 
 
 def path_of(task_token: bytes) -> str:
@@ -34,10 +34,7 @@ def heartbeat_app(client: Client) -> Starlette:
 
 async def _serve(address: str) -> None:
     client = await Client.connect(address)
-    listening = bound_socket("127.0.0.1", 0)
-    async with served(heartbeat_app(client), listening):
-        print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        await stop_requested()
+    await serve(heartbeat_app(client))
 
 
 if __name__ == "__main__":

@@ -14,16 +14,16 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from benchmarks.rivals.serving import serve
 from ringback.app.one_write import OneWriteProtocol
-from ringback.app.program import run, stop_requested
-from ringback.app.web import bound_socket, served
+from ringback.app.program import run
 
 _RECEIPT: Final = {
     "callback": "cb_" + "0" * 26,
     "state": "accepted",
     "accepted_at": "2026-01-01T00:00:00.000000+00:00",
     "duplicate": False,
-    "status_url": "http://gateway.example/c/" + "0" * 112,
+    "status_url": "http://gateway.example/c/" + "0" * 77,
 }
 
 _WRITES: Final[Mapping[str, type[HttpToolsProtocol]]] = {
@@ -39,10 +39,7 @@ async def _take(request: Request) -> JSONResponse:
 
 async def _serve(http: type[HttpToolsProtocol]) -> None:
     app = Starlette(routes=[Route("/c/{link}", _take, methods=["POST"])])
-    listening = bound_socket("127.0.0.1", 0)
-    async with served(app, listening, http=http):
-        print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        await stop_requested()
+    await serve(app, http=http)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import restate
 
-from ringback.app.program import run, stop_requested
-from ringback.app.web import bound_socket, served
+from benchmarks.rivals.serving import serve
+from ringback.app.program import run
 
 _asker = restate.Service("Asker")
 _ids = Path(sys.argv[1])
@@ -30,10 +30,7 @@ def _tell(name: str) -> None:
 
 
 async def _serve() -> None:
-    listening = bound_socket("127.0.0.1", 0)
-    async with served(restate.app([_asker]), listening):
-        print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        await stop_requested()
+    await serve(restate.app([_asker]))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from fastapi import Body, FastAPI
 from temporalio.client import Client
 
-from ringback.app.program import run, stop_requested
-from ringback.app.web import bound_socket, served
+from benchmarks.rivals.serving import serve
+from ringback.app.program import run
 
 
 def path_of(task_token: bytes) -> str:
@@ -34,10 +34,7 @@ def seed_app(client: Client) -> FastAPI:
 
 async def _serve(address: str) -> None:
     client = await Client.connect(address)
-    listening = bound_socket("127.0.0.1", 0)
-    async with served(seed_app(client), listening):
-        print(f"ready http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        await stop_requested()
+    await serve(seed_app(client))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from benchmarks.figures import Bar, Figures, Measured, Notes, percentile
 
 
 def rates(of: str, *values: float) -> Measured:
-    return Measured("accept", of, "64 connections", "rate", "/s", values)
+    return Measured(of, "64 connections", "rate", "/s", values)
 
 
 def test_values_of_one_figure_are_gathered_in_their_order() -> None:
-    notes = Notes("accept")
+    notes = Notes()
     for value in (3.0, 1.0, 2.0):
         notes.add(value, "/s", of="ours", at="64 connections", what="rate")
     notes.add(7.0, "ms", of="ours", at="64 connections", what="p99")
@@ -26,6 +26,21 @@ def test_a_ratio_is_that_of_one_repetition() -> None:
     figures = Figures([rates("ours", 10.0, 30.0), rates("theirs", 5.0, 10.0)])
 
     assert figures.ratios("ours", "theirs", at="64 connections") == [2.0, 3.0]
+
+
+def test_a_difference_is_that_of_one_repetition() -> None:
+    figures = Figures([rates("ours", 10.0, 30.0), rates("theirs", 5.0, 10.0)])
+
+    differences = figures.differences("ours", "theirs", at="64 connections", what="rate")
+
+    assert differences == [5.0, 20.0]
+
+
+def test_a_repetition_that_one_of_them_lacks_makes_no_ratio() -> None:
+    figures = Figures([rates("ours", 10.0, 30.0), rates("theirs", 5.0)])
+
+    with pytest.raises(ValueError, match="shorter"):
+        figures.ratios("ours", "theirs", at="64 connections")
 
 
 def test_what_was_not_measured_has_no_ratio() -> None:

@@ -3,13 +3,13 @@
 import pytest
 
 from benchmarks.programs import MissingToolError, NotStartedError
-from benchmarks.wrk import parse, wrk_program
+from benchmarks.wrk import DriveError, parse, wrk_program
 
 PRINTED = """Running 17s test @ http://127.0.0.1:1234
   1 threads and 64 connections
 Requests/sec:   1000.00
 
-RESULT {"answered": 2000, "seconds": 2.0, "p50": 1.5, "p99": 9.25, "highest": 20.0, \
+RESULT {"answered": 2000, "seconds": 2.0, "p50": 1.5, "p99": 9.25, \
 "refused": 200, "connect": 1, "read": 2, "write": 3, "timeout": 4}
 """
 
@@ -18,7 +18,7 @@ def test_only_good_replies_make_the_rate() -> None:
     load = parse(PRINTED, cpu_seconds=0.5)
 
     assert (load.answered, load.good, load.rate) == (2000, 1800, 900.0)
-    assert (load.p50, load.p99, load.highest) == (1.5, 9.25, 20.0)
+    assert (load.p50, load.p99) == (1.5, 9.25)
 
 
 def test_what_went_wrong_is_counted() -> None:
@@ -26,6 +26,11 @@ def test_what_went_wrong_is_counted() -> None:
 
     assert (load.refused, load.broken, load.late) == (200, 6, 4)
     assert load.client_busy == 0.25
+
+
+def test_a_load_in_which_something_went_wrong_makes_no_figure() -> None:
+    with pytest.raises(DriveError, match="ours: 200 requests were refused, 6 connections broke"):
+        parse(PRINTED).check("ours")
 
 
 def test_no_result_says_what_wrk_said() -> None:

@@ -55,7 +55,7 @@ def test_an_error_that_quotes_others_steers_no_terminal() -> None:
 
 def test_a_command_whose_output_is_closed_ends_as_any_other() -> None:
     closed = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", SCRIPT]
-    ended = run(closed, stderr=PIPE, text=True, check=False)
+    ended = run(closed, stderr=PIPE, text=True, check=False)  # noqa: S603 - its words stand above
 
     assert ended.returncode == 1
     assert ended.stderr.startswith("ringback: no ")
