@@ -17,6 +17,7 @@ from ringback.ports.store import (
     Settlement,
     Won,
 )
+from ringback.testing import fits_whatever
 from tests import factories
 from tests.contract.stores import (
     LEASE,
@@ -39,8 +40,8 @@ class Answering:
         first = factories.answer(callback.id, Completed(b"1"))
         second = factories.answer(callback.id, Completed(b"2"))
 
-        (won,) = await store.accept([first])
-        (lost,) = await store.accept([second])
+        (won,) = await store.accept([first], fits_whatever)
+        (lost,) = await store.accept([second], fits_whatever)
 
         assert isinstance(won, Won)
         assert isinstance(lost, NotTaken)
@@ -57,7 +58,7 @@ class Answering:
         assert results[0] == NotTaken(None)
         assert await found(store, unfit.id) == unfit
         assert await events_of(store, unfit.id, EventKind.ACCEPTED) == []
-        (won,) = await store.accept([answers[0]])
+        (won,) = await store.accept([answers[0]], fits_whatever)
         assert isinstance(won, Won)
 
     @pytest.mark.parametrize("state", State)
@@ -81,7 +82,7 @@ class Answering:
             factories.answer(callback.id, Completed(b"2")),
         ]
 
-        results = await store.accept(answers)
+        results = await store.accept(answers, fits_whatever)
 
         assert [isinstance(result, Won) for result in results] == [True, True, False]
         assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
@@ -94,14 +95,14 @@ class Answering:
         assert not kept.is_default
 
     async def test_an_answer_to_nothing_is_not_taken(self, store: Store) -> None:
-        (result,) = await store.accept([factories.answer(factories.callback_id())])
+        (result,) = await store.accept([factories.answer(factories.callback_id())], fits_whatever)
 
         assert result == NotTaken(None)
 
     async def test_an_answer_to_an_expired_callback_is_not_taken(self, store: Store) -> None:
         callback = await in_state(store, State.EXPIRED)
 
-        (result,) = await store.accept([factories.answer(callback.id)])
+        (result,) = await store.accept([factories.answer(callback.id)], fits_whatever)
 
         assert result == NotTaken(callback)
         assert callback.expired_because == "timed out"
@@ -128,7 +129,7 @@ class Answering:
         callback = await opened(store)
         answer = factories.answer(callback.id)
 
-        await store.accept([answer])
+        await store.accept([answer], fits_whatever)
 
         (event,) = await events_of(store, callback.id, EventKind.ACCEPTED)
         assert event.facts == {"kind": "completed", "outcome": answer.id}

@@ -18,7 +18,7 @@ from ringback.ports.deadlines import Extension
 from ringback.ports.keeping import Sighting
 from ringback.ports.store import EVIDENCE_KEPT, Expiry, NotTaken, Won
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ManualClock
+from ringback.testing import ManualClock, fits_whatever
 from tests import factories
 from tests.contract.kept import pending
 from tests.contract.stores import (
@@ -67,7 +67,7 @@ class AtOnce(TellingAtOnce):
             answers = {id_: factories.answer(id_, Completed(b"1")) for id_ in ids}
 
             given, _nothing, defaults, extensions = await asyncio.gather(
-                one.accept([answers[id_] for id_ in shuffled(ids)]),
+                one.accept([answers[id_] for id_ in shuffled(ids)], fits_whatever),
                 other.expire(await expiries(other, ids)),
                 third.take_defaults(shuffled(ids), factories.outcome_id),
                 extended(fourth, shuffled(ids)),
@@ -149,7 +149,7 @@ class AtOnce(TellingAtOnce):
             )
 
             given, *_ = await asyncio.gather(
-                stores[0].accept([factories.answer(id_) for id_ in shuffled(ids)]),
+                stores[0].accept([factories.answer(id_) for id_ in shuffled(ids)], fits_whatever),
                 stores[1].open(shuffled(later)),
                 stores[2].open(shuffled(latest)),
                 stores[3].expire(await expiries(stores[3], ids)),
@@ -170,7 +170,7 @@ class AtOnce(TellingAtOnce):
         for _ in range(ROUNDS):
             failed = factories.activity_ref()
             (open_one,) = await stores[0].open([factories.wish(ref=failed)])
-            await stores[0].accept([factories.answer(open_one.id, Failed("no"))])
+            await stores[0].accept([factories.answer(open_one.id, Failed("no"))], fits_whatever)
             answered = await found(stores[0], open_one.id)
             later = factories.wish(ref=failed, attempt=2)
 

@@ -20,7 +20,7 @@ from ringback.settings import Settings
 from ringback.store.connection import Connection
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ManualClock
+from ringback.testing import ManualClock, fits_whatever
 from tests import factories
 from tests.contract.at_once import AtOnce
 from tests.contract.dated import DatedDatabase
@@ -108,7 +108,7 @@ async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta
         opened_store(settings, ManualClock(now)) as right,
     ):
         waiting, answered = await wrong.open(wishes)
-        await wrong.accept([factories.answer(answered.id)])
+        await wrong.accept([factories.answer(answered.id)], fits_whatever)
         (claimed,) = await wrong.claim("wrong", limit=9, lease=HOUR)
         nothing = await right.claim("right", limit=9, lease=HOUR)
         until_due, until_default = await right.next_due(), await right.next_default()
@@ -209,13 +209,13 @@ async def test_a_write_that_the_database_could_not_do_is_told_and_nothing_of_it_
     callback = await opened(store)
     async with refusing(url, state):
         with pytest.raises(StoreUnavailableError, match="as the test wants") as caught:
-            await store.accept([factories.answer(callback.id)])
+            await store.accept([factories.answer(callback.id)], fits_whatever)
 
     told = "".join(traceback.format_exception(caught.value))
     assert callback.id not in told
     assert (await store.find([callback.id]))[callback.id] == callback
     assert len(await store.events(callback.id)) == 1
-    await store.accept([factories.answer(callback.id)])
+    await store.accept([factories.answer(callback.id)], fits_whatever)
 
 
 async def test_a_server_that_writes_no_more_is_left(url: str, database: PostgresqlDatabase) -> None:
@@ -224,7 +224,7 @@ async def test_a_server_that_writes_no_more_is_left(url: str, database: Postgres
 
     async with refusing(url, "25006"):
         with pytest.raises(StoreUnavailableError):
-            await SqlStore(database).accept([factories.answer(callback.id)])
+            await SqlStore(database).accept([factories.answer(callback.id)], fits_whatever)
 
     assert await process_of(database) != before
 
@@ -238,9 +238,9 @@ async def test_an_item_that_cannot_be_written_is_not_the_database_s_fault(
 
     async with refusing(url, state):
         with pytest.raises(DBAPIError):
-            await store.accept([factories.answer(callback.id)])
+            await store.accept([factories.answer(callback.id)], fits_whatever)
 
-    await store.accept([factories.answer(callback.id)])
+    await store.accept([factories.answer(callback.id)], fits_whatever)
 
 
 @pytest.mark.parametrize("workflow_id", ["a\x00b", "a\ud800b"], ids=["NUL", "surrogate"])

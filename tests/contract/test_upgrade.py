@@ -26,7 +26,7 @@ from ringback.store.schema import MIGRATIONS, Upgrade, revisions, upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.store.tables import metadata
-from ringback.testing import ManualClock
+from ringback.testing import ManualClock, fits_whatever
 from tests import factories
 from tests.contract.dated import DatedDatabase
 from tests.contract.servers import own_database, server_url
@@ -139,7 +139,7 @@ async def test_an_activity_finds_its_callback_again(store: SqlStore) -> None:
 async def test_answers_to_it_are_judged_as_before(store: SqlStore) -> None:
     names = ["open", "submitted", "expired", "applied"]
 
-    results = await store.accept([factories.answer(_id(name)) for name in names])
+    results = await store.accept([factories.answer(_id(name)) for name in names], fits_whatever)
 
     assert [type(result) for result in results] == [Won, Won, NotTaken, NotTaken]
 

@@ -70,11 +70,6 @@ It is asked within the transaction, in whatever thread that runs: it is quick, a
 """
 
 
-def fits_whatever(answer: Answer, terms: Terms | None) -> bool:  # noqa: ARG001 - as `Fits` has it
-    """Let every answer be kept; see `Fits`."""
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """How an accepted outcome ended.
@@ -148,9 +143,7 @@ class CallbackStore(Protocol):
         """Keep that the user's submit has returned. The first time counts."""
         ...
 
-    async def accept(
-        self, answers: Sequence[Answer], fits: Fits = fits_whatever
-    ) -> Sequence[Acceptance]:
+    async def accept(self, answers: Sequence[Answer], fits: Fits) -> Sequence[Acceptance]:
         """Keep each answer that `fits` and is the first for its callback; tell for each, in order.
 
         From when the terms are read until the commit nobody else changes them.

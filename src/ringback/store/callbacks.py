@@ -16,7 +16,6 @@ from ringback.ports.store import (
     Fits,
     NotTaken,
     Won,
-    fits_whatever,
 )
 from ringback.store import rows
 from ringback.store.accepting import Accepting, find_terms
@@ -106,7 +105,7 @@ class SqlCallbacks:
 
     @writes
     async def accept(
-        self, connection: Connection, answers: Sequence[Answer], fits: Fits = fits_whatever
+        self, connection: Connection, answers: Sequence[Answer], fits: Fits
     ) -> Sequence[Acceptance]:
         """See `CallbackStore.accept`."""
         ids = {answer.callback_id for answer in answers}

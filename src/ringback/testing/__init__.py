@@ -4,6 +4,7 @@ from ringback.testing.exact_results import ExactResults
 from ringback.testing.fake_activities import FakeActivities
 from ringback.testing.fake_completion_client import FakeCompletionClient, FakeWaitingActivity
 from ringback.testing.fake_identifier import FakeIdentifier
+from ringback.testing.fits_whatever import fits_whatever
 from ringback.testing.manual_clock import ManualClock
 from ringback.testing.memory_store import MemoryStore
 
@@ -15,4 +16,5 @@ __all__ = [
     "FakeWaitingActivity",
     "ManualClock",
     "MemoryStore",
+    "fits_whatever",
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.outcome import Outcome
-from ringback.testing import FakeActivities, MemoryStore
+from ringback.testing import FakeActivities, MemoryStore, fits_whatever
 from tests import factories
 
 
@@ -18,7 +18,7 @@ async def accepted(
     ref = factories.activity_ref()
     activities.schedule(ref)
     callback = await asked(store, activities, ref, **asking)
-    await store.accept([factories.answer(callback.id, outcome)])
+    await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
     return (await store.find([callback.id]))[callback.id]
 
 

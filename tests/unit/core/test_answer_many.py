@@ -12,7 +12,7 @@ from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
 from ringback.domain.outcome import Canceled, Completed
 from ringback.ports.activities import Pending
-from ringback.ports.store import Acceptance, Answer, Fits, fits_whatever
+from ringback.ports.store import Acceptance, Answer, Fits
 from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
 from tests import factories
 from tests.loops import idle
@@ -59,9 +59,7 @@ async def test_while_the_store_is_away_each_is_told_so(
 class StoreWithAMistake(MemoryStore):
     """It cannot take anything, for a reason of ours."""
 
-    async def accept(
-        self, answers: Sequence[Answer], fits: Fits = fits_whatever
-    ) -> Sequence[Acceptance]:
+    async def accept(self, answers: Sequence[Answer], fits: Fits) -> Sequence[Acceptance]:
         raise ZeroDivisionError(answers, fits)
 
 

@@ -18,7 +18,7 @@ from ringback.domain.callback import (
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.activities import Pending
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
 from tests import factories
 from tests.keepers import observer
 from tests.loops import idle
@@ -84,7 +84,7 @@ async def test_who_answers_in_time_is_heard(
     keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
-    await store.accept([factories.answer(callback.id, Completed(b"1"))])
+    await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
     clock.advance(HOUR)
 
     await keeper.keep()

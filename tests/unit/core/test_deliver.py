@@ -16,7 +16,7 @@ from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
 from ringback.ports.store import Postponement, Settlement
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
 from tests import factories
 from tests.loops import idle
 from tests.unit.core.stage import accepted, asked, state_of
@@ -206,7 +206,7 @@ async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
     store: MemoryStore, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.wish()])
-    await store.accept([factories.answer(callback.id)])
+    await store.accept([factories.answer(callback.id)], fits_whatever)
 
     async with running(deliverer):
         await idle()

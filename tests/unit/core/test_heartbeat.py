@@ -18,7 +18,7 @@ from ringback.domain.errors import (
 from ringback.domain.vitals import UNHURRIED
 from ringback.ports.activities import LastFailure, Pulse
 from ringback.ports.store import Expiry
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
 from tests import factories
 from tests.keepers import heartbeating as heartbeating_with
 from tests.unit.core.stage import asked, found
@@ -79,7 +79,7 @@ async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
 async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
     heartbeating: Heartbeating, store: MemoryStore, callback: Callback
 ) -> None:
-    await store.accept([factories.answer(callback.id)])
+    await store.accept([factories.answer(callback.id)], fits_whatever)
 
     with pytest.raises(ExpiredCallbackError, match="answered"):
         await heartbeating.heartbeat(callback.id, None)

@@ -16,7 +16,7 @@ from ringback.domain.outcome import Completed
 from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.activities import LastFailure, Pulse
 from ringback.ports.keeping import Note
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
 from tests import factories
 from tests.keepers import keep_alive
 from tests.loops import idle
@@ -96,7 +96,7 @@ async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
     store: MemoryStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
-    await store.accept([factories.answer(callback.id, Completed(b"1"))])
+    await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
 
     async with keeping(store, activities, clock):
         await let_pass(clock, TIMEOUT)
@@ -108,7 +108,7 @@ async def test_what_is_settled_gets_no_more(
     store: MemoryStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
-    await store.accept([factories.answer(callback.id, Completed(b"1"))])
+    await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
     await store.settle([factories.settlement(await found(store, callback))])
 
     async with keeping(store, activities, clock):

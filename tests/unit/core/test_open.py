@@ -13,7 +13,7 @@ from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
 from tests import factories
 
 REF = factories.activity_ref()
@@ -30,7 +30,7 @@ async def opening(store: MemoryStore, activities: FakeActivities) -> AsyncIterat
 
 async def answered(opening: Opening, store: MemoryStore, outcome: Outcome) -> Callback:
     callback = await opening.open(factories.wish(ref=REF))
-    await store.accept([factories.answer(callback.id, outcome)])
+    await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
     return callback
 
 
@@ -200,7 +200,7 @@ async def test_a_failure_in_doubt_waits_until_temporal_tells(
 ) -> None:
     ref = factories.activity_ref()
     callback = await opening.open(factories.wish(ref=ref))
-    await store.accept([factories.answer(callback.id, Failed("try again"))])
+    await store.accept([factories.answer(callback.id, Failed("try again"))], fits_whatever)
     await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
 
     with pytest.raises(TemporalUnreachableError, match="cannot be learnt"):
@@ -264,7 +264,7 @@ async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
 ) -> None:
     """Its worker stood still before it asked; the answer is on its way to attempt 2."""
     second = await opening.open(factories.wish(ref=REF, attempt=2))
-    await store.accept([factories.answer(second.id, Failed("try again"))])
+    await store.accept([factories.answer(second.id, Failed("try again"))], fits_whatever)
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
 
     first = await opening.open(factories.wish(ref=REF))

@@ -8,7 +8,7 @@ from ringback.core.view import Viewing
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
 from ringback.ports.activities import Pending
-from ringback.testing import FakeActivities, MemoryStore
+from ringback.testing import FakeActivities, MemoryStore, fits_whatever
 from tests import factories
 
 
@@ -46,7 +46,7 @@ async def test_without_temporal_nothing_is_claimed_about_the_activity(
 async def test_an_answered_callback_is_shown_as_the_store_has_it(
     viewing: Viewing, store: MemoryStore, activities: FakeActivities, callback: Callback
 ) -> None:
-    await store.accept([factories.answer(callback.id)])
+    await store.accept([factories.answer(callback.id)], fits_whatever)
     activities.is_reachable = False
 
     seen = await viewing.view(callback.id)

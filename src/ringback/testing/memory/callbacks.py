@@ -19,7 +19,6 @@ from ringback.ports.store import (
     Fits,
     NotTaken,
     Won,
-    fits_whatever,
 )
 from ringback.store.asking import ask
 from ringback.store.care import FIRST_LOOK, Care
@@ -64,9 +63,7 @@ class MemoryCallbacks(Shelf):
                 self._put(replace(callback, submitted_at=now))
                 self._record(id_, EventKind.SUBMITTED, {})
 
-    async def accept(
-        self, answers: Sequence[Answer], fits: Fits = fits_whatever
-    ) -> Sequence[Acceptance]:
+    async def accept(self, answers: Sequence[Answer], fits: Fits) -> Sequence[Acceptance]:
         """See `CallbackStore.accept`."""
         self._now()
         return [self._accept_given(answer, fits) for answer in answers]
