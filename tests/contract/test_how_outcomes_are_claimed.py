@@ -23,7 +23,7 @@ async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqliteDa
 
 async def plan_of(database: SqliteDatabase, statement: ClauseElement) -> list[str]:
     """Return the steps by which SQLite finds what `statement` is about."""
-    async with database.reading() as connection:
+    async with database.writing() as connection:
         compiled = statement.compile(dialect=connection.dialect)
         assert isinstance(compiled, SQLCompiler)
         values = tuple(1 for _ in compiled.positiontup or ())

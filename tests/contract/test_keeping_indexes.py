@@ -43,7 +43,7 @@ async def database(empty: Database) -> AsyncIterator[Database]:
 
 async def plan(database: Database, statement: Select[Any]) -> str:
     """Return how the database would go about a statement in a large table."""
-    async with database.reading() as connection:
+    async with database.writing() as connection:
         await connection.execute(text(ONLY_BY_INDEX[database.dialect]))
         compiled = statement.params(VALUES).compile(
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}

@@ -75,7 +75,7 @@ async def refusing(url: str, state: str) -> AsyncIterator[None]:
 
 
 async def process_of(database: PostgresqlDatabase) -> object:
-    async with database.reading() as connection:
+    async with database.writing() as connection:
         return await connection.scalar(text("SELECT pg_backend_pid()"))
 
 
@@ -160,7 +160,7 @@ async def test_transactions_are_isolated_as_the_statements_expect(empty_url: str
 
 
 async def test_instants_are_kept_to_the_microsecond(url: str, database: PostgresqlDatabase) -> None:
-    async with database.reading() as connection:
+    async with database.writing() as connection:
         now = await database.now(connection)
 
     assert now.tzinfo is UTC

@@ -71,7 +71,7 @@ async def test_what_is_accepted_is_there_for_the_next_process(
 
 
 async def test_a_commit_is_on_disk_before_it_is_done(database: Database) -> None:
-    async with database.reading() as connection:
+    async with database.writing() as connection:
         synchronous = await connection.scalar(text("PRAGMA synchronous"))
         journal = await connection.scalar(text("PRAGMA journal_mode"))
 
@@ -121,7 +121,7 @@ async def test_an_error_of_the_store_does_not_tell_the_payload(
 
 
 async def test_the_migrations_make_the_tables_that_the_code_uses(database: Database) -> None:
-    async with database.reading() as connection:
+    async with database.writing() as connection:
         differences = await connection.run_sync(
             lambda sync: compare_metadata(
                 MigrationContext.configure(sync, opts={"compare_type": False}), metadata

@@ -191,7 +191,7 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(
     store: SqlStore,  # noqa: ARG001 - it has the newest schema
     database: Database,
 ) -> None:
-    async with database.reading() as connection:
+    async with database.writing() as connection:
         differences = await connection.run_sync(
             lambda sync: compare_metadata(
                 MigrationContext.configure(sync, opts={"compare_type": False}), metadata

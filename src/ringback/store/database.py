@@ -40,8 +40,7 @@ class Database(ABC):
         Raises:
             StoreUnavailableError: The database could not be reached.
         """
-        async with self.reading() as connection:
-            return await transaction(connection)
+        return await self.write(transaction)
 
     async def write(self, transaction: Transaction[T]) -> T:
         """Return what `transaction` returns, once what it wrote is durable.
@@ -51,14 +50,6 @@ class Database(ABC):
         """
         async with self.writing() as connection:
             return await transaction(connection)
-
-    @abstractmethod
-    def reading(self) -> AbstractAsyncContextManager[Connection]:
-        """Run the body in a transaction that writes nothing.
-
-        Raises:
-            StoreUnavailableError: The database could not be reached.
-        """
 
     @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[Connection]:

@@ -63,12 +63,6 @@ class PostgresqlDatabase(Database):
         return "postgresql"
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """See `Database.reading`."""
-        async with self.writing() as connection:
-            yield connection
-
-    @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """See `Database.writing`."""
         async with self._translated(), self._patiently(), self._engine.begin() as connection:

@@ -42,8 +42,7 @@ async def upgrade(database: Database) -> Upgrade:
         ConfigurationError: The database was written by a newer Ringback.
         StoreUnavailableError: The database could not be reached or written.
     """
-    async with database.reading() as connection:
-        current = await connection.run_sync(_current)
+    current = await database.read(lambda it: it.run_sync(_current))
     if current == _newest():
         return Upgrade(current, current)
     async with _alone, database.upgrading() as connection:

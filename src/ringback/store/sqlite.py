@@ -51,10 +51,11 @@ class SqliteDatabase(Database):
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
-        self._readers = self._engine.execution_options(ringback_reads=True)
         # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
         self._writer = _Lane(self._engine, name="sqlite-writer")
-        self._reader = _Lane(self._readers, name="sqlite-reader")
+        self._reader = _Lane(
+            self._engine.execution_options(ringback_reads=True), name="sqlite-reader"
+        )
 
     @property
     def dialect(self) -> str:
@@ -70,13 +71,6 @@ class SqliteDatabase(Database):
         """See `Database.write`; it runs in a thread, one after another."""
         async with self._translated():
             return await self._writer.run(transaction)
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
-        """See `Database.reading`; it runs in this thread, which waits."""
-        async with self._translated():
-            with self._readers.begin() as connection:
-                yield AtOnce(connection)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
