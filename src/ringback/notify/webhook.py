@@ -41,10 +41,16 @@ class Webhooks:
     """
 
     def __init__(
-        self, pool: httpcore2.AsyncConnectionPool, *, secrets: Sequence[bytes], clock: Clock
+        self,
+        pool: httpcore2.AsyncConnectionPool,
+        *,
+        secrets: Sequence[bytes],
+        clock: Clock,
+        patience: timedelta = TIMEOUT,
     ) -> None:
-        """Send over `pool`, signed with each of `secrets`."""
+        """Send over `pool`, signed with each of `secrets`; wait for a reply for so long."""
         self._pool = pool
+        self._patience = patience
         self._secrets = secrets
         self._clock = clock
 
@@ -54,7 +60,7 @@ class Webhooks:
         if url is None:
             return Undeliverable("the address is no URL that is told anything")
         try:
-            async with asyncio.timeout(TIMEOUT.total_seconds()):
+            async with asyncio.timeout(self._patience.total_seconds()):
                 return await self._post(url, message)
         except PrivateAddressError:
             return Undeliverable(_PRIVATE)
@@ -101,6 +107,7 @@ async def opened_webhooks(
     clock: Clock,
     network: httpcore2.AsyncNetworkBackend,
     trust: ssl.SSLContext | None = None,
+    patience: timedelta = TIMEOUT,
 ) -> AsyncIterator[Webhooks]:
     """Open what sends webhooks, for the block.
 
@@ -109,6 +116,7 @@ async def opened_webhooks(
         clock: What dates the messages.
         network: What decides where a connection may go.
         trust: Whom TLS trusts; without it, whom this machine trusts.
+        patience: How long a message may take, with its reply.
     """
     async with httpcore2.AsyncConnectionPool(
         ssl_context=trust or httpx2.create_ssl_context(),
@@ -117,7 +125,7 @@ async def opened_webhooks(
         max_keepalive_connections=0,
         network_backend=network,
     ) as pool:
-        yield Webhooks(pool, secrets=secrets, clock=clock)
+        yield Webhooks(pool, secrets=secrets, clock=clock, patience=patience)
 
 
 def _parse(text: str) -> httpx2.URL | None:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from ringback.notify import webhook
 from ringback.notify.addresses import PublicNetwork
 from ringback.notify.signature import from_secret
-from ringback.notify.webhook import Unsigned, Webhooks, opened_webhooks, retry_after
+from ringback.notify.webhook import TIMEOUT, Unsigned, Webhooks, opened_webhooks, retry_after
 from ringback.ports.sender import Message, NotReceived, Received, Undeliverable
 from ringback.testing import ManualClock
 from tests.services import missing
@@ -35,10 +35,14 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def webhooks() -> AsyncIterator[Webhooks]:
     """What sends to this machine, too."""
+    async with opened(TIMEOUT) as webhooks:
+        yield webhooks
+
+
+def opened(patience: timedelta) -> AbstractAsyncContextManager[Webhooks]:
     clock = ManualClock(datetime.now(UTC))  # noqa: TID251 - the reference verifier has its own clock
     network = PublicNetwork(allows_private=True, look_up=NAMES.look_up)
-    async with opened_webhooks([SECRET], clock=clock, network=network) as webhooks:
-        yield webhooks
+    return opened_webhooks([SECRET], clock=clock, network=network, patience=patience)
 
 
 def message(receiver: Receiver, path: str = "/told?key=hush") -> Message:
@@ -126,12 +130,14 @@ async def test_what_is_not_http_is_no_success(
 
 
 async def test_who_says_nothing_is_waited_for_no_longer_than_the_time_out(
-    webhooks: Webhooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver,
 ) -> None:
-    monkeypatch.setattr(webhook, "TIMEOUT", timedelta(seconds=0.1))
     receiver.reply = None
 
-    assert await webhooks.send(message(receiver)) == NotReceived("no answer in time")
+    async with opened(timedelta(seconds=0.1)) as webhooks:
+        reception = await webhooks.send(message(receiver))
+
+    assert reception == NotReceived("no answer in time")
     assert len(receiver.got) == 1
 
 

@@ -41,9 +41,10 @@ def in_a_folder_with_converters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "house_converters.py").write_text(CONVERTERS)
     (tmp_path / "house_broken.py").write_text("def (")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", list(path))
+    before = list(path)
     load_data_converter.cache_clear()
     yield
+    path[:] = before
     modules.pop("house_converters", None)
 
 

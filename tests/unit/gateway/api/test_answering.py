@@ -1,14 +1,12 @@
 """Answers by id, one and many: exact, each with its own status."""
 
 import logging
-import threading
 
 import pytest
 
 from ringback.domain.callback import Callback
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.domain.raw_json import items
-from ringback.gateway.api import answering
+from ringback.gateway.body import LARGE
 from tests.unit.gateway.api.house import LIMIT, House
 
 
@@ -114,24 +112,14 @@ async def test_a_thousand_answers_are_few_commits(
     assert len(told) < 20
 
 
-@pytest.mark.parametrize(("size", "is_apart"), [(10, False), (90_000, True)])
-async def test_a_large_request_is_read_in_a_thread(
-    house: House, monkeypatch: pytest.MonkeyPatch, *, size: int, is_apart: bool
-) -> None:
+async def test_a_large_request_is_taken_as_a_small_one(house: House) -> None:
     callbacks = [await house.asked() for _ in range(4)]
-    answers = [{"callback": one.id, "verb": "complete", "body": "x" * size} for one in callbacks]
-    threads: list[int] = []
-
-    def noted(array: bytes) -> list[bytes]:
-        threads.append(threading.get_ident())
-        return items(array)
-
-    monkeypatch.setattr(answering, "items", noted)
+    body = LARGE // 4 * "x"
+    answers = [{"callback": one.id, "verb": "complete", "body": body} for one in callbacks]
 
     reply = await house.post("/v1/answers", json={"answers": answers})
 
     assert {one["status"] for one in reply.json()["results"]} == {202}
-    assert [one != threading.get_ident() for one in threads] == [is_apart]
 
 
 async def test_a_request_has_an_end(house: House) -> None:
