@@ -44,7 +44,9 @@ async def walked(database: Database, statement: Select[Any], values: dict[str, o
         compiled = statement.params(values).compile(
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}
         )
-        told = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}")
+        told = await connection.run_sync(
+            lambda it: it.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}")
+        )
         plan = told.scalar_one()
     (whole,) = json.loads(plan) if isinstance(plan, str) else plan
     return _read(whole["Plan"])

@@ -27,7 +27,9 @@ async def plan_of(database: SqliteDatabase, statement: ClauseElement) -> list[st
         compiled = statement.compile(dialect=connection.dialect)
         assert isinstance(compiled, SQLCompiler)
         values = tuple(1 for _ in compiled.positiontup or ())
-        told = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
+        told = await connection.run_sync(
+            lambda it: it.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
+        )
         return [row.detail for row in told]
 
 

@@ -48,7 +48,9 @@ async def plan(database: Database, statement: Select[Any]) -> str:
         compiled = statement.params(VALUES).compile(
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}
         )
-        result = await connection.exec_driver_sql(f"{EXPLAIN[database.dialect]} {compiled}")
+        result = await connection.run_sync(
+            lambda it: it.exec_driver_sql(f"{EXPLAIN[database.dialect]} {compiled}")
+        )
         return "\n".join(str(row[-1]) for row in result)
 
 

@@ -34,10 +34,6 @@ class Connection(Protocol):
         """Execute `statement` and return its first value."""
         ...
 
-    async def exec_driver_sql(self, statement: str, parameters: Any = None, /) -> Any:
-        """Execute a statement as the driver knows it."""
-        ...
-
     async def run_sync(self, work: Callable[[PlainConnection], T], /) -> T:
         """Return what `work`, which knows of no coroutines, returns for the plain connection."""
         ...
@@ -69,10 +65,6 @@ class AtOnce:
     ) -> Any:
         """See `Connection.scalar`."""
         return self._connection.scalar(statement, parameters)
-
-    async def exec_driver_sql(self, statement: str, parameters: Any = None, /) -> Result[Any]:
-        """See `Connection.exec_driver_sql`."""
-        return self._connection.exec_driver_sql(statement, parameters)
 
     async def run_sync(self, work: Callable[[PlainConnection], T], /) -> T:
         """See `Connection.run_sync`."""
