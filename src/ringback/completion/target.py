@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from ringback.completion.ref import ActivityRef, Target, to_execution
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import UnusableTokenError
+from ringback.temporal.request import in_time
 from ringback.temporal.token import TaskToken, read_token
 
 _ASK_FOR: Final = timedelta(seconds=1)
@@ -108,12 +109,9 @@ class Targets:
         """Return the id of the client's namespace; what was known before while nobody tells."""
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
         try:
-            # The client's first request connects, and that has no time-out of its own.
-            async with asyncio.timeout(2 * _ASK_FOR.total_seconds()):
-                answer = await self._client.workflow_service.describe_namespace(
-                    request, timeout=_ASK_FOR
-                )
-        except (RPCError, RuntimeError, TimeoutError):
+            service = self._client.workflow_service
+            answer = await in_time(service.describe_namespace, request, within=_ASK_FOR)
+        except (RPCError, RuntimeError):
             # The server checks it too, with the request itself.
             return self._namespace_id
         return answer.namespace_info.id

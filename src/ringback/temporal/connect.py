@@ -12,6 +12,7 @@ from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, Telemetr
 from temporalio.service import RPCError
 
 from ringback.domain.errors import ConfigurationError, TemporalUnreachableError
+from ringback.temporal.request import in_time
 
 if TYPE_CHECKING:
     # It loads all that a worker needs; a gateway is none.
@@ -74,6 +75,6 @@ def _load_config() -> ClientConnectConfig:
 async def is_reachable(client: Client) -> bool:
     """Tell whether the server of `client` answers."""
     try:
-        return await client.service_client.check_health(timeout=_HEALTH_TIMEOUT)
+        return await in_time(client.service_client.check_health, within=_HEALTH_TIMEOUT)
     except (RPCError, RuntimeError):
         return False

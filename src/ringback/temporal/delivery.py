@@ -26,7 +26,7 @@ from ringback.domain.errors import EncodingError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import Terms
 from ringback.temporal.payloads import as_payloads, contextual, relays_json, to_failure, to_payloads
-from ringback.temporal.request import TIMEOUT, translated
+from ringback.temporal.request import in_time, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,16 @@ async def end_by_token(
         match encoded:
             case Result(payloads):
                 completed = RespondActivityTaskCompletedRequest(result=payloads, identity=identity)
-                await service.respond_activity_task_completed(
-                    _with_token(completed, callback), timeout=TIMEOUT
+                await in_time(
+                    service.respond_activity_task_completed, _with_token(completed, callback)
                 )
             case Failure():
                 failed = RespondActivityTaskFailedRequest(failure=encoded, identity=identity)
-                await service.respond_activity_task_failed(
-                    _with_token(failed, callback), timeout=TIMEOUT
-                )
+                await in_time(service.respond_activity_task_failed, _with_token(failed, callback))
             case Cancellation(payloads):
                 canceled = RespondActivityTaskCanceledRequest(details=payloads, identity=identity)
-                await service.respond_activity_task_canceled(
-                    _with_token(canceled, callback), timeout=TIMEOUT
+                await in_time(
+                    service.respond_activity_task_canceled, _with_token(canceled, callback)
                 )
 
 
@@ -121,21 +119,17 @@ async def end_by_ids(
                 completed = RespondActivityTaskCompletedByIdRequest(
                     result=payloads, identity=identity
                 )
-                await service.respond_activity_task_completed_by_id(
-                    with_ids(completed, ref), timeout=TIMEOUT
+                await in_time(
+                    service.respond_activity_task_completed_by_id, with_ids(completed, ref)
                 )
             case Failure():
                 failed = RespondActivityTaskFailedByIdRequest(failure=encoded, identity=identity)
-                await service.respond_activity_task_failed_by_id(
-                    with_ids(failed, ref), timeout=TIMEOUT
-                )
+                await in_time(service.respond_activity_task_failed_by_id, with_ids(failed, ref))
             case Cancellation(payloads):
                 canceled = RespondActivityTaskCanceledByIdRequest(
                     details=payloads, identity=identity
                 )
-                await service.respond_activity_task_canceled_by_id(
-                    with_ids(canceled, ref), timeout=TIMEOUT
-                )
+                await in_time(service.respond_activity_task_canceled_by_id, with_ids(canceled, ref))
 
 
 class _ByToken(Protocol):

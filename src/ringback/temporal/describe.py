@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
-from ringback.temporal.request import TIMEOUT, translated
+from ringback.temporal.request import in_time, translated
 
 
 async def describe(
@@ -29,7 +29,7 @@ async def describe(
         execution=WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id),
     )
     with translated():
-        return await service.describe_workflow_execution(request, timeout=TIMEOUT)
+        return await in_time(service.describe_workflow_execution, request)
 
 
 async def pending_activities(

@@ -15,7 +15,7 @@ from ringback.temporal.delivery import through_codec, with_ids
 from ringback.temporal.limits import Limits
 from ringback.temporal.payloads import contextual, to_payloads
 from ringback.temporal.recorded import Recorded
-from ringback.temporal.request import TIMEOUT, translated
+from ringback.temporal.request import in_time, translated
 
 
 class TemporalHeartbeats:
@@ -43,7 +43,7 @@ class TemporalHeartbeats:
             details=await self._to_be_sent(callback, details),
         )
         with translated(callback.ref):
-            answer = await self._service.record_activity_task_heartbeat(request, timeout=TIMEOUT)
+            answer = await in_time(self._service.record_activity_task_heartbeat, request)
         return _to_pulse(answer)
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
@@ -53,8 +53,8 @@ class TemporalHeartbeats:
             identity=self._identity, details=await self._to_be_sent(callback, details)
         )
         with translated(ref):
-            answer = await self._service.record_activity_task_heartbeat_by_id(
-                with_ids(request, ref), timeout=TIMEOUT
+            answer = await in_time(
+                self._service.record_activity_task_heartbeat_by_id, with_ids(request, ref)
             )
         return _to_pulse(answer)
 

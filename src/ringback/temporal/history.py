@@ -14,7 +14,7 @@ from temporalio.service import WorkflowService
 from ringback.domain.callback import ActivityExecution
 from ringback.ports.activities import Ended, Unknown
 from ringback.temporal.pending import to_instant, to_last_failure
-from ringback.temporal.request import TIMEOUT
+from ringback.temporal.request import TIMEOUT, in_time
 
 _ACTIVITY_ENDS: Final = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: (
@@ -143,7 +143,7 @@ async def newest_first(
         execution=WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id),
     )
     while True:
-        page = await service.get_workflow_execution_history_reverse(request, timeout=within)
+        page = await in_time(service.get_workflow_execution_history_reverse, request, within=within)
         for event in page.history.events:
             yield event
         if not page.next_page_token:

@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
 from ringback.temporal.delivery import Cancellation, Encoded, Result
+from ringback.temporal.request import in_time
 
 DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
 """What a server takes that says nothing else."""
@@ -142,10 +143,8 @@ class Limits:
     async def _ask(self, namespace: str, known: _Known | None) -> _Known:
         request = DescribeNamespaceRequest(namespace=namespace)
         try:
-            # The client's first request connects, and that has no time-out of its own.
-            async with asyncio.timeout(2 * _ASK_FOR.total_seconds()):
-                answer = await self._service.describe_namespace(request, timeout=_ASK_FOR)
-        except (RPCError, RuntimeError, TimeoutError) as exc:
+            answer = await in_time(self._service.describe_namespace, request, within=_ASK_FOR)
+        except (RPCError, RuntimeError) as exc:
             limit = DEFAULT_BLOB_LIMIT if known is None else known.limit
             is_guess = not isinstance(exc, RPCError) or exc.status in _NO_ANSWER
             until = self._monotonic() + _ASK_AGAIN_AFTER.total_seconds()

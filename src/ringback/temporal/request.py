@@ -1,9 +1,10 @@
 """How requests to the server are made."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from temporalio.service import RPCError
 
@@ -12,6 +13,30 @@ from ringback.temporal.translate import to_error
 
 TIMEOUT: Final = timedelta(seconds=5)
 """For how long a request may take: shorter than a delivery's lease."""
+
+_MARGIN: Final = timedelta(milliseconds=500)
+
+T = TypeVar("T")
+
+
+async def in_time(
+    call: Callable[..., Awaitable[T]], *request: object, within: timedelta = TIMEOUT
+) -> T:
+    """Make a request by `call`, a method of the SDK's, and return its answer.
+
+    It takes no longer than `within`, whether the client is connected or not. One that connects
+    lazily does so with its first request, for up to half a minute where the server says nothing,
+    and the requests behind it wait for their turn to try the same (temporalio 1.35).
+
+    Raises:
+        RuntimeError: It could not connect in time; the SDK raises the same where it is refused.
+    """
+    try:
+        async with asyncio.timeout((within + _MARGIN).total_seconds()):
+            return await call(*request, timeout=within)
+    except TimeoutError as exc:
+        msg = "no connection in time"
+        raise RuntimeError(msg) from exc
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from ringback.temporal.pending import STARTED, to_instant, to_last_failure
-from ringback.temporal.request import TIMEOUT, translated
+from ringback.temporal.request import in_time, translated
 from ringback.temporal.signature import signer_of
 
 _ENDS: Final = {
@@ -84,7 +84,7 @@ async def describe(
     request.activity_id = ref.activity_id
     request.run_id = ref.run_id
     with translated(ref):
-        return await service.describe_activity_execution(request, timeout=TIMEOUT)
+        return await in_time(service.describe_activity_execution, request)
 
 
 def _to_pending(info: ActivityExecutionInfo) -> Pending:
