@@ -95,13 +95,8 @@ def test_an_answer_to_a_callback_is_kept_all_the_same(ended: Mapping[str, Ran]) 
     assert ran.json["state"] == "accepted"
 
 
-def test_a_heartbeat_to_a_callback_is_kept_or_to_be_sent_again(
-    ended: Mapping[str, Ran], request: pytest.FixtureRequest
-) -> None:
-    """Where Temporal refuses, that is known in time; where it is silent, it is not."""
-    expected = {"refused": 0, "silent": 3}[request.node.callspec.params["ended"]]
-
+def test_a_heartbeat_to_a_callback_is_kept_all_the_same(ended: Mapping[str, Ran]) -> None:
     ran = ended["heartbeat by callback"]
 
-    assert ran.code == expected, ran.err
-    assert "Traceback" not in ran.err
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("taken")
