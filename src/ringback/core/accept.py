@@ -17,7 +17,7 @@ from ringback.domain.errors import (
     WrongResultError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import KINDS, Outcome, is_same_answer
+from ringback.domain.outcome import KINDS, Outcome, body_of, is_same_answer
 from ringback.domain.terms import Terms
 from ringback.ports.store import Acceptance, Answer, CallbackStore, NotTaken, Won
 
@@ -78,7 +78,9 @@ class Accepting:
         self._checks = checks
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
-        self._commits: GroupCommit[_Given, _Judged] = GroupCommit(self._commit)
+        self._commits: GroupCommit[_Given, _Judged] = GroupCommit(
+            self._commit, weigh=lambda given: len(body_of(given.answer.outcome) or b"")
+        )
 
     async def run(self) -> None:
         """Commit answers until canceled."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, Generic, TypeVar
 
@@ -14,6 +14,9 @@ R = TypeVar("R")
 
 LARGEST: Final = 256
 """So many items are committed together, at most."""
+
+HEAVIEST: Final = 4 * 1024 * 1024
+"""With so many bytes a commit takes no more items: it has a time-out, and others wait for it."""
 
 _ENOUGH: Final = 64
 """For so many a commit does not wait for more."""
@@ -32,13 +35,16 @@ class GroupCommit(Generic[T, R]):
         self,
         commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
         *,
+        weigh: Callable[[T], int] = lambda _: 0,
         gather: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Gather for `commit`, which gets at most `LARGEST` items and returns a result for each.
 
-        Where more are expected, `gather` is awaited before a commit.
+        Where items may be large, `weigh` returns how many bytes one has. Where more are expected,
+        `gather` is awaited before a commit.
         """
         self._commit = commit
+        self._weigh = weigh
         self._gather = gather
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._arrived = asyncio.Event()
@@ -89,11 +95,19 @@ class GroupCommit(Generic[T, R]):
             await asyncio.sleep(0)
 
     async def _commit_next(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(LARGEST, len(self._waiting)))]
+        batch = list(self._take())
         try:
             await self._commit_batch(batch)
         finally:
             self._refuse(batch, StoreUnavailableError(_STOPPING))
+
+    def _take(self) -> Iterator[tuple[T, "asyncio.Future[R]"]]:
+        """Yield what is committed next, and forget it."""
+        count = weight = 0
+        while self._waiting and count < LARGEST and weight < HEAVIEST:
+            entry = self._waiting.popleft()
+            count, weight = count + 1, weight + self._weigh(entry[0])
+            yield entry
 
     async def _commit_batch(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
         results = await caught(self._commit([item for item, _ in batch]))

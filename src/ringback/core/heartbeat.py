@@ -56,7 +56,9 @@ class Heartbeating:
         self._activities = activities
         self._beating = beating
         self._finds: GroupCommit[CallbackId, Callback | None] = GroupCommit(self._find)
-        self._notes: GroupCommit[Note, Noted] = GroupCommit(self._note)
+        self._notes: GroupCommit[Note, Noted] = GroupCommit(
+            self._note, weigh=lambda note: len(note.details or b"")
+        )
 
     async def run(self) -> None:
         """Note what comes until canceled."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ringback.core.group_commit import LARGEST, GroupCommit
+from ringback.core.group_commit import HEAVIEST, LARGEST, GroupCommit
 from ringback.core.service import running
 from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
@@ -63,6 +63,16 @@ async def test_a_batch_is_bounded() -> None:
         await asyncio.gather(*(group.submit(n) for n in range(20, 22 + 2 * LARGEST)))
 
     assert [len(batch) for batch in commits.batches] == [LARGEST, LARGEST, 2]
+
+
+async def test_what_is_large_is_committed_in_smaller_batches() -> None:
+    commits = Commits()
+    group = GroupCommit(commits, weigh=lambda number: HEAVIEST // 2 if number < 30 else 0)
+
+    async with running(group):
+        await asyncio.gather(*(group.submit(n) for n in range(27, 33)))
+
+    assert commits.batches == [[27, 28], [29, 30, 31, 32]]
 
 
 async def test_one_that_cannot_be_written_takes_no_other_down() -> None:
