@@ -7,7 +7,7 @@ _CUT: Final = 0.5
 
 
 class Throttle:
-    """Grows slowly while Temporal takes what it is sent, and halves when it says that it is busy.
+    """Grows slowly while Temporal takes what it is sent, and halves when it is too much for it.
 
     Temporal limits the requests of a namespace, and failures and cancellations before results:
     without it every refused delivery would come again and take the place of one that might pass.

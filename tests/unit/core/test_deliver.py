@@ -680,6 +680,26 @@ async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_
         assert len(gated.deliveries) == UNKEPT, "and no more than can be kept in mind"
 
 
+async def test_a_temporal_that_did_not_answer_so_many_gets_half_as_many(
+    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    for _ in range(4 * SLOTS):
+        await accepted(counting, gated)
+
+    async with running(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        gated.is_reachable = False
+        await gated.let(SLOTS)
+        before = len(counting.claims)
+        for is_reachable in (False, False, True):
+            gated.is_reachable = is_reachable
+            clock.advance(LONGEST)
+            await idle()
+            await gated.let(1)
+
+        assert max(counting.claims[before:]) == SLOTS // 2
+
+
 class StoreThatCannotPostpone(MemoryStore):
     """Claims work; afterwards the disk is full."""
 
