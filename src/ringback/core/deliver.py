@@ -10,7 +10,7 @@ from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.locate import locate
 from ringback.core.probe import Probe
 from ringback.core.service import Crew, Trouble, caught, running, task_group, woken
-from ringback.core.throttle import Throttle
+from ringback.core.throttle import MOST, Throttle
 from ringback.core.verdict import (
     fits_the_token,
     identity_of,
@@ -36,10 +36,7 @@ from ringback.ports.store import DeliveryQueue, Postponement, Settlement
 
 logger = logging.getLogger(__name__)
 
-SLOTS: Final = 256
-"""How many deliveries run at a time, at most; with more, one dev server takes no more a second."""
-
-UNKEPT: Final = 2 * SLOTS
+UNKEPT: Final = 2 * MOST
 """How many deliveries may have begun whose end is not kept yet, at most."""
 
 PACE: Final = timedelta(milliseconds=50)
@@ -99,7 +96,7 @@ class Deliverer:
         self._claim_by = clock.now()
         self._trouble = Trouble(logger, "claim")
         self._probe = Probe(jitter)
-        self._throttle = Throttle(SLOTS)
+        self._throttle = Throttle()
         self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._gather)
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
@@ -204,13 +201,13 @@ class Deliverer:
             await woken(self._all_ended, self._clock, at_most=PACE)
 
     def _learn(self, began: int, ended: object) -> None:
-        is_unheard = isinstance(ended, TemporalUnreachableError)
-        is_away = is_unheard and not isinstance(ended, TemporalBusyError)
-        is_probing = self._probe.rest(self._clock.now()) is not None
+        is_busy = isinstance(ended, TemporalBusyError)
+        is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
         self._probe.note(is_away=is_away, now=self._clock.now())
-        # One that no longer answers may have had too much at a time. A probe was alone.
-        if not (is_away and is_probing):
-            self._throttle.end(began, is_busy=is_unheard)
+        if is_away:
+            self._throttle.lose()
+        else:
+            self._throttle.end(began, is_busy=is_busy)
 
     def _is_beyond_trying(self, accepted: Accepted, ended: Exception | Pending | None) -> bool:
         match ended:

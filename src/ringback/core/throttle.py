@@ -2,22 +2,29 @@
 
 from typing import Final
 
-_STEP: Final = 1.0
+SLOTS: Final = 64
+"""How many deliveries run at a time at first, and at most after Temporal was away."""
+
+MOST: Final = 256
+"""How many run at a time at most; with more, one dev server takes no more a second."""
+
 _CUT: Final = 0.5
 
 
 class Throttle:
-    """Grows slowly while Temporal takes what it is sent, and halves when it is too much for it.
+    """Grows while Temporal takes what it is sent, and halves when it says that it is busy.
 
-    Temporal limits the requests of a namespace, and failures and cancellations before results:
-    without it every refused delivery would come again and take the place of one that might pass.
+    It grows by one with each that is taken until something was too much for Temporal, and slowly
+    from then on. Temporal limits the requests of a namespace, and failures and cancellations before
+    results: without it every refused delivery would come again and take the place of one that might
+    pass.
     """
 
-    def __init__(self, most: int) -> None:
-        """Begin with `most` at a time, which is also the most there will be."""
-        self._most = most
-        self._allowed = float(most)
+    def __init__(self) -> None:
+        """Begin with `SLOTS` at a time."""
+        self._allowed = float(SLOTS)
         self._cuts = 0
+        self._is_sure = True
 
     @property
     def allowed(self) -> int:
@@ -31,7 +38,16 @@ class Throttle:
     def end(self, began: int, *, is_busy: bool) -> None:
         """Take note of how a delivery ended; those that began before a cut do not cut again."""
         if not is_busy:
-            self._allowed = min(float(self._most), self._allowed + _STEP / self._allowed)
+            step = 1.0 if self._is_sure else 1.0 / self._allowed
+            self._allowed = min(float(MOST), self._allowed + step)
         elif began == self._cuts:
-            self._allowed = max(1.0, self._allowed * _CUT)
-            self._cuts += 1
+            self._cut(max(1.0, self._allowed * _CUT))
+
+    def lose(self) -> None:
+        """Take note that Temporal is away: once it is back, no herd follows."""
+        self._cut(min(float(SLOTS), self._allowed))
+
+    def _cut(self, allowed: float) -> None:
+        self._allowed = allowed
+        self._cuts += 1
+        self._is_sure = False

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.deliver import LEASE, PACE, SLOTS, UNKEPT, Deliverer
+from ringback.core.deliver import LEASE, PACE, UNKEPT, Deliverer
 from ringback.core.service import running
+from ringback.core.throttle import SLOTS
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST
@@ -590,20 +591,22 @@ def gated() -> GatedActivities:
 async def test_while_most_places_are_taken_a_claim_waits_for_room_for_many(
     counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
 ) -> None:
+    # With each that ends there may be one more: then no more than half of the places are taken.
+    enough = SLOTS // 3 + 1
     for _ in range(3 * SLOTS):
         await accepted(counting, gated)
 
     deliverer = delivering(counting, gated, verdicts, clock)
     async with running(deliverer):
         await idle()
-        await gated.let(SLOTS // 2 - 1)
+        await gated.let(enough - 1)
         deliverer.wake()
         await idle()
         before = list(counting.claims)
         await gated.let(1)
 
         assert before == [SLOTS]
-        assert counting.claims == [SLOTS, SLOTS // 2]
+        assert counting.claims == [SLOTS, 2 * enough]
 
 
 async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are(
@@ -618,7 +621,7 @@ async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are
         clock.advance(PACE)
         await idle()
 
-        assert counting.claims == [SLOTS, 1]
+        assert counting.claims == [SLOTS, 2], "the place of the one that ended, and one more"
 
 
 async def test_an_outcome_accepted_while_few_are_delivered_is_claimed_at_once(
@@ -680,24 +683,27 @@ async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_
         assert len(gated.deliveries) == UNKEPT, "and no more than can be kept in mind"
 
 
-async def test_a_temporal_that_did_not_answer_so_many_gets_half_as_many(
+async def test_more_run_at_a_time_while_all_is_well_and_fewer_after_an_outage(
     counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
 ) -> None:
-    for _ in range(4 * SLOTS):
+    for _ in range(8 * SLOTS):
         await accepted(counting, gated)
 
     async with running(delivering(counting, gated, verdicts, clock)):
         await idle()
+        await gated.let(2 * SLOTS)
+        under_way = sum(counting.claims) - 2 * SLOTS
         gated.is_reachable = False
-        await gated.let(SLOTS)
+        await gated.let(under_way)
         before = len(counting.claims)
-        for is_reachable in (False, False, True):
+        for is_reachable in (False, True):
             gated.is_reachable = is_reachable
             clock.advance(LONGEST)
             await idle()
             await gated.let(1)
 
-        assert max(counting.claims[before:]) == SLOTS // 2
+        assert under_way > 2 * SLOTS
+        assert max(counting.claims[before:]) == SLOTS
 
 
 class StoreThatCannotPostpone(MemoryStore):
