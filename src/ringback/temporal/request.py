@@ -24,7 +24,7 @@ async def in_time(
 ) -> T:
     """Make a request by `call`, a method of the SDK's, and return its answer.
 
-    It takes no longer than `within`, whether the client is connected or not. One that connects
+    It takes hardly longer than `within`, whether the client is connected or not. One that connects
     lazily does so with its first request, for up to half a minute where the server says nothing,
     and the requests behind it wait for their turn to try the same (temporalio 1.35).
 
