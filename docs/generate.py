@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
+from fastapi import FastAPI
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from starlette.routing import BaseRoute, Mount, Route
@@ -23,7 +24,7 @@ from benchmarks.page import page as speed_page
 from benchmarks.results import load
 from docs import words
 from ringback.app.exits import EXITS, exit_code
-from ringback.app.operator_api import operator_api
+from ringback.app.operator_api import operator_services
 from ringback.cli.main import create_app as create_cli
 from ringback.core.accept import Accepting
 from ringback.core.beat import Beating
@@ -37,6 +38,7 @@ from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import KEY_BYTES, Keyring
+from ringback.gateway.api.operator_api import describe
 from ringback.gateway.app import create_app
 from ringback.gateway.health import Health
 from ringback.gateway.replies import STATUS, to_problem
@@ -260,7 +262,7 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
     async def is_reachable() -> bool:
         return True
 
-    api = operator_api(
+    services = operator_services(
         gateway,
         store,
         opening=Opening(store, store, activities, worker=""),
@@ -268,8 +270,11 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         results=ExactResults(),
         new_callback_id=lambda: CallbackId(""),
     )
-    routes = list(_routes_of(create_app(gateway, Health(store, is_reachable), api).routes))
-    paths = api.document()["paths"]
+    app = create_app(gateway, Health(store, is_reachable), services)
+    routes = list(_routes_of(app.routes))
+    (mounted,) = (one.app for one in app.routes if isinstance(one, Mount))
+    assert isinstance(mounted, FastAPI)
+    paths = describe(mounted)["paths"]
     named = {
         f"{method.upper()} {path}": told
         for path, item in paths.items()

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from temporalio.client import Client
 
 from ringback.app.keys import load_keyring
-from ringback.app.operator_api import operator_api
+from ringback.app.operator_api import operator_services
 from ringback.app.parts import Parts
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, jitter
@@ -18,7 +18,7 @@ from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.core.tell import Teller
 from ringback.core.view import Viewing
-from ringback.gateway.api.operator_api import OperatorApi
+from ringback.gateway.api.services import Services
 from ringback.gateway.app import create_app
 from ringback.gateway.health import Health
 from ringback.gateway.routes import Gateway
@@ -105,8 +105,8 @@ def _health(parts: Parts) -> Health:
     return Health(parts.store, lambda: is_reachable(parts.client))
 
 
-def _api(parts: Parts, gateway: Gateway) -> OperatorApi:
-    return operator_api(
+def _api(parts: Parts, gateway: Gateway) -> Services:
+    return operator_services(
         gateway,
         parts.store,
         opening=parts.opening,

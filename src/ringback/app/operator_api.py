@@ -1,4 +1,4 @@
-"""Puts the operator API together, around the gateway."""
+"""Puts the services of the operator API together, around the gateway."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,12 +9,7 @@ from ringback.core.authorize import Authorizing
 from ringback.core.open import Opening
 from ringback.core.operate import Operating
 from ringback.domain.ids import CallbackId
-from ringback.gateway.api.access import Gate
-from ringback.gateway.api.answering import AnsweringRoutes
-from ringback.gateway.api.looking import LookingRoutes
-from ringback.gateway.api.opening import OpeningRoutes
-from ringback.gateway.api.operating import OperatingRoutes
-from ringback.gateway.api.operator_api import OperatorApi
+from ringback.gateway.api.services import Services
 from ringback.gateway.receipts import Receipts
 from ringback.gateway.routes import Gateway
 from ringback.ports.deadlines import Deadlines
@@ -30,7 +25,7 @@ class OperatedStore(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Link
     """What the operator API works on."""
 
 
-def operator_api(
+def operator_services(
     gateway: Gateway,
     store: OperatedStore,
     *,
@@ -38,26 +33,24 @@ def operator_api(
     identifier: Identifier,
     results: ResultChecker,
     new_callback_id: Callable[[], CallbackId],
-) -> OperatorApi:
-    """Return the operator API of `gateway`; `opening` is run by whoever made it."""
-    keyring, clock, url = gateway.keyring, gateway.clock, gateway.public_url
-    asking = Asking(
-        opening, identifier, results, new_callback_id=new_callback_id, key_id=keyring.signing
-    )
-    return OperatorApi(
-        gate=Gate(Authorizing(store, clock=clock)),
-        opening=OpeningRoutes(
-            asking, opening, store, keyring, why_unusable, url, gateway.body_limit
+) -> Services:
+    """Return what the operator API of `gateway` calls; whoever made `opening` runs it."""
+    keyring, clock = gateway.keyring, gateway.clock
+    return Services(
+        authorizing=Authorizing(store, clock=clock),
+        asking=Asking(
+            opening, identifier, results, new_callback_id=new_callback_id, key_id=keyring.signing
         ),
-        looking=LookingRoutes(store, store),
-        answering=AnsweringRoutes(
-            gateway.accepting,
-            gateway.heartbeating,
-            Receipts(gateway.verdicts, store, clock),
-            gateway.body_limit,
-        ),
-        operating=OperatingRoutes(
-            Operating(store, store, store, links=store), store, keyring, clock, url
-        ),
+        opening=opening,
+        accepting=gateway.accepting,
+        heartbeating=gateway.heartbeating,
+        receipts=Receipts(gateway.verdicts, store, clock),
+        operating=Operating(store, store, store, links=store),
+        store=store,
+        keyring=keyring,
+        clock=clock,
+        check_schema=why_unusable,
+        public_url=gateway.public_url,
+        body_limit=gateway.body_limit,
         version=ringback.__version__,
     )

@@ -3,7 +3,8 @@
 from starlette.applications import Starlette
 
 from ringback.domain.errors import RingbackError
-from ringback.gateway.api.operator_api import OperatorApi
+from ringback.gateway.api.operator_api import operator_routes
+from ringback.gateway.api.services import Services
 from ringback.gateway.health import Health
 from ringback.gateway.replies import (
     on_bug,
@@ -14,10 +15,14 @@ from ringback.gateway.replies import (
 from ringback.gateway.routes import Gateway
 
 
-def create_app(gateway: Gateway, health: Health, api: OperatorApi | None = None) -> Starlette:
+def create_app(gateway: Gateway, health: Health, services: Services | None = None) -> Starlette:
     """Return the application; its services are run by whoever made them."""
     app = Starlette(
-        routes=[*gateway.routes(), *health.routes(), *(api.routes() if api else [])],
+        routes=[
+            *gateway.routes(),
+            *health.routes(),
+            *(operator_routes(services) if services else []),
+        ],
         exception_handlers={
             RingbackError: on_ringback_error,
             404: on_not_found,

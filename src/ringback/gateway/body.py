@@ -97,7 +97,13 @@ TO_OUTCOME: Final[dict[str, Callable[[bytes | None], Outcome]]] = {
 class FailureBody(BaseModel):
     """How the activity fails."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        json_schema_extra={
+            "examples": [{"message": "card declined", "type": "Declined", "non_retryable": True}]
+        },
+    )
 
     message: Annotated[str, Field(strict=True, description="For people.")]
     type: Annotated[str, Field(strict=True, min_length=1)] | None = Field(

@@ -1,18 +1,18 @@
-"""Access: a bearer key, and a role that may do what the route does."""
+"""Access: a bearer key, and a role that allows what the route does."""
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Request, Security
+from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from ringback.core.authorize import Authorizing
-from ringback.domain.api_key import Act, ApiKey
+from ringback.domain.api_key import ALLOWED, Act, ApiKey, Role
 from ringback.domain.errors import RingbackError
-from ringback.gateway.api.values import ID_PATTERN
+from ringback.gateway.api.requests import ID_PATTERN
+from ringback.gateway.api.services import services_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,38 +24,57 @@ _BEARER: Final = HTTPBearer(
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """Lets in who may.
+class Requires:
+    """A dependency that checks the API key of a request, and logs the change that it makes.
 
     Attributes:
-        authorizing: Knows the keys.
+        act: What the role of the key must allow.
     """
 
-    authorizing: Authorizing
+    act: Act
 
-    def lets(self, act: Act) -> list[Any]:
-        """Return what a route depends on that does `act`."""
-        return [Depends(self._check(act))]
+    async def __call__(
+        self,
+        request: Request,
+        given: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> AsyncIterator[ApiKey]:
+        """Yield the key.
 
-    def _check(self, act: Act) -> Callable[..., AsyncIterator[ApiKey]]:
-        async def check(
-            request: Request,
-            given: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-        ) -> AsyncIterator[ApiKey]:
-            text = None if given is None else given.credentials
-            key = await self.authorizing.authorize(text, act)
-            request.state.key_id = key.id
-            result = "failed"
-            try:
-                yield key
-                result = "done"
-            except RingbackError as exc:
-                result = type(exc).__name__
-                raise
-            finally:
-                _log(request, act, result)
+        Raises:
+            UnknownKeyError: The key is missing, unknown or revoked.
+            NotAllowedError: Its role does not allow the act.
+            StoreUnavailableError: The key could not be looked up; retry.
+            RingbackError: What the route raises, after it was logged.
+        """
+        text = None if given is None else given.credentials
+        key = await services_of(request).authorizing.authorize(text, self.act)
+        request.state.key_id = key.id
+        result = "failed"
+        try:
+            yield key
+            result = "done"
+        except RingbackError as exc:
+            result = type(exc).__name__
+            raise
+        finally:
+            _log(request, self.act, result)
 
-        return check
+    @property
+    def roles(self) -> list[str]:
+        """The roles that allow the act."""
+        return [role.value for role in Role if self.act in ALLOWED[role]]
+
+
+def new_router(prefix: str) -> APIRouter:
+    """Return a router whose operations are named after their functions in OpenAPI."""
+    return APIRouter(
+        prefix=prefix, tags=["by key"], generate_unique_id_function=lambda route: route.name
+    )
+
+
+def requires(act: Act) -> list[Any]:
+    """Return `dependencies` for a route that does `act`."""
+    return [Depends(Requires(act))]
 
 
 def _log(request: Request, act: Act, result: str) -> None:
@@ -63,6 +82,6 @@ def _log(request: Request, act: Act, result: str) -> None:
         return
     given = request.path_params.get("id", "")
     who_and_what = {"key": request.state.key_id, "act": act.value, "result": result}
-    # What is no id may be any text.
+    # A path that holds no id may hold any text.
     callback_id = given if re.fullmatch(ID_PATTERN, given) else None
     logger.info("operator API", extra={**who_and_what, "callback_id": callback_id})

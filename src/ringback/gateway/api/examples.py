@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 _ID: Final = "cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"
-_AT: Final = "2030-01-01T12:00:00+00:00"
-_LATER: Final = "2030-01-02T12:00:00+00:00"
+_AT: Final = "2030-01-01T12:00:00Z"
+_LATER: Final = "2030-01-02T12:00:00Z"
 _URL: Final = "https://ring.example/c/k1.…"
 
 Example = dict[str, Any]
@@ -12,7 +12,6 @@ Example = dict[str, Any]
 RESULT: Final[Example] = {"receipt": "r-1", "amount": 10}
 DETAILS: Final[Example] = {"progress": 0.5}
 REASON: Final[Example] = {"reason": "asked to stop"}
-FAILURE: Final[Example] = {"message": "card declined", "type": "Declined", "non_retryable": True}
 
 OPEN: Final[Example] = {
     "activity": {
@@ -106,7 +105,7 @@ SIGN: Final[Example] = {
 ANSWERS: Final[Example] = {
     "answers": [
         {"callback": _ID, "verb": "complete", "body": RESULT},
-        {"callback": "cb_unknown", "verb": "fail", "body": FAILURE},
+        {"callback": "cb_unknown", "verb": "fail", "body": {"message": "card declined"}},
     ]
 }
 VIEW: Final[Example] = {
@@ -128,38 +127,6 @@ HEALTHY: Final[Example] = {"status": "ok"}
 READY: Final[Example] = {"status": "ready", "store": "ok", "temporal": "ok"}
 
 
-def _problem(title: str, detail: str, **more: object) -> Example:
-    return {
-        "type": f"urn:ringback:{title.replace(' ', '-')}",
-        "title": title,
-        "detail": detail,
-        **more,
-    }
-
-
-PROBLEMS: Final[dict[int, Example]] = {
-    400: _problem("malformed answer", "message: Field required"),
-    401: _problem("unknown key", "send a good API key: Authorization: Bearer rbk_…"),
-    403: _problem("not allowed", "a key of the role viewer may not answer"),
-    404: _problem("unknown callback", f"there is no callback {_ID}; see: ringback list"),
-    405: _problem("method not allowed", "look at this link with GET, answer with POST"),
-    409: _problem("answered differently", "another answer was accepted first", accepted_at=_AT),
-    410: _problem(
-        "expired callback",
-        "nobody waits any more: timed out",
-        reason="timed out",
-        expired_at=_AT,
-    ),
-    413: _problem("answer too large", "the body is larger than 2096128 bytes", limit=2_096_128),
-    415: _problem("unsupported media type", "send the body as application/json, not as text/csv"),
-    422: _problem(
-        "malformed request",
-        "this cannot be used: limit: Input should be less than or equal to 1000",
-        errors=[{"pointer": "limit", "detail": "Input should be less than or equal to 1000"}],
-    ),
-    503: _problem("store unavailable", "it cannot be kept now; send the same again"),
-}
-
 RESULTS: Final[Example] = {
     "results": [
         {"callback": _ID, "status": 202, "receipt": RECEIPT, "problem": None},
@@ -167,7 +134,12 @@ RESULTS: Final[Example] = {
             "callback": "cb_unknown",
             "status": 404,
             "receipt": None,
-            "problem": {"status": 404, **PROBLEMS[404]},
+            "problem": {
+                "type": "urn:ringback:unknown-callback",
+                "title": "unknown callback",
+                "status": 404,
+                "detail": "there is no callback cb_unknown",
+            },
         },
     ]
 }

@@ -1,12 +1,11 @@
-"""The public routes, as OpenAPI: they are plain Starlette, so what they do is written down here."""
+"""The routes of link holders and probes, as OpenAPI: they are plain Starlette."""
 
 from typing import Any, Final
 
 from ringback.gateway.api import examples
-from ringback.gateway.api.described import OF_AN_ANSWER, problem, takes, takes_json
+from ringback.gateway.api.bodies import takes, takes_json
+from ringback.gateway.api.problems import OF_AN_ANSWER, problems
 from ringback.gateway.body import FailureBody
-
-_JSON: Final = "application/json"
 
 _LINK: Final[dict[str, Any]] = {
     "name": "link",
@@ -19,7 +18,7 @@ _PREFER: Final[dict[str, Any]] = {
     "name": "Prefer",
     "in": "header",
     "required": False,
-    "description": "`wait=N`: be told the end of it, or of a change, for at most 60 seconds.",
+    "description": "`wait=N`: wait for the verdict, or for a change, at most 60 seconds.",
     "schema": {"type": "string"},
     "example": "wait=10",
 }
@@ -27,64 +26,41 @@ _KNOWN: Final[dict[str, Any]] = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "The `ETag` of what is known: 304 while nothing has changed.",
+    "description": "The `ETag` of what you know: 304 while nothing has changed.",
     "schema": {"type": "string"},
 }
-_OF_AN_ANSWER: Final = (*OF_AN_ANSWER, 422, 503)
+_RESULT: Final = takes_json("The result; without a body there is none.", examples.RESULT)
+_REASON: Final = takes_json("The details of the cancellation.", examples.REASON)
 
 
 def public_paths() -> dict[str, Any]:
-    """Return the paths of who holds a link, and of probes."""
-    complete = takes_json("The result; without a body there is none.", examples.RESULT)
+    """Return the paths of link holders and of probes."""
     return {
         "/c/{link}": {
             "get": _view(),
-            "post": _answer("complete_by_link", "Complete the activity", complete),
+            "post": _answer("answer_link", "Complete the activity", _RESULT),
         },
-        "/c/{link}/complete": {
-            "post": _answer("complete", "Complete the activity", complete),
-        },
-        "/c/{link}/fail": {
-            "post": _answer("fail", "Fail the activity", takes(FailureBody, examples.FAILURE)),
-        },
+        "/c/{link}/complete": {"post": _answer("complete_link", "Complete the activity", _RESULT)},
+        "/c/{link}/fail": {"post": _answer("fail_link", "Fail the activity", takes(FailureBody))},
         "/c/{link}/cancel": {
-            "post": _answer(
-                "cancel",
-                "Report that the work was canceled",
-                takes_json("The details of the cancellation.", examples.REASON),
-            ),
+            "post": _answer("cancel_link", "Report that the work was canceled", _REASON)
         },
         "/c/{link}/heartbeat": {"post": _heartbeat()},
-        "/healthz": {"get": _probe("The process answers", examples.HEALTHY, {})},
-        "/readyz": {
-            "get": _probe(
-                "The store works, so answers can be kept",
-                examples.READY,
-                {
-                    "503": _reply(
-                        "The store cannot be reached.",
-                        {"type": "object"},
-                        {"status": "not ready", "store": "unavailable"},
-                    )
-                },
-            )
-        },
+        "/healthz": {"get": _probe("healthz", "The process answers", examples.HEALTHY)},
+        "/readyz": {"get": _readyz()},
     }
 
 
 def _view() -> dict[str, Any]:
-    told = _reply("How it stands.", {"type": "object"}, examples.VIEW)
-    told["content"]["text/html"] = {"schema": {"type": "string"}}
+    view = _reply("The state of the callback.", {"type": "object"}, examples.VIEW)
+    view["content"]["text/html"] = {"schema": {"type": "string"}}
+    unchanged = {"description": "Nothing has changed since the `ETag` in `If-None-Match`."}
     return {
         "tags": ["by link"],
-        "operationId": "view_by_link",
-        "summary": "Tell how the callback stands; changes nothing",
+        "operationId": "show_link",
+        "summary": "Show the state of the callback; changes nothing",
         "parameters": [_LINK, _PREFER, _KNOWN],
-        "responses": {
-            "200": told,
-            "304": {"description": "It stands as `If-None-Match` has it."},
-            **_problems(404, 503),
-        },
+        "responses": {"200": view, "304": unchanged, **_problems(404, 503)},
     }
 
 
@@ -92,14 +68,14 @@ def _answer(name: str, summary: str, body: dict[str, Any]) -> dict[str, Any]:
     receipt = {"$ref": "#/components/schemas/ReceiptOut"}
     return {
         "tags": ["by link"],
-        "operationId": f"{name}_of_link",
+        "operationId": name,
         "summary": summary,
         "parameters": [_LINK, _PREFER],
-        "requestBody": body,
+        **body,
         "responses": {
-            "200": _reply("Applied, or the same answer as before.", receipt, examples.RECEIPT),
-            "202": _reply("Committed, and on its way to Temporal.", receipt, examples.RECEIPT),
-            **_problems(*_OF_AN_ANSWER),
+            "200": _reply("Applied, or the same answer as before.", receipt),
+            "202": _reply("Committed; Ringback delivers it to Temporal.", receipt),
+            **_problems(*OF_AN_ANSWER, 422, 503),
         },
     }
 
@@ -108,28 +84,37 @@ def _heartbeat() -> dict[str, Any]:
     sign = {"$ref": "#/components/schemas/SignOut"}
     return {
         "tags": ["by link"],
-        "operationId": "heartbeat_of_link",
-        "summary": "Give a sign of life",
+        "operationId": "heartbeat_link",
+        "summary": "Send a heartbeat",
         "parameters": [_LINK],
-        "requestBody": takes_json("The details.", examples.DETAILS),
+        **takes_json("The details.", examples.DETAILS),
         "responses": {
-            "200": _reply("What Temporal said last.", sign, examples.SIGN),
-            **_problems(*_OF_AN_ANSWER),
+            "200": _reply("What Temporal replied last.", sign),
+            **_problems(*OF_AN_ANSWER, 422, 503),
         },
     }
 
 
-def _probe(summary: str, example: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+def _readyz() -> dict[str, Any]:
+    probe = _probe("readyz", "The store works, so answers can be stored", examples.READY)
+    not_ready = {"status": "not ready", "store": "unavailable"}
+    probe["responses"]["503"] = _reply("The store fails.", {"type": "object"}, not_ready)
+    return probe
+
+
+def _probe(name: str, summary: str, example: dict[str, Any]) -> dict[str, Any]:
     return {
         "tags": ["probes"],
+        "operationId": name,
         "summary": summary,
-        "responses": {"200": _reply("Yes.", {"type": "object"}, example), **more},
+        "responses": {"200": _reply("Yes.", {"type": "object"}, example)},
     }
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    return {str(status): problem(status) for status in sorted(statuses)}
+    return {str(status): told for status, told in problems(*statuses).items()}
 
 
-def _reply(what: str, schema: dict[str, Any], example: object) -> dict[str, Any]:
-    return {"description": what, "content": {_JSON: {"schema": schema, "example": example}}}
+def _reply(what: str, schema: dict[str, Any], example: object = None) -> dict[str, Any]:
+    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    return {"description": what, "content": {"application/json": content}}

@@ -1,4 +1,7 @@
-"""The reference as a page: made from the OpenAPI document, without a script or another server."""
+"""The reference as a page: made from the OpenAPI document, without a script or another server.
+
+FastAPI's own page loads scripts from a public server, which this gateway's readers may not reach.
+"""
 
 import json
 from typing import Any
@@ -9,30 +12,39 @@ from ringback.gateway.page import TEMPLATES
 def reference_page(document: dict[str, Any]) -> str:
     """Return the page that shows all that `document` describes."""
     groups: dict[str, list[dict[str, Any]]] = {}
+    schemas = document["components"]["schemas"]
     for path, item in document["paths"].items():
         for method, told in item.items():
-            for tag in told["tags"]:
-                groups.setdefault(tag, []).append(_operation(method, path, told))
+            shown = _operation(f"{method.upper()} {path}", told, schemas)
+            groups.setdefault(told["tags"][0], []).append(shown)
     return TEMPLATES.get_template("reference.html").render(about=document["info"], groups=groups)
 
 
-def _operation(method: str, path: str, told: dict[str, Any]) -> dict[str, Any]:
+def example_of(content: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """Return the example of a media type or, without one, that of its schema; `None` if none."""
+    schema = content["schema"]
+    schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return content.get("example", next(iter(schema.get("examples", [])), None))
+
+
+def _operation(name: str, told: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": f"{method.upper()} {path}",
+        "name": name,
         "summary": told["summary"],
         "description": told.get("description", ""),
         "roles": ", ".join(told.get("x-roles", [])),
         "parameters": [one for one in told.get("parameters", []) if one["in"] != "path"],
-        "body": _example(told.get("requestBody")),
+        "body": _shown(told.get("requestBody", {}), schemas),
         "replies": [
-            {"status": status, "what": reply["description"], "example": _example(reply)}
+            {"status": status, "what": reply["description"], "example": _shown(reply, schemas)}
             for status, reply in told["responses"].items()
         ],
     }
 
 
-def _example(described: dict[str, Any] | None) -> str | None:
-    for content in (described or {}).get("content", {}).values():
-        if "example" in content:
-            return json.dumps(content["example"], indent=2, ensure_ascii=False)
+def _shown(described: dict[str, Any], schemas: dict[str, Any]) -> str | None:
+    for content in described.get("content", {}).values():
+        example = example_of(content, schemas)
+        if example is not None:
+            return json.dumps(example, indent=2, ensure_ascii=False)
     return None

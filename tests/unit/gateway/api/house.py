@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from ringback.app.operator_api import operator_api
+from ringback.app.operator_api import operator_services
 from ringback.core.accept import Accepting
 from ringback.core.checks import Checks
 from ringback.core.deliver import Deliverer
@@ -130,7 +130,7 @@ async def opened_house(
     )
     opening = Opening(store, store, activities, worker="the gateway")
     identifier = FakeIdentifier(activities)
-    api = operator_api(
+    services = operator_services(
         gateway,
         store,
         opening=opening,
@@ -142,7 +142,7 @@ async def opened_house(
     async def is_reachable() -> bool:
         return activities.is_reachable
 
-    app = create_app(gateway, Health(store, is_reachable), api)
+    app = create_app(gateway, Health(store, is_reachable), services)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         running(opening, deliverer, accepting, beats),

@@ -101,6 +101,7 @@ async def test_an_answer_that_was_delivered_already_is_for_the_attempt_to_return
 async def test_a_result_without_a_body_is_not_null(house: House) -> None:
     ref = house.scheduled()
     first = (await house.open(ref)).json()
+    house.activities.is_busy = True
     await house.post(f"/v1/callbacks/{first['id']}/complete")
 
     again = (await house.open(ref)).json()

@@ -1,4 +1,4 @@
-"""What the operator API tells: never a task token, never a link that was not asked for."""
+"""What the operator API returns: never a task token, never a link that was not asked for."""
 
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from ringback.core.shown import shown_callback, shown_event
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event
+from ringback.gateway.api import examples
+from ringback.gateway.api.problems import ProblemOut
+
+
+def _shows(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class OutcomeOut(BaseModel):
@@ -20,27 +26,27 @@ class OutcomeOut(BaseModel):
     non_retryable: bool | None = None
     next_retry_delay: float | None = Field(default=None, description="In seconds.")
     accepted_at: datetime
-    is_default: bool = Field(description="Nobody gave it: it was taken at the deadline.")
+    is_default: bool = Field(description="Nobody answered: it is the default.")
     tries: int
-    trouble: str | None = Field(description="Why the latest delivery did not end.")
+    trouble: str | None = Field(description="Why the latest delivery failed.")
     verdict_at: datetime | None
     proof: dict[str, Any] | None = Field(description="What shows how it ended.")
 
 
 class HeartbeatOut(BaseModel):
-    """The signs of life of the latest attempt."""
+    """The heartbeats of the latest attempt."""
 
-    by: str = Field(description="Who keeps it alive: outside or keep.")
-    timeout: float | None = Field(description="Its heartbeat time-out, in seconds.")
-    noted_at: datetime | None = Field(description="When the outside gave its last sign of life.")
-    beaten_at: datetime | None = Field(description="When Temporal was told the last one.")
-    beat_due_at: datetime | None = Field(description="When it is told the next one.")
+    by: str = Field(description="Who heartbeats: outside or keep.")
+    timeout: float | None = Field(description="Its heartbeat timeout, in seconds.")
+    noted_at: datetime | None = Field(description="When the sender last sent a heartbeat.")
+    beaten_at: datetime | None = Field(description="When Ringback last sent one to Temporal.")
+    beat_due_at: datetime | None = Field(description="When Ringback sends the next one.")
 
 
 class CallbackOut(BaseModel):
     """A callback, as an operator sees it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", **_shows(examples.CALLBACK))
 
     id: str
     state: str
@@ -74,8 +80,10 @@ class CallbackOut(BaseModel):
 class PageOut(BaseModel):
     """A page of a list."""
 
+    model_config = _shows(examples.PAGE)
+
     callbacks: list[CallbackOut]
-    next: str | None = Field(description="Ask `after` this for what follows; null at the end.")
+    next: str | None = Field(description="The `after` of the next page; null at the end.")
 
 
 class EventOut(BaseModel):
@@ -88,6 +96,8 @@ class EventOut(BaseModel):
 
 class EventsOut(BaseModel):
     """What happened to a callback, oldest first."""
+
+    model_config = _shows(examples.EVENTS)
 
     events: list[EventOut]
 
@@ -108,7 +118,9 @@ class AnswerOut(BaseModel):
 class OpenedOut(BaseModel):
     """The callback of the activity that asked."""
 
-    id: str = Field(description="Fit as an idempotency key for the request to the outside party.")
+    model_config = _shows(examples.OPENED)
+
+    id: str = Field(description="Use it as the idempotency key of your request to the sender.")
     url: str = Field(
         repr=False, description="The link: whoever holds it may answer. Keep it out of logs."
     )
@@ -123,13 +135,17 @@ class OpenedOut(BaseModel):
 class LinkOut(BaseModel):
     """A new link: a credential; whoever has it may answer."""
 
+    model_config = _shows(examples.LINKED)
+
     url: str = Field(repr=False)
     allows: list[str]
     expires_at: datetime
 
 
 class ReceiptOut(BaseModel):
-    """What the sender of an answer is told."""
+    """The reply to an answer."""
+
+    model_config = _shows(examples.RECEIPT)
 
     callback: str
     state: str
@@ -139,7 +155,9 @@ class ReceiptOut(BaseModel):
 
 
 class SignOut(BaseModel):
-    """What the sender of a heartbeat is told."""
+    """The reply to a heartbeat."""
+
+    model_config = _shows(examples.SIGN)
 
     cancel_requested: bool
     paused: bool
@@ -147,26 +165,19 @@ class SignOut(BaseModel):
     deadline: datetime | None
 
 
-class ProblemOut(BaseModel):
-    """Problem details (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-
-
 class ResultOut(BaseModel):
-    """What became of one of many answers."""
+    """How one of many answers ended."""
 
     callback: str
-    status: int = Field(description="The status that it would have got alone.")
+    status: int = Field(description="The status that it would have had alone.")
     receipt: ReceiptOut | None = None
     problem: ProblemOut | None = None
 
 
 class ResultsOut(BaseModel):
-    """What became of many answers, in their order."""
+    """How many answers ended, in their order."""
+
+    model_config = _shows(examples.RESULTS)
 
     results: list[ResultOut]
 

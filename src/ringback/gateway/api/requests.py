@@ -1,0 +1,294 @@
+"""What the operator API is asked: parameters and bodies."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from fastapi import Depends, Path
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from ringback.domain.about import (
+    LONGEST_TITLE,
+    MOST_TAGS,
+    check_metadata,
+    check_tags,
+    check_title,
+    check_url,
+)
+from ringback.domain.callback import State
+from ringback.domain.errors import UnknownCallbackError
+from ringback.domain.ids import CallbackId
+from ringback.domain.link import Verb
+from ringback.gateway.api import examples
+
+LONGEST: Final = timedelta(days=3650)
+LONGEST_TEXT: Final = 1000
+MOST_ANSWERS: Final = 1000
+MOST_LISTED: Final = 1000
+ID_PATTERN: Final = "^[A-Za-z0-9_]{1,64}$"
+"""What an id of a callback may look like."""
+
+_NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        msg = "it contains a NUL character, which no database stores"
+        raise ValueError(msg)
+    return text
+
+
+def _to_bytes(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        msg = "it is not base64"
+        # Without its cause and the input: that may be most of a task token.
+        raise ValueError(msg) from None
+
+
+def _to_seconds(given: object) -> object:
+    # A query parameter is always text.
+    return float(given) if isinstance(given, str) and _NUMBER.fullmatch(given) else given
+
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_without_nul)]
+"""Plain text that the store can hold."""
+
+Name = Annotated[Text, Field(min_length=1)]
+"""Text that is not empty."""
+
+Duration = Annotated[
+    timedelta,
+    Field(gt=timedelta(0), le=LONGEST),
+    BeforeValidator(_to_seconds),
+    WithJsonSchema({
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST.total_seconds()},
+            {"type": "string", "format": "duration"},
+        ],
+        "description": "Seconds, or an ISO 8601 duration such as `PT90M` or `P2D`.",
+    }),
+]
+"""How long something may take."""
+
+TaskToken = Annotated[
+    bytes,
+    Field(min_length=1, max_length=16 * 1024),
+    BeforeValidator(_to_bytes),
+    WithJsonSchema({"type": "string", "format": "byte", "minLength": 4, "maxLength": 22_000}),
+]
+"""A task token, in base64."""
+
+Json = Any
+"""Any JSON value."""
+
+
+def to_callback_id(text: str) -> CallbackId:
+    """Return the id that `text` is.
+
+    Raises:
+        UnknownCallbackError: No callback has such an id.
+    """
+    if not re.fullmatch(ID_PATTERN, text):
+        msg = "this is no id of a callback"
+        raise UnknownCallbackError(msg)
+    return CallbackId(text)
+
+
+def _callback_id(text: Annotated[str, Path(alias="id")]) -> CallbackId:
+    return to_callback_id(text)
+
+
+IdInPath: TypeAlias = Annotated[CallbackId, Depends(_callback_id)]
+"""A parameter of a route under `/callbacks/{id}`."""
+
+
+class ListIn(BaseModel):
+    """Filters of the list; a callback must meet all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[Literal["open", "accepted", "applied", "superseded", "parked", "expired"]] = Field(
+        default=[],
+        max_length=len(State),
+        description="In any of these states; without one, what has not ended.",
+    )
+    workflow_id: Text | None = Field(default=None, description="Of this workflow.")
+    workflow_type: Text | None = Field(default=None, description="Of workflows of this type.")
+    activity_type: Text | None = Field(default=None, description="Of activities of this type.")
+    tag: Text | None = Field(default=None, description="With this tag.")
+    opened_after: AwareDatetime | None = Field(default=None, description="Opened then or later.")
+    opened_before: AwareDatetime | None = Field(default=None, description="Opened before then.")
+    older_than: Duration | None = Field(
+        default=None, description="Opened at least that long ago: seconds, or `PT90M`."
+    )
+    overdue: bool = Field(default=False, description="Only open ones whose deadline has passed.")
+    after: str | None = Field(
+        default=None, pattern=ID_PATTERN, description="The `next` of the page before."
+    )
+    limit: int = Field(default=100, ge=1, le=MOST_LISTED, description="The length of the page.")
+
+
+class ActivityIn(BaseModel):
+    """The attempt that asks, as every SDK names it. Ringback reads the rest from Temporal."""
+
+    model_config = ConfigDict(extra="forbid", title="Activity")
+
+    namespace: Name = Field(description="Temporal's namespace.")
+    workflow_id: Text = Field(
+        default="", description="The workflow of the activity; leave it out for a standalone one."
+    )
+    run_id: Name = Field(description="The workflow's run; a standalone activity's own.")
+    activity_id: Name = Field(description="The activity's id.")
+    attempt: int = Field(
+        strict=True, ge=1, le=2**31 - 1, description="The number of the attempt, from 1."
+    )
+    task_token: TaskToken = Field(
+        description="The task token of the attempt. It is stored, and never returned.",
+        repr=False,
+    )
+
+
+class DefaultAnswer(BaseModel):
+    """The answer that the activity ends with if nobody answers in time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verb: Literal["complete", "fail"]
+    body: Json = Field(default=None, repr=False, description="What `POST /c/{link}/{verb}` takes.")
+
+
+class OptionsIn(BaseModel):
+    """Options of the callback; all of them are optional."""
+
+    model_config = ConfigDict(extra="forbid", title="Options")
+
+    deadline: Duration | None = Field(
+        default=None, description="How long an answer may take, from the first opening on."
+    )
+    on_deadline: DefaultAnswer | None = Field(
+        default=None,
+        repr=False,
+        description="What the activity ends with if nobody answers in time.",
+    )
+    attempts: Literal["any", "current"] = Field(
+        default="any", description="Which attempt an answer may end: any, or only the one it asked."
+    )
+    follow_reset: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether the callback goes on after a reset of the workflow.",
+    )
+    heartbeat: Literal["outside", "keep"] = Field(
+        default="outside", description="Who heartbeats: the sender, or the gateway (`keep`)."
+    )
+    cancel_within: Duration | None = Field(
+        default=None, description="How long the sender may take to report a cancellation."
+    )
+    cancel_url: Text | None = Field(
+        default=None,
+        repr=False,
+        description="Where a webhook reports that the answer is no longer needed.",
+    )
+    notify_url: Text | None = Field(
+        default=None, repr=False, description="Where webhooks report everything that happens."
+    )
+    title: Text | None = Field(
+        default=None, max_length=LONGEST_TITLE, description="What is asked, for people."
+    )
+    tags: list[Text] = Field(default=[], max_length=MOST_TAGS, description="Words to find it by.")
+    metadata: dict[str, Json] = Field(
+        default={}, repr=False, description="Anything else to store with it."
+    )
+    result_schema: dict[str, Json] | bool | None = Field(
+        default=None, description="The JSON Schema (2020-12) that a result must meet."
+    )
+
+    @field_validator("cancel_url", "notify_url", "title", "tags", "metadata")
+    @classmethod
+    def _can_be_stored(cls, value: Any, info: ValidationInfo) -> Any:
+        _CHECKS[info.field_name or ""](value)
+        return value
+
+
+_CHECKS: Final[dict[str, Callable[[Any], None]]] = {
+    "cancel_url": partial(check_url, "cancel_url"),
+    "notify_url": partial(check_url, "notify_url"),
+    "title": check_title,
+    "tags": check_tags,
+    "metadata": check_metadata,
+}
+
+
+class OpenIn(BaseModel):
+    """A request for the callback of an activity."""
+
+    model_config = ConfigDict(
+        extra="forbid", title="Opening", json_schema_extra={"examples": [examples.OPEN]}
+    )
+
+    activity: ActivityIn
+    options: OptionsIn = OptionsIn()
+
+
+class AnswerIn(BaseModel):
+    """One of many answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    callback: Text = Field(description="The callback's id.")
+    verb: Literal["complete", "fail", "cancel"]
+    body: Json = Field(
+        default=None,
+        repr=False,
+        description="What `POST …/{verb}` takes; without it there is no body.",
+    )
+
+
+class AnswersIn(BaseModel):
+    """Many answers."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.ANSWERS]})
+
+    answers: list[AnswerIn] = Field(min_length=1, max_length=MOST_ANSWERS)
+
+
+class ExtendIn(BaseModel):
+    """A request for more time."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.EXTEND]})
+
+    within: Duration = Field(description="How long an answer may take, from now on.")
+
+
+class LinkIn(BaseModel):
+    """A request for a link. It never allows more than the activity's own link, nor for longer."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.LINK]})
+
+    verbs: list[Literal["complete", "fail", "heartbeat", "cancel", "view"]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=len(Verb),
+        description="What it allows; without it, all that the activity's own link does.",
+    )
+    good_for: Duration | None = Field(
+        default=None, alias="for", description="How long it is valid, from now on."
+    )

@@ -1,0 +1,1 @@
+"""The routes of the operator API, by what they act on."""

@@ -1,0 +1,139 @@
+"""Callbacks for workers: opening one, and reporting that the request was submitted."""
+
+import json
+from typing import Any, Final, cast
+
+from fastapi import Request, Response
+
+from ringback.core.ask import Asked, Wants
+from ringback.core.operate import get_callback
+from ringback.domain.about import About
+from ringback.domain.api_key import Act
+from ringback.domain.callback import Accepted, Attempts
+from ringback.domain.errors import MalformedRequestError, Problem
+from ringback.domain.outcome import KINDS, Completed, Failed, body_of, to_fields
+from ringback.domain.vitals import HeartbeatBy
+from ringback.gateway.api.access import new_router, requires
+from ringback.gateway.api.bodies import raw, read_model, takes
+from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
+from ringback.gateway.api.requests import ActivityIn, DefaultAnswer, IdInPath, OpenIn, OptionsIn
+from ringback.gateway.api.responses import OpenedOut
+from ringback.gateway.api.services import CheckSchema, Injected, Services
+from ringback.gateway.body import TO_OUTCOME
+from ringback.ports.identifying import Named
+
+LONGEST_SCHEMA: Final = 64 * 1024
+
+router = new_router("/callbacks")
+
+
+@router.post(
+    "",
+    summary="Open the callback of an activity, or find it",
+    dependencies=requires(Act.OPEN),
+    response_model=OpenedOut,
+    responses=behind_a_key(410, *OF_A_BODY),
+    openapi_extra=takes(OpenIn),
+)
+async def open_callback(services: Injected, request: Request) -> Response:
+    """Return the same callback for the same activity, over all its attempts. Safe to repeat.
+
+    `next` says what the attempt does now. `submit`: give `url` to the sender, then
+    `POST …/submitted`, then complete asynchronously. `wait`: complete asynchronously at once.
+    `return`: end with `answer`, since nobody delivers it again.
+    """
+    asked, body = await read_model(request, OpenIn, limit=services.body_limit)
+    wants = _to_wants(asked.options, body, services.check_schema)
+    opened = await services.asking.open(_to_named(asked.activity), wants)
+    content = _to_json(opened, services)
+    return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+@router.post(
+    "/{id}/submitted",
+    summary="Report that the request was submitted: no later attempt submits it again",
+    dependencies=requires(Act.SUBMIT),
+    status_code=204,
+    responses=behind_a_key(404),
+)
+async def mark_submitted(services: Injected, callback_id: IdInPath) -> None:
+    """Record the submission. Only the first report counts; it is safe to repeat."""
+    callback = await get_callback(services.store, callback_id)
+    await services.opening.mark_submitted(callback.id)
+
+
+def _to_named(activity: ActivityIn) -> Named:
+    return Named(
+        activity.namespace,
+        activity.workflow_id,
+        activity.run_id,
+        activity.activity_id,
+        activity.attempt,
+        activity.task_token,
+    )
+
+
+def _to_wants(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> Wants:
+    """Return the options; JSON that is stored stays as it was written in `body`."""
+    return Wants(
+        answer_within=asked.deadline,
+        on_deadline=_to_default(asked.on_deadline, body),
+        attempts=Attempts(asked.attempts),
+        follows_reset=asked.follow_reset,
+        result_schema=_to_schema(asked, body, check_schema),
+        about=About(
+            title=asked.title,
+            tags=tuple(dict.fromkeys(asked.tags)),
+            metadata=asked.metadata,
+            cancel_url=asked.cancel_url,
+            notify_url=asked.notify_url,
+        ),
+        heartbeat_by=HeartbeatBy(asked.heartbeat),
+        cancel_within=asked.cancel_within,
+    )
+
+
+def _to_default(asked: DefaultAnswer | None, body: bytes) -> Completed | Failed | None:
+    if asked is None:
+        return None
+    answer = TO_OUTCOME[asked.verb](raw(body, "options", "on_deadline", "body"))
+    return cast("Completed | Failed", answer)
+
+
+def _to_schema(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> str | None:
+    if asked.result_schema is None:
+        return None
+    text = (raw(body, "options", "result_schema") or b"").decode()
+    if len(text) > LONGEST_SCHEMA:
+        why: str | None = f"it is longer than {LONGEST_SCHEMA} bytes"
+    else:
+        why = check_schema(text)
+    if why is not None:
+        raise MalformedRequestError([Problem("/options/result_schema", why)])
+    return text
+
+
+def _to_json(opened: Asked, services: Services) -> bytes:
+    """Return the reply, with the answer exactly as it was given."""
+    callback, answer = opened.callback, opened.answer
+    deadline = callback.deadline_at
+    told: dict[str, Any] = {
+        "id": callback.id,
+        "url": services.own_link(callback),
+        "state": callback.state.value,
+        "submitted": callback.submitted_at is not None,
+        "answered": answer is not None,
+        "next": opened.next.value,
+        "deadline": None if deadline is None else deadline.isoformat(),
+    }
+    content = [json.dumps(told)[:-1].encode(), b', "answer": ', _answer_to_json(answer), b"}"]
+    return b"".join(content)
+
+
+def _answer_to_json(answer: Accepted | None) -> bytes:
+    if answer is None:
+        return b"null"
+    outcome = answer.outcome
+    told = json.dumps({"kind": KINDS[type(outcome)], **to_fields(outcome)}).encode()
+    body = body_of(outcome)
+    return told if body is None else b"".join([told[:-1], b', "body": ', body, b"}"])

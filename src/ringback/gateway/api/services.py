@@ -1,0 +1,76 @@
+"""What the routes of the operator API call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Protocol, TypeAlias, cast
+
+from fastapi import Depends, Request
+
+from ringback.core.accept import Accepting
+from ringback.core.ask import Asking
+from ringback.core.authorize import Authorizing
+from ringback.core.heartbeat import Heartbeating
+from ringback.core.open import Opening
+from ringback.core.operate import Operating, link_to
+from ringback.domain.callback import Callback
+from ringback.domain.link import Keyring
+from ringback.gateway.receipts import Receipts
+from ringback.ports.clock import Clock
+from ringback.ports.store import CallbackIndex, CallbackStore
+
+CheckSchema = Callable[[str], str | None]
+"""Returns what is wrong with a result schema; `None` if nothing is."""
+
+
+class ReadableStore(CallbackStore, CallbackIndex, Protocol):
+    """Where callbacks are found and listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes of the operator API call.
+
+    Attributes:
+        authorizing: Checks API keys.
+        asking: Opens callbacks.
+        opening: Records submissions.
+        accepting: Accepts outcomes.
+        heartbeating: Accepts heartbeats.
+        receipts: Replies to answers.
+        operating: Moves deadlines, revokes links, redelivers.
+        store: Finds and lists callbacks.
+        keyring: Signs links.
+        clock: Dates new links.
+        check_schema: Checks result schemas.
+        public_url: The URL of this gateway for senders, without a slash at its end.
+        body_limit: The largest body of one answer, in bytes.
+        version: The version of Ringback.
+    """
+
+    authorizing: Authorizing
+    asking: Asking
+    opening: Opening
+    accepting: Accepting
+    heartbeating: Heartbeating
+    receipts: Receipts
+    operating: Operating
+    store: ReadableStore
+    keyring: Keyring
+    clock: Clock
+    check_schema: CheckSchema
+    public_url: str
+    body_limit: int
+    version: str
+
+    def own_link(self, callback: Callback) -> str:
+        """Return the URL of the activity's own link to `callback`."""
+        return self.keyring.url(self.public_url, link_to(callback, key_id=callback.key_id))
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that handles `request`."""
+    return cast("Services", request.app.state.services)
+
+
+Injected: TypeAlias = Annotated[Services, Depends(services_of)]
+"""A parameter of a route: the services."""
