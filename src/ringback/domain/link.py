@@ -9,7 +9,7 @@ import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from hashlib import sha256
@@ -67,6 +67,7 @@ LINK_LIFETIME: Final = timedelta(days=365)
 
 KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 16
+_SIGNATURE_CHARACTERS: Final = 22
 _LONGEST_TEXT: Final = 256
 _LONGEST_KEY_ID: Final = 32
 _FIRST_SERIAL: Final = 1
@@ -118,21 +119,43 @@ class Keyring:
             UnknownCallbackError: The link is edited, unknown, expired, or does not allow `verb`.
         """
         body, _, given = text[:_LONGEST_TEXT].rpartition(".")
-        key_id, _, packed = body.partition(".")
-        expected = _to_base64(self._signature(key_id, body))
-        is_signed = hmac.compare_digest(expected, given.encode("utf-8", "replace"))
+        key_id, _, rest = body.partition(".")
+        packed, *narrowings = rest.split(".")
+        signature = self._signature(key_id, f"{key_id}.{packed}")
+        for narrowing in narrowings:
+            signature = _narrowed_signature(signature, narrowing)
+        is_signed = hmac.compare_digest(_to_base64(signature), given.encode("utf-8", "replace"))
         if not is_signed or key_id not in self._signers:
             raise UnknownCallbackError
         link = _unpack(key_id, packed)
-        if verb not in link.verbs or link.expires_at <= now:
+        verbs = link.verbs.intersection(*map(_unpack_verbs, narrowings))
+        if verb not in verbs or link.expires_at <= now:
             raise UnknownCallbackError
-        return link
+        return replace(link, verbs=verbs) if narrowings else link
 
     def _signature(self, key_id: str, body: str) -> bytes:
         # An unknown key costs as much time as a known one.
         signer = self._signers.get(key_id, _NOBODY).copy()
         signer.update(body.encode("utf-8", "replace"))
         return signer.digest()[:_SIGNATURE_BYTES]
+
+
+def narrow(link: str, verbs: Iterable[Verb]) -> str:
+    """Return a link, or the URL of one, that allows at most `verbs` of what `link` allows.
+
+    It takes no key: whoever holds a link can make narrower ones. The signature of `link` signs the
+    narrowing and is not in the result, so nobody can widen it again.
+
+    Raises:
+        ValueError: `link` is not a link.
+    """
+    head, dot, signature = link.rpartition(".")
+    if not dot or len(signature) != _SIGNATURE_CHARACTERS:
+        msg = "this is not a link; pass the URL that the gateway made"
+        raise ValueError(msg)
+    narrowing = _to_text(bytes([to_bits(verbs)]))
+    signed = _narrowed_signature(_from_text(signature), narrowing)
+    return f"{head}.{narrowing}.{_to_text(signed)}"
 
 
 def link_expires_at(scheduled_at: datetime, schedule_to_close: timedelta | None) -> datetime:
@@ -159,9 +182,22 @@ def _pack(link: Link) -> bytes:
     return head + expires_at + serial + link.callback_id.encode()
 
 
+def _narrowed_signature(signature: bytes, narrowing: str) -> bytes:
+    text = narrowing.encode("utf-8", "replace")
+    return hmac.digest(signature, text, sha256)[:_SIGNATURE_BYTES]
+
+
+def _unpack_verbs(text: str) -> frozenset[Verb]:
+    try:
+        (bits,) = _from_text(text)
+    except ValueError as exc:
+        raise UnknownCallbackError from exc
+    return from_bits(bits)
+
+
 def _unpack(key_id: str, text: str) -> Link:
     try:
-        packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        packed = _from_text(text)
         version, bits = packed[0], packed[1]
         expires_at = datetime.fromtimestamp(int.from_bytes(packed[2:7], "big"), UTC)
         serial, rest = _unpack_serial(version, packed[7:])
@@ -188,6 +224,10 @@ def to_bits(verbs: Iterable[Verb]) -> int:
 def from_bits(bits: int) -> frozenset[Verb]:
     """Return the verbs that `bits` stand for; bits of no verb say nothing."""
     return _SETS[bits & _ALL_BITS]
+
+
+def _from_text(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _to_text(packed: bytes) -> str:

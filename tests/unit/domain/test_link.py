@@ -1,6 +1,7 @@
 """Links are capabilities: good as they were signed, or nothing at all."""
 
-from base64 import urlsafe_b64encode
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from ringback.domain.errors import ConfigurationError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
-from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
+from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb, narrow
 from tests import factories
 from tests.factories import NOW
 
@@ -133,3 +134,76 @@ def test_a_ring_that_could_not_sign_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         Keyring(keys, signing=signing)
+
+
+@given(verbs=verb_sets, kept=verb_sets)
+def test_narrowed_link_allows_what_both_allow(
+    verbs: frozenset[Verb], kept: frozenset[Verb]
+) -> None:
+    keyring = factories.keyring()
+    text = narrow(keyring.sign(factories.link(verbs=verbs)), kept)
+
+    for verb in Verb:
+        if verb in verbs & kept:
+            assert keyring.verify(text, verb=verb, now=NOW).verbs == verbs & kept
+        else:
+            with pytest.raises(UnknownCallbackError):
+                keyring.verify(text, verb=verb, now=NOW)
+
+
+def test_url_is_narrowed_like_its_link() -> None:
+    keyring = factories.keyring()
+    link = factories.link()
+
+    url = narrow(keyring.url("https://ring.example/prefix", link), [Verb.VIEW])
+
+    assert url == f"https://ring.example/prefix/c/{narrow(keyring.sign(link), [Verb.VIEW])}"
+
+
+def test_narrowing_again_never_widens() -> None:
+    keyring = factories.keyring()
+    text = narrow(narrow(keyring.sign(factories.link()), [Verb.VIEW]), ALL_VERBS)
+
+    assert keyring.verify(text, verb=Verb.VIEW, now=NOW).verbs == {Verb.VIEW}
+
+
+@given(data=st.data())
+def test_narrowed_link_that_was_edited_anywhere_is_unknown(data: st.DataObject) -> None:
+    keyring = factories.keyring()
+    text = narrow(keyring.sign(factories.link()), [Verb.VIEW, Verb.HEARTBEAT])
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.characters().filter(lambda character: character != text[at]))
+
+    with pytest.raises(UnknownCallbackError):
+        keyring.verify(text[:at] + other + text[at + 1 :], verb=Verb.VIEW, now=NOW)
+
+
+def test_narrowing_cannot_be_cut_off_again() -> None:
+    keyring = factories.keyring()
+    whole = keyring.sign(factories.link())
+    key_id, packed, narrowing, signature = narrow(whole, [Verb.VIEW]).split(".")
+
+    assert whole.rpartition(".")[2] not in {narrowing, signature}
+    for cut in (f"{key_id}.{packed}.{signature}", f"{key_id}.{packed}.{narrowing}"):
+        with pytest.raises(UnknownCallbackError):
+            keyring.verify(cut, verb=Verb.VIEW, now=NOW)
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "https://ring.example/c/k1.x"])
+def test_narrowing_refuses_what_is_not_a_link(text: str) -> None:
+    with pytest.raises(ValueError, match="not a link"):
+        narrow(text, [Verb.VIEW])
+
+
+@pytest.mark.parametrize("narrowing", ["", "!!", "AAAA", "\u00e9", "A"])
+def test_signed_narrowing_that_says_nothing_is_unknown(narrowing: str) -> None:
+    """Even the holder of a link cannot make `verify` raise anything else."""
+    keyring = factories.keyring()
+    head, _, signature = keyring.sign(factories.link()).rpartition(".")
+    signed = hmac.digest(
+        urlsafe_b64decode(signature + "=="), narrowing.encode("utf-8", "replace"), "sha256"
+    )
+    text = f"{head}.{narrowing}.{urlsafe_b64encode(signed[:16]).decode().rstrip('=')}"
+
+    with pytest.raises(UnknownCallbackError):
+        keyring.verify(text, verb=Verb.VIEW, now=NOW)
