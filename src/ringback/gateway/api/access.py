@@ -4,15 +4,16 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import APIRouter, Depends, Request, Security
+from fastapi import APIRouter, Depends, Path, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ringback.domain.api_key import ALLOWED, Act, ApiKey, Role
-from ringback.domain.errors import RingbackError
-from ringback.gateway.api.requests import ID_PATTERN
+from ringback.domain.errors import RingbackError, UnknownCallbackError
+from ringback.domain.ids import CallbackId
 from ringback.gateway.api.services import services_of
+from ringback.schemas.requests import ID_PATTERN
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,26 @@ def new_router(prefix: str) -> APIRouter:
 def requires(act: Act) -> list[Any]:
     """Return `dependencies` for a route that does `act`."""
     return [Depends(Requires(act))]
+
+
+def to_callback_id(text: str) -> CallbackId:
+    """Return the id that `text` is.
+
+    Raises:
+        UnknownCallbackError: No callback has such an id.
+    """
+    if not re.fullmatch(ID_PATTERN, text):
+        msg = "this is no id of a callback"
+        raise UnknownCallbackError(msg)
+    return CallbackId(text)
+
+
+def _callback_id(text: Annotated[str, Path(alias="id")]) -> CallbackId:
+    return to_callback_id(text)
+
+
+IdInPath: TypeAlias = Annotated[CallbackId, Depends(_callback_id)]
+"""A parameter of a route under `/callbacks/{id}`."""
 
 
 def _log(request: Request, act: Act, result: str) -> None:

@@ -15,20 +15,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from ringback.domain.errors import RingbackError
 from ringback.gateway.api.access import Requires
 from ringback.gateway.api.bodies import to_malformed
-from ringback.gateway.api.problems import ProblemOut
 from ringback.gateway.api.public import public_paths
 from ringback.gateway.api.reference import reference_page
-from ringback.gateway.api.requests import AnswersIn, ExtendIn, LinkIn, OpenIn
-from ringback.gateway.api.responses import (
-    CallbackOut,
-    EventsOut,
-    LinkOut,
-    OpenedOut,
-    PageOut,
-    ReceiptOut,
-    ResultsOut,
-    SignOut,
-)
 from ringback.gateway.api.routers import answers, callbacks, workers
 from ringback.gateway.api.services import Services
 from ringback.gateway.body import FailureBody
@@ -37,6 +25,18 @@ from ringback.gateway.replies import (
     on_method_not_allowed,
     on_not_found,
     to_known_problem,
+)
+from ringback.schemas.requests import AnswersIn, ExtendIn, LinkIn, OpenIn
+from ringback.schemas.responses import (
+    CallbackOut,
+    EventsOut,
+    LinkOut,
+    OpenedOut,
+    PageOut,
+    ProblemOut,
+    ReceiptOut,
+    ResultsOut,
+    SignOut,
 )
 
 PREFIX: Final = "/v1"

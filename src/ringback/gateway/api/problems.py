@@ -3,16 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel
-
-
-class ProblemOut(BaseModel):
-    """Problem details (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
+from ringback.schemas.responses import ProblemOut
 
 
 @dataclass(frozen=True, slots=True)

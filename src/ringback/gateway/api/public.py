@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from ringback.gateway.api import examples
 from ringback.gateway.api.bodies import takes, takes_json
 from ringback.gateway.api.problems import OF_AN_ANSWER, problems
 from ringback.gateway.body import FailureBody
+from ringback.schemas import examples
 
 _LINK: Final[dict[str, Any]] = {
     "name": "link",

@@ -17,17 +17,17 @@ from ringback.domain.errors import (
 )
 from ringback.domain.ids import CallbackId
 from ringback.domain.raw_json import items
-from ringback.gateway.api import examples
-from ringback.gateway.api.access import new_router, requires
+from ringback.gateway.api.access import IdInPath, new_router, requires, to_callback_id
 from ringback.gateway.api.bodies import raw, read_model, takes, takes_json
 from ringback.gateway.api.problems import OF_A_BODY, OF_AN_ANSWER, behind_a_key
-from ringback.gateway.api.requests import AnswerIn, AnswersIn, IdInPath, to_callback_id
-from ringback.gateway.api.responses import ReceiptOut, ResultsOut, SignOut
 from ringback.gateway.api.services import Injected, Services
 from ringback.gateway.body import TO_OUTCOME, FailureBody, read_apart, read_json
 from ringback.gateway.receipts import to_receipt
 from ringback.gateway.replies import to_known_problem
 from ringback.gateway.view import to_sign
+from ringback.schemas import examples
+from ringback.schemas.requests import AnswerIn, AnswersIn
+from ringback.schemas.responses import ReceiptOut, ResultsOut, SignOut
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 

@@ -5,25 +5,25 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from ringback.core.operate import get_callback, link_to
+from ringback.core.shown import shown_callback, shown_event
 from ringback.domain import query as domain
 from ringback.domain.api_key import Act
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
-from ringback.gateway.api.access import new_router, requires
+from ringback.gateway.api.access import IdInPath, new_router, requires
 from ringback.gateway.api.bodies import json_body, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
-from ringback.gateway.api.requests import ExtendIn, IdInPath, LinkIn, ListIn
-from ringback.gateway.api.responses import (
+from ringback.gateway.api.services import Injected
+from ringback.schemas.requests import ExtendIn, LinkIn, ListIn
+from ringback.schemas.responses import (
     CallbackOut,
+    EventOut,
     EventsOut,
     LinkOut,
     PageOut,
-    to_callback_out,
-    to_event_out,
 )
-from ringback.gateway.api.services import Injected
 
 router = new_router("/callbacks")
 
@@ -44,7 +44,7 @@ async def list_callbacks(services: Injected, filters: Annotated[ListIn, Query()]
     found = await services.store.page(_to_query(filters), after=after, limit=filters.limit + 1)
     shown = found[: filters.limit]
     return PageOut(
-        callbacks=[to_callback_out(callback) for callback in shown],
+        callbacks=[_to_callback_out(callback) for callback in shown],
         next=shown[-1].id if len(found) > filters.limit else None,
     )
 
@@ -57,7 +57,7 @@ async def list_callbacks(services: Injected, filters: Annotated[ListIn, Query()]
 )
 async def show_callback(services: Injected, callback_id: IdInPath) -> CallbackOut:
     """Return a callback without its link and without the body of its answer."""
-    return to_callback_out(await get_callback(services.store, callback_id))
+    return _to_callback_out(await get_callback(services.store, callback_id))
 
 
 @router.get(
@@ -70,7 +70,7 @@ async def list_events(services: Injected, callback_id: IdInPath) -> EventsOut:
     """Return the audit trail, oldest first."""
     callback = await get_callback(services.store, callback_id)
     events = await services.store.events(callback.id)
-    return EventsOut(events=[to_event_out(event) for event in events])
+    return EventsOut(events=[EventOut.model_validate(shown_event(event)) for event in events])
 
 
 @router.post(
@@ -89,7 +89,7 @@ async def extend_deadline(
 ) -> CallbackOut:
     """Set the callback's own deadline to `within` from now. Temporal's timeouts stay."""
     by = request.state.key_id
-    return to_callback_out(await services.operating.extend(callback_id, asked.within, by=by))
+    return _to_callback_out(await services.operating.extend(callback_id, asked.within, by=by))
 
 
 @router.post(
@@ -101,7 +101,7 @@ async def extend_deadline(
 async def revoke_links(services: Injected, callback_id: IdInPath, request: Request) -> CallbackOut:
     """Refuse every link that was made so far. The callback stays open; make a new link for it."""
     by = request.state.key_id
-    return to_callback_out(await services.operating.revoke(callback_id, by=by))
+    return _to_callback_out(await services.operating.revoke(callback_id, by=by))
 
 
 @router.post(
@@ -112,7 +112,7 @@ async def revoke_links(services: Injected, callback_id: IdInPath, request: Reque
 )
 async def redeliver_answer(services: Injected, callback_id: IdInPath) -> CallbackOut:
     """Deliver again, once the cause is fixed: you decide that no attempt has ended with it."""
-    return to_callback_out(await services.operating.redeliver(callback_id))
+    return _to_callback_out(await services.operating.redeliver(callback_id))
 
 
 @router.post(
@@ -145,6 +145,10 @@ async def create_link(
         allows=sorted(verb.name.lower() for verb in made.verbs),
         expires_at=made.expires_at,
     )
+
+
+def _to_callback_out(callback: Callback) -> CallbackOut:
+    return CallbackOut.model_validate(shown_callback(callback))
 
 
 def _to_query(filters: ListIn) -> domain.Query:

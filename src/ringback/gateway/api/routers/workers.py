@@ -13,14 +13,14 @@ from ringback.domain.callback import Accepted, Attempts
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.outcome import KINDS, Completed, Failed, body_of, to_fields
 from ringback.domain.vitals import HeartbeatBy
-from ringback.gateway.api.access import new_router, requires
+from ringback.gateway.api.access import IdInPath, new_router, requires
 from ringback.gateway.api.bodies import raw, read_model, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
-from ringback.gateway.api.requests import ActivityIn, DefaultAnswer, IdInPath, OpenIn, OptionsIn
-from ringback.gateway.api.responses import OpenedOut
 from ringback.gateway.api.services import CheckSchema, Injected, Services
 from ringback.gateway.body import TO_OUTCOME
 from ringback.ports.identifying import Named
+from ringback.schemas.requests import ActivityIn, DefaultAnswer, OpenIn, OptionsIn
+from ringback.schemas.responses import OpenedOut
 
 LONGEST_SCHEMA: Final = 64 * 1024
 

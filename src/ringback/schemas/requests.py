@@ -1,4 +1,4 @@
-"""What the operator API is asked: parameters and bodies."""
+"""Requests: parameters and bodies."""
 
 import base64
 import binascii
@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import Depends, Path
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -30,10 +29,8 @@ from ringback.domain.about import (
     check_url,
 )
 from ringback.domain.callback import State
-from ringback.domain.errors import UnknownCallbackError
-from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
-from ringback.gateway.api import examples
+from ringback.schemas import examples
 
 LONGEST: Final = timedelta(days=3650)
 LONGEST_TEXT: Final = 1000
@@ -98,26 +95,6 @@ TaskToken = Annotated[
 
 Json = Any
 """Any JSON value."""
-
-
-def to_callback_id(text: str) -> CallbackId:
-    """Return the id that `text` is.
-
-    Raises:
-        UnknownCallbackError: No callback has such an id.
-    """
-    if not re.fullmatch(ID_PATTERN, text):
-        msg = "this is no id of a callback"
-        raise UnknownCallbackError(msg)
-    return CallbackId(text)
-
-
-def _callback_id(text: Annotated[str, Path(alias="id")]) -> CallbackId:
-    return to_callback_id(text)
-
-
-IdInPath: TypeAlias = Annotated[CallbackId, Depends(_callback_id)]
-"""A parameter of a route under `/callbacks/{id}`."""
 
 
 class ListIn(BaseModel):

@@ -1,15 +1,11 @@
-"""What the operator API returns: never a task token, never a link that was not asked for."""
+"""Replies: never a task token, never a link that was not asked for."""
 
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ringback.core.shown import shown_callback, shown_event
-from ringback.domain.callback import Callback
-from ringback.domain.event import Event
-from ringback.gateway.api import examples
-from ringback.gateway.api.problems import ProblemOut
+from ringback.schemas import examples
 
 
 def _shows(example: dict[str, Any]) -> ConfigDict:
@@ -165,6 +161,15 @@ class SignOut(BaseModel):
     deadline: datetime | None
 
 
+class ProblemOut(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
 class ResultOut(BaseModel):
     """How one of many answers ended."""
 
@@ -180,13 +185,3 @@ class ResultsOut(BaseModel):
     model_config = _shows(examples.RESULTS)
 
     results: list[ResultOut]
-
-
-def to_callback_out(callback: Callback) -> CallbackOut:
-    """Return what an operator may see of `callback`."""
-    return CallbackOut.model_validate(shown_callback(callback))
-
-
-def to_event_out(event: Event) -> EventOut:
-    """Return what an operator may see of `event`."""
-    return EventOut.model_validate(shown_event(event))
