@@ -28,8 +28,10 @@ async def demo(
     service_url = f"http://{HOST}:{at_service.getsockname()[1]}"
     client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(running_gateway(client, settings))
-        await stack.enter_async_context(served(app, at_gateway))
+        gateway = await stack.enter_async_context(running_gateway(client, settings))
+        await stack.enter_async_context(
+            served(gateway.app, at_gateway, on_stop=gateway.stop_waiting)
+        )
         await stack.enter_async_context(served(create_service(), at_service))
         await stack.enter_async_context(demo_worker(client, service_url))
         yield Demo(client, temporal_address, service_url)

@@ -97,8 +97,8 @@ async def gateway(address: str, settings: Settings) -> AsyncIterator[httpx2.Asyn
     """Run a gateway for the block; yield a client of it."""
     async with AsyncExitStack() as stack:
         client = await Client.connect(address, lazy=True)
-        app = await stack.enter_async_context(running_gateway(client, settings))
-        transport = httpx2.ASGITransport(app=app)
+        gateway = await stack.enter_async_context(running_gateway(client, settings))
+        transport = httpx2.ASGITransport(app=gateway.app)
         yield await stack.enter_async_context(
             httpx2.AsyncClient(transport=transport, base_url=settings.base_url, timeout=30)
         )

@@ -97,10 +97,12 @@ def open_place(temporal_address: str, tmp_path: Path, unique: str) -> OpenPlace:
             of_gateway = await Client.connect(
                 address, lazy=True, data_converter=choose_converter(path, None)
             )
-            app = await stack.enter_async_context(running_gateway(of_gateway, settings))
+            gateway = await stack.enter_async_context(running_gateway(of_gateway, settings))
             http = await stack.enter_async_context(
                 httpx2.AsyncClient(
-                    transport=httpx2.ASGITransport(app=app), base_url=settings.base_url, timeout=30
+                    transport=httpx2.ASGITransport(app=gateway.app),
+                    base_url=settings.base_url,
+                    timeout=30,
                 )
             )
             client = await Client.connect(address, plugins=[RingbackPlugin(settings)])

@@ -1,8 +1,9 @@
 """Puts the programs together: everything is made here, by hand, once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.applications import Starlette
@@ -56,9 +57,23 @@ async def worker_runtime(
             )
 
 
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    """A gateway that runs, and is to be served.
+
+    Attributes:
+        app: The ASGI application.
+        stop_waiting: Ends the wait of every request that waits for a verdict. Call it when the
+            server begins to stop; the server cancels requests that take too long after that.
+    """
+
+    app: Starlette
+    stop_waiting: Callable[[], None]
+
+
 @asynccontextmanager
-async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[Starlette]:
-    """Run what takes answers and brings them to Temporal, for the block; yield its application.
+async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[RunningGateway]:
+    """Run what accepts answers and delivers them to Temporal, for the block.
 
     Raises:
         ConfigurationError: A setting cannot be used.
@@ -84,7 +99,8 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[S
             parts.accepting,
             parts.heartbeating,
         ):
-            yield create_app(gateway, _health(parts), _api(parts, gateway))
+            app = create_app(gateway, _health(parts), _api(parts, gateway))
+            yield RunningGateway(app, parts.verdicts.stop_waiting)
 
 
 def _gateway(parts: Parts) -> Gateway:

@@ -3,22 +3,23 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringback.app.one_write import OneWriteProtocol
 from ringback.core.service import task_group
 from ringback.domain.errors import ConfigurationError
+from ringback.gateway.replies import stopping
 
 _SELDOM_GIVEN_OUT: Final = range(20_000, 32_000)
 _BACKLOG: Final = 4096
 """How many connections may wait to be taken; Linux allows no more unless it is told to."""
 _GRACE_SECONDS: Final = 1
-"""How long requests under way may take once the program is to stop."""
+"""How long requests in progress may take once the program begins to stop."""
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
@@ -58,15 +59,24 @@ def free_ports(count: int) -> list[int]:
 
 @asynccontextmanager
 async def served(
-    app: ASGIApp, listening: socket.socket, *, http: type[asyncio.Protocol] = OneWriteProtocol
+    app: ASGIApp,
+    listening: socket.socket,
+    *,
+    on_stop: Callable[[], None] = lambda: None,
+    http: type[asyncio.Protocol] = OneWriteProtocol,
 ) -> AsyncIterator[None]:
-    """Serve `app` on `listening` for the block, and let requests under way finish after it.
+    """Serve `app` on `listening` for the block, and let requests in progress finish after it.
 
-    `http` is what speaks HTTP; a benchmark shows what another one costs.
+    Args:
+        app: The ASGI application.
+        listening: The socket to accept connections on.
+        on_stop: Called when the server begins to stop, before requests in progress get their last
+            second: it ends what they wait for.
+        http: The protocol class; a benchmark measures what another one costs.
     """
     # No access log: its lines would hold links.
     config = uvicorn.Config(
-        app,
+        _ReplyWhenCanceled(app),
         http=http,
         ws="none",
         # uvicorn listens again.
@@ -82,7 +92,33 @@ async def served(
         try:
             yield
         finally:
+            on_stop()
             server.should_exit = True
+
+
+class _ReplyWhenCanceled:
+    """Replies 503 to a request that the server cancels because it outlasts the stop.
+
+    Without it, uvicorn logs a traceback and replies 500 in plain text.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def note_and_send(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_and_send)
+        except asyncio.CancelledError:
+            if has_started or scope["type"] != "http":
+                raise
+            await stopping()(scope, receive, send)
 
 
 class _Server(uvicorn.Server):

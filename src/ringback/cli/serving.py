@@ -42,9 +42,9 @@ async def enter_gateway(
     listening = bound_socket(host, port)
     stack.callback(listening.close)
     client = await connect_lazily(choose_converter(settings.data_converter, None))
-    app = await stack.enter_async_context(running_gateway(client, settings))
+    gateway = await stack.enter_async_context(running_gateway(client, settings))
     settle_down()
-    await stack.enter_async_context(served(app, listening))
+    await stack.enter_async_context(served(gateway.app, listening, on_stop=gateway.stop_waiting))
     return f"http://{host}:{listening.getsockname()[1]}"
 
 

@@ -27,6 +27,12 @@ class Verdicts:
     def __init__(self) -> None:
         """Begin with nobody waiting."""
         self._waiting: defaultdict[CallbackId, set[asyncio.Event]] = defaultdict(set)
+        self.is_stopping = False
+
+    def stop_waiting(self) -> None:
+        """End every wait at once, and every later one too, because the program stops."""
+        self.is_stopping = True
+        self.announce(list(self._waiting))
 
     def announce(self, callback_ids: Iterable[CallbackId]) -> None:
         """Wake who waits for any of these callbacks."""
@@ -45,6 +51,8 @@ class Verdicts:
     ) -> Callback | None:
         """Return the callback once it is as `until` has it, or as it stands after `within`.
 
+        When the program stops, the callback is returned as it stands.
+
         Returns:
             The callback; `None` if the store could not tell in time.
         """
@@ -57,7 +65,8 @@ class Verdicts:
                 found = await caught(store.find([callback_id]))
                 callback = None if isinstance(found, Exception) else found[callback_id]
                 left = give_up_at - clock.now()
-                if left <= timedelta(0) or (callback and until(callback)):
+                is_over = self.is_stopping or left <= timedelta(0)
+                if is_over or (callback and until(callback)):
                     return callback
                 await woken(event, clock, at_most=min(left, _LOOK_AGAIN))
         finally:

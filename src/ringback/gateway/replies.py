@@ -139,6 +139,13 @@ def not_found() -> JSONResponse:
     return problem(404, "not found", _NOT_FOUND_DETAIL)
 
 
+def stopping() -> JSONResponse:
+    """Return the reply to a request that did not finish before the gateway stopped."""
+    reply = problem(503, "stopping", "the gateway is stopping; send the same again")
+    reply.headers["retry-after"] = str(round(_RETRY_AFTER.total_seconds()))
+    return reply
+
+
 async def on_ringback_error(_: Request, exc: Exception) -> JSONResponse:
     """Answer a request that met one of Ringback's errors."""
     assert isinstance(exc, RingbackError), "registered for these only"

@@ -82,9 +82,14 @@ class Gateway:
         return JSONResponse(view, headers=headers)
 
     async def _changed(self, link: Link, seen: View, known: str, *, within: timedelta) -> View:
-        """Return the first view that is none of those `known`, or the last before time is up."""
+        """Return the first view that is none of those `known`, or the last before time is up.
+
+        When the program stops, time is up.
+        """
         give_up_at = self.clock.now() + within
         while is_one_of(etag(seen), known) and self.clock.now() < give_up_at:
+            if self.verdicts.is_stopping:
+                break
             await self.verdicts.wait(
                 link.callback_id,
                 self.store,
@@ -105,11 +110,12 @@ class Gateway:
     def _answers(
         self, verb: Verb, to_outcome: Callable[[bytes | None], Outcome]
     ) -> Callable[[Request], Awaitable[Response]]:
+        receipts = Receipts(self.verdicts, self.store, self.clock)
+
         async def answer(request: Request) -> Response:
             link = self._verify(request, verb)
             outcome = to_outcome(await read_json(request, limit=self.body_limit))
             receipt = await self.accepting.accept(link.callback_id, outcome, serial=link.serial)
-            receipts = Receipts(self.verdicts, self.store, self.clock)
             return await receipts.reply(request, receipt, status_url=self._url(request))
 
         return answer

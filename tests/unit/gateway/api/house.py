@@ -48,6 +48,7 @@ class House:
     identifier: FakeIdentifier
     clock: ManualClock
     keyring: Keyring
+    verdicts: Verdicts
 
     async def call(self, role: Role | None, method: str, path: str, **more: Any) -> httpx2.Response:
         """Make a request with a key of this role; of nobody's without one."""
@@ -102,9 +103,10 @@ def key_of(role: Role) -> str:
 @asynccontextmanager
 async def opened_house(
     make_store: Callable[[ManualClock], MemoryStore] = MemoryStore,
+    make_verdicts: Callable[[], Verdicts] = Verdicts,
 ) -> AsyncIterator[House]:
     clock = ManualClock()
-    store, activities, verdicts = make_store(clock), FakeActivities(), Verdicts()
+    store, activities, verdicts = make_store(clock), FakeActivities(), make_verdicts()
     for role in Role:
         digest = digest_of(f"the secret of the {role.value}")
         await store.add_key(NewKey(KeyId(role.value), role.value, role, digest))
@@ -148,4 +150,4 @@ async def opened_house(
         running(opening, deliverer, accepting, beats),
         httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
     ):
-        yield House(app, http, store, activities, identifier, clock, keyring)
+        yield House(app, http, store, activities, identifier, clock, keyring, verdicts)
