@@ -269,6 +269,7 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         identifier=FakeIdentifier(activities),
         results=ExactResults(),
         new_callback_id=lambda: CallbackId(""),
+        namespace="",
     )
     app = create_app(gateway, Health(store, is_reachable), services)
     routes = list(_routes_of(app.routes))

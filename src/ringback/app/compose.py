@@ -129,4 +129,5 @@ def _api(parts: Parts, gateway: Gateway) -> Services:
         identifier=TemporalIdentifier(parts.client),
         results=parts.results,
         new_callback_id=callback_ids(parts.clock),
+        namespace=parts.client.namespace,
     )

@@ -33,6 +33,7 @@ def operator_services(
     identifier: Identifier,
     results: ResultChecker,
     new_callback_id: Callable[[], CallbackId],
+    namespace: str,
 ) -> Services:
     """Return what the operator API of `gateway` calls; whoever made `opening` runs it."""
     keyring, clock = gateway.keyring, gateway.clock
@@ -53,4 +54,5 @@ def operator_services(
         public_url=gateway.public_url,
         body_limit=gateway.body_limit,
         version=ringback.__version__,
+        namespace=namespace,
     )

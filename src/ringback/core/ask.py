@@ -79,13 +79,14 @@ class Asking:
         self._new_callback_id = new_callback_id
         self._key_id = key_id
 
-    async def open(self, named: Named, wants: Wants) -> Asked:
+    async def open(self, named: Named, wants: Wants, *, worker: str | None = None) -> Asked:
         """Return the callback of the activity that runs as `named`, committed.
 
         The same activity gets the same callback, over all its attempts.
 
-        An answer that waits to be delivered is not handed to the attempt: whether a worker without
-        Ringback ends with it cannot be proven. The deliverer brings it, by the attempt's token.
+        An answer that waits to be delivered is delivered inline to an attempt that names its
+        `worker`: the identity in history proves whether it ended with the answer. To any other
+        attempt the deliverer brings it, by the attempt's token.
 
         Raises:
             ActivityGoneError: The attempt does not run any more; nobody waits for it.
@@ -98,7 +99,10 @@ class Asking:
         self._check_default(wants)
         found = await self._identifier.identify(named)
         callback = await self._opening.open(self._to_wish(named, found, wants))
-        return Asked(callback, _next(callback), callback.accepted)
+        is_inline = worker is not None and await self._opening.take_answer(
+            callback, found.started_at, worker=worker
+        )
+        return Asked(callback, Next.RETURN if is_inline else _next(callback), callback.accepted)
 
     def _check_default(self, wants: Wants) -> None:
         if wants.result_schema is None or not isinstance(wants.on_deadline, Completed):

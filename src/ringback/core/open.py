@@ -70,7 +70,7 @@ class Opening:
         await self._submits.submit(callback_id)
 
     async def take_answer(
-        self, callback: Callback, attempt_started_at: datetime
+        self, callback: Callback, attempt_started_at: datetime, *, worker: str | None = None
     ) -> Accepted | None:
         """Return the outcome that this attempt must end with; `None` to go asynchronous.
 
@@ -86,7 +86,7 @@ class Opening:
             return accepted
         was_given = await self._queue.hand_over(
             callback.id,
-            worker=self._worker,
+            worker=worker or self._worker,
             attempt_started_at=attempt_started_at,
             lease=HAND_OVER,
         )

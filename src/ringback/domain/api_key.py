@@ -39,6 +39,7 @@ class Act(Enum):
 
     OPEN = "open"
     SUBMIT = "submit"
+    IDENTIFY = "identify"
     LOOK = "look"
     ANSWER = "answer"
     HEARTBEAT = "heartbeat"
@@ -50,9 +51,9 @@ class Act(Enum):
 
 ALLOWED: Final[dict[Role, frozenset[Act]]] = {
     # Opening gives the link of the activity that was named with its token; ids are no secret.
-    Role.WORKER: frozenset({Act.OPEN, Act.SUBMIT}),
+    Role.WORKER: frozenset({Act.IDENTIFY, Act.OPEN, Act.SUBMIT}),
     Role.OPERATOR: frozenset(Act) - {Act.OPEN, Act.SUBMIT},
-    Role.VIEWER: frozenset({Act.LOOK}),
+    Role.VIEWER: frozenset({Act.IDENTIFY, Act.LOOK}),
 }
 """Which role may do what."""
 

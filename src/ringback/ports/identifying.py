@@ -8,6 +8,41 @@ from ringback.domain.callback import ActivityExecution
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptInfo:
+    """What an SDK tells of an attempt, exact to the microsecond.
+
+    Attributes:
+        workflow_type: The type of its workflow; empty for a standalone activity.
+        activity_type: Its type.
+        task_queue: The task queue of its worker.
+        scheduled_at: When the activity was first scheduled.
+        started_at: When the attempt was started.
+        schedule_to_close: The timeout over all attempts; `None` if there is none.
+        start_to_close: The timeout of one attempt; `None` if there is none.
+        heartbeat_timeout: The heartbeat timeout; `None` if there is none.
+    """
+
+    workflow_type: str
+    activity_type: str
+    task_queue: str
+    scheduled_at: datetime
+    started_at: datetime
+    schedule_to_close: timedelta | None = None
+    start_to_close: timedelta | None = None
+    heartbeat_timeout: timedelta | None = None
+
+    @property
+    def timeout_at(self) -> datetime | None:
+        """When Temporal times the attempt out; `None` if it never does."""
+        ends = []
+        if self.schedule_to_close:
+            ends.append(self.scheduled_at + self.schedule_to_close)
+        if self.start_to_close:
+            ends.append(self.started_at + self.start_to_close)
+        return min(ends, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """An attempt, by what its worker has at hand in every language.
 
@@ -18,6 +53,7 @@ class Named:
         activity_id: The activity's id in that run.
         attempt: The number of the attempt.
         task_token: What names the attempt to Temporal.
+        info: What the SDK tells besides; `None` if it cuts instants to milliseconds.
     """
 
     namespace: str
@@ -26,6 +62,26 @@ class Named:
     activity_id: str
     attempt: int
     task_token: bytes = field(repr=False)
+    info: AttemptInfo | None = None
+
+    def identified(self) -> "Identified | None":
+        """Return the attempt as its info describes it; `None` if it has none."""
+        info = self.info
+        if info is None:
+            return None
+        ref = ActivityExecution(
+            self.namespace, self.workflow_id, self.run_id, self.activity_id, info.scheduled_at
+        )
+        return Identified(
+            ref=ref,
+            workflow_type=info.workflow_type,
+            activity_type=info.activity_type,
+            task_queue=info.task_queue,
+            started_at=info.started_at,
+            timeout_at=info.timeout_at,
+            schedule_to_close=info.schedule_to_close,
+            heartbeat_timeout=info.heartbeat_timeout,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +115,8 @@ class Identifier(Protocol):
 
     async def identify(self, named: Named) -> Identified:
         """Return the attempt that is named, which runs now.
+
+        An attempt with info is believed: only its task token is checked against its name.
 
         Raises:
             ActivityGoneError: It does not run any more, or never did.

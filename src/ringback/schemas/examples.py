@@ -40,6 +40,13 @@ OPENED: Final[Example] = {
     "deadline": _LATER,
     "answer": None,
 }
+WHOAMI: Final[Example] = {
+    "key": "h3k0c2…",
+    "name": "orders",
+    "role": "worker",
+    "version": "0.1.0",
+    "namespace": "default",
+}
 CALLBACK: Final[Example] = {
     "id": _ID,
     "state": "applied",

@@ -123,6 +123,24 @@ class ListIn(BaseModel):
     limit: int = Field(default=100, ge=1, le=MOST_LISTED, description="The length of the page.")
 
 
+class InfoIn(BaseModel):
+    """What the SDK tells of the attempt: with it, opening takes no request to Temporal.
+
+    Leave it out where the SDK cuts instants to milliseconds, as those of TypeScript and Go do.
+    """
+
+    model_config = ConfigDict(extra="forbid", title="AttemptInfo")
+
+    workflow_type: Text = Field(default="", description="Empty for a standalone activity.")
+    activity_type: Name
+    task_queue: Name
+    scheduled_at: AwareDatetime = Field(description="When the activity was first scheduled.")
+    started_at: AwareDatetime = Field(description="When the attempt was started.")
+    schedule_to_close_timeout: Duration | None = None
+    start_to_close_timeout: Duration | None = None
+    heartbeat_timeout: Duration | None = None
+
+
 class ActivityIn(BaseModel):
     """The attempt that asks, as every SDK names it. Ringback reads the rest from Temporal."""
 
@@ -140,6 +158,9 @@ class ActivityIn(BaseModel):
     task_token: TaskToken = Field(
         description="The task token of the attempt. It is stored, and never returned.",
         repr=False,
+    )
+    info: InfoIn | None = Field(
+        default=None, description="What the SDK tells besides, exact to the microsecond."
     )
 
 
@@ -223,6 +244,10 @@ class OpenIn(BaseModel):
 
     activity: ActivityIn
     options: OptionsIn = OptionsIn()
+    worker: Name | None = Field(
+        default=None,
+        description="The identity of the worker in history: it returns an answer inline.",
+    )
 
 
 class AnswerIn(BaseModel):

@@ -128,6 +128,18 @@ class OpenedOut(BaseModel):
     answer: AnswerOut | None = Field(description="The answer, if there is one already.")
 
 
+class WhoamiOut(BaseModel):
+    """The API key that was sent, and the gateway that checked it."""
+
+    model_config = _shows(examples.WHOAMI)
+
+    key: str = Field(description="The id of the key.")
+    name: str
+    role: str = Field(description="worker, operator or viewer.")
+    version: str = Field(description="The version of the gateway.")
+    namespace: str = Field(description="The Temporal namespace that the gateway serves.")
+
+
 class LinkOut(BaseModel):
     """A new link: a credential; whoever has it may answer."""
 

@@ -39,6 +39,8 @@ class TemporalIdentifier:
     async def identify(self, named: Named) -> Identified:
         """See `Identifier.identify`."""
         claim = check_token(named)
+        if (known := named.identified()) is not None:
+            return known
         ref = ActivityExecution(
             named.namespace, named.workflow_id, named.run_id, named.activity_id, _NOT_KNOWN_YET
         )

@@ -38,7 +38,7 @@ class FakeIdentifier:
         if named.task_token != self.activities.task_token(ref):
             problem = Problem("/activity/task_token", "it is not the task token of this activity")
             raise MalformedRequestError([problem])
-        return Identified(
+        return named.identified() or Identified(
             ref=ref,
             workflow_type="Order",
             activity_type="charge",

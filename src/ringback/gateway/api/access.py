@@ -49,7 +49,7 @@ class Requires:
         """
         text = None if given is None else given.credentials
         key = await services_of(request).authorizing.authorize(text, self.act)
-        request.state.key_id = key.id
+        request.state.key, request.state.key_id = key, key.id
         result = "failed"
         try:
             yield key

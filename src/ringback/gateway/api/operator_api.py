@@ -37,6 +37,7 @@ from ringback.schemas.responses import (
     ReceiptOut,
     ResultsOut,
     SignOut,
+    WhoamiOut,
 )
 
 PREFIX: Final = "/v1"
@@ -57,6 +58,7 @@ _REPLIED: Final = (
     ReceiptOut,
     ResultsOut,
     SignOut,
+    WhoamiOut,
 )
 _PAGE_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -96,7 +98,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _app(services: Services) -> FastAPI:
-    routers = (workers.router, callbacks.router, answers.router)
+    routers = (workers.identity, workers.router, callbacks.router, answers.router)
     app = FastAPI(
         routes=[route for router in routers for route in router.routes],
         openapi_url=None,

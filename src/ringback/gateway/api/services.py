@@ -45,6 +45,7 @@ class Services:
         public_url: The URL of this gateway for senders, without a slash at its end.
         body_limit: The largest body of one answer, in bytes.
         version: The version of Ringback.
+        namespace: The Temporal namespace that the gateway serves.
     """
 
     authorizing: Authorizing
@@ -61,6 +62,7 @@ class Services:
     public_url: str
     body_limit: int
     version: str
+    namespace: str
 
     def own_link(self, callback: Callback) -> str:
         """Return the URL of the activity's own link to `callback`."""

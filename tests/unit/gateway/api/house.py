@@ -139,6 +139,7 @@ async def opened_house(
         identifier=identifier,
         results=SchemaChecker(),
         new_callback_id=factories.callback_id,
+        namespace="default",
     )
 
     async def is_reachable() -> bool:

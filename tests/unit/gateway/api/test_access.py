@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+import ringback
 from ringback.core.authorize import CACHED_FOR, MOST_CACHED, Authorizing
 from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
 from ringback.domain.errors import UnknownKeyError
@@ -12,6 +13,7 @@ from ringback.testing import ManualClock, MemoryStore
 from tests.unit.gateway.api.house import PROBLEM, House, key_of, opened_house
 
 ROUTES = {
+    ("GET", "/v1/whoami"): Act.IDENTIFY,
     ("POST", "/v1/callbacks"): Act.OPEN,
     ("GET", "/v1/callbacks"): Act.LOOK,
     ("GET", "/v1/callbacks/{id}"): Act.LOOK,
@@ -28,8 +30,9 @@ ROUTES = {
     ("POST", "/v1/answers"): Act.ANSWER,
 }
 MAY = {
-    Role.WORKER: {Act.OPEN, Act.SUBMIT},
+    Role.WORKER: {Act.IDENTIFY, Act.OPEN, Act.SUBMIT},
     Role.OPERATOR: {
+        Act.IDENTIFY,
         Act.LOOK,
         Act.ANSWER,
         Act.HEARTBEAT,
@@ -38,7 +41,7 @@ MAY = {
         Act.REDELIVER,
         Act.LINK,
     },
-    Role.VIEWER: {Act.LOOK},
+    Role.VIEWER: {Act.IDENTIFY, Act.LOOK},
 }
 every_route = pytest.mark.parametrize("route", list(ROUTES), ids=" ".join)
 
@@ -193,3 +196,16 @@ async def test_a_link_has_no_need_of_a_key_and_a_key_is_no_link(house: House) ->
     reply = await house.http.post(f"/c/{key_of(Role.OPERATOR)}", json=1)
 
     assert reply.status_code == 404
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_whoami_returns_the_key_and_the_gateway(house: House, role: Role) -> None:
+    reply = await house.get("/v1/whoami", role)
+
+    assert reply.json() == {
+        "key": role.value,
+        "name": role.value,
+        "role": role.value,
+        "version": ringback.__version__,
+        "namespace": "default",
+    }

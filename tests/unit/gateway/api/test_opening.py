@@ -8,7 +8,7 @@ import pytest
 
 from ringback.domain.about import About
 from ringback.domain.api_key import Role
-from ringback.domain.callback import Attempts, State
+from ringback.domain.callback import ActivityExecution, Attempts, State
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.activities import LastFailure
@@ -287,3 +287,72 @@ async def test_that_it_was_submitted_can_be_told_twice_and_not_of_what_is_not_th
     assert (await house.now(opened["id"])).submitted_at == submitted_at is not None
     assert [(one.status_code, one.content) for one in (first, second)] == [(204, b"")] * 2
     assert unknown.status_code == 404
+
+
+def info_of(house: House, ref: ActivityExecution) -> dict[str, Any]:
+    return {
+        "workflow_type": "Order",
+        "activity_type": "charge",
+        "task_queue": "orders",
+        "scheduled_at": ref.scheduled_at.isoformat(),
+        "started_at": house.activities.started_at(ref).isoformat(),
+        "start_to_close_timeout": 60,
+        "heartbeat_timeout": 10.5,
+    }
+
+
+async def open_with_info(house: House, ref: ActivityExecution, **more: Any) -> dict[str, Any]:
+    activity = {**house.naming(ref), "info": info_of(house, ref)}
+    reply = await house.post("/v1/callbacks", Role.WORKER, json={"activity": activity, **more})
+    opened: dict[str, Any] = reply.json()
+    return opened
+
+
+async def test_attempt_with_info_is_opened_as_it_says(house: House) -> None:
+    ref = house.scheduled()
+
+    opened = await open_with_info(house, ref)
+
+    callback = await house.now(opened["id"])
+    assert (callback.ref, callback.task_queue) == (ref, "orders")
+    assert callback.attempt_started_at == house.activities.started_at(ref)
+    assert callback.timeout_at == callback.attempt_started_at + timedelta(minutes=1)
+    assert callback.vitals.timeout == timedelta(seconds=10.5)
+
+
+async def test_info_and_a_request_to_temporal_find_the_same_callback(house: House) -> None:
+    ref = house.scheduled()
+
+    told = await open_with_info(house, ref)
+    looked = (await house.open(ref)).json()
+
+    assert told["id"] == looked["id"]
+
+
+async def test_waiting_answer_is_returned_inline_to_a_worker_that_names_itself(
+    house: House,
+) -> None:
+    ref = house.scheduled()
+    first = await open_with_info(house, ref)
+    house.activities.is_busy = True
+    await house.post(f"/v1/callbacks/{first['id']}/complete", content=b'{"n": 1.10}')
+    await idle()
+
+    named = await open_with_info(house, ref, worker="worker-1")
+
+    assert (named["next"], named["answer"]["body"]) == ("return", {"n": 1.1})
+    callback = await house.now(first["id"])
+    assert callback.accepted is not None
+    assert callback.accepted.handed_to == "worker-1"
+
+
+async def test_worker_that_names_itself_is_not_told_to_return_a_cancellation(house: House) -> None:
+    ref = house.scheduled()
+    first = await open_with_info(house, ref)
+    house.activities.request_cancel(ref)
+    house.activities.is_busy = True
+    await house.post(f"/v1/callbacks/{first['id']}/cancel")
+
+    named = await open_with_info(house, ref, worker="worker-1")
+
+    assert named["next"] == "wait"

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from ringback.core.ask import Asked, Wants
 from ringback.core.operate import get_callback
 from ringback.domain.about import About
-from ringback.domain.api_key import Act
+from ringback.domain.api_key import Act, ApiKey
 from ringback.domain.callback import Accepted, Attempts
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.outcome import KINDS, Completed, Failed, body_of, to_fields
@@ -18,13 +18,14 @@ from ringback.gateway.api.bodies import raw, read_model, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
 from ringback.gateway.api.services import CheckSchema, Injected, Services
 from ringback.gateway.body import TO_OUTCOME
-from ringback.ports.identifying import Named
-from ringback.schemas.requests import ActivityIn, DefaultAnswer, OpenIn, OptionsIn
-from ringback.schemas.responses import OpenedOut
+from ringback.ports.identifying import AttemptInfo, Named
+from ringback.schemas.requests import ActivityIn, DefaultAnswer, InfoIn, OpenIn, OptionsIn
+from ringback.schemas.responses import OpenedOut, WhoamiOut
 
 LONGEST_SCHEMA: Final = 64 * 1024
 
 router = new_router("/callbacks")
+identity = new_router("")
 
 
 @router.post(
@@ -40,11 +41,12 @@ async def open_callback(services: Injected, request: Request) -> Response:
 
     `next` says what the attempt does now. `submit`: give `url` to the sender, then
     `POST …/submitted`, then complete asynchronously. `wait`: complete asynchronously at once.
-    `return`: end with `answer`, since nobody delivers it again.
+    `return`: end with `answer`, since nobody else delivers it to this attempt.
     """
     asked, body = await read_model(request, OpenIn, limit=services.body_limit)
     wants = _to_wants(asked.options, body, services.check_schema)
-    opened = await services.asking.open(_to_named(asked.activity), wants)
+    named = _to_named(asked.activity)
+    opened = await services.asking.open(named, wants, worker=asked.worker)
     content = _to_json(opened, services)
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
@@ -62,6 +64,24 @@ async def mark_submitted(services: Injected, callback_id: IdInPath) -> None:
     await services.opening.mark_submitted(callback.id)
 
 
+@identity.get(
+    "/whoami",
+    summary="Show the API key and the gateway",
+    dependencies=requires(Act.IDENTIFY),
+    responses=behind_a_key(),
+)
+async def whoami(services: Injected, request: Request) -> WhoamiOut:
+    """Return what the gateway knows of the key. A client checks its settings with it."""
+    key: ApiKey = request.state.key
+    return WhoamiOut(
+        key=key.id,
+        name=key.name,
+        role=key.role.value,
+        version=services.version,
+        namespace=services.namespace,
+    )
+
+
 def _to_named(activity: ActivityIn) -> Named:
     return Named(
         activity.namespace,
@@ -70,6 +90,20 @@ def _to_named(activity: ActivityIn) -> Named:
         activity.activity_id,
         activity.attempt,
         activity.task_token,
+        None if activity.info is None else _to_info(activity.info),
+    )
+
+
+def _to_info(info: InfoIn) -> AttemptInfo:
+    return AttemptInfo(
+        workflow_type=info.workflow_type,
+        activity_type=info.activity_type,
+        task_queue=info.task_queue,
+        scheduled_at=info.scheduled_at,
+        started_at=info.started_at,
+        schedule_to_close=info.schedule_to_close_timeout,
+        start_to_close=info.start_to_close_timeout,
+        heartbeat_timeout=info.heartbeat_timeout,
     )
 
 
