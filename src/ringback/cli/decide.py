@@ -130,7 +130,8 @@ async def _fitting(opened: Answering, callback_id: CallbackId, decision: Decisio
     if callback.schema_id is None:
         return shapes[0]
     schema = (await opened.store.schemas([callback.schema_id]))[callback.schema_id]
-    problems = {shape: SchemaChecker().problems(schema, shape) for shape in shapes}
+    checker = SchemaChecker()
+    problems = {shape: await checker.problems(schema, shape) for shape in shapes}
     fitting = next((shape for shape in shapes if not problems[shape]), None)
     if fitting is None:
         msg = f"{WrongResultError(problems[shapes[0]])}; give the whole result with --result"

@@ -14,7 +14,6 @@ from ringback.domain.errors import (
     ExpiredCallbackError,
     FinalError,
     UnknownCallbackError,
-    WrongResultError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, Outcome, body_of, is_same_answer
@@ -150,11 +149,7 @@ class Accepting:
             return UnknownCallbackError()
         if given.is_checked or not terms.is_open:
             return None
-        try:
-            is_checked = self._checks.check_at_once(terms, given.answer.outcome)
-        except WrongResultError as exc:
-            return exc
-        return None if is_checked else terms
+        return None if self._checks.check_at_once(terms, given.answer.outcome) else terms
 
     def _tell_of(self, answers: Sequence[Answer], acceptances: Sequence[Acceptance]) -> None:
         won = [

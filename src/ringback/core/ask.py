@@ -96,7 +96,7 @@ class Asking:
             TemporalUnreachableError: The activity cannot be looked at now; try again.
             StoreUnavailableError: It could not be kept; try again.
         """
-        self._check_default(wants)
+        await self._check_default(wants)
         found = await self._identifier.identify(named)
         callback = await self._opening.open(self._to_wish(named, found, wants))
         is_inline = worker is not None and await self._opening.take_answer(
@@ -104,10 +104,10 @@ class Asking:
         )
         return Asked(callback, Next.RETURN if is_inline else _next(callback), callback.accepted)
 
-    def _check_default(self, wants: Wants) -> None:
+    async def _check_default(self, wants: Wants) -> None:
         if wants.result_schema is None or not isinstance(wants.on_deadline, Completed):
             return
-        problems = self._results.problems(wants.result_schema, wants.on_deadline.result)
+        problems = await self._results.problems(wants.result_schema, wants.on_deadline.result)
         if problems:
             raise WrongResultError(problems)
 

@@ -17,9 +17,6 @@ from ringback.ports.store import CallbackStore
 MOST_SCHEMAS: Final = 256
 """So many schemas are known by heart: each may be 64 KiB, and any opening may bring another."""
 
-AT_ONCE: Final = 16 * 1024
-"""Up to how many bytes a result is checked within the commit: everybody else waits for that."""
-
 
 class Checks:
     """Checks answers to open callbacks."""
@@ -35,22 +32,13 @@ class Checks:
         self._schemas: OrderedDict[str, str] = OrderedDict()
 
     def check_at_once(self, terms: Terms, outcome: Outcome) -> bool:
-        """Check what most answers are, if nothing must be asked or read for that.
+        """Check an answer that no schema applies to, without waiting.
 
         Returns whether it was checked; if not, `check` it.
-
-        Raises:
-            WrongResultError: It is not what the activity returns.
         """
-        schema = None if terms.schema_id is None else self._schemas.get(terms.schema_id)
-        if not isinstance(outcome, Completed) or (terms.schema_id is not None and schema is None):
+        if not isinstance(outcome, Completed) or terms.schema_id is not None:
             return False
-        if schema is not None and len(outcome.result or b"") > AT_ONCE:
-            return False
-        if not self._activities.takes(terms, outcome):
-            return False
-        self._check_shape(schema, outcome)
-        return True
+        return self._activities.takes(terms, outcome)
 
     async def check(self, terms: Terms, outcome: Outcome) -> None:
         """Check that `outcome` is an answer that Temporal and the workflow can take.
@@ -70,13 +58,10 @@ class Checks:
             await self._check_cancel_requested(terms)
 
     async def _check_result(self, terms: Terms, completed: Completed) -> None:
-        schema = None if terms.schema_id is None else await self._schema(terms.schema_id)
-        self._check_shape(schema, completed)
-
-    def _check_shape(self, schema: str | None, completed: Completed) -> None:
-        if schema is None:
+        if terms.schema_id is None:
             return
-        problems = self._results.problems(schema, completed.result)
+        schema = await self._schema(terms.schema_id)
+        problems = await self._results.problems(schema, completed.result)
         if problems:
             raise WrongResultError(problems)
 

@@ -1,4 +1,4 @@
-"""Results: what an activity returns, as a schema that tells a result of it from any other JSON."""
+"""Check results against the JSON Schema of what an activity returns."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,13 +9,14 @@ from ringback.domain.errors import Problem
 class ResultChecker(Protocol):
     """Checks results against schemas."""
 
-    def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
+    async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
         """Return what is wrong with `result`; nothing if it meets `schema`.
 
-        Total: whatever the bytes. No result at all is checked as `null`, as which it arrives.
+        The check has a time limit and a memory limit. A result that exceeds one of them has a
+        problem that says so. A missing result is checked as `null`, which the workflow receives.
 
         Args:
-            schema: A JSON Schema (2020-12), as text; the same few come again and again.
+            schema: A JSON Schema (2020-12), as text.
             result: One JSON value.
         """
         ...

@@ -43,19 +43,24 @@ _logger = logging.getLogger(__name__)
 class SchemaChecker:
     """`ResultChecker` by jsonschema-rs."""
 
-    def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
+    async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
         """See `ResultChecker.problems`."""
-        body = b"null" if result is None else result
-        try:
-            value = from_json(body, allow_inf_nan=False)
-        except ValueError as exc:
-            return [Problem("", _cut(f"it is not JSON: {exc}"))]
-        validator = _compiled(schema)
-        if validator is None or validator.is_valid(value):
-            return []
-        if len(body) <= _ALL_IN:
-            return list(islice(_all_problems(validator, value), MOST_PROBLEMS))
-        return [_SOMEWHERE if _CHOICE.search(schema) else _first_problem(validator, value)]
+        return problems_in(schema, result)
+
+
+def problems_in(schema: str, result: bytes | None) -> Sequence[Problem]:
+    """Return what is wrong with `result`."""
+    body = b"null" if result is None else result
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError as exc:
+        return [Problem("", _cut(f"it is not JSON: {exc}"))]
+    validator = _compiled(schema)
+    if validator is None or validator.is_valid(value):
+        return []
+    if len(body) <= _ALL_IN:
+        return list(islice(_all_problems(validator, value), MOST_PROBLEMS))
+    return [_SOMEWHERE if _CHOICE.search(schema) else _first_problem(validator, value)]
 
 
 @lru_cache(maxsize=_COMPILED)

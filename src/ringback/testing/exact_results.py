@@ -8,6 +8,6 @@ from ringback.domain.errors import Problem
 class ExactResults:
     """A `ResultChecker` for tests."""
 
-    def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
+    async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
         """See `ResultChecker.problems`: one, unless `result` is `schema` to the letter."""
         return [] if result == schema.encode() else [Problem("/a", f"not {schema}")]

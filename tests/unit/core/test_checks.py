@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.core.checks import AT_ONCE, MOST_SCHEMAS, Checks
+from ringback.core.checks import MOST_SCHEMAS, Checks
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -62,21 +62,11 @@ async def test_a_schema_is_read_once(
     await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
 
 
-async def test_what_takes_long_to_check_holds_up_no_commit(
-    checks: Checks, callback: Callback
-) -> None:
-    right, long = Completed(SCHEMA.encode()), Completed(b" " * AT_ONCE + SCHEMA.encode())
-    terms = terms_of(callback)
-
-    was_known = checks.check_at_once(terms, right)
+async def test_no_schema_is_checked_within_a_commit(checks: Checks, callback: Callback) -> None:
+    terms, right = terms_of(callback), Completed(SCHEMA.encode())
     await checks.check(terms, right)
 
-    # The schema was to be read first.
-    assert not was_known
-    assert checks.check_at_once(terms, right)
-    assert not checks.check_at_once(terms, long)
-    with pytest.raises(WrongResultError):
-        checks.check_at_once(terms, Completed(b"1"))
+    assert not checks.check_at_once(terms, right)
 
 
 async def test_schemas_do_not_fill_the_memory(

@@ -10,11 +10,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 
 from ringback.domain.errors import Problem
-from ringback.shapes.checker import LONGEST_TEXT, MOST_PROBLEMS, SchemaChecker
+from ringback.shapes.checker import LONGEST_TEXT, MOST_PROBLEMS, problems_in
 from ringback.shapes.schema import schema_of
 from tests.unit.shapes.types_and_json import Chain, Invoice, Order, Owner, Tree
 
-CHECKER = SchemaChecker()
 SCHEMAS = [
     schema
     for kind in (Invoice, Order, Tree, Owner, dict[int, str], list[Invoice | None], int | str)
@@ -29,7 +28,7 @@ def schema(said: object) -> str:
 
 
 def problems(said: object, value: object) -> list[tuple[str, str]]:
-    found = CHECKER.problems(schema(said), json.dumps(value).encode())
+    found = problems_in(schema(said), json.dumps(value).encode())
     return [(one.path, one.message) for one in found]
 
 
@@ -38,10 +37,8 @@ def test_a_result_that_fits_has_no_problems() -> None:
 
 
 def test_no_result_is_checked_as_null() -> None:
-    assert CHECKER.problems('{"type":"null"}', None) == []
-    assert CHECKER.problems('{"type":"string"}', None) == [
-        Problem("", 'it is not of type "string"')
-    ]
+    assert problems_in('{"type":"null"}', None) == []
+    assert problems_in('{"type":"string"}', None) == [Problem("", 'it is not of type "string"')]
 
 
 def test_a_problem_is_told_with_its_place() -> None:
@@ -79,7 +76,7 @@ def test_of_a_choice_what_is_wrong_in_the_one_that_was_meant_is_told() -> None:
 def test_of_a_choice_by_tag_what_is_wrong_in_the_one_with_the_tag_is_told() -> None:
     made = schema_of(Owner, pydantic_data_converter) or ""
 
-    found = CHECKER.problems(made, b'{"pet": {"kind": "dog"}}')
+    found = problems_in(made, b'{"pet": {"kind": "dog"}}')
 
     assert found == [Problem("/pet", '"age" is a required property')]
 
@@ -94,7 +91,7 @@ def test_pydantic_says_itself_why_it_cannot_read_something() -> None:
     made = schema_of(Invoice, pydantic_data_converter) or ""
     answer = {"id": "x", "at": "yesterday", "cents": "many", "total": 1}
 
-    found = {one.path: one.message for one in CHECKER.problems(made, json.dumps(answer).encode())}
+    found = {one.path: one.message for one in problems_in(made, json.dumps(answer).encode())}
 
     assert found.keys() == {"/id", "/at", "/cents"}
     assert found["/cents"].startswith("Input should be a valid integer")
@@ -103,15 +100,13 @@ def test_pydantic_says_itself_why_it_cannot_read_something() -> None:
 def test_a_text_that_stands_for_something_is_called_what_people_call_it() -> None:
     made = schema_of(datetime, DataConverter.default) or ""
 
-    assert CHECKER.problems(made, b'"soon"') == [
-        Problem("", "it is not a date and time as in ISO 8601")
-    ]
+    assert problems_in(made, b'"soon"') == [Problem("", "it is not a date and time as in ISO 8601")]
 
 
 def test_a_name_that_is_wrong_is_told() -> None:
     made = schema_of(dict[int, str], pydantic_data_converter) or ""
 
-    (found,) = CHECKER.problems(made, b'{"first": "a"}')
+    (found,) = problems_in(made, b'{"first": "a"}')
 
     assert found.message.startswith("one of its names: Input should be a valid integer")
 
@@ -123,7 +118,7 @@ def test_where_nothing_can_be_read_that_is_told() -> None:
 
 
 def test_there_are_never_too_many_problems() -> None:
-    assert len(CHECKER.problems(NUMBERS, json.dumps(["x"] * 100).encode())) == MOST_PROBLEMS
+    assert len(problems_in(NUMBERS, json.dumps(["x"] * 100).encode())) == MOST_PROBLEMS
 
 
 def test_nothing_that_is_told_is_long() -> None:
@@ -136,7 +131,7 @@ def test_nothing_that_is_told_is_long() -> None:
 
 
 def test_a_long_result_is_told_by_its_first_problem() -> None:
-    found = CHECKER.problems(NUMBERS, json.dumps(["x"] * 100_000).encode())
+    found = problems_in(NUMBERS, json.dumps(["x"] * 100_000).encode())
 
     assert [one.path for one in found] == ["/0"]
 
@@ -149,7 +144,7 @@ def test_a_long_result_does_not_take_long(kind: type) -> None:
     long = json.dumps(["x"] * 500_000).encode()
     began = time.thread_time()
 
-    found = CHECKER.problems(made, long)
+    found = problems_in(made, long)
 
     assert len(found) == 1
     assert time.thread_time() - began < 1
@@ -159,7 +154,7 @@ def test_a_pattern_cannot_be_made_to_take_long() -> None:
     made = schema({"pattern": "^(?=a)((a+)+)+$"})
     began = time.thread_time()
 
-    found = CHECKER.problems(made, json.dumps("a" * 10_000 + "b").encode())
+    found = problems_in(made, json.dumps("a" * 10_000 + "b").encode())
 
     assert len(found) == 1
     assert time.thread_time() - began < 1
@@ -169,7 +164,7 @@ def test_a_pattern_cannot_be_made_to_take_long() -> None:
     "body", [b"", b"{", b"\xff", b"[1,]", b"NaN", b"1" * 5000, b"[" * 5000, b'"\\ud800"']
 )
 def test_what_is_no_json_is_a_problem(body: bytes) -> None:
-    (found,) = CHECKER.problems("{}", body)
+    (found,) = problems_in("{}", body)
 
     assert found.path == ""
     assert found.message.startswith("it is not JSON")
@@ -177,7 +172,7 @@ def test_what_is_no_json_is_a_problem(body: bytes) -> None:
 
 @given(made=st.sampled_from(SCHEMAS), body=st.binary(max_size=64))
 def test_whatever_the_bytes_the_checker_answers(made: str, body: bytes) -> None:
-    assert isinstance(CHECKER.problems(made, body), list)
+    assert isinstance(problems_in(made, body), list)
 
 
 KEYS = st.sampled_from(["id", "at", "cents", "total", "receipt", "lines", "kids", "up", "pet"])
@@ -191,7 +186,7 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
     ),
 )
 def test_whatever_the_value_the_problems_are_short_and_few(made: str, value: object) -> None:
-    found = CHECKER.problems(made, json.dumps(value).encode())
+    found = problems_in(made, json.dumps(value).encode())
 
     assert len(found) <= MOST_PROBLEMS
     assert all(max(len(one.path), len(one.message)) <= LONGEST_TEXT for one in found)
@@ -201,7 +196,7 @@ def test_deep_nesting_is_checked_as_deep_as_json_is_read() -> None:
     made = schema_of(Chain, pydantic_data_converter) or ""
     deep = b'{"n":1,"next":' * 198 + b'{"n":"x"}' + b"}" * 198
 
-    assert [one.path for one in CHECKER.problems(made, deep)] == [("/next" * 198)[:199] + "…"]
+    assert [one.path for one in problems_in(made, deep)] == [("/next" * 198)[:199] + "…"]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +219,7 @@ def test_with_a_schema_that_cannot_be_used_nothing_is_refused(
 ) -> None:
     caplog.set_level(logging.ERROR)
 
-    found = [CHECKER.problems(unusable, body) for body in (b"1", b"2")]
+    found = [problems_in(unusable, body) for body in (b"1", b"2")]
 
     assert found == [[], []]
     assert "results are not checked" in caplog.text

@@ -18,7 +18,7 @@ from temporalio.converter import (
     PayloadConverter,
 )
 
-from ringback.shapes.checker import SchemaChecker
+from ringback.shapes.checker import problems_in
 from ringback.shapes.schema import Reader, reader_of, schema_of
 from tests.unit.shapes.types_and_json import COMMON, PYDANTICS_OWN, VALUES, Receipt
 
@@ -110,7 +110,7 @@ def is_read(converter: DataConverter, hint: Any, text: str) -> bool:
 
 
 def is_accepted(schema: str | None, text: str) -> bool:
-    return schema is None or not SchemaChecker().problems(schema, text.encode())
+    return schema is None or not problems_in(schema, text.encode())
 
 
 @pytest.mark.parametrize(("by", "name"), ASKED)
