@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from temporalio.client import Client
 
 from ringback.app.keys import load_keyring
+from ringback.app.local_api_keys import ensure_local_keys
 from ringback.app.operator_api import operator_services
 from ringback.app.parts import Parts
 from ringback.app.stores import opened_store
@@ -84,6 +85,8 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[R
         opened_store(settings, clock) as store,
         opened_sender(settings, clock) as sender,
     ):
+        if settings.postgresql_url is None:
+            await ensure_local_keys(settings.data, store)
         parts = Parts(store, client, settings=settings, clock=clock)
         gateway = _gateway(parts)
         teller = Teller(store, sender, clock=clock, jitter=jitter)

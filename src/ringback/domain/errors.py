@@ -19,6 +19,7 @@ RingbackError
 │   │   └── WrongResultError
 │   ├── ActivityGoneError
 │   ├── RefusedByTemporalError
+│   ├── GatewayRefusedError
 │   ├── IllegalMoveError
 │   ├── ProgramEndedError
 │   ├── ActivityNotFoundError
@@ -30,6 +31,7 @@ RingbackError
 ├── RetryableError                  try again, later
 │   ├── StoreUnavailableError
 │   ├── EncodingError
+│   ├── GatewayUnavailableError
 │   ├── TemporalUnreachableError
 │   │   └── TemporalBusyError
 │   ├── ActivityPausedError
@@ -208,6 +210,20 @@ class RefusedByTemporalError(FinalError):
     """Temporal refused the request and the activity stays as it was; the message is its own."""
 
 
+class GatewayRefusedError(FinalError):
+    """The gateway refused a request of this client; the message is the gateway's.
+
+    Attributes:
+        status: The HTTP status.
+        title: The kind of the problem, as in its `type`: "answered differently", "not found".
+    """
+
+    def __init__(self, message: str, *, status: int, title: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.title = title
+
+
 class IllegalMoveError(FinalError):
     """A callback cannot go from its state to the wanted one.
 
@@ -246,6 +262,10 @@ class StoreUnavailableError(RetryableError):
 
 class EncodingError(RetryableError):
     """The user's data converter or codec failed; it may work later, as a service for keys may."""
+
+
+class GatewayUnavailableError(RetryableError):
+    """The gateway did not answer, or could not now; repeating the same call is safe."""
 
 
 class TemporalUnreachableError(RetryableError):

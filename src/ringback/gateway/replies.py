@@ -27,6 +27,8 @@ from ringback.domain.errors import (
     ConfigurationError,
     EncodingError,
     ExpiredCallbackError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
     IllegalMoveError,
     MalformedAnswerError,
     MalformedRequestError,
@@ -74,7 +76,9 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     IllegalMoveError: 500,
     NotWiredError: 500,
     ProgramEndedError: 500,
-    # These are the completion client's, which the gateway does not use.
+    # These are the clients', which the gateway does not use.
+    GatewayRefusedError: 500,
+    GatewayUnavailableError: 500,
     ActivityCancelledError: 500,
     ActivityCompletionError: 500,
     ActivityNotFoundError: 500,

@@ -23,7 +23,7 @@ class SqlKeys:
         """See `Keys.add_key`."""
         now = await self._database.now(connection)
         key = ApiKey(new.id, new.name, new.role, new.digest, now)
-        await connection.execute(statements.ADD, _from_key(key))
+        await connection.execute(statements.ADD[self._database.dialect], _from_key(key))
         return key
 
     @reads

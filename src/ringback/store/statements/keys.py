@@ -2,11 +2,15 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
+from ringback.store.statements.lookup import INSERTS
 from ringback.store.tables import Instant, api_keys
 
-ADD: Final = insert(api_keys)
+#: Of several gateways that add the same key at once, one does.
+ADD: Final = {
+    dialect: insert(api_keys).on_conflict_do_nothing() for dialect, insert in INSERTS.items()
+}
 
 FIND: Final = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
 

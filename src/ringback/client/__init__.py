@@ -1,0 +1,1 @@
+"""A typed client of the gateway's HTTP API; it needs neither the store nor Temporal."""

@@ -1,0 +1,98 @@
+"""Which gateway a client uses, and with which API key."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from platformdirs import user_state_path
+
+from ringback.domain.api_key import Role, from_text
+from ringback.domain.errors import ConfigurationError
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+
+_SEVERAL: Final = "set one of RINGBACK_API_KEY and RINGBACK_API_KEY_FILE, not both"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A gateway and the API key for it.
+
+    Attributes:
+        url: The URL of the gateway, without a slash at its end.
+        api_key: The key; a credential.
+        source: Where the key comes from, for error messages.
+    """
+
+    url: str = field(repr=False)
+    api_key: str = field(repr=False)
+    source: str
+
+
+def find_target(
+    role: Role,
+    *,
+    url: str | None = None,
+    api_key: str | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> Target:
+    """Return the gateway that a client uses.
+
+    Arguments win over `RINGBACK_URL`, `RINGBACK_API_KEY` and `RINGBACK_API_KEY_FILE`. Without any
+    of them it is the gateway of this machine, with the key that it made for `role` in its data
+    folder (`RINGBACK_DATA`).
+
+    Raises:
+        ConfigurationError: The URL or the key cannot be used, or there is no key.
+    """
+    found_url = _check_url(url or env.get("RINGBACK_URL") or DEFAULT_URL)
+    text, source = _find_key(role, api_key, env)
+    if from_text(text) is None:
+        msg = f"{source} holds no API key; `ringback keys add --role {role.value}` prints one"
+        raise ConfigurationError(msg)
+    return Target(found_url, text, source)
+
+
+def local_key_path(folder: Path, role: Role) -> Path:
+    """Return the file of the key that clients of `role` on the gateway's machine use."""
+    return folder / f"{role.value}.key"
+
+
+def _find_key(role: Role, api_key: str | None, env: Mapping[str, str]) -> tuple[str, str]:
+    given, file = env.get("RINGBACK_API_KEY"), env.get("RINGBACK_API_KEY_FILE")
+    if api_key is not None:
+        return api_key, "api_key"
+    if given and file:
+        raise ConfigurationError(_SEVERAL)
+    if given:
+        return given.strip(), "RINGBACK_API_KEY"
+    if file:
+        return _read(Path(file).expanduser(), role), file
+    folder = env.get("RINGBACK_DATA")
+    path = Path(folder).expanduser() if folder else user_state_path("ringback")
+    local = local_key_path(path, role)
+    return _read(local, role), str(local)
+
+
+def _read(path: Path, role: Role) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+        msg = (
+            f"the API key in {path} cannot be read ({why}); start the gateway on this machine with"
+            " `ringback serve` or `ringback dev`, which makes one in RINGBACK_DATA, or set"
+            f" RINGBACK_URL and RINGBACK_API_KEY (made by `ringback keys add --role {role.value}`)"
+        )
+        raise ConfigurationError(msg) from exc
+
+
+def _check_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        msg = f"RINGBACK_URL is {text!r}; use the URL of the gateway, such as {DEFAULT_URL}"
+        raise ConfigurationError(msg)
+    return text.rstrip("/")
