@@ -255,7 +255,7 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         verdicts=Verdicts(),
         store=store,
         clock=clock,
-        public_url="",
+        public_url="http://127.0.0.1:8000",
         body_limit=0,
     )
 

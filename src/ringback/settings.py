@@ -21,6 +21,8 @@ from ringback.domain.errors import ConfigurationError
 
 DEFAULT_PORT: Final = 8000
 
+_WILDCARDS: Final = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - addresses that are rejected
+
 _POSTGRESQL: Final = frozenset({"postgresql", "postgresql+asyncpg"})
 
 _HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\],]*)(?::\d+)?"
@@ -37,7 +39,9 @@ class Settings(BaseSettings):
         data: The folder for the database and the link key on this machine.
         store: The database: `sqlite:///<path>`, or `postgresql://<user>:<password>@<host>/<name>`
             for several machines; without it, `ringback.db` in `data`.
-        public_url: Where the outside reaches the gateway.
+        public_url: The URL at which senders reach the gateway; it may have a path. Links,
+            `status_url` and OpenAPI's `servers` begin with it. Set it whenever senders are not on
+            this machine. Without it, a gateway uses the address that it listens on.
         keys: The link keys, which links are signed with, as `<id>:<64 hex digits>`, separated by
             commas; the first one signs, all verify.
         keys_file: A file with the same, one key to a line.
@@ -89,6 +93,20 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _usable_url(cls, value: HttpUrl) -> HttpUrl:
+        if value.username is not None or value.password is not None:
+            msg = "must not contain a user name or password: every sender would see it"
+            raise ValueError(msg)
+        if "?" in str(value) or "#" in str(value):
+            msg = "must not contain a query or a fragment: links are made by adding a path to it"
+            raise ValueError(msg)
+        if (value.host or "") in _WILDCARDS or not value.port:
+            msg = "must be an address that senders can connect to, not a wildcard or port 0"
+            raise ValueError(msg)
+        return value
+
     @property
     def postgresql_url(self) -> SecretStr | None:
         """The address of the PostgreSQL database, if the store is one; it has a password in it."""
@@ -108,6 +126,17 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """`public_url` without a slash at its end."""
         return str(self.public_url).rstrip("/")
+
+    @property
+    def has_public_url(self) -> bool:
+        """Whether `public_url` was set."""
+        return "public_url" in self.model_fields_set
+
+    def served_at(self, url: str) -> "Settings":
+        """Return the settings of a gateway that listens at `url`: the public URL if none is set."""
+        if self.has_public_url:
+            return self
+        return self.model_copy(update={"public_url": HttpUrl(url)})
 
     @classmethod
     def settings_customise_sources(  # noqa: PLR0917 - pydantic-settings' own signature

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import re
 
+import httpx2
 import pytest
 
 from tests.acceptance.command_line import Command
 from tests.acceptance.programs import free_port, program, ringback
 from tests.acceptance.site import Site
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - listens for the moment of a test
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
@@ -21,6 +25,37 @@ async def test_a_program_says_in_json_where_it_answers(shared_site: Site, words:
         line = await running.line("ready")
 
     assert json.loads(line) == {"ready": f"http://127.0.0.1:{port}"}
+
+
+@pytest.mark.parametrize("words", [["serve"], ["worker", "--serve"]])
+async def test_gateway_without_public_url_uses_the_address_it_listens_on(
+    shared_site: Site, words: list[str]
+) -> None:
+    environment = shared_site.environment
+    del environment["RINGBACK_PUBLIC_URL"]
+    command = ringback(*words, "--host", "::1", "--port", "0")
+
+    async with program(command, environment) as running, httpx2.AsyncClient() as http:
+        url = (await running.line("ready http")).split()[1]
+        document = (await http.get(f"{url}/openapi.json")).json()
+
+    assert re.fullmatch(r"http://\[::1\]:[1-9]\d*", url)
+    assert document["servers"] == [{"url": url}]
+
+
+async def test_gateway_on_all_addresses_says_which_url_workers_need(shared_site: Site) -> None:
+    environment = shared_site.environment
+    del environment["RINGBACK_PUBLIC_URL"]
+    command = ringback("serve", "--host", EVERYWHERE, "--port", "0")
+
+    async with program(command, environment) as running:
+        everywhere = await running.line("listening on")
+        needed = await running.line("RINGBACK_PUBLIC_URL=")
+        url = (await running.line("ready http")).split()[1]
+
+    assert everywhere == f"listening on every address of this machine ({EVERYWHERE})"
+    assert url.startswith("http://127.0.0.1:")
+    assert f"RINGBACK_PUBLIC_URL={url}, " in needed
 
 
 async def test_the_demo_says_in_json_how_it_went(shared_site: Site) -> None:

@@ -1,11 +1,12 @@
 """Serves an application over HTTP, on a port that is known to be free."""
 
 import asyncio
+import ipaddress
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,7 +27,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     """Return a socket that listens on `port`; 0 takes one that is free.
 
     Raises:
-        ConfigurationError: The port is taken, or may not be used.
+        ConfigurationError: The port is taken or out of range, or the host is no address of this
+            machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -34,11 +36,40 @@ def bound_socket(host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
         listening.listen(_BACKLOG)
-    except OSError as exc:
+    except (OSError, OverflowError, UnicodeError) as exc:
         listening.close()
-        msg = f"port {port} on {host} cannot be used ({exc.strerror}); choose another one"
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        msg = f"port {port} on {host} cannot be used ({why}); choose another one"
         raise ConfigurationError(msg) from exc
     return listening
+
+
+def local_url(host: str, port: int) -> str:
+    """Return the URL under which this machine reaches a server that listens on `host` and `port`.
+
+    A wildcard address is a place to listen, not one to connect to: the URL has the loopback
+    address instead. `listens_everywhere` tells whether that is so.
+    """
+    if listens_everywhere(host):
+        host = "::1" if ":" in host else "127.0.0.1"
+    if ":" not in host:
+        return f"http://{host}:{port}"
+    # Hardly any program reads a URL with the zone of an address in it.
+    return f"http://[{host.partition('%')[0]}]:{port}"
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the URL under which this machine reaches what listens on this socket."""
+    host, port = cast("tuple[str, int]", listening.getsockname()[:2])
+    return local_url(host, port)
+
+
+def listens_everywhere(host: str) -> bool:
+    """Return whether `host` is a wildcard: every address of this machine."""
+    try:
+        return not host or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,14 +1,14 @@
 """Commands that run a program with a worker, or the outside service, until it is stopped."""
 
-from contextlib import AsyncExitStack
+import socket
+from contextlib import AsyncExitStack, ExitStack
 from typing import Annotated, Final
 
 import typer
-from pydantic import HttpUrl
 
 from ringback.app.plugin import RingbackPlugin
 from ringback.app.program import run, stop_requested
-from ringback.app.web import bound_socket, served
+from ringback.app.web import bound_socket, served, url_of
 from ringback.app.workers import working
 from ringback.cli.given import AsJson
 from ringback.cli.serving import Host, Port, enter_gateway, say_ready
@@ -33,18 +33,21 @@ def worker(
 ) -> None:
     """Run the worker of the demo's workflow, alone or together with the gateway."""
     settings = load_settings()
-    if serve and "public_url" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"public_url": HttpUrl(f"http://{host}:{port}")})
-    run(_work(settings, (host, port) if serve else None, service_url, as_json=as_json))
+    with ExitStack() as stack:
+        listening = stack.enter_context(bound_socket(host, port)) if serve else None
+        if listening is not None:
+            settings = settings.served_at(url_of(listening))
+        run(_work(settings, listening, service_url, as_json=as_json))
 
 
 async def _work(
-    settings: Settings, serve_on: tuple[str, int] | None, service_url: str, *, as_json: bool
+    settings: Settings, listening: socket.socket | None, service_url: str, *, as_json: bool
 ) -> None:
     client = await connect(RingbackPlugin(settings))
     async with AsyncExitStack() as stack:
-        if serve_on is not None:
-            say_ready(await enter_gateway(stack, settings, serve_on), as_json=as_json)
+        if listening is not None:
+            await enter_gateway(stack, settings, listening)
+            say_ready(url_of(listening), as_json=as_json)
         async with working(demo_worker(client, service_url)):
             say_ready("worker", as_json=as_json)
             await stop_requested()
@@ -60,5 +63,5 @@ def http_service(
 async def _serve_service(host: str, port: int, *, as_json: bool) -> None:
     listening = bound_socket(host, port)
     async with served(create_service(), listening):
-        say_ready(f"http://{host}:{listening.getsockname()[1]}", as_json=as_json)
+        say_ready(url_of(listening), as_json=as_json)
         await stop_requested()

@@ -1,6 +1,7 @@
 """The command that runs the gateway, and what other programs run of it."""
 
 import json
+import socket
 import sys
 from contextlib import AsyncExitStack
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 
 from ringback.app.compose import running_gateway
 from ringback.app.program import run, settle_down, stop_requested
-from ringback.app.web import bound_socket, served
+from ringback.app.web import bound_socket, listens_everywhere, served, url_of
 from ringback.cli.given import AsJson
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
 from ringback.temporal.connect import connect_lazily
@@ -22,30 +23,39 @@ Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free o
 def serve(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
     """Run the gateway: take answers over HTTP, keep them, and bring them to Temporal."""
     settings = load_settings()
-    if port != DEFAULT_PORT and "public_url" not in settings.model_fields_set:
-        hint = f"RINGBACK_PUBLIC_URL=http://{host}:{port}"
-        print(f"links are made by workers: start them with {hint}", file=sys.stderr)
-    run(_serve(settings, (host, port), as_json=as_json))
+    with bound_socket(host, port) as listening:
+        say_where(settings, listening)
+        run(_serve(settings.served_at(url_of(listening)), listening, as_json=as_json))
 
 
-async def _serve(settings: Settings, serve_on: tuple[str, int], *, as_json: bool) -> None:
+def say_where(settings: Settings, listening: socket.socket) -> None:
+    """Print what others need to know of this address, on standard error."""
+    host, url = listening.getsockname()[0], url_of(listening)
+    if listens_everywhere(host):
+        print(f"listening on every address of this machine ({host})", file=sys.stderr)
+    if not settings.has_public_url and settings.base_url != url:
+        print(
+            f"links are made by workers: start them with RINGBACK_PUBLIC_URL={url}, or set it, for"
+            " the gateway too, to the URL at which senders reach the gateway",
+            file=sys.stderr,
+        )
+
+
+async def _serve(settings: Settings, listening: socket.socket, *, as_json: bool) -> None:
     async with AsyncExitStack() as stack:
-        say_ready(await enter_gateway(stack, settings, serve_on), as_json=as_json)
+        await enter_gateway(stack, settings, listening)
+        say_ready(url_of(listening), as_json=as_json)
         await stop_requested()
 
 
 async def enter_gateway(
-    stack: AsyncExitStack, settings: Settings, serve_on: tuple[str, int]
-) -> str:
-    """Run the gateway until `stack` is closed; return where it answers."""
-    host, port = serve_on
-    listening = bound_socket(host, port)
-    stack.callback(listening.close)
+    stack: AsyncExitStack, settings: Settings, listening: socket.socket
+) -> None:
+    """Run the gateway on `listening` until `stack` is closed."""
     client = await connect_lazily(choose_converter(settings.data_converter, None))
     gateway = await stack.enter_async_context(running_gateway(client, settings))
     settle_down()
     await stack.enter_async_context(served(gateway.app, listening, on_stop=gateway.stop_waiting))
-    return f"http://{host}:{listening.getsockname()[1]}"
 
 
 def say_ready(what: str, *, as_json: bool) -> None:

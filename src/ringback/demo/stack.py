@@ -12,7 +12,7 @@ import httpx2
 
 from ringback.app.dev_server import dev_server_command
 from ringback.app.processes import Children, Command, ringback_command
-from ringback.app.web import bound_socket, free_ports
+from ringback.app.web import bound_socket, free_ports, local_url
 from ringback.core.service import task_group
 from ringback.domain.errors import ProgramEndedError
 
@@ -119,12 +119,11 @@ async def running_stack(
 
 def _addresses(ports: Ports) -> Addresses:
     given = given_address()
-    has_ui = given is None and ports.ui is not None
     return Addresses(
-        gateway=f"http://{_HOST}:{ports.gateway}",
+        gateway=local_url(_HOST, ports.gateway),
         temporal=given or f"{_HOST}:{ports.temporal}",
-        ui=f"http://{_HOST}:{ports.ui}" if has_ui else None,
-        service=f"http://{_HOST}:{ports.service}",
+        ui=local_url(_HOST, ports.ui) if given is None and ports.ui is not None else None,
+        service=local_url(_HOST, ports.service),
     )
 
 

@@ -101,7 +101,7 @@ RECEIPT: Final[Example] = {
     "state": "accepted",
     "accepted_at": _AT,
     "duplicate": False,
-    "status_url": f"/v1/callbacks/{_ID}",
+    "status_url": f"https://ring.example/v1/callbacks/{_ID}",
 }
 SIGN: Final[Example] = {
     "cancel_requested": False,

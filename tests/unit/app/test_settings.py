@@ -92,6 +92,14 @@ def test_the_password_of_the_store_is_never_told(
         ("RINGBACK_STORE", "postgresql://user:pw@host:port/x"),
         ("RINGBACK_STORE", "postgresql+psycopg://user:pw@host/x"),
         ("RINGBACK_PUBLIC_URL", "ftp://x"),
+        ("RINGBACK_PUBLIC_URL", "https://a.example/x?y=1"),
+        ("RINGBACK_PUBLIC_URL", "https://a.example/x?"),
+        ("RINGBACK_PUBLIC_URL", "https://a.example/#top"),
+        ("RINGBACK_PUBLIC_URL", "https://user@a.example"),
+        ("RINGBACK_PUBLIC_URL", "https://user:geheim@a.example"),
+        ("RINGBACK_PUBLIC_URL", "http://0.0.0.0:8000"),
+        ("RINGBACK_PUBLIC_URL", "http://[::]:8000"),
+        ("RINGBACK_PUBLIC_URL", "http://a.example:0"),
         ("RINGBACK_BODY_LIMIT", "0"),
     ],
 )
@@ -100,8 +108,24 @@ def test_what_cannot_be_used_is_named(
 ) -> None:
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(ConfigurationError, match=name):
+    with pytest.raises(ConfigurationError, match=name) as caught:
         load_settings()
+    assert "geheim" not in str(caught.value)
+
+
+def test_without_public_url_a_gateway_uses_the_address_it_listens_on() -> None:
+    settings = load_settings()
+
+    assert settings.base_url == "http://127.0.0.1:8000"
+    assert settings.served_at("http://[::1]:9000").base_url == "http://[::1]:9000"
+
+
+def test_public_url_that_is_set_is_used_whatever_the_gateway_listens_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RINGBACK_PUBLIC_URL", "https://a.example/x")
+
+    assert load_settings().served_at("http://127.0.0.1:9000").base_url == "https://a.example/x"
 
 
 def test_a_name_in_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             document["paths"][route.path][method.lower()]["x-roles"] = _roles(route)
     paths = {f"{PREFIX}{path}": item for path, item in document["paths"].items()}
     document["paths"] = public_paths() | paths
+    document["servers"] = [{"url": app.state.services.public_url}]
     # FastAPI knows only some of the models, and drops what is null in their examples.
     document["components"]["schemas"] = _schemas("validation", _READ) | _schemas(
         "serialization", _REPLIED

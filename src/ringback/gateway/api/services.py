@@ -13,6 +13,7 @@ from ringback.core.heartbeat import Heartbeating
 from ringback.core.open import Opening
 from ringback.core.operate import Operating, link_to
 from ringback.domain.callback import Callback
+from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
 from ringback.gateway.receipts import Receipts
 from ringback.ports.clock import Clock
@@ -67,6 +68,10 @@ class Services:
     def own_link(self, callback: Callback) -> str:
         """Return the URL of the activity's own link to `callback`."""
         return self.keyring.url(self.public_url, link_to(callback, key_id=callback.key_id))
+
+    def status_url(self, callback_id: CallbackId) -> str:
+        """Return the URL at which the operator API shows a callback."""
+        return f"{self.public_url}/v1/callbacks/{callback_id}"
 
 
 def services_of(request: Request) -> Services:

@@ -7,7 +7,7 @@ import pytest
 from ringback.domain.callback import Callback
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.gateway.body import LARGE
-from tests.unit.gateway.api.house import LIMIT, House
+from tests.unit.gateway.api.house import BASE, LIMIT, House
 
 
 def outcome_of(callback: Callback) -> Outcome:
@@ -33,7 +33,7 @@ async def test_an_operator_answers_as_a_link_does(
     reply = await house.post(f"/v1/callbacks/{callback.id}/{verb}", content=body)
 
     assert reply.status_code == 202
-    assert reply.json()["status_url"] == f"/v1/callbacks/{callback.id}"
+    assert reply.json()["status_url"] == f"{BASE}/v1/callbacks/{callback.id}"
     assert outcome_of(await house.now(callback.id)) == outcome
 
 

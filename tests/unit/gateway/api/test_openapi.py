@@ -8,7 +8,7 @@ from jsonschema_rs import Draft202012Validator
 from starlette.routing import BaseRoute, Mount, Route
 
 from ringback.gateway.api.reference import example_of
-from tests.unit.gateway.api.house import House
+from tests.unit.gateway.api.house import BASE, House
 
 
 def paths_of(routes: list[BaseRoute], prefix: str = "") -> set[tuple[str, str]]:
@@ -43,6 +43,10 @@ async def test_every_route_is_described_and_nothing_else(
     served = paths_of(house.app.routes) - {("get", "/openapi.json"), ("get", "/docs")}
 
     assert described == served
+
+
+async def test_servers_are_the_public_url(document: dict[str, Any]) -> None:
+    assert document["servers"] == [{"url": BASE}]
 
 
 async def test_every_example_is_what_its_schema_says(document: dict[str, Any]) -> None:

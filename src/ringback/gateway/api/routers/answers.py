@@ -1,6 +1,7 @@
 """Answers by callback id: what a link does for one callback, an operator does for any."""
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -114,7 +115,10 @@ async def answer_callbacks(services: Injected, request: Request) -> Response:
     given = [one for one in read if isinstance(one, Given)]
     results = iter(await answer_many(services.accepting, given))
     ended = [next(results) if isinstance(one, Given) else one for one in read]
-    told = [_to_result(*both) for both in zip(asked.answers, ended, strict=True)]
+    told = [
+        _to_result(*both, status_url=services.status_url)
+        for both in zip(asked.answers, ended, strict=True)
+    ]
     return JSONResponse({"results": told})
 
 
@@ -124,7 +128,9 @@ async def _answer(
     body = await read_json(request, limit=services.body_limit)
     outcome = await read_apart(body or b"", lambda: TO_OUTCOME[verb](body))
     receipt = await services.accepting.accept(callback_id, outcome)
-    return await services.receipts.reply(request, receipt, status_url=_status_url(receipt))
+    return await services.receipts.reply(
+        request, receipt, status_url=services.status_url(receipt.callback_id)
+    )
 
 
 def _read_all(asked: AnswersIn, body: bytes, *, limit: int) -> list[Given | RingbackError]:
@@ -143,15 +149,13 @@ def _read(asked: AnswerIn, text: bytes, *, limit: int) -> Given | RingbackError:
         return exc
 
 
-def _to_result(asked: AnswerIn, ended: Receipt | RingbackError) -> dict[str, Any]:
+def _to_result(
+    asked: AnswerIn, ended: Receipt | RingbackError, *, status_url: Callable[[CallbackId], str]
+) -> dict[str, Any]:
     if isinstance(ended, Receipt):
-        reply = to_receipt(ended, ended.state, status_url=_status_url(ended))
+        reply = to_receipt(ended, ended.state, status_url=status_url(ended.callback_id))
         result: dict[str, Any] = {"receipt": json.loads(bytes(reply.body)), "problem": None}
     else:
         reply = to_known_problem(ended)
         result = {"receipt": None, "problem": json.loads(bytes(reply.body))}
     return {"callback": asked.callback, "status": reply.status_code, **result}
-
-
-def _status_url(receipt: Receipt) -> str:
-    return f"/v1/callbacks/{receipt.callback_id}"
