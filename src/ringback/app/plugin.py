@@ -9,6 +9,8 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from ringback.worker.activity_function import ActivityFunctionInterceptor
+
 if TYPE_CHECKING:
     from ringback.settings import Settings
 
@@ -28,6 +30,7 @@ class RingbackPlugin(SimplePlugin):
             "ringback.RingbackPlugin",
             data_converter=self._choose_converter,
             workflow_runner=_with_ringback_passed_through,
+            interceptors=[ActivityFunctionInterceptor()],
         )
         self._settings = settings
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, Unpack
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from ringback.worker.activity_function import check_activity
 from ringback.worker.answer import return_or_raise
 from ringback.worker.callback import Callback
 from ringback.worker.options import UNSET, CallbackOptions, Options, Unset
@@ -41,7 +42,7 @@ async def wait_for_callback(
     Args:
         submit: Gets the callback, committed, and hands its `url` to the outside party.
         result_type: What the activity returns: the answer's JSON is read as this type, and what
-            cannot be is refused at the gateway.
+            cannot be is refused at the gateway. A function annotated with another type is refused.
         on_deadline: The result, or the failure, that the activity ends with when nobody has
             answered by its deadline or, in time, by Temporal's time-out of the attempt. Without it
             the activity fails at its deadline, with a failure of type "DeadlineExceeded" that is
@@ -50,7 +51,8 @@ async def wait_for_callback(
         **options: See `CallbackOptions`.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure; or the activity is local.
+        ApplicationError: The answer that is already there is a failure; or the activity is local,
+            returns another type than `result_type`, or belongs to an agent framework.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
@@ -65,6 +67,7 @@ async def wait_for_callback(
     """
     asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
+    check_activity(result_type)
     opened = await runtime.open(info, asked_for)
     answer = await runtime.opening.take_answer(opened, info.started_time)
     if answer is not None:
@@ -89,7 +92,8 @@ def wait_for_callback_sync(
     `submit` runs in the activity's own thread. See `wait_for_callback` for all else.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure; or the activity is local.
+        ApplicationError: The answer that is already there is a failure; or the activity is local,
+            returns another type than `result_type`, or belongs to an agent framework.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
@@ -99,6 +103,7 @@ def wait_for_callback_sync(
     """
     asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
+    check_activity(result_type)
     opened = _in_loop(runtime, runtime.open(info, asked_for))
     answer = _in_loop(runtime, runtime.opening.take_answer(opened, info.started_time))
     if answer is not None:
@@ -127,7 +132,8 @@ async def open_callback(
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
-        ApplicationError: The activity is local.
+        ApplicationError: The activity is local, returns another type than `result_type`, or belongs
+            to an agent framework.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
@@ -142,6 +148,7 @@ async def open_callback(
     """
     asked_for = Options(result_type, on_deadline, **options)
     runtime = get_runtime()
+    check_activity(Any if result_type is object else result_type)
     callback = runtime.to_public(await runtime.open(activity.info(), asked_for))
     yield callback
     if not callback.is_submitted:
@@ -160,7 +167,8 @@ def open_callback_sync(
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
-        ApplicationError: The activity is local.
+        ApplicationError: The activity is local, returns another type than `result_type`, or belongs
+            to an agent framework.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
         StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
@@ -169,6 +177,7 @@ def open_callback_sync(
     """
     asked_for = Options(result_type, on_deadline, **options)
     runtime = get_runtime()
+    check_activity(Any if result_type is object else result_type)
     callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info(), asked_for)))
     yield callback
     if not callback.is_submitted:

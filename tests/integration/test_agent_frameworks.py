@@ -1,0 +1,143 @@
+"""A wait where the workflow could not read the answer is refused before anybody is asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from ringback import (
+    Callback,
+    open_callback,
+    open_callback_sync,
+    wait_for_callback,
+    wait_for_callback_sync,
+)
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.domain.callback import State
+from ringback.domain.query import Query
+from ringback.settings import Settings
+from tests.integration.conftest import OpenHouse
+from tests.integration.house import House, Outside
+from tests.integration.workflows import Run
+
+pytestmark = pytest.mark.server
+
+FRAMEWORKS = [
+    "temporalio.langgraph._activity",
+    "pydantic_ai.durable_exec.temporal._function_toolset",
+]
+
+
+@dataclass
+class Envelope:
+    """What a framework returns instead of what the wrapped function returns."""
+
+    result: Any = None
+
+
+@dataclass
+class Asking:
+    """Activities that wait in each form there is, as a framework would wrap them."""
+
+    outside: Outside
+
+    @activity.defn
+    async def wait(self) -> Envelope:
+        return Envelope(await wait_for_callback(self.outside.submit, dict))
+
+    @activity.defn
+    def wait_in_a_thread(self) -> Envelope:
+        return Envelope(wait_for_callback_sync(self.submit_in_a_thread, dict))
+
+    @activity.defn
+    async def open(self) -> Envelope:
+        async with open_callback(result_type=dict) as callback:
+            await self.outside.submit(callback)
+        activity.raise_complete_async()
+
+    @activity.defn
+    def open_in_a_thread(self) -> Envelope:
+        with open_callback_sync(result_type=dict) as callback:
+            self.submit_in_a_thread(callback)
+        activity.raise_complete_async()
+
+    def submit_in_a_thread(self, callback: Callback) -> None:
+        self.outside.submit_in_a_thread(callback)
+
+
+async def is_store_empty(settings: Settings) -> bool:
+    async with opened_store(settings, SystemClock()) as store:
+        return not await store.page(Query(frozenset(State)), after=None, limit=1)
+
+
+async def refusal(house: House, name: str) -> ApplicationError:
+    """Return what the activity `name` fails with, though it may be retried."""
+    handle = await house.start(Run(name, attempts=5))
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    assert isinstance(caught.value.cause, ActivityError)
+    cause = caught.value.cause.cause
+    assert isinstance(cause, ApplicationError)
+    return cause
+
+
+@pytest.mark.parametrize("form", ["wait", "wait_in_a_thread", "open", "open_in_a_thread"])
+async def test_activity_that_returns_an_envelope_is_refused_in_every_form(
+    open_house: OpenHouse, outside: Outside, settings: Settings, form: str
+) -> None:
+    async with open_house(getattr(Asking(outside), form)) as house:
+        failure = await refusal(house, form)
+
+        assert (failure.type, failure.non_retryable) == ("WrongReturnType", True)
+        assert f"activity {form} cannot wait: it returns Envelope" in failure.message
+        assert outside.given.empty()
+        assert await is_store_empty(settings)
+
+
+def wrapped_by(module: str, function: Callable[[], Any], *, returns: object) -> Callable[..., Any]:
+    """Return an activity as `module` would make one of `function`."""
+
+    async def wrapper() -> Any:
+        return Envelope(await function())
+
+    wrapper.__module__ = module
+    wrapper.__annotations__["return"] = returns
+    return activity.defn(name="wrapped")(wrapper)
+
+
+@pytest.mark.parametrize("module", FRAMEWORKS)
+@pytest.mark.parametrize("returns", [Envelope, Any], ids=["envelope", "Any"])
+async def test_any_wait_inside_an_agent_framework_is_refused(
+    open_house: OpenHouse, outside: Outside, settings: Settings, *, module: str, returns: object
+) -> None:
+    async def tool() -> Envelope:
+        return await wait_for_callback(outside.submit, Envelope)
+
+    async with open_house(wrapped_by(module, tool, returns=returns)) as house:
+        failure = await refusal(house, "wrapped")
+
+        assert (failure.type, failure.non_retryable) == ("WaitInAgentFramework", True)
+        assert module in failure.message
+        assert outside.given.empty()
+        assert await is_store_empty(settings)
+
+
+async def test_untyped_wait_of_the_lower_form_may_stand_in_a_typed_activity(
+    open_house: OpenHouse, outside: Outside
+) -> None:
+    @activity.defn
+    async def ask() -> str:
+        async with open_callback() as callback:
+            await outside.submit(callback)
+        activity.raise_complete_async()
+
+    async with open_house(ask) as house:
+        handle = await house.start(Run("ask"))
+        await house.answer(await outside.next(), "the answer")
+
+        assert await handle.result() == "the answer"
