@@ -16,7 +16,8 @@ from temporalio.client import Client
 from benchmarks.programs import Program, running
 from ringback.app.dev_server import dev_server_command
 from ringback.app.web import bound_socket, free_ports
-from ringback.temporal.connect import is_reachable
+from ringback.domain.errors import TemporalUnreachableError
+from ringback.temporal.connect import check_connection
 
 _COUNT: Final = re.compile(
     r'^service_requests\{[^}]*operation="(\w+)"[^}]*service_name="frontend"[^}]*\} (\S+)', re.M
@@ -68,8 +69,16 @@ async def dev_server(
     command = dev_server_command(port=port, ui_port=None, database=None)
     client = await Client.connect(address, lazy=True)
     async with running([*command, *options], cwd=folder) as server:
-        await server.until(lambda: is_reachable(client))
+        await server.until(lambda: _answers(client))
         yield server, address
+
+
+async def _answers(client: Client) -> bool:
+    try:
+        await check_connection(client)
+    except TemporalUnreachableError:
+        return False
+    return True
 
 
 class Meter:

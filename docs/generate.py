@@ -40,7 +40,7 @@ from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import KEY_BYTES, Keyring
 from ringback.gateway.api.operator_api import describe
 from ringback.gateway.app import create_app
-from ringback.gateway.health import Health
+from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings
@@ -259,8 +259,8 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         body_limit=0,
     )
 
-    async def is_reachable() -> bool:
-        return True
+    async def temporal() -> TemporalStatus:
+        return TemporalStatus.OK
 
     services = operator_services(
         gateway,
@@ -271,7 +271,7 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         new_callback_id=lambda: CallbackId(""),
         namespace="",
     )
-    app = create_app(gateway, Health(store, is_reachable), services)
+    app = create_app(gateway, Health(store, temporal), services)
     routes = list(_routes_of(app.routes))
     (mounted,) = (one.app for one in app.routes if isinstance(one, Mount))
     assert isinstance(mounted, FastAPI)

@@ -25,13 +25,14 @@ def callback_id() -> CallbackId:
 
 def activity_ref(
     *,
+    namespace: str = "default",
     workflow_id: str | None = None,
     run_id: str = "6a3f",
     activity_id: str = "1",
     scheduled_at: datetime = NOW,
 ) -> ActivityExecution:
     return ActivityExecution(
-        namespace="default",
+        namespace=namespace,
         workflow_id=workflow_id or f"workflow-{next(_numbers)}",
         run_id=run_id,
         activity_id=activity_id,

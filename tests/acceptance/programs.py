@@ -17,7 +17,8 @@ from temporalio.client import Client
 from ringback.app.dev_server import dev_server_command
 from ringback.app.web import free_ports
 from ringback.core.service import task_group
-from ringback.temporal.connect import is_reachable
+from ringback.domain.errors import TemporalUnreachableError
+from ringback.temporal.connect import check_connection
 
 LIMIT_SECONDS = 30
 ROOT: Final = Path(__file__).parents[2]
@@ -158,11 +159,19 @@ async def temporal_server(address: str, database: Path, *options: str) -> AsyncI
         await server.line("Temporal Server:")
         client = await Client.connect(address, lazy=True)
         async with asyncio.timeout(LIMIT_SECONDS):
-            while not await is_reachable(client):
+            while not await _answers(client):
                 pass
         yield server
         # It would take its time to stop, and is not what is tested.
         await server.kill()
+
+
+async def _answers(client: Client) -> bool:
+    try:
+        await check_connection(client)
+    except TemporalUnreachableError:
+        return False
+    return True
 
 
 async def until_ready(url: str, *, temporal: str | None = None) -> None:

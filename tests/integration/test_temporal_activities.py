@@ -15,6 +15,7 @@ from ringback.domain.errors import (
     ActivityGoneError,
     RefusedByTemporalError,
     TemporalBusyError,
+    TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
 from ringback.domain.outcome import Completed
@@ -171,7 +172,7 @@ async def test_a_namespace_that_is_not_there_is_not_taken_for_an_ended_activity(
     ref = replace(factories.activity_ref(run_id=run_id), namespace="nowhere")
     callback = await asked_with(factories.wish(ref=ref))
 
-    with pytest.raises(RefusedByTemporalError, match="nowhere"):
+    with pytest.raises(TemporalMisconfiguredError, match="nowhere"):
         await TemporalActivities(client).deliver(callback, Completed(b"1"), identity=ME)
 
 
@@ -181,7 +182,9 @@ def test_only_what_is_known_to_be_final_is_final(status: RPCStatusCode) -> None:
         RPCStatusCode.NOT_FOUND: ActivityGoneError,
         RPCStatusCode.INVALID_ARGUMENT: RefusedByTemporalError,
         RPCStatusCode.FAILED_PRECONDITION: RefusedByTemporalError,
-        RPCStatusCode.UNIMPLEMENTED: RefusedByTemporalError,
+        RPCStatusCode.UNIMPLEMENTED: TemporalMisconfiguredError,
+        RPCStatusCode.PERMISSION_DENIED: TemporalMisconfiguredError,
+        RPCStatusCode.UNAUTHENTICATED: TemporalMisconfiguredError,
         RPCStatusCode.RESOURCE_EXHAUSTED: TemporalBusyError,
     }
 

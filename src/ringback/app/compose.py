@@ -20,14 +20,15 @@ from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.core.tell import Teller
 from ringback.core.view import Viewing
+from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
 from ringback.gateway.api.services import Services
 from ringback.gateway.app import create_app
-from ringback.gateway.health import Health
+from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings, load_settings
 from ringback.shapes.schema import schema_of
 from ringback.temporal.activities import TemporalActivities
-from ringback.temporal.connect import is_reachable
+from ringback.temporal.connect import check_connection
 from ringback.temporal.identify import TemporalIdentifier
 from ringback.worker.runtime import WorkerRuntime
 
@@ -121,7 +122,18 @@ def _gateway(parts: Parts) -> Gateway:
 
 
 def _health(parts: Parts) -> Health:
-    return Health(parts.store, lambda: is_reachable(parts.client))
+    return Health(parts.store, partial(_temporal_status, parts))
+
+
+async def _temporal_status(parts: Parts) -> TemporalStatus:
+    try:
+        await check_connection(parts.client)
+    except TemporalMisconfiguredError:
+        return TemporalStatus.MISCONFIGURED
+    except TemporalUnreachableError:
+        return TemporalStatus.UNREACHABLE
+    is_misconfigured = parts.deliverer.is_misconfigured
+    return TemporalStatus.MISCONFIGURED if is_misconfigured else TemporalStatus.OK
 
 
 def _api(parts: Parts, gateway: Gateway) -> Services:

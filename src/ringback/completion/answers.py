@@ -11,6 +11,7 @@ from ringback.domain.errors import (
     RefusedByTemporalError,
     RingbackError,
     TemporalBusyError,
+    TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
 from ringback.temporal.translate import to_error
@@ -32,16 +33,15 @@ class Answer(Enum):
     """No reply, or one that does not say whether it was applied."""
 
 
-ANSWERS: Final[dict[type[RingbackError] | RPCStatusCode, Answer]] = {
+ANSWERS: Final[dict[type[RingbackError], Answer]] = {
     ActivityGoneError: Answer.GONE,
     RefusedByTemporalError: Answer.REFUSED,
     TemporalBusyError: Answer.NOT_TAKEN,
     TemporalUnreachableError: Answer.LOST,
-    # A gateway waits until somebody mends these; a program is told.
-    RPCStatusCode.PERMISSION_DENIED: Answer.REFUSED,
-    RPCStatusCode.UNAUTHENTICATED: Answer.REFUSED,
+    # A gateway retries until somebody corrects the configuration; a program is told at once.
+    TemporalMisconfiguredError: Answer.REFUSED,
 }
-"""How what `ringback.temporal.translate` tells apart is taken; a status of its own goes first."""
+"""What each error of `ringback.temporal.translate` means for a call."""
 
 _NEVER_SENT: Final = "connect error"
 
@@ -50,7 +50,7 @@ def judge(exc: RPCError | RuntimeError, about: ActivityExecution | None = None) 
     """Return what a request `about` an activity ended with that raised `exc`."""
     if not isinstance(exc, RPCError) or _was_never_sent(exc):
         return Answer.NOT_TAKEN
-    return ANSWERS.get(exc.status) or ANSWERS[type(to_error(exc, about))]
+    return ANSWERS[type(to_error(exc, about))]
 
 
 def _was_never_sent(exc: RPCError) -> bool:

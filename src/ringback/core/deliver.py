@@ -6,8 +6,15 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
+from ringback.core.delivery_failures import (
+    is_beyond_trying,
+    reason_of,
+    wait_after,
+    waiting,
+)
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.locate import locate
+from ringback.core.misconfiguration import Misconfiguration
 from ringback.core.probe import Probe
 from ringback.core.service import Crew, Trouble, caught, running, task_group, woken
 from ringback.core.throttle import MOST, Throttle
@@ -19,18 +26,15 @@ from ringback.core.verdict import (
     may_be_delivered,
 )
 from ringback.core.watch import Verdicts
-from ringback.domain.backoff import backoff
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
-    FinalError,
-    RetryableError,
-    RingbackError,
     TemporalBusyError,
+    TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
 from ringback.domain.outcome import Outcome
-from ringback.ports.activities import Activities, Pending, Whereabouts
+from ringback.ports.activities import Activities, Pending
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement
 
@@ -53,12 +57,6 @@ Should they take longer, two may deliver it: in one name, so that it counts once
 
 LONGEST_REST: Final = timedelta(seconds=1)
 """How late an outcome is seen that another process accepted."""
-
-TRIES_OF_A_MISTAKE: Final = 10
-"""How often a delivery may fail for a reason of the program's before a person must look."""
-
-BUDGET: Final = timedelta(days=7)
-"""For how long a delivery is tried that Temporal never answers, before a person must look."""
 
 
 class _Send(Protocol):
@@ -96,9 +94,15 @@ class Deliverer:
         self._claim_by = clock.now()
         self._trouble = Trouble(logger, "claim")
         self._probe = Probe(jitter)
+        self._misconfiguration = Misconfiguration(clock)
         self._throttle = Throttle()
         self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._gather)
         self._postponing = GroupCommit(acknowledged(queue.postpone))
+
+    @property
+    def is_misconfigured(self) -> bool:
+        """Whether a delivery met a wrong Temporal server lately, or one that rejects it."""
+        return self._misconfiguration.lasts
 
     def wake(self) -> None:
         """Look for outcomes now: one was accepted in this process."""
@@ -181,8 +185,8 @@ class Deliverer:
         self._learn(began, ended)
         if isinstance(ended, Settlement):
             return ended
-        if self._is_beyond_trying(accepted, ended):
-            proof: dict[str, object] = {"reason": _reason(ended)}
+        if is_beyond_trying(accepted, ended, self._clock.now()):
+            proof: dict[str, object] = {"reason": reason_of(ended)}
             return Settlement(callback.id, accepted.tries, State.PARKED, proof)
         await self._postpone(callback, accepted, ended)
         return None
@@ -201,6 +205,10 @@ class Deliverer:
             await woken(self._all_ended, self._clock, at_most=PACE)
 
     def _learn(self, began: int, ended: object) -> None:
+        if isinstance(ended, TemporalMisconfiguredError):
+            # It answers, and what it says holds for one namespace: the others are not held up.
+            self._misconfiguration.note(ended)
+            return
         is_busy = isinstance(ended, TemporalBusyError)
         is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
         self._probe.note(is_away=is_away, now=self._clock.now())
@@ -208,17 +216,6 @@ class Deliverer:
             self._throttle.lose()
         else:
             self._throttle.end(began, is_busy=is_busy)
-
-    def _is_beyond_trying(self, accepted: Accepted, ended: Exception | Pending | None) -> bool:
-        match ended:
-            case FinalError():
-                return True
-            case RetryableError():
-                return self._clock.now() - accepted.accepted_at >= BUDGET
-            case Exception():
-                return accepted.tries >= TRIES_OF_A_MISTAKE
-            case _:
-                return False
 
     async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | Pending | None:
         """Deliver, and return the verdict.
@@ -240,7 +237,7 @@ class Deliverer:
         there, found = await locate(self._activities, callback)
         accepted = there.accepted or accepted
         if not may_be_delivered(callback, accepted, found):
-            return judge(callback, accepted, found) or _waiting(found)
+            return judge(callback, accepted, found) or waiting(found)
         if self._clock.now() - looked_at >= LEASE:
             msg = "this process stood still, and another one may have taken over"
             raise TemporalUnreachableError(msg)
@@ -252,7 +249,7 @@ class Deliverer:
             return await self._end(send, there, accepted)
         except ActivityGoneError:
             there, found = await locate(self._activities, callback)
-            return judge(callback, there.accepted or accepted, found) or _waiting(found)
+            return judge(callback, there.accepted or accepted, found) or waiting(found)
 
     async def _end(self, send: _Send, callback: Callback, accepted: Accepted) -> Settlement:
         identity = identity_of(accepted.id)
@@ -262,7 +259,7 @@ class Deliverer:
     async def _postpone(
         self, callback: Callback, accepted: Accepted, ended: Exception | Pending | None
     ) -> None:
-        wait, reason = backoff(accepted.tries, jitter=self._jitter()), _reason(ended)
+        wait, reason = wait_after(accepted.tries, ended, jitter=self._jitter()), reason_of(ended)
         facts = {"callback_id": callback.id, "tries": accepted.tries, "reason": reason}
         logger.warning("delivery postponed", extra=facts)
         is_untaken = isinstance(ended, Pending)
@@ -279,20 +276,3 @@ class Deliverer:
                 extra={"callback_id": settlement.callback_id},
             )
         self._verdicts.announce([settlement.callback_id for settlement in settlements])
-
-
-def _waiting(found: Whereabouts) -> Pending | None:
-    return found if isinstance(found, Pending) else None
-
-
-def _reason(ended: Exception | Pending | None) -> str:
-    match ended:
-        case None:
-            return "this Temporal does not know the activity"
-        case Pending():
-            return "the next attempt will take it"
-        case RingbackError():
-            return str(ended)
-        case _:
-            # What it says is not ours, and may tell what somebody answered.
-            return f"a mistake of the program's: {type(ended).__name__}"

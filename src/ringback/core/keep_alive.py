@@ -13,6 +13,7 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     ActivityGoneError,
     TemporalBusyError,
+    TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
 from ringback.domain.ids import CallbackId
@@ -98,8 +99,9 @@ class KeepAlive:
 
     async def _send(self, callback: Callback) -> None:
         sent = await caught(self._beating.beat(callback))
-        is_busy = isinstance(sent, TemporalBusyError)
-        is_unheard = isinstance(sent, TemporalUnreachableError) and not is_busy
+        # A wrong server answers, and what it says holds for one namespace.
+        is_heard = isinstance(sent, TemporalBusyError | TemporalMisconfiguredError)
+        is_unheard = isinstance(sent, TemporalUnreachableError) and not is_heard
         self._unheard = self._unheard + 1 if is_unheard else 0
         # One that gets no answer, as while a shard of the server's moves, holds up no other.
         self._probe.note(is_away=self._unheard >= _SUSPECT, now=self._clock.now())
@@ -125,6 +127,8 @@ async def postpone(keeping: Keeping, callback: Callback, trouble: Exception) -> 
 def _wait(callback: Callback, trouble: Exception) -> timedelta | None:
     if isinstance(trouble, ActivityGoneError):
         return None
+    if isinstance(trouble, TemporalMisconfiguredError):
+        return _LATEST
     # Who is busy has enough to do already.
     share = 2 if isinstance(trouble, TemporalBusyError) else 5
     return min(_LATEST, max(_SOONEST, callback.vitals.gap / share))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ringback.core.verdict import judge
 from ringback.domain.callback import ActivityExecution, Callback, State
-from ringback.ports.activities import Activities, Ended, Whereabouts
+from ringback.ports.activities import Activities, Ended, Unknown, Whereabouts
 
 
 async def locate(activities: Activities, callback: Callback) -> tuple[Callback, Whereabouts]:
@@ -27,6 +27,8 @@ async def followed(
     Raises:
         TemporalUnreachableError: It cannot be learnt now.
     """
+    if isinstance(found, Unknown):
+        await activities.check_server(callback)
     if not isinstance(found, Ended) or not _may_have_moved(callback, found):
         return callback, found
     moved_to = await activities.find_after_reset(callback.ref)

@@ -10,7 +10,7 @@ from ringback.core.locate import followed
 from ringback.core.rhythm import Rhythm
 from ringback.core.service import Trouble, caught
 from ringback.domain.callback import Callback
-from ringback.domain.errors import TemporalUnreachableError
+from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
 from ringback.ports.clock import Clock
@@ -77,7 +77,7 @@ class Observer:
             looks = await asyncio.gather(*(caught(self._look(run, found)) for run in some))
             for looked in looks:
                 self._trouble.note(looked)
-            misses += sum(isinstance(looked, TemporalUnreachableError) for looked in looks)
+            misses += sum(map(_is_unanswered, looks))
             if misses >= _MISSES:
                 break
         await self._keep(found)
@@ -131,6 +131,12 @@ def reason_of(found: Whereabouts) -> str | None:
             return f"the activity's end came first ({how} at {at.isoformat(timespec='seconds')})"
         case Unknown(why):
             return f"Temporal does not know the activity ({why})"
+
+
+def _is_unanswered(looked: object) -> bool:
+    # A wrong server answers, and what it says holds for one namespace.
+    is_answered = isinstance(looked, TemporalMisconfiguredError)
+    return isinstance(looked, TemporalUnreachableError) and not is_answered
 
 
 def _by_run(callbacks: Iterable[Callback]) -> Iterable[Sequence[Callback]]:

@@ -33,7 +33,8 @@ RingbackError
 │   ├── EncodingError
 │   ├── GatewayUnavailableError
 │   ├── TemporalUnreachableError
-│   │   └── TemporalBusyError
+│   │   ├── TemporalBusyError
+│   │   └── TemporalMisconfiguredError
 │   ├── ActivityPausedError
 │   └── CompletionUnansweredError   (below, too)
 └── ActivityCompletionError         what an activity was told did not reach it, or may not have
@@ -274,3 +275,12 @@ class TemporalUnreachableError(RetryableError):
 
 class TemporalBusyError(TemporalUnreachableError):
     """The Temporal server is there and takes no more for now; what was asked did not happen."""
+
+
+class TemporalMisconfiguredError(TemporalUnreachableError):
+    """A Temporal server answers, but it is the wrong one, or it rejects the gateway.
+
+    It does not know the namespace, its data is not the data that the callback belongs to, or it
+    does not accept the API key or certificate. Nothing happened. An operator must correct the
+    address, the namespace, the credentials or the server; then the same request succeeds.
+    """

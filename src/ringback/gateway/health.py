@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,17 +15,26 @@ from ringback.ports.store import DeliveryQueue
 logger = logging.getLogger(__name__)
 
 
+class TemporalStatus(Enum):
+    """Whether Temporal can be used; the log says why not."""
+
+    OK = "ok"
+    UNREACHABLE = "unreachable"
+    MISCONFIGURED = "misconfigured"
+    """A server answers, but it is the wrong one, or it rejects the gateway."""
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """Answers the probes.
 
     Attributes:
         queue: The store, which must work: without it no answer can be kept.
-        is_temporal_reachable: Tells whether Temporal is there; answers are kept either way.
+        temporal: Returns whether Temporal can be used now; answers are stored either way.
     """
 
     queue: DeliveryQueue
-    is_temporal_reachable: Callable[[], Awaitable[bool]]
+    temporal: Callable[[], Awaitable[TemporalStatus]]
 
     def routes(self) -> list[Route]:
         """Return `/healthz` and `/readyz`."""
@@ -42,5 +52,5 @@ class Health:
             # What the database says names hosts; who asks here may be anybody.
             logger.warning("not ready: %s", exc)
             return JSONResponse({"status": "not ready", "store": "unavailable"}, status_code=503)
-        temporal = "ok" if await self.is_temporal_reachable() else "unreachable"
-        return JSONResponse({"status": "ready", "store": "ok", "temporal": temporal})
+        temporal = await self.temporal()
+        return JSONResponse({"status": "ready", "store": "ok", "temporal": temporal.value})

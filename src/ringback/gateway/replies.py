@@ -42,6 +42,7 @@ from ringback.domain.errors import (
     RingbackError,
     StoreUnavailableError,
     TemporalBusyError,
+    TemporalMisconfiguredError,
     TemporalUnreachableError,
     UnknownCallbackError,
     UnknownKeyError,
@@ -70,6 +71,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     EncodingError: 503,
     StoreUnavailableError: 503,
     TemporalBusyError: 503,
+    TemporalMisconfiguredError: 503,
     TemporalUnreachableError: 503,
     # These mean a mistake of ours: no request should meet them.
     ConfigurationError: 500,
@@ -94,6 +96,10 @@ _TRY_AGAIN: Final[dict[type[RingbackError], str]] = {
     EncodingError: "the data converter cannot encode it now; send the same again",
     StoreUnavailableError: "it cannot be kept now; send the same again",
     TemporalBusyError: "Temporal takes no more for now; send the same again",
+    TemporalMisconfiguredError: (
+        "the gateway reaches a Temporal server that does not serve this namespace or rejects the "
+        "gateway; its operator must correct that; then send the same again"
+    ),
     TemporalUnreachableError: "Temporal does not answer now; send the same again",
 }
 

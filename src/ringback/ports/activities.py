@@ -113,7 +113,8 @@ Whereabouts: TypeAlias = Pending | Ended | Unknown
 class Activities(Protocol):
     """Temporal's side of a callback.
 
-    All methods raise `TemporalUnreachableError` when there was no answer, or none that settles it.
+    All methods raise `TemporalUnreachableError` when there was no answer, or none that settles it,
+    and `TemporalMisconfiguredError` when it is the wrong server or rejects the gateway.
     """
 
     def takes(self, callback: Callback | Terms, completed: Completed) -> bool:
@@ -171,6 +172,16 @@ class Activities(Protocol):
 
     async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
         """Tell the same for each, in their order, with one pass for all the activities of a run."""
+        ...
+
+    async def check_server(self, callback: Callback) -> None:
+        """Check that this is the server that runs the activity, where the token can show it.
+
+        Ask it before believing that the server does not know an activity.
+
+        Raises:
+            TemporalMisconfiguredError: It is another server, or its data was emptied.
+        """
         ...
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:

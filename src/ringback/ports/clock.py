@@ -11,6 +11,10 @@ class Clock(Protocol):
         """Return this instant, aware, in UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Return seconds that only ever grow; use them where a duration counts."""
+        ...
+
     async def sleep(self, delay: timedelta) -> None:
         """Return when `delay` has passed."""
         ...

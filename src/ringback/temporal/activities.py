@@ -17,6 +17,7 @@ from ringback.temporal.delivery import (
 )
 from ringback.temporal.limits import Limits
 from ringback.temporal.looks import Looks
+from ringback.temporal.namespaces import Namespaces
 from ringback.temporal.payloads import relays_json
 from ringback.temporal.signature import SPECIMEN, signed
 
@@ -34,6 +35,7 @@ class TemporalActivities:
         self._is_relayed = relays_json(client.data_converter)
         self._limits = Limits(client)
         self._looks = Looks(client.workflow_service)
+        self._namespaces = Namespaces(client.workflow_service)
 
     async def run(self) -> None:
         """Keep what the namespaces allow known, until canceled; all works without it, too."""
@@ -82,6 +84,10 @@ class TemporalActivities:
     async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
         """See `Activities.locate_all`."""
         return await self._looks.locate_all(refs)
+
+    async def check_server(self, callback: Callback) -> None:
+        """See `Activities.check_server`."""
+        await self._namespaces.check(callback)
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
         """See `Activities.find_after_reset`."""

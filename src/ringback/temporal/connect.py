@@ -5,14 +5,14 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError
 
 from ringback.domain.errors import ConfigurationError, TemporalUnreachableError
-from ringback.temporal.request import in_time
+from ringback.temporal.request import in_time, translated
 
 if TYPE_CHECKING:
     # It loads all that a worker needs; a gateway is none.
@@ -72,9 +72,13 @@ def _load_config() -> ClientConnectConfig:
     return config
 
 
-async def is_reachable(client: Client) -> bool:
-    """Tell whether the server of `client` answers."""
-    try:
-        return await in_time(client.service_client.check_health, within=_HEALTH_TIMEOUT)
-    except (RPCError, RuntimeError):
-        return False
+async def check_connection(client: Client) -> None:
+    """Check that the server of `client` answers, accepts the client and has its namespace.
+
+    Raises:
+        TemporalMisconfiguredError: It answers, but rejects the client or lacks the namespace.
+        TemporalUnreachableError: It does not answer; the message has the SDK's words.
+    """
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    with translated():
+        await in_time(client.workflow_service.describe_namespace, request, within=_HEALTH_TIMEOUT)

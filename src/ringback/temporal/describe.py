@@ -21,7 +21,7 @@ async def describe(
 
     Raises:
         ActivityGoneError: There is no such run.
-        RefusedByTemporalError: The server does not know the namespace.
+        TemporalMisconfiguredError: The server does not know the namespace.
         TemporalUnreachableError: No answer.
     """
     request = DescribeWorkflowExecutionRequest(
@@ -39,7 +39,7 @@ async def pending_activities(
 
     Raises:
         ActivityGoneError: There is no such run.
-        RefusedByTemporalError: The server does not know the namespace.
+        TemporalMisconfiguredError: The server does not know the namespace.
         TemporalUnreachableError: No answer.
     """
     described = await describe(service, ref)

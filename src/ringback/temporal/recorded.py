@@ -34,7 +34,7 @@ class Recorded:
 
         Raises:
             ActivityGoneError: The activity does not wait any more.
-            RefusedByTemporalError: The server does not know the namespace.
+            TemporalMisconfiguredError: The server does not know the namespace.
             TemporalUnreachableError: No answer.
         """
         attempt = callback.id, callback.attempt_started_at

@@ -42,7 +42,7 @@ async def locate(service: WorkflowService, ref: ActivityExecution) -> Pending | 
 
     Raises:
         TemporalUnreachableError: No answer.
-        RefusedByTemporalError: The server knows no standalone activities, or not the namespace.
+        TemporalMisconfiguredError: The server knows no standalone activities, or not the namespace.
     """
     request = DescribeActivityExecutionRequest(include_outcome=True, include_last_failure=True)
     try:
@@ -77,7 +77,7 @@ async def describe(
 
     Raises:
         ActivityGoneError: There is no such activity.
-        RefusedByTemporalError: The server knows no standalone activities, or not the namespace.
+        TemporalMisconfiguredError: The server knows no standalone activities, or not the namespace.
         TemporalUnreachableError: No answer.
     """
     request.namespace = ref.namespace

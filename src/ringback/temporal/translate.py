@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.api.errordetails.v1 import (
+    NamespaceInvalidStateFailure,
+    NamespaceNotActiveFailure,
+    NamespaceNotFoundFailure,
+    PermissionDeniedFailure,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.domain.callback import ActivityExecution
@@ -11,6 +16,7 @@ from ringback.domain.errors import (
     RefusedByTemporalError,
     RingbackError,
     TemporalBusyError,
+    TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
 
@@ -18,11 +24,23 @@ ERRORS: Final[dict[RPCStatusCode, type[RingbackError]]] = {
     RPCStatusCode.NOT_FOUND: ActivityGoneError,
     RPCStatusCode.INVALID_ARGUMENT: RefusedByTemporalError,
     RPCStatusCode.FAILED_PRECONDITION: RefusedByTemporalError,
-    RPCStatusCode.UNIMPLEMENTED: RefusedByTemporalError,
+    # What is not a Temporal server, or one too old for the activity, does not have it either.
+    RPCStatusCode.UNIMPLEMENTED: TemporalMisconfiguredError,
+    RPCStatusCode.PERMISSION_DENIED: TemporalMisconfiguredError,
+    RPCStatusCode.UNAUTHENTICATED: TemporalMisconfiguredError,
     RPCStatusCode.RESOURCE_EXHAUSTED: TemporalBusyError,
 }
 """What is not listed here may pass: it is `TemporalUnreachableError`."""
 
+_WRONG_SERVER: Final = (
+    NamespaceInvalidStateFailure,
+    NamespaceNotActiveFailure,
+    NamespaceNotFoundFailure,
+    PermissionDeniedFailure,
+)
+"""Details of errors that concern the namespace or the gateway, and not the activity."""
+
+_OTHER_NAMESPACE: Final = "a token from a different namespace"
 _TOO_LARGE: Final = "larger than max"
 _HAS_ENDED: Final = "invalid transition"
 
@@ -37,8 +55,8 @@ def to_error(exc: RPCError | RuntimeError, about: ActivityExecution | None = Non
         return TemporalUnreachableError(f"Temporal cannot be reached: {exc}")
     if exc.status is RPCStatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in exc.message:
         return RefusedByTemporalError(exc.message)
-    if exc.status is RPCStatusCode.NOT_FOUND and _is_about_the_namespace(exc):
-        return RefusedByTemporalError(exc.message)
+    if _is_the_wrong_server(exc):
+        return TemporalMisconfiguredError(f"{exc.status.name}: {exc.message}")
     if about is not None and about.is_standalone and _says_it_has_ended(exc):
         return ActivityGoneError(f"{exc.status.name}: {exc.message}")
     wanted = ERRORS.get(exc.status, TemporalUnreachableError)
@@ -50,6 +68,8 @@ def _says_it_has_ended(exc: RPCError) -> bool:
     return exc.status is RPCStatusCode.FAILED_PRECONDITION and _HAS_ENDED in exc.message
 
 
-def _is_about_the_namespace(exc: RPCError) -> bool:
+def _is_the_wrong_server(exc: RPCError) -> bool:
+    if exc.status is RPCStatusCode.INVALID_ARGUMENT and _OTHER_NAMESPACE in exc.message:
+        return True
     details = exc.grpc_status.details
-    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)
+    return any(detail.Is(kind.DESCRIPTOR) for detail in details for kind in _WRONG_SERVER)

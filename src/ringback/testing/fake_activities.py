@@ -14,6 +14,7 @@ from ringback.domain.errors import (
     AnswerTooLargeError,
     RefusedByTemporalError,
     TemporalBusyError,
+    TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, body_of
@@ -34,6 +35,8 @@ class FakeActivities(FakeServer):
 
     Attributes:
         is_reachable: Set it to false and every call raises `TemporalUnreachableError`.
+        unserved: Namespaces of which the server has another one by the same name: it knows none of
+            their activities, and rejects their tokens with `TemporalMisconfiguredError`.
         is_busy: Set it to true and deliveries raise `TemporalBusyError`.
         loses_replies: Set it to true and deliveries are applied, but their replies are lost.
         is_frozen: Set it and deliveries begin and do not end, as with a server that hangs.
@@ -45,6 +48,7 @@ class FakeActivities(FakeServer):
     """
 
     is_reachable: bool = True
+    unserved: frozenset[str] = frozenset()
     is_busy: bool = False
     loses_replies: bool = False
     is_frozen: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,6 +74,7 @@ class FakeActivities(FakeServer):
         """See `Activities.deliver_to_attempt`."""
         await self._arrive(callback, outcome)
         assert callback.task_token is not None, "ask first whether there is one"
+        await self.check_server(callback)
         self._deliver(self._with_token(callback.task_token), outcome, identity)
 
     async def deliver(self, callback: Callback, outcome: Outcome, *, identity: str) -> None:
@@ -80,6 +85,7 @@ class FakeActivities(FakeServer):
                 no result.
         """
         await self._arrive(callback, outcome)
+        self._check_known(callback.ref)
         activity = self._with_ids(callback.ref)
         if not activity.is_started and not isinstance(outcome, Completed):
             raise ActivityGoneError(_NOT_RUNNING)
@@ -94,6 +100,7 @@ class FakeActivities(FakeServer):
         await self.check_details(callback, details)
         self._check_reachable()
         assert callback.task_token is not None, "ask first whether there is one"
+        await self.check_server(callback)
         return self._beat(self._with_token(callback.task_token), details)
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
@@ -104,6 +111,7 @@ class FakeActivities(FakeServer):
         """
         await self.check_details(callback, details)
         self._check_reachable()
+        self._check_known(callback.ref)
         activity = self._with_ids(callback.ref)
         if not activity.is_started:
             raise ActivityGoneError(_NOT_RUNNING)
@@ -113,17 +121,28 @@ class FakeActivities(FakeServer):
         """See `Activities.look`."""
         self._check_reachable()
         self.looks.append(refs)
-        return [self.pending(ref) for ref in refs]
+        return [None if ref.namespace in self.unserved else self.pending(ref) for ref in refs]
 
     async def locate(self, ref: ActivityExecution) -> Whereabouts:
         """See `Activities.locate`."""
         self._check_reachable()
-        known = self._activities.get(ref)
+        known = None if ref.namespace in self.unserved else self._activities.get(ref)
         return Unknown("no such activity") if known is None else known.whereabouts
 
     async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
         """See `Activities.locate_all`."""
         return [await self.locate(ref) for ref in refs]
+
+    async def check_server(self, callback: Callback) -> None:
+        """See `Activities.check_server`.
+
+        Raises:
+            TemporalMisconfiguredError: It is another server.
+        """
+        self._check_reachable()
+        if callback.ref.namespace in self.unserved and callback.task_token is not None:
+            msg = "NOT_FOUND: Namespace 11111111 is not found."
+            raise TemporalMisconfiguredError(msg)
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
         """See `Activities.find_after_reset`."""
@@ -153,6 +172,10 @@ class FakeActivities(FakeServer):
         if self.loses_replies:
             msg = "the reply was lost"
             raise TemporalUnreachableError(msg)
+
+    def _check_known(self, ref: ActivityExecution) -> None:
+        if ref.namespace in self.unserved:
+            raise ActivityGoneError(_NOT_RUNNING)
 
     def _check_reachable(self) -> None:
         if not self.is_reachable:

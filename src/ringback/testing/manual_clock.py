@@ -5,31 +5,41 @@ from datetime import UTC, datetime, timedelta
 
 
 class ManualClock:
-    """A `Clock` for tests: time passes only by `advance`."""
+    """A `Clock` for tests: time passes only by `advance`; `step` sets the clock."""
 
     def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
         """Begin at `start`."""
         self._now = start
-        self._sleepers: list[tuple[datetime, asyncio.Event]] = []
+        self._passed = timedelta(0)
+        self._sleepers: list[tuple[timedelta, asyncio.Event]] = []
 
     def now(self) -> datetime:
         """See `Clock.now`."""
         return self._now
 
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self._passed.total_seconds()
+
     async def sleep(self, delay: timedelta) -> None:
         """See `Clock.sleep`."""
         awake = asyncio.Event()
-        self._sleepers.append((self._now + delay, awake))
+        self._sleepers.append((self._passed + delay, awake))
         self._wake_due()
         await awake.wait()
 
     def advance(self, by: timedelta) -> None:
         """Let `by` pass, and wake whose time has come."""
         self._now += by
+        self._passed += by
         self._wake_due()
+
+    def step(self, by: timedelta) -> None:
+        """Set the clock forward or back by `by`: no time passes."""
+        self._now += by
 
     def _wake_due(self) -> None:
         for wakes_at, awake in self._sleepers:
-            if wakes_at <= self._now:
+            if wakes_at <= self._passed:
                 awake.set()
         self._sleepers = [sleeper for sleeper in self._sleepers if not sleeper[1].is_set()]

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.deliver import BUDGET, LEASE, TRIES_OF_A_MISTAKE, Deliverer
+from ringback.core.deliver import LEASE, Deliverer
+from ringback.core.delivery_failures import BUDGET, TRIES_OF_A_MISTAKE
 from ringback.core.service import running
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST

@@ -21,7 +21,7 @@ from ringback.domain.ids import OutcomeId
 from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
 from ringback.domain.outcome import Completed, Failed
 from ringback.gateway.app import create_app
-from ringback.gateway.health import Health
+from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.page import page
 from ringback.gateway.routes import Gateway
 from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
@@ -83,10 +83,11 @@ async def house() -> AsyncIterator[House]:
         body_limit=LIMIT,
     )
 
-    async def is_reachable() -> bool:
-        return activities.is_reachable
+    async def temporal() -> TemporalStatus:
+        is_reachable = activities.is_reachable
+        return TemporalStatus.OK if is_reachable else TemporalStatus.UNREACHABLE
 
-    app = create_app(gateway, Health(store, is_reachable))
+    app = create_app(gateway, Health(store, temporal))
     ref = factories.activity_ref()
     activities.schedule(ref)
     callback = await asked(store, activities, ref)

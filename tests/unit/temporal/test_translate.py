@@ -1,12 +1,27 @@
-"""What the server answers about standalone activities, in Ringback's errors."""
+"""What the server answers, as Ringback's errors."""
 
 from dataclasses import replace
 
 import pytest
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import GrpcStatus
+from temporalio.api.errordetails.v1 import (
+    NamespaceInvalidStateFailure,
+    NamespaceNotActiveFailure,
+    NamespaceNotFoundFailure,
+    NotFoundFailure,
+    PermissionDeniedFailure,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.domain.callback import ActivityExecution
-from ringback.domain.errors import ActivityGoneError, RefusedByTemporalError, RingbackError
+from ringback.domain.errors import (
+    ActivityGoneError,
+    RefusedByTemporalError,
+    RingbackError,
+    TemporalMisconfiguredError,
+)
 from ringback.temporal.translate import to_error
 from tests import factories
 
@@ -30,3 +45,41 @@ def test_only_of_a_standalone_activity_a_failed_precondition_says_that_it_has_en
 
     assert type(translated) is error
     assert said in str(translated)
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "error"),
+    [
+        (RPCStatusCode.NOT_FOUND, NotFoundFailure(), ActivityGoneError),
+        (RPCStatusCode.NOT_FOUND, NamespaceNotFoundFailure(), TemporalMisconfiguredError),
+        (
+            RPCStatusCode.FAILED_PRECONDITION,
+            NamespaceNotActiveFailure(),
+            TemporalMisconfiguredError,
+        ),
+        (
+            RPCStatusCode.FAILED_PRECONDITION,
+            NamespaceInvalidStateFailure(),
+            TemporalMisconfiguredError,
+        ),
+        (RPCStatusCode.PERMISSION_DENIED, PermissionDeniedFailure(), TemporalMisconfiguredError),
+    ],
+)
+def test_error_about_the_namespace_or_the_gateway_is_a_misconfiguration(
+    code: RPCStatusCode, detail: Message, error: type[RingbackError]
+) -> None:
+    packed = Any()
+    packed.Pack(detail)
+    status = GrpcStatus(code=code.value, message="no", details=[packed])
+
+    translated = to_error(RPCError("no", code, status.SerializeToString()))
+
+    assert type(translated) is error
+
+
+def test_token_of_another_namespace_is_a_misconfiguration() -> None:
+    said = "Operation requested with a token from a different namespace."
+
+    translated = to_error(RPCError(said, RPCStatusCode.INVALID_ARGUMENT, b""))
+
+    assert type(translated) is TemporalMisconfiguredError

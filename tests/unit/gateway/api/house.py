@@ -22,7 +22,7 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
 from ringback.gateway.app import create_app
-from ringback.gateway.health import Health
+from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.routes import Gateway
 from ringback.ports.keys import NewKey
 from ringback.shapes.checker import SchemaChecker
@@ -142,10 +142,11 @@ async def opened_house(
         namespace="default",
     )
 
-    async def is_reachable() -> bool:
-        return activities.is_reachable
+    async def temporal() -> TemporalStatus:
+        is_reachable = activities.is_reachable
+        return TemporalStatus.OK if is_reachable else TemporalStatus.UNREACHABLE
 
-    app = create_app(gateway, Health(store, is_reachable), services)
+    app = create_app(gateway, Health(store, temporal), services)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         running(opening, deliverer, accepting, beats),

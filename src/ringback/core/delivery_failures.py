@@ -1,0 +1,65 @@
+"""Deliveries that did not end: why, whether to retry them, and when."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from ringback.domain.backoff import LONGEST, backoff
+from ringback.domain.callback import Accepted
+from ringback.domain.errors import (
+    FinalError,
+    RetryableError,
+    RingbackError,
+    TemporalMisconfiguredError,
+)
+from ringback.ports.activities import Pending, Whereabouts
+
+TRIES_OF_A_MISTAKE: Final = 10
+"""How often a delivery may fail for a reason of the program's before a person must look."""
+
+BUDGET: Final = timedelta(days=7)
+"""For how long a delivery is tried that Temporal never answers, before a person must look."""
+
+LONGEST_ON_WRONG_SERVER: Final = timedelta(seconds=15)
+"""The longest wait while a wrong server answers.
+
+Each outcome is retried by itself then, since the same server may serve other namespaces.
+"""
+
+
+def is_beyond_trying(accepted: Accepted, ended: Exception | Pending | None, now: datetime) -> bool:
+    """Tell whether a delivery that ended so is not retried: a person must look."""
+    match ended:
+        case FinalError():
+            return True
+        case RetryableError():
+            return now - accepted.accepted_at >= BUDGET
+        case Exception():
+            return accepted.tries >= TRIES_OF_A_MISTAKE
+        case _:
+            return False
+
+
+def wait_after(tries: int, ended: Exception | Pending | None, *, jitter: float) -> timedelta:
+    """Return how long to wait before the next try."""
+    is_misconfigured = isinstance(ended, TemporalMisconfiguredError)
+    longest = LONGEST_ON_WRONG_SERVER if is_misconfigured else LONGEST
+    return backoff(tries, jitter=jitter, longest=longest)
+
+
+def waiting(found: Whereabouts) -> Pending | None:
+    """Return how the activity waits; `None` if Temporal does not know it."""
+    return found if isinstance(found, Pending) else None
+
+
+def reason_of(ended: Exception | Pending | None) -> str:
+    """Return in a sentence why a delivery did not end."""
+    match ended:
+        case None:
+            return "this Temporal does not know the activity"
+        case Pending():
+            return "the next attempt will take it"
+        case RingbackError():
+            return str(ended)
+        case _:
+            # What it says is not ours, and may tell what somebody answered.
+            return f"a mistake of the program's: {type(ended).__name__}"

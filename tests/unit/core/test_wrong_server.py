@@ -1,0 +1,170 @@
+"""A wrong Temporal server ends nothing: answers wait until the right one is back."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.deliver import Deliverer
+from ringback.core.delivery_failures import LONGEST_ON_WRONG_SERVER
+from ringback.core.look import LEASE
+from ringback.core.misconfiguration import MEMORY, Misconfiguration
+from ringback.core.service import running
+from ringback.core.verdict import TRIES_WITHOUT_A_TRACE
+from ringback.core.watch import Verdicts
+from ringback.domain.callback import Attempts, State
+from ringback.domain.errors import TemporalMisconfiguredError
+from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.domain.vitals import HeartbeatBy
+from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from tests import factories
+from tests.keepers import keep_alive, looker
+from tests.loops import idle
+from tests.unit.core.stage import accepted, asked, state_of
+
+LONG_OUTAGE = 4 * TRIES_WITHOUT_A_TRACE
+
+
+@pytest.fixture
+def deliverer(store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> Deliverer:
+    return Deliverer(store, activities, Verdicts(), clock=clock, jitter=lambda: 1.0, owner="me")
+
+
+@pytest.mark.parametrize("attempts", Attempts)
+@pytest.mark.parametrize(
+    "outcome",
+    [Completed(b"1"), Failed("no", non_retryable=True), Failed("again")],
+    ids=["completed", "failed", "retryable"],
+)
+async def test_wrong_server_delays_an_answer_and_the_right_one_receives_it(
+    outcome: Outcome,
+    attempts: Attempts,
+    *,
+    store: MemoryStore,
+    activities: FakeActivities,
+    deliverer: Deliverer,
+    clock: ManualClock,
+) -> None:
+    callback = await accepted(store, activities, outcome, attempts=attempts)
+    activities.unserved = frozenset({"default"})
+
+    async with running(deliverer):
+        for _ in range(LONG_OUTAGE):
+            clock.advance(LONGEST_ON_WRONG_SERVER)
+            await idle()
+        during = await state_of(store, callback)
+        activities.unserved = frozenset()
+        clock.advance(LONGEST_ON_WRONG_SERVER)
+        await idle()
+
+        assert during is State.ACCEPTED
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_answer_for_an_unserved_namespace_does_not_slow_down_another_namespace(
+    store: MemoryStore, deliverer: Deliverer, activities: FakeActivities
+) -> None:
+    activities.unserved = frozenset({"gone"})
+    lost = []
+    for _ in range(20):
+        ref = factories.activity_ref(namespace="gone")
+        activities.schedule(ref)
+        callback = await asked(store, activities, ref)
+        await store.accept([factories.answer(callback.id)], fits_whatever)
+        lost.append(callback)
+    served = [await accepted(store, activities) for _ in range(20)]
+
+    async with running(deliverer):
+        await idle()
+
+        assert {await state_of(store, callback) for callback in served} == {State.APPLIED}
+        assert {await state_of(store, callback) for callback in lost} == {State.ACCEPTED}
+
+
+async def test_wrong_server_is_logged_once_per_outage_and_shown_while_it_lasts(
+    store: MemoryStore,
+    activities: FakeActivities,
+    deliverer: Deliverer,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await accepted(store, activities)
+    activities.unserved = frozenset({"default"})
+
+    async with running(deliverer):
+        for _ in range(LONG_OUTAGE):
+            clock.advance(LONGEST_ON_WRONG_SERVER)
+            await idle()
+        during = deliverer.is_misconfigured
+        activities.unserved = frozenset()
+        clock.advance(MEMORY)
+        await idle()
+
+        errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+        assert [("is not found" in one.getMessage()) for one in errors] == [True]
+        assert (during, deliverer.is_misconfigured) == (True, False)
+
+
+def test_next_outage_for_the_same_reason_is_logged_again(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    misconfiguration = Misconfiguration(clock)
+
+    for _ in range(2):
+        misconfiguration.note(TemporalMisconfiguredError("no such namespace"))
+        clock.advance(MEMORY + timedelta(seconds=1))
+
+    assert caplog.text.count("no such namespace") == 2
+
+
+def test_many_reasons_do_not_fill_the_log(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    misconfiguration = Misconfiguration(clock)
+
+    for number in range(1000):
+        misconfiguration.note(TemporalMisconfiguredError(f"no namespace {number}"))
+
+    assert len(caplog.records) == 100
+
+
+async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    activities.unserved = frozenset({"gone"})
+    for namespace in ["gone"] * 20 + ["default"]:
+        ref = factories.activity_ref(namespace=namespace)
+        activities.schedule(ref)
+        keep = {"heartbeat_by": HeartbeatBy.KEEP, "heartbeat_timeout": timedelta(seconds=4)}
+        callback = await asked(store, activities, ref, **keep)
+
+    async with running(keep_alive(store, activities, clock)):
+        for _ in range(20):
+            clock.advance(timedelta(seconds=1))
+            await idle()
+        activities.unserved = frozenset()
+        before = [ref for ref, _ in activities.heartbeats]
+        clock.advance(timedelta(seconds=5))
+        await idle()
+
+    assert before == [callback.ref] * 10
+    assert len({ref for ref, _ in activities.heartbeats}) == 21
+
+
+async def test_looks_at_an_unserved_namespace_hold_up_no_others_and_close_nothing(
+    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    activities.unserved = frozenset({"gone"})
+    lost = [factories.activity_ref(namespace="gone") for _ in range(20)]
+    overdue_at = clock.now() + timedelta(seconds=1)
+    unknown = await store.open([factories.wish(ref=ref, timeout_at=overdue_at) for ref in lost])
+    clock.advance(timedelta(seconds=1))
+    (ended,) = await store.open([factories.wish()])
+    activities.schedule(ended.ref)
+    activities.end(ended.ref, how="timed out")
+    clock.advance(LEASE)
+
+    await looker(store, activities, clock).look()
+
+    assert await state_of(store, ended) is State.EXPIRED
+    assert {await state_of(store, callback) for callback in unknown} == {State.OPEN}
