@@ -15,6 +15,7 @@ import typer
 from fastapi import FastAPI
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from typer.main import get_command
 
@@ -44,13 +45,9 @@ from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings
-from ringback.testing import (
-    ExactResults,
-    FakeActivities,
-    FakeIdentifier,
-    ManualClock,
-    MemoryStore,
-)
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities, FakeIdentifier, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
 
 _DOCS: Final = Path(__file__).parent
 REFERENCE: Final = _DOCS / "reference"
@@ -235,8 +232,23 @@ def _http() -> str:
 
 def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Return all routes, and what OpenAPI says of those behind a key."""
-    clock, activities = ManualClock(), FakeActivities()
-    store = MemoryStore(clock)
+    clock = ManualClock()
+    with InMemoryDatabase(clock) as database:
+        app = _create_app(SqlStore(database), clock)
+    routes = list(_routes_of(app.routes))
+    (mounted,) = (one.app for one in app.routes if isinstance(one, Mount))
+    assert isinstance(mounted, FastAPI)
+    paths = describe(mounted)["paths"]
+    named = {
+        f"{method.upper()} {path}": told
+        for path, item in paths.items()
+        for method, told in item.items()
+    }
+    return routes, {route: named[route] for route in routes if "x-roles" in named.get(route, {})}
+
+
+def _create_app(store: SqlStore, clock: ManualClock) -> Starlette:
+    activities = FakeActivities()
     gateway = Gateway(
         keyring=Keyring({"k1": bytes(KEY_BYTES)}, signing="k1"),
         accepting=Accepting(
@@ -271,17 +283,7 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         new_callback_id=lambda: CallbackId(""),
         namespace="",
     )
-    app = create_app(gateway, Health(store, temporal), services)
-    routes = list(_routes_of(app.routes))
-    (mounted,) = (one.app for one in app.routes if isinstance(one, Mount))
-    assert isinstance(mounted, FastAPI)
-    paths = describe(mounted)["paths"]
-    named = {
-        f"{method.upper()} {path}": told
-        for path, item in paths.items()
-        for method, told in item.items()
-    }
-    return routes, {route: named[route] for route in routes if "x-roles" in named.get(route, {})}
+    return create_app(gateway, Health(store, temporal), services)
 
 
 def _routes_of(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[str]:

@@ -13,10 +13,20 @@ from ringback.domain.notice import Notice, notices_of
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.store import Answer, Expiry, Postponement, Settlement
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 _numbers = count(1)
+
+
+async def opened(wish: Wish) -> Callback:
+    """Return the callback that a new store opens for this."""
+    with InMemoryDatabase(ManualClock()) as database:
+        (callback,) = await SqlStore(database).open([wish])
+    return callback
 
 
 def callback_id() -> CallbackId:

@@ -20,7 +20,6 @@ from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Ended, Whereabouts
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.heartbeats import TemporalHeartbeats
-from ringback.testing import ManualClock, MemoryStore
 from ringback.worker.runtime import to_ref
 from tests import factories
 
@@ -129,7 +128,7 @@ async def opened(client: Client, unique: str) -> AsyncIterator[Ground]:
             attempt_started_at=info.started_time,
             task_token=info.task_token,
         )
-        (callback,) = await MemoryStore(ManualClock()).open([wish])
+        callback = await factories.opened(wish)
         attempt = Attempt(info, callback, asyncio.get_running_loop().create_future())
         ground.attempts.put_nowait(attempt)
         return await attempt.end

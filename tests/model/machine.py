@@ -8,7 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from ringback.domain.callback import Callback, State
 from ringback.ports.activities import LastFailure
-from ringback.testing import ManualClock, MemoryStore
+from ringback.store.database import Database
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests.model.gates import Mode
 from tests.model.processes import ALL_CALLS, CountingLoop, Process
 from tests.model.server import Play, Store
@@ -22,17 +25,16 @@ T = TypeVar("T")
 class Machine(RuleBasedStateMachine):
     """A world in an event loop of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[ManualClock], Database] = InMemoryDatabase) -> None:
         super().__init__()
+        self._make = make
         self.loop = CountingLoop()
         self.clock = ManualClock()
         self.world = World(self.run(self.open_store()), self.clock)
 
     async def open_store(self) -> Store:
-        return MemoryStore(self.clock)
-
-    async def close_store(self) -> None:
-        """Give back what the store holds."""
+        self._database = self._make(self.clock)
+        return SqlStore(self._database)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -146,7 +148,7 @@ class Machine(RuleBasedStateMachine):
         for process in self.world.processes:
             if not process.is_over:
                 await process.kill()
-        await self.close_store()
+        await self._database.close()
 
 
 def pick(which: int, things: Sequence[T]) -> T:

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ringback.store.database import Database
-from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
 from tests.contract.dated import DatedDatabase
@@ -43,22 +42,7 @@ def play(machine: Callable[[], Protocol], examples: int) -> None:
     )
 
 
-class SqlProtocol(Protocol):
-    """The same rules on a SQL database."""
-
-    def __init__(self, make: Callable[[ManualClock], Database]) -> None:
-        self._make = make
-        super().__init__()
-
-    async def open_store(self) -> Store:
-        self._database = self._make(self.clock)
-        return SqlStore(self._database)
-
-    async def close_store(self) -> None:
-        await self._database.close()
-
-
-class PostgresqlProtocol(SqlProtocol):
+class PostgresqlProtocol(Protocol):
     """The same rules on a database that all examples use, one after the other."""
 
     def __init__(self, url: str) -> None:
@@ -70,7 +54,7 @@ class PostgresqlProtocol(SqlProtocol):
         return await super().open_store()
 
 
-def test_the_protocol_keeps_its_promises_on_the_store_in_memory() -> None:
+def test_the_protocol_keeps_its_promises_in_memory() -> None:
     play(Protocol, 300)
 
 
@@ -82,7 +66,7 @@ def test_the_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
         shutil.copy(sqlite_file, path)
         return SqliteDatabase(path, clock)
 
-    play(lambda: SqlProtocol(copied), 30)
+    play(lambda: Protocol(copied), 30)
 
 
 def test_the_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:

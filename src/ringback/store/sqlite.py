@@ -33,34 +33,75 @@ _PRAGMAS: Final = (
 )
 
 
-class SqliteDatabase(Database):
-    """A database file. All who use it are on this machine, so this machine's clock rules."""
+def sqlite_engine(url: str, **options: Any) -> Engine:
+    """Create an engine for the database at `url`; `options` are those of `create_engine`."""
+    # Parameters are payloads: keep them out of errors, which are logged.
+    engine = create_engine(url, hide_parameters=True, **options)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+class LocalDatabase(Database):
+    """A SQLite database that only this machine uses.
+
+    Its clock is this machine's. A write locks the whole database, so `hold` has nothing to lock.
+    It sends no notifications: other processes see a change when they poll.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Date everything by `clock`."""
+        self._clock = clock
+
+    @property
+    def dialect(self) -> str:
+        """See `Database.dialect`."""
+        return "sqlite"
+
+    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - it has no clock
+        """See `Database.now`."""
+        return self._clock.now()
+
+    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:  # noqa: ARG002 - a write locks the whole database
+        """See `Database.hold`."""
+        return self._clock.now()
+
+    async def tell_accepted(self, connection: Connection) -> None:
+        """See `Database.tell_accepted`."""
+
+    async def tell_settled(
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
+    ) -> None:
+        """See `Database.tell_settled`."""
+
+    async def follow(
+        self,
+        *,
+        on_accepted: Callable[[], None],
+        on_settled: Callable[[Sequence[CallbackId]], None],
+    ) -> None:
+        """See `News.follow`."""
+
+
+class SqliteDatabase(LocalDatabase):
+    """A database file."""
 
     def __init__(self, path: Path, clock: Clock, *, patience: timedelta = PATIENCE) -> None:
         """Use the file `path`, whose folder must exist, and date everything by `clock`.
 
         A write waits for those of other processes, and gives up after `patience`.
         """
-        self._clock = clock
-        # An error that is logged must not tell what somebody answered.
-        self._engine = create_engine(
+        super().__init__(clock)
+        self._engine = sqlite_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": patience.total_seconds(), "check_same_thread": False},
-            hide_parameters=True,
             poolclass=QueuePool,
         )
-        event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "begin", _begin)
         # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
         self._writer = _Lane(self._engine, name="sqlite-writer")
         self._reader = _Lane(
             self._engine.execution_options(ringback_reads=True), name="sqlite-reader"
         )
-
-    @property
-    def dialect(self) -> str:
-        """See `Database.dialect`."""
-        return "sqlite"
 
     async def read(self, transaction: Transaction[T]) -> T:
         """See `Database.read`; it runs in a thread."""
@@ -84,30 +125,6 @@ class SqliteDatabase(Database):
         for lane in (self._writer, self._reader):
             await lane.close()
         self._engine.dispose()
-
-    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - it has no clock
-        """See `Database.now`."""
-        return self._clock.now()
-
-    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:  # noqa: ARG002 - who writes holds the whole file
-        """See `Database.hold`."""
-        return self._clock.now()
-
-    async def tell_accepted(self, connection: Connection) -> None:
-        """See `Database.tell_accepted`; a file tells nobody."""
-
-    async def tell_settled(
-        self, connection: Connection, callback_ids: Sequence[CallbackId]
-    ) -> None:
-        """See `Database.tell_settled`; a file tells nobody."""
-
-    async def follow(
-        self,
-        *,
-        on_accepted: Callable[[], None],
-        on_settled: Callable[[Sequence[CallbackId]], None],
-    ) -> None:
-        """See `News.follow`; a file tells nobody."""
 
 
 class _Lane:

@@ -17,7 +17,7 @@ from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import Activities, Ended, LastFailure, Pending
 from ringback.ports.heartbeats import Heartbeats
-from ringback.testing import ManualClock, MemoryStore
+from tests import factories
 
 RESULT: Final = Completed(b'"yes"')
 RETRIED: Final = Failed("busy", "Busy")
@@ -155,8 +155,7 @@ class Stage(Protocol):
 
 async def asked_with(wish: Wish) -> Callback:
     """Return what an attempt gets that asks with this."""
-    (callback,) = await MemoryStore(ManualClock()).open([wish])
-    return callback
+    return await factories.opened(wish)
 
 
 async def send(stage: Stage, way: Way, callback: Callback, outcome: Outcome) -> None:

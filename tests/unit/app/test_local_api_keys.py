@@ -10,16 +10,17 @@ from ringback.client.target import find_target
 from ringback.core.authorize import Authorizing
 from ringback.domain.api_key import Act, Role
 from ringback.domain.errors import ConfigurationError, UnknownKeyError
-from ringback.testing import ManualClock, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
 
 ACTS = {Role.WORKER: Act.OPEN, Role.OPERATOR: Act.REVOKE}
 
 
 @pytest.mark.parametrize("role", LOCAL_ROLES)
-async def test_client_of_this_machine_needs_no_settings(tmp_path: Path, role: Role) -> None:
-    clock = ManualClock()
-    store = MemoryStore(clock)
-
+async def test_client_of_this_machine_needs_no_settings(
+    tmp_path: Path, store: SqlStore, clock: ManualClock, role: Role
+) -> None:
     await ensure_local_keys(tmp_path, store)
 
     target = find_target(role, env={"RINGBACK_DATA": str(tmp_path)})
@@ -28,8 +29,7 @@ async def test_client_of_this_machine_needs_no_settings(tmp_path: Path, role: Ro
     assert (tmp_path / f"{role.value}.key").stat().st_mode & 0o777 == 0o600
 
 
-async def test_second_start_keeps_the_keys(tmp_path: Path) -> None:
-    store = MemoryStore(ManualClock())
+async def test_second_start_keeps_the_keys(tmp_path: Path, store: SqlStore) -> None:
     await ensure_local_keys(tmp_path, store)
     before = [key.id for key in await store.all_keys()]
 
@@ -38,20 +38,21 @@ async def test_second_start_keeps_the_keys(tmp_path: Path) -> None:
     assert [key.id for key in await store.all_keys()] == before
 
 
-async def test_key_of_the_files_is_added_to_another_store(tmp_path: Path) -> None:
-    await ensure_local_keys(tmp_path, MemoryStore(ManualClock()))
-    other = MemoryStore(ManualClock())
+async def test_key_of_the_files_is_added_to_another_store(
+    tmp_path: Path, store: SqlStore, clock: ManualClock
+) -> None:
+    await ensure_local_keys(tmp_path, store)
 
-    await ensure_local_keys(tmp_path, other)
+    with InMemoryDatabase(clock) as database:
+        other = SqlStore(database)
+        await ensure_local_keys(tmp_path, other)
 
-    assert {key.role for key in await other.all_keys()} == set(LOCAL_ROLES)
+        assert {key.role for key in await other.all_keys()} == set(LOCAL_ROLES)
 
 
 async def test_revoked_key_stays_revoked_and_the_log_says_what_to_do(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = ManualClock()
-    store = MemoryStore(clock)
     await ensure_local_keys(tmp_path, store)
     for key in await store.all_keys():
         await store.revoke_key(key.id)
@@ -65,8 +66,8 @@ async def test_revoked_key_stays_revoked_and_the_log_says_what_to_do(
         await Authorizing(store, clock=clock).authorize(target.api_key, Act.OPEN)
 
 
-async def test_file_without_a_key_is_refused(tmp_path: Path) -> None:
+async def test_file_without_a_key_is_refused(tmp_path: Path, store: SqlStore) -> None:
     (tmp_path / "worker.key").touch(0o600)
 
     with pytest.raises(ConfigurationError, match="holds no API key"):
-        await ensure_local_keys(tmp_path, MemoryStore(ManualClock()))
+        await ensure_local_keys(tmp_path, store)

@@ -4,12 +4,13 @@ from typing import Any
 
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.outcome import Outcome
-from ringback.testing import FakeActivities, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, fits_whatever
 from tests import factories
 
 
 async def accepted(
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     outcome: Outcome | None = None,
     **asking: Any,
@@ -23,7 +24,7 @@ async def accepted(
 
 
 async def asked(
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     ref: ActivityExecution,
     **asking: Any,
@@ -40,11 +41,11 @@ async def asked(
     return callback
 
 
-async def found(store: MemoryStore, callback: Callback) -> Callback:
+async def found(store: SqlStore, callback: Callback) -> Callback:
     """Return the callback as it stands."""
     return (await store.find([callback.id]))[callback.id]
 
 
-async def state_of(store: MemoryStore, callback: Callback) -> State:
+async def state_of(store: SqlStore, callback: Callback) -> State:
     """Return where the callback stands."""
     return (await found(store, callback)).state

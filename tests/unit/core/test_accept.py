@@ -23,7 +23,9 @@ from ringback.domain.event import EventKind
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import Terms
-from ringback.testing import ExactResults, FakeActivities, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 
 
@@ -34,7 +36,7 @@ def woken() -> list[str]:
 
 @pytest.fixture
 async def accepting(
-    store: MemoryStore, activities: FakeActivities, woken: list[str]
+    store: SqlStore, activities: FakeActivities, woken: list[str]
 ) -> AsyncIterator[Accepting]:
     accepting = accepting_on(store, activities, lambda: woken.append("accepted"))
     async with running(accepting):
@@ -42,7 +44,7 @@ async def accepting(
 
 
 def accepting_on(
-    store: MemoryStore, activities: FakeActivities, on_accepted: Callable[[], None]
+    store: SqlStore, activities: FakeActivities, on_accepted: Callable[[], None]
 ) -> Accepting:
     numbers = iter(range(10_000))
     return Accepting(
@@ -67,14 +69,14 @@ class SlowActivities(FakeActivities):
 
 
 @pytest.fixture
-async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     (callback,) = await store.open([factories.wish()])
     activities.schedule(callback.ref)
     return callback
 
 
 async def test_a_receipt_means_that_the_answer_is_kept(
-    accepting: Accepting, store: MemoryStore, callback: Callback, woken: list[str]
+    accepting: Accepting, store: SqlStore, callback: Callback, woken: list[str]
 ) -> None:
     receipt = await accepting.accept(callback.id, Completed(b"1"))
 
@@ -84,7 +86,7 @@ async def test_a_receipt_means_that_the_answer_is_kept(
 
 
 async def test_a_link_that_is_revoked_takes_not_even_the_answer_that_is_being_checked(
-    store: MemoryStore,
+    store: SqlStore,
 ) -> None:
     activities = SlowActivities()
     (callback,) = await store.open([factories.wish()])
@@ -116,7 +118,7 @@ async def test_the_same_answer_again_gets_the_same_receipt(
 
 
 async def test_a_different_answer_is_refused_and_kept_as_evidence(
-    accepting: Accepting, store: MemoryStore, callback: Callback
+    accepting: Accepting, store: SqlStore, callback: Callback
 ) -> None:
     first = await accepting.accept(callback.id, Completed(b"1"))
 
@@ -147,7 +149,7 @@ async def test_an_answer_to_nothing_is_unknown(accepting: Accepting) -> None:
 
 
 async def test_an_answer_that_nobody_waits_for_is_told_why(
-    accepting: Accepting, store: MemoryStore, callback: Callback
+    accepting: Accepting, store: SqlStore, callback: Callback
 ) -> None:
     await store.expire([factories.expiry(callback, "timed out")])
 
@@ -156,9 +158,9 @@ async def test_an_answer_that_nobody_waits_for_is_told_why(
 
 
 async def test_what_cannot_be_kept_is_not_accepted(
-    accepting: Accepting, store: MemoryStore, callback: Callback, woken: list[str]
+    accepting: Accepting, database: InMemoryDatabase, callback: Callback, woken: list[str]
 ) -> None:
-    store.is_available = False
+    database.is_available = False
 
     with pytest.raises(StoreUnavailableError):
         await accepting.accept(callback.id, Completed(b"1"))
@@ -167,7 +169,7 @@ async def test_what_cannot_be_kept_is_not_accepted(
 
 
 async def test_a_cancellation_that_nobody_asked_for_is_not_kept(
-    accepting: Accepting, store: MemoryStore, callback: Callback
+    accepting: Accepting, store: SqlStore, callback: Callback
 ) -> None:
     with pytest.raises(NoCancelRequestedError):
         await accepting.accept(callback.id, Canceled(None))
@@ -184,7 +186,7 @@ async def test_a_cancellation_that_was_asked_for_is_kept(
 
 
 async def test_a_cancellation_reported_while_temporal_is_away_is_to_be_reported_again(
-    accepting: Accepting, store: MemoryStore, activities: FakeActivities, callback: Callback
+    accepting: Accepting, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     """Nobody may have asked for it; then it must not stand in the way of the real answer."""
     activities.is_reachable = False
@@ -205,7 +207,7 @@ async def test_a_cancellation_reported_twice_is_a_duplicate(
 
 
 async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
-    accepting: Accepting, store: MemoryStore, activities: FakeActivities
+    accepting: Accepting, store: SqlStore, activities: FakeActivities
 ) -> None:
     wishes = [factories.wish(result_schema="1") for _ in range(3)]
     for callback in await store.open(wishes):
@@ -218,7 +220,7 @@ async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
 
 
 async def test_a_wrong_answer_takes_none_of_its_commit_down_with_it(
-    accepting: Accepting, store: MemoryStore, activities: FakeActivities
+    accepting: Accepting, store: SqlStore, activities: FakeActivities
 ) -> None:
     first, *others = await store.open([factories.wish(result_schema="1") for _ in range(4)])
     for callback in (first, *others):

@@ -13,25 +13,27 @@ from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
 from ringback.domain.outcome import Canceled, Completed
 from ringback.ports.activities import Pending
 from ringback.ports.store import Acceptance, Answer, Fits
-from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
 
 
-def accepting_with(store: MemoryStore, activities: FakeActivities) -> Accepting:
+def accepting_with(store: SqlStore, activities: FakeActivities) -> Accepting:
     checks = Checks(store, activities, ExactResults())
     return Accepting(store, checks, new_outcome_id=factories.outcome_id, on_accepted=lambda: None)
 
 
 @pytest.fixture
-async def accepting(store: MemoryStore, activities: FakeActivities) -> AsyncIterator[Accepting]:
+async def accepting(store: SqlStore, activities: FakeActivities) -> AsyncIterator[Accepting]:
     accepting = accepting_with(store, activities)
     async with running(accepting):
         yield accepting
 
 
 async def test_one_that_is_refused_takes_no_other_with_it(
-    accepting: Accepting, store: MemoryStore
+    accepting: Accepting, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.wish()])
     answers = [
@@ -47,16 +49,16 @@ async def test_one_that_is_refused_takes_no_other_with_it(
 
 
 async def test_while_the_store_is_away_each_is_told_so(
-    accepting: Accepting, store: MemoryStore
+    accepting: Accepting, database: InMemoryDatabase
 ) -> None:
-    store.is_available = False
+    database.is_available = False
 
     (told,) = await answer_many(accepting, [Given(factories.callback_id(), Completed(None))])
 
     assert isinstance(told, StoreUnavailableError)
 
 
-class StoreWithAMistake(MemoryStore):
+class StoreWithAMistake(SqlStore):
     """It cannot take anything, for a reason of ours."""
 
     async def accept(self, answers: Sequence[Answer], fits: Fits) -> Sequence[Acceptance]:
@@ -64,9 +66,9 @@ class StoreWithAMistake(MemoryStore):
 
 
 async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
-    clock: ManualClock, activities: FakeActivities
+    database: InMemoryDatabase, activities: FakeActivities
 ) -> None:
-    accepting = accepting_with(StoreWithAMistake(clock), activities)
+    accepting = accepting_with(StoreWithAMistake(database), activities)
 
     with pytest.raises(ZeroDivisionError):
         async with running(accepting):
@@ -74,7 +76,7 @@ async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
 
 
 async def test_only_so_many_are_under_way_at_a_time(
-    accepting: Accepting, store: MemoryStore, activities: FakeActivities
+    accepting: Accepting, store: SqlStore, activities: FakeActivities
 ) -> None:
     wishes = [factories.wish(ref=factories.activity_ref()) for _ in range(3 * MOST_AT_ONCE)]
     callbacks = await store.open(wishes)

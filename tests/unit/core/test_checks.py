@@ -12,7 +12,9 @@ from ringback.domain.errors import (
 )
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.domain.terms import terms_of
-from ringback.testing import ExactResults, FakeActivities, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.unit.core.stage import asked
 
@@ -20,12 +22,12 @@ SCHEMA = '{"approved":true}'
 
 
 @pytest.fixture
-def checks(store: MemoryStore, activities: FakeActivities) -> Checks:
+def checks(store: SqlStore, activities: FakeActivities) -> Checks:
     return Checks(store, activities, ExactResults())
 
 
 @pytest.fixture
-async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
     return await asked(store, activities, ref, result_schema=SCHEMA)
@@ -54,10 +56,10 @@ async def test_a_failure_is_no_result(checks: Checks, callback: Callback) -> Non
 
 
 async def test_a_schema_is_read_once(
-    checks: Checks, store: MemoryStore, callback: Callback
+    checks: Checks, database: InMemoryDatabase, callback: Callback
 ) -> None:
     await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
-    store.is_available = False
+    database.is_available = False
 
     await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
 
@@ -70,7 +72,11 @@ async def test_no_schema_is_checked_within_a_commit(checks: Checks, callback: Ca
 
 
 async def test_schemas_do_not_fill_the_memory(
-    checks: Checks, store: MemoryStore, activities: FakeActivities, callback: Callback
+    checks: Checks,
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    callback: Callback,
 ) -> None:
     others = []
     for number in range(MOST_SCHEMAS):
@@ -80,7 +86,7 @@ async def test_schemas_do_not_fill_the_memory(
         others.append((terms_of(other), Completed(str(number).encode())))
         await checks.check(*others[-1])
         await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
-    store.is_available = False
+    database.is_available = False
 
     for known in (*others[1:], (terms_of(callback), Completed(SCHEMA.encode()))):
         await checks.check(*known)
@@ -89,9 +95,9 @@ async def test_schemas_do_not_fill_the_memory(
 
 
 async def test_without_its_schema_a_result_is_not_let_in(
-    checks: Checks, store: MemoryStore, callback: Callback
+    checks: Checks, database: InMemoryDatabase, callback: Callback
 ) -> None:
-    store.is_available = False
+    database.is_available = False
 
     with pytest.raises(StoreUnavailableError):
         await checks.check(terms_of(callback), Completed(b"1"))

@@ -18,7 +18,9 @@ from ringback.domain.callback import (
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.activities import Pending
-from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.keepers import observer
 from tests.loops import idle
@@ -35,7 +37,7 @@ def woken() -> list[str]:
 
 @pytest.fixture
 def keeper(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock, woken: list[str]
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, woken: list[str]
 ) -> DeadlineKeeper:
     return DeadlineKeeper(
         store,
@@ -47,7 +49,7 @@ def keeper(
 
 
 async def opened(
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     timeout_at: datetime | None = None,
     **asking: Any,
@@ -60,7 +62,7 @@ async def opened(
 
 async def test_at_its_deadline_a_callback_takes_its_default_answer(
     keeper: DeadlineKeeper,
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     clock: ManualClock,
     woken: list[str],
@@ -81,7 +83,7 @@ async def test_at_its_deadline_a_callback_takes_its_default_answer(
 
 
 async def test_who_answers_in_time_is_heard(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
     await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
@@ -95,7 +97,7 @@ async def test_who_answers_in_time_is_heard(
 
 
 async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
 
@@ -110,7 +112,7 @@ async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
 
 
 async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_outs_to_temporal(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """The attempt may time out long before: then Temporal runs the next one."""
     callback = await opened(store, activities, clock.now() + HOUR, answer_within=3 * HOUR)
@@ -130,7 +132,7 @@ async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_out
 
 
 async def test_an_operator_who_gave_the_activity_more_time_gave_it_to_the_outside(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
     activities.set_timeout(callback.ref, clock.now() + 2 * HOUR)
@@ -146,7 +148,7 @@ async def test_an_operator_who_gave_the_activity_more_time_gave_it_to_the_outsid
 
 
 async def test_while_an_activity_is_paused_none_of_its_time_outs_counts(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
     activities.pause(callback.ref)
@@ -158,7 +160,7 @@ async def test_while_an_activity_is_paused_none_of_its_time_outs_counts(
 
 
 async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
     activities.end(callback.ref, how="workflow terminated")
@@ -170,7 +172,7 @@ async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
 
 
 async def test_a_deadline_is_kept_while_temporal_is_away(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
     activities.is_reachable = False
@@ -182,7 +184,7 @@ async def test_a_deadline_is_kept_while_temporal_is_away(
 
 
 async def test_a_time_out_that_may_have_been_moved_is_looked_at_before_it_counts(
-    keeper: DeadlineKeeper, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
     activities.is_reachable = False
@@ -197,7 +199,7 @@ async def test_a_time_out_that_may_have_been_moved_is_looked_at_before_it_counts
     assert await state_of(store, callback) is State.ACCEPTED
 
 
-class StoreThatCannotExpire(MemoryStore):
+class StoreThatCannotExpire(SqlStore):
     """It fails in the middle of the work."""
 
     async def expire(self, reasons: Any) -> None:
@@ -206,9 +208,9 @@ class StoreThatCannotExpire(MemoryStore):
 
 
 async def test_a_store_that_fails_is_tried_again(
-    activities: FakeActivities, clock: ManualClock
+    activities: FakeActivities, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
-    store = StoreThatCannotExpire(clock)
+    store = StoreThatCannotExpire(database)
     keeper = DeadlineKeeper(
         store,
         observer(store, activities, clock),
@@ -240,7 +242,7 @@ class ActivitiesThatCount(FakeActivities):
 
 
 async def test_what_is_due_and_cannot_be_looked_at_is_tried_again_after_a_rest(
-    store: MemoryStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatCount()
     keeper = DeadlineKeeper(

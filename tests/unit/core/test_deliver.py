@@ -17,7 +17,9 @@ from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
 from ringback.ports.store import Postponement, Settlement
-from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
 from tests.unit.core.stage import accepted, asked, state_of
@@ -32,13 +34,13 @@ def verdicts() -> Verdicts:
 
 @pytest.fixture
 def deliverer(
-    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
 ) -> Deliverer:
     return delivering(store, activities, verdicts, clock)
 
 
 def delivering(
-    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
 ) -> Deliverer:
     return Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
 
@@ -53,7 +55,7 @@ def identity(callback: Callback) -> str:
 
 
 async def test_an_outcome_is_applied_in_its_own_name(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
 
@@ -68,7 +70,7 @@ async def test_an_outcome_is_applied_in_its_own_name(
 
 
 async def test_an_outcome_accepted_while_it_rests_is_delivered_at_once_when_woken(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     async with running(deliverer):
         await idle()
@@ -84,7 +86,7 @@ async def test_an_outcome_accepted_while_it_rests_is_delivered_at_once_when_woke
 
 
 async def test_an_outcome_of_another_process_is_found_without_waking(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     async with running(deliverer):
         await idle()
@@ -97,7 +99,7 @@ async def test_an_outcome_of_another_process_is_found_without_waking(
 
 
 async def test_many_outcomes_are_all_delivered(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callbacks = [await accepted(store, activities) for _ in range(3 * SLOTS)]
 
@@ -109,7 +111,7 @@ async def test_many_outcomes_are_all_delivered(
 
 
 async def test_while_temporal_is_away_an_outcome_waits_longer_each_time_and_is_then_delivered(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
     activities.is_reachable = False
@@ -132,7 +134,7 @@ async def test_while_temporal_is_away_an_outcome_waits_longer_each_time_and_is_t
     "outcome", [Completed(b"1"), Failed("no", non_retryable=True)], ids=["completed", "failed"]
 )
 async def test_a_lost_reply_is_proven_applied_by_the_identity_in_history(
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     deliverer: Deliverer,
     clock: ManualClock,
@@ -156,7 +158,7 @@ async def test_a_lost_reply_is_proven_applied_by_the_identity_in_history(
 
 
 async def test_a_lost_reply_to_a_retryable_failure_does_not_fail_the_next_attempt_too(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"))
     activities.loses_replies = True
@@ -175,7 +177,7 @@ async def test_a_lost_reply_to_a_retryable_failure_does_not_fail_the_next_attemp
     "how", ["completed", "failed", "timed out", "canceled", "workflow terminated"]
 )
 async def test_an_activity_that_ended_otherwise_supersedes_the_outcome(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, how: str
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, how: str
 ) -> None:
     callback = await accepted(store, activities)
     activities.end(callback.ref, how=how, identity="somebody else")
@@ -190,7 +192,7 @@ async def test_an_activity_that_ended_otherwise_supersedes_the_outcome(
 
 
 async def test_what_temporal_refuses_is_parked_with_its_reason(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities, Canceled(None))
 
@@ -204,7 +206,7 @@ async def test_what_temporal_refuses_is_parked_with_its_reason(
 
 
 async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
-    store: MemoryStore, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.wish()])
     await store.accept([factories.answer(callback.id)], fits_whatever)
@@ -221,7 +223,7 @@ async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
 
 
 async def test_a_failure_between_two_attempts_waits_for_the_next_one(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no", non_retryable=True))
     activities.back_off(callback.ref, TIMED_OUT)
@@ -242,7 +244,7 @@ async def test_a_failure_between_two_attempts_waits_for_the_next_one(
 
 
 async def test_a_result_between_two_attempts_is_applied_at_once(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
     activities.back_off(callback.ref, TIMED_OUT)
@@ -254,7 +256,7 @@ async def test_a_result_between_two_attempts_is_applied_at_once(
 
 
 async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_sent_again(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
     await store.hand_over(
@@ -272,7 +274,7 @@ async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_
 
 
 async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
     await store.hand_over(
@@ -290,7 +292,7 @@ async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
 
 
 async def test_a_result_that_an_attempt_returned_is_applied(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
     await store.hand_over(
@@ -306,14 +308,18 @@ async def test_a_result_that_an_attempt_returned_is_applied(
 
 
 async def test_a_store_that_is_away_is_waited_for(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    deliverer: Deliverer,
+    clock: ManualClock,
 ) -> None:
     callback = await accepted(store, activities)
-    store.is_available = False
+    database.is_available = False
 
     async with running(deliverer):
         await idle()
-        store.is_available = True
+        database.is_available = True
         clock.advance(timedelta(seconds=1))
         await idle()
 
@@ -321,7 +327,7 @@ async def test_a_store_that_is_away_is_waited_for(
 
 
 async def test_who_waits_for_a_verdict_is_told(
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     verdicts: Verdicts,
     deliverer: Deliverer,
@@ -339,7 +345,7 @@ async def test_who_waits_for_a_verdict_is_told(
 
 
 async def test_who_waits_in_vain_is_told_how_it_stands(
-    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
     waiting = asyncio.ensure_future(
@@ -353,7 +359,7 @@ async def test_who_waits_in_vain_is_told_how_it_stands(
 
 
 async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
-    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
     short, long = (
@@ -375,10 +381,14 @@ async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
 
 
 async def test_who_waits_while_the_store_is_away_goes_on_waiting(
-    store: MemoryStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    verdicts: Verdicts,
+    clock: ManualClock,
 ) -> None:
     callback = await accepted(store, activities)
-    store.is_available = False
+    database.is_available = False
     patient, hasty = (
         asyncio.ensure_future(
             verdicts.wait(callback.id, store, clock, within=timedelta(seconds=seconds))
@@ -390,7 +400,7 @@ async def test_who_waits_while_the_store_is_away_goes_on_waiting(
         clock.advance(timedelta(milliseconds=500))
     await idle()
 
-    store.is_available = True
+    database.is_available = True
     await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
     verdicts.announce([callback.id])
 
@@ -398,11 +408,11 @@ async def test_who_waits_while_the_store_is_away_goes_on_waiting(
     assert told(await patient) is State.APPLIED
 
 
-class StoreThatCannotClaim(MemoryStore):
+class StoreThatCannotClaim(SqlStore):
     """Reads work, and writes do not, as on a full disk."""
 
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock)
+    def __init__(self, database: InMemoryDatabase) -> None:
+        super().__init__(database)
         self.claims = 0
 
     async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
@@ -412,9 +422,12 @@ class StoreThatCannotClaim(MemoryStore):
 
 
 async def test_a_store_that_cannot_be_written_is_not_asked_again_and_again(
-    activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    activities: FakeActivities,
+    verdicts: Verdicts,
+    database: InMemoryDatabase,
+    clock: ManualClock,
 ) -> None:
-    store = StoreThatCannotClaim(clock)
+    store = StoreThatCannotClaim(database)
     await accepted(store, activities)
     deliverer = delivering(store, activities, verdicts, clock)
 
@@ -438,7 +451,7 @@ class ActivitiesThatBreak(FakeActivities):
 
 
 async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_payload(
-    store: MemoryStore, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, verdicts: Verdicts, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatBreak()
     callback = await accepted(store, activities, Completed(b'"secret"'))
@@ -453,7 +466,7 @@ async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_paylo
 
 
 async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities)
     activities.is_frozen.set()
@@ -468,7 +481,7 @@ async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
 
 
 async def test_no_more_is_claimed_than_can_be_delivered(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callbacks = [await accepted(store, activities) for _ in range(SLOTS + 1)]
     activities.is_frozen.set()
@@ -496,7 +509,7 @@ class ActivitiesThatStandStill(FakeActivities):
 
 
 async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_claimed(
-    store: MemoryStore, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, verdicts: Verdicts, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatStandStill(clock, LEASE)
     callback = await accepted(store, activities, attempts=Attempts.CURRENT)
@@ -513,7 +526,7 @@ async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_
 
 
 async def test_while_temporal_is_away_one_outcome_at_a_time_finds_out_whether_it_is_back(
-    store: MemoryStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
     activities.is_reachable = False
@@ -533,7 +546,7 @@ async def test_while_temporal_is_away_one_outcome_at_a_time_finds_out_whether_it
         assert {await state_of(store, callback) for callback in callbacks} == {State.APPLIED}
 
 
-async def tries(store: MemoryStore, callbacks: list[Callback]) -> int:
+async def tries(store: SqlStore, callbacks: list[Callback]) -> int:
     found = await store.find([callback.id for callback in callbacks])
     return sum(one.accepted.tries for one in found.values() if one.accepted)
 
@@ -558,11 +571,11 @@ class GatedActivities(FakeActivities):
             await idle()
 
 
-class CountingStore(MemoryStore):
+class CountingStore(SqlStore):
     """Keeps how many were asked for, or kept, in each call."""
 
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock)
+    def __init__(self, database: InMemoryDatabase) -> None:
+        super().__init__(database)
         self.claims: list[int] = []
         self.verdicts: list[int] = []
         self.is_slow = asyncio.Event()
@@ -579,8 +592,8 @@ class CountingStore(MemoryStore):
 
 
 @pytest.fixture
-def counting(clock: ManualClock) -> CountingStore:
-    return CountingStore(clock)
+def counting(database: InMemoryDatabase) -> CountingStore:
+    return CountingStore(database)
 
 
 @pytest.fixture
@@ -706,7 +719,7 @@ async def test_more_run_at_a_time_while_all_is_well_and_fewer_after_an_outage(
         assert max(counting.claims[before:]) == SLOTS
 
 
-class StoreThatCannotPostpone(MemoryStore):
+class StoreThatCannotPostpone(SqlStore):
     """Claims work; afterwards the disk is full."""
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
@@ -715,9 +728,9 @@ class StoreThatCannotPostpone(MemoryStore):
 
 
 async def test_a_delivery_whose_end_cannot_be_kept_gives_its_place_back(
-    verdicts: Verdicts, clock: ManualClock
+    verdicts: Verdicts, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
-    store, activities = StoreThatCannotPostpone(clock), ActivitiesThatBreak()
+    store, activities = StoreThatCannotPostpone(database), ActivitiesThatBreak()
     callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
 
     async with running(delivering(store, activities, verdicts, clock)):

@@ -14,7 +14,8 @@ from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import Attempts, Callback, State
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
-from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock, fits_whatever
 from tests import factories
 from tests.loops import idle
 from tests.unit.core.stage import accepted, asked, found, state_of
@@ -25,7 +26,7 @@ ITS_OWN = LastFailure("application", "the code broke", None, "PythonSDK")
 
 @asynccontextmanager
 async def delivering(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> AsyncIterator[Deliverer]:
     deliverer = Deliverer(
         store, activities, Verdicts(), clock=clock, jitter=lambda: 1.0, owner="me"
@@ -42,9 +43,7 @@ async def next_attempt(
     activities.start(callback.ref)
 
 
-async def lose_the_reply(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
-) -> None:
+async def lose_the_reply(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> None:
     """Let one delivery be applied, and nobody learn of it."""
     activities.loses_replies = True
     async with delivering(store, activities, clock):
@@ -53,7 +52,7 @@ async def lose_the_reply(
 
 
 async def test_a_result_ends_the_attempt_that_runs_though_an_earlier_one_asked(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
     await next_attempt(activities, callback)
@@ -63,7 +62,7 @@ async def test_a_result_ends_the_attempt_that_runs_though_an_earlier_one_asked(
 
 
 async def test_a_failure_waits_for_an_attempt_that_has_not_asked_yet(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no", non_retryable=True))
     await next_attempt(activities, callback)
@@ -82,7 +81,7 @@ async def test_a_failure_waits_for_an_attempt_that_has_not_asked_yet(
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=["completed", "failed"])
 async def test_an_activity_that_an_operator_reset_still_gets_the_answer(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock, outcome: Outcome
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, outcome: Outcome
 ) -> None:
     """Its attempt counts from 1 again and its token is dead, but it is the attempt that asked."""
     callback = await accepted_in_attempt_2(store, activities, outcome)
@@ -93,7 +92,7 @@ async def test_an_activity_that_an_operator_reset_still_gets_the_answer(
 
 
 async def accepted_in_attempt_2(
-    store: MemoryStore, activities: FakeActivities, outcome: Outcome
+    store: SqlStore, activities: FakeActivities, outcome: Outcome
 ) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
@@ -104,7 +103,7 @@ async def accepted_in_attempt_2(
 
 
 async def test_where_only_the_current_attempt_counts_an_earlier_one_s_answer_is_superseded(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
     await next_attempt(activities, callback)
@@ -119,7 +118,7 @@ async def test_where_only_the_current_attempt_counts_an_earlier_one_s_answer_is_
 
 
 async def test_a_token_that_a_reset_made_good_again_does_not_let_an_earlier_answer_in(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
     await next_attempt(activities, callback)
@@ -134,7 +133,7 @@ async def test_a_token_that_a_reset_made_good_again_does_not_let_an_earlier_answ
 
 
 async def test_the_current_attempt_s_answer_is_applied(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
 
@@ -143,7 +142,7 @@ async def test_the_current_attempt_s_answer_is_applied(
 
 
 async def test_a_failure_that_ended_an_earlier_attempt_is_proven_by_the_activity_s_last_failure(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"))
     await lose_the_reply(store, activities, clock)
@@ -159,7 +158,7 @@ async def test_a_failure_that_ended_an_earlier_attempt_is_proven_by_the_activity
 
 
 async def test_a_failure_sent_to_an_attempt_that_was_the_last_and_timed_out_is_superseded(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"))
     activities.is_reachable = False
@@ -174,7 +173,7 @@ async def test_a_failure_sent_to_an_attempt_that_was_the_last_and_timed_out_is_s
 
 @pytest.mark.parametrize("has_ended", [False, True], ids=["pending", "ended"])
 async def test_a_failure_whose_effect_cannot_be_proven_any_more_is_parked_and_not_sent_again(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock, *, has_ended: bool
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, *, has_ended: bool
 ) -> None:
     """Attempt 2 failed by itself before anybody looked: Temporal shows its failure only."""
     callback = await accepted(store, activities, Failed("try again"))
@@ -195,7 +194,7 @@ async def test_a_failure_whose_effect_cannot_be_proven_any_more_is_parked_and_no
 
 
 async def test_a_failure_that_proved_untaken_may_wait_through_many_attempts(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
     activities.back_off(callback.ref, TIMED_OUT)
@@ -217,7 +216,7 @@ async def test_a_failure_that_proved_untaken_may_wait_through_many_attempts(
 
 
 async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follows_it(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     stays = await accepted(store, activities, Completed(b"1"))
     follows = await accepted(store, activities, Completed(b"2"), follows_reset=True)
@@ -232,7 +231,7 @@ async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follow
 
 
 async def test_a_failure_that_ended_an_attempt_before_the_reset_is_not_carried_into_the_new_run(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"), follows_reset=True)
     await lose_the_reply(store, activities, clock)
@@ -245,7 +244,7 @@ async def test_a_failure_that_ended_an_attempt_before_the_reset_is_not_carried_i
 
 
 async def test_a_failure_that_ended_none_goes_on_in_the_new_run(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"), follows_reset=True)
     await store.claim("a deliverer that died", limit=1, lease=LEASE)
@@ -263,7 +262,7 @@ async def test_a_failure_that_ended_none_goes_on_in_the_new_run(
 
 
 async def test_a_callback_that_follows_a_reset_ends_with_the_activity_that_was_not_reset(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, follows_reset=True)
     activities.end(callback.ref, how="workflow terminated")
@@ -274,7 +273,7 @@ async def test_a_callback_that_follows_a_reset_ends_with_the_activity_that_was_n
 
 @pytest.mark.parametrize("is_asked", [True, False])
 async def test_a_cancellation_is_delivered_to_an_attempt_that_runs(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock, *, is_asked: bool
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, *, is_asked: bool
 ) -> None:
     callback = await accepted(store, activities, Canceled(b"1"))
     await next_attempt(activities, callback)
@@ -287,7 +286,7 @@ async def test_a_cancellation_is_delivered_to_an_attempt_that_runs(
 
 
 async def test_an_attempt_that_ends_between_the_look_and_the_delivery_is_looked_at_again(
-    store: MemoryStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatEndMeanwhile()
     callback = await accepted(store, activities, attempts=Attempts.CURRENT)
@@ -307,7 +306,7 @@ class ActivitiesThatEndMeanwhile(FakeActivities):
 
 
 async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_asked(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """As in a database of a Ringback that kept no tokens."""
     ref = factories.activity_ref()
@@ -322,7 +321,7 @@ async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_a
 
 
 async def test_what_a_process_that_stood_still_believes_does_not_count(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """It had looked; meanwhile its lease ran out, and an attempt took the answer and ended."""
     callback = await accepted(store, activities, Completed(b"1"))
@@ -343,7 +342,7 @@ async def test_what_a_process_that_stood_still_believes_does_not_count(
 
 
 async def test_a_busy_temporal_gets_fewer_deliveries_at_a_time_and_loses_none(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callbacks = [await accepted(store, activities) for _ in range(100)]
     activities.is_busy = True
@@ -365,13 +364,13 @@ async def test_a_busy_temporal_gets_fewer_deliveries_at_a_time_and_loses_none(
     assert begun < len(callbacks) / 2
 
 
-async def tries(store: MemoryStore, callbacks: list[Callback]) -> int:
+async def tries(store: SqlStore, callbacks: list[Callback]) -> int:
     seen = await store.find([callback.id for callback in callbacks])
     return sum(one.accepted.tries for one in seen.values() if one.accepted)
 
 
 async def test_a_delivery_that_goes_on_meeting_a_mistake_is_parked_with_its_name(
-    store: MemoryStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatBreak()
     callback = await accepted(store, activities, Completed(b'"secret"'))
@@ -398,7 +397,7 @@ class ActivitiesThatBreak(FakeActivities):
 
 
 async def test_what_temporal_never_answers_is_for_a_person_in_the_end(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
     activities.is_reachable = False

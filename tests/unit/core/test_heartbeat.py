@@ -18,7 +18,9 @@ from ringback.domain.errors import (
 from ringback.domain.vitals import UNHURRIED
 from ringback.ports.activities import LastFailure, Pulse
 from ringback.ports.store import Expiry
-from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.keepers import heartbeating as heartbeating_with
 from tests.unit.core.stage import asked, found
@@ -29,16 +31,14 @@ QUIET = Pulse(cancel_requested=False, paused=False, reset=False)
 
 
 @pytest.fixture
-async def heartbeating(
-    store: MemoryStore, activities: FakeActivities
-) -> AsyncIterator[Heartbeating]:
+async def heartbeating(store: SqlStore, activities: FakeActivities) -> AsyncIterator[Heartbeating]:
     signs = heartbeating_with(store, activities)
     async with running(signs):
         yield signs
 
 
 @pytest.fixture
-async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
     return await asked(store, activities, ref, timeout_at=factories.NOW, heartbeat_timeout=TIMEOUT)
@@ -54,7 +54,7 @@ async def test_a_heartbeat_is_recorded_and_tells_the_deadline(
 
 
 async def test_between_two_attempts_the_next_heartbeat_is_asked_for(
-    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, callback: Callback
+    heartbeating: Heartbeating, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.back_off(callback.ref, LastFailure("timeout", "", None))
 
@@ -65,7 +65,7 @@ async def test_between_two_attempts_the_next_heartbeat_is_asked_for(
 
 
 async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
-    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, callback: Callback
+    heartbeating: Heartbeating, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.end(callback.ref, how="timed out")
 
@@ -77,7 +77,7 @@ async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
 
 
 async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
-    heartbeating: Heartbeating, store: MemoryStore, callback: Callback
+    heartbeating: Heartbeating, store: SqlStore, callback: Callback
 ) -> None:
     await store.accept([factories.answer(callback.id)], fits_whatever)
 
@@ -101,7 +101,7 @@ async def test_a_link_that_was_revoked_is_good_for_no_heartbeat(
 
 async def test_what_comes_more_often_than_the_time_out_needs_is_noted_and_the_last_wins(
     heartbeating: Heartbeating,
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     callback: Callback,
     clock: ManualClock,
@@ -126,7 +126,7 @@ async def test_when_half_the_time_out_has_passed_the_next_is_passed_on_at_once(
 
 async def test_without_a_time_out_details_are_passed_on_now_and_then(
     heartbeating: Heartbeating,
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     clock: ManualClock,
 ) -> None:
@@ -164,7 +164,7 @@ async def test_who_is_not_passed_on_is_told_what_temporal_said_last(
 
 
 async def test_details_over_which_the_activity_would_fail_are_not_noted(
-    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, callback: Callback
+    heartbeating: Heartbeating, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.largest = 5
 
@@ -176,7 +176,7 @@ async def test_details_over_which_the_activity_would_fail_are_not_noted(
 
 async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
     heartbeating: Heartbeating,
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     callback: Callback,
     clock: ManualClock,
@@ -195,7 +195,7 @@ async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
 
 
 async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_new_one(
-    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    heartbeating: Heartbeating, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     ref = factories.activity_ref(activity_id="approve", workflow_id="order")
     activities.schedule(ref)
@@ -217,7 +217,7 @@ async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_
 
 
 async def test_after_an_operator_s_reset_in_place_it_reaches_the_attempt_by_its_ids(
-    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities
+    heartbeating: Heartbeating, store: SqlStore, activities: FakeActivities
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
@@ -233,7 +233,7 @@ async def test_after_an_operator_s_reset_in_place_it_reaches_the_attempt_by_its_
 
 
 async def test_a_callback_of_an_earlier_version_has_no_token_and_is_kept_by_its_ids(
-    heartbeating: Heartbeating, store: MemoryStore, activities: FakeActivities
+    heartbeating: Heartbeating, store: SqlStore, activities: FakeActivities
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
@@ -246,7 +246,7 @@ async def test_a_callback_of_an_earlier_version_has_no_token_and_is_kept_by_its_
 
 
 async def test_a_temporal_that_knows_nothing_of_the_activity_closes_no_callback(
-    heartbeating: Heartbeating, store: MemoryStore
+    heartbeating: Heartbeating, store: SqlStore
 ) -> None:
     """It may be another server for a while."""
     (callback,) = await store.open([factories.wish()])
@@ -257,7 +257,7 @@ async def test_a_temporal_that_knows_nothing_of_the_activity_closes_no_callback(
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
-class StoreThatIsAskedMeanwhile(MemoryStore):
+class StoreThatIsAskedMeanwhile(SqlStore):
     """A later attempt asks just before the callback would be closed."""
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
@@ -267,9 +267,9 @@ class StoreThatIsAskedMeanwhile(MemoryStore):
 
 
 async def test_a_callback_on_which_a_later_attempt_waits_by_now_takes_the_next_heartbeat(
-    activities: FakeActivities, clock: ManualClock
+    activities: FakeActivities, database: InMemoryDatabase
 ) -> None:
-    store = StoreThatIsAskedMeanwhile(clock)
+    store = StoreThatIsAskedMeanwhile(database)
     ref = factories.activity_ref()
     activities.schedule(ref)
     callback = await asked(store, activities, ref)
@@ -303,7 +303,7 @@ class ActivitiesOfAMissingNamespace(FakeActivities):
         raise RefusedByTemporalError(msg)
 
 
-async def test_who_is_refused_is_told_so(store: MemoryStore) -> None:
+async def test_who_is_refused_is_told_so(store: SqlStore) -> None:
     activities = ActivitiesOfAMissingNamespace()
     ref = factories.activity_ref()
     activities.schedule(ref)

@@ -16,7 +16,9 @@ from ringback.domain.outcome import Completed
 from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.activities import LastFailure, Pulse
 from ringback.ports.keeping import Note
-from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.keepers import keep_alive
 from tests.loops import idle
@@ -27,7 +29,7 @@ GAP = TIMEOUT / 2
 SECOND = timedelta(seconds=1)
 
 
-async def kept(store: MemoryStore, activities: FakeActivities, **asking: Any) -> Callback:
+async def kept(store: SqlStore, activities: FakeActivities, **asking: Any) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
     asking = {"heartbeat_by": HeartbeatBy.KEEP, "heartbeat_timeout": TIMEOUT, **asking}
@@ -36,7 +38,7 @@ async def kept(store: MemoryStore, activities: FakeActivities, **asking: Any) ->
 
 @asynccontextmanager
 async def keeping(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock, *, gateways: int = 1
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, *, gateways: int = 1
 ) -> AsyncIterator[None]:
     keepers = [keep_alive(store, activities, clock) for _ in range(gateways)]
     async with running(*keepers):
@@ -52,7 +54,7 @@ async def let_pass(clock: ManualClock, time: timedelta) -> None:
 
 @pytest.mark.parametrize("gateways", [1, 3])
 async def test_it_gets_a_heartbeat_each_half_time_out_and_no_more(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock, gateways: int
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, gateways: int
 ) -> None:
     callback = await kept(store, activities)
 
@@ -64,7 +66,7 @@ async def test_it_gets_a_heartbeat_each_half_time_out_and_no_more(
 
 
 async def test_who_does_not_ask_for_it_is_not_kept_alive(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await kept(store, activities, heartbeat_by=HeartbeatBy.OUTSIDE)
     await kept(store, activities, heartbeat_timeout=None)
@@ -76,7 +78,7 @@ async def test_who_does_not_ask_for_it_is_not_kept_alive(
 
 
 async def test_what_the_outside_said_since_is_passed_on_in_time(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities, heartbeat_by=HeartbeatBy.OUTSIDE)
     (first,) = await store.note([Note(callback.id, b"0")], lease=LEASE)
@@ -93,7 +95,7 @@ async def test_what_the_outside_said_since_is_passed_on_in_time(
 
 
 async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
     await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
@@ -105,7 +107,7 @@ async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
 
 
 async def test_what_is_settled_gets_no_more(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
     await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
@@ -118,7 +120,7 @@ async def test_what_is_settled_gets_no_more(
 
 
 async def test_what_temporal_says_in_reply_is_learnt_and_told(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
     activities.request_cancel(callback.ref)
@@ -132,7 +134,7 @@ async def test_what_temporal_says_in_reply_is_learnt_and_told(
 
 
 async def test_a_lost_heartbeat_is_sent_again_in_time(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await kept(store, activities)
 
@@ -146,7 +148,7 @@ async def test_a_lost_heartbeat_is_sent_again_in_time(
 
 
 async def test_an_attempt_that_has_ended_gets_no_more_and_the_next_one_does(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
     activities.back_off(callback.ref, LastFailure("timeout", "", None))
@@ -169,7 +171,7 @@ async def test_an_attempt_that_has_ended_gets_no_more_and_the_next_one_does(
 
 
 async def test_the_end_of_an_attempt_has_it_looked_at_at_once(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
     await store.claim_looks(limit=1, lease=timedelta(days=1))
@@ -197,7 +199,7 @@ class ActivitiesWithOneThatHangs(FakeActivities):
 
 
 async def test_one_that_gets_no_answer_holds_up_no_other(
-    store: MemoryStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesWithOneThatHangs()
     hanging, other = [await kept(store, activities) for _ in range(2)]
@@ -211,21 +213,21 @@ async def test_one_that_gets_no_answer_holds_up_no_other(
 
 
 async def test_while_the_store_is_away_the_keeper_waits_for_it(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await kept(store, activities)
 
     async with keeping(store, activities, clock):
-        store.is_available = False
+        database.is_available = False
         await let_pass(clock, GAP)
-        store.is_available = True
+        database.is_available = True
         await let_pass(clock, SECOND)
 
     assert len(activities.heartbeats) == 1
 
 
 async def test_while_temporal_is_away_one_heartbeat_at_a_time_finds_out_whether_it_is_back(
-    store: MemoryStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     activities = ActivitiesThatAreAway()
     for _ in range(50):

@@ -13,21 +13,22 @@ from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import RefusedByTemporalError, TemporalUnreachableError
 from ringback.domain.event import EventKind
 from ringback.ports.activities import LastFailure, Pending
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.keepers import PER_SECOND, looker
 from tests.loops import idle
 
 
 @pytest.fixture
-def due_looker(store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> "DueLooker":
+def due_looker(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> "DueLooker":
     return DueLooker(store, activities, clock)
 
 
 class DueLooker:
     """A looker that looks when all open callbacks are due."""
 
-    def __init__(self, store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> None:
+    def __init__(self, store: SqlStore, activities: FakeActivities, clock: ManualClock) -> None:
         self.looker = looker(store, activities, clock)
         self._clock = clock
 
@@ -36,19 +37,19 @@ class DueLooker:
         await self.looker.look()
 
 
-async def opened(store: MemoryStore, activities: FakeActivities) -> Callback:
+async def opened(store: SqlStore, activities: FakeActivities) -> Callback:
     (callback,) = await store.open([factories.wish()])
     activities.schedule(callback.ref)
     return callback
 
 
-async def states(store: MemoryStore, callbacks: list[Callback]) -> list[State]:
+async def states(store: SqlStore, callbacks: list[Callback]) -> list[State]:
     found = await store.find([callback.id for callback in callbacks])
     return [found[callback.id].state for callback in callbacks]
 
 
 async def test_an_ended_activity_closes_its_callback_with_the_reason(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
 ) -> None:
     callback = await opened(store, activities)
     activities.end(callback.ref, how="timed out")
@@ -61,7 +62,7 @@ async def test_an_ended_activity_closes_its_callback_with_the_reason(
 
 
 async def test_a_waiting_activity_keeps_its_callback_open_between_attempts_too(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
 ) -> None:
     callbacks = [await opened(store, activities) for _ in range(2)]
     activities.back_off(callbacks[0].ref, LastFailure("timeout", "", None))
@@ -72,7 +73,7 @@ async def test_a_waiting_activity_keeps_its_callback_open_between_attempts_too(
 
 
 async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callbacks = [await opened(store, activities) for _ in range(7)]
     few = looker(store, activities, clock, per_second=3)
@@ -89,7 +90,7 @@ async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
 
 
 async def test_one_request_shows_all_activities_of_a_run(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
 ) -> None:
     refs = [factories.activity_ref(workflow_id="order", activity_id=str(n)) for n in range(20)]
     await store.open([factories.wish(ref=ref) for ref in refs])
@@ -102,7 +103,7 @@ async def test_one_request_shows_all_activities_of_a_run(
 
 
 async def test_two_gateways_do_not_look_at_the_same(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     for _ in range(5):
         await opened(store, activities)
@@ -115,7 +116,7 @@ async def test_two_gateways_do_not_look_at_the_same(
 
 
 async def test_a_young_question_is_looked_at_often_and_then_seldom(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await opened(store, activities)
     one = looker(store, activities, clock)
@@ -133,7 +134,7 @@ async def test_a_young_question_is_looked_at_often_and_then_seldom(
 
 
 async def test_what_is_asked_of_an_activity_is_learnt_and_told_once(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
 ) -> None:
     callback = await opened(store, activities)
     activities.request_cancel(callback.ref)
@@ -150,7 +151,7 @@ async def test_what_is_asked_of_an_activity_is_learnt_and_told_once(
 
 
 async def test_a_time_out_that_an_operator_changed_is_learnt(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
 ) -> None:
     callback = await opened(store, activities)
     later = factories.NOW + timedelta(days=3)
@@ -162,7 +163,7 @@ async def test_a_time_out_that_an_operator_changed_is_learnt(
 
 
 async def test_a_time_out_is_looked_at_when_it_has_passed(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities)
     one = looker(store, activities, clock)
@@ -182,7 +183,7 @@ async def test_a_time_out_is_looked_at_when_it_has_passed(
 
 
 async def test_a_callback_that_follows_resets_stays_open_where_its_activity_waits_again(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
 ) -> None:
     (callback,) = await store.open([factories.wish(follows_reset=True)])
     activities.schedule(callback.ref)
@@ -194,7 +195,7 @@ async def test_a_callback_that_follows_resets_stays_open_where_its_activity_wait
 
 
 async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
 ) -> None:
     callback = await opened(store, activities)
     activities.end(callback.ref, how="timed out")
@@ -227,7 +228,7 @@ class ActivitiesOfAMissingNamespace(FakeActivities):
 
 
 async def test_one_that_cannot_be_looked_at_holds_up_no_other(
-    store: MemoryStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     ref = factories.activity_ref()
     activities = ActivitiesOfAMissingNamespace(ref)
@@ -241,7 +242,7 @@ async def test_one_that_cannot_be_looked_at_holds_up_no_other(
 
 
 async def test_a_temporal_that_does_not_answer_is_not_asked_for_every_run(
-    store: MemoryStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatAreAway()
     await store.open([factories.wish() for _ in range(PER_SECOND)])
@@ -263,7 +264,7 @@ class ActivitiesThatAreAway(FakeActivities):
 
 
 async def test_a_temporal_that_knows_nothing_is_believed_only_when_the_time_is_up(
-    store: MemoryStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
+    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
 ) -> None:
     """It may be another server: nothing is closed for that which may still be answered."""
     timeout_at = clock.now() + timedelta(hours=1)

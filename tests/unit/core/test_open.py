@@ -13,7 +13,9 @@ from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement
-from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 
 REF = factories.activity_ref()
@@ -21,14 +23,14 @@ TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
 
 @pytest.fixture
-async def opening(store: MemoryStore, activities: FakeActivities) -> AsyncIterator[Opening]:
+async def opening(store: SqlStore, activities: FakeActivities) -> AsyncIterator[Opening]:
     activities.schedule(REF)
     opening = Opening(store, store, activities, worker="the worker")
     async with running(opening):
         yield opening
 
 
-async def answered(opening: Opening, store: MemoryStore, outcome: Outcome) -> Callback:
+async def answered(opening: Opening, store: SqlStore, outcome: Outcome) -> Callback:
     callback = await opening.open(factories.wish(ref=REF))
     await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
     return callback
@@ -40,7 +42,7 @@ async def taken(opening: Opening, callback: Callback) -> Outcome | None:
     return None if accepted is None else accepted.outcome
 
 
-async def take(opening: Opening, store: MemoryStore, callback: Callback) -> None:
+async def take(opening: Opening, store: SqlStore, callback: Callback) -> None:
     found = (await store.find([callback.id]))[callback.id]
     assert await opening.take_answer(found, found.attempt_started_at) is not None
 
@@ -65,7 +67,7 @@ async def test_an_attempt_without_an_answer_takes_none(opening: Opening) -> None
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
 async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
-    opening: Opening, store: MemoryStore, activities: FakeActivities, outcome: Completed | Failed
+    opening: Opening, store: SqlStore, activities: FakeActivities, outcome: Completed | Failed
 ) -> None:
     await answered(opening, store, outcome)
     activities.back_off(REF, TIMED_OUT)
@@ -80,7 +82,7 @@ async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
 
 
 async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
-    opening: Opening, store: MemoryStore
+    opening: Opening, store: SqlStore
 ) -> None:
     await answered(opening, store, Completed(b"1"))
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=30))
@@ -90,7 +92,7 @@ async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
     assert await opening.take_answer(callback, callback.attempt_started_at) is None
 
 
-async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: MemoryStore) -> None:
+async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: SqlStore) -> None:
     await answered(opening, store, Canceled(None))
 
     callback = await opening.open(factories.wish(ref=REF, attempt=2))
@@ -99,7 +101,7 @@ async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: Memor
 
 
 async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
-    opening: Opening, store: MemoryStore
+    opening: Opening, store: SqlStore
 ) -> None:
     """An activity that fails after it was given its answer is given it again."""
     callback = await answered(opening, store, Completed(b"1"))
@@ -111,7 +113,7 @@ async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
 
 
 async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
-    opening: Opening, store: MemoryStore
+    opening: Opening, store: SqlStore
 ) -> None:
     first = await answered(opening, store, Failed("try again"))
     await store.settle([Settlement(first.id, 0, State.APPLIED, {})])
@@ -123,7 +125,7 @@ async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
 
 
 async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked_anew(
-    opening: Opening, store: MemoryStore, activities: FakeActivities
+    opening: Opening, store: SqlStore, activities: FakeActivities
 ) -> None:
     first = await answered(opening, store, Failed("try again"))
     await take(opening, store, first)
@@ -136,7 +138,7 @@ async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked
 
 
 async def test_a_failure_that_a_dying_worker_took_is_not_lost(
-    opening: Opening, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    opening: Opening, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """It was handed over, but the attempt timed out before Temporal heard of it."""
     first = await answered(opening, store, Failed("no"))
@@ -151,7 +153,7 @@ async def test_a_failure_that_a_dying_worker_took_is_not_lost(
 
 
 async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_that_has_ended_too(
-    opening: Opening, store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    opening: Opening, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """Its worker stood still; had it the answer, that would hide what became of attempt 1."""
     first = await answered(opening, store, Failed("try again"))
@@ -167,7 +169,7 @@ async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_tha
     assert (await store.find([first.id]))[first.id].state is State.SUPERSEDED
 
 
-class StoreClaimedMeanwhile(MemoryStore):
+class StoreClaimedMeanwhile(SqlStore):
     """A deliverer begins its next try just before the first verdict is written."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
@@ -176,9 +178,9 @@ class StoreClaimedMeanwhile(MemoryStore):
 
 
 async def test_a_verdict_that_came_too_late_is_found_again(
-    activities: FakeActivities, clock: ManualClock
+    activities: FakeActivities, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
-    store = StoreClaimedMeanwhile(clock)
+    store = StoreClaimedMeanwhile(database)
     activities.schedule(REF)
     opening = Opening(store, store, activities, worker="the worker")
     async with running(opening):
@@ -196,7 +198,7 @@ async def test_a_verdict_that_came_too_late_is_found_again(
 
 
 async def test_a_failure_in_doubt_waits_until_temporal_tells(
-    opening: Opening, store: MemoryStore
+    opening: Opening, store: SqlStore
 ) -> None:
     ref = factories.activity_ref()
     callback = await opening.open(factories.wish(ref=ref))
@@ -208,7 +210,7 @@ async def test_a_failure_in_doubt_waits_until_temporal_tells(
 
 
 async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deliver_it_died(
-    opening: Opening, store: MemoryStore, activities: FakeActivities
+    opening: Opening, store: SqlStore, activities: FakeActivities
 ) -> None:
     await answered(opening, store, Failed("no"))
     await store.claim("a gateway that was killed", limit=1, lease=timedelta(seconds=15))
@@ -226,7 +228,7 @@ async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deli
     ids=["retried", "final", "completed"],
 )
 async def test_only_a_failure_to_be_retried_that_is_parked_lets_a_later_attempt_ask_anew(
-    opening: Opening, store: MemoryStore, outcome: Outcome, *, asks_anew: bool
+    opening: Opening, store: SqlStore, outcome: Outcome, *, asks_anew: bool
 ) -> None:
     first = await answered(opening, store, outcome)
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
@@ -239,7 +241,7 @@ async def test_only_a_failure_to_be_retried_that_is_parked_lets_a_later_attempt_
 
 
 async def test_where_only_the_current_attempt_counts_each_asks_anew(
-    opening: Opening, store: MemoryStore
+    opening: Opening, store: SqlStore
 ) -> None:
     first = await opening.open(factories.wish(ref=REF, attempts=Attempts.CURRENT))
 
@@ -249,7 +251,7 @@ async def test_where_only_the_current_attempt_counts_each_asks_anew(
     assert (await store.find([first.id]))[first.id].state is State.EXPIRED
 
 
-async def test_what_is_parked_is_left_to_a_person(opening: Opening, store: MemoryStore) -> None:
+async def test_what_is_parked_is_left_to_a_person(opening: Opening, store: SqlStore) -> None:
     callback = await answered(opening, store, Completed(b"1"))
     await store.settle([Settlement(callback.id, 0, State.PARKED, {"reason": "refused"})])
 
@@ -260,7 +262,7 @@ async def test_what_is_parked_is_left_to_a_person(opening: Opening, store: Memor
 
 
 async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
-    opening: Opening, store: MemoryStore
+    opening: Opening, store: SqlStore
 ) -> None:
     """Its worker stood still before it asked; the answer is on its way to attempt 2."""
     second = await opening.open(factories.wish(ref=REF, attempt=2))

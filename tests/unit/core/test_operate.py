@@ -10,7 +10,8 @@ from ringback.domain.callback import State
 from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
 from ringback.domain.link import Verb
 from ringback.domain.outcome import Completed
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.unit.core.stage import accepted, found
 
@@ -18,12 +19,12 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def operating(store: MemoryStore) -> Operating:
+def operating(store: SqlStore) -> Operating:
     return Operating(store, store, store, links=store)
 
 
 async def test_more_time_is_counted_from_now(
-    operating: Operating, store: MemoryStore, clock: ManualClock
+    operating: Operating, store: SqlStore, clock: ManualClock
 ) -> None:
     asking = factories.wish(answer_within=HOUR, on_deadline=Completed(b"0"))
     (callback,) = await store.open([asking])
@@ -35,7 +36,7 @@ async def test_more_time_is_counted_from_now(
 
 
 async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
-    operating: Operating, store: MemoryStore, clock: ManualClock
+    operating: Operating, store: SqlStore, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.wish(timeout_at=clock.now() + HOUR)])
 
@@ -44,7 +45,7 @@ async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
 
 
 async def test_what_was_answered_gets_no_more_time(
-    operating: Operating, store: MemoryStore, activities: FakeActivities
+    operating: Operating, store: SqlStore, activities: FakeActivities
 ) -> None:
     callback = await accepted(store, activities, answer_within=HOUR)
 
@@ -53,7 +54,7 @@ async def test_what_was_answered_gets_no_more_time(
 
 
 async def test_a_parked_outcome_is_due_again(
-    operating: Operating, store: MemoryStore, activities: FakeActivities
+    operating: Operating, store: SqlStore, activities: FakeActivities
 ) -> None:
     callback = await accepted(store, activities)
     await store.settle([factories.settlement(callback, State.PARKED)])
@@ -65,7 +66,7 @@ async def test_a_parked_outcome_is_due_again(
 
 
 async def test_only_what_is_parked_is_delivered_again(
-    operating: Operating, store: MemoryStore, activities: FakeActivities
+    operating: Operating, store: SqlStore, activities: FakeActivities
 ) -> None:
     callback = await accepted(store, activities)
 
@@ -83,7 +84,7 @@ async def test_what_is_not_there_is_unknown(operating: Operating) -> None:
 
 
 async def test_revoked_links_are_no_good_and_new_ones_are(
-    operating: Operating, store: MemoryStore
+    operating: Operating, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.wish()])
     old = link_to(callback, key_id="k1")
@@ -99,7 +100,7 @@ async def test_what_is_not_there_cannot_be_revoked(operating: Operating) -> None
         await operating.revoke(factories.callback_id())
 
 
-async def test_a_new_link_never_allows_more_than_the_activity_s_own(store: MemoryStore) -> None:
+async def test_a_new_link_never_allows_more_than_the_activity_s_own(store: SqlStore) -> None:
     asking = factories.wish()
     (callback,) = await store.open([replace(asking, verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))])
     wanted = frozenset({Verb.VIEW, Verb.FAIL})

@@ -7,14 +7,15 @@ import pytest
 
 from ringback.core.rhythm import LONGEST, Rhythm
 from ringback.domain.callback import Callback
-from ringback.testing import ManualClock, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ManualClock
 from tests import factories
 
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def callback(store: MemoryStore) -> Callback:
+async def callback(store: SqlStore) -> Callback:
     (callback,) = await store.open([factories.wish()])
     return callback
 

@@ -17,7 +17,9 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.notice import Notice
 from ringback.ports.notices import Told
 from ringback.ports.sender import Message, NotReceived, Received, Reception, Undeliverable
-from ringback.testing import ManualClock, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
 
@@ -57,16 +59,16 @@ def outside() -> Outside:
     return Outside()
 
 
-def teller_of(store: MemoryStore, outside: Outside, clock: ManualClock) -> Teller:
+def teller_of(store: SqlStore, outside: Outside, clock: ManualClock) -> Teller:
     return Teller(store, outside, clock=clock, jitter=lambda: 1.0)
 
 
 @pytest.fixture
-def teller(store: MemoryStore, outside: Outside, clock: ManualClock) -> Teller:
+def teller(store: SqlStore, outside: Outside, clock: ManualClock) -> Teller:
     return teller_of(store, outside, clock)
 
 
-async def expired(store: MemoryStore, url: str = URL) -> Callback:
+async def expired(store: SqlStore, url: str = URL) -> Callback:
     (callback,) = await store.open([factories.wish(about=About(cancel_url=url))])
     await store.expire([factories.expiry(callback, "timed out")])
     return callback
@@ -79,13 +81,13 @@ async def passed(clock: ManualClock, time: timedelta) -> None:
     await idle()
 
 
-async def told(store: MemoryStore, callback: Callback) -> Sequence[Event]:
+async def told(store: SqlStore, callback: Callback) -> Sequence[Event]:
     kinds = {EventKind.TOLD, EventKind.NOT_TOLD}
     return [event for event in await store.events(callback.id) if event.kind in kinds]
 
 
 async def test_what_happened_is_told_and_that_it_was(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     callback = await expired(store)
 
@@ -104,7 +106,7 @@ async def test_what_happened_is_told_and_that_it_was(
 
 
 async def test_what_happens_later_is_told_within_a_second(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     async with running(teller):
         await idle()
@@ -115,7 +117,7 @@ async def test_what_happens_later_is_told_within_a_second(
 
 
 async def test_who_does_not_receive_it_is_sent_the_same_again_ever_more_seldom(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("it answered 500")] * 2
     callback = await expired(store)
@@ -135,7 +137,7 @@ async def test_who_does_not_receive_it_is_sent_the_same_again_ever_more_seldom(
 
 
 async def test_who_asks_for_a_break_gets_it(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("it answered 429", retry_after=timedelta(minutes=2))]
     await expired(store)
@@ -149,7 +151,7 @@ async def test_who_asks_for_a_break_gets_it(
 
 
 async def test_nobody_gets_a_break_without_end(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("it answered 429", retry_after=timedelta(days=999))]
     await expired(store)
@@ -161,7 +163,7 @@ async def test_nobody_gets_a_break_without_end(
 
 
 async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("it answered 500")] * 1000
     callback = await expired(store)
@@ -181,7 +183,7 @@ async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
 
 
 async def test_who_wants_to_hear_nothing_is_left_alone_at_once(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [Undeliverable("it answered 410")]
     callback = await expired(store)
@@ -195,14 +197,13 @@ async def test_who_wants_to_hear_nothing_is_left_alone_at_once(
 
 
 async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_same_message(
-    store: MemoryStore, outside: Outside, clock: ManualClock
+    store: SqlStore, database: InMemoryDatabase, outside: Outside, clock: ManualClock
 ) -> None:
-    class Killed(MemoryStore):
+    class Killed(SqlStore):
         async def end_notices(self, ends: Sequence[Told]) -> None:
             """Keep nothing: the process has ended."""
 
-    dead = Killed(clock)
-    dead.__dict__ = store.__dict__
+    dead = Killed(database)
     callback = await expired(store)
     async with running(teller_of(dead, outside, clock)):
         await idle()
@@ -220,7 +221,7 @@ async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_
 
 
 async def test_of_two_gateways_one_tells(
-    store: MemoryStore, outside: Outside, clock: ManualClock
+    store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     for _ in range(10):
         await expired(store)
@@ -232,7 +233,7 @@ async def test_of_two_gateways_one_tells(
 
 
 async def test_who_does_not_answer_keeps_nobody_else_waiting(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.is_listening.clear()
     await expired(store)
@@ -253,7 +254,7 @@ async def test_who_does_not_answer_keeps_nobody_else_waiting(
     ["https://dead.example/told", "https://dead.example:8443?a", "https://dead.example"],
 )
 async def test_a_dead_receiver_gets_a_few_at_a_time_and_holds_up_no_other(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock, url: str
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock, url: str
 ) -> None:
     outside.dead = url
     for _ in range(2 * SLOTS):
@@ -271,9 +272,9 @@ async def test_a_dead_receiver_gets_a_few_at_a_time_and_holds_up_no_other(
 
 
 async def test_hosts_that_have_their_fill_are_not_asked_after_all_the_time(
-    outside: Outside, clock: ManualClock
+    database: InMemoryDatabase, outside: Outside, clock: ManualClock
 ) -> None:
-    class Counted(MemoryStore):
+    class Counted(SqlStore):
         claims = 0
 
         async def claim_notices(
@@ -282,7 +283,7 @@ async def test_hosts_that_have_their_fill_are_not_asked_after_all_the_time(
             self.claims += 1
             return await super().claim_notices(limit=limit, lease=lease, but=but)
 
-    counted = Counted(clock)
+    counted = Counted(database)
     outside.dead = URL
     for _ in range(SLOTS):
         await expired(counted)
@@ -296,7 +297,7 @@ async def test_hosts_that_have_their_fill_are_not_asked_after_all_the_time(
 
 
 async def test_no_more_are_sent_at_a_time_than_there_are_slots(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.is_listening.clear()
     await expired(store)
@@ -316,7 +317,7 @@ async def test_no_more_are_sent_at_a_time_than_there_are_slots(
 
 async def test_a_mistake_of_the_sender_s_ends_nothing_and_tells_no_address(
     teller: Teller,
-    store: MemoryStore,
+    store: SqlStore,
     outside: Outside,
     clock: ManualClock,
     caplog: pytest.LogCaptureFixture,
@@ -337,14 +338,18 @@ async def test_a_mistake_of_the_sender_s_ends_nothing_and_tells_no_address(
 
 
 async def test_a_store_that_fails_is_asked_again(
-    teller: Teller, store: MemoryStore, outside: Outside, clock: ManualClock
+    teller: Teller,
+    store: SqlStore,
+    database: InMemoryDatabase,
+    outside: Outside,
+    clock: ManualClock,
 ) -> None:
     await expired(store)
-    store.is_available = False
+    database.is_available = False
 
     async with running(teller):
         await passed(clock, SECOND)
-        store.is_available = True
+        database.is_available = True
         await passed(clock, SECOND)
 
     assert len(outside.got) == 1

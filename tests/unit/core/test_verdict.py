@@ -18,7 +18,6 @@ from ringback.domain.callback import Accepted, Attempts, Callback, State
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
-from ringback.testing import ManualClock, MemoryStore
 from tests import factories
 from tests.factories import NOW
 
@@ -52,8 +51,7 @@ def pending(attempt: int, last_failure: LastFailure | None = None) -> Pending:
 
 @pytest.fixture
 async def callback() -> Callback:
-    (callback,) = await MemoryStore(ManualClock()).open([factories.wish()])
-    return callback
+    return await factories.opened(factories.wish())
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,18 @@ from ringback.core.view import Viewing
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
 from ringback.ports.activities import Pending
-from ringback.testing import FakeActivities, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, fits_whatever
 from tests import factories
 
 
 @pytest.fixture
-def viewing(store: MemoryStore, activities: FakeActivities) -> Viewing:
+def viewing(store: SqlStore, activities: FakeActivities) -> Viewing:
     return Viewing(store, activities)
 
 
 @pytest.fixture
-async def callback(store: MemoryStore, activities: FakeActivities) -> Callback:
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     (callback,) = await store.open([factories.wish()])
     activities.schedule(callback.ref)
     return callback
@@ -44,7 +45,7 @@ async def test_without_temporal_nothing_is_claimed_about_the_activity(
 
 
 async def test_an_answered_callback_is_shown_as_the_store_has_it(
-    viewing: Viewing, store: MemoryStore, activities: FakeActivities, callback: Callback
+    viewing: Viewing, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     await store.accept([factories.answer(callback.id)], fits_whatever)
     activities.is_reachable = False
@@ -68,7 +69,7 @@ class ActivitiesOfAMissingNamespace(FakeActivities):
 
 
 async def test_what_temporal_refuses_to_show_is_not_known(
-    store: MemoryStore, callback: Callback
+    store: SqlStore, callback: Callback
 ) -> None:
     seen = await Viewing(store, ActivitiesOfAMissingNamespace()).view(callback.id)
 

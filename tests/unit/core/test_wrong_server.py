@@ -16,7 +16,8 @@ from ringback.domain.callback import Attempts, State
 from ringback.domain.errors import TemporalMisconfiguredError
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.domain.vitals import HeartbeatBy
-from ringback.testing import FakeActivities, ManualClock, MemoryStore, fits_whatever
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock, fits_whatever
 from tests import factories
 from tests.keepers import keep_alive, looker
 from tests.loops import idle
@@ -26,7 +27,7 @@ LONG_OUTAGE = 4 * TRIES_WITHOUT_A_TRACE
 
 
 @pytest.fixture
-def deliverer(store: MemoryStore, activities: FakeActivities, clock: ManualClock) -> Deliverer:
+def deliverer(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> Deliverer:
     return Deliverer(store, activities, Verdicts(), clock=clock, jitter=lambda: 1.0, owner="me")
 
 
@@ -40,7 +41,7 @@ async def test_wrong_server_delays_an_answer_and_the_right_one_receives_it(
     outcome: Outcome,
     attempts: Attempts,
     *,
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     deliverer: Deliverer,
     clock: ManualClock,
@@ -62,7 +63,7 @@ async def test_wrong_server_delays_an_answer_and_the_right_one_receives_it(
 
 
 async def test_answer_for_an_unserved_namespace_does_not_slow_down_another_namespace(
-    store: MemoryStore, deliverer: Deliverer, activities: FakeActivities
+    store: SqlStore, deliverer: Deliverer, activities: FakeActivities
 ) -> None:
     activities.unserved = frozenset({"gone"})
     lost = []
@@ -82,7 +83,7 @@ async def test_answer_for_an_unserved_namespace_does_not_slow_down_another_names
 
 
 async def test_wrong_server_is_logged_once_per_outage_and_shown_while_it_lasts(
-    store: MemoryStore,
+    store: SqlStore,
     activities: FakeActivities,
     deliverer: Deliverer,
     clock: ManualClock,
@@ -129,7 +130,7 @@ def test_many_reasons_do_not_fill_the_log(
 
 
 async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     activities.unserved = frozenset({"gone"})
     for namespace in ["gone"] * 20 + ["default"]:
@@ -152,7 +153,7 @@ async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
 
 
 async def test_looks_at_an_unserved_namespace_hold_up_no_others_and_close_nothing(
-    store: MemoryStore, activities: FakeActivities, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     activities.unserved = frozenset({"gone"})
     lost = [factories.activity_ref(namespace="gone") for _ in range(20)]

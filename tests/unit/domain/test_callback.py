@@ -6,14 +6,12 @@ import pytest
 
 from ringback.domain.callback import MOVES, Callback, State
 from ringback.domain.errors import IllegalMoveError
-from ringback.testing import ManualClock, MemoryStore
 from tests import factories
 
 
 @pytest.fixture
 async def callback() -> Callback:
-    (callback,) = await MemoryStore(ManualClock()).open([factories.wish()])
-    return callback
+    return await factories.opened(factories.wish())
 
 
 LEGAL = {

@@ -24,7 +24,9 @@ from ringback.gateway.app import create_app
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.page import page
 from ringback.gateway.routes import Gateway
-from ringback.testing import ExactResults, FakeActivities, ManualClock, MemoryStore
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.factories import NOW
 from tests.keepers import heartbeating
@@ -41,7 +43,8 @@ class House:
     """A gateway with a callback that waits."""
 
     http: httpx2.AsyncClient
-    store: MemoryStore
+    store: SqlStore
+    database: InMemoryDatabase
     activities: FakeActivities
     clock: ManualClock
     keyring: Keyring
@@ -58,9 +61,8 @@ class House:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    clock = ManualClock()
-    store, activities, verdicts = MemoryStore(clock), FakeActivities(), Verdicts()
+async def house(database: InMemoryDatabase, clock: ManualClock) -> AsyncIterator[House]:
+    store, activities, verdicts = SqlStore(database), FakeActivities(), Verdicts()
     deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
     numbers = iter(range(10_000))
     accepting = Accepting(
@@ -96,7 +98,7 @@ async def house() -> AsyncIterator[House]:
         running(deliverer, accepting, signs),
         httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
     ):
-        yield House(http, store, activities, clock, keyring, callback)
+        yield House(http, store, database, activities, clock, keyring, callback)
 
 
 @pytest.mark.parametrize("suffix", ["", "/complete"])
@@ -360,7 +362,7 @@ async def test_only_json_becomes_a_result(house: House, media_type: str, status:
 
 
 async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: House) -> None:
-    house.store.is_available = False
+    house.database.is_available = False
 
     reply = await house.http.post(house.path(), json=1)
 
@@ -479,7 +481,7 @@ async def test_ready_means_that_answers_can_be_kept(house: House) -> None:
     ready = await house.http.get("/readyz")
     house.activities.is_reachable = False
     without_temporal = await house.http.get("/readyz")
-    house.store.is_available = False
+    house.database.is_available = False
     without_store = await house.http.get("/readyz")
 
     assert (ready.status_code, ready.json()["temporal"]) == (200, "ok")
@@ -498,7 +500,7 @@ async def test_an_answer_that_was_kept_is_never_called_unavailable(house: House)
     )
     await idle()
 
-    house.store.is_available = False
+    house.database.is_available = False
     for _ in range(3):
         house.clock.advance(timedelta(milliseconds=500))
         await idle()
@@ -507,7 +509,7 @@ async def test_an_answer_that_was_kept_is_never_called_unavailable(house: House)
 
 
 async def test_alive_means_only_alive(house: House) -> None:
-    house.store.is_available = False
+    house.database.is_available = False
 
     assert (await house.http.get("/healthz")).status_code == 200
 

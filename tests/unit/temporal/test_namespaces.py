@@ -12,7 +12,7 @@ from temporalio.service import WorkflowService
 from ringback.domain.callback import Callback
 from ringback.domain.errors import TemporalMisconfiguredError
 from ringback.temporal.namespaces import Namespaces
-from ringback.testing import ManualClock, MemoryStore
+from ringback.testing import ManualClock
 from tests import factories
 from tests.unit.temporal.test_token import NAMESPACE_ID, OF_A_WORKFLOW
 
@@ -31,8 +31,7 @@ class Server:
 
 
 async def with_token(token: bytes | None) -> Callback:
-    (callback,) = await MemoryStore(ManualClock()).open([factories.wish(task_token=token)])
-    return callback
+    return await factories.opened(factories.wish(task_token=token))
 
 
 async def test_namespace_of_another_id_is_a_wrong_server_until_the_right_one_is_back() -> None:

@@ -15,9 +15,8 @@ from ringback.domain.callback import Callback
 from ringback.domain.outcome import Completed, Failed
 from ringback.temporal.delivery import Result, encode
 from ringback.temporal.payloads import contextual, to_failure, to_payloads
-from ringback.testing import ManualClock, MemoryStore
 from tests.codecs import ZipCodec, hidden
-from tests.factories import activity_ref, wish
+from tests.factories import activity_ref, opened, wish
 
 
 class Listening(ZipCodec, WithSerializationContext):
@@ -33,8 +32,7 @@ class Listening(ZipCodec, WithSerializationContext):
 
 async def waiting(workflow_id: str = "order-7") -> Callback:
     ref = activity_ref(workflow_id=workflow_id, activity_id="1")
-    (opened,) = await MemoryStore(ManualClock()).open([wish(ref=ref)])
-    return opened
+    return await opened(wish(ref=ref))
 
 
 def details_of(failure: Failure) -> list[bytes]:

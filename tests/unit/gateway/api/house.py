@@ -26,8 +26,11 @@ from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.routes import Gateway
 from ringback.ports.keys import NewKey
 from ringback.shapes.checker import SchemaChecker
-from ringback.testing import FakeActivities, ManualClock, MemoryStore
+from ringback.store.database import Database
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.fake_identifier import FakeIdentifier
+from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.keepers import heartbeating
 from tests.unit.core.stage import asked
@@ -43,7 +46,8 @@ class House:
 
     app: Starlette
     http: httpx2.AsyncClient
-    store: MemoryStore
+    store: SqlStore
+    database: InMemoryDatabase
     activities: FakeActivities
     identifier: FakeIdentifier
     clock: ManualClock
@@ -102,11 +106,21 @@ def key_of(role: Role) -> str:
 
 @asynccontextmanager
 async def opened_house(
-    make_store: Callable[[ManualClock], MemoryStore] = MemoryStore,
+    make_store: Callable[[Database], SqlStore] = SqlStore,
     make_verdicts: Callable[[], Verdicts] = Verdicts,
 ) -> AsyncIterator[House]:
     clock = ManualClock()
-    store, activities, verdicts = make_store(clock), FakeActivities(), make_verdicts()
+    with InMemoryDatabase(clock) as database:
+        store, verdicts = make_store(database), make_verdicts()
+        async with _house_on(database, store, verdicts=verdicts, clock=clock) as house:
+            yield house
+
+
+@asynccontextmanager
+async def _house_on(
+    database: InMemoryDatabase, store: SqlStore, *, verdicts: Verdicts, clock: ManualClock
+) -> AsyncIterator[House]:
+    activities = FakeActivities()
     for role in Role:
         digest = digest_of(f"the secret of the {role.value}")
         await store.add_key(NewKey(KeyId(role.value), role.value, role, digest))
@@ -152,4 +166,4 @@ async def opened_house(
         running(opening, deliverer, accepting, beats),
         httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
     ):
-        yield House(app, http, store, activities, identifier, clock, keyring, verdicts)
+        yield House(app, http, store, database, activities, identifier, clock, keyring, verdicts)

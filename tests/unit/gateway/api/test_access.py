@@ -9,7 +9,8 @@ import ringback
 from ringback.core.authorize import CACHED_FOR, MOST_CACHED, Authorizing
 from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
 from ringback.domain.errors import UnknownKeyError
-from ringback.testing import ManualClock, MemoryStore
+from ringback.store.database import Database
+from ringback.store.sql_store import SqlStore
 from tests.unit.gateway.api.house import PROBLEM, House, key_of, opened_house
 
 ROUTES = {
@@ -114,11 +115,11 @@ async def test_a_revoked_key_dies_within_seconds(house: House) -> None:
     assert timedelta(seconds=10) >= CACHED_FOR
 
 
-class StoreThatCounts(MemoryStore):
+class StoreThatCounts(SqlStore):
     """It keeps which keys it was asked for."""
 
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.looked_up: list[KeyId] = []
 
     async def find_key(self, key_id: KeyId) -> ApiKey | None:
@@ -139,7 +140,7 @@ async def test_a_key_is_looked_up_once_in_a_while() -> None:
 
 
 async def test_while_the_store_is_away_nobody_is_told_that_a_key_is_bad(house: House) -> None:
-    house.store.is_available = False
+    house.database.is_available = False
 
     reply = await house.get("/v1/callbacks")
 

@@ -142,7 +142,7 @@ async def test_an_operator_is_told_more_of_what_is_away_than_a_stranger(house: H
     callback = await house.asked()
     await house.get("/v1/callbacks")
     path = f"/c/{house.keyring.sign(factories.link(to=callback.id))}"
-    house.store.is_available = False
+    house.database.is_available = False
 
     stranger = await house.http.get(path)
     operator = await house.get(f"/v1/callbacks/{callback.id}")
