@@ -34,14 +34,6 @@ class Care:
     beat_held_until: datetime | None = None
     reset_at: datetime | None = None
 
-    def is_look_due(self, now: datetime) -> bool:
-        """Tell whether a look is due, and nobody has claimed it."""
-        return self.look_due_at <= now and not self.is_look_held(now)
-
-    def is_look_held(self, now: datetime) -> bool:
-        """Tell whether somebody has claimed the look."""
-        return self.look_held_until is not None and self.look_held_until > now
-
     def is_beat_held(self, now: datetime) -> bool:
         """Tell whether a heartbeat is claimed, or waits after one that was not taken."""
         return self.beat_held_until is not None and self.beat_held_until > now

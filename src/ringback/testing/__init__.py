@@ -1,4 +1,4 @@
-"""Fakes for tests. `MemoryStore` passes the same contract suite as the real stores."""
+"""Fakes for tests. For a real store in a test, see `ringback.testing.in_memory_database`."""
 
 from ringback.testing.exact_results import ExactResults
 from ringback.testing.fake_activities import FakeActivities
@@ -6,7 +6,6 @@ from ringback.testing.fake_completion_client import FakeCompletionClient, FakeWa
 from ringback.testing.fake_identifier import FakeIdentifier
 from ringback.testing.fits_whatever import fits_whatever
 from ringback.testing.manual_clock import ManualClock
-from ringback.testing.memory_store import MemoryStore
 
 __all__ = [
     "ExactResults",
@@ -15,6 +14,5 @@ __all__ = [
     "FakeIdentifier",
     "FakeWaitingActivity",
     "ManualClock",
-    "MemoryStore",
     "fits_whatever",
 ]

@@ -1,1 +1,0 @@
-"""The parts of the store in memory, one for each port."""
