@@ -1,13 +1,15 @@
 """The plugin wires a worker, and the package stays light where workflows are."""
 
+import multiprocessing
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import SharedStateManager, Worker
 
 from ringback import (
     NotWiredError,
@@ -15,7 +17,9 @@ from ringback import (
     StoreUnavailableError,
     wait_for_callback,
 )
+from ringback.app.workers import working
 from ringback.settings import Settings
+from tests.integration import in_a_process
 from tests.integration import workflow_beside_its_activity as beside
 from tests.integration.conftest import OpenHouse
 from tests.integration.house import Outside
@@ -88,6 +92,32 @@ async def test_an_activity_of_a_worker_without_the_plugin_is_told_what_to_do(
         await client.execute_workflow(RunActivity.run, Run("ask"), id=unique, task_queue=unique)
 
     assert "plugins=[RingbackPlugin()]" in told[0]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("name", ["wait", "open_one"])
+async def test_wait_in_a_process_pool_raises_the_same_error_however_it_was_started(
+    temporal_address: str, settings: Settings, unique: str, *, start_method: str, name: str
+) -> None:
+    """A forked process inherits the runtime of its worker, but not the loop that serves it."""
+    client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
+    processes = multiprocessing.get_context(start_method)
+    with ProcessPoolExecutor(1, mp_context=processes) as pool, processes.Manager() as manager:
+        worker = Worker(
+            client,
+            task_queue=unique,
+            workflows=[RunActivity],
+            activities=[getattr(in_a_process, name)],
+            activity_executor=pool,
+            shared_state_manager=SharedStateManager.create_from_multiprocessing(manager),
+        )
+        async with working(worker):
+            said = await client.execute_workflow(
+                RunActivity.run, Run(name, start_to_close=10), id=unique, task_queue=unique
+            )
+
+    assert "not in a process pool" in said
 
 
 @pytest.mark.server

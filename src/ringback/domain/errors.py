@@ -71,7 +71,8 @@ class ConfigurationError(FinalError):
 class NotWiredError(FinalError):
     """The code runs outside an activity of a worker that has a `RingbackPlugin`.
 
-    Connect the worker's client with `Client.connect(…, plugins=[RingbackPlugin()])`.
+    Connect the worker's client with `Client.connect(…, plugins=[RingbackPlugin()])`. An activity in
+    a process pool runs outside its worker: use `async def` or a thread pool.
     """
 
 

@@ -1,10 +1,11 @@
 """What a wired worker has at hand while its activities run."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -38,6 +39,7 @@ class WorkerRuntime:
         new_callback_id: Makes an id.
         schema_of: Returns the JSON Schema of a result type, if it has one.
         loop: The worker's event loop, for activities that run in threads.
+        process_id: The process that runs the loop.
     """
 
     opening: Opening
@@ -46,6 +48,7 @@ class WorkerRuntime:
     new_callback_id: Callable[[], CallbackId]
     schema_of: Callable[[object], str | None]
     loop: asyncio.AbstractEventLoop
+    process_id: int = field(default_factory=os.getpid)
 
     async def open(self, info: activity.Info, options: Options) -> domain.Callback:
         """Return the callback of the activity that `info` describes, committed."""
@@ -114,13 +117,16 @@ def get_runtime() -> WorkerRuntime:
     """Return the runtime of the worker that runs this activity.
 
     Raises:
-        NotWiredError: No activity runs here, or its worker has no `RingbackPlugin`.
+        NotWiredError: No activity runs here, or its worker has no `RingbackPlugin`, or it runs in
+            another process than its worker.
     """
     runtime = _current.get(None)
-    if runtime is None or not activity.in_activity():
+    # A forked process inherits the runtime, but no loop runs in it that could serve the runtime.
+    is_here = runtime is not None and runtime.process_id == os.getpid()
+    if runtime is None or not is_here or not activity.in_activity():
         msg = (
-            "no Ringback here: call this in an activity (async def, or in a thread) of a worker "
-            "whose client was connected with plugins=[RingbackPlugin()]"
+            "no Ringback here: call this in an activity (async def, or in a thread, but not in a "
+            "process pool) of a worker whose client was connected with plugins=[RingbackPlugin()]"
         )
         raise NotWiredError(msg)
     return runtime

@@ -89,7 +89,8 @@ def wait_for_callback_sync(
 ) -> T:
     """Do what `wait_for_callback` does, in an activity that runs in a thread.
 
-    `submit` runs in the activity's own thread. See `wait_for_callback` for all else.
+    `submit` runs in the activity's own thread. A process pool cannot wait, whether it forks or
+    spawns. See `wait_for_callback` for all else.
 
     Raises:
         ApplicationError: The answer that is already there is a failure; or the activity is local,
