@@ -14,6 +14,8 @@ from typing import Annotated, BinaryIO, Final
 import typer
 from pydantic_core import from_json
 
+from ringback.domain.durations import check_duration
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 STDIN: Final = "-"
@@ -27,7 +29,6 @@ _MOST_BYTES: Final = 4 * 1024 * 1024
 """What Temporal takes in one request (observed on server 1.32)."""
 
 _DURATION: Final = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in "dhms"))
-_LONGEST: Final = timedelta(days=3650)
 
 
 def to_token(text: str) -> bytes:
@@ -123,9 +124,10 @@ def to_duration(text: str) -> timedelta:
         duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError:
         duration = timedelta.max
-    if not timedelta(0) < duration <= _LONGEST:
-        msg = f"{text!r} must be longer than nothing, and at most {_LONGEST.days}d"
-        raise typer.BadParameter(msg)
+    try:
+        check_duration("the duration", duration)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
     return duration
 
 

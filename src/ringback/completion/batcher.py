@@ -20,6 +20,7 @@ from ringback.completion.protocol import CompletionClient
 from ringback.completion.ref import Target
 from ringback.core.service import Crew, caught, running, task_group, woken
 from ringback.core.this_machine import SystemClock
+from ringback.domain.durations import check_duration
 from ringback.ports.clock import Clock
 
 T = TypeVar("T")
@@ -86,8 +87,10 @@ class Batcher(Generic[T]):
             clock: What tells the time.
 
         Raises:
-            ValueError: A batch of that size cannot wait, or is nothing.
+            TypeError: `every` is not a `timedelta`.
+            ValueError: A batch of that size cannot wait, or is nothing; or `every` is negative.
         """
+        check_duration("every", every, may_be_zero=True)
         if not 1 <= size <= bound:
             msg = f"a batch has at least one item and fits into the queue: 1 <= {size} <= {bound}"
             raise ValueError(msg)

@@ -12,6 +12,7 @@ from ringback.completion.protocol import CompletionClient
 from ringback.completion.ref import Target
 from ringback.core.service import caught
 from ringback.domain.completion_errors import CompletionRefusedError, UnusableTokenError
+from ringback.domain.durations import check_duration
 from ringback.domain.errors import AnswerTooLargeError, RingbackError
 from ringback.domain.outcome import SHORTEST_DELAY
 
@@ -78,9 +79,7 @@ def _delay(wanted: timedelta | None, *, non_retryable: bool) -> timedelta | None
     if non_retryable:
         msg = "no attempt follows a non-retryable failure, so there is no delay before it"
         raise ValueError(msg)
-    if wanted < timedelta(0):
-        msg = f"the delay before the next attempt cannot be {wanted}"
-        raise ValueError(msg)
+    check_duration("next_retry_delay", wanted, may_be_zero=True)
     return max(wanted, SHORTEST_DELAY)
 
 

@@ -18,6 +18,7 @@ from ringback.domain.completion_errors import (
     ActivityPausedError,
     ActivityResetError,
 )
+from ringback.domain.durations import check_duration
 from ringback.domain.errors import RetryableError, RingbackError
 from ringback.ports.clock import Clock
 
@@ -76,11 +77,10 @@ class KeepAlive:
         """Heartbeat to `target`; see `keeping_alive`.
 
         Raises:
-            ValueError: `every` is nothing or less.
+            TypeError: `every` is not a `timedelta`.
+            ValueError: `every` is zero, negative, or longer than ten years.
         """
-        if every <= timedelta(0):
-            msg = f"heartbeats cannot come every {every}"
-            raise ValueError(msg)
+        check_duration("every", every)
         self.details = details
         self.is_paused = False
         self._client = client

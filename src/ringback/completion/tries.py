@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 
 from ringback.completion.answers import Answer, judge
 from ringback.domain.backoff import backoff
+from ringback.domain.durations import check_duration
 from ringback.temporal.request import TIMEOUT
 
 T = TypeVar("T")
@@ -51,12 +52,7 @@ class Tries:
     _until: float = field(init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.total, timedelta):
-            msg = (
-                "rpc_timeout is a timedelta, such as timedelta(seconds=5), "
-                f"not {type(self.total).__name__}"
-            )
-            raise TypeError(msg)
+        check_duration("rpc_timeout", self.total)
         self._until = self.monotonic() + self.total.total_seconds()
 
     @property

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import check_duration
 from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Link, Verb
@@ -34,10 +35,12 @@ class Operating:
             by: The id of the API key that asks for it, for the audit trail.
 
         Raises:
+            ValueError: `within` is not positive, or longer than ten years.
             UnknownCallbackError: There is no such callback.
             CannotExtendError: It was answered, has expired, or has no deadline of its own.
             StoreUnavailableError: It could not be kept; try again.
         """
+        check_duration("within", within)
         extension = await self._deadlines.extend(callback_id, within, by=by)
         if extension.callback is None:
             raise UnknownCallbackError(unknown(callback_id))

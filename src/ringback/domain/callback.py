@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final
 
 from ringback.domain.about import About
+from ringback.domain.durations import later
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
@@ -202,7 +203,7 @@ class Callback:
         """When the activity ends as canceled though nobody reported it, if it does."""
         if self.cancel_requested_at is None or self.cancel_within is None:
             return None
-        return self.cancel_requested_at + self.cancel_within
+        return later(self.cancel_requested_at, self.cancel_within)
 
     @property
     def default_answer(self) -> Outcome:

@@ -15,6 +15,7 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final
 
+from ringback.domain.durations import later
 from ringback.domain.errors import ConfigurationError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
 
@@ -160,8 +161,9 @@ def narrow(link: str, verbs: Iterable[Verb]) -> str:
 
 def link_expires_at(scheduled_at: datetime, schedule_to_close: timedelta | None) -> datetime:
     """Return when the link of an activity that was scheduled then stops to be good."""
-    lives_for = LINK_LIFETIME if schedule_to_close is None else schedule_to_close + LINK_GRACE
-    return scheduled_at + lives_for
+    if schedule_to_close is None:
+        return later(scheduled_at, LINK_LIFETIME)
+    return later(later(scheduled_at, schedule_to_close), LINK_GRACE)
 
 
 def _check_key(key_id: str, key: bytes) -> None:

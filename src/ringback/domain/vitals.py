@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from ringback.domain.durations import LONGEST_DURATION
+
 UNHURRIED: Final = timedelta(seconds=1)
 """How often, at most, details are passed on for an activity that has no heartbeat time-out."""
 
@@ -46,7 +48,7 @@ class Vitals:
         So one that is lost can be repeated in time, and Temporal gets no more of them than that,
         whatever the outside sends.
         """
-        return UNHURRIED if self.timeout is None else self.timeout / 2
+        return UNHURRIED if self.timeout is None else min(self.timeout, LONGEST_DURATION) / 2
 
     @property
     def is_kept(self) -> bool:

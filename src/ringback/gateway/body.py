@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from ringback.domain.durations import LONGEST_DURATION
 from ringback.domain.errors import (
     AnswerTooLargeError,
     MalformedAnswerError,
@@ -21,7 +22,6 @@ from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.raw_json import members
 
 _JSON: Final = "application/json"
-_LONGEST_DELAY: Final = timedelta(days=3650)
 
 LARGE: Final = 256 * 1024
 """From so many bytes on a body is read in a thread, so that no other request waits for it."""
@@ -115,7 +115,7 @@ class FailureBody(BaseModel):
     details: Any = Field(
         default=None, repr=False, description="An array is several details; else it is one."
     )
-    next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0), le=_LONGEST_DELAY)] | None = (
+    next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0), le=LONGEST_DURATION)] | None = (
         Field(default=None, description="Seconds, or an ISO 8601 duration.")
     )
 

@@ -29,10 +29,10 @@ from ringback.domain.about import (
     check_url,
 )
 from ringback.domain.callback import State
+from ringback.domain.durations import LONGEST_DURATION
 from ringback.domain.link import Verb
 from ringback.schemas import examples
 
-LONGEST: Final = timedelta(days=3650)
 LONGEST_TEXT: Final = 1000
 MOST_ANSWERS: Final = 1000
 MOST_LISTED: Final = 1000
@@ -73,11 +73,11 @@ Name = Annotated[Text, Field(min_length=1)]
 
 Duration = Annotated[
     timedelta,
-    Field(gt=timedelta(0), le=LONGEST),
+    Field(gt=timedelta(0), le=LONGEST_DURATION),
     BeforeValidator(_to_seconds),
     WithJsonSchema({
         "anyOf": [
-            {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST.total_seconds()},
+            {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_DURATION.total_seconds()},
             {"type": "string", "format": "duration"},
         ],
         "description": "Seconds, or an ISO 8601 duration such as `PT90M` or `P2D`.",

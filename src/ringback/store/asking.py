@@ -6,6 +6,7 @@ from typing import Final
 
 from ringback.domain.asking import Wish, asks_again, asks_anew
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import later
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import schema_id
 from ringback.domain.vitals import Vitals
@@ -56,7 +57,7 @@ def _begin(wish: Wish, round_: int, now: datetime) -> Asked:
         opened_at=now,
         submitted_at=None,
         timeout_at=wish.timeout_at,
-        answer_by=None if wish.answer_within is None else now + wish.answer_within,
+        answer_by=None if wish.answer_within is None else later(now, wish.answer_within),
         on_deadline=wish.on_deadline,
         attempts=wish.attempts,
         follows_reset=wish.follows_reset,

@@ -8,6 +8,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
+from ringback.domain.durations import later
 from ringback.ports.activities import LastFailure, Pending
 
 STARTED: Final = frozenset({
@@ -53,10 +54,10 @@ def _timeout(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | N
     timeouts = []
     options = found.activity_options
     if in_all := options.schedule_to_close_timeout.ToTimedelta():
-        timeouts.append(scheduled_at + in_all)
+        timeouts.append(later(scheduled_at, in_all))
     attempt = options.start_to_close_timeout.ToTimedelta()
     if attempt and found.state in STARTED:
-        timeouts.append(to_instant(found.last_started_time) + attempt)
+        timeouts.append(later(to_instant(found.last_started_time), attempt))
     return min(timeouts, default=None)
 
 

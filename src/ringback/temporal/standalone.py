@@ -17,6 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
+from ringback.domain.durations import later
 from ringback.domain.errors import ActivityGoneError
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from ringback.temporal.pending import STARTED, to_instant, to_last_failure
@@ -110,7 +111,7 @@ def _timeout(info: ActivityExecutionInfo, *, is_started: bool) -> datetime | Non
         timeouts.append(to_instant(info.expiration_time))
     attempt = info.start_to_close_timeout.ToTimedelta()
     if attempt and is_started:
-        timeouts.append(to_instant(info.last_started_time) + attempt)
+        timeouts.append(later(to_instant(info.last_started_time), attempt))
     return min(timeouts, default=None)
 
 

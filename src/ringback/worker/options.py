@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.domain.about import About, check_metadata, check_tags, check_title, check_url
 from ringback.domain.callback import Attempts
+from ringback.domain.durations import check_duration
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.vitals import HeartbeatBy
 from ringback.worker.answer import read_json
@@ -92,8 +93,8 @@ class Options:
 
     def __post_init__(self) -> None:
         # Refused here, not when somebody has answered.
-        _check_duration("deadline", self.deadline)
-        _check_duration("cancel_within", self.cancel_within)
+        check_duration("deadline", self.deadline)
+        check_duration("cancel_within", self.cancel_within)
         check_url("cancel_url", self.cancel_url)
         check_url("notify_url", self.notify_url)
         check_title(self.title)
@@ -138,13 +139,8 @@ class Options:
                 return Completed(body)
 
 
-def _check_duration(name: str, duration: timedelta | None) -> None:
-    if duration is not None and duration <= timedelta(0):
-        msg = f"{name} must be longer than nothing, not {duration}"
-        raise ValueError(msg)
-
-
 def _to_failed(failure: ApplicationError) -> Failed:
+    check_duration("next_retry_delay", failure.next_retry_delay, may_be_zero=True)
     details = b",".join(_to_json(detail) for detail in failure.details)
     return Failed(
         failure.message,

@@ -17,6 +17,7 @@ from ringback.core.operate import link_to
 from ringback.domain import callback as domain
 from ringback.domain.asking import Wish
 from ringback.domain.callback import ActivityExecution, Attempts
+from ringback.domain.durations import later
 from ringback.domain.errors import NotWiredError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import ALL_VERBS, Keyring, Verb, link_expires_at
@@ -163,7 +164,7 @@ def to_ref(info: activity.Info) -> ActivityExecution:
 def _timeout(info: activity.Info) -> datetime | None:
     ends = []
     if info.schedule_to_close_timeout:
-        ends.append(info.scheduled_time + info.schedule_to_close_timeout)
+        ends.append(later(info.scheduled_time, info.schedule_to_close_timeout))
     if info.start_to_close_timeout:
-        ends.append(info.started_time + info.start_to_close_timeout)
+        ends.append(later(info.started_time, info.start_to_close_timeout))
     return min(ends, default=None)

@@ -112,5 +112,5 @@ async def test_what_only_reads_ends_with_the_time(tries: Tries, time: Time) -> N
 
 @pytest.mark.parametrize("total", [5, 0.5, "5s"])
 def test_a_time_without_a_unit_is_refused(total: Any) -> None:
-    with pytest.raises(TypeError, match="rpc_timeout is a timedelta"):
+    with pytest.raises(TypeError, match="rpc_timeout must be a timedelta"):
         Tries(total)

@@ -1,0 +1,85 @@
+"""One rule for every duration that a user gives."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from ringback.domain.durations import LATEST, LONGEST_DURATION, check_duration, later
+from ringback.domain.link import link_expires_at
+from ringback.domain.vitals import Vitals
+from ringback.store.asking import ask
+from ringback.worker.options import Options
+from tests import factories
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("value", [None, MOMENT, timedelta(days=1), LONGEST_DURATION])
+def test_duration_up_to_ten_years_is_accepted(value: timedelta | None) -> None:
+    check_duration("deadline", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        timedelta(0),
+        -MOMENT,
+        timedelta.min,
+        LONGEST_DURATION + MOMENT,
+        timedelta(days=9_999_999),
+        timedelta.max,
+    ],
+)
+def test_duration_that_is_not_positive_or_longer_than_ten_years_is_rejected(
+    value: timedelta,
+) -> None:
+    with pytest.raises(ValueError, match=r"^deadline must be longer than zero and at most 3650 d"):
+        check_duration("deadline", value)
+
+
+def test_zero_is_accepted_only_where_it_means_something() -> None:
+    check_duration("next_retry_delay", timedelta(0), may_be_zero=True)
+    with pytest.raises(ValueError, match="at least zero"):
+        check_duration("next_retry_delay", -MOMENT, may_be_zero=True)
+
+
+def test_number_is_not_a_duration() -> None:
+    with pytest.raises(TypeError, match="timedelta"):
+        check_duration("deadline", cast("Any", 60))
+
+
+@pytest.mark.parametrize("by", [timedelta(days=9_999_999), timedelta.max])
+def test_instant_beyond_the_calendar_is_the_latest(by: timedelta) -> None:
+    assert later(NOW, by) == LATEST
+    assert later(NOW, timedelta(days=1)) == datetime(2030, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["deadline", "cancel_within"])
+@pytest.mark.parametrize("value", [timedelta(0), timedelta(days=9_999_999)])
+def test_activity_that_opens_a_callback_gets_the_same_rule(name: str, value: timedelta) -> None:
+    options: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match=name):
+        Options(**options)
+
+
+def test_default_failure_with_a_delay_of_a_million_years_is_rejected_at_opening() -> None:
+    failure = ApplicationError("no", next_retry_delay=timedelta(days=365_000_000))
+
+    with pytest.raises(ValueError, match="next_retry_delay"):
+        Options(on_deadline=failure).default_answer()
+
+
+def test_stored_duration_beyond_the_calendar_overflows_nowhere() -> None:
+    endless = timedelta(days=9_999_999)
+    wish = factories.wish(cancel_within=endless, answer_within=endless)
+    callback = ask(None, wish, NOW).callback
+
+    asked = replace(callback, cancel_requested_at=NOW)
+
+    assert asked.cancel_due_at == asked.answer_by == LATEST
+    assert link_expires_at(NOW, endless) == link_expires_at(NOW, timedelta.max) == LATEST
+    assert Vitals(timeout=endless).gap == LONGEST_DURATION / 2
