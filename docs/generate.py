@@ -283,7 +283,7 @@ def _create_app(store: SqlStore, clock: ManualClock) -> Starlette:
         new_callback_id=lambda: CallbackId(""),
         namespace="",
     )
-    return create_app(gateway, Health(store, temporal), services)
+    return create_app(gateway, Health(store, temporal, clock=clock), services)
 
 
 def _routes_of(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[str]:

@@ -30,8 +30,8 @@ ROUTES: Final = {
     "GET /openapi.json": "All of this for programs, as OpenAPI.",
     "GET /docs": "The same as a page, without scripts.",
     "GET /healthz": "The process answers.",
-    "GET /readyz": "The store works, so answers can be kept. Tells beside it whether Temporal can"
-    " be reached.",
+    "GET /readyz": "The store has just committed a tiny write, so answers can be stored. Reports"
+    " beside it whether Temporal can be reached.",
 }
 
 STATUSES: Final = {

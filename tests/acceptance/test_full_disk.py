@@ -1,15 +1,17 @@
 """The disk is full: answers are put off, none is half-kept, and it goes on when there is room."""
 
+import asyncio
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import httpx2
 import pytest
 
 from ringback.domain.callback import State
 from tests.acceptance.asking_worker import Questions
-from tests.acceptance.programs import Program
+from tests.acceptance.programs import LIMIT_SECONDS, Program, until_ready
 from tests.acceptance.site import Site
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
@@ -30,6 +32,17 @@ def no_room(program: Program) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
+async def readiness(site: Site) -> httpx2.Response:
+    """Return what `/readyz` replies once its latest check is over a second old."""
+    async with (
+        asyncio.timeout(LIMIT_SECONDS),
+        httpx2.AsyncClient(base_url=site.gateway_url) as http,
+    ):
+        while (reply := await http.get("/readyz")).status_code == httpx2.codes.OK:
+            pass
+        return reply
+
+
 async def test_answers_are_put_off_while_the_disk_is_full_and_taken_after_it(
     shared_site: Site,
 ) -> None:
@@ -43,10 +56,13 @@ async def test_answers_are_put_off_while_the_disk_is_full_and_taken_after_it(
             refused = await site.answer_all(dict.fromkeys(links, "too early"))
             again = await site.answer_all(dict.fromkeys(links, "too early"))
             kept = await site.callbacks()
+            ready = await readiness(site)
+        await until_ready(site.gateway_url)
         taken = await site.answer_all(dict.fromkeys(links, "kept"))
 
         for reply in [*refused, *again]:
             assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
+        assert (ready.status_code, ready.json()["store"]) == (503, "unavailable")
         assert [callback.state for callback in kept] == [State.OPEN] * 3
         assert [reply.status_code for reply in taken] == [202] * 3
         assert await workflow.result() == ["kept"] * 3

@@ -35,6 +35,16 @@ def _bare(outcome: Outcome) -> Outcome:
     return replace(outcome, details=None)
 
 
+class ChecksWrites:
+    async def test_check_write_passes_and_changes_nothing(self, store: Store) -> None:
+        callback = await opened(store)
+
+        for _ in range(3):
+            await store.check_write()
+
+        assert await found(store, callback.id) == callback
+
+
 class NobodyTells:
     async def test_a_store_of_one_machine_has_no_news_to_follow(self, store: Store) -> None:
         told: list[object] = []

@@ -8,7 +8,7 @@ from tests.contract.keeping_deadlines import KeepingDeadlines
 from tests.contract.keeping_keys import KeepingKeys
 from tests.contract.keeping_up_to_date import KeepingUpToDate
 from tests.contract.keeping_wide_runs import KeepingWideRuns
-from tests.contract.looking import Looking
+from tests.contract.looking import ChecksWrites, Looking
 from tests.contract.postponing_beats import PostponingBeats
 from tests.contract.taking_notes import TakingNotes
 from tests.contract.telling import Telling
@@ -27,5 +27,6 @@ class StoreContract(
     Telling,
     KeepingKeys,
     Looking,
+    ChecksWrites,
 ):
     """Every test here runs on every store; `store` and `clock` come from the store's module."""

@@ -14,7 +14,7 @@ from ringback.ports.keeping import Keeping
 from ringback.ports.keys import Keys
 from ringback.ports.links import Links
 from ringback.ports.notices import Notices
-from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, News
+from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, News, WriteCheck
 from ringback.testing import ManualClock, fits_whatever
 from tests import factories
 
@@ -49,6 +49,7 @@ class Store(
     Keys,
     CallbackIndex,
     News,
+    WriteCheck,
     Protocol,
 ):
     """A whole store."""

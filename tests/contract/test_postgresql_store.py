@@ -19,6 +19,7 @@ from ringback.domain.outcome import Completed
 from ringback.settings import Settings
 from ringback.store.connection import Connection
 from ringback.store.postgresql import PostgresqlDatabase
+from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock, fits_whatever
 from tests import factories
@@ -227,6 +228,37 @@ async def test_a_server_that_writes_no_more_is_left(url: str, database: Postgres
             await SqlStore(database).accept([factories.answer(callback.id)], fits_whatever)
 
     assert await process_of(database) != before
+
+
+async def test_check_write_fails_while_the_server_only_reads(empty_url: str) -> None:
+    name = empty_url.rpartition("/")[2]
+    writable = PostgresqlDatabase(empty_url)
+    await upgrade(writable)
+    await execute(empty_url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    read_only = PostgresqlDatabase(empty_url)
+
+    await writable.check_write()
+    with pytest.raises(StoreUnavailableError, match="read-only transaction"):
+        await read_only.check_write()
+
+    await writable.close()
+    await read_only.close()
+
+
+async def test_check_write_leaves_no_dead_row_behind(
+    url: str, database: PostgresqlDatabase
+) -> None:
+    size = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r'"
+    connection = await asyncpg.connect(url)
+    before = await connection.fetchval(size)
+    log = await connection.fetchval("SELECT pg_current_wal_flush_lsn()")
+
+    for _ in range(200):
+        await database.check_write()
+
+    assert await connection.fetchval(size) == before
+    assert await connection.fetchval("SELECT pg_current_wal_flush_lsn() > $1", log)
+    await connection.close()
 
 
 @pytest.mark.parametrize("state", ["22P05", "23514"])

@@ -202,6 +202,42 @@ async def test_a_disk_without_room_is_told_and_nothing_half_kept(
     assert isinstance(result, Won)
 
 
+async def test_check_write_fails_while_another_process_holds_the_file(
+    store: SqlStore, tmp_path: Path, clock: ManualClock
+) -> None:
+    hasty = SqliteDatabase(tmp_path / "ringback.db", clock, patience=timedelta(0))
+    with closing(sqlite3.connect(tmp_path / "ringback.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(StoreUnavailableError, match="database is locked"):
+            await hasty.check_write()
+
+    await store.check_write()
+    await hasty.check_write()
+    await hasty.close()
+
+
+async def test_check_write_fails_where_the_file_may_only_be_read(database: Database) -> None:
+    assert isinstance(database, SqliteDatabase)
+    event.listen(
+        database._engine,  # noqa: SLF001 - root may write to any file
+        "begin",
+        lambda connection: connection.exec_driver_sql("PRAGMA query_only = 1"),
+    )
+
+    with pytest.raises(StoreUnavailableError, match="readonly database"):
+        await database.check_write()
+
+
+async def test_check_write_reaches_the_disk(database: Database, tmp_path: Path) -> None:
+    log = tmp_path / "ringback.db-wal"
+    before = log.stat().st_size
+
+    await database.check_write()
+
+    assert log.stat().st_size > before
+
+
 @contextmanager
 def room_for(database: Database, *, pages: int) -> Iterator[None]:
     """Let the file grow no further than it is, or than `pages`, for the block."""

@@ -122,7 +122,7 @@ def _gateway(parts: Parts) -> Gateway:
 
 
 def _health(parts: Parts) -> Health:
-    return Health(parts.store, partial(_temporal_status, parts))
+    return Health(parts.store, partial(_temporal_status, parts), clock=parts.clock)
 
 
 async def _temporal_status(parts: Parts) -> TemporalStatus:

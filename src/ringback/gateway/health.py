@@ -1,18 +1,27 @@
 """Is it alive, and is it ready?"""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ringback.domain.errors import StoreUnavailableError
-from ringback.ports.store import DeliveryQueue
+from ringback.ports.clock import Clock
+from ringback.ports.store import WriteCheck
 
 logger = logging.getLogger(__name__)
+
+_VALID_FOR: Final = timedelta(seconds=1)
+"""How long a check of the store counts: probes cause at most one write a second."""
+
+_LIMIT: Final = timedelta(seconds=2)
+"""How long a check may take. An answer waits longer for a busy store, but a probe must not."""
 
 
 class TemporalStatus(Enum):
@@ -24,17 +33,28 @@ class TemporalStatus(Enum):
     """A server answers, but it is the wrong one, or it rejects the gateway."""
 
 
-@dataclass(frozen=True, slots=True)
 class Health:
-    """Answers the probes.
+    """Answers the probes."""
 
-    Attributes:
-        queue: The store, which must work: without it no answer can be kept.
-        temporal: Returns whether Temporal can be used now; answers are stored either way.
-    """
+    def __init__(
+        self,
+        store: WriteCheck,
+        temporal: Callable[[], Awaitable[TemporalStatus]],
+        *,
+        clock: Clock,
+        limit: timedelta = _LIMIT,
+    ) -> None:
+        """Check `store`, without which no answer can be stored, for at most `limit`.
 
-    queue: DeliveryQueue
-    temporal: Callable[[], Awaitable[TemporalStatus]]
+        `temporal` is reported only: answers are stored either way.
+        """
+        self._store = store
+        self._temporal = temporal
+        self._clock = clock
+        self._limit = limit
+        self._checking = asyncio.Lock()
+        self._checked_at: datetime | None = None
+        self._is_writable = False
 
     def routes(self) -> list[Route]:
         """Return `/healthz` and `/readyz`."""
@@ -45,12 +65,34 @@ class Health:
         return JSONResponse({"status": "ok"})
 
     async def readyz(self, _: Request) -> Response:
-        """The process can keep answers; whether it can deliver them now is told beside it."""
-        try:
-            await self.queue.next_due()
-        except StoreUnavailableError as exc:
-            # What the database says names hosts; who asks here may be anybody.
-            logger.warning("not ready: %s", exc)
+        """Report whether answers can be stored now, and whether Temporal can be reached."""
+        if not await self._can_write():
             return JSONResponse({"status": "not ready", "store": "unavailable"}, status_code=503)
-        temporal = await self.temporal()
+        temporal = await self._temporal()
         return JSONResponse({"status": "ready", "store": "ok", "temporal": temporal.value})
+
+    async def _can_write(self) -> bool:
+        """Return the result of the latest check; probes that come at once share one check."""
+        async with self._checking:
+            if self._is_old():
+                self._is_writable = await self._try_to_write()
+                self._checked_at = self._clock.now()
+            return self._is_writable
+
+    def _is_old(self) -> bool:
+        # A clock that steps back must not make a check count for longer.
+        return self._checked_at is None or (abs(self._clock.now() - self._checked_at) >= _VALID_FOR)
+
+    async def _try_to_write(self) -> bool:
+        # What the database says names hosts, and anybody may call this: it goes to the log only.
+        try:
+            async with asyncio.timeout(self._limit.total_seconds()):
+                await self._store.check_write()
+        except StoreUnavailableError as exc:
+            logger.warning("not ready: %s", exc)
+            return False
+        except TimeoutError:
+            seconds = self._limit.total_seconds()
+            logger.warning("not ready: the store did not commit a write within %g s", seconds)
+            return False
+        return True

@@ -230,6 +230,18 @@ class DeliveryQueue(Protocol):
         ...
 
 
+class WriteCheck(Protocol):
+    """Whether the store accepts writes now."""
+
+    async def check_write(self) -> None:
+        """Commit a tiny write that leaves nothing behind.
+
+        Raises:
+            StoreUnavailableError: An answer could not be stored now; the message says why.
+        """
+        ...
+
+
 class News(Protocol):
     """What other processes did in the store, told as it happens."""
 

@@ -73,6 +73,18 @@ class Database(ABC):
         """Tell whether what was to be written is wrong, not the database."""
         return isinstance(error, IntegrityError | DataError | ProgrammingError)
 
+    async def check_write(self) -> None:
+        """Commit a tiny write that leaves nothing behind.
+
+        Raises:
+            StoreUnavailableError: The database could not be reached or written.
+        """
+        await self.write(self._write_nothing)
+
+    @abstractmethod
+    async def _write_nothing(self, connection: Connection) -> None:
+        """Make the commit write to disk, without changing anything that is stored."""
+
     @abstractmethod
     async def tell_accepted(self, connection: Connection) -> None:
         """Tell those who follow, with the commit, that there is something to deliver."""

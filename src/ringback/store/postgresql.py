@@ -34,6 +34,14 @@ _CONTENT: Final = ("22", "23")
 _READ_ONLY: Final = "25006"
 
 _NOW: Final = select(func.clock_timestamp())
+
+_INSERT_NO_ROW: Final = text("INSERT INTO outcomes SELECT * FROM outcomes WHERE false")
+"""Fails where an answer would fail: without the permission, or in a transaction that only reads."""
+
+_LOG_A_RECORD: Final = text("SELECT pg_logical_emit_message(true, 'ringback', '')")
+"""Makes the commit wait for the disk (and for standbys) as an answer's commit does; no row, so
+nothing to vacuum."""
+
 _NOTIFY: Final = select(func.pg_notify(bindparam("channel"), bindparam("payload")))
 
 
@@ -111,6 +119,10 @@ class PostgresqlDatabase(Database):
                 await connection.execute(text(f"SET LOCAL {setting} = 0"))
             await connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
             yield connection
+
+    async def _write_nothing(self, connection: Connection) -> None:
+        await connection.execute(_INSERT_NO_ROW)
+        await connection.execute(_LOG_A_RECORD)
 
     async def tell_accepted(self, connection: Connection) -> None:
         """See `Database.tell_accepted`."""

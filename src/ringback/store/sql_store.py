@@ -25,6 +25,10 @@ class SqlStore(
 ):
     """All ports of `ringback.ports.store` on a SQL database."""
 
+    async def check_write(self) -> None:
+        """See `WriteCheck.check_write`."""
+        await self._database.check_write()
+
     async def follow(
         self,
         *,

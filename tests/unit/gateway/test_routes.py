@@ -89,7 +89,7 @@ async def house(database: InMemoryDatabase, clock: ManualClock) -> AsyncIterator
         is_reachable = activities.is_reachable
         return TemporalStatus.OK if is_reachable else TemporalStatus.UNREACHABLE
 
-    app = create_app(gateway, Health(store, temporal))
+    app = create_app(gateway, Health(store, temporal, clock=clock))
     ref = factories.activity_ref()
     activities.schedule(ref)
     callback = await asked(store, activities, ref)
@@ -482,6 +482,7 @@ async def test_ready_means_that_answers_can_be_kept(house: House) -> None:
     house.activities.is_reachable = False
     without_temporal = await house.http.get("/readyz")
     house.database.is_available = False
+    house.clock.advance(timedelta(seconds=1))
     without_store = await house.http.get("/readyz")
 
     assert (ready.status_code, ready.json()["temporal"]) == (200, "ok")

@@ -160,7 +160,7 @@ async def _house_on(
         is_reachable = activities.is_reachable
         return TemporalStatus.OK if is_reachable else TemporalStatus.UNREACHABLE
 
-    app = create_app(gateway, Health(store, temporal), services)
+    app = create_app(gateway, Health(store, temporal, clock=clock), services)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         running(opening, deliverer, accepting, beats),
