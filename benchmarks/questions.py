@@ -19,7 +19,6 @@ from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link
 from ringback.domain.outcome import Completed
 from ringback.ports.store import Answer
 from ringback.settings import Settings
-from ringback.testing import fits_whatever
 from ringback.worker.runtime import to_ref
 
 _AT_ONCE: Final = 500
@@ -77,7 +76,6 @@ async def _opened(
             if answer is not None:
                 await store.accept(
                     [Answer(one.id, _outcome_id(), Completed(answer)) for one in some],
-                    fits_whatever,
                 )
     return [keys.path(one) for one in wishes]
 

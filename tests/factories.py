@@ -93,8 +93,10 @@ def wish(
     )
 
 
-def answer(to: CallbackId, outcome: Outcome | None = None) -> Answer:
-    return Answer(to, outcome_id(), outcome or Completed(b'{"ok":true}'))
+def answer(
+    to: CallbackId, outcome: Outcome | None = None, *, link_serial: int | None = None
+) -> Answer:
+    return Answer(to, outcome_id(), outcome or Completed(b'{"ok":true}'), link_serial)
 
 
 def outcome_id() -> OutcomeId:

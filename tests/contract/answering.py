@@ -1,23 +1,20 @@
 """What every store promises to those who answer."""
 
+from dataclasses import replace
+
 import pytest
 
 from ringback.domain.callback import MOVES, State
 from ringback.domain.event import EventKind
-from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Outcome
-from ringback.domain.terms import Terms, terms_of
+from ringback.domain.terms import terms_of
 from ringback.ports.store import (
     EVIDENCE_BYTES,
     EVIDENCE_KEPT,
-    Answer,
     Expiry,
-    NotTaken,
     Postponement,
     Settlement,
-    Won,
 )
-from ringback.testing import fits_whatever
 from tests import factories
 from tests.contract.stores import (
     LEASE,
@@ -40,39 +37,59 @@ class Answering:
         first = factories.answer(callback.id, Completed(b"1"))
         second = factories.answer(callback.id, Completed(b"2"))
 
-        (won,) = await store.accept([first], fits_whatever)
-        (lost,) = await store.accept([second], fits_whatever)
+        (won,) = await store.accept([first])
+        (lost,) = await store.accept([second])
 
-        assert isinstance(won, Won)
-        assert isinstance(lost, NotTaken)
-        kept = outcome_of(lost.callback)
-        assert (kept.id, kept.outcome) == (first.id, Completed(b"1"))
+        assert lost is None
+        kept = outcome_of(await found(store, callback.id))
+        assert (kept.id, kept.outcome, kept.accepted_at) == (first.id, Completed(b"1"), won)
 
-    async def test_what_does_not_fit_is_not_kept(self, store: Store) -> None:
-        unfit, other = await opened(store), await opened(store)
-        answers = [factories.answer(unfit.id), factories.answer(other.id)]
+    async def test_an_answer_by_a_revoked_link_is_not_taken(self, store: Store) -> None:
+        callback, other = await opened(store), await opened(store)
+        await store.revoke(callback.id)
+        first, current = callback.link_serial, callback.link_serial + 1
+        revoked = factories.answer(callback.id, Completed(b"0"), link_serial=first)
+        by_the_other = factories.answer(other.id, link_serial=other.link_serial)
 
-        results = await store.accept(answers, lambda answer, _: answer.callback_id == other.id)
+        (nothing, taken) = await store.accept([revoked, by_the_other])
 
-        assert [isinstance(result, Won) for result in results] == [False, True]
-        assert results[0] == NotTaken(None)
-        assert await found(store, unfit.id) == unfit
-        assert await events_of(store, unfit.id, EventKind.ACCEPTED) == []
-        (won,) = await store.accept([answers[0]], fits_whatever)
-        assert isinstance(won, Won)
+        assert (nothing, taken is None) == (None, False)
+        assert (await found(store, callback.id)).state is State.OPEN
+        assert await events_of(store, callback.id, EventKind.ACCEPTED) == []
+        answers = [revoked, factories.answer(callback.id, Completed(b"1"), link_serial=current)]
+        assert [at is None for at in await store.accept(answers)] == [True, False]
+        assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
+
+    async def test_an_answer_without_a_link_is_taken_whatever_was_revoked(
+        self, store: Store
+    ) -> None:
+        callback = await opened(store)
+        await store.revoke(callback.id)
+
+        (accepted_at,) = await store.accept([factories.answer(callback.id)])
+
+        assert accepted_at is not None
 
     @pytest.mark.parametrize("state", State)
-    async def test_what_fits_is_judged_by_the_terms(self, store: Store, state: State) -> None:
+    async def test_terms_are_the_same_in_every_state(self, store: Store, state: State) -> None:
         callback, unknown = await in_state(store, state), factories.callback_id()
-        asked: dict[CallbackId, Terms | None] = {}
 
-        def fits(answer: Answer, terms: Terms | None) -> bool:
-            asked[answer.callback_id] = terms
-            return True
+        terms = await store.terms([callback.id, unknown])
 
-        await store.accept([factories.answer(callback.id), factories.answer(unknown)], fits)
+        assert terms == {callback.id: terms_of(callback)}
 
-        assert asked == {callback.id: terms_of(callback), unknown: None}
+    async def test_terms_stay_the_same_when_a_later_attempt_asks_in_another_run(
+        self, store: Store
+    ) -> None:
+        ref = factories.activity_ref()
+        (first,) = await store.open([factories.wish(ref=ref, follows_reset=True)])
+        before = await store.terms([first.id])
+        later = replace(ref, run_id="another-run")
+
+        (again,) = await store.open([factories.wish(ref=later, attempt=2, follows_reset=True)])
+
+        assert (again.id, again.ref.run_id) == (first.id, "another-run")
+        assert await store.terms([first.id]) == before == {first.id: terms_of(again)}
 
     async def test_the_first_outcome_wins_within_one_call(self, store: Store) -> None:
         callback, other = await opened(store), await opened(store)
@@ -82,9 +99,9 @@ class Answering:
             factories.answer(callback.id, Completed(b"2")),
         ]
 
-        results = await store.accept(answers, fits_whatever)
+        results = await store.accept(answers)
 
-        assert [isinstance(result, Won) for result in results] == [True, True, False]
+        assert [result is not None for result in results] == [True, True, False]
         assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
 
     @pytest.mark.parametrize("outcome", OUTCOMES, ids=ascii)
@@ -95,16 +112,17 @@ class Answering:
         assert not kept.is_default
 
     async def test_an_answer_to_nothing_is_not_taken(self, store: Store) -> None:
-        (result,) = await store.accept([factories.answer(factories.callback_id())], fits_whatever)
+        (result,) = await store.accept([factories.answer(factories.callback_id())])
 
-        assert result == NotTaken(None)
+        assert result is None
 
     async def test_an_answer_to_an_expired_callback_is_not_taken(self, store: Store) -> None:
         callback = await in_state(store, State.EXPIRED)
 
-        (result,) = await store.accept([factories.answer(callback.id)], fits_whatever)
+        (result,) = await store.accept([factories.answer(callback.id)])
 
-        assert result == NotTaken(callback)
+        assert result is None
+        assert await found(store, callback.id) == callback
         assert callback.expired_because == "timed out"
         assert await store.claim("me", limit=1, lease=LEASE) == []
 
@@ -129,7 +147,7 @@ class Answering:
         callback = await opened(store)
         answer = factories.answer(callback.id)
 
-        await store.accept([answer], fits_whatever)
+        await store.accept([answer])
 
         (event,) = await events_of(store, callback.id, EventKind.ACCEPTED)
         assert event.facts == {"kind": "completed", "outcome": answer.id}

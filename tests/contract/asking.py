@@ -9,7 +9,7 @@ from ringback.domain.callback import Attempts, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import schema_id
 from ringback.domain.outcome import Completed, Failed, Outcome
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import (
     SECOND,
@@ -196,7 +196,7 @@ class Asking:
     ) -> None:
         ref = factories.activity_ref()
         (first,) = await store.open([factories.wish(ref=ref, attempts=Attempts.CURRENT)])
-        await store.accept([factories.answer(first.id)], fits_whatever)
+        await store.accept([factories.answer(first.id)])
 
         await store.open([factories.wish(ref=ref, attempt=2, attempts=Attempts.CURRENT)])
 

@@ -16,9 +16,9 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.deadlines import Extension
 from ringback.ports.keeping import Sighting
-from ringback.ports.store import EVIDENCE_KEPT, Expiry, NotTaken, Won
+from ringback.ports.store import EVIDENCE_KEPT, Expiry
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import pending
 from tests.contract.stores import (
@@ -67,14 +67,13 @@ class AtOnce(TellingAtOnce):
             answers = {id_: factories.answer(id_, Completed(b"1")) for id_ in ids}
 
             given, _nothing, defaults, extensions = await asyncio.gather(
-                one.accept([answers[id_] for id_ in shuffled(ids)], fits_whatever),
+                one.accept([answers[id_] for id_ in shuffled(ids)]),
                 other.expire(await expiries(other, ids)),
                 third.take_defaults(shuffled(ids), factories.outcome_id),
                 extended(fourth, shuffled(ids)),
             )
 
-            won = [result for result in given if isinstance(result, Won)]
-            lost = [result.callback for result in given if isinstance(result, NotTaken)]
+            won = [result for result in given if result is not None]
             ended = await one.find(ids)
             by_answer = [id_ for id_ in ids if _has(ended[id_], answers[id_].id)]
             by_default = [id_ for id_ in ids if _is_default(ended[id_])]
@@ -82,14 +81,31 @@ class AtOnce(TellingAtOnce):
             assert len(by_answer) == len(won)
             assert sorted(by_default) == sorted(defaults)
             assert sorted([*by_answer, *by_default, *by_end]) == sorted(ids)
-            assert {one.id: one.state for one in lost if one is not None} == {
-                id_: ended[id_].state for id_ in {*by_default, *by_end}
-            }
             for id_, extension in extensions.items():
                 told = await kinds(one, id_)
                 assert (EventKind.EXTENDED in told) is extension.was_extended
                 assert not (extension.was_extended and id_ in by_default)
                 assert len({EventKind.ACCEPTED, EventKind.EXPIRED} & set(told)) == 1
+
+    async def test_an_answer_is_taken_before_its_link_is_revoked_or_never(
+        self, stores: Sequence[SqlStore]
+    ) -> None:
+        for _ in range(ROUNDS):
+            callbacks = await stores[0].open([factories.wish() for _ in range(MANY)])
+            ids = [callback.id for callback in callbacks]
+            answers = [factories.answer(one.id, link_serial=one.link_serial) for one in callbacks]
+
+            given, _ = await asyncio.gather(
+                stores[1].accept(answers),
+                asyncio.gather(*(stores[2].revoke(id_) for id_ in shuffled(ids))),
+            )
+
+            for id_, accepted_at in zip(ids, given, strict=True):
+                told = await kinds(stores[0], id_)
+                ends = [EventKind.REVOKED]
+                if accepted_at is not None:
+                    ends = [EventKind.ACCEPTED, EventKind.REVOKED]
+                assert told == [EventKind.OPENED, *ends]
 
     async def test_attempts_that_ask_at_once_have_one_callback_and_the_latest_counts(
         self, stores: Sequence[SqlStore]
@@ -149,14 +165,14 @@ class AtOnce(TellingAtOnce):
             )
 
             given, *_ = await asyncio.gather(
-                stores[0].accept([factories.answer(id_) for id_ in shuffled(ids)], fits_whatever),
+                stores[0].accept([factories.answer(id_) for id_ in shuffled(ids)]),
                 stores[1].open(shuffled(later)),
                 stores[2].open(shuffled(latest)),
                 stores[3].expire(await expiries(stores[3], ids)),
             )
 
             known = await stores[0].find(ids)
-            won = [result for result in given if isinstance(result, Won)]
+            won = [result for result in given if result is not None]
             accepted = [one for one in known.values() if one.state is State.ACCEPTED]
             assert len(accepted) == len(won)
             for id_, callback in known.items():
@@ -170,7 +186,7 @@ class AtOnce(TellingAtOnce):
         for _ in range(ROUNDS):
             failed = factories.activity_ref()
             (open_one,) = await stores[0].open([factories.wish(ref=failed)])
-            await stores[0].accept([factories.answer(open_one.id, Failed("no"))], fits_whatever)
+            await stores[0].accept([factories.answer(open_one.id, Failed("no"))])
             answered = await found(stores[0], open_one.id)
             later = factories.wish(ref=failed, attempt=2)
 

@@ -19,6 +19,9 @@ class DatedDatabase(PostgresqlDatabase):
     async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - the test's
         return self._clock.now()
 
+    def own_now(self) -> datetime:
+        return self._clock.now()
+
     async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
         await super().hold(connection, callback_ids)
         return self._clock.now()

@@ -6,7 +6,7 @@ from ringback.domain.callback import State
 from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed
 from ringback.ports.activities import Pulse
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import (
     CALM,
@@ -73,7 +73,7 @@ class KeepingAlive:
     ) -> None:
         callbacks = [await kept_alive(store) for _ in range(4)]
         answered, parked, applied, expired = callbacks
-        await store.accept([factories.answer(one.id) for one in callbacks[:3]], fits_whatever)
+        await store.accept([factories.answer(one.id) for one in callbacks[:3]])
         await store.expire([factories.expiry(expired)])
         tried = await store.find([parked.id, applied.id])
         await store.settle([

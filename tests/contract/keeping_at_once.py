@@ -18,7 +18,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.vitals import UNHURRIED
 from ringback.ports.keeping import Beat, Note, Sighting
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import MANY, ROUNDS, expiries, shuffled
 from tests.contract.kept import (
@@ -131,9 +131,7 @@ class KeepingAtOnce:
                 one.keep_beats([taken(callback) for callback in shuffled(claimed)]),
                 other.keep_sightings([_paused(callback) for callback in shuffled(claimed)]),
                 third.open(shuffled(later)),
-                fourth.accept(
-                    [factories.answer(callback.id) for callback in shuffled(claimed)], fits_whatever
-                ),
+                fourth.accept([factories.answer(callback.id) for callback in shuffled(claimed)]),
                 fourth.postpone_beats([callback.id for callback in shuffled(claimed)], None),
             )
 

@@ -12,7 +12,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.query import NOT_ENDED, Query
 from ringback.ports.keeping import Note
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import LEASE, OUTCOMES, SECOND, Store, found, in_state, opened, settled
 
@@ -159,7 +159,7 @@ class Looking:
         wish = factories.wish(on_deadline=Completed(b"0"))
         (callback,) = await store.open([wish])
         await store.note([Note(callback.id, b"17")], lease=LEASE)
-        await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
+        await store.accept([factories.answer(callback.id, outcome)])
         whole = await found(store, callback.id)
 
         (listed,) = await store.page(Query(states=frozenset(State)), after=None, limit=9)
@@ -179,7 +179,7 @@ class Looking:
     async def test_an_answer_stands_in_the_trail_where_it_was_taken(self, store: Store) -> None:
         before, early = await opened(store), await opened(store)
         await store.mark_submitted([before.id])
-        await store.accept([factories.answer(one.id) for one in (before, early)], fits_whatever)
+        await store.accept([factories.answer(one.id) for one in (before, early)])
         await store.mark_submitted([early.id])
 
         trails = [[event.kind for event in await store.events(one.id)] for one in (before, early)]
@@ -191,7 +191,7 @@ class Looking:
         wishes = [factories.wish(answer_within=within) for within in (SECOND, SECOND, SECOND * 9)]
         late, answered, _ = await store.open(wishes)
         await store.open([factories.wish()])
-        await store.accept([factories.answer(answered.id)], fits_whatever)
+        await store.accept([factories.answer(answered.id)])
         clock.advance(SECOND)
 
         found = await store.page(Query(is_overdue=True), after=None, limit=9)

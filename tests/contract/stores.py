@@ -15,7 +15,7 @@ from ringback.ports.keys import Keys
 from ringback.ports.links import Links
 from ringback.ports.notices import Notices
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, News, WriteCheck
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 
 LEASE: Final = timedelta(seconds=30)
@@ -66,7 +66,7 @@ async def found(store: Store, callback_id: CallbackId) -> Callback:
 
 async def accepted(store: Store, outcome: Outcome | None = None) -> Callback:
     callback = await opened(store)
-    await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
+    await store.accept([factories.answer(callback.id, outcome)])
     return await found(store, callback.id)
 
 
@@ -84,7 +84,7 @@ async def due_callbacks(store: Store, clock: ManualClock, count: int) -> list[Ca
 async def accepted_callbacks(store: Store, count: int) -> list[Callback]:
     wishes = [factories.wish() for _ in range(count)]
     callbacks = await store.open(wishes)
-    await store.accept([factories.answer(callback.id) for callback in callbacks], fits_whatever)
+    await store.accept([factories.answer(callback.id) for callback in callbacks])
     return list((await store.find([callback.id for callback in callbacks])).values())
 
 
@@ -114,7 +114,7 @@ async def in_state(store: Store, state: State) -> Callback:
 
 async def try_to_move(store: Store, callback: Callback, wanted: State) -> None:
     if wanted is State.ACCEPTED:
-        await store.accept([factories.answer(callback.id)], fits_whatever)
+        await store.accept([factories.answer(callback.id)])
         await store.redeliver(callback.id)
     if wanted is State.EXPIRED:
         await store.expire([factories.expiry(callback, "over")])

@@ -12,7 +12,7 @@ from ringback.domain.event import EventKind
 from ringback.domain.notice import Notice
 from ringback.domain.outcome import Completed
 from ringback.ports.notices import NotYet, Told
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import pending, see
 from tests.contract.stores import LEASE, SECOND, Store, events_of, found
@@ -46,7 +46,7 @@ class Telling:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await told(store)
-        await store.accept([factories.answer(callback.id, Completed(b'"hush"'))], fits_whatever)
+        await store.accept([factories.answer(callback.id, Completed(b'"hush"'))])
         clock.advance(SECOND)
         answered = await found(store, callback.id)
         await store.settle([factories.settlement(answered, State.APPLIED, {"by": "hush"})])
@@ -87,7 +87,7 @@ class Telling:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await told(store)
-        await store.accept([factories.answer(callback.id)], fits_whatever)
+        await store.accept([factories.answer(callback.id)])
         clock.advance(SECOND)
         answered = await found(store, callback.id)
         await store.settle([factories.settlement(answered, State.SUPERSEDED)])
@@ -150,7 +150,7 @@ class Telling:
 
     async def test_who_gave_no_address_is_told_nothing(self, store: Store) -> None:
         (callback,) = await store.open([factories.wish()])
-        await store.accept([factories.answer(callback.id)], fits_whatever)
+        await store.accept([factories.answer(callback.id)])
 
         assert await claimed(store) == []
         assert await store.next_notice() is None
@@ -180,7 +180,7 @@ class Telling:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await told(store)
-        await store.accept([factories.answer(callback.id)], fits_whatever)
+        await store.accept([factories.answer(callback.id)])
         assert await store.next_notice() == timedelta(0)
         (first,) = await claimed(store)
 

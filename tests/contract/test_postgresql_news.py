@@ -11,7 +11,6 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
-from ringback.testing import fits_whatever
 from tests import factories
 from tests.contract.followers import Follower
 from tests.contract.servers import CUT_ALL_OFF, execute
@@ -41,7 +40,7 @@ async def test_an_answer_is_told(store: SqlStore, follower: Follower) -> None:
     callback = await opened(store)
     assert follower.was_told_nothing()
 
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
 
     await follower.told_of_accepted()
 
@@ -67,7 +66,7 @@ async def test_a_redelivery_is_told(store: SqlStore, follower: Follower) -> None
 
 async def test_verdicts_are_told_however_many(store: SqlStore, follower: Follower) -> None:
     callbacks = await store.open([factories.wish() for _ in range(700)])
-    await store.accept([factories.answer(callback.id) for callback in callbacks], fits_whatever)
+    await store.accept([factories.answer(callback.id) for callback in callbacks])
     known = await store.find([callback.id for callback in callbacks])
 
     await store.settle([factories.settlement(callback) for callback in known.values()])
@@ -84,7 +83,7 @@ async def test_what_was_not_taken_is_told_to_nobody(store: SqlStore, follower: F
     await follower.told_of_settled()
     stale = factories.settlement(callback, State.PARKED)
 
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
     await store.settle([stale])
     await store.redeliver(callback.id)
     await settled(store, State.APPLIED)
@@ -102,5 +101,5 @@ async def test_who_was_cut_off_listens_again_and_looks_once(
     await execute(url, CUT_ALL_OFF)
 
     await follower.told_of_accepted()
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
     await follower.told_of_accepted()

@@ -15,7 +15,6 @@ from ringback.domain.errors import StoreUnavailableError
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
-from ringback.testing import fits_whatever
 from tests import factories
 from tests.contract.clusters import Cluster, running_cluster
 from tests.contract.followers import Follower
@@ -58,7 +57,7 @@ async def works(store: SqlStore) -> Callback:
     """Use the store once it is back: what was in the pool may be lost meanwhile."""
     async with asyncio.timeout(NOT_FOR_EVER):
         callback = await opened(store)
-        await store.accept([factories.answer(callback.id)], fits_whatever)
+        await store.accept([factories.answer(callback.id)])
         return await found(store, callback.id)
 
 
@@ -69,7 +68,7 @@ async def test_a_server_that_was_stopped_and_started_is_used_again(
     await cluster.stop()
 
     for _ in range(2):
-        await is_refused(lambda: store.accept([factories.answer(before.id)], fits_whatever))
+        await is_refused(lambda: store.accept([factories.answer(before.id)]))
         await is_refused(lambda: store.find([before.id]))
     await cluster.start()
 
@@ -134,11 +133,11 @@ async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
 
     async with patient.writing() as connection:
         await connection.execute(text("UPDATE callbacks SET attempt = 7"))
-        await is_refused(lambda: store.accept([factories.answer(before.id)], fits_whatever))
+        await is_refused(lambda: store.accept([factories.answer(before.id)]))
         await connection.rollback()
 
     await patient.close()
-    await store.accept([factories.answer(before.id)], fits_whatever)
+    await store.accept([factories.answer(before.id)])
     assert database.dialect == "postgresql"
 
 
@@ -150,7 +149,7 @@ async def test_who_stands_still_in_a_transaction_holds_up_nobody_for_long(
 
     await stopped.execute("BEGIN")
     await stopped.execute("UPDATE callbacks SET attempt = 7")
-    await store.accept([factories.answer(before.id)], fits_whatever)
+    await store.accept([factories.answer(before.id)])
 
     assert (await found(store, before.id)).attempt == 1
     stopped.terminate()

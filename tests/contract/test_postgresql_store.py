@@ -15,13 +15,19 @@ from sqlalchemy.exc import DBAPIError
 from ringback.app.stores import opened_store
 from ringback.core.service import task_group
 from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed
 from ringback.settings import Settings
+from ringback.store.accepting import accept
 from ringback.store.connection import Connection
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ManualClock, fits_whatever
+from ringback.store.statements.callbacks import EXPIRE
+from ringback.store.statements.links import REVOKE
+from ringback.store.steps import record
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce
 from tests.contract.dated import DatedDatabase
@@ -109,7 +115,7 @@ async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta
         opened_store(settings, ManualClock(now)) as right,
     ):
         waiting, answered = await wrong.open(wishes)
-        await wrong.accept([factories.answer(answered.id)], fits_whatever)
+        await wrong.accept([factories.answer(answered.id)])
         (claimed,) = await wrong.claim("wrong", limit=9, lease=HOUR)
         nothing = await right.claim("right", limit=9, lease=HOUR)
         until_due, until_default = await right.next_due(), await right.next_default()
@@ -187,6 +193,54 @@ async def test_what_is_held_is_held_from_when_who_held_it_before_let_it_go(
     assert second.result() >= let_go_at
 
 
+async def test_an_answer_that_waited_for_another_transaction_comes_after_what_that_recorded(
+    url: str, database: PostgresqlDatabase
+) -> None:
+    store = SqlStore(database)
+    callback = await opened(store)
+    process: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    async def accept_it(connection: Connection) -> dict[OutcomeId, datetime]:
+        process.set_result(await connection.scalar(text("SELECT pg_backend_pid()")))
+        return await accept(database, connection, [factories.answer(callback.id)])
+
+    async with asyncio.timeout(5), task_group() as group, database.writing() as connection:
+        await database.hold(connection, [callback.id])
+        answering = group.create_task(database.write(accept_it))
+        await until_it_waits(url, await process)
+        now = await database.now(connection)
+        await record(connection, [Event(callback.id, now, EventKind.SUBMITTED, {})])
+
+    (accepted_at,) = answering.result().values()
+    assert accepted_at >= now
+    told = [event.kind for event in await store.events(callback.id)]
+    assert told == [EventKind.OPENED, EventKind.SUBMITTED, EventKind.ACCEPTED]
+
+
+async def test_an_answer_that_waits_for_an_end_or_a_revocation_is_not_taken(
+    url: str, database: PostgresqlDatabase
+) -> None:
+    store = SqlStore(database)
+    over, revoked = await opened(store), await opened(store)
+    ids = sorted([over.id, revoked.id])
+    process: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    answers = [factories.answer(id_, link_serial=1) for id_ in ids]
+
+    async def accept_them(connection: Connection) -> dict[OutcomeId, datetime]:
+        process.set_result(await connection.scalar(text("SELECT pg_backend_pid()")))
+        return await accept(database, connection, answers)
+
+    async with asyncio.timeout(5), task_group() as group, database.writing() as connection:
+        await database.hold(connection, ids)
+        answering = group.create_task(database.write(accept_them))
+        await until_it_waits(url, await process)
+        values = {"callback_id": over.id, "now": factories.NOW, "reason": "over"}
+        await connection.execute(EXPIRE, values)
+        await connection.execute(REVOKE, {"callback_id": revoked.id})
+
+    assert answering.result() == {}
+
+
 @pytest.mark.parametrize(
     "state",
     [
@@ -210,13 +264,13 @@ async def test_a_write_that_the_database_could_not_do_is_told_and_nothing_of_it_
     callback = await opened(store)
     async with refusing(url, state):
         with pytest.raises(StoreUnavailableError, match="as the test wants") as caught:
-            await store.accept([factories.answer(callback.id)], fits_whatever)
+            await store.accept([factories.answer(callback.id)])
 
     told = "".join(traceback.format_exception(caught.value))
     assert callback.id not in told
     assert (await store.find([callback.id]))[callback.id] == callback
     assert len(await store.events(callback.id)) == 1
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
 
 
 async def test_a_server_that_writes_no_more_is_left(url: str, database: PostgresqlDatabase) -> None:
@@ -225,7 +279,7 @@ async def test_a_server_that_writes_no_more_is_left(url: str, database: Postgres
 
     async with refusing(url, "25006"):
         with pytest.raises(StoreUnavailableError):
-            await SqlStore(database).accept([factories.answer(callback.id)], fits_whatever)
+            await SqlStore(database).accept([factories.answer(callback.id)])
 
     assert await process_of(database) != before
 
@@ -270,9 +324,9 @@ async def test_an_item_that_cannot_be_written_is_not_the_database_s_fault(
 
     async with refusing(url, state):
         with pytest.raises(DBAPIError):
-            await store.accept([factories.answer(callback.id)], fits_whatever)
+            await store.accept([factories.answer(callback.id)])
 
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
 
 
 @pytest.mark.parametrize("workflow_id", ["a\x00b", "a\ud800b"], ids=["NUL", "surrogate"])

@@ -15,7 +15,6 @@ from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended
 from ringback.settings import Settings
 from ringback.temporal.activities import TemporalActivities
-from ringback.testing import fits_whatever
 from tests import factories
 from tests.integration.house import House, Outside, worker
 from tests.integration.workflows import Run
@@ -62,7 +61,7 @@ class Asking:
 async def answer_in_the_store(settings: Settings, callback: Callback, outcome: Outcome) -> None:
     """Answer where no gateway delivers it."""
     async with opened_store(settings, SystemClock()) as store:
-        await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
+        await store.accept([factories.answer(callback.id, outcome)])
 
 
 @pytest.mark.parametrize("in_a_thread", [False, True], ids=["async", "thread"])

@@ -17,6 +17,7 @@ _FREE: Final = frozenset({
     "check",
     "check_details",
     "schemas",
+    "terms",
     "next_due",
     "next_default",
     "next_beat",
@@ -158,11 +159,3 @@ class Gated:
             return await self._gate.call(name, lambda: self._make(name, args, options), lost)
 
         return call
-
-
-class GatedTemporal(Gated):
-    """Temporal behind a gate. What is asked of it at once is known, and waits for nothing."""
-
-    def takes(self, *_: object) -> bool:
-        """Let all pass: in the model every answer is small."""
-        return True

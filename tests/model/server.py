@@ -21,7 +21,7 @@ from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.keepers import Temporal
-from tests.model.gates import Gate, Gated, GatedTemporal
+from tests.model.gates import Gate, Gated
 from tests.model.processes import Process
 from tests.model.truth import Effect, Truth
 
@@ -100,7 +100,7 @@ class Server:
 
     def _ports(self, gate: Gate) -> tuple[Store, Temporal]:
         store = Gated(gate, self._make_in_store, StoreUnavailableError)
-        activities = GatedTemporal(gate, self._make_at_temporal, TemporalUnreachableError)
+        activities = Gated(gate, self._make_at_temporal, TemporalUnreachableError)
         return cast("Store", store), cast("Temporal", activities)
 
     async def _make_in_store(self, name: str, args: Any, options: Any) -> Any:

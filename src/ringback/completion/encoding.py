@@ -66,7 +66,7 @@ def sealed(encoded: Encoded, addressed: Addressed, *, identity: str, limit: int)
     Raises:
         AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
     """
-    encoded = signed(encoded, addressed.execution, identity)
+    encoded = signed(encoded, identity, is_standalone=addressed.execution.is_standalone)
     try:
         check_size(encoded, limit)
     except AnswerTooLargeError:

@@ -2,23 +2,23 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
 
 from ringback.core.checks import Checks
 from ringback.core.group_commit import GroupCommit
+from ringback.core.service import running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
     ExpiredCallbackError,
-    FinalError,
+    RingbackError,
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, Outcome, body_of, is_same_answer
 from ringback.domain.terms import Terms
-from ringback.ports.store import Acceptance, Answer, CallbackStore, NotTaken, Won
+from ringback.ports.store import Answer, CallbackStore
 
 logger = logging.getLogger(__name__)
 
@@ -40,24 +40,6 @@ class Receipt:
     is_duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """An answer that was given, and with what.
-
-    Attributes:
-        answer: The answer.
-        serial: The serial of the link that it came with, if it came with one.
-        is_checked: It was found to be fit for its callback.
-    """
-
-    answer: Answer
-    serial: int | None
-    is_checked: bool = False
-
-
-_Judged: TypeAlias = Acceptance | FinalError | Terms
-
-
 class Accepting:
     """Takes answers from everywhere and keeps the first for each callback."""
 
@@ -77,13 +59,14 @@ class Accepting:
         self._checks = checks
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
-        self._commits: GroupCommit[_Given, _Judged] = GroupCommit(
-            self._commit, weigh=lambda given: len(body_of(given.answer.outcome) or b"")
+        self._commits: GroupCommit[Answer, datetime | None] = GroupCommit(
+            self._commit, weigh=lambda answer: len(body_of(answer.outcome) or b"")
         )
 
     async def run(self) -> None:
         """Commit answers until canceled."""
-        await self._commits.run()
+        async with running(self._checks):
+            await self._commits.run()
 
     async def accept(
         self, callback_id: CallbackId, outcome: Outcome, *, serial: int | None = None
@@ -108,61 +91,52 @@ class Accepting:
             TemporalUnreachableError: The same, for now; send the report again.
             StoreUnavailableError: It could not be kept; try again.
         """
-        answer = Answer(callback_id, self._new_outcome_id(), outcome)
-        acceptance = await self._decide(_Given(answer, serial))
-        if isinstance(acceptance, NotTaken):
-            return await self._explain(answer, acceptance.callback)
-        return Receipt(callback_id, State.ACCEPTED, acceptance.accepted_at, is_duplicate=False)
+        answer = Answer(callback_id, self._new_outcome_id(), outcome, serial)
+        terms = await self._checks.terms(callback_id)
+        if terms is None:
+            raise UnknownCallbackError
+        receipt = await self._check(terms, answer) or await self._store_first(answer)
+        assert receipt is not None, "an open callback takes an answer by a link that is good"
+        return receipt
 
-    async def _decide(self, given: _Given) -> Acceptance:
-        judged = await self._commits.submit(given)
-        if isinstance(judged, Terms):
-            await self._checks.check(judged, given.answer.outcome)
-            judged = await self._commits.submit(replace(given, is_checked=True))
-        if isinstance(judged, FinalError):
-            raise judged
-        assert not isinstance(judged, Terms), "what was checked is not checked again"
-        return judged
+    async def _check(self, terms: Terms, answer: Answer) -> Receipt | None:
+        """Check `answer`; if it is wrong but was given before, return its receipt.
 
-    async def _commit(self, given: Sequence[_Given]) -> Sequence[_Judged]:
-        """Keep all that fit their callbacks' terms, which are read and kept to in one commit."""
-        by_id = {one.answer.id: one for one in given}
-        refused: dict[OutcomeId, FinalError | Terms] = {}
+        A sender that comes too late, or by a revoked link, learns that and nothing else.
 
-        def fits(answer: Answer, terms: Terms | None) -> bool:
-            why = self._judge(by_id[answer.id], terms)
-            if why is not None:
-                refused[answer.id] = why
-            return why is None
+        Raises:
+            RingbackError: It is wrong, or cannot be checked now.
+        """
+        try:
+            await self._checks.check(terms, answer.outcome)
+        except RingbackError:
+            receipt = await self._explain(answer)
+            if receipt is None:
+                raise
+            return receipt
+        return None
 
-        answers = [one.answer for one in given]
-        acceptances = await self._store.accept(answers, fits)
-        self._tell_of(answers, acceptances)
-        return [
-            refused.get(answer.id, acceptance)
-            for answer, acceptance in zip(answers, acceptances, strict=True)
-        ]
+    async def _store_first(self, answer: Answer) -> Receipt | None:
+        accepted_at = await self._commits.submit(answer)
+        if accepted_at is None:
+            return await self._explain(answer)
+        return Receipt(answer.callback_id, State.ACCEPTED, accepted_at, is_duplicate=False)
 
-    def _judge(self, given: _Given, terms: Terms | None) -> FinalError | Terms | None:
-        """Return why `given` is not kept now: its terms, if to check it takes a while."""
-        if terms is None or not terms.honours(given.serial):
-            return UnknownCallbackError()
-        if given.is_checked or not terms.is_open:
-            return None
-        return None if self._checks.check_at_once(terms, given.answer.outcome) else terms
-
-    def _tell_of(self, answers: Sequence[Answer], acceptances: Sequence[Acceptance]) -> None:
-        won = [
-            answer
-            for answer, acceptance in zip(answers, acceptances, strict=True)
-            if isinstance(acceptance, Won)
-        ]
+    async def _commit(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
+        accepted = await self._store.accept(answers)
+        won = [answer for answer, at in zip(answers, accepted, strict=True) if at is not None]
         if won:
             logger.info("answers accepted", extra=_told(won))
             self._on_accepted()
+        return accepted
 
-    async def _explain(self, answer: Answer, callback: Callback | None) -> Receipt:
-        assert callback is not None, "it was found before, and callbacks are never removed"
+    async def _explain(self, answer: Answer) -> Receipt | None:
+        # Returns nothing while the callback is open: no answer was given yet.
+        callback = (await self._store.find([answer.callback_id])).get(answer.callback_id)
+        if callback is None or not callback.honours(answer.link_serial):
+            raise UnknownCallbackError
+        if callback.state is State.OPEN:
+            return None
         accepted = callback.accepted
         if accepted is None or accepted.is_default:
             raise to_expired(callback)

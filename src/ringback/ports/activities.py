@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from ringback.domain.callback import ActivityExecution, Callback
-from ringback.domain.outcome import Completed, Outcome
+from ringback.domain.outcome import Outcome
 from ringback.domain.terms import Terms
 
 
@@ -117,11 +117,7 @@ class Activities(Protocol):
     and `TemporalMisconfiguredError` when it is the wrong server or rejects the gateway.
     """
 
-    def takes(self, callback: Callback | Terms, completed: Completed) -> bool:
-        """Tell whether it is known now that Temporal would take `completed`; else `check` it."""
-        ...
-
-    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:
+    async def check(self, terms: Terms, outcome: Outcome) -> None:
         """Check that Temporal would take `outcome` as it is, encoded as it will be delivered.
 
         Raises:

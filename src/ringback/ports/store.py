@@ -13,7 +13,7 @@ nothing of the call was kept.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from ringback.domain.asking import Wish
 from ringback.domain.callback import Callback, State
@@ -32,42 +32,13 @@ class Answer:
         callback_id: The callback.
         id: The id that the outcome gets if it wins.
         outcome: The outcome.
+        link_serial: The serial of the link that it came with; `None` if it came without a link.
     """
 
     callback_id: CallbackId
     id: OutcomeId
     outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Won:
-    """This answer is the callback's outcome now, and durable.
-
-    Attributes:
-        accepted_at: When it was committed.
-    """
-
-    accepted_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NotTaken:
-    """The answer was not taken: the callback was answered before, is over, or is unknown.
-
-    Attributes:
-        callback: The callback as it stands; `None` if there is none, or the answer did not fit it.
-    """
-
-    callback: Callback | None
-
-
-Acceptance: TypeAlias = Won | NotTaken
-
-Fits: TypeAlias = Callable[[Answer, Terms | None], bool]
-"""Tells whether an answer may be kept by its callback's terms, which are `None` if there is none.
-
-It is asked within the transaction, in whatever thread that runs: it is quick, and never waits.
-"""
+    link_serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +114,17 @@ class CallbackStore(Protocol):
         """Keep that the user's submit has returned. The first time counts."""
         ...
 
-    async def accept(self, answers: Sequence[Answer], fits: Fits) -> Sequence[Acceptance]:
-        """Keep each answer that `fits` and is the first for its callback; tell for each, in order.
+    async def terms(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Terms]:
+        """Return the terms of those of the callbacks that exist. They never change."""
+        ...
 
-        From when the terms are read until the commit nobody else changes them.
+    async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
+        """Store each answer that is the first for its callback.
+
+        The callback must be open, and the answer's link must not be revoked; both hold until the
+        commit.
+
+        Returns, for each answer in order, when it was accepted; `None` if it was not.
         """
         ...
 

@@ -1,7 +1,6 @@
 """Accepting: how an outcome becomes a callback's, whether somebody gave it or its time has come."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -15,84 +14,75 @@ from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import accepting as statements
 from ringback.store.steps import notify
+from ringback.store.tables import to_instant
 
 _BYTES: Final = 8 * 1024 * 1024
 """A statement takes this much and one answer more: a driver holds all of it several times."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepting:
-    """Keeps the first outcome of each callback; the callbacks are locked.
+async def accept(
+    database: Database,
+    connection: Connection,
+    answers: Sequence[Answer],
+    *,
+    is_default: bool = False,
+) -> dict[OutcomeId, datetime]:
+    """Store the first answer to each callback that is open; return when each was accepted.
 
-    Attributes:
-        database: Where.
-        connection: The transaction.
-        now: What dates the outcomes.
-        more_to_do: Callbacks with a default answer, and those of which the outside is told.
+    An answer with a link serial is stored only if that is still the callback's. What `is_default`
+    nobody gave: it was taken at the deadline.
     """
+    accepted: dict[OutcomeId, datetime] = {}
+    for part in _by_size(_first_of_each(answers)):
+        accepted |= await _accept(database, connection, part, is_default=is_default)
+    if accepted:
+        await database.tell_accepted(connection)
+    return accepted
 
-    database: Database
-    connection: Connection
-    now: datetime
-    more_to_do: Collection[CallbackId]
 
-    async def given(self, answers: Sequence[Answer]) -> frozenset[OutcomeId]:
-        """Keep answers that somebody gave; return which of them won."""
-        return await self._keep(answers, is_default=False)
+async def _accept(
+    database: Database, connection: Connection, answers: Sequence[Answer], *, is_default: bool
+) -> dict[OutcomeId, datetime]:
+    given = statements.given(database.dialect, answers)
+    values = {**given, "is_default": is_default, "now": database.own_now()}
+    insert = statements.INSERT.get(database.dialect)
+    if insert is not None:
+        await connection.execute(insert, values)
+    stored = await connection.scalar(statements.ACCEPT[database.dialect], values) or []
+    accepted = {OutcomeId(id_): to_instant(at) for id_, at, _ in stored}
+    more_to_do = {id_ for id_, _, has_more_to_do in stored if has_more_to_do}
+    if more_to_do:
+        unusual = [answer for answer in answers if answer.id in more_to_do]
+        callback_ids = [answer.callback_id for answer in unusual]
+        await connection.execute(statements.HAS_NO_DEFAULT, {"ids": callback_ids})
+        events = [_event(one, accepted[one.id], is_default=is_default) for one in unusual]
+        await notify(connection, events)
+    return accepted
 
-    async def defaults(self, answers: Sequence[Answer]) -> frozenset[OutcomeId]:
-        """Keep answers that nobody gave; return which of them won."""
-        return await self._keep(answers, is_default=True)
 
-    async def _keep(self, answers: Sequence[Answer], *, is_default: bool) -> frozenset[OutcomeId]:
-        first = _first_of_each(answers)
-        kept = [await self._insert(part, is_default=is_default) for part in _by_size(first)]
-        winners = frozenset(answer.id for part in kept for answer in part)
-        won = [answer for answer in first if answer.id in winners]
-        if won:
-            await self._tell(won, is_default=is_default)
-        return winners
-
-    async def _insert(self, answers: Sequence[Answer], *, is_default: bool) -> Sequence[Answer]:
-        dialect = self.database.dialect
-        values = statements.given(dialect, answers)
-        values |= {"now": self.now, "is_default": is_default}
-        result = await self.connection.execute(statements.ACCEPT[dialect], values)
-        if result.rowcount == len(answers):
-            return answers
-        held = await self.connection.execute(statements.HELD, {"ids": _callbacks(answers)})
-        ids = {row.outcome_id for row in held}
-        return [answer for answer in answers if answer.id in ids]
-
-    async def _tell(self, won: Sequence[Answer], *, is_default: bool) -> None:
-        told = [answer for answer in won if answer.callback_id in self.more_to_do]
-        if told:
-            await self.connection.execute(statements.HAS_NO_DEFAULT, {"ids": _callbacks(told)})
-            events = [self._event(answer, is_default=is_default) for answer in told]
-            await notify(self.connection, events)
-        await self.database.tell_accepted(self.connection)
-
-    def _event(self, answer: Answer, *, is_default: bool) -> Event:
-        facts = rows.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
-        return Event(answer.callback_id, self.now, EventKind.ACCEPTED, facts)
+def _event(answer: Answer, accepted_at: datetime, *, is_default: bool) -> Event:
+    facts = rows.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
+    return Event(answer.callback_id, accepted_at, EventKind.ACCEPTED, facts)
 
 
 async def find_terms(
     connection: Connection, ids: Collection[CallbackId]
-) -> tuple[dict[CallbackId, Terms], frozenset[CallbackId]]:
-    """Return the terms of those of the callbacks that exist; and `Accepting.more_to_do`."""
+) -> dict[CallbackId, Terms]:
+    """Return the terms of those of the callbacks that exist."""
     statement = statements.TERMS[connection.dialect.name]
-    found = await connection.scalar(statement, {"ids": ids}) or []
-    more_to_do = frozenset(values[0] for values in found if values[-1])
-    return {values[0]: rows.to_terms(values) for values in found}, more_to_do
+    found = map(rows.to_terms, await connection.scalar(statement, {"ids": ids}) or [])
+    return {terms.callback_id: terms for terms in found}
 
 
 def _first_of_each(answers: Sequence[Answer]) -> Sequence[Answer]:
-    """Return the first answer to each callback, in the order of callbacks."""
-    first: dict[CallbackId, Answer] = {}
+    """Return the first answer to each callback by each of its links, in the order of callbacks.
+
+    The first of all may have come by a link that is revoked.
+    """
+    first: dict[tuple[CallbackId, int | None], Answer] = {}
     for answer in answers:
-        first.setdefault(answer.callback_id, answer)
-    return [first[callback_id] for callback_id in sorted(first)]
+        first.setdefault((answer.callback_id, answer.link_serial), answer)
+    return sorted(first.values(), key=lambda answer: answer.callback_id)
 
 
 def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
@@ -107,7 +97,3 @@ def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
             part, size = [], 0
     if part:
         yield part
-
-
-def _callbacks(answers: Collection[Answer]) -> list[CallbackId]:
-    return [answer.callback_id for answer in answers]

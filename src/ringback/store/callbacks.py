@@ -8,17 +8,10 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
-from ringback.ports.store import (
-    EVIDENCE_BYTES,
-    Acceptance,
-    Answer,
-    Expiry,
-    Fits,
-    NotTaken,
-    Won,
-)
+from ringback.domain.terms import Terms
+from ringback.ports.store import EVIDENCE_BYTES, Answer, Expiry
 from ringback.store import rows
-from ringback.store.accepting import Accepting, find_terms
+from ringback.store.accepting import accept, find_terms
 from ringback.store.asking import Asked, ask
 from ringback.store.connection import Connection
 from ringback.store.database import Database
@@ -103,21 +96,20 @@ class SqlCallbacks:
         marked = [row.id for row in await connection.execute(statements.SUBMITTED, marking)]
         await record(connection, [Event(id_, now, EventKind.SUBMITTED, {}) for id_ in marked])
 
+    @reads
+    async def terms(
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
+    ) -> Mapping[CallbackId, Terms]:
+        """See `CallbackStore.terms`."""
+        return await find_terms(connection, callback_ids)
+
     @writes
     async def accept(
-        self, connection: Connection, answers: Sequence[Answer], fits: Fits
-    ) -> Sequence[Acceptance]:
+        self, connection: Connection, answers: Sequence[Answer]
+    ) -> Sequence[datetime | None]:
         """See `CallbackStore.accept`."""
-        ids = {answer.callback_id for answer in answers}
-        now = await self._database.hold(connection, ids)
-        terms, more_to_do = await find_terms(connection, ids)
-        fit = [answer for answer in answers if fits(answer, terms.get(answer.callback_id))]
-        winners = await Accepting(self._database, connection, now, more_to_do).given(fit)
-        found = await find(connection, [one.callback_id for one in fit if one.id not in winners])
-        return [
-            Won(now) if answer.id in winners else NotTaken(found.get(answer.callback_id))
-            for answer in answers
-        ]
+        accepted = await accept(self._database, connection, answers)
+        return [accepted.get(answer.id) for answer in answers]
 
     @writes
     async def keep_evidence(self, connection: Connection, answers: Sequence[Answer]) -> None:

@@ -31,6 +31,10 @@ class Database(ABC):
         """Return this instant, by the one clock that all who use the database share."""
 
     @abstractmethod
+    def own_now(self) -> datetime | None:
+        """Return this instant if this process's clock dates what is written; `None` if not."""
+
+    @abstractmethod
     async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
         """Let nobody else decide on these callbacks until the commit; return from when on."""
 

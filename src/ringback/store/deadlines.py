@@ -10,7 +10,7 @@ from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
 from ringback.store import rows
-from ringback.store.accepting import Accepting
+from ringback.store.accepting import accept
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import deadlines as statements
@@ -69,8 +69,8 @@ class SqlDeadlines:
             for callback in map(found.get, dict.fromkeys(callback_ids))
             if callback is not None and _is_due(callback, now)
         ]
-        winners = await Accepting(self._database, connection, now, found).defaults(answers)
-        return [answer.callback_id for answer in answers if answer.id in winners]
+        accepted = await accept(self._database, connection, answers, is_default=True)
+        return [answer.callback_id for answer in answers if answer.id in accepted]
 
     @reads
     async def are_overdue(

@@ -33,7 +33,7 @@ from ringback.domain.outcome import (
 from ringback.domain.terms import Terms
 from ringback.domain.vitals import HeartbeatBy, Vitals
 from ringback.store.care import FIRST_LOOK
-from ringback.store.tables import callbacks, outcomes, to_instant
+from ringback.store.tables import callbacks, outcomes
 
 AnyRow = Row[tuple[Any, ...]]
 
@@ -237,10 +237,7 @@ def _to_callback(row: Any) -> Callback:
 
 def to_terms(values: Sequence[Any]) -> Terms:
     """Return the terms of what `statements.accepting.TERMS` has of a callback."""
-    id_, *where, scheduled_at = values[:6]
-    *others, is_open, _ = values[6:]
-    ref = ActivityExecution(*[*where, to_instant(scheduled_at)])
-    return Terms(CallbackId(id_), ref, *[*others, bool(is_open)])
+    return Terms(*values)
 
 
 def _vitals(row: AnyRow) -> Vitals:

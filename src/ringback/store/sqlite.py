@@ -64,6 +64,10 @@ class LocalDatabase(Database):
         """See `Database.now`."""
         return self._clock.now()
 
+    def own_now(self) -> datetime:
+        """See `Database.own_now`."""
+        return self._clock.now()
+
     async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:  # noqa: ARG002 - a write locks the whole database
         """See `Database.hold`."""
         return self._clock.now()

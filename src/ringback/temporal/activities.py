@@ -7,7 +7,7 @@ from temporalio.client import Client
 
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Outcome
-from ringback.domain.terms import Terms
+from ringback.domain.terms import Terms, terms_of
 from ringback.ports.activities import Pending, Whereabouts
 from ringback.temporal.delivery import (
     Encoded,
@@ -41,16 +41,18 @@ class TemporalActivities:
         """Keep what the namespaces allow known, until canceled; all works without it, too."""
         await self._limits.run()
 
-    def takes(self, callback: Callback | Terms, completed: Completed) -> bool:
-        """See `Activities.takes`."""
-        size = len(completed.result or b"") + _WRAPPER
-        return self._is_relayed and self._limits.allow(callback.ref.namespace, size)
-
-    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:
+    async def check(self, terms: Terms, outcome: Outcome) -> None:
         """See `Activities.check`."""
-        encoded = await encode(self._converter, callback, outcome)
-        to_be_sent = signed(encoded, callback.ref, SPECIMEN)
-        await self._limits.check(callback.ref.namespace, to_be_sent)
+        if self._is_surely_taken(terms.namespace, outcome):
+            return
+        encoded = await encode(self._converter, terms, outcome)
+        to_be_sent = signed(encoded, SPECIMEN, is_standalone=terms.is_standalone)
+        await self._limits.check(terms.namespace, to_be_sent)
+
+    def _is_surely_taken(self, namespace: str, outcome: Outcome) -> bool:
+        if not self._is_relayed or not isinstance(outcome, Completed):
+            return False
+        return self._limits.allow(namespace, len(outcome.result or b"") + _WRAPPER)
 
     async def deliver_to_attempt(
         self, callback: Callback, outcome: Outcome, *, identity: str
@@ -67,8 +69,8 @@ class TemporalActivities:
     async def _checked(self, callback: Callback, outcome: Outcome, identity: str) -> Encoded:
         # It was checked before it was accepted. The limit may have been a guess while Temporal was
         # away, or changed since, and a default answer is checked here only.
-        encoded = await encode(self._converter, callback, outcome)
-        to_be_sent = signed(encoded, callback.ref, identity)
+        encoded = await encode(self._converter, terms_of(callback), outcome)
+        to_be_sent = signed(encoded, identity, is_standalone=callback.ref.is_standalone)
         await self._limits.check_to_send(callback.ref.namespace, to_be_sent)
         return to_be_sent
 

@@ -48,7 +48,7 @@ Encoded = Result | Failure | Cancellation
 E = TypeVar("E")
 
 
-async def encode(converter: DataConverter, callback: Callback | Terms, outcome: Outcome) -> Encoded:
+async def encode(converter: DataConverter, terms: Terms, outcome: Outcome) -> Encoded:
     """Return `outcome` as it goes over the wire, through the converter and its codec.
 
     Raises:
@@ -56,7 +56,9 @@ async def encode(converter: DataConverter, callback: Callback | Terms, outcome: 
     """
     if isinstance(outcome, Completed) and relays_json(converter):
         return Result(as_payloads(outcome.result))
-    return await through_codec(_encode(contextual(converter, callback), callback, outcome))
+    is_standalone = terms.is_standalone
+    encoding = _encode(contextual(converter, terms), outcome, is_standalone=is_standalone)
+    return await through_codec(encoding)
 
 
 async def through_codec(encoding: Awaitable[E]) -> E:
@@ -73,16 +75,14 @@ async def through_codec(encoding: Awaitable[E]) -> E:
     return encoded
 
 
-async def _encode(
-    converter: DataConverter, callback: Callback | Terms, outcome: Outcome
-) -> Encoded:
+async def _encode(converter: DataConverter, outcome: Outcome, *, is_standalone: bool) -> Encoded:
     match outcome:
         case Completed(result):
             return Result(await to_payloads(converter, result))
         case Failed():
             return await to_failure(converter, outcome)
         case Canceled(details):
-            if details is None and callback.ref.is_standalone:
+            if details is None and is_standalone:
                 # Nothing would be there to sign: see `ringback.temporal.signature`.
                 details = b"null"
             return Cancellation(await to_payloads(converter, details))

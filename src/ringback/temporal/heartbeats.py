@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from ringback.domain.callback import Callback
+from ringback.domain.terms import terms_of
 from ringback.ports.activities import Pulse
 from ringback.temporal.delivery import through_codec, with_ids
 from ringback.temporal.limits import Limits
@@ -68,7 +69,7 @@ class TemporalHeartbeats:
     async def _encode(self, callback: Callback, details: bytes | None) -> Payloads | None:
         if details is None:
             return None
-        converter = contextual(self._converter, callback)
+        converter = contextual(self._converter, terms_of(callback))
         encoded = await through_codec(to_payloads(converter, details))
         if encoded is not None:
             await self._limits.check(callback.ref.namespace, encoded)

@@ -12,7 +12,6 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from ringback.domain.callback import Callback
 from ringback.domain.outcome import Failed
 from ringback.domain.raw_json import items
 from ringback.domain.terms import Terms
@@ -34,20 +33,19 @@ def as_payloads(body: bytes | None) -> Payloads | None:
     return None if body is None else Payloads(payloads=[_payload(body)])
 
 
-def contextual(converter: DataConverter, callback: Callback | Terms) -> DataConverter:
-    """Return `converter` as the worker has it when it runs the activity of `callback`.
+def contextual(converter: DataConverter, terms: Terms) -> DataConverter:
+    """Return `converter` as the worker has it when it runs the activity of a callback.
 
     A codec whose key depends on the workflow needs that; others do not mind. It is what an
     activity's worker gives, down to the activity's id, so that both encode alike.
     """
-    ref = callback.ref
     context = ActivitySerializationContext(
-        namespace=ref.namespace,
-        activity_id=ref.activity_id,
-        activity_type=callback.activity_type,
-        activity_task_queue=callback.task_queue,
-        workflow_id=ref.workflow_id,
-        workflow_type=callback.workflow_type,
+        namespace=terms.namespace,
+        activity_id=terms.activity_id,
+        activity_type=terms.activity_type,
+        activity_task_queue=terms.task_queue,
+        workflow_id=terms.workflow_id,
+        workflow_type=terms.workflow_type,
         is_local=False,
     )
     return converter.with_context(context)

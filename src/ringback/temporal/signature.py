@@ -13,7 +13,6 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 
 from ringback.core.verdict import identity_of
-from ringback.domain.callback import ActivityExecution
 from ringback.domain.ids import RANDOM_BYTES, new_outcome_id
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 
@@ -23,12 +22,12 @@ SPECIMEN: Final = identity_of(new_outcome_id(datetime.fromtimestamp(0, UTC), byt
 _KEY: Final = "ringback"
 
 
-def signed(encoded: Encoded, ref: ActivityExecution, identity: str) -> Encoded:
+def signed(encoded: Encoded, identity: str, *, is_standalone: bool) -> Encoded:
     """Return `encoded` with the name of its sender in it, where only that tells it later."""
     match encoded:
         case Failure():
             encoded.source = identity
-        case Cancellation(Payloads() as details) if ref.is_standalone:
+        case Cancellation(Payloads() as details) if is_standalone:
             for payload in details.payloads:
                 payload.metadata[_KEY] = identity.encode()
         case Result() | Cancellation():

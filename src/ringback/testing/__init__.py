@@ -4,7 +4,6 @@ from ringback.testing.exact_results import ExactResults
 from ringback.testing.fake_activities import FakeActivities
 from ringback.testing.fake_completion_client import FakeCompletionClient, FakeWaitingActivity
 from ringback.testing.fake_identifier import FakeIdentifier
-from ringback.testing.fits_whatever import fits_whatever
 from ringback.testing.manual_clock import ManualClock
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "FakeIdentifier",
     "FakeWaitingActivity",
     "ManualClock",
-    "fits_whatever",
 ]

@@ -18,7 +18,7 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, body_of
-from ringback.domain.terms import Terms
+from ringback.domain.terms import Terms, terms_of
 from ringback.ports.activities import Pending, Pulse, Unknown, Whereabouts
 from ringback.testing.fake_activity import FakeActivity
 from ringback.testing.fake_server import FakeServer
@@ -58,11 +58,7 @@ class FakeActivities(FakeServer):
     heartbeats: list[tuple[ActivityExecution, bytes | None]] = field(default_factory=list)
     looks: list[Sequence[ActivityExecution]] = field(default_factory=list)
 
-    def takes(self, callback: Callback | Terms, completed: Completed) -> bool:  # noqa: ARG002 - the port's
-        """See `Activities.takes`."""
-        return len(completed.result or b"") <= self.largest
-
-    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:  # noqa: ARG002 - the port's
+    async def check(self, terms: Terms, outcome: Outcome) -> None:  # noqa: ARG002 - the port's
         """See `Activities.check`."""
         is_retried = isinstance(outcome, Failed) and not outcome.non_retryable
         limit = min(self.largest, self.largest_retried) if is_retried else self.largest
@@ -156,7 +152,7 @@ class FakeActivities(FakeServer):
         return Pulse(activity.cancel_requested, activity.paused, activity.was_reset)
 
     async def _arrive(self, callback: Callback, outcome: Outcome) -> None:
-        await self.check(callback, outcome)
+        await self.check(terms_of(callback), outcome)
         self._check_reachable()
         if self.is_busy:
             msg = "the fake server is busy"

@@ -13,7 +13,6 @@ from ringback.domain.about import About
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Failed
 from ringback.settings import Settings
-from ringback.testing import fits_whatever
 from tests import factories
 
 HOSTILE = "[/b][link=http://x]see\x1b[31m"
@@ -33,7 +32,7 @@ def callback_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CallbackId:
         async with opened_store(Settings(data=tmp_path), SystemClock()) as store:
             await store.open([wish])
             failed = Failed(HOSTILE, details=f"[{CARD}]".encode())
-            await store.accept([factories.answer(wish.id, failed)], fits_whatever)
+            await store.accept([factories.answer(wish.id, failed)])
             await store.keep_evidence([factories.answer(wish.id, Failed(HOSTILE))])
 
     asyncio.run(fill())

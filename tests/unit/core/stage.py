@@ -5,7 +5,7 @@ from typing import Any
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.outcome import Outcome
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, fits_whatever
+from ringback.testing import FakeActivities
 from tests import factories
 
 
@@ -19,7 +19,7 @@ async def accepted(
     ref = factories.activity_ref()
     activities.schedule(ref)
     callback = await asked(store, activities, ref, **asking)
-    await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
+    await store.accept([factories.answer(callback.id, outcome)])
     return (await store.find([callback.id]))[callback.id]
 
 

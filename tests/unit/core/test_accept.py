@@ -61,11 +61,13 @@ class SlowActivities(FakeActivities):
 
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
     may_tell: asyncio.Event = field(default_factory=asyncio.Event)
+    slow_for: type[Outcome] = Failed
 
-    async def check(self, callback: Callback | Terms, outcome: Outcome) -> None:
+    async def check(self, terms: Terms, outcome: Outcome) -> None:
         self.is_asked.set()
-        await self.may_tell.wait()
-        await super().check(callback, outcome)
+        if isinstance(outcome, self.slow_for):
+            await self.may_tell.wait()
+        await super().check(terms, outcome)
 
 
 @pytest.fixture
@@ -236,3 +238,65 @@ async def test_a_wrong_answer_takes_none_of_its_commit_down_with_it(
     )
 
     assert [type(one) for one in told] == [Receipt, WrongResultError, Receipt]
+
+
+async def test_wrong_answer_by_revoked_link_returns_unknown(
+    accepting: Accepting, store: SqlStore
+) -> None:
+    (callback,) = await store.open([factories.wish(result_schema="1")])
+    await store.revoke(callback.id)
+
+    with pytest.raises(UnknownCallbackError):
+        await accepting.accept(callback.id, Completed(b"2"), serial=callback.link_serial)
+
+
+async def test_wrong_answer_after_another_one_returns_conflict_and_is_kept_as_evidence(
+    accepting: Accepting, store: SqlStore
+) -> None:
+    (callback,) = await store.open([factories.wish(result_schema="1")])
+    await accepting.accept(callback.id, Completed(b"1"))
+
+    with pytest.raises(AnsweredDifferentlyError):
+        await accepting.accept(callback.id, Completed(b"2"))
+
+    assert [event.kind for event in await store.events(callback.id)][-1] is (
+        EventKind.ANSWERED_DIFFERENTLY
+    )
+
+
+async def test_wrong_answer_to_expired_callback_returns_expired(
+    accepting: Accepting, store: SqlStore
+) -> None:
+    (callback,) = await store.open([factories.wish(result_schema="1")])
+    await store.expire([factories.expiry(callback, "timed out")])
+
+    with pytest.raises(ExpiredCallbackError, match="timed out"):
+        await accepting.accept(callback.id, Completed(b"2"))
+
+
+async def test_repeated_cancellation_is_a_duplicate_while_temporal_is_away(
+    accepting: Accepting, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+    first = await accepting.accept(callback.id, Canceled(None))
+    activities.is_reachable = False
+
+    again = await accepting.accept(callback.id, Canceled(None))
+
+    assert (again.is_duplicate, again.accepted_at) == (True, first.accepted_at)
+
+
+async def test_answers_are_accepted_while_another_one_is_still_checked(
+    store: SqlStore,
+) -> None:
+    activities = SlowActivities(slow_for=Completed)
+    slow, quick = await store.open([factories.wish(), factories.wish()])
+    accepting = accepting_on(store, activities, lambda: None)
+
+    async with running(accepting), asyncio.TaskGroup() as group:
+        first = group.create_task(accepting.accept(slow.id, Completed(b"1")))
+        await activities.is_asked.wait()
+        second = await accepting.accept(quick.id, Failed("no"))
+        activities.may_tell.set()
+
+    assert (second.state, first.result().state) == (State.ACCEPTED, State.ACCEPTED)

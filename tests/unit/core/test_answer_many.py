@@ -1,6 +1,7 @@
 """Many answers, each judged alone."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 import pytest
 
@@ -12,7 +13,7 @@ from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
 from ringback.domain.outcome import Canceled, Completed
 from ringback.ports.activities import Pending
-from ringback.ports.store import Acceptance, Answer, Fits
+from ringback.ports.store import Answer
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -61,18 +62,20 @@ async def test_while_the_store_is_away_each_is_told_so(
 class StoreWithAMistake(SqlStore):
     """It cannot take anything, for a reason of ours."""
 
-    async def accept(self, answers: Sequence[Answer], fits: Fits) -> Sequence[Acceptance]:
-        raise ZeroDivisionError(answers, fits)
+    async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
+        raise ZeroDivisionError(answers)
 
 
 async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
     database: InMemoryDatabase, activities: FakeActivities
 ) -> None:
-    accepting = accepting_with(StoreWithAMistake(database), activities)
+    store = StoreWithAMistake(database)
+    (callback,) = await store.open([factories.wish()])
+    accepting = accepting_with(store, activities)
 
     with pytest.raises(ZeroDivisionError):
         async with running(accepting):
-            await answer_many(accepting, [Given(factories.callback_id(), Completed(None))])
+            await answer_many(accepting, [Given(callback.id, Completed(None))])
 
 
 async def test_only_so_many_are_under_way_at_a_time(

@@ -1,13 +1,19 @@
 """What Temporal would take and then make harm of is refused before it is accepted."""
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
-from ringback.core.checks import MOST_SCHEMAS, Checks
+from ringback.core.checks import MOST_SCHEMAS, MOST_TERMS, Checks
+from ringback.core.service import running
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     AnswerTooLargeError,
     NoCancelRequestedError,
     StoreUnavailableError,
+    UnknownCallbackError,
     WrongResultError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed
@@ -64,11 +70,74 @@ async def test_a_schema_is_read_once(
     await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
 
 
-async def test_no_schema_is_checked_within_a_commit(checks: Checks, callback: Callback) -> None:
-    terms, right = terms_of(callback), Completed(SCHEMA.encode())
-    await checks.check(terms, right)
+async def test_terms_are_read_once_and_together(
+    database: InMemoryDatabase, store: SqlStore, checks: Checks
+) -> None:
+    callbacks = await store.open([factories.wish() for _ in range(3)])
+    ids = [callback.id for callback in callbacks]
 
-    assert not checks.check_at_once(terms, right)
+    async with running(checks):
+        first = await asyncio.gather(*map(checks.terms, ids))
+        database.is_available = False
+        again = await asyncio.gather(*map(checks.terms, ids))
+
+    assert first == again == [terms_of(callback) for callback in callbacks]
+
+
+async def test_an_unknown_callback_has_no_terms_until_it_is_opened(
+    store: SqlStore, checks: Checks
+) -> None:
+    wish = factories.wish()
+
+    async with running(checks):
+        before = await checks.terms(wish.id)
+        (callback,) = await store.open([wish])
+        after = await checks.terms(wish.id)
+
+    assert (before, after) == (None, terms_of(callback))
+
+
+async def test_terms_do_not_fill_the_memory(
+    database: InMemoryDatabase, store: SqlStore, checks: Checks
+) -> None:
+    callbacks = await store.open([factories.wish() for _ in range(MOST_TERMS + 1)])
+    first, *others = [callback.id for callback in callbacks]
+
+    async with running(checks):
+        for callback_id in (first, *others):
+            await checks.terms(callback_id)
+        database.is_available = False
+        known = await asyncio.gather(*map(checks.terms, others))
+        with pytest.raises(StoreUnavailableError):
+            await checks.terms(first)
+
+    assert None not in known
+
+
+async def test_a_cancellation_is_looked_up_where_the_activity_runs_since_a_reset(
+    checks: Checks, store: SqlStore, activities: FakeActivities
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    before = await asked(store, activities, ref, follows_reset=True)
+    later = replace(ref, run_id="another-run")
+    activities.schedule(later)
+    activities.request_cancel(later)
+    started_at = before.attempt_started_at + timedelta(seconds=1)
+    await store.open([
+        factories.wish(ref=later, attempt=2, attempt_started_at=started_at, follows_reset=True)
+    ])
+
+    await checks.check(terms_of(before), Canceled(None))
+
+    assert activities.looks[-1] == [later]
+
+
+async def test_a_cancellation_of_nothing_is_unknown(checks: Checks, callback: Callback) -> None:
+    terms = replace(terms_of(callback), callback_id=factories.callback_id())
+
+    with pytest.raises(UnknownCallbackError):
+        await checks.check(terms, Canceled(None))
 
 
 async def test_schemas_do_not_fill_the_memory(

@@ -19,7 +19,7 @@ from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.activities import Pending
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.keepers import observer
@@ -86,7 +86,7 @@ async def test_who_answers_in_time_is_heard(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
-    await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
+    await store.accept([factories.answer(callback.id, Completed(b"1"))])
     clock.advance(HOUR)
 
     await keeper.keep()

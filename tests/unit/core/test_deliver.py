@@ -18,7 +18,7 @@ from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
 from ringback.ports.store import Postponement, Settlement
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
@@ -209,7 +209,7 @@ async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
     store: SqlStore, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.wish()])
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
 
     async with running(deliverer):
         await idle()

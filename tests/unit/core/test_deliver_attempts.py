@@ -15,7 +15,7 @@ from ringback.domain.callback import Attempts, Callback, State
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.loops import idle
 from tests.unit.core.stage import accepted, asked, found, state_of
@@ -98,7 +98,7 @@ async def accepted_in_attempt_2(
     activities.schedule(ref)
     await next_attempt(activities, await asked(store, activities, ref))
     second = await asked(store, activities, ref)
-    await store.accept([factories.answer(second.id, outcome)], fits_whatever)
+    await store.accept([factories.answer(second.id, outcome)])
     return await found(store, second)
 
 
@@ -312,9 +312,7 @@ async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_a
     ref = factories.activity_ref()
     activities.schedule(ref)
     (callback,) = await store.open([factories.wish(ref=ref, task_token=None)])
-    await store.accept(
-        [factories.answer(callback.id, Failed("no", non_retryable=True))], fits_whatever
-    )
+    await store.accept([factories.answer(callback.id, Failed("no", non_retryable=True))])
 
     async with delivering(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED

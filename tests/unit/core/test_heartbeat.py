@@ -19,7 +19,7 @@ from ringback.domain.vitals import UNHURRIED
 from ringback.ports.activities import LastFailure, Pulse
 from ringback.ports.store import Expiry
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.keepers import heartbeating as heartbeating_with
@@ -79,7 +79,7 @@ async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
 async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
     heartbeating: Heartbeating, store: SqlStore, callback: Callback
 ) -> None:
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
 
     with pytest.raises(ExpiredCallbackError, match="answered"):
         await heartbeating.heartbeat(callback.id, None)

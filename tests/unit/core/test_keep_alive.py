@@ -17,7 +17,7 @@ from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.activities import LastFailure, Pulse
 from ringback.ports.keeping import Note
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.keepers import keep_alive
@@ -98,7 +98,7 @@ async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
-    await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
+    await store.accept([factories.answer(callback.id, Completed(b"1"))])
 
     async with keeping(store, activities, clock):
         await let_pass(clock, TIMEOUT)
@@ -110,7 +110,7 @@ async def test_what_is_settled_gets_no_more(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
-    await store.accept([factories.answer(callback.id, Completed(b"1"))], fits_whatever)
+    await store.accept([factories.answer(callback.id, Completed(b"1"))])
     await store.settle([factories.settlement(await found(store, callback))])
 
     async with keeping(store, activities, clock):

@@ -14,7 +14,7 @@ from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, ManualClock, fits_whatever
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 
@@ -32,7 +32,7 @@ async def opening(store: SqlStore, activities: FakeActivities) -> AsyncIterator[
 
 async def answered(opening: Opening, store: SqlStore, outcome: Outcome) -> Callback:
     callback = await opening.open(factories.wish(ref=REF))
-    await store.accept([factories.answer(callback.id, outcome)], fits_whatever)
+    await store.accept([factories.answer(callback.id, outcome)])
     return callback
 
 
@@ -202,7 +202,7 @@ async def test_a_failure_in_doubt_waits_until_temporal_tells(
 ) -> None:
     ref = factories.activity_ref()
     callback = await opening.open(factories.wish(ref=ref))
-    await store.accept([factories.answer(callback.id, Failed("try again"))], fits_whatever)
+    await store.accept([factories.answer(callback.id, Failed("try again"))])
     await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
 
     with pytest.raises(TemporalUnreachableError, match="cannot be learnt"):
@@ -266,7 +266,7 @@ async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
 ) -> None:
     """Its worker stood still before it asked; the answer is on its way to attempt 2."""
     second = await opening.open(factories.wish(ref=REF, attempt=2))
-    await store.accept([factories.answer(second.id, Failed("try again"))], fits_whatever)
+    await store.accept([factories.answer(second.id, Failed("try again"))])
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
 
     first = await opening.open(factories.wish(ref=REF))

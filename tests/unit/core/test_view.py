@@ -9,7 +9,7 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
 from ringback.ports.activities import Pending
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, fits_whatever
+from ringback.testing import FakeActivities
 from tests import factories
 
 
@@ -47,7 +47,7 @@ async def test_without_temporal_nothing_is_claimed_about_the_activity(
 async def test_an_answered_callback_is_shown_as_the_store_has_it(
     viewing: Viewing, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
-    await store.accept([factories.answer(callback.id)], fits_whatever)
+    await store.accept([factories.answer(callback.id)])
     activities.is_reachable = False
 
     seen = await viewing.view(callback.id)

@@ -11,8 +11,8 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from ringback.domain.callback import Callback
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.terms import Terms, terms_of
 from ringback.temporal.delivery import Result, encode
 from ringback.temporal.payloads import contextual, to_failure, to_payloads
 from tests.codecs import ZipCodec, hidden
@@ -30,9 +30,9 @@ class Listening(ZipCodec, WithSerializationContext):
         return self
 
 
-async def waiting(workflow_id: str = "order-7") -> Callback:
+async def waiting(workflow_id: str = "order-7") -> Terms:
     ref = activity_ref(workflow_id=workflow_id, activity_id="1")
-    return await opened(wish(ref=ref))
+    return terms_of(await opened(wish(ref=ref)))
 
 
 def details_of(failure: Failure) -> list[bytes]:

@@ -7,27 +7,36 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     ColumnElement,
     DateTime,
+    FromClause,
     Insert,
+    Integer,
     LargeBinary,
     Select,
     Text,
+    and_,
     bindparam,
+    cast,
     exists,
+    extract,
     func,
     literal,
     select,
+    true,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import REGCLASS
 
 from ringback.domain.callback import State
 from ringback.domain.outcome import KINDS, body_of, to_fields
 from ringback.ports.store import Answer
 from ringback.store.statements.among import among
 from ringback.store.statements.given import Given
-from ringback.store.statements.lookup import HAS_OUTCOME, INSERTS
+from ringback.store.statements.lookup import INSERTS
 from ringback.store.tables import Instant, callbacks, events, outcomes
 
 _Function: TypeAlias = Callable[..., ColumnElement[Any]]
@@ -40,66 +49,28 @@ _ANSWERS: Final = Given(
         "kind": Text(),
         "body": LargeBinary(),
         "fields": outcomes.c.fields.type,
+        "link_serial": Integer(),
     },
 )
 """What answers differ in; the rest of a row is the same for all of a commit."""
 
 
 def given(dialect: str, answers: Sequence[Answer]) -> dict[str, object]:
-    """Return answers, of which there must be one, as `ACCEPT` takes them."""
-    return _ANSWERS.values(dialect, map(_as_row, answers))
+    """Return answers, of which there must be one, as `INSERT` and `ACCEPT` take them."""
+    return {
+        **_ANSWERS.values(dialect, map(_as_row, answers)),
+        "ids": [answer.callback_id for answer in answers],
+        "outcome_ids": [answer.id for answer in answers],
+    }
 
 
-def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str]:
+def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str, int | None]:
     outcome = answer.outcome
     fields = to_fields(outcome)
     told = json.dumps(fields) if fields else "{}"
-    return answer.callback_id, answer.id, KINDS[type(outcome)], body_of(outcome), told
+    kind, body = KINDS[type(outcome)], body_of(outcome)
+    return answer.callback_id, answer.id, kind, body, told, answer.link_serial
 
-
-def _accept(dialect: str) -> Insert:
-    answers = _ANSWERS.rows(dialect)
-    now = bindparam("now", type_=Instant)
-    row = {
-        **dict(answers.c.items()),
-        "accepted_at": now,
-        "is_default": bindparam("is_default", type_=Boolean),
-        "state": literal(State.ACCEPTED.value),
-        "due_at": now,
-        "tries": literal(0),
-        "after_event": select(func.coalesce(func.max(events.c.id), 0)).scalar_subquery(),
-    }
-    may_be_answered = exists().where(
-        callbacks.c.id == answers.c.callback_id, callbacks.c.expired_because.is_(None)
-    )
-    values = select(*(value.label(name) for name, value in row.items())).where(may_be_answered)
-    into = INSERTS[dialect](outcomes).from_select(list(row), values)
-    return into.on_conflict_do_nothing(index_elements=["callback_id"])
-
-
-def _hold() -> Select[datetime]:
-    # In the order of ids: two that hold the same ones never cross.
-    ordered = select(callbacks.c.id).where(among(callbacks.c.id, "ids")).order_by(callbacks.c.id)
-    held = ordered.with_for_update(key_share=True).subquery("held")
-    all_held = select(func.count()).select_from(held).subquery("all_held")
-    return select(func.clock_timestamp(type_=DateTime(timezone=True))).select_from(all_held)
-
-
-#: Let nobody else decide on the callbacks until the commit, and tell when all of them were held.
-HOLD: Final = _hold()
-
-#: Keep each outcome that is the first, if its callback exists and has not expired.
-ACCEPT: Final = {dialect: _accept(dialect) for dialect in INSERTS}
-
-#: Which outcome each of the callbacks has: what this call brought, or what was there before.
-HELD: Final = select(outcomes.c.outcome_id).where(among(outcomes.c.callback_id, "ids"))
-
-#: Who has an outcome is not waiting for a default one.
-HAS_NO_DEFAULT: Final = (
-    update(callbacks)
-    .where(among(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
-    .values(default_due_at=None)
-)
 
 #: Whether there is more to do once there is an outcome: few have a default answer, or are told.
 _HAS_MORE_TO_DO: Final = (
@@ -108,29 +79,149 @@ _HAS_MORE_TO_DO: Final = (
     | callbacks.c.notify_url.is_not(None)
 )
 
+
+def _takes(callback: FromClause, answers: FromClause) -> ColumnElement[bool]:
+    """Return whether a callback takes the answer beside it: it is open, and the link is good."""
+    serial = func.coalesce(answers.c.link_serial, callback.c.link_serial)
+    return and_(
+        callback.c.id == answers.c.callback_id,
+        callback.c.expired_because.is_(None),
+        callback.c.link_serial == serial,
+    )
+
+
+def _insert(
+    dialect: str,
+    answers: FromClause,
+    *,
+    now: ColumnElement[Any],
+    after_event: ColumnElement[Any],
+    taken: Select[Any],
+) -> sqlite.Insert | postgresql.Insert:
+    """Store each of `answers` that is the first for its callback, if it is among the `taken`."""
+    row = {
+        **{name: column for name, column in answers.c.items() if name in outcomes.c},
+        "accepted_at": now,
+        "is_default": bindparam("is_default", type_=Boolean),
+        "state": literal(State.ACCEPTED.value),
+        "due_at": now,
+        "tries": literal(0),
+        "after_event": after_event,
+    }
+    values = taken.with_only_columns(*(value.label(name) for name, value in row.items()))
+    into = INSERTS[dialect](outcomes).from_select(list(row), values)
+    return into.on_conflict_do_nothing(index_elements=["callback_id"])
+
+
+def _insert_on_sqlite() -> Insert:
+    answers = _ANSWERS.rows("sqlite")
+    newest = select(func.coalesce(func.max(events.c.id), 0)).scalar_subquery()
+    return _insert(
+        "sqlite",
+        answers,
+        now=bindparam("now", type_=Instant),
+        after_event=newest,
+        taken=select(answers).where(exists().where(_takes(callbacks, answers))),
+    )
+
+
+def _accept_on_sqlite() -> Select[Any]:
+    stored = func.json_array(outcomes.c.outcome_id, outcomes.c.accepted_at, _HAS_MORE_TO_DO)
+    return (
+        select(func.json_group_array(stored, type_=JSON))
+        .join_from(outcomes, callbacks)
+        .where(among(outcomes.c.callback_id, "ids"), among(outcomes.c.outcome_id, "outcome_ids"))
+    )
+
+
+_NOW: Final = cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+"""The time of a PostgreSQL server, as `Instant` keeps it."""
+
+
+def _held() -> Select[Any]:
+    # In the order of ids: two that hold the same ones never cross.
+    ordered = select(callbacks).where(among(callbacks.c.id, "ids")).order_by(callbacks.c.id)
+    return ordered.with_for_update(key_share=True)
+
+
+def _accept_on_postgresql() -> Select[Any]:
+    has_more_to_do = _HAS_MORE_TO_DO.label("has_more_to_do")
+    columns = (callbacks.c.id, callbacks.c.expired_because, callbacks.c.link_serial)
+    held = _held().with_only_columns(*columns, has_more_to_do).cte("held")
+    # Counted, so that all of them are held before the time is read, and the newest event: another
+    # transaction that had held one may have recorded events that this statement's snapshot lacks.
+    all_held = select(func.count()).select_from(held).subquery("all_held")
+    newest = func.pg_sequence_last_value(
+        cast(func.pg_get_serial_sequence(events.name, events.c.id.name), REGCLASS)
+    )
+    moment = (
+        select(
+            func.coalesce(bindparam("now", type_=Instant), _NOW).label("now"),
+            func.coalesce(newest, 0).label("after_event"),
+        )
+        .select_from(all_held)
+        .cte("moment")
+    )
+    answers = _ANSWERS.rows("postgresql")
+    stored = (
+        _insert(
+            "postgresql",
+            answers,
+            now=moment.c.now,
+            after_event=moment.c.after_event,
+            taken=select(answers).join(held, _takes(held, answers)).join(moment, true()),
+        )
+        .returning(outcomes.c.callback_id, outcomes.c.outcome_id, outcomes.c.accepted_at)
+        .cte("stored")
+    )
+    told = func.json_build_array(stored.c.outcome_id, stored.c.accepted_at, held.c.has_more_to_do)
+    return select(func.json_agg(told, type_=JSON)).join_from(
+        stored, held, stored.c.callback_id == held.c.id
+    )
+
+
+def _hold() -> Select[datetime]:
+    held = _held().with_only_columns(callbacks.c.id).subquery("held")
+    all_held = select(func.count()).select_from(held).subquery("all_held")
+    return select(func.clock_timestamp(type_=DateTime(timezone=True))).select_from(all_held)
+
+
+#: Let nobody else decide on the callbacks until the commit, and tell when all of them were held.
+HOLD: Final = _hold()
+
+#: What comes before `ACCEPT` where that cannot write: SQLite would return row by row what it
+#: inserts, and other threads run in between.
+INSERT: Final = {"sqlite": _insert_on_sqlite()}
+
+#: Store each answer that is the first, if its callback takes it. Return what was stored, as one
+#: value: the outcome's id, when it was accepted, and whether there is more to do.
+ACCEPT: Final = {"sqlite": _accept_on_sqlite(), "postgresql": _accept_on_postgresql()}
+
+#: Who has an outcome is not waiting for a default one.
+HAS_NO_DEFAULT: Final = (
+    update(callbacks)
+    .where(among(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
+    .values(default_due_at=None)
+)
+
 _TERMS: Final[Sequence[ColumnElement[Any]]] = (
     callbacks.c.id,
     callbacks.c.namespace,
     callbacks.c.workflow_id,
-    callbacks.c.run_id,
     callbacks.c.activity_id,
-    callbacks.c.scheduled_at,
     callbacks.c.workflow_type,
     callbacks.c.activity_type,
     callbacks.c.task_queue,
     callbacks.c.schema_id,
-    callbacks.c.link_serial,
-    callbacks.c.expired_because.is_(None) & ~HAS_OUTCOME,
-    _HAS_MORE_TO_DO,
 )
-"""See `ringback.domain.terms.Terms`; and last, whether there is more to do."""
+"""See `ringback.domain.terms.Terms`."""
 
 
 def _terms(all_of: _Function, one: _Function) -> Select[Any]:
     return select(all_of(one(*_TERMS), type_=JSON)).where(among(callbacks.c.id, "ids"))
 
 
-#: What an answer to each of the callbacks is held to, as one value; there may be none.
+#: What an answer to each of the callbacks is checked against, as one value; there may be none.
 TERMS: Final = {
     "sqlite": _terms(func.json_group_array, func.json_array),
     "postgresql": _terms(func.json_agg, func.json_build_array),

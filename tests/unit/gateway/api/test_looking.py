@@ -10,7 +10,6 @@ from ringback.domain.about import About
 from ringback.domain.api_key import Role
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
-from ringback.testing import fits_whatever
 from tests import factories
 from tests.unit.gateway.api.house import House
 
@@ -98,7 +97,7 @@ async def test_a_filter_that_cannot_be_used_is_refused_by_name(
 
 async def test_a_callback_is_shown_without_its_answer_s_body(house: House) -> None:
     callback = await house.asked(about=About("Charge", ("vip",), {"order": 1}))
-    await house.store.accept([factories.answer(callback.id)], fits_whatever)
+    await house.store.accept([factories.answer(callback.id)])
 
     shown = (await house.get(f"/v1/callbacks/{callback.id}", Role.VIEWER)).json()
 
@@ -137,7 +136,7 @@ async def test_the_trail_has_nothing_of_the_answers_that_lost(house: House) -> N
 
 async def test_the_command_line_tells_the_same_by_the_same_names(house: House) -> None:
     callback = await house.asked()
-    await house.store.accept([factories.answer(callback.id)], fits_whatever)
+    await house.store.accept([factories.answer(callback.id)])
 
     shown = (await house.get(f"/v1/callbacks/{callback.id}")).json()
     printed = to_json(await house.now(callback.id))
