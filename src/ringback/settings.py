@@ -6,10 +6,10 @@ Temporal's own connection is not set here but as everywhere else: `TEMPORAL_*` o
 import re
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Final
+from typing import Annotated, Final
 
 from platformdirs import user_state_path
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -32,13 +32,33 @@ _KNOWN_STORE: Final = re.compile(
 )
 
 
+def _absolute(path: Path) -> Path:
+    """Return `path` with `~` expanded, relative to the folder that the program starts in.
+
+    Raises:
+        ValueError: There is no home folder to put in place of `~`.
+    """
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as exc:
+        # Nobody's folder: neither HOME nor the system's list of users has one.
+        msg = f"{path} cannot be expanded, for this user has no home folder; set an absolute path"
+        raise ValueError(msg) from exc
+
+
+_SQLITE: Final = "sqlite:///"
+
+_AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
 class Settings(BaseSettings):
     """What can be set.
 
     Attributes:
         data: The folder for the database and the link key on this machine.
         store: The database: `sqlite:///<path>`, or `postgresql://<user>:<password>@<host>/<name>`
-            for several machines; without it, `ringback.db` in `data`.
+            for several machines; without it, `ringback.db` in `data`. The path of a file is used as
+            it is written, so `%20` or `?` in it is part of the name.
         public_url: The URL at which senders reach the gateway; it may have a path. Links,
             `status_url` and OpenAPI's `servers` begin with it. Set it whenever senders are not on
             this machine. Without it, a gateway uses the address that it listens on.
@@ -70,11 +90,13 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    data: Path = Field(default_factory=lambda: user_state_path("ringback"))
+    data: _AbsolutePath = Field(
+        default_factory=lambda: user_state_path("ringback"), validate_default=True
+    )
     store: SecretStr | None = None
     public_url: HttpUrl = HttpUrl(f"http://127.0.0.1:{DEFAULT_PORT}")
     keys: SecretStr | None = None
-    keys_file: Path | None = None
+    keys_file: _AbsolutePath | None = None
     webhook_secrets: SecretStr | None = None
     allow_private_webhooks: bool = False
     body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
@@ -92,6 +114,14 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         return value
+
+    @field_validator("store")
+    @classmethod
+    def _absolute_store(cls, value: SecretStr | None) -> SecretStr | None:
+        text = "" if value is None else value.get_secret_value()
+        if not text.startswith(_SQLITE):
+            return value
+        return SecretStr(f"{_SQLITE}{_absolute(Path(text.removeprefix(_SQLITE)))}")
 
     @field_validator("public_url")
     @classmethod
@@ -120,7 +150,7 @@ class Settings(BaseSettings):
         assert self.postgresql_url is None, "ask for the address first"
         if self.store is None:
             return self.data / "ringback.db"
-        return Path(self.store.get_secret_value().removeprefix("sqlite:///"))
+        return Path(self.store.get_secret_value().removeprefix(_SQLITE))
 
     @property
     def base_url(self) -> str:

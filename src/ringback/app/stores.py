@@ -1,5 +1,6 @@
 """The store that the settings name, with its schema up to date."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 
 _NO_DRIVER: Final = "the store is on PostgreSQL, which needs: pip install 'ringback[postgres]'"
+
+_PERMANENT: Final = (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""What a file system says that it will say again until somebody changes a setting or a mode."""
 
 
 @asynccontextmanager
@@ -58,7 +62,13 @@ def _sqlite(path: Path, clock: Clock) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # It holds what was answered; SQLite gives the files beside it the same mode.
-        path.touch(mode=0o600)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except _PERMANENT as exc:
+        msg = (
+            f"the store {path} cannot be used ({exc.strerror}: {exc.filename}); set RINGBACK_DATA"
+            " to a folder, or RINGBACK_STORE to a file, that this user may write"
+        )
+        raise ConfigurationError(msg) from exc
     except OSError as exc:
         msg = f"the store {path} cannot be reached: {exc.strerror}"
         raise StoreUnavailableError(msg) from exc

@@ -102,11 +102,14 @@ class SqliteDatabase(LocalDatabase):
         A write waits for those of other processes, and gives up after `patience`.
         """
         super().__init__(clock)
-        self._engine = sqlite_engine(
-            f"sqlite:///{path}",
-            connect_args={"timeout": patience.total_seconds(), "check_same_thread": False},
-            poolclass=QueuePool,
-        )
+
+        def connect() -> sqlite3.Connection:
+            # A URL would decode %20, and end at a question mark: another file than was named.
+            return sqlite3.connect(
+                path, timeout=patience.total_seconds(), check_same_thread=False, uri=False
+            )
+
+        self._engine = sqlite_engine("sqlite://", creator=connect, poolclass=QueuePool)
         # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
         self._writer = _Lane(self._engine, name="sqlite-writer")
         self._reader = _Lane(

@@ -4,9 +4,10 @@ import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from ringback.domain.errors import ConfigurationError
-from ringback.settings import load_settings
+from ringback.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,30 @@ def test_the_store_is_a_file_in_the_data_folder_unless_it_is_named(
     assert without == tmp_path / "ringback.db"
     assert load_settings().database_path == Path("/var/x.db")
     assert load_settings().postgresql_url is None
+
+
+def test_home_is_expanded_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RINGBACK_DATA", "~/data")
+    monkeypatch.setenv("RINGBACK_KEYS_FILE", "~/keys")
+    in_data = load_settings()
+    monkeypatch.setenv("RINGBACK_STORE", "sqlite:///~/x.db")
+
+    assert in_data.database_path == tmp_path / "data" / "ringback.db"
+    assert in_data.keys_file == tmp_path / "keys"
+    assert load_settings().database_path == tmp_path / "x.db"
+
+
+def test_a_relative_path_stays_the_same_when_the_program_changes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_data = Settings(data=Path("data"), keys_file=Path("keys"))
+    in_store = Settings(store=SecretStr("sqlite:///x.db"))
+    monkeypatch.chdir("/")
+
+    assert in_data.database_path == tmp_path / "data" / "ringback.db"
+    assert in_data.keys_file == tmp_path / "keys"
+    assert in_store.database_path == tmp_path / "x.db"
 
 
 @pytest.mark.parametrize(
