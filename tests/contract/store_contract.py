@@ -2,6 +2,7 @@
 
 from tests.contract.answering import Answering
 from tests.contract.asking import Asking
+from tests.contract.clock_set_back import ClockSetBack
 from tests.contract.delivering import Delivering
 from tests.contract.keeping_alive import KeepingAlive
 from tests.contract.keeping_deadlines import KeepingDeadlines
@@ -18,6 +19,7 @@ class StoreContract(
     Asking,
     Answering,
     Delivering,
+    ClockSetBack,
     KeepingDeadlines,
     KeepingUpToDate,
     KeepingWideRuns,

@@ -10,6 +10,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.deadlines import Deadlines
+from ringback.ports.due_times import DueTimes
 from ringback.ports.keeping import Keeping
 from ringback.ports.keys import Keys
 from ringback.ports.links import Links
@@ -45,6 +46,7 @@ class Store(
     Deadlines,
     Keeping,
     Notices,
+    DueTimes,
     Links,
     Keys,
     CallbackIndex,

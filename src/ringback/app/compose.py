@@ -94,6 +94,7 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[R
         async with running(
             parts.activities,
             parts.opening,
+            parts.due_time_repair,
             parts.listener,
             teller,
             parts.deliverer,

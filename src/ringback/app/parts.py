@@ -10,6 +10,7 @@ from ringback.core.beat import Beating
 from ringback.core.checks import Checks
 from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.deliver import Deliverer
+from ringback.core.due_times import DueTimeRepair
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.keep_alive import KeepAlive
 from ringback.core.listen import Listener
@@ -104,6 +105,11 @@ class Parts:
             on_accepted=self.deliverer.wake,
             on_settled=self.verdicts.announce,
         )
+
+    @cached_property
+    def due_time_repair(self) -> DueTimeRepair:
+        """Repairs due times after the clock was set back."""
+        return DueTimeRepair(self.store, self._rhythm, clock=self.clock)
 
     @cached_property
     def looker(self) -> Looker:

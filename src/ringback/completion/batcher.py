@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
@@ -41,7 +41,7 @@ class _Done:
 class _Item(Generic[T]):
     target: Target = field(repr=False)
     payload: T = field(repr=False)
-    put_at: datetime
+    put_at: timedelta
     delivery: "asyncio.Future[Delivery]" = field(repr=False)
 
 
@@ -138,7 +138,7 @@ class Batcher(Generic[T]):
             msg = "the batcher takes nothing in outside its block"
             raise RuntimeError(msg)
         delivery: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Item(target, payload, self._clock.now(), delivery))
+        self._waiting.append(_Item(target, payload, self._clock.monotonic(), delivery))
         self._note()
         return delivery
 
@@ -188,7 +188,7 @@ class Batcher(Generic[T]):
     async def _gather(self) -> list[_Item[T]]:
         await self._some.wait()
         if self._waiting:
-            left = self._waiting[0].put_at + self._every - self._clock.now()
+            left = self._waiting[0].put_at + self._every - self._clock.monotonic()
             await woken(self._full, self._clock, at_most=max(left, timedelta(0)))
         batch = [self._take() for _ in range(min(self._size, len(self._waiting)))]
         self._note()

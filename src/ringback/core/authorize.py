@@ -1,6 +1,6 @@
 """Authorize: who holds this key, and may they do that?"""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from ringback.domain.api_key import ALLOWED, Act, ApiKey, KeyId, from_text
@@ -24,7 +24,7 @@ class Authorizing:
         """Look keys up in `keys`."""
         self._keys = keys
         self._clock = clock
-        self._cached: dict[KeyId, tuple[ApiKey | None, datetime]] = {}
+        self._cached: dict[KeyId, tuple[ApiKey | None, timedelta]] = {}
 
     @property
     def remembered(self) -> int:
@@ -53,11 +53,11 @@ class Authorizing:
 
     async def _find(self, key_id: KeyId) -> ApiKey | None:
         known = self._cached.get(key_id)
-        if known is not None and self._clock.now() < known[1]:
+        if known is not None and self._clock.monotonic() < known[1]:
             return known[0]
         key = await self._keys.find_key(key_id)
         if len(self._cached) >= MOST_CACHED:
             # Guesses fill it, and must not make it grow.
             self._cached.clear()
-        self._cached[key_id] = key, self._clock.now() + CACHED_FOR
+        self._cached[key_id] = key, self._clock.monotonic() + CACHED_FOR
         return key

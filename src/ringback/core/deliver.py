@@ -91,7 +91,7 @@ class Deliverer:
         self._all_ended = asyncio.Event()
         self._under_way = 0
         self._is_behind = False
-        self._claim_by = clock.now()
+        self._claim_by = clock.monotonic()
         self._trouble = Trouble(logger, "claim")
         self._probe = Probe(jitter)
         self._misconfiguration = Misconfiguration(clock)
@@ -125,15 +125,15 @@ class Deliverer:
             await woken(self._woken, self._clock, at_most=await self._rest())
 
     def _is_worth_a_claim(self) -> bool:
-        return self._has_room_for_many() or self._clock.now() >= self._claim_by
+        return self._has_room_for_many() or self._clock.monotonic() >= self._claim_by
 
     def _has_room_for_many(self) -> bool:
         return self._under_way <= self._throttle.allowed // 2
 
     async def _has_started_as_many_as_fit(self, crew: Crew) -> bool:
         room = min(self._throttle.allowed - self._under_way, crew.free)
-        limit = self._probe.limit(max(0, room), self._clock.now())
-        self._claim_by = self._clock.now() + PACE
+        limit = self._probe.limit(max(0, room), self._clock.monotonic())
+        self._claim_by = self._clock.monotonic() + PACE
         if limit == 0:
             return False
         self._is_behind = False
@@ -151,7 +151,7 @@ class Deliverer:
             crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
 
     async def _rest(self) -> timedelta:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         until_probe = self._probe.rest(now)
         if until_probe is not None:
             return min(until_probe, LONGEST_REST)
@@ -211,7 +211,7 @@ class Deliverer:
             return
         is_busy = isinstance(ended, TemporalBusyError)
         is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
-        self._probe.note(is_away=is_away, now=self._clock.now())
+        self._probe.note(is_away=is_away, now=self._clock.monotonic())
         if is_away:
             self._throttle.lose()
         else:
@@ -233,12 +233,12 @@ class Deliverer:
     async def _bring_after_a_look(
         self, callback: Callback, accepted: Accepted
     ) -> Settlement | Pending | None:
-        looked_at = self._clock.now()
+        looked_at = self._clock.monotonic()
         there, found = await locate(self._activities, callback)
         accepted = there.accepted or accepted
         if not may_be_delivered(callback, accepted, found):
             return judge(callback, accepted, found) or waiting(found)
-        if self._clock.now() - looked_at >= LEASE:
+        if self._clock.monotonic() - looked_at >= LEASE:
             msg = "this process stood still, and another one may have taken over"
             raise TemporalUnreachableError(msg)
         # By ids it reaches whatever has them by now: another attempt or, where the workflow chose

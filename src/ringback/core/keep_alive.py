@@ -80,7 +80,7 @@ class KeepAlive:
                     await self._clock.sleep(await self._rest())
 
     async def _has_started_some(self, crew: Crew) -> bool:
-        limit = self._probe.limit(crew.free, self._clock.now())
+        limit = self._probe.limit(crew.free, self._clock.monotonic())
         if limit == 0:
             return False
         due = await self._keeping.claim_beats(limit=limit, lease=LEASE)
@@ -89,7 +89,7 @@ class KeepAlive:
         return bool(due)
 
     async def _rest(self) -> timedelta:
-        until_probe = self._probe.rest(self._clock.now())
+        until_probe = self._probe.rest(self._clock.monotonic())
         if until_probe is not None:
             return max(_SHORTEST_REST, min(until_probe, LONGEST_REST))
         until_next = await caught(self._keeping.next_beat())
@@ -104,7 +104,7 @@ class KeepAlive:
         is_unheard = isinstance(sent, TemporalUnreachableError) and not is_heard
         self._unheard = self._unheard + 1 if is_unheard else 0
         # One that gets no answer, as while a shard of the server's moves, holds up no other.
-        self._probe.note(is_away=self._unheard >= _SUSPECT, now=self._clock.now())
+        self._probe.note(is_away=self._unheard >= _SUSPECT, now=self._clock.monotonic())
         if isinstance(sent, Pulse):
             self._refusal.note(sent)
             await self._beats.submit(beat_of(callback, sent))

@@ -24,7 +24,7 @@ class Misconfiguration:
     def __init__(self, clock: Clock) -> None:
         """Begin with no reason; `clock` decides how long one lasts."""
         self._clock = clock
-        self._seen_at: dict[str, float] = {}
+        self._seen_at: dict[str, timedelta] = {}
 
     @property
     def lasts(self) -> bool:
@@ -46,5 +46,5 @@ class Misconfiguration:
         self._seen_at[reason] = self._clock.monotonic()
 
     def _forget_old_ones(self) -> None:
-        since = self._clock.monotonic() - MEMORY.total_seconds()
+        since = self._clock.monotonic() - MEMORY
         self._seen_at = {reason: at for reason, at in self._seen_at.items() if at > since}

@@ -29,7 +29,7 @@ class Rhythm:
     def __init__(self, per_second: int) -> None:
         """Allow looks at so many runs a second."""
         self.per_tick = max(1, round(per_second * EVERY.total_seconds()))
-        self._longest = LONGEST
+        self.longest = LONGEST
 
     def note(self, *, is_behind: bool) -> None:
         """Take note of whether more wait than could be looked at.
@@ -37,9 +37,9 @@ class Rhythm:
         To look at them all takes as long as that has lasted, so no look is due again before.
         """
         if is_behind:
-            self._longest = min(_PATIENCE, self._longest + EVERY)
+            self.longest = min(_PATIENCE, self.longest + EVERY)
         else:
-            self._longest = max(LONGEST, self._longest / _RELIEF)
+            self.longest = max(LONGEST, self.longest / _RELIEF)
 
     def look_in(self, callback: Callback, timeout_at: datetime | None, now: datetime) -> timedelta:
         """Return when to look again at a callback that was just seen.
@@ -48,7 +48,7 @@ class Rhythm:
         tells little. Right after the time-out in any case.
         """
         age = max(SHORTEST, now - callback.opened_at)
-        wait = min(age, self._longest)
+        wait = min(age, self.longest)
         if timeout_at is not None and now <= timeout_at:
             wait = min(wait, timeout_at - now + _MARGIN)
         return wait

@@ -15,9 +15,9 @@ class SystemClock:
         """See `Clock.now`."""
         return datetime.now(UTC)  # noqa: TID251 - this is where time comes in
 
-    def monotonic(self) -> float:
+    def monotonic(self) -> timedelta:
         """See `Clock.monotonic`."""
-        return time.monotonic()
+        return timedelta(seconds=time.monotonic())
 
     async def sleep(self, delay: timedelta) -> None:
         """See `Clock.sleep`."""

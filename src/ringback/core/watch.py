@@ -58,13 +58,13 @@ class Verdicts:
         """
         event = asyncio.Event()
         self._waiting[callback_id].add(event)
-        give_up_at = clock.now() + within
+        give_up_at = clock.monotonic() + within
         try:
             while True:
                 event.clear()
                 found = await caught(store.find([callback_id]))
                 callback = None if isinstance(found, Exception) else found[callback_id]
-                left = give_up_at - clock.now()
+                left = give_up_at - clock.monotonic()
                 is_over = self.is_stopping or left <= timedelta(0)
                 if is_over or (callback and until(callback)):
                     return callback

@@ -86,15 +86,15 @@ class Gateway:
 
         When the program stops, time is up.
         """
-        give_up_at = self.clock.now() + within
-        while is_one_of(etag(seen), known) and self.clock.now() < give_up_at:
+        give_up_at = self.clock.monotonic() + within
+        while is_one_of(etag(seen), known) and self.clock.monotonic() < give_up_at:
             if self.verdicts.is_stopping:
                 break
             await self.verdicts.wait(
                 link.callback_id,
                 self.store,
                 self.clock,
-                within=give_up_at - self.clock.now(),
+                within=give_up_at - self.clock.monotonic(),
                 until=partial(has_moved, seen.callback),
             )
             seen = await self.viewing.view(link.callback_id, serial=link.serial)

@@ -11,8 +11,11 @@ class Clock(Protocol):
         """Return this instant, aware, in UTC."""
         ...
 
-    def monotonic(self) -> float:
-        """Return seconds that only ever grow; use them where a duration counts."""
+    def monotonic(self) -> timedelta:
+        """Return a time that only ever grows, whatever the clock is set to.
+
+        Use it where a duration counts.
+        """
         ...
 
     async def sleep(self, delay: timedelta) -> None:

@@ -13,6 +13,7 @@ from ringback.ports.keeping import Beat, Note, Noted, Sighting
 FIRST_LOOK: Final = timedelta(seconds=1)
 """How long after a question was asked Temporal is first asked about its activity."""
 
+_LONGEST_HOLD: Final = timedelta(minutes=1)
 _MOMENT: Final = timedelta(microseconds=1)
 ENDS: Final = frozenset({State.APPLIED, State.SUPERSEDED, State.EXPIRED})
 
@@ -34,9 +35,14 @@ class Care:
     beat_held_until: datetime | None = None
     reset_at: datetime | None = None
 
-    def is_beat_held(self, now: datetime) -> bool:
-        """Tell whether a heartbeat is claimed, or waits after one that was not taken."""
-        return self.beat_held_until is not None and self.beat_held_until > now
+    def is_beat_held(self, now: datetime, gap: timedelta) -> bool:
+        """Tell whether a heartbeat is claimed, or waits after one that was not taken.
+
+        A hold that is much longer than `gap` was made before the clock was set back.
+        """
+        if self.beat_held_until is None:
+            return False
+        return now < self.beat_held_until <= now + max(gap, _LONGEST_HOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ def see(kept: Kept, sighting: Sighting, now: datetime) -> Kept:
     # The number of its attempt is left as it was: the task token bears that, and fits it alone.
     was_reset = is_running and pending.attempt < callback.attempt
     vitals = replace(callback.vitals, timeout=pending.heartbeat_timeout)
-    if not kept.care.is_beat_held(now):
+    if not kept.care.is_beat_held(now, vitals.gap):
         vitals = replace(vitals, beat_due_at=_due_at(vitals, now, is_running=is_running))
     kept = replace(
         kept,
@@ -97,11 +103,11 @@ def note(kept: Kept, said: Note, now: datetime, *, lease: timedelta) -> tuple[Ke
     if callback.state is not State.OPEN:
         return kept, Noted(callback, is_due=False)
     vitals = _noted(callback.vitals, said, now)
-    is_due = not care.is_beat_held(now) and _passed_on_at(vitals, now) <= now
+    is_due = not care.is_beat_held(now, vitals.gap) and _passed_on_at(vitals, now) <= now
     if is_due:
         vitals = replace(vitals, beat_due_at=now + lease)
         care = replace(care, beat_held_until=now + lease)
-    elif not care.is_beat_held(now):
+    elif not care.is_beat_held(now, vitals.gap):
         due_at = min(filter(None, (vitals.beat_due_at, _passed_on_at(vitals, now))))
         vitals = replace(vitals, beat_due_at=due_at)
     callback = replace(callback, vitals=vitals)
@@ -116,12 +122,22 @@ def _noted(vitals: Vitals, said: Note, now: datetime) -> Vitals:
 
 
 def _passed_on_at(vitals: Vitals, now: datetime) -> datetime:
-    return now if vitals.beaten_at is None else vitals.beaten_at + vitals.gap
+    return _next_at(vitals, now) or now
+
+
+def _next_at(vitals: Vitals, now: datetime) -> datetime | None:
+    """Return the latest instant for the next heartbeat; `None` if none was taken before.
+
+    One that was taken in the future was taken before the clock was set back.
+    """
+    if vitals.beaten_at is None or vitals.beaten_at > now:
+        return None
+    return vitals.beaten_at + vitals.gap
 
 
 def _due_at(vitals: Vitals, now: datetime, *, is_running: bool) -> datetime | None:
     """Return when a heartbeat is due where nobody has claimed it, as the time-out is now."""
-    latest = now + vitals.gap / 2 if vitals.beaten_at is None else vitals.beaten_at + vitals.gap
+    latest = _next_at(vitals, now) or now + vitals.gap / 2
     if vitals.beat_due_at is not None:
         return min(vitals.beat_due_at, latest)
     return _passed_on_at(vitals, now) if vitals.is_kept and is_running else None

@@ -6,6 +6,7 @@ from ringback.domain.ids import CallbackId
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
+from ringback.store.due_times import SqlDueTimes
 from ringback.store.index import SqlIndex
 from ringback.store.keeping import SqlKeeping
 from ringback.store.keys import SqlKeys
@@ -19,6 +20,7 @@ class SqlStore(
     SqlDeadlines,
     SqlKeeping,
     SqlNotices,
+    SqlDueTimes,
     SqlLinks,
     SqlKeys,
     SqlIndex,

@@ -17,9 +17,9 @@ class ManualClock:
         """See `Clock.now`."""
         return self._now
 
-    def monotonic(self) -> float:
+    def monotonic(self) -> timedelta:
         """See `Clock.monotonic`."""
-        return self._passed.total_seconds()
+        return self._passed
 
     async def sleep(self, delay: timedelta) -> None:
         """See `Clock.sleep`."""

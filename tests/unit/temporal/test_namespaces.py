@@ -36,7 +36,9 @@ async def with_token(token: bytes | None) -> Callback:
 
 async def test_namespace_of_another_id_is_a_wrong_server_until_the_right_one_is_back() -> None:
     server, clock = Server("another"), ManualClock()
-    namespaces = Namespaces(cast("WorkflowService", server), monotonic=clock.monotonic)
+    namespaces = Namespaces(
+        cast("WorkflowService", server), monotonic=lambda: clock.monotonic().total_seconds()
+    )
     callback = await with_token(OF_A_WORKFLOW)
 
     for _ in range(2):

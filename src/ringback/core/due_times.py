@@ -1,0 +1,67 @@
+"""Due times: make due now what a clock that was set back has left far ahead."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from ringback.core.delivery_failures import LONGEST_ON_WRONG_SERVER
+from ringback.core.rhythm import Rhythm
+from ringback.core.service import Trouble, caught
+from ringback.core.tell import LONGEST_WAIT
+from ringback.ports.clock import Clock
+from ringback.ports.due_times import DueTimes, LongestWaits
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = timedelta(seconds=5)
+"""How often the clock is compared with the time that has passed."""
+
+ANYWAY_EVERY: Final = timedelta(minutes=1)
+"""How often due times are repaired without such a sign: the database's clock may be another."""
+
+_STEP: Final = timedelta(seconds=1)
+_MARGIN: Final = timedelta(minutes=1)
+
+
+class DueTimeRepair:
+    """Repairs due times at its start, when the clock was set back, and every minute."""
+
+    def __init__(self, due_times: DueTimes, rhythm: Rhythm, *, clock: Clock) -> None:
+        """Repair `due_times`; `rhythm` says how far ahead a look may be due."""
+        self._due_times = due_times
+        self._rhythm = rhythm
+        self._clock = clock
+        self._trouble = Trouble(logger, "repair due times")
+
+    async def run(self) -> None:
+        """Repair until canceled."""
+        began_at = self._origin()
+        repaired_at: timedelta | None = None
+        while True:
+            is_set_back = self._origin() < began_at - _STEP
+            began_at = self._origin()
+            now = self._clock.monotonic()
+            is_time = repaired_at is None or now - repaired_at >= ANYWAY_EVERY
+            if is_set_back or is_time:
+                self._trouble.note(await caught(self.repair()))
+                repaired_at = now
+            await self._clock.sleep(EVERY)
+
+    async def repair(self) -> None:
+        """Repair once.
+
+        Raises:
+            StoreUnavailableError: The store could not be reached.
+        """
+        longest = LongestWaits(
+            delivery=LONGEST_ON_WRONG_SERVER + _MARGIN,
+            webhook=LONGEST_WAIT,
+            look=2 * self._rhythm.longest + _MARGIN,
+        )
+        repaired = await self._due_times.pull_in(longest)
+        if repaired:
+            logger.warning("the clock was set back: %d due times were too far ahead", repaired)
+
+    def _origin(self) -> datetime:
+        """Return what the clock showed when this machine's monotonic clock began."""
+        return self._clock.now() - self._clock.monotonic()

@@ -1,0 +1,137 @@
+"""What every store promises after its clock was set back: nothing waits until it has caught up."""
+
+from datetime import timedelta
+
+from ringback.domain.about import About
+from ringback.domain.callback import State
+from ringback.domain.outcome import Completed
+from ringback.ports.due_times import LongestWaits
+from ringback.ports.notices import NotYet
+from ringback.ports.store import Postponement
+from ringback.testing import ManualClock, fits_whatever
+from tests import factories
+from tests.contract.kept import MINUTE, beat, beats, kept_alive, looks, note, see
+from tests.contract.stores import LEASE, SECOND, Store, accepted, found, opened
+
+HOUR = timedelta(hours=1)
+LONGEST = LongestWaits(delivery=MINUTE, webhook=MINUTE, look=MINUTE)
+
+
+class ClockSetBack:
+    async def test_postponed_delivery_is_due_now(self, store: Store, clock: ManualClock) -> None:
+        callback = await accepted(store)
+        await store.claim("me", limit=1, lease=LEASE)
+        clock.step(HOUR)
+        await store.postpone([Postponement(callback.id, 1, 5 * SECOND, "no answer")])
+        clock.step(-HOUR)
+
+        repaired = await store.pull_in(LONGEST)
+
+        assert repaired == 1
+        assert await store.next_due() == timedelta(0)
+        assert len(await store.claim("me", limit=1, lease=LEASE)) == 1
+
+    async def test_claimed_delivery_of_a_dead_process_is_due_now(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await accepted(store)
+        clock.step(HOUR)
+        await store.claim("one that dies", limit=1, lease=LEASE)
+        clock.step(-HOUR)
+
+        await store.pull_in(LONGEST)
+
+        assert len(await store.claim("me", limit=1, lease=LEASE)) == 1
+
+    async def test_postponed_webhook_is_due_now(self, store: Store, clock: ManualClock) -> None:
+        url = "https://outside.example/notify"
+        (callback,) = await store.open([factories.wish(about=About(notify_url=url))])
+        clock.step(HOUR)
+        await store.accept([factories.answer(callback.id)], fits_whatever)
+        (notice,) = await store.claim_notices(limit=1, lease=LEASE)
+        await store.postpone_notices([NotYet(notice.id, notice.tries, 5 * SECOND, "busy")])
+        clock.step(-HOUR)
+
+        await store.pull_in(LONGEST)
+
+        assert len(await store.claim_notices(limit=1, lease=LEASE)) == 1
+
+    async def test_look_is_due_now_whether_it_was_claimed_or_done(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        claimed, seen = await opened(store), await opened(store)
+        clock.step(HOUR)
+        await looks(store)
+        await see(store, seen, look_in=5 * SECOND)
+        clock.step(-HOUR)
+
+        repaired = await store.pull_in(LONGEST)
+
+        assert repaired == 2
+        assert sorted(await looks(store)) == sorted([claimed.id, seen.id])
+
+    async def test_heartbeat_is_due_now(self, store: Store, clock: ManualClock) -> None:
+        callback = await kept_alive(store)
+        clock.step(HOUR)
+        await beats(store)
+        await beat(store, await found(store, callback.id))
+        clock.step(-HOUR)
+
+        await store.pull_in(LONGEST)
+
+        assert await beats(store) == [callback.id]
+
+    async def test_heartbeat_from_outside_is_passed_on(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await opened(store)
+        clock.step(HOUR)
+        noted = await note(store, callback, b"1")
+        assert noted.callback is not None
+        await beat(store, noted.callback)
+        clock.step(-HOUR)
+
+        assert (await note(store, callback, b"2")).is_due
+
+    async def test_held_heartbeat_from_outside_is_passed_on(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callback = await opened(store)
+        clock.step(HOUR)
+        await note(store, callback, b"1")
+        clock.step(-HOUR)
+
+        assert (await note(store, callback, b"2")).is_due
+
+    async def test_due_times_that_are_not_too_far_ahead_stay(self, store: Store) -> None:
+        delivered = await accepted(store)
+        await store.claim("me", limit=1, lease=LEASE)
+        await store.postpone([Postponement(delivered.id, 1, MINUTE, "no answer")])
+        await kept_alive(store)
+        await looks(store)
+
+        assert await store.pull_in(LONGEST) == 0
+        assert await store.next_due() == MINUTE
+
+    async def test_answered_callbacks_are_looked_at_never(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await accepted(store)
+        clock.advance(LEASE)
+        await looks(store)
+
+        await store.pull_in(LONGEST)
+
+        assert await looks(store) == []
+
+    async def test_deadline_is_a_real_time_and_stays(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        wish = factories.wish(answer_within=HOUR, on_deadline=Completed(b"1"))
+        (callback,) = await store.open([wish])
+        clock.step(-HOUR)
+
+        await store.pull_in(LONGEST)
+
+        assert await store.next_default() == 2 * HOUR
+        assert (await found(store, callback.id)).state is State.OPEN
