@@ -8,7 +8,7 @@ from ringback.domain.outcome import Completed
 from ringback.ports.due_times import LongestWaits
 from ringback.ports.notices import NotYet
 from ringback.ports.store import Postponement
-from ringback.testing import ManualClock, fits_whatever
+from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import MINUTE, beat, beats, kept_alive, looks, note, see
 from tests.contract.stores import LEASE, SECOND, Store, accepted, found, opened
@@ -47,7 +47,7 @@ class ClockSetBack:
         url = "https://outside.example/notify"
         (callback,) = await store.open([factories.wish(about=About(notify_url=url))])
         clock.step(HOUR)
-        await store.accept([factories.answer(callback.id)], fits_whatever)
+        await store.accept([factories.answer(callback.id)])
         (notice,) = await store.claim_notices(limit=1, lease=LEASE)
         await store.postpone_notices([NotYet(notice.id, notice.tries, 5 * SECOND, "busy")])
         clock.step(-HOUR)
