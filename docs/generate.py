@@ -45,6 +45,7 @@ from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.gateway.routes import Gateway
 from ringback.settings import Settings
+from ringback.shapes.checker import SchemaChecker
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities, FakeIdentifier, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -279,7 +280,7 @@ def _create_app(store: SqlStore, clock: ManualClock) -> Starlette:
         store,
         opening=Opening(store, store, activities, worker=""),
         identifier=FakeIdentifier(activities),
-        results=ExactResults(),
+        results=SchemaChecker(),
         new_callback_id=lambda: CallbackId(""),
         namespace="",
     )

@@ -16,9 +16,8 @@ from ringback.ports.deadlines import Deadlines
 from ringback.ports.identifying import Identifier
 from ringback.ports.keys import Keys
 from ringback.ports.links import Links
-from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
-from ringback.shapes.foreign import why_unusable
+from ringback.shapes.checker import SchemaChecker
 
 
 class OperatedStore(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Links, Keys, Protocol):
@@ -31,7 +30,7 @@ def operator_services(
     *,
     opening: Opening,
     identifier: Identifier,
-    results: ResultChecker,
+    results: SchemaChecker,
     new_callback_id: Callable[[], CallbackId],
     namespace: str,
 ) -> Services:
@@ -50,7 +49,7 @@ def operator_services(
         store=store,
         keyring=keyring,
         clock=clock,
-        check_schema=why_unusable,
+        check_schema=results.why_unusable,
         public_url=gateway.public_url,
         body_limit=gateway.body_limit,
         version=ringback.__version__,

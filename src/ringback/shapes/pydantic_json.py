@@ -6,6 +6,7 @@ not. Here every type that has a value of its own carries the rule that pydantic 
 keyword `PYDANTIC`: with it the checker asks pydantic itself.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from enum import Enum, Flag
@@ -13,8 +14,8 @@ from re import Pattern
 from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import SchemaError, SchemaValidator, to_json, to_jsonable_python
 from pydantic_core import core_schema as core
-from pydantic_core import to_json, to_jsonable_python
 
 from ringback.shapes.field_names import rename
 
@@ -27,7 +28,6 @@ EXACT: Final = {"type": "int", "strict": True}
 _NOT_RULES: Final = frozenset({"metadata", "ref", "schema", "serialization"})
 _CONFIG: Final = frozenset({
     "allow_inf_nan",
-    "regex_engine",
     "str_max_length",
     "str_min_length",
     "str_strip_whitespace",
@@ -52,6 +52,8 @@ _LAX: Final = {
 """Which JSON may stand for a value, where it is not strict: an epoch for an instant, and so on."""
 
 _FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
+_logger = logging.getLogger(__name__)
+
 _NOTHING: Final[JsonSchemaValue] = {"not": {}}
 _JSON_TYPES: Final = (dict, list, str, int, float, bool, type(None))
 _MAY_BE_NULL: Final = frozenset({"type", "format", "title", PYDANTIC})
@@ -209,18 +211,20 @@ class PydanticShapes(GenerateJsonSchema):
             "bytes",
         }:
             return shown
-        if isinstance(rule.get("pattern"), Pattern):
-            rule |= {"pattern": _inlined(rule["pattern"]), "regex_engine": "python-re"}
+        if "pattern" in rule:
+            _replace_pattern(rule)
         if said:
             rule["config"] = said
+        # Without the condition, every value of another type is converted only to be left alone.
+        guarded = {"if": {"type": shown["type"]}, "then": {PYDANTIC: to_jsonable_python(rule)}}
         # A format of JSON Schema's is another rule than pydantic's.
-        return {**_without(shown, "format"), PYDANTIC: to_jsonable_python(rule)}
+        return {**_without(shown, "format"), **guarded}
 
     def _as_name(self, keys: JsonSchemaValue) -> JsonSchemaValue:
         match keys:
             case {"$ref": ref}:
                 return self._as_name(self.get_schema_from_definitions(ref) or {})
-            case {"pydantic": rule}:
+            case {"pydantic": rule} | {"then": {"pydantic": rule}}:
                 return {PYDANTIC: {**rule, "strict": False, "config": {}}}
             case {"enum": values}:
                 return {"enum": [_name_of(value) for value in values]}
@@ -258,6 +262,23 @@ def _is_of_json(kind: object) -> bool:
     # A protocol may not be asked.
     asked = kind if isinstance(kind, type) and not getattr(kind, "_is_protocol", False) else object
     return any(issubclass(one, asked) for one in _JSON_TYPES)
+
+
+def _replace_pattern(rule: dict[str, Any]) -> None:
+    """Let `rule` use an engine without backtracking, whatever the type or its model asks for."""
+    given = rule.pop("pattern")
+    pattern = _inlined(given) if isinstance(given, Pattern) else given
+    rule.pop("regex_engine", None)
+    try:
+        SchemaValidator(core.str_schema(pattern=pattern))
+    except SchemaError:
+        _logger.warning(
+            "the pattern %s of a result type is not checked: it must not contain look-around or"
+            " back-references",
+            pattern,
+        )
+    else:
+        rule["pattern"] = pattern
 
 
 def _inlined(pattern: Pattern[str]) -> str:

@@ -1,6 +1,6 @@
 """What the routes of the operator API call."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Protocol, TypeAlias, cast
 
@@ -19,7 +19,7 @@ from ringback.gateway.receipts import Receipts
 from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackIndex, CallbackStore
 
-CheckSchema = Callable[[str], str | None]
+CheckSchema = Callable[[str], Awaitable[str | None]]
 """Returns what is wrong with a result schema; `None` if nothing is."""
 
 

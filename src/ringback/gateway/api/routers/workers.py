@@ -44,7 +44,7 @@ async def open_callback(services: Injected, request: Request) -> Response:
     `return`: end with `answer`, since nobody else delivers it to this attempt.
     """
     asked, body = await read_model(request, OpenIn, limit=services.body_limit)
-    wants = _to_wants(asked.options, body, services.check_schema)
+    wants = await _to_wants(asked.options, body, services.check_schema)
     named = _to_named(asked.activity)
     opened = await services.asking.open(named, wants, worker=asked.worker)
     content = _to_json(opened, services)
@@ -107,14 +107,14 @@ def _to_info(info: InfoIn) -> AttemptInfo:
     )
 
 
-def _to_wants(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> Wants:
+async def _to_wants(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> Wants:
     """Return the options; JSON that is stored stays as it was written in `body`."""
     return Wants(
         answer_within=asked.deadline,
         on_deadline=_to_default(asked.on_deadline, body),
         attempts=Attempts(asked.attempts),
         follows_reset=asked.follow_reset,
-        result_schema=_to_schema(asked, body, check_schema),
+        result_schema=await _to_schema(asked, body, check_schema),
         about=About(
             title=asked.title,
             tags=tuple(dict.fromkeys(asked.tags)),
@@ -134,14 +134,14 @@ def _to_default(asked: DefaultAnswer | None, body: bytes) -> Completed | Failed 
     return cast("Completed | Failed", answer)
 
 
-def _to_schema(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> str | None:
+async def _to_schema(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> str | None:
     if asked.result_schema is None:
         return None
     text = (raw(body, "options", "result_schema") or b"").decode()
     if len(text) > LONGEST_SCHEMA:
         why: str | None = f"it is longer than {LONGEST_SCHEMA} bytes"
     else:
-        why = check_schema(text)
+        why = await check_schema(text)
     if why is not None:
         raise MalformedRequestError([Problem("/options/result_schema", why)])
     return text

@@ -1,0 +1,226 @@
+"""Explain why a result does not meet its schema, with a budget.
+
+A validator that lists every error lists those of every branch of every `anyOf`, and their number
+doubles with each level of a recursive union. The explainer follows only the branch that fits best.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Final, Protocol
+
+from jsonschema_rs import ReferencingError, ValidationError, ValidationErrorKind
+
+from ringback.domain.errors import Problem
+from ringback.shapes.choice import Choice
+from ringback.shapes.formats import IN_WORDS
+from ringback.shapes.node import Node, escaped
+from ringback.shapes.pydantic_json import PYDANTIC
+from ringback.shapes.weight import resolve
+
+MOST_PROBLEMS: Final = 20
+LONGEST_TEXT: Final = 200
+MOST_STEPS: Final = 10_000
+MOST_CPU_TIME: Final = 0.02
+
+NOT_READABLE: Final = "the worker could read nothing that stands here"
+SOMEWHERE: Final = "something in it does not meet the schema"
+
+_ON_THE_SPOT: Final = frozenset({
+    *("type", "enum", "const", "format", "pattern", "minLength", "maxLength", PYDANTIC),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minItems", "maxItems", "uniqueItems"),
+    *("minProperties", "maxProperties", "required", "dependentRequired"),
+})
+"""Keywords without a schema in them."""
+
+_BY_CONTENT: Final = frozenset({"enum", "const", "uniqueItems"})
+
+
+class Validator(Protocol):
+    """What the explainer needs of a validator."""
+
+    def is_valid(self, instance: Any) -> bool:
+        """Return whether `instance` is valid."""
+        ...
+
+    def iter_errors(self, instance: Any) -> Iterator[ValidationError]:
+        """Return the errors of `instance`."""
+        ...
+
+
+class Explainer:
+    """Explains results that one schema rejects."""
+
+    def __init__(
+        self,
+        schema: Any,
+        compile_schema: Callable[[Any], Validator],
+        compile_parts: Callable[[list[str]], Validator],
+    ) -> None:
+        """Explain by `schema`; `compile_parts` joins parts of it, by their JSON Pointers."""
+        self._schema = schema
+        self._compile_schema = compile_schema
+        self._compile_parts = compile_parts
+        self._validators: dict[str, Validator | None] = {}
+        self._choice = Choice(schema, self.errors_on_the_spot)
+
+    def explain(self, value: Any) -> list[Problem]:
+        """Return what is wrong with `value`, which the schema rejects: at least one problem."""
+        found = islice(
+            self._problems(Node(self._schema, "", value, is_invalid=True)), MOST_PROBLEMS
+        )
+        return list(dict.fromkeys(found))
+
+    def errors_on_the_spot(self, node: Node) -> Iterator[ValidationError]:
+        """Return the errors by keywords that contain no schema."""
+        name = f"on the spot {node.pointer}"
+        keywords = {word: node.schema[word] for word in node.schema.keys() & _ON_THE_SPOT}
+        validator = self._validator(name, lambda: self._compile_schema(keywords))
+        if validator is None:
+            return iter(())
+        is_whole = not _BY_CONTENT.isdisjoint(keywords)
+        return iter(validator.iter_errors(node.value if is_whole else _shallow(node.value)))
+
+    def _problems(self, root: Node) -> Iterator[Problem]:
+        ends_at = time.thread_time() + MOST_CPU_TIME
+        # Iterators on a stack, since the nesting of a result may exceed that of Python calls.
+        stack: list[Iterator[Node | Problem]] = [iter([root])]
+        invalid, is_explained = root, False
+        for _ in range(MOST_STEPS):
+            step = next(stack[-1], None)
+            if step is None:
+                stack.pop()
+            elif isinstance(step, Problem):
+                is_explained = True
+                yield step
+            else:
+                invalid = step if step.is_invalid else invalid
+                stack.append(self._steps(step))
+            if not stack or time.thread_time() > ends_at:
+                break
+        if not is_explained:
+            yield to_problem(invalid.path, SOMEWHERE)
+
+    def _steps(self, node: Node) -> Iterator[Node | Problem]:
+        """Return what is wrong with the value itself, and the nodes to look at next."""
+        if node.schema is False or node.schema == {"not": {}}:
+            yield to_problem(node.path, NOT_READABLE)
+        if not isinstance(node.schema, dict):
+            return
+        for error in self.errors_on_the_spot(node):
+            yield to_problem(node.path, _message(error))
+        yield from self._in_place(node)
+        if isinstance(node.value, dict):
+            yield from self._members(node)
+        elif isinstance(node.value, list):
+            yield from _items(node)
+
+    def _in_place(self, node: Node) -> Iterator[Node | Problem]:
+        schema = node.schema
+        if isinstance(reference := schema.get("$ref", schema.get("$dynamicRef")), str):
+            target = resolve(self._schema, reference)
+            if target is not None:
+                yield node.moved(reference, target)
+        yield from (node.inside("allOf", place) for place in range(len(schema.get("allOf", []))))
+        if "if" in schema:
+            word = "then" if self._is_valid(node.inside("if")) else "else"
+            yield from [node.inside(word)] if word in schema else []
+        if isinstance(node.value, dict):
+            named = schema.get("dependentSchemas", {})
+            yield from (node.inside("dependentSchemas", n) for n in named if n in node.value)
+        for word in ("anyOf", "oneOf"):
+            if word in schema:
+                yield from self._branch(node, word)
+
+    def _branch(self, node: Node, word: str) -> Iterator[Node | Problem]:
+        branches = [node.inside(word, place) for place in range(len(node.schema[word]))]
+        if not self._is_valid(*branches):
+            best = self._choice.best(branches)
+            if isinstance(best, Node):
+                yield replace(best, is_invalid=True)
+            else:
+                yield to_problem((*node.path, *best[0]), best[1])
+        elif word == "oneOf" and sum(map(self._is_valid, branches)) > 1:
+            yield to_problem(node.path, "it is valid under more than one of the choices")
+
+    def _members(self, node: Node) -> Iterator[Node | Problem]:
+        schema = node.schema
+        properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        for name in node.value:
+            applied = [node.inside("properties", name)] if name in properties else []
+            applied += [
+                node.inside("patternProperties", pattern)
+                for pattern in patterns
+                if self._matches(pattern, name)
+            ]
+            if not applied and "additionalProperties" in schema:
+                applied = [node.inside("additionalProperties")]
+            yield from (one.at(name) for one in applied)
+            if "propertyNames" in schema:
+                yield from self._name(node, name)
+
+    def _name(self, node: Node, name: str) -> Iterator[Problem]:
+        inside = node.inside("propertyNames")
+        named = Node(inside.schema, inside.pointer, name, node.path)
+        if not self._is_valid(named):
+            errors = self.errors_on_the_spot(named) if isinstance(named.schema, dict) else iter(())
+            message = next(map(_message, errors), "it is not allowed")
+            yield to_problem(node.path, f"one of its names: {message}")
+
+    def _matches(self, pattern: str, name: str) -> bool:
+        validator = self._validator(
+            f"pattern {pattern}", lambda: self._compile_schema({"pattern": pattern})
+        )
+        return validator is not None and validator.is_valid(name)
+
+    def _is_valid(self, *choices: Node) -> bool:
+        """Return whether the value meets one of the schemas; one that cannot be compiled is met."""
+        pointers = [node.pointer for node in choices]
+        validator = self._validator(" ".join(pointers), lambda: self._compile_parts(pointers))
+        return validator is None or validator.is_valid(choices[0].value)
+
+    def _validator(self, name: str, compile_it: Callable[[], Validator]) -> Validator | None:
+        if name not in self._validators:
+            try:
+                self._validators[name] = compile_it()
+            except (ValueError, ReferencingError):
+                self._validators[name] = None
+        return self._validators[name]
+
+
+def to_problem(path: tuple[str | int, ...], message: str) -> Problem:
+    """Return a problem with its place as a JSON Pointer; neither is long."""
+    return Problem(cut("".join(f"/{escaped(step)}" for step in path)), cut(message))
+
+
+def cut(text: str) -> str:
+    """Return `text`, at most `LONGEST_TEXT` characters of it."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _items(node: Node) -> Iterator[Node]:
+    first = node.schema.get("prefixItems", [])
+    for place in range(len(node.value)):
+        if place < len(first):
+            yield node.inside("prefixItems", place).at(place)
+        elif "items" in node.schema:
+            yield node.inside("items").at(place)
+        else:
+            return
+
+
+def _message(error: ValidationError) -> str:
+    match error.kind:
+        case ValidationErrorKind.Format(form) if form in IN_WORDS:
+            return f"it is not {IN_WORDS[form]}"
+        case _:
+            return error.message
+
+
+def _shallow(value: Any) -> Any:
+    """Return `value` without what is inside it: to copy all of it at each level is quadratic."""
+    if isinstance(value, dict):
+        return dict.fromkeys(value)
+    return [None] * len(value) if isinstance(value, list) else value

@@ -1,0 +1,74 @@
+"""Estimate how much work a schema is for each byte of a result."""
+
+import math
+from typing import Any, Final
+
+PATTERN_WEIGHT: Final = 500
+"""Weight of a pattern: it is compiled once, which may take 10 ms, and then read for each text."""
+
+_ELSEWHERE: Final = frozenset({"$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveRef"})
+"""Keywords after which a reference is not followed here."""
+
+
+def weigh(schema: Any) -> float:
+    """Return the number of parts in `schema`, each reference replaced by what it refers to.
+
+    The weight times the size of a result bounds the time of its check. The weight is infinite if
+    the schema refers to itself: the time may then grow exponentially with the nesting of a result.
+    """
+    try:
+        return _Weighing(schema).weigh(schema, is_root=True)
+    except RecursionError:
+        # A long chain of references, each to the next.
+        return math.inf
+
+
+class _Weighing:
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        # While a target is being weighed, it weighs infinitely much: it would contain itself.
+        self._targets: dict[str, float] = {}
+
+    def weigh(self, part: Any, *, is_root: bool = False) -> float:
+        if isinstance(part, list):
+            return 1 + sum(self.weigh(item) for item in part)
+        if not isinstance(part, dict):
+            return 1
+        if not _ELSEWHERE.isdisjoint(part) and not (
+            is_root and part.keys() & _ELSEWHERE == {"$id"}
+        ):
+            return math.inf
+        weight = 1 + sum(self.weigh(value) for value in part.values())
+        if "$ref" in part:
+            weight += self._weigh_target(part["$ref"])
+        patterns = part.get("patternProperties")
+        count = ("pattern" in part) + (len(patterns) if isinstance(patterns, dict) else 0)
+        return weight + count * PATTERN_WEIGHT
+
+    def _weigh_target(self, reference: Any) -> float:
+        if not isinstance(reference, str):
+            return 1
+        if reference not in self._targets:
+            self._targets[reference] = math.inf
+            target = resolve(self._root, reference)
+            if target is not None:
+                self._targets[reference] = self.weigh(target)
+        return self._targets[reference]
+
+
+def resolve(root: Any, reference: str) -> Any:
+    """Return what a reference within `root` refers to; `None` if it is not a JSON Pointer."""
+    if reference == "#":
+        return root
+    if not reference.startswith("#/"):
+        return None
+    found = root
+    for step in reference[2:].split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found

@@ -1,0 +1,271 @@
+"""No result and no schema makes a check exceed its time, its memory or the space of a reply."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Union
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+
+from ringback.domain.errors import Problem
+from ringback.shapes.checker import TOO_LONG, SchemaChecker
+from ringback.shapes.explain import MOST_PROBLEMS, SOMEWHERE
+from ringback.shapes.schema import schema_of
+
+
+class Add(BaseModel):
+    left: "Expr"
+    right: "Expr"
+
+
+class Mul(BaseModel):
+    left: "Expr"
+    right: "Expr"
+
+
+Expr = Union[int, Add, Mul]  # noqa: UP007 - it names itself
+
+
+@dataclass
+class Plus:
+    left: "Term"
+    right: "Term"
+
+
+@dataclass
+class Times:
+    left: "Term"
+    right: "Term"
+
+
+Term = Union[int, Plus, Times]  # noqa: UP007 - it names itself
+
+
+class Many(BaseModel):
+    items: "list[int | Many | More]"
+
+
+class More(BaseModel):
+    items: "list[int | Many | More]"
+
+
+NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+
+
+def binary(levels: int) -> bytes:
+    return b'{"right":1,"left":' * levels + b'"x"' + b"}" * levels
+
+
+def listed(levels: int) -> bytes:
+    return b'{"items":[1,' * levels + b'"x"' + b"]}" * levels
+
+
+REF = {"$ref": "#/$defs/e"}
+HOLDS = {"type": "object", "properties": {"left": REF}}
+BRANCHES = {
+    "anyOf": {"anyOf": [{"type": "integer"}, HOLDS, HOLDS]},
+    "oneOf": {"oneOf": [{"type": "integer"}, HOLDS, HOLDS]},
+    "allOf": {"type": ["object", "integer"], "allOf": [{"properties": {"left": REF}}] * 2},
+    "not": {"type": ["object", "integer"], "not": {"properties": {"left": {"not": REF}}}},
+    "patterns": {
+        "anyOf": [
+            {"type": "integer"},
+            *([{"type": "object", "patternProperties": {"^l": REF}}] * 2),
+        ]
+    },
+    "additional": {
+        "anyOf": [{"type": "integer"}, *([{"type": "object", "additionalProperties": REF}] * 2)]
+    },
+    "unevaluated": {
+        "anyOf": [{"type": "integer"}, *([{"type": "object", "unevaluatedProperties": REF}] * 2)]
+    },
+    "if": {
+        "type": ["object", "integer"],
+        "if": {"properties": {"left": REF}},
+        "then": {"properties": {"left": REF}},
+        "else": {"properties": {"left": REF}, "required": ["none"]},
+    },
+}
+FOREIGN = {name: {"$defs": {"e": said}, **REF} for name, said in BRANCHES.items()} | {
+    "dynamic": {
+        "$id": "urn:example",
+        "$dynamicAnchor": "e",
+        "anyOf": [
+            {"type": "integer"},
+            *([{"type": "object", "properties": {"left": {"$dynamicRef": "#e"}}}] * 2),
+        ],
+    }
+}
+
+
+def twice(word: str, length: int) -> dict[str, Any]:
+    """Return definitions that each refer to the next twice."""
+    chain = {f"d{n}": {word: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(length)}
+    return {"$defs": {**chain, f"d{length}": {"type": "integer"}}, "$ref": "#/$defs/d0"}
+
+
+def circle(length: int) -> dict[str, Any]:
+    """Return the same, and a last one that refers to the first one for what is inside."""
+    made = twice("anyOf", length)
+    made["$defs"][f"d{length}"] = {"type": "object", "properties": {"left": {"$ref": "#/$defs/d0"}}}
+    return made
+
+
+@pytest.fixture(scope="module")
+def checker() -> SchemaChecker:
+    return SchemaChecker()
+
+
+async def timed(checker: SchemaChecker, schema: str, result: bytes) -> tuple[list[Problem], float]:
+    """Return the problems, and the shortest of five checks: others use this machine, too."""
+    await checker.problems(schema, b'"warm"')
+    found: list[Problem] = []
+    took: list[float] = []
+    for _ in range(5):
+        began = time.perf_counter()
+        found = list(await checker.problems(schema, result))
+        took.append(time.perf_counter() - began)
+    return found, min(took)
+
+
+@pytest.mark.parametrize(
+    ("kind", "converter", "nested", "end"),
+    [
+        (Expr, pydantic_data_converter, binary, "/left"),
+        (Term, pydantic_data_converter, binary, "/left"),
+        (Term, DataConverter.default, binary, "/left"),
+        (Many, pydantic_data_converter, listed, "/items/1"),
+    ],
+)
+async def test_recursive_union_at_depth_64_is_explained_in_100_ms(
+    checker: SchemaChecker,
+    kind: Any,
+    converter: DataConverter,
+    nested: Callable[[int], bytes],
+    end: str,
+) -> None:
+    schema = schema_of(kind, converter) or ""
+
+    for levels in (3, 64):
+        (problem, *_), took = await timed(checker, schema, nested(levels))
+
+        # The budget may end before the very place is found.
+        said = {"it is not of type integer or object", NO_INTEGER}
+        assert f"{end * levels}".startswith(problem.path.rstrip("…"))
+        assert problem.path.count(end) >= min(levels, 5)
+        assert problem.message in (said if levels == 3 else {*said, SOMEWHERE})
+        assert took < 0.1
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_recursive_schema_of_every_shape_is_explained_in_100_ms(
+    checker: SchemaChecker, name: str
+) -> None:
+    found, took = await timed(checker, json.dumps(FOREIGN[name]), binary(64))
+
+    assert 1 <= len(found) <= MOST_PROBLEMS
+    assert took < 0.1
+
+
+@pytest.mark.parametrize(
+    "schema", [twice("allOf", 40), twice("anyOf", 40), twice("oneOf", 40), circle(24)]
+)
+async def test_check_without_end_is_ended_and_holds_up_nothing(
+    checker: SchemaChecker, schema: dict[str, Any]
+) -> None:
+    result = b"1" if "allOf" in schema["$defs"]["d0"] else binary(8)
+    longest = 0.0
+    async with asyncio.TaskGroup() as group:
+        checking = group.create_task(checker.problems(json.dumps(schema), result))
+        while not checking.done():
+            began = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - began)
+
+    assert await checking == [TOO_LONG]
+    assert longest < 0.1
+    # The next check has a new process.
+    assert await checker.problems(json.dumps(FOREIGN["anyOf"]), b"1") == []
+
+
+async def test_memory_of_a_check_is_limited(checker: SchemaChecker) -> None:
+    schema = json.dumps({"items": {"enum": [[]] * 10}})
+
+    found = await checker.problems(schema, b"[" + b"[]," * 20_000_000 + b"[]]")
+
+    assert found == [TOO_LONG]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?=a)b", "(?!a)b", "(?<=a)b", "(?<!a)b", r"(a)\1", "a{1000}{1000}", "("]
+)
+async def test_schema_with_an_unsupported_pattern_is_refused_with_what_to_avoid(
+    checker: SchemaChecker, pattern: str
+) -> None:
+    said: dict[str, Any]
+    for said in ({"pattern": pattern}, {"patternProperties": {pattern: {}}}):
+        why = await checker.why_unusable(json.dumps(said))
+
+        assert why is not None
+        assert "back-references" in why
+
+
+async def test_schema_with_nested_repetition_is_checked_in_linear_time(
+    checker: SchemaChecker,
+) -> None:
+    schema = json.dumps({"pattern": "^(a+)+$"})
+
+    assert await checker.why_unusable(schema) is None
+    found, took = await timed(checker, schema, json.dumps("a" * 10_000 + "b").encode())
+
+    assert [one.message for one in found] == ['it does not match "^(a+)+$"']
+    assert took < 0.1
+
+
+class Repeated(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+
+    text: str = Field(pattern="^(a+)+$")
+    compiled: Annotated[str, Field(pattern=re.compile("^(a+)+$"))]
+
+
+async def test_python_pattern_is_checked_without_backtracking(checker: SchemaChecker) -> None:
+    schema = schema_of(Repeated, pydantic_data_converter) or ""
+    result = json.dumps(dict.fromkeys(["text", "compiled"], "a" * 10_000 + "b")).encode()
+
+    found, took = await timed(checker, schema, result)
+
+    assert [one.path for one in found] == ["/text", "/compiled"]
+    assert took < 0.1
+
+
+class LookAround(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+
+    text: str = Field(pattern="^(?!no)")
+
+
+async def test_unsupported_pattern_of_a_type_is_named_at_opening_and_not_checked(
+    checker: SchemaChecker, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = schema_of(LookAround, pydantic_data_converter) or ""
+
+    assert "the pattern ^(?!no) of a result type is not checked" in caplog.text
+    assert "look-around" in caplog.text
+    assert await checker.problems(schema, b'{"text": "no"}') == []
+    assert await checker.problems(schema, b'{"text": 5}') != []
+
+
+async def test_schema_that_takes_too_long_to_compile_is_refused(checker: SchemaChecker) -> None:
+    schema = json.dumps({"allOf": [{"pattern": f"\\p{{L}}{{1,20}}{n}"} for n in range(2500)]})
+
+    why = await checker.why_unusable(schema)
+
+    assert why is not None
+    assert "too long" in why
