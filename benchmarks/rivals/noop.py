@@ -15,7 +15,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks.rivals.serving import serve
-from ringback.app.one_write import OneWriteProtocol
+from ringback.app.limited_http import LimitedHttpProtocol
 from ringback.app.program import run
 
 _RECEIPT: Final = {
@@ -28,7 +28,7 @@ _RECEIPT: Final = {
 
 _WRITES: Final[Mapping[str, type[HttpToolsProtocol]]] = {
     "uvicorn": HttpToolsProtocol,
-    "gateway": OneWriteProtocol,
+    "gateway": LimitedHttpProtocol,
 }
 
 

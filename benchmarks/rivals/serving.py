@@ -4,12 +4,12 @@ import asyncio
 
 from starlette.types import ASGIApp
 
-from ringback.app.one_write import OneWriteProtocol
+from ringback.app.limited_http import LimitedHttpProtocol
 from ringback.app.program import stop_requested
 from ringback.app.web import bound_socket, served
 
 
-async def serve(app: ASGIApp, *, http: type[asyncio.Protocol] = OneWriteProtocol) -> None:
+async def serve(app: ASGIApp, *, http: type[asyncio.Protocol] = LimitedHttpProtocol) -> None:
     """Serve `app` on a free port, and print `ready <url>`."""
     with bound_socket("127.0.0.1", 0) as listening:
         async with served(app, listening, http=http):

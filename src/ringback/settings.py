@@ -71,6 +71,9 @@ class Settings(BaseSettings):
             machine and of networks that are not the public internet.
         body_limit: The largest request body that the gateway takes, in bytes. Temporal takes 2 MiB
             with what wraps it, and fails the activity over a larger result while it says OK.
+        keep_alive: How many seconds an idle connection stays open. Keep it longer than the idle
+            timeout of the proxy or load balancer in front (often 60 seconds): a proxy that sends a
+            request on a connection which the gateway just closed replies 502.
         looks_per_second: How many runs this gateway looks at in a second, to learn what Temporal
             tells nobody: cancellations, pauses, time-outs, ends. A look at a run is one request;
             what follows where an activity has ended, looks before default answers, looks for those
@@ -100,6 +103,7 @@ class Settings(BaseSettings):
     webhook_secrets: SecretStr | None = None
     allow_private_webhooks: bool = False
     body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
+    keep_alive: int = Field(default=75, gt=0, le=86_400)
     looks_per_second: int = Field(default=50, gt=0)
     data_converter: str | None = None
 

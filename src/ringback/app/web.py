@@ -11,7 +11,7 @@ from typing import Final, cast
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ringback.app.one_write import OneWriteProtocol
+from ringback.app.limited_http import HttpLimits, LimitedConfig, LimitedHttpProtocol
 from ringback.core.service import task_group
 from ringback.domain.errors import ConfigurationError
 from ringback.gateway.replies import stopping
@@ -94,7 +94,8 @@ async def served(
     listening: socket.socket,
     *,
     on_stop: Callable[[], None] = lambda: None,
-    http: type[asyncio.Protocol] = OneWriteProtocol,
+    limits: HttpLimits = HttpLimits(),  # noqa: B008 - it is frozen
+    http: type[asyncio.Protocol] = LimitedHttpProtocol,
 ) -> AsyncIterator[None]:
     """Serve `app` on `listening` for the block, and let requests in progress finish after it.
 
@@ -103,10 +104,11 @@ async def served(
         listening: The socket to accept connections on.
         on_stop: Called when the server begins to stop, before requests in progress get their last
             second: it ends what they wait for.
+        limits: What clients may take.
         http: The protocol class; a benchmark measures what another one costs.
     """
     # No access log: its lines would hold links.
-    config = uvicorn.Config(
+    config = LimitedConfig(
         _ReplyWhenCanceled(app),
         http=http,
         ws="none",
@@ -115,6 +117,9 @@ async def served(
         access_log=False,
         log_config=None,
         server_header=False,
+        headers=[("x-content-type-options", "nosniff")],
+        timeout_keep_alive=round(limits.keep_alive.total_seconds()),
+        limits=limits,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     server = _Server(config)

@@ -4,11 +4,14 @@ import json
 import socket
 import sys
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from ringback.app.compose import running_gateway
+from ringback.app.descriptors import raise_descriptor_limit
+from ringback.app.limited_http import HttpLimits
 from ringback.app.program import run, settle_down, stop_requested
 from ringback.app.web import bound_socket, listens_everywhere, served, url_of
 from ringback.cli.given import AsJson
@@ -52,10 +55,18 @@ async def enter_gateway(
     stack: AsyncExitStack, settings: Settings, listening: socket.socket
 ) -> None:
     """Run the gateway on `listening` until `stack` is closed."""
+    raise_descriptor_limit()
     client = await connect_lazily(choose_converter(settings.data_converter, None))
     gateway = await stack.enter_async_context(running_gateway(client, settings))
     settle_down()
-    await stack.enter_async_context(served(gateway.app, listening, on_stop=gateway.stop_waiting))
+    await stack.enter_async_context(
+        served(
+            gateway.app,
+            listening,
+            on_stop=gateway.stop_waiting,
+            limits=HttpLimits(keep_alive=timedelta(seconds=settings.keep_alive)),
+        )
+    )
 
 
 def say_ready(what: str, *, as_json: bool) -> None:

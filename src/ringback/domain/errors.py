@@ -32,6 +32,7 @@ RingbackError
 │   ├── StoreUnavailableError
 │   ├── EncodingError
 │   ├── GatewayUnavailableError
+│   ├── TooManyBytesError
 │   ├── TemporalUnreachableError
 │   │   ├── TemporalBusyError
 │   │   └── TemporalMisconfiguredError
@@ -268,6 +269,10 @@ class EncodingError(RetryableError):
 
 class GatewayUnavailableError(RetryableError):
     """The gateway did not answer, or could not now; repeating the same call is safe."""
+
+
+class TooManyBytesError(RetryableError):
+    """The gateway has as many bytes of request bodies in memory as it may; nothing was kept."""
 
 
 class TemporalUnreachableError(RetryableError):

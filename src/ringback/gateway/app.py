@@ -1,10 +1,12 @@
 """The gateway as an ASGI application."""
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from ringback.domain.errors import RingbackError
 from ringback.gateway.api.operator_api import operator_routes
 from ringback.gateway.api.services import Services
+from ringback.gateway.body_budget import BodyBudget
 from ringback.gateway.health import Health
 from ringback.gateway.replies import (
     on_bug,
@@ -23,6 +25,7 @@ def create_app(gateway: Gateway, health: Health, services: Services | None = Non
             *health.routes(),
             *(operator_routes(services) if services else []),
         ],
+        middleware=[Middleware(BodyBudget, largest=gateway.body_limit)],
         exception_handlers={
             RingbackError: on_ringback_error,
             404: on_not_found,

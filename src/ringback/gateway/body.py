@@ -20,6 +20,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.raw_json import members
+from ringback.gateway.body_budget import claim_bytes
 
 _JSON: Final = "application/json"
 
@@ -146,9 +147,13 @@ def _parse(body: bytes) -> Any:
 
 async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise AnswerTooLargeError(limit)
-    body = bytearray()
+    is_declared = declared.isdecimal()
+    if is_declared:
+        if int(declared) > limit:
+            raise AnswerTooLargeError(limit)
+        claim_bytes(request, int(declared))
+    chunks: list[bytes] = []
+    size = 0
     is_whole = False
     while not is_whole:
         # Starlette's own stream makes three objects for each body.
@@ -156,8 +161,11 @@ async def _read(request: Request, limit: int) -> bytes:
         if message["type"] == "http.disconnect":
             msg = "the sender hung up before the body had come"
             raise MalformedAnswerError(msg)
-        body += message.get("body", b"")
-        if len(body) > limit:
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
             raise AnswerTooLargeError(limit)
+        if not is_declared:
+            claim_bytes(request, size)
         is_whole = not message.get("more_body", False)
-    return bytes(body)
+    return b"".join(chunks)

@@ -44,6 +44,7 @@ from ringback.domain.errors import (
     TemporalBusyError,
     TemporalMisconfiguredError,
     TemporalUnreachableError,
+    TooManyBytesError,
     UnknownCallbackError,
     UnknownKeyError,
     UnsupportedMediaTypeError,
@@ -73,6 +74,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     TemporalBusyError: 503,
     TemporalMisconfiguredError: 503,
     TemporalUnreachableError: 503,
+    TooManyBytesError: 503,
     # These mean a mistake of ours: no request should meet them.
     ConfigurationError: 500,
     IllegalMoveError: 500,

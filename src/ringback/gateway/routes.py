@@ -16,6 +16,7 @@ from ringback.core.watch import Verdicts
 from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.outcome import Outcome
 from ringback.gateway.body import read_json, to_canceled, to_completed, to_failed
+from ringback.gateway.body_budget import release_bytes
 from ringback.gateway.page import page
 from ringback.gateway.prefer import applied, wanted_wait
 from ringback.gateway.receipts import Receipts
@@ -114,8 +115,13 @@ class Gateway:
 
         async def answer(request: Request) -> Response:
             link = self._verify(request, verb)
-            outcome = to_outcome(await read_json(request, limit=self.body_limit))
-            receipt = await self.accepting.accept(link.callback_id, outcome, serial=link.serial)
+            receipt = await self.accepting.accept(
+                link.callback_id,
+                to_outcome(await read_json(request, limit=self.body_limit)),
+                serial=link.serial,
+            )
+            # The answer is committed. A sender may wait for its verdict for a minute from here.
+            release_bytes(request)
             return await receipts.reply(request, receipt, status_url=self._url(request))
 
         return answer

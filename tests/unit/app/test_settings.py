@@ -126,6 +126,7 @@ def test_the_password_of_the_store_is_never_told(
         ("RINGBACK_PUBLIC_URL", "http://[::]:8000"),
         ("RINGBACK_PUBLIC_URL", "http://a.example:0"),
         ("RINGBACK_BODY_LIMIT", "0"),
+        ("RINGBACK_KEEP_ALIVE", "0"),
     ],
 )
 def test_what_cannot_be_used_is_named(
@@ -136,6 +137,15 @@ def test_what_cannot_be_used_is_named(
     with pytest.raises(ConfigurationError, match=name) as caught:
         load_settings()
     assert "geheim" not in str(caught.value)
+
+
+def test_idle_connections_outlast_those_of_common_proxies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings().keep_alive == 75
+
+    monkeypatch.setenv("RINGBACK_KEEP_ALIVE", "620")
+    assert load_settings().keep_alive == 620
 
 
 def test_without_public_url_a_gateway_uses_the_address_it_listens_on() -> None:

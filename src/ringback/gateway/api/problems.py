@@ -62,7 +62,8 @@ _MEANINGS: Final[dict[int, _Meaning]] = {
         "this cannot be used: limit: Input should be less than or equal to 1000",
     ),
     503: _Meaning(
-        "The store or Temporal cannot be reached. Retry after `Retry-After` seconds.",
+        "The store or Temporal cannot be reached, or the gateway has too much to do. Retry after"
+        " `Retry-After` seconds.",
         "store unavailable",
         "it cannot be kept now; send the same again",
     ),

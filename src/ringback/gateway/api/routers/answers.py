@@ -17,12 +17,14 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Outcome
 from ringback.domain.raw_json import items
 from ringback.gateway.api.access import IdInPath, new_router, requires, to_callback_id
 from ringback.gateway.api.bodies import raw, read_model, takes, takes_json
 from ringback.gateway.api.problems import OF_A_BODY, OF_AN_ANSWER, behind_a_key
 from ringback.gateway.api.services import Injected, Services
 from ringback.gateway.body import TO_OUTCOME, FailureBody, read_apart, read_json
+from ringback.gateway.body_budget import release_bytes
 from ringback.gateway.receipts import to_receipt
 from ringback.gateway.replies import to_known_problem
 from ringback.gateway.view import to_sign
@@ -125,12 +127,19 @@ async def answer_callbacks(services: Injected, request: Request) -> Response:
 async def _answer(
     services: Services, callback_id: CallbackId, request: Request, *, verb: str
 ) -> Response:
-    body = await read_json(request, limit=services.body_limit)
-    outcome = await read_apart(body or b"", lambda: TO_OUTCOME[verb](body))
+    outcome = await _read_outcome(request, verb, limit=services.body_limit)
     receipt = await services.accepting.accept(callback_id, outcome)
+    # The answer is committed. A sender may wait for its verdict for a minute from here.
+    del outcome
+    release_bytes(request)
     return await services.receipts.reply(
         request, receipt, status_url=services.status_url(receipt.callback_id)
     )
+
+
+async def _read_outcome(request: Request, verb: str, *, limit: int) -> Outcome:
+    body = await read_json(request, limit=limit)
+    return await read_apart(body or b"", lambda: TO_OUTCOME[verb](body))
 
 
 def _read_all(asked: AnswersIn, body: bytes, *, limit: int) -> list[Given | RingbackError]:

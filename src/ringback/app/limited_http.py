@@ -1,0 +1,173 @@
+"""HTTP with limits: how long a client may take, and how many connections there may be.
+
+uvicorn limits only how long a connection may be idle between two requests.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Any, Final
+
+import uvicorn
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from ringback.app.descriptors import DescriptorLimit
+from ringback.app.one_write import OneWriteProtocol
+from ringback.gateway.replies import problem
+
+_TIMED_OUT: Final = problem(
+    408, "request timeout", "the request did not arrive as a whole in time; send the same again"
+)
+_TOO_MANY_CONNECTIONS: Final = problem(
+    503, "too many connections", "the gateway has too many connections; send the same again later"
+)
+_TOO_MANY_CONNECTIONS.headers["retry-after"] = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What clients may take.
+
+    Attributes:
+        keep_alive: How long a connection may be idle between two requests.
+        request: How long a client may take to send a whole request, head and body, from its first
+            byte; and how long it may take to read a reply that is larger than the buffers.
+        reserved_descriptors: The number of file descriptors that connections leave to the store,
+            to Temporal and to webhooks.
+    """
+
+    keep_alive: timedelta = timedelta(seconds=75)
+    request: timedelta = timedelta(seconds=30)
+    reserved_descriptors: int = 64
+
+
+class LimitedConfig(uvicorn.Config):
+    """uvicorn's configuration, with limits for `LimitedHttpProtocol`."""
+
+    def __init__(self, *given: Any, limits: HttpLimits, **options: Any) -> None:
+        """Take what uvicorn takes, and `limits`."""
+        super().__init__(*given, **options)
+        self.limits = limits
+        self.descriptors = DescriptorLimit(limits.reserved_descriptors)
+
+
+class LimitedHttpProtocol(OneWriteProtocol):
+    """HTTP as uvicorn speaks it, with limits on what a client may make the gateway hold."""
+
+    config: LimitedConfig
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        """Take what uvicorn gives its protocols."""
+        super().__init__(*given, **options)
+        self._seconds = self.config.limits.request.total_seconds()
+        self._request_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._part = _Part.NOTHING
+
+    def connection_made(  # type: ignore[override]  # - uvicorn narrows it the same way
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Start the time for the first request; reject the connection if there are too many."""
+        super().connection_made(transport)
+        if self.config.descriptors.has_room_for(transport):
+            self._start_request_timer()
+        else:
+            self._reject(_TOO_MANY_CONNECTIONS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop all timers."""
+        self._stop_request_timer()
+        self._stop_write_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, and start the time for a request that has not arrived as a whole."""
+        super().data_received(data)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if self._request_timer is None and (is_idle or self._part is not _Part.NOTHING):
+            self._start_request_timer()
+
+    def on_message_begin(self) -> None:
+        """Note that a request has begun."""
+        super().on_message_begin()
+        self._part = _Part.HEAD
+
+    def on_headers_complete(self) -> None:
+        """Reject a request of HTTP/1.1 that does not name its host exactly once (RFC 9112, 3.2).
+
+        Raises:
+            ValueError: It does not; the parser makes it a 400.
+        """
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            msg = "a request has exactly one Host header"
+            raise ValueError(msg)
+        super().on_headers_complete()
+        self._part = _Part.BODY
+
+    def on_message_complete(self) -> None:
+        """Stop the time of this request."""
+        super().on_message_complete()
+        self._part = _Part.NOTHING
+        self._stop_request_timer()
+
+    def pause_writing(self) -> None:
+        """Start the time for a client that does not read its reply."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self._seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop that time."""
+        super().resume_writing()
+        self._stop_write_timer()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, also if the client never read the last reply."""
+        self.transport.abort()
+
+    def _start_request_timer(self) -> None:
+        self._request_timer = self.loop.call_later(self._seconds, self._on_request_timeout)
+
+    def _stop_request_timer(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _on_request_timeout(self) -> None:
+        self._request_timer = None
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if self.pipeline or (self._part is _Part.HEAD and not is_idle):
+            # The client waits too: for the reply to an earlier request.
+            self._start_request_timer()
+        elif self._part is _Part.HEAD or (self._part is _Part.BODY and not self._has_replied()):
+            self._reject(_TIMED_OUT)
+        else:
+            self.transport.abort()
+
+    def _has_replied(self) -> bool:
+        return self.cycle is not None and self.cycle.response_started
+
+    def _reject(self, reply: Response) -> None:
+        """Reply without the application, and close the connection."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        fields = [*self.server_state.default_headers, *reply.raw_headers, (b"connection", b"close")]
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
+        self.transport.write(STATUS_LINE[reply.status_code] + head + b"\r\n" + bytes(reply.body))
+        self.transport.close()
+
+
+class _Part(Enum):
+    """What arrives next."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()

@@ -1,0 +1,210 @@
+"""Clients that are slow, silent, many or wrong, against a real server socket."""
+
+import logging
+import resource
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from ringback.app.limited_http import HttpLimits
+from tests.http_server import HEAD, HUGE, drip, post, running
+
+MALFORMED = [
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nhost: one\r\nhost: two\r\n\r\n",
+    b"GET / HTTP/1.0\r\nhost: one\r\nhost: two\r\n\r\n",
+    HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\n12",
+    HEAD + b"content-length: 1\r\ncontent-length: 1\r\n\r\n1",
+    HEAD + b"content-length: 1, 1\r\n\r\n1",
+    HEAD + b"content-length: +1\r\n\r\n1",
+    HEAD + b"content-length: 0x1\r\n\r\n1",
+    HEAD + b"content-length: -1\r\n\r\n1",
+    HEAD + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    HEAD + b"transfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n0\r\n\r\n",
+    HEAD + b"transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    HEAD + b"transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+    HEAD + b"transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+    HEAD + b"transfer-encoding: chunked\r\n\r\n1\n1\r\n0\r\n\r\n",
+    HEAD + b"transfer-encoding: chunked\r\n\r\n-1\r\n1\r\n0\r\n\r\n",
+    HEAD + b" folded: line\r\n\r\n",
+    HEAD + b"a\x00b: 1\r\n\r\n",
+    HEAD + b"a: 1\rb: 2\r\n\r\n",
+    b"GET /a b HTTP/1.1\r\nhost: one\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HEAD,
+        HEAD[:5],
+        HEAD + b"content-length: 100\r\n\r\n",
+        HEAD + b"content-length: 100\r\n\r\n" + b"1" * 50,
+        HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\n11\r\n",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", post(b"1")])
+async def test_request_that_does_not_arrive_as_a_whole_gets_408(sent: bytes, before: bytes) -> None:
+    async with running() as server:
+        client = await server.connect()
+        if before:
+            client.send(before)
+            await client.reply()
+        client.send(sent)
+        reply = await client.rest()
+
+    assert reply.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"application/problem+json" in reply
+    assert b"urn:ringback:request-timeout" in reply
+
+
+@pytest.mark.parametrize("drop", [b"x", b"x-a: 1\r\n"])
+async def test_head_that_arrives_in_drops_gets_408(drop: bytes) -> None:
+    async with running() as server:
+        client = await server.connect()
+        client.send(HEAD)
+        reply = await drip(client, drop)
+
+    assert reply.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_body_that_arrives_in_drops_gets_408() -> None:
+    async with running() as server:
+        client = await server.connect()
+        client.send(HEAD + b"content-length: 1000000\r\n\r\n")
+        reply = await drip(client, b"1")
+
+    assert reply.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("drop", [b"", b"\r\n"])
+async def test_connection_without_a_request_is_closed_in_silence(drop: bytes) -> None:
+    async with running() as server:
+        client = await server.connect()
+        reply = await drip(client, drop)
+
+    assert reply == b""
+
+
+async def test_body_that_nobody_reads_does_not_keep_the_connection() -> None:
+    async with running() as server:
+        client = await server.connect()
+        client.send(b"POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
+        reply = await client.reply()
+        rest = await drip(client, b"1")
+
+    assert reply.endswith(b"not read")
+    assert rest == b""
+
+
+async def test_request_that_has_arrived_may_wait_longer_than_it_may_take_to_arrive() -> None:
+    async with running() as server:
+        server.may_reply.clear()
+        client, other = await server.connect(), await server.connect()
+        client.send(post(b"1") + HEAD)
+        await server.has_begun.wait()
+        other.send(HEAD)
+        await other.rest()
+        server.may_reply.set()
+        reply = await client.reply()
+        rest = await client.rest()
+
+    assert reply.endswith(b"read 1")
+    assert rest.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_client_that_does_not_read_its_reply_is_cut_off() -> None:
+    async with running() as server:
+        client = await server.connect()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # - a transport that reads
+        client.send(b"GET /huge HTTP/1.1\r\nhost: a\r\n\r\n")
+        other = await server.connect()
+        for _ in range(3):
+            other.send(HEAD)
+            await other.rest()
+            other = await server.connect()
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # - as above
+        reply = await client.rest()
+
+    assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert len(reply) < HUGE
+
+
+async def test_idle_connection_is_kept_for_the_time_that_is_set() -> None:
+    limits = HttpLimits(request=timedelta(seconds=0.3), keep_alive=timedelta(seconds=1))
+    async with running(limits) as server:
+        client, other = await server.connect(), await server.connect()
+        client.send(post(b"1"))
+        await client.reply()
+        await other.rest()
+        client.send(post(b"1"))
+        again = await client.reply()
+        rest = await client.rest()
+
+    assert again.endswith(b"read 1")
+    assert rest == b""
+
+
+@pytest.mark.parametrize("sent", MALFORMED)
+async def test_request_that_can_be_read_in_two_ways_gets_400(sent: bytes) -> None:
+    async with running() as server:
+        client = await server.connect()
+        client.send(sent)
+        reply = await client.rest()
+
+    assert reply.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert reply.count(b"HTTP/1.1 ") == 1
+
+
+async def test_every_reply_has_nosniff() -> None:
+    async with running() as server:
+        replies = []
+        for sent in (post(b"1"), post(b"no"), b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n"):
+            client = await server.connect()
+            client.send(sent)
+            replies.append(await client.reply())
+        for sent in (MALFORMED[0], HEAD):
+            client = await server.connect()
+            client.send(sent)
+            replies.append(await client.rest())
+
+    assert [one[9:12] for one in replies] == [b"200", b"400", b"404", b"400", b"408"]
+    assert all(b"x-content-type-options: nosniff\r\n" in one for one in replies)
+
+
+async def test_connections_beyond_the_descriptor_limit_get_503_and_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.socket() as lowest:
+        used = lowest.fileno()
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    caplog.set_level(logging.WARNING)
+    async with running(HttpLimits(reserved_descriptors=limit - used - 20)) as server:
+        clients = [await server.connect() for _ in range(30)]
+        clients[0].send(post(b"1"))
+        kept = await clients[0].reply()
+        rejected = [await client.rest() for client in clients[-3:]]
+
+    assert kept.endswith(b"read 1")
+    assert all(one.startswith(b"HTTP/1.1 503 ") for one in rejected)
+    assert all(b"retry-after: 2\r\n" in one for one in rejected)
+    (line,) = [one.getMessage() for one in caplog.records if "descriptors" in one.getMessage()]
+    assert f"of {limit} file descriptors are in use, so new connections get 503" in line
+
+
+def test_descriptor_limit_is_raised_to_what_is_allowed() -> None:
+    code = (
+        "import resource; from ringback.app.descriptors import raise_descriptor_limit;"
+        " _, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"
+        " resource.setrlimit(resource.RLIMIT_NOFILE, (200, min(hard, 4000)));"
+        " raise_descriptor_limit(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    ran = subprocess.run(  # noqa: S603 - the code above
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
+
+    soft, hard = ran.stdout.split()
+    assert soft == hard
