@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+
+from ringback.domain.web_url import parse_url
 
 LONGEST_TITLE: Final = 200
 LONGEST_TAG: Final = 64
 MOST_TAGS: Final = 20
-LONGEST_URL: Final = 1000
 MOST_METADATA_BYTES: Final = 16 * 1024
 """As compact JSON in UTF-8: all pages of lists carry it."""
 
@@ -82,21 +82,13 @@ def check_tags(tags: Sequence[str]) -> None:
 
 
 def check_url(name: str, url: str | None) -> None:
-    """Check that `url`, the option `name`, leads somewhere.
+    """Check that a message can be sent to `url`, the option `name`.
 
     Raises:
-        ValueError: It is too long, or no URL of the web: begin it with https:// or http://.
+        ValueError: It cannot; see `parse_url`.
     """
-    if url is None:
-        return
-    if len(url) > LONGEST_URL:
-        msg = f"{name} must have at most {LONGEST_URL} signs"
-        raise ValueError(msg)
-    _check_texts(name, [url])
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        msg = f"{name} must be a URL that begins with https:// or http://"
-        raise ValueError(msg)
+    if url is not None:
+        parse_url(name, url)
 
 
 def _check_texts(name: str, texts: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
+from ringback.domain.web_url import WebUrl, parse_url
 from ringback.notify.addresses import PrivateAddressError
 from ringback.notify.signature import sign
 from ringback.ports.clock import Clock
@@ -29,7 +30,6 @@ _PRIVATE: Final = (
     "the address is not a public one; an operator may allow such with"
     " RINGBACK_ALLOW_PRIVATE_WEBHOOKS"
 )
-_PORTS: Final = range(1, 2**16)
 _SUCCESSES: Final = range(200, 300)
 _REDIRECTS: Final = range(300, 400)
 
@@ -56,9 +56,10 @@ class Webhooks:
 
     async def send(self, message: Message) -> Reception:
         """See `Sender.send`."""
-        url = _parse(message.url)
-        if url is None:
-            return Undeliverable("the address is no URL that is told anything")
+        try:
+            url = parse_url("the address", message.url)
+        except ValueError as exc:
+            return Undeliverable(str(exc))
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
                 return await self._post(url, message)
@@ -71,13 +72,16 @@ class Webhooks:
         except (httpcore2.NetworkError, httpcore2.ProtocolError):
             return NotReceived("the connection broke, or what came was not HTTP")
 
-    async def _post(self, url: httpx2.URL, message: Message) -> Reception:
+    async def _post(self, url: WebUrl, message: Message) -> Reception:
         now = self._clock.now()
         target = httpcore2.URL(
-            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            scheme=url.scheme.encode(),
+            host=url.host.encode(),
+            port=url.port,
+            target=url.target.encode(),
         )
         head = {
-            "host": url.netloc.decode("ascii"),
+            "host": url.authority,
             "content-type": "application/json",
             "user-agent": "ringback",
             **sign(message, now, self._secrets),
@@ -126,17 +130,6 @@ async def opened_webhooks(
         network_backend=network,
     ) as pool:
         yield Webhooks(pool, secrets=secrets, clock=clock, patience=patience)
-
-
-def _parse(text: str) -> httpx2.URL | None:
-    """Return the URL that `text` is; `None` if nobody is told anything there."""
-    try:
-        url = httpx2.URL(text)
-    except httpx2.InvalidURL:
-        return None
-    has_port = url.port is None or url.port in _PORTS
-    is_known = url.scheme in {"http", "https"} and bool(url.host) and has_port
-    return url if is_known and not url.userinfo else None
 
 
 def _judge(response: httpcore2.Response, now: datetime) -> Reception:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
+from ringback.domain.web_url import parse_url
 from ringback.notify.addresses import PublicNetwork
 from ringback.notify.signature import from_secret
 from ringback.notify.webhook import TIMEOUT, Unsigned, Webhooks, opened_webhooks, retry_after
@@ -196,7 +197,9 @@ async def test_each_connection_is_judged_anew(receiver: Receiver) -> None:
 async def test_what_is_no_address_is_told_nothing(webhooks: Webhooks, url: str) -> None:
     reception = await webhooks.send(Message("no_1", url, b"{}"))
 
-    assert reception == Undeliverable("the address is no URL that is told anything")
+    with pytest.raises(ValueError, match="the address") as refused:
+        parse_url("the address", url)
+    assert reception == Undeliverable(str(refused.value))
 
 
 @given(
