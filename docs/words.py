@@ -19,6 +19,7 @@ STATES: Final = {
 
 ROUTES: Final = {
     "POST /c/{link}": "The body is the result of the activity.",
+    "GET /": "Says to a browser what this is, with a link to `/docs`. A program gets 404.",
     "GET /c/{link}": "Tells how the callback stands: JSON, or a page if `Accept` names"
     " `text/html`. Changes nothing.",
     "POST /c/{link}/complete": "The same as `POST /c/{link}`.",

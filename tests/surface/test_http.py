@@ -8,7 +8,7 @@ from tests.unit.gateway.api.house import opened_house
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
 ROW = re.compile(r"^\| `((?:GET|POST) /\S*)` \| [^|]+ \|(?: ([a-z, ]+) \|)?$", re.MULTILINE)
 
-DESCRIBING = {"GET /openapi.json", "GET /docs"}
+DESCRIBING = {"GET /openapi.json", "GET /docs", "GET /"}
 
 
 async def test_the_page_and_openapi_name_the_same_routes_for_the_same_roles() -> None:

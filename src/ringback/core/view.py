@@ -22,11 +22,13 @@ class View:
         pending: The activity, while it waits.
         is_live: Whether Temporal was asked and answered; if not, `pending` is `None` and tells
             nothing.
+        result_schema: The JSON Schema of the result of an open callback, as text, if it has one.
     """
 
     callback: Callback
     pending: Pending | None
     is_live: bool
+    result_schema: str | None = None
 
 
 class Viewing:
@@ -52,8 +54,14 @@ class Viewing:
             raise UnknownCallbackError
         if callback.state is not State.OPEN:
             return View(callback, None, is_live=False)
+        schema = await self._result_schema(callback)
         try:
             (pending,) = await self._activities.look([callback.ref])
         except (TemporalUnreachableError, RefusedByTemporalError):
-            return View(callback, None, is_live=False)
-        return View(callback, pending, is_live=True)
+            return View(callback, None, is_live=False, result_schema=schema)
+        return View(callback, pending, is_live=True, result_schema=schema)
+
+    async def _result_schema(self, callback: Callback) -> str | None:
+        if callback.schema_id is None:
+            return None
+        return (await self._store.schemas([callback.schema_id]))[callback.schema_id]

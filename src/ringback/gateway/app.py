@@ -2,13 +2,18 @@
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from ringback.domain.errors import RingbackError
 from ringback.gateway.api.operator_api import operator_routes
 from ringback.gateway.api.services import Services
 from ringback.gateway.body_budget import BodyBudget
 from ringback.gateway.health import Health
+from ringback.gateway.page import front_page, wants_page
 from ringback.gateway.replies import (
+    not_found,
     on_bug,
     on_method_not_allowed,
     on_not_found,
@@ -23,6 +28,7 @@ def create_app(gateway: Gateway, health: Health, services: Services | None = Non
         routes=[
             *gateway.routes(),
             *health.routes(),
+            Route("/", _front),
             *(operator_routes(services) if services else []),
         ],
         middleware=[Middleware(BodyBudget, largest=gateway.body_limit)],
@@ -36,3 +42,8 @@ def create_app(gateway: Gateway, health: Health, services: Services | None = Non
     # A redirect would repeat the link in a header, and tell which paths there are.
     app.router.redirect_slashes = False
     return app
+
+
+async def _front(request: Request) -> Response:
+    """Say to a browser what this is; there is nothing here for a program."""
+    return front_page() if wants_page(request) else not_found()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
@@ -50,6 +50,7 @@ from ringback.domain.errors import (
     UnsupportedMediaTypeError,
     WrongResultError,
 )
+from ringback.gateway.page import for_reader
 
 logger = logging.getLogger(__name__)
 
@@ -158,29 +159,28 @@ def stopping() -> JSONResponse:
     return reply
 
 
-async def on_ringback_error(_: Request, exc: Exception) -> JSONResponse:
+async def on_ringback_error(request: Request, exc: Exception) -> Response:
     """Answer a request that met one of Ringback's errors."""
     assert isinstance(exc, RingbackError), "registered for these only"
-    return to_problem(exc)
+    return for_reader(request, to_problem(exc))
 
 
-async def on_not_found(_: Request, __: Exception) -> JSONResponse:
+async def on_not_found(request: Request, __: Exception) -> Response:
     """Answer a request for what is no route: exactly as for a link that is not good."""
-    return not_found()
+    return for_reader(request, not_found())
 
 
-async def on_method_not_allowed(_: Request, exc: Exception) -> JSONResponse:
+async def on_method_not_allowed(request: Request, exc: Exception) -> Response:
     """Answer a request with a method that the route does not have."""
     reply = problem(405, "method not allowed", "the reply's header Allow names the methods")
     reply.headers.update(getattr(exc, "headers", None) or {})
-    return reply
+    return for_reader(request, reply)
 
 
-async def on_bug(_: Request, __: Exception) -> JSONResponse:
+async def on_bug(request: Request, __: Exception) -> Response:
     """Answer a request that met a mistake of ours, and tell nothing of it."""
-    return problem(
-        500, "internal error", "this is a mistake of the gateway's; nothing is known to be kept"
-    )
+    detail = "this is a mistake of the gateway's; nothing is known to be kept"
+    return for_reader(request, problem(500, "internal error", detail))
 
 
 def _detail(error: RingbackError) -> str:

@@ -17,7 +17,7 @@ from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.outcome import Outcome
 from ringback.gateway.body import read_json, to_canceled, to_completed, to_failed
 from ringback.gateway.body_budget import release_bytes
-from ringback.gateway.page import page
+from ringback.gateway.page import page, wants_page
 from ringback.gateway.prefer import applied, wanted_wait
 from ringback.gateway.receipts import Receipts
 from ringback.gateway.view import etag, has_moved, is_one_of, to_sign, to_view
@@ -78,7 +78,7 @@ class Gateway:
         if known is not None and is_one_of(etag(seen), known):
             return Response(status_code=304, headers=headers)
         view = to_view(seen, link, self._url(request))
-        if "text/html" in request.headers.get("accept", ""):
+        if wants_page(request):
             return page(view)
         return JSONResponse(view, headers=headers)
 

@@ -4,15 +4,20 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
+from shlex import quote
 from typing import Any, Final
 
 from ringback.core.heartbeat import Sign
 from ringback.core.view import View
 from ringback.domain.callback import Callback, State
 from ringback.domain.link import Link, Verb
+from ringback.domain.outcome import KINDS
+from ringback.gateway.example import example_of
+
+_ANY_RESULT: Final = '{"your": "result"}'
+_THE_RESULT: Final = "the result, as result_schema describes it"
 
 _EXAMPLES: Final = {
-    Verb.COMPLETE: ("complete", '{"your": "result"}'),
     Verb.FAIL: (
         "fail",
         '{"message": "what went wrong", "type": "Declined", "non_retryable": true}',
@@ -25,19 +30,24 @@ _EXAMPLES: Final = {
 def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
     """Return what the holder of `link` may know, as JSON."""
     callback, pending = seen.callback, seen.pending
-    accepted = callback.accepted
+    accepted, schema = callback.accepted, seen.result_schema
+    usable = _usable(seen, link)
     return {
         "callback": callback.id,
         "state": callback.state.value,
+        "title": callback.about.title,
+        "metadata": callback.about.metadata,
         "activity_type": callback.activity_type,
         "opened_at": _text(callback.opened_at),
         "waiting": pending is not None if seen.is_live else None,
         **_moving(seen),
         "accepted_at": None if accepted is None else _text(accepted.accepted_at),
+        "outcome": None if accepted is None else KINDS[type(accepted.outcome)],
         "reason": why_ended(callback),
-        "allows": sorted(verb.name.lower() for verb in link.verbs),
+        "allows": sorted(verb.name.lower() for verb in usable),
         "link_expires_at": _text(link.expires_at),
-        "examples": _examples(link, url),
+        "result_schema": None if schema is None else json.loads(schema),
+        "examples": _examples(usable, schema, url),
     }
 
 
@@ -101,11 +111,24 @@ def why_ended(callback: Callback) -> str | None:
             return None
 
 
-def _examples(link: Link, url: str) -> dict[str, str]:
+def _usable(seen: View, link: Link) -> frozenset[Verb]:
+    """Return what `link` allows and would not be refused as the callback stands."""
+    is_waiting = seen.callback.state is State.OPEN and (
+        seen.pending is not None or not seen.is_live
+    )
+    if not is_waiting:
+        return link.verbs & {Verb.VIEW}
+    may_cancel = _moving(seen)["cancel_requested"]
+    return link.verbs if may_cancel else link.verbs - {Verb.CANCEL}
+
+
+def _examples(usable: frozenset[Verb], schema: str | None, url: str) -> dict[str, str]:
+    result = example_of(schema) or (_ANY_RESULT if schema is None else _THE_RESULT)
+    bodies = {Verb.COMPLETE: ("complete", result), **_EXAMPLES}
     return {
-        path: f"curl -X POST '{url}/{path}' -H 'Content-Type: application/json' -d '{body}'"
-        for verb, (path, body) in _EXAMPLES.items()
-        if verb in link.verbs
+        path: f"curl -X POST '{url}/{path}' -H 'Content-Type: application/json' -d {quote(body)}"
+        for verb, (path, body) in bodies.items()
+        if verb in usable
     }
 
 

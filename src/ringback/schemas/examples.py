@@ -118,6 +118,8 @@ ANSWERS: Final[Example] = {
 VIEW: Final[Example] = {
     "callback": _ID,
     "state": "open",
+    "title": "Charge order 1",
+    "metadata": {"order": "1"},
     "activity_type": "charge",
     "opened_at": _AT,
     "deadline": _LATER,
@@ -125,9 +127,11 @@ VIEW: Final[Example] = {
     "cancel_requested": False,
     "paused": False,
     "accepted_at": None,
+    "outcome": None,
     "reason": None,
     "allows": ["complete", "view"],
     "link_expires_at": _LATER,
+    "result_schema": {"type": "object", "required": ["receipt"]},
     "examples": {"complete": f"curl -X POST '{_URL}/complete' …"},
 }
 HEALTHY: Final[Example] = {"status": "ok"}

@@ -209,11 +209,11 @@ class OptionsIn(BaseModel):
         default=None, repr=False, description="Where webhooks report everything that happens."
     )
     title: Text | None = Field(
-        default=None, max_length=LONGEST_TITLE, description="What is asked, for people."
+        default=None, max_length=LONGEST_TITLE, description="What is asked; link holders see it."
     )
     tags: list[Text] = Field(default=[], max_length=MOST_TAGS, description="Words to find it by.")
     metadata: dict[str, Json] = Field(
-        default={}, repr=False, description="Anything else to store with it."
+        default={}, repr=False, description="Details to store with it; link holders see them."
     )
     result_schema: dict[str, Json] | bool | None = Field(
         default=None, description="The JSON Schema (2020-12) that a result must meet."

@@ -55,6 +55,23 @@ async def test_an_answered_callback_is_shown_as_the_store_has_it(
     assert seen.callback.accepted is not None
 
 
+@pytest.mark.parametrize("is_reachable", [True, False])
+@pytest.mark.parametrize("schema", [None, '{"type":"boolean"}'])
+async def test_open_callback_is_shown_with_its_result_schema(
+    viewing: Viewing,
+    store: SqlStore,
+    activities: FakeActivities,
+    *,
+    schema: str | None,
+    is_reachable: bool,
+) -> None:
+    (callback,) = await store.open([factories.wish(result_schema=schema)])
+    activities.schedule(callback.ref)
+    activities.is_reachable = is_reachable
+
+    assert (await viewing.view(callback.id)).result_schema == schema
+
+
 async def test_what_is_not_there_is_unknown(viewing: Viewing) -> None:
     with pytest.raises(UnknownCallbackError):
         await viewing.view(factories.callback_id())
