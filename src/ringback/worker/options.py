@@ -41,9 +41,10 @@ class CallbackOptions(TypedDict, total=False):
         cancel_url: Where the outside party is told, in a signed message, that its answer is not
             wanted any more: the activity was asked to cancel, or takes no answer.
         notify_url: Where it is told of everything that happens to the callback.
-        title: What is asked, in a few words, for people.
+        title: What is asked, in a few words, for people. Whoever holds the link sees it.
         tags: What it can be found by.
-        metadata: Anything else that is to be found with it; plain JSON.
+        metadata: Details for whoever is asked, and anything else that is to be found with it; plain
+            JSON. Whoever holds the link sees it, so keep secrets and internal notes out of it.
     """
 
     deadline: timedelta | None
@@ -99,8 +100,8 @@ class Options:
         check_url("notify_url", self.notify_url)
         check_title(self.title)
         check_tags(self.tags)
-        Attempts(self.attempts)
-        HeartbeatBy(self.heartbeat)
+        _check_choice("attempts", self.attempts, Attempts)
+        _check_choice("heartbeat", self.heartbeat, HeartbeatBy)
 
     def about(self) -> About:
         """Return what the callback is told about itself.
@@ -137,6 +138,13 @@ class Options:
                 # The workflow would meet it too late: at the deadline.
                 read_json(body, self.result_type)
                 return Completed(body)
+
+
+def _check_choice(name: str, value: str, choices: type[Enum]) -> None:
+    allowed = [choice.value for choice in choices]
+    if value not in allowed:
+        msg = f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}"
+        raise ValueError(msg)
 
 
 def _to_failed(failure: ApplicationError) -> Failed:
