@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-_DEPTH: Final = 8
+_DEPTH: Final = 12
 """How many levels an example may have; a type that contains itself has no end."""
 
 _TEXTS: Final = {
@@ -32,7 +32,7 @@ _READ_BY_PYDANTIC: Final[Mapping[str, Any]] = {
 """Examples of what pydantic reads, by the type of the rule in the schema."""
 
 _BOUNDS: Final = frozenset({
-    *("allOf", "not", "if", "contains", "dependentRequired", "dependentSchemas"),
+    *("allOf", "not", "else", "contains", "dependentRequired", "dependentSchemas"),
     *("pattern", "minLength", "maxLength", "multipleOf", "exclusiveMinimum"),
     *("exclusiveMaximum", "maximum", "minItems", "minProperties", "uniqueItems"),
     *("prefixItems", "$dynamicRef"),
@@ -78,8 +78,8 @@ class _Examples:
         for choice in ("enum", "examples"):
             if schema.get(choice):
                 return schema[choice][0]
-        if "$ref" in schema:
-            return self.make(self._resolve(schema["$ref"]), depth - 1)
+        if "$ref" in schema or "if" in schema:
+            return self.make(self._inner(schema), depth - 1)
         for union in ("anyOf", "oneOf"):
             if union in schema:
                 return self._first(schema[union], depth)
@@ -87,8 +87,11 @@ class _Examples:
             return _read_by_pydantic(schema["pydantic"])
         return self._of_type(schema, depth)
 
-    def _resolve(self, ref: str) -> Any:
-        prefix, _, name = ref.rpartition("/")
+    def _inner(self, schema: dict[str, Any]) -> Any:
+        if "$ref" not in schema:
+            # If the consequence holds, the condition does not matter.
+            return schema.get("then")
+        prefix, _, name = schema["$ref"].rpartition("/")
         if prefix != "#/$defs":
             raise _NotSimpleError
         return self._root.get("$defs", {}).get(name)
