@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
@@ -170,11 +171,18 @@ async def on_not_found(request: Request, __: Exception) -> Response:
     return for_reader(request, not_found())
 
 
-async def on_method_not_allowed(request: Request, exc: Exception) -> Response:
-    """Answer a request with a method that the route does not have."""
+async def on_method_not_allowed(request: Request, _: Exception) -> Response:
+    """Answer a request with a method that no route of this path has."""
     reply = problem(405, "method not allowed", "the reply's header Allow names the methods")
-    reply.headers.update(getattr(exc, "headers", None) or {})
+    reply.headers["allow"] = ", ".join(sorted(_allowed_methods(request)))
     return for_reader(request, reply)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    # Starlette names those of the first route only, and a path may have several.
+    routes = (one for one in request.app.router.routes if isinstance(one, Route))
+    at_this_path = (one for one in routes if one.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in at_this_path for method in route.methods or ()}
 
 
 async def on_bug(request: Request, __: Exception) -> Response:

@@ -11,15 +11,18 @@ from ringback.gateway.api.reference import example_of
 from tests.unit.gateway.api.house import BASE, House
 
 
-def paths_of(routes: list[BaseRoute], prefix: str = "") -> set[tuple[str, str]]:
+def routes_of(routes: list[BaseRoute], prefix: str = "") -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for route in routes:
         if isinstance(route, Mount):
-            found |= paths_of(list(route.routes), prefix + route.path)
+            found |= routes_of(list(route.routes), prefix + route.path)
         elif isinstance(route, Route):
-            methods = (route.methods or set()) - {"HEAD"}
-            found |= {(method.lower(), prefix + route.path) for method in methods}
+            found |= {(method, prefix + route.path) for method in route.methods or ()}
     return found
+
+
+def paths_of(routes: list[BaseRoute]) -> set[tuple[str, str]]:
+    return {(method.lower(), path) for method, path in routes_of(routes) if method != "HEAD"}
 
 
 @pytest.fixture
@@ -48,6 +51,19 @@ async def test_every_route_is_described_and_nothing_else(
 
 async def test_servers_are_the_public_url(document: dict[str, Any]) -> None:
     assert document["servers"] == [{"url": BASE}]
+
+
+async def test_allow_names_every_method_of_a_path(house: House) -> None:
+    methods: dict[str, set[str]] = {}
+    for method, path in routes_of(house.app.routes):
+        methods.setdefault(path, set()).add(method)
+
+    for path, allowed in methods.items():
+        reply = await house.http.request("DELETE", path.replace("{", "").replace("}", ""))
+        assert reply.status_code == 405, path
+        assert reply.headers["allow"] == ", ".join(sorted(allowed)), path
+    assert methods["/c/{link}"] == {"GET", "HEAD", "POST"}
+    assert methods["/v1/callbacks"] == {"GET", "POST"}
 
 
 async def test_every_example_is_what_its_schema_says(document: dict[str, Any]) -> None:
