@@ -24,8 +24,8 @@ def load_keyring(settings: Settings) -> Keyring:
     machines needs keys that are given to all of them.
 
     Raises:
-        ConfigurationError: The keys cannot be read, a key file is open to others, or there must be
-            keys and are none.
+        ConfigurationError: The keys cannot be read, every user can write a key file, or there
+            must be keys and are none.
     """
     if settings.keys is not None:
         return _parse(settings.keys.get_secret_value().split(","), "RINGBACK_KEYS")
@@ -41,13 +41,22 @@ def _new_key() -> str:
     return f"k{secrets.token_hex(3)}:{secrets.token_hex(KEY_BYTES)}"
 
 
+def _form(source: str) -> str:
+    return (
+        f"{source} holds something that is not a key; write <id>:<{2 * KEY_BYTES} hex digits>"
+        " (`openssl rand -hex 32` makes the digits)"
+    )
+
+
 def _parse(lines: Iterable[str], source: str) -> Keyring:
     pairs = [line.strip().partition(":") for line in lines if line.strip()]
     try:
         keys = {key_id: bytes.fromhex(text) for key_id, _, text in pairs}
-    except ValueError as exc:
-        msg = f"{source}: a key is <id>:<{2 * KEY_BYTES} hex digits>"
-        raise ConfigurationError(msg) from exc
+    except ValueError:
+        # Without its cause: what is wrong may be a key.
+        raise ConfigurationError(_form(source)) from None
+    if not all(colon for _, colon, _ in pairs):
+        raise ConfigurationError(_form(source))
     if len(keys) < len(pairs):
         msg = f"{source}: a key id stands there twice"
         raise ConfigurationError(msg)

@@ -37,7 +37,7 @@ async def ensure_local_keys(folder: Path, keys: Keys) -> None:
     Several gateways may do it at once: all of them use the same files.
 
     Raises:
-        ConfigurationError: A file cannot be made or read, is open to others, or holds no key.
+        ConfigurationError: A file cannot be made or read, is open to every user, or holds no key.
         StoreUnavailableError: The keys could not be stored; retry.
     """
     for role in LOCAL_ROLES:

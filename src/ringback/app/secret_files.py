@@ -1,41 +1,68 @@
-"""Secret files: made once, readable by their owner only."""
+"""Secret files: those that Ringback makes, and those that somebody else gives it.
 
+What Ringback makes is readable by its owner only. What a platform mounts has the platform's mode:
+0444 as a Docker secret, 0644 or 0440 behind two symlinks in Kubernetes, 0660 after its fsGroup.
+"""
+
+import logging
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from ringback.domain.errors import ConfigurationError
 
+logger = logging.getLogger(__name__)
+
 
 def read_or_make(path: Path, new_line: Callable[[], str]) -> list[str]:
-    """Return the lines of a file, which is made with one line if it is not there.
+    """Return the lines of a file of ours, which is made with one line if it is not there.
 
     Of several that make it at once, one does; all read the same.
 
     Raises:
-        ConfigurationError: It cannot be made or read, or is open to others.
+        ConfigurationError: It cannot be made or read, or every user can read or write it.
     """
     if not path.exists():
         _make(path, new_line())
-    return read_lines(path)
+    return _read(path, forbidden=stat.S_IROTH | stat.S_IWOTH)
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a file that nobody else may read.
+    """Return the lines of a file that somebody else made.
 
     Raises:
-        ConfigurationError: It cannot be read, or is open to others.
+        ConfigurationError: It cannot be read, or every user can write it.
     """
+    return _read(path, forbidden=stat.S_IWOTH)
+
+
+def _read(path: Path, *, forbidden: int) -> list[str]:
     try:
-        mode = path.stat().st_mode
-        lines = path.read_text().splitlines()
+        mode = stat.S_IMODE(path.stat().st_mode)
+        lines = path.read_text("utf-8-sig").splitlines()
     except OSError as exc:
         msg = f"the secret file {path} cannot be read: {exc.strerror}"
         raise ConfigurationError(msg) from exc
-    if mode & 0o077:
-        msg = f"the secret file {path} is open to others; run: chmod 600 {path}"
+    except UnicodeError:
+        # Without its cause, which holds the secret.
+        msg = f"the secret file {path} is not UTF-8 text; save it as UTF-8"
+        raise ConfigurationError(msg) from None
+    if mode & forbidden:
+        msg = (
+            f"the secret file {path} is open to every user (mode {mode:04o}); run: chmod 600 {path}"
+        )
         raise ConfigurationError(msg)
+    if mode & (stat.S_IROTH | stat.S_IWGRP):
+        logger.warning(
+            "other users can %s the secret file %s (mode %04o); outside a container, run:"
+            " chmod 600 %s",
+            "read" if mode & stat.S_IROTH else "change",
+            path,
+            mode,
+            path,
+        )
     return lines
 
 

@@ -25,7 +25,7 @@ def load_webhook_secrets(settings: Settings) -> Sequence[bytes]:
     them: without any there is none.
 
     Raises:
-        ConfigurationError: They cannot be read, or the file is open to others.
+        ConfigurationError: They cannot be read, or every user can read the file.
     """
     if settings.webhook_secrets is not None:
         given = settings.webhook_secrets.get_secret_value().split(",")
@@ -40,7 +40,7 @@ def opened_sender(settings: Settings, clock: Clock) -> AbstractAsyncContextManag
     """Return what opens a sender of webhooks: one that sends nothing, if there is no secret.
 
     Raises:
-        ConfigurationError: The secrets cannot be read, or the file is open to others.
+        ConfigurationError: The secrets cannot be read, or every user can read the file.
     """
     known = load_webhook_secrets(settings)
     if not known:

@@ -1,6 +1,7 @@
 """Keys are given, or made once; and they are kept as keys are kept."""
 
 import stat
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,13 +50,88 @@ def test_a_file_holds_a_key_to_a_line(tmp_path: Path) -> None:
     assert load_keyring(Settings(data=tmp_path, keys_file=path)).signing == "new"
 
 
-def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "keys"
-    path.write_text(f"new:{ONE}\n")
-    path.chmod(0o640)
+@pytest.mark.parametrize(
+    ("mode", "warning"),
+    [
+        (0o400, None),
+        (0o600, None),
+        (0o440, None),
+        (0o640, None),
+        (0o444, "can read"),
+        (0o644, "can read"),
+        (0o660, "can change"),
+    ],
+)
+def test_a_mounted_key_file_is_used_with_the_mode_of_its_platform(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warning: str | None
+) -> None:
+    path = mounted(tmp_path, mode)
 
-    with pytest.raises(ConfigurationError, match="chmod 600"):
+    keyring = load_keyring(Settings(data=tmp_path, keys_file=path))
+
+    assert keyring.signing == "new"
+    assert len(caplog.records) == (0 if warning is None else 1)
+    assert (warning or "") in caplog.text
+    assert ONE not in caplog.text
+
+
+@pytest.mark.parametrize("mode", [0o602, 0o622, 0o666, 0o777], ids=oct)
+def test_a_key_file_that_every_user_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    path = mounted(tmp_path, mode)
+
+    with pytest.raises(ConfigurationError, match=f"mode {mode:04o}.*chmod 600"):
         load_keyring(Settings(data=tmp_path, keys_file=path))
+
+
+def mounted(folder: Path, mode: int) -> Path:
+    """Return a key file behind the two symlinks that Kubernetes makes."""
+    version = folder / "..2026_11_28"
+    version.mkdir()
+    (version / "keys").write_text(f"new:{ONE}\n")
+    (version / "keys").chmod(mode)
+    (folder / "..data").symlink_to(version.name)
+    (folder / "keys").symlink_to("..data/keys")
+    return folder / "keys"
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_used"), [(0o600, True), (0o660, True), (0o604, False), (0o606, False)]
+)
+def test_a_file_that_ringback_made_must_stay_closed_to_every_user(
+    tmp_path: Path, mode: int, *, is_used: bool
+) -> None:
+    settings = Settings(data=tmp_path)
+    made = load_keyring(settings)
+    (tmp_path / "ringback.keys").chmod(mode)
+
+    if is_used:
+        assert load_keyring(settings).signing == made.signing
+    else:
+        with pytest.raises(ConfigurationError, match="chmod 600"):
+            load_keyring(settings)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_a_key_file_that_is_not_utf_8_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"é:{ONE}\n", encoding)
+
+    with pytest.raises(ConfigurationError, match="save it as UTF-8") as caught:
+        load_keyring(Settings(data=tmp_path, keys_file=path))
+
+    assert ONE not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_key_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"new:{ONE}\n", "utf-8-sig")
+
+    assert load_keyring(Settings(data=tmp_path, keys_file=path)).signing == "new"
+
+
+def test_a_key_file_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Is a directory"):
+        load_keyring(Settings(data=tmp_path, keys_file=tmp_path))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -67,7 +143,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("keys", "problem"),
     [
         ("", "no key in it"),
-        ("k1", "32 random bytes"),
+        ("k1", "write <id>:<64 hex digits>"),
         ("k1:xyz", "hex digits"),
         (f"k1:{ONE[:-2]}", "32 random bytes"),
         (f"k.1:{ONE}", "letters and digits"),
