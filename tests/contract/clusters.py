@@ -83,7 +83,7 @@ async def running_cluster() -> AsyncIterator[Cluster]:
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="ringback-postgresql-"))
     _give_away(folder)
-    cluster = Cluster(programs, folder, _unused_port())
+    cluster = Cluster(programs, folder, unused_port())
     try:
         await cluster.make()
         await cluster.start()
@@ -123,7 +123,7 @@ def _children(parent: int) -> Iterator[int]:
             yield int(status.parent.name)
 
 
-def _unused_port() -> int:
+def unused_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -5,6 +5,8 @@ import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -14,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ringback.app.stores import opened_store
 from ringback.core.service import task_group
-from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed
@@ -313,6 +315,92 @@ async def test_check_write_leaves_no_dead_row_behind(
     assert await connection.fetchval(size) == before
     assert await connection.fetchval("SELECT pg_current_wal_flush_lsn() > $1", log)
     await connection.close()
+
+
+async def test_parameters_of_libpq_are_honoured_or_ignored_with_a_warning(
+    empty_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    parameters = (
+        "sslmode=prefer&channel_binding=require&target_session_attrs=read-write&connect_timeout=3"
+        "&application_name=billing&options=-c%20geqo%3Doff&keepalives_idle=30&work_mem=5MB"
+    )
+    database = PostgresqlDatabase(f"{empty_url}?{parameters}")
+
+    await upgrade(database)
+    shown = {}
+    async with database.writing() as connection:
+        for name in ("application_name", "geqo", "work_mem", "statement_timeout"):
+            shown[name] = await connection.scalar(text(f"SHOW {name}"))
+    await database.close()
+
+    assert shown == {
+        "application_name": "billing",
+        "geqo": "off",
+        "work_mem": "5MB",
+        "statement_timeout": "10s",
+    }
+    assert "no effect: channel_binding, keepalives_idle" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("nonsense=1", "unrecognized configuration parameter"),
+        ("work_mem=lots", "invalid value"),
+        ("connect_timeout=soon", "write whole seconds"),
+        ("sslmode", "write <name>=<value>"),
+        ("sslmode=perhaps", "sslmode"),
+        ("target_session_attrs=best", "target_session_attrs"),
+        ("sslcert=/nowhere/client.crt", "is not there"),
+        ("sslrootcert=/nowhere/ca.crt", "is not there"),
+    ],
+)
+async def test_a_parameter_that_cannot_be_used_is_a_wrong_setting(
+    empty_url: str, parameter: str, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        await upgrade(PostgresqlDatabase(f"{empty_url}?{parameter}"))
+
+
+async def test_a_database_that_is_not_there_says_what_to_do(empty_url: str) -> None:
+    database = PostgresqlDatabase(f"{empty_url}_missing")
+
+    with pytest.raises(ConfigurationError, match="does not exist; create the database"):
+        await upgrade(database)
+
+    await database.close()
+
+
+async def test_a_user_without_permissions_says_what_to_do(postgresql: str, empty_url: str) -> None:
+    name = f"ringback_test_{uuid4().hex}"
+    await execute(postgresql, f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
+    address = urlsplit(empty_url)
+    url = urlunsplit(address._replace(netloc=f"{name}:x@{address.hostname}:{address.port}"))
+    database = PostgresqlDatabase(url)
+    try:
+        with pytest.raises(ConfigurationError, match=r"permission denied.*; grant the user"):
+            await upgrade(database)
+    finally:
+        await database.close()
+        await execute(postgresql, f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_cannot_store_every_text_is_refused(
+    postgresql: str, encoding: str
+) -> None:
+    name = f"ringback_test_{uuid4().hex}"
+    await execute(
+        postgresql,
+        f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0",
+    )
+    database = PostgresqlDatabase(urlunsplit(urlsplit(postgresql)._replace(path=f"/{name}")))
+    try:
+        with pytest.raises(ConfigurationError, match=f"encoding {encoding}.*ENCODING 'UTF8'"):
+            await upgrade(database)
+    finally:
+        await database.close()
+        await execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize("state", ["22P05", "23514"])

@@ -135,10 +135,33 @@ async def test_a_file_that_is_no_database_is_told_so(tmp_path: Path, clock: Manu
     path.write_text("this is no database, whatever it is called" * 50)
     database = SqliteDatabase(path, clock)
 
-    with pytest.raises(StoreUnavailableError, match="file is not a database"):
+    with pytest.raises(ConfigurationError, match=r"file is not a database; restore a backup"):
         await upgrade(database)
 
     await database.close()
+
+
+@pytest.mark.parametrize("page", [1, 2, -1], ids=["second", "third", "last"])
+async def test_a_file_with_overwritten_pages_is_reported_at_start(
+    tmp_path: Path, clock: ManualClock, page: int
+) -> None:
+    path = tmp_path / "ringback.db"
+    database = SqliteDatabase(path, clock)
+    await upgrade(database)
+    await SqlStore(database).open([factories.wish() for _ in range(50)])
+    await database.close()
+    content = bytearray(path.read_bytes())
+    pages = len(content) // 4096
+    start = page % pages * 4096
+    content[start : start + 4096] = b"confidential" + b"\xff" * 4084
+    path.write_bytes(content)
+
+    damaged = SqliteDatabase(path, clock)
+    with pytest.raises(ConfigurationError, match=r"restore a backup.*\.recover") as caught:
+        await upgrade(damaged)
+    await damaged.close()
+
+    assert "confidential" not in str(caught.value)
 
 
 async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> None:

@@ -113,7 +113,8 @@ class Trouble:
         """Take note of what `caught` returned."""
         is_failure = isinstance(result, Exception)
         if is_failure and not self.lasts:
-            self._log.warning("cannot %s: %s", self._what, result)
+            # Some errors, such as a timeout, have no text of their own.
+            self._log.warning("cannot %s: %s", self._what, str(result) or type(result).__name__)
         self.lasts = is_failure
 
 

@@ -77,6 +77,19 @@ class Database(ABC):
         """Tell whether what was to be written is wrong, not the database."""
         return isinstance(error, IntegrityError | DataError | ProgrammingError)
 
+    @abstractmethod
+    async def check_once(self) -> None:
+        """Check what a program checks once, as it starts.
+
+        Raises:
+            ConfigurationError: Answers could not be stored in this database, however often tried.
+            StoreUnavailableError: The database could not be reached.
+        """
+
+    def find_mistake(self, error: StoreUnavailableError) -> str | None:  # noqa: ARG002 - by default there is none
+        """Return what to do, if `error` will come again until somebody does it."""
+        return None
+
     async def check_write(self) -> None:
         """Commit a tiny write that leaves nothing behind.
 

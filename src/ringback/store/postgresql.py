@@ -1,6 +1,7 @@
 """PostgreSQL: one database for many machines. Needs asyncpg, which comes with an extra."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
@@ -11,15 +12,19 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.store.connection import Connection, Transaction
 from ringback.store.database import Database
 from ringback.store.driver import Connection as DriverConnection
 from ringback.store.driver import connect
 from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
+from ringback.store.postgresql_url import parse_postgresql_url
 from ringback.store.statements.accepting import HOLD
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 PATIENCE: Final = timedelta(seconds=10)
 """For how long a transaction may last, with the wait for a connection: less than a caller waits."""
@@ -34,6 +39,19 @@ _CONTENT: Final = ("22", "23")
 """The classes of SQLSTATE that say that what was to be written is wrong."""
 
 _READ_ONLY: Final = "25006"
+
+_MISTAKES: Final = {
+    "28P01": "correct the user or the password in RINGBACK_STORE",
+    "28000": "let this user connect to this database: see pg_hba.conf, or the provider's access"
+    " rules, and whether it wants sslmode=require",
+    "3D000": "create the database, or correct its name in RINGBACK_STORE",
+    "3F000": "create the schema, or correct search_path",
+    "42501": "grant the user of RINGBACK_STORE what it needs: CONNECT on the database, USAGE and"
+    " CREATE on its schema, and the ownership of Ringback's tables",
+}
+"""The SQLSTATEs that stay until somebody changes something, and what to change."""
+
+_ENCODING: Final = text("SELECT current_setting('server_encoding')")
 
 _NOW: Final = select(func.clock_timestamp())
 
@@ -51,8 +69,15 @@ class PostgresqlDatabase(Database):
     """A database on a server. The server's clock rules: those of the machines may differ."""
 
     def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
-        """Use the database at `url` (`postgresql://…`); give a transaction up after `patience`."""
-        self._url = url
+        """Use the database at `url` (`postgresql://…`); give a transaction up after `patience`.
+
+        Raises:
+            ConfigurationError: A parameter of `url` cannot be used.
+        """
+        self._address = parse_postgresql_url(url)
+        if self._address.ignored:
+            names = ", ".join(self._address.ignored)
+            logger.warning("parameters of RINGBACK_STORE that have no effect: %s", names)
         self._patience = patience
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -95,7 +120,7 @@ class PostgresqlDatabase(Database):
             ConfigurationError: The URL cannot be used.
             OSError: There is no answer.
         """
-        return await connect(self._url, self._patience)
+        return await connect(self._address, self._patience)
 
     async def now(self, connection: Connection) -> datetime:
         """See `Database.now`."""
@@ -122,6 +147,30 @@ class PostgresqlDatabase(Database):
             # What cannot even be sent.
             return isinstance(getattr(error.orig, "__cause__", None), ValueError)
         return str(state).startswith(_CONTENT)
+
+    async def check_once(self) -> None:
+        """See `Database.check_once`.
+
+        Raises:
+            ConfigurationError: Its encoding is not UTF-8.
+        """
+        encoding = await self.read(lambda connection: connection.scalar(_ENCODING))
+        if encoding != "UTF8":
+            msg = (
+                f"the database has the encoding {encoding}, which cannot store every text; create"
+                " one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+            )
+            raise ConfigurationError(msg)
+
+    def find_mistake(self, error: StoreUnavailableError) -> str | None:
+        """See `Database.find_mistake`."""
+        cause = error.__cause__
+        while cause is not None:
+            advice = _MISTAKES.get(str(getattr(cause, "sqlstate", None)))
+            if advice is not None:
+                return advice
+            cause = cause.__cause__
+        return None
 
     @asynccontextmanager
     async def upgrading(self) -> AsyncIterator[Connection]:

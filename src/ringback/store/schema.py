@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, column, select, table
 
-from ringback.domain.errors import ConfigurationError
+from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.store.database import Database
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -39,9 +39,22 @@ async def upgrade(database: Database) -> Upgrade:
     done.
 
     Raises:
-        ConfigurationError: The database was written by a newer Ringback.
+        ConfigurationError: The database was written by a newer Ringback, or cannot be used until
+            somebody changes something; the message says what.
         StoreUnavailableError: The database could not be reached or written.
     """
+    try:
+        await database.check_once()
+        return await _bring_up_to_date(database)
+    except StoreUnavailableError as exc:
+        what_to_do = database.find_mistake(exc)
+        if what_to_do is None:
+            raise
+        msg = f"{exc}; {what_to_do}"
+        raise ConfigurationError(msg) from exc
+
+
+async def _bring_up_to_date(database: Database) -> Upgrade:
     current = await database.read(lambda it: it.run_sync(_current))
     if current == _newest():
         return Upgrade(current, current)
