@@ -4,6 +4,7 @@ Whatever the text, reading it returns or raises `typer.BadParameter`, which is e
 was given is never repeated in the message: it may be a secret.
 """
 
+import codecs
 import re
 import sys
 from base64 import urlsafe_b64decode
@@ -15,6 +16,7 @@ import typer
 from pydantic_core import from_json
 
 from ringback.domain.durations import check_duration
+from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -79,12 +81,14 @@ def to_json(source: str | None) -> bytes | None:
     """
     if source is None:
         return None
-    body = _body(source).strip(b" \t\r\n")
+    body = _body(source).removeprefix(codecs.BOM_UTF8).strip(b" \t\r\n")
     try:
         from_json(body, allow_inf_nan=False)
     except ValueError as exc:
         msg = f"this is not JSON: {exc}; text is JSON in double quotes"
         raise typer.BadParameter(msg) from exc
+    if has_infinite_number(body):
+        raise typer.BadParameter(OUT_OF_RANGE)
     return body
 
 

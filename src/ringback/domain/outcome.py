@@ -4,11 +4,12 @@ Results and details stay the JSON bytes that came in: they are checked at the ed
 Temporal as a ready payload, never parsed and written anew.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeAlias
+
+from ringback.domain.exact_json import parse_exactly
 
 SHORTEST_DELAY: Final = timedelta(milliseconds=1)
 """The next attempt is to start as soon as it can."""
@@ -78,8 +79,9 @@ KINDS: Final[dict[type[Outcome], str]] = {
 def is_same_answer(one: Outcome, other: Outcome) -> bool:
     """Tell whether two outcomes say the same.
 
-    JSON is compared by meaning: white space and the order of keys do not count, but `1`, `1.0` and
-    `true` differ.
+    JSON is compared by meaning: white space and the order of keys do not count, and of two members
+    with one name the last counts. Numbers are compared exactly, whatever their length: `1`, `1.0`
+    and `10e-1` are the same, `1` and `"1"` and `true` are not.
     """
     return one == other or _meaning(one) == _meaning(other)
 
@@ -132,12 +134,7 @@ _BUILDERS: Final[dict[str, Callable[[bytes | None, dict[str, object]], Outcome]]
 }
 
 
-def _meaning(outcome: Outcome) -> tuple[str, str | None, dict[str, object]]:
+def _meaning(outcome: Outcome) -> tuple[str, object, dict[str, object]]:
     body = body_of(outcome)
-    canonical = None if body is None else json.dumps(_exact(body), sort_keys=True)
-    return KINDS[type(outcome)], canonical, to_fields(outcome)
-
-
-def _exact(body: bytes) -> object:
-    # A float would round: two numbers that differ in a late digit would be the same answer.
-    return json.loads(body, parse_float=lambda text: {"a number": text})
+    # No body is not the same as null.
+    return KINDS[type(outcome)], () if body is None else parse_exactly(body), to_fields(outcome)

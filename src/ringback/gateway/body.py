@@ -4,12 +4,15 @@ Total: whatever the bytes, reading them returns or raises a `MalformedAnswerErro
 """
 
 import asyncio
+import codecs
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from ringback.domain.durations import LONGEST_DURATION
@@ -18,11 +21,14 @@ from ringback.domain.errors import (
     MalformedAnswerError,
     UnsupportedMediaTypeError,
 )
+from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.raw_json import members
 from ringback.gateway.body_budget import claim_bytes
 
 _JSON: Final = "application/json"
+_CHARSET: Final = re.compile(r"\bcharset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
+_UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 
 LARGE: Final = 256 * 1024
 """From so many bytes on a body is read in a thread, so that no other request waits for it."""
@@ -47,15 +53,28 @@ async def read_json(request: Request, *, limit: int) -> bytes | None:
         UnsupportedMediaTypeError: It is declared as something that is not JSON.
         MalformedAnswerError: It is not JSON.
     """
-    body = await _read(request, limit)
+    body = (await _read(request, limit)).removeprefix(codecs.BOM_UTF8)
     if not body:
         return None
-    media_type = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+    _check_headers(request.headers)
+    await read_apart(body, lambda: _parse(body))
+    return body
+
+
+def _check_headers(headers: Headers) -> None:
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        msg = f"Content-Encoding {encoding} is not supported; send the body uncompressed"
+        raise UnsupportedMediaTypeError(msg)
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower() or _JSON
     if media_type != _JSON and not media_type.endswith("+json"):
         msg = f"send the body as application/json, not as {media_type}"
         raise UnsupportedMediaTypeError(msg)
-    await read_apart(body, lambda: _parse(body))
-    return body
+    charset = _CHARSET.search(parameters)
+    if charset is not None and charset[1].lower() not in _UTF_8:
+        msg = f"charset {charset[1]} is not supported; send JSON in UTF-8"
+        raise UnsupportedMediaTypeError(msg)
 
 
 def to_completed(body: bytes | None) -> Completed:
@@ -132,17 +151,28 @@ def _to_details(body: bytes | None) -> bytes | None:
 def _explain(exc: ValidationError) -> str:
     problems = exc.errors(include_input=False, include_url=False)
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'the body'}: {problem['msg']}"
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the body'}: {_say(problem)}"
         for problem in problems
     )
 
 
+def _say(problem: ErrorDetails) -> str:
+    # pydantic's own text names the class.
+    return "send a JSON object" if problem["type"] == "model_type" else problem["msg"]
+
+
 def _parse(body: bytes) -> Any:
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in body[:4]:
+        msg = "the body is not in UTF-8 but looks like UTF-16 or UTF-32; send JSON in UTF-8"
+        raise MalformedAnswerError(msg)
     try:
-        return from_json(body, allow_inf_nan=False)
+        value = from_json(body, allow_inf_nan=False)
     except ValueError as exc:
         msg = f"the body is not JSON: {exc}"
         raise MalformedAnswerError(msg) from exc
+    if has_infinite_number(body):
+        raise MalformedAnswerError(OUT_OF_RANGE)
+    return value
 
 
 async def _read(request: Request, limit: int) -> bytes:

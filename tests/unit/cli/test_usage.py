@@ -55,6 +55,8 @@ def run(*words: str, stdin: str = "") -> Result:
         (["complete", "--activity-id", "1", "--wait", "5"], "--wait goes with --callback"),
         (["complete", "--token", "-", "--result", "-"], "only one thing"),
         (["heartbeat", "--activity-id", "1", "--details", "secret"], "this is not JSON"),
+        (["complete", "--callback", "cb_1", "--result", "1e400"], "a number is out of range"),
+        (["heartbeat", "--activity-id", "1", "--details", "[1e400]"], "a number is out of range"),
         (["cancel", "--activity-id", "1", "--details", "secret"], "this is not JSON"),
         (["fail", "--callback", "cb_1"], "--message"),
         (["fail", "--callback", "cb_1", "--message", "m", "--details", "secret"], "not JSON"),

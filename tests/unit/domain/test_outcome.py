@@ -22,11 +22,21 @@ from ringback.domain.outcome import (
     [
         (Completed(b'{"a":1,"b":[2]}'), Completed(b'{ "b": [2], "a": 1 }')),
         (Completed(None), Completed(None)),
-        (Failed("no", details=b"[1]"), Failed("no", details=b"[ 1 ]")),
+        (Failed("no", details=b"[1]"), Failed("no", details=b"[ 1.0 ]")),
+        (Completed(b'{"a":1,"a":2}'), Completed(b'{"a":2}')),
+        (Completed(b"1"), Completed(b"1.0")),
+        (Completed(b"100"), Completed(b"1e2")),
+        (Completed(b"100"), Completed(b"1.00E+2")),
+        (Completed(b"0.015"), Completed(b"15e-3")),
+        (Completed(b"0"), Completed(b"-0.0")),
+        (Completed(b"0"), Completed(b"0e99")),
+        (Completed(b"1" * 5000), Completed(b"1" * 5000 + b".0")),
+        (Completed(b"1e-" + b"9" * 5000), Completed(b"1E-" + b"9" * 5000)),
+        (Completed(b"[" * 190 + b"1" + b"]" * 190), Completed(b"[" * 190 + b"1.0" + b"]" * 190)),
         (Canceled(b'"x"'), Canceled(b'"\\u0078"')),
     ],
 )
-def test_white_space_and_order_of_keys_do_not_count(one: Outcome, other: Outcome) -> None:
+def test_answers_with_the_same_json_value_are_the_same(one: Outcome, other: Outcome) -> None:
     assert is_same_answer(one, other)
 
 
@@ -34,9 +44,22 @@ def test_white_space_and_order_of_keys_do_not_count(one: Outcome, other: Outcome
     ("one", "other"),
     [
         (Completed(b"1"), Completed(b"2")),
-        (Completed(b"1"), Completed(b"1.0")),
+        (Completed(b"1"), Completed(b'"1"')),
+        (Completed(b"1.5"), Completed(b'"1.5"')),
+        (Completed(b"1.5"), Completed(b'{"a number": "1.5"}')),
+        (Completed(b"1.5"), Completed(b'{"digits": "15", "exponent": -1}')),
+        (Completed(b"1"), Completed(b"10")),
+        (Completed(b"1"), Completed(b"-1")),
+        (Completed(b"0.1"), Completed(b"0.01")),
+        (Completed(b"0"), Completed(b"false")),
+        (Completed(b"0"), Completed(b"null")),
+        (Completed(b"9007199254740992"), Completed(b"9007199254740993")),
+        (Completed(b"1" * 5000), Completed(b"1" * 4999 + b"2")),
+        (Completed(b"1e-" + b"9" * 5000), Completed(b"1e-" + b"8" * 5000)),
+        (Completed(b"[]"), Completed(b"{}")),
+        (Completed(b"[1]"), Completed(b"1")),
         (Completed(b"1"), Completed(b"true")),
-        (Completed(b"1e999"), Completed(b"1e998")),
+        (Completed(b"1e99"), Completed(b"1e98")),
         (Completed(b"0.12345678901234567890"), Completed(b"0.12345678901234567891")),
         (Completed(b"null"), Completed(None)),
         (Completed(b"[1,2]"), Completed(b"[2,1]")),

@@ -1,6 +1,7 @@
 """Over HTTP: honest statuses, problem details, and nothing changed by looking."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -176,7 +177,7 @@ async def test_an_empty_body_is_no_result_and_null_is_null(house: House) -> None
 async def test_a_failure_is_kept_with_everything_that_it_says(house: House) -> None:
     body = (
         b'{"message": "card declined", "type": "Declined", "non_retryable": true,'
-        b' "details": [{"code": 1.10}, null, 1e999], "next_retry_delay": 1.5}'
+        b' "details": [{"code": 1.10}, null, 1e99], "next_retry_delay": 1.5}'
     )
 
     reply = await house.http.post(house.path() + "/fail", content=body)
@@ -188,7 +189,7 @@ async def test_a_failure_is_kept_with_everything_that_it_says(house: House) -> N
         "card declined",
         type="Declined",
         non_retryable=True,
-        details=b'[{"code": 1.10}, null, 1e999]',
+        details=b'[{"code": 1.10}, null, 1e99]',
         next_retry_delay=timedelta(seconds=1.5),
     )
 
@@ -352,12 +353,77 @@ async def test_what_is_not_json_is_refused(house: House, body: bytes) -> None:
         ("application/x-www-form-urlencoded", 415),
         ("text/plain", 415),
         ("application/octet-stream", 415),
+        ("", 202),
+        ("; charset=utf-8", 202),
+        ('application/json; charset="UTF-8"', 202),
+        ("application/json; charset=utf-16", 415),
+        ("application/json;charset=iso-8859-1", 415),
     ],
 )
 async def test_only_json_becomes_a_result(house: House, media_type: str, status: int) -> None:
     reply = await house.http.post(house.path(), content=b"1", headers={"content-type": media_type})
 
     assert reply.status_code == status
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "deflate", "zstd", "gzip, identity"])
+async def test_encoded_body_returns_415_and_says_to_send_it_uncompressed(
+    house: House, encoding: str
+) -> None:
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    reply = await house.http.post(house.path(), content=gzip.compress(b"1"), headers=headers)
+
+    assert reply.status_code == 415
+    assert f"Content-Encoding {encoding.lower()} is not supported" in reply.json()["detail"]
+    assert "uncompressed" in reply.json()["detail"]
+
+
+async def test_byte_order_mark_of_utf_8_is_no_part_of_the_result(house: House) -> None:
+    headers = {"content-type": "application/json", "content-encoding": "identity"}
+    reply = await house.http.post(house.path(), content=b"\xef\xbb\xbf1", headers=headers)
+
+    accepted = (await house.now()).accepted
+    assert reply.status_code == 202
+    assert accepted is not None
+    assert accepted.outcome == Completed(b"1")
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+async def test_body_in_utf_16_returns_400_that_says_so(house: House, charset: str) -> None:
+    headers = {"content-type": "application/json"}
+    reply = await house.http.post(house.path(), content='{"a": 1}'.encode(charset), headers=headers)
+
+    assert reply.status_code == 400
+    assert "send JSON in UTF-8" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("", b"1e400"),
+        ("/complete", b'{"a": [-1e400]}'),
+        ("/fail", b'{"message": "no", "details": 1e400}'),
+        ("/cancel", b"1e400"),
+        ("/heartbeat", b'{"progress": 1e400}'),
+    ],
+)
+async def test_number_out_of_range_returns_400(house: House, verb: str, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    reply = await house.http.post(house.path() + verb, content=body, headers=headers)
+
+    assert reply.status_code == 400
+    assert "out of range" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"no"', b"1", b"null"])
+async def test_failure_that_is_no_object_is_refused_in_plain_words(
+    house: House, body: bytes
+) -> None:
+    headers = {"content-type": "application/json"}
+    reply = await house.http.post(f"{house.path()}/fail", content=body, headers=headers)
+
+    assert reply.status_code == 400
+    assert reply.json()["detail"] == "the body: send a JSON object"
 
 
 async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: House) -> None:
