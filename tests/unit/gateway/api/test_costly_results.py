@@ -12,6 +12,8 @@ from tests.unit.gateway.api.house import House
 from tests.unit.shapes.test_limits import Term, binary, twice
 
 OTHERS = 64
+ENDLESS = 6
+"""More than there are processes that check results: the last waits for the first."""
 
 
 async def opened(house: House, schema: object) -> str:
@@ -21,12 +23,11 @@ async def opened(house: House, schema: object) -> str:
 
 
 async def complete(house: House, callback: str, body: bytes) -> tuple[int, str, float]:
-    began = time.perf_counter()
     headers = {"content-type": "application/json"}
     reply = await house.call(
         Role.OPERATOR, "POST", f"/v1/callbacks/{callback}/complete", content=body, headers=headers
     )
-    return reply.status_code, reply.text, time.perf_counter() - began
+    return reply.status_code, reply.text, time.perf_counter()
 
 
 async def test_64_senders_are_served_while_costly_results_are_rejected(house: House) -> None:
@@ -35,14 +36,13 @@ async def test_64_senders_are_served_while_costly_results_are_rejected(house: Ho
     others = [await opened(house, {"type": "integer"}) for _ in range(OTHERS)]
 
     async with asyncio.TaskGroup() as group:
-        rejected = [
-            group.create_task(complete(house, endless, b'"x"')),
-            group.create_task(complete(house, union, binary(64))),
-        ]
+        explained = group.create_task(complete(house, union, binary(64)))
+        rejected = [group.create_task(complete(house, endless, b'"x"')) for _ in range(ENDLESS)]
         served = [group.create_task(complete(house, one, b"1")) for one in others]
 
-    assert [one.result()[0] for one in rejected] == [422, 422]
+    assert explained.result()[0] == 422
+    assert "/left/left/left" in explained.result()[1]
+    assert {one.result()[0] for one in rejected} == {422}
     assert "takes too long to check" in rejected[0].result()[1]
-    assert "/left/left/left" in rejected[1].result()[1]
     assert {one.result()[0] for one in served} == {202}
-    assert max(one.result()[2] for one in served) < 0.5
+    assert max(one.result()[2] for one in served) < max(one.result()[2] for one in rejected)
