@@ -19,6 +19,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
@@ -104,13 +105,16 @@ async def call_back(payment: dict[str, Any]) -> None:
     """Post how the payment ended to the link. The same again is safe: until it is taken."""
     await asyncio.sleep(0.5)
     if payment["euros"] > MOST_EUROS:
-        path, answer = "/fail", {"message": "declined", "type": "Declined", "non_retryable": True}
+        verb, answer = "fail", {"message": "declined", "type": "Declined", "non_retryable": True}
     else:
-        path, answer = "", {"number": f"r-{payment['order']}", "euros": payment["euros"]}
+        verb, answer = "complete", {"number": f"r-{payment['order']}", "euros": payment["euros"]}
+    link = urlsplit(payment["notify"])
+    # The verb belongs to the path; the link keeps its query, if it has one.
+    url = link._replace(path=f"{link.path}/{verb}").geturl()
     async with httpx2.AsyncClient() as http:
         while True:
             with contextlib.suppress(httpx2.TransportError):
-                reply = await http.post(f"{payment['notify']}{path}", json=answer)
+                reply = await http.post(url, json=answer)
                 if not reply.is_server_error:
                     print(f"order {payment['order']}: called back, {reply.status_code}", flush=True)
                     return

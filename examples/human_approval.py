@@ -15,7 +15,7 @@ import atexit
 import contextlib
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -40,7 +40,10 @@ class Order:
 
 @dataclass
 class Approval:
-    """What `ringback approve` answers with; anything else is refused before it is kept."""
+    """What the reviewer answers; another shape is rejected before it is stored.
+
+    `ringback approve` sends `approved: true`. The holder of the link may also send `false`.
+    """
 
     approved: bool
     by: str | None = None
@@ -79,7 +82,7 @@ async def fulfill_order(order: Order, approval: Approval) -> str:
 
 @workflow.defn
 class OrderWorkflow:
-    """Waits for the approval, then fulfills; a rejection ends it with `ApprovalDenied`."""
+    """Waits for the decision. A yes fulfills the order; a no fails with `ApprovalDenied`."""
 
     @workflow.run
     async def run(self, order: Order) -> str:
@@ -92,9 +95,18 @@ class OrderWorkflow:
             # Without it, Temporal would begin another attempt, and wait for as long again.
             schedule_to_close_timeout=patience,
         )
+        if not approval.approved:
+            denial = denied(approval)
+            raise denial
         return await workflow.execute_activity(
             fulfill_order, args=[order, approval], start_to_close_timeout=timedelta(minutes=1)
         )
+
+
+def denied(approval: Approval) -> ApplicationError:
+    """Return the failure that `ringback reject` gives, for a no that came as a result."""
+    message = "approval denied" + (f": {approval.reason}" if approval.reason else "")
+    return ApplicationError(message, asdict(approval), type="ApprovalDenied", non_retryable=True)
 
 
 async def work(client: Client) -> None:

@@ -30,11 +30,13 @@ class ServiceStandIn:
         self.url = url
         self.status = 200
         self.asked: list[tuple[str | None, dict[str, object]]] = []
+        self.queries: list[str] = []
 
     def app(self) -> Starlette:
         return Starlette(routes=[Route("/request", self._reply, methods=["POST"])])
 
     async def _reply(self, request: Request) -> Response:
+        self.queries.append(request.url.query)
         self.asked.append((request.headers.get("idempotency-key"), await request.json()))
         return PlainTextResponse("", self.status)
 
@@ -59,6 +61,12 @@ async def test_it_hands_over_the_link_and_the_id_as_idempotency_key(
         "callback_url": "http://gateway/c/secret",
     }
     assert service.asked == [("cb_1", asked)]
+
+
+async def test_service_url_with_a_query_keeps_it_behind_the_path(service: ServiceStandIn) -> None:
+    await HttpApiGateway(f"{service.url}?tenant=7").request(REQUEST, CALLBACK)
+
+    assert service.queries == ["tenant=7"]
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 422])

@@ -33,7 +33,7 @@ class Script(httpx2.AsyncBaseTransport):
         self.asked: list[str] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked.append(f"{request.method} {request.url.path}")
+        self.asked.append(f"{request.method} {request.url.raw_path.decode()}")
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if reply is None:
             msg = "refused"
@@ -48,9 +48,9 @@ def clock() -> HurriedClock:
     return HurriedClock()
 
 
-async def post(clock: HurriedClock, script: Script) -> bool:
+async def post(clock: HurriedClock, script: Script, link: str = LINK) -> bool:
     async with httpx2.AsyncClient(transport=script) as http:
-        return await LinkHolder(http, LINK, clock).post("complete", {"done": True})
+        return await LinkHolder(http, link, clock).post("complete", {"done": True})
 
 
 async def test_an_answer_that_is_taken_is_sent_once(clock: HurriedClock) -> None:
@@ -58,6 +58,13 @@ async def test_an_answer_that_is_taken_is_sent_once(clock: HurriedClock) -> None
 
     assert await post(clock, script)
     assert script.asked == ["POST /c/secret/complete"]
+
+
+async def test_link_with_a_query_keeps_it_behind_the_verb(clock: HurriedClock) -> None:
+    script = Script([(202, None)])
+
+    assert await post(clock, script, "http://proxy/c/a%2Fb?tenant=7&next=/x")
+    assert script.asked == ["POST /c/a%2Fb/complete?tenant=7&next=/x"]
 
 
 async def test_it_rests_as_long_as_the_gateway_asks_for(clock: HurriedClock) -> None:

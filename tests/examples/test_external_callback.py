@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import httpx2
 import pytest
 
 from tests.acceptance.programs import Program, free_port
 from tests.acceptance.site import Site
 from tests.examples.conftest import RunExample
+from tests.webhook_receiver import listening
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
@@ -48,6 +50,20 @@ async def test_a_payment_ends_with_the_receipt_that_the_service_calls_back_with(
     assert paying.lines == [f"paid 250 euros, receipt r-{order}"]
     assert code == 0
     assert told.endswith(" 202")
+
+
+async def test_service_keeps_the_query_of_the_link_that_it_is_given(
+    service: Program, payment_service: str, order: str
+) -> None:
+    async with listening() as receiver, httpx2.AsyncClient() as http:
+        payment = {"order": order, "euros": 250, "notify": receiver.url}
+        await http.post(
+            f"{payment_service}/payments", json=payment, headers={"Idempotency-Key": order}
+        )
+        request = await receiver.next()
+        await service.line(f"order {order}: called back, 200")
+
+    assert request.line == "POST /told/complete?key=hush HTTP/1.1"
 
 
 async def test_a_payment_that_is_declined_is_not_tried_again(

@@ -1,7 +1,9 @@
 """A person approves or rejects from a terminal, and the workflow goes on or ends."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -85,6 +87,29 @@ async def test_a_rejected_order_ends_at_once_and_nobody_is_asked_twice(
     assert placed.lines[-1] == "approval denied: too expensive (by ann)"
     assert await attempts_of(site, order) == [1]
     assert worker.output.count(f"Order {order} over") == 1
+
+
+@pytest.mark.parametrize("way", ["link", "command"])
+async def test_a_no_that_comes_as_a_result_fulfills_nothing(
+    site: Site, run_example: RunExample, worker: Program, order: str, way: str
+) -> None:
+    no = {"approved": False, "by": "ann", "reason": "too expensive"}
+    async with run_example(EXAMPLE, "order", order, "250") as placed:
+        callback = await callback_id(worker, order)
+        if way == "link":
+            link = (await Command(site)("link", callback, "--json")).json["url"]
+            reply = await site.post(urlsplit(link).path, no)
+            assert reply.status_code == 202
+        else:
+            code, _, _ = await decide(
+                site, "complete", "--callback", callback, "--result", json.dumps(no)
+            )
+            assert code == 0
+        ended = await placed.end()
+
+    assert ended == 1
+    assert placed.lines[-1] == "approval denied: too expensive (by ann)"
+    assert await attempts_of(site, order) == [1]
 
 
 async def test_who_decides_second_is_told_that_the_first_decision_stands(

@@ -89,6 +89,19 @@ async def test_a_rejection_needs_no_worker_and_asks_nobody_twice(
     assert ASKED not in successor.output
 
 
+async def test_a_no_that_comes_as_a_result_is_no_approval(
+    site: Site, run: Run, worker: Program
+) -> None:
+    async with site.gateway(), run("starter.py") as starter:
+        callback = await asked(worker)
+        no = '{"approved": false, "reason": "too expensive"}'
+        said = await Command(site)("complete", "--callback", callback, "--result", no)
+        ended = await starter.end()
+
+    assert said.code == 0
+    assert (ended, starter.lines) == (0, [STARTED, "Result: approval denied: too expensive"])
+
+
 async def test_a_decision_waits_for_a_gateway(site: Site, run: Run, worker: Program) -> None:
     async with run("starter.py") as starter:
         callback = await asked(worker)

@@ -92,6 +92,9 @@ def approve(
         msg = "--result is the whole result: give --by and --reason in it"
         raise typer.BadParameter(msg)
     given = to_json(result)
+    if given is not None and _says_no(given):
+        msg = "the result says no; to say no, run: ringback reject"
+        raise typer.BadParameter(msg)
     decision = _decision(by, reason)
     taken = run(_approve(CallbackId(callback_id), given, decision, timedelta(seconds=wait)))
     say(taken, as_json=as_json, prefix="approved; ")
@@ -149,6 +152,12 @@ def _user() -> str | None:
     except (KeyError, OSError):
         # A container may have no name for who runs in it.
         return None
+
+
+def _says_no(result: bytes) -> bool:
+    given = json.loads(result)
+    approved = given.get("approved") if isinstance(given, dict) else given
+    return approved is False
 
 
 def _json(**members: object) -> bytes:

@@ -9,6 +9,7 @@ import httpx2
 from ringback import Callback
 from ringback.demo.request import CallRequest
 from ringback.demo.steps import Party, step
+from ringback.demo.url import extend_path
 
 _SLACK: Final = timedelta(seconds=10)
 """How much longer than announced the service may take to reply."""
@@ -27,7 +28,7 @@ class HttpApiGateway:
 
     def __init__(self, service_url: str) -> None:
         """Speak with the service at `service_url`."""
-        self._service_url = service_url.rstrip("/")
+        self._service_url = service_url
 
     async def request(self, request: CallRequest, callback: Callback) -> None:
         """Ask for the work of `request`, to be answered on `callback`.
@@ -53,7 +54,7 @@ class HttpApiGateway:
         timeout = timedelta(seconds=request.time_to_request) + _SLACK
         async with httpx2.AsyncClient(timeout=timeout.total_seconds()) as http:
             return await http.post(
-                f"{self._service_url}/request",
+                extend_path(self._service_url, "request"),
                 json={
                     "time_to_request": request.time_to_request,
                     "time_to_callback": request.time_to_callback,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx2
 
 from ringback.demo.steps import Party, step
+from ringback.demo.url import extend_path
 from ringback.ports.clock import Clock
 
 _PATIENCE: Final = timedelta(seconds=60)
@@ -35,32 +36,32 @@ class LinkHolder:
     async def post(self, verb: str, body: object) -> bool:
         """Say `verb` with `body`; return whether the gateway took it."""
         step(Party.SERVICE, Party.GATEWAY, f"POST …/{verb}")
-        reply = await self._send("POST", f"/{verb}", json=body)
+        reply = await self._send("POST", extend_path(self._link, verb), json=body)
         said = "cannot be reached" if reply is None else str(reply.status_code)
         step(Party.GATEWAY, Party.SERVICE, said)
         return reply is not None and reply.is_success
 
     async def look(self) -> dict[str, Any] | None:
         """Return how the callback stands; `None` if the gateway does not tell."""
-        reply = await self._send("GET", "")
+        reply = await self._send("GET", self._link)
         if reply is None or not reply.is_success:
             return None
         standing: dict[str, Any] = reply.json()
         return standing
 
-    async def _send(self, method: str, path: str, **content: object) -> httpx2.Response | None:
+    async def _send(self, method: str, url: str, **content: object) -> httpx2.Response | None:
         """Return the last reply; `None` if there was none."""
         give_up_at = self._clock.now() + _PATIENCE
         while True:
-            reply = await self._try(method, path, content)
+            reply = await self._try(method, url, content)
             rest = _rest_after(reply)
             if rest is None or self._clock.now() + rest > give_up_at:
                 return reply
             await self._clock.sleep(rest)
 
-    async def _try(self, method: str, path: str, content: dict[str, Any]) -> httpx2.Response | None:
+    async def _try(self, method: str, url: str, content: dict[str, Any]) -> httpx2.Response | None:
         try:
-            return await self._http.request(method, f"{self._link}{path}", **content)
+            return await self._http.request(method, url, **content)
         except httpx2.TransportError:
             return None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from pydantic import BaseModel, ConfigDict
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
@@ -117,6 +118,16 @@ def test_any_other_result_can_be_given_whole(tmp_path: Path) -> None:
     approve(callback_id, result='{"number":  "r-1"}')
 
     assert outcome_of(tmp_path, callback_id) == Completed(b'{"number":  "r-1"}')
+
+
+@pytest.mark.parametrize("result", ["false", '{"approved": false}'])
+def test_approve_refuses_a_result_that_says_no(tmp_path: Path, result: str) -> None:
+    callback_id = opened(tmp_path, object)
+
+    with pytest.raises(typer.BadParameter, match="ringback reject"):
+        approve(callback_id, result=result)
+
+    assert outcome_of(tmp_path, callback_id) is None
 
 
 def test_a_rejection_is_final_and_says_who_and_why(tmp_path: Path) -> None:

@@ -65,4 +65,6 @@ class OrderWorkflow:
             )
         except exceptions.ActivityError as error:
             return told(error)
+        if not approval.approved:
+            return "approval denied" + (f": {approval.reason}" if approval.reason else "")
         return f"order {order.id} approved by {approval.by}"
