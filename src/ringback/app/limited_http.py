@@ -20,6 +20,11 @@ from ringback.gateway.replies import problem
 _TIMED_OUT: Final = problem(
     408, "request timeout", "the request did not arrive as a whole in time; send the same again"
 )
+_UPGRADE: Final = problem(
+    400,
+    "malformed request",
+    "a body cannot be sent with an Upgrade header; use HTTP/1.1 (in Java: version(HTTP_1_1))",
+)
 _TOO_MANY_CONNECTIONS: Final = problem(
     503, "too many connections", "the gateway has too many connections; send the same again later"
 )
@@ -95,17 +100,25 @@ class LimitedHttpProtocol(OneWriteProtocol):
         self._part = _Part.HEAD
 
     def on_headers_complete(self) -> None:
-        """Reject a request of HTTP/1.1 that does not name its host exactly once (RFC 9112, 3.2).
+        """Reject a request that does not name its host exactly once (RFC 9112, 3.2).
+
+        The parser stops at a request to upgrade: its body would be lost, and the connection has
+        no further request.
 
         Raises:
-            ValueError: It does not; the parser makes it a 400.
+            ValueError: The request is rejected; the parser makes it a 400.
         """
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             msg = "a request has exactly one Host header"
             raise ValueError(msg)
+        if self.parser.should_upgrade() and self._has_body():
+            self._reject(_UPGRADE)
+            raise ValueError(_UPGRADE.body)
         super().on_headers_complete()
         self._part = _Part.BODY
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Stop the time of this request."""
@@ -150,6 +163,9 @@ class LimitedHttpProtocol(OneWriteProtocol):
             self._reject(_TIMED_OUT)
         else:
             self.transport.abort()
+
+    def _has_body(self) -> bool:
+        return any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)
 
     def _has_replied(self) -> bool:
         return self.cycle is not None and self.cycle.response_started

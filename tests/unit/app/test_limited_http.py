@@ -12,6 +12,7 @@ import pytest
 from ringback.app.limited_http import HttpLimits
 from tests.http_server import HEAD, HUGE, drip, post, running
 
+UPGRADE = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAM\r\n"
 MALFORMED = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nhost: one\r\nhost: two\r\n\r\n",
@@ -157,6 +158,27 @@ async def test_request_that_can_be_read_in_two_ways_gets_400(sent: bytes) -> Non
 
     assert reply.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert reply.count(b"HTTP/1.1 ") == 1
+
+
+async def test_body_of_a_request_to_upgrade_is_rejected_and_not_lost() -> None:
+    async with running() as server:
+        client = await server.connect()
+        client.send(HEAD + UPGRADE + b"content-length: 1\r\n\r\n1")
+        reply = await client.rest()
+
+    assert reply.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"use HTTP/1.1" in reply
+    assert reply.count(b"HTTP/1.1 4") == 1
+
+
+async def test_request_to_upgrade_without_a_body_is_served_and_is_the_last() -> None:
+    async with running() as server:
+        client = await server.connect()
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\n" + UPGRADE + b"\r\n")
+        reply = await client.rest()
+
+    assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close\r\n" in reply
 
 
 async def test_every_reply_has_nosniff() -> None:
