@@ -3,13 +3,18 @@
 Temporal's own connection is not set here but as everywhere else: `TEMPORAL_*` or `temporal.toml`.
 """
 
+import logging
+import os
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Final
 
 from platformdirs import user_state_path
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,6 +23,16 @@ from pydantic_settings import (
 )
 
 from ringback.domain.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+_OTHER_VARIABLES: Final = frozenset({
+    "RINGBACK_URL",
+    "RINGBACK_API_KEY",
+    "RINGBACK_API_KEY_FILE",
+    "RINGBACK_LOG",
+})
+"""Variables that are read elsewhere."""
 
 DEFAULT_PORT: Final = 8000
 
@@ -191,14 +206,41 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: A setting cannot be used; the message names it.
     """
+    _warn_of_misspelled(os.environ)
     try:
         return Settings()
     except TOMLDecodeError as exc:
         msg = f"ringback.toml cannot be read: {exc}"
         raise ConfigurationError(msg) from exc
+    except UnicodeError:
+        # Without its cause, which holds the file.
+        msg = "ringback.toml is not UTF-8 text; save it as UTF-8"
+        raise ConfigurationError(msg) from None
+    except OSError as exc:
+        msg = f"ringback.toml cannot be read: {exc.strerror}"
+        raise ConfigurationError(msg) from exc
     except ValidationError as exc:
-        problems = "; ".join(
-            f"RINGBACK_{'_'.join(str(part) for part in error['loc']).upper()}: {error['msg']}"
-            for error in exc.errors(include_input=False, include_url=False)
-        )
+        errors = exc.errors(include_input=False, include_url=False)
+        problems = "; ".join(_problem(error) for error in errors)
         raise ConfigurationError(problems) from exc
+
+
+def _warn_of_misspelled(names: Iterable[str]) -> None:
+    """Warn of variables that resemble a setting.
+
+    Others may be anybody's: Kubernetes sets `RINGBACK_PORT` for a service of that name.
+    """
+    known = {f"RINGBACK_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in names:
+        if name.startswith("RINGBACK_") and name not in known:
+            for close in get_close_matches(name, known, n=1, cutoff=0.9):
+                logger.warning("%s is no setting and has no effect; did you mean %s?", name, close)
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = "_".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"RINGBACK_{name.upper()}: {error['msg']}"
+    close = get_close_matches(name, Settings.model_fields, n=1)
+    guess = f"; did you mean {close[0]!r}?" if close else ""
+    return f"ringback.toml: {name!r} is no setting{guess}"

@@ -36,6 +36,10 @@ def exit_code(error: RingbackError) -> int:
 def run_command(command: Callable[[], object]) -> NoReturn:
     """Run a command line, and end the process."""
     code = REFUSED
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, io.TextIOWrapper):
+            # What a terminal cannot show must not end the command.
+            out.reconfigure(errors="backslashreplace")
     sys.stdout = _whole(sys.stdout)
     try:
         code = _run(command)

@@ -166,7 +166,47 @@ def test_public_url_that_is_set_is_used_whatever_the_gateway_listens_on(
 def test_a_name_in_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ringback.toml").write_text("body_limits = 5\n")
 
-    with pytest.raises(ConfigurationError, match="BODY_LIMITS"):
+    with pytest.raises(ConfigurationError, match="no setting; did you mean 'body_limit'") as caught:
+        load_settings()
+    assert str(caught.value).startswith("ringback.toml: 'body_limits'")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_a_settings_file_that_is_not_utf_8_says_how_to_save_it(
+    tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "ringback.toml").write_text('keys = "é:geheim"\n', encoding)
+
+    with pytest.raises(ConfigurationError, match="save it as UTF-8") as caught:
+        load_settings()
+    assert "geheim" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_settings_file_that_is_a_folder_is_no_settings_file(tmp_path: Path) -> None:
+    (tmp_path / "ringback.toml").mkdir()
+
+    assert load_settings().body_limit > 0
+
+
+def test_a_misspelled_variable_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RINGBACK_DATTA", "/somewhere")
+    for name in ("RINGBACK_PORT", "RINGBACK_SERVICE_HOST", "RINGBACK_DEMO_SERVICE_URL"):
+        monkeypatch.setenv(name, "x")
+
+    load_settings()
+
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "RINGBACK_DATTA is no setting and has no effect; did you mean RINGBACK_DATA?"
+    )
+
+
+def test_without_a_home_folder_a_path_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_DATA", "~nobody-of-this-name/data")
+
+    with pytest.raises(ConfigurationError, match="set an absolute path"):
         load_settings()
 
 

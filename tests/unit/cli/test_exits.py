@@ -26,6 +26,13 @@ run_command(lambda: print(300_000 * "x"))
 """
 
 
+NOT_LATIN = """
+from ringback.app.exits import run_command
+
+run_command(lambda: print("\u65e5\u672c \u2713"))
+"""
+
+
 def waiting_in(pipe: int) -> int:
     """Return how many bytes wait to be read."""
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
@@ -60,3 +67,12 @@ def test_a_command_whose_output_is_closed_ends_as_any_other() -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("ringback: no ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_text_that_the_terminal_cannot_show_is_escaped() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    words = [sys.executable, "-c", NOT_LATIN]
+    ended = run(words, capture_output=True, env=environment, check=False)  # noqa: S603 - its words stand above
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout == b"\\u65e5\\u672c \\u2713\n"
