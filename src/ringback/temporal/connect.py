@@ -62,7 +62,7 @@ def _runtime() -> Runtime:
 def _load_config() -> ClientConnectConfig:
     try:
         config = ClientConfig.load_client_connect_config()
-    except RuntimeError as exc:
+    except (RuntimeError, OSError) as exc:
         msg = f"the configuration of the connection to Temporal cannot be used: {exc}"
         raise ConfigurationError(msg) from exc
     address = config.setdefault("target_host", _ADDRESS)
