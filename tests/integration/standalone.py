@@ -85,7 +85,8 @@ class Question:
     ) -> None:
         """Deliver an outcome to an attempt, as if its reply were lost."""
         callback = (attempt or self.first).callback
-        await self.ground.activities.deliver_to_attempt(callback, outcome, identity=by)
+        encoded = await self.ground.activities.encode(callback, outcome)
+        await self.ground.activities.deliver_to_attempt(callback, encoded, identity=by)
 
     async def found(self) -> Whereabouts:
         """Return what the edge finds."""

@@ -63,7 +63,8 @@ async def test_what_goes_by_ids_is_proven_too(ground: Ground, outcome: Outcome) 
     if isinstance(outcome, Canceled):
         await question.handle.cancel()
 
-    await ground.activities.deliver(question.first.callback, outcome, identity=OURS)
+    encoded = await ground.activities.encode(question.first.callback, outcome)
+    await ground.activities.deliver(question.first.callback, encoded, identity=OURS)
 
     assert await question.verdict(outcome) is State.APPLIED
 
@@ -220,8 +221,9 @@ async def test_once_it_has_ended_it_is_gone_for_every_answer(ground: Ground) -> 
     for outcome in (DONE, BUSY, FINAL, CANCELED):
         with pytest.raises(ActivityGoneError):
             await question.answer(outcome, by="the second")
+        encoded = await ground.activities.encode(question.first.callback, outcome)
         with pytest.raises(ActivityGoneError):
-            await ground.activities.deliver(question.first.callback, outcome, identity="the second")
+            await ground.activities.deliver(question.first.callback, encoded, identity="the second")
     with pytest.raises(ActivityGoneError):
         await ground.heartbeats.heartbeat(question.first.callback, None)
 
@@ -335,7 +337,8 @@ async def test_an_answer_is_encoded_in_the_context_in_which_the_worker_encodes(
             activity_type=by_us.first.info.activity_type,
             task_queue=by_us.first.info.task_queue,
         )
-        await ground.activities.deliver(callback, DONE, identity="us")
+        encoded = await ground.activities.encode(callback, DONE)
+        await ground.activities.deliver(callback, encoded, identity="us")
 
         first, second = (one for one in seen if one is not None)
 

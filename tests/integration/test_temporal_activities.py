@@ -155,11 +155,12 @@ async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_ne
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
     activities = TemporalActivities(await Client.connect("127.0.0.1:1", lazy=True))
     callback = await asked_with(factories.wish())
+    encoded = await activities.encode(callback, Completed(b"1"))
 
     with pytest.raises(TemporalUnreachableError):
-        await activities.deliver(callback, Completed(b"1"), identity=ME)
+        await activities.deliver(callback, encoded, identity=ME)
     with pytest.raises(TemporalUnreachableError):
-        await activities.deliver_to_attempt(callback, Completed(b"1"), identity=ME)
+        await activities.deliver_to_attempt(callback, encoded, identity=ME)
     with pytest.raises(TemporalUnreachableError):
         await activities.look([callback.ref])
 
@@ -171,9 +172,11 @@ async def test_a_namespace_that_is_not_there_is_not_taken_for_an_ended_activity(
     run_id = "00000000-0000-0000-0000-000000000000"
     ref = replace(factories.activity_ref(run_id=run_id), namespace="nowhere")
     callback = await asked_with(factories.wish(ref=ref))
+    activities = TemporalActivities(client)
+    encoded = await activities.encode(callback, Completed(b"1"))
 
     with pytest.raises(TemporalMisconfiguredError, match="nowhere"):
-        await TemporalActivities(client).deliver(callback, Completed(b"1"), identity=ME)
+        await activities.deliver(callback, encoded, identity=ME)
 
 
 @pytest.mark.parametrize("status", list(RPCStatusCode), ids=lambda status: status.name)

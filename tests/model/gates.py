@@ -15,6 +15,7 @@ _LOOKS: Final = frozenset({"look", "locate"})
 _SENDS: Final = frozenset({"deliver", "deliver_to_attempt", "heartbeat"})
 _FREE: Final = frozenset({
     "check",
+    "encode",
     "check_details",
     "schemas",
     "terms",

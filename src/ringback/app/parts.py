@@ -24,6 +24,7 @@ from ringback.settings import Settings
 from ringback.shapes.checker import SchemaChecker
 from ringback.store.sql_store import SqlStore
 from ringback.temporal.activities import TemporalActivities
+from ringback.temporal.encoder import Encoder
 from ringback.temporal.heartbeats import TemporalHeartbeats
 
 
@@ -45,7 +46,12 @@ class Parts:
     @cached_property
     def activities(self) -> TemporalActivities:
         """Temporal's side of callbacks."""
-        return TemporalActivities(self.client)
+        return TemporalActivities(self.client, self._encoder)
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        # One for all: what a codec keeps open is bound to one event loop.
+        return Encoder(self.client.data_converter)
 
     @cached_property
     def results(self) -> SchemaChecker:
@@ -144,7 +150,7 @@ class Parts:
 
     @cached_property
     def _beating(self) -> Beating:
-        return Beating(TemporalHeartbeats(self.client), self.activities)
+        return Beating(TemporalHeartbeats(self.client, self._encoder), self.activities)
 
     @cached_property
     def _rhythm(self) -> Rhythm:

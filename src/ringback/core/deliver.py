@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 
 from ringback.core.delivery_failures import (
     is_beyond_trying,
@@ -12,6 +13,7 @@ from ringback.core.delivery_failures import (
     wait_after,
     waiting,
 )
+from ringback.core.encodings import Encodings
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.locate import locate
 from ringback.core.misconfiguration import Misconfiguration
@@ -33,7 +35,6 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
-from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Activities, Pending
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement
@@ -57,10 +58,6 @@ Should they take longer, two may deliver it: in one name, so that it counts once
 
 LONGEST_REST: Final = timedelta(seconds=1)
 """How late an outcome is seen that another process accepted."""
-
-
-class _Send(Protocol):
-    async def __call__(self, callback: Callback, outcome: Outcome, *, identity: str) -> None: ...
 
 
 class Deliverer:
@@ -90,6 +87,7 @@ class Deliverer:
         self._woken = asyncio.Event()
         self._all_ended = asyncio.Event()
         self._under_way = 0
+        self._encodings = Encodings(clock)
         self._is_behind = False
         self._claim_by = clock.monotonic()
         self._trouble = Trouble(logger, "claim")
@@ -128,10 +126,14 @@ class Deliverer:
         return self._has_room_for_many() or self._clock.monotonic() >= self._claim_by
 
     def _has_room_for_many(self) -> bool:
-        return self._under_way <= self._throttle.allowed // 2
+        return self._taken <= self._throttle.allowed // 2
+
+    @property
+    def _taken(self) -> int:
+        return self._under_way + self._encodings.quick
 
     async def _has_started_as_many_as_fit(self, crew: Crew) -> bool:
-        room = min(self._throttle.allowed - self._under_way, crew.free)
+        room = min(self._throttle.allowed - self._taken, crew.free)
         limit = self._probe.limit(max(0, room), self._clock.monotonic())
         self._claim_by = self._clock.monotonic() + PACE
         if limit == 0:
@@ -146,7 +148,7 @@ class Deliverer:
         return len(due) == limit
 
     def _start(self, due: Sequence[Callback], crew: Crew) -> None:
-        self._under_way += len(due)
+        self._encodings.begin(callback.id for callback in due)
         for callback in due:
             crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
 
@@ -169,7 +171,12 @@ class Deliverer:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
         try:
-            verdict = await self._verdict_on(callback, accepted)
+            encoded = await caught(self._activities.encode(callback, accepted.outcome))
+        finally:
+            self._encodings.end(callback.id)
+        self._under_way += 1
+        try:
+            verdict = await self._verdict_on(callback, accepted, encoded)
         finally:
             self._make_room()
         if verdict is not None:
@@ -178,11 +185,11 @@ class Deliverer:
             # It may be due sooner than anything else.
             self._woken.set()
 
-    async def _verdict_on(self, callback: Callback, accepted: Accepted) -> Settlement | None:
+    async def _verdict_on(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | None:
         """Deliver, and return the verdict; postpone it and return `None` if there is none yet."""
-        began = self._throttle.begin()
-        ended = await caught(self._bring(callback, accepted))
-        self._learn(began, ended)
+        ended = await self._try(callback, accepted, encoded)
         if isinstance(ended, Settlement):
             return ended
         if is_beyond_trying(accepted, ended, self._clock.now()):
@@ -191,16 +198,26 @@ class Deliverer:
         await self._postpone(callback, accepted, ended)
         return None
 
+    async def _try(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | Exception | Pending | None:
+        if isinstance(encoded, Exception):
+            return encoded
+        began = self._throttle.begin()
+        ended = await caught(self._bring(callback, accepted, encoded))
+        self._learn(began, ended)
+        return ended
+
     def _make_room(self) -> None:
         self._under_way -= 1
-        if self._under_way == 0:
+        if self._under_way + self._encodings.all == 0:
             self._all_ended.set()
         if self._is_behind and self._has_room_for_many():
             self._woken.set()
 
     async def _gather(self) -> None:
         """Wait for more that ends: until nothing is under way, or for the length of the pace."""
-        if self._under_way > 0:
+        if self._under_way + self._encodings.all > 0:
             self._all_ended.clear()
             await woken(self._all_ended, self._clock, at_most=PACE)
 
@@ -217,21 +234,24 @@ class Deliverer:
         else:
             self._throttle.end(began, is_busy=is_busy)
 
-    async def _bring(self, callback: Callback, accepted: Accepted) -> Settlement | Pending | None:
+    async def _bring(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | Pending | None:
         """Deliver, and return the verdict.
 
         Without one, return how the activity waits, or `None` if Temporal does not know it.
         """
         if fits_the_token(callback, accepted):
             try:
-                return await self._end(self._activities.deliver_to_attempt, callback, accepted)
+                send = partial(self._activities.deliver_to_attempt, callback, encoded)
+                return await self._end(send, callback, accepted)
             except ActivityGoneError:
                 # The attempt has ended, by this outcome or another way, or an operator reset it.
-                return await self._bring_after_a_look(callback, accepted)
-        return await self._bring_after_a_look(callback, accepted)
+                return await self._bring_after_a_look(callback, accepted, encoded)
+        return await self._bring_after_a_look(callback, accepted, encoded)
 
     async def _bring_after_a_look(
-        self, callback: Callback, accepted: Accepted
+        self, callback: Callback, accepted: Accepted, encoded: object
     ) -> Settlement | Pending | None:
         looked_at = self._clock.monotonic()
         there, found = await locate(self._activities, callback)
@@ -246,14 +266,16 @@ class Deliverer:
         by_token = is_at_its_token(callback, found)
         send = self._activities.deliver_to_attempt if by_token else self._activities.deliver
         try:
-            return await self._end(send, there, accepted)
+            return await self._end(partial(send, there, encoded), there, accepted)
         except ActivityGoneError:
             there, found = await locate(self._activities, callback)
             return judge(callback, there.accepted or accepted, found) or waiting(found)
 
-    async def _end(self, send: _Send, callback: Callback, accepted: Accepted) -> Settlement:
+    async def _end(
+        self, send: Callable[..., Awaitable[None]], callback: Callback, accepted: Accepted
+    ) -> Settlement:
         identity = identity_of(accepted.id)
-        await send(callback, accepted.outcome, identity=identity)
+        await send(identity=identity)
         return Settlement(callback.id, accepted.tries, State.APPLIED, {"by": identity})
 
     async def _postpone(

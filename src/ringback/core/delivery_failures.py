@@ -6,6 +6,7 @@ from typing import Final
 from ringback.domain.backoff import LONGEST, backoff
 from ringback.domain.callback import Accepted
 from ringback.domain.errors import (
+    EncodingError,
     FinalError,
     RetryableError,
     RingbackError,
@@ -25,6 +26,9 @@ LONGEST_ON_WRONG_SERVER: Final = timedelta(seconds=15)
 Each outcome is retried by itself then, since the same server may serve other namespaces.
 """
 
+LONGEST_ON_FAILED_ENCODING: Final = timedelta(seconds=30)
+"""The longest wait while the data converter fails or hangs: each try may last for its timeout."""
+
 
 def is_beyond_trying(accepted: Accepted, ended: Exception | Pending | None, now: datetime) -> bool:
     """Tell whether a delivery that ended so is not retried: a person must look."""
@@ -42,6 +46,8 @@ def is_beyond_trying(accepted: Accepted, ended: Exception | Pending | None, now:
 def wait_after(tries: int, ended: Exception | Pending | None, *, jitter: float) -> timedelta:
     """Return how long to wait before the next try."""
     is_misconfigured = isinstance(ended, TemporalMisconfiguredError)
+    if isinstance(ended, EncodingError):
+        return backoff(tries, jitter=jitter, longest=LONGEST_ON_FAILED_ENCODING)
     longest = LONGEST_ON_WRONG_SERVER if is_misconfigured else LONGEST
     return backoff(tries, jitter=jitter, longest=longest)
 

@@ -125,31 +125,37 @@ class Activities(Protocol):
         """
         ...
 
+    async def encode(self, callback: Callback, outcome: Outcome) -> object:
+        """Return `outcome` as `deliver` and `deliver_to_attempt` take it.
+
+        Raises:
+            EncodingError: The user's data converter or codec failed, or did not return in time.
+        """
+        ...
+
     async def deliver_to_attempt(
-        self, callback: Callback, outcome: Outcome, *, identity: str
+        self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
-        """End the attempt that asked last with `outcome`, in the name of `identity`.
+        """End the attempt that asked last with an outcome, in the name of `identity`.
 
         By its task token: it reaches that attempt or nothing. The callback has a token.
 
         Raises:
             ActivityGoneError: NOT_FOUND; look it up to learn what that means.
             AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
-            EncodingError: The user's data converter or codec failed.
             RefusedByTemporalError: The request cannot be fulfilled as it is.
             TemporalUnreachableError: No answer; it may have been applied.
         """
         ...
 
-    async def deliver(self, callback: Callback, outcome: Outcome, *, identity: str) -> None:
-        """End the activity with `outcome`, in the name of `identity`.
+    async def deliver(self, callback: Callback, encoded: object, *, identity: str) -> None:
+        """End the activity with an outcome, in the name of `identity`.
 
         By its ids: it reaches whatever has them by now, so look first.
 
         Raises:
             ActivityGoneError: NOT_FOUND; look it up to learn what that means.
             AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
-            EncodingError: The user's data converter or codec failed.
             RefusedByTemporalError: The request cannot be fulfilled as it is.
             TemporalUnreachableError: No answer; it may have been applied.
         """

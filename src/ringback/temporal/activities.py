@@ -15,6 +15,7 @@ from ringback.temporal.delivery import (
     end_by_ids,
     end_by_token,
 )
+from ringback.temporal.encoder import Encoder
 from ringback.temporal.limits import Limits
 from ringback.temporal.looks import Looks
 from ringback.temporal.namespaces import Namespaces
@@ -28,10 +29,13 @@ _WRAPPER: Final = 1024
 class TemporalActivities:
     """`Activities` through a client of the SDK."""
 
-    def __init__(self, client: Client) -> None:
-        """Use the connection and the converter of `client`; each activity has its own namespace."""
+    def __init__(self, client: Client, encoder: Encoder | None = None) -> None:
+        """Use the connection and the converter of `client`; each activity has its own namespace.
+
+        The converter runs in `encoder`; without one it gets its own.
+        """
         self._service = client.workflow_service
-        self._converter = client.data_converter
+        self._encoder = encoder or Encoder(client.data_converter)
         self._is_relayed = relays_json(client.data_converter)
         self._limits = Limits(client)
         self._looks = Looks(client.workflow_service)
@@ -45,7 +49,7 @@ class TemporalActivities:
         """See `Activities.check`."""
         if self._is_surely_taken(terms.namespace, outcome):
             return
-        encoded = await encode(self._converter, terms, outcome)
+        encoded = await encode(self._encoder, terms, outcome)
         to_be_sent = signed(encoded, SPECIMEN, is_standalone=terms.is_standalone)
         await self._limits.check(terms.namespace, to_be_sent)
 
@@ -54,22 +58,26 @@ class TemporalActivities:
             return False
         return self._limits.allow(namespace, len(outcome.result or b"") + _WRAPPER)
 
+    async def encode(self, callback: Callback, outcome: Outcome) -> Encoded:
+        """See `Activities.encode`."""
+        return await encode(self._encoder, terms_of(callback), outcome)
+
     async def deliver_to_attempt(
-        self, callback: Callback, outcome: Outcome, *, identity: str
+        self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
         """See `Activities.deliver_to_attempt`."""
-        to_be_sent = await self._checked(callback, outcome, identity)
+        to_be_sent = await self._signed(callback, encoded, identity)
         await end_by_token(self._service, callback, to_be_sent, identity=identity)
 
-    async def deliver(self, callback: Callback, outcome: Outcome, *, identity: str) -> None:
+    async def deliver(self, callback: Callback, encoded: object, *, identity: str) -> None:
         """See `Activities.deliver`."""
-        to_be_sent = await self._checked(callback, outcome, identity)
+        to_be_sent = await self._signed(callback, encoded, identity)
         await end_by_ids(self._service, callback.ref, to_be_sent, identity=identity)
 
-    async def _checked(self, callback: Callback, outcome: Outcome, identity: str) -> Encoded:
+    async def _signed(self, callback: Callback, encoded: object, identity: str) -> Encoded:
         # It was checked before it was accepted. The limit may have been a guess while Temporal was
         # away, or changed since, and a default answer is checked here only.
-        encoded = await encode(self._converter, terms_of(callback), outcome)
+        assert isinstance(encoded, Encoded), "it is what `encode` returned"
         to_be_sent = signed(encoded, identity, is_standalone=callback.ref.is_standalone)
         await self._limits.check_to_send(callback.ref.namespace, to_be_sent)
         return to_be_sent

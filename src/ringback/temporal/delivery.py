@@ -3,8 +3,8 @@
 The raw service is used, since only there each call has an identity of its own, which history keeps.
 """
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from temporalio.api.common.v1 import Payloads
@@ -20,11 +20,10 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.converter import DataConverter
 from temporalio.service import WorkflowService
 
-from ringback.core.service import caught
 from ringback.domain.callback import ActivityExecution, Callback
-from ringback.domain.errors import EncodingError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import Terms
+from ringback.temporal.encoder import Encoder
 from ringback.temporal.payloads import as_payloads, contextual, relays_json, to_failure, to_payloads
 from ringback.temporal.request import in_time, translated
 
@@ -45,34 +44,18 @@ class Cancellation:
 
 Encoded = Result | Failure | Cancellation
 
-E = TypeVar("E")
 
-
-async def encode(converter: DataConverter, terms: Terms, outcome: Outcome) -> Encoded:
+async def encode(encoder: Encoder, terms: Terms, outcome: Outcome) -> Encoded:
     """Return `outcome` as it goes over the wire, through the converter and its codec.
 
     Raises:
-        EncodingError: The user's converter or codec failed.
+        EncodingError: The user's converter or codec failed, or did not return in time.
     """
-    if isinstance(outcome, Completed) and relays_json(converter):
+    if isinstance(outcome, Completed) and relays_json(encoder.converter):
         return Result(as_payloads(outcome.result))
-    is_standalone = terms.is_standalone
-    encoding = _encode(contextual(converter, terms), outcome, is_standalone=is_standalone)
-    return await through_codec(encoding)
-
-
-async def through_codec(encoding: Awaitable[E]) -> E:
-    """Return what the user's data converter and codec encode.
-
-    Raises:
-        EncodingError: They failed.
-    """
-    encoded = await caught(encoding)
-    if isinstance(encoded, Exception):
-        # What it says is not ours, and may tell what somebody answered.
-        msg = f"the data converter failed to encode the answer: {type(encoded).__name__}"
-        raise EncodingError(msg) from encoded
-    return encoded
+    in_context = contextual(encoder.converter, terms)
+    make = partial(_encode, in_context, outcome, is_standalone=terms.is_standalone)
+    return await encoder.run(make, terms.callback_id)
 
 
 async def _encode(converter: DataConverter, outcome: Outcome, *, is_standalone: bool) -> Encoded:

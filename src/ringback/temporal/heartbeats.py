@@ -1,5 +1,7 @@
 """Heartbeats to a real Temporal server."""
 
+from functools import partial
+
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatByIdRequest,
@@ -12,9 +14,10 @@ from temporalio.client import Client
 from ringback.domain.callback import Callback
 from ringback.domain.terms import terms_of
 from ringback.ports.activities import Pulse
-from ringback.temporal.delivery import through_codec, with_ids
+from ringback.temporal.delivery import with_ids
+from ringback.temporal.encoder import Encoder
 from ringback.temporal.limits import Limits
-from ringback.temporal.payloads import contextual, to_payloads
+from ringback.temporal.payloads import as_payloads, contextual, relays_json, to_payloads
 from ringback.temporal.recorded import Recorded
 from ringback.temporal.request import in_time, translated
 
@@ -22,10 +25,13 @@ from ringback.temporal.request import in_time, translated
 class TemporalHeartbeats:
     """`Heartbeats` through a client of the SDK."""
 
-    def __init__(self, client: Client) -> None:
-        """Use the connection and the converter of `client`; each activity has its own namespace."""
+    def __init__(self, client: Client, encoder: Encoder | None = None) -> None:
+        """Use the connection and the converter of `client`; each activity has its own namespace.
+
+        The converter runs in `encoder`; without one it gets its own.
+        """
         self._service = client.workflow_service
-        self._converter = client.data_converter
+        self._encoder = encoder or Encoder(client.data_converter)
         self._identity = client.identity
         self._limits = Limits(client)
         self._recorded = Recorded(client.workflow_service)
@@ -69,8 +75,12 @@ class TemporalHeartbeats:
     async def _encode(self, callback: Callback, details: bytes | None) -> Payloads | None:
         if details is None:
             return None
-        converter = contextual(self._converter, terms_of(callback))
-        encoded = await through_codec(to_payloads(converter, details))
+        if relays_json(self._encoder.converter):
+            encoded = as_payloads(details)
+        else:
+            in_context = contextual(self._encoder.converter, terms_of(callback))
+            make = partial(to_payloads, in_context, details)
+            encoded = await self._encoder.run(make, callback.id)
         if encoded is not None:
             await self._limits.check(callback.ref.namespace, encoded)
         return encoded

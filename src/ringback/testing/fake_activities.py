@@ -64,23 +64,27 @@ class FakeActivities(FakeServer):
         limit = min(self.largest, self.largest_retried) if is_retried else self.largest
         _check_size(body_of(outcome), limit, "the answer")
 
+    async def encode(self, callback: Callback, outcome: Outcome) -> Outcome:  # noqa: ARG002 - the port's
+        """See `Activities.encode`; nothing is encoded here."""
+        return outcome
+
     async def deliver_to_attempt(
-        self, callback: Callback, outcome: Outcome, *, identity: str
+        self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
         """See `Activities.deliver_to_attempt`."""
-        await self._arrive(callback, outcome)
+        outcome = await self._arrive(callback, encoded)
         assert callback.task_token is not None, "ask first whether there is one"
         await self.check_server(callback)
         self._deliver(self._with_token(callback.task_token), outcome, identity)
 
-    async def deliver(self, callback: Callback, outcome: Outcome, *, identity: str) -> None:
+    async def deliver(self, callback: Callback, encoded: object, *, identity: str) -> None:
         """See `Activities.deliver`.
 
         Raises:
             ActivityGoneError: No activity waits with these ids, or it is not started and this is
                 no result.
         """
-        await self._arrive(callback, outcome)
+        outcome = await self._arrive(callback, encoded)
         self._check_known(callback.ref)
         activity = self._with_ids(callback.ref)
         if not activity.is_started and not isinstance(outcome, Completed):
@@ -151,14 +155,16 @@ class FakeActivities(FakeServer):
         self.heartbeats.append((activity.ref, details))
         return Pulse(activity.cancel_requested, activity.paused, activity.was_reset)
 
-    async def _arrive(self, callback: Callback, outcome: Outcome) -> None:
-        await self.check(terms_of(callback), outcome)
+    async def _arrive(self, callback: Callback, encoded: object) -> Outcome:
+        assert isinstance(encoded, Outcome), "it is what `encode` returned"
+        await self.check(terms_of(callback), encoded)
         self._check_reachable()
         if self.is_busy:
             msg = "the fake server is busy"
             raise TemporalBusyError(msg)
         if self.is_frozen.is_set():
             await asyncio.Event().wait()
+        return encoded
 
     def _deliver(self, activity: FakeActivity, outcome: Outcome, identity: str) -> None:
         if isinstance(outcome, Canceled) and not activity.cancel_requested:

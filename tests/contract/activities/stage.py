@@ -160,10 +160,11 @@ async def asked_with(wish: Wish) -> Callback:
 
 async def send(stage: Stage, way: Way, callback: Callback, outcome: Outcome) -> None:
     """Deliver an outcome in my name."""
+    encoded = await stage.activities.encode(callback, outcome)
     if way is Way.BY_TOKEN:
-        await stage.activities.deliver_to_attempt(callback, outcome, identity=ME)
+        await stage.activities.deliver_to_attempt(callback, encoded, identity=ME)
     else:
-        await stage.activities.deliver(callback, outcome, identity=ME)
+        await stage.activities.deliver(callback, encoded, identity=ME)
 
 
 async def assert_gone(stage: Stage, way: Way, callback: Callback, *outcomes: Outcome) -> None:

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from ringback.core.deliver import LEASE, PACE, UNKEPT, Deliverer
+from ringback.core.encodings import SLOW
 from ringback.core.service import running
-from ringback.core.throttle import SLOTS
+from ringback.core.throttle import MOST, SLOTS
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, identity_of
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import ActivityExecution, Attempts, Callback, State
-from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.errors import EncodingError, StoreUnavailableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
 from ringback.ports.store import Postponement, Settlement
@@ -22,7 +23,7 @@ from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
-from tests.unit.core.stage import accepted, asked, state_of
+from tests.unit.core.stage import accepted, asked, found, state_of
 
 TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
@@ -408,6 +409,48 @@ async def test_who_waits_while_the_store_is_away_goes_on_waiting(
     assert told(await patient) is State.APPLIED
 
 
+class ActivitiesWithACodecThatHangs(FakeActivities):
+    """Encoding an outcome `1` does not end until it is let fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gives_up = asyncio.Event()
+
+    async def encode(self, callback: Callback, outcome: Outcome) -> Outcome:
+        if outcome == Completed(b"1"):
+            await self.gives_up.wait()
+            msg = "the data converter did not return within 5 s"
+            raise EncodingError(msg)
+        return await super().encode(callback, outcome)
+
+
+async def test_outcomes_are_delivered_while_more_encodings_hang_than_there_are_places(
+    store: SqlStore, verdicts: Verdicts, clock: ManualClock
+) -> None:
+    activities = ActivitiesWithACodecThatHangs()
+    hanging = [await accepted(store, activities, Completed(b"1")) for _ in range(MOST + SLOTS)]
+    clock.advance(timedelta(milliseconds=1))
+    other = await accepted(store, activities, Completed(b"2"))
+    deliverer = delivering(store, activities, verdicts, clock)
+
+    async with running(deliverer):
+        for _ in range(MOST // SLOTS + 2):
+            await idle()
+            clock.advance(SLOW)
+        await idle()
+        under_way = {await state_of(store, callback) for callback in hanging}
+        delivered = await state_of(store, other)
+        activities.gives_up.set()
+        for _ in range(3):
+            await idle()
+            clock.advance(timedelta(milliseconds=50))
+
+    assert (under_way, delivered) == ({State.ACCEPTED}, State.APPLIED)
+    postponed = (await found(store, hanging[0])).accepted
+    assert postponed is not None
+    assert postponed.trouble == "the data converter did not return within 5 s"
+
+
 class StoreThatCannotClaim(SqlStore):
     """Reads work, and writes do not, as on a full disk."""
 
@@ -444,9 +487,9 @@ class ActivitiesThatBreak(FakeActivities):
     """A delivery meets a mistake, as a user's codec may make one."""
 
     async def deliver_to_attempt(
-        self, callback: Callback, outcome: Outcome, *, identity: str
+        self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
-        msg = f"{callback}, {outcome}, {identity}"
+        msg = f"{callback}, {encoded}, {identity}"
         raise KeyError(msg)
 
 
@@ -559,10 +602,10 @@ class GatedActivities(FakeActivities):
         self.places = asyncio.Semaphore(0)
 
     async def deliver_to_attempt(
-        self, callback: Callback, outcome: Outcome, *, identity: str
+        self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
         await self.places.acquire()
-        await super().deliver_to_attempt(callback, outcome, identity=identity)
+        await super().deliver_to_attempt(callback, encoded, identity=identity)
 
     async def let(self, count: int) -> None:
         """Let so many deliveries end, one after another."""

@@ -299,10 +299,10 @@ class ActivitiesThatEndMeanwhile(FakeActivities):
     """The activity times out just before the delivery reaches it."""
 
     async def deliver_to_attempt(
-        self, callback: Callback, outcome: Outcome, *, identity: str
+        self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
         self.end(callback.ref, how="timed out")
-        await super().deliver_to_attempt(callback, outcome, identity=identity)
+        await super().deliver_to_attempt(callback, encoded, identity=identity)
 
 
 async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_asked(
@@ -388,9 +388,9 @@ class ActivitiesThatBreak(FakeActivities):
     """A delivery meets a mistake, as a user's codec may make one."""
 
     async def deliver_to_attempt(
-        self, callback: Callback, outcome: Outcome, *, identity: str
+        self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
-        msg = f"{callback}, {outcome}, {identity}"
+        msg = f"{callback}, {encoded}, {identity}"
         raise KeyError(msg)
 
 

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.terms import Terms, terms_of
 from ringback.temporal.delivery import Result, encode
+from ringback.temporal.encoder import Encoder
 from ringback.temporal.payloads import contextual, to_failure, to_payloads
 from tests.codecs import ZipCodec, hidden
 from tests.factories import activity_ref, opened, wish
@@ -135,15 +136,15 @@ async def test_a_result_that_no_converter_changes_is_what_the_converter_would_ma
 ) -> None:
     converter = DataConverter.default
 
-    encoded = await encode(converter, await waiting(), Completed(body))
+    encoded = await encode(Encoder(converter), await waiting(), Completed(body))
 
     assert encoded == Result(await to_payloads(converter, body))
 
 
 async def test_a_result_goes_through_a_codec_where_there_is_one() -> None:
-    encoded = await encode(
-        DataConverter(payload_codec=ZipCodec()), await waiting(), Completed(b"1")
-    )
+    converter = DataConverter(payload_codec=ZipCodec())
+
+    encoded = await encode(Encoder(converter), await waiting(), Completed(b"1"))
 
     assert isinstance(encoded, Result)
     assert encoded.payloads is not None
