@@ -16,6 +16,7 @@ from ringback.app.parts import Parts
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, jitter
 from ringback.app.webhook_secrets import opened_sender
+from ringback.core.connection_watch import ConnectionWatch
 from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.core.tell import Teller
@@ -95,6 +96,7 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[R
             parts.activities,
             parts.opening,
             parts.due_time_repair,
+            ConnectionWatch(partial(check_connection, client), clock=clock),
             parts.listener,
             teller,
             parts.deliverer,

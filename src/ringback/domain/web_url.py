@@ -1,7 +1,7 @@
 """Addresses that others chose: one rule at opening, and the same when something is sent there."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
@@ -29,16 +29,13 @@ class WebUrl:
     scheme: str
     host: str
     port: int | None
-    target: str
+    target: str = field(repr=False)
 
     @property
     def authority(self) -> str:
         """Host and port, as the `Host` header has them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
-
-    def __repr__(self) -> str:
-        return f"WebUrl({self.scheme}://{self.authority}/…)"
 
 
 def parse_url(name: str, text: str) -> WebUrl:

@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 from ringback.temporal.request import in_time
+from ringback.temporal.translate import to_error
 
 DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
 """What a server takes that says nothing else."""
@@ -46,11 +47,12 @@ _NO_ANSWER: Final = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A namespace's limit, until when it is believed, and whether it is only guessed."""
+    """A namespace's limit, until when it is believed, whether it is only guessed, and why."""
 
     limit: int
     until: float
     is_guess: bool = False
+    reason: str = ""
 
 
 class Limits:
@@ -103,7 +105,7 @@ class Limits:
         if known.is_guess:
             known = await self._refresh(namespace, known)
         if known.is_guess:
-            msg = "Temporal does not tell now what it takes"
+            msg = f"could not read the namespace's payload limit: {known.reason}"
             raise TemporalUnreachableError(msg)
         check_size(encoded, known.limit)
 
@@ -148,7 +150,7 @@ class Limits:
             limit = DEFAULT_BLOB_LIMIT if known is None else known.limit
             is_guess = not isinstance(exc, RPCError) or exc.status in _NO_ANSWER
             until = self._monotonic() + _ASK_AGAIN_AFTER.total_seconds()
-            return _Known(limit, until, is_guess=is_guess)
+            return _Known(limit, until, is_guess=is_guess, reason=str(to_error(exc)))
         told = answer.namespace_info.limits.blob_size_limit_error
         limit = told or DEFAULT_BLOB_LIMIT
         return _Known(limit, self._monotonic() + _FRESH_FOR.total_seconds())

@@ -83,4 +83,4 @@ def test_activity_that_opens_a_callback_gets_the_same_rule(name: str) -> None:
 def test_address_shows_neither_path_nor_query() -> None:
     shown = repr(parse_url("notify_url", "https://[2001:db8::1]:8443/hush?key=hush"))
 
-    assert shown == "WebUrl(https://[2001:db8::1]:8443/…)"
+    assert shown == "WebUrl(scheme='https', host='2001:db8::1', port=8443)"

@@ -186,7 +186,7 @@ async def test_what_is_sent_next_is_not_judged_by_a_guess() -> None:
     limits = server.limits()
     await limits.check("default", Result(payloads(2000)))
 
-    with pytest.raises(TemporalUnreachableError, match="does not tell"):
+    with pytest.raises(TemporalUnreachableError, match="payload limit: "):
         await limits.check_to_send("default", Result(payloads(2000)))
     server.error = None
     with pytest.raises(AnswerTooLargeError) as told:

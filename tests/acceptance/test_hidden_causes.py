@@ -1,0 +1,35 @@
+"""Why Temporal cannot be reached is logged at the start, in the SDK's words, without secrets."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.acceptance.programs import Program, free_port, temporal_server
+from tests.acceptance.site import Site
+
+pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+REASON = "cannot use Temporal"
+
+
+async def said(gateway: Program) -> str:
+    """Return why the gateway cannot use Temporal, once it has logged it."""
+    await gateway.times(REASON, 1)
+    return next(line for line in gateway.lines if REASON in line)
+
+
+async def test_dead_port_is_named_at_the_start(site: Site) -> None:
+    site = replace(site, temporal_address=f"127.0.0.1:{free_port()}")
+    async with site.gateway() as gateway:
+        assert "Connection refused" in await said(gateway)
+
+
+async def test_tls_against_a_plain_server_is_named_at_the_start(site: Site) -> None:
+    database = site.data / "plain.db"
+    async with temporal_server(site.temporal_address, database):
+        async with site.gateway(TEMPORAL_API_KEY="hush") as gateway:
+            reason = await said(gateway)
+            assert "InvalidContentType" in reason
+            assert "hush" not in gateway.output
+        async with site.gateway(TEMPORAL_NAMESPACE="nowhere") as gateway:
+            assert "Namespace nowhere is not found" in await said(gateway)
