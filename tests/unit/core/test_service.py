@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from ringback.core.service import Crew, running, task_group
+from ringback.core.service import Crew, Trouble, running, task_group
 from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
 
@@ -117,3 +117,14 @@ async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
     (record,) = caplog.records
     assert record.getMessage() == "work failed: the database is not available"
     assert record.exc_info is None
+
+
+def test_an_error_without_a_text_is_logged_by_its_kind(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Trouble(logging.getLogger("ringback.test"), "listen for news")
+
+    trouble.note(TimeoutError())
+    trouble.note(TimeoutError())
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot listen for news: TimeoutError"
+    ]
