@@ -44,6 +44,7 @@ from ringback.gateway.app import create_app
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.gateway.routes import Gateway
+from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.settings import Settings
 from ringback.shapes.checker import SchemaChecker
 from ringback.store.sql_store import SqlStore
@@ -268,6 +269,7 @@ def _create_app(store: SqlStore, clock: ManualClock) -> Starlette:
         verdicts=Verdicts(),
         store=store,
         clock=clock,
+        unknown_keys=UnknownKeys(clock),
         public_url="http://127.0.0.1:8000",
         body_limit=0,
     )

@@ -172,6 +172,16 @@ class Settings(BaseSettings):
         return Path(self.store.get_secret_value().removeprefix(_SQLITE))
 
     @property
+    def store_name(self) -> str:
+        """The store for logs and messages: the path of a file, or a URL without its password."""
+        url = self.postgresql_url
+        if url is None:
+            return str(self.database_path)
+        scheme, _, rest = url.get_secret_value().partition("?")[0].partition("://")
+        login, at, place = rest.rpartition("@")
+        return f"{scheme}://{login.partition(':')[0]}{at}{place}"
+
+    @property
     def base_url(self) -> str:
         """`public_url` without a slash at its end."""
         return str(self.public_url).rstrip("/")

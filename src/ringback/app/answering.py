@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ringback.app.parts import Parts
-from ringback.app.stores import opened_store
+from ringback.app.stores import existing_store
 from ringback.app.system import SystemClock
 from ringback.core.accept import Accepting
 from ringback.core.heartbeat import Heartbeating
@@ -56,7 +56,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
     """
     clock = SystemClock()
     client = await connect_lazily(choose_converter(settings.data_converter, None))
-    async with opened_store(settings, clock) as store:
+    async with existing_store(settings, clock) as store:
         parts = Parts(store, client, settings=settings, clock=clock)
         async with running(parts.accepting, parts.heartbeating):
             yield Answering(store, parts.accepting, parts.heartbeating, clock)

@@ -1,6 +1,7 @@
 """Puts the programs together: everything is made here, by hand, once."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import partial
 from starlette.applications import Starlette
 from temporalio.client import Client
 
-from ringback.app.keys import load_keyring
+from ringback.app.keys import load_or_make_keyring
 from ringback.app.local_api_keys import ensure_local_keys
 from ringback.app.operator_api import operator_services
 from ringback.app.parts import Parts
@@ -26,12 +27,15 @@ from ringback.gateway.api.services import Services
 from ringback.gateway.app import create_app
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.routes import Gateway
+from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.settings import Settings, load_settings
 from ringback.shapes.schema import schema_of
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.connect import check_connection
 from ringback.temporal.identify import TemporalIdentifier
 from ringback.worker.runtime import WorkerRuntime
+
+logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -50,9 +54,18 @@ async def worker_runtime(
         activities = TemporalActivities(client)
         opening = Opening(store, store, activities, worker=identity)
         async with running(opening):
+            keyring = load_or_make_keyring(settings)
+            logger.info(
+                "a worker opens callbacks in %s; links begin with %s and are signed by key %s;"
+                " namespace %s",
+                settings.store_name,
+                settings.base_url,
+                keyring.signing,
+                client.namespace,
+            )
             yield WorkerRuntime(
                 opening=opening,
-                keyring=load_keyring(settings),
+                keyring=keyring,
                 public_url=settings.base_url,
                 new_callback_id=callback_ids(clock),
                 schema_of=partial(schema_of, converter=client.data_converter),
@@ -112,13 +125,14 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[R
 
 def _gateway(parts: Parts) -> Gateway:
     return Gateway(
-        keyring=load_keyring(parts.settings),
+        keyring=load_or_make_keyring(parts.settings),
         accepting=parts.accepting,
         heartbeating=parts.heartbeating,
         viewing=Viewing(parts.store, parts.activities),
         verdicts=parts.verdicts,
         store=parts.store,
         clock=parts.clock,
+        unknown_keys=UnknownKeys(parts.clock),
         public_url=parts.settings.base_url,
         body_limit=parts.settings.body_limit,
     )

@@ -2,9 +2,10 @@
 
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
-from ringback.app.secret_files import read_lines, read_or_make
+from ringback.app.secret_files import read_lines, read_or_make, read_own_lines
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.link import KEY_BYTES, Keyring
 from ringback.settings import Settings
@@ -16,12 +17,24 @@ _NOT_LOCAL: Final = (
 )
 
 
-def load_keyring(settings: Settings) -> Keyring:
+def load_or_make_keyring(settings: Settings) -> Keyring:
     """Return the link keys: what links are signed with.
 
     Given keys are used. Without them, a key is made when the store is first used, beside it and
     readable by its owner only: a local store's key is as local as the store. A store for several
     machines needs keys that are given to all of them.
+
+    Raises:
+        ConfigurationError: See `load_keyring`; or a key cannot be made.
+    """
+    path = _local_path(settings)
+    if path is None:
+        return load_keyring(settings)
+    return _parse(read_or_make(path, _new_key), str(path))
+
+
+def load_keyring(settings: Settings) -> Keyring:
+    """Return the link keys, and create none.
 
     Raises:
         ConfigurationError: The keys cannot be read, every user can write a key file, or there
@@ -31,10 +44,18 @@ def load_keyring(settings: Settings) -> Keyring:
         return _parse(settings.keys.get_secret_value().split(","), "RINGBACK_KEYS")
     if settings.keys_file is not None:
         return _parse(read_lines(settings.keys_file), str(settings.keys_file))
-    if settings.postgresql_url is not None:
+    path = _local_path(settings)
+    if path is None:
         raise ConfigurationError(_NOT_LOCAL)
-    path = settings.database_path.with_suffix(".keys")
-    return _parse(read_or_make(path, _new_key), str(path))
+    return _parse(read_own_lines(path), str(path))
+
+
+def _local_path(settings: Settings) -> Path | None:
+    """Return the file of the key beside a local store; `None` if keys are given, or must be."""
+    is_given = settings.keys is not None or settings.keys_file is not None
+    if is_given or settings.postgresql_url is not None:
+        return None
+    return settings.database_path.with_suffix(".keys")
 
 
 def _new_key() -> str:

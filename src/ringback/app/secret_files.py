@@ -26,6 +26,15 @@ def read_or_make(path: Path, new_line: Callable[[], str]) -> list[str]:
     """
     if not path.exists():
         _make(path, new_line())
+    return read_own_lines(path)
+
+
+def read_own_lines(path: Path) -> list[str]:
+    """Return the lines of a file that `read_or_make` made.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is open to every user.
+    """
     return _read(path, forbidden=stat.S_IROTH | stat.S_IWOTH)
 
 

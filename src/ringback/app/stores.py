@@ -10,7 +10,7 @@ from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.ports.clock import Clock
 from ringback.settings import Settings
 from ringback.store.database import Database
-from ringback.store.schema import Upgrade, upgrade
+from ringback.store.schema import Upgrade, has_schema, upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 
@@ -21,8 +21,25 @@ _PERMANENT: Final = (FileExistsError, IsADirectoryError, NotADirectoryError, Per
 
 
 @asynccontextmanager
+async def existing_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlStore]:
+    """Open the store for the block, and create nothing: no folder, no file, no table.
+
+    Raises:
+        ConfigurationError: There is no store; or see `opened_store`.
+        StoreUnavailableError: The store cannot be reached; the message says why.
+    """
+    if settings.postgresql_url is None and not _is_file(settings.database_path):
+        raise ConfigurationError(_no_store(settings))
+    async with _opened_database(settings, clock) as database:
+        if not await has_schema(database):
+            raise ConfigurationError(_no_store(settings))
+        await upgrade(database)
+        yield SqlStore(database)
+
+
+@asynccontextmanager
 async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlStore]:
-    """Open the store for the block.
+    """Open the store for the block; create it if there is none.
 
     Raises:
         ConfigurationError: The store was written by a newer Ringback, or its driver is missing.
@@ -56,6 +73,21 @@ async def _opened_database(settings: Settings, clock: Clock) -> AsyncIterator[Da
         yield database
     finally:
         await database.close()
+
+
+def _no_store(settings: Settings) -> str:
+    return (
+        f"there is no store at {settings.store_name}; set RINGBACK_DATA or RINGBACK_STORE as the"
+        " gateway has it (`ringback serve` and `ringback dev` print it when they start)"
+    )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # Not to be looked at: to open it tells why.
+        return True
 
 
 def _sqlite(path: Path, clock: Clock) -> Database:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ringback.app.program import run
-from ringback.app.stores import opened_store
+from ringback.app.stores import existing_store, opened_store
 from ringback.app.system import SystemClock
 from ringback.cli.given import AsJson
 from ringback.domain.api_key import (
@@ -51,7 +51,7 @@ def add(
     key_id = new_key_id(secrets.token_bytes(ID_BYTES))
     secret = new_secret(secrets.token_bytes(SECRET_BYTES))
     new = NewKey(key_id, name, role, digest_of(secret))
-    key = run(_with_keys(lambda kept: kept.add_key(new)))
+    key = run(_add(new))
     text = to_text(key_id, secret)
     print(json.dumps({**to_json(key), "key": text}) if as_json else text)
 
@@ -63,12 +63,15 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([to_json(key) for key in found]))
         return
+    if not found:
+        print(f"no keys in {load_settings().store_name}")
+        return
     table = Table("id", "name", "role", "made", "revoked")
     for key in found:
         told = to_json(key)
         cells = (str(told[name] or "") for name in ("id", "name", "role", "made_at", "revoked_at"))
         table.add_row(*map(Text, cells))
-    Console().print(table if found else "no keys")
+    Console().print(table)
 
 
 @keys.command()
@@ -95,6 +98,12 @@ def to_json(key: ApiKey) -> dict[str, Any]:
     }
 
 
-async def _with_keys(work: Callable[[Keys], Awaitable[T]]) -> T:
+async def _add(new: NewKey) -> ApiKey:
+    # A key may be made before the first gateway starts.
     async with opened_store(load_settings(), SystemClock()) as store:
+        return await store.add_key(new)
+
+
+async def _with_keys(work: Callable[[Keys], Awaitable[T]]) -> T:
+    async with existing_store(load_settings(), SystemClock()) as store:
         return await work(store)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from ringback.app.program import run
-from ringback.app.stores import opened_store
+from ringback.app.stores import existing_store
 from ringback.app.system import SystemClock
 from ringback.cli.given import AsJson, to_duration
 from ringback.cli.naming import CallbackArgument, to_callback_id
@@ -66,8 +66,11 @@ def list_callbacks(
     if as_json:
         print(json.dumps([to_json(callback) for callback in found]))
         return
+    if not found:
+        print(f"no callbacks in {load_settings().store_name}")
+        return
     console = Console()
-    console.print(table_of(found) if found else "no callbacks")
+    console.print(table_of(found))
     if len(found) == limit:
         console.print(f"the first {limit}; for more: --after {found[-1].id}")
 
@@ -96,18 +99,18 @@ def events(
 
 
 async def _page(query: Query, after: CallbackId | None, limit: int) -> Sequence[Callback]:
-    async with opened_store(load_settings(), SystemClock()) as store:
+    async with existing_store(load_settings(), SystemClock()) as store:
         return await store.page(query, after=after, limit=limit)
 
 
 async def _find(callback_id: CallbackId) -> tuple[Callback, Sequence[Event]]:
-    async with opened_store(load_settings(), SystemClock()) as store:
+    async with existing_store(load_settings(), SystemClock()) as store:
         callback = await get_callback(store, callback_id)
         return callback, await store.events(callback_id)
 
 
 async def _tell(callback_id: CallbackId, *, follow: bool, as_json: bool) -> None:
-    async with opened_store(load_settings(), SystemClock()) as store:
+    async with existing_store(load_settings(), SystemClock()) as store:
         async for event in _happening(store, callback_id, follow=follow):
             print(json.dumps(event_to_json(event)) if as_json else line_of(event), flush=True)
 

@@ -9,7 +9,7 @@ import typer
 
 from ringback.app.keys import load_keyring
 from ringback.app.program import run
-from ringback.app.stores import opened_store
+from ringback.app.stores import existing_store
 from ringback.app.system import SystemClock
 from ringback.cli.given import AsJson, to_duration
 from ringback.cli.naming import CallbackArgument
@@ -91,7 +91,7 @@ async def _linked(
     callback_id: CallbackId, verbs: frozenset[Verb] | None, good_for: timedelta | None
 ) -> tuple[Link, str]:
     settings, clock = load_settings(), SystemClock()
-    async with opened_store(settings, clock) as store:
+    async with existing_store(settings, clock) as store:
         callback = await get_callback(store, callback_id)
     keyring = load_keyring(settings)
     until = None if good_for is None else clock.now() + good_for
@@ -100,7 +100,7 @@ async def _linked(
 
 
 async def _operated(work: Callable[[Operating], Awaitable[Callback]]) -> Callback:
-    async with opened_store(load_settings(), SystemClock()) as store:
+    async with existing_store(load_settings(), SystemClock()) as store:
         return await work(Operating(store, store, store, links=store))
 
 

@@ -11,6 +11,7 @@ import typer
 
 from ringback.app.compose import running_gateway
 from ringback.app.descriptors import raise_descriptor_limit
+from ringback.app.exports import environment_for_others, export_lines
 from ringback.app.limited_http import HttpLimits
 from ringback.app.program import run, settle_down, stop_requested
 from ringback.app.web import bound_socket, listens_everywhere, served, url_of
@@ -27,21 +28,15 @@ def serve(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, as_json: AsJson =
     """Run the gateway: take answers over HTTP, keep them, and bring them to Temporal."""
     settings = load_settings()
     with bound_socket(host, port) as listening:
-        say_where(settings, listening)
+        say_where(listening)
         run(_serve(settings.served_at(url_of(listening)), listening, as_json=as_json))
 
 
-def say_where(settings: Settings, listening: socket.socket) -> None:
+def say_where(listening: socket.socket) -> None:
     """Print what others need to know of this address, on standard error."""
-    host, url = listening.getsockname()[0], url_of(listening)
+    host = listening.getsockname()[0]
     if listens_everywhere(host):
         print(f"listening on every address of this machine ({host})", file=sys.stderr)
-    if not settings.has_public_url and settings.base_url != url:
-        print(
-            f"links are made by workers: start them with RINGBACK_PUBLIC_URL={url}, or set it, for"
-            " the gateway too, to the URL at which senders reach the gateway",
-            file=sys.stderr,
-        )
 
 
 async def _serve(settings: Settings, listening: socket.socket, *, as_json: bool) -> None:
@@ -57,6 +52,9 @@ async def enter_gateway(
     """Run the gateway on `listening` until `stack` is closed."""
     raise_descriptor_limit()
     client = await connect_lazily(choose_converter(settings.data_converter, None))
+    address = client.service_client.config.target_host
+    others = environment_for_others(settings, temporal=address, namespace=client.namespace)
+    print(*export_lines(settings, others), sep="\n", file=sys.stderr, flush=True)
     gateway = await stack.enter_async_context(running_gateway(client, settings))
     settle_down()
     await stack.enter_async_context(

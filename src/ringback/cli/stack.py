@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from ringback.app.exports import COMMENT
 from ringback.app.processes import ringback_command, run_to_end
 from ringback.app.program import run, stop_requested
 from ringback.cli.given import AsJson
@@ -18,6 +19,7 @@ from ringback.settings import DEFAULT_PORT, load_settings
 
 _TEMPORAL_PORT: Final = 7233
 _UI_PORT: Final = 8233
+_FOR_OTHERS: Final = ("export ", COMMENT)
 
 
 def demo(
@@ -90,5 +92,8 @@ def _print_json(program: str, line: str) -> None:
 
 
 def _print_line(program: str, line: str) -> None:
-    if not line.startswith("ready"):
+    if line.startswith(_FOR_OTHERS):
+        # To be copied into another terminal, so without the program's name.
+        print(line, flush=True)
+    elif not line.startswith("ready"):
         print(f"{program}: {line}", flush=True)

@@ -134,6 +134,16 @@ class Keyring:
             raise UnknownCallbackError
         return replace(link, verbs=verbs) if narrowings else link
 
+    def unknown_key_id(self, text: str) -> str | None:
+        """Return the key id of `text` if it looks like a link of another keyring.
+
+        Nothing proves that it is one: whoever sends a link can write any letters and digits there.
+        """
+        key_id, _, rest = text[:_LONGEST_TEXT].partition(".")
+        packed, _, signature = rest.rpartition(".")
+        is_link = _is_key_id(key_id) and packed and len(signature) == _SIGNATURE_CHARACTERS
+        return key_id if is_link and key_id not in self._signers else None
+
     def _signature(self, key_id: str, body: str) -> bytes:
         # An unknown key costs as much time as a known one.
         signer = self._signers.get(key_id, _NOBODY).copy()
@@ -166,8 +176,12 @@ def link_expires_at(scheduled_at: datetime, schedule_to_close: timedelta | None)
     return later(later(scheduled_at, schedule_to_close), LINK_GRACE)
 
 
+def _is_key_id(text: str) -> bool:
+    return text.isascii() and text.isalnum() and len(text) <= _LONGEST_KEY_ID
+
+
 def _check_key(key_id: str, key: bytes) -> None:
-    if not key_id.isascii() or not key_id.isalnum() or len(key_id) > _LONGEST_KEY_ID:
+    if not _is_key_id(key_id):
         msg = f"the key id {key_id!r} must be at most {_LONGEST_KEY_ID} letters and digits"
         raise ConfigurationError(msg)
     if len(key) < KEY_BYTES:

@@ -13,6 +13,7 @@ from ringback.core.accept import Accepting
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.view import View, Viewing
 from ringback.core.watch import Verdicts
+from ringback.domain.errors import UnknownCallbackError
 from ringback.domain.link import Keyring, Link, Verb
 from ringback.domain.outcome import Outcome
 from ringback.gateway.body import read_json, to_canceled, to_completed, to_failed
@@ -20,6 +21,7 @@ from ringback.gateway.body_budget import release_bytes
 from ringback.gateway.page import page, wants_page
 from ringback.gateway.prefer import applied, wanted_wait
 from ringback.gateway.receipts import Receipts
+from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.gateway.view import etag, has_moved, is_one_of, to_sign, to_view
 from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackStore
@@ -37,6 +39,7 @@ class Gateway:
         verdicts: Tells of verdicts, for who waits for one.
         store: Where a waiting sender's callback is read.
         clock: Judges the expiry of links.
+        unknown_keys: Warns of links that were signed with other keys.
         public_url: Where the outside reaches this gateway, without a slash at its end.
         body_limit: The largest body, in bytes.
     """
@@ -48,6 +51,7 @@ class Gateway:
     verdicts: Verdicts
     store: CallbackStore
     clock: Clock
+    unknown_keys: UnknownKeys
     public_url: str
     body_limit: int
 
@@ -128,7 +132,12 @@ class Gateway:
 
     def _verify(self, request: Request, verb: Verb) -> Link:
         text: str = request.path_params["link"]
-        return self.keyring.verify(text, verb=verb, now=self.clock.now())
+        try:
+            return self.keyring.verify(text, verb=verb, now=self.clock.now())
+        except UnknownCallbackError:
+            if (key_id := self.keyring.unknown_key_id(text)) is not None:
+                self.unknown_keys.report(key_id)
+            raise
 
     def _url(self, request: Request) -> str:
         return f"{self.public_url}/c/{request.path_params['link']}"

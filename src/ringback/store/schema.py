@@ -62,6 +62,15 @@ async def _bring_up_to_date(database: Database) -> Upgrade:
         return await connection.run_sync(_upgrade)
 
 
+async def has_schema(database: Database) -> bool:
+    """Return whether `database` is a store of Ringback, of whatever version.
+
+    Raises:
+        StoreUnavailableError: The database could not be reached.
+    """
+    return await database.read(lambda it: it.run_sync(_has_schema))
+
+
 def revisions() -> list[str]:
     """Return all revisions that this program knows, oldest first: the names of their files."""
     return sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("*.py"))
@@ -78,13 +87,17 @@ def _upgrade(connection: Connection) -> Upgrade:
 
 
 def _current(connection: Connection) -> str | None:
-    if not connection.dialect.has_table(connection, _VERSION.name):
+    if not _has_schema(connection):
         return None
     current: str | None = connection.scalar(select(_VERSION.c.version_num))
     if current is not None and current not in revisions():
         msg = f"the database's schema {current!r} is newer than this Ringback: upgrade Ringback"
         raise ConfigurationError(msg)
     return current
+
+
+def _has_schema(connection: Connection) -> bool:
+    return connection.dialect.has_table(connection, _VERSION.name)
 
 
 def _newest() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ringback.app.keys import load_keyring
+from ringback.app.keys import load_keyring, load_or_make_keyring
 from ringback.domain.errors import ConfigurationError
 from ringback.settings import Settings
 
@@ -18,7 +18,7 @@ ONE, OTHER = "11" * 32, "22" * 32
 def test_without_keys_one_is_made_beside_the_store_and_kept(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
 
-    first, again = load_keyring(settings), load_keyring(settings)
+    first, again = load_or_make_keyring(settings), load_keyring(settings)
 
     path = tmp_path / "ringback.keys"
     assert first.signing == again.signing
@@ -30,7 +30,7 @@ def test_of_many_that_start_at_once_one_makes_the_key(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
 
     with ThreadPoolExecutor(8) as threads:
-        rings = list(threads.map(lambda _: load_keyring(settings), range(24)))
+        rings = list(threads.map(lambda _: load_or_make_keyring(settings), range(24)))
 
     assert len({ring.signing for ring in rings}) == 1
 
@@ -101,7 +101,7 @@ def test_a_file_that_ringback_made_must_stay_closed_to_every_user(
     tmp_path: Path, mode: int, *, is_used: bool
 ) -> None:
     settings = Settings(data=tmp_path)
-    made = load_keyring(settings)
+    made = load_or_make_keyring(settings)
     (tmp_path / "ringback.keys").chmod(mode)
 
     if is_used:
@@ -172,3 +172,10 @@ def test_a_store_for_several_machines_needs_keys_that_all_have(tmp_path: Path) -
 
 def test_settings_do_not_show_keys(tmp_path: Path) -> None:
     assert ONE not in repr(Settings(data=tmp_path, keys=SecretStr(f"k1:{ONE}")))
+
+
+def test_load_keyring_makes_no_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"ringback\.keys cannot be read"):
+        load_keyring(Settings(data=tmp_path / "mistyped"))
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Keys are printed once, listed without themselves, and revoked by id."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def test_every_key_is_another_one(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_was_never_made_cannot_be_revoked() -> None:
+    add(Role.OPERATOR, "ci")
     with pytest.raises(UnknownKeyError, match="ringback keys list"):
         revoke("nobody")
 
@@ -74,7 +76,15 @@ def test_a_name_is_a_name(name: str) -> None:
         add(Role.OPERATOR, name)
 
 
-def test_without_keys_it_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_without_keys_says_where_it_looked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    add(Role.OPERATOR, "ci")
+    settings = load_settings()
+    with sqlite3.connect(settings.database_path) as connection:
+        connection.execute("DELETE FROM api_keys")
+    capsys.readouterr()
+
     list_keys()
 
-    assert capsys.readouterr().out == "no keys\n"
+    assert capsys.readouterr().out == f"no keys in {tmp_path / 'ringback.db'}\n"

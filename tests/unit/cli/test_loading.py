@@ -40,7 +40,7 @@ def test_the_version_is_told_without_any_of_it() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["list", "--limit", "1"], {"alembic", "sqlalchemy"}),
+        (["keys", "add", "--role", "viewer", "--name", "ci"], {"alembic", "sqlalchemy"}),
         (["webhook-secret"], set()),
         (["complete", "--token", "0a24"], {"temporalio"}),
         (["complete", "--result", "{"], set()),
@@ -52,6 +52,15 @@ def test_a_command_loads_only_what_it_uses(
     monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
 
     assert loaded_by(*words) == expected
+
+
+def test_list_of_a_store_that_is_up_to_date_loads_no_migrations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
+    loaded_by("keys", "add", "--role", "viewer", "--name", "ci")
+
+    assert loaded_by("list", "--limit", "1") == {"sqlalchemy"}
 
 
 @pytest.mark.parametrize(

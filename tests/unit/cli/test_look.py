@@ -95,7 +95,7 @@ def test_neither_the_answer_nor_the_token_is_shown(
 
 
 def test_a_full_page_says_where_the_next_one_begins(
-    callback_id: CallbackId, capsys: pytest.CaptureFixture[str]
+    callback_id: CallbackId, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     list_callbacks(limit=1)
     first = capsys.readouterr().out
@@ -103,4 +103,4 @@ def test_a_full_page_says_where_the_next_one_begins(
     rest = capsys.readouterr().out
 
     assert f"for more: --after {callback_id}" in first
-    assert rest == "no callbacks\n"
+    assert rest == f"no callbacks in {tmp_path / 'ringback.db'}\n"

@@ -24,6 +24,7 @@ from ringback.domain.outcome import Completed, Failed
 from ringback.gateway.app import create_app
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.routes import Gateway
+from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -81,6 +82,7 @@ async def house(database: InMemoryDatabase, clock: ManualClock) -> AsyncIterator
         verdicts=verdicts,
         store=store,
         clock=clock,
+        unknown_keys=UnknownKeys(clock),
         public_url=BASE,
         body_limit=LIMIT,
     )
@@ -739,3 +741,26 @@ async def test_front_page_is_for_browsers_only(house: House) -> None:
     assert browser.status_code == 200
     assert "This is a Ringback gateway" in html(browser)
     assert (program.status_code, program.headers["content-type"]) == (404, PROBLEM)
+
+
+async def test_link_of_another_keyring_is_logged_by_its_key_id(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = house.path().replace("/c/k1.", "/c/k43af89.")
+
+    replies = [await house.http.post(path, json=True) for _ in range(2)]
+
+    assert [reply.status_code for reply in replies] == [404, 404]
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "k43af89" in message
+    assert path not in message
+
+
+@pytest.mark.parametrize("edit", ["k1.", "", "k 1."])
+async def test_edited_link_is_no_link_of_another_keyring(
+    house: House, caplog: pytest.LogCaptureFixture, edit: str
+) -> None:
+    path = house.path().replace("/c/k1.", f"/c/{edit}x")
+
+    assert (await house.http.post(path, json=True)).status_code == 404
+    assert not caplog.records

@@ -24,6 +24,7 @@ from ringback.domain.link import Keyring
 from ringback.gateway.app import create_app
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.routes import Gateway
+from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.ports.keys import NewKey
 from ringback.shapes.checker import SchemaChecker
 from ringback.store.database import Database
@@ -141,6 +142,7 @@ async def _house_on(
         verdicts=verdicts,
         store=store,
         clock=clock,
+        unknown_keys=UnknownKeys(clock),
         public_url=BASE,
         body_limit=LIMIT,
     )
