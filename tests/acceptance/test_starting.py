@@ -105,6 +105,7 @@ async def test_a_driver_that_is_missing_is_named(site: Site, tmp_path: Path) -> 
 
 
 async def test_an_unknown_callback_is_told_so(site: Site) -> None:
+    await site.run("migrate")
     shown = await site.run("show", "cb_nothing")
 
     assert shown.process.returncode == 1
