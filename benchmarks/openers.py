@@ -1,21 +1,32 @@
 """Activities that wait, and how long each was busy until it did."""
 
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 from temporalio import activity
 from temporalio.client import Client
 
-from benchmarks.questions import Keys
 from benchmarks.suspended import Askers, asking_by
 from benchmarks.waiting_workflow import ASK
 from ringback import Callback, RingbackPlugin, wait_for_callback
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.domain.api_key import (
+    ID_BYTES,
+    SECRET_BYTES,
+    Role,
+    digest_of,
+    new_key_id,
+    new_secret,
+    to_text,
+)
+from ringback.ports.keys import NewKey
 from ringback.settings import Settings
 
 
@@ -97,7 +108,16 @@ def opening(
     return asking_by(address, partial(Openers, wait=wait), plugins=[plugin] if plugin else [])
 
 
-def plugin_on(store_url: str, keys: Keys, folder: Path) -> RingbackPlugin:
-    """Return what makes workers open their callbacks in a store."""
-    settings = Settings(data=folder, store=SecretStr(store_url), keys_file=keys.file)
-    return RingbackPlugin(settings)
+def plugin_at(url: str, api_key: str) -> RingbackPlugin:
+    """Return the plugin of workers of the gateway at `url`."""
+    return RingbackPlugin(url=url, api_key=api_key)
+
+
+async def worker_key(store_url: str) -> str:
+    """Add the API key of a worker to a store, and return it."""
+    key_id = new_key_id(secrets.token_bytes(ID_BYTES))
+    secret = new_secret(secrets.token_bytes(SECRET_BYTES))
+    settings = Settings(store=SecretStr(store_url))
+    async with opened_store(settings, SystemClock()) as store:
+        await store.add_key(NewKey(key_id, "the benchmark", Role.WORKER, digest_of(secret)))
+    return to_text(key_id, secret)

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+from pydantic import SecretStr
 from temporalio.service import RPCError
 
 from chaos.connection import connect
@@ -23,8 +24,12 @@ from chaos.programs import Program, Recipe
 from chaos.senders import NO_REPLY
 from chaos.wire import Wire
 from ringback.app.dev_server import dev_server_command
+from ringback.app.local_api_keys import ensure_local_keys
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
 from ringback.app.web import free_ports
 from ringback.core.service import task_group
+from ringback.settings import Settings
 
 _HOST: Final = "127.0.0.1"
 _HEALTH: Final = timedelta(seconds=1)
@@ -81,6 +86,8 @@ class Site:
                 for together in self._in_order():
                     tasks += [group.create_task(program.run()) for program in together]
                     await asyncio.gather(*(program.ready() for program in together))
+                    if self._has_gateway(together):
+                        await self._make_worker_key()
                 yield
             finally:
                 for program in self.programs.values():
@@ -88,11 +95,29 @@ class Site:
                 for task in tasks:
                     task.cancel()
 
-    def _in_order(self) -> tuple[list[Program], list[Program]]:
-        """Return first what the others need."""
-        needed = {"temporal", "postgresql"}
-        first = [one for name, one in self.programs.items() if name in needed]
-        return first, [one for name, one in self.programs.items() if name not in needed]
+    def _in_order(self) -> list[list[Program]]:
+        """Return the programs in groups, each of which needs the ones before it."""
+        servers, gateways, others = [], [], []
+        for name, program in self.programs.items():
+            if name in {"temporal", "postgresql"}:
+                servers.append(program)
+            elif name.startswith("gateway-"):
+                gateways.append(program)
+            else:
+                others.append(program)
+        return [servers, gateways, others]
+
+    @staticmethod
+    def _has_gateway(programs: Sequence[Program]) -> bool:
+        return any(one.recipe.name.startswith("gateway-") for one in programs)
+
+    async def _make_worker_key(self) -> None:
+        # A gateway on SQLite has made it by itself; for a server the operator does.
+        store = self.environment.get("RINGBACK_STORE")
+        if store is not None:
+            settings = Settings(store=SecretStr(store))
+            async with opened_store(settings, SystemClock()) as opened:
+                await ensure_local_keys(self.folder, opened)
 
     async def calm(self) -> None:
         """Return when all programs do their work."""
@@ -133,7 +158,10 @@ def build_site(options: Options, folder: Path, *, outside: int, wire: int) -> Si
     recipes += [_gateway(folder, wired, number, url=url) for number, url in enumerate(gateways)]
     asked = f"http://{_HOST}:{outside}"
     recipes += [
-        _worker(folder, environment, number, outside=asked) for number in range(options.workers)
+        _worker(
+            folder, environment, number, gateway=gateways[number % len(gateways)], outside=asked
+        )
+        for number in range(options.workers)
     ]
     programs = {recipe.name: Program(recipe) for recipe in recipes}
     return Site(
@@ -182,7 +210,9 @@ def _gateway(folder: Path, environment: Mapping[str, str], number: int, *, url: 
     return Recipe(f"gateway-{number}", words, environment, folder, is_ready)
 
 
-def _worker(folder: Path, environment: Mapping[str, str], number: int, *, outside: str) -> Recipe:
+def _worker(
+    folder: Path, environment: Mapping[str, str], number: int, *, gateway: str, outside: str
+) -> Recipe:
     name = f"worker-{number}"
     is_up = folder / "facts" / f"{name}.ready"
 
@@ -190,4 +220,4 @@ def _worker(folder: Path, environment: Mapping[str, str], number: int, *, outsid
         return is_up.exists()
 
     words = [sys.executable, "-m", "chaos.worker", name, outside, str(folder / "facts")]
-    return Recipe(name, words, environment, folder, is_ready)
+    return Recipe(name, words, {**environment, "RINGBACK_URL": gateway}, folder, is_ready)

@@ -65,15 +65,13 @@ DEFAULTS: Final = {
     "keys_file": "a key that is made once, beside the store",
     "webhook_secrets": "one that is made once, beside the store; on PostgreSQL none",
     "data_converter": "the SDK's own",
+    "url": "`http://127.0.0.1:8000`",
+    "api_key": "the key that a gateway on SQLite made in `data`",
+    "api_key_file": "none",
 }
 """The defaults that depend on the machine or on other settings."""
 
 ENVIRONMENT: Final = {
-    "RINGBACK_URL": "For workers and the command line: the URL of the gateway; by default"
-    " `http://127.0.0.1:8000`.",
-    "RINGBACK_API_KEY": "For workers and the command line: their API key. Without it, the key that"
-    " the gateway of this machine made in `RINGBACK_DATA`.",
-    "RINGBACK_API_KEY_FILE": "A file that holds the API key.",
     "RINGBACK_LOG": "`json` makes the programs log a JSON object to a line; else they log text.",
     "RINGBACK_DEMO_SERVICE_URL": "Where the demo's worker finds the outside service; the same as"
     " `--service-url`.",

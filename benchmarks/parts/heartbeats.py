@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Bar, Figures, Measured, Notes
-from benchmarks.openers import Keepers, only_waits, opening, plugin_on
+from benchmarks.openers import Keepers, only_waits, opening, plugin_at, worker_key
 from benchmarks.programs import Program, python, running
 from benchmarks.questions import Keys, gateway
 from benchmarks.rivals.heartbeat import path_of
@@ -119,7 +119,7 @@ async def _kept_alive(bench: Bench) -> AsyncIterator[_Stage]:
         enter = stack.enter_async_context
         address, meter = await enter(metered_server(folder))
         server, url = await enter(gateway(store_url, keys, temporal=address, folder=folder))
-        plugin = plugin_on(store_url, keys, folder)
+        plugin = plugin_at(url, await worker_key(store_url))
         opener = await enter(opening(address, keepers.wait, plugin=plugin))
         plain = await enter(opening(address, only_waits))
         await opener.suspend(count, heartbeat_timeout=_TIMEOUT)

@@ -9,9 +9,9 @@ from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.figures import P50, P99, Bar, Figures, Measured, Notes, percentile
-from benchmarks.openers import Openers, only_waits, opening, opens_a_callback, plugin_on
+from benchmarks.openers import Openers, only_waits, opening, opens_a_callback, plugin_at, worker_key
 from benchmarks.postgresql import running_cluster
-from benchmarks.questions import Keys
+from benchmarks.questions import Keys, gateway
 from benchmarks.temporals import dev_server
 
 WORK: Final = "open"
@@ -30,7 +30,7 @@ CPU: Final = "worker's CPU each"
 METHOD: Final = """
 How long an activity is busy until it waits for the outside.
 Real activities run on one real dev server, and on a worker for each way to wait, in the process of
-the benchmark.
+the benchmark; each has a gateway of its own.
 
 - **`wait_for_callback`** commits the callback, makes its link, runs a `submit` that does nothing,
   commits that it was submitted, and goes asynchronous. Its result type is a pydantic model.
@@ -78,14 +78,17 @@ async def _openers(bench: Bench) -> AsyncIterator[Mapping[str, Openers]]:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(running_cluster(bench.new_folder()))
         _, address = await stack.enter_async_context(dev_server(folder))
-        sqlite = plugin_on(f"sqlite:///{folder / 'ringback.db'}", keys, folder)
-        postgresql = plugin_on(cluster.url(await cluster.copy()), keys, folder)
         enter = stack.enter_async_context
-        yield {
-            OURS: await enter(opening(address, opens_a_callback, plugin=sqlite)),
-            POSTGRESQL: await enter(opening(address, opens_a_callback, plugin=postgresql)),
-            PLAIN: await enter(opening(address, only_waits)),
+        openers = {PLAIN: await enter(opening(address, only_waits))}
+        stores = {
+            OURS: f"sqlite:///{folder / 'ringback.db'}",
+            POSTGRESQL: cluster.url(await cluster.copy()),
         }
+        for name, store_url in stores.items():
+            _, url = await enter(gateway(store_url, keys, temporal=address, folder=folder))
+            plugin = plugin_at(url, await worker_key(store_url))
+            openers[name] = await enter(opening(address, opens_a_callback, plugin=plugin))
+        yield openers
 
 
 async def _single(bench: Bench, notes: Notes, *, of: str, openers: Openers) -> None:

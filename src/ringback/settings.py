@@ -97,6 +97,9 @@ class Settings(BaseSettings):
         data_converter: The data converter of workers and gateway alike, as `<module>:<attribute>`:
             a `temporalio.converter.DataConverter`, or a function without arguments that returns
             one.
+        url: For workers and the command line: the URL of their gateway.
+        api_key: For workers and the command line: their API key.
+        api_key_file: A file that holds the API key.
     """
 
     model_config = SettingsConfigDict(
@@ -121,6 +124,9 @@ class Settings(BaseSettings):
     keep_alive: int = Field(default=75, gt=0, le=86_400)
     looks_per_second: int = Field(default=50, gt=0)
     data_converter: str | None = None
+    url: str | None = Field(default=None, repr=False)
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
 
     @field_validator("store")
     @classmethod

@@ -214,7 +214,7 @@ class Stage:
 @asynccontextmanager
 async def staged(site: Site) -> AsyncIterator[Stage]:
     """Run a worker on the site, for the block."""
-    plugin = RingbackPlugin(site.settings)
+    plugin = RingbackPlugin(url=site.gateway_url, api_key=site.worker_key)
     stage = Stage(site, await Client.connect(site.temporal_address, plugins=[plugin]))
 
     @activity.defn(name="ask")

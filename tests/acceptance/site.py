@@ -20,14 +20,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client, WorkflowHandle
 
+from ringback.app.local_api_keys import ensure_local_keys
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, served
+from ringback.client.target import local_key_path
 from ringback.demo.request import CallRequest
 from ringback.demo.workflow import TASK_QUEUE, CallService
+from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback, State
 from ringback.domain.query import Query
 from ringback.settings import Settings
+from tests import factories
 from tests.acceptance import asking_worker
 from tests.acceptance.asking_worker import Ask, Questions
 from tests.acceptance.programs import (
@@ -98,6 +102,7 @@ class Site:
             "TEMPORAL_NAMESPACE": self.namespace,
             "RINGBACK_DATA": str(self.data),
             "RINGBACK_PUBLIC_URL": self.gateway_url,
+            "RINGBACK_URL": self.gateway_url,
             "RINGBACK_DEMO_SERVICE_URL": self.outside.url,
             asking_worker.OUTSIDE: f"{self.outside.url}/request",
             asking_worker.TASK_QUEUE: self.task_queue,
@@ -114,6 +119,11 @@ class Site:
     def gateway_url(self) -> str:
         """Where the first gateway answers."""
         return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def worker_key(self) -> str:
+        """The API key of workers on this machine; a gateway made it."""
+        return local_key_path(self.data, Role.WORKER).read_text().strip()
 
     @property
     def settings(self) -> Settings:
@@ -142,10 +152,17 @@ class Site:
     ) -> AsyncIterator[Program]:
         """Run a gateway, by default the first one, and wait until it is ready."""
         port = port or self.gateway_port
+        if self.postgresql is not None:
+            await self.make_keys()
         async with self.starting_gateway(port, **environment) as running:
             await running.line("ready http")
             await until_ready(f"http://127.0.0.1:{port}", temporal=temporal)
             yield running
+
+    async def make_keys(self) -> None:
+        """Make the API keys of the machine; a gateway on SQLite makes them itself."""
+        async with opened_store(self.settings, SystemClock()) as store:
+            await ensure_local_keys(self.data, store)
 
     def starting_gateway(
         self, port: int, **environment: str
@@ -161,10 +178,14 @@ class Site:
             yield running
 
     @asynccontextmanager
-    async def asking_worker(self) -> AsyncIterator[Program]:
-        """Run the worker that asks many questions at once, and wait until it is ready."""
+    async def asking_worker(self, *, port: int | None = None) -> AsyncIterator[Program]:
+        """Run the worker that asks many questions at once, and wait until it is ready.
+
+        It uses the gateway on `port`, by default the first one.
+        """
         words = [sys.executable, "-m", asking_worker.__name__]
-        async with program(words, self.environment) as running:
+        url = f"http://127.0.0.1:{port or self.gateway_port}"
+        async with program(words, self.environment | {"RINGBACK_URL": url}) as running:
             await running.line("ready worker")
             yield running
 
@@ -221,6 +242,13 @@ class Site:
         """Return all callbacks in these states."""
         async with opened_store(self.settings, SystemClock()) as store:
             return await store.page(Query(states=states), after=None, limit=1000)
+
+    async def park(self) -> None:
+        """Park the one answer that was accepted; no gateway runs that could deliver it."""
+        async with opened_store(self.settings, SystemClock()) as store:
+            (callback,) = await self.callbacks(frozenset({State.ACCEPTED}))
+            proof: dict[str, object] = {"reason": "the test parked it"}
+            await store.settle([factories.settlement(callback, State.PARKED, proof)])
 
     async def answer_all(self, answers: Mapping[str, Any]) -> Sequence[httpx2.Response]:
         """Give many answers, by their links, a few at a time."""

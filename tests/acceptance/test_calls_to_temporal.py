@@ -22,7 +22,7 @@ from ringback.settings import Settings
 from ringback.worker.callback import Callback
 from tests.acceptance.many import RunMany
 from tests.acceptance.programs import free_port, temporal_server
-from tests.integration.house import gateway, path_of
+from tests.integration.house import gateway, path_of, plugin_for, settings_in
 
 pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.timeout(90)]
 
@@ -89,13 +89,25 @@ def crowd() -> Crowd:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path, looks_per_second=PER_SECOND)
+    return settings_in(tmp_path, looks_per_second=PER_SECOND)
 
 
 @pytest.fixture
-async def client(server: Server, settings: Settings, crowd: Crowd) -> AsyncIterator[Client]:
+async def http(server: Server, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    async with gateway(server.address, settings) as http:
+        yield http
+
+
+@pytest.fixture
+def plugin(http: httpx2.AsyncClient, settings: Settings) -> RingbackPlugin:
+    assert http.base_url == settings.base_url
+    return plugin_for(settings)
+
+
+@pytest.fixture
+async def client(server: Server, plugin: RingbackPlugin, crowd: Crowd) -> AsyncIterator[Client]:
     """A client whose worker runs the activities of the crowd."""
-    client = await Client.connect(server.address, plugins=[RingbackPlugin(settings)])
+    client = await Client.connect(server.address, plugins=[plugin])
     activities = [crowd.keep, crowd.ask]
     async with Worker(client, task_queue="many", workflows=[RunMany], activities=activities):
         yield client
@@ -122,48 +134,44 @@ async def seconds_until(condition: Any) -> float:
 
 
 async def test_heartbeats_are_bounded_by_the_time_out_whatever_the_outside_sends(
-    server: Server, settings: Settings, client: Client, crowd: Crowd
+    server: Server, http: httpx2.AsyncClient, client: Client, crowd: Crowd
 ) -> None:
-    async with gateway(server.address, settings) as http:
-        handles = await start(
-            client, crowd, "keep", 10, HEARTBEAT_TIMEOUT.total_seconds(), workflows=10
-        )
-        sent = 0
+    handles = await start(
+        client, crowd, "keep", 10, HEARTBEAT_TIMEOUT.total_seconds(), workflows=10
+    )
+    sent = 0
 
-        async def has_lived_long() -> bool:
-            nonlocal sent
-            some = crowd.given[sent % 100 : sent % 100 + 50]
-            posts = (http.post(f"{path_of(one)}/heartbeat", json=sent) for one in some)
-            assert {reply.status_code for reply in await asyncio.gather(*posts)} == {200}
-            sent += len(some)
-            return asyncio.get_running_loop().time() - began > 3 * GAP_SECONDS
+    async def has_lived_long() -> bool:
+        nonlocal sent
+        some = crowd.given[sent % 100 : sent % 100 + 50]
+        posts = (http.post(f"{path_of(one)}/heartbeat", json=sent) for one in some)
+        assert {reply.status_code for reply in await asyncio.gather(*posts)} == {200}
+        sent += len(some)
+        return asyncio.get_running_loop().time() - began > 3 * GAP_SECONDS
 
-        before = await server.calls("RecordActivityTaskHeartbeat")
-        described = await server.calls("DescribeWorkflowExecution")
-        began = asyncio.get_running_loop().time()
-        lasted = await seconds_until(has_lived_long)
-        beats = await server.calls("RecordActivityTaskHeartbeat") - before
-        describes = await server.calls("DescribeWorkflowExecution") - described
+    before = await server.calls("RecordActivityTaskHeartbeat")
+    described = await server.calls("DescribeWorkflowExecution")
+    began = asyncio.get_running_loop().time()
+    lasted = await seconds_until(has_lived_long)
+    beats = await server.calls("RecordActivityTaskHeartbeat") - before
+    describes = await server.calls("DescribeWorkflowExecution") - described
 
-        pending = [
-            one
-            for handle in handles
-            for one in (await handle.describe()).raw_description.pending_activities
-        ]
-        assert sent > 2 * beats
-        assert beats <= 100 * (lasted / GAP_SECONDS + 1)
-        # One for each attempt at most, to learn whether it has recorded something itself.
-        assert describes <= 100 + PER_SECOND * (lasted + 1)
-        assert [one.attempt for one in pending] == [1] * 100
+    pending = [
+        one
+        for handle in handles
+        for one in (await handle.describe()).raw_description.pending_activities
+    ]
+    assert sent > 2 * beats
+    assert beats <= 100 * (lasted / GAP_SECONDS + 1)
+    # One for each attempt at most, to learn whether it has recorded something itself.
+    assert describes <= 100 + PER_SECOND * (lasted + 1)
+    assert [one.attempt for one in pending] == [1] * 100
 
 
 async def test_looks_are_bounded_by_the_budget_and_by_one_for_each_run(
     server: Server, settings: Settings, client: Client, crowd: Crowd
 ) -> None:
-    async with (
-        gateway(server.address, settings),
-        opened_store(settings, SystemClock()) as store,
-    ):
+    async with opened_store(settings, SystemClock()) as store:
         handles = await start(client, crowd, "ask", 10, 0.0, workflows=60)
         for handle in handles:
             await handle.terminate()

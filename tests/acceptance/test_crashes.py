@@ -31,14 +31,13 @@ async def test_a_delivery_that_was_under_way_when_the_gateway_was_killed_is_prov
     site: Site,
 ) -> None:
     """Temporal hangs with the request in its hands, and goes on when nobody listens any more."""
-    async with site.temporal() as server, site.worker():
-        async with site.gateway(temporal="ok") as gateway:
-            handle = await site.start_workflow("under-way")
-            link = await site.outside.next_link()
-            server.process.send_signal(signal.SIGSTOP)
-            reply = await site.post(link, {"paid": True})
-            await site.until_delivering()
-            await gateway.kill()
+    async with site.temporal() as server, site.gateway(temporal="ok") as gateway, site.worker():
+        handle = await site.start_workflow("under-way")
+        link = await site.outside.next_link()
+        server.process.send_signal(signal.SIGSTOP)
+        reply = await site.post(link, {"paid": True})
+        await site.until_delivering()
+        await gateway.kill()
         server.process.send_signal(signal.SIGCONT)
         async with site.gateway(temporal="ok"):
             assert await handle.result() == {"paid": True}
@@ -66,11 +65,10 @@ async def test_a_gateway_starts_and_takes_answers_while_temporal_is_down(site: S
 
 
 async def test_a_gateway_that_was_down_all_the_time_delivers_once_it_is_back(site: Site) -> None:
-    async with site.temporal(), site.worker():
-        async with site.gateway(temporal="ok") as gateway:
-            handle = await site.start_workflow("back")
-            link = await site.outside.next_link()
-            await gateway.kill()
+    async with site.temporal(), site.gateway(temporal="ok") as gateway, site.worker():
+        handle = await site.start_workflow("back")
+        link = await site.outside.next_link()
+        await gateway.kill()
         async with site.gateway(temporal="ok"):
             reply = await site.post(link, "here", prefer="wait=10")
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.callback import State
 from tests.acceptance.asking_worker import Questions
 from tests.acceptance.command_line import Command
+from tests.acceptance.programs import free_port
 from tests.acceptance.site import Site
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
@@ -23,9 +23,10 @@ async def listed(site: Site, *options: str) -> list[dict[str, Any]]:
 
 
 async def test_who_is_overdue_is_listed_and_may_be_given_more_time(shared_site: Site) -> None:
-    """No gateway runs while the deadline passes: it would take the default answer."""
+    """The gateway reaches no Temporal while the deadline passes, so it takes no default answer."""
     site = shared_site
-    async with site.asking_worker():
+    nowhere = f"127.0.0.1:{free_port()}"
+    async with site.gateway(TEMPORAL_ADDRESS=nowhere) as gateway, site.asking_worker():
         workflow = await site.ask(Questions(deadline=0.1))
         link = await site.outside.next_link()
         await site.until_submitted()
@@ -33,6 +34,7 @@ async def test_who_is_overdue_is_listed_and_may_be_given_more_time(shared_site: 
         (overdue,) = await listed(site, "--overdue")
         extended = await Command(site)("extend", overdue["id"], "1h")
         overdue_after = await listed(site, "--overdue")
+        await gateway.interrupt()
         async with site.gateway():
             reply = await site.post(link, "in time after all", prefer="wait=20")
 
@@ -43,17 +45,20 @@ async def test_who_is_overdue_is_listed_and_may_be_given_more_time(shared_site: 
 
 
 async def test_what_was_parked_is_delivered_again_once_its_reason_is_mended(
-    site: Site, temporal_address: str
+    site: Site,
 ) -> None:
-    """The gateway is given the address of another Temporal, without the activity's namespace."""
-    site.namespace = "billing"
-    async with site.temporal(*NAMESPACE), site.asking_worker():
+    nowhere = f"127.0.0.1:{free_port()}"
+    async with (
+        site.temporal(),
+        site.gateway(TEMPORAL_ADDRESS=nowhere) as gateway,
+        site.asking_worker(),
+    ):
         workflow = await site.ask(Questions())
         link = await site.outside.next_link()
         await site.until_submitted()
-        async with site.gateway(TEMPORAL_ADDRESS=temporal_address):
-            await site.post(link, "at last")
-            await site.until(bool, frozenset({State.PARKED}))
+        await site.post(link, "at last")
+        await gateway.interrupt()
+        await site.park()
         (parked,) = await listed(site, "--state", "parked")
         async with site.gateway(temporal="ok"):
             redelivered = await Command(site)("redeliver", parked["id"])

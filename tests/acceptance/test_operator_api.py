@@ -7,9 +7,9 @@ import httpx2
 import pytest
 
 from ringback.core.authorize import CACHED_FOR
-from ringback.domain.callback import State
 from tests.acceptance.asking_worker import Questions
 from tests.acceptance.command_line import Command
+from tests.acceptance.programs import free_port
 from tests.acceptance.site import Site
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
@@ -57,18 +57,21 @@ async def test_what_waits_is_listed_extended_and_answered_until_the_key_is_revok
 
 
 async def test_what_was_parked_is_delivered_again_over_http(
-    site: Site, temporal_address: str
+    site: Site,
 ) -> None:
-    """The gateway is given the address of another Temporal, without the activity's namespace."""
-    site.namespace = "billing"
     operator = await key(site, "operator")
-    async with site.temporal(*NAMESPACE), site.asking_worker():
+    nowhere = f"127.0.0.1:{free_port()}"
+    async with (
+        site.temporal(),
+        site.gateway(TEMPORAL_ADDRESS=nowhere) as gateway,
+        site.asking_worker(),
+    ):
         workflow = await site.ask(Questions())
         link = await site.outside.next_link()
         await site.until_submitted()
-        async with site.gateway(TEMPORAL_ADDRESS=temporal_address):
-            await site.post(link, "at last")
-            await site.until(bool, frozenset({State.PARKED}))
+        await site.post(link, "at last")
+        await gateway.interrupt()
+        await site.park()
         async with site.gateway(temporal="ok"), client_of(site, operator) as http:
             parked = (await http.get("/callbacks", params={"state": "parked"})).json()
             (found,) = parked["callbacks"]

@@ -17,14 +17,14 @@ from tests.acceptance.site import Site
 pytestmark = pytest.mark.processes
 
 
-async def test_a_worker_without_a_store_fails_at_start_with_the_reason(site: Site) -> None:
-    environment = {**site.environment, "RINGBACK_STORE": "sqlite:////proc/nowhere/ringback.db"}
+async def test_worker_without_a_gateway_fails_at_start_with_its_url(site: Site) -> None:
+    environment = {**site.environment, "RINGBACK_API_KEY": "rbk_k1_secret"}
 
     async with site.temporal(), program(ringback("worker"), environment) as worker:
         code = await worker.end()
 
     assert code == 3
-    assert "the store /proc/nowhere/ringback.db cannot be reached" in worker.output
+    assert f"the gateway at {site.gateway_url} cannot be reached" in worker.output
     assert "Traceback" not in worker.output
 
 

@@ -35,6 +35,7 @@ class Gateway:
 @asynccontextmanager
 async def gateways(site: Site, *environments: Mapping[str, str]) -> AsyncIterator[list[Gateway]]:
     """Run a gateway with each of these settings; all start at once."""
+    await site.make_keys()
     async with AsyncExitStack() as stack:
         found = []
         for environment, port in zip(environments, free_ports(len(environments)), strict=True):
@@ -59,7 +60,7 @@ async def test_who_waits_at_one_gateway_is_told_at_once_what_another_one_deliver
     nowhere = f"127.0.0.1:{free_port()}"
     async with (
         gateways(site, {"TEMPORAL_ADDRESS": nowhere}, {}) as (cut_off, other),
-        site.asking_worker(),
+        site.asking_worker(port=other.port),
     ):
         workflow = await site.ask(Questions(count))
         links = await site.outside.next_links(count)
@@ -115,8 +116,8 @@ async def test_what_a_gateway_had_begun_to_deliver_is_delivered_by_another_one(
 ) -> None:
     async with AsyncExitStack() as stack:
         temporal = await stack.enter_async_context(site.temporal())
-        await stack.enter_async_context(site.asking_worker())
         four = await stack.enter_async_context(gateways(site, *[{}] * 4))
+        await stack.enter_async_context(site.asking_worker(port=four[-1].port))
         workflow = await site.ask(Questions(3))
         links = await site.outside.next_links(3)
         await site.until_submitted()

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 import pytest
 from temporalio.client import Client
 
-from ringback import RingbackPlugin
 from ringback.app.compose import running_gateway
 from ringback.app.web import bound_socket, served
 from ringback.demo.service import create_service
@@ -14,6 +13,7 @@ from ringback.demo.worker import demo_worker
 from ringback.settings import Settings
 from tests.demo.gateway_stand_in import GatewayStandIn
 from tests.demo.whole_demo import HOST, Demo
+from tests.integration.house import plugin_for
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +26,14 @@ async def demo(
         public_url=f"http://{HOST}:{at_gateway.getsockname()[1]}",
     )
     service_url = f"http://{HOST}:{at_service.getsockname()[1]}"
-    client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(running_gateway(client, settings))
+        of_gateway = await Client.connect(temporal_address)
+        gateway = await stack.enter_async_context(running_gateway(of_gateway, settings))
         await stack.enter_async_context(
             served(gateway.app, at_gateway, on_stop=gateway.stop_waiting)
         )
         await stack.enter_async_context(served(create_service(), at_service))
+        client = await Client.connect(temporal_address, plugins=[plugin_for(settings)])
         await stack.enter_async_context(demo_worker(client, service_url))
         yield Demo(client, temporal_address, service_url)
 

@@ -20,7 +20,7 @@ from ringback.domain.ids import CallbackId
 from tests.demo.whole_demo import HOST
 
 REQUEST = CallRequest(0, 5, ActivityAction.FAIL)
-CALLBACK = Callback(CallbackId("cb_1"), None, False, lambda _: "http://gateway/c/secret")  # noqa: FBT003 - the field tells
+CALLBACK = Callback(CallbackId("cb_1"), None, False, "http://gateway/c/secret")  # noqa: FBT003 - the field tells
 
 
 class ServiceStandIn:

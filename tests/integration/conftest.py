@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from ringback.settings import Settings
-from tests.integration.house import House, Outside, gateway, worker
+from tests.integration.house import House, Outside, gateway, settings_in, worker
 
 OpenHouse = Callable[..., AbstractAsyncContextManager[House]]
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path)
+    return settings_in(tmp_path)
 
 
 @pytest.fixture

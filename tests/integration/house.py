@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,10 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from ringback import RingbackPlugin
-from ringback.app.compose import running_gateway
+from ringback.app.compose import RunningGateway, running_gateway
+from ringback.app.web import bound_socket, free_ports, served
+from ringback.client.target import local_key_path
+from ringback.domain.api_key import Role
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
 from tests.integration.workflows import Run, RunActivity, RunAndContinue, RunTwiceWithOneId
@@ -79,8 +83,8 @@ def path_of(callback: Callback) -> str:
 async def worker(
     address: str, settings: Settings, task_queue: str, *, activities: Sequence[Callable[..., Any]]
 ) -> AsyncIterator[Client]:
-    """Run a worker for the block."""
-    client = await Client.connect(address, plugins=[RingbackPlugin(settings)])
+    """Run a worker for the block; its gateway runs already."""
+    client = await Client.connect(address, plugins=[plugin_for(settings)])
     with ThreadPoolExecutor(4) as threads:
         async with Worker(
             client,
@@ -93,12 +97,35 @@ async def worker(
 
 
 @asynccontextmanager
-async def gateway(address: str, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run a gateway for the block; yield a client of it."""
+async def gateway(
+    address: str, settings: Settings, *, namespace: str = "default"
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Run a gateway at the public URL of `settings` for the block; yield a client of it."""
     async with AsyncExitStack() as stack:
-        client = await Client.connect(address, lazy=True)
+        client = await Client.connect(address, namespace=namespace, lazy=True)
         gateway = await stack.enter_async_context(running_gateway(client, settings))
-        transport = httpx2.ASGITransport(app=gateway.app)
+        await serve_at(stack, gateway, settings)
         yield await stack.enter_async_context(
-            httpx2.AsyncClient(transport=transport, base_url=settings.base_url, timeout=30)
+            httpx2.AsyncClient(base_url=settings.base_url, timeout=30)
         )
+
+
+async def serve_at(stack: AsyncExitStack, gateway: RunningGateway, settings: Settings) -> None:
+    """Serve `gateway` at the public URL of `settings` until `stack` is closed."""
+    listening = bound_socket("127.0.0.1", settings.public_url.port or 0)
+    await stack.enter_async_context(served(gateway.app, listening, on_stop=gateway.stop_waiting))
+
+
+def settings_in(folder: Path, **more: Any) -> Settings:
+    """Return the settings of a gateway with its data in `folder`, on a port that is free now."""
+    return Settings(data=folder, public_url=f"http://127.0.0.1:{free_ports(1)[0]}", **more)
+
+
+def plugin_for(settings: Settings) -> RingbackPlugin:
+    """Return the plugin of a worker on the machine of the gateway of `settings`."""
+    key = local_key_path(settings.data, Role.WORKER).read_text()
+    return RingbackPlugin(url=settings.base_url, api_key=key.strip())
+
+
+NOWHERE = "127.0.0.1:1"
+"""No Temporal answers there: a gateway accepts answers and delivers none."""

@@ -13,9 +13,9 @@ from temporalio.client import ActivityHandle, Client
 from temporalio.common import RetryPolicy
 from temporalio.worker import Worker
 
-from ringback.core.verdict import identity_of, judge
+from ringback.core.verdict import judge
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
-from ringback.domain.ids import OutcomeId
+from ringback.domain.ids import OutcomeId, identity_of
 from ringback.domain.outcome import Outcome
 from ringback.ports.activities import Ended, Whereabouts
 from ringback.temporal.activities import TemporalActivities

@@ -23,16 +23,14 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from ringback import Callback, RingbackPlugin, wait_for_callback
+from ringback import Callback, wait_for_callback
 from ringback.app.compose import running_gateway
 from ringback.app.dev_server import temporal_binary
-from ringback.core.verdict import identity_of
 from ringback.domain.errors import ConfigurationError
-from ringback.domain.ids import OutcomeId
-from ringback.settings import Settings
+from ringback.domain.ids import OutcomeId, identity_of
 from ringback.temporal.converter import choose_converter
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, Limits
-from tests.integration.house import Outside, path_of
+from tests.integration.house import Outside, path_of, plugin_for, serve_at, settings_in
 from tests.integration.typed_workflows import Measure, ReadInvoice
 from tests.integration.workflows import Run, RunActivity
 from tests.services import missing
@@ -85,7 +83,7 @@ def open_place(temporal_address: str, tmp_path: Path, unique: str) -> OpenPlace:
     async def opened(
         path: str | None, result_type: Any, *, address: str = temporal_address
     ) -> AsyncIterator[Place]:
-        settings = Settings(data=tmp_path, data_converter=path, body_limit=8 * 1024 * 1024)
+        settings = settings_in(tmp_path, data_converter=path, body_limit=8 * 1024 * 1024)
         outside = Outside(asyncio.get_running_loop())
 
         @activity.defn
@@ -98,14 +96,15 @@ def open_place(temporal_address: str, tmp_path: Path, unique: str) -> OpenPlace:
                 address, lazy=True, data_converter=choose_converter(path, None)
             )
             gateway = await stack.enter_async_context(running_gateway(of_gateway, settings))
+            await serve_at(stack, gateway, settings)
             http = await stack.enter_async_context(
-                httpx2.AsyncClient(
-                    transport=httpx2.ASGITransport(app=gateway.app),
-                    base_url=settings.base_url,
-                    timeout=30,
-                )
+                httpx2.AsyncClient(base_url=settings.base_url, timeout=30)
             )
-            client = await Client.connect(address, plugins=[RingbackPlugin(settings)])
+            client = await Client.connect(
+                address,
+                data_converter=choose_converter(path, None),
+                plugins=[plugin_for(settings)],
+            )
             worker = Worker(
                 client,
                 task_queue=unique,

@@ -1,25 +1,34 @@
 """An answer that is there before the attempt is what the attempt ends with."""
 
+import asyncio
+import threading
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import pytest
 from temporalio import activity
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from ringback import Callback, wait_for_callback, wait_for_callback_sync
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
-from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended
 from ringback.settings import Settings
 from ringback.temporal.activities import TemporalActivities
-from tests import factories
-from tests.integration.house import House, Outside, worker
+from tests.integration.house import NOWHERE, House, Outside, gateway, path_of, worker
 from tests.integration.workflows import Run
 
 pytestmark = pytest.mark.server
+
+FAILURE = {
+    "message": "declined",
+    "type": "Declined",
+    "non_retryable": True,
+    "details": [{"code": 5}],
+}
 
 
 @dataclass
@@ -36,11 +45,13 @@ class Asking:
         self.outside = outside
         self.result_type = result_type
         self.given: list[Any] = []
+        self.answered = threading.Event()
 
     @activity.defn(name="ask")
     async def run(self) -> Any:
         async def submit(callback: Callback) -> None:
             await self.outside.submit(callback)
+            await asyncio.to_thread(self.answered.wait)
             msg = "lost after the request was sent"
             raise ConnectionError(msg)
 
@@ -51,6 +62,7 @@ class Asking:
     def run_in_a_thread(self) -> Any:
         def submit(callback: Callback) -> None:
             self.outside.submit_in_a_thread(callback)
+            self.answered.wait()
             msg = "lost after the request was sent"
             raise ConnectionError(msg)
 
@@ -58,10 +70,11 @@ class Asking:
         return "the activity's own end"
 
 
-async def answer_in_the_store(settings: Settings, callback: Callback, outcome: Outcome) -> None:
-    """Answer where no gateway delivers it."""
-    async with opened_store(settings, SystemClock()) as store:
-        await store.accept([factories.answer(callback.id, outcome)])
+@pytest.fixture
+async def http(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A gateway that reaches no Temporal, so it delivers nothing."""
+    async with gateway(NOWHERE, settings) as http:
+        yield http
 
 
 @pytest.mark.parametrize("in_a_thread", [False, True], ids=["async", "thread"])
@@ -81,6 +94,7 @@ async def test_the_next_attempt_is_given_the_result_in_its_type(
     settings: Settings,
     outside: Outside,
     unique: str,
+    http: httpx2.AsyncClient,
     *,
     result_type: Any,
     body: bytes | None,
@@ -90,10 +104,12 @@ async def test_the_next_attempt_is_given_the_result_in_its_type(
     asking = Asking(outside, result_type)
     run = asking.run_in_a_thread if in_a_thread else asking.run
     async with worker(temporal_address, settings, unique, activities=[run]) as client:
-        handle = await House(client, settings, unique, None, outside).start(  # type: ignore[arg-type]  # no gateway runs
+        handle = await House(client, settings, unique, http, outside).start(
             Run("ask", attempts=2, back_off=1)
         )
-        await answer_in_the_store(settings, await outside.next(), Completed(body))
+        link = path_of(await outside.next())
+        assert (await http.post(link, content=body)).status_code == 202
+        asking.answered.set()
 
         assert await handle.result() == "the activity's own end"
 
@@ -101,16 +117,35 @@ async def test_the_next_attempt_is_given_the_result_in_its_type(
     assert outside.given.empty()
 
 
+async def until_backing_off(handle: WorkflowHandle[Any, Any]) -> None:
+    """Return once Temporal has ended the first attempt and waits before the next."""
+    async with asyncio.timeout(20):
+        while True:
+            described = await handle.describe()
+            for pending in described.raw_description.pending_activities:
+                if pending.attempt > 1:
+                    return
+
+
 async def test_the_next_attempt_raises_the_failure_and_history_names_who_took_it(
-    temporal_address: str, settings: Settings, outside: Outside, unique: str, client: Client
+    temporal_address: str,
+    settings: Settings,
+    outside: Outside,
+    unique: str,
+    client: Client,
 ) -> None:
     asking = Asking(outside, object)
-    failure = Failed("declined", "Declined", non_retryable=True, details=b'[{"code": 5}]')
-    async with worker(temporal_address, settings, unique, activities=[asking.run]) as its_client:
-        house = House(its_client, settings, unique, None, outside)  # type: ignore[arg-type]  # no gateway runs
-        handle = await house.start(Run("ask", attempts=5, back_off=1))
+    async with (
+        gateway(temporal_address, settings) as http,
+        worker(temporal_address, settings, unique, activities=[asking.run]) as its_client,
+    ):
+        house = House(its_client, settings, unique, http, outside)
+        handle = await house.start(Run("ask", attempts=5, back_off=3))
         callback = await outside.next()
-        await answer_in_the_store(settings, callback, failure)
+        asking.answered.set()
+        await until_backing_off(handle)
+        reply = await http.post(f"{path_of(callback)}/fail", json=FAILURE)
+        assert reply.status_code == 202
 
         with pytest.raises(WorkflowFailureError) as caught:
             await handle.result()

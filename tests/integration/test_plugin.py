@@ -1,10 +1,11 @@
 """The plugin wires a worker, and the package stays light where workflows are."""
 
+import asyncio
+import logging
 import multiprocessing
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
 from temporalio import activity
@@ -14,15 +15,21 @@ from temporalio.worker import SharedStateManager, Worker
 from ringback import (
     NotWiredError,
     RingbackPlugin,
-    StoreUnavailableError,
     wait_for_callback,
 )
 from ringback.app.workers import working
+from ringback.client.target import local_key_path
+from ringback.domain.api_key import Role
+from ringback.domain.errors import (
+    ConfigurationError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+)
 from ringback.settings import Settings
 from tests.integration import in_a_process
 from tests.integration import workflow_beside_its_activity as beside
 from tests.integration.conftest import OpenHouse
-from tests.integration.house import Outside
+from tests.integration.house import Outside, gateway, plugin_for
 from tests.integration.workflows import Run, RunActivity
 
 HEAVY = ["sqlalchemy", "alembic", "pydantic", "pydantic_settings", "fastapi", "starlette", "typer"]
@@ -65,14 +72,73 @@ async def test_a_workflow_file_that_imports_ringback_loads_in_the_sandbox_withou
     assert result == "hello"
 
 
-@pytest.mark.server
-async def test_a_worker_without_a_store_does_not_start(temporal_address: str, unique: str) -> None:
-    settings = Settings(data=Path("/proc/nowhere"))
-    client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
-    worker = Worker(client, task_queue=unique, workflows=[RunActivity])
+async def start_worker(
+    address: str, queue: str, plugin: RingbackPlugin, *, namespace: str = "default"
+) -> None:
+    """Run a worker, which a plugin that is wrong ends at once."""
+    client = await Client.connect(address, namespace=namespace, plugins=[plugin])
+    async with asyncio.timeout(20):
+        await Worker(client, task_queue=queue, workflows=[RunActivity]).run()
 
-    with pytest.raises(StoreUnavailableError, match="/proc/nowhere"):
-        await worker.run()
+
+@pytest.mark.server
+async def test_worker_without_a_gateway_fails_at_start_with_its_url(
+    temporal_address: str, unique: str
+) -> None:
+    plugin = RingbackPlugin(url="http://127.0.0.1:1", api_key="rbk_k1_secret")
+
+    with pytest.raises(GatewayUnavailableError, match=r"http://127.0.0.1:1 cannot be reached"):
+        await start_worker(temporal_address, unique, plugin)
+
+
+@pytest.mark.server
+async def test_worker_with_an_unknown_key_fails_at_start(
+    temporal_address: str, settings: Settings, unique: str
+) -> None:
+    async with gateway(temporal_address, settings):
+        plugin = RingbackPlugin(url=settings.base_url, api_key="rbk_k1_secret")
+
+        with pytest.raises(GatewayRefusedError, match="refuses the API key of api_key"):
+            await start_worker(temporal_address, unique, plugin)
+
+
+@pytest.mark.server
+async def test_worker_with_the_key_of_an_operator_fails_at_start(
+    temporal_address: str, settings: Settings, unique: str
+) -> None:
+    async with gateway(temporal_address, settings):
+        key = local_key_path(settings.data, Role.OPERATOR).read_text().strip()
+        plugin = RingbackPlugin(url=settings.base_url, api_key=key)
+
+        with pytest.raises(ConfigurationError, match="ringback keys add --role worker"):
+            await start_worker(temporal_address, unique, plugin)
+
+
+@pytest.mark.server
+async def test_worker_of_another_namespace_than_its_gateway_fails_at_start(
+    settings: Settings, unique: str, temporal_address: str
+) -> None:
+    async with gateway(temporal_address, settings, namespace="another"):
+        with pytest.raises(ConfigurationError, match=r"'default'.* serves 'another'"):
+            await start_worker(temporal_address, unique, plugin_for(settings))
+
+
+@pytest.mark.server
+async def test_worker_logs_its_gateway_without_the_key(
+    open_house: OpenHouse, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    @activity.defn
+    async def nothing() -> None:
+        """Do nothing."""
+
+    with caplog.at_level(logging.INFO, "ringback.worker"):
+        async with open_house(nothing):
+            pass
+
+    (line,) = [one.getMessage() for one in caplog.records if one.name.startswith("ringback.worker")]
+    assert settings.base_url in line
+    assert "namespace default" in line
+    assert local_key_path(settings.data, Role.WORKER).read_text().strip() not in caplog.text
 
 
 @pytest.mark.server
@@ -101,27 +167,28 @@ async def test_wait_in_a_process_pool_raises_the_same_error_however_it_was_start
     temporal_address: str, settings: Settings, unique: str, *, start_method: str, name: str
 ) -> None:
     """A forked process inherits the runtime of its worker, but not the loop that serves it."""
-    client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
     processes = multiprocessing.get_context(start_method)
     with ProcessPoolExecutor(1, mp_context=processes) as pool, processes.Manager() as manager:
-        worker = Worker(
-            client,
-            task_queue=unique,
-            workflows=[RunActivity],
-            activities=[getattr(in_a_process, name)],
-            activity_executor=pool,
-            shared_state_manager=SharedStateManager.create_from_multiprocessing(manager),
-        )
-        async with working(worker):
-            said = await client.execute_workflow(
-                RunActivity.run, Run(name, start_to_close=10), id=unique, task_queue=unique
+        async with gateway(temporal_address, settings):
+            client = await Client.connect(temporal_address, plugins=[plugin_for(settings)])
+            worker = Worker(
+                client,
+                task_queue=unique,
+                workflows=[RunActivity],
+                activities=[getattr(in_a_process, name)],
+                activity_executor=pool,
+                shared_state_manager=SharedStateManager.create_from_multiprocessing(manager),
             )
+            async with working(worker):
+                said = await client.execute_workflow(
+                    RunActivity.run, Run(name, start_to_close=10), id=unique, task_queue=unique
+                )
 
     assert "not in a process pool" in said
 
 
 @pytest.mark.server
-async def test_two_workers_of_one_client_each_have_their_own_store(
+async def test_two_workers_of_one_client_each_have_a_gateway_client(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     """One that stops takes nothing from the other."""

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import re
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +14,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from ringback import RingbackPlugin
-from ringback.settings import Settings
-from tests.integration.house import gateway
+from tests.integration.house import gateway, plugin_for, settings_in
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -45,12 +44,14 @@ async def test_the_example_makes_the_round_trip(
 ) -> None:
     psp = PaymentService()
     vars(example)["psp"] = psp
-    settings = Settings(data=tmp_path)
-    client = await Client.connect(temporal_address, plugins=[RingbackPlugin(settings)])
-    worker = Worker(
-        client, task_queue=unique, workflows=[example.Order], activities=[example.charge]
-    )
-    async with gateway(temporal_address, settings) as http, worker:
+    settings = settings_in(tmp_path)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(gateway(temporal_address, settings))
+        client = await Client.connect(temporal_address, plugins=[plugin_for(settings)])
+        worker = Worker(
+            client, task_queue=unique, workflows=[example.Order], activities=[example.charge]
+        )
+        await stack.enter_async_context(worker)
         handle = await client.start_workflow(
             example.Order.run,
             5,

@@ -20,7 +20,7 @@ from ringback.settings import Settings
 from tests.integration.conftest import OpenHouse
 from tests.integration.facts.ground import until
 from tests.integration.facts.operating import pause, unpause
-from tests.integration.house import House, Outside
+from tests.integration.house import House, Outside, settings_in
 from tests.integration.operated import Workflow
 from tests.integration.workflows import Run
 from tests.webhook_receiver import Receiver, listening
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path, allow_private_webhooks=True)
+    return settings_in(tmp_path, allow_private_webhooks=True)
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def events_of(house: House, callback_id: Any) -> Any:
 class TestWithoutLeave:
     @pytest.fixture
     def settings(self, tmp_path: Path) -> Settings:
-        return Settings(data=tmp_path)
+        return settings_in(tmp_path)
 
     async def test_this_machine_is_told_nothing_and_a_person_can_see_why(
         self, open_house: OpenHouse, outside: Outside, receiver: Receiver

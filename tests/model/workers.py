@@ -7,10 +7,9 @@ from typing import Final
 
 from ringback.core.open import Opening
 from ringback.core.service import running
-from ringback.core.verdict import identity_of
 from ringback.domain.callback import Accepted
 from ringback.domain.errors import ActivityGoneError, RingbackError, TemporalUnreachableError
-from ringback.domain.ids import CallbackId
+from ringback.domain.ids import CallbackId, identity_of
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.ports.activities import LastFailure
 from tests import factories

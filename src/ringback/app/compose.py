@@ -1,7 +1,5 @@
 """Puts the programs together: everything is made here, by hand, once."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +16,6 @@ from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, jitter
 from ringback.app.webhook_secrets import opened_sender
 from ringback.core.connection_watch import ConnectionWatch
-from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.core.tell import Teller
 from ringback.core.view import Viewing
@@ -28,49 +25,9 @@ from ringback.gateway.app import create_app
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.routes import Gateway
 from ringback.gateway.unknown_keys import UnknownKeys
-from ringback.settings import Settings, load_settings
-from ringback.shapes.schema import schema_of
-from ringback.temporal.activities import TemporalActivities
+from ringback.settings import Settings
 from ringback.temporal.connect import check_connection
 from ringback.temporal.identify import TemporalIdentifier
-from ringback.worker.runtime import WorkerRuntime
-
-logger = logging.getLogger(__name__)
-
-
-@asynccontextmanager
-async def worker_runtime(
-    client: Client, settings: Settings | None, *, identity: str
-) -> AsyncIterator[WorkerRuntime]:
-    """Open what a worker's activities need, for the block.
-
-    Raises:
-        ConfigurationError: A setting cannot be used.
-        StoreUnavailableError: The store cannot be reached.
-    """
-    settings = settings or load_settings()
-    clock = SystemClock()
-    async with opened_store(settings, clock) as store:
-        activities = TemporalActivities(client)
-        opening = Opening(store, store, activities, worker=identity)
-        async with running(opening):
-            keyring = load_or_make_keyring(settings)
-            logger.info(
-                "a worker opens callbacks in %s; links begin with %s and are signed by key %s;"
-                " namespace %s",
-                settings.store_name,
-                settings.base_url,
-                keyring.signing,
-                client.namespace,
-            )
-            yield WorkerRuntime(
-                opening=opening,
-                keyring=keyring,
-                public_url=settings.base_url,
-                new_callback_id=callback_ids(clock),
-                schema_of=partial(schema_of, converter=client.data_converter),
-                loop=asyncio.get_running_loop(),
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
@@ -11,50 +11,59 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from ringback.worker.activity_function import ActivityFunctionInterceptor
 
-if TYPE_CHECKING:
-    from ringback.settings import Settings
-
 
 class RingbackPlugin(SimplePlugin):
     """Wires Ringback into all workers of a client: `Client.connect(…, plugins=[RingbackPlugin()])`.
 
-    While a worker runs, its activities find the store, the keys and the gateway's address that the
-    settings name (`RINGBACK_*`, `ringback.toml`). A worker whose store cannot be reached fails at
-    its start, with the reason. The client gets the data converter that the settings name, which
-    the gateway uses too.
+    While a worker runs, its activities open their callbacks at the gateway. A worker fails at its
+    start, with what to do, when the gateway cannot be reached, refuses the key, or serves another
+    namespace. The client gets the data converter that `RINGBACK_DATA_CONVERTER` names, which the
+    gateway uses too.
     """
 
-    def __init__(self, settings: "Settings | None" = None) -> None:
-        """Use `settings`; without them, those of the process, read when a worker starts."""
+    def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
+        """Use the gateway at `url` with an API key of the role `worker`.
+
+        Without them `RINGBACK_URL` and `RINGBACK_API_KEY` or `RINGBACK_API_KEY_FILE` count. Without
+        those it is the gateway of this machine, with the key that it made.
+        """
         super().__init__(
             "ringback.RingbackPlugin",
             data_converter=self._choose_converter,
             workflow_runner=_with_ringback_passed_through,
             interceptors=[ActivityFunctionInterceptor()],
         )
-        self._settings = settings
+        self._url = url
+        self._api_key = api_key
 
     def _choose_converter(self, given: DataConverter | None) -> DataConverter:
         # Heavy, so it is loaded here: importing this module in a file with workflows stays light.
-        from ringback.settings import load_settings  # noqa: PLC0415 - see above
+        from ringback.client.settings import client_setting  # noqa: PLC0415 - see above
         from ringback.temporal.converter import choose_converter  # noqa: PLC0415 - see above
 
-        settings = self._settings or load_settings()
-        return choose_converter(settings.data_converter, given)
+        return choose_converter(client_setting("data_converter"), given)
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002 - the SDK's name
         """See the base class.
 
         Raises:
-            ConfigurationError: A setting cannot be used.
-            StoreUnavailableError: The store cannot be reached.
+            ConfigurationError: A setting is wrong, or the gateway serves another namespace.
+            GatewayUnavailableError: The gateway cannot be reached.
+            GatewayRefusedError: The gateway refuses the API key.
         """
         # Heavy, so it is loaded here: importing this module in a file with workflows stays light.
-        from ringback.app.compose import worker_runtime  # noqa: PLC0415 - see above
+        from ringback.client.target import find_target  # noqa: PLC0415 - see above
+        from ringback.domain.api_key import Role  # noqa: PLC0415 - see above
+        from ringback.shapes.schema import schema_of  # noqa: PLC0415 - see above
+        from ringback.worker.gateway_runtime import worker_runtime  # noqa: PLC0415 - see above
         from ringback.worker.runtime import runtime_set  # noqa: PLC0415 - see above
 
+        target = find_target(Role.WORKER, url=self._url, api_key=self._api_key)
         identity = worker.config().get("identity") or worker.client.identity
-        async with worker_runtime(worker.client, self._settings, identity=identity) as runtime:
+        schemas = partial(schema_of, converter=worker.client.data_converter)
+        async with worker_runtime(
+            worker.client, target, identity=identity, schema_of=schemas
+        ) as runtime:
             with runtime_set(runtime):
                 await next(worker)
 

@@ -20,7 +20,6 @@ from ringback.domain.completion_errors import (
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import Pulse
-from ringback.settings import load_settings
 from ringback.temporal.connect import connect
 from ringback.temporal.payloads import raw_json, to_exception
 from ringback.temporal.token import read_token
@@ -73,7 +72,7 @@ async def _connected(activity: Target) -> AsyncIterator[AsyncCompletionClient]:
             # What was asked wrongly is told while Temporal is away, too.
             read_token(activity)
         async with asyncio.timeout(_CONNECT_SECONDS):
-            client = await connect(RingbackPlugin(load_settings()))
+            client = await connect(RingbackPlugin())
         async with asyncio.timeout(_CALL_SECONDS):
             yield AsyncCompletionClient(client)
     except TimeoutError as exc:

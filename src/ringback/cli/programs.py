@@ -43,11 +43,13 @@ def worker(
 async def _work(
     settings: Settings, listening: socket.socket | None, service_url: str, *, as_json: bool
 ) -> None:
-    client = await connect(RingbackPlugin(settings))
     async with AsyncExitStack() as stack:
+        url = None
         if listening is not None:
+            url = url_of(listening)
             await enter_gateway(stack, settings, listening)
-            say_ready(url_of(listening), as_json=as_json)
+            say_ready(url, as_json=as_json)
+        client = await connect(RingbackPlugin(url=url))
         async with working(demo_worker(client, service_url)):
             say_ready("worker", as_json=as_json)
             await stop_requested()

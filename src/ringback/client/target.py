@@ -1,7 +1,7 @@
 """Which gateway a client uses, and with which API key."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
 
+from ringback.client.settings import TOML, client_setting
 from ringback.domain.api_key import Role, from_text
 from ringback.domain.errors import ConfigurationError
 
@@ -38,18 +39,23 @@ def find_target(
     url: str | None = None,
     api_key: str | None = None,
     env: Mapping[str, str] = os.environ,
+    toml: Path = TOML,
 ) -> Target:
     """Return the gateway that a client uses.
 
-    Arguments win over `RINGBACK_URL`, `RINGBACK_API_KEY` and `RINGBACK_API_KEY_FILE`. Without any
-    of them it is the gateway of this machine, with the key that it made for `role` in its data
-    folder (`RINGBACK_DATA`).
+    Arguments win over `RINGBACK_URL`, `RINGBACK_API_KEY` and `RINGBACK_API_KEY_FILE`, and those
+    over `ringback.toml`. Without any of them it is the gateway of this machine, with the key that
+    it made for `role` in its data folder (`RINGBACK_DATA`).
 
     Raises:
         ConfigurationError: The URL or the key cannot be used, or there is no key.
     """
-    found_url = _check_url(url or env.get("RINGBACK_URL") or DEFAULT_URL)
-    text, source = _find_key(role, api_key, env)
+
+    def setting(name: str) -> str | None:
+        return client_setting(name, env=env, toml=toml)
+
+    found_url = _check_url(url or setting("url") or DEFAULT_URL)
+    text, source = (api_key, "api_key") if api_key is not None else _find_key(role, setting)
     if from_text(text) is None:
         msg = f"{source} holds no API key; `ringback keys add --role {role.value}` prints one"
         raise ConfigurationError(msg)
@@ -61,17 +67,15 @@ def local_key_path(folder: Path, role: Role) -> Path:
     return folder / f"{role.value}.key"
 
 
-def _find_key(role: Role, api_key: str | None, env: Mapping[str, str]) -> tuple[str, str]:
-    given, file = env.get("RINGBACK_API_KEY"), env.get("RINGBACK_API_KEY_FILE")
-    if api_key is not None:
-        return api_key, "api_key"
+def _find_key(role: Role, setting: Callable[[str], str | None]) -> tuple[str, str]:
+    given, file = setting("api_key"), setting("api_key_file")
     if given and file:
         raise ConfigurationError(_SEVERAL)
     if given:
         return given.strip(), "RINGBACK_API_KEY"
     if file:
         return _read(Path(file).expanduser(), role), file
-    folder = env.get("RINGBACK_DATA")
+    folder = setting("data")
     path = Path(folder).expanduser() if folder else user_state_path("ringback")
     local = local_key_path(path, role)
     return _read(local, role), str(local)

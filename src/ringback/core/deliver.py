@@ -20,13 +20,7 @@ from ringback.core.misconfiguration import Misconfiguration
 from ringback.core.probe import Probe
 from ringback.core.service import Crew, Trouble, caught, running, task_group, woken
 from ringback.core.throttle import MOST, Throttle
-from ringback.core.verdict import (
-    fits_the_token,
-    identity_of,
-    is_at_its_token,
-    judge,
-    may_be_delivered,
-)
+from ringback.core.verdict import fits_the_token, is_at_its_token, judge, may_be_delivered
 from ringback.core.watch import Verdicts
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
@@ -35,6 +29,7 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
+from ringback.domain.ids import identity_of
 from ringback.ports.activities import Activities, Pending
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement

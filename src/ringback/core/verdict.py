@@ -3,7 +3,7 @@
 from typing import Final, assert_never
 
 from ringback.domain.callback import Accepted, Attempts, Callback, State
-from ringback.domain.ids import OutcomeId
+from ringback.domain.ids import identity_of
 from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown, Whereabouts
 from ringback.ports.store import Settlement
@@ -13,11 +13,6 @@ TRIES_WITHOUT_A_TRACE: Final = 10
 
 It may be another server for a while: a wrong address, or one that is being restored.
 """
-
-
-def identity_of(outcome_id: OutcomeId) -> str:
-    """Return the identity under which an outcome is delivered: it alone, and history keeps it."""
-    return f"ringback/{outcome_id}"
 
 
 def fits_the_token(callback: Callback, accepted: Accepted) -> bool:

@@ -73,6 +73,7 @@ class Addresses:
             "TEMPORAL_ADDRESS": self.temporal,
             "RINGBACK_DATA": str(data),
             "RINGBACK_PUBLIC_URL": self.gateway,
+            "RINGBACK_URL": self.gateway,
             "RINGBACK_DEMO_SERVICE_URL": self.service,
         }
 

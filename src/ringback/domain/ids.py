@@ -40,3 +40,8 @@ def _ascending(now: datetime, chance: bytes) -> str:
     milliseconds = int(now.timestamp() * 1000)
     number = int.from_bytes(milliseconds.to_bytes(6, "big") + chance, "big") << _PADDING
     return "".join([_DIGITS[(number >> place) & _MASK] for place in _PLACES])
+
+
+def identity_of(outcome_id: OutcomeId) -> str:
+    """Return the identity under which an outcome is delivered: it alone, and history keeps it."""
+    return f"ringback/{outcome_id}"

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from ringback.domain.callback import ActivityExecution
+from ringback.domain.durations import later
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class AttemptInfo:
         """When Temporal times the attempt out; `None` if it never does."""
         ends = []
         if self.schedule_to_close:
-            ends.append(self.scheduled_at + self.schedule_to_close)
+            ends.append(later(self.scheduled_at, self.schedule_to_close))
         if self.start_to_close:
-            ends.append(self.started_at + self.start_to_close)
+            ends.append(later(self.started_at, self.start_to_close))
         return min(ends, default=None)
 
 

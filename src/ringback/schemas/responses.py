@@ -101,6 +101,7 @@ class EventsOut(BaseModel):
 class AnswerOut(BaseModel):
     """An answer, as an attempt may end with it."""
 
+    id: str = Field(description="The id of the outcome.")
     kind: str = Field(description="completed, failed or canceled.")
     body: Any = Field(
         default=None, repr=False, description="Result or details; absent if there are none."

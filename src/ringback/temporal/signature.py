@@ -12,8 +12,7 @@ from typing import Final
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 
-from ringback.core.verdict import identity_of
-from ringback.domain.ids import RANDOM_BYTES, new_outcome_id
+from ringback.domain.ids import RANDOM_BYTES, identity_of, new_outcome_id
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 
 SPECIMEN: Final = identity_of(new_outcome_id(datetime.fromtimestamp(0, UTC), bytes(RANDOM_BYTES)))

@@ -1,5 +1,6 @@
 """An answer that is already there, as the activity returns or raises it."""
 
+from dataclasses import dataclass
 from typing import Final, TypeVar, assert_never, cast
 
 from temporalio import activity
@@ -7,9 +8,8 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.converter import FailureConverter
 
-from ringback.core.verdict import identity_of
-from ringback.domain.callback import Accepted
-from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.ids import OutcomeId, identity_of
+from ringback.domain.outcome import Completed, Failed
 from ringback.domain.raw_json import items
 
 T = TypeVar("T")
@@ -17,22 +17,33 @@ T = TypeVar("T")
 _JSON: Final = {"encoding": b"json/plain"}
 
 
-def return_or_raise(accepted: Accepted, result_type: type[T]) -> T:
+@dataclass(frozen=True, slots=True)
+class InlineAnswer:
+    """An answer that the attempt itself ends with.
+
+    Attributes:
+        id: The outcome.
+        outcome: A cancellation is never one: only Temporal can apply it.
+    """
+
+    id: OutcomeId
+    outcome: Completed | Failed
+
+
+def return_or_raise(answer: InlineAnswer, result_type: type[T]) -> T:
     """Return the result as `result_type`, or raise the failure.
 
     Raises:
         ApplicationError: The answer is a failure, exactly as it was given.
     """
-    outcome = accepted.outcome
-    assert not isinstance(outcome, Canceled), "only Temporal can apply a cancellation"
-    match outcome:
+    match answer.outcome:
         case Completed(result):
             return cast("T", None if result is None else read_json(result, result_type))
         case Failed() as failed:
-            failure = _to_exception(failed, source=identity_of(accepted.id))
+            failure = _to_exception(failed, source=identity_of(answer.id))
             raise failure
         case _:
-            assert_never(outcome)
+            assert_never(answer.outcome)
 
 
 def read_json(body: bytes, result_type: object) -> object:

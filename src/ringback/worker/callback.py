@@ -1,11 +1,10 @@
 """The callback, as the activity's author meets it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from ringback.domain.ids import CallbackId
-from ringback.domain.link import ALL_VERBS, Verb
+from ringback.domain.link import Verb, narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +19,13 @@ class Callback:
         deadline_at: When an answer comes too late: the deadline that was asked for, or the time-out
             of this attempt; in UTC.
         is_submitted: Whether the outside party was asked already, by this attempt or one before.
+        url: The link: whoever holds it may answer. Keep it out of logs.
     """
 
     id: CallbackId
     deadline_at: datetime | None
     is_submitted: bool
-    _to_url: Callable[[frozenset[Verb]], str] = field(repr=False, compare=False)
-
-    @property
-    def url(self) -> str:
-        """The link, as a URL: whoever holds it may answer. Keep it out of logs."""
-        return self._to_url(ALL_VERBS)
+    url: str = field(repr=False)
 
     def url_for(self, verb: Verb, *more: Verb) -> str:
         """Return a link that allows only these verbs.
@@ -39,4 +34,4 @@ class Callback:
             >>> callback.url_for(Verb.HEARTBEAT, Verb.VIEW)
             'https://…/c/…'
         """
-        return self._to_url(frozenset({verb, *more}))
+        return narrow(self.url, {verb, *more})

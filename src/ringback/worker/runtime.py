@@ -2,26 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from ringback.core.open import Opening
-from ringback.core.operate import link_to
-from ringback.domain import callback as domain
-from ringback.domain.asking import Wish
-from ringback.domain.callback import ActivityExecution, Attempts
-from ringback.domain.durations import later
+from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import NotWiredError
-from ringback.domain.ids import CallbackId
-from ringback.domain.link import ALL_VERBS, Keyring, Verb, link_expires_at
-from ringback.domain.vitals import HeartbeatBy
+from ringback.worker.answer import InlineAnswer
 from ringback.worker.callback import Callback
 from ringback.worker.options import Options
 
@@ -30,71 +22,50 @@ UNSUPPORTED: Final = "UnsupportedActivity"
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerRuntime:
-    """Opens callbacks for the activities of one worker.
+class Opened:
+    """What an attempt that asked got.
 
     Attributes:
-        opening: The core's side of it.
-        keyring: What signs the links.
-        public_url: Where the outside reaches the gateway, without a slash at its end.
-        new_callback_id: Makes an id.
-        schema_of: Returns the JSON Schema of a result type, if it has one.
-        loop: The worker's event loop, for activities that run in threads.
-        process_id: The process that runs the loop.
+        callback: The callback, committed.
+        answer: What the attempt must end with now; `None` to complete asynchronously.
     """
 
-    opening: Opening
-    keyring: Keyring
-    public_url: str
-    new_callback_id: Callable[[], CallbackId]
-    schema_of: Callable[[object], str | None]
-    loop: asyncio.AbstractEventLoop
-    process_id: int = field(default_factory=os.getpid)
+    callback: Callback
+    answer: InlineAnswer | None
 
-    async def open(self, info: activity.Info, options: Options) -> domain.Callback:
-        """Return the callback of the activity that `info` describes, committed."""
-        return await self.opening.open(self._to_wish(info, options))
 
-    def to_public(self, opened: domain.Callback) -> Callback:
-        """Return `opened` as the activity's author meets it."""
-        return Callback(
-            id=opened.id,
-            deadline_at=opened.deadline_at,
-            # Who has answered was asked, even if the attempt that asked could not say so.
-            is_submitted=opened.submitted_at is not None or opened.accepted is not None,
-            _to_url=lambda verbs: self._url(opened, verbs),
-        )
+class WorkerRuntime(Protocol):
+    """Opens callbacks for the activities of one worker."""
 
-    def _url(self, opened: domain.Callback, verbs: frozenset[Verb]) -> str:
-        link = link_to(opened, key_id=opened.key_id, verbs=verbs)
-        return self.keyring.url(self.public_url, link)
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The worker's event loop, for activities that run in threads."""
+        ...
 
-    def _to_wish(self, info: activity.Info, options: Options) -> Wish:
-        ref = to_ref(info)
-        return Wish(
-            id=self.new_callback_id(),
-            ref=ref,
-            workflow_type=info.workflow_type or "",
-            activity_type=info.activity_type,
-            task_queue=info.task_queue,
-            attempt=info.attempt,
-            attempt_started_at=info.started_time,
-            task_token=info.task_token,
-            timeout_at=_timeout(info),
-            verbs=ALL_VERBS,
-            key_id=self.keyring.signing,
-            link_expires_at=link_expires_at(info.scheduled_time, info.schedule_to_close_timeout),
-            answer_within=options.deadline,
-            on_deadline=options.default_answer(),
-            attempts=Attempts(options.attempts),
-            # No workflow, no reset of it: only its own run is ever meant.
-            follows_reset=options.follow_reset and not ref.is_standalone,
-            result_schema=self.schema_of(options.result_type),
-            about=options.about(),
-            heartbeat_by=HeartbeatBy(options.heartbeat),
-            heartbeat_timeout=info.heartbeat_timeout or None,
-            cancel_within=options.cancel_within,
-        )
+    @property
+    def process_id(self) -> int:
+        """The process that runs the loop."""
+        ...
+
+    async def open(self, info: activity.Info, options: Options, *, is_inline: bool) -> Opened:
+        """Return the callback of the activity that `info` describes, committed.
+
+        With `is_inline`, an answer that waits is for this attempt to end with.
+
+        Raises:
+            GatewayUnavailableError: The gateway does not answer; Temporal retries the attempt.
+            GatewayRefusedError: The gateway refuses the request; the message says why.
+            ApplicationError: The activity is local, or has no run.
+        """
+        ...
+
+    async def mark_submitted(self, callback: Callback) -> None:
+        """Commit that the request was submitted: no later attempt submits again.
+
+        Raises:
+            GatewayUnavailableError: The gateway does not answer; Temporal retries the attempt.
+        """
+        ...
 
 
 _current: ContextVar[WorkerRuntime] = ContextVar("ringback_worker_runtime")
@@ -159,12 +130,3 @@ def to_ref(info: activity.Info) -> ActivityExecution:
         activity_id=info.activity_id,
         scheduled_at=info.scheduled_time,
     )
-
-
-def _timeout(info: activity.Info) -> datetime | None:
-    ends = []
-    if info.schedule_to_close_timeout:
-        ends.append(later(info.scheduled_time, info.schedule_to_close_timeout))
-    if info.start_to_close_timeout:
-        ends.append(later(info.started_time, info.start_to_close_timeout))
-    return min(ends, default=None)

@@ -56,9 +56,8 @@ async def wait_for_callback(
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
-        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
-        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
-        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
+        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
+        GatewayRefusedError: The gateway refused the request; the message says why.
 
     Example:
         >>> async def submit(callback: Callback) -> None:
@@ -68,14 +67,12 @@ async def wait_for_callback(
     asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
     check_activity(result_type)
-    opened = await runtime.open(info, asked_for)
-    answer = await runtime.opening.take_answer(opened, info.started_time)
-    if answer is not None:
-        return return_or_raise(answer, result_type)
-    callback = runtime.to_public(opened)
-    if resubmit or not callback.is_submitted:
-        await submit(callback)
-        await runtime.opening.mark_submitted(callback.id)
+    opened = await runtime.open(info, asked_for, is_inline=True)
+    if opened.answer is not None:
+        return return_or_raise(opened.answer, result_type)
+    if resubmit or not opened.callback.is_submitted:
+        await submit(opened.callback)
+        await runtime.mark_submitted(opened.callback)
     activity.raise_complete_async()
 
 
@@ -98,21 +95,18 @@ def wait_for_callback_sync(
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
-        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
-        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
-        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
+        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
+        GatewayRefusedError: The gateway refused the request; the message says why.
     """
     asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
     check_activity(result_type)
-    opened = _in_loop(runtime, runtime.open(info, asked_for))
-    answer = _in_loop(runtime, runtime.opening.take_answer(opened, info.started_time))
-    if answer is not None:
-        return return_or_raise(answer, result_type)
-    callback = runtime.to_public(opened)
-    if resubmit or not callback.is_submitted:
-        submit(callback)
-        _in_loop(runtime, runtime.opening.mark_submitted(callback.id))
+    opened = _in_loop(runtime, runtime.open(info, asked_for, is_inline=True))
+    if opened.answer is not None:
+        return return_or_raise(opened.answer, result_type)
+    if resubmit or not opened.callback.is_submitted:
+        submit(opened.callback)
+        _in_loop(runtime, runtime.mark_submitted(opened.callback))
     activity.raise_complete_async()
 
 
@@ -137,9 +131,8 @@ async def open_callback(
             to an agent framework.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
-        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
-        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
-        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
+        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
+        GatewayRefusedError: The gateway refused the request; the message says why.
 
     Example:
         >>> async with open_callback() as callback:
@@ -150,10 +143,10 @@ async def open_callback(
     asked_for = Options(result_type, on_deadline, **options)
     runtime = get_runtime()
     check_activity(Any if result_type is object else result_type)
-    callback = runtime.to_public(await runtime.open(activity.info(), asked_for))
-    yield callback
-    if not callback.is_submitted:
-        await runtime.opening.mark_submitted(callback.id)
+    opened = await runtime.open(activity.info(), asked_for, is_inline=False)
+    yield opened.callback
+    if not opened.callback.is_submitted:
+        await runtime.mark_submitted(opened.callback)
     activity.raise_complete_async()
 
 
@@ -172,17 +165,16 @@ def open_callback_sync(
             to an agent framework.
         ValueError: An option is wrong.
         TypeError: `on_deadline` cannot be written as JSON.
-        StoreUnavailableError: The callback could not be kept; Temporal retries the attempt.
-        TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
-        ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
+        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
+        GatewayRefusedError: The gateway refused the request; the message says why.
     """
     asked_for = Options(result_type, on_deadline, **options)
     runtime = get_runtime()
     check_activity(Any if result_type is object else result_type)
-    callback = runtime.to_public(_in_loop(runtime, runtime.open(activity.info(), asked_for)))
-    yield callback
-    if not callback.is_submitted:
-        _in_loop(runtime, runtime.opening.mark_submitted(callback.id))
+    opened = _in_loop(runtime, runtime.open(activity.info(), asked_for, is_inline=False))
+    yield opened.callback
+    if not opened.callback.is_submitted:
+        _in_loop(runtime, runtime.mark_submitted(opened.callback))
     activity.raise_complete_async()
 
 

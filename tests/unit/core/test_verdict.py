@@ -7,15 +7,9 @@ from typing import Any
 import pytest
 
 from ringback.core.observe import reason_of
-from ringback.core.verdict import (
-    TRIES_WITHOUT_A_TRACE,
-    fits_the_token,
-    identity_of,
-    is_failure_of,
-    judge,
-)
+from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, fits_the_token, is_failure_of, judge
 from ringback.domain.callback import Accepted, Attempts, Callback, State
-from ringback.domain.ids import OutcomeId
+from ringback.domain.ids import OutcomeId, identity_of
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from tests import factories

@@ -13,7 +13,7 @@ from ringback.domain.api_key import ALLOWED, Act, ApiKey, Role
 from ringback.domain.errors import RingbackError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
 from ringback.gateway.api.services import services_of
-from ringback.schemas.requests import ID_PATTERN
+from ringback.schemas.values import ID_PATTERN
 
 logger = logging.getLogger(__name__)
 

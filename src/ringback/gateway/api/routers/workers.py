@@ -168,6 +168,10 @@ def _answer_to_json(answer: Accepted | None) -> bytes:
     if answer is None:
         return b"null"
     outcome = answer.outcome
-    told = json.dumps({"kind": KINDS[type(outcome)], **to_fields(outcome)}).encode()
+    told = json.dumps({
+        "id": answer.id,
+        "kind": KINDS[type(outcome)],
+        **to_fields(outcome),
+    }).encode()
     body = body_of(outcome)
     return told if body is None else b"".join([told[:-1], b', "body": ', body, b"}"])

@@ -1,0 +1,79 @@
+"""Values that several requests have: text, durations, task tokens."""
+
+import base64
+import binascii
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from ringback.domain.durations import LONGEST_DURATION
+
+LONGEST_TEXT: Final = 1000
+ID_PATTERN: Final = "^[A-Za-z0-9_]{1,64}$"
+"""What an id of a callback may look like."""
+
+_NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        msg = "it contains a NUL character, which no database stores"
+        raise ValueError(msg)
+    return text
+
+
+def _to_bytes(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        msg = "it is not base64"
+        # Without its cause and the input: that may be most of a task token.
+        raise ValueError(msg) from None
+
+
+def _to_seconds(given: object) -> object:
+    # A query parameter is always text.
+    return float(given) if isinstance(given, str) and _NUMBER.fullmatch(given) else given
+
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_without_nul)]
+"""Plain text that the store can hold."""
+
+Name = Annotated[Text, Field(min_length=1)]
+"""Text that is not empty."""
+
+Duration = Annotated[
+    timedelta,
+    Field(gt=timedelta(0), le=LONGEST_DURATION),
+    BeforeValidator(_to_seconds),
+    WithJsonSchema({
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_DURATION.total_seconds()},
+            {"type": "string", "format": "duration"},
+        ],
+        "description": "Seconds, or an ISO 8601 duration such as `PT90M` or `P2D`.",
+    }),
+]
+"""How long something may take."""
+
+Timeout = Annotated[
+    timedelta,
+    Field(gt=timedelta(0)),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "description": "In seconds."}),
+]
+"""A timeout that Temporal set; it may be longer than Ringback's own durations."""
+
+TaskToken = Annotated[
+    bytes,
+    Field(min_length=1, max_length=16 * 1024),
+    BeforeValidator(_to_bytes),
+    WithJsonSchema({"type": "string", "format": "byte", "minLength": 4, "maxLength": 22_000}),
+]
+"""A task token, in base64."""
+
+Json = Any
+"""Any JSON value."""

@@ -1,0 +1,119 @@
+"""A worker's side of its gateway; apart from `runtime`, which workflow files load too."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from temporalio import activity
+from temporalio.client import Client
+
+from ringback.client.gateway_client import GatewayClient
+from ringback.client.target import Target
+from ringback.domain.api_key import Role
+from ringback.domain.errors import ConfigurationError
+from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.outcome import Canceled, from_parts
+from ringback.schemas.responses import AnswerOut, WhoamiOut
+from ringback.worker.answer import InlineAnswer
+from ringback.worker.callback import Callback
+from ringback.worker.open_request import to_open_request
+from ringback.worker.options import Options
+from ringback.worker.runtime import Opened, to_ref
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRuntime:
+    """`WorkerRuntime` through the gateway's HTTP API.
+
+    Attributes:
+        client: The gateway.
+        identity: The worker's identity, as history shows it.
+        schema_of: Returns the JSON Schema of a result type, if it has one.
+        loop: The worker's event loop.
+        process_id: The process that runs the loop.
+    """
+
+    client: GatewayClient
+    identity: str
+    schema_of: Callable[[object], str | None]
+    loop: asyncio.AbstractEventLoop
+    process_id: int = field(default_factory=os.getpid)
+
+    async def open(self, info: activity.Info, options: Options, *, is_inline: bool) -> Opened:
+        """See `WorkerRuntime.open`."""
+        request = to_open_request(
+            info,
+            to_ref(info),
+            options,
+            schema=self.schema_of(options.result_type),
+            worker=self.identity if is_inline else None,
+        )
+        opened, body = await self.client.open(request)
+        callback = Callback(
+            id=CallbackId(opened.id),
+            deadline_at=opened.deadline,
+            # Whoever answered was asked, even if the attempt that asked could not say so.
+            is_submitted=opened.submitted or opened.answered,
+            url=opened.url,
+        )
+        is_returned = is_inline and opened.next == "return" and opened.answer is not None
+        return Opened(callback, _to_inline(opened.answer, body) if is_returned else None)
+
+    async def mark_submitted(self, callback: Callback) -> None:
+        """See `WorkerRuntime.mark_submitted`."""
+        await self.client.mark_submitted(callback.id)
+
+
+@asynccontextmanager
+async def worker_runtime(
+    client: Client,
+    target: Target,
+    *,
+    identity: str,
+    schema_of: Callable[[object], str | None],
+) -> AsyncIterator[GatewayRuntime]:
+    """Open what a worker's activities need, for the block.
+
+    Raises:
+        ConfigurationError: The key is of another role, or the gateway serves another namespace.
+        GatewayUnavailableError: The gateway cannot be reached; start it, or set RINGBACK_URL.
+        GatewayRefusedError: The gateway refuses the API key.
+    """
+    async with GatewayClient(target) as gateway:
+        found = await gateway.whoami()
+        _check(found, target, client.namespace)
+        logger.info(
+            "Ringback gateway %s, version %s, namespace %s, API key %s",
+            target.url,
+            found.version,
+            found.namespace,
+            found.key,
+        )
+        yield GatewayRuntime(gateway, identity, schema_of, asyncio.get_running_loop())
+
+
+def _to_inline(answer: AnswerOut | None, body: bytes | None) -> InlineAnswer:
+    assert answer is not None, "an answer that is to be returned is in the reply"
+    outcome = from_parts(answer.kind, body, answer.model_dump())
+    assert not isinstance(outcome, Canceled), "the gateway delivers no cancellation inline"
+    return InlineAnswer(OutcomeId(answer.id), outcome)
+
+
+def _check(found: WhoamiOut, target: Target, namespace: str) -> None:
+    if found.role != Role.WORKER.value:
+        msg = (
+            f"the API key of {target.source} has the role {found.role}; a worker needs one that"
+            f" `ringback keys add --role {Role.WORKER.value}` made"
+        )
+        raise ConfigurationError(msg)
+    if found.namespace != namespace:
+        msg = (
+            f"this worker is in the namespace {namespace!r}, and the gateway at {target.url} serves"
+            f" {found.namespace!r}; set TEMPORAL_NAMESPACE for both, or use another RINGBACK_URL"
+        )
+        raise ConfigurationError(msg)
