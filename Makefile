@@ -77,7 +77,7 @@ lint: setup ## mend what ruff can mend, and format
 	$(BIN)/ruff format .
 
 requirements: setup ## compile requirements/dev.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev-server --extra postgres --group dev --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra postgres --group dev --group bench --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
 

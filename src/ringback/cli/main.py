@@ -5,7 +5,7 @@ Most of what a command needs is slow to import, and most commands need little of
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Annotated, Any, Final, NoReturn
 
@@ -15,6 +15,7 @@ import ringback
 from ringback.app.exits import run_command
 from ringback.app.loading import loading
 from ringback.app.program import set_up_logging
+from ringback.domain.errors import ConfigurationError
 
 COMMANDS: Final = {
     "demo": "ringback.cli.stack:demo",
@@ -76,7 +77,23 @@ def named(words: Sequence[str]) -> list[str]:
 
 def _load(home: str) -> Any:
     module, _, name = home.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] == ringback.__name__:
+            raise
+        return _without(exc.name or "")
+
+
+def _without(package: str) -> Callable[[], None]:
+    """Return a command in the place of one that needs a package which is not installed."""
+
+    def missing() -> None:
+        """Not installed; run: pip install 'ringback[gateway]'."""
+        msg = f"this command needs {package}; run: pip install 'ringback[gateway]'"
+        raise ConfigurationError(msg)
+
+    return missing
 
 
 def _version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag

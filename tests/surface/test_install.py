@@ -1,0 +1,82 @@
+"""A worker and the command line need none of the gateway's packages."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_THE_GATEWAY = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {packages}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+RENAMED = {"jsonschema-rs": "jsonschema_rs", "pydantic-settings": "pydantic_settings"}
+
+
+def gateway_packages() -> set[str]:
+    """Return the names under which the packages of the extras are imported."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = [one for extra in project["optional-dependencies"].values() for one in extra]
+    names = {one.partition(">")[0].partition("[")[0] for one in extras} - {"ringback"}
+    return {RENAMED.get(name, name) for name in names}
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in an interpreter that has no package of the gateway."""
+    whole = WITHOUT_THE_GATEWAY.format(packages=sorted(gateway_packages())) + code
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", whole], capture_output=True, text=True, check=False
+    )
+
+
+def test_packages_of_the_gateway_are_known() -> None:
+    assert {"fastapi", "sqlalchemy", "uvicorn", "asyncpg", "jsonschema_rs"} <= gateway_packages()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "ringback.app.plugin",
+        "ringback.worker.wait",
+        "ringback.worker.gateway_runtime",
+        "ringback.client.gateway_client",
+        "ringback.completion.client",
+        "ringback.testing",
+    ],
+)
+def test_worker_side_is_imported_without_the_gateway(module: str) -> None:
+    ran = run(f"import {module}")
+
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_every_public_name_is_there_without_the_gateway() -> None:
+    ran = run("import ringback\nfor name in ringback.__all__: getattr(ringback, name)")
+
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["list", "--help"], ["complete", "--help"], ["approve", "--help"]]
+)
+def test_command_line_shows_its_help_without_the_gateway(words: list[str]) -> None:
+    ran = run(f"sys.argv[1:] = {words}\nfrom ringback.cli.main import main\nmain()")
+
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_command_of_the_gateway_says_what_to_install() -> None:
+    ran = run("sys.argv[1:] = ['serve']\nfrom ringback.cli.main import main\nmain()")
+
+    assert ran.returncode == 2
+    assert "pip install 'ringback[gateway]'" in ran.stderr
+    assert "Traceback" not in ran.stderr
