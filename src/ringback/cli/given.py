@@ -15,7 +15,7 @@ from typing import Annotated, BinaryIO, Final
 import typer
 from pydantic_core import from_json
 
-from ringback.domain.durations import check_duration
+from ringback.domain.durations import parse_duration
 from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -29,8 +29,6 @@ _NEVER_LEFT_OVER: Final = 1
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 """What Temporal takes in one request (observed on server 1.32)."""
-
-_DURATION: Final = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in "dhms"))
 
 
 def to_token(text: str) -> bytes:
@@ -114,25 +112,15 @@ def check_one_stdin(*sources: str | None) -> None:
 
 
 def to_duration(text: str) -> timedelta:
-    """Return the duration that `text` says: `90m`, `1h30m`, `2d`.
+    """Return the duration that `text` says: `90m`, `1h30m`, `2d`, `PT2H`.
 
     Raises:
         typer.BadParameter: It says none.
     """
-    found = _DURATION.fullmatch(text)
-    if not text or found is None:
-        msg = f"{text!r} is no duration; write 90m, 1h30m or 2d"
-        raise typer.BadParameter(msg)
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     try:
-        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    except OverflowError:
-        duration = timedelta.max
-    try:
-        check_duration("the duration", duration)
+        return parse_duration(text)
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
-    return duration
 
 
 def _body(source: str) -> bytes:

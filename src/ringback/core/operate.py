@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from ringback.domain.callback import Callback, State
-from ringback.domain.durations import check_duration
+from ringback.domain.durations import check_duration, format_instant
 from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Link, Verb
@@ -88,7 +88,7 @@ class Operating:
             StoreUnavailableError: It could not be kept; try again.
         """
         allows = sorted(verb.name.lower() for verb in link.verbs)
-        facts: dict[str, object] = {"allows": allows, "until": link.expires_at.isoformat()}
+        facts: dict[str, object] = {"allows": allows, "until": format_instant(link.expires_at)}
         await self._links.record_link(link.callback_id, {**facts, "by": by})
 
 

@@ -3,6 +3,7 @@
 from typing import Final, assert_never
 
 from ringback.domain.callback import Accepted, Attempts, Callback, State
+from ringback.domain.durations import format_instant
 from ringback.domain.ids import identity_of
 from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown, Whereabouts
@@ -139,7 +140,7 @@ def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement
     proof: dict[str, object] = {
         "closed": end.how,
         "by": end.identity,
-        "at": end.at.isoformat(),
+        "at": format_instant(end.at),
     }
     if end.event_id is not None:
         proof["event"] = end.event_id

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ringback.core.accept import Receipt
 from ringback.core.watch import Verdicts
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import format_instant
 from ringback.domain.errors import ExpiredCallbackError
 from ringback.gateway.prefer import applied, wanted_wait
 from ringback.gateway.view import why_ended
@@ -62,7 +63,7 @@ def to_receipt(receipt: Receipt, state: State, *, status_url: str) -> Response:
     told = {
         "callback": receipt.callback_id,
         "state": state.value,
-        "accepted_at": receipt.accepted_at.isoformat(),
+        "accepted_at": format_instant(receipt.accepted_at),
         "duplicate": receipt.is_duplicate,
         "status_url": status_url,
     }

@@ -20,6 +20,7 @@ from ringback.domain.completion_errors import (
     CompletionUnprovenError,
     UnusableTokenError,
 )
+from ringback.domain.durations import format_instant
 from ringback.domain.errors import (
     ActivityGoneError,
     AnsweredDifferentlyError,
@@ -202,9 +203,9 @@ def _detail(error: RingbackError) -> str:
 def _members(error: RingbackError) -> dict[str, Any]:
     match error:
         case AnsweredDifferentlyError(accepted_at=at):
-            return {"accepted_at": at.isoformat()}
+            return {"accepted_at": format_instant(at)}
         case ExpiredCallbackError(reason=reason, expired_at=at):
-            return {"reason": reason, "expired_at": at.isoformat()}
+            return {"reason": reason, "expired_at": format_instant(at)}
         case AnswerTooLargeError(limit=limit):
             return {"limit": limit}
         case WrongResultError(problems=problems) | MalformedRequestError(problems=problems):

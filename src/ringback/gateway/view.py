@@ -10,6 +10,7 @@ from typing import Any, Final
 from ringback.core.heartbeat import Sign
 from ringback.core.view import View
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import format_instant
 from ringback.domain.link import Link, Verb
 from ringback.domain.outcome import KINDS
 from ringback.gateway.example import example_of
@@ -133,4 +134,4 @@ def _examples(usable: frozenset[Verb], schema: str | None, url: str) -> dict[str
 
 
 def _text(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+    return None if at is None else format_instant(at)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from ringback.domain.durations import LONGEST_DURATION
+from ringback.domain.durations import LONGEST_DURATION, parse_duration
 
 LONGEST_TEXT: Final = 1000
 ID_PATTERN: Final = "^[A-Za-z0-9_]{1,64}$"
@@ -35,9 +35,11 @@ def _to_bytes(text: object) -> object:
         raise ValueError(msg) from None
 
 
-def _to_seconds(given: object) -> object:
-    # A query parameter is always text.
-    return float(given) if isinstance(given, str) and _NUMBER.fullmatch(given) else given
+def _to_timedelta(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    # A query parameter is always text, also a number of seconds.
+    return float(given) if _NUMBER.fullmatch(given) else parse_duration(given)
 
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_without_nul)]
@@ -49,13 +51,13 @@ Name = Annotated[Text, Field(min_length=1)]
 Duration = Annotated[
     timedelta,
     Field(gt=timedelta(0), le=LONGEST_DURATION),
-    BeforeValidator(_to_seconds),
+    BeforeValidator(_to_timedelta),
     WithJsonSchema({
         "anyOf": [
             {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_DURATION.total_seconds()},
-            {"type": "string", "format": "duration"},
+            {"type": "string", "examples": ["90m", "PT2H"]},
         ],
-        "description": "Seconds, or an ISO 8601 duration such as `PT90M` or `P2D`.",
+        "description": "Seconds, or text such as `90m`, `1h30m`, `2d` or `PT2H` (ISO 8601).",
     }),
 ]
 """How long something may take."""

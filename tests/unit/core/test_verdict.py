@@ -9,6 +9,7 @@ import pytest
 from ringback.core.observe import reason_of
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, fits_the_token, is_failure_of, judge
 from ringback.domain.callback import Accepted, Attempts, Callback, State
+from ringback.domain.durations import format_instant
 from ringback.domain.ids import OutcomeId, identity_of
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
@@ -72,7 +73,7 @@ def test_the_end_belongs_to_whose_identity_history_has(
     assert settlement.proof == {
         "closed": end.how,
         "by": end.identity,
-        "at": NOW.isoformat(),
+        "at": format_instant(NOW),
         "event": 7,
     }
 
@@ -194,7 +195,7 @@ def test_an_end_without_an_event_names_none(callback: Callback) -> None:
     settlement = judge(callback, accepted(), Ended("completed", NOW, OURS, None))
 
     assert settlement is not None
-    assert settlement.proof == {"closed": "completed", "by": OURS, "at": NOW.isoformat()}
+    assert settlement.proof == {"closed": "completed", "by": OURS, "at": format_instant(NOW)}
 
 
 def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:

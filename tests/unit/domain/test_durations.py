@@ -1,13 +1,20 @@
 """One rule for every duration that a user gives."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, cast
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from ringback.domain.durations import LATEST, LONGEST_DURATION, check_duration, later
+from ringback.domain.durations import (
+    LATEST,
+    LONGEST_DURATION,
+    check_duration,
+    format_instant,
+    later,
+    parse_duration,
+)
 from ringback.domain.link import link_expires_at
 from ringback.domain.vitals import Vitals
 from ringback.store.asking import ask
@@ -83,3 +90,47 @@ def test_stored_duration_beyond_the_calendar_overflows_nowhere() -> None:
     assert asked.cancel_due_at == asked.answer_by == LATEST
     assert link_expires_at(NOW, endless) == link_expires_at(NOW, timedelta.max) == LATEST
     assert Vitals(timeout=endless).gap == LONGEST_DURATION / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("90m", timedelta(minutes=90)),
+        ("1h30m", timedelta(minutes=90)),
+        ("2d", timedelta(days=2)),
+        ("PT2H", timedelta(hours=2)),
+        ("P1DT2H30M", timedelta(days=1, hours=2, minutes=30)),
+        ("pt1.5s", timedelta(seconds=1.5)),
+    ],
+)
+def test_duration_is_read_in_both_forms(text: str, duration: timedelta) -> None:
+    assert parse_duration(text) == duration
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "P",
+        "PT",
+        "2",
+        "h",
+        "30m1h",
+        "1.5h",
+        "-1h",
+        "0s",
+        "PT0S",
+        "11y",
+        "4000d",
+        "9" * 400 + "d",
+    ],
+)
+def test_text_that_is_no_usable_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+def test_instant_ends_in_z_whatever_its_offset() -> None:
+    instant = datetime(2030, 1, 1, 13, tzinfo=timezone(timedelta(hours=1)))
+
+    assert format_instant(instant) == "2030-01-01T12:00:00Z"

@@ -10,6 +10,7 @@ from ringback.core.operate import get_callback
 from ringback.domain.about import About
 from ringback.domain.api_key import Act, ApiKey
 from ringback.domain.callback import Accepted, Attempts
+from ringback.domain.durations import format_instant
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.outcome import KINDS, Completed, Failed, body_of, to_fields
 from ringback.domain.vitals import HeartbeatBy
@@ -158,7 +159,7 @@ def _to_json(opened: Asked, services: Services) -> bytes:
         "submitted": callback.submitted_at is not None,
         "answered": answer is not None,
         "next": opened.next.value,
-        "deadline": None if deadline is None else deadline.isoformat(),
+        "deadline": None if deadline is None else format_instant(deadline),
     }
     content = [json.dumps(told)[:-1].encode(), b', "answer": ', _answer_to_json(answer), b"}"]
     return b"".join(content)
