@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, text
 
 from ringback.domain.callback import State
@@ -20,7 +18,6 @@ from ringback.store.database import Database
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
-from ringback.store.tables import metadata
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce
@@ -117,17 +114,6 @@ async def test_an_error_of_the_store_does_not_tell_the_payload(
     assert "no column named body" in told
     assert callback.id not in told
     assert "true" not in told
-
-
-async def test_the_migrations_make_the_tables_that_the_code_uses(database: Database) -> None:
-    async with database.writing() as connection:
-        differences = await connection.run_sync(
-            lambda sync: compare_metadata(
-                MigrationContext.configure(sync, opts={"compare_type": False}), metadata
-            )
-        )
-
-    assert differences == []
 
 
 async def test_a_file_that_is_no_database_is_told_so(tmp_path: Path, clock: ManualClock) -> None:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    false,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,7 +80,7 @@ callbacks = Table(
     Column("activity_type", Text, nullable=False),
     Column("task_queue", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("attempt_started_at", Instant, nullable=False, server_default="0"),
+    Column("attempt_started_at", Instant, nullable=False),
     Column("task_token", LargeBinary),
     Column("opened_at", Instant, nullable=False),
     Column("submitted_at", Instant),
@@ -94,8 +93,8 @@ callbacks = Table(
     Column("on_deadline_kind", Text),
     Column("on_deadline_body", LargeBinary),
     Column("on_deadline_fields", JSON(none_as_null=True)),
-    Column("attempts", Text, nullable=False, server_default="any"),
-    Column("follows_reset", Boolean, nullable=False, server_default=false()),
+    Column("attempts", Text, nullable=False),
+    Column("follows_reset", Boolean, nullable=False),
     #: In `schemas`, where nothing is ever deleted: a foreign key would only be a row that all lock.
     Column("schema_id", Text),
     #: When a verdict was known, or that nobody waits any more; what is not closed is worth a look.
@@ -105,13 +104,13 @@ callbacks = Table(
     Column("key_id", Text, nullable=False),
     Column("link_expires_at", Instant, nullable=False),
     #: The links of a lower serial are revoked.
-    Column("link_serial", Integer, nullable=False, server_default="1"),
+    Column("link_serial", Integer, nullable=False),
     Column("title", Text),
-    Column("tags", JSON, nullable=False, server_default="[]"),
-    Column("metadata", JSON, nullable=False, server_default="{}"),
+    Column("tags", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
     Column("cancel_url", Text),
     Column("notify_url", Text),
-    Column("heartbeat_by", Text, nullable=False, server_default="outside"),
+    Column("heartbeat_by", Text, nullable=False),
     Column("heartbeat_timeout", Duration),
     #: What the outside said last in a heartbeat.
     Column("details", LargeBinary),
@@ -122,7 +121,7 @@ callbacks = Table(
     #: Until when somebody has claimed it, or it was postponed.
     Column("beat_held_until", Instant),
     #: When Temporal is to be asked how the activity waits; a claim moves it by its lease.
-    Column("look_due_at", Instant, nullable=False, server_default="0"),
+    Column("look_due_at", Instant, nullable=False),
     Column("look_held_until", Instant),
     Column("cancel_within", Duration),
     Column("cancel_requested_at", Instant),
@@ -151,7 +150,7 @@ outcomes = Table(
     Column("fields", JSON, nullable=False),
     Column("accepted_at", Instant, nullable=False),
     #: Nobody gave it: it was taken at the deadline.
-    Column("is_default", Boolean, nullable=False, server_default=false()),
+    Column("is_default", Boolean, nullable=False),
     Column("state", Text, nullable=False),
     #: When anybody may try to deliver it; a claim moves it by its lease.
     Column("due_at", Instant, nullable=False),
@@ -168,9 +167,8 @@ outcomes = Table(
     Column("verdict_at", Instant),
     Column("proof", JSON(none_as_null=True)),
     #: The newest event when it was accepted: right behind it stands that it was. There is no event
-    #: of its own, which among a million callbacks would cost more than the outcome itself. Empty
-    #: where an earlier version accepted it, and kept one.
-    Column("after_event", BigInteger),
+    #: of its own, which among a million callbacks would cost more than the outcome itself.
+    Column("after_event", BigInteger, nullable=False),
 )
 
 #: The audit trail.

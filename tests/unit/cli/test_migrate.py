@@ -18,12 +18,12 @@ def test_an_empty_store_gets_the_schema_once(capsys: pytest.CaptureFixture[str])
     migrate()
 
     assert capsys.readouterr().out.splitlines() == [
-        "the schema is 0003, in a store that was empty",
-        "the schema is 0003 already",
+        "the schema is 0001, in a store that was empty",
+        "the schema is 0001 already",
     ]
 
 
 def test_a_program_reads_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     migrate(as_json=True)
 
-    assert json.loads(capsys.readouterr().out) == {"before": None, "after": "0003"}
+    assert json.loads(capsys.readouterr().out) == {"before": None, "after": "0001"}

@@ -93,7 +93,7 @@ ACCEPTED: Final = select(
     outcomes.c.accepted_at,
     outcomes.c.kind,
     outcomes.c.is_default,
-).where(outcomes.c.callback_id == bindparam("callback_id"), outcomes.c.after_event.is_not(None))
+).where(outcomes.c.callback_id == bindparam("callback_id"))
 
 EVENTS: Final = (
     select(events).where(events.c.callback_id == bindparam("callback_id")).order_by(events.c.id)
