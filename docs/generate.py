@@ -41,9 +41,9 @@ from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import KEY_BYTES, Keyring
 from ringback.gateway.api.operator_api import describe
 from ringback.gateway.app import create_app
+from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.replies import STATUS, to_problem
-from ringback.gateway.routes import Gateway
 from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.settings import Settings
 from ringback.shapes.checker import SchemaChecker

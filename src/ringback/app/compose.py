@@ -22,8 +22,8 @@ from ringback.core.view import Viewing
 from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
 from ringback.gateway.api.services import Services
 from ringback.gateway.app import create_app
+from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import Health, TemporalStatus
-from ringback.gateway.routes import Gateway
 from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.settings import Settings
 from ringback.temporal.connect import check_connection

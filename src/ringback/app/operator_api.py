@@ -10,8 +10,8 @@ from ringback.core.open import Opening
 from ringback.core.operate import Operating
 from ringback.domain.ids import CallbackId
 from ringback.gateway.api.services import Services
+from ringback.gateway.gateway import Gateway
 from ringback.gateway.receipts import Receipts
-from ringback.gateway.routes import Gateway
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.identifying import Identifier
 from ringback.ports.keys import Keys

@@ -7,9 +7,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringback.domain.errors import RingbackError
+from ringback.domain.link import Verb
+from ringback.gateway.answer_endpoint import AnswerEndpoint, HotPath
 from ringback.gateway.api.operator_api import operator_routes
 from ringback.gateway.api.services import Services
+from ringback.gateway.body import to_completed
 from ringback.gateway.body_budget import BodyBudget
+from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import Health
 from ringback.gateway.page import front_page, wants_page
 from ringback.gateway.replies import (
@@ -19,19 +23,23 @@ from ringback.gateway.replies import (
     on_not_found,
     on_ringback_error,
 )
-from ringback.gateway.routes import Gateway
+from ringback.gateway.routes import link_routes
 
 
 def create_app(gateway: Gateway, health: Health, services: Services | None = None) -> Starlette:
     """Return the application; its services are run by whoever made them."""
+    complete = AnswerEndpoint(gateway, Verb.COMPLETE, to_completed)
     app = Starlette(
         routes=[
-            *gateway.routes(),
+            *link_routes(gateway, complete),
             *health.routes(),
             Route("/", _front),
             *(operator_routes(services) if services else []),
         ],
-        middleware=[Middleware(BodyBudget, largest=gateway.body_limit)],
+        middleware=[
+            Middleware(BodyBudget, largest=gateway.body_limit),
+            Middleware(HotPath, complete=complete),
+        ],
         exception_handlers={
             RingbackError: on_ringback_error,
             404: on_not_found,

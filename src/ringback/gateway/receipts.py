@@ -59,15 +59,25 @@ class Receipts:
 
 def to_receipt(receipt: Receipt, state: State, *, status_url: str) -> Response:
     """Return the reply to an answer that was accepted, and whose callback is in `state`."""
-    is_settled = receipt.is_duplicate or state is State.APPLIED
-    told = {
+    body = encode_receipt(receipt, state, status_url=status_url)
+    return Response(body, status_of(receipt, state), media_type="application/json")
+
+
+def status_of(receipt: Receipt, state: State) -> int:
+    """Return the HTTP status of the reply to an answer whose callback is in `state`."""
+    return 200 if receipt.is_duplicate or state is State.APPLIED else 202
+
+
+def encode_receipt(receipt: Receipt, state: State, *, status_url: str) -> bytes:
+    """Return the body of the reply to an answer whose callback is in `state`."""
+    content = {
         "callback": receipt.callback_id,
         "state": state.value,
         "accepted_at": format_instant(receipt.accepted_at),
         "duplicate": receipt.is_duplicate,
         "status_url": status_url,
     }
-    return Response(to_json(told), 200 if is_settled else 202, media_type="application/json")
+    return to_json(content)
 
 
 def _check_not_superseded(callback: Callback) -> None:

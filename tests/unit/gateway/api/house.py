@@ -22,8 +22,8 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
 from ringback.gateway.app import create_app
+from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import Health, TemporalStatus
-from ringback.gateway.routes import Gateway
 from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.ports.keys import NewKey
 from ringback.shapes.checker import SchemaChecker
