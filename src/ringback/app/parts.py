@@ -66,14 +66,25 @@ class Parts:
     @cached_property
     def opening(self) -> Opening:
         """Opens callbacks for workers that have no Ringback of their own."""
-        return Opening(self.store, self.store, self.activities, worker=process_name())
+        return Opening(
+            self.store,
+            self.store,
+            self.activities,
+            worker=process_name(),
+            on_opened=self.checks.remember,
+        )
+
+    @cached_property
+    def checks(self) -> Checks:
+        """Checks answers."""
+        return Checks(self.store, self.activities, self.results)
 
     @cached_property
     def accepting(self) -> Accepting:
         """Takes outcomes."""
         return Accepting(
             self.store,
-            Checks(self.store, self.activities, self.results),
+            self.checks,
             new_outcome_id=outcome_ids(self.clock),
             # Where no deliverer runs, those of other programs find what was accepted.
             on_accepted=self.deliverer.wake,

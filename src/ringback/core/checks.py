@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
 from ringback.core.group_commit import GroupCommit
+from ringback.domain.callback import Callback
 from ringback.domain.errors import NoCancelRequestedError, UnknownCallbackError, WrongResultError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Outcome
-from ringback.domain.terms import Terms
+from ringback.domain.terms import Terms, terms_of
 from ringback.ports.activities import Activities
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackStore
@@ -55,6 +56,10 @@ class Checks:
         if terms is None:
             terms = await self._reads.submit(callback_id)
         return terms
+
+    def remember(self, callback: Callback) -> None:
+        """Cache the terms of a callback that was opened here: its answer needs no read."""
+        self._terms.put(callback.id, terms_of(callback))
 
     async def _read_terms(self, callback_ids: Sequence[CallbackId]) -> Sequence[Terms | None]:
         found = await self._store.terms(callback_ids)

@@ -1,6 +1,7 @@
 """Open: find or make the callback of an activity, and take the answer that is already there."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,13 +34,23 @@ class Opening:
     """The worker's side: asks, and is asked whether it has asked before."""
 
     def __init__(
-        self, store: CallbackStore, queue: DeliveryQueue, activities: Activities, *, worker: str
+        self,
+        store: CallbackStore,
+        queue: DeliveryQueue,
+        activities: Activities,
+        *,
+        worker: str,
+        on_opened: Callable[[Callback], None] = lambda _: None,
     ) -> None:
-        """Open callbacks in `store`, in the name of `worker`: its identity as history shows it."""
+        """Open callbacks in `store`, in the name of `worker`: its identity as history shows it.
+
+        `on_opened` is called with each callback, right after its commit.
+        """
         self._store = store
         self._queue = queue
         self._activities = activities
         self._worker = worker
+        self._on_opened = on_opened
         self._commits: GroupCommit[Wish, Callback] = GroupCommit(store.open)
         self._submits: GroupCommit[CallbackId, None] = GroupCommit(
             acknowledged(store.mark_submitted)
@@ -60,6 +71,7 @@ class Opening:
         """
         while True:
             callback = await self._commits.submit(wish)
+            self._on_opened(callback)
             accepted = _in_doubt(callback, wish)
             if accepted is None or await self._is_untaken(callback, accepted):
                 logger.info("callback opened", extra={"callback_id": callback.id})

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ringback.core.checks import MOST_SCHEMAS, MOST_TERMS, Checks
+from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
@@ -95,6 +96,21 @@ async def test_an_unknown_callback_has_no_terms_until_it_is_opened(
         after = await checks.terms(wish.id)
 
     assert (before, after) == (None, terms_of(callback))
+
+
+async def test_answer_to_callback_that_was_opened_here_needs_no_read(
+    database: InMemoryDatabase, store: SqlStore, activities: FakeActivities, checks: Checks
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    opening = Opening(store, store, activities, worker="me", on_opened=checks.remember)
+
+    async with running(opening, checks):
+        callback = await opening.open(factories.wish(ref=ref))
+        database.is_available = False
+        terms = await checks.terms(callback.id)
+
+    assert terms == terms_of(callback)
 
 
 async def test_terms_do_not_fill_the_memory(
