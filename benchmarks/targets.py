@@ -75,10 +75,10 @@ async def ours(
 
 @asynccontextmanager
 async def noop(
-    bench: Bench, paths: Sequence[str], *, writes_as: Literal["uvicorn", "gateway"]
+    bench: Bench, paths: Sequence[str], *, app: Literal["asgi", "route"]
 ) -> AsyncIterator[Target]:
-    """Run the server that does nothing for the block."""
-    async with running(python("benchmarks.rivals.noop", writes_as), cwd=bench.root) as server:
+    """Run the server that does nothing for the block, as this kind of application."""
+    async with running(python("benchmarks.rivals.noop", app), cwd=bench.root) as server:
         yield Target(server, await server.ready(), paths, again=True)
 
 

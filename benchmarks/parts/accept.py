@@ -21,8 +21,8 @@ PLOTTED: Final = (RATE, P99)
 
 POSTGRESQL: Final = "Ringback, PostgreSQL"
 TEMPORAL_REFUSES: Final = "Ringback, SQLite, Temporal refuses"
-NOOP: Final = "no-op of the same stack"
-NOOP_OF_UVICORN: Final = "no-op, as uvicorn writes"
+ASGI: Final = "no-op, bare ASGI"
+ROUTE: Final = "no-op, Starlette route"
 SEED: Final = "seed's design"
 RESTATE: Final = "Restate"
 
@@ -30,7 +30,7 @@ CONNECTIONS: Final = (1, 16, 64, 256)
 AT_THE_BAR: Final = 64
 """At so many connections the bars are set."""
 
-_AT_THE_BAR_ONLY: Final = frozenset({TEMPORAL_REFUSES, NOOP_OF_UVICORN})
+_AT_THE_BAR_ONLY: Final = frozenset({TEMPORAL_REFUSES, ROUTE})
 
 METHOD: Final = """
 How many answers a second are taken, and how long a sender waits for the receipt.
@@ -41,17 +41,15 @@ Each request is a `POST` of 200 bytes of JSON to an open callback of its own.
   Temporal takes connections and says nothing, so that deliveries begin and hang; in the row
   *Temporal refuses* they fail at once and are tried again. After each run the gateway is killed,
   and the store must hold as many answers as there were receipts.
-- **No-op** is a Starlette route on the same server stack (uvicorn with httptools and uvloop) that
-  reads the body and answers with a receipt of the same size. uvicorn by itself writes the head and
-  the body of a reply apart; the gateway has them go out together. So does the no-op of the row
-  *same stack*; that of the row *as uvicorn writes* does not. There is a bar beside each.
+- **No-op** reads the body and replies with a receipt of the same size, on the same server stack as
+  the gateway (uvicorn with httptools and uvloop, with the gateway's limits). *Bare ASGI* is one
+  callable without a framework: the ceiling. *Starlette route* is what a framework costs.
 - **Seed's design** is a FastAPI route with the raw task token in the query, which calls
   `handle.complete` before it answers. Each token is of an activity that waits on the real dev
   server, which keeps its data in memory; no worker runs meanwhile.
 - **Restate** is its server as the npm package has it; each request resolves the awakeable of an
   invocation of its own, which is suspended. Its service stands still meanwhile: it is as silent as
   our Temporal.
-- The seed's design writes its replies as the gateway does, which favours it.
 - wrk drives all of them with one thread; the column *client busy* tells how much of a processor it
   used. wrk corrects its percentiles for the requests that a slow one held up.
 - A run lasts a second and a half, or until each callback has its answer, after a warm-up of 200
@@ -77,8 +75,8 @@ async def measure(bench: Bench) -> Iterable[Measured]:
         sqlite = await SqliteTemplate.make(folder, keys, count)
         postgresql = await PostgresqlTemplate.make(cluster, keys, count)
         ways: dict[str, _Way] = {
-            NOOP: lambda _: noop(bench, sqlite.paths, writes_as="gateway"),
-            NOOP_OF_UVICORN: lambda _: noop(bench, sqlite.paths, writes_as="uvicorn"),
+            ASGI: lambda _: noop(bench, sqlite.paths, app="asgi"),
+            ROUTE: lambda _: noop(bench, sqlite.paths, app="route"),
             OURS: lambda _: ours(bench, sqlite, keys, temporal=silent_temporal()),
             POSTGRESQL: lambda _: ours(bench, postgresql, keys, temporal=silent_temporal()),
             TEMPORAL_REFUSES: lambda _: ours(bench, sqlite, keys, temporal=refusing_temporal()),
@@ -100,9 +98,8 @@ def bars(figures: Figures) -> Iterable[Bar]:
     """Return the bars of accepting, all at 64 connections."""
     at = _at(AT_THE_BAR)
     where = "64 connections, one process, SQLite"
-    yield Bar(f"{where}: of the no-op's rate", 0.35, figures.ratios(OURS, NOOP, at=at))
-    of_uvicorn = figures.ratios(OURS, NOOP_OF_UVICORN, at=at)
-    yield Bar(f"{where}: of the rate of a no-op as uvicorn writes", 0.35, of_uvicorn)
+    of_asgi = figures.ratios(OURS, ASGI, at=at)
+    yield Bar(f"{where}: of the rate of a bare ASGI no-op", 0.3, of_asgi)
     yield Bar(f"{where}: times Restate's rate", 1.5, figures.ratios(OURS, RESTATE, at=at))
     yield Bar(f"{where}: times the seed's rate", 20, figures.ratios(OURS, SEED, at=at))
     p99 = figures.values(OURS, at=at, what=P99)

@@ -1,9 +1,10 @@
-"""The ceiling: the same server stack as the gateway's, and a route that does nothing.
+"""The ceiling: the same server stack as the gateway's, and an application that does nothing.
 
-Run as `python -m benchmarks.rivals.noop <who>`; prints `ready <url>`. It writes a reply as that one
-does: `uvicorn`, or the `gateway`.
+Run as `python -m benchmarks.rivals.noop <app>`; prints `ready <url>`. The application is a bare
+`asgi` callable, or a `route` of Starlette.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -12,10 +13,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.rivals.serving import serve
-from ringback.app.limited_http import LimitedHttpProtocol
 from ringback.app.program import run
 
 _RECEIPT: Final = {
@@ -26,10 +26,19 @@ _RECEIPT: Final = {
     "status_url": "http://gateway.example/c/" + "0" * 77,
 }
 
-_WRITES: Final[Mapping[str, type[HttpToolsProtocol]]] = {
-    "uvicorn": HttpToolsProtocol,
-    "gateway": LimitedHttpProtocol,
-}
+_BODY: Final = json.dumps(_RECEIPT).encode()
+_HEADERS: Final = [
+    (b"content-length", b"%d" % len(_BODY)),
+    (b"content-type", b"application/json"),
+]
+
+
+async def _reply(_: Scope, receive: Receive, send: Send) -> None:
+    """Read the body, and reply with a receipt."""
+    while (await receive()).get("more_body", False):
+        pass
+    await send({"type": "http.response.start", "status": 202, "headers": _HEADERS})
+    await send({"type": "http.response.body", "body": _BODY})
 
 
 async def _take(request: Request) -> JSONResponse:
@@ -37,10 +46,11 @@ async def _take(request: Request) -> JSONResponse:
     return JSONResponse(_RECEIPT, status_code=202)
 
 
-async def _serve(http: type[HttpToolsProtocol]) -> None:
-    app = Starlette(routes=[Route("/c/{link}", _take, methods=["POST"])])
-    await serve(app, http=http)
+_APPS: Final[Mapping[str, ASGIApp]] = {
+    "asgi": _reply,
+    "route": Starlette(routes=[Route("/c/{link}", _take, methods=["POST"])]),
+}
 
 
 if __name__ == "__main__":
-    run(_serve(_WRITES[sys.argv[1]]))
+    run(serve(_APPS[sys.argv[1]]))

@@ -1,6 +1,7 @@
 """The benchmark of accepting, at its smallest: real programs, driven by wrk."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -62,8 +63,11 @@ async def test_an_answer_that_was_not_kept_ends_the_run(
         await lose_one()
 
 
-async def test_a_run_ends_when_its_time_is_up(bench: Bench, template: SqliteTemplate) -> None:
-    async with noop(bench, template.paths, writes_as="gateway") as target:
+@pytest.mark.parametrize("app", ["asgi", "route"])
+async def test_a_run_ends_when_its_time_is_up(
+    bench: Bench, template: SqliteTemplate, app: Literal["asgi", "route"]
+) -> None:
+    async with noop(bench, template.paths, app=app) as target:
         load = await target.answer(connections=4, seconds=0.3)
 
     assert load.answered > QUESTIONS
