@@ -113,8 +113,11 @@ async def call_back(payment: dict[str, Any]) -> None:
     url = link._replace(path=f"{link.path}/{verb}").geturl()
     async with httpx2.AsyncClient() as http:
         while True:
-            with contextlib.suppress(httpx2.TransportError):
+            try:
                 reply = await http.post(url, json=answer)
+            except httpx2.TransportError:
+                print(f"order {payment['order']}: nobody answers, I try again", flush=True)
+            else:
                 if not reply.is_server_error:
                     print(f"order {payment['order']}: called back, {reply.status_code}", flush=True)
                     return

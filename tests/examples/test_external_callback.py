@@ -28,8 +28,18 @@ async def service(run_example: RunExample, payment_service: str) -> AsyncIterato
         yield running
 
 
-@pytest.fixture(scope="module", autouse=True)
-async def worker(run_example: RunExample, payment_service: str) -> AsyncIterator[Program]:
+@pytest.fixture
+async def gateway(site: Site) -> AsyncIterator[Program]:
+    async with site.gateway() as running:
+        yield running
+
+
+@pytest.fixture
+async def worker(
+    run_example: RunExample,
+    payment_service: str,
+    gateway: Program,  # noqa: ARG001 - a worker opens its callbacks there
+) -> AsyncIterator[Program]:
     async with run_example(EXAMPLE, "worker", PAYMENT_SERVICE=payment_service) as running:
         await running.line("Worker is running")
         yield running
@@ -40,10 +50,11 @@ def order() -> str:
     return str(uuid4())
 
 
+@pytest.mark.usefixtures("worker")
 async def test_a_payment_ends_with_the_receipt_that_the_service_calls_back_with(
-    site: Site, run_example: RunExample, service: Program, order: str
+    run_example: RunExample, service: Program, order: str
 ) -> None:
-    async with site.gateway(), run_example(EXAMPLE, "pay", order, "250") as paying:
+    async with run_example(EXAMPLE, "pay", order, "250") as paying:
         code = await paying.end()
         told = await service.line(f"order {order}: called back")
 
@@ -66,10 +77,11 @@ async def test_service_keeps_the_query_of_the_link_that_it_is_given(
     assert request.line == "POST /told/complete?key=hush HTTP/1.1"
 
 
+@pytest.mark.usefixtures("worker")
 async def test_a_payment_that_is_declined_is_not_tried_again(
-    site: Site, run_example: RunExample, service: Program, order: str
+    run_example: RunExample, service: Program, order: str
 ) -> None:
-    async with site.gateway(), run_example(EXAMPLE, "pay", order, "2000") as paying:
+    async with run_example(EXAMPLE, "pay", order, "2000") as paying:
         code = await paying.end()
 
     assert paying.lines == ["not paid: declined (Declined)"]
@@ -77,11 +89,15 @@ async def test_a_payment_that_is_declined_is_not_tried_again(
     assert service.output.count(f"order {order}: called back") == 1
 
 
-async def test_a_service_that_finds_no_gateway_calls_back_again(
-    site: Site, run_example: RunExample, service: Program, order: str
+@pytest.mark.usefixtures("worker")
+async def test_service_that_finds_no_gateway_calls_back_again(
+    site: Site, gateway: Program, run_example: RunExample, service: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "pay", order, "250") as paying:
-        await site.until(lambda found: any(order in str(one.about.title) for one in found))
+        with service.frozen():
+            await site.until(lambda found: any(order in str(one.about.title) for one in found))
+            await gateway.interrupt()
+        await service.line(f"order {order}: nobody answers")
         async with site.gateway():
             await service.line(f"order {order}: called back")
             code = await paying.end()

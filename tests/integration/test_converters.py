@@ -221,7 +221,7 @@ async def test_what_only_pydantic_reads_is_taken_only_with_pydantic(open_place: 
 async def test_details_arrive_as_they_were_written(open_place: OpenPlace) -> None:
     async with open_place(None, str) as place:
         handle = await place.start(RunActivity, Run("ask"))
-        details = b'[1.10, 1e400, {"b": 12345678901234567890123,  "a": 0.10}, "\\u00e4"]'
+        details = b'[1.10, 1e300, {"b": 12345678901234567890123,  "a": 0.10}, "\\u00e4"]'
 
         await place.send(
             await place.outside.next(), b'{"message": "no", "details": ' + details + b"}", "/fail"
@@ -229,7 +229,7 @@ async def test_details_arrive_as_they_were_written(open_place: OpenPlace) -> Non
 
         await failure_of(handle)
         history = await history_of(handle)
-        for written in (b"1.10", b"1e400", b'{"b": 12345678901234567890123,  "a": 0.10}'):
+        for written in (b"1.10", b"1e300", b'{"b": 12345678901234567890123,  "a": 0.10}'):
             assert written in history
 
 

@@ -34,6 +34,12 @@ async def site(tmp_path: Path, temporal_address: str) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
+async def gateway(site: Site) -> AsyncIterator[Program]:
+    async with site.gateway() as running:
+        yield running
+
+
+@pytest.fixture
 def run(site: Site) -> Run:
     def run(name: str) -> AbstractAsyncContextManager[Program]:
         environment = {**site.environment, "PYTHONUNBUFFERED": "1", "LOGNAME": "ann"}
@@ -43,7 +49,10 @@ def run(site: Site) -> Run:
 
 
 @pytest.fixture
-async def worker(run: Run) -> AsyncIterator[Program]:
+async def worker(
+    run: Run,
+    gateway: Program,  # noqa: ARG001 - a worker opens its callbacks there
+) -> AsyncIterator[Program]:
     async with run("worker.py") as worker:
         yield worker
         # A worker that leaves politely leaves no task to wait for in the next test.
@@ -59,7 +68,7 @@ async def asked(worker: Program) -> str:
 async def test_a_person_approves_and_cannot_take_it_back(
     site: Site, run: Run, worker: Program
 ) -> None:
-    async with site.gateway(), run("starter.py") as starter:
+    async with run("starter.py") as starter:
         callback = await asked(worker)
         approved = await Command(site)("approve", callback, LOGNAME="ann")
         ended = await starter.end()
@@ -77,7 +86,7 @@ async def test_a_person_approves_and_cannot_take_it_back(
 async def test_a_rejection_needs_no_worker_and_asks_nobody_twice(
     site: Site, run: Run, worker: Program
 ) -> None:
-    async with site.gateway(), run("starter.py") as starter:
+    async with run("starter.py") as starter:
         callback = await asked(worker)
         await worker.interrupt()
         await Command(site)("reject", callback, "--reason", "too expensive")
@@ -92,7 +101,7 @@ async def test_a_rejection_needs_no_worker_and_asks_nobody_twice(
 async def test_a_no_that_comes_as_a_result_is_no_approval(
     site: Site, run: Run, worker: Program
 ) -> None:
-    async with site.gateway(), run("starter.py") as starter:
+    async with run("starter.py") as starter:
         callback = await asked(worker)
         no = '{"approved": false, "reason": "too expensive"}'
         said = await Command(site)("complete", "--callback", callback, "--result", no)
@@ -102,9 +111,12 @@ async def test_a_no_that_comes_as_a_result_is_no_approval(
     assert (ended, starter.lines) == (0, [STARTED, "Result: approval denied: too expensive"])
 
 
-async def test_a_decision_waits_for_a_gateway(site: Site, run: Run, worker: Program) -> None:
+async def test_a_decision_waits_for_a_gateway(
+    site: Site, run: Run, worker: Program, gateway: Program
+) -> None:
     async with run("starter.py") as starter:
         callback = await asked(worker)
+        await gateway.interrupt()
         approved = await Command(site)("approve", callback, LOGNAME="ann")
         async with site.gateway():
             ended = await starter.end()
