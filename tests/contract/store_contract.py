@@ -13,6 +13,7 @@ from tests.contract.looking import ChecksWrites, Looking
 from tests.contract.postponing_beats import PostponingBeats
 from tests.contract.taking_notes import TakingNotes
 from tests.contract.telling import Telling
+from tests.contract.unreadable_rows import UnreadableRows
 
 
 class StoreContract(
@@ -30,5 +31,9 @@ class StoreContract(
     KeepingKeys,
     Looking,
     ChecksWrites,
+    UnreadableRows,
 ):
-    """Every test here runs on every store; `store` and `clock` come from the store's module."""
+    """Every test here runs on every store.
+
+    `store`, `database` and `clock` come from the store's module.
+    """

@@ -62,10 +62,14 @@ class TestPostgresqlAtOnce(AtOnce, KeepingAtOnce, ClaimsWaitForNobody):
 
 class TestPostgresqlStore(StoreContract):
     @pytest.fixture
-    async def store(self, url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
+    async def database(self, url: str, clock: ManualClock) -> AsyncIterator[DatedDatabase]:
         database = DatedDatabase(url, clock)
-        yield SqlStore(database)
+        yield database
         await database.close()
+
+    @pytest.fixture
+    def store(self, database: DatedDatabase) -> SqlStore:
+        return SqlStore(database)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.core.observe import Observer
-from ringback.core.service import Trouble, caught
+from ringback.core.service import FailureLog, Trouble, caught, write_each
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
@@ -37,13 +37,14 @@ class DeadlineKeeper:
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
         self._trouble = Trouble(logger, "keep deadlines")
+        self._failures = FailureLog(logger, "take a default answer")
 
     async def run(self) -> None:
         """Keep deadlines until canceled."""
         while True:
             is_behind = await caught(self.keep())
             self._trouble.note(is_behind)
-            # What is due and could not be looked at stays due: it is not tried at once again.
+            # What is due and was not taken is postponed: it is not tried at once again.
             await self._clock.sleep(LONGEST_REST if is_behind else await self._rest())
 
     async def keep(self) -> bool:
@@ -59,16 +60,25 @@ class DeadlineKeeper:
         # due. A deadline of the activity's own needs no look: it has passed.
         seen = await self._observer.observe(due)
         ids = [one.id for one in due if one.id in seen or one.default_due_at == one.answer_by]
-        if ids:
-            await self._take(ids)
-        return len(ids) < len(due)
+        taken = await self._take_each(ids)
+        left = [one.id for one in due if one.id not in taken]
+        if left:
+            await self._deadlines.postpone_defaults(left, LONGEST_REST)
+        return bool(left)
 
-    async def _take(self, ids: Sequence[CallbackId]) -> None:
-        taken = await self._deadlines.take_defaults(ids, self._new_outcome_id)
-        for callback_id in taken:
+    async def _take_each(self, ids: Sequence[CallbackId]) -> set[CallbackId]:
+        taken: set[CallbackId] = set()
+
+        async def take(some: Sequence[CallbackId]) -> None:
+            taken.update(await self._deadlines.take_defaults(some, self._new_outcome_id))
+
+        for callback_id, failure in await write_each(take, ids):
+            self._failures.report(callback_id, failure)
+        for callback_id in sorted(taken):
             logger.info("default answer taken", extra={"callback_id": callback_id})
         if taken:
             self._on_accepted()
+        return taken
 
     async def _rest(self) -> timedelta:
         until_next = await caught(self._deadlines.next_default())

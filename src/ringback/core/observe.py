@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from ringback.core.locate import followed
 from ringback.core.rhythm import Rhythm
-from ringback.core.service import Trouble, caught
+from ringback.core.service import FailureLog, Trouble, caught, write_each
 from ringback.domain.callback import Callback
-from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
+from ringback.domain.errors import (
+    RetryableError,
+    TemporalMisconfiguredError,
+    TemporalUnreachableError,
+)
 from ringback.domain.ids import CallbackId
 from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
 from ringback.ports.clock import Clock
@@ -19,6 +23,8 @@ from ringback.ports.keeping import Keeping, Sighting
 from ringback.ports.store import CallbackStore, Expiry
 
 logger = logging.getLogger(__name__)
+
+S = TypeVar("S", Expiry, Sighting)
 
 _MISSES: Final = 3
 """After so many looks without an answer, Temporal is taken to be away for now."""
@@ -62,6 +68,7 @@ class Observer:
         self._rhythm = rhythm
         self._clock = clock
         self._trouble = Trouble(logger, "look at an activity")
+        self._failures = FailureLog(logger, "store what Temporal says of a callback")
 
     async def observe(self, callbacks: Iterable[Callback]) -> frozenset[CallbackId]:
         """Look at each, and return those that were seen.
@@ -87,23 +94,45 @@ class Observer:
         looks = await self._activities.look([callback.ref for callback in of_one_run])
         seen = list(zip(of_one_run, looks, strict=True))
         found.sightings += [self._sighting(one, pending) for one, pending in seen if pending]
-        found.expiries += await self._expiries([one for one, pending in seen if pending is None])
-        found.seen.update(callback.id for callback in of_one_run)
+        found.seen.update(one.id for one, pending in seen if pending)
+        await self._look_for_ends([one for one, pending in seen if pending is None], found)
 
     def _sighting(self, callback: Callback, pending: Pending) -> Sighting:
         look_in = self._rhythm.look_in(callback, pending.timeout_at, self._clock.now())
         return Sighting(callback.id, callback.attempt_started_at, pending, look_in)
 
     async def _keep(self, found: "_Found") -> None:
-        if found.expiries:
-            await self._store.expire(found.expiries)
-        if found.sightings:
-            await self._keeping.keep_sightings(found.sightings)
+        unkept = {
+            *await self._keep_each(self._store.expire, found.expiries),
+            *await self._keep_each(self._keeping.keep_sightings, found.sightings),
+        }
+        found.seen -= unkept
 
-    async def _expiries(self, gone: Sequence[Callback]) -> Sequence[Expiry]:
+    async def _keep_each(
+        self, write: Callable[[Sequence[S]], Awaitable[None]], items: Sequence[S]
+    ) -> Sequence[CallbackId]:
+        """Write `items`, and return the callbacks of those that cannot be written."""
+        failed = await write_each(write, items)
+        for item, failure in failed:
+            self._failures.report(item.callback_id, failure)
+        return [item.callback_id for item, _ in failed]
+
+    async def _look_for_ends(self, gone: Sequence[Callback], found: "_Found") -> None:
+        """Learn how each ended; one that cannot be judged stops no other.
+
+        Raises:
+            RetryableError: Temporal or the store cannot be reached; the rest was not looked at.
+        """
         ends = await self._activities.locate_all([callback.ref for callback in gone])
-        found = [await self._expiry(*one) for one in zip(gone, ends, strict=True)]
-        return [expiry for expiry in found if expiry is not None]
+        for callback, end in zip(gone, ends, strict=True):
+            expiry = await caught(self._expiry(callback, end))
+            if isinstance(expiry, RetryableError):
+                raise expiry
+            if isinstance(expiry, Exception):
+                self._failures.report(callback.id, expiry)
+                continue
+            found.seen.add(callback.id)
+            found.expiries += [] if expiry is None else [expiry]
 
     async def _expiry(self, callback: Callback, end: Whereabouts) -> Expiry | None:
         _, found = await followed(self._activities, callback, end)

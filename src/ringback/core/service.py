@@ -6,7 +6,8 @@ module that may catch every exception. Tasks are started in a task group: each h
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -17,6 +18,7 @@ from ringback.ports.clock import Clock
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Service(Protocol):
@@ -100,6 +102,14 @@ async def caught(work: Awaitable[T]) -> T | Exception:
         return exc
 
 
+def call_caught(work: Callable[[V], T], value: V) -> T | Exception:
+    """Return what `work` returns for `value`, or the exception that it raised."""
+    try:
+        return work(value)
+    except Exception as exc:  # noqa: BLE001 - what judges or logs the exception is the caller
+        return exc
+
+
 class Trouble:
     """Logs that a loop cannot do its work, once for as long as it lasts."""
 
@@ -116,6 +126,51 @@ class Trouble:
             # Some errors, such as a timeout, have no text of their own.
             self._log.warning("cannot %s: %s", self._what, str(result) or type(result).__name__)
         self.lasts = is_failure
+
+
+class FailureLog:
+    """Logs what fails for one callback, once for each callback and reason."""
+
+    def __init__(self, log: logging.Logger, what: str, *, size: int = 10_000) -> None:
+        """Log to `log` that the loop cannot do `what`, and remember the last `size` failures."""
+        self._log = log
+        self._size = size
+        self._what = what
+        self._reported: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def report(self, callback_id: str, failure: Exception) -> None:
+        """Log `failure`, unless it was logged for this callback before."""
+        reason = str(failure) or type(failure).__name__
+        if (callback_id, reason) in self._reported:
+            return
+        self._reported[callback_id, reason] = None
+        if len(self._reported) > self._size:
+            self._reported.popitem(last=False)
+        facts = {"callback_id": callback_id}
+        self._log.error("cannot %s: %s", self._what, reason, extra=facts)
+
+
+async def write_each(
+    write: Callable[[Sequence[T]], Awaitable[object]], items: Sequence[T]
+) -> list[tuple[T, Exception]]:
+    """Write all of `items` at once; if that fails, write each alone.
+
+    Returns:
+        The items that cannot be written, each with the reason.
+
+    Raises:
+        RetryableError: Nothing can be written now.
+    """
+    if not items:
+        return []
+    failure = await caught(write(items))
+    if isinstance(failure, RetryableError):
+        raise failure
+    if not isinstance(failure, Exception):
+        return []
+    if len(items) == 1:
+        return [(items[0], failure)]
+    return [failed for item in items for failed in await write_each(write, [item])]
 
 
 async def woken(event: asyncio.Event, clock: Clock, *, at_most: timedelta) -> None:

@@ -108,8 +108,7 @@ class Teller:
         return min(until_due, LONGEST_REST)
 
     async def _tell(self, notice: Notice) -> None:
-        message = Message(notice.id, notice.url, to_body(notice))
-        reception = _received(await caught(self._sender.send(message)))
+        reception = _received(await caught(self._send(notice)))
         match reception:
             case Received():
                 await self._end(notice, None)
@@ -119,6 +118,9 @@ class Teller:
                 await self._end(notice, reason)
             case NotReceived():
                 await self._postpone(notice, reception)
+
+    async def _send(self, notice: Notice) -> Reception:
+        return await self._sender.send(Message(notice.id, notice.url, to_body(notice)))
 
     async def _end(self, notice: Notice, trouble: str | None) -> None:
         await self._ending.submit(Told(notice.id, trouble))

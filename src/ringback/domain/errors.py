@@ -5,6 +5,7 @@ RingbackError
 │   ├── ConfigurationError
 │   ├── NotWiredError
 │   ├── UnknownCallbackError
+│   ├── UnreadableCallbackError
 │   ├── UnknownKeyError
 │   ├── NotAllowedError
 │   ├── MalformedRequestError
@@ -44,10 +45,9 @@ RingbackError
     ├── CompletionUnprovenError
     └── CompletionUnansweredError
 
-The first two branches exist because a caller has two choices: every error that is raised is of one
-of them. Those of the completion client stand in `domain/completion_errors.py`. Nothing here knows
-of HTTP or of exit codes: `gateway/replies.py` and `app/exits.py` each have one table, and a test
-holds both complete.
+Every error that is raised is of one of the first two branches: a caller has two choices. Those of
+the completion client stand in `domain/completion_errors.py`. Nothing here knows of HTTP or of exit
+codes: `gateway/replies.py` and `app/exits.py` each have one table, and a test holds both complete.
 """
 
 from collections.abc import Sequence
@@ -82,6 +82,13 @@ class UnknownCallbackError(FinalError):
 
     One error for all of them, so that a guess learns nothing.
     """
+
+
+class UnreadableCallbackError(FinalError):
+    """The stored row of a callback cannot be read: fix it; the gateway's log says what is wrong."""
+
+    def __init__(self, callback_id: CallbackId) -> None:
+        super().__init__(f"the stored row of {callback_id} cannot be read; an operator must fix it")
 
 
 class UnknownKeyError(FinalError):

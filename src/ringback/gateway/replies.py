@@ -49,6 +49,7 @@ from ringback.domain.errors import (
     TooManyBytesError,
     UnknownCallbackError,
     UnknownKeyError,
+    UnreadableCallbackError,
     UnsupportedMediaTypeError,
     WrongResultError,
 )
@@ -78,6 +79,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     TemporalMisconfiguredError: 503,
     TemporalUnreachableError: 503,
     TooManyBytesError: 503,
+    UnreadableCallbackError: 500,
     # These mean a mistake of ours: no request should meet them.
     ConfigurationError: 500,
     IllegalMoveError: 500,

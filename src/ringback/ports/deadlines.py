@@ -36,7 +36,18 @@ class Deadlines(Protocol):
         ...
 
     async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
-        """Return open callbacks whose default answer is due, the longest overdue first."""
+        """Return open callbacks whose default answer is due, the longest overdue first.
+
+        One whose row cannot be read is left out, and is not due again for a while.
+        """
+        ...
+
+    async def postpone_defaults(self, callback_ids: Sequence[CallbackId], wait: timedelta) -> None:
+        """Let those of the callbacks whose default answer is due be due again after `wait`.
+
+        So what cannot be dealt with now does not stand in the way of the others. Their deadlines
+        stay as they are.
+        """
         ...
 
     async def take_defaults(

@@ -140,7 +140,11 @@ class CallbackStore(Protocol):
         ...
 
     async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
-        """Return those of the callbacks that exist."""
+        """Return those of the callbacks that exist.
+
+        Raises:
+            UnreadableCallbackError: The row of one cannot be read; see what `claim` does.
+        """
         ...
 
     async def schemas(self, schema_ids: Sequence[str]) -> Mapping[str, str]:

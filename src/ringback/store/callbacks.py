@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ringback.domain.asking import Wish
 from ringback.domain.callback import Callback, State
+from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.outcome import KINDS, body_of, to_fields
@@ -18,6 +19,7 @@ from ringback.store.database import Database
 from ringback.store.statements import callbacks as statements
 from ringback.store.steps import execute_each, find, lock, parts, record
 from ringback.store.transactions import reads, writes
+from ringback.store.unreadable import read_rows
 
 
 class SqlCallbacks:
@@ -162,6 +164,7 @@ async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[st
 
     Raises:
         _OvertakenError: One was made while this waited for the lock of an earlier one.
+        UnreadableCallbackError: The row of one cannot be read.
     """
     wanted = {"keys": keys}
     locked = {row.id for row in await connection.execute(statements.LOCK_ROUNDS, wanted)}
@@ -171,7 +174,11 @@ async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[st
     found = list(await connection.execute(statements.ROUNDS, wanted))
     if not locked.issuperset(row.id for row in found):
         raise _OvertakenError
-    return {row.activity_key: rows.to_callback(row) for row in found}
+    latest, unreadable = read_rows(found, rows.to_callback, key="id")
+    if unreadable:
+        raise UnreadableCallbackError(CallbackId(unreadable[0].id))
+    key_of = {row.id: row.activity_key for row in found}
+    return {key_of[callback.id]: callback for callback in latest}
 
 
 async def _schemas(connection: Connection, ids: Collection[str]) -> dict[str, str]:

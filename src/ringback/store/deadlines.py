@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind, named
@@ -14,8 +15,12 @@ from ringback.store.accepting import accept
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import deadlines as statements
-from ringback.store.steps import execute_each, find, lock, parts, record
+from ringback.store.steps import execute_each, find, find_readable, lock, parts, record
 from ringback.store.transactions import reads, writes
+from ringback.store.unreadable import read_rows
+
+UNREADABLE_REST: Final = timedelta(minutes=1)
+"""How long a callback whose row cannot be read is not due."""
 
 
 class SqlDeadlines:
@@ -46,12 +51,31 @@ class SqlDeadlines:
         await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
         return Extension(later, was_extended=True)
 
-    @reads
-    async def due_defaults(self, connection: Connection, *, limit: int) -> Sequence[Callback]:
+    async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
         """See `Deadlines.due_defaults`."""
+        due, unreadable = await self._due_defaults(limit)
+        if unreadable:
+            await self.postpone_defaults(unreadable, UNREADABLE_REST)
+        return due
+
+    @reads
+    async def _due_defaults(
+        self, connection: Connection, limit: int
+    ) -> tuple[Sequence[Callback], Sequence[CallbackId]]:
         now = await self._database.now(connection)
         result = await connection.execute(statements.DUE_DEFAULTS, {"now": now, "limit": limit})
-        return [rows.to_callback(row) for row in result]
+        due, unreadable = read_rows(result, rows.to_callback, key="id")
+        return due, [CallbackId(row.id) for row in unreadable]
+
+    @writes
+    async def postpone_defaults(
+        self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta
+    ) -> None:
+        """See `Deadlines.postpone_defaults`."""
+        await lock(connection, callback_ids)
+        now = await self._database.now(connection)
+        values = {"ids": callback_ids, "now": now, "until": now + wait}
+        await connection.execute(statements.POSTPONE, values)
 
     @writes
     async def take_defaults(
@@ -63,7 +87,7 @@ class SqlDeadlines:
         """See `Deadlines.take_defaults`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
-        found = await find(connection, callback_ids)
+        found = await find_readable(connection, callback_ids)
         answers = [
             Answer(callback.id, new_outcome_id(), callback.default_answer)
             for callback in map(found.get, dict.fromkeys(callback_ids))

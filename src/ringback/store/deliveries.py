@@ -12,7 +12,7 @@ from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import deliveries as statements
 from ringback.store.statements import settling
-from ringback.store.steps import execute_each, find, lock, notify, parts, record
+from ringback.store.steps import execute_each, find_readable, lock, notify, parts, record
 from ringback.store.transactions import reads, writes
 
 ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
@@ -33,7 +33,7 @@ class SqlDeliveries:
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, "owner": owner}
         result = await connection.execute(statements.CLAIM, values)
-        found = await find(connection, [row.callback_id for row in result])
+        found = await find_readable(connection, [row.callback_id for row in result])
         return sorted(found.values(), key=_accepted_at)
 
     @writes

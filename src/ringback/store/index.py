@@ -12,6 +12,7 @@ from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import index as statements
 from ringback.store.transactions import reads
+from ringback.store.unreadable import AnyRow, read_rows
 
 
 class SqlIndex:
@@ -27,30 +28,37 @@ class SqlIndex:
     ) -> Sequence[Callback]:
         """See `CallbackIndex.page`."""
         now = await self._database.now(connection)
-        found: dict[CallbackId, Callback] = {}
-        for statement in statements.pages(query, after=after, now=now, limit=limit):
-            result = await connection.execute(statement)
-            found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
-        return [found[id_] for id_ in sorted(found)[:limit]]
+        page: list[Callback] = []
+        while True:
+            found: dict[str, AnyRow] = {}
+            for statement in statements.pages(query, after=after, now=now, limit=limit):
+                found |= {row.id: row for row in await connection.execute(statement)}
+            ids = sorted(found)[:limit]
+            readable, _ = read_rows([found[id_] for id_ in ids], rows.to_callback, key="id")
+            page += readable
+            if len(page) >= limit or len(ids) < limit:
+                return page[:limit]
+            after = CallbackId(ids[-1])
 
     @reads
     async def overdue(self, connection: Connection, *, limit: int) -> Sequence[Callback]:
         """See `CallbackIndex.overdue`."""
         now = await self._database.now(connection)
         result = await connection.execute(statements.OVERDUE, {"now": now, "limit": limit})
-        return [rows.to_callback(row) for row in result]
+        overdue, _ = read_rows(result, rows.to_callback, key="id")
+        return overdue
 
     @reads
     async def events(self, connection: Connection, callback_id: CallbackId) -> Sequence[Event]:
         """See `CallbackIndex.events`."""
         of_it = {"callback_id": callback_id}
-        found = [
-            ((row.id, False), rows.to_event(row))
-            for row in await connection.execute(statements.EVENTS, of_it)
-        ]
+        found, _ = read_rows(
+            await connection.execute(statements.EVENTS, of_it),
+            lambda row: ((row.id, False), rows.to_event(row)),
+        )
         # Behind the event that was the newest then.
-        found += [
-            ((row.after_event, True), rows.to_accepted_event(row))
-            for row in await connection.execute(statements.ACCEPTED, of_it)
-        ]
-        return [event for _, event in sorted(found, key=itemgetter(0))]
+        accepted, _ = read_rows(
+            await connection.execute(statements.ACCEPTED, of_it),
+            lambda row: ((row.after_event, True), rows.to_accepted_event(row)),
+        )
+        return [event for _, event in sorted([*found, *accepted], key=itemgetter(0))]

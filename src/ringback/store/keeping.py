@@ -14,8 +14,9 @@ from ringback.store.care import Care, Kept, beat, note, see
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import keeping as statements
-from ringback.store.steps import execute_each, find, lock, parts, record
+from ringback.store.steps import execute_each, find_readable, lock, parts, record
 from ringback.store.transactions import reads, writes
+from ringback.store.unreadable import AnyRow, read_rows
 
 _ROWS_PER_RUN: Final = 16
 """For so many due callbacks of each run there is room; where runs have more, fewer are claimed."""
@@ -47,9 +48,9 @@ class SqlKeeping:
         for part in parts(held):
             claim = {"ids": part, "until": now + lease}
             await connection.execute(statements.HOLD_LOOKS, claim)
-        found = await find(connection, held)
+        found = await find_readable(connection, held)
         # One that was answered while this began is not open any more.
-        open_ones = [found[id_] for id_ in held if found[id_].state is State.OPEN]
+        open_ones = [one for id_ in held if (one := found.get(id_)) and one.state is State.OPEN]
         return Claim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
 
     async def keep_sightings(self, sightings: Sequence[Sighting]) -> None:
@@ -93,8 +94,8 @@ class SqlKeeping:
         held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
         claim = {"ids": held, "until": now + lease}
         await connection.execute(statements.HOLD_BEATS, claim)
-        found = await find(connection, held)
-        return [found[id_] for id_ in held]
+        found = await find_readable(connection, held)
+        return [found[id_] for id_ in held if id_ in found]
 
     @writes
     async def keep_beats(self, connection: Connection, beats: Sequence[Beat]) -> None:
@@ -196,12 +197,16 @@ def _names(runs: Sequence[_Run]) -> dict[str, str]:
 
 
 async def _locked(connection: Connection, ids: Iterable[CallbackId]) -> dict[CallbackId, Kept]:
-    """Return those of the callbacks that exist; nobody else decides on them until the commit."""
-    locked: dict[CallbackId, Kept] = {}
+    """Return those of the callbacks that exist, and whose rows can be read.
+
+    Nobody else decides on them until the commit.
+    """
+    locked: list[Kept] = []
     for part in parts(await lock(connection, ids)):
         result = await connection.execute(statements.KEPT, {"ids": part})
-        locked |= {CallbackId(row.id): _to_kept(row) for row in result}
-    return locked
+        readable, _ = read_rows(result, _to_kept, key="id")
+        locked += readable
+    return {kept.callback.id: kept for kept in locked}
 
 
 def _changed(before: Mapping[CallbackId, Kept], after: Mapping[CallbackId, Kept]) -> Sequence[Kept]:
@@ -232,6 +237,6 @@ def _from_kept(kept: Kept) -> dict[str, object]:
     }
 
 
-def _to_kept(row: rows.AnyRow) -> Kept:
+def _to_kept(row: AnyRow) -> Kept:
     care = Care(row.look_due_at, row.look_held_until, row.beat_held_until, row.reset_at)
     return Kept(rows.to_callback(row), care)

@@ -1,14 +1,18 @@
 """Keeping API keys, on a SQL database."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from ringback.domain.api_key import ApiKey, KeyId, Role
 from ringback.ports.keys import NewKey
 from ringback.store.connection import Connection
 from ringback.store.database import Database
-from ringback.store.rows import AnyRow
 from ringback.store.statements import keys as statements
+from ringback.store.tables import api_keys
 from ringback.store.transactions import reads, writes
+from ringback.store.unreadable import AnyRow, RowTypes, read_rows
+
+_TYPES: Final = RowTypes([*api_keys.c])
 
 
 class SqlKeys:
@@ -34,7 +38,8 @@ class SqlKeys:
     @reads
     async def all_keys(self, connection: Connection) -> Sequence[ApiKey]:
         """See `Keys.all_keys`."""
-        return [_to_key(row) for row in await connection.execute(statements.ALL)]
+        keys, _ = read_rows(await connection.execute(statements.ALL), _to_key, key="id")
+        return keys
 
     @writes
     async def revoke_key(self, connection: Connection, key_id: KeyId) -> ApiKey | None:
@@ -45,8 +50,9 @@ class SqlKeys:
 
 
 async def _find(connection: Connection, key_id: KeyId) -> ApiKey | None:
-    row = (await connection.execute(statements.FIND, {"key_id": key_id})).one_or_none()
-    return None if row is None else _to_key(row)
+    result = await connection.execute(statements.FIND, {"key_id": key_id})
+    keys, _ = read_rows(result, _to_key, key="id")
+    return keys[0] if keys else None
 
 
 def _from_key(key: ApiKey) -> dict[str, object]:
@@ -60,4 +66,5 @@ def _from_key(key: ApiKey) -> dict[str, object]:
 
 
 def _to_key(row: AnyRow) -> ApiKey:
+    _TYPES.check(row)
     return ApiKey(KeyId(row.id), row.name, Role(row.role), row.digest, row.made_at, row.revoked_at)

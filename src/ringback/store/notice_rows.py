@@ -1,9 +1,20 @@
 """Rows of notices, and the notices that they stand for."""
 
+from typing import Final
+from urllib.parse import urlsplit
+
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.notice import Notice, NoticeId
-from ringback.store.rows import AnyRow
+from ringback.store.tables import notices
+from ringback.store.unreadable import AnyRow, RowTypes
+
+CLAIMED: Final = [
+    notices.c[name] for name in ("id", "callback_id", "url", "kind", "at", "facts", "tries")
+]
+"""The columns of what `to_notice` reads."""
+
+_TYPES: Final = RowTypes(CLAIMED)
 
 
 def from_notice(notice: Notice) -> dict[str, object]:
@@ -21,7 +32,9 @@ def from_notice(notice: Notice) -> dict[str, object]:
 
 
 def to_notice(row: AnyRow) -> Notice:
-    """Return the notice of a row."""
+    """Return the notice of a row, which may have more columns behind those of `CLAIMED`."""
+    _TYPES.check(row[: len(CLAIMED)])
+    urlsplit(row.url)
     return Notice(
         id=NoticeId(row.id),
         callback_id=CallbackId(row.callback_id),

@@ -11,10 +11,10 @@ from ringback.ports.notices import NotYet, Told
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.notice_rows import to_notice
-from ringback.store.rows import AnyRow
 from ringback.store.statements import notices as statements
 from ringback.store.steps import execute_each, parts, record
 from ringback.store.transactions import reads, writes
+from ringback.store.unreadable import AnyRow, read_rows
 
 _NO_ORIGIN: Final = "no origin"
 """No address begins so."""
@@ -37,7 +37,8 @@ class SqlNotices:
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, **origins}
         result = await connection.execute(statements.CLAIM, values)
-        return sorted(map(to_notice, result), key=_at)
+        notices, _ = read_rows(result, to_notice)
+        return sorted(notices, key=_at)
 
     async def end_notices(self, ends: Sequence[Told]) -> None:
         """See `Notices.end_notices`."""

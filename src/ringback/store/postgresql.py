@@ -21,6 +21,7 @@ from ringback.store.driver import connect
 from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
 from ringback.store.postgresql_url import parse_postgresql_url
 from ringback.store.statements.accepting import HOLD
+from ringback.store.unreadable import read_json
 
 T = TypeVar("T")
 
@@ -87,6 +88,7 @@ class PostgresqlDatabase(Database):
             pool_pre_ping=True,
             # An error that is logged must not tell what somebody answered.
             hide_parameters=True,
+            json_deserializer=read_json,
             **_POOL,
         )
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_standby)

@@ -7,8 +7,6 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Row
-
 from ringback.domain.about import About
 from ringback.domain.callback import (
     Accepted,
@@ -33,9 +31,8 @@ from ringback.domain.outcome import (
 from ringback.domain.terms import Terms
 from ringback.domain.vitals import HeartbeatBy, Vitals
 from ringback.store.care import FIRST_LOOK
-from ringback.store.tables import callbacks, outcomes
-
-AnyRow = Row[tuple[Any, ...]]
+from ringback.store.tables import callbacks, events, outcomes
+from ringback.store.unreadable import AnyRow, RowTypes
 
 OUTCOME_COLUMNS: Final = [column for column in outcomes.c if column.name != "callback_id"]
 
@@ -43,6 +40,8 @@ OUTCOME_COLUMNS: Final = [column for column in outcomes.c if column.name != "cal
 _Columns: Final[Any] = namedtuple(  # type: ignore[misc]  # - the names are those of the tables
     "_Columns", [column.name for column in (*callbacks.c, *OUTCOME_COLUMNS)]
 )
+_CALLBACK_TYPES: Final = RowTypes([*callbacks.c], OUTCOME_COLUMNS)
+_EVENT_TYPES: Final = RowTypes([*events.c])
 
 
 def activity_key(ref: ActivityExecution, *, follows_reset: bool) -> str:
@@ -178,6 +177,7 @@ def from_event(event: Event) -> dict[str, object]:
 
 def to_event(row: AnyRow) -> Event:
     """Return the event of a row."""
+    _EVENT_TYPES.check(row)
     return Event(CallbackId(row.callback_id), row.at, EventKind(row.kind), row.facts)
 
 
@@ -194,7 +194,11 @@ def to_accepted_facts(kind: str, outcome_id: str, is_default: bool) -> dict[str,
 
 
 def to_callback(row: AnyRow) -> Callback:
-    """Return the callback of a row of `callbacks` joined with its outcome, if it has one."""
+    """Return the callback of a row of `callbacks` joined with its outcome, if it has one.
+
+    Whatever it raises is about this row alone: read rows by `unreadable.read_rows`.
+    """
+    _CALLBACK_TYPES.check(row)
     return _to_callback(_Columns._make(row))
 
 
@@ -226,13 +230,20 @@ def _to_callback(row: Any) -> Callback:
         key_id=row.key_id,
         link_expires_at=row.link_expires_at,
         link_serial=row.link_serial,
-        about=About(row.title, tuple(row.tags), row.metadata, row.cancel_url, row.notify_url),
+        about=About(row.title, _tags(row.tags), row.metadata, row.cancel_url, row.notify_url),
         vitals=_vitals(row),
         cancel_within=row.cancel_within,
         cancel_requested_at=row.cancel_requested_at,
         paused_at=row.paused_at,
         accepted=_accepted(row),
     )
+
+
+def _tags(tags: list[object]) -> tuple[str, ...]:
+    if not all(isinstance(tag, str) for tag in tags):
+        msg = "the column tags holds something else than texts"
+        raise ValueError(msg)
+    return tuple(map(str, tags))
 
 
 def to_terms(values: Sequence[Any]) -> Terms:

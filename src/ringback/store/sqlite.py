@@ -20,6 +20,7 @@ from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
 from ringback.store.connection import AtOnce, Connection, Transaction, finished
 from ringback.store.database import Database
+from ringback.store.unreadable import read_json
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ _SAME_HEADER: Final = text("PRAGMA user_version = 0")
 def sqlite_engine(url: str, **options: Any) -> Engine:
     """Create an engine for the database at `url`; `options` are those of `create_engine`."""
     # Parameters are payloads: keep them out of errors, which are logged.
-    engine = create_engine(url, hide_parameters=True, **options)
+    engine = create_engine(url, hide_parameters=True, json_deserializer=read_json, **options)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

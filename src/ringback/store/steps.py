@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Executable
 
 from ringback.domain.callback import Callback
+from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.notice import NOTIFIED, notices_of
@@ -14,6 +15,7 @@ from ringback.store import rows
 from ringback.store.connection import Connection
 from ringback.store.notice_rows import from_notice
 from ringback.store.statements import lookup, notices
+from ringback.store.unreadable import read_rows
 
 PART: Final = 256
 """So many callbacks at most are read or written by one statement where there may be thousands."""
@@ -32,12 +34,36 @@ async def lock(connection: Connection, ids: Iterable[CallbackId]) -> frozenset[C
 
 
 async def find(connection: Connection, ids: Iterable[CallbackId]) -> dict[CallbackId, Callback]:
-    """Return those of the callbacks that exist."""
-    found: dict[CallbackId, Callback] = {}
+    """Return those of the callbacks that exist.
+
+    Raises:
+        UnreadableCallbackError: The row of one cannot be read.
+    """
+    found, unreadable = await _find(connection, ids)
+    if unreadable:
+        raise UnreadableCallbackError(unreadable[0])
+    return found
+
+
+async def find_readable(
+    connection: Connection, ids: Iterable[CallbackId]
+) -> dict[CallbackId, Callback]:
+    """Return those of the callbacks that exist and whose rows can be read."""
+    found, _ = await _find(connection, ids)
+    return found
+
+
+async def _find(
+    connection: Connection, ids: Iterable[CallbackId]
+) -> tuple[dict[CallbackId, Callback], list[CallbackId]]:
+    found: list[Callback] = []
+    unreadable: list[CallbackId] = []
     for part in parts(ids):
         result = await connection.execute(lookup.FIND, {"ids": part})
-        found |= {CallbackId(row.id): rows.to_callback(row) for row in result}
-    return found
+        readable, others = read_rows(result, rows.to_callback, key="id")
+        found += readable
+        unreadable += (CallbackId(row.id) for row in others)
+    return {callback.id: callback for callback in found}, unreadable
 
 
 async def execute_each(

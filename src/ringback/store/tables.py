@@ -1,5 +1,6 @@
 """The tables, as the newest migration leaves them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from ringback.store.unreadable import UNREADABLE
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -35,9 +38,21 @@ class Instant(TypeDecorator[datetime]):
         """Turn an instant into microseconds."""
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class's
-        """Turn microseconds into an instant."""
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
+        """Return what turns microseconds into an instant, or into `UNREADABLE`."""
+        return _read_instant
+
+    @property
+    def python_type(self) -> type:
+        """The type of an instant."""
+        return datetime
+
+
+def _read_instant(value: Any) -> object:
+    try:
         return None if value is None else to_instant(value)
+    except (TypeError, OverflowError):
+        return UNREADABLE
 
 
 def to_instant(microseconds: int) -> datetime:
@@ -55,9 +70,21 @@ class Duration(TypeDecorator[timedelta]):
         """Turn a duration into microseconds."""
         return None if value is None else value // _MICROSECOND
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002 - the base class's
-        """Turn microseconds into a duration."""
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
+        """Return what turns microseconds into a duration, or into `UNREADABLE`."""
+        return _read_duration
+
+    @property
+    def python_type(self) -> type:
+        """The type of a duration."""
+        return timedelta
+
+
+def _read_duration(value: Any) -> object:
+    try:
         return None if value is None else value * _MICROSECOND
+    except (TypeError, OverflowError):
+        return UNREADABLE
 
 
 metadata = MetaData()

@@ -193,6 +193,7 @@ async def test_a_time_out_that_may_have_been_moved_is_looked_at_before_it_counts
     await keeper.keep()
     before = await state_of(store, callback)
     activities.is_reachable = True
+    clock.advance(LONGEST_REST)
     await keeper.keep()
 
     assert before is State.OPEN

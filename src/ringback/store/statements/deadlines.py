@@ -39,6 +39,17 @@ DUE_DEFAULTS: Final = (
     .limit(bindparam("limit"))
 )
 
+#: What is due becomes due later; what the deadline says stays as it is.
+POSTPONE: Final = (
+    update(callbacks)
+    .where(
+        among(callbacks.c.id, "ids"),
+        _awaits_default,
+        callbacks.c.default_due_at <= bindparam("now", type_=Instant),
+    )
+    .values(default_due_at=bindparam("until", type_=Instant))
+)
+
 NEXT_DEFAULT: Final = select(func.min(callbacks.c.default_due_at)).where(_awaits_default)
 
 ARE_OVERDUE: Final = select(callbacks.c.id).where(among(callbacks.c.id, "ids"), HAS_PASSED)

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, update
 
 from ringback.ports.notices import MOST_ORIGINS
+from ringback.store.notice_rows import CLAIMED
 from ringback.store.statements.among import among
 from ringback.store.statements.lookup import INSERTS
 from ringback.store.tables import Instant, callbacks, notices
@@ -50,20 +51,12 @@ CLAIM: Final = (
     update(notices)
     .where(notices.c.id == _due.c.id)
     .values(due_at=bindparam("until", type_=Instant), tries=notices.c.tries + 1)
-    .returning(
-        notices.c.id,
-        notices.c.callback_id,
-        notices.c.url,
-        notices.c.kind,
-        notices.c.at,
-        notices.c.facts,
-        notices.c.tries,
-    )
+    .returning(*CLAIMED)
 )
 
 #: Those of the notices that wait; held until the commit.
 WAITING: Final = (
-    select(notices)
+    select(*CLAIMED, notices.c.trouble)
     .where(among(notices.c.id, "ids"), _is_waiting)
     .order_by(notices.c.id)
     .with_for_update()

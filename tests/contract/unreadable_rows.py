@@ -1,0 +1,287 @@
+"""What every store promises when rows cannot be read: the others of a batch are served."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import text
+
+from ringback.domain.about import About
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import UnreadableCallbackError
+from ringback.domain.event import EventKind
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Completed, Failed
+from ringback.domain.query import Query
+from ringback.domain.vitals import HeartbeatBy
+from ringback.ports.keeping import Beat, Note, Sighting
+from ringback.store.database import Database
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.keeping_keys import new_key
+from tests.contract.kept import CALM, TIMEOUT, pending
+from tests.contract.stores import LEASE, SECOND, Store, events_of, found, state_of
+
+MINUTE: Final = timedelta(minutes=1)
+
+_TOO_LONG_A_NUMBER: Final = '{"n": ' + "1" * 5000 + "}"
+
+_ANYWHERE: Final = (
+    "attempts = 'never'",
+    "heartbeat_by = 'moon'",
+    "tags = '5'",
+    "tags = '[1]'",
+    "metadata = '[]'",
+    f"metadata = '{_TOO_LONG_A_NUMBER}'",
+    "attempt_started_at = 9223372036854775807",
+    "opened_at = -9223372036854775807",
+    "on_deadline_kind = 'maybe'",
+    "on_deadline_kind = 'failed', on_deadline_fields = '{}'",
+)
+
+_ON_SQLITE: Final = ("metadata = '{'", "attempt = 'first'", "title = x'ff'", "opened_at = 'soon'")
+"""PostgreSQL does not store these."""
+
+
+def spoilings(database: Database) -> Sequence[str]:
+    return (*_ANYWHERE, *_ON_SQLITE) if database.dialect == "sqlite" else _ANYWHERE
+
+
+async def execute(database: Database, statement: str, **values: Any) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text(statement), values)
+
+
+class Batch:
+    """A batch in which a callback is spoiled in each way, before and behind those that are not."""
+
+    def __init__(self, callbacks: Sequence[Callback], database: Database) -> None:
+        self.all = callbacks
+        self.good = [callbacks[0], callbacks[-1]]
+        self._spoiled = callbacks[1:-1]
+        self._database = database
+
+    @property
+    def ids(self) -> set[CallbackId]:
+        """The callbacks that can be read."""
+        return {callback.id for callback in self.good}
+
+    @property
+    def spoiled_ids(self) -> list[CallbackId]:
+        return [callback.id for callback in self._spoiled]
+
+    async def spoil(self) -> None:
+        for callback, spoiling in zip(self._spoiled, spoilings(self._database), strict=True):
+            statement = f"UPDATE callbacks SET {spoiling} WHERE id = :id"  # noqa: S608 - our own
+            await execute(self._database, statement.replace('": ', '"\\: '), id=callback.id)
+
+
+async def opened_batch(store: Store, database: Database) -> Batch:
+    count = len(spoilings(database)) + 2
+    wishes = [
+        factories.wish(
+            answer_within=MINUTE,
+            on_deadline=Completed(b"0"),
+            heartbeat_by=HeartbeatBy.KEEP,
+            heartbeat_timeout=TIMEOUT,
+            about=About(notify_url="https://outside.example/"),
+        )
+        for _ in range(count)
+    ]
+    return Batch(await store.open(wishes), database)
+
+
+def ids_of(callbacks: Iterable[Callback]) -> set[CallbackId]:
+    return {callback.id for callback in callbacks}
+
+
+class UnreadableRows:
+    async def test_claim_serves_the_readable_outcomes_of_a_batch(
+        self, store: Store, database: Database
+    ) -> None:
+        batch = await opened_batch(store, database)
+        await store.accept([factories.answer(one.id) for one in batch.all])
+        await batch.spoil()
+
+        claimed = await store.claim("me", limit=100, lease=LEASE)
+
+        assert ids_of(claimed) == batch.ids
+        assert await store.claim("me", limit=100, lease=LEASE) == []
+        assert await store.next_due() == LEASE
+
+    @pytest.mark.parametrize("spoiling", ["kind = 'maybe'", "fields = '[]'", "fields = '{}'"])
+    async def test_claim_leaves_out_an_outcome_that_cannot_be_read(
+        self, store: Store, database: Database, spoiling: str
+    ) -> None:
+        bad, good = await store.open([factories.wish(), factories.wish()])
+        await store.accept([factories.answer(one.id, Failed("no")) for one in (bad, good)])
+        statement = f"UPDATE outcomes SET {spoiling} WHERE callback_id = :id"  # noqa: S608 - our own
+        await execute(database, statement, id=bad.id)
+
+        assert ids_of(await store.claim("me", limit=100, lease=LEASE)) == {good.id}
+
+    async def test_answers_and_verdicts_of_unreadable_callbacks_are_stored_with_the_others(
+        self, store: Store, database: Database
+    ) -> None:
+        batch = await opened_batch(store, database)
+        await batch.spoil()
+
+        accepted = await store.accept([factories.answer(one.id) for one in batch.all])
+        await store.settle([
+            factories.settlement(await found(store, one.id), State.APPLIED) for one in batch.good
+        ])
+
+        assert None not in accepted
+        assert [await state_of(store, one.id) for one in batch.good] == [State.APPLIED] * 2
+
+    async def test_looks_are_claimed_and_stored_for_the_readable_callbacks(
+        self, store: Store, database: Database, clock: ManualClock
+    ) -> None:
+        batch = await opened_batch(store, database)
+        await batch.spoil()
+        clock.advance(SECOND)
+        timeout_at = clock.now() + MINUTE
+
+        claim = await store.claim_looks(limit=100, lease=LEASE)
+        again = await store.claim_looks(limit=100, lease=LEASE)
+        await store.keep_sightings([
+            Sighting(one.id, one.attempt_started_at, pending(one, timeout_at=timeout_at), MINUTE)
+            for one in batch.all
+        ])
+
+        assert ids_of(claim.callbacks) == batch.ids
+        assert again.callbacks == []
+        assert [(await found(store, id_)).timeout_at for id_ in batch.ids] == [timeout_at] * 2
+
+    async def test_default_answers_are_taken_for_the_readable_callbacks(
+        self, store: Store, database: Database, clock: ManualClock
+    ) -> None:
+        batch = await opened_batch(store, database)
+        await batch.spoil()
+        clock.advance(MINUTE)
+
+        due = await store.due_defaults(limit=100)
+        taken = await store.take_defaults([one.id for one in batch.all], factories.outcome_id)
+
+        assert ids_of(due) == batch.ids
+        assert set(taken) == batch.ids
+        assert await store.next_default() == MINUTE
+        assert await store.due_defaults(limit=100) == []
+
+    async def test_a_page_of_unreadable_due_callbacks_does_not_hide_the_others(
+        self, store: Store, database: Database, clock: ManualClock
+    ) -> None:
+        batch = await opened_batch(store, database)
+        await batch.spoil()
+        clock.advance(MINUTE)
+        seen: set[CallbackId] = set()
+
+        for _ in range(len(batch.all)):
+            due = await store.due_defaults(limit=1)
+            seen |= ids_of(due)
+            await store.postpone_defaults([one.id for one in due], MINUTE)
+
+        assert seen == batch.ids
+
+    async def test_heartbeats_are_claimed_and_stored_for_the_readable_callbacks(
+        self, store: Store, database: Database, clock: ManualClock
+    ) -> None:
+        batch = await opened_batch(store, database)
+        await batch.spoil()
+        clock.advance(TIMEOUT)
+
+        claimed = await store.claim_beats(limit=100, lease=LEASE)
+        noted = await store.note([Note(one.id, b"1") for one in batch.all], lease=LEASE)
+        await store.keep_beats([
+            Beat(one.id, one.attempt_started_at, one.vitals.noted_at, CALM) for one in batch.all
+        ])
+
+        assert ids_of(claimed) == batch.ids
+        assert ids_of(one.callback for one in noted if one.callback is not None) == batch.ids
+        assert await store.claim_beats(limit=100, lease=LEASE) == []
+        assert [(await found(store, id_)).vitals.beaten_at for id_ in batch.ids] == [
+            clock.now()
+        ] * 2
+
+    @pytest.mark.parametrize(
+        "spoiling",
+        ["url = 'http://['", "kind = 'rumour'", "facts = '[]'", "at = 9223372036854775807"],
+    )
+    async def test_readable_webhooks_of_a_batch_are_claimed(
+        self, store: Store, database: Database, spoiling: str
+    ) -> None:
+        batch = await opened_batch(store, database)
+        bad, *good = batch.all
+        await store.accept([factories.answer(one.id) for one in batch.all])
+        statement = f"UPDATE notices SET {spoiling} WHERE callback_id = :id"  # noqa: S608 - our own
+        await execute(database, statement, id=bad.id)
+
+        claimed = await store.claim_notices(limit=100, lease=LEASE)
+
+        assert {notice.callback_id for notice in claimed} == ids_of(good)
+        assert await store.claim_notices(limit=100, lease=LEASE) == []
+
+    async def test_pages_and_overdue_list_the_readable_callbacks(
+        self, store: Store, database: Database, clock: ManualClock
+    ) -> None:
+        batch = await opened_batch(store, database)
+        await batch.spoil()
+        # A list does not read these.
+        await execute(database, "UPDATE callbacks SET on_deadline_kind = NULL")
+        listed = batch.ids | set(batch.spoiled_ids[8:10])
+        clock.advance(2 * MINUTE)
+
+        first = await store.page(Query(states=frozenset(State)), after=None, limit=2)
+        rest = await store.page(Query(states=frozenset(State)), after=first[-1].id, limit=99)
+        overdue = await store.overdue(limit=99)
+
+        assert len(first) == 2
+        assert ids_of([*first, *rest]) == listed
+        assert ids_of(overdue) == listed
+
+    async def test_an_unreadable_event_is_left_out_of_the_audit_trail(
+        self, store: Store, database: Database
+    ) -> None:
+        (callback,) = await store.open([factories.wish()])
+        await store.mark_submitted([callback.id])
+        await execute(database, "UPDATE events SET kind = 'rumour' WHERE kind = 'opened'")
+
+        assert [event.kind for event in await store.events(callback.id)] == [EventKind.SUBMITTED]
+        assert await events_of(store, callback.id, EventKind.OPENED) == []
+
+    async def test_an_api_key_of_an_unknown_role_is_no_key(
+        self, store: Store, database: Database
+    ) -> None:
+        await store.add_key(new_key("a"))
+        good = await store.add_key(new_key("b"))
+        await execute(database, "UPDATE api_keys SET role = 'king' WHERE id = 'a'")
+
+        assert await store.all_keys() == [good]
+        assert await store.find_key(new_key("a").id) is None
+
+    async def test_one_unreadable_callback_raises_and_is_logged_once_with_its_id(
+        self, store: Store, database: Database, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bad, good = await store.open([factories.wish(), factories.wish()])
+        await execute(database, "UPDATE callbacks SET attempts = 'x' WHERE id = :id", id=bad.id)
+
+        with caplog.at_level(logging.ERROR):
+            for _ in range(3):
+                with pytest.raises(UnreadableCallbackError, match=bad.id):
+                    await store.find([bad.id, good.id])
+
+        (line,) = caplog.records
+        assert vars(line)["callback_id"] == bad.id
+        assert "'x' is not a valid Attempts" in line.message
+
+    async def test_an_activity_with_an_unreadable_callback_opens_no_other(
+        self, store: Store, database: Database
+    ) -> None:
+        ref = factories.activity_ref()
+        (bad,) = await store.open([factories.wish(ref=ref)])
+        await execute(database, "UPDATE callbacks SET attempts = 'x' WHERE id = :id", id=bad.id)
+
+        with pytest.raises(UnreadableCallbackError, match=bad.id):
+            await store.open([factories.wish(ref=ref, attempt=2)])

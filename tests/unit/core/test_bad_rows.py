@@ -1,0 +1,229 @@
+"""One row that fails is reported once, and stops no other in any loop."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from ringback.core.deadlines import LONGEST_REST, DeadlineKeeper
+from ringback.core.deliver import Deliverer
+from ringback.core.heartbeat import Sign
+from ringback.core.look import LEASE
+from ringback.core.service import FailureLog, running, write_each
+from ringback.core.watch import Verdicts
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import (
+    RefusedByTemporalError,
+    StoreUnavailableError,
+    UnreadableCallbackError,
+)
+from ringback.domain.outcome import Completed
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+from tests.keepers import heartbeating, looker, observer
+from tests.loops import idle
+from tests.unit.core.stage import accepted, asked, found, state_of
+
+MINUTE = timedelta(minutes=1)
+
+
+async def execute(database: InMemoryDatabase, statement: str, **values: str) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text(statement), values)
+
+
+async def refuse(database: InMemoryDatabase, what: str, callback: Callback) -> None:
+    """Let the database refuse `what` for this callback; `what` ends in the name of the table."""
+    column = "callback_id" if what.endswith("outcomes") else "id"
+    await execute(
+        database,
+        f"CREATE TRIGGER refusal BEFORE {what} WHEN NEW.{column} = '{callback.id}'"
+        " BEGIN SELECT RAISE(ABORT, 'the row is refused'); END",
+    )
+
+
+async def opened(store: SqlStore, activities: FakeActivities) -> Callback:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    return await asked(store, activities, ref, answer_within=MINUTE, on_deadline=Completed(b"0"))
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, object]]:
+    return [
+        (record.getMessage(), vars(record)["callback_id"])
+        for record in caplog.records
+        if record.levelno == logging.ERROR
+    ]
+
+
+async def test_refused_default_answer_is_reported_once_and_the_others_are_taken(
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad, good = [await opened(store, activities) for _ in range(2)]
+    await refuse(database, "INSERT ON outcomes", bad)
+    keeper = DeadlineKeeper(
+        store,
+        observer(store, activities, clock),
+        clock=clock,
+        new_outcome_id=factories.outcome_id,
+        on_accepted=lambda: None,
+    )
+    clock.advance(MINUTE)
+
+    async with running(keeper):
+        for _ in range(3):
+            await idle()
+            clock.advance(LONGEST_REST)
+        await idle()
+
+    assert [await state_of(store, one) for one in (bad, good)] == [State.OPEN, State.ACCEPTED]
+    ((message, callback_id),) = refusals(caplog)
+    assert "the row is refused" in message
+    assert callback_id == bad.id
+
+
+async def test_refused_default_answer_is_not_due_again_at_once(
+    store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
+) -> None:
+    bad = await opened(store, activities)
+    await refuse(database, "INSERT ON outcomes", bad)
+    keeper = DeadlineKeeper(
+        store,
+        observer(store, activities, clock),
+        clock=clock,
+        new_outcome_id=factories.outcome_id,
+        on_accepted=lambda: None,
+    )
+    clock.advance(MINUTE)
+
+    assert await keeper.keep() is True
+    assert await store.due_defaults(limit=9) == []
+    assert await store.next_default() == LONGEST_REST
+
+
+@pytest.mark.parametrize(
+    "what", ["UPDATE OF timeout_at ON callbacks", "UPDATE OF expired_because ON callbacks"]
+)
+async def test_refused_look_is_reported_and_the_others_are_stored(
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    what: str,
+) -> None:
+    bad, good, ended_bad, ended = [await opened(store, activities) for _ in range(4)]
+    timeout_at = clock.now() + MINUTE
+    for one in (bad, good):
+        activities.set_timeout(one.ref, timeout_at)
+    for one in (ended_bad, ended):
+        activities.end(one.ref, how="timed out")
+    await refuse(database, what, bad if "timeout_at" in what else ended_bad)
+    clock.advance(LEASE)
+
+    for _ in range(2):
+        await looker(store, activities, clock).look()
+
+    assert (await found(store, good)).timeout_at == timeout_at
+    assert await state_of(store, ended) is State.EXPIRED
+    assert {id_ for _, id_ in refusals(caplog)} == {(bad if "timeout_at" in what else ended_bad).id}
+
+
+class ActivitiesWithOneThatCannotBeJudged(FakeActivities):
+    """Temporal knows none of its activities, and judging one of them fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: Callback | None = None
+
+    async def check_server(self, callback: Callback) -> None:
+        if self.refused is not None and callback.id == self.refused.id:
+            msg = "this activity cannot be judged"
+            raise RefusedByTemporalError(msg)
+
+
+async def test_activity_that_cannot_be_judged_stops_no_other_of_its_run(
+    store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    activities = ActivitiesWithOneThatCannotBeJudged()
+    refs = [factories.activity_ref(workflow_id="w", activity_id=str(n)) for n in range(3)]
+    wishes = [factories.wish(ref=ref, timeout_at=clock.now() + MINUTE) for ref in refs]
+    first, bad, last = await store.open(wishes)
+    activities.refused = bad
+    clock.advance(2 * MINUTE)
+
+    await looker(store, activities, clock).look()
+
+    states = [await state_of(store, one) for one in (first, bad, last)]
+    assert states == [State.EXPIRED, State.OPEN, State.EXPIRED]
+    assert [id_ for _, id_ in refusals(caplog)] == [bad.id]
+
+
+async def test_unreadable_outcome_stops_no_delivery(
+    store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
+) -> None:
+    bad, good = [await accepted(store, activities) for _ in range(2)]
+    await execute(database, "UPDATE outcomes SET kind = 'x' WHERE callback_id = :id", id=bad.id)
+    deliverer = Deliverer(
+        store, activities, Verdicts(), clock=clock, jitter=lambda: 1.0, owner="me"
+    )
+
+    async with running(deliverer):
+        await idle()
+        clock.advance(LONGEST_REST)
+        await idle()
+
+    assert await state_of(store, good) is State.APPLIED
+    assert [ref for ref, _, _ in activities.deliveries] == [good.ref]
+
+
+async def test_heartbeats_beside_an_unreadable_callback_are_stored(
+    store: SqlStore, database: InMemoryDatabase, activities: FakeActivities
+) -> None:
+    bad, good = [await opened(store, activities) for _ in range(2)]
+    await execute(database, "UPDATE callbacks SET attempts = 'x' WHERE id = :id", id=bad.id)
+    service = heartbeating(store, activities)
+
+    async with running(service):
+        refused, taken = await asyncio.gather(
+            *(service.heartbeat(one.id, b"1") for one in (bad, good)), return_exceptions=True
+        )
+
+    assert isinstance(refused, UnreadableCallbackError)
+    assert isinstance(taken, Sign)
+
+
+async def test_write_each_raises_what_may_work_later_and_writes_none_alone() -> None:
+    tried: list[Sequence[int]] = []
+
+    async def write(items: Sequence[int]) -> None:
+        tried.append(items)
+        msg = "the disk is full"
+        raise StoreUnavailableError(msg)
+
+    with pytest.raises(StoreUnavailableError):
+        await write_each(write, [1, 2])
+
+    assert tried == [[1, 2]]
+
+
+def test_failure_log_forgets_the_oldest_when_it_is_full(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = FailureLog(logging.getLogger("ringback.test"), "read a row", size=2)
+
+    for callback_id in ("cb_1", "cb_2", "cb_3", "cb_3", "cb_1"):
+        log.report(callback_id, KeyError())
+
+    ids = [callback_id for _, callback_id in refusals(caplog)]
+    assert ids == ["cb_1", "cb_2", "cb_3", "cb_1"]
+    assert refusals(caplog)[0][0] == "cannot read a row: KeyError"
