@@ -16,6 +16,7 @@ from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, jitter
 from ringback.app.webhook_secrets import opened_sender
 from ringback.core.connection_watch import ConnectionWatch
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.service import running
 from ringback.core.tell import Teller
 from ringback.core.view import Viewing
@@ -45,8 +46,12 @@ class RunningGateway:
 
 
 @asynccontextmanager
-async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    client: Client, settings: Settings, *, hooks: Hooks = NO_HOOKS
+) -> AsyncIterator[RunningGateway]:
     """Run what accepts answers and delivers them to Temporal, for the block.
+
+    It reports to `hooks` what it commits.
 
     Raises:
         ConfigurationError: A setting cannot be used.
@@ -59,7 +64,7 @@ async def running_gateway(client: Client, settings: Settings) -> AsyncIterator[R
     ):
         if settings.postgresql_url is None:
             await ensure_local_keys(settings.data, store)
-        parts = Parts(store, client, settings=settings, clock=clock)
+        parts = Parts(store, client, settings=settings, clock=clock, hooks=hooks)
         gateway = _gateway(parts)
         teller = Teller(store, sender, clock=clock, jitter=jitter)
         async with running(

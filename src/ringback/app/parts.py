@@ -12,6 +12,7 @@ from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.deliver import Deliverer
 from ringback.core.due_times import DueTimeRepair
 from ringback.core.heartbeat import Heartbeating
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.keep_alive import KeepAlive
 from ringback.core.listen import Listener
 from ringback.core.look import Looker
@@ -35,13 +36,20 @@ class Parts:
     """
 
     def __init__(
-        self, store: SqlStore, client: Client, *, settings: Settings, clock: Clock
+        self,
+        store: SqlStore,
+        client: Client,
+        *,
+        settings: Settings,
+        clock: Clock,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Make them on `store` and for the Temporal of `client`."""
+        """Make them on `store` and for the Temporal of `client`; they report to `hooks`."""
         self.store = store
         self.client = client
         self.settings = settings
         self.clock = clock
+        self.hooks = hooks
 
     @cached_property
     def activities(self) -> TemporalActivities:
@@ -71,6 +79,7 @@ class Parts:
             self.store,
             self.activities,
             worker=process_name(),
+            hooks=self.hooks,
             on_opened=self.checks.remember,
         )
 
@@ -88,6 +97,7 @@ class Parts:
             new_outcome_id=outcome_ids(self.clock),
             # Where no deliverer runs, those of other programs find what was accepted.
             on_accepted=self.deliverer.wake,
+            hooks=self.hooks,
         )
 
     @cached_property
@@ -100,6 +110,7 @@ class Parts:
             clock=self.clock,
             jitter=jitter,
             owner=process_name(),
+            hooks=self.hooks,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ringback.core.checks import Checks
 from ringback.core.group_commit import GroupCommit
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.service import running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
@@ -50,6 +51,7 @@ class Accepting:
         *,
         new_outcome_id: Callable[[], OutcomeId],
         on_accepted: Callable[[], None],
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Keep answers that pass `checks` in `store`.
 
@@ -59,6 +61,7 @@ class Accepting:
         self._checks = checks
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
+        self._hooks = hooks
         self._commits: GroupCommit[Answer, datetime | None] = GroupCommit(
             self._commit, weigh=lambda answer: len(body_of(answer.outcome) or b"")
         )
@@ -128,6 +131,7 @@ class Accepting:
         if won:
             logger.info("answers accepted", extra=_told(won))
             self._on_accepted()
+            self._hooks.answers_accepted(won)
         return accepted
 
     async def _explain(self, answer: Answer) -> Receipt | None:

@@ -15,6 +15,7 @@ from ringback.core.delivery_failures import (
 )
 from ringback.core.encodings import Encodings
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.locate import locate
 from ringback.core.misconfiguration import Misconfiguration
 from ringback.core.probe import Probe
@@ -71,8 +72,10 @@ class Deliverer:
         clock: Clock,
         jitter: Callable[[], float],
         owner: str,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Deliver from `queue` to `activities` as `owner`; tell `verdicts` of each end."""
+        self._hooks = hooks
         self._queue = queue
         self._activities = activities
         self._verdicts = verdicts
@@ -293,3 +296,4 @@ class Deliverer:
                 extra={"callback_id": settlement.callback_id},
             )
         self._verdicts.announce([settlement.callback_id for settlement in settlements])
+        self._hooks.outcomes_settled(settlements)

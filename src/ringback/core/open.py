@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.locate import locate
 from ringback.core.service import running
 from ringback.core.verdict import judge
@@ -41,11 +42,13 @@ class Opening:
         *,
         worker: str,
         on_opened: Callable[[Callback], None] = lambda _: None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Open callbacks in `store`, in the name of `worker`: its identity as history shows it.
 
         `on_opened` is called with each callback, right after its commit.
         """
+        self._hooks = hooks
         self._store = store
         self._queue = queue
         self._activities = activities
@@ -75,6 +78,7 @@ class Opening:
             accepted = _in_doubt(callback, wish)
             if accepted is None or await self._is_untaken(callback, accepted):
                 logger.info("callback opened", extra={"callback_id": callback.id})
+                self._hooks.callback_opened(callback.id)
                 return callback
 
     async def mark_submitted(self, callback_id: CallbackId) -> None:

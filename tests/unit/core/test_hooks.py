@@ -1,0 +1,100 @@
+"""A gateway reports each step of a callback to the program that runs it, after the commit."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from ringback.core.accept import Accepting
+from ringback.core.checks import Checks
+from ringback.core.deliver import Deliverer
+from ringback.core.hooks import Hooks
+from ringback.core.open import Opening
+from ringback.core.service import running
+from ringback.core.watch import Verdicts
+from ringback.domain.callback import State
+from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Completed
+from ringback.ports.store import Answer, Settlement
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+from tests.loops import idle
+
+
+class Recorder(Hooks):
+    """Records what it is called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, CallbackId]] = []
+
+    def callback_opened(self, callback_id: CallbackId) -> None:
+        self.calls.append(("opened", callback_id))
+
+    def answers_accepted(self, answers: Sequence[Answer]) -> None:
+        self.calls += [("accepted", answer.callback_id) for answer in answers]
+
+    def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
+        self.calls += [(one.verdict.value, one.callback_id) for one in settlements]
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+def accepting_with(store: SqlStore, activities: FakeActivities, hooks: Hooks) -> Accepting:
+    return Accepting(
+        store,
+        Checks(store, activities, ExactResults()),
+        new_outcome_id=factories.outcome_id,
+        on_accepted=lambda: None,
+        hooks=hooks,
+    )
+
+
+async def test_hooks_report_opened_accepted_and_applied_once_each(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, recorder: Recorder
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    opening = Opening(store, store, activities, worker="the worker", hooks=recorder)
+    accepting = accepting_with(store, activities, recorder)
+    deliverer = Deliverer(
+        *(store, activities, Verdicts()),
+        clock=clock,
+        jitter=lambda: 1.0,
+        owner="me",
+        hooks=recorder,
+    )
+
+    async with running(opening, accepting):
+        callback = await opening.open(factories.wish(ref=ref))
+        await accepting.accept(callback.id, Completed(b"1"))
+        await accepting.accept(callback.id, Completed(b"1"))
+    async with running(deliverer):
+        await idle()
+
+    assert recorder.calls == [
+        ("opened", callback.id),
+        ("accepted", callback.id),
+        (State.APPLIED.value, callback.id),
+    ]
+
+
+async def test_hooks_report_no_answer_that_could_not_be_stored(
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    recorder: Recorder,
+) -> None:
+    (callback,) = await store.open([factories.wish()])
+    accepting = accepting_with(store, activities, recorder)
+
+    async with running(accepting):
+        database.is_available = False
+        with pytest.raises(StoreUnavailableError):
+            await accepting.accept(callback.id, Completed(b"1"))
+
+    assert recorder.calls == []
