@@ -13,7 +13,7 @@ from typing import Final
 
 import psutil
 
-from ringback.app.tied import tied
+from ringback.app.parent_death import end_with_parent
 from ringback.core.service import task_group
 
 START_SECONDS: Final = 60
@@ -149,7 +149,7 @@ async def running(
 ) -> AsyncIterator[Program]:
     """Run a program for the block; it does not outlive this process."""
     process = await asyncio.create_subprocess_exec(
-        *tied(words),
+        *end_with_parent(words),
         cwd=cwd,
         env={**plain_environment(), **(environment or {})},
         stdin=DEVNULL,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ringback.app.tied import tied
+from ringback.app.parent_death import end_with_parent
 
 _LOOK_EVERY_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 0.3
@@ -51,7 +51,7 @@ class Recipe:
         """Start it; it ends with this process, even where that is killed."""
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                tied(self.words),
+                end_with_parent(self.words),
                 cwd=self.folder,
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ringback.app.web import bound_socket
+from ringback.demo.tour import ROUND_TRIP
 from tests.acceptance.marks import on_postgresql
-from tests.acceptance.programs import LIMIT_SECONDS, free_port, program, ringback
+from tests.acceptance.programs import LIMIT_SECONDS, Program, free_port, program, ringback
 from tests.acceptance.site import Site
 
 pytestmark = pytest.mark.processes
@@ -175,7 +176,7 @@ async def test_dev_that_is_killed_takes_all_that_it_started_with_it(tmp_path: Pa
             while await asyncio.to_thread(processes_of, data):
                 pass
 
-    assert began == 5
+    assert began == 2
 
 
 @pytest.mark.server
@@ -206,11 +207,23 @@ async def test_the_demo_makes_a_round_trip_and_stops_all_it_started() -> None:
         code = await demo.end()
 
     assert code == 0, demo.output
-    for step in (
-        "client → Temporal",
-        "worker → service",
-        "service → gateway",
-        "gateway → Temporal",
-    ):
-        assert step in " ".join(demo.output.split())
+    assert_all_steps_are_shown(demo)
     assert "Everything is stopped." in demo.output
+
+
+@pytest.mark.server
+async def test_demo_beside_another_worker_of_its_workflow_shows_all_its_steps(
+    shared_site: Site,
+) -> None:
+    site = shared_site
+    async with site.gateway(), site.worker(), program(ringback("demo"), site.environment) as demo:
+        code = await demo.end()
+
+    assert code == 0, demo.output
+    assert_all_steps_are_shown(demo)
+    assert site.outside.links.empty()
+
+
+def assert_all_steps_are_shown(demo: Program) -> None:
+    shown = " ".join(demo.output.split())
+    assert [f"{who} → {whom}" for who, whom in ROUND_TRIP if f"{who} → {whom}" not in shown] == []

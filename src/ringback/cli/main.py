@@ -18,8 +18,8 @@ from ringback.app.program import set_up_logging
 from ringback.domain.errors import ConfigurationError
 
 COMMANDS: Final = {
-    "demo": "ringback.cli.stack:demo",
-    "dev": "ringback.cli.stack:dev",
+    "demo": "ringback.cli.dev:demo",
+    "dev": "ringback.cli.dev:dev",
     "serve": "ringback.cli.serving:serve",
     "worker": "ringback.cli.programs:worker",
     "http-service": "ringback.cli.programs:http_service",
@@ -43,7 +43,7 @@ COMMANDS: Final = {
 }
 """Each command, in the order of the help, and the function or the group of commands behind it."""
 
-_LOGGING: Final = frozenset({"serve", "worker", "http-service"})
+_LOGGING: Final = frozenset({"dev", "serve", "worker", "http-service"})
 """The programs that run on: they tell what they do. The others answer, and tell only of trouble."""
 
 

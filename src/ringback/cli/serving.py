@@ -4,17 +4,15 @@ import json
 import socket
 import sys
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from typing import Annotated
 
 import typer
+from temporalio.client import Client
 
-from ringback.app.compose import running_gateway
-from ringback.app.descriptors import raise_descriptor_limit
 from ringback.app.exports import environment_for_others, export_lines
-from ringback.app.limited_http import HttpLimits
-from ringback.app.program import run, settle_down, stop_requested
-from ringback.app.web import bound_socket, listens_everywhere, served, url_of
+from ringback.app.program import run, stop_requested
+from ringback.app.serve import serving_gateway
+from ringback.app.web import bound_socket, listens_everywhere, url_of
 from ringback.cli.given import AsJson
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
 from ringback.temporal.connect import connect_lazily
@@ -50,21 +48,16 @@ async def enter_gateway(
     stack: AsyncExitStack, settings: Settings, listening: socket.socket
 ) -> None:
     """Run the gateway on `listening` until `stack` is closed."""
-    raise_descriptor_limit()
     client = await connect_lazily(choose_converter(settings.data_converter, None))
+    print_exports(settings, client)
+    await stack.enter_async_context(serving_gateway(client, settings, listening))
+
+
+def print_exports(settings: Settings, client: Client) -> None:
+    """Print what a worker or a command in another terminal needs, on standard error."""
     address = client.service_client.config.target_host
     others = environment_for_others(settings, temporal=address, namespace=client.namespace)
     print(*export_lines(settings, others), sep="\n", file=sys.stderr, flush=True)
-    gateway = await stack.enter_async_context(running_gateway(client, settings))
-    settle_down()
-    await stack.enter_async_context(
-        served(
-            gateway.app,
-            listening,
-            on_stop=gateway.stop_waiting,
-            limits=HttpLimits(keep_alive=timedelta(seconds=settings.keep_alive)),
-        )
-    )
 
 
 def say_ready(what: str, *, as_json: bool) -> None:

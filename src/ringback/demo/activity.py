@@ -10,7 +10,7 @@ from temporalio import activity
 from ringback import Callback, wait_for_callback
 from ringback.demo.http_api_gateway import HttpApiGateway
 from ringback.demo.request import CallRequest
-from ringback.demo.steps import Party, step
+from ringback.demo.steps import OnStep, Party, Step, log_step
 
 _ANY_JSON: Final = cast("type[Any]", Any)
 """An answer of a shape that the workflow cannot read would hold it up for ever; so it reads all."""
@@ -19,9 +19,10 @@ _ANY_JSON: Final = cast("type[Any]", Any)
 class AsyncActivity:
     """The activity, with what it needs to reach the outside."""
 
-    def __init__(self, gateway: HttpApiGateway) -> None:
-        """Ask through `gateway`."""
+    def __init__(self, gateway: HttpApiGateway, on_step: OnStep = log_step) -> None:
+        """Ask through `gateway`, and report steps to `on_step`."""
         self._gateway = gateway
+        self._on_step = on_step
 
     @activity.defn(name="call_service")
     async def run(self, request: CallRequest) -> Any:
@@ -33,10 +34,12 @@ class AsyncActivity:
             ApplicationError: The answer was there before, and is a failure.
         """
         attempt = activity.info().attempt
-        step(Party.TEMPORAL, Party.WORKER, f"run the activity (attempt {attempt})")
+        self._on_step(Step(Party.TEMPORAL, Party.WORKER, f"run the activity (attempt {attempt})"))
 
         async def submit(callback: Callback) -> None:
             await self._gateway.request(request, callback)
-            step(Party.WORKER, Party.TEMPORAL, "asked; the callback will end the activity")
+            self._on_step(
+                Step(Party.WORKER, Party.TEMPORAL, "asked; the callback will end the activity")
+            )
 
         return await wait_for_callback(submit, _ANY_JSON, heartbeat="keep")

@@ -31,7 +31,7 @@ from ringback.demo.ending import (
     read_ending,
 )
 from ringback.demo.request import CallRequest
-from ringback.demo.steps import Party, step
+from ringback.demo.steps import OnStep, Party, Step, log_step
 from ringback.demo.workflow import TASK_QUEUE, CallService
 from ringback.domain.errors import ActivityGoneError
 from ringback.ports.clock import Clock
@@ -74,8 +74,16 @@ class Look:
 class Call:
     """A workflow that was started, and is looked at until it ends."""
 
-    def __init__(self, client: Client, handle: WorkflowHandle[Any, Any], clock: Clock) -> None:
-        """Look at the workflow of `handle`, and rest by `clock`."""
+    def __init__(
+        self,
+        client: Client,
+        handle: WorkflowHandle[Any, Any],
+        clock: Clock,
+        *,
+        on_step: OnStep = log_step,
+    ) -> None:
+        """Look at the workflow of `handle`, rest by `clock`, and report steps to `on_step`."""
+        self._on_step = on_step
         self._client = client
         self._handle = handle
         self._clock = clock
@@ -104,7 +112,7 @@ class Call:
         Raises:
             RingbackError: Temporal cannot be reached, or refuses.
         """
-        step(Party.CLIENT, Party.TEMPORAL, "cancel the workflow")
+        self._on_step(Step(Party.CLIENT, Party.TEMPORAL, "cancel the workflow"))
         with suppress(ActivityGoneError):
             await finished(self._handle.cancel(rpc_timeout=RPC_TIMEOUT))
 
@@ -115,7 +123,7 @@ class Call:
             RingbackError: Temporal cannot be reached, or does not know the workflow.
         """
         ending = await finished(read_ending(self._handle, self._client.data_converter))
-        step(Party.TEMPORAL, Party.CLIENT, _NEWS[type(ending)])
+        self._on_step(Step(Party.TEMPORAL, Party.CLIENT, _NEWS[type(ending)]))
         return ending
 
     async def _to_look(self, seen: WorkflowExecutionDescription) -> Look:
@@ -128,24 +136,31 @@ class Call:
         )
 
 
-async def start_call(client: Client, request: CallRequest, clock: Clock) -> Call:
-    """Start the workflow for `request`.
+async def start_call(
+    client: Client,
+    request: CallRequest,
+    clock: Clock,
+    *,
+    task_queue: str = TASK_QUEUE,
+    on_step: OnStep = log_step,
+) -> Call:
+    """Start the workflow for `request` on `task_queue`; report the client's steps to `on_step`.
 
     Raises:
         RingbackError: Temporal cannot be reached, or refuses.
     """
-    step(Party.CLIENT, Party.TEMPORAL, "start CallService")
+    on_step(Step(Party.CLIENT, Party.TEMPORAL, "start CallService"))
     handle = await finished(
         client.start_workflow(
             CallService.run,
             request,
             id=f"call-service-{uuid4()}",
-            task_queue=TASK_QUEUE,
+            task_queue=task_queue,
             execution_timeout=request.execution_timeout,
             rpc_timeout=RPC_TIMEOUT,
         )
     )
-    return Call(client, handle, clock)
+    return Call(client, handle, clock, on_step=on_step)
 
 
 async def finished(request: Coroutine[Any, Any, T]) -> T:

@@ -83,21 +83,24 @@ async def _call(request: CallRequest, *, as_json: bool) -> int:
     temporal = await finished(connect())
     call = await start_call(temporal, request, clock)
     shown = Shown(Console(stderr=as_json, highlight=False, soft_wrap=True), clock)
-    shown.say(f"started {call.workflow_id}")
     try:
-        await _follow(call, request, shown, clock=clock)
+        ending = await follow(call, request, shown, clock=clock)
     except asyncio.CancelledError:
         shown.say("stopped waiting; the workflow goes on without this client")
         raise
-    ending = await call.ending()
     if as_json:
         told = {"workflow_id": call.workflow_id, "ending": _WORDS[type(ending)], **asdict(ending)}
         sys.stdout.write(f"{json.dumps(told)}\n")
     return shown.end(ending)
 
 
-async def _follow(call: Call, request: CallRequest, shown: "Shown", *, clock: Clock) -> None:
-    """Show the call until it ends; cancel it when that is what was asked for."""
+async def follow(call: Call, request: CallRequest, shown: "Shown", *, clock: Clock) -> Ending:
+    """Show the call until it ends; cancel it when that is what was asked for.
+
+    Raises:
+        RingbackError: Temporal cannot be reached, or does not know the workflow.
+    """
+    shown.say(f"started {call.workflow_id}")
     cancel_at: datetime | None = None
     is_to_cancel = request.activity_action is ActivityAction.REPORT_CANCELLATION
     async for look in call.looks():
@@ -107,6 +110,7 @@ async def _follow(call: Call, request: CallRequest, shown: "Shown", *, clock: Cl
             if clock.now() >= cancel_at:
                 is_to_cancel = False
                 await call.cancel()
+    return await call.ending()
 
 
 class Shown:

@@ -8,7 +8,7 @@ import httpx2
 
 from ringback import Callback
 from ringback.demo.request import CallRequest
-from ringback.demo.steps import Party, step
+from ringback.demo.steps import OnStep, Party, Step, log_step
 from ringback.demo.url import extend_path
 
 _SLACK: Final = timedelta(seconds=10)
@@ -26,9 +26,10 @@ class ServiceUnavailableError(Exception):
 class HttpApiGateway:
     """Speaks HTTP with the outside service."""
 
-    def __init__(self, service_url: str) -> None:
-        """Speak with the service at `service_url`."""
+    def __init__(self, service_url: str, on_step: OnStep = log_step) -> None:
+        """Speak with the service at `service_url`, and report steps to `on_step`."""
         self._service_url = service_url
+        self._on_step = on_step
 
     async def request(self, request: CallRequest, callback: Callback) -> None:
         """Ask for the work of `request`, to be answered on `callback`.
@@ -39,15 +40,15 @@ class HttpApiGateway:
             ServiceRefusedError: The service does not take it; asking again changes nothing.
             ServiceUnavailableError: The service cannot be reached, or not now; ask again.
         """
-        step(Party.WORKER, Party.SERVICE, f"POST /request ({callback.id})")
+        self._on_step(Step(Party.WORKER, Party.SERVICE, f"POST /request ({callback.id})"))
         try:
             reply = await self._post(request, callback)
         except httpx2.TransportError as exc:
-            step(Party.SERVICE, Party.WORKER, "cannot be reached")
+            self._on_step(Step(Party.SERVICE, Party.WORKER, "cannot be reached"))
             msg = f"the service cannot be reached ({type(exc).__name__})"
             # The layers below would fill a page of each attempt's log, and say no more.
             raise ServiceUnavailableError(msg) from None
-        step(Party.SERVICE, Party.WORKER, str(reply.status_code))
+        self._on_step(Step(Party.SERVICE, Party.WORKER, str(reply.status_code)))
         _check(reply.status_code)
 
     async def _post(self, request: CallRequest, callback: Callback) -> httpx2.Response:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx2
 
-from ringback.demo.steps import Party, step
+from ringback.demo.steps import OnStep, Party, Step, log_step
 from ringback.demo.url import extend_path
 from ringback.ports.clock import Clock
 
@@ -27,18 +27,21 @@ class LinkHolder:
     the gateway knows the same answer when it sees it.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, link: str, clock: Clock) -> None:
-        """Send requests with `http` to `link`, and rest by `clock`."""
+    def __init__(
+        self, http: httpx2.AsyncClient, link: str, clock: Clock, *, on_step: OnStep = log_step
+    ) -> None:
+        """Send requests with `http` to `link`, rest by `clock`, and report steps to `on_step`."""
+        self._on_step = on_step
         self._http = http
         self._link = link
         self._clock = clock
 
     async def post(self, verb: str, body: object) -> bool:
         """Say `verb` with `body`; return whether the gateway took it."""
-        step(Party.SERVICE, Party.GATEWAY, f"POST …/{verb}")
+        self._on_step(Step(Party.SERVICE, Party.GATEWAY, f"POST …/{verb}"))
         reply = await self._send("POST", extend_path(self._link, verb), json=body)
         said = "cannot be reached" if reply is None else str(reply.status_code)
-        step(Party.GATEWAY, Party.SERVICE, said)
+        self._on_step(Step(Party.GATEWAY, Party.SERVICE, said))
         return reply is not None and reply.is_success
 
     async def look(self) -> dict[str, Any] | None:

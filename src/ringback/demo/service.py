@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, HttpUrl
 from ringback.app.system import SystemClock
 from ringback.core.service import running
 from ringback.demo.request import ActivityAction
+from ringback.demo.steps import OnStep, log_step
 from ringback.demo.work import Order, Work
 from ringback.ports.clock import Clock
 
@@ -57,14 +58,15 @@ IdempotencyKey = Annotated[
 ]
 
 
-def create_service(clock: Clock | None = None) -> FastAPI:
+def create_service(clock: Clock | None = None, on_step: OnStep = log_step) -> FastAPI:
     """Return the service as an application; its lifespan owns the work.
 
     Args:
         clock: What time passes by; without it, this machine's.
+        on_step: Gets each step of the service.
     """
     clock = clock or SystemClock()
-    work = Work(clock)
+    work = Work(clock, on_step)
     service = FastAPI(title="The demo's outside service", lifespan=_lifespan_of(work))
 
     @service.post("/request")

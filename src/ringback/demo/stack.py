@@ -1,20 +1,37 @@
-"""The whole of it on one machine: Temporal, gateway, worker and outside service, as processes."""
+"""Everything on one machine: gateway, worker and outside service, beside a Temporal server."""
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import httpx2
+from temporalio.client import Client
 
-from ringback.app.dev_server import dev_server_command
-from ringback.app.processes import Children, Command, ringback_command
-from ringback.app.web import bound_socket, free_ports, local_url
-from ringback.core.service import task_group
-from ringback.domain.errors import ProgramEndedError
+from ringback.app.dev_server import dev_server_command, running_dev_server
+from ringback.app.plugin import RingbackPlugin
+from ringback.app.serve import serving_gateway
+from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
+from ringback.app.workers import working
+from ringback.client.target import local_key_path
+from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.demo.service import create_service
+from ringback.demo.steps import OnStep, log_step
+from ringback.demo.worker import demo_worker
+from ringback.demo.workflow import TASK_QUEUE
+from ringback.domain.api_key import Role
+from ringback.domain.errors import (
+    ProgramEndedError,
+    TemporalMisconfiguredError,
+    TemporalUnreachableError,
+)
+from ringback.settings import Settings
+from ringback.temporal.connect import check_connection, connect, connect_lazily
+from ringback.temporal.converter import choose_converter
 
 _HOST: Final = "127.0.0.1"
 _LOOK_EVERY_SECONDS: Final = 0.05
@@ -23,154 +40,162 @@ _START_SECONDS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything answers, on this machine.
+    """The ports of everything, on this machine; 0 takes a free one.
 
     Attributes:
         gateway: HTTP, for the outside.
         temporal: gRPC.
-        ui: Temporal's web UI; `None` for none.
+        ui: Temporal's web UI; `None` for none, and for a server that keeps its data in memory.
         service: The demo's outside service.
     """
 
-    gateway: int
-    temporal: int
-    ui: int | None
-    service: int
-
-    def check(self) -> None:
-        """Make sure that all of them can be used.
-
-        Raises:
-            ConfigurationError: One is taken; the message names it.
-        """
-        wanted = [self.gateway, self.service]
-        if given_address() is None:
-            wanted += [self.temporal] if self.ui is None else [self.temporal, self.ui]
-        for port in wanted:
-            bound_socket(_HOST, port).close()
+    gateway: int = 0
+    temporal: int = 0
+    ui: int | None = None
+    service: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where everything answers.
+class Observers:
+    """Functions that the stack reports to.
 
     Attributes:
-        gateway: The gateway's URL.
-        temporal: Temporal's address.
-        ui: Temporal's web UI; `None` where it is not ours to know.
+        on_server_line: Gets each line that Temporal's server prints.
+        on_step: Gets each step of worker and service.
+        hooks: What the gateway reports to.
+    """
+
+    on_server_line: Callable[[str], None]
+    on_step: OnStep = log_step
+    hooks: Hooks = NO_HOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What runs.
+
+    Attributes:
+        settings: The gateway's.
+        client: The worker's connection to Temporal.
+        ui: Temporal's web UI; `None` without one of our own.
+        gateway: The gateway's URL on this machine.
         service: The outside service's URL.
     """
 
-    gateway: str
-    temporal: str
+    settings: Settings
+    client: Client
     ui: str | None
+    gateway: str
     service: str
 
-    def environment(self, data: Path, *, log: str) -> dict[str, str]:
-        """Return what the programs need to find each other, and to log as `text` or `json`."""
-        return {
-            "RINGBACK_LOG": log,
-            "TEMPORAL_ADDRESS": self.temporal,
-            "RINGBACK_DATA": str(data),
-            "RINGBACK_PUBLIC_URL": self.gateway,
-            "RINGBACK_URL": self.gateway,
-            "RINGBACK_DEMO_SERVICE_URL": self.service,
-        }
-
-
-def given_address() -> str | None:
-    """Return the Temporal server that the environment names, if it names one."""
-    return os.environ.get("TEMPORAL_ADDRESS") or None
-
-
-def unused_ports() -> Ports:
-    """Return ports that nobody uses now, and no UI."""
-    gateway, temporal, service = free_ports(3)
-    return Ports(gateway=gateway, temporal=temporal, ui=None, service=service)
+    @property
+    def temporal(self) -> str:
+        """Temporal's address."""
+        return self.client.service_client.config.target_host
 
 
 @asynccontextmanager
 async def running_stack(
-    ports: Ports, data: Path, on_line: Callable[[str, str], None], *, log: str = "text"
-) -> AsyncIterator[Addresses]:
-    """Run everything for the block; yield where it is, once all of it answers.
+    ports: Ports, settings: Settings, observers: Observers, *, task_queue: str = TASK_QUEUE
+) -> AsyncIterator[Stack]:
+    """Run everything for the block, which begins once all of it answers.
 
-    Args:
-        ports: Where to answer.
-        data: The folder that everything is kept in.
-        on_line: Gets each line that a program prints, behind the program's name.
-        log: How the programs log: `text` or `json`.
+    The Temporal server is the one that TEMPORAL_ADDRESS names; without it, one is started, which
+    ends with this process, even if that is killed.
 
     Raises:
         ConfigurationError: A port is taken, or there is no Temporal server.
-        ProgramEndedError: One of the programs ended.
+        ProgramEndedError: The Temporal server ended, or does not answer.
+        TemporalUnreachableError: The server that TEMPORAL_ADDRESS names does not answer.
     """
-    ports.check()
-    addresses = _addresses(ports)
-    async with task_group() as group:
-        children = Children(group, on_line)
-        try:
-            async with _time_limit():
-                environment = addresses.environment(data, log=log)
-                await _start(children, ports, addresses, environment=environment)
-            yield addresses
-        finally:
-            await children.stop()
+    async with AsyncExitStack() as stack:
+        at_gateway = stack.enter_context(bound_socket(_HOST, ports.gateway))
+        at_service = stack.enter_context(bound_socket(_HOST, ports.service))
+        settings = settings.served_at(url_of(at_gateway))
+        address = os.environ.get("TEMPORAL_ADDRESS") or None
+        ui = None
+        if address is None:
+            database = None if ports.ui is None else settings.data / "temporal.db"
+            address, ui = await _start_temporal(
+                stack, ports, database=database, on_line=observers.on_server_line
+            )
+        converter = choose_converter(settings.data_converter, None)
+        gateway_client = await connect_lazily(converter, address=address)
+        await stack.enter_async_context(
+            serving_gateway(gateway_client, settings, at_gateway, hooks=observers.hooks)
+        )
+        service = create_service(on_step=observers.on_step)
+        await stack.enter_async_context(served(service, at_service))
+        client = await connect(_plugin(settings, at_gateway), address=address)
+        worker = demo_worker(
+            client, url_of(at_service), task_queue=task_queue, on_step=observers.on_step
+        )
+        await stack.enter_async_context(working(worker))
+        yield Stack(settings, client, ui, url_of(at_gateway), url_of(at_service))
 
 
-def _addresses(ports: Ports) -> Addresses:
-    given = given_address()
-    return Addresses(
-        gateway=local_url(_HOST, ports.gateway),
-        temporal=given or f"{_HOST}:{ports.temporal}",
-        ui=local_url(_HOST, ports.ui) if given is None and ports.ui is not None else None,
-        service=local_url(_HOST, ports.service),
+def _plugin(settings: Settings, listening: socket.socket) -> RingbackPlugin:
+    """Return the plugin of a worker that uses the gateway on `listening`, whatever others use."""
+    url = url_of(listening)
+    if settings.postgresql_url is not None:
+        return RingbackPlugin(url=url)
+    key = local_key_path(settings.data, Role.WORKER).read_text("utf-8")
+    return RingbackPlugin(url=url, api_key=key.strip())
+
+
+async def _start_temporal(
+    stack: AsyncExitStack,
+    ports: Ports,
+    *,
+    database: Path | None,
+    on_line: Callable[[str], None],
+) -> tuple[str, str | None]:
+    """Start a server until `stack` is closed; return its address and the URL of its UI.
+
+    Raises:
+        ProgramEndedError: The server does not answer.
+    """
+    port = ports.temporal or free_ports(1)[0]
+    for wanted in (port, ports.ui):
+        if wanted is not None:
+            bound_socket(_HOST, wanted).close()
+    address = f"{_HOST}:{port}"
+    client = await connect_lazily(address=address)
+    command = dev_server_command(
+        port=port, ui_port=ports.ui, database=database, namespace=client.namespace
     )
-
-
-async def _start(
-    children: Children, ports: Ports, addresses: Addresses, *, environment: dict[str, str]
-) -> None:
-    if given_address() is None:
-        await children.start(_temporal(ports, Path(environment["RINGBACK_DATA"])))
-    gateway = ringback_command("gateway", "serve", "--port", str(ports.gateway), **environment)
-    await children.start(gateway)
-    service = ringback_command(
-        "service", "http-service", "--port", str(ports.service), **environment
-    )
-    await children.start(service)
-    async with httpx2.AsyncClient() as http:
-        await _until(http, f"{addresses.gateway}/readyz", says='"temporal":"ok"')
-        worker = await children.start(ringback_command("worker", "worker", **environment))
-        await _until(http, f"{addresses.service}/healthz")
-        if addresses.ui is not None:
-            await _until(http, addresses.ui)
-    await worker.ready()
-
-
-def _temporal(ports: Ports, data: Path) -> Command:
-    database = None if ports.ui is None else data / "temporal.db"
-    command = dev_server_command(port=ports.temporal, ui_port=ports.ui, database=database)
-    return Command("temporal", command, {})
-
-
-async def _until(http: httpx2.AsyncClient, url: str, *, says: str = "") -> None:
-    while True:
-        try:
-            reply = await http.get(url, follow_redirects=True)
-        except httpx2.TransportError:
-            pass
-        else:
-            if reply.is_success and says in reply.text:
-                return
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
-
-
-@asynccontextmanager
-async def _time_limit() -> AsyncIterator[None]:
+    await stack.enter_async_context(running_dev_server(command, on_line))
+    ui = None if ports.ui is None else local_url(_HOST, ports.ui)
     try:
         async with asyncio.timeout(_START_SECONDS):
-            yield
+            await _until_ready(client, ui)
     except TimeoutError as exc:
-        msg = f"not everything answered within {_START_SECONDS} seconds"
+        msg = f"the Temporal server did not answer within {_START_SECONDS} seconds"
         raise ProgramEndedError(msg) from exc
+    return address, ui
+
+
+async def _until_ready(client: Client, ui: str | None) -> None:
+    while not await _answers(client):  # noqa: ASYNC110 - a server does not announce itself
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    if ui is None:
+        return
+    async with httpx2.AsyncClient() as http:
+        while not await _is_served(http, ui):  # noqa: ASYNC110 - the same
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+
+async def _answers(client: Client) -> bool:
+    try:
+        await check_connection(client)
+    except (TemporalUnreachableError, TemporalMisconfiguredError):
+        # At first nobody listens, and then the namespace is not there yet.
+        return False
+    return True
+
+
+async def _is_served(http: httpx2.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url, follow_redirects=True)).is_success
+    except httpx2.TransportError:
+        return False

@@ -1,69 +1,116 @@
 """Shows a round trip while it happens: who spoke to whom, and when."""
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Final
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
+from temporalio.client import Client
 
-_FROM_THE_CORE: Final[Mapping[str, tuple[str, str, str]]] = {
-    "callback opened": ("worker", "store", "commit the callback {callback_id}"),
-    "answers accepted": ("gateway", "store", "commit the answer: {kinds}"),
-    "outcome applied": ("gateway", "Temporal", "end the activity, in the outcome's own name"),
-    "outcome superseded": ("gateway", "store", "the activity had ended another way"),
-    "outcome parked": ("gateway", "store", "a person must look"),
-}
-"""What the programs log of themselves, as steps."""
+from ringback.core.hooks import Hooks
+from ringback.demo.call import start_call
+from ringback.demo.client import Shown, follow
+from ringback.demo.ending import Returned
+from ringback.demo.request import CallRequest
+from ringback.demo.steps import OnStep, Party, Step
+from ringback.domain.callback import State
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import KINDS
+from ringback.ports.clock import Clock
+from ringback.ports.store import Answer, Settlement
+
+ROUND_TRIP: Final = (
+    (Party.CLIENT, Party.TEMPORAL),
+    (Party.TEMPORAL, Party.WORKER),
+    (Party.WORKER, Party.GATEWAY),
+    (Party.WORKER, Party.SERVICE),
+    (Party.SERVICE, Party.WORKER),
+    (Party.WORKER, Party.TEMPORAL),
+    (Party.SERVICE, Party.GATEWAY),
+    (Party.GATEWAY, Party.STORE),
+    (Party.GATEWAY, Party.SERVICE),
+    (Party.GATEWAY, Party.TEMPORAL),
+    (Party.TEMPORAL, Party.CLIENT),
+)
+"""Who speaks to whom in a call that is completed."""
+
+_REQUEST: Final = CallRequest(time_to_request=1, time_to_callback=2)
+_PATIENCE_SECONDS: Final = 5
+"""How long after the client's last step the gateway may take to report its own."""
 
 
 class Tour:
-    """Prints the steps among the lines that the programs log."""
+    """Prints the steps of a round trip, and knows which ones are missing."""
 
-    def __init__(self, console: Console) -> None:
-        """Print on `console`."""
+    def __init__(self, console: Console, clock: Clock) -> None:
+        """Print on `console`, with the times of `clock`."""
         self._console = console
+        self._clock = clock
+        self._missing = dict.fromkeys(ROUND_TRIP)
+        self._is_complete = asyncio.Event()
 
-    def on_line(self, program: str, line: str) -> None:
-        """Print `line` if it is a step; otherwise only if it tells of trouble."""
-        record = _parse(line)
-        step = to_step(record)
-        if step is not None:
-            who, whom, what = step
-            self.say(who, whom, what, at=datetime.fromtimestamp(record["at"], UTC))
-        elif record.get("level") in {"ERROR", "CRITICAL"}:
-            self._console.print(f"[red]{program}: {escape(line)}[/red]")
-
-    def on_client_line(self, program: str, line: str) -> None:
-        """Print `line`, as a step if it is one: what the client says is for the reader."""
-        if _parse(line):
-            self.on_line(program, line)
-        else:
-            self._console.print(escape(line), soft_wrap=True)
-
-    def say(self, who: str, whom: str, what: str, *, at: datetime) -> None:
-        """Print one step."""
-        when = at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    def on_step(self, step: Step) -> None:
+        """Print `step`."""
+        when = self._clock.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
         self._console.print(
-            f"[dim]{when}[/dim]  [bold]{who:>8} → {whom:<8}[/bold]  {escape(what)}", soft_wrap=True
+            f"[dim]{when}[/dim]  [bold]{step.who:>8} → {step.whom:<8}[/bold]  {escape(step.what)}",
+            soft_wrap=True,
         )
+        self._missing.pop((step.who, step.whom), None)
+        if not self._missing:
+            self._is_complete.set()
+
+    async def make_round_trip(
+        self, client: Client, task_queue: str, request: CallRequest = _REQUEST
+    ) -> bool:
+        """Make one call and show it; return whether it completed and no step is missing.
+
+        Raises:
+            RingbackError: Temporal cannot be reached, or refuses.
+        """
+        call = await start_call(
+            client, request, self._clock, task_queue=task_queue, on_step=self.on_step
+        )
+        shown = Shown(self._console, self._clock)
+        ending = await follow(call, request, shown, clock=self._clock)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._is_complete.wait()
+        shown.end(ending)
+        for who, whom in self._missing:
+            shown.say(f"missing: {who} → {whom}", "red")
+        return isinstance(ending, Returned) and not self._missing
 
 
-def to_step(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Return who said what to whom in a line of the log; `None` if it is not a step."""
-    if "who" in record:
-        return record["who"], record["whom"], record["what"]
-    known = _FROM_THE_CORE.get(record.get("message", ""))
-    if known is None:
-        return None
-    who, whom, what = known
-    return who, whom, what.format_map(record)
+class GatewaySteps(Hooks):
+    """Reports what a gateway does as steps."""
+
+    def __init__(self, on_step: OnStep) -> None:
+        """Report to `on_step`."""
+        self._on_step = on_step
+
+    def callback_opened(self, callback_id: CallbackId) -> None:
+        """See the base class."""
+        self._on_step(Step(Party.WORKER, Party.GATEWAY, f"open the callback {callback_id}"))
+
+    def answers_accepted(self, answers: Sequence[Answer]) -> None:
+        """See the base class."""
+        for answer in answers:
+            kind = KINDS[type(answer.outcome)]
+            self._on_step(Step(Party.GATEWAY, Party.STORE, f"commit the answer: {kind}"))
+
+    def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
+        """See the base class."""
+        for settlement in settlements:
+            self._on_step(_SETTLED[settlement.verdict])
 
 
-def _parse(line: str) -> Mapping[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
+_SETTLED: Final = {
+    State.APPLIED: Step(
+        Party.GATEWAY, Party.TEMPORAL, "end the activity, in the outcome's own name"
+    ),
+    State.SUPERSEDED: Step(Party.GATEWAY, Party.STORE, "the activity had ended another way"),
+    State.PARKED: Step(Party.GATEWAY, Party.STORE, "a person must look"),
+}

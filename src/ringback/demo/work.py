@@ -10,7 +10,7 @@ import httpx2
 from ringback.core.service import Crew, task_group
 from ringback.demo.link_holder import LinkHolder
 from ringback.demo.request import ActivityAction
-from ringback.demo.steps import Party, step
+from ringback.demo.steps import OnStep, Party, Step, log_step
 from ringback.ports.clock import Clock
 
 HEARTBEATS: Final = 3
@@ -46,8 +46,9 @@ class Order:
 class Work:
     """Does what was ordered, each order once."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Let time pass by `clock`."""
+    def __init__(self, clock: Clock, on_step: OnStep = log_step) -> None:
+        """Let time pass by `clock`, and report steps to `on_step`."""
+        self._on_step = on_step
         self._clock = clock
         self._begun: asyncio.Queue[Order] = asyncio.Queue()
         self._known: dict[str, None] = {}
@@ -73,7 +74,7 @@ class Work:
 
     async def _do(self, order: Order, http: httpx2.AsyncClient) -> None:
         await self._clock.sleep(order.time_to_callback)
-        holder = LinkHolder(http, order.link, self._clock)
+        holder = LinkHolder(http, order.link, self._clock, on_step=self._on_step)
         match order.activity_action:
             case ActivityAction.COMPLETE:
                 await _complete(holder, order)
@@ -98,13 +99,13 @@ class Work:
 
     async def _report_cancellation(self, holder: LinkHolder) -> None:
         """Ask until the work is to be canceled, then report that it was."""
-        step(Party.SERVICE, Party.GATEWAY, "GET …, until asked to cancel")
+        self._on_step(Step(Party.SERVICE, Party.GATEWAY, "GET …, until asked to cancel"))
         for _ in range(LOOKS):
             standing = await holder.look()
             if standing is None or standing["state"] != "open":
                 return
             if standing["cancel_requested"]:
-                step(Party.GATEWAY, Party.SERVICE, "200, cancel requested")
+                self._on_step(Step(Party.GATEWAY, Party.SERVICE, "200, cancel requested"))
                 await holder.post("cancel", {"reason": "the service was asked to stop"})
                 return
             await self._clock.sleep(_LOOK_EVERY)

@@ -8,23 +8,28 @@ from temporalio.worker import Worker
 
 from ringback.demo.activity import AsyncActivity
 from ringback.demo.http_api_gateway import HttpApiGateway
+from ringback.demo.steps import OnStep, log_step
 from ringback.demo.workflow import TASK_QUEUE, CallService
 
 _GRACE: Final = timedelta(seconds=1)
 """How long a request that is under way may take once the worker is to stop."""
 
 
-def demo_worker(client: Client, service_url: str) -> Worker:
-    """Return a worker for `TASK_QUEUE`; `client` was connected with a `RingbackPlugin`.
+def demo_worker(
+    client: Client, service_url: str, *, task_queue: str = TASK_QUEUE, on_step: OnStep = log_step
+) -> Worker:
+    """Return a worker for the demo's workflow.
 
     Args:
-        client: The connection to Temporal.
-        service_url: Where the outside service answers.
+        client: The connection to Temporal, made with a `RingbackPlugin`.
+        service_url: The URL of the outside service.
+        task_queue: The task queue that the worker polls.
+        on_step: Gets each step of the worker.
     """
-    activity = AsyncActivity(HttpApiGateway(service_url))
+    activity = AsyncActivity(HttpApiGateway(service_url, on_step), on_step)
     return Worker(
         client,
-        task_queue=TASK_QUEUE,
+        task_queue=task_queue,
         workflows=[CallService],
         activities=[activity.run],
         graceful_shutdown_timeout=_GRACE,

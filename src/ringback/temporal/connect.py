@@ -23,14 +23,16 @@ _HOST_AND_PORT: Final = re.compile(r"[^\s/]+:\d+")
 _HEALTH_TIMEOUT: Final = timedelta(seconds=2)
 
 
-async def connect(*plugins: "SimplePlugin") -> Client:
+async def connect(*plugins: "SimplePlugin", address: str | None = None) -> Client:
     """Return a client for the server that `TEMPORAL_*` or `temporal.toml` names.
+
+    With `address`, the server is there, and only the rest comes from the configuration.
 
     Raises:
         ConfigurationError: The SDK's configuration cannot be used.
         TemporalUnreachableError: The server does not answer.
     """
-    config = _load_config()
+    config = _load_config(address)
     try:
         return await Client.connect(**config, plugins=list(plugins), runtime=_runtime())
     except RuntimeError as exc:
@@ -38,15 +40,18 @@ async def connect(*plugins: "SimplePlugin") -> Client:
         raise TemporalUnreachableError(msg) from exc
 
 
-async def connect_lazily(data_converter: DataConverter = DataConverter.default) -> Client:
+async def connect_lazily(
+    data_converter: DataConverter = DataConverter.default, *, address: str | None = None
+) -> Client:
     """Return a client that connects with its first request.
 
-    With it a gateway starts, and takes answers, while the server is away.
+    With it a gateway starts, and takes answers, while the server is away. `address` is as in
+    `connect`.
 
     Raises:
         ConfigurationError: The SDK's configuration cannot be used.
     """
-    config = _load_config()
+    config = _load_config(address)
     return await Client.connect(
         **config, lazy=True, data_converter=data_converter, runtime=_runtime()
     )
@@ -59,12 +64,14 @@ def _runtime() -> Runtime:
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet)))
 
 
-def _load_config() -> ClientConnectConfig:
+def _load_config(given_address: str | None) -> ClientConnectConfig:
     try:
         config = ClientConfig.load_client_connect_config()
     except (RuntimeError, OSError) as exc:
         msg = f"the configuration of the connection to Temporal cannot be used: {exc}"
         raise ConfigurationError(msg) from exc
+    if given_address is not None:
+        config["target_host"] = given_address
     address = config.setdefault("target_host", _ADDRESS)
     if not _HOST_AND_PORT.fullmatch(address):
         msg = f"TEMPORAL_ADDRESS must be <host>:<port>, not {address!r}"
