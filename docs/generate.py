@@ -45,8 +45,8 @@ from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.gateway.unknown_keys import UnknownKeys
+from ringback.result_schema.checker import SchemaChecker
 from ringback.settings import Settings
-from ringback.shapes.checker import SchemaChecker
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities, FakeIdentifier, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

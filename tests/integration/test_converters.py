@@ -34,7 +34,7 @@ from tests.integration.house import Outside, path_of, plugin_for, serve_at, sett
 from tests.integration.typed_workflows import Measure, ReadInvoice
 from tests.integration.workflows import Run, RunActivity
 from tests.services import missing
-from tests.unit.shapes.types_and_json import Invoice
+from tests.unit.result_schema.types_and_json import Invoice
 
 pytestmark = pytest.mark.server
 

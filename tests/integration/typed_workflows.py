@@ -8,7 +8,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from tests.unit.shapes.types_and_json import Invoice
+    from tests.unit.result_schema.types_and_json import Invoice
 
 
 @workflow.defn

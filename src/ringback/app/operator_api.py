@@ -17,7 +17,7 @@ from ringback.ports.identifying import Identifier
 from ringback.ports.keys import Keys
 from ringback.ports.links import Links
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
-from ringback.shapes.checker import SchemaChecker
+from ringback.result_schema.checker import SchemaChecker
 
 
 class OperatedStore(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Links, Keys, Protocol):

@@ -21,8 +21,8 @@ from ringback.core.open import Opening
 from ringback.core.rhythm import Rhythm
 from ringback.core.watch import Verdicts
 from ringback.ports.clock import Clock
+from ringback.result_schema.checker import SchemaChecker
 from ringback.settings import Settings
-from ringback.shapes.checker import SchemaChecker
 from ringback.store.sql_store import SqlStore
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.encoder import Encoder

@@ -54,15 +54,15 @@ class RingbackPlugin(SimplePlugin):
         # Heavy, so it is loaded here: importing this module in a file with workflows stays light.
         from ringback.client.target import find_target  # noqa: PLC0415 - see above
         from ringback.domain.api_key import Role  # noqa: PLC0415 - see above
-        from ringback.shapes.schema import schema_of  # noqa: PLC0415 - see above
+        from ringback.result_schema.generate import generate_schema  # noqa: PLC0415 - see above
         from ringback.worker.gateway_runtime import worker_runtime  # noqa: PLC0415 - see above
         from ringback.worker.runtime import runtime_set  # noqa: PLC0415 - see above
 
         target = find_target(Role.WORKER, url=self._url, api_key=self._api_key)
         identity = worker.config().get("identity") or worker.client.identity
-        schemas = partial(schema_of, converter=worker.client.data_converter)
+        schemas = partial(generate_schema, converter=worker.client.data_converter)
         async with worker_runtime(
-            worker.client, target, identity=identity, schema_of=schemas
+            worker.client, target, identity=identity, generate_schema=schemas
         ) as runtime:
             with runtime_set(runtime):
                 await next(worker)

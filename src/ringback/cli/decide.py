@@ -20,7 +20,7 @@ from ringback.core.operate import get_callback
 from ringback.domain.errors import MalformedAnswerError, WrongResultError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
-from ringback.shapes.checker import SchemaChecker
+from ringback.result_schema.checker import SchemaChecker
 
 DENIED: Final = "ApprovalDenied"
 """The failure type of a rejection."""

@@ -33,14 +33,14 @@ class GatewayRuntime:
     Attributes:
         client: The gateway.
         identity: The worker's identity, as history shows it.
-        schema_of: Returns the JSON Schema of a result type, if it has one.
+        generate_schema: Returns the JSON Schema of a result type, if it has one.
         loop: The worker's event loop.
         process_id: The process that runs the loop.
     """
 
     client: GatewayClient
     identity: str
-    schema_of: Callable[[object], str | None]
+    generate_schema: Callable[[object], str | None]
     loop: asyncio.AbstractEventLoop
     process_id: int = field(default_factory=os.getpid)
 
@@ -50,7 +50,7 @@ class GatewayRuntime:
             info,
             to_ref(info),
             options,
-            schema=self.schema_of(options.result_type),
+            schema=self.generate_schema(options.result_type),
             worker=self.identity if is_inline else None,
         )
         opened, body = await self.client.open(request)
@@ -75,7 +75,7 @@ async def worker_runtime(
     target: Target,
     *,
     identity: str,
-    schema_of: Callable[[object], str | None],
+    generate_schema: Callable[[object], str | None],
 ) -> AsyncIterator[GatewayRuntime]:
     """Open what a worker's activities need, for the block.
 
@@ -94,7 +94,7 @@ async def worker_runtime(
             found.namespace,
             found.key,
         )
-        yield GatewayRuntime(gateway, identity, schema_of, asyncio.get_running_loop())
+        yield GatewayRuntime(gateway, identity, generate_schema, asyncio.get_running_loop())
 
 
 def _to_inline(answer: AnswerOut | None, body: bytes | None) -> InlineAnswer:

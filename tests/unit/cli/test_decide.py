@@ -19,8 +19,8 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import MalformedAnswerError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed, Outcome
+from ringback.result_schema.generate import generate_schema
 from ringback.settings import Settings
-from ringback.shapes.schema import schema_of
 from tests import factories
 
 
@@ -51,7 +51,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(tmp_path: Path, result_type: Any, converter: DataConverter | None = None) -> CallbackId:
     """Open a callback whose activity returns `result_type`."""
-    schema = schema_of(result_type, converter=converter or DataConverter.default)
+    schema = generate_schema(result_type, converter=converter or DataConverter.default)
 
     async def fill() -> CallbackId:
         async with opened_store(Settings(data=tmp_path), SystemClock()) as store:

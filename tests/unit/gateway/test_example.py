@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from ringback.gateway.example import example_of
-from ringback.shapes.checker import SchemaChecker
-from ringback.shapes.schema import schema_of
+from ringback.result_schema.checker import SchemaChecker
+from ringback.result_schema.generate import generate_schema
 
 
 class Color(Enum):
@@ -55,7 +55,7 @@ class Invoice(BaseModel):
 )
 @pytest.mark.parametrize("converter", [pydantic_data_converter, None], ids=["pydantic", "none"])
 async def test_example_of_a_type_is_accepted(result_type: Any, converter: Any) -> None:
-    schema = schema_of(result_type, converter)
+    schema = generate_schema(result_type, converter)
     assert schema is not None
 
     example = example_of(schema)
@@ -82,8 +82,8 @@ class Tree(BaseModel):
         json.dumps({"oneOf": [{"type": "string", "minLength": 2}]}),
         json.dumps({"description": "anything"}),
         "true",
-        schema_of(Tree),
-        schema_of(Annotated[int, Gt(5)]),
+        generate_schema(Tree),
+        generate_schema(Annotated[int, Gt(5)]),
     ],
 )
 def test_no_example_is_made_that_might_be_refused(schema: str | None) -> None:

@@ -26,7 +26,7 @@ from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.ports.keys import NewKey
-from ringback.shapes.checker import SchemaChecker
+from ringback.result_schema.checker import SchemaChecker
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock

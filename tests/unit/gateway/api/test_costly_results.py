@@ -7,9 +7,9 @@ import time
 from temporalio.converter import DataConverter
 
 from ringback.domain.api_key import Role
-from ringback.shapes.schema import schema_of
+from ringback.result_schema.generate import generate_schema
 from tests.unit.gateway.api.house import House
-from tests.unit.shapes.test_limits import Term, binary, twice
+from tests.unit.result_schema.test_limits import Term, binary, twice
 
 OTHERS = 64
 ENDLESS = 6
@@ -31,7 +31,7 @@ async def complete(house: House, callback: str, body: bytes) -> tuple[int, str, 
 
 
 async def test_64_senders_are_served_while_costly_results_are_rejected(house: House) -> None:
-    union = await opened(house, json.loads(schema_of(Term, DataConverter.default) or ""))
+    union = await opened(house, json.loads(generate_schema(Term, DataConverter.default) or ""))
     endless = await opened(house, twice("anyOf", 40))
     others = [await opened(house, {"type": "integer"}) for _ in range(OTHERS)]
 

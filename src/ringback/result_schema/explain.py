@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 from jsonschema_rs import ReferencingError, ValidationError, ValidationErrorKind
 
 from ringback.domain.errors import Problem
-from ringback.shapes.choice import Choice
-from ringback.shapes.formats import IN_WORDS
-from ringback.shapes.node import Node, escaped
-from ringback.shapes.pydantic_json import PYDANTIC
-from ringback.shapes.weight import resolve
+from ringback.result_schema.choice import Choice
+from ringback.result_schema.cost import resolve
+from ringback.result_schema.formats import IN_WORDS
+from ringback.result_schema.node import Node, escaped
+from ringback.result_schema.pydantic_converter import PYDANTIC
 
 MOST_PROBLEMS: Final = 20
 LONGEST_TEXT: Final = 200

@@ -6,8 +6,8 @@ from typing import Any, Final, TypeAlias
 from jsonschema_rs import ValidationError, ValidationErrorKind
 from pydantic_core import to_json
 
-from ringback.shapes.node import Node
-from ringback.shapes.weight import resolve
+from ringback.result_schema.cost import resolve
+from ringback.result_schema.node import Node
 
 _MOST_PARTS: Final = 50
 """Maximum parts of one branch to read: references in a circle would never end."""

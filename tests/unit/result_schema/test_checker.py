@@ -10,18 +10,18 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 
 from ringback.domain.errors import Problem
-from ringback.shapes.compiled import problems_in
-from ringback.shapes.explain import LONGEST_TEXT, MOST_PROBLEMS
-from ringback.shapes.schema import schema_of
-from tests.unit.shapes.types_and_json import Chain, Invoice, Order, Owner, Tree
+from ringback.result_schema.explain import LONGEST_TEXT, MOST_PROBLEMS
+from ringback.result_schema.generate import generate_schema
+from ringback.result_schema.validate import find_problems
+from tests.unit.result_schema.types_and_json import Chain, Invoice, Order, Owner, Tree
 
 SCHEMAS = [
     schema
     for kind in (Invoice, Order, Tree, Owner, dict[int, str], list[Invoice | None], int | str)
-    for schema in [schema_of(kind, pydantic_data_converter)]
+    for schema in [generate_schema(kind, pydantic_data_converter)]
     if schema is not None
 ]
-NUMBERS = schema_of(list[int], pydantic_data_converter) or ""
+NUMBERS = generate_schema(list[int], pydantic_data_converter) or ""
 
 
 def schema(said: object) -> str:
@@ -29,7 +29,7 @@ def schema(said: object) -> str:
 
 
 def problems(said: object, value: object) -> list[tuple[str, str]]:
-    found = problems_in(schema(said), json.dumps(value).encode())
+    found = find_problems(schema(said), json.dumps(value).encode())
     return [(one.path, one.message) for one in found]
 
 
@@ -38,8 +38,8 @@ def test_a_result_that_fits_has_no_problems() -> None:
 
 
 def test_no_result_is_checked_as_null() -> None:
-    assert problems_in('{"type":"null"}', None) == []
-    assert problems_in('{"type":"string"}', None) == [Problem("", 'it is not of type "string"')]
+    assert find_problems('{"type":"null"}', None) == []
+    assert find_problems('{"type":"string"}', None) == [Problem("", 'it is not of type "string"')]
 
 
 def test_a_problem_is_told_with_its_place() -> None:
@@ -75,9 +75,9 @@ def test_of_a_choice_what_is_wrong_in_the_one_that_was_meant_is_told() -> None:
 
 
 def test_of_a_choice_by_tag_what_is_wrong_in_the_one_with_the_tag_is_told() -> None:
-    made = schema_of(Owner, pydantic_data_converter) or ""
+    made = generate_schema(Owner, pydantic_data_converter) or ""
 
-    found = problems_in(made, b'{"pet": {"kind": "dog"}}')
+    found = find_problems(made, b'{"pet": {"kind": "dog"}}')
 
     assert found == [Problem("/pet", '"age" is a required property')]
 
@@ -89,25 +89,27 @@ def test_of_a_choice_of_types_all_are_told() -> None:
 
 
 def test_pydantic_says_itself_why_it_cannot_read_something() -> None:
-    made = schema_of(Invoice, pydantic_data_converter) or ""
+    made = generate_schema(Invoice, pydantic_data_converter) or ""
     answer = {"id": "x", "at": "yesterday", "cents": "many", "total": 1}
 
-    found = {one.path: one.message for one in problems_in(made, json.dumps(answer).encode())}
+    found = {one.path: one.message for one in find_problems(made, json.dumps(answer).encode())}
 
     assert found.keys() == {"/id", "/at", "/cents"}
     assert found["/cents"].startswith("Input should be a valid integer")
 
 
 def test_a_text_that_stands_for_something_is_called_what_people_call_it() -> None:
-    made = schema_of(datetime, DataConverter.default) or ""
+    made = generate_schema(datetime, DataConverter.default) or ""
 
-    assert problems_in(made, b'"soon"') == [Problem("", "it is not a date and time as in ISO 8601")]
+    assert find_problems(made, b'"soon"') == [
+        Problem("", "it is not a date and time as in ISO 8601")
+    ]
 
 
 def test_a_name_that_is_wrong_is_told() -> None:
-    made = schema_of(dict[int, str], pydantic_data_converter) or ""
+    made = generate_schema(dict[int, str], pydantic_data_converter) or ""
 
-    (found,) = problems_in(made, b'{"first": "a"}')
+    (found,) = find_problems(made, b'{"first": "a"}')
 
     assert found.message.startswith("one of its names: Input should be a valid integer")
 
@@ -119,7 +121,7 @@ def test_where_nothing_can_be_read_that_is_told() -> None:
 
 
 def test_there_are_never_too_many_problems() -> None:
-    assert len(problems_in(NUMBERS, json.dumps(["x"] * 100).encode())) == MOST_PROBLEMS
+    assert len(find_problems(NUMBERS, json.dumps(["x"] * 100).encode())) == MOST_PROBLEMS
 
 
 def test_nothing_that_is_told_is_long() -> None:
@@ -135,11 +137,11 @@ def test_nothing_that_is_told_is_long() -> None:
     "kind", [list[int], list[int] | None, list[int] | dict[str, int], list[list[int] | None]]
 )
 def test_a_long_result_does_not_take_long(kind: type) -> None:
-    made = schema_of(kind, pydantic_data_converter) or ""
+    made = generate_schema(kind, pydantic_data_converter) or ""
     long = json.dumps(["x"] * 500_000).encode()
     began = time.thread_time()
 
-    found = problems_in(made, long)
+    found = find_problems(made, long)
 
     assert 1 <= len(found) <= MOST_PROBLEMS
     assert time.thread_time() - began < 1
@@ -149,7 +151,7 @@ def test_pattern_with_nested_repetition_is_checked_in_linear_time() -> None:
     made = schema({"pattern": "^((a+)+)+$"})
     began = time.thread_time()
 
-    found = problems_in(made, json.dumps("a" * 10_000 + "b").encode())
+    found = find_problems(made, json.dumps("a" * 10_000 + "b").encode())
 
     assert len(found) == 1
     assert time.thread_time() - began < 1
@@ -159,7 +161,7 @@ def test_pattern_with_nested_repetition_is_checked_in_linear_time() -> None:
     "body", [b"", b"{", b"\xff", b"[1,]", b"NaN", b"1" * 5000, b"[" * 5000, b'"\\ud800"']
 )
 def test_what_is_no_json_is_a_problem(body: bytes) -> None:
-    (found,) = problems_in("{}", body)
+    (found,) = find_problems("{}", body)
 
     assert found.path == ""
     assert found.message.startswith("it is not JSON")
@@ -167,7 +169,7 @@ def test_what_is_no_json_is_a_problem(body: bytes) -> None:
 
 @given(made=st.sampled_from(SCHEMAS), body=st.binary(max_size=64))
 def test_whatever_the_bytes_the_checker_answers(made: str, body: bytes) -> None:
-    assert isinstance(problems_in(made, body), list)
+    assert isinstance(find_problems(made, body), list)
 
 
 KEYS = st.sampled_from(["id", "at", "cents", "total", "receipt", "lines", "kids", "up", "pet"])
@@ -181,17 +183,17 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
     ),
 )
 def test_whatever_the_value_the_problems_are_short_and_few(made: str, value: object) -> None:
-    found = problems_in(made, json.dumps(value).encode())
+    found = find_problems(made, json.dumps(value).encode())
 
     assert len(found) <= MOST_PROBLEMS
     assert all(max(len(one.path), len(one.message)) <= LONGEST_TEXT for one in found)
 
 
 def test_deep_nesting_is_checked_as_deep_as_json_is_read() -> None:
-    made = schema_of(Chain, pydantic_data_converter) or ""
+    made = generate_schema(Chain, pydantic_data_converter) or ""
     deep = b'{"n":1,"next":' * 198 + b'{"n":"x"}' + b"}" * 198
 
-    assert [one.path for one in problems_in(made, deep)] == [("/next" * 198)[:199] + "…"]
+    assert [one.path for one in find_problems(made, deep)] == [("/next" * 198)[:199] + "…"]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_with_a_schema_that_cannot_be_used_nothing_is_refused(
 ) -> None:
     caplog.set_level(logging.ERROR)
 
-    found = [problems_in(unusable, body) for body in (b"1", b"2")]
+    found = [find_problems(unusable, body) for body in (b"1", b"2")]
 
     assert found == [[], []]
     assert "results are not checked" in caplog.text

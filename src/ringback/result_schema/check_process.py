@@ -6,7 +6,7 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Final
 
-from ringback.shapes.compiled import problems_in, why_unusable
+from ringback.result_schema.validate import find_problems, why_unusable
 
 MOST_CPU_SECONDS: Final = 0.5
 MOST_MEMORY: Final = 1024 * 1024 * 1024
@@ -25,7 +25,7 @@ def main(descriptor: int) -> None:
                 return
             # CPU time, not time that passes: a busy machine must not fail a small check.
             signal.setitimer(signal.ITIMER_PROF, MOST_CPU_SECONDS)
-            reply = problems_in(schema, result) if is_result else why_unusable(schema)
+            reply = find_problems(schema, result) if is_result else why_unusable(schema)
             signal.setitimer(signal.ITIMER_PROF, 0)
             connection.send(reply)
 

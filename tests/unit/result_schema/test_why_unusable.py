@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.shapes.compiled import why_unusable
+from ringback.result_schema.validate import why_unusable
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from temporalio.converter import (
     PayloadConverter,
 )
 
-from ringback.shapes.compiled import problems_in
-from ringback.shapes.schema import Reader, reader_of, schema_of
-from tests.unit.shapes.types_and_json import COMMON, PYDANTICS_OWN, VALUES, Receipt
+from ringback.result_schema.generate import Reader, generate_schema, reader_of
+from ringback.result_schema.validate import find_problems
+from tests.unit.result_schema.types_and_json import COMMON, PYDANTICS_OWN, VALUES, Receipt
 
 # The SDK reads a model without pydantic's converter by what pydantic 1 had.
 pytestmark = [
@@ -112,12 +112,12 @@ def is_read(converter: DataConverter, hint: Any, text: str) -> bool:
 
 
 def is_accepted(schema: str | None, text: str) -> bool:
-    return schema is None or not problems_in(schema, text.encode())
+    return schema is None or not find_problems(schema, text.encode())
 
 
 @pytest.mark.parametrize(("by", "name"), ASKED)
 def test_what_is_accepted_can_be_read(by: str, name: str) -> None:
-    schema = schema_of(TYPES[name], CONVERTERS[by])
+    schema = generate_schema(TYPES[name], CONVERTERS[by])
 
     accepted = [text for text in VALUES if is_accepted(schema, text)]
 
@@ -127,7 +127,7 @@ def test_what_is_accepted_can_be_read(by: str, name: str) -> None:
 
 @pytest.mark.parametrize(("by", "name"), ASKED)
 def test_what_can_be_read_is_accepted(by: str, name: str) -> None:
-    schema = schema_of(TYPES[name], CONVERTERS[by])
+    schema = generate_schema(TYPES[name], CONVERTERS[by])
 
     read = [text for text in VALUES if is_read(CONVERTERS[by], TYPES[name], text)]
 
@@ -153,7 +153,7 @@ JSON = st.recursive(
 def test_whatever_is_accepted_can_be_read(which: tuple[str, str], value: object) -> None:
     by, name = which
     text = json.dumps(value)
-    schema = schema_of(TYPES[name], CONVERTERS[by])
+    schema = generate_schema(TYPES[name], CONVERTERS[by])
 
     accepted = is_accepted(schema, text)
 
@@ -162,7 +162,7 @@ def test_whatever_is_accepted_can_be_read(which: tuple[str, str], value: object)
 
 @pytest.mark.parametrize(("by", "name"), ASKED)
 def test_the_same_type_has_the_same_text(by: str, name: str) -> None:
-    schema = schema_of(TYPES[name], CONVERTERS[by])
+    schema = generate_schema(TYPES[name], CONVERTERS[by])
 
     assert schema is None or schema == json.dumps(
         json.loads(schema), sort_keys=True, separators=(",", ":"), ensure_ascii=False
@@ -171,7 +171,7 @@ def test_the_same_type_has_the_same_text(by: str, name: str) -> None:
 
 @pytest.mark.parametrize("said", [object, Any])
 def test_a_type_that_says_nothing_has_no_schema(said: object) -> None:
-    assert schema_of(said, DataConverter.default) is None
+    assert generate_schema(said, DataConverter.default) is None
 
 
 class Opaque:
@@ -183,7 +183,7 @@ def test_a_type_without_a_schema_is_logged_once(caplog: pytest.LogCaptureFixture
 
     unknown = GenericAlias(list, (ForwardRef("NotThere"),))
 
-    made = [schema_of(unknown) for _ in range(3)]
+    made = [generate_schema(unknown) for _ in range(3)]
 
     assert made == [None] * 3
     assert [record.levelname for record in caplog.records] == ["INFO"]
@@ -195,7 +195,7 @@ def test_a_type_without_a_schema_is_logged_once(caplog: pytest.LogCaptureFixture
 def test_what_the_converter_can_never_read_is_refused_and_warned_of(
     by: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    schema = schema_of(dict[str, Opaque], CONVERTERS[by])
+    schema = generate_schema(dict[str, Opaque], CONVERTERS[by])
 
     assert not is_accepted(schema, '{"a": 1}')
     assert not is_read(CONVERTERS[by], dict[str, Opaque], '{"a": 1}')
@@ -203,13 +203,13 @@ def test_what_the_converter_can_never_read_is_refused_and_warned_of(
 
 
 def test_an_annotation_that_cannot_be_hashed_does_no_harm() -> None:
-    schema = schema_of(Annotated[int, ["a list"]], DataConverter.default)
+    schema = generate_schema(Annotated[int, ["a list"]], DataConverter.default)
 
     assert schema == '{"type":"integer"}'
 
 
 def test_a_type_may_say_itself_what_it_looks_like() -> None:
-    schema = schema_of(Annotated[Any, WithJsonSchema({"const": 5})])
+    schema = generate_schema(Annotated[Any, WithJsonSchema({"const": 5})])
 
     assert is_accepted(schema, "5")
     assert not is_accepted(schema, "6")
@@ -256,8 +256,8 @@ def test_what_reads_json_is_known_by_the_converter(
 
 
 def test_an_unknown_converter_is_taken_to_read_what_pydantic_reads() -> None:
-    assert schema_of(Receipt) == schema_of(Receipt, pydantic_data_converter)
+    assert generate_schema(Receipt) == generate_schema(Receipt, pydantic_data_converter)
 
 
 def test_an_unknown_converter_may_read_what_pydantic_cannot() -> None:
-    assert schema_of(Opaque) is None
+    assert generate_schema(Opaque) is None

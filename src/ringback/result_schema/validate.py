@@ -16,11 +16,11 @@ from jsonschema_rs import (
 from pydantic_core import from_json
 
 from ringback.domain.errors import Problem
-from ringback.shapes.explain import Explainer, cut
-from ringback.shapes.formats import FORMATS
-from ringback.shapes.keyword import ReadByPydantic
-from ringback.shapes.pydantic_json import PYDANTIC
-from ringback.shapes.weight import weigh
+from ringback.result_schema.cost import estimate_cost
+from ringback.result_schema.explain import Explainer, cut
+from ringback.result_schema.formats import FORMATS
+from ringback.result_schema.keyword import ReadByPydantic
+from ringback.result_schema.pydantic_converter import PYDANTIC
 
 PATTERNS: Final = RegexOptions(size_limit=1024 * 1024)
 """An engine without backtracking: the time of a match is linear in the text."""
@@ -64,15 +64,15 @@ class Compiled:
 
 
 @lru_cache(maxsize=_COMPILED)
-def weight_of(schema: str) -> float:
-    """Return how heavy `schema` is; see `weigh`."""
+def cached_cost(schema: str) -> float:
+    """Return how heavy `schema` is; see `estimate_cost`."""
     try:
-        return weigh(from_json(schema))
+        return estimate_cost(from_json(schema))
     except ValueError:
         return 1
 
 
-def problems_in(schema: str, result: bytes | None) -> Sequence[Problem]:
+def find_problems(schema: str, result: bytes | None) -> Sequence[Problem]:
     """Return what is wrong with `result`; nothing if it meets `schema`, or `schema` is unusable."""
     try:
         value = from_json(b"null" if result is None else result, allow_inf_nan=False)

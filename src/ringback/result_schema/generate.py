@@ -16,8 +16,8 @@ from temporalio.converter import (
     TransferTypeConverter,
 )
 
-from ringback.shapes.default_json import DefaultShapes
-from ringback.shapes.pydantic_json import PydanticShapes
+from ringback.result_schema.default_converter import DefaultShapes
+from ringback.result_schema.pydantic_converter import PydanticShapes
 
 _TYPES: Final = 1024
 """How many types' schemas are kept: a worker has as many as it has activities, more or less."""
@@ -40,7 +40,7 @@ class Reader(Enum):
     UNKNOWN = "a converter of the user's"
 
 
-def schema_of(result_type: object, converter: DataConverter | None = None) -> str | None:
+def generate_schema(result_type: object, converter: DataConverter | None = None) -> str | None:
     """Return the JSON Schema of what `converter` reads as `result_type`; `None` for any JSON.
 
     The same type has the same text. `None` comes of a type that says nothing, and of one that
@@ -59,7 +59,7 @@ def schema_of(result_type: object, converter: DataConverter | None = None) -> st
         return _cached(result_type, reader)
     except TypeError:
         # It cannot be hashed: an annotation in it is a list, for example.
-        return _schema_of(result_type, reader)
+        return _generate_text(result_type, reader)
 
 
 def reader_of(converter: DataConverter | None) -> Reader:
@@ -74,7 +74,7 @@ def reader_of(converter: DataConverter | None) -> Reader:
     return Reader.PYDANTIC if is_pydantic else Reader.UNKNOWN
 
 
-def _schema_of(result_type: Any, reader: Reader) -> str | None:
+def _generate_text(result_type: Any, reader: Reader) -> str | None:
     name = result_type.__qualname__ if isinstance(result_type, type) else str(result_type)
     try:
         made = _generate(result_type, reader)
@@ -94,7 +94,7 @@ def _schema_of(result_type: Any, reader: Reader) -> str | None:
     return text
 
 
-_cached = lru_cache(maxsize=_TYPES)(_schema_of)
+_cached = lru_cache(maxsize=_TYPES)(_generate_text)
 
 
 def _generate(result_type: Any, reader: Reader) -> JsonSchemaValue:

@@ -14,9 +14,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 
 from ringback.domain.errors import Problem
-from ringback.shapes.checker import TOO_LONG, SchemaChecker
-from ringback.shapes.explain import MOST_PROBLEMS, SOMEWHERE
-from ringback.shapes.schema import schema_of
+from ringback.result_schema.checker import TOO_LONG, SchemaChecker
+from ringback.result_schema.explain import MOST_PROBLEMS, SOMEWHERE
+from ringback.result_schema.generate import generate_schema
 
 
 class Add(BaseModel):
@@ -150,7 +150,7 @@ async def test_recursive_union_at_depth_64_is_explained_in_100_ms(
     nested: Callable[[int], bytes],
     end: str,
 ) -> None:
-    schema = schema_of(kind, converter) or ""
+    schema = generate_schema(kind, converter) or ""
 
     for levels in (3, 64):
         (problem, *_), took = await timed(checker, schema, nested(levels))
@@ -236,7 +236,7 @@ class Repeated(BaseModel):
 
 
 async def test_python_pattern_is_checked_without_backtracking(checker: SchemaChecker) -> None:
-    schema = schema_of(Repeated, pydantic_data_converter) or ""
+    schema = generate_schema(Repeated, pydantic_data_converter) or ""
     result = json.dumps(dict.fromkeys(["text", "compiled"], "a" * 10_000 + "b")).encode()
 
     found, took = await timed(checker, schema, result)
@@ -254,7 +254,7 @@ class LookAround(BaseModel):
 async def test_unsupported_pattern_of_a_type_is_named_at_opening_and_not_checked(
     checker: SchemaChecker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    schema = schema_of(LookAround, pydantic_data_converter) or ""
+    schema = generate_schema(LookAround, pydantic_data_converter) or ""
 
     assert "the pattern ^(?!no) of a result type is not checked" in caplog.text
     assert "look-around" in caplog.text

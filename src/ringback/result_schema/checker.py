@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from ringback.domain.errors import Problem
-from ringback.shapes.compiled import problems_in, weight_of
-from ringback.shapes.pool import CheckTookTooLongError, Pool
+from ringback.result_schema.process_pool import CheckTookTooLongError, Pool
+from ringback.result_schema.validate import cached_cost, find_problems
 
 MOST_WORK: Final = 500_000
 """Up to this weight of a schema times the bytes of a result, a check takes at most 10 ms."""
@@ -30,8 +30,8 @@ class SchemaChecker:
 
     async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
         """See `ResultChecker.problems`."""
-        if weight_of(schema) * len(result or b"null") <= MOST_WORK:
-            return problems_in(schema, result)
+        if cached_cost(schema) * len(result or b"null") <= MOST_WORK:
+            return find_problems(schema, result)
         try:
             problems: Sequence[Problem] = await self._pool.run(schema, result, True)  # noqa: FBT003 - a message
         except CheckTookTooLongError:

@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaError, SchemaValidator, to_json, to_jsonable_python
 from pydantic_core import core_schema as core
 
-from ringback.shapes.field_names import rename
+from ringback.result_schema.field_names import rename
 
 PYDANTIC: Final = "pydantic"
 """A keyword of the house: the rule, as a schema of pydantic's own, by which a value is read."""

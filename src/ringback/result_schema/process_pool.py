@@ -62,7 +62,12 @@ class _Process:
         self._connection: Connection[Any, Any] = ours
         with theirs:
             self._popen = subprocess.Popen(  # noqa: S603 - this very interpreter
-                [sys.executable, "-m", "ringback.shapes.process", str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-m",
+                    "ringback.result_schema.check_process",
+                    str(theirs.fileno()),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

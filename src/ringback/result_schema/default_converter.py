@@ -28,8 +28,8 @@ from uuid import UUID
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 
-from ringback.shapes.formats import PYTHON_DATETIME, PYTHON_UUID
-from ringback.shapes.pydantic_json import EXACT, PYDANTIC, PydanticShapes, reads_more
+from ringback.result_schema.formats import PYTHON_DATETIME, PYTHON_UUID
+from ringback.result_schema.pydantic_converter import EXACT, PYDANTIC, PydanticShapes, reads_more
 
 _NOTHING: Final[JsonSchemaValue] = {"not": {}}
 """The converter can read no value at all as such a type."""

@@ -10,7 +10,7 @@ _ELSEWHERE: Final = frozenset({"$anchor", "$dynamicAnchor", "$dynamicRef", "$id"
 """Keywords after which a reference is not followed here."""
 
 
-def weigh(schema: Any) -> float:
+def estimate_cost(schema: Any) -> float:
     """Return the number of parts in `schema`, each reference replaced by what it refers to.
 
     The weight times the size of a result bounds the time of its check. The weight is infinite if
