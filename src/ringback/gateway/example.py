@@ -1,48 +1,44 @@
 """An example of a result, made from the JSON Schema that an answer must satisfy."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Final
 
 _DEPTH: Final = 12
-"""How many levels an example may have; a type that contains itself has no end."""
+"""Maximum levels of an example; a type that contains itself has no end."""
+
+_STEPS: Final = 1000
+"""Maximum parts of a schema to read: choices within choices have no end either."""
+
+_LENGTH: Final = 100
+"""Maximum length of a text or a list in an example."""
 
 _TEXTS: Final = {
+    "binary": "text",
     "date-time": "2030-01-31T12:00:00Z",
+    "date-time-local": "2030-01-31T12:00:00",
     "date": "2030-01-31",
-    "time": "12:00:00",
+    "time": "12:00:00Z",
+    "time-local": "12:00:00",
     "duration": "PT1H",
     "uuid": "12345678-1234-4678-9234-567812345678",
+    "uuid4": "12345678-1234-4678-9234-567812345678",
     "email": "name@example.com",
     "uri": "https://example.com/",
+    "base64": "YWJj",
 }
-
-_READ_BY_PYDANTIC: Final[Mapping[str, Any]] = {
-    "bool": True,
-    "int": 1,
-    "float": 1.5,
-    "decimal": "1.50",
-    "datetime": _TEXTS["date-time"],
-    "date": _TEXTS["date"],
-    "time": _TEXTS["time"],
-    "timedelta": _TEXTS["duration"],
-    "uuid": _TEXTS["uuid"],
-    "url": _TEXTS["uri"],
-}
-"""Examples of what pydantic reads, by the type of the rule in the schema."""
 
 _BOUNDS: Final = frozenset({
-    *("allOf", "not", "else", "contains", "dependentRequired", "dependentSchemas"),
-    *("pattern", "minLength", "maxLength", "multipleOf", "exclusiveMinimum"),
-    *("exclusiveMaximum", "maximum", "minItems", "minProperties", "uniqueItems"),
-    *("prefixItems", "$dynamicRef"),
+    *("allOf", "not", "if", "contains", "dependentRequired", "dependentSchemas", "$dynamicRef"),
+    *("pattern", "minProperties"),
 })
 """Keywords that an example made here might not satisfy."""
 
 _KEY_BOUNDS: Final = frozenset({"patternProperties", "propertyNames"})
 """Keywords that an object without keys satisfies."""
 
-_RULE_BOUNDS: Final = frozenset({"gt", "ge", "lt", "le", "multiple_of", "max_digits", "pattern"})
+_NOTES: Final = frozenset({"$defs", "description", "discriminator", "title"})
 
 
 class _NotSimpleError(Exception):
@@ -56,13 +52,15 @@ def example_of(schema: str | None) -> str | None:
     root = json.loads(schema)
     try:
         return json.dumps(_Examples(root).make(root, _DEPTH), ensure_ascii=False)
-    except _NotSimpleError:
+    except (_NotSimpleError, ValueError):
+        # Not JSON: a bound of the schema is beyond the range of a float.
         return None
 
 
 class _Examples:
     def __init__(self, root: Any) -> None:
         self._root = root
+        self._steps = 0
 
     def make(self, schema: Any, depth: int) -> Any:
         """Return an example of `schema`, with at most `depth` levels.
@@ -70,7 +68,9 @@ class _Examples:
         Raises:
             _NotSimpleError: None can be made that is known to be accepted.
         """
-        if not isinstance(schema, dict) or depth == 0 or _BOUNDS & schema.keys():
+        self._steps += 1
+        is_too_deep = depth == 0 or self._steps > _STEPS
+        if is_too_deep or not isinstance(schema, dict) or _BOUNDS & schema.keys():
             raise _NotSimpleError
         for given in ("const", "default"):
             if given in schema:
@@ -78,30 +78,26 @@ class _Examples:
         for choice in ("enum", "examples"):
             if schema.get(choice):
                 return schema[choice][0]
-        if "$ref" in schema or "if" in schema:
-            return self.make(self._inner(schema), depth - 1)
-        for union in ("anyOf", "oneOf"):
-            if union in schema:
-                return self._first(schema[union], depth)
-        if "pydantic" in schema:
-            return _read_by_pydantic(schema["pydantic"])
+        for keyword in ("$ref", "anyOf", "oneOf"):
+            if keyword in schema:
+                rest = {name: value for name, value in schema.items() if name != keyword}
+                choices = schema[keyword] if keyword != "$ref" else [self._target(schema["$ref"])]
+                return self._first(rest, choices, depth - 1)
         return self._of_type(schema, depth)
 
-    def _inner(self, schema: dict[str, Any]) -> Any:
-        if "$ref" not in schema:
-            # If the consequence holds, the condition does not matter.
-            return schema.get("then")
-        prefix, _, name = schema["$ref"].rpartition("/")
-        if prefix != "#/$defs":
+    def _target(self, reference: str) -> Any:
+        if not reference.startswith("#/"):
             raise _NotSimpleError
-        return self._root.get("$defs", {}).get(name)
+        found = self._root
+        for step in reference[2:].split("/"):
+            found = found.get(step) if isinstance(found, dict) else None
+        return found
 
-    def _first(self, schemas: list[Any], depth: int) -> Any:
+    def _first(self, rest: dict[str, Any], choices: list[Any], depth: int) -> Any:
         # A null says the least of all choices, so it comes last.
-        choices = sorted(schemas, key=lambda one: one == {"type": "null"})
-        for choice in choices:
+        for choice in sorted(choices, key=lambda one: one == {"type": "null"}):
             try:
-                return self.make(choice, depth - 1)
+                return self.make(_merge(rest, choice), depth)
             except _NotSimpleError:
                 continue
         raise _NotSimpleError
@@ -120,8 +116,8 @@ class _Examples:
             "object": self._object,
             "array": self._array,
             "string": lambda schema, _: _text(schema),
-            "integer": lambda schema, _: max(1, schema.get("minimum", 1)),
-            "number": lambda schema, _: max(1.5, schema.get("minimum", 1.5)),
+            "integer": lambda schema, _: _number(schema, 1),
+            "number": lambda schema, _: _number(schema, 1.5),
             "boolean": lambda _, __: True,
             "null": lambda _, __: None,
         }
@@ -134,18 +130,57 @@ class _Examples:
         return {name: self.make(properties[name], depth - 1) for name in wanted}
 
     def _array(self, schema: dict[str, Any], depth: int) -> Any:
-        return [self.make(schema["items"], depth - 1)] if "items" in schema else []
+        made = [self.make(one, depth - 1) for one in schema.get("prefixItems", [])]
+        least, most = schema.get("minItems", 0), schema.get("maxItems", _LENGTH)
+        missing = int(min(max(least, 1), _LENGTH)) - len(made)
+        if "items" in schema and missing > 0:
+            made += [self.make(schema["items"], depth - 1)] * missing
+        if not least <= len(made) <= most or (missing > 1 and "uniqueItems" in schema):
+            raise _NotSimpleError
+        return made
+
+
+def _merge(schema: dict[str, Any], other: Any) -> Any:
+    """Return a schema that says what both say.
+
+    Raises:
+        _NotSimpleError: They say something about the same keyword.
+    """
+    if not isinstance(other, dict):
+        raise _NotSimpleError
+    required = sorted({*schema.get("required", []), *other.get("required", [])})
+    shared = (schema.keys() & other.keys()) - _NOTES - {"required"}
+    if any(schema[name] != other[name] for name in shared):
+        raise _NotSimpleError
+    return {**schema, **other, "required": required} if required else {**schema, **other}
 
 
 def _text(schema: dict[str, Any]) -> str:
-    if "format" not in schema:
-        return "text"
-    if schema["format"] not in _TEXTS:
+    least, most = schema.get("minLength", 0), schema.get("maxLength", _LENGTH)
+    if "format" in schema:
+        made = _TEXTS.get(schema["format"])
+    else:
+        made = "text".ljust(int(min(least, _LENGTH)), ".")[: int(min(most, _LENGTH))]
+    if made is None or not least <= len(made) <= most:
         raise _NotSimpleError
-    return _TEXTS[schema["format"]]
+    return made
 
 
-def _read_by_pydantic(rule: dict[str, Any]) -> Any:
-    if rule.get("type") not in _READ_BY_PYDANTIC or _RULE_BOUNDS & rule.keys():
-        raise _NotSimpleError
-    return _READ_BY_PYDANTIC[rule["type"]]
+def _number(schema: dict[str, Any], usual: float) -> float:
+    least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+    most = schema.get("maximum", schema.get("exclusiveMaximum", 0) - 1)
+    for number in (usual, 1, least, most):
+        if _is_within(number, schema):
+            return number
+    raise _NotSimpleError
+
+
+def _is_within(number: float, schema: dict[str, Any]) -> bool:
+    is_whole = Fraction(str(number)).denominator == 1
+    return (
+        (is_whole or "integer" not in schema["type"])
+        and schema.get("minimum", number) <= number <= schema.get("maximum", number)
+        and ("exclusiveMinimum" not in schema or number > schema["exclusiveMinimum"])
+        and ("exclusiveMaximum" not in schema or number < schema["exclusiveMaximum"])
+        and Fraction(str(number)) % Fraction(str(schema.get("multipleOf", number or 1))) == 0
+    )

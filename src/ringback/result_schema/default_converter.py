@@ -1,7 +1,9 @@
 """What Temporal's default converter reads from JSON, as a JSON Schema.
 
-It follows `temporalio.converter.value_to_type` branch by branch. Where that bends a value into
-shape (1.5 into 1, a text into the list of its letters) the schema refuses it.
+pydantic cannot tell: it reads a `date` or a `Decimal`, which the default converter does not, and
+`bytes` from a text instead of a list. So this follows `temporalio.converter.value_to_type` branch
+by branch. Where that would bend a value into shape (1.5 into 1, a text into the list of its
+letters), the schema refuses it.
 """
 
 import collections.abc
@@ -25,42 +27,39 @@ from typing import (
 )
 from uuid import UUID
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaValue
 
-from ringback.result_schema.formats import PYTHON_DATETIME, PYTHON_UUID
-from ringback.result_schema.pydantic_converter import EXACT, PYDANTIC, PydanticShapes, reads_more
+from ringback.result_schema.pydantic_converter import NAMES, either_offset, pydantic_schema
 
 _NOTHING: Final[JsonSchemaValue] = {"not": {}}
-"""The converter can read no value at all as such a type."""
-
+_BYTE: Final[JsonSchemaValue] = {"type": "integer", "minimum": 0, "maximum": 255}
 _PLAIN: Final[dict[Any, JsonSchemaValue]] = {
     Any: {},
     bool: {"type": "boolean"},
-    bytes: {
-        "type": "array",
-        "items": {"type": "integer", "minimum": 0, "maximum": 255, PYDANTIC: EXACT},
-    },
-    datetime: {"type": "string", "format": PYTHON_DATETIME},
+    bytes: {"type": "array", "items": _BYTE},
+    datetime: either_offset("date-time"),
     float: {"type": "number"},
     int: {"type": "integer"},
     str: {"type": "string"},
     type(None): {"type": "null"},
 }
-_NAMES: Final[dict[Any, JsonSchemaValue]] = {
-    bool: {"enum": ["true", "false"]},
-    float: {"pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
-    int: {"pattern": "^-?[0-9]{1,4000}$"},
-    type(None): {"enum": ["null"]},
-}
-"""How JSON has the keys that are no text."""
+
+_ENUMS: Final[dict[type, str]] = {int: "integer", str: "string"}
 
 
-class DefaultShapes:
-    """Makes one schema; types that may hold themselves stand in its definitions."""
+class DefaultConverterSchema:
+    """The schema of one type; dataclasses and models are in its definitions.
+
+    Attributes:
+        unreadable: The types in it that the converter can read from no JSON at all.
+        models: The pydantic models in it.
+    """
 
     def __init__(self) -> None:
-        """Begin with no definitions."""
+        """Begin without definitions."""
+        self.unreadable: list[Any] = []
+        self.models: list[type] = []
         self._names: dict[type, str] = {}
         self._definitions: dict[str, JsonSchemaValue] = {}
 
@@ -70,6 +69,7 @@ class DefaultShapes:
         Raises:
             NameError: An annotation in it names what cannot be found.
             TypeError: The same, or an annotation is no type.
+            PydanticUserError: A model in it cannot be written as a schema.
         """
         made = self._of(hint)
         return {"$defs": self._definitions, **made} if self._definitions else made
@@ -84,58 +84,68 @@ class DefaultShapes:
             raise TypeError(msg)
         origin = get_origin(hint) or hint
         if origin is typing.Annotated:
-            # Annotations are stripped before the converter sees the type.
+            # The converter does not see annotations.
             return self._of(get_args(hint)[0])
         if origin is Literal:
-            return {"enum": [one for one in get_args(hint) if _is_json(one)]}
+            return {"enum": [one for one in get_args(hint) if isinstance(one, str | int | None)]}
         if origin in {typing.Union, types.UnionType}:
-            return self._any_of([self._of(one) for one in get_args(hint)])
-        return self._of_class(origin, hint) if inspect.isclass(origin) else _NOTHING
+            return self._union(get_args(hint))
+        made = self._class(origin, hint) if inspect.isclass(origin) else None
+        return self._nothing(hint) if made is None else made
 
-    def _of_class(self, origin: type, hint: Any) -> JsonSchemaValue:
+    def _class(self, origin: type, hint: Any) -> JsonSchemaValue | None:
         if issubclass(origin, collections.abc.Mapping):
             return self._mapping(origin, get_args(hint))
-        if dataclasses.is_dataclass(hint):
+        if dataclasses.is_dataclass(origin):
             return self._defined(origin, self._dataclass)
         if issubclass(origin, BaseModel):
-            return self._defined(origin, _model)
+            return self._defined(origin, self._model)
         if issubclass(origin, Enum):
             return _enum(origin)
         if issubclass(origin, UUID):
-            return {"type": "string", "format": PYTHON_UUID}
+            return {"type": "string", "format": "uuid"}
         if issubclass(origin, collections.abc.Iterable) and not issubclass(origin, str):
             return self._iterable(origin, get_args(hint))
+        return None
+
+    def _nothing(self, hint: Any) -> JsonSchemaValue:
+        self.unreadable.append(hint)
         return _NOTHING
 
-    def _any_of(self, choices: Sequence[JsonSchemaValue]) -> JsonSchemaValue:
-        readable = [one for one in choices if one is not _NOTHING]
-        if len(readable) <= 1:
-            return readable[0] if readable else _NOTHING
-        if all(one.keys() == {"type"} for one in readable):
-            return {"type": [one["type"] for one in readable]}
-        inside = [one for one in readable if one != _PLAIN[type(None)]]
-        made = inside[0] if len(inside) == 1 else {"anyOf": inside}
-        is_optional = len(inside) < len(readable)
-        return {"if": {"not": {"type": "null"}}, "then": made} if is_optional else made
+    def _union(self, hints: Sequence[Any]) -> JsonSchemaValue:
+        choices = [one for one in map(self._of, hints) if one is not _NOTHING]
+        if not choices:
+            return _NOTHING
+        if all(one.keys() == {"type"} for one in choices):
+            return {"type": [one["type"] for one in choices]}
+        return {"anyOf": choices}
 
     def _defined(self, kind: type, make: Callable[[type, str], JsonSchemaValue]) -> JsonSchemaValue:
         if kind not in self._names:
-            self._names[kind] = name = f"{kind.__name__}.{len(self._names)}"
+            is_taken = kind.__name__ in self._definitions
+            name = f"{kind.__name__}.{len(self._names)}" if is_taken else kind.__name__
+            self._names[kind] = name
+            self._definitions[name] = {}
             self._definitions[name] = make(kind, f"#/$defs/{name}")
         return {"$ref": f"#/$defs/{self._names[kind]}"}
 
-    def _dataclass(self, kind: type, _: str) -> JsonSchemaValue:
+    def _dataclass(self, kind: Any, _: str) -> JsonSchemaValue:
         hints = get_type_hints(kind)
-        fields = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-        required = _required(kind)
-        if set(required) - fields.keys():
-            # Nothing is given to the constructor but the fields.
-            return _NOTHING
+        fields = dataclasses.fields(kind)
         return {
             "type": "object",
-            "properties": {name: self._of(hint) for name, hint in fields.items()},
-            "required": required,
+            "properties": {field.name: self._of(hints[field.name]) for field in fields},
+            "required": [field.name for field in fields if _is_required(field)],
         }
+
+    def _model(self, kind: type, place: str) -> JsonSchemaValue:
+        self.models.append(kind)
+        made = pydantic_schema(kind, f"{place}/$defs/{{model}}")
+        if made.get("type") == "object":
+            return made
+        # The converter gives a model nothing but objects, also where it would read a list.
+        definitions = made.pop("$defs", {})
+        return {"$defs": definitions, "type": "object", "allOf": [made]}
 
     def _mapping(self, origin: type, args: Sequence[Any]) -> JsonSchemaValue:
         required: frozenset[str] = getattr(origin, "__required_keys__", frozenset())
@@ -152,8 +162,8 @@ class DefaultShapes:
     def _name(self, key: Any) -> JsonSchemaValue:
         if inspect.isclass(key) and issubclass(key, Enum) and issubclass(key, int):
             return {"enum": [str(member.value) for member in key]}
-        is_plain = get_origin(key) is None and key in _NAMES
-        return _NAMES[key] if is_plain else self._of(key)
+        made = self._of(key)
+        return NAMES.get(made.get("type"), made)
 
     def _iterable(self, origin: type, args: Sequence[Any]) -> JsonSchemaValue:
         if not args or (len(args) == 1 and _is_open(args[0])):
@@ -164,39 +174,15 @@ class DefaultShapes:
         return {"type": "array", "prefixItems": each, "minItems": len(each), "maxItems": len(each)}
 
 
-def _model(kind: type, place: str) -> JsonSchemaValue:
-    made = TypeAdapter(kind).json_schema(
-        schema_generator=PydanticShapes, ref_template=f"{place}/$defs/{{model}}"
-    )
-    if made.get("type") == "object":
-        return made
-    # The converter gives a model nothing but objects, also where it would read a list.
-    definitions = made.pop("$defs", {})
-    return {"$defs": definitions, "type": "object", "allOf": [made]}
+def _enum(kind: type[Enum]) -> JsonSchemaValue | None:
+    name = next((name for base, name in _ENUMS.items() if issubclass(kind, base)), None)
+    return None if name is None else {"type": name, "enum": [member.value for member in kind]}
 
 
-def _enum(kind: type[Enum]) -> JsonSchemaValue:
-    if issubclass(kind, int):
-        made: JsonSchemaValue = {"type": "integer", PYDANTIC: EXACT}
-    elif issubclass(kind, str):
-        made = {"type": "string"}
-    else:
-        return _NOTHING
-    return made if reads_more(kind) else {**made, "enum": [member.value for member in kind]}
-
-
-def _required(kind: type) -> list[str]:
-    return [
-        parameter.name
-        for parameter in inspect.signature(kind).parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
-    ]
+def _is_required(field: "dataclasses.Field[Any]") -> bool:
+    missing = dataclasses.MISSING
+    return field.init and field.default is missing and field.default_factory is missing
 
 
 def _is_open(hint: Any) -> bool:
     return hint is Any or isinstance(hint, TypeVar)
-
-
-def _is_json(value: object) -> bool:
-    return isinstance(value, str | int | None)

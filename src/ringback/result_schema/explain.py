@@ -10,14 +10,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from jsonschema_rs import ReferencingError, ValidationError, ValidationErrorKind
+from jsonschema_rs import ReferencingError, ValidationError
 
 from ringback.domain.errors import Problem
 from ringback.result_schema.choice import Choice
 from ringback.result_schema.cost import resolve
-from ringback.result_schema.formats import IN_WORDS
 from ringback.result_schema.node import Node, escaped
-from ringback.result_schema.pydantic_converter import PYDANTIC
 
 MOST_PROBLEMS: Final = 20
 LONGEST_TEXT: Final = 200
@@ -28,7 +26,7 @@ NOT_READABLE: Final = "the worker could read nothing that stands here"
 SOMEWHERE: Final = "something in it does not meet the schema"
 
 _ON_THE_SPOT: Final = frozenset({
-    *("type", "enum", "const", "format", "pattern", "minLength", "maxLength", PYDANTIC),
+    *("type", "enum", "const", "format", "pattern", "minLength", "maxLength"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("minItems", "maxItems", "uniqueItems"),
     *("minProperties", "maxProperties", "required", "dependentRequired"),
@@ -110,7 +108,7 @@ class Explainer:
         if not isinstance(node.schema, dict):
             return
         for error in self.errors_on_the_spot(node):
-            yield to_problem(node.path, _message(error))
+            yield to_problem(node.path, error.message)
         yield from self._in_place(node)
         if isinstance(node.value, dict):
             yield from self._members(node)
@@ -166,7 +164,7 @@ class Explainer:
         named = Node(inside.schema, inside.pointer, name, node.path)
         if not self._is_valid(named):
             errors = self.errors_on_the_spot(named) if isinstance(named.schema, dict) else iter(())
-            message = next(map(_message, errors), "it is not allowed")
+            message = next((error.message for error in errors), "it is not allowed")
             yield to_problem(node.path, f"one of its names: {message}")
 
     def _matches(self, pattern: str, name: str) -> bool:
@@ -209,14 +207,6 @@ def _items(node: Node) -> Iterator[Node]:
             yield node.inside("items").at(place)
         else:
             return
-
-
-def _message(error: ValidationError) -> str:
-    match error.kind:
-        case ValidationErrorKind.Format(form) if form in IN_WORDS:
-            return f"it is not {IN_WORDS[form]}"
-        case _:
-            return error.message
 
 
 def _shallow(value: Any) -> Any:

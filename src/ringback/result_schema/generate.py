@@ -16,18 +16,18 @@ from temporalio.converter import (
     TransferTypeConverter,
 )
 
-from ringback.result_schema.default_converter import DefaultShapes
-from ringback.result_schema.pydantic_converter import PydanticShapes
+from ringback.result_schema.default_converter import DefaultConverterSchema
+from ringback.result_schema.pydantic_converter import pydantic_schema
+from ringback.schemas.requests import LONGEST_SCHEMA
 
 _TYPES: Final = 1024
-"""How many types' schemas are kept: a worker has as many as it has activities, more or less."""
+"""Maximum types whose schemas are cached: a worker has about as many as it has activities."""
 
 _JSON: Final = b"json/plain"
 _TRANSFERRED: Final = "__temporal_transfer_type_converter"
-"""Where the SDK keeps by what a type of the user's goes over the wire instead."""
+"""The SDK's attribute of a type that is another type on the wire."""
 
 _SAYS_NOTHING: Final = frozenset({"$defs", "default", "description", "examples", "title"})
-_UNREADABLE: Final = '"not":{}'
 
 _logger = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ class Reader(Enum):
 def generate_schema(result_type: object, converter: DataConverter | None = None) -> str | None:
     """Return the JSON Schema of what `converter` reads as `result_type`; `None` for any JSON.
 
-    The same type has the same text. `None` comes of a type that says nothing, and of one that
-    cannot be put as a schema, which is logged once.
+    The same type has the same text. A type that cannot be written as a schema is not checked; that
+    is logged once, and so is what the converter cannot read.
 
     Args:
         result_type: What the activity returns.
@@ -54,7 +54,7 @@ def generate_schema(result_type: object, converter: DataConverter | None = None)
     is_transferred = isinstance(getattr(result_type, _TRANSFERRED, None), TransferTypeConverter)
     if result_type is object or result_type is Any or is_transferred:
         return None
-    reader = reader_of(converter)
+    reader = find_reader(converter)
     try:
         return _cached(result_type, reader)
     except TypeError:
@@ -62,7 +62,7 @@ def generate_schema(result_type: object, converter: DataConverter | None = None)
         return _generate_text(result_type, reader)
 
 
-def reader_of(converter: DataConverter | None) -> Reader:
+def find_reader(converter: DataConverter | None) -> Reader:
     """Return what reads JSON for `converter`."""
     inner = None if converter is None else converter.payload_converter_class()
     if not isinstance(inner, CompositePayloadConverter):
@@ -75,36 +75,66 @@ def reader_of(converter: DataConverter | None) -> Reader:
 
 
 def _generate_text(result_type: Any, reader: Reader) -> str | None:
-    name = result_type.__qualname__ if isinstance(result_type, type) else str(result_type)
+    name = _to_name(result_type)
     try:
-        made = _generate(result_type, reader)
+        made = _generate(result_type, reader, name)
     except (PydanticUserError, NameError, TypeError) as exc:
-        _logger.info("results of %s are not checked: no JSON Schema can be made (%s)", name, exc)
+        _logger.warning("results of %s are not checked: no JSON Schema can be made (%s)", name, exc)
         return None
     if made.keys() <= _SAYS_NOTHING:
         _logger.info("results of %s are not checked: any JSON can be read as it", name)
         return None
     text = json.dumps(made, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    if _UNREADABLE in text:
+    if len(text) > LONGEST_SCHEMA:
         _logger.warning(
-            "not every part of %s can be read by %s: answers with such a part are refused",
+            "results of %s are not checked: their JSON Schema is longer than %d characters",
             name,
-            reader.value,
+            LONGEST_SCHEMA,
         )
+        return None
     return text
 
 
 _cached = lru_cache(maxsize=_TYPES)(_generate_text)
 
 
-def _generate(result_type: Any, reader: Reader) -> JsonSchemaValue:
+def _generate(result_type: Any, reader: Reader, name: str) -> JsonSchemaValue:
     if reader is Reader.DEFAULT:
-        return DefaultShapes().generate(result_type)
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(result_type)
-    except PydanticUserError:
-        if reader is Reader.UNKNOWN:
-            raise
-        # The worker's converter begins in the same way, and fails whatever the answer is.
+        return _generate_for_default(result_type, name)
+    if reader is Reader.PYDANTIC and not _is_known(result_type):
+        _logger.warning("pydantic cannot read %s: every result is refused", name)
         return {"not": {}}
-    return adapter.json_schema(schema_generator=PydanticShapes)
+    return pydantic_schema(result_type)
+
+
+def _generate_for_default(result_type: Any, name: str) -> JsonSchemaValue:
+    schema = DefaultConverterSchema()
+    made = schema.generate(result_type)
+    if schema.models:
+        _logger.warning(
+            "%s contains a pydantic model (%s), but Temporal's default converter is used: set"
+            " RINGBACK_DATA_CONVERTER=temporalio.contrib.pydantic:pydantic_data_converter for"
+            " worker and gateway",
+            name,
+            ", ".join(map(_to_name, schema.models)),
+        )
+    if schema.unreadable:
+        _logger.warning(
+            "Temporal's default converter cannot read %s in %s: a result that has one is refused;"
+            " use pydantic's converter or another type",
+            ", ".join(map(_to_name, schema.unreadable)),
+            name,
+        )
+    return made
+
+
+def _is_known(result_type: Any) -> bool:
+    try:
+        TypeAdapter(result_type)
+    except PydanticUserError:
+        return False
+    return True
+
+
+def _to_name(hint: Any) -> str:
+    return hint.__qualname__ if isinstance(hint, type) else str(hint)

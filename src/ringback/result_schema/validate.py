@@ -19,8 +19,6 @@ from ringback.domain.errors import Problem
 from ringback.result_schema.cost import estimate_cost
 from ringback.result_schema.explain import Explainer, cut
 from ringback.result_schema.formats import FORMATS
-from ringback.result_schema.keyword import ReadByPydantic
-from ringback.result_schema.pydantic_converter import PYDANTIC
 
 PATTERNS: Final = RegexOptions(size_limit=1024 * 1024)
 """An engine without backtracking: the time of a match is linear in the text."""
@@ -99,7 +97,6 @@ def _validator(schema: Any, registry: Registry | None = None) -> Draft202012Vali
         offline=True,
         formats=FORMATS,
         validate_formats=True,
-        keywords={PYDANTIC: ReadByPydantic},
         pattern_options=PATTERNS,
         registry=registry,
     )
@@ -118,9 +115,6 @@ def _explainer(schema: Any) -> Explainer:
 def why_unusable(schema: str) -> str | None:
     """Return why results cannot be checked against the text `schema`; `None` if they can."""
     try:
-        if _has_name(from_json(schema), PYDANTIC):
-            # A reference can make a schema of whatever stands in the text, so any name counts.
-            return f"the name {PYDANTIC!r} is reserved"
         Compiled(schema)
     except ValidationError as exc:
         return _NO_PATTERN if _is_about_pattern(exc) else _NO_SCHEMA
@@ -131,9 +125,3 @@ def why_unusable(schema: str) -> str | None:
 
 def _is_about_pattern(error: ValidationError) -> bool:
     return isinstance(error.kind, ValidationErrorKind.Format) and error.kind.format == "regex"
-
-
-def _has_name(value: Any, name: str) -> bool:
-    if isinstance(value, dict):
-        return name in value or any(_has_name(inner, name) for inner in value.values())
-    return isinstance(value, list) and any(_has_name(inner, name) for inner in value)

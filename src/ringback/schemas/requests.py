@@ -28,6 +28,8 @@ from ringback.schemas.values import ID_PATTERN, Duration, Json, Name, TaskToken,
 
 MOST_ANSWERS: Final = 1000
 MOST_LISTED: Final = 1000
+LONGEST_SCHEMA: Final = 64 * 1024
+"""Maximum length of a result schema as JSON."""
 
 
 class ListIn(BaseModel):

@@ -55,9 +55,6 @@ class More(BaseModel):
     items: "list[int | Many | More]"
 
 
-NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
-
-
 def binary(levels: int) -> bytes:
     return b'{"right":1,"left":' * levels + b'"x"' + b"}" * levels
 
@@ -156,7 +153,7 @@ async def test_recursive_union_at_depth_64_is_explained_in_100_ms(
         (problem, *_), took = await timed(checker, schema, nested(levels))
 
         # The budget may end before the very place is found.
-        said = {"it is not of type integer or object", NO_INTEGER}
+        said = {"it is not of type integer or object"}
         assert f"{end * levels}".startswith(problem.path.rstrip("…"))
         assert problem.path.count(end) >= min(levels, 5)
         assert problem.message in (said if levels == 3 else {*said, SOMEWHERE})
@@ -243,23 +240,6 @@ async def test_python_pattern_is_checked_without_backtracking(checker: SchemaChe
 
     assert [one.path for one in found] == ["/text", "/compiled"]
     assert took < 0.1
-
-
-class LookAround(BaseModel):
-    model_config = ConfigDict(regex_engine="python-re")
-
-    text: str = Field(pattern="^(?!no)")
-
-
-async def test_unsupported_pattern_of_a_type_is_named_at_opening_and_not_checked(
-    checker: SchemaChecker, caplog: pytest.LogCaptureFixture
-) -> None:
-    schema = generate_schema(LookAround, pydantic_data_converter) or ""
-
-    assert "the pattern ^(?!no) of a result type is not checked" in caplog.text
-    assert "look-around" in caplog.text
-    assert await checker.problems(schema, b'{"text": "no"}') == []
-    assert await checker.problems(schema, b'{"text": 5}') != []
 
 
 async def test_schema_that_takes_too_long_to_compile_is_refused(checker: SchemaChecker) -> None:

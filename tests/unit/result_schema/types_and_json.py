@@ -1,22 +1,16 @@
 """Types that an activity may return, and JSON that somebody may answer with."""
 
-from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum, IntFlag, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path
-from re import IGNORECASE
-from re import compile as compile_pattern
 from typing import Annotated, Any, Final, Literal, NamedTuple, NewType, NotRequired, Optional
 from uuid import UUID
 
 from pydantic import (
     UUID4,
-    AliasChoices,
-    AliasPath,
     AwareDatetime,
     Base64Bytes,
     BaseModel,
@@ -24,13 +18,9 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
-    Json,
     NaiveDatetime,
-    PastDate,
-    PostgresDsn,
     RootModel,
     SecretStr,
-    StrictInt,
 )
 from typing_extensions import TypedDict
 
@@ -45,22 +35,9 @@ class Answer(StrEnum):
     NO = "no"
 
 
-class Lenient(StrEnum):
-    YES = "yes"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Lenient | None":
-        return cls.YES if value == "YES" else None
-
-
 class Level(IntEnum):
     LOW = 1
     HIGH = 2
-
-
-class Rights(IntFlag):
-    READ = 1
-    WRITE = 2
 
 
 @dataclass
@@ -115,19 +92,6 @@ class Closed(BaseModel):
     a: int
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    a: int
-    at: datetime | None = None
-
-
-class Stripped(BaseModel):
-    model_config = ConfigDict(str_strip_whitespace=True, str_min_length=1)
-
-    a: str
-
-
 class Binary(BaseModel):
     model_config = ConfigDict(val_json_bytes="base64")
 
@@ -136,20 +100,6 @@ class Binary(BaseModel):
 
 class Aliased(BaseModel):
     a: int = Field(alias="A")
-
-
-class ByEither(BaseModel):
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
-
-    a: int = Field(alias="A")
-
-
-class ByChoice(BaseModel):
-    a: int = Field(validation_alias=AliasChoices("x", "y", AliasPath("z", "a")))
-
-
-class ByPath(BaseModel):
-    a: int = Field(validation_alias=AliasPath("z", 0))
 
 
 class Cat(BaseModel):
@@ -181,7 +131,7 @@ def split(value: object) -> object:
     return value.split(",") if isinstance(value, str) else value
 
 
-COMMON: Final[dict[str, Any]] = {
+BOTH: Final[dict[str, Any]] = {
     "bool": bool,
     "int": int,
     "float": float,
@@ -189,93 +139,68 @@ COMMON: Final[dict[str, Any]] = {
     "bytes": bytes,
     "None": type(None),
     "datetime": datetime,
-    "date": date,
-    "time": time,
-    "timedelta": timedelta,
     "UUID": UUID,
-    "Decimal": Decimal,
-    "Color": Color,
     "Answer": Answer,
-    "Lenient": Lenient,
     "Level": Level,
-    "Rights": Rights,
     "UserId": UserId,
     "Literal": Literal["a", 1],
     "list": list,
     "dict": dict,
     "list[int]": list[int],
     "set[int]": set[int],
-    "frozenset[str]": frozenset[str],
-    "deque[int]": deque[int],
-    "Sequence[int]": Sequence[int],
     "tuple[int, str]": tuple[int, str],
     "tuple[int, ...]": tuple[int, ...],
     "dict[str, int]": dict[str, int],
     "dict[int, str]": dict[int, str],
-    "dict[float, str]": dict[float, str],
     "dict[bool, str]": dict[bool, str],
     "dict[UUID, int]": dict[UUID, int],
-    "dict[datetime, int]": dict[datetime, int],
     "dict[Level, int]": dict[Level, int],
     "dict[Answer, int]": dict[Answer, int],
-    "dict[str, object]": dict[str, object],
-    "Mapping[str, Any]": Mapping[str, Any],
     "int | None": int | None,
     "int | str": int | str,
-    "date | None": date | None,
     "list[Receipt | None]": list[Receipt | None],
     "Receipt | list[int]": Receipt | list[int],
-    "Receipt": Receipt,
     "Order": Order,
     "Chain": Chain,
-    "WithDay": WithDay,
     "Ticket": Ticket,
     "Pair": Pair,
     "Invoice": Invoice,
     "Invoice | None": Invoice | None,
     "Closed": Closed,
-    "Strict": Strict,
-    "Stripped": Stripped,
-    "Binary": Binary,
     "Aliased": Aliased,
-    "ByEither": ByEither,
-    "ByChoice": ByChoice,
-    "ByPath": ByPath,
     "Owner": Owner,
     "Tree": Tree,
     "Numbers": Numbers,
+}
+"""Types that both converters read."""
+
+ONLY_PYDANTIC: Final[dict[str, Any]] = {
+    "date": date,
+    "time": time,
+    "timedelta": timedelta,
+    "Decimal": Decimal,
+    "Color": Color,
+    "dict[str, object]": dict[str, object],
+    "date | None": date | None,
+    "WithDay": WithDay,
     "Path": Path,
     "IPv4Address": IPv4Address,
     "IPv6Network": IPv6Network,
-    "complex": complex,
-}
-"""Types that both converters are asked for."""
-
-PYDANTICS_OWN: Final[dict[str, Any]] = {
+    "Binary": Binary,
     "positive": Annotated[int, Field(gt=0)],
-    "StrictInt": StrictInt,
-    "money": Annotated[Decimal, Field(gt=0, decimal_places=2)],
+    "money": Annotated[Decimal, Field(ge=0, decimal_places=2)],
     "pattern": Annotated[str, Field(pattern="^a+$")],
-    "compiled": Annotated[str, Field(pattern=compile_pattern("^A+$", IGNORECASE))],
     "length": Annotated[str, Field(min_length=2, max_length=3)],
     "two or more": Annotated[list[int], Field(min_length=2)],
-    "since": Annotated[datetime, Field(gt=datetime(2026, 1, 2, tzinfo=UTC))],
-    "longer": Annotated[timedelta, Field(gt=timedelta(minutes=4))],
     "AwareDatetime": AwareDatetime,
     "NaiveDatetime": NaiveDatetime,
-    "PastDate": PastDate,
     "UUID4": UUID4,
     "HttpUrl": HttpUrl,
-    "PostgresDsn": PostgresDsn,
     "Base64Bytes": Base64Bytes,
-    "Json": Json,
     "SecretStr": SecretStr,
     "before": Annotated[list[str], BeforeValidator(split)],
-    "before, told": Annotated[
-        list[str], BeforeValidator(split, json_schema_input_type=list[str] | str)
-    ],
 }
-"""Types that only pydantic knows; annotations never reach the default converter."""
+"""Types that the default converter cannot read, or whose constraints it does not see."""
 
 _UUID = "12345678-1234-4678-9234-567812345678"
 _INVOICE = f'"id":"{_UUID}","at":"2026-01-02T03:04:05Z","cents":1'

@@ -1,7 +1,7 @@
 """Callbacks for workers: opening one, and reporting that the request was submitted."""
 
 import json
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from fastapi import Request, Response
 
@@ -20,10 +20,15 @@ from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
 from ringback.gateway.api.services import CheckSchema, Injected, Services
 from ringback.gateway.body import TO_OUTCOME
 from ringback.ports.identifying import AttemptInfo, Named
-from ringback.schemas.requests import ActivityIn, DefaultAnswer, InfoIn, OpenIn, OptionsIn
+from ringback.schemas.requests import (
+    LONGEST_SCHEMA,
+    ActivityIn,
+    DefaultAnswer,
+    InfoIn,
+    OpenIn,
+    OptionsIn,
+)
 from ringback.schemas.responses import OpenedOut, WhoamiOut
-
-LONGEST_SCHEMA: Final = 64 * 1024
 
 router = new_router("/callbacks")
 identity = new_router("")
