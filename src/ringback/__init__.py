@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ringback.completion.failures import fail_with
     from ringback.completion.heartbeats import KeepAlive, Stopped
     from ringback.completion.processing import Processing
-    from ringback.completion.ref import ActivityRef
+    from ringback.completion.refs import ActivityRef
     from ringback.domain.completion_errors import (
         ActivityCancelledError,
         ActivityCompletionError,
@@ -92,7 +92,7 @@ _HOMES: Final = {
     "ActivityCompletionError": "ringback.domain.completion_errors",
     "ActivityNotFoundError": "ringback.domain.completion_errors",
     "ActivityPausedError": "ringback.domain.completion_errors",
-    "ActivityRef": "ringback.completion.ref",
+    "ActivityRef": "ringback.completion.refs",
     "ActivityResetError": "ringback.domain.completion_errors",
     "AnswerTooLargeError": "ringback.domain.errors",
     "AsyncCompletionClient": "ringback.completion.client",

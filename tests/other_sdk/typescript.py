@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from platformdirs import user_cache_path
 
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from tests.services import missing
 
 HERE: Final = Path(__file__).parent

@@ -9,7 +9,7 @@ import typer
 
 from ringback.app.plugin import RingbackPlugin
 from ringback.completion.client import AsyncCompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityPausedError,

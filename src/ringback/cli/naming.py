@@ -8,7 +8,7 @@ from typing import Annotated, Final, TypeAlias
 import typer
 
 from ringback.cli.given import read_token
-from ringback.completion.ref import ActivityRef
+from ringback.completion.refs import ActivityRef
 from ringback.domain.ids import CallbackId
 
 _CALLBACK: Final = re.compile(r"cb_[0-9a-z_]+")

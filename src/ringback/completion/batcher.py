@@ -17,7 +17,7 @@ from ringback.completion.failures import (
     is_being_canceled,
 )
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.core.service import Crew, caught, running, task_group, woken
 from ringback.core.this_machine import SystemClock
 from ringback.domain.durations import check_duration

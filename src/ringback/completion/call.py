@@ -14,7 +14,7 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.service import RPCError
 
 from ringback.completion.answers import Answer, judge, told
-from ringback.completion.look import Look, Proof
+from ringback.completion.outcome_lookup import OutcomeLookup, Proof
 from ringback.completion.requests import Pulse, Requests
 from ringback.completion.target import Addressed
 from ringback.completion.tries import Request, Tries
@@ -45,12 +45,12 @@ class Call:
         *,
         identity: str,
         requests: Requests,
-        look: Look,
+        lookup: OutcomeLookup,
     ) -> None:
-        """Tell what was `addressed`, as `identity`, with `requests`; `look` at it in doubt."""
+        """Send `requests` about `addressed` as `identity`; in doubt, use `lookup`."""
         self.addressed = addressed
         self.identity = identity
-        self.look = look
+        self.lookup = lookup
         self.is_in_doubt = False
         self._requests = requests
         self._tries = tries
@@ -66,7 +66,7 @@ class Call:
             CompletionUnprovenError: It has ended, and nothing shows by whom.
         """
         request = self._requests.end(encoded, last_details)
-        prove = partial(self.look.find_proof, encoded, self.identity)
+        prove = partial(self.lookup.find_proof, encoded, self.identity)
         while True:
             try:
                 await self._tries.make(request)
@@ -185,7 +185,7 @@ class Call:
 
     async def _was_reset(self) -> bool:
         try:
-            return await self._tries.read(self.look.was_reset)
+            return await self._tries.read(self.lookup.was_reset)
         except (RPCError, RuntimeError):
             return False
 

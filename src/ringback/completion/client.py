@@ -20,9 +20,9 @@ from temporalio.service import WorkflowService
 
 from ringback.completion.call import Call, raise_if_asked_to_stop
 from ringback.completion.encoding import UNSET, sealed, to_failure, to_payloads
-from ringback.completion.look import Look, to_context
+from ringback.completion.outcome_lookup import OutcomeLookup, to_context
 from ringback.completion.patterns import Patterns
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.completion.requests import Requests
 from ringback.completion.target import Targets
 from ringback.completion.tries import DEFAULT_TIMEOUT, Tries
@@ -199,7 +199,7 @@ class AsyncCompletionClient(Patterns):
             given = await to_payloads(await self._converter_for(call), details)
             await self._check(call, given)
             if given is None and not erase:
-                given = await call.read(call.look.recorded_details)
+                given = await call.read(call.lookup.recorded_details)
             raise_if_asked_to_stop(await call.heartbeat(given))
 
     async def report_cancellation(
@@ -257,7 +257,7 @@ class AsyncCompletionClient(Patterns):
             tries,
             identity=identity,
             requests=Requests(service, addressed, identity=identity, metadata=metadata),
-            look=Look(service, addressed, metadata=metadata),
+            lookup=OutcomeLookup(service, addressed, metadata=metadata),
         )
 
     async def _converter_for(self, call: Call) -> DataConverter:
@@ -265,7 +265,7 @@ class AsyncCompletionClient(Patterns):
         wants_no_context = self._converter.with_context(to_context(ref)) is self._converter
         if self._has_context or wants_no_context or call.addressed.task_token is not None:
             return self._converter
-        return self._converter.with_context(await call.read(call.look.context))
+        return self._converter.with_context(await call.read(call.lookup.context))
 
     async def _check(self, call: Call, payloads: Payloads | None) -> None:
         if payloads is not None:

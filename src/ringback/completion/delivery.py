@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 
 
 class Ending(StrEnum):

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.core.service import caught
 from ringback.domain.completion_errors import CompletionRefusedError, UnusableTokenError
 from ringback.domain.durations import check_duration

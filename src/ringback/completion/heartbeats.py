@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.core.service import Trouble, caught, woken
 from ringback.core.this_machine import SystemClock, jitter
 from ringback.domain.backoff import backoff

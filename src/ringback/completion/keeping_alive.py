@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from ringback.completion.heartbeats import KeepAlive, OnPause
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.core.service import task_group
 from ringback.ports.clock import Clock
 

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from ringback.completion.delivery import Delivery, Ending, OnProgress, Progress
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.core.service import caught, task_group
 
 Items: TypeAlias = Iterable[tuple[Target, object]] | AsyncIterable[tuple[Target, object]]

@@ -11,7 +11,7 @@ from ringback.completion.keeping_alive import OnStop, keeping_alive
 from ringback.completion.many import CONCURRENCY, Items, complete_many, completing_many
 from ringback.completion.processing import Processing, process, processing
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from ringback.completion.failures import (
 from ringback.completion.heartbeats import KeepAlive, OnPause, Stopped
 from ringback.completion.keeping_alive import kept
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.core.service import caught
 from ringback.domain.completion_errors import ActivityCancelledError, CompletionRefusedError
 from ringback.domain.errors import RingbackError

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, Protocol
 
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 
 
 class CompletionClient(Protocol):

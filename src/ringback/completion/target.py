@@ -12,7 +12,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from ringback.completion.ref import ActivityRef, Target, to_execution
+from ringback.completion.refs import ActivityRef, Target, to_execution
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import UnusableTokenError
 from ringback.temporal.request import in_time

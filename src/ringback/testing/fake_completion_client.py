@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from temporalio.activity import ActivityCancellationDetails
 
 from ringback.completion.patterns import Patterns
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,

@@ -7,7 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from ringback import ActivityRef, AsyncCompletionClient
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.domain.errors import RingbackError
 from tests.integration.facts.ground import Attempt
 

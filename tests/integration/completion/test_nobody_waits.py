@@ -9,7 +9,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback import ActivityNotFoundError, ActivityRef, AsyncCompletionClient, FinalError
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.domain.completion_errors import CompletionRefusedError
 from tests.integration.completion.telling import (
     FINAL,

@@ -21,7 +21,7 @@ from ringback.completion.heartbeats import Stopped
 from ringback.completion.keeping_alive import keeping_alive
 from ringback.completion.processing import Processing, process, processing
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.ref import ActivityRef, Target
+from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,

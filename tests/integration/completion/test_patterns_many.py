@@ -14,7 +14,7 @@ from ringback.completion.batcher import Batcher
 from ringback.completion.delivery import Ending, Progress
 from ringback.completion.failures import fail_with
 from ringback.completion.many import complete_many, completing_many
-from ringback.completion.ref import Target
+from ringback.completion.refs import Target
 from ringback.domain.completion_errors import ActivityNotFoundError
 from tests.integration.completion.many_workflow import AskMany
 from tests.integration.completion.telling import ids, token

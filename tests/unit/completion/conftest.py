@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.completion.ref import ActivityRef
+from ringback.completion.refs import ActivityRef
 from ringback.testing import FakeCompletionClient, FakeWaitingActivity, ManualClock
 
 

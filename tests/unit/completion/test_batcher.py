@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ringback.completion.batcher import Batcher
 from ringback.completion.delivery import Delivery, Ending, Progress
-from ringback.completion.ref import ActivityRef, Target
+from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.testing import FakeCompletionClient, ManualClock
 from tests.loops import idle

@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRespons
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.call import Call, raise_if_asked_to_stop
-from ringback.completion.look import Look, Proof
+from ringback.completion.outcome_lookup import OutcomeLookup, Proof
 from ringback.completion.requests import Requests
 from ringback.completion.target import Addressed
 from ringback.completion.tries import Tries
@@ -56,7 +56,7 @@ class Server(Requests):
 
 
 @dataclass
-class History(Look):
+class History(OutcomeLookup):
     """Shows what it was told to."""
 
     proof: Proof | Exception = Proof.NOT_APPLIED
@@ -91,7 +91,9 @@ class Stage:
         tries = Tries(
             timedelta(seconds=4), monotonic=lambda: self.time[0], sleep=sleep, jitter=lambda: 1.0
         )
-        return Call(self.addressed, tries, identity="me/1", requests=self.server, look=self.history)
+        return Call(
+            self.addressed, tries, identity="me/1", requests=self.server, lookup=self.history
+        )
 
     async def end(self) -> None:
         await self.call().end(Result(None))

@@ -6,7 +6,7 @@ import pytest
 from temporalio.converter import DataConverter
 
 from ringback.completion.encoding import to_failure
-from ringback.completion.ref import ActivityRef, to_execution
+from ringback.completion.refs import ActivityRef, to_execution
 from ringback.completion.target import Addressed
 
 

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.failures import fail_with, fail_with_what_was_raised
-from ringback.completion.ref import ActivityRef, Target
+from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import (
     CompletionRefusedError,
     CompletionUnansweredError,

@@ -9,7 +9,7 @@ import pytest
 
 from ringback.completion.heartbeats import Stopped
 from ringback.completion.keeping_alive import OnStop, keeping_alive
-from ringback.completion.ref import ActivityRef, Target
+from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,

@@ -7,7 +7,7 @@ import pytest
 
 from ringback.completion.delivery import Delivery, Ending, Progress
 from ringback.completion.many import complete_many, completing_many
-from ringback.completion.ref import ActivityRef, Target
+from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import ActivityNotFoundError
 from ringback.testing import FakeCompletionClient
 from tests.loops import idle

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ringback.completion.delivery import Progress
-from ringback.completion.ref import ActivityRef
+from ringback.completion.refs import ActivityRef
 from ringback.testing import FakeCompletionClient, FakeWaitingActivity
 from tests.loops import idle
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from ringback.completion.failures import fail_with
 from ringback.completion.heartbeats import Stopped
 from ringback.completion.processing import Processing, process, processing
-from ringback.completion.ref import ActivityRef, Target
+from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,

@@ -9,7 +9,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.completion.ref import ActivityRef
+from ringback.completion.refs import ActivityRef
 from ringback.completion.target import Targets
 from ringback.domain.completion_errors import UnusableTokenError
 

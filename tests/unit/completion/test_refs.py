@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.completion.ref import ActivityRef
+from ringback.completion.refs import ActivityRef
 
 
 def test_what_there_is_none_of_is_left_out() -> None:

@@ -1,4 +1,4 @@
-"""Looks: what Temporal shows of an activity, and of a call whose reply was lost."""
+"""Outcome lookup: what Temporal shows of an activity, and of a call whose reply was lost."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -46,8 +46,8 @@ class Proof(Enum):
     """Neither: what would show it is not kept, or was replaced."""
 
 
-class Look:
-    """Looks at the activity of one call. Every look is one try, and changes nothing.
+class OutcomeLookup:
+    """Reads the activity of one call. Every method is one try, and changes nothing.
 
     What the server says is raised as it is: `RPCError`, or `RuntimeError` without a connection.
     """
@@ -59,7 +59,7 @@ class Look:
         *,
         metadata: Mapping[str, str | bytes],
     ) -> None:
-        """Look at what was `addressed`."""
+        """OutcomeLookup at what was `addressed`."""
         self._service = service
         self._claim = addressed.claim
         self._ref = addressed.execution
