@@ -13,11 +13,10 @@ from temporalio.activity import ActivityCancellationDetails
 from temporalio.api.common.v1 import Payloads
 from temporalio.service import RPCError
 
-from ringback.completion.answers import Answer, judge, told
 from ringback.completion.outcome_lookup import OutcomeLookup, Proof
 from ringback.completion.requests import Pulse, Requests
+from ringback.completion.retry import Request, Tries, TryFailure, classify, quote
 from ringback.completion.target import Addressed
-from ringback.completion.tries import Request, Tries
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,
@@ -90,7 +89,7 @@ class Call:
                 return await self._tries.make(request)
             except (RPCError, RuntimeError) as exc:
                 # To record the same twice does no harm.
-                self.is_in_doubt |= self._judge(exc) is Answer.LOST
+                self.is_in_doubt |= self._classify(exc) is TryFailure.LOST
                 await self._before_the_next(exc)
 
     async def read(self, request: Request[T]) -> T:
@@ -119,17 +118,17 @@ class Call:
 
     async def _was_applied(self, exc: Failed, prove: Request[Proof]) -> bool:
         """Tell whether it was applied all the same; if not, it may be tried again."""
-        answer = self._judge(exc)
-        if answer is Answer.GONE and self.is_in_doubt:
+        failure = self._classify(exc)
+        if failure is TryFailure.GONE and self.is_in_doubt:
             return await self._settle(exc, prove)
-        self.is_in_doubt |= answer is Answer.LOST
+        self.is_in_doubt |= failure is TryFailure.LOST
         if not self.is_in_doubt:
             await self._before_the_next(exc)
             return False
         return await self._was_applied_in_doubt(exc, prove)
 
     async def _was_applied_in_doubt(self, exc: Failed, prove: Request[Proof]) -> bool:
-        if self._judge(exc) is Answer.REFUSED:
+        if self._classify(exc) is TryFailure.REFUSED:
             raise self._error(exc) from exc
         has_time = await self._tries.pause()
         if has_time and self.addressed.task_token is not None:
@@ -171,9 +170,9 @@ class Call:
 
     async def _before_the_next(self, exc: Failed) -> None:
         """Wait before the next try, or raise what says that there is none."""
-        if self._judge(exc) is Answer.GONE:
+        if self._classify(exc) is TryFailure.GONE:
             raise await self._gone(exc) from exc
-        is_final = self._judge(exc) is Answer.REFUSED
+        is_final = self._classify(exc) is TryFailure.REFUSED
         if is_final or not await self._tries.pause():
             raise self._error(exc) from exc
 
@@ -189,17 +188,17 @@ class Call:
         except (RPCError, RuntimeError):
             return False
 
-    def _judge(self, exc: Failed) -> Answer:
-        return judge(exc, self.addressed.execution)
+    def _classify(self, exc: Failed) -> TryFailure:
+        return classify(exc, self.addressed.execution)
 
     def _error(self, exc: Failed) -> RingbackError:
-        match self._judge(exc):
-            case Answer.GONE:
-                return ActivityNotFoundError(f"nobody waits for this: {told(exc)}")
-            case Answer.REFUSED:
-                return CompletionRefusedError(f"Temporal refused it: {told(exc)}")
-            case Answer.NOT_TAKEN | Answer.LOST:
-                return self.unanswered(told(exc))
+        match self._classify(exc):
+            case TryFailure.GONE:
+                return ActivityNotFoundError(f"nobody waits for this: {quote(exc)}")
+            case TryFailure.REFUSED:
+                return CompletionRefusedError(f"Temporal refused it: {quote(exc)}")
+            case TryFailure.NOT_TAKEN | TryFailure.LOST:
+                return self.unanswered(quote(exc))
 
 
 Stop = ActivityCancelledError | ActivityPausedError | ActivityResetError

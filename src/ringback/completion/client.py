@@ -24,8 +24,8 @@ from ringback.completion.outcome_lookup import OutcomeLookup, to_context
 from ringback.completion.patterns import Patterns
 from ringback.completion.refs import Target
 from ringback.completion.requests import Requests
+from ringback.completion.retry import DEFAULT_TIMEOUT, Tries
 from ringback.completion.target import Targets
-from ringback.completion.tries import DEFAULT_TIMEOUT, Tries
 from ringback.domain.completion_errors import CompletionUnansweredError
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 from ringback.temporal.limits import Limits

@@ -25,8 +25,8 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import WorkflowService
 
+from ringback.completion.retry import Request
 from ringback.completion.target import Addressed
-from ringback.completion.tries import Request
 from ringback.temporal.delivery import Cancellation, Encoded, Result
 
 Metadata: TypeAlias = Mapping[str, str | bytes]

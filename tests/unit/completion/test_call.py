@@ -12,8 +12,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from ringback.completion.call import Call, raise_if_asked_to_stop
 from ringback.completion.outcome_lookup import OutcomeLookup, Proof
 from ringback.completion.requests import Requests
+from ringback.completion.retry import Tries
 from ringback.completion.target import Addressed
-from ringback.completion.tries import Tries
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import (
     ActivityCancelledError,

@@ -1,4 +1,4 @@
-"""Tries: one call of the user's may take several, in the time that it has.
+"""Retry: one call of the user's may take several tries, in the time that it has.
 
 The SDK is never asked to retry by itself: it would hide that an earlier try was applied. A try is
 ended by its own time-out, and never canceled: an interpreter that ends soon after a canceled
@@ -11,14 +11,24 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Final, TypeAlias, TypeVar
 
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.completion.answers import Answer, judge
 from ringback.domain.backoff import backoff
+from ringback.domain.callback import ActivityExecution
 from ringback.domain.durations import check_duration
+from ringback.domain.errors import (
+    ActivityGoneError,
+    RefusedByTemporalError,
+    RingbackError,
+    TemporalBusyError,
+    TemporalMisconfiguredError,
+    TemporalUnreachableError,
+)
 from ringback.temporal.request import TIMEOUT
+from ringback.temporal.translate import to_error
 
 T = TypeVar("T")
 
@@ -90,6 +100,52 @@ class Tries:
             try:
                 return await self.make(request)
             except (RPCError, RuntimeError) as exc:
-                may_pass = judge(exc) in {Answer.NOT_TAKEN, Answer.LOST}
+                may_pass = classify(exc) in {TryFailure.NOT_TAKEN, TryFailure.LOST}
                 if not may_pass or not await self.pause():
                     raise
+
+
+class TryFailure(Enum):
+    """How a try failed."""
+
+    GONE = auto()
+    """Temporal knows no such activity that waits."""
+
+    REFUSED = auto()
+    """Temporal will not take it, and nothing has changed."""
+
+    NOT_TAKEN = auto()
+    """It did not get there, or there was no room for it: nothing has changed, and it may pass."""
+
+    LOST = auto()
+    """No reply, or one that does not say whether it was applied."""
+
+
+_FAILURES: Final[dict[type[RingbackError], TryFailure]] = {
+    ActivityGoneError: TryFailure.GONE,
+    RefusedByTemporalError: TryFailure.REFUSED,
+    TemporalBusyError: TryFailure.NOT_TAKEN,
+    TemporalUnreachableError: TryFailure.LOST,
+    # A gateway retries until somebody corrects the configuration; a program is told at once.
+    TemporalMisconfiguredError: TryFailure.REFUSED,
+}
+"""What each error of `ringback.temporal.translate` means for a call."""
+
+_NEVER_SENT: Final = "connect error"
+
+
+def classify(exc: RPCError | RuntimeError, about: ActivityExecution | None = None) -> TryFailure:
+    """Return how a request `about` an activity failed that raised `exc`."""
+    if not isinstance(exc, RPCError) or _was_never_sent(exc):
+        return TryFailure.NOT_TAKEN
+    return _FAILURES[type(to_error(exc, about))]
+
+
+def _was_never_sent(exc: RPCError) -> bool:
+    # The client found nobody at the address: "tcp connect error" (observed with temporalio 1.35).
+    return exc.status is RPCStatusCode.UNAVAILABLE and _NEVER_SENT in exc.message
+
+
+def quote(exc: RPCError | RuntimeError) -> str:
+    """Return what the server, or the connection, said."""
+    return f"{exc.status.name}: {exc.message}" if isinstance(exc, RPCError) else str(exc)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.completion.tries import Tries
+from ringback.completion.retry import Tries
 
 AWAY = RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
 REFUSED = RPCError("no", RPCStatusCode.INVALID_ARGUMENT, b"")
