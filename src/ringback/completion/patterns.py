@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ringback.completion.delivery import Delivery, OnProgress
 from ringback.completion.heartbeats import KeepAlive, OnPause
-from ringback.completion.keeping_alive import OnStop, keeping_alive
+from ringback.completion.keepalive import OnStop, keeping_alive
 from ringback.completion.many import CONCURRENCY, Items, complete_many, completing_many
 from ringback.completion.processing import Processing, process, processing
 from ringback.completion.protocol import CompletionClient
@@ -31,7 +31,7 @@ class Patterns:
         """Keep the activity alive while a block runs.
 
         A heartbeat is sent at once, then one each `every`, a third of the heartbeat time-out for
-        instance. See `ringback.completion.keeping_alive`.
+        instance. See `ringback.completion.keepalive`.
         """
         return keeping_alive(
             self, activity, every=every, details=details, on_stop=on_stop, on_pause=on_pause

@@ -15,7 +15,7 @@ from ringback.completion.failures import (
     is_being_canceled,
 )
 from ringback.completion.heartbeats import KeepAlive, OnPause, Stopped
-from ringback.completion.keeping_alive import kept
+from ringback.completion.keepalive import kept
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
 from ringback.core.service import caught

@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 from ringback import AsyncCompletionClient
 from ringback.completion.failures import fail_with
 from ringback.completion.heartbeats import Stopped
-from ringback.completion.keeping_alive import keeping_alive
+from ringback.completion.keepalive import keeping_alive
 from ringback.completion.processing import Processing, process, processing
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import ActivityRef, Target

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ringback.completion.heartbeats import Stopped
-from ringback.completion.keeping_alive import OnStop, keeping_alive
+from ringback.completion.keepalive import OnStop, keeping_alive
 from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
