@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ringback.app.plugin import RingbackPlugin
+    from ringback.completion.batch import Delivery, Ending, Progress
     from ringback.completion.batcher import Batcher
     from ringback.completion.client import AsyncCompletionClient
-    from ringback.completion.delivery import Delivery, Ending, Progress
     from ringback.completion.failures import fail_with
     from ringback.completion.heartbeats import KeepAlive, Stopped
     from ringback.completion.processing import Processing
@@ -103,13 +103,13 @@ _HOMES: Final = {
     "CompletionUnansweredError": "ringback.domain.completion_errors",
     "CompletionUnprovenError": "ringback.domain.completion_errors",
     "ConfigurationError": "ringback.domain.errors",
-    "Delivery": "ringback.completion.delivery",
-    "Ending": "ringback.completion.delivery",
+    "Delivery": "ringback.completion.batch",
+    "Ending": "ringback.completion.batch",
     "FinalError": "ringback.domain.errors",
     "KeepAlive": "ringback.completion.heartbeats",
     "NotWiredError": "ringback.domain.errors",
     "Processing": "ringback.completion.processing",
-    "Progress": "ringback.completion.delivery",
+    "Progress": "ringback.completion.batch",
     "RetryableError": "ringback.domain.errors",
     "RingbackError": "ringback.domain.errors",
     "RingbackPlugin": "ringback.app.plugin",

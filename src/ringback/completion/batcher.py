@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from ringback.completion.delivery import Delivery, Ending, OnProgress, Progress
+from ringback.completion.batch import Delivery, Ending, OnProgress, Progress
 from ringback.completion.failures import (
     CANCELED_FROM_WITHIN,
     fail_with_what_was_raised,

@@ -5,10 +5,16 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TypeVar
 
-from ringback.completion.delivery import Delivery, OnProgress
+from ringback.completion.batch import (
+    CONCURRENCY,
+    Delivery,
+    Items,
+    OnProgress,
+    complete_many,
+    completing_many,
+)
 from ringback.completion.heartbeats import KeepAlive, OnPause
 from ringback.completion.keepalive import OnStop, keeping_alive
-from ringback.completion.many import CONCURRENCY, Items, complete_many, completing_many
 from ringback.completion.processing import Processing, process, processing
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
@@ -77,7 +83,7 @@ class Patterns:
     ) -> list[Delivery]:
         """Complete many activities, a few at a time; return what became of each, in order.
 
-        One that Temporal does not take raises nothing. See `ringback.completion.many`.
+        One that Temporal does not take raises nothing. See `ringback.completion.batch`.
         """
         return await complete_many(self, items, concurrency=concurrency, on_progress=on_progress)
 
@@ -90,6 +96,6 @@ class Patterns:
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """Complete more activities than there should be deliveries in memory.
 
-        What became of each is read in the block, in order. See `ringback.completion.many`.
+        What became of each is read in the block, in order. See `ringback.completion.batch`.
         """
         return completing_many(self, items, concurrency=concurrency, on_progress=on_progress)

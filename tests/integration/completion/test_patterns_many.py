@@ -10,10 +10,9 @@ import pytest
 from temporalio.worker import Worker
 
 from ringback import AsyncCompletionClient
+from ringback.completion.batch import Ending, Progress, complete_many, completing_many
 from ringback.completion.batcher import Batcher
-from ringback.completion.delivery import Ending, Progress
 from ringback.completion.failures import fail_with
-from ringback.completion.many import complete_many, completing_many
 from ringback.completion.refs import Target
 from ringback.domain.completion_errors import ActivityNotFoundError
 from tests.integration.completion.many_workflow import AskMany

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ringback.completion.batch import Delivery, Ending, Progress
 from ringback.completion.batcher import Batcher
-from ringback.completion.delivery import Delivery, Ending, Progress
 from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.testing import FakeCompletionClient, ManualClock

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.completion.delivery import Progress
+from ringback.completion.batch import Progress
 from ringback.completion.refs import ActivityRef
 from ringback.testing import FakeCompletionClient, FakeWaitingActivity
 from tests.loops import idle

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from ringback.completion.delivery import Delivery, Ending, Progress
-from ringback.completion.many import complete_many, completing_many
+from ringback.completion.batch import Delivery, Ending, Progress, complete_many, completing_many
 from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import ActivityNotFoundError
 from ringback.testing import FakeCompletionClient
