@@ -21,7 +21,7 @@ from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import Pulse
 from ringback.temporal.connect import connect
-from ringback.temporal.payloads import raw_json, to_exception
+from ringback.temporal.encoding import raw_values, to_exception
 from ringback.temporal.token import read_token
 
 _CONNECT_SECONDS: Final = 5
@@ -40,11 +40,11 @@ async def end(activity: Target, outcome: Outcome) -> None:
         match outcome:
             case Completed(result):
                 # No result and null are not the same: the one has no argument here.
-                await client.complete(activity, *_values(result))
+                await client.complete(activity, *raw_values(result))
             case Failed():
                 await client.fail(activity, to_exception(outcome))
             case Canceled(details):
-                await client.report_cancellation(activity, *_values(details))
+                await client.report_cancellation(activity, *raw_values(details))
             case _:
                 assert_never(outcome)
 
@@ -58,7 +58,7 @@ async def beat(activity: Target, details: bytes | None) -> Pulse:
     """
     async with _connected(activity) as client:
         try:
-            await client.heartbeat(activity, *_values(details))
+            await client.heartbeat(activity, *raw_values(details))
         except (ActivityCancelledError, ActivityPausedError, ActivityResetError) as exc:
             # It was recorded; this is what came back.
             return _to_pulse(exc.details)
@@ -80,10 +80,6 @@ async def _connected(activity: Target) -> AsyncIterator[AsyncCompletionClient]:
         raise TemporalUnreachableError(msg) from exc
     except UnusableTokenError as exc:
         raise typer.BadParameter(str(exc)) from exc
-
-
-def _values(body: bytes | None) -> list[object]:
-    return [] if body is None else [raw_json(body)]
 
 
 def _to_pulse(details: CancellationDetails) -> Pulse:

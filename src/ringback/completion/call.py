@@ -11,12 +11,13 @@ from typing import Final, TypeVar
 
 from temporalio.activity import ActivityCancellationDetails
 from temporalio.api.common.v1 import Payloads
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
 from ringback.completion.outcome_lookup import OutcomeLookup, Proof
-from ringback.completion.requests import Pulse, Requests
-from ringback.completion.retry import Request, Tries, TryFailure, classify, quote
-from ringback.completion.target import Addressed
+from ringback.completion.refs import ActivityRef, Target, to_execution
+from ringback.completion.retry import Tries, TryFailure, classify, quote
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,
@@ -27,11 +28,59 @@ from ringback.domain.completion_errors import (
     CompletionUnprovenError,
 )
 from ringback.domain.errors import RingbackError
-from ringback.temporal.delivery import Encoded
+from ringback.ports.activities import Pulse
+from ringback.temporal.encoding import Encoded, to_failure
+from ringback.temporal.namespaces import OwnNamespace
+from ringback.temporal.requests import ActivityRequests, Address
+from ringback.temporal.rpc import Request
+from ringback.temporal.token import read_token
+from ringback.temporal.translate import ServiceError
 
 T = TypeVar("T")
 
-Failed = RPCError | RuntimeError
+
+async def find_address(activity: Target, own: OwnNamespace) -> Address:
+    """Return what `activity` names, for a client whose namespace is `own`.
+
+    Raises:
+        UnusableTokenError: It is no token of an activity in the client's namespace.
+        TypeError: It is neither a token nor ids.
+    """
+    match activity:
+        case ActivityRef():
+            return Address(to_execution(activity, own.name))
+        case bytes():
+            token = read_token(activity)
+            await own.check(token)
+            return Address(token.to_execution(own.name), activity, token)
+        case _:
+            msg = f"give a task token as bytes, or an ActivityRef; not {type(activity)}"
+            raise TypeError(msg)
+
+
+async def encode_error(converter: DataConverter, error: BaseException, address: Address) -> Failure:
+    """Return `error` as the SDK would send it.
+
+    Whatever the converter or its codec raises comes out unchanged.
+
+    Raises:
+        CompletionRefusedError: A token takes no error of this kind.
+        TypeError: It is no exception; make one with `fail_with`.
+    """
+    if not isinstance(error, BaseException):
+        msg = (
+            "an activity fails with an exception, made by fail_with(type, message) for instance, "
+            f"not with {type(error).__name__}"
+        )
+        raise TypeError(msg)
+    failure = await to_failure(converter, error)
+    if address.task_token is not None and not failure.HasField("application_failure_info"):
+        msg = (
+            f"Temporal takes no {type(error).__name__} by task token; report a cancellation "
+            "instead, or fail with an ApplicationError"
+        )
+        raise CompletionRefusedError(msg)
+    return failure
 
 
 class Call:
@@ -39,15 +88,15 @@ class Call:
 
     def __init__(
         self,
-        addressed: Addressed,
+        address: Address,
         tries: Tries,
         *,
         identity: str,
-        requests: Requests,
+        requests: ActivityRequests,
         lookup: OutcomeLookup,
     ) -> None:
-        """Send `requests` about `addressed` as `identity`; in doubt, use `lookup`."""
-        self.addressed = addressed
+        """Send `requests` about `address` as `identity`; in doubt, use `lookup`."""
+        self.address = address
         self.identity = identity
         self.lookup = lookup
         self.is_in_doubt = False
@@ -108,7 +157,7 @@ class Call:
     def unanswered(self, why: str) -> CompletionUnansweredError:
         """Return the error for a call whose time is over."""
         doubt = "; whether it was applied is not known" if self.is_in_doubt else ""
-        is_open = self.is_in_doubt and not self.addressed.is_fenced
+        is_open = self.is_in_doubt and not self.address.is_fenced
         advice = "; with a run id it would be repeated safely" if is_open else ""
         return CompletionUnansweredError(
             f"Temporal gave no answer ({why}){doubt}{advice}",
@@ -116,7 +165,7 @@ class Call:
             identity=self.identity,
         )
 
-    async def _was_applied(self, exc: Failed, prove: Request[Proof]) -> bool:
+    async def _was_applied(self, exc: ServiceError, prove: Request[Proof]) -> bool:
         """Tell whether it was applied all the same; if not, it may be tried again."""
         failure = self._classify(exc)
         if failure is TryFailure.GONE and self.is_in_doubt:
@@ -127,17 +176,17 @@ class Call:
             return False
         return await self._was_applied_in_doubt(exc, prove)
 
-    async def _was_applied_in_doubt(self, exc: Failed, prove: Request[Proof]) -> bool:
+    async def _was_applied_in_doubt(self, exc: ServiceError, prove: Request[Proof]) -> bool:
         if self._classify(exc) is TryFailure.REFUSED:
             raise self._error(exc) from exc
         has_time = await self._tries.pause()
-        if has_time and self.addressed.task_token is not None:
+        if has_time and self.address.task_token is not None:
             # A token is of one attempt: a repeat cannot reach anything else.
             return False
         match await self._look_up(prove):
             case Proof.APPLIED:
                 return True
-            case Proof.NOT_APPLIED if has_time and self.addressed.is_fenced:
+            case Proof.NOT_APPLIED if has_time and self.address.is_fenced:
                 return False
             case Proof.NOTHING:
                 raise self._unproven() from exc
@@ -145,7 +194,7 @@ class Call:
                 # By ids a repeat could reach the next run, a later attempt, or the next activity.
                 raise self._error(exc) from exc
 
-    async def _settle(self, exc: Failed, prove: Request[Proof]) -> bool:
+    async def _settle(self, exc: ServiceError, prove: Request[Proof]) -> bool:
         match await self._look_up(prove):
             case Proof.APPLIED:
                 return True
@@ -168,7 +217,7 @@ class Call:
         )
         return CompletionUnprovenError(msg, identity=self.identity)
 
-    async def _before_the_next(self, exc: Failed) -> None:
+    async def _before_the_next(self, exc: ServiceError) -> None:
         """Wait before the next try, or raise what says that there is none."""
         if self._classify(exc) is TryFailure.GONE:
             raise await self._gone(exc) from exc
@@ -176,7 +225,7 @@ class Call:
         if is_final or not await self._tries.pause():
             raise self._error(exc) from exc
 
-    async def _gone(self, exc: Failed) -> RingbackError:
+    async def _gone(self, exc: ServiceError) -> RingbackError:
         if await self._was_reset():
             msg = "the activity was reset, and this token died with it; by its ids it takes answers"
             return ActivityResetError(msg, ActivityCancellationDetails(reset=True))
@@ -188,10 +237,10 @@ class Call:
         except (RPCError, RuntimeError):
             return False
 
-    def _classify(self, exc: Failed) -> TryFailure:
-        return classify(exc, self.addressed.execution)
+    def _classify(self, exc: ServiceError) -> TryFailure:
+        return classify(exc, self.address.execution)
 
-    def _error(self, exc: Failed) -> RingbackError:
+    def _error(self, exc: ServiceError) -> RingbackError:
         match self._classify(exc):
             case TryFailure.GONE:
                 return ActivityNotFoundError(f"nobody waits for this: {quote(exc)}")
@@ -220,9 +269,7 @@ def raise_if_asked_to_stop(pulse: Pulse) -> None:
         ActivityResetError: An operator has reset it.
     """
     details = ActivityCancellationDetails(
-        cancel_requested=pulse.cancel_requested,
-        paused=pulse.activity_paused,
-        reset=pulse.activity_reset,
+        cancel_requested=pulse.cancel_requested, paused=pulse.paused, reset=pulse.reset
     )
     for name, error in _STOPS.items():
         if getattr(details, name):

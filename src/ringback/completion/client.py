@@ -6,10 +6,9 @@ the outside a link (`wait_for_callback`).
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,19 +17,21 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter, SerializationContext
 from temporalio.service import WorkflowService
 
-from ringback.completion.call import Call, raise_if_asked_to_stop
-from ringback.completion.encoding import UNSET, sealed, to_failure, to_payloads
+from ringback.completion.call import Call, encode_error, find_address, raise_if_asked_to_stop
 from ringback.completion.outcome_lookup import OutcomeLookup, to_context
 from ringback.completion.patterns import Patterns
 from ringback.completion.refs import Target
-from ringback.completion.requests import Requests
 from ringback.completion.retry import DEFAULT_TIMEOUT, Tries
-from ringback.completion.target import Targets
 from ringback.domain.completion_errors import CompletionUnansweredError
-from ringback.temporal.delivery import Cancellation, Encoded, Result
-from ringback.temporal.limits import Limits
+from ringback.temporal.encoding import Cancellation, Encoded, Result, to_payloads
+from ringback.temporal.limits import Limits, check_or_shorten
+from ringback.temporal.namespaces import OwnNamespace
+from ringback.temporal.requests import ActivityRequests
+from ringback.temporal.rpc import NO_METADATA, Metadata
+from ringback.temporal.signature import signed
 
-_NO_METADATA: Final[Mapping[str, str | bytes]] = MappingProxyType({})
+UNSET: Final[Any] = object()
+"""No result at all, which is not the same as `None`."""
 
 _LONGEST_NAME: Final = 900
 """Of the client's identity, so that a call's own fits into Temporal's limit of 1,000 characters."""
@@ -72,7 +73,7 @@ class AsyncCompletionClient(Patterns):
         self._converter = client.data_converter
         self._has_context = False
         self._limits = Limits(client)
-        self._targets = Targets(client)
+        self._own_namespace = OwnNamespace(client)
 
     @property
     def workflow_service(self) -> WorkflowService:
@@ -95,7 +96,7 @@ class AsyncCompletionClient(Patterns):
         activity: Target,
         result: Any = UNSET,
         *,
-        rpc_metadata: Mapping[str, str | bytes] = _NO_METADATA,
+        rpc_metadata: Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Complete the activity.
@@ -130,7 +131,7 @@ class AsyncCompletionClient(Patterns):
         error: BaseException,
         *,
         last_heartbeat_details: Sequence[Any] = (),
-        rpc_metadata: Mapping[str, str | bytes] = _NO_METADATA,
+        rpc_metadata: Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Fail the attempt that waits.
@@ -163,14 +164,15 @@ class AsyncCompletionClient(Patterns):
             converter = await self._converter_for(call)
             last_details = await to_payloads(converter, last_heartbeat_details)
             await self._check(call, last_details)
-            await self._end(call, await to_failure(converter, error, call.addressed), last_details)
+            failure = await encode_error(converter, error, call.address)
+            await self._end(call, failure, last_details)
 
     async def heartbeat(
         self,
         activity: Target,
         *details: Any,
         erase: bool = False,
-        rpc_metadata: Mapping[str, str | bytes] = _NO_METADATA,
+        rpc_metadata: Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Tell that the work goes on, and learn whether it should.
@@ -206,7 +208,7 @@ class AsyncCompletionClient(Patterns):
         self,
         activity: Target,
         *details: Any,
-        rpc_metadata: Mapping[str, str | bytes] = _NO_METADATA,
+        rpc_metadata: Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Report that the work was canceled, after the activity was asked to cancel.
@@ -232,7 +234,7 @@ class AsyncCompletionClient(Patterns):
 
     @asynccontextmanager
     async def _call(
-        self, activity: Target, metadata: Mapping[str, str | bytes], within: timedelta | None
+        self, activity: Target, metadata: Metadata, within: timedelta | None
     ) -> AsyncIterator[Call]:
         tries = Tries(DEFAULT_TIMEOUT if within is None else within)
         call = None
@@ -247,36 +249,36 @@ class AsyncCompletionClient(Patterns):
                 raise
             raise _unanswered(call) from exc
 
-    async def _new_call(
-        self, activity: Target, tries: Tries, metadata: Mapping[str, str | bytes]
-    ) -> Call:
-        addressed = await self._targets.find(activity)
+    async def _new_call(self, activity: Target, tries: Tries, metadata: Metadata) -> Call:
+        address = await find_address(activity, self._own_namespace)
         service, identity = self.workflow_service, _new_identity(self._client.identity)
         return Call(
-            addressed,
+            address,
             tries,
             identity=identity,
-            requests=Requests(service, addressed, identity=identity, metadata=metadata),
-            lookup=OutcomeLookup(service, addressed, metadata=metadata),
+            requests=ActivityRequests(service, address, identity=identity, metadata=metadata),
+            lookup=OutcomeLookup(service, address, metadata=metadata),
         )
 
     async def _converter_for(self, call: Call) -> DataConverter:
-        ref = call.addressed.execution
+        ref = call.address.execution
         wants_no_context = self._converter.with_context(to_context(ref)) is self._converter
-        if self._has_context or wants_no_context or call.addressed.task_token is not None:
+        if self._has_context or wants_no_context or call.address.task_token is not None:
             return self._converter
         return self._converter.with_context(await call.read(call.lookup.context))
 
     async def _check(self, call: Call, payloads: Payloads | None) -> None:
         if payloads is not None:
-            await self._limits.check(call.addressed.execution.namespace, payloads)
+            await self._limits.check(call.address.execution.namespace, payloads)
 
     async def _end(
         self, call: Call, encoded: Encoded, last_details: Payloads | None = None
     ) -> None:
-        limit = await self._limits.blob_limit(call.addressed.execution.namespace)
-        fitting = sealed(encoded, call.addressed, identity=call.identity, limit=limit)
-        await call.end(fitting, last_details)
+        limit = await self._limits.blob_limit(call.address.execution.namespace)
+        is_standalone = call.address.execution.is_standalone
+        to_be_sent = signed(encoded, call.identity, is_standalone=is_standalone)
+        check_or_shorten(to_be_sent, limit)
+        await call.end(to_be_sent, last_details)
 
 
 def _new_identity(name: str) -> str:

@@ -1,32 +1,30 @@
 """Outcome lookup: what Temporal shows of an activity, and of a call whose reply was lost."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
 
-from temporalio.api.activity.v1 import ActivityExecutionInfo
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
-    DescribeActivityExecutionRequest,
     DescribeActivityExecutionResponse,
-    DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse,
 )
 from temporalio.converter import ActivitySerializationContext
 from temporalio.service import WorkflowService
 
-from ringback.completion.target import Addressed
 from ringback.domain.callback import ActivityExecution
 from ringback.ports.activities import Ended
-from ringback.temporal.delivery import Cancellation, Encoded
-from ringback.temporal.describe import is_closed, with_id
+from ringback.temporal.describe import find_pending, recorded_details
+from ringback.temporal.encoding import Cancellation, Encoded
 from ringback.temporal.history import newest_first, senders
 from ringback.temporal.pending import to_last_failure
+from ringback.temporal.requests import Address, describe_standalone, describe_workflow
+from ringback.temporal.rpc import Metadata, in_time
 from ringback.temporal.standalone import to_whereabouts
 
 _RUNS: Final = 3
@@ -55,26 +53,21 @@ class OutcomeLookup:
     def __init__(
         self,
         service: WorkflowService,
-        addressed: Addressed,
+        address: Address,
         *,
-        metadata: Mapping[str, str | bytes],
+        metadata: Metadata,
     ) -> None:
-        """OutcomeLookup at what was `addressed`."""
+        """Read the activity at `address`."""
         self._service = service
-        self._claim = addressed.claim
-        self._ref = addressed.execution
-        self._metadata = dict(metadata)
+        self._claim = address.claim
+        self._ref = address.execution
+        self._metadata = metadata
 
     async def recorded_details(self, within: timedelta) -> Payloads | None:
         """Return the details of the latest heartbeat; `None` if there are none."""
-        waits: ActivityExecutionInfo | PendingActivityInfo | None
-        if self._ref.is_standalone:
-            waits = (await self._describe_standalone(within)).info
-        else:
-            waits = self._find(await self._describe(self._ref, within))
-        if waits is None or not waits.HasField("heartbeat_details"):
-            return None
-        return waits.heartbeat_details
+        return await recorded_details(
+            self._service, self._ref, within=within, metadata=self._metadata
+        )
 
     async def context(self, within: timedelta) -> ActivitySerializationContext:
         """Return what the activity's worker tells its data converter."""
@@ -83,8 +76,8 @@ class OutcomeLookup:
             return to_context(
                 self._ref, activity_type=info.activity_type.name, task_queue=info.task_queue
             )
-        described = await self._describe(self._ref, within)
-        found = self._find(described) or PendingActivityInfo()
+        described = await self._describe(within)
+        found = find_pending(self._ref, described) or PendingActivityInfo()
         return to_context(
             self._ref,
             activity_type=found.activity_type.name,
@@ -100,11 +93,11 @@ class OutcomeLookup:
         claim = self._claim
         if claim is None or claim.attempt == 1 or self._ref.is_standalone:
             return False
-        found = self._find(await self._describe(self._ref, within))
+        found = find_pending(self._ref, await self._describe(within))
         if found is None or found.attempt >= claim.attempt:
             return False
         # An activity id may recur in a run: what waits is the one that was scheduled last.
-        async for event in newest_first(self._service, self._ref, within=within):
+        async for event in self._newest_first(self._ref, within):
             scheduled = event.activity_task_scheduled_event_attributes
             if scheduled.activity_id == self._ref.activity_id:
                 return event.event_id == claim.scheduled_event_id
@@ -115,7 +108,7 @@ class OutcomeLookup:
         if self._ref.is_standalone:
             return await self._find_standalone_proof(encoded, identity, within)
         # What is pending first: from there it goes into history, never back.
-        found = self._find(await self._describe(self._ref, within))
+        found = find_pending(self._ref, await self._describe(within))
         failed = None if found is None else to_last_failure(found.last_failure).source
         if failed == identity or await self._is_in_history(identity, within):
             return Proof.APPLIED
@@ -128,7 +121,7 @@ class OutcomeLookup:
         since = 0 if self._claim is None else self._claim.scheduled_event_id
         for _ in range(runs):
             oldest = HistoryEvent()
-            async for event in newest_first(self._service, run, within=within):
+            async for event in self._newest_first(run, within):
                 if identity in senders(event):
                     return True
                 if event.event_id <= since:
@@ -165,32 +158,20 @@ class OutcomeLookup:
             is_the_same = attempt == 1 and not failed
         return Proof.NOT_APPLIED if is_the_same else Proof.NOTHING
 
-    def _find(self, described: DescribeWorkflowExecutionResponse) -> PendingActivityInfo | None:
-        return None if is_closed(described) else with_id(self._ref, described.pending_activities)
-
-    async def _describe(
-        self, ref: ActivityExecution, within: timedelta
-    ) -> DescribeWorkflowExecutionResponse:
-        run = WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id)
-        return await self._service.describe_workflow_execution(
-            DescribeWorkflowExecutionRequest(namespace=ref.namespace, execution=run),
-            metadata=self._metadata,
-            timeout=within,
-        )
+    async def _describe(self, within: timedelta) -> DescribeWorkflowExecutionResponse:
+        request = describe_workflow(self._service, self._ref, self._metadata)
+        return await in_time(request, within=within)
 
     async def _describe_standalone(self, within: timedelta) -> DescribeActivityExecutionResponse:
-        return await self._service.describe_activity_execution(
-            DescribeActivityExecutionRequest(
-                namespace=self._ref.namespace,
-                activity_id=self._ref.activity_id,
-                run_id=self._ref.run_id,
-                include_heartbeat_details=True,
-                include_last_failure=True,
-                include_outcome=True,
-            ),
-            metadata=self._metadata,
-            timeout=within,
+        request = describe_standalone(
+            self._service, self._ref, with_end=True, metadata=self._metadata
         )
+        return await in_time(request, within=within)
+
+    def _newest_first(
+        self, run: ActivityExecution, within: timedelta
+    ) -> AsyncIterator[HistoryEvent]:
+        return newest_first(self._service, run, within=within, metadata=self._metadata)
 
 
 def _is_retryable(encoded: Encoded) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -27,17 +27,13 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
-from ringback.temporal.request import TIMEOUT
-from ringback.temporal.translate import to_error
+from ringback.temporal.rpc import TIMEOUT, Request
+from ringback.temporal.translate import ServiceError, to_error
 
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 """What a call may take that is not told otherwise; it is what the SDK's own retries may take."""
-
-
-Request: TypeAlias = Callable[[timedelta], Awaitable[T]]
-"""A request that can be made more than once; it is told what the one try may take."""
 
 
 @dataclass
@@ -134,7 +130,7 @@ _FAILURES: Final[dict[type[RingbackError], TryFailure]] = {
 _NEVER_SENT: Final = "connect error"
 
 
-def classify(exc: RPCError | RuntimeError, about: ActivityExecution | None = None) -> TryFailure:
+def classify(exc: ServiceError, about: ActivityExecution | None = None) -> TryFailure:
     """Return how a request `about` an activity failed that raised `exc`."""
     if not isinstance(exc, RPCError) or _was_never_sent(exc):
         return TryFailure.NOT_TAKEN
@@ -146,6 +142,6 @@ def _was_never_sent(exc: RPCError) -> bool:
     return exc.status is RPCStatusCode.UNAVAILABLE and _NEVER_SENT in exc.message
 
 
-def quote(exc: RPCError | RuntimeError) -> str:
+def quote(exc: ServiceError) -> str:
     """Return what the server, or the connection, said."""
     return f"{exc.status.name}: {exc.message}" if isinstance(exc, RPCError) else str(exc)

@@ -35,7 +35,7 @@ from ringback.demo.steps import OnStep, Party, Step, log_step
 from ringback.demo.workflow import TASK_QUEUE, CallService
 from ringback.domain.errors import ActivityGoneError
 from ringback.ports.clock import Clock
-from ringback.temporal.request import translated
+from ringback.temporal.rpc import translated
 
 T = TypeVar("T")
 

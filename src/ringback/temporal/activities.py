@@ -9,17 +9,13 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import Terms, terms_of
 from ringback.ports.activities import Pending, Whereabouts
-from ringback.temporal.delivery import (
-    Encoded,
-    encode,
-    end_by_ids,
-    end_by_token,
-)
 from ringback.temporal.encoder import Encoder
+from ringback.temporal.encoding import Encoded, encode, relays_json
 from ringback.temporal.limits import Limits
 from ringback.temporal.looks import Looks
 from ringback.temporal.namespaces import Namespaces
-from ringback.temporal.payloads import relays_json
+from ringback.temporal.requests import ActivityRequests, Address
+from ringback.temporal.rpc import in_time, translated
 from ringback.temporal.signature import SPECIMEN, signed
 
 _WRAPPER: Final = 1024
@@ -66,13 +62,14 @@ class TemporalActivities:
         self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
         """See `Activities.deliver_to_attempt`."""
+        assert callback.task_token is not None, "ask first whether there is one"
         to_be_sent = await self._signed(callback, encoded, identity)
-        await end_by_token(self._service, callback, to_be_sent, identity=identity)
+        await self._end(Address(callback.ref, callback.task_token), to_be_sent, identity)
 
     async def deliver(self, callback: Callback, encoded: object, *, identity: str) -> None:
         """See `Activities.deliver`."""
         to_be_sent = await self._signed(callback, encoded, identity)
-        await end_by_ids(self._service, callback.ref, to_be_sent, identity=identity)
+        await self._end(Address(callback.ref), to_be_sent, identity)
 
     async def _signed(self, callback: Callback, encoded: object, identity: str) -> Encoded:
         # It was checked before it was accepted. The limit may have been a guess while Temporal was
@@ -81,6 +78,11 @@ class TemporalActivities:
         to_be_sent = signed(encoded, identity, is_standalone=callback.ref.is_standalone)
         await self._limits.check_to_send(callback.ref.namespace, to_be_sent)
         return to_be_sent
+
+    async def _end(self, address: Address, encoded: Encoded, identity: str) -> None:
+        requests = ActivityRequests(self._service, address, identity=identity)
+        with translated(address.execution):
+            await in_time(requests.end(encoded))
 
     async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         """See `Activities.look`."""

@@ -5,14 +5,14 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from ringback.domain.errors import ConfigurationError, TemporalUnreachableError
-from ringback.temporal.request import in_time, translated
+from ringback.temporal.requests import describe_namespace
+from ringback.temporal.rpc import in_time, translated
 
 if TYPE_CHECKING:
     # It loads all that a worker needs; a gateway is none.
@@ -86,6 +86,6 @@ async def check_connection(client: Client) -> None:
         TemporalMisconfiguredError: It answers, but rejects the client or lacks the namespace.
         TemporalUnreachableError: It does not answer; the message has the SDK's words.
     """
-    request = DescribeNamespaceRequest(namespace=client.namespace)
+    request = describe_namespace(client.workflow_service, client.namespace)
     with translated():
-        await in_time(client.workflow_service.describe_namespace, request, within=_HEALTH_TIMEOUT)
+        await in_time(request, within=_HEALTH_TIMEOUT)

@@ -1,17 +1,16 @@
-"""Describe: what the server shows of a workflow's pending activities, read only."""
+"""Describe: what the server shows of activities that wait, read only."""
 
-from collections.abc import Sequence
+from datetime import timedelta
 
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.activity.v1 import ActivityExecutionInfo
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import (
-    DescribeWorkflowExecutionRequest,
-    DescribeWorkflowExecutionResponse,
-)
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
-from ringback.temporal.request import in_time, translated
+from ringback.temporal.requests import describe_standalone, describe_workflow
+from ringback.temporal.rpc import NO_METADATA, TIMEOUT, Metadata, in_time, translated
 
 
 async def describe(
@@ -24,35 +23,49 @@ async def describe(
         TemporalMisconfiguredError: The server does not know the namespace.
         TemporalUnreachableError: No answer.
     """
-    request = DescribeWorkflowExecutionRequest(
-        namespace=ref.namespace,
-        execution=WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id),
-    )
     with translated():
-        return await in_time(service.describe_workflow_execution, request)
+        return await in_time(describe_workflow(service, ref))
 
 
-async def pending_activities(
-    service: WorkflowService, ref: ActivityExecution
-) -> Sequence[PendingActivityInfo]:
-    """Return the activities that wait in the run of an activity.
+async def recorded_details(
+    service: WorkflowService,
+    ref: ActivityExecution,
+    *,
+    within: timedelta = TIMEOUT,
+    metadata: Metadata = NO_METADATA,
+) -> Payloads | None:
+    """Return the details of the latest heartbeat; `None` if there are none.
 
     Raises:
-        ActivityGoneError: There is no such run.
-        TemporalMisconfiguredError: The server does not know the namespace.
-        TemporalUnreachableError: No answer.
+        RPCError: The server's answer, untranslated.
+        RuntimeError: There is no connection.
     """
-    described = await describe(service, ref)
-    return [] if is_closed(described) else described.pending_activities
+    waits: ActivityExecutionInfo | PendingActivityInfo | None
+    if ref.is_standalone:
+        standalone = describe_standalone(service, ref, metadata=metadata, with_details=True)
+        waits = (await in_time(standalone, within=within)).info
+    else:
+        workflow = describe_workflow(service, ref, metadata)
+        waits = find_pending(ref, await in_time(workflow, within=within))
+    if waits is None or not waits.HasField("heartbeat_details"):
+        return None
+    return waits.heartbeat_details
 
 
-def is_closed(described: DescribeWorkflowExecutionResponse) -> bool:
-    """Tell whether the run is over: it still lists the activities that it closed over (1.32)."""
-    return described.workflow_execution_info.HasField("close_time")
-
-
-def with_id(
-    ref: ActivityExecution, pending: Sequence[PendingActivityInfo]
+def find_pending(
+    ref: ActivityExecution, described: DescribeWorkflowExecutionResponse
 ) -> PendingActivityInfo | None:
-    """Return the one of `pending` that has the activity's id, whichever it is by now."""
-    return next((found for found in pending if found.activity_id == ref.activity_id), None)
+    """Return the activity that waits with this id in a run, whichever it is by now.
+
+    A run that is over still lists the activities that it closed over (observed on server 1.32).
+    """
+    is_over = described.workflow_execution_info.HasField("close_time")
+    return None if is_over else find_listed(ref, described)
+
+
+def find_listed(
+    ref: ActivityExecution, described: DescribeWorkflowExecutionResponse
+) -> PendingActivityInfo | None:
+    """Return the activity that a run lists with this id, also if the run is over."""
+    listed = described.pending_activities
+    return next((found for found in listed if found.activity_id == ref.activity_id), None)

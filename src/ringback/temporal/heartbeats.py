@@ -1,25 +1,32 @@
-"""Heartbeats to a real Temporal server."""
+"""Heartbeats to a real Temporal server.
 
+A heartbeat without details erases those that were recorded before (observed on server 1.32), so
+they are sent again. What an attempt had recorded when it went asynchronous does not change by
+itself: then it is asked for once, and before that with each heartbeat.
+"""
+
+from datetime import datetime
 from functools import partial
+from typing import Final
 
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.workflowservice.v1 import (
-    RecordActivityTaskHeartbeatByIdRequest,
-    RecordActivityTaskHeartbeatByIdResponse,
-    RecordActivityTaskHeartbeatRequest,
-    RecordActivityTaskHeartbeatResponse,
-)
 from temporalio.client import Client
+from temporalio.service import WorkflowService
 
 from ringback.domain.callback import Callback
+from ringback.domain.ids import CallbackId
 from ringback.domain.terms import terms_of
 from ringback.ports.activities import Pulse
-from ringback.temporal.delivery import with_ids
+from ringback.temporal.describe import recorded_details
 from ringback.temporal.encoder import Encoder
+from ringback.temporal.encoding import as_payloads, contextual, raw_values, relays_json, to_payloads
 from ringback.temporal.limits import Limits
-from ringback.temporal.payloads import as_payloads, contextual, relays_json, to_payloads
-from ringback.temporal.recorded import Recorded
-from ringback.temporal.request import in_time, translated
+from ringback.temporal.requests import ActivityRequests, Address
+from ringback.temporal.rpc import in_time, translated
+
+_MOST: Final = 20_000
+_LARGEST: Final = 4096
+"""Larger details are not kept in memory; they are asked for each time."""
 
 
 class TemporalHeartbeats:
@@ -34,7 +41,7 @@ class TemporalHeartbeats:
         self._encoder = encoder or Encoder(client.data_converter)
         self._identity = client.identity
         self._limits = Limits(client)
-        self._recorded = Recorded(client.workflow_service)
+        self._recorded = _Recorded(client.workflow_service)
 
     async def check_details(self, callback: Callback, details: bytes | None) -> None:
         """See `Heartbeats.check_details`."""
@@ -43,27 +50,18 @@ class TemporalHeartbeats:
     async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
         """See `Heartbeats.heartbeat_to_attempt`."""
         assert callback.task_token is not None, "ask first whether there is one"
-        request = RecordActivityTaskHeartbeatRequest(
-            namespace=callback.ref.namespace,
-            task_token=callback.task_token,
-            identity=self._identity,
-            details=await self._to_be_sent(callback, details),
-        )
-        with translated(callback.ref):
-            answer = await in_time(self._service.record_activity_task_heartbeat, request)
-        return _to_pulse(answer)
+        to_be_sent = await self._to_be_sent(callback, details)
+        return await self._record(Address(callback.ref, callback.task_token), to_be_sent)
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
         """See `Heartbeats.heartbeat`."""
-        ref = callback.ref
-        request = RecordActivityTaskHeartbeatByIdRequest(
-            identity=self._identity, details=await self._to_be_sent(callback, details)
-        )
-        with translated(ref):
-            answer = await in_time(
-                self._service.record_activity_task_heartbeat_by_id, with_ids(request, ref)
-            )
-        return _to_pulse(answer)
+        to_be_sent = await self._to_be_sent(callback, details)
+        return await self._record(Address(callback.ref), to_be_sent)
+
+    async def _record(self, address: Address, details: Payloads | None) -> Pulse:
+        requests = ActivityRequests(self._service, address, identity=self._identity)
+        with translated(address.execution):
+            return await in_time(requests.heartbeat(details))
 
     async def _to_be_sent(self, callback: Callback, details: bytes | None) -> Payloads | None:
         given = await self._encode(callback, details)
@@ -79,14 +77,45 @@ class TemporalHeartbeats:
             encoded = as_payloads(details)
         else:
             in_context = contextual(self._encoder.converter, terms_of(callback))
-            make = partial(to_payloads, in_context, details)
+            make = partial(to_payloads, in_context, raw_values(details))
             encoded = await self._encoder.run(make, callback.id)
         if encoded is not None:
             await self._limits.check(callback.ref.namespace, encoded)
         return encoded
 
 
-def _to_pulse(
-    answer: RecordActivityTaskHeartbeatResponse | RecordActivityTaskHeartbeatByIdResponse,
-) -> Pulse:
-    return Pulse(answer.cancel_requested, answer.activity_paused, answer.activity_reset)
+class _Recorded:
+    """What attempts had recorded when it was asked for."""
+
+    def __init__(self, service: WorkflowService) -> None:
+        """Ask `service`."""
+        self._service = service
+        self._known: dict[tuple[CallbackId, datetime], Payloads | None] = {}
+
+    async def find(self, callback: Callback) -> Payloads | None:
+        """Return the details of the latest heartbeat of the activity; `None` if there are none.
+
+        Raises:
+            ActivityGoneError: The activity does not wait any more.
+            TemporalMisconfiguredError: The server does not know the namespace.
+            TemporalUnreachableError: No answer.
+        """
+        attempt = callback.id, callback.attempt_started_at
+        if attempt in self._known:
+            return self._known[attempt]
+        with translated(callback.ref):
+            details = await recorded_details(self._service, callback.ref)
+        is_small = details is None or details.ByteSize() <= _LARGEST
+        # Until then the attempt's own code may record more.
+        if is_small and callback.submitted_at is not None:
+            self._keep(attempt, details)
+        return details
+
+    def forget(self, callback: Callback) -> None:
+        """Take note that other details were recorded."""
+        self._known.pop((callback.id, callback.attempt_started_at), None)
+
+    def _keep(self, attempt: tuple[CallbackId, datetime], details: Payloads | None) -> None:
+        if len(self._known) >= _MOST:
+            del self._known[next(iter(self._known))]
+        self._known[attempt] = details

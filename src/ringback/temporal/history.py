@@ -5,16 +5,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
 from ringback.ports.activities import Ended, Unknown
 from ringback.temporal.pending import to_instant, to_last_failure
-from ringback.temporal.request import TIMEOUT, in_time
+from ringback.temporal.requests import read_history
+from ringback.temporal.rpc import NO_METADATA, TIMEOUT, Metadata, in_time
 
 _ACTIVITY_ENDS: Final = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: (
@@ -126,26 +125,29 @@ def senders(event: HistoryEvent) -> set[str]:
 
 
 async def newest_first(
-    service: WorkflowService, ref: ActivityExecution, *, within: timedelta = TIMEOUT
+    service: WorkflowService,
+    ref: ActivityExecution,
+    *,
+    within: timedelta = TIMEOUT,
+    metadata: Metadata = NO_METADATA,
 ) -> AsyncIterator[HistoryEvent]:
     """Yield the events of the run of `ref`, from its newest to its first.
 
     Args:
         service: The server.
         ref: An activity of that run.
-        within: What each request may take.
+        within: The timeout of each request.
+        metadata: Headers of the requests.
 
     Raises:
         RPCError: The server's answer, untranslated.
     """
-    request = GetWorkflowExecutionHistoryReverseRequest(
-        namespace=ref.namespace,
-        execution=WorkflowExecution(workflow_id=ref.workflow_id, run_id=ref.run_id),
-    )
+    token = b""
     while True:
-        page = await in_time(service.get_workflow_execution_history_reverse, request, within=within)
+        request = read_history(service, ref, page=token, metadata=metadata)
+        page = await in_time(request, within=within)
         for event in page.history.events:
             yield event
-        if not page.next_page_token:
+        token = page.next_page_token
+        if not token:
             return
-        request.next_page_token = page.next_page_token

@@ -7,7 +7,6 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest
 from temporalio.client import Client
 from temporalio.service import WorkflowService
 
@@ -17,10 +16,10 @@ from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Pro
 from ringback.ports.activities import Ended, Pending
 from ringback.ports.identifying import Identified, Named
 from ringback.temporal import standalone
-from ringback.temporal.describe import describe, is_closed, with_id
+from ringback.temporal.describe import describe, find_pending
 from ringback.temporal.history import newest_first
 from ringback.temporal.pending import to_instant, to_pending
-from ringback.temporal.request import translated
+from ringback.temporal.rpc import translated
 from ringback.temporal.token import TaskToken, read_token
 
 _AT: Final = "/activity/task_token"
@@ -72,7 +71,7 @@ async def _of_workflow(
     service: WorkflowService, ref: ActivityExecution, named: Named, *, claim: TaskToken
 ) -> Identified:
     described = await describe(service, ref)
-    found = None if is_closed(described) else with_id(ref, described.pending_activities)
+    found = find_pending(ref, described)
     if found is None:
         raise ActivityGoneError(_OVER)
     with translated(ref):
@@ -106,7 +105,7 @@ async def _scheduled(service: WorkflowService, ref: ActivityExecution) -> Histor
 
 
 async def _standalone(service: WorkflowService, ref: ActivityExecution, named: Named) -> Identified:
-    described = await standalone.describe(service, ref, DescribeActivityExecutionRequest())
+    described = await standalone.describe(service, ref)
     pending = standalone.to_whereabouts(described)
     if isinstance(pending, Ended):
         raise ActivityGoneError(_OVER)

@@ -13,13 +13,13 @@ from typing import Final
 
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
-from ringback.temporal.delivery import Cancellation, Encoded, Result
-from ringback.temporal.request import in_time
+from ringback.temporal.encoding import Cancellation, Encoded, Result
+from ringback.temporal.requests import describe_namespace
+from ringback.temporal.rpc import in_time
 from ringback.temporal.translate import to_error
 
 DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
@@ -143,9 +143,8 @@ class Limits:
             return self._known[namespace]
 
     async def _ask(self, namespace: str, known: _Known | None) -> _Known:
-        request = DescribeNamespaceRequest(namespace=namespace)
         try:
-            answer = await in_time(self._service.describe_namespace, request, within=_ASK_FOR)
+            answer = await in_time(describe_namespace(self._service, namespace), within=_ASK_FOR)
         except (RPCError, RuntimeError) as exc:
             limit = DEFAULT_BLOB_LIMIT if known is None else known.limit
             is_guess = not isinstance(exc, RPCError) or exc.status in _NO_ANSWER
@@ -179,6 +178,29 @@ def check_size(encoded: Encoded | Payloads, limit: int) -> None:
             _check(_size(payloads), limit, "the result", advice=_SEND_LESS)
         case Cancellation(payloads) | payloads:
             _check(_size(payloads), limit, "the details", advice=_SEND_LESS)
+
+
+def check_or_shorten(encoded: Encoded, limit: int) -> None:
+    """Check the same; a failure that is too large loses its stack traces first.
+
+    Raises:
+        AnswerTooLargeError: It is larger all the same; the message says what to do.
+    """
+    try:
+        check_size(encoded, limit)
+    except AnswerTooLargeError:
+        if not isinstance(encoded, Failure):
+            raise
+        _remove_stack_traces(encoded)
+        check_size(encoded, limit)
+
+
+def _remove_stack_traces(failure: Failure) -> None:
+    while True:
+        failure.ClearField("stack_trace")
+        if not failure.HasField("cause"):
+            return
+        failure = failure.cause
 
 
 def _size(payloads: Payloads | None) -> int:

@@ -13,10 +13,10 @@ from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.ports.activities import Ended, Pending, Unknown, Whereabouts
 from ringback.temporal import standalone
-from ringback.temporal.describe import describe, is_closed, with_id
+from ringback.temporal.describe import describe, find_listed, find_pending
 from ringback.temporal.history import find_ends
 from ringback.temporal.pending import to_instant, to_pending
-from ringback.temporal.request import translated
+from ringback.temporal.rpc import translated
 
 _MOST: Final = 100_000
 
@@ -78,7 +78,7 @@ class Looks:
     ) -> dict[ActivityExecution, Whereabouts | None]:
         try:
             described = await describe(self._service, refs[0])
-            listed = [ref for ref in refs if _still_listed(ref, described) is not None]
+            listed = [ref for ref in refs if find_pending(ref, described) is not None]
             located = await self._where(listed, described)
         except ActivityGoneError:
             return dict.fromkeys(refs)
@@ -112,7 +112,7 @@ class Looks:
         self, ref: ActivityExecution, described: DescribeWorkflowExecutionResponse
     ) -> Pending | None:
         """Return how the activity waits where describe alone shows it."""
-        listed = _still_listed(ref, described)
+        listed = find_pending(ref, described)
         if listed is None:
             return None
         scheduled_at = to_instant(listed.scheduled_time)
@@ -131,9 +131,9 @@ class Looks:
             TemporalUnreachableError: It ends at this very moment; look again.
         """
         if ended is not None:
-            listed = with_id(ref, described.pending_activities)
+            listed = find_listed(ref, described)
             return _with_last_attempt(ended, listed, ref.scheduled_at)
-        listed = _still_listed(ref, described)
+        listed = find_pending(ref, described)
         if listed is not None:
             self._remember(ref, to_instant(listed.scheduled_time))
             return to_pending(listed, ref.scheduled_at)
@@ -161,12 +161,6 @@ def _is_standalone(ref: ActivityExecution) -> bool:
 
 def _only_pending(found: Whereabouts | None) -> Pending | None:
     return found if isinstance(found, Pending) else None
-
-
-def _still_listed(
-    ref: ActivityExecution, described: DescribeWorkflowExecutionResponse
-) -> PendingActivityInfo | None:
-    return None if is_closed(described) else with_id(ref, described.pending_activities)
 
 
 def _with_last_attempt(

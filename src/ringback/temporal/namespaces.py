@@ -1,20 +1,25 @@
-"""Namespaces by their ids: whether a server is the one that a callback's task token is from."""
+"""Namespaces by their ids: whether a task token is from this server, and from this namespace."""
 
+import asyncio
+import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.service import WorkflowService
+from temporalio.client import Client
+from temporalio.service import RPCError, WorkflowService
 
 from ringback.domain.callback import Callback
 from ringback.domain.completion_errors import UnusableTokenError
 from ringback.domain.errors import TemporalMisconfiguredError
-from ringback.temporal.request import in_time, translated
-from ringback.temporal.token import read_token
+from ringback.temporal.requests import describe_namespace
+from ringback.temporal.rpc import in_time, translated
+from ringback.temporal.token import TaskToken, read_token
 
 _FRESH_FOR: Final = timedelta(seconds=1)
+_ASK_FOR: Final = timedelta(seconds=1)
+_ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
 
 
 class Namespaces:
@@ -59,9 +64,57 @@ class Namespaces:
         if self._monotonic() < until:
             return found
         with translated():
-            described = await in_time(
-                self._service.describe_namespace, DescribeNamespaceRequest(namespace=namespace)
-            )
+            described = await in_time(describe_namespace(self._service, namespace))
         now = self._monotonic()
         self._known[namespace] = described.namespace_info.id, now + _FRESH_FOR.total_seconds()
         return described.namespace_info.id
+
+
+class OwnNamespace:
+    """The namespace of one client, which refuses the task tokens of others.
+
+    Attributes:
+        name: Its name.
+    """
+
+    def __init__(self, client: Client, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Ask through `client` what its namespace's id is, and keep it."""
+        self.name = client.namespace
+        self._service = client.workflow_service
+        self._monotonic = monotonic
+        self._id = ""
+        self._ask_again_at = -math.inf
+        self._asking = asyncio.Lock()
+
+    async def check(self, token: TaskToken) -> None:
+        """Check that `token` is one of this namespace; without an answer, leave it to the server.
+
+        Raises:
+            UnusableTokenError: It is one of another namespace.
+        """
+        async with self._asking:
+            known = await self._find_id(token.namespace_id)
+        if known and token.namespace_id != known:
+            msg = (
+                "this is no task token, or one of another namespace than the client's, "
+                f"{self.name!r}; connect a client to the activity's namespace"
+            )
+            raise UnusableTokenError(msg)
+
+    async def _find_id(self, expected: str) -> str:
+        # Asked again before a token is refused: a namespace may have been replaced by another one
+        # of its name.
+        if expected != self._id and self._monotonic() >= self._ask_again_at:
+            self._id = await self._ask()
+            self._ask_again_at = self._monotonic() + _ASK_AGAIN_AFTER.total_seconds()
+        return self._id
+
+    async def _ask(self) -> str:
+        """Return the id of the namespace; what was known before while nobody replies."""
+        request = describe_namespace(self._service, self.name)
+        try:
+            answer = await in_time(request, within=_ASK_FOR)
+        except (RPCError, RuntimeError):
+            # The server checks it too, with the request itself.
+            return self._id
+        return answer.namespace_info.id

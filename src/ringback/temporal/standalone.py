@@ -8,12 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from temporalio.api.activity.v1 import ActivityExecutionInfo
-from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import ActivityExecutionStatus, PendingActivityState
-from temporalio.api.workflowservice.v1 import (
-    DescribeActivityExecutionRequest,
-    DescribeActivityExecutionResponse,
-)
+from temporalio.api.workflowservice.v1 import DescribeActivityExecutionResponse
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
@@ -21,7 +17,8 @@ from ringback.domain.durations import later
 from ringback.domain.errors import ActivityGoneError
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from ringback.temporal.pending import STARTED, to_instant, to_last_failure
-from ringback.temporal.request import in_time, translated
+from ringback.temporal.requests import describe_standalone
+from ringback.temporal.rpc import in_time, translated
 from ringback.temporal.signature import signer_of
 
 _ENDS: Final = {
@@ -45,9 +42,8 @@ async def locate(service: WorkflowService, ref: ActivityExecution) -> Pending | 
         TemporalUnreachableError: No answer.
         TemporalMisconfiguredError: The server knows no standalone activities, or not the namespace.
     """
-    request = DescribeActivityExecutionRequest(include_outcome=True, include_last_failure=True)
     try:
-        described = await describe(service, ref, request)
+        described = await describe(service, ref, with_end=True)
     except ActivityGoneError as exc:
         return Unknown(str(exc))
     return to_whereabouts(described)
@@ -59,33 +55,18 @@ def to_whereabouts(described: DescribeActivityExecutionResponse) -> Pending | En
     return _to_pending(described.info) if how is None else _to_ended(how, described)
 
 
-async def recorded_details(service: WorkflowService, ref: ActivityExecution) -> Payloads | None:
-    """Return the details of the latest heartbeat; `None` if there are none.
-
-    Raises:
-        ActivityGoneError: There is no such activity.
-        TemporalUnreachableError: No answer.
-    """
-    request = DescribeActivityExecutionRequest(include_heartbeat_details=True)
-    info = (await describe(service, ref, request)).info
-    return info.heartbeat_details if info.HasField("heartbeat_details") else None
-
-
 async def describe(
-    service: WorkflowService, ref: ActivityExecution, request: DescribeActivityExecutionRequest
+    service: WorkflowService, ref: ActivityExecution, *, with_end: bool = False
 ) -> DescribeActivityExecutionResponse:
-    """Return what the server shows of a standalone activity, with what `request` asks for.
+    """Return what the server shows of a standalone activity; `with_end` also how attempts ended.
 
     Raises:
         ActivityGoneError: There is no such activity.
         TemporalMisconfiguredError: The server knows no standalone activities, or not the namespace.
         TemporalUnreachableError: No answer.
     """
-    request.namespace = ref.namespace
-    request.activity_id = ref.activity_id
-    request.run_id = ref.run_id
     with translated(ref):
-        return await in_time(service.describe_activity_execution, request)
+        return await in_time(describe_standalone(service, ref, with_end=with_end))
 
 
 def _to_pending(info: ActivityExecutionInfo) -> Pending:

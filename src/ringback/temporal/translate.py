@@ -1,6 +1,6 @@
 """What the server answers, in Ringback's errors: one table."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from temporalio.api.errordetails.v1 import (
     NamespaceInvalidStateFailure,
@@ -19,6 +19,9 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
+
+ServiceError: TypeAlias = RPCError | RuntimeError
+"""What a request raises: the server's answer or that there was none; or there is no connection."""
 
 ERRORS: Final[dict[RPCStatusCode, type[RingbackError]]] = {
     RPCStatusCode.NOT_FOUND: ActivityGoneError,
@@ -45,7 +48,7 @@ _TOO_LARGE: Final = "larger than max"
 _HAS_ENDED: Final = "invalid transition"
 
 
-def to_error(exc: RPCError | RuntimeError, about: ActivityExecution | None = None) -> RingbackError:
+def to_error(exc: ServiceError, about: ActivityExecution | None = None) -> RingbackError:
     """Return the error that stands for what a request `about` an activity raised.
 
     A client that cannot connect raises `RuntimeError`; everything that the server says is an

@@ -1,19 +1,16 @@
 """A call is never believed to have failed, or to have worked, without a reason."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatResponse
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.call import Call, raise_if_asked_to_stop
 from ringback.completion.outcome_lookup import OutcomeLookup, Proof
-from ringback.completion.requests import Requests
 from ringback.completion.retry import Tries
-from ringback.completion.target import Addressed
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
@@ -25,7 +22,9 @@ from ringback.domain.completion_errors import (
     CompletionUnprovenError,
 )
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
-from ringback.temporal.delivery import Result
+from ringback.ports.activities import Pulse
+from ringback.temporal.encoding import Result
+from ringback.temporal.requests import ActivityRequests, Address
 
 Code = RPCStatusCode
 LOST = RPCError("transport error", Code.UNKNOWN, b"")
@@ -33,10 +32,11 @@ GONE = RPCError("invalid activityID or activity already timed out", Code.NOT_FOU
 BUSY = RPCError("rate limit exceeded", Code.RESOURCE_EXHAUSTED, b"")
 REFUSED = RPCError("no", Code.INVALID_ARGUMENT, b"")
 DOWN = RuntimeError("Failed client connect")
+NOTHING = Pulse(cancel_requested=False, paused=False, reset=False)
 
 
 @dataclass
-class Server(Requests):
+class Server(ActivityRequests):
     """Answers as it was told to; then it takes everything."""
 
     ends: list[Exception]
@@ -79,7 +79,7 @@ class History(OutcomeLookup):
 class Stage:
     """A call, its server, and what history will show."""
 
-    addressed: Addressed
+    address: Address
     server: Server
     history: History
     time: list[float] = field(default_factory=lambda: [0.0])
@@ -91,17 +91,15 @@ class Stage:
         tries = Tries(
             timedelta(seconds=4), monotonic=lambda: self.time[0], sleep=sleep, jitter=lambda: 1.0
         )
-        return Call(
-            self.addressed, tries, identity="me/1", requests=self.server, lookup=self.history
-        )
+        return Call(self.address, tries, identity="me/1", requests=self.server, lookup=self.history)
 
     async def end(self) -> None:
         await self.call().end(Result(None))
 
 
-def addressed(*, run_id: str = "a-run", token: bytes | None = None) -> Addressed:
+def addressed(*, run_id: str = "a-run", token: bytes | None = None) -> Address:
     execution = ActivityExecution("default", "w", run_id, "1", datetime.fromtimestamp(0, UTC))
-    return Addressed(execution, token)
+    return Address(execution, token)
 
 
 BY_TOKEN = addressed(token=b"a token")
@@ -114,12 +112,12 @@ every_way = pytest.mark.parametrize(
 repeatable = pytest.mark.parametrize("by", [BY_TOKEN, BY_IDS], ids=["token", "ids"])
 
 
-def stage(by: Addressed, *ends: Exception, proof: Proof | Exception = Proof.NOT_APPLIED) -> Stage:
+def stage(by: Address, *ends: Exception, proof: Proof | Exception = Proof.NOT_APPLIED) -> Stage:
     return Stage(by, Server(list(ends)), History(proof))
 
 
 @every_way
-async def test_a_call_that_is_taken_is_made_once_and_never_looked_up(by: Addressed) -> None:
+async def test_a_call_that_is_taken_is_made_once_and_never_looked_up(by: Address) -> None:
     taken = stage(by)
 
     await taken.end()
@@ -129,9 +127,7 @@ async def test_a_call_that_is_taken_is_made_once_and_never_looked_up(by: Address
 
 @every_way
 @pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
-async def test_what_was_not_taken_is_tried_again_without_doubt(
-    by: Addressed, end: Exception
-) -> None:
+async def test_what_was_not_taken_is_tried_again_without_doubt(by: Address, end: Exception) -> None:
     again = stage(by, end, end)
 
     await again.end()
@@ -141,9 +137,7 @@ async def test_what_was_not_taken_is_tried_again_without_doubt(
 
 @every_way
 @pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
-async def test_not_found_after_what_was_not_taken_is_believed(
-    by: Addressed, end: Exception
-) -> None:
+async def test_not_found_after_what_was_not_taken_is_believed(by: Address, end: Exception) -> None:
     gone = stage(by, end, GONE, proof=Proof.APPLIED)
 
     with pytest.raises(ActivityNotFoundError):
@@ -171,7 +165,7 @@ async def test_ids_are_looked_at_before_they_are_tried_again() -> None:
 
 
 @pytest.mark.parametrize("by", [BY_IDS, OF_THE_LATEST], ids=["ids", "ids of the latest"])
-async def test_ids_are_unproven_where_a_look_shows_nothing(by: Addressed) -> None:
+async def test_ids_are_unproven_where_a_look_shows_nothing(by: Address) -> None:
     hidden = stage(by, LOST, proof=Proof.NOTHING)
 
     with pytest.raises(CompletionUnprovenError):
@@ -218,7 +212,7 @@ async def test_not_found_after_a_lost_reply_is_looked_up() -> None:
 
 
 @repeatable
-async def test_not_found_is_believed_where_history_shows_somebody_else(by: Addressed) -> None:
+async def test_not_found_is_believed_where_history_shows_somebody_else(by: Address) -> None:
     somebody = stage(by, LOST, GONE, proof=Proof.NOT_APPLIED)
 
     with pytest.raises(ActivityNotFoundError) as caught:
@@ -241,7 +235,7 @@ async def test_what_nothing_shows_is_said_to_be_unproven(proof: Proof | Exceptio
 
 
 @repeatable
-async def test_a_last_look_finds_what_was_applied_when_no_try_is_answered(by: Addressed) -> None:
+async def test_a_last_look_finds_what_was_applied_when_no_try_is_answered(by: Address) -> None:
     applied = stage(by, *[LOST] * 99, proof=Proof.APPLIED)
 
     await applied.end()
@@ -251,7 +245,7 @@ async def test_a_last_look_finds_what_was_applied_when_no_try_is_answered(by: Ad
 
 @every_way
 async def test_a_call_without_an_answer_ends_with_its_time_and_tells_the_doubt(
-    by: Addressed,
+    by: Address,
 ) -> None:
     lost, down = stage(by, *[LOST] * 99), stage(by, *[DOWN] * 99)
 
@@ -268,7 +262,7 @@ async def test_a_call_without_an_answer_ends_with_its_time_and_tells_the_doubt(
 
 @every_way
 @pytest.mark.parametrize("before", [[], [BUSY]], ids=["at once", "after a pause"])
-async def test_a_refusal_is_final(by: Addressed, before: list[Exception]) -> None:
+async def test_a_refusal_is_final(by: Address, before: list[Exception]) -> None:
     refused = stage(by, *before, REFUSED)
 
     with pytest.raises(CompletionRefusedError, match="INVALID_ARGUMENT: no") as caught:
@@ -304,7 +298,7 @@ async def test_a_token_that_a_reset_killed_is_told_apart(
 
 @every_way
 async def test_a_heartbeat_is_sent_again_after_a_lost_reply_and_needs_no_proof(
-    by: Addressed,
+    by: Address,
 ) -> None:
     beating, gone = stage(by, LOST, DOWN), stage(by, LOST, GONE, proof=Proof.APPLIED)
 
@@ -330,26 +324,26 @@ async def test_a_heartbeat_without_an_answer_tells_whether_it_may_have_been_reco
 @pytest.mark.parametrize(
     ("flags", "kind", "branch"),
     [
-        ("cancel_requested activity_paused activity_reset", ActivityCancelledError, FinalError),
-        ("activity_paused activity_reset", ActivityPausedError, RetryableError),
-        ("activity_reset", ActivityResetError, FinalError),
+        ("cancel_requested paused reset", ActivityCancelledError, FinalError),
+        ("paused reset", ActivityPausedError, RetryableError),
+        ("reset", ActivityResetError, FinalError),
     ],
 )
 def test_of_several_things_a_heartbeat_brings_back_the_most_urgent_is_raised(
     flags: str, kind: type[RingbackError], branch: type[RingbackError]
 ) -> None:
-    pulse = RecordActivityTaskHeartbeatResponse(**dict.fromkeys(flags.split(), True))
+    pulse = replace(NOTHING, **dict.fromkeys(flags.split(), True))
 
     with pytest.raises(branch) as caught:
         raise_if_asked_to_stop(pulse)
 
     assert type(caught.value) is kind
     details: Any = getattr(caught.value, "details", None)
-    assert (details.paused, details.reset) == (pulse.activity_paused, pulse.activity_reset)
+    assert (details.paused, details.reset) == (pulse.paused, pulse.reset)
 
 
 def test_a_heartbeat_that_brings_back_nothing_raises_nothing() -> None:
-    raise_if_asked_to_stop(RecordActivityTaskHeartbeatResponse())
+    raise_if_asked_to_stop(NOTHING)
 
 
 def test_what_was_addressed_never_shows_its_token() -> None:

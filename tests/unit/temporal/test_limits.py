@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.core.service import running
 from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
-from ringback.temporal.delivery import Cancellation, Result
+from ringback.temporal.encoding import Cancellation, Result
 from ringback.temporal.limits import (
     DEFAULT_BLOB_LIMIT,
     RETRYABLE_FAILURE_LIMIT,
@@ -47,6 +47,7 @@ class Namespaces:
         self,
         request: DescribeNamespaceRequest,
         *,
+        metadata: object,  # noqa: ARG002 - the SDK's signature
         timeout: timedelta,  # noqa: ARG002, ASYNC109 - the SDK's signature
     ) -> DescribeNamespaceResponse:
         self.asked.append(request.namespace)

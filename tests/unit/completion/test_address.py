@@ -9,9 +9,11 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.completion.refs import ActivityRef
-from ringback.completion.target import Targets
+from ringback.completion.call import find_address
+from ringback.completion.refs import ActivityRef, Target
 from ringback.domain.completion_errors import UnusableTokenError
+from ringback.temporal.namespaces import OwnNamespace
+from ringback.temporal.requests import Address
 
 AWAY = RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
 
@@ -38,8 +40,18 @@ class Namespaces:
         response.namespace_info.id = self.id
         return response
 
-    def targets(self) -> Targets:
-        return Targets(cast("Client", self), monotonic=lambda: self.now[0])
+    def finder(self) -> "Finder":
+        return Finder(OwnNamespace(cast("Client", self), monotonic=lambda: self.now[0]))
+
+
+@dataclass
+class Finder:
+    """Finds addresses for one client."""
+
+    own: OwnNamespace
+
+    async def find(self, activity: Target) -> Address:
+        return await find_address(activity, self.own)
 
 
 def token(namespace_id: str) -> bytes:
@@ -55,10 +67,10 @@ def namespaces() -> Namespaces:
 async def test_ids_are_taken_as_they_are_in_the_client_s_namespace_or_their_own(
     namespaces: Namespaces,
 ) -> None:
-    targets = namespaces.targets()
+    finder = namespaces.finder()
 
-    own = await targets.find(ActivityRef("1", "order-7"))
-    other = await targets.find(ActivityRef("1", "order-7", "a-run", "other"))
+    own = await finder.find(ActivityRef("1", "order-7"))
+    other = await finder.find(ActivityRef("1", "order-7", "a-run", "other"))
 
     assert own.fields == {
         "namespace": "default",
@@ -73,9 +85,9 @@ async def test_ids_are_taken_as_they_are_in_the_client_s_namespace_or_their_own(
 async def test_a_token_is_sent_as_it_is_and_the_namespace_is_asked_for_once(
     namespaces: Namespaces,
 ) -> None:
-    targets = namespaces.targets()
+    finder = namespaces.finder()
 
-    found = [await targets.find(token("first")) for _ in range(3)]
+    found = [await finder.find(token("first")) for _ in range(3)]
 
     assert {one.task_token for one in found} == {token("first")}
     assert found[0].fields == {"namespace": "default", "task_token": token("first")}
@@ -84,28 +96,28 @@ async def test_a_token_is_sent_as_it_is_and_the_namespace_is_asked_for_once(
 
 async def test_a_token_of_another_namespace_is_refused(namespaces: Namespaces) -> None:
     with pytest.raises(UnusableTokenError, match="'default'"):
-        await namespaces.targets().find(token("other"))
+        await namespaces.finder().find(token("other"))
 
 
 async def test_many_tokens_of_another_namespace_are_refused_without_asking_each_time(
     namespaces: Namespaces,
 ) -> None:
-    targets = namespaces.targets()
+    finder = namespaces.finder()
 
     for _ in range(3):
         with pytest.raises(UnusableTokenError):
-            await targets.find(token("other"))
+            await finder.find(token("other"))
 
     assert namespaces.asked == 1
 
 
 async def test_a_namespace_that_was_made_anew_is_found_again(namespaces: Namespaces) -> None:
-    targets = namespaces.targets()
-    await targets.find(token("first"))
+    finder = namespaces.finder()
+    await finder.find(token("first"))
     namespaces.id = "second"
     namespaces.now[0] += timedelta(seconds=5).total_seconds()
 
-    found: Any = await targets.find(token("second"))
+    found: Any = await finder.find(token("second"))
 
     assert found.claim.namespace_id == "second"
 
@@ -114,9 +126,9 @@ async def test_while_nobody_tells_the_namespace_the_server_judges_the_token(
     namespaces: Namespaces,
 ) -> None:
     namespaces.is_away = True
-    targets = namespaces.targets()
+    finder = namespaces.finder()
 
-    found = [await targets.find(token("other")) for _ in range(3)]
+    found = [await finder.find(token("other")) for _ in range(3)]
 
     assert found[0].task_token == token("other")
     assert namespaces.asked == 1

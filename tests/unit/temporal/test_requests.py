@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatResponse
 from temporalio.service import WorkflowService
 
-from ringback.completion.requests import Requests
-from ringback.completion.target import Addressed
 from ringback.domain.callback import ActivityExecution
-from ringback.temporal.delivery import Cancellation, Result
+from ringback.ports.activities import Pulse
+from ringback.temporal.encoding import Cancellation, Result
+from ringback.temporal.requests import ActivityRequests, Address
 
 EXECUTION = ActivityExecution("default", "order-7", "a-run", "1", datetime.fromtimestamp(0, UTC))
 SOME = Payloads(payloads=[Payload(data=b"1")])
@@ -26,9 +27,10 @@ class Service:
 
     calls: list[tuple[str, Any, dict[str, Any]]] = field(default_factory=list)
 
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
-        async def call(request: object, **options: Any) -> None:
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def call(request: object, **options: Any) -> RecordActivityTaskHeartbeatResponse:
             self.calls.append((name, request, options))
+            return RecordActivityTaskHeartbeatResponse(activity_paused=True)
 
         return call
 
@@ -38,13 +40,13 @@ def service() -> Service:
     return Service()
 
 
-def requests(service: Service, addressed: Addressed) -> Requests:
-    return Requests(
-        cast("WorkflowService", service), addressed, identity="me/1", metadata={"x-tenant": "a"}
+def requests(service: Service, address: Address) -> ActivityRequests:
+    return ActivityRequests(
+        cast("WorkflowService", service), address, identity="me/1", metadata={"x-tenant": "a"}
     )
 
 
-async def tell_everything(told: Requests) -> None:
+async def tell_everything(told: ActivityRequests) -> None:
     for request in (
         told.end(Result(SOME)),
         told.end(Failure(message="no"), SOME),
@@ -55,7 +57,7 @@ async def tell_everything(told: Requests) -> None:
 
 
 async def test_a_token_makes_requests_by_token(service: Service) -> None:
-    await tell_everything(requests(service, Addressed(EXECUTION, b"a token")))
+    await tell_everything(requests(service, Address(EXECUTION, b"a token")))
 
     assert [name for name, *_ in service.calls] == [
         "respond_activity_task_completed",
@@ -67,7 +69,7 @@ async def test_a_token_makes_requests_by_token(service: Service) -> None:
 
 
 async def test_ids_make_requests_by_ids(service: Service) -> None:
-    await tell_everything(requests(service, Addressed(EXECUTION)))
+    await tell_everything(requests(service, Address(EXECUTION)))
 
     assert [name for name, *_ in service.calls] == [
         "respond_activity_task_completed_by_id",
@@ -80,12 +82,12 @@ async def test_ids_make_requests_by_ids(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "addressed", [Addressed(EXECUTION), Addressed(EXECUTION, b"x")], ids=["ids", "token"]
+    "address", [Address(EXECUTION), Address(EXECUTION, b"x")], ids=["ids", "token"]
 )
 async def test_every_request_has_the_identity_the_headers_a_time_out_and_no_retries_of_the_sdk(
-    service: Service, addressed: Addressed
+    service: Service, address: Address
 ) -> None:
-    await tell_everything(requests(service, addressed))
+    await tell_everything(requests(service, address))
 
     assert {(one.identity, one.namespace) for _, one, _ in service.calls} == {("me/1", "default")}
     for _, _, options in service.calls:
@@ -93,11 +95,17 @@ async def test_every_request_has_the_identity_the_headers_a_time_out_and_no_retr
 
 
 @pytest.mark.parametrize(
-    "addressed", [Addressed(EXECUTION), Addressed(EXECUTION, b"x")], ids=["ids", "token"]
+    "address", [Address(EXECUTION), Address(EXECUTION, b"x")], ids=["ids", "token"]
 )
-async def test_every_request_carries_what_is_told(service: Service, addressed: Addressed) -> None:
-    await tell_everything(requests(service, addressed))
+async def test_every_request_carries_what_is_told(service: Service, address: Address) -> None:
+    await tell_everything(requests(service, address))
 
     completed, failed, canceled, beaten = [one for _, one, _ in service.calls]
     assert (completed.result, canceled.details, beaten.details) == (SOME, SOME, SOME)
     assert (failed.failure.message, failed.last_heartbeat_details) == ("no", SOME)
+
+
+async def test_the_reply_to_a_heartbeat_says_what_the_activity_should_do(service: Service) -> None:
+    pulse = await requests(service, Address(EXECUTION)).heartbeat(None)(SECOND)
+
+    assert pulse == Pulse(cancel_requested=False, paused=True, reset=False)

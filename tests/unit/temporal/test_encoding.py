@@ -13,9 +13,16 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.terms import Terms, terms_of
-from ringback.temporal.delivery import Result, encode
 from ringback.temporal.encoder import Encoder
-from ringback.temporal.payloads import contextual, to_failure, to_payloads
+from ringback.temporal.encoding import (
+    Result,
+    contextual,
+    encode,
+    raw_values,
+    to_exception,
+    to_failure,
+    to_payloads,
+)
 from tests.codecs import ZipCodec, hidden
 from tests.factories import activity_ref, opened, wish
 
@@ -61,16 +68,16 @@ async def test_a_codec_is_told_what_the_activity_s_worker_tells_it() -> None:
 async def test_a_codec_s_key_may_depend_on_the_workflow() -> None:
     ours, theirs = [contextual(hidden, await waiting(name)) for name in ("ours", "theirs")]
 
-    encoded = await to_payloads(ours, b'"secret"')
+    encoded = await to_payloads(ours, raw_values(b'"secret"'))
 
     assert encoded is not None
     assert b"secret" not in encoded.SerializeToString()
     assert await ours.decode_wrapper(encoded) == ["secret"]
-    assert encoded != await to_payloads(theirs, b'"secret"')
+    assert encoded != await to_payloads(theirs, raw_values(b'"secret"'))
 
 
 async def test_a_result_goes_on_as_it_came() -> None:
-    encoded = await to_payloads(DataConverter.default, b'{"b": 1.10, "a": 1e400}')
+    encoded = await to_payloads(DataConverter.default, raw_values(b'{"b": 1.10, "a": 1e400}'))
 
     assert isinstance(encoded, Payloads)
     (payload,) = encoded.payloads
@@ -79,13 +86,13 @@ async def test_a_result_goes_on_as_it_came() -> None:
 
 
 async def test_nothing_is_no_payload() -> None:
-    assert await to_payloads(DataConverter.default, None) is None
+    assert await to_payloads(DataConverter.default, raw_values(None)) is None
 
 
 async def test_details_go_on_as_they_came() -> None:
     failed = Failed("no", details=b'[1.10, 1e400, {"b": 1,  "a": 2.0}, "\\u00e4", []]')
 
-    failure = await to_failure(DataConverter.default, failed)
+    failure = await to_failure(DataConverter.default, to_exception(failed))
 
     assert details_of(failure) == [b"1.10", b"1e400", b'{"b": 1,  "a": 2.0}', b'"\\u00e4"', b"[]"]
 
@@ -95,7 +102,7 @@ async def test_a_failure_says_what_it_said() -> None:
         "declined", type="Declined", non_retryable=True, next_retry_delay=timedelta(minutes=5)
     )
 
-    failure = await to_failure(DataConverter.default, failed)
+    failure = await to_failure(DataConverter.default, to_exception(failed))
 
     info = failure.application_failure_info
     assert (failure.message, info.type, info.non_retryable) == ("declined", "Declined", True)
@@ -104,7 +111,7 @@ async def test_a_failure_says_what_it_said() -> None:
 
 
 async def test_no_delay_leaves_it_to_temporal() -> None:
-    failure = await to_failure(DataConverter.default, Failed("no"))
+    failure = await to_failure(DataConverter.default, to_exception(Failed("no")))
 
     assert not failure.application_failure_info.HasField("next_retry_delay")
 
@@ -112,7 +119,7 @@ async def test_no_delay_leaves_it_to_temporal() -> None:
 async def test_after_a_delay_of_nothing_the_next_attempt_comes_as_soon_as_it_can() -> None:
     failed = Failed("no", next_retry_delay=timedelta(0))
 
-    failure = await to_failure(DataConverter.default, failed)
+    failure = await to_failure(DataConverter.default, to_exception(failed))
 
     told = failure.application_failure_info.next_retry_delay.ToTimedelta()
     assert timedelta(0) < told <= timedelta(milliseconds=1)
@@ -121,7 +128,9 @@ async def test_after_a_delay_of_nothing_the_next_attempt_comes_as_soon_as_it_can
 async def test_a_failure_is_hidden_down_to_its_message() -> None:
     converter = contextual(hidden, await waiting())
 
-    failure = await to_failure(converter, Failed("a secret", details=b'["another secret", 1.10]'))
+    failure = await to_failure(
+        converter, to_exception(Failed("a secret", details=b'["another secret", 1.10]'))
+    )
 
     assert b"secret" not in failure.SerializeToString()
     told = await converter.decode_failure(failure)
@@ -138,7 +147,7 @@ async def test_a_result_that_no_converter_changes_is_what_the_converter_would_ma
 
     encoded = await encode(Encoder(converter), await waiting(), Completed(body))
 
-    assert encoded == Result(await to_payloads(converter, body))
+    assert encoded == Result(await to_payloads(converter, raw_values(body)))
 
 
 async def test_a_result_goes_through_a_codec_where_there_is_one() -> None:

@@ -1,0 +1,147 @@
+"""Encoding: results, failures and details as they go over the wire, through converter and codec.
+
+JSON from outside is relayed as it came.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.failure.v1 import Failure
+from temporalio.common import RawValue
+from temporalio.converter import (
+    ActivitySerializationContext,
+    CompositePayloadConverter,
+    DataConverter,
+)
+from temporalio.exceptions import ApplicationError
+
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.raw_json import items
+from ringback.domain.terms import Terms
+from ringback.temporal.encoder import Encoder
+
+_JSON: Final = {"encoding": b"json/plain"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A completion; `payloads` is `None` for no result at all."""
+
+    payloads: Payloads | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """A report of a cancellation; `payloads` is `None` for no details."""
+
+    payloads: Payloads | None
+
+
+Encoded = Result | Failure | Cancellation
+
+
+def raw_json(body: bytes) -> RawValue:
+    """Return JSON bytes as a value that every payload converter passes through."""
+    return RawValue(_payload(body))
+
+
+def raw_values(body: bytes | None) -> list[RawValue]:
+    """Return the values to encode for JSON from outside: one, or none at all."""
+    return [] if body is None else [raw_json(body)]
+
+
+def _payload(body: bytes) -> Payload:
+    return Payload(metadata=_JSON, data=body)
+
+
+def as_payloads(body: bytes | None) -> Payloads | None:
+    """Return one payload for one JSON value, as it is; `None` for nothing."""
+    return None if body is None else Payloads(payloads=[_payload(body)])
+
+
+def contextual(converter: DataConverter, terms: Terms) -> DataConverter:
+    """Return `converter` as the worker has it when it runs the activity of a callback.
+
+    A codec whose key depends on the workflow needs that; others do not mind. It is what an
+    activity's worker gives, down to the activity's id, so that both encode alike.
+    """
+    context = ActivitySerializationContext(
+        namespace=terms.namespace,
+        activity_id=terms.activity_id,
+        activity_type=terms.activity_type,
+        activity_task_queue=terms.task_queue,
+        workflow_id=terms.workflow_id,
+        workflow_type=terms.workflow_type,
+        is_local=False,
+    )
+    return converter.with_context(context)
+
+
+def relays_json(converter: DataConverter) -> bool:
+    """Tell whether `raw_json` goes through `converter` as it is, with nothing put around it."""
+    payloads = converter.payload_converter_class
+    return (
+        converter.payload_codec is None
+        and converter.external_storage is None
+        and issubclass(payloads, CompositePayloadConverter)
+        and payloads.to_payloads is CompositePayloadConverter.to_payloads
+        and payloads.with_context is CompositePayloadConverter.with_context
+    )
+
+
+async def to_payloads(converter: DataConverter, values: Sequence[Any]) -> Payloads | None:
+    """Return one payload for each value; `None` for no values.
+
+    Whatever the converter or its codec raises comes out unchanged.
+    """
+    return Payloads(payloads=await converter.encode(values)) if values else None
+
+
+async def to_failure(converter: DataConverter, error: BaseException) -> Failure:
+    """Return the failure of an activity that raised `error`.
+
+    Whatever the converter or its codec raises comes out unchanged.
+    """
+    failure = Failure()
+    await converter.encode_failure(error, failure)
+    return failure
+
+
+def to_exception(failed: Failed) -> ApplicationError:
+    """Return the error that an activity would raise to fail in the same way."""
+    return ApplicationError(
+        failed.message,
+        *(raw_json(detail) for detail in items(failed.details or b"[]")),
+        type=failed.type,
+        non_retryable=failed.non_retryable,
+        next_retry_delay=failed.delay_for_temporal,
+    )
+
+
+async def encode(encoder: Encoder, terms: Terms, outcome: Outcome) -> Encoded:
+    """Return `outcome` as it goes over the wire, through the converter and its codec.
+
+    Raises:
+        EncodingError: The user's converter or codec failed, or did not return in time.
+    """
+    if isinstance(outcome, Completed) and relays_json(encoder.converter):
+        return Result(as_payloads(outcome.result))
+    in_context = contextual(encoder.converter, terms)
+    make = partial(_encode, in_context, outcome, is_standalone=terms.is_standalone)
+    return await encoder.run(make, terms.callback_id)
+
+
+async def _encode(converter: DataConverter, outcome: Outcome, *, is_standalone: bool) -> Encoded:
+    match outcome:
+        case Completed(result):
+            return Result(await to_payloads(converter, raw_values(result)))
+        case Failed():
+            return await to_failure(converter, to_exception(outcome))
+        case Canceled(details):
+            if details is None and is_standalone:
+                # Nothing would be there to sign: see `ringback.temporal.signature`.
+                details = b"null"
+            return Cancellation(await to_payloads(converter, raw_values(details)))

@@ -1,0 +1,30 @@
+"""No request waits longer than its time, not even for a connection."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+
+from ringback.temporal.rpc import in_time, to_request
+
+SHORT = timedelta(milliseconds=10)
+MESSAGE = DescribeNamespaceRequest(namespace="default")
+
+
+async def test_a_request_is_told_for_how_long_it_may_wait() -> None:
+    async def call(request: object, **options: Any) -> tuple[object, dict[str, Any]]:
+        return request, options
+
+    sent = await in_time(to_request(call, MESSAGE, {"x-tenant": "a"}), within=SHORT)
+
+    assert sent == (MESSAGE, {"metadata": {"x-tenant": "a"}, "timeout": SHORT})
+
+
+async def test_one_that_cannot_even_connect_in_time_is_given_up() -> None:
+    async def request(_: timedelta) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(RuntimeError, match="no connection in time"):
+        await in_time(request, within=SHORT)
