@@ -9,6 +9,7 @@ letters), the schema refuses it.
 import collections.abc
 import dataclasses
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaValue
 
-from ringback.result_schema.pydantic_converter import NAMES, either_offset, pydantic_schema
+from ringback.result_schema.pydantic_converter import either_offset, name_schema, pydantic_schema
 
 _NOTHING: Final[JsonSchemaValue] = {"not": {}}
 _BYTE: Final[JsonSchemaValue] = {"type": "integer", "minimum": 0, "maximum": 255}
@@ -122,8 +123,10 @@ class DefaultConverterSchema:
 
     def _defined(self, kind: type, make: Callable[[type, str], JsonSchemaValue]) -> JsonSchemaValue:
         if kind not in self._names:
-            is_taken = kind.__name__ in self._definitions
-            name = f"{kind.__name__}.{len(self._names)}" if is_taken else kind.__name__
+            # A generic model has brackets in its name.
+            name = re.sub(r"\W", "_", kind.__name__)
+            if name in self._definitions:
+                name = f"{name}.{len(self._names)}"
             self._names[kind] = name
             self._definitions[name] = {}
             self._definitions[name] = make(kind, f"#/$defs/{name}")
@@ -163,7 +166,7 @@ class DefaultConverterSchema:
         if inspect.isclass(key) and issubclass(key, Enum) and issubclass(key, int):
             return {"enum": [str(member.value) for member in key]}
         made = self._of(key)
-        return NAMES.get(made.get("type"), made)
+        return name_schema(made) or made
 
     def _iterable(self, origin: type, args: Sequence[Any]) -> JsonSchemaValue:
         if not args or (len(args) == 1 and _is_open(args[0])):

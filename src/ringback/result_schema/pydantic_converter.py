@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaError, SchemaValidator, to_json
 from pydantic_core import core_schema as core
 
-NAMES: Final[dict[Any, JsonSchemaValue]] = {
+_NAMES: Final[dict[str, JsonSchemaValue]] = {
     "boolean": {"enum": ["true", "false"]},
     "integer": {"pattern": "^-?[0-9]{1,4000}$"},
     "null": {"enum": ["null"]},
@@ -35,6 +35,12 @@ def pydantic_schema(result_type: Any, ref_template: str = "#/$defs/{model}") -> 
     made = adapter.json_schema(schema_generator=_Generator, ref_template=ref_template)
     _drop_unsupported_patterns(made)
     return made
+
+
+def name_schema(keys: JsonSchemaValue) -> JsonSchemaValue | None:
+    """Return how JSON writes keys of the schema `keys` as text; `None` if they are text."""
+    kind = keys.get("type")
+    return _NAMES.get(kind) if isinstance(kind, str) else None
 
 
 def either_offset(name: str) -> JsonSchemaValue:
@@ -103,7 +109,8 @@ class _Generator(GenerateJsonSchema):
             keys = self.get_schema_from_definitions(keys["$ref"]) or {}
         if "enum" in keys:
             return {**made, "propertyNames": {"enum": [_to_name(one) for one in keys["enum"]]}}
-        return {**made, "propertyNames": NAMES[keys["type"]]} if keys.get("type") in NAMES else made
+        name = name_schema(keys)
+        return made if name is None else {**made, "propertyNames": name}
 
     def tagged_union_schema(self, schema: core.TaggedUnionSchema) -> JsonSchemaValue:
         made = super().tagged_union_schema(schema)
@@ -118,7 +125,7 @@ def _with_scheme(
     schemes = schema.get("allowed_schemes")
     if not schemes:
         return made
-    return {**made, "pattern": f"^({'|'.join(map(re.escape, schemes))})://[^/]"}
+    return {**made, "pattern": f"^({'|'.join(map(re.escape, schemes))})://."}
 
 
 def _is_not_negative(schema: core.DecimalSchema) -> bool:

@@ -119,6 +119,8 @@ SAME = [
     ("dict[str, int]", ["{}", '{"a": 1}'], ['{"a": "1"}', '{"a": null}', "[]"]),
     ("dict[int, str]", ['{"1": "a"}'], ['{"a": "a"}', '{"1": 1}']),
     ("dict[Level, int]", ['{"1": 1}'], ['{"3": 1}', '{"LOW": 1}']),
+    ("dict[int | str, int]", ['{"a": 1}'], ['{"a": "x"}', "[]"]),
+    ("Box[Cat]", ['{"inside": {"lives": 1}}'], ['{"inside": {"lives": "x"}}', "{}"]),
     ("int | None", ["1", "null"], ['"1"', "[]"]),
     ("int | str", ["1", '"a"'], ["null", "1.5", "[]"]),
     ("Receipt | list[int]", ["[1]", '{"id": "r", "cents": 1}'], ['{"id": "r"}', '"a"']),
@@ -176,6 +178,7 @@ PLAIN = [
     ("pydantic", "NaiveDatetime", ['"2026-01-02T03:04:05"'], ['"2026-01-02T03:04:05Z"']),
     ("pydantic", "UUID4", [_ID], ['"12345678-1234-5678-9234-567812345678"']),
     ("pydantic", "HttpUrl", ['"https://example.com/a"'], ['"ftp://example.com"', '"http://"']),
+    ("pydantic", "FileUrl", ['"file:///tmp/a"'], ['"http://example.com/"', '"file://"']),
     ("pydantic", "IPv6Network", ['"::/96"'], ['"::1/96"', '"10.0.0.0/8"']),
     ("pydantic", "SecretStr", ['"s"'], ["1"]),
 ]

@@ -6,7 +6,18 @@ from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, NewType, NotRequired, Optional
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    NotRequired,
+    Optional,
+    TypeVar,
+)
 from uuid import UUID
 
 from pydantic import (
@@ -17,6 +28,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FileUrl,
     HttpUrl,
     NaiveDatetime,
     RootModel,
@@ -75,6 +87,7 @@ class Pair(NamedTuple):
     right: str
 
 
+T = TypeVar("T")
 UserId = NewType("UserId", int)
 
 
@@ -110,6 +123,10 @@ class Cat(BaseModel):
 class Dog(BaseModel):
     kind: Literal["dog"]
     age: int
+
+
+class Box(BaseModel, Generic[T]):
+    inside: T
 
 
 class Owner(BaseModel):
@@ -154,6 +171,8 @@ BOTH: Final[dict[str, Any]] = {
     "dict[int, str]": dict[int, str],
     "dict[bool, str]": dict[bool, str],
     "dict[UUID, int]": dict[UUID, int],
+    "dict[int | str, int]": dict[int | str, int],
+    "Box[Cat]": Box[Cat],
     "dict[Level, int]": dict[Level, int],
     "dict[Answer, int]": dict[Answer, int],
     "int | None": int | None,
@@ -196,6 +215,7 @@ ONLY_PYDANTIC: Final[dict[str, Any]] = {
     "NaiveDatetime": NaiveDatetime,
     "UUID4": UUID4,
     "HttpUrl": HttpUrl,
+    "FileUrl": FileUrl,
     "Base64Bytes": Base64Bytes,
     "SecretStr": SecretStr,
     "before": Annotated[list[str], BeforeValidator(split)],
