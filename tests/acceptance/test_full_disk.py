@@ -47,7 +47,7 @@ async def test_answers_are_put_off_while_the_disk_is_full_and_taken_after_it(
     shared_site: Site,
 ) -> None:
     site = shared_site
-    async with site.asking_worker(), site.gateway(temporal="ok") as gateway:
+    async with site.gateway(temporal="ok") as gateway, site.asking_worker():
         workflow = await site.ask(Questions(3))
         links = await site.outside.next_links(3)
         await site.until_submitted()

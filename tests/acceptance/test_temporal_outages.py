@@ -93,7 +93,7 @@ def answers_to(links: Sequence[str]) -> dict[str, str]:
 
 
 async def test_hundreds_of_answers_outlast_an_outage_and_no_herd_follows_it(site: Site) -> None:
-    async with site.temporal() as temporal, site.asking_worker(), site.gateway() as gateway:
+    async with site.temporal() as temporal, site.gateway() as gateway, site.asking_worker():
         workflows = [await site.ask(Questions(QUESTIONS_EACH)) for _ in range(WORKFLOWS)]
         links = await site.outside.next_links(WORKFLOWS * QUESTIONS_EACH)
         await site.until_submitted()
