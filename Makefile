@@ -5,12 +5,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 RIVALS := benchmarks/.rivals/.installed
 
-.PHONY: help setup demo test coverage check lint formal docs bench rivals chaos client clean requirements build up shell
+.PHONY: help setup demo test test-all test-rest coverage check lint formal docs bench rivals chaos client clean requirements build up shell
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv and install everything that is pinned
 
@@ -30,11 +31,21 @@ chaos: setup ## kill and freeze real programs, then compare the ledger with ever
 client: setup ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -a complete"
 	@$(BIN)/ringback client $(ARGS)
 
-test: setup ## run the whole test suite against the real Temporal server; options in ARGS
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+ifdef ARGS
+test: setup ## run all tests but the slowest, against the real Temporal server; or the tests in ARGS
+	$(PYTEST) $(ARGS)
+else
+test: coverage
+	$(PYTEST) -m "not thorough" --ignore tests/unit --ignore tests/contract
+endif
 
-coverage: setup ## the core and the domain, every branch of them, by the fast tests alone
-	$(BIN)/python -m pytest tests/unit tests/contract --quiet --numprocesses 2 --dist loadfile --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
+test-all: test test-rest ## run `make test`, and then the tests that it leaves out
+
+test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, killed programs
+	$(PYTEST) -m thorough
+
+coverage: setup ## run unit and contract tests, which must reach every branch of core and domain
+	$(PYTEST) tests/unit tests/contract -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
 check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter
 	$(BIN)/ruff check .

@@ -24,7 +24,12 @@ from tests.acceptance.many import RunMany
 from tests.acceptance.programs import free_port, temporal_server
 from tests.integration.house import gateway, path_of, plugin_for, settings_in
 
-pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.timeout(90)]
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.processes,
+    pytest.mark.timeout(90),
+    pytest.mark.thorough,
+]
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=8)
 GAP_SECONDS = HEARTBEAT_TIMEOUT.total_seconds() / 2

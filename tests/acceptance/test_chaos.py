@@ -10,7 +10,12 @@ from chaos.postgresql import NoPostgresqlError, server_folder
 from chaos.run import Outcome, chaos
 from tests.services import missing
 
-pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.usefixtures("own_server")]
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.processes,
+    pytest.mark.usefixtures("own_server"),
+    pytest.mark.thorough,
+]
 
 #: An answer that an attempt took is looked after for 30 seconds; in these that is rare.
 QUICK = frozenset(MODES) - {"hasty", "hasty-twice", "beating"}

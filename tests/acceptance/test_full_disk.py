@@ -14,7 +14,7 @@ from tests.acceptance.asking_worker import Questions
 from tests.acceptance.programs import LIMIT_SECONDS, Program, until_ready
 from tests.acceptance.site import Site
 
-pytestmark = [pytest.mark.server, pytest.mark.processes]
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 NO_ROOM: Final = 4096
 """In bytes; less than the smallest commit writes."""

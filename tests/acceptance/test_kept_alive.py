@@ -12,7 +12,7 @@ from tests.acceptance.marks import on_postgresql
 from tests.acceptance.programs import LIMIT_SECONDS, free_port
 from tests.acceptance.site import Site
 
-pytestmark = [pytest.mark.server, pytest.mark.processes, on_postgresql]
+pytestmark = [pytest.mark.server, pytest.mark.processes, on_postgresql, pytest.mark.thorough]
 
 TIMEOUT = timedelta(seconds=12)
 COUNT = 20

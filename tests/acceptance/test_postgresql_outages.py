@@ -14,7 +14,7 @@ from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
 from tests.contract.clusters import Cluster, running_cluster
 
-pytestmark = [pytest.mark.server, pytest.mark.processes]
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 
 @pytest.fixture(scope="module")

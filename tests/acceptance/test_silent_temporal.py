@@ -19,7 +19,7 @@ from tests import factories
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.thorough]
 
 MANY: Final = 20
 PATIENCE_SECONDS: Final = 20

@@ -14,7 +14,7 @@ from tests.integration.house import Outside, worker
 from tests.integration.workflows import Run, RunActivity
 from tests.webhook_receiver import OK, listening
 
-pytestmark = [pytest.mark.server, pytest.mark.processes]
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 
 async def shown(site: Site, callback_id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.acceptance.asking_worker import Ask, Questions
 from tests.acceptance.programs import LIMIT_SECONDS, Program
 from tests.acceptance.site import Site
 
-pytestmark = [pytest.mark.server, pytest.mark.processes]
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 WORKFLOWS: Final = 8
 QUESTIONS_EACH: Final = 25

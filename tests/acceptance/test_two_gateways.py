@@ -18,7 +18,7 @@ from tests.acceptance.marks import on_postgresql
 from tests.acceptance.programs import Program, free_port
 from tests.acceptance.site import Site, tries_of
 
-pytestmark = [pytest.mark.server, pytest.mark.processes, on_postgresql]
+pytestmark = [pytest.mark.server, pytest.mark.processes, on_postgresql, pytest.mark.thorough]
 
 POLL_SECONDS: Final = 0.5
 """Not before this, who is not told looks; who looks for answers to deliver, later still."""

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from tests.acceptance.marks import on_both_stores
 from tests.acceptance.site import Site
 
-pytestmark = [pytest.mark.server, pytest.mark.processes]
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 
 @on_both_stores

@@ -11,7 +11,7 @@ from tests.acceptance.asking_worker import Questions
 from tests.acceptance.programs import temporal_server, until_ready
 from tests.acceptance.site import Site
 
-pytestmark = [pytest.mark.server, pytest.mark.processes]
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 QUESTIONS = 3
 TRIES_EACH = 4

@@ -21,6 +21,8 @@ from tests.contract.followers import Follower
 from tests.contract.servers import CUT_ALL_OFF, execute
 from tests.contract.stores import found, kinds, opened
 
+pytestmark = pytest.mark.thorough
+
 PATIENCE = timedelta(seconds=1)
 NOT_FOR_EVER = 15
 

@@ -23,7 +23,7 @@ from tests.integration.facts.ground import Attempt, Ground, until
 from tests.integration.facts.wire import Wire
 from tests.integration.facts.workflows import AskAndStay, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 
 @pytest.fixture

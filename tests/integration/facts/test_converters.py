@@ -23,7 +23,7 @@ from tests.integration.facts.answering import CLOSED, GONE_BY_ID, ById, payloads
 from tests.integration.facts.ground import Attempt, Ground, Question, until
 from tests.integration.facts.workflows import AskAndStay, AskForANumber, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 
 class Backwards(PayloadCodec, WithSerializationContext):

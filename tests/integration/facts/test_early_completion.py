@@ -14,7 +14,7 @@ from tests.integration.facts.answering import GONE_BY_TOKEN, refusal
 from tests.integration.facts.ground import Attempt, Ground, Question
 from tests.integration.facts.workflows import AskHere, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 
 class Held:

@@ -30,7 +30,7 @@ from tests.integration.facts.answering import (
 from tests.integration.facts.ground import Ground, Question
 from tests.integration.facts.workflows import AskAndStay, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 INVALID = RPCStatusCode.INVALID_ARGUMENT
 NOT_FOUND = RPCStatusCode.NOT_FOUND

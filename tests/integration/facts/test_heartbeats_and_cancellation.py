@@ -22,7 +22,7 @@ from tests.integration.facts.ground import Attempt, Ground, Question, instant, u
 from tests.integration.facts.operating import pause
 from tests.integration.facts.workflows import Ask, AskAndStay, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
 

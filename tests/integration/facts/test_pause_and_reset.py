@@ -21,7 +21,7 @@ from tests.integration.facts.ground import Attempt, Ground, Question, instant, s
 from tests.integration.facts.operating import pause, reset_activity, unpause, update_options
 from tests.integration.facts.workflows import AskAndStay, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 State = PendingActivityState
 BUSY = ApplicationError("busy")

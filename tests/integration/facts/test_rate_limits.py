@@ -25,7 +25,7 @@ from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
 from tests.services import missing
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 CALLS_OF_EACH_KIND = 60
 NARROW = {"frontend.namespaceRPS": "20", "frontend.namespaceBurstRatio": "1.0"}

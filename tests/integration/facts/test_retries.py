@@ -21,7 +21,7 @@ from tests.integration.facts.answering import (
 from tests.integration.facts.ground import Ground, Question, instant, seconds, until
 from tests.integration.facts.workflows import AskAndStay, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED

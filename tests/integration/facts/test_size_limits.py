@@ -24,7 +24,7 @@ from tests.integration.facts.answering import (
 from tests.integration.facts.ground import Ground, Question
 from tests.integration.facts.workflows import AskAndStay, Asking
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 BLOB = 2 * 1024 * 1024
 RETRIED_FAILURE = 4096

@@ -31,7 +31,7 @@ from tests.integration.facts.answering import (
 )
 from tests.integration.facts.ground import Ground, instant, seconds
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 Status = ActivityExecutionStatus
 State = PendingActivityState

@@ -15,7 +15,7 @@ from tests.integration.facts.answering import (
 )
 from tests.integration.facts.ground import Attempt, Ground
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 NAMESPACE, WORKFLOW, RUN, SCHEDULED, ATTEMPT, ACTIVITY, TYPE = 1, 2, 3, 4, 5, 6, 8
 

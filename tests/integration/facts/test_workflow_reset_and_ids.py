@@ -9,7 +9,7 @@ from tests.integration.facts.ground import Attempt, Ground, Question, instant, u
 from tests.integration.facts.operating import reset_workflow
 from tests.integration.facts.workflows import Asking, AskInTwoRuns, AskTwice
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 Status = WorkflowExecutionStatus
 BEFORE_IT_WAS_SCHEDULED = 4
