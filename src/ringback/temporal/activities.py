@@ -9,7 +9,7 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import Terms, terms_of
 from ringback.ports.activities import Pending, Whereabouts
-from ringback.temporal.encoder import Encoder
+from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import Encoded, encode, relays_json
 from ringback.temporal.limits import Limits
 from ringback.temporal.looks import Looks
@@ -45,7 +45,7 @@ class TemporalActivities:
         """See `Activities.check`."""
         if self._is_surely_taken(terms.namespace, outcome):
             return
-        encoded = await encode(self._encoder, terms, outcome)
+        encoded = await encode(self._encoder, terms, outcome, use=Use.CHECK)
         to_be_sent = signed(encoded, SPECIMEN, is_standalone=terms.is_standalone)
         await self._limits.check(terms.namespace, to_be_sent)
 
@@ -56,7 +56,7 @@ class TemporalActivities:
 
     async def encode(self, callback: Callback, outcome: Outcome) -> Encoded:
         """See `Activities.encode`."""
-        return await encode(self._encoder, terms_of(callback), outcome)
+        return await encode(self._encoder, terms_of(callback), outcome, use=Use.DELIVERY)
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str

@@ -3,7 +3,10 @@
 import importlib
 import re
 import sys
-from functools import cache
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +14,7 @@ from typing import Final
 
 from temporalio.converter import CompositePayloadConverter, DataConverter
 
+from ringback.core.service import call_caught
 from ringback.domain.errors import ConfigurationError
 
 SETTING: Final = "RINGBACK_DATA_CONVERTER"
@@ -19,21 +23,53 @@ _JSON: Final = b"json/plain"
 _PATH: Final = re.compile(r"(\w+\.)*\w+:(\w+\.)*\w+")
 
 
+LOAD_TIMEOUT: Final = timedelta(seconds=60)
+"""How long it may take to import the module and to call its function."""
+
+
 @cache
-def load_data_converter(path: str | None) -> DataConverter | None:
+def load_data_converter(
+    path: str | None, *, timeout: timedelta = LOAD_TIMEOUT
+) -> DataConverter | None:
     """Return the data converter that `path` names, as `<module>:<attribute>`; `None` for none.
 
     The module may also stand in the current folder, as for a server that is given `app:app`. What
-    makes one is called once.
+    makes one is called once. Both run in a thread, which is left behind after `timeout`.
 
     Raises:
-        ConfigurationError: There is none, or it cannot carry JSON; the message says what to do.
+        ConfigurationError: There is none, or it cannot carry JSON, or it does not load in time; the
+            message says what to do.
     """
     if path is None:
         return None
     if not _PATH.fullmatch(path):
         msg = f"{SETTING} must be <module>:<attribute>, as converters:data_converter; not {path!r}"
         raise ConfigurationError(msg)
+    return _in_time(partial(call_caught, _load, path), path, timeout)
+
+
+def _in_time(
+    load: Callable[[], DataConverter | Exception], path: str, timeout: timedelta
+) -> DataConverter:
+    loaded: list[DataConverter | Exception] = []
+    # A program can end while a daemon thread hangs.
+    thread = threading.Thread(
+        target=lambda: loaded.append(load()), name="ringback-converter", daemon=True
+    )
+    thread.start()
+    thread.join(timeout.total_seconds())
+    if not loaded:
+        msg = (
+            f"{SETTING}: {path} did not load within {timeout.total_seconds():g} s; importing its"
+            " module or calling its function must not wait for anything"
+        )
+        raise ConfigurationError(msg)
+    if isinstance(loaded[0], Exception):
+        raise loaded[0]
+    return loaded[0]
+
+
+def _load(path: str) -> DataConverter:
     module, _, attribute = path.partition(":")
     return _checked(_called(_find(_imported(module), attribute), path), path)
 

@@ -8,8 +8,10 @@ import asyncio
 import logging
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from enum import Enum
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -24,7 +26,7 @@ TIMEOUT: Final = timedelta(seconds=5)
 """How long one encoding may take: less than a sender waits for its reply."""
 
 MOST_AT_ONCE: Final = 256
-"""Maximum encodings that run at a time, those that hang included."""
+"""Maximum encodings of each use that run at a time, those that hang included."""
 
 MOST_THREADS: Final = 8
 """Maximum threads. Another one is started only while all before it are blocked."""
@@ -33,6 +35,16 @@ _MARGIN: Final = timedelta(milliseconds=250)
 """How much later than the timeout an event loop that is not blocked has replied."""
 
 T = TypeVar("T")
+
+
+class Use(Enum):
+    """What an encoding is for. Each use has places of its own: none can take those of another."""
+
+    CHECK = "check"
+    """To learn whether Temporal would accept an answer or details that somebody sent."""
+
+    DELIVERY = "delivery"
+    """To send it to Temporal."""
 
 
 class Encoder:
@@ -52,12 +64,14 @@ class Encoder:
         self._name = _name_of(converter)
         self._timeout = timeout
         self._threads: list[_Thread] = []
-        self._running = 0
+        self._running: Counter[Use] = Counter()
         self._suspects: set[CallbackId] = set()
         self._blocking: set[CallbackId] = set()
         weakref.finalize(self, _stop, self._threads)
 
-    async def run(self, encode: Callable[[], Coroutine[Any, Any, T]], callback_id: CallbackId) -> T:
+    async def run(
+        self, encode: Callable[[], Coroutine[Any, Any, T]], callback_id: CallbackId, use: Use
+    ) -> T:
         """Return what the coroutine that `encode` makes returns.
 
         Raises:
@@ -69,16 +83,16 @@ class Encoder:
         if callback_id in self._blocking:
             msg = "the data converter has not returned from an earlier try, and blocks its thread"
             raise EncodingError(msg)
-        if self._running >= MOST_AT_ONCE:
-            msg = f"the data converter has not returned from {self._running} encodings"
+        if self._running[use] >= MOST_AT_ONCE:
+            msg = f"the data converter has not returned from {MOST_AT_ONCE} encodings"
             raise EncodingError(msg)
         thread = self._free_thread(is_alone=callback_id in self._suspects)
-        self._running += 1
+        self._running[use] += 1
         thread.running += 1
         try:
             return await self._run_on(thread, encode, callback_id)
         finally:
-            self._running -= 1
+            self._running[use] -= 1
             thread.running -= 1
 
     def _free_thread(self, *, is_alone: bool) -> "_Thread":

@@ -21,7 +21,7 @@ from temporalio.exceptions import ApplicationError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.raw_json import items
 from ringback.domain.terms import Terms
-from ringback.temporal.encoder import Encoder
+from ringback.temporal.encoder import Encoder, Use
 
 _JSON: Final = {"encoding": b"json/plain"}
 
@@ -121,7 +121,7 @@ def to_exception(failed: Failed) -> ApplicationError:
     )
 
 
-async def encode(encoder: Encoder, terms: Terms, outcome: Outcome) -> Encoded:
+async def encode(encoder: Encoder, terms: Terms, outcome: Outcome, *, use: Use) -> Encoded:
     """Return `outcome` as it goes over the wire, through the converter and its codec.
 
     Raises:
@@ -131,7 +131,7 @@ async def encode(encoder: Encoder, terms: Terms, outcome: Outcome) -> Encoded:
         return Result(as_payloads(outcome.result))
     in_context = contextual(encoder.converter, terms)
     make = partial(_encode, in_context, outcome, is_standalone=terms.is_standalone)
-    return await encoder.run(make, terms.callback_id)
+    return await encoder.run(make, terms.callback_id, use)
 
 
 async def _encode(converter: DataConverter, outcome: Outcome, *, is_standalone: bool) -> Encoded:

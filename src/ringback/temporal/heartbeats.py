@@ -18,7 +18,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.terms import terms_of
 from ringback.ports.activities import Pulse
 from ringback.temporal.describe import recorded_details
-from ringback.temporal.encoder import Encoder
+from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import as_payloads, contextual, raw_values, relays_json, to_payloads
 from ringback.temporal.limits import Limits
 from ringback.temporal.requests import ActivityRequests, Address
@@ -45,7 +45,7 @@ class TemporalHeartbeats:
 
     async def check_details(self, callback: Callback, details: bytes | None) -> None:
         """See `Heartbeats.check_details`."""
-        await self._encode(callback, details)
+        await self._encode(callback, details, Use.CHECK)
 
     async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
         """See `Heartbeats.heartbeat_to_attempt`."""
@@ -64,13 +64,13 @@ class TemporalHeartbeats:
             return await in_time(requests.heartbeat(details))
 
     async def _to_be_sent(self, callback: Callback, details: bytes | None) -> Payloads | None:
-        given = await self._encode(callback, details)
+        given = await self._encode(callback, details, Use.DELIVERY)
         if given is None:
             return await self._recorded.find(callback)
         self._recorded.forget(callback)
         return given
 
-    async def _encode(self, callback: Callback, details: bytes | None) -> Payloads | None:
+    async def _encode(self, callback: Callback, details: bytes | None, use: Use) -> Payloads | None:
         if details is None:
             return None
         if relays_json(self._encoder.converter):
@@ -78,7 +78,7 @@ class TemporalHeartbeats:
         else:
             in_context = contextual(self._encoder.converter, terms_of(callback))
             make = partial(to_payloads, in_context, raw_values(details))
-            encoded = await self._encoder.run(make, callback.id)
+            encoded = await self._encoder.run(make, callback.id, use)
         if encoded is not None:
             await self._limits.check(callback.ref.namespace, encoded)
         return encoded

@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from sys import modules, path
 
@@ -34,6 +35,9 @@ def made_wrong():
 without_json = DataConverter(payload_converter_class=WithoutJson)
 name = "converter"
 """
+
+
+HANG = "import threading; threading.Event().wait()"
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +145,16 @@ class UnhashableCodec(PayloadCodec):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return list(payloads)
+
+
+@pytest.mark.parametrize(
+    "named", ["house_hung_module:converter", "house_hung_function:made"], ids=["module", "function"]
+)
+def test_converter_that_never_loads_is_a_configuration_error_that_names_it(
+    named: str, tmp_path: Path
+) -> None:
+    (tmp_path / "house_hung_module.py").write_text(f"{HANG}\nconverter = None")
+    (tmp_path / "house_hung_function.py").write_text(f"def made():\n    {HANG}")
+
+    with pytest.raises(ConfigurationError, match=rf"{named} did not load within 0\.1 s"):
+        load_data_converter(named, timeout=timedelta(seconds=0.1))

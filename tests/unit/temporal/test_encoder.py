@@ -12,7 +12,7 @@ from temporalio.converter import DataConverter
 from ringback.core.service import caught, task_group
 from ringback.domain.errors import EncodingError
 from ringback.domain.ids import CallbackId
-from ringback.temporal.encoder import MOST_AT_ONCE, MOST_THREADS, Encoder
+from ringback.temporal.encoder import MOST_AT_ONCE, MOST_THREADS, Encoder, Use
 from tests.codecs import ZipCodec
 
 FOREIGN = DataConverter(payload_codec=ZipCodec())
@@ -52,18 +52,23 @@ def blocking(released: threading.Event, begun: threading.Event) -> Callable[[], 
 
 async def refused(encoder: Encoder, encode: Callable[[], Awaitable[str]], to: CallbackId) -> str:
     with pytest.raises(EncodingError) as error:
-        await encoder.run(encode, to)  # type: ignore[arg-type]  # - all are coroutine functions
+        await encoder.run(encode, to, Use.CHECK)  # type: ignore[arg-type]  # - all are coroutine functions
     return str(error.value)
 
 
 async def test_encodings_share_one_thread_that_is_not_the_caller_s(encoder: Encoder) -> None:
-    names = await asyncio.gather(*(encoder.run(quick, CallbackId(f"{n}")) for n in range(9)))
+    names = await asyncio.gather(
+        *(encoder.run(quick, CallbackId(f"{n}"), Use.CHECK) for n in range(9))
+    )
 
     assert set(names) == {"ringback-encoder-1"}
 
 
 async def test_the_sdk_s_own_converter_runs_at_once() -> None:
-    assert await Encoder(DataConverter.default).run(quick, ONE) == threading.current_thread().name
+    assert (
+        await Encoder(DataConverter.default).run(quick, ONE, Use.CHECK)
+        == threading.current_thread().name
+    )
 
 
 async def test_encoding_that_never_returns_is_refused_and_reported(
@@ -75,13 +80,13 @@ async def test_encoding_that_never_returns_is_refused_and_reported(
     assert record.message == "data converter does not return"
     assert record.__dict__["callback_id"] == ONE
     assert "ZipCodec" in record.__dict__["converter"]
-    assert await encoder.run(quick, ONE) == "ringback-encoder-1"
+    assert await encoder.run(quick, ONE, Use.CHECK) == "ringback-encoder-1"
 
 
 async def test_others_are_encoded_while_many_hang(encoder: Encoder) -> None:
     hanging = [refused(encoder, hang, CallbackId(f"{n}")) for n in range(MOST_AT_ONCE - 1)]
 
-    *_, name = await asyncio.gather(*hanging, encoder.run(quick, ONE))
+    *_, name = await asyncio.gather(*hanging, encoder.run(quick, ONE, Use.CHECK))
 
     assert name == "ringback-encoder-1"
 
@@ -92,7 +97,17 @@ async def test_more_at_once_than_fit_are_refused_at_once(encoder: Encoder) -> No
     *_, last = await asyncio.gather(*(refused(encoder, hang, id_) for id_ in ids))
 
     assert last == f"the data converter has not returned from {MOST_AT_ONCE} encodings"
-    assert await encoder.run(quick, ONE)
+    assert await encoder.run(quick, ONE, Use.CHECK)
+
+
+async def test_flood_of_hung_checks_leaves_room_for_deliveries(encoder: Encoder) -> None:
+    ids = [CallbackId(f"{n}") for n in range(MOST_AT_ONCE)]
+
+    *_, name = await asyncio.gather(
+        *(refused(encoder, hang, id_) for id_ in ids), encoder.run(quick, ONE, Use.DELIVERY)
+    )
+
+    assert name == "ringback-encoder-1"
 
 
 async def test_error_of_the_codec_is_reported_without_its_text(encoder: Encoder) -> None:
@@ -116,7 +131,7 @@ async def test_others_move_to_another_thread_while_one_is_blocked(
         behind = await refused(encoder, quick, OTHER)
 
     assert "did not return" in behind
-    assert await encoder.run(quick, OTHER) == "ringback-encoder-2"
+    assert await encoder.run(quick, OTHER, Use.CHECK) == "ringback-encoder-2"
     told = {one.message for one in caplog.records if one.levelno == logging.ERROR}
     assert told == {
         "data converter does not return",
@@ -133,16 +148,16 @@ async def test_what_blocks_a_thread_alone_is_refused_until_it_returns(
         await refused(encoder, block, ONE)
 
     told = [await refused(encoder, block, ONE) for _ in range(2 * MOST_THREADS)]
-    others = [await encoder.run(quick, OTHER) for _ in range(2)]
+    others = [await encoder.run(quick, OTHER, Use.CHECK) for _ in range(2)]
 
     assert "from an earlier try" in told[-1]
     assert others == ["ringback-encoder-3"] * 2
     released.set()
     while not any("returned after all" in one.message for one in caplog.records):
-        await encoder.run(quick, OTHER)
-    while await encoder.run(quick, OTHER) != "ringback-encoder-1":
+        await encoder.run(quick, OTHER, Use.CHECK)
+    while await encoder.run(quick, OTHER, Use.CHECK) != "ringback-encoder-1":
         pass
-    assert await encoder.run(quick, ONE)
+    assert await encoder.run(quick, ONE, Use.CHECK)
 
 
 async def test_what_ran_beside_a_blocking_one_is_encoded_on_its_next_try(
@@ -156,7 +171,7 @@ async def test_what_ran_beside_a_blocking_one_is_encoded_on_its_next_try(
     waiting = refused(encoder, hang, OTHER)
     await asyncio.gather(waiting, refused(encoder, both, ONE))
 
-    assert await encoder.run(beside, OTHER) == "done"
+    assert await encoder.run(beside, OTHER, Use.CHECK) == "done"
 
 
 async def test_when_all_threads_are_blocked_the_next_one_is_refused_at_once(
@@ -168,5 +183,5 @@ async def test_when_all_threads_are_blocked_the_next_one_is_refused_at_once(
     assert "blocks its threads" in await refused(encoder, quick, OTHER)
 
     released.set()
-    while isinstance(await caught(encoder.run(quick, OTHER)), EncodingError):
+    while isinstance(await caught(encoder.run(quick, OTHER, Use.CHECK)), EncodingError):
         await asyncio.to_thread(released.wait)

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.terms import Terms, terms_of
-from ringback.temporal.encoder import Encoder
+from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import (
     Result,
     contextual,
@@ -145,7 +145,7 @@ async def test_a_result_that_no_converter_changes_is_what_the_converter_would_ma
 ) -> None:
     converter = DataConverter.default
 
-    encoded = await encode(Encoder(converter), await waiting(), Completed(body))
+    encoded = await encode(Encoder(converter), await waiting(), Completed(body), use=Use.CHECK)
 
     assert encoded == Result(await to_payloads(converter, raw_values(body)))
 
@@ -153,7 +153,7 @@ async def test_a_result_that_no_converter_changes_is_what_the_converter_would_ma
 async def test_a_result_goes_through_a_codec_where_there_is_one() -> None:
     converter = DataConverter(payload_codec=ZipCodec())
 
-    encoded = await encode(Encoder(converter), await waiting(), Completed(b"1"))
+    encoded = await encode(Encoder(converter), await waiting(), Completed(b"1"), use=Use.DELIVERY)
 
     assert isinstance(encoded, Result)
     assert encoded.payloads is not None
