@@ -4,12 +4,16 @@ import asyncio
 import sqlite3
 import traceback
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, event, text
+from sqlalchemy.pool import NullPool
 
 from ringback.domain.callback import State
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
@@ -17,7 +21,7 @@ from ringback.domain.outcome import Completed
 from ringback.store.database import Database
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
-from ringback.store.sqlite import SqliteDatabase
+from ringback.store.sqlite import SqliteDatabase, sqlite_engine
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce
@@ -89,6 +93,21 @@ async def test_several_connections_may_write_at_once(tmp_path: Path, clock: Manu
     assert sum(result is not None for (result,) in results) == 1
     for database in databases:
         await database.close()
+
+
+def test_connections_that_open_a_new_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    def connect(path: Path, together: Barrier) -> str:
+        engine = sqlite_engine(f"sqlite:///{path}", poolclass=NullPool)
+        together.wait()
+        with engine.connect() as connection:
+            return str(connection.scalar(text("PRAGMA journal_mode")))
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(60):
+            at_once = partial(connect, tmp_path / f"{number}.db", Barrier(4))
+            modes = [threads.submit(at_once) for _ in range(4)]
+
+            assert [mode.result() for mode in modes] == ["wal"] * 4
 
 
 async def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, clock: ManualClock) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
@@ -27,12 +28,16 @@ T = TypeVar("T")
 PATIENCE: Final = timedelta(seconds=10)
 """How long a writer waits for another process's commit."""
 
+_WAL: Final = "PRAGMA journal_mode = WAL"
+
 _PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -16000",
 )
+
+_BETWEEN_TRIES: Final = 0.005
+"""In seconds. Setting WAL mode takes about a millisecond."""
 
 _QUICK_TO_CHECK: Final = 32 * 1024 * 1024
 """In bytes. Each program checks the file as it starts; 32 MiB take a tenth of a second."""
@@ -220,9 +225,32 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # Python's driver would begin transactions by itself, and later than it should.
     connection.isolation_level = None
     cursor = connection.cursor()
+    _use_wal(cursor)
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Set WAL mode, waiting for others as long as a write does.
+
+    Where several connections set it on a new file at once, SQLite does not wait: all but one fail
+    at once with "database is locked", whatever the connection's timeout is.
+
+    Raises:
+        OperationalError: The mode cannot be set, or the file stayed locked for the whole timeout.
+    """
+    (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+    give_up_at = time.monotonic() + patience / 1000
+    while True:
+        try:
+            cursor.execute(_WAL)
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            return
 
 
 def _begin(connection: PlainConnection) -> None:
