@@ -129,7 +129,11 @@ class Site:
     def settings(self) -> Settings:
         """How this test itself reaches the store."""
         store = None if self.postgresql is None else SecretStr(self.postgresql)
-        return Settings(data=self.data, store=store)
+        return Settings.model_validate({
+            "data": self.data,
+            "store": store,
+            "public_url": self.gateway_url,
+        })
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[AsyncConnection]:

@@ -63,9 +63,8 @@ async def test_it_is_ready_and_says_that_temporal_is_not(silent_site: Site) -> N
 
 
 async def test_many_who_ask_at_once_are_all_answered(silent_site: Site) -> None:
-    links = [await opened(silent_site) for _ in range(MANY)]
-
     async with asked(silent_site) as http:
+        links = [await opened(silent_site) for _ in range(MANY)]
         shown = await asyncio.gather(*(http.get(link) for link in links))
         beaten = await http.post(f"{links[0]}/heartbeat", json=1)
         canceled = await http.post(f"{links[1]}/cancel", json={})

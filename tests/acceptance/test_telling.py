@@ -38,8 +38,8 @@ async def test_what_was_to_be_told_when_the_gateway_was_killed_is_told_by_the_ne
             return await wait_for_callback(outside.submit, object, cancel_url=receiver.url)
 
         async with (
-            worker(site.temporal_address, site.settings, unique, activities=[ask]) as client,
             site.gateway(RINGBACK_ALLOW_PRIVATE_WEBHOOKS="true") as gateway,
+            worker(site.temporal_address, site.settings, unique, activities=[ask]) as client,
         ):
             handle = await client.start_workflow(
                 RunActivity.run, Run("ask"), id=unique, task_queue=unique
