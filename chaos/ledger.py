@@ -1,20 +1,22 @@
 """The ledger, as an operator reads it and as it stands in the database."""
 
-import asyncio
-import json
-import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chaos.values import values_in
+from ringback.app.stores import existing_store
+from ringback.app.system import SystemClock
+from ringback.core.shown import shown_callback
+from ringback.domain.callback import State
+from ringback.domain.errors import RingbackError
+from ringback.domain.query import Query
+from ringback.settings import Settings
 
-_STATES: Final = ("open", "accepted", "applied", "superseded", "parked", "expired")
 _VERDICTS: Final = ("applied", "superseded", "parked")
 _ALL: Final = 1_000_000
 
@@ -63,11 +65,10 @@ class Entry:
 class Ledger:
     """Reads the ledger; changes nothing."""
 
-    def __init__(self, url: str, environment: Mapping[str, str], folder: Path) -> None:
-        """Read the database at `url`, and run `ringback list` with `environment` in `folder`."""
+    def __init__(self, url: str, settings: Settings) -> None:
+        """Read the database at `url`, which is the store of `settings`."""
         self._engine = create_async_engine(url)
-        self._environment = environment
-        self._folder = folder
+        self._settings = settings
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -82,7 +83,7 @@ class Ledger:
         """Return all callbacks by id.
 
         Raises:
-            LedgerUnreadableError: `ringback list` ended with an error.
+            LedgerUnreadableError: The store cannot be read.
         """
         listed = await self._list()
         values: dict[str, list[str]] = {}
@@ -101,21 +102,12 @@ class Ledger:
         }
 
     async def _list(self) -> list[dict[str, Any]]:
-        states = [word for state in _STATES for word in ("--state", state)]
-        words = ["-m", "ringback", "list", "--json", "--limit", str(_ALL), *states]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *words,
-            env=dict(self._environment),
-            cwd=self._folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        listed, said = await process.communicate()
-        if process.returncode != 0:
-            raise LedgerUnreadableError(said.decode())
-        found: list[dict[str, Any]] = json.loads(listed)
-        return found
+        try:
+            async with existing_store(self._settings, SystemClock()) as store:
+                found = await store.page(Query(states=frozenset(State)), after=None, limit=_ALL)
+        except RingbackError as exc:
+            raise LedgerUnreadableError(str(exc)) from exc
+        return [shown_callback(callback) for callback in found]
 
 
 def _to_entry(listed: Mapping[str, Any], values: list[str], verdicts: list[str]) -> Entry:

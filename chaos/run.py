@@ -110,7 +110,7 @@ class _Run:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[tuple[Client, Ledger]]:
         client = await connect(self._site.temporal)
-        ledger = Ledger(self._site.database, self._site.environment, self._site.folder)
+        ledger = Ledger(self._site.database, self._site.settings)
         try:
             yield client, ledger
         finally:

@@ -113,11 +113,15 @@ class Site:
 
     async def _make_worker_key(self) -> None:
         # A gateway on SQLite has made it by itself; for a server the operator does.
-        store = self.environment.get("RINGBACK_STORE")
-        if store is not None:
-            settings = Settings(store=SecretStr(store))
-            async with opened_store(settings, SystemClock()) as opened:
+        if self.settings.store is not None:
+            async with opened_store(self.settings, SystemClock()) as opened:
                 await ensure_local_keys(self.folder, opened)
+
+    @property
+    def settings(self) -> Settings:
+        """How the run itself reaches the store."""
+        store = self.environment.get("RINGBACK_STORE")
+        return Settings(data=self.folder, store=None if store is None else SecretStr(store))
 
     async def calm(self) -> None:
         """Return when all programs do their work."""

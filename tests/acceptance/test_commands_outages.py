@@ -39,7 +39,10 @@ async def ended(
         silent = listening.getsockname()[1]
         port = silent if request.param == "silent" else free_port()
         folder = tmp_path_factory.mktemp("site")
-        async with build_site(folder, temporal=f"127.0.0.1:{port}") as site:
+        async with (
+            build_site(folder, temporal=f"127.0.0.1:{port}") as site,
+            site.gateway(),
+        ):
             yield await run_all(site)
 
 
@@ -99,4 +102,4 @@ def test_a_heartbeat_to_a_callback_is_kept_all_the_same(ended: Mapping[str, Ran]
     ran = ended["heartbeat by callback"]
 
     assert ran.code == 0, ran.err
-    assert ran.out.startswith("taken")
+    assert ran.out.startswith("recorded")

@@ -50,12 +50,12 @@ async def test_gateway_on_all_addresses_says_which_url_workers_need(shared_site:
 
     async with program(command, environment) as running:
         everywhere = await running.line("listening on")
-        needed = await running.line("RINGBACK_PUBLIC_URL=")
+        needed = await running.line("export RINGBACK_URL=")
         url = (await running.line("ready http")).split()[1]
 
     assert everywhere == f"listening on every address of this machine ({EVERYWHERE})"
     assert url.startswith("http://127.0.0.1:")
-    assert f"RINGBACK_PUBLIC_URL={url}, " in needed
+    assert needed == f"export RINGBACK_URL={url}"
 
 
 async def test_the_demo_says_in_json_how_it_went(shared_site: Site) -> None:

@@ -106,9 +106,9 @@ async def test_who_looks_sees_what_waits_and_what_became_of_it(site: Site) -> No
     async with site.temporal(), site.gateway(temporal="ok"), site.worker():
         await site.start_workflow("looked-at")
         link = await site.outside.next_link()
-        waiting = (await run("list", "--json")).json
+        waiting = (await run("list", "--json")).json["callbacks"]
         await site.post(link, 1, prefer="wait=10")
-        left = (await run("list", "--json")).json
+        left = (await run("list", "--json")).json["callbacks"]
         shown = (await run("show", waiting[0]["id"], "--json")).json
         table = (await run("show", waiting[0]["id"])).out
 

@@ -97,20 +97,12 @@ async def test_a_driver_that_is_missing_is_named(site: Site, tmp_path: Path) -> 
     without.write_text("import sys\nsys.modules['asyncpg'] = None\n")
     store = "postgresql://nobody@127.0.0.1/nowhere"
 
-    refused = await site.run("list", PYTHONPATH=str(tmp_path), RINGBACK_STORE=store)
+    refused = await site.run("keys", "list", PYTHONPATH=str(tmp_path), RINGBACK_STORE=store)
 
     assert refused.process.returncode == 2
     assert refused.output == (
         "ringback: the store is on PostgreSQL, which needs: pip install 'ringback[postgres]'"
     )
-
-
-async def test_an_unknown_callback_is_told_so(site: Site) -> None:
-    await site.run("migrate")
-    shown = await site.run("show", "cb_nothing")
-
-    assert shown.process.returncode == 1
-    assert "there is no callback cb_nothing" in shown.output
 
 
 def processes_of(data: Path) -> list[str]:
@@ -144,6 +136,7 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
         ready = (await dev.line("ready gateway")).split()
         urls = dict(zip(ready[1::2], ready[2::2], strict=True))
         environment = {"TEMPORAL_ADDRESS": urls["temporal"], "RINGBACK_DATA": str(data)}
+        environment["RINGBACK_URL"] = urls["gateway"]
         async with program(ringback("client", "-ttr", "0", "-ttc", "0"), environment) as client:
             code = await client.end()
         async with program(ringback("list", "--state", "applied", "--json"), environment) as seen:
@@ -153,7 +146,7 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
 
     assert list(urls) == ["gateway", "temporal", "ui", "service"]
     assert code == 0, client.output
-    assert len(json.loads(seen.output)) == 1
+    assert len(json.loads(seen.output)["callbacks"]) == 1
     assert ended == 0, dev.output
     assert processes_of(data) == []
 

@@ -149,6 +149,6 @@ async def test_what_waits_for_a_person_is_listed_with_what_was_asked(
         listed = await Command(site)("list", "--tag", "approval", "--json")
         await decide(site, "approve", callback)
 
-    (found,) = [one for one in listed.json if one["id"] == callback]
+    (found,) = [one for one in listed.json["callbacks"] if one["id"] == callback]
     assert found["title"] == f"Order {order} over 250 euros"
     assert found["metadata"] == {"order": order, "euros": 250}

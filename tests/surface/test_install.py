@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ringback.domain.api_key import KeyId, to_text
+
 ROOT = Path(__file__).parents[2]
 WITHOUT_THE_GATEWAY = """
 import sys
@@ -27,6 +29,8 @@ def gateway_packages() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = [one for extra in project["optional-dependencies"].values() for one in extra]
     names = {one.partition(">")[0].partition("[")[0] for one in extras} - {"ringback"}
+    # The client's httpx2 brings httpcore2 too.
+    names -= {"httpcore2"}
     return {RENAMED.get(name, name) for name in names}
 
 
@@ -72,6 +76,20 @@ def test_command_line_shows_its_help_without_the_gateway(words: list[str]) -> No
     ran = run(f"sys.argv[1:] = {words}\nfrom ringback.cli.main import main\nmain()")
 
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["show", "cb_1"], ["complete", "cb_1"], ["approve", "cb_1"]]
+)
+def test_command_reaches_for_the_gateway_without_its_packages(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGBACK_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("RINGBACK_API_KEY", to_text(KeyId("operator"), "secret"))
+    ran = run(f"sys.argv[1:] = {words}\nfrom ringback.cli.main import main\nmain()")
+
+    assert ran.returncode == 3, ran.stderr
+    assert "the gateway at http://127.0.0.1:1 cannot be reached" in ran.stderr
 
 
 def test_command_of_the_gateway_says_what_to_install() -> None:

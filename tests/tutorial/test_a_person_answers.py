@@ -75,7 +75,7 @@ async def test_a_person_approves_and_cannot_take_it_back(
         again = await Command(site)("approve", callback, LOGNAME="ann")
         rejected = await Command(site)("reject", callback, LOGNAME="ann")
 
-    assert approved.out.startswith(f"{callback} approved; accepted: it is kept")
+    assert approved.out.startswith(f"{callback} approved; accepted: it is stored")
     assert (ended, starter.lines) == (0, [STARTED, "Result: order 17 approved by ann"])
     assert again.out.startswith(f"{callback} approved; the same answer was accepted ")
     assert rejected.err == "ringback: another answer was accepted first\n"
@@ -111,17 +111,19 @@ async def test_a_no_that_comes_as_a_result_is_no_approval(
     assert (ended, starter.lines) == (0, [STARTED, "Result: approval denied: too expensive"])
 
 
-async def test_a_decision_waits_for_a_gateway(
+async def test_decision_without_a_gateway_is_to_be_tried_again(
     site: Site, run: Run, worker: Program, gateway: Program
 ) -> None:
     async with run("starter.py") as starter:
         callback = await asked(worker)
         await gateway.interrupt()
-        approved = await Command(site)("approve", callback, LOGNAME="ann")
+        refused = await Command(site)("approve", callback, LOGNAME="ann")
         async with site.gateway():
+            approved = await Command(site)("approve", callback, LOGNAME="ann")
             ended = await starter.end()
 
-    assert approved.code == 0
+    assert (refused.code, approved.code) == (3, 0)
+    assert f"the gateway at {site.gateway_url} cannot be reached" in refused.err
     assert (ended, starter.lines[-1]) == (0, "Result: order 17 approved by ann")
 
 
@@ -139,6 +141,4 @@ def test_the_readme_shows_what_the_programs_print() -> None:
 
     assert f"{STARTED}\nResult: order 17 approved by ann\n" in readme
     assert f"{STARTED}\nResult: approval denied: too expensive\n" in readme
-    assert (
-        " approved; accepted: it is kept, and a running gateway brings it to Temporal\n" in readme
-    )
+    assert " approved; accepted: it is stored, and the gateway delivers it to Temporal\n" in readme

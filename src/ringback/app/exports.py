@@ -4,39 +4,42 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
+from ringback.client.target import local_key_path
+from ringback.domain.api_key import Role
 from ringback.settings import Settings
 
-COMMENT: Final = "# for a worker or a command in another terminal"
+COMMENT: Final = "# in another terminal, for"
+
+_FOR: Final = {Role.WORKER: "a worker", Role.OPERATOR: "the command line"}
 
 
-def environment_for_others(settings: Settings, *, temporal: str, namespace: str) -> dict[str, str]:
-    """Return the variables that lead another program to the same store, gateway and Temporal.
+def export_lines(settings: Settings, *, url: str, temporal: str, namespace: str) -> list[str]:
+    """Return lines for a shell that lead a worker, or the command line, to this gateway.
 
-    The store is without its password, and link keys are not among them.
+    They name files of API keys; no key is among them.
+
+    Args:
+        settings: The settings of the gateway.
+        url: The URL at which other programs reach the gateway.
+        temporal: The address of Temporal, which workers need.
+        namespace: The namespace of Temporal.
     """
-    if settings.store is None:
-        store = {"RINGBACK_DATA": str(settings.data)}
-    elif settings.postgresql_url is None:
-        store = {"RINGBACK_STORE": f"sqlite:///{settings.database_path}"}
-    else:
-        store = {"RINGBACK_STORE": settings.store_name}
-    if settings.keys_file is not None:
-        store["RINGBACK_KEYS_FILE"] = str(settings.keys_file)
-    return {
-        **store,
-        "RINGBACK_PUBLIC_URL": settings.base_url,
-        "TEMPORAL_ADDRESS": temporal,
-        "TEMPORAL_NAMESPACE": namespace,
-    }
-
-
-def export_lines(settings: Settings, environment: Mapping[str, str]) -> list[str]:
-    """Return `environment` as lines for a shell, with comments on what is not in it."""
-    missing = ["the password of RINGBACK_STORE"] if settings.postgresql_url is not None else []
-    if settings.keys is not None:
-        missing.append("RINGBACK_KEYS")
-    comment = f" (add {' and '.join(missing)})" if missing else ""
+    connection = {"TEMPORAL_ADDRESS": temporal, "TEMPORAL_NAMESPACE": namespace}
     return [
-        f"{COMMENT}{comment}:",
+        *_lines(settings, Role.WORKER, {"RINGBACK_URL": url, **connection}),
+        *_lines(settings, Role.OPERATOR, {"RINGBACK_URL": url}),
+    ]
+
+
+def _lines(settings: Settings, role: Role, environment: Mapping[str, str]) -> list[str]:
+    if settings.postgresql_url is None:
+        file = local_key_path(settings.data, role).absolute()
+        environment = {**environment, "RINGBACK_API_KEY_FILE": str(file)}
+        hint = ""
+    else:
+        command = f"ringback keys add --role {role.value} --name ..."
+        hint = f" (set RINGBACK_API_KEY to what this prints: {command})"
+    return [
+        f"{COMMENT} {_FOR[role]}{hint}:",
         *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
     ]

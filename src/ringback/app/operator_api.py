@@ -50,6 +50,7 @@ def operator_services(
         keyring=keyring,
         clock=clock,
         check_schema=results.why_unusable,
+        validate=results.problems,
         public_url=gateway.public_url,
         body_limit=gateway.body_limit,
         version=ringback.__version__,

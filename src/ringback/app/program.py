@@ -74,10 +74,10 @@ def _ignore() -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
+    try:
+        import uvloop  # noqa: PLC0415 - does not exist on Windows, and comes with the gateway
+    except ModuleNotFoundError:
         return None
-    import uvloop  # noqa: PLC0415 - does not exist on Windows
-
     return uvloop.new_event_loop
 
 

@@ -1,42 +1,41 @@
-"""Commands that tell an activity from outside how it ends, or that its work goes on.
+"""Commands that complete, fail, cancel or heartbeat an activity.
 
-One way needs the store, the other the completion client: each is loaded when it is taken.
+A callback is answered at the gateway, any other activity with the completion client: each is loaded
+when it is used.
 """
 
 import json
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from datetime import timedelta
+from typing import Annotated, Final
 
 import typer
 
 from ringback.app.exits import REFUSED, TRY_AGAIN
 from ringback.app.program import run
 from ringback.cli.given import AsJson, check_one_stdin, to_details, to_duration, to_json
-from ringback.cli.naming import (
+from ringback.cli.target import (
     ActivityId,
     CallbackOption,
     Names,
     Namespace,
+    OptionalCallback,
     RunId,
     Subject,
     Token,
     TokenFile,
     WorkflowId,
+    one_callback,
 )
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import Pulse
-
-if TYPE_CHECKING:
-    from ringback.cli.by_callback import Taken
+from ringback.schemas.responses import ReceiptOut, SignOut
 
 _IN_WORDS: Final = {
-    State.ACCEPTED: "accepted: it is kept, and a running gateway brings it to Temporal",
-    State.APPLIED: "applied: Temporal has taken it",
-    State.SUPERSEDED: "superseded: the activity's own end came first",
-    State.PARKED: "parked: it is kept, and a person must look",
+    State.ACCEPTED: "accepted: it is stored, and the gateway delivers it to Temporal",
+    State.APPLIED: "applied: Temporal has it",
+    State.SUPERSEDED: "superseded: the activity ended before it was delivered",
+    State.PARKED: "parked: it is stored, but cannot be delivered; see: ringback show",
 }
 
 Wait = Annotated[
@@ -44,7 +43,7 @@ Wait = Annotated[
     typer.Option(
         min=0,
         metavar="SECONDS",
-        help="Wait so long, with --callback, until it is known what became of the answer.",
+        help="With a callback, wait at most that long until Temporal has the answer.",
     ),
 ]
 Details = Annotated[
@@ -54,6 +53,7 @@ Details = Annotated[
 
 
 def complete(
+    callback_id: OptionalCallback = None,
     token: Token = None,
     token_file: TokenFile = None,
     workflow_id: WorkflowId = None,
@@ -74,16 +74,18 @@ def complete(
 ) -> None:
     """Complete an activity that waits, with a result.
 
-    By token or ids Temporal is told at once. By callback the answer is kept
-    first, and a running gateway delivers it.
+    By token or ids it goes to Temporal at once. By callback the gateway stores it
+    first, and then delivers it.
     """
     check_one_stdin(token, result)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, callback)
+    named = one_callback(callback_id, callback)
+    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
     _end(names.subject(), Completed(to_json(result)), wait=wait, as_json=as_json)
 
 
 def fail(
     message: Annotated[str, typer.Option(help="What went wrong, for people.")],
+    callback_id: OptionalCallback = None,
     token: Token = None,
     token_file: TokenFile = None,
     workflow_id: WorkflowId = None,
@@ -118,16 +120,18 @@ def fail(
 ) -> None:
     """Fail an activity that waits. Unless it is non-retryable, Temporal may try again.
 
-    By token or ids Temporal is told at once. By callback the answer is kept
-    first, and a running gateway delivers it.
+    By token or ids it goes to Temporal at once. By callback the gateway stores it
+    first, and then delivers it.
     """
     check_one_stdin(token, details)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, callback)
+    named = one_callback(callback_id, callback)
+    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
     failed = Failed(message, type_ or None, non_retryable, to_details(details), next_retry_delay)
     _end(names.subject(), failed, wait=wait, as_json=as_json)
 
 
 def cancel(
+    callback_id: OptionalCallback = None,
     token: Token = None,
     token_file: TokenFile = None,
     workflow_id: WorkflowId = None,
@@ -141,15 +145,17 @@ def cancel(
 ) -> None:
     """Report that the work was canceled, after somebody asked the activity to cancel.
 
-    Without such a request it is refused. By callback the answer is kept
-    first, and a running gateway delivers it.
+    Without such a request it is refused. By callback the gateway stores it
+    first, and then delivers it.
     """
     check_one_stdin(token, details)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, callback)
+    named = one_callback(callback_id, callback)
+    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
     _end(names.subject(), Canceled(to_json(details)), wait=wait, as_json=as_json)
 
 
 def heartbeat(
+    callback_id: OptionalCallback = None,
     token: Token = None,
     token_file: TokenFile = None,
     workflow_id: WorkflowId = None,
@@ -160,70 +166,46 @@ def heartbeat(
     details: Details = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell that the work goes on, and learn whether anybody still wants it.
+    """Report that the work goes on, and learn whether it is still wanted.
 
-    Without details those that were told before stay. Exit codes: 0 go on;
-    1 stop, for the activity was asked to cancel, was reset, or has ended;
-    3 it is paused, or Temporal does not answer: go on later.
+    Without details the last ones stay. Exit codes: 0 go on;
+    1 stop, because the activity was asked to cancel, was reset, or has ended;
+    3 it is paused, or there is no reply: go on later.
     """
     check_one_stdin(token, details)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, callback)
-    heard = run(_beat(names.subject(), to_json(details)))
-    print(json.dumps(heard.to_json()) if as_json else heard.in_words())
-    raise typer.Exit(heard.exit_code())
+    named = one_callback(callback_id, callback)
+    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
+    reply = run(_heartbeat(names.subject(), to_json(details)))
+    print(reply.model_dump_json() if as_json else in_words(reply))
+    raise typer.Exit(exit_code_of(reply))
 
 
-def say(taken: "Taken", *, as_json: bool, prefix: str = "") -> None:
+def say(receipt: ReceiptOut, *, as_json: bool, prefix: str = "") -> None:
     """Print what became of an answer to a callback."""
     if as_json:
-        told = {
-            "callback": taken.callback_id,
-            "state": taken.state.value,
-            "accepted_at": taken.accepted_at.isoformat(),
-            "duplicate": taken.is_duplicate,
-        }
-        print(json.dumps(told))
+        print(receipt.model_dump_json())
         return
-    again = f"the same answer was accepted {taken.accepted_at}; " if taken.is_duplicate else ""
-    print(f"{taken.callback_id} {prefix}{again}{_IN_WORDS[taken.state]}")
+    at = receipt.accepted_at
+    again = f"the same answer was accepted {at}; " if receipt.duplicate else ""
+    print(f"{receipt.callback} {prefix}{again}{_IN_WORDS[State(receipt.state)]}")
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What came back to a heartbeat.
+def in_words(reply: SignOut) -> str:
+    """Return for people what a heartbeat's reply asks for."""
+    if reply.cancel_requested:
+        return "cancel requested: stop the work, then report it with: ringback cancel"
+    if reply.reset:
+        return "reset: start the work again from the beginning"
+    if reply.paused:
+        return "paused: wait; an answer is still accepted"
+    return "recorded: go on"
 
-    Attributes:
-        pulse: What Temporal says.
-        deadline_at: When an answer comes too late, as far as is known.
-    """
 
-    pulse: Pulse
-    deadline_at: datetime | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as the gateway has it."""
-        return {
-            "cancel_requested": self.pulse.cancel_requested,
-            "paused": self.pulse.paused,
-            "reset": self.pulse.reset,
-            "deadline": None if self.deadline_at is None else self.deadline_at.isoformat(),
-        }
-
-    def in_words(self) -> str:
-        """Return what to do next, for people."""
-        if self.pulse.cancel_requested:
-            return "cancel requested: stop the work, then report it with: ringback cancel"
-        if self.pulse.reset:
-            return "reset: the work should begin anew"
-        if self.pulse.paused:
-            return "paused: wait; an answer is still taken"
-        return "taken: go on"
-
-    def exit_code(self) -> int:
-        """Return what to do next, for programs."""
-        if self.pulse.cancel_requested or self.pulse.reset:
-            return REFUSED
-        return TRY_AGAIN if self.pulse.paused else 0
+def exit_code_of(reply: SignOut) -> int:
+    """Return for programs what a heartbeat's reply asks for."""
+    if reply.cancel_requested or reply.reset:
+        return REFUSED
+    return TRY_AGAIN if reply.paused else 0
 
 
 def _end(subject: Subject, outcome: Outcome, *, wait: int, as_json: bool) -> None:
@@ -231,7 +213,10 @@ def _end(subject: Subject, outcome: Outcome, *, wait: int, as_json: bool) -> Non
         say(run(_answer(subject, outcome, timedelta(seconds=wait))), as_json=as_json)
         return
     if wait:
-        msg = "--wait goes with --callback; by token or ids Temporal's word is the end of it"
+        msg = (
+            "--wait only works with --callback; with --token or ids the command already waits for"
+            " Temporal's reply"
+        )
         raise typer.BadParameter(msg)
     from ringback.cli import by_client  # noqa: PLC0415 - slow to load, and not always needed
 
@@ -240,19 +225,19 @@ def _end(subject: Subject, outcome: Outcome, *, wait: int, as_json: bool) -> Non
     print(json.dumps({"state": applied.value}) if as_json else _IN_WORDS[applied])
 
 
-async def _answer(callback_id: CallbackId, outcome: Outcome, wait: timedelta) -> "Taken":
-    from ringback.cli import by_callback  # noqa: PLC0415 - slow to load, and not always needed
+async def _answer(callback_id: CallbackId, outcome: Outcome, wait: timedelta) -> ReceiptOut:
+    from ringback.cli.gateway import operator_client, send_answer  # noqa: PLC0415 - as above
 
-    async with by_callback.opened() as opened:
-        return await by_callback.answer(opened, callback_id, outcome, wait=wait)
+    async with operator_client() as client:
+        return await send_answer(client, callback_id, outcome, wait=wait)
 
 
-async def _beat(subject: Subject, details: bytes | None) -> Heard:
+async def _heartbeat(subject: Subject, details: bytes | None) -> SignOut:
     if isinstance(subject, str):
-        from ringback.cli import by_callback  # noqa: PLC0415 - as above
+        from ringback.cli.gateway import operator_client  # noqa: PLC0415 - as above
 
-        sign = await by_callback.beat(subject, details)
-        return Heard(sign.pulse, sign.deadline_at)
+        async with operator_client() as client:
+            return await client.heartbeat(subject, details)
     from ringback.cli import by_client  # noqa: PLC0415 - as above
 
-    return Heard(await by_client.beat(subject, details))
+    return await by_client.heartbeat(subject, details)

@@ -1,15 +1,18 @@
-"""Telling an activity itself, by its token or its ids, with the completion client."""
+"""Ends and heartbeats of an activity by its token or its ids, with the completion client."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, assert_never
 
 import typer
 
 from ringback.app.plugin import RingbackPlugin
+from ringback.cli.gateway import operator_client
 from ringback.completion.client import AsyncCompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import ActivityRef, Target
+from ringback.domain.callback import State
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityPausedError,
@@ -17,16 +20,18 @@ from ringback.domain.completion_errors import (
     CancellationDetails,
     UnusableTokenError,
 )
-from ringback.domain.errors import TemporalUnreachableError
+from ringback.domain.errors import RingbackError, TemporalUnreachableError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import Pulse
+from ringback.schemas.responses import CallbackOut, SignOut
 from ringback.temporal.connect import connect
 from ringback.temporal.encoding import raw_values, to_exception
-from ringback.temporal.token import read_token
+from ringback.temporal.token import is_local, read_token
 
 _CONNECT_SECONDS: Final = 5
 _CALL_SECONDS: Final = 15
 """Longer than the SDK tries by itself."""
+_GATEWAY_SECONDS: Final = 3
+_UNREADABLE: Final = "it is neither hexadecimal nor base64 of a task token"
 
 
 async def end(activity: Target, outcome: Outcome) -> None:
@@ -49,8 +54,8 @@ async def end(activity: Target, outcome: Outcome) -> None:
                 assert_never(outcome)
 
 
-async def beat(activity: Target, details: bytes | None) -> Pulse:
-    """Record a heartbeat for `activity`; return what Temporal says.
+async def heartbeat(activity: Target, details: bytes | None) -> SignOut:
+    """Record a heartbeat for `activity`; return what Temporal replied.
 
     Raises:
         typer.BadParameter: The token is none of an activity that can be reached.
@@ -61,16 +66,17 @@ async def beat(activity: Target, details: bytes | None) -> Pulse:
             await client.heartbeat(activity, *raw_values(details))
         except (ActivityCancelledError, ActivityPausedError, ActivityResetError) as exc:
             # It was recorded; this is what came back.
-            return _to_pulse(exc.details)
-    return Pulse(cancel_requested=False, paused=False, reset=False)
+            return _to_reply(exc.details)
+    return SignOut(cancel_requested=False, paused=False, reset=False, deadline=None)
 
 
 @asynccontextmanager
 async def _connected(activity: Target) -> AsyncIterator[AsyncCompletionClient]:
     try:
         if isinstance(activity, bytes):
-            # What was asked wrongly is told while Temporal is away, too.
-            read_token(activity)
+            # A wrong token is reported while Temporal is away, too.
+            _check_token(activity)
+        await _note_open_callback(activity)
         async with asyncio.timeout(_CONNECT_SECONDS):
             client = await connect(RingbackPlugin())
         async with asyncio.timeout(_CALL_SECONDS):
@@ -82,5 +88,50 @@ async def _connected(activity: Target) -> AsyncIterator[AsyncCompletionClient]:
         raise typer.BadParameter(str(exc)) from exc
 
 
-def _to_pulse(details: CancellationDetails) -> Pulse:
-    return Pulse(details.cancel_requested, details.paused, details.reset)
+def _check_token(token: bytes) -> None:
+    try:
+        read_token(token)
+    except UnusableTokenError as exc:
+        # The exception speaks to programs, which pass bytes; here text was decoded to them.
+        msg = str(exc) if is_local(token) else _UNREADABLE
+        raise typer.BadParameter(msg) from exc
+
+
+def _to_reply(details: CancellationDetails) -> SignOut:
+    return SignOut(
+        cancel_requested=details.cancel_requested,
+        paused=details.paused,
+        reset=details.reset,
+        deadline=None,
+    )
+
+
+async def _note_open_callback(activity: Target) -> None:
+    """Print that the activity has an open callback, if a gateway knows one.
+
+    The work needs no gateway, so none has to be reached.
+    """
+    if not isinstance(activity, ActivityRef) or activity.workflow_id is None:
+        return
+    with suppress(RingbackError, TimeoutError):
+        async with asyncio.timeout(_GATEWAY_SECONDS), operator_client() as client:
+            page = await client.page({
+                "workflow_id": activity.workflow_id,
+                "state": State.OPEN.value,
+                "limit": "1000",
+            })
+        for callback in page.callbacks:
+            if _belongs_to(callback, activity):
+                print(
+                    f"ringback: this activity has the open callback {callback.id}; with --callback"
+                    f" {callback.id} the gateway stores the answer and delivers it",
+                    file=sys.stderr,
+                )
+
+
+def _belongs_to(callback: CallbackOut, activity: ActivityRef) -> bool:
+    return (
+        callback.activity_id == activity.activity_id
+        and activity.run_id in {None, callback.run_id}
+        and activity.namespace in {None, callback.namespace}
+    )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from temporalio.client import Client
 
-from ringback.app.exports import environment_for_others, export_lines
+from ringback.app.exports import export_lines
 from ringback.app.program import run, stop_requested
 from ringback.app.serve import serving_gateway
 from ringback.app.web import bound_socket, listens_everywhere, url_of
@@ -56,8 +56,10 @@ async def enter_gateway(
 def print_exports(settings: Settings, client: Client) -> None:
     """Print what a worker or a command in another terminal needs, on standard error."""
     address = client.service_client.config.target_host
-    others = environment_for_others(settings, temporal=address, namespace=client.namespace)
-    print(*export_lines(settings, others), sep="\n", file=sys.stderr, flush=True)
+    lines = export_lines(
+        settings, url=settings.base_url, temporal=address, namespace=client.namespace
+    )
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def say_ready(what: str, *, as_json: bool) -> None:

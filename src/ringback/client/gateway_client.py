@@ -18,12 +18,15 @@ from ringback.domain.errors import (
 from ringback.domain.raw_json import members
 from ringback.schemas.responses import (
     CallbackOut,
+    CheckedOut,
     EventOut,
     EventsOut,
     LinkOut,
     OpenedOut,
     PageOut,
     ReceiptOut,
+    ResultProblemOut,
+    ShownOut,
     SignOut,
     WhoamiOut,
 )
@@ -105,6 +108,11 @@ class GatewayClient:
         )
         return _parse(ReceiptOut, content)
 
+    async def check(self, callback_id: str, result: bytes) -> list[ResultProblemOut]:
+        """Return what is wrong with a result; the gateway stores nothing."""
+        content = await self._call("POST", f"/v1/callbacks/{callback_id}/check", content=result)
+        return _parse(CheckedOut, content).problems
+
     async def heartbeat(self, callback_id: str, details: bytes | None) -> SignOut:
         """Send a heartbeat; return what Temporal replied last."""
         path = f"/v1/callbacks/{callback_id}/heartbeat"
@@ -114,9 +122,9 @@ class GatewayClient:
         """Return a page of callbacks; `filters` are those of `ListIn`."""
         return _parse(PageOut, await self._call("GET", "/v1/callbacks", params=filters))
 
-    async def show(self, callback_id: str) -> CallbackOut:
-        """Return a callback."""
-        return _parse(CallbackOut, await self._call("GET", f"/v1/callbacks/{callback_id}"))
+    async def show(self, callback_id: str) -> ShownOut:
+        """Return a callback, with what its activity returns."""
+        return _parse(ShownOut, await self._call("GET", f"/v1/callbacks/{callback_id}"))
 
     async def events(self, callback_id: str) -> list[EventOut]:
         """Return what happened to a callback, oldest first."""

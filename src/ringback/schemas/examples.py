@@ -91,11 +91,23 @@ CALLBACK: Final[Example] = {
         "proof": {"by": "reply"},
     },
 }
+SHOWN: Final[Example] = {
+    **CALLBACK,
+    "result_schema": {
+        "type": "object",
+        "properties": {"approved": {"type": "boolean"}},
+        "required": ["approved"],
+    },
+    "result_example": {"approved": True},
+}
 PAGE: Final[Example] = {"callbacks": [CALLBACK], "next": _ID}
 EVENTS: Final[Example] = {"events": [{"at": _AT, "kind": "opened", "facts": {"attempt": 1}}]}
 LINK: Final[Example] = {"verbs": ["complete", "view"], "for": "PT1H"}
 LINKED: Final[Example] = {"url": _URL, "allows": ["complete", "view"], "expires_at": _LATER}
 EXTEND: Final[Example] = {"within": "PT90M"}
+CHECKED: Final[Example] = {
+    "problems": [{"pointer": "/approved", "detail": '"yes" is not of type "boolean"'}]
+}
 RECEIPT: Final[Example] = {
     "callback": _ID,
     "state": "accepted",

@@ -73,6 +73,19 @@ class CallbackOut(BaseModel):
     outcome: OutcomeOut | None
 
 
+class ShownOut(CallbackOut):
+    """A callback, with what its activity returns."""
+
+    model_config = ConfigDict(**_shows(examples.SHOWN))
+
+    result_schema: dict[str, Any] | bool | None = Field(
+        description="The JSON Schema that a result must meet; null if any JSON will do."
+    )
+    result_example: Any = Field(
+        description="A result that meets the schema; null if there is no schema or no example."
+    )
+
+
 class PageOut(BaseModel):
     """A page of a list."""
 
@@ -149,6 +162,21 @@ class LinkOut(BaseModel):
     url: str = Field(repr=False)
     allows: list[str]
     expires_at: datetime
+
+
+class ResultProblemOut(BaseModel):
+    """One thing that is wrong with a result."""
+
+    pointer: str = Field(description="Where: a JSON Pointer into the result.")
+    detail: str
+
+
+class CheckedOut(BaseModel):
+    """What is wrong with a result that was checked."""
+
+    model_config = _shows(examples.CHECKED)
+
+    problems: list[ResultProblemOut] = Field(description="Empty if the activity returns such.")
 
 
 class ReceiptOut(BaseModel):

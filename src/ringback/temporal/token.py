@@ -91,7 +91,7 @@ def read_token(token: bytes) -> TaskToken:
     if not token:
         msg = "the task token is empty"
         raise UnusableTokenError(msg)
-    if token.startswith(_LOCAL):
+    if is_local(token):
         msg = "this is the token of a local activity, which can only be completed by its worker"
         raise UnusableTokenError(msg)
     task = _parse("Task", token)
@@ -106,6 +106,11 @@ def read_token(token: bytes) -> TaskToken:
         task.scheduled_event_id,
         task.attempt,
     )
+
+
+def is_local(token: bytes) -> bool:
+    """Return whether `token` is that of a local activity, which only its worker can complete."""
+    return token.startswith(_LOCAL)
 
 
 _UNREADABLE: Final = "this is no task token; hexadecimal or base64 text must be decoded first"

@@ -1,13 +1,12 @@
 """What a worker asks the gateway when an attempt opens its callback."""
 
 import base64
-import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
 
+from ringback.client.answers import to_bytes, to_object, to_request
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.outcome import Completed, Failed
 from ringback.worker.options import Options
@@ -39,16 +38,16 @@ def to_open_request(
         "tags": list(about.tags),
         "metadata": about.metadata,
     }
-    parts = {name: _dump(value) for name, value in told.items()}
+    parts = {name: to_bytes(value) for name, value in told.items()}
     default = options.default_answer()
     if default is not None:
         parts["on_deadline"] = _default(default)
     if schema is not None:
         parts["result_schema"] = schema.encode()
-    return _object({
-        "activity": _dump(_activity(info, ref)),
-        "worker": _dump(worker),
-        "options": _object(parts),
+    return to_object({
+        "activity": to_bytes(_activity(info, ref)),
+        "worker": to_bytes(worker),
+        "options": to_object(parts),
     })
 
 
@@ -74,30 +73,11 @@ def _activity(info: activity.Info, ref: ActivityExecution) -> dict[str, Any]:
 
 
 def _default(default: Completed | Failed) -> bytes:
-    if isinstance(default, Completed):
-        body = {} if default.result is None else {"body": default.result}
-        return _object({"verb": _dump("complete"), **body})
-    delay = default.next_retry_delay
-    failure = {
-        "message": default.message,
-        "type": default.type or None,
-        "non_retryable": default.non_retryable,
-        "next_retry_delay": None if delay is None else delay.total_seconds(),
-    }
-    parts = {name: _dump(value) for name, value in failure.items()}
-    if default.details is not None:
-        parts["details"] = default.details
-    return _object({"verb": _dump("fail"), "body": _object(parts)})
+    verb, body = to_request(default)
+    given = {} if body is None else {"body": body}
+    return to_object({"verb": to_bytes(verb), **given})
 
 
 def _seconds(duration: timedelta | None) -> float | None:
     # Temporal's zero is no timeout.
     return duration.total_seconds() if duration else None
-
-
-def _dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-
-
-def _object(parts: Mapping[str, bytes]) -> bytes:
-    return b"{" + b",".join(_dump(name) + b":" + part for name, part in parts.items()) + b"}"

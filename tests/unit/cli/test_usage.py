@@ -1,6 +1,5 @@
 """What is asked wrongly is told, with exit code 2, before anything is sent or opened."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +11,6 @@ from typer.testing import CliRunner, Result
 from ringback.cli.main import create_app, named
 
 TOKEN = "0a24"  # noqa: S105 - it opens nothing
-
-
-@pytest.fixture(autouse=True)
-def _log_of_its_own() -> Iterator[None]:
-    """The command line sets up its log, on a standard error that ends with the test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +28,10 @@ def run(*words: str, stdin: str = "") -> Result:
     [
         (["complete"], "name one activity"),
         (["complete", "--token", "no token!"], "neither hexadecimal nor base64"),
-        (["complete", "--token", "abcd"], "this is no task token"),
+        (["complete", "--token", "abcd"], "neither hexadecimal nor base64 of a task token"),
+        (["complete", "--token", "nope"], "neither hexadecimal nor base64 of a task token"),
+        (["complete", "cb_1", "--callback", "cb_1"], "name the callback once"),
+        (["complete", "cb_1", "--token", TOKEN], "name one activity"),
         (["complete", "--token-file", "/no/such/file"], "cannot be read"),
         (["complete", "--token", TOKEN, "--callback", "cb_1"], "name one activity"),
         (["complete", "--token", TOKEN, "--namespace", "billing"], "TEMPORAL_NAMESPACE"),
@@ -52,7 +44,7 @@ def run(*words: str, stdin: str = "") -> Result:
         (["complete", "--activity-id", ""], "--activity-id is empty"),
         (["complete", "--callback", "cb_1", "--activity-id", "1"], "name one activity"),
         (["complete", "--callback", "cb_1", "--result", "{secret}"], "this is not JSON"),
-        (["complete", "--activity-id", "1", "--wait", "5"], "--wait goes with --callback"),
+        (["complete", "--activity-id", "1", "--wait", "5"], "--wait only works with --callback"),
         (["complete", "--token", "-", "--result", "-"], "only one thing"),
         (["heartbeat", "--activity-id", "1", "--details", "secret"], "this is not JSON"),
         (["complete", "--callback", "cb_1", "--result", "1e400"], "a number is out of range"),

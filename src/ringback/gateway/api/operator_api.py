@@ -29,6 +29,7 @@ from ringback.gateway.replies import (
 from ringback.schemas.requests import AnswersIn, ExtendIn, LinkIn, OpenIn
 from ringback.schemas.responses import (
     CallbackOut,
+    CheckedOut,
     EventsOut,
     LinkOut,
     OpenedOut,
@@ -36,6 +37,7 @@ from ringback.schemas.responses import (
     ProblemOut,
     ReceiptOut,
     ResultsOut,
+    ShownOut,
     SignOut,
     WhoamiOut,
 )
@@ -50,6 +52,7 @@ _ABOUT: Final = (
 _READ: Final = (OpenIn, AnswersIn, ExtendIn, LinkIn, FailureBody)
 _REPLIED: Final = (
     CallbackOut,
+    CheckedOut,
     EventsOut,
     LinkOut,
     OpenedOut,
@@ -57,6 +60,7 @@ _REPLIED: Final = (
     ProblemOut,
     ReceiptOut,
     ResultsOut,
+    ShownOut,
     SignOut,
     WhoamiOut,
 )

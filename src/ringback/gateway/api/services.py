@@ -1,7 +1,7 @@
 """What the routes of the operator API call."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol, TypeAlias, cast
 
 from fastapi import Depends, Request
@@ -13,6 +13,7 @@ from ringback.core.heartbeat import Heartbeating
 from ringback.core.open import Opening
 from ringback.core.operate import Operating, link_to
 from ringback.domain.callback import Callback
+from ringback.domain.errors import Problem
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
 from ringback.gateway.receipts import Receipts
@@ -21,6 +22,9 @@ from ringback.ports.store import CallbackIndex, CallbackStore
 
 CheckSchema = Callable[[str], Awaitable[str | None]]
 """Returns what is wrong with a result schema; `None` if nothing is."""
+
+Validate = Callable[[str, bytes | None], Awaitable[Sequence[Problem]]]
+"""Returns what is wrong with a result, by the result schema of its callback."""
 
 
 class ReadableStore(CallbackStore, CallbackIndex, Protocol):
@@ -43,6 +47,7 @@ class Services:
         keyring: Signs links.
         clock: Dates new links.
         check_schema: Checks result schemas.
+        validate: Checks results.
         public_url: The URL of this gateway for senders, without a slash at its end.
         body_limit: The largest body of one answer, in bytes.
         version: The version of Ringback.
@@ -60,6 +65,7 @@ class Services:
     keyring: Keyring
     clock: Clock
     check_schema: CheckSchema
+    validate: Validate = field(repr=False)
     public_url: str
     body_limit: int
     version: str
@@ -68,6 +74,16 @@ class Services:
     def own_link(self, callback: Callback) -> str:
         """Return the URL of the activity's own link to `callback`."""
         return self.keyring.url(self.public_url, link_to(callback, key_id=callback.key_id))
+
+    async def schema_of(self, callback: Callback) -> str | None:
+        """Return the JSON Schema of the result of `callback`; `None` if any JSON will do.
+
+        Raises:
+            StoreUnavailableError: It could not be read; try again.
+        """
+        if callback.schema_id is None:
+            return None
+        return (await self.store.schemas([callback.schema_id]))[callback.schema_id]
 
     def status_url(self, callback_id: CallbackId) -> str:
         """Return the URL at which the operator API shows a callback."""

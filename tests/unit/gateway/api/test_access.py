@@ -20,6 +20,7 @@ ROUTES = {
     ("GET", "/v1/callbacks/{id}"): Act.LOOK,
     ("GET", "/v1/callbacks/{id}/events"): Act.LOOK,
     ("POST", "/v1/callbacks/{id}/complete"): Act.ANSWER,
+    ("POST", "/v1/callbacks/{id}/check"): Act.ANSWER,
     ("POST", "/v1/callbacks/{id}/fail"): Act.ANSWER,
     ("POST", "/v1/callbacks/{id}/cancel"): Act.ANSWER,
     ("POST", "/v1/callbacks/{id}/heartbeat"): Act.HEARTBEAT,

@@ -1,11 +1,11 @@
 """The list, with its filters and its cursor; one callback; its trail."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from ringback.cli.view import to_json
 from ringback.domain.about import About
 from ringback.domain.api_key import Role
 from ringback.domain.callback import State
@@ -134,19 +134,36 @@ async def test_the_trail_has_nothing_of_the_answers_that_lost(house: House) -> N
     assert sum("SECRET" in str(event.facts) for event in kept) == 2
 
 
-async def test_the_command_line_tells_the_same_by_the_same_names(house: House) -> None:
-    callback = await house.asked()
-    await house.store.accept([factories.answer(callback.id)])
+async def test_callback_is_shown_with_the_schema_and_an_example_of_its_result(
+    house: House,
+) -> None:
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+    typed = await house.asked(result_schema=json.dumps(schema))
+    free = await house.asked()
 
-    shown = (await house.get(f"/v1/callbacks/{callback.id}")).json()
-    printed = to_json(await house.now(callback.id))
+    shown = [(await house.get(f"/v1/callbacks/{one.id}")).json() for one in (typed, free)]
+    listed = (await house.get("/v1/callbacks")).json()["callbacks"]
 
-    of_the_command_line_only = {"cancel_url", "notify_url"}
-    assert shown.keys() == printed.keys() - of_the_command_line_only
-    for inner in ("heartbeat", "outcome"):
-        assert printed[inner].keys() <= shown[inner].keys()
-    plain = {"id", "state", "heartbeat", "metadata", "tags", "attempt", "round"}
-    assert {name: shown[name] for name in plain} == {name: printed[name] for name in plain}
+    assert [one["result_schema"] for one in shown] == [schema, None]
+    assert [one["result_example"] for one in shown] == [{"ok": True}, None]
+    assert not any("result_schema" in one for one in listed)
+
+
+async def test_check_says_what_is_wrong_with_a_result_and_stores_nothing(house: House) -> None:
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+    typed = await house.asked(result_schema=json.dumps(schema))
+    free = await house.asked()
+
+    wrong = await house.post(f"/v1/callbacks/{typed.id}/check", json={"ok": "yes"})
+    good = await house.post(f"/v1/callbacks/{typed.id}/check", json={"ok": True})
+    anything = await house.post(f"/v1/callbacks/{free.id}/check", json={"ok": "yes"})
+
+    assert [one["pointer"] for one in wrong.json()["problems"]] == ["/ok"]
+    assert good.json() == anything.json() == {"problems": []}
+    assert (await house.post("/v1/callbacks/cb_no/check", json=1)).status_code == 404
+    assert (await house.post(f"/v1/callbacks/{typed.id}/check", Role.VIEWER)).status_code == 403
+    assert [event.kind.value for event in await house.store.events(typed.id)] == ["opened"]
+    assert (await house.now(typed.id)).state is State.OPEN
 
 
 async def test_what_waits_can_be_read_by_a_link_of_an_operator(house: House) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 
 from ringback.core.accept import Receipt
 from ringback.core.answer_many import Given, answer_many
+from ringback.core.operate import get_callback
 from ringback.domain.api_key import Act
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -30,7 +31,7 @@ from ringback.gateway.replies import to_known_problem
 from ringback.gateway.view import to_sign
 from ringback.schemas import examples
 from ringback.schemas.requests import AnswerIn, AnswersIn
-from ringback.schemas.responses import ReceiptOut, ResultsOut, SignOut
+from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultProblemOut, ResultsOut, SignOut
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 
@@ -55,6 +56,24 @@ async def complete_callback(
 ) -> Response:
     """Accept a result. The first answer counts; `Prefer: wait=N` waits for the verdict."""
     return await _answer(services, callback_id, request, verb="complete")
+
+
+@router.post(
+    "/callbacks/{id}/check",
+    summary="Check a result without sending it",
+    dependencies=requires(Act.ANSWER),
+    responses=behind_a_key(*OF_AN_ANSWER),
+    openapi_extra=takes_json("The result; without a body there is none.", examples.RESULT),
+)
+async def check_result(services: Injected, callback_id: IdInPath, request: Request) -> CheckedOut:
+    """Return what is wrong with a result by the callback's result schema. Stores nothing."""
+    result = await read_json(request, limit=services.body_limit)
+    callback = await get_callback(services.store, callback_id)
+    schema = await services.schema_of(callback)
+    problems = [] if schema is None else await services.validate(schema, result)
+    return CheckedOut(
+        problems=[ResultProblemOut(pointer=one.path, detail=one.message) for one in problems]
+    )
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """Callbacks for operators: the list, one of them, its history, and what a person changes."""
 
+import json
 from typing import Annotated
 
 from fastapi import Query, Request, Response
@@ -16,6 +17,7 @@ from ringback.gateway.api.access import IdInPath, new_router, requires
 from ringback.gateway.api.bodies import json_body, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
 from ringback.gateway.api.services import Injected
+from ringback.gateway.example import example_of
 from ringback.schemas.requests import ExtendIn, LinkIn, ListIn
 from ringback.schemas.responses import (
     CallbackOut,
@@ -23,6 +25,7 @@ from ringback.schemas.responses import (
     EventsOut,
     LinkOut,
     PageOut,
+    ShownOut,
 )
 
 router = new_router("/callbacks")
@@ -55,9 +58,15 @@ async def list_callbacks(services: Injected, filters: Annotated[ListIn, Query()]
     dependencies=requires(Act.LOOK),
     responses=behind_a_key(404),
 )
-async def show_callback(services: Injected, callback_id: IdInPath) -> CallbackOut:
+async def show_callback(services: Injected, callback_id: IdInPath) -> ShownOut:
     """Return a callback without its link and without the body of its answer."""
-    return _to_callback_out(await get_callback(services.store, callback_id))
+    callback = await get_callback(services.store, callback_id)
+    schema = await services.schema_of(callback)
+    return ShownOut.model_validate({
+        **shown_callback(callback),
+        "result_schema": json.loads(schema or "null"),
+        "result_example": json.loads(example_of(schema) or "null"),
+    })
 
 
 @router.get(

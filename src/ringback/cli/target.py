@@ -1,4 +1,4 @@
-"""How a command is told which activity it means: by token, by ids, or by callback."""
+"""Which activity a command acts on: by token, by ids, or by callback."""
 
 import re
 from dataclasses import dataclass, field
@@ -33,6 +33,10 @@ CallbackArgument = Annotated[
     str, typer.Argument(parser=to_callback_id, help="cb_…", metavar="CALLBACK")
 ]
 
+OptionalCallback = Annotated[
+    str | None, typer.Argument(parser=to_callback_id, help="cb_…", metavar="CALLBACK")
+]
+
 Token = Annotated[
     str | None,
     typer.Option(
@@ -56,8 +60,21 @@ Namespace = Annotated[
     str | None, typer.Option(metavar="NAME", help="Its namespace; without it, the connection's.")
 ]
 CallbackOption = Annotated[
-    str | None, typer.Option(metavar="CALLBACK", help="The callback that it opened: cb_…")
+    str | None,
+    typer.Option(metavar="CALLBACK", help="The callback that it opened, as the argument: cb_…"),
 ]
+
+
+def one_callback(argument: str | None, option: str | None) -> str | None:
+    """Return the callback that the command line names; `None` if it names none.
+
+    Raises:
+        typer.BadParameter: It is named twice.
+    """
+    if argument is not None and option is not None:
+        msg = "name the callback once: as the argument or by --callback"
+        raise typer.BadParameter(msg)
+    return option if argument is None else argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,7 @@ class Names:
         token = read_token(self.token, self.token_file)
         named = [one for one in (token, self.activity_id, self.callback) if one is not None]
         if len(named) != 1:
-            msg = "name one activity: by --token, by --activity-id, or by --callback"
+            msg = "name one activity: by its callback, by --token, or by --activity-id"
             raise typer.BadParameter(msg)
         if self.activity_id is not None:
             return ActivityRef(self.activity_id, self.workflow_id, self.run_id, self.namespace)

@@ -9,18 +9,16 @@ from typing import Annotated, Final
 
 import typer
 
-from ringback.app.answering import Answering
 from ringback.app.program import run
-from ringback.cli import by_callback
-from ringback.cli.answer import Wait, say
-from ringback.cli.by_callback import Taken
+from ringback.cli.answer import say
+from ringback.cli.gateway import operator_client, send_answer
 from ringback.cli.given import AsJson, to_json
-from ringback.cli.naming import CallbackArgument
-from ringback.core.operate import get_callback
-from ringback.domain.errors import MalformedAnswerError, WrongResultError
+from ringback.cli.target import CallbackArgument
+from ringback.client.gateway_client import GatewayClient
+from ringback.domain.errors import MalformedAnswerError, Problem, WrongResultError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Failed
-from ringback.result_schema.checker import SchemaChecker
+from ringback.schemas.responses import ReceiptOut, ResultProblemOut
 
 DENIED: Final = "ApprovalDenied"
 """The failure type of a rejection."""
@@ -28,7 +26,15 @@ DENIED: Final = "ApprovalDenied"
 Reason = Annotated[str | None, typer.Option(help="Why, in a sentence; the workflow is told.")]
 By = Annotated[
     str | None,
-    typer.Option(help="Who decides; without it, this machine's user. It is told, not proven."),
+    typer.Option(
+        help="Name recorded as the approver (default: your OS user). It is not authenticated."
+    ),
+]
+Wait = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="SECONDS", help="Wait at most that long until Temporal has the decision."
+    ),
 ]
 
 
@@ -96,8 +102,8 @@ def approve(
         msg = "the result says no; to say no, run: ringback reject"
         raise typer.BadParameter(msg)
     decision = _decision(by, reason)
-    taken = run(_approve(CallbackId(callback_id), given, decision, timedelta(seconds=wait)))
-    say(taken, as_json=as_json, prefix="approved; ")
+    receipt = run(_approve(CallbackId(callback_id), given, decision, timedelta(seconds=wait)))
+    say(receipt, as_json=as_json, prefix="approved; ")
 
 
 def reject(
@@ -109,37 +115,34 @@ def reject(
 ) -> None:
     """Say no: the activity fails for good, with the type ApprovalDenied; nobody is asked again."""
     failed = _decision(by, reason).rejection()
-    taken = run(_reject(CallbackId(callback_id), failed, timedelta(seconds=wait)))
-    say(taken, as_json=as_json, prefix="rejected; ")
+    receipt = run(_reject(CallbackId(callback_id), failed, timedelta(seconds=wait)))
+    say(receipt, as_json=as_json, prefix="rejected; ")
 
 
 async def _approve(
     callback_id: CallbackId, given: bytes | None, decision: Decision, wait: timedelta
-) -> Taken:
-    async with by_callback.opened() as opened:
-        result = given or await _fitting(opened, callback_id, decision)
-        return await by_callback.answer(opened, callback_id, Completed(result), wait=wait)
+) -> ReceiptOut:
+    async with operator_client() as client:
+        result = given or await _fitting(client, callback_id, decision)
+        return await send_answer(client, callback_id, Completed(result), wait=wait)
 
 
-async def _reject(callback_id: CallbackId, failed: Failed, wait: timedelta) -> Taken:
-    async with by_callback.opened() as opened:
-        return await by_callback.answer(opened, callback_id, failed, wait=wait)
+async def _reject(callback_id: CallbackId, failed: Failed, wait: timedelta) -> ReceiptOut:
+    async with operator_client() as client:
+        return await send_answer(client, callback_id, failed, wait=wait)
 
 
-async def _fitting(opened: Answering, callback_id: CallbackId, decision: Decision) -> bytes:
-    """Return the fullest approval that the activity's result type allows."""
-    callback = await get_callback(opened.store, callback_id)
-    shapes = list(decision.approvals())
-    if callback.schema_id is None:
-        return shapes[0]
-    schema = (await opened.store.schemas([callback.schema_id]))[callback.schema_id]
-    checker = SchemaChecker()
-    problems = {shape: await checker.problems(schema, shape) for shape in shapes}
-    fitting = next((shape for shape in shapes if not problems[shape]), None)
-    if fitting is None:
-        msg = f"{WrongResultError(problems[shapes[0]])}; give the whole result with --result"
-        raise MalformedAnswerError(msg)
-    return fitting
+async def _fitting(client: GatewayClient, callback_id: CallbackId, decision: Decision) -> bytes:
+    """Return the fullest approval that the activity returns."""
+    wrong: list[list[ResultProblemOut]] = []
+    for result in decision.approvals():
+        problems = await client.check(callback_id, result)
+        if not problems:
+            return result
+        wrong.append(problems)
+    said = WrongResultError([Problem(one.pointer, one.detail) for one in wrong[0]])
+    msg = f"{said}; give the whole result with --result"
+    raise MalformedAnswerError(msg)
 
 
 def _decision(by: str | None, reason: str | None) -> Decision:

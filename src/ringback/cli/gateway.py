@@ -1,0 +1,66 @@
+"""The gateway that the commands use, with an operator's API key."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from ringback.client.answers import to_request
+from ringback.client.gateway_client import GatewayClient
+from ringback.client.target import Target, find_target
+from ringback.domain.api_key import Role
+from ringback.domain.callback import State
+from ringback.domain.errors import RefusedByTemporalError
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Outcome
+from ringback.schemas.responses import ReceiptOut
+
+_LONGEST_WAIT: Final = timedelta(seconds=60)
+"""The longest time that a gateway lets one request wait for a verdict."""
+
+
+def operator_target() -> Target:
+    """Return the gateway that the settings name.
+
+    Raises:
+        ConfigurationError: A setting cannot be used, or there is no API key.
+    """
+    return find_target(Role.OPERATOR)
+
+
+def operator_client() -> GatewayClient:
+    """Return a client of the gateway that the settings name.
+
+    Raises:
+        ConfigurationError: A setting cannot be used, or there is no API key.
+    """
+    return GatewayClient(operator_target())
+
+
+async def send_answer(
+    client: GatewayClient, callback_id: CallbackId, outcome: Outcome, *, wait: timedelta
+) -> ReceiptOut:
+    """Answer a callback; then wait at most `wait` for the verdict.
+
+    Raises:
+        GatewayRefusedError: The gateway does not accept it, or the activity had already ended.
+        GatewayUnavailableError: The gateway cannot accept it now; the same again is safe.
+        RefusedByTemporalError: The answer is parked.
+    """
+    verb, body = to_request(outcome)
+    first, *more = _parts(wait)
+    receipt = await client.answer(callback_id, verb, body, wait=first)
+    for part in more:
+        if receipt.state != State.ACCEPTED.value:
+            break
+        # The same answer again changes nothing, and waits.
+        again = await client.answer(callback_id, verb, body, wait=part)
+        receipt = receipt.model_copy(update={"state": again.state})
+    if wait and receipt.state == State.PARKED.value:
+        msg = f"the answer is stored but parked; see: ringback show {callback_id}"
+        raise RefusedByTemporalError(msg)
+    return receipt
+
+
+def _parts(wait: timedelta) -> Sequence[timedelta]:
+    whole, rest = divmod(wait, _LONGEST_WAIT)
+    return [*whole * [_LONGEST_WAIT], *([rest] if rest or not whole else [])]

@@ -1,0 +1,49 @@
+"""An answer as the gateway's HTTP API takes it: a verb and a body."""
+
+import json
+from collections.abc import Mapping
+from typing import assert_never
+
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+
+
+def to_request(outcome: Outcome) -> tuple[str, bytes | None]:
+    """Return the verb and the body that send `outcome`.
+
+    A result and details are in the body exactly as they are: another writer of JSON would change
+    numbers such as `1.10`.
+    """
+    match outcome:
+        case Completed(result):
+            return "complete", result
+        case Canceled(details):
+            return "cancel", details
+        case Failed():
+            return "fail", _failure(outcome)
+        case _:
+            assert_never(outcome)
+
+
+def to_bytes(value: object) -> bytes:
+    """Return `value` as JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+
+
+def to_object(parts: Mapping[str, bytes]) -> bytes:
+    """Return a JSON object of members that are JSON already."""
+    members = (to_bytes(name) + b":" + part for name, part in parts.items())
+    return b"{" + b",".join(members) + b"}"
+
+
+def _failure(failed: Failed) -> bytes:
+    delay = failed.next_retry_delay
+    failure = {
+        "message": failed.message,
+        "type": failed.type or None,
+        "non_retryable": failed.non_retryable,
+        "next_retry_delay": None if delay is None else delay.total_seconds(),
+    }
+    parts = {name: to_bytes(value) for name, value in failure.items()}
+    if failed.details is not None:
+        parts["details"] = failed.details
+    return to_object(parts)

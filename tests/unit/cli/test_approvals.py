@@ -1,0 +1,153 @@
+"""A decision takes the shape that the activity returns, and loses nothing that was said."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+
+from ringback.cli.approvals import Decision
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Completed, Failed
+from ringback.result_schema.generate import generate_schema
+from tests.unit.cli.commands import Served, ringback
+
+
+@dataclass
+class Approval:
+    approved: bool
+    by: str
+    reason: str = ""
+
+
+class Bare(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    approved: bool
+
+
+@dataclass
+class Receipt:
+    number: str
+
+
+@pytest.fixture(autouse=True)
+def _ann(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ann")
+
+
+def opened(gateway: Served, result_type: Any, converter: DataConverter | None = None) -> CallbackId:
+    """Open a callback whose activity returns `result_type`."""
+    schema = generate_schema(result_type, converter=converter or DataConverter.default)
+    return gateway.asked(result_schema=schema).id
+
+
+@pytest.mark.parametrize(
+    ("result_type", "converter", "result"),
+    [
+        (object, None, {"approved": True, "by": "ann"}),
+        (Approval, None, {"approved": True, "by": "ann"}),
+        (Bare, pydantic_data_converter, {"approved": True}),
+        (bool, None, True),
+    ],
+)
+def test_an_approval_is_as_full_as_the_activity_takes_it(
+    gateway: Served, result_type: Any, converter: DataConverter | None, result: object
+) -> None:
+    callback_id = opened(gateway, result_type, converter)
+
+    ran = ringback("approve", callback_id)
+
+    assert ran.code == 0, ran.err
+    found = gateway.outcome_of(callback_id)
+    assert isinstance(found, Completed)
+    assert json.loads(found.result or b"") == result
+
+
+@pytest.mark.parametrize("words", [["--by", "bob"], ["--reason", "fine"]])
+def test_what_was_said_on_purpose_is_never_dropped(gateway: Served, words: list[str]) -> None:
+    callback_id = opened(gateway, bool)
+
+    ran = ringback("approve", callback_id, *words)
+
+    assert ran.code == 1
+    assert "give the whole result with --result" in ran.err
+
+    assert gateway.outcome_of(callback_id) is None
+
+
+def test_an_activity_that_returns_something_else_is_not_approved(gateway: Served) -> None:
+    callback_id = opened(gateway, Receipt)
+
+    ran = ringback("approve", callback_id)
+
+    assert ran.code == 1
+    assert "number" in ran.err
+    assert gateway.outcome_of(callback_id) is None
+
+
+def test_any_other_result_can_be_given_whole(gateway: Served) -> None:
+    callback_id = opened(gateway, Receipt)
+
+    ran = ringback("approve", callback_id, "--result", '{"number":  "r-1"}')
+
+    assert ran.code == 0, ran.err
+    assert gateway.outcome_of(callback_id) == Completed(b'{"number":  "r-1"}')
+
+
+@pytest.mark.parametrize("result", ["false", '{"approved": false}'])
+def test_approve_refuses_a_result_that_says_no(gateway: Served, result: str) -> None:
+    callback_id = opened(gateway, object)
+
+    ran = ringback("approve", callback_id, "--result", result)
+
+    assert ran.code == 2
+    assert "ringback reject" in ran.err
+    assert gateway.outcome_of(callback_id) is None
+
+
+def test_a_rejection_is_final_and_says_who_and_why(gateway: Served) -> None:
+    callback_id = opened(gateway, Approval)
+
+    ran = ringback("reject", callback_id, "--reason", "too expensive")
+
+    assert ran.code == 0, ran.err
+    found = gateway.outcome_of(callback_id)
+    assert isinstance(found, Failed)
+    assert (found.message, found.type) == ("approval denied: too expensive", "ApprovalDenied")
+    assert found.non_retryable
+    assert json.loads(found.details or b"") == [
+        {"approved": False, "by": "ann", "reason": "too expensive"}
+    ]
+
+
+def test_who_gives_no_reason_is_not_said_to_have_one() -> None:
+    failed = Decision(by="bob", user=None, reason=None).rejection()
+
+    assert failed.message == "approval denied"
+    assert failed.details == b'[{"approved": false, "by": "bob"}]'
+
+
+def test_a_decision_without_a_name_has_none() -> None:
+    first = next(Decision(by=None, user=None, reason=None).approvals())
+
+    assert first == b'{"approved": true}'
+
+
+def test_same_approval_again_is_a_duplicate_whatever_its_shape(gateway: Served) -> None:
+    callback_id = opened(gateway, bool)
+
+    first = ringback("approve", callback_id, "--json")
+    again = ringback("approve", callback_id, "--json")
+    other = ringback("reject", callback_id)
+
+    assert [one.json["duplicate"] for one in (first, again)] == [False, True]
+    assert (other.code, other.err) == (1, "ringback: another answer was accepted first\n")
+
+
+def test_approve_help_speaks_of_its_own_options_only() -> None:
+    for command in ("approve", "reject"):
+        assert "--callback" not in ringback(command, "--help").out
