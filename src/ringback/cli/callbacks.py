@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client, operator_target
 from ringback.cli.given import AsJson, to_duration
 from ringback.cli.target import CallbackArgument, to_callback_id
-from ringback.cli.view import details_of, line_of, table_of, trail_of
+from ringback.cli.view import line_of, lines_of, print_callbacks
 from ringback.client.gateway_client import GatewayClient
 from ringback.core.this_machine import SystemClock
 from ringback.domain.callback import MOVES, State
@@ -69,10 +68,9 @@ def list_callbacks(
     if not page.callbacks:
         print(f"no callbacks at {operator_target().url}")
         return
-    console = Console()
-    console.print(table_of(page.callbacks))
+    print_callbacks(page.callbacks, now=SystemClock().now())
     if page.next is not None:
-        console.print(f"the first {limit}; for more: --after {page.next}")
+        print(f"the first {limit}; for more: --after {page.next}")
 
 
 def show(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
@@ -82,9 +80,7 @@ def show(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
         trail = [event.model_dump(mode="json") for event in happened]
         print(json.dumps({**callback.model_dump(mode="json"), "events": trail}))
         return
-    console = Console()
-    console.print(details_of(callback))
-    console.print(trail_of(happened))
+    print(*lines_of(callback), "", *map(line_of, happened), sep="\n")
 
 
 def events(

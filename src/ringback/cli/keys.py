@@ -6,14 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ringback.app.program import run
 from ringback.app.stores import existing_store, opened_store
 from ringback.app.system import SystemClock
 from ringback.cli.given import AsJson
+from ringback.cli.listing import Fields, Record, print_list
 from ringback.domain.api_key import (
     ID_BYTES,
     SECRET_BYTES,
@@ -66,12 +64,8 @@ def list_keys(as_json: AsJson = False) -> None:
     if not found:
         print(f"no keys in {load_settings().store_name}")
         return
-    table = Table("id", "name", "role", "made", "revoked")
-    for key in found:
-        told = to_json(key)
-        cells = (str(told[name] or "") for name in ("id", "name", "role", "made_at", "revoked_at"))
-        table.add_row(*map(Text, cells))
-    Console().print(table)
+    fields = Fields(["id", "role", "name", "made", "revoked"])
+    print_list(fields, [_to_record(key) for key in found], now=SystemClock().now())
 
 
 @keys.command()
@@ -95,6 +89,16 @@ def to_json(key: ApiKey) -> dict[str, Any]:
         "role": key.role.value,
         "made_at": key.made_at.isoformat(),
         "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
+    }
+
+
+def _to_record(key: ApiKey) -> Record:
+    return {
+        "id": key.id,
+        "role": key.role.value,
+        "name": key.name,
+        "made": key.made_at,
+        "revoked": key.revoked_at,
     }
 
 

@@ -1,74 +1,52 @@
-"""Callbacks and events as tables and lines for people."""
+"""Callbacks and events as lines for people."""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.table import Column, Table
-from rich.text import Text
-
+from ringback.cli.listing import Fields, Record, print_list, printable
 from ringback.schemas.responses import CallbackOut, EventOut, ShownOut
 
 
-def table_of(found: Sequence[CallbackOut]) -> Table:
-    """Return a table with a row for each callback; with titles, if one has a title."""
-    has_titles = any(callback.title for callback in found)
-    titles = ["title"] if has_titles else []
-    names = ["state", *titles, "activity", "workflow", "attempt", "opened", "deadline"]
-    table = Table(Column("callback", no_wrap=True), *names)
-    for callback in found:
-        cells = _cells(callback)
-        add_row(table, *(cells[name] for name in ["callback", *names]))
-    return table
+def print_callbacks(found: Sequence[CallbackOut], *, now: datetime) -> None:
+    """Print a record for each callback; with titles, if one has a title."""
+    titles = ["title"] if any(callback.title for callback in found) else []
+    names = ["callback", "state", *titles, "activity", "workflow", "attempt", "opened", "deadline"]
+    fields = Fields(names, minor=frozenset({"activity", "attempt"}))
+    print_list(fields, [_to_record(callback) for callback in found], now=now)
 
 
-def _cells(callback: CallbackOut) -> dict[str, str]:
+def _to_record(callback: CallbackOut) -> Record:
     return {
         "callback": callback.id,
         "state": callback.state,
-        "title": callback.title or "",
+        "title": callback.title,
         "activity": callback.activity_type,
         "workflow": callback.workflow_id,
         "attempt": str(callback.attempt),
-        "opened": _short(callback.opened_at),
-        "deadline": _short(callback.deadline_at),
+        "opened": callback.opened_at,
+        "deadline": callback.deadline_at,
     }
 
 
-def details_of(callback: ShownOut) -> Table:
-    """Return a table of everything that is known of one callback."""
-    table = Table(show_header=False, box=None)
+def lines_of(callback: ShownOut) -> list[str]:
+    """Return a line for each fact that is known of one callback."""
     facts = callback.model_dump(mode="json")
     for inner in ("heartbeat", "outcome"):
         facts |= {f"{inner} {name}": value for name, value in (facts.pop(inner) or {}).items()}
-    for name, value in facts.items():
-        if value is not None and value not in ({}, []):
-            add_row(table, name.replace("_", " "), _plain(value))
-    return table
-
-
-def trail_of(events: Sequence[EventOut]) -> Table:
-    """Return a table of what happened."""
-    table = Table("when", "what", "facts")
-    for event in events:
-        add_row(table, event.at.isoformat(), event.kind, _facts(event))
-    return table
+    known = {
+        name.replace("_", " "): printable(_plain(value))
+        for name, value in facts.items()
+        if value is not None and value not in ({}, [])
+    }
+    width = max(map(len, known))
+    return [f"{name:<{width}}  {value}" for name, value in known.items()]
 
 
 def line_of(event: EventOut) -> str:
     """Return what happened as one line that steers no terminal."""
     return printable(f"{_short(event.at)}  {event.kind}  {_facts(event)}".rstrip())
-
-
-def add_row(table: Table, *cells: str) -> None:
-    """Add cells as they are: what others wrote must not steer the reader's terminal."""
-    table.add_row(*(Text(printable(cell)) for cell in cells))
-
-
-def printable(text: str) -> str:
-    """Return `text` with a mark in the place of each character that cannot be printed."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def _plain(value: Any) -> str:

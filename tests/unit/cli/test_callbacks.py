@@ -37,6 +37,19 @@ def test_list_shows_hostile_text_as_text(callback_id: CallbackId) -> None:
     assert "\x1b" not in ran.out
 
 
+def test_pipe_of_a_narrow_terminal_gets_whole_lines(
+    callback_id: CallbackId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+    _, listed = ringback("list").out.splitlines()
+    shown = ringback("show", callback_id).out
+
+    assert listed.split("\t")[:2] == [callback_id, "accepted"]
+    assert listed.count(f"\t{SHOWN}") == 2
+    assert f'{{"{SHOWN}' in shown
+
+
 def test_show_prints_hostile_text_as_text(callback_id: CallbackId) -> None:
     ran = ringback("show", callback_id)
 

@@ -1,0 +1,113 @@
+"""Lists of records for people: a table as wide as the terminal, and tabs in a pipe.
+
+No value is ever cut. A terminal gets the first layout that fits: all fields, then without the
+less important ones, and at last a few lines for each record. In a pipe each record is one line.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from rich.cells import cell_len
+
+from ringback.domain.durations import format_instant
+
+Value = str | datetime | None
+Record = Mapping[str, Value]
+
+_WIDE: Final = 120
+"""The width of a terminal from which on a table shows minor fields and exact times."""
+
+_GAP: Final = "  "
+_UNITS: Final = (
+    ("d", timedelta(days=1)),
+    ("h", timedelta(hours=1)),
+    ("min", timedelta(minutes=1)),
+    ("s", timedelta(seconds=1)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of a list, in their order.
+
+    Attributes:
+        names: All fields; the first two identify a record.
+        minor: Those that a terminal of less than 120 columns does not show.
+    """
+
+    names: Sequence[str]
+    minor: frozenset[str] = frozenset()
+
+
+def print_list(fields: Fields, records: Sequence[Record], *, now: datetime) -> None:
+    """Print `records` on standard output."""
+    if sys.stdout.isatty():
+        lines = lines_for_terminal(
+            fields, records, now=now, width=shutil.get_terminal_size().columns
+        )
+    else:
+        lines = lines_for_pipe(fields, records)
+    print("\n".join(lines))
+
+
+def lines_for_pipe(fields: Fields, records: Sequence[Record]) -> list[str]:
+    """Return a header and a line for each record, with tabs between the fields."""
+    rows = [list(fields.names), *([_exact(one[name]) for name in fields.names] for one in records)]
+    return ["\t".join(row) for row in rows]
+
+
+def lines_for_terminal(
+    fields: Fields, records: Sequence[Record], *, now: datetime, width: int
+) -> list[str]:
+    """Return the lines of the first layout that fits into `width`."""
+
+    def age(value: Value) -> str:
+        return to_age(value, now) if isinstance(value, datetime) else _exact(value)
+
+    major = [name for name in fields.names if name not in fields.minor]
+    layouts = [(fields.names, _exact), (fields.names, age)] if width >= _WIDE else []
+    for names, to_text in [*layouts, (major, age)]:
+        rows = [list(names), *([to_text(one[name]) for name in names] for one in records)]
+        lines = _table(rows)
+        if max(map(cell_len, lines)) <= width:
+            return lines
+    return [line for one in records for line in _block(major, {n: age(one[n]) for n in major})]
+
+
+def to_age(at: datetime, now: datetime) -> str:
+    """Return how long ago `at` was, or how soon it will be, in its largest unit."""
+    distance = abs(now - at)
+    name, unit = next((unit for unit in _UNITS if distance >= unit[1]), _UNITS[-1])
+    text = f"{distance // unit} {name}"
+    return f"in {text}" if at > now else f"{text} ago"
+
+
+def printable(text: str) -> str:
+    """Return `text` with a mark in the place of each character that cannot be printed."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+
+
+def _exact(value: Value) -> str:
+    if isinstance(value, datetime):
+        return format_instant(value.replace(microsecond=0))
+    return printable(value or "")
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return [_GAP.join(_padded(row, widths)).rstrip() for row in rows]
+
+
+def _padded(row: Iterable[str], widths: Iterable[int]) -> Iterable[str]:
+    for text, width in zip(row, widths, strict=True):
+        yield text + " " * (width - cell_len(text))
+
+
+def _block(names: Sequence[str], texts: Mapping[str, str]) -> list[str]:
+    first, second, *rest = names
+    head = f"{texts[first]}{_GAP}{texts[second]}"
+    return [head, *(f"{_GAP}{name} {texts[name]}" for name in rest if texts[name])]
