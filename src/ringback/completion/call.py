@@ -5,7 +5,7 @@ A reply that is lost leaves open whether the request was applied; the next try m
 and a "not found" after a lost reply is looked up before it is believed.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeVar
 
@@ -13,6 +13,7 @@ from temporalio.activity import ActivityCancellationDetails
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from ringback.completion.outcome_lookup import OutcomeLookup, Proof
@@ -27,6 +28,7 @@ from ringback.domain.completion_errors import (
     CompletionUnansweredError,
     CompletionUnprovenError,
 )
+from ringback.domain.durations import check_duration
 from ringback.domain.errors import RingbackError
 from ringback.ports.activities import Pulse
 from ringback.temporal.encoding import Encoded, to_failure
@@ -66,6 +68,7 @@ async def encode_error(converter: DataConverter, error: BaseException, address: 
     Raises:
         CompletionRefusedError: A token takes no error of this kind.
         TypeError: It is no exception; make one with `fail_with`.
+        ValueError: Its `next_retry_delay` is negative or longer than ten years; correct it.
     """
     if not isinstance(error, BaseException):
         msg = (
@@ -73,6 +76,8 @@ async def encode_error(converter: DataConverter, error: BaseException, address: 
             f"not with {type(error).__name__}"
         )
         raise TypeError(msg)
+    if isinstance(error, ApplicationError):
+        check_duration("next_retry_delay", error.next_retry_delay, may_be_zero=True)
     failure = await to_failure(converter, error)
     if address.task_token is not None and not failure.HasField("application_failure_info"):
         msg = (
@@ -102,6 +107,14 @@ class Call:
         self.is_in_doubt = False
         self._requests = requests
         self._tries = tries
+
+    async def encode(self, encoding: Awaitable[T]) -> T:
+        """Return what the data converter makes of something.
+
+        Raises:
+            EncodingError: It did not return in time, and nothing was sent.
+        """
+        return await self._tries.encode(encoding)
 
     async def end(self, encoded: Encoded, last_details: Payloads | None = None) -> None:
         """End the activity with `encoded`.

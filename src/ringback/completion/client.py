@@ -58,7 +58,9 @@ class AsyncCompletionClient(Patterns):
 
     What is too large is refused before it is sent, since Temporal would say OK and fail the
     activity. What the client's data converter raises comes out unchanged, before anything is sent.
-    The SDK's client interceptors do not see these calls.
+    It may take half of the call's time, then `EncodingError` is raised; one that blocks its thread
+    blocks the event loop, and no timeout can end it. The SDK's client interceptors do not see these
+    calls.
 
     Every error is a `FinalError` or a `RetryableError`.
 
@@ -122,7 +124,7 @@ class AsyncCompletionClient(Patterns):
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
             values = () if result is UNSET else (result,)
-            payloads = await to_payloads(await self._converter_for(call), values)
+            payloads = await self._encode(call, values)
             await self._end(call, Result(payloads))
 
     async def fail(
@@ -161,10 +163,10 @@ class AsyncCompletionClient(Patterns):
             CompletionUnprovenError: The attempt has ended, and nothing shows whether by this call.
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
-            converter = await self._converter_for(call)
-            last_details = await to_payloads(converter, last_heartbeat_details)
+            last_details = await self._encode(call, last_heartbeat_details)
             await self._check(call, last_details)
-            failure = await encode_error(converter, error, call.address)
+            converter = await self._converter_for(call)
+            failure = await call.encode(encode_error(converter, error, call.address))
             await self._end(call, failure, last_details)
 
     async def heartbeat(
@@ -198,7 +200,7 @@ class AsyncCompletionClient(Patterns):
             CompletionUnansweredError: No answer in time; try again.
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
-            given = await to_payloads(await self._converter_for(call), details)
+            given = await self._encode(call, details)
             await self._check(call, given)
             if given is None and not erase:
                 given = await call.read(call.lookup.recorded_details)
@@ -229,7 +231,7 @@ class AsyncCompletionClient(Patterns):
             CompletionUnprovenError: It has ended, and nothing shows whether by this call; look.
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
-            payloads = await to_payloads(await self._converter_for(call), details)
+            payloads = await self._encode(call, details)
             await self._end(call, Cancellation(payloads))
 
     @asynccontextmanager
@@ -259,6 +261,10 @@ class AsyncCompletionClient(Patterns):
             requests=ActivityRequests(service, address, identity=identity, metadata=metadata),
             lookup=OutcomeLookup(service, address, metadata=metadata),
         )
+
+    async def _encode(self, call: Call, values: Sequence[Any]) -> Payloads | None:
+        converter = await self._converter_for(call)
+        return await call.encode(to_payloads(converter, values))
 
     async def _converter_for(self, call: Call) -> DataConverter:
         ref = call.address.execution

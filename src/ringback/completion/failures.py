@@ -13,7 +13,7 @@ from ringback.completion.refs import Target
 from ringback.core.service import caught
 from ringback.domain.completion_errors import CompletionRefusedError, UnusableTokenError
 from ringback.domain.durations import check_duration
-from ringback.domain.errors import AnswerTooLargeError, RingbackError
+from ringback.domain.errors import AnswerTooLargeError, EncodingError, RingbackError
 from ringback.domain.outcome import SHORTEST_DELAY
 
 _FORBIDDEN: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
@@ -117,7 +117,7 @@ def _may_be_told_in_brief(refusal: Exception | None) -> bool:
             return False
         case CompletionRefusedError(cause=RPCError(status=status)) if status in _FORBIDDEN:
             return False
-        case AnswerTooLargeError() | CompletionRefusedError():
+        case AnswerTooLargeError() | CompletionRefusedError() | EncodingError():
             return True
         case _:
             # Anything else than our own is the data converter's: nothing was sent.
@@ -134,8 +134,16 @@ async def _in_brief(error: Exception, longest: int) -> ApplicationError:
         type=_clean(error.type, _LONGEST_TYPE),
         non_retryable=error.non_retryable,
         # The delay may be what cannot be sent.
-        next_retry_delay=delay if longest and isinstance(delay, timedelta) else None,
+        next_retry_delay=delay if longest and _is_sendable(delay) else None,
     )
+
+
+def _is_sendable(delay: timedelta | None) -> bool:
+    try:
+        check_duration("next_retry_delay", delay, may_be_zero=True)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 async def _text(error: Exception) -> str:

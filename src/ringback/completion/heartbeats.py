@@ -19,7 +19,7 @@ from ringback.domain.completion_errors import (
     ActivityResetError,
 )
 from ringback.domain.durations import check_duration
-from ringback.domain.errors import RetryableError, RingbackError
+from ringback.domain.errors import EncodingError, RetryableError, RingbackError
 from ringback.ports.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -168,11 +168,15 @@ class KeepAlive:
         failure = await caught(
             self._client.heartbeat(self._target, *said, rpc_timeout=self._patience)
         )
-        if failure is None or isinstance(failure, RingbackError) or not said:
+        is_of_the_call = isinstance(failure, RingbackError) and not isinstance(
+            failure, EncodingError
+        )
+        if failure is None or is_of_the_call or not said:
             self._coding_trouble.note(None)
         else:
-            # The data converter raised, perhaps as a service for keys is away. That must not cost
-            # the activity. Only its kind is logged: its text may have a payload in it.
+            # The data converter raised, perhaps as a service for keys is away, or did not return.
+            # That must not cost the activity. Only its kind is logged: its text may have a payload
+            # in it.
             self._coding_trouble.note(RuntimeError(type(failure).__name__))
             failure = await caught(self._client.heartbeat(self._target, rpc_timeout=self._patience))
         if failure is not None:

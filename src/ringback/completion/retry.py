@@ -21,6 +21,7 @@ from ringback.domain.callback import ActivityExecution
 from ringback.domain.durations import check_duration
 from ringback.domain.errors import (
     ActivityGoneError,
+    EncodingError,
     RefusedByTemporalError,
     RingbackError,
     TemporalBusyError,
@@ -75,6 +76,24 @@ class Tries:
         """
         # The server's clock of a time-out has whole milliseconds.
         return await request(max(timedelta(milliseconds=1), min(TIMEOUT, self.left / 2)))
+
+    async def encode(self, encoding: Awaitable[T]) -> T:
+        """Return what the data converter makes; it gets half of what is left, and the tries follow.
+
+        Raises:
+            EncodingError: It did not return in time, and nothing was sent. Try again later.
+            TimeoutError: The data converter's own.
+        """
+        limit = asyncio.timeout((self.left / 2).total_seconds())
+        try:
+            async with limit:
+                return await encoding
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            half = self.total.total_seconds() / 2
+            msg = f"the data converter did not return within {half:g} s; nothing was sent"
+            raise EncodingError(msg) from exc
 
     async def pause(self) -> bool:
         """Wait before the next try; tell whether there is time for one."""

@@ -1,16 +1,21 @@
 """What is told to an activity is checked before it goes."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
 from temporalio.client import Client
-from temporalio.converter import DataConverter
+from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.exceptions import ApplicationError
 
 from ringback.completion.client import AsyncCompletionClient
 from ringback.completion.refs import ActivityRef
+from ringback.domain.errors import EncodingError
 
 REF = ActivityRef("1", "order-7", "a-run")
 
@@ -39,6 +44,65 @@ class Server:
 
     def client(self) -> AsyncCompletionClient:
         return AsyncCompletionClient(cast("Client", self))
+
+
+class HangingCodec(PayloadCodec):
+    """Never returns from encoding."""
+
+    async def encode(self, _: Sequence[Payload]) -> list[Payload]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
+Call = Callable[[AsyncCompletionClient, timedelta], Awaitable[None]]
+IN_EACH_METHOD: dict[str, Call] = {
+    "complete": lambda client, within: client.complete(REF, 1, rpc_timeout=within),
+    "fail": lambda client, within: client.fail(REF, ApplicationError("no", 1), rpc_timeout=within),
+    "fail with details": lambda client, within: client.fail(
+        REF, ValueError("no"), last_heartbeat_details=[1], rpc_timeout=within
+    ),
+    "heartbeat": lambda client, within: client.heartbeat(REF, 1, rpc_timeout=within),
+    "report_cancellation": lambda client, within: client.report_cancellation(
+        REF, 1, rpc_timeout=within
+    ),
+}
+
+
+@pytest.mark.parametrize("call", IN_EACH_METHOD.values(), ids=IN_EACH_METHOD.keys())
+async def test_codec_that_does_not_return_is_reported_as_the_cause(call: Call) -> None:
+    server = Server(DataConverter(payload_codec=HangingCodec()))
+
+    with pytest.raises(EncodingError, match=r"did not return within 0\.2 s; nothing was sent"):
+        await call(server.client(), timedelta(milliseconds=400))
+
+    assert server.sent == []
+
+
+async def test_timeout_that_the_codec_raises_comes_out_unchanged() -> None:
+    class AwayCodec(HangingCodec):
+        async def encode(self, _: Sequence[Payload]) -> list[Payload]:
+            msg = "no reply of the key service"
+            raise TimeoutError(msg)
+
+    server = Server(DataConverter(payload_codec=AwayCodec()))
+
+    with pytest.raises(TimeoutError, match="no reply of the key service"):
+        await server.client().complete(REF, 1)
+
+
+@pytest.mark.parametrize(
+    "delay", [timedelta.max, timedelta(days=3651), timedelta(seconds=-1)], ids=str
+)
+async def test_failure_with_an_impossible_retry_delay_is_refused(delay: timedelta) -> None:
+    server = Server()
+
+    with pytest.raises(ValueError, match=r"next_retry_delay must be .* at most 3650 days"):
+        await server.client().fail(REF, ApplicationError("no", next_retry_delay=delay))
+
+    assert server.sent == []
 
 
 @pytest.mark.parametrize("error", ["the bank said no", ValueError])

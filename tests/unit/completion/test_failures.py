@@ -15,7 +15,7 @@ from ringback.domain.completion_errors import (
     CompletionUnansweredError,
     UnusableTokenError,
 )
-from ringback.domain.errors import AnswerTooLargeError
+from ringback.domain.errors import AnswerTooLargeError, EncodingError
 from ringback.testing import FakeCompletionClient, FakeWaitingActivity
 
 
@@ -94,8 +94,9 @@ def refused(status: RPCStatusCode) -> CompletionRefusedError:
         AnswerTooLargeError(4096),
         CompletionRefusedError("no such kind"),
         refused(RPCStatusCode.INVALID_ARGUMENT),
+        EncodingError("the data converter did not return"),
     ],
-    ids=["too large", "no such kind", "refused"],
+    ids=["too large", "no such kind", "refused", "not encoded"],
 )
 async def test_a_failure_that_cannot_be_told_is_told_in_brief(
     completion: FakeCompletionClient,
@@ -161,14 +162,24 @@ LONG_NAMED = type("E" * 6000, (Exception,), {})
     ("error", "type_", "message"),
     [
         (ApplicationError("bad", object(), type="T"), "T", "bad"),
-        (ApplicationError("bad", type="T", next_retry_delay=timedelta.max), "T", ""),
+        (ApplicationError("bad", type="T", next_retry_delay=timedelta.max), "T", "bad"),
+        (ApplicationError("bad", type="T", next_retry_delay=timedelta(hours=1)), "T", ""),
         (ApplicationError("bad", type="T" * 6000), "T" * 200, "bad"),
         (ApplicationError("bad", type="\ud800"), "?", "bad"),
         (UnspeakableErrorError(), "UnspeakableErrorError", ""),
         (ValueError("not \ud800"), "ValueError", "not ?"),
         (LONG_NAMED("bad"), "E" * 200, "bad"),
     ],
-    ids=["details", "delay", "long type", "bad type", "no text", "bad text", "long name"],
+    ids=[
+        "details",
+        "delay",
+        "refused delay",
+        "long type",
+        "bad type",
+        "no text",
+        "bad text",
+        "long name",
+    ],
 )
 async def test_whatever_was_raised_the_activity_fails_with_what_can_be_told_of_it(
     completion: FakeCompletionClient,

@@ -17,7 +17,12 @@ from ringback.domain.completion_errors import (
     ActivityResetError,
     CompletionRefusedError,
 )
-from ringback.domain.errors import RetryableError, RingbackError, TemporalUnreachableError
+from ringback.domain.errors import (
+    EncodingError,
+    RetryableError,
+    RingbackError,
+    TemporalUnreachableError,
+)
 from ringback.testing import FakeCompletionClient, FakeWaitingActivity, ManualClock
 from tests.loops import idle
 
@@ -499,8 +504,12 @@ async def test_details_that_cannot_be_told_end_the_work(
             await forever()
 
 
+@pytest.mark.parametrize("error", [OSError, EncodingError])
 async def test_details_that_cannot_be_encoded_cost_the_details_and_not_the_activity(
-    ref: ActivityRef, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    ref: ActivityRef,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    error: type[OSError | EncodingError],
 ) -> None:
     class WithoutKeys(FakeCompletionClient):
         async def heartbeat(
@@ -508,7 +517,7 @@ async def test_details_that_cannot_be_encoded_cost_the_details_and_not_the_activ
         ) -> None:
             if details == ("secret",):
                 msg = "cannot encrypt 'secret'"
-                raise OSError(msg)
+                raise error(msg)
             await super().heartbeat(activity, *details, rpc_timeout=rpc_timeout)
 
     completion = WithoutKeys()
@@ -523,7 +532,7 @@ async def test_details_that_cannot_be_encoded_cost_the_details_and_not_the_activ
 
     assert completion[ref].heartbeats == [(), (), ("plain",), ()]
     assert [record.getMessage() for record in caplog.records] == [
-        "cannot encode the details of a heartbeat: OSError"
+        f"cannot encode the details of a heartbeat: {error.__name__}"
     ] * 2
 
 
