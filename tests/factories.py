@@ -2,16 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
-from ringback.domain.about import About
 from ringback.domain.asking import Wish
-from ringback.domain.callback import ActivityExecution, Attempts, Callback, State
+from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
 from ringback.domain.notice import Notice, notices_of
-from ringback.domain.outcome import Completed, Failed, Outcome
-from ringback.domain.vitals import HeartbeatBy
+from ringback.domain.options import CallbackOptions
+from ringback.domain.outcome import Completed, Outcome
 from ringback.ports.store import Answer, Expiry, Postponement, Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
@@ -57,15 +57,9 @@ def wish(
     attempt_started_at: datetime | None = None,
     task_token: bytes | None = b"a task token",
     timeout_at: datetime | None = None,
-    answer_within: timedelta | None = None,
-    on_deadline: Completed | Failed | None = None,
-    attempts: Attempts = Attempts.ANY,
-    follows_reset: bool = False,
     result_schema: str | None = None,
-    about: About | None = None,
-    heartbeat_by: HeartbeatBy = HeartbeatBy.OUTSIDE,
     heartbeat_timeout: timedelta | None = None,
-    cancel_within: timedelta | None = None,
+    **options: Any,
 ) -> Wish:
     # Unless it is told otherwise, attempt 2 starts a second after attempt 1, and so on.
     return Wish(
@@ -81,15 +75,9 @@ def wish(
         verbs=ALL_VERBS,
         key_id="k1",
         link_expires_at=NOW + timedelta(days=365),
-        answer_within=answer_within,
-        on_deadline=on_deadline,
-        attempts=attempts,
-        follows_reset=follows_reset,
+        options=CallbackOptions(**options),
         result_schema=result_schema,
-        about=about or About(),
-        heartbeat_by=heartbeat_by,
         heartbeat_timeout=heartbeat_timeout,
-        cancel_within=cancel_within,
     )
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from ringback.domain.link import Verb
     from ringback.worker.callback import Callback
-    from ringback.worker.options import CallbackOptions
+    from ringback.worker.options import WaitOptions
     from ringback.worker.wait import (
         open_callback,
         open_callback_sync,
@@ -60,7 +60,6 @@ __all__ = [
     "AsyncCompletionClient",
     "Batcher",
     "Callback",
-    "CallbackOptions",
     "CompletionRefusedError",
     "CompletionUnansweredError",
     "CompletionUnprovenError",
@@ -80,6 +79,7 @@ __all__ = [
     "TemporalUnreachableError",
     "UnusableTokenError",
     "Verb",
+    "WaitOptions",
     "fail_with",
     "open_callback",
     "open_callback_sync",
@@ -98,7 +98,7 @@ _HOMES: Final = {
     "AsyncCompletionClient": "ringback.completion.client",
     "Batcher": "ringback.completion.batcher",
     "Callback": "ringback.worker.callback",
-    "CallbackOptions": "ringback.worker.options",
+    "WaitOptions": "ringback.worker.options",
     "CompletionRefusedError": "ringback.domain.completion_errors",
     "CompletionUnansweredError": "ringback.domain.completion_errors",
     "CompletionUnprovenError": "ringback.domain.completion_errors",

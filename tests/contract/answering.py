@@ -82,11 +82,11 @@ class Answering:
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
-        (first,) = await store.open([factories.wish(ref=ref, follows_reset=True)])
+        (first,) = await store.open([factories.wish(ref=ref, follow_reset=True)])
         before = await store.terms([first.id])
         later = replace(ref, run_id="another-run")
 
-        (again,) = await store.open([factories.wish(ref=later, attempt=2, follows_reset=True)])
+        (again,) = await store.open([factories.wish(ref=later, attempt=2, follow_reset=True)])
 
         assert (again.id, again.ref.run_id) == (first.id, "another-run")
         assert await store.terms([first.id]) == before == {first.id: terms_of(again)}

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.domain.callback import Attempts, State
+from ringback.domain.callback import State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import schema_id
+from ringback.domain.options import Attempts, HeartbeatBy
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.testing import ManualClock
 from tests import factories
@@ -68,7 +69,14 @@ class Asking:
             timeout_at=factories.NOW + timedelta(seconds=1.000001),
             on_deadline=Failed("too late", type="Late", details=b'["x"]'),
             attempts=Attempts.CURRENT,
-            follows_reset=True,
+            follow_reset=True,
+            heartbeat=HeartbeatBy.KEEP,
+            cancel_within=timedelta(minutes=5),
+            cancel_url="https://outside.example/cancel",
+            notify_url="https://outside.example/notify",
+            title="Charge",
+            tags=("vip", "eu"),
+            metadata={"order": [1, {"of": None}]},
             result_schema='{"type": "string"}',
         )
 
@@ -80,8 +88,7 @@ class Asking:
         assert (callback.attempt, callback.task_token) == (wish.attempt, wish.task_token)
         assert callback.attempt_started_at == wish.attempt_started_at
         assert callback.timeout_at == wish.timeout_at
-        assert (callback.answer_by, callback.on_deadline) == (None, wish.on_deadline)
-        assert (callback.attempts, callback.follows_reset) == (Attempts.CURRENT, True)
+        assert (callback.answer_by, callback.options) == (None, wish.options)
         assert callback.schema_id == schema_id('{"type": "string"}')
         assert callback.link_expires_at == wish.link_expires_at
         assert callback.state is State.OPEN
@@ -207,10 +214,10 @@ class Asking:
     ) -> None:
         ref = factories.activity_ref(run_id="old")
         moved = replace(ref, run_id="new")
-        (before,) = await store.open([factories.wish(ref=ref, follows_reset=True)])
+        (before,) = await store.open([factories.wish(ref=ref, follow_reset=True)])
 
         (after,) = await store.open([
-            factories.wish(ref=moved, attempt_started_at=factories.NOW + SECOND, follows_reset=True)
+            factories.wish(ref=moved, attempt_started_at=factories.NOW + SECOND, follow_reset=True)
         ])
 
         assert after.id == before.id

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from ringback.domain.callback import Attempts, Callback, State
+from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
+from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.deadlines import Extension
 from ringback.ports.keeping import Sighting
@@ -272,7 +273,7 @@ class AtOnce(TellingAtOnce):
         for _ in range(ROUNDS):
             one, other, third, fourth = stores
             (callback,) = await one.open([
-                factories.wish(answer_within=SECOND, on_deadline=Completed(b"0"))
+                factories.wish(deadline=SECOND, on_deadline=Completed(b"0"))
             ])
             timeout_at = clock.now() + 3 * SECOND
             waits = pending(callback, timeout_at=timeout_at)

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from ringback.domain.about import About
 from ringback.domain.callback import State
 from ringback.domain.outcome import Completed
 from ringback.ports.due_times import LongestWaits
@@ -45,7 +44,7 @@ class ClockSetBack:
 
     async def test_postponed_webhook_is_due_now(self, store: Store, clock: ManualClock) -> None:
         url = "https://outside.example/notify"
-        (callback,) = await store.open([factories.wish(about=About(notify_url=url))])
+        (callback,) = await store.open([factories.wish(notify_url=url)])
         clock.step(HOUR)
         await store.accept([factories.answer(callback.id)])
         (notice,) = await store.claim_notices(limit=1, lease=LEASE)
@@ -127,7 +126,7 @@ class ClockSetBack:
     async def test_deadline_is_a_real_time_and_stays(
         self, store: Store, clock: ManualClock
     ) -> None:
-        wish = factories.wish(answer_within=HOUR, on_deadline=Completed(b"1"))
+        wish = factories.wish(deadline=HOUR, on_deadline=Completed(b"1"))
         (callback,) = await store.open([wish])
         clock.step(-HOUR)
 

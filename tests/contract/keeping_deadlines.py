@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 
 async def awaited(store: Store, *, within: timedelta | None = MINUTE) -> Callback:
-    (callback,) = await store.open([factories.wish(answer_within=within, on_deadline=LATE)])
+    (callback,) = await store.open([factories.wish(deadline=within, on_deadline=LATE)])
     return callback
 
 
@@ -34,10 +34,10 @@ class KeepingDeadlines:
     ) -> None:
         ref = factories.activity_ref()
         answer_by = clock.now() + MINUTE
-        (first,) = await store.open([factories.wish(ref=ref, answer_within=MINUTE)])
+        (first,) = await store.open([factories.wish(ref=ref, deadline=MINUTE)])
         clock.advance(SECOND)
 
-        (again,) = await store.open([factories.wish(ref=ref, attempt=2, answer_within=MINUTE)])
+        (again,) = await store.open([factories.wish(ref=ref, attempt=2, deadline=MINUTE)])
 
         assert (first.answer_by, again.answer_by) == (answer_by, answer_by)
 
@@ -105,7 +105,7 @@ class KeepingDeadlines:
     async def test_without_a_default_answer_a_deadline_of_its_own_is_a_failure(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (callback,) = await store.open([factories.wish(answer_within=MINUTE)])
+        (callback,) = await store.open([factories.wish(deadline=MINUTE)])
         clock.advance(MINUTE)
 
         await store.take_defaults([callback.id], factories.outcome_id)
@@ -127,12 +127,12 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         late = Failed("late", type="Late", non_retryable=True, details=b"[1]")
-        (callback,) = await store.open([factories.wish(answer_within=MINUTE, on_deadline=late)])
+        (callback,) = await store.open([factories.wish(deadline=MINUTE, on_deadline=late)])
         clock.advance(MINUTE)
 
         await store.take_defaults([callback.id], factories.outcome_id)
 
-        assert callback.on_deadline == late
+        assert callback.options.on_deadline == late
         assert outcome_of(await found(store, callback.id)).outcome == late
 
     async def test_the_longest_overdue_default_is_due_first_and_no_more_than_asked(
@@ -209,13 +209,13 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         wishes = [
-            factories.wish(answer_within=3 * SECOND),
-            factories.wish(answer_within=MINUTE, timeout_at=clock.now() + SECOND),
+            factories.wish(deadline=3 * SECOND),
+            factories.wish(deadline=MINUTE, timeout_at=clock.now() + SECOND),
             factories.wish(timeout_at=clock.now() + 2 * SECOND),
             factories.wish(timeout_at=clock.now() + MINUTE),
             factories.wish(),
-            factories.wish(answer_within=SECOND),
-            factories.wish(answer_within=SECOND),
+            factories.wish(deadline=SECOND),
+            factories.wish(deadline=SECOND),
         ]
         callbacks = await store.open(wishes)
         await store.accept([factories.answer(callbacks[-1].id)])
@@ -234,7 +234,7 @@ class KeepingDeadlines:
     ) -> None:
         over, in_time, without = await store.open([
             factories.wish(timeout_at=clock.now() + SECOND),
-            factories.wish(answer_within=MINUTE),
+            factories.wish(deadline=MINUTE),
             factories.wish(),
         ])
         clock.advance(SECOND)

@@ -5,7 +5,7 @@ from typing import Final
 
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
-from ringback.domain.vitals import HeartbeatBy
+from ringback.domain.options import HeartbeatBy
 from ringback.ports.activities import Pending, Pulse
 from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Note, Noted, Sighting
 from tests import factories
@@ -65,7 +65,7 @@ async def of_runs(store: Store, *run_ids: str) -> list[CallbackId]:
 
 
 async def kept_alive(store: Store, within: timedelta | None = TIMEOUT) -> Callback:
-    wish = factories.wish(heartbeat_by=HeartbeatBy.KEEP, heartbeat_timeout=within)
+    wish = factories.wish(heartbeat=HeartbeatBy.KEEP, heartbeat_timeout=within)
     (callback,) = await store.open([wish])
     return callback
 

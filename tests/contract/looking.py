@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.domain.about import About
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
@@ -23,7 +22,7 @@ def without_bodies(callback: Callback) -> Callback:
     return replace(
         callback,
         task_token=None,
-        on_deadline=Completed(None),
+        options=replace(callback.options, on_deadline=Completed(None)),
         vitals=replace(callback.vitals, details=None),
         accepted=accepted and replace(accepted, outcome=_bare(accepted.outcome)),
     )
@@ -89,25 +88,25 @@ class Looking:
     )
     async def test_a_page_is_what_the_query_asks_for(self, store: Store, query: Query) -> None:
         ref = factories.activity_ref(workflow_id="wanted")
-        wish = factories.wish(ref=ref, about=About(tags=("vip", "wanted")))
+        wish = factories.wish(ref=ref, tags=("vip", "wanted"))
         wish = replace(wish, workflow_type="wanted", activity_type="wanted")
-        await store.open([factories.wish(about=About(tags=("vip",)))])
+        await store.open([factories.wish(tags=("vip",))])
         (wanted,) = await store.open([wish])
-        await store.open([factories.wish(about=About(tags=("another",)))])
+        await store.open([factories.wish(tags=("another",))])
 
         found = await store.page(query, after=None, limit=9)
 
         assert [one.id for one in found] == [wanted.id]
 
     async def test_what_meets_one_of_two_conditions_is_not_asked_for(self, store: Store) -> None:
-        tagged = factories.wish(about=About(tags=("vip", "eu")))
+        tagged = factories.wish(tags=("vip", "eu"))
         (callback,) = await store.open([tagged])
         query = Query(tag="vip", workflow_id=callback.ref.workflow_id)
 
         both = await store.page(query, after=None, limit=9)
         one = await store.page(replace(query, workflow_id="another"), after=None, limit=9)
 
-        assert [found.about.tags for found in both] == [("vip", "eu")]
+        assert [found.options.tags for found in both] == [("vip", "eu")]
         assert one == []
 
     @pytest.mark.parametrize("state", list(State))
@@ -115,7 +114,7 @@ class Looking:
         self, store: Store, state: State
     ) -> None:
         callbacks = [await in_state(store, one) for one in State]
-        (tagged,) = await store.open([factories.wish(about=About(tags=("vip",)))])
+        (tagged,) = await store.open([factories.wish(tags=("vip",))])
         states = frozenset({state})
 
         alone = await store.page(Query(states=states), after=None, limit=9)
@@ -170,7 +169,7 @@ class Looking:
     async def test_what_is_overdue_is_listed_without_bodies_and_tokens(
         self, store: Store, clock: ManualClock
     ) -> None:
-        wish = factories.wish(on_deadline=Completed(b"0"), answer_within=SECOND)
+        wish = factories.wish(on_deadline=Completed(b"0"), deadline=SECOND)
         (callback,) = await store.open([wish])
         clock.advance(SECOND)
 
@@ -188,7 +187,7 @@ class Looking:
         assert trails == [[first, second, third], [first, third, second]]
 
     async def test_only_what_is_open_can_be_overdue(self, store: Store, clock: ManualClock) -> None:
-        wishes = [factories.wish(answer_within=within) for within in (SECOND, SECOND, SECOND * 9)]
+        wishes = [factories.wish(deadline=within) for within in (SECOND, SECOND, SECOND * 9)]
         late, answered, _ = await store.open(wishes)
         await store.open([factories.wish()])
         await store.accept([factories.answer(answered.id)])

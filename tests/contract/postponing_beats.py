@@ -70,9 +70,11 @@ class PostponingBeats:
         callback = await kept_alive(store)
         clock.advance(GAP)
         await beats(store)
-        vitals = callback.vitals
         again = factories.wish(
-            ref=callback.ref, attempt=2, heartbeat_by=vitals.by, heartbeat_timeout=vitals.timeout
+            ref=callback.ref,
+            attempt=2,
+            heartbeat=callback.options.heartbeat,
+            heartbeat_timeout=callback.vitals.timeout,
         )
         await store.open([again])
 

@@ -73,7 +73,7 @@ async def accepted(store: Store, outcome: Outcome | None = None) -> Callback:
 
 
 async def due_callbacks(store: Store, clock: ManualClock, count: int) -> list[CallbackId]:
-    wish = factories.wish(answer_within=SECOND, on_deadline=Completed(b"0"))
+    wish = factories.wish(deadline=SECOND, on_deadline=Completed(b"0"))
     wishes = [
         replace(wish, id=factories.callback_id(), ref=factories.activity_ref())
         for _ in range(count)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.about import About
-from ringback.domain.callback import Attempts, Callback, State
+from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.notice import Notice
+from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed
 from ringback.ports.notices import NotYet, Told
 from ringback.testing import ManualClock
@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 async def told(store: Store, **about: Any) -> Callback:
     """Open a callback whose outside is told; at both addresses, unless it is said where."""
     urls = about or {"cancel_url": CANCEL_URL, "notify_url": NOTIFY_URL}
-    (callback,) = await store.open([factories.wish(answer_within=MINUTE, about=About(**urls))])
+    (callback,) = await store.open([factories.wish(deadline=MINUTE, **urls)])
     return callback
 
 
@@ -113,8 +113,9 @@ class Telling:
     async def test_until_when_the_report_of_a_cancellation_is_waited_for_is_told(
         self, store: Store, clock: ManualClock
     ) -> None:
-        about = About(cancel_url=CANCEL_URL)
-        (callback,) = await store.open([factories.wish(about=about, cancel_within=MINUTE)])
+        (callback,) = await store.open([
+            factories.wish(cancel_url=CANCEL_URL, cancel_within=MINUTE)
+        ])
 
         await see(store, callback, pending(callback, cancel_requested=True))
 
@@ -157,11 +158,12 @@ class Telling:
 
     async def test_that_a_later_attempt_asks_anew_is_told(self, store: Store) -> None:
         ref = factories.activity_ref()
-        about = About(cancel_url=CANCEL_URL)
         current = Attempts.CURRENT
-        await store.open([factories.wish(ref=ref, about=about, attempts=current)])
+        await store.open([factories.wish(ref=ref, cancel_url=CANCEL_URL, attempts=current)])
 
-        await store.open([factories.wish(ref=ref, about=about, attempts=current, attempt=2)])
+        await store.open([
+            factories.wish(ref=ref, cancel_url=CANCEL_URL, attempts=current, attempt=2)
+        ])
 
         assert await told_at(store) == {CANCEL_URL: [EventKind.EXPIRED]}
 

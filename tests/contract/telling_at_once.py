@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from ringback.domain.about import About
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.notice import Notice
@@ -15,12 +14,12 @@ from tests.contract.stores import LEASE, SECOND, events_of
 
 ROUNDS: Final = 5
 MANY: Final = 8
-ABOUT: Final = About(cancel_url="https://outside.example/cancel")
+CANCEL_URL: Final = "https://outside.example/cancel"
 
 
 async def told_of_ends(store: SqlStore) -> list[CallbackId]:
     """Let many callbacks expire whose outside is told."""
-    callbacks = await store.open([factories.wish(about=ABOUT) for _ in range(MANY)])
+    callbacks = await store.open([factories.wish(cancel_url=CANCEL_URL) for _ in range(MANY)])
     await store.expire([factories.expiry(callback) for callback in callbacks])
     return [callback.id for callback in callbacks]
 

@@ -46,7 +46,7 @@ async def test_an_answer_is_told(store: SqlStore, follower: Follower) -> None:
 
 
 async def test_a_default_answer_is_told(store: SqlStore, follower: Follower) -> None:
-    wish = factories.wish(answer_within=timedelta(0), on_deadline=Completed(b"0"))
+    wish = factories.wish(deadline=timedelta(0), on_deadline=Completed(b"0"))
     (callback,) = await store.open([wish])
 
     await store.take_defaults([callback.id], factories.outcome_id)

@@ -114,7 +114,7 @@ async def clock_of(url: str) -> datetime:
 async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta) -> None:
     now = await clock_of(url)
     settings = Settings(store=SecretStr(url))
-    wishes = [factories.wish(answer_within=HOUR, on_deadline=Completed(b"0")) for _ in range(2)]
+    wishes = [factories.wish(deadline=HOUR, on_deadline=Completed(b"0")) for _ in range(2)]
 
     async with (
         opened_store(settings, ManualClock(now + off)) as wrong,

@@ -8,14 +8,13 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import text
 
-from ringback.domain.about import About
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
+from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.query import Query
-from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.keeping import Beat, Note, Sighting
 from ringback.store.database import Database
 from ringback.testing import ManualClock
@@ -30,7 +29,7 @@ _TOO_LONG_A_NUMBER: Final = '{"n": ' + "1" * 5000 + "}"
 
 _ANYWHERE: Final = (
     "attempts = 'never'",
-    "heartbeat_by = 'moon'",
+    "heartbeat = 'moon'",
     "tags = '5'",
     "tags = '[1]'",
     "metadata = '[]'",
@@ -82,11 +81,11 @@ async def opened_batch(store: Store, database: Database) -> Batch:
     count = len(spoilings(database)) + 2
     wishes = [
         factories.wish(
-            answer_within=MINUTE,
+            deadline=MINUTE,
             on_deadline=Completed(b"0"),
-            heartbeat_by=HeartbeatBy.KEEP,
+            heartbeat=HeartbeatBy.KEEP,
             heartbeat_timeout=TIMEOUT,
-            about=About(notify_url="https://outside.example/"),
+            notify_url="https://outside.example/",
         )
         for _ in range(count)
     ]

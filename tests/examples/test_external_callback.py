@@ -95,7 +95,7 @@ async def test_service_that_finds_no_gateway_calls_back_again(
 ) -> None:
     async with run_example(EXAMPLE, "pay", order, "250") as paying:
         with service.frozen():
-            await site.until(lambda found: any(order in str(one.about.title) for one in found))
+            await site.until(lambda found: any(order in str(one.options.title) for one in found))
             await gateway.interrupt()
         await service.line(f"order {order}: nobody answers")
         async with site.gateway():

@@ -5,13 +5,12 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from ringback.domain.callback import Attempts, State
+from ringback.domain.callback import State
+from ringback.domain.options import Attempts, CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.domain.vitals import HeartbeatBy
 from tests.model.gates import Mode
 from tests.model.machine import Machine, pick
 from tests.model.processes import ALL_CALLS
-from tests.model.server import Options
 from tests.model.workers import OWN_FAILURE, TIMED_OUT
 
 WHICH = st.integers(0, 3)
@@ -31,17 +30,17 @@ OUTCOMES = st.sampled_from([
     Canceled(b"1"),
 ])
 OPTIONS = st.builds(
-    Options,
+    CallbackOptions,
     attempts=st.sampled_from(Attempts),
-    follows_reset=st.booleans(),
+    follow_reset=st.booleans(),
     on_deadline=st.sampled_from([
         None,
         Completed(b"1"),
         Failed("try again", "Again"),
         Failed("no", non_retryable=True),
     ]),
-    answer_within=st.sampled_from([None, timedelta(seconds=30)]),
-    heartbeat_by=st.sampled_from(HeartbeatBy),
+    deadline=st.sampled_from([None, timedelta(seconds=30)]),
+    heartbeat=st.sampled_from(HeartbeatBy),
     cancel_within=st.sampled_from([None, timedelta(seconds=5)]),
 )
 
@@ -52,7 +51,7 @@ class Protocol(Machine):
     # The workflow and the server.
 
     @initialize(options=OPTIONS, worker=WORKERS)
-    def an_activity_asks(self, options: Options, worker: str) -> None:
+    def an_activity_asks(self, options: CallbackOptions, worker: str) -> None:
         play = self.world.schedule(options)
         self.go(lambda: self.world.take(play, worker).process)
 
@@ -67,7 +66,9 @@ class Protocol(Machine):
 
     @precondition(lambda self: len(self.plays()) < 2)
     @rule(options=OPTIONS, worker=WORKERS, calls=CALLS, mode=MODES)
-    def another_activity_asks(self, options: Options, worker: str, calls: int, mode: Mode) -> None:
+    def another_activity_asks(
+        self, options: CallbackOptions, worker: str, calls: int, mode: Mode
+    ) -> None:
         play = self.world.schedule(options)
         self.go(lambda: self.world.take(play, worker).process, calls, mode)
 

@@ -7,12 +7,11 @@ from itertools import count
 from typing import Any, Final, Protocol, cast
 
 from ringback.domain.asking import Wish
-from ringback.domain.callback import Accepted, ActivityExecution, Attempts, State
+from ringback.domain.callback import Accepted, ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import Completed, Failed
+from ringback.domain.options import CallbackOptions
 from ringback.domain.query import Query
-from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.activities import Pending
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.keeping import Keeping
@@ -37,18 +36,6 @@ _MOVE_STATES: Final = frozenset({
 
 class Store(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Keeping, Links, Protocol):
     """A whole store."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What an activity asks for."""
-
-    attempts: Attempts = Attempts.ANY
-    follows_reset: bool = False
-    on_deadline: Completed | Failed | None = None
-    answer_within: timedelta | None = None
-    heartbeat_by: HeartbeatBy = HeartbeatBy.OUTSIDE
-    cancel_within: timedelta | None = None
 
 
 @dataclass(eq=False)
@@ -81,7 +68,7 @@ class Play:
     """
 
     ref: ActivityExecution
-    options: Options
+    options: CallbackOptions
     attempts: list[Attempt] = field(default_factory=list)
 
 
@@ -149,7 +136,7 @@ class Server:
     def _new_outcome_id(self) -> OutcomeId:
         return OutcomeId(f"oc_{next(self._numbers):04}")
 
-    def schedule(self, options: Options) -> Play:
+    def schedule(self, options: CallbackOptions) -> Play:
         """Let a workflow run an activity; no worker has taken it yet."""
         number = next(self._numbers)
         ref = factories.activity_ref(

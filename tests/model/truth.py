@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ringback.domain.asking import Wish
-from ringback.domain.callback import MOVES, Accepted, ActivityExecution, Attempts, Callback, State
+from ringback.domain.callback import MOVES, Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.options import Attempts
 from ringback.domain.outcome import Outcome
 from ringback.store.asking import REPLACED
 from ringback.testing import FakeActivities
@@ -87,7 +88,7 @@ class Truth:
         assert effect.ref.run_id not in {one.ref.run_id for one in before}, (
             f"{of.id} was applied twice: {before}, {effect}"
         )
-        if of.attempts is Attempts.CURRENT:
+        if of.options.attempts is Attempts.CURRENT:
             own = {wish.attempt_started_at for wish in wishes}
             assert effect.started_at in own, f"{of.id} ended another attempt: {effect}, {own}"
         before.append(effect)
@@ -158,7 +159,7 @@ def _check_kept(before: Accepted, now: Accepted | None) -> None:
 def _lawful(callback: Callback, wishes: list[Wish], effect: Effect) -> set[ActivityExecution]:
     """Return the activities that the outcome may end."""
     own = {wish.ref for wish in wishes}
-    if callback.follows_reset and lineage(effect.ref) in {lineage(ref) for ref in own}:
+    if callback.options.follow_reset and lineage(effect.ref) in {lineage(ref) for ref in own}:
         return {effect.ref}
     return own
 

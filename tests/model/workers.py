@@ -45,15 +45,10 @@ class Workers(Server):
             attempt_started_at=pending.started_at,
             task_token=self.activities.task_token(play.ref),
             timeout_at=pending.timeout_at,
-            answer_within=play.options.answer_within,
-            on_deadline=play.options.on_deadline,
-            attempts=play.options.attempts,
-            follows_reset=play.options.follows_reset,
-            heartbeat_by=play.options.heartbeat_by,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            cancel_within=play.options.cancel_within,
         )
-        wish = replace(wish, id=CallbackId(f"cb_{next(self._numbers):04}"))
+        id_ = CallbackId(f"cb_{next(self._numbers):04}")
+        wish = replace(wish, id=id_, options=play.options)
         process = self._process(f"attempt {pending.attempt} of {play.ref.workflow_id}")
         attempt = Attempt(wish, worker, process)
         process.begin(self._work(attempt))

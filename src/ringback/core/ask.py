@@ -1,19 +1,17 @@
 """Ask: open a callback for an activity that somebody else's worker runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ringback.core.open import Opening
-from ringback.domain.about import About
 from ringback.domain.asking import Wish
-from ringback.domain.callback import Accepted, Attempts, Callback, State
+from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import WrongResultError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import ALL_VERBS, link_expires_at
-from ringback.domain.outcome import Canceled, Completed, Failed
-from ringback.domain.vitals import HeartbeatBy
+from ringback.domain.options import CallbackOptions
+from ringback.domain.outcome import Canceled, Completed
 from ringback.ports.identifying import Identified, Identifier, Named
 from ringback.ports.results import ResultChecker
 
@@ -29,20 +27,6 @@ class Next(Enum):
 
     RETURN = "return"
     """End with the answer itself: it was delivered before, and nobody does so again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wants:
-    """What an activity asks for besides an answer; see `Wish` for each."""
-
-    answer_within: timedelta | None = None
-    on_deadline: Completed | Failed | None = field(default=None, repr=False)
-    attempts: Attempts = Attempts.ANY
-    follows_reset: bool = False
-    result_schema: str | None = None
-    about: About = field(default_factory=About)
-    heartbeat_by: HeartbeatBy = HeartbeatBy.OUTSIDE
-    cancel_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +63,14 @@ class Asking:
         self._new_callback_id = new_callback_id
         self._key_id = key_id
 
-    async def open(self, named: Named, wants: Wants, *, worker: str | None = None) -> Asked:
+    async def open(
+        self,
+        named: Named,
+        options: CallbackOptions,
+        *,
+        result_schema: str | None = None,
+        worker: str | None = None,
+    ) -> Asked:
         """Return the callback of the activity that runs as `named`, committed.
 
         The same activity gets the same callback, over all its attempts.
@@ -96,22 +87,33 @@ class Asking:
             TemporalUnreachableError: The activity cannot be looked at now; try again.
             StoreUnavailableError: It could not be kept; try again.
         """
-        await self._check_default(wants)
+        await self._check_default(options, result_schema)
         found = await self._identifier.identify(named)
-        callback = await self._opening.open(self._to_wish(named, found, wants))
+        if found.ref.is_standalone:
+            options = replace(options, follow_reset=False)
+        wish = self._to_wish(named, found, options, result_schema=result_schema)
+        callback = await self._opening.open(wish)
         is_inline = worker is not None and await self._opening.take_answer(
             callback, found.started_at, worker=worker
         )
         return Asked(callback, Next.RETURN if is_inline else _next(callback), callback.accepted)
 
-    async def _check_default(self, wants: Wants) -> None:
-        if wants.result_schema is None or not isinstance(wants.on_deadline, Completed):
+    async def _check_default(self, options: CallbackOptions, result_schema: str | None) -> None:
+        default = options.on_deadline
+        if result_schema is None or not isinstance(default, Completed):
             return
-        problems = await self._results.problems(wants.result_schema, wants.on_deadline.result)
+        problems = await self._results.problems(result_schema, default.result)
         if problems:
             raise WrongResultError(problems)
 
-    def _to_wish(self, named: Named, found: Identified, wants: Wants) -> Wish:
+    def _to_wish(
+        self,
+        named: Named,
+        found: Identified,
+        options: CallbackOptions,
+        *,
+        result_schema: str | None,
+    ) -> Wish:
         return Wish(
             id=self._new_callback_id(),
             ref=found.ref,
@@ -125,15 +127,9 @@ class Asking:
             verbs=ALL_VERBS,
             key_id=self._key_id,
             link_expires_at=link_expires_at(found.ref.scheduled_at, found.schedule_to_close),
-            answer_within=wants.answer_within,
-            on_deadline=wants.on_deadline,
-            attempts=wants.attempts,
-            follows_reset=wants.follows_reset and not found.ref.is_standalone,
-            result_schema=wants.result_schema,
-            about=wants.about,
-            heartbeat_by=wants.heartbeat_by,
+            options=options,
+            result_schema=result_schema,
             heartbeat_timeout=found.heartbeat_timeout,
-            cancel_within=wants.cancel_within,
         )
 
 

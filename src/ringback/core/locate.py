@@ -38,7 +38,7 @@ async def followed(
 
 
 def _may_have_moved(callback: Callback, end: Ended) -> bool:
-    if not callback.follows_reset or not end.is_the_workflow_s:
+    if not callback.options.follow_reset or not end.is_the_workflow_s:
         return False
     if callback.accepted is None:
         return True

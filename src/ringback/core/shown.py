@@ -8,7 +8,6 @@ from typing import Any, Final
 from ringback.domain.callback import Accepted, Callback
 from ringback.domain.event import Event
 from ringback.domain.outcome import KINDS, to_fields
-from ringback.domain.vitals import Vitals
 
 _PAYLOADS: Final = frozenset({"body", "details"})
 """Facts that hold what somebody answered; they stay in the store."""
@@ -16,12 +15,12 @@ _PAYLOADS: Final = frozenset({"body", "details"})
 
 def shown_callback(callback: Callback) -> dict[str, Any]:
     """Return what is told of `callback`: plain JSON but for instants, durations in seconds."""
-    ref, about, accepted = callback.ref, callback.about, callback.accepted
+    ref, options, accepted = callback.ref, callback.options, callback.accepted
     return {
         "id": callback.id,
         "state": callback.state.value,
-        "title": about.title,
-        "tags": list(about.tags),
+        "title": options.title,
+        "tags": list(options.tags),
         "namespace": ref.namespace,
         "workflow_id": ref.workflow_id,
         "run_id": ref.run_id,
@@ -35,12 +34,12 @@ def shown_callback(callback: Callback) -> dict[str, Any]:
         "submitted_at": callback.submitted_at,
         "deadline_at": callback.deadline_at,
         "default_due_at": callback.default_due_at,
-        "attempts": callback.attempts.value,
+        "attempts": options.attempts.value,
         "cancel_requested_at": callback.cancel_requested_at,
         "cancel_due_at": callback.cancel_due_at,
         "paused_at": callback.paused_at,
-        "heartbeat": _shown_vitals(callback.vitals),
-        "metadata": about.metadata,
+        "heartbeat": _shown_heartbeat(callback),
+        "metadata": options.metadata,
         "link_expires_at": callback.link_expires_at,
         "expired_at": callback.expired_at,
         "expired_because": callback.expired_because,
@@ -54,10 +53,11 @@ def shown_event(event: Event) -> dict[str, Any]:
     return {"at": event.at, "kind": event.kind.value, "facts": facts}
 
 
-def _shown_vitals(vitals: Vitals) -> dict[str, Any]:
+def _shown_heartbeat(callback: Callback) -> dict[str, Any]:
+    vitals = callback.vitals
     timeout = vitals.timeout
     return {
-        "by": vitals.by.value,
+        "by": callback.options.heartbeat.value,
         "timeout": None if timeout is None else timeout.total_seconds(),
         "noted_at": vitals.noted_at,
         "beaten_at": vitals.beaten_at,

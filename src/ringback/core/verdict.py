@@ -2,9 +2,10 @@
 
 from typing import Final, assert_never
 
-from ringback.domain.callback import Accepted, Attempts, Callback, State
+from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import identity_of
+from ringback.domain.options import Attempts
 from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown, Whereabouts
 from ringback.ports.store import Settlement
@@ -24,7 +25,7 @@ def fits_the_token(callback: Callback, accepted: Accepted) -> bool:
     the token of an earlier attempt good again, and a failure that was sent before may have ended
     the attempt.
     """
-    if callback.task_token is None or callback.attempts is Attempts.CURRENT:
+    if callback.task_token is None or callback.options.attempts is Attempts.CURRENT:
         return False
     if not _is_retried(accepted):
         return True
@@ -100,7 +101,9 @@ def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Se
     if _may_have_ended_an_attempt(accepted, found):
         reason = _unprovable(accepted)
         return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": reason})
-    if callback.attempts is Attempts.CURRENT and not _is_the_attempt_that_asked(callback, found):
+    if callback.options.attempts is Attempts.CURRENT and not _is_the_attempt_that_asked(
+        callback, found
+    ):
         proof = {"closed": f"attempt {callback.attempt} ended"}
         return Settlement(callback.id, accepted.tries, State.SUPERSEDED, proof)
     return None

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ringback.domain.about import About
-from ringback.domain.callback import Accepted, ActivityExecution, Attempts, Callback, State
+from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
+from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.vitals import HeartbeatBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +27,9 @@ class Wish:
         verbs: What the callback's link allows, if it is made now.
         key_id: Which key signs its link, if it is made now.
         link_expires_at: When its link stops to be good, if it is made now.
-        answer_within: How long the outside may take from the opening on; `None` leaves it to
-            Temporal's time-outs.
-        on_deadline: The answer that is taken if nobody gives one in time; `None` makes it a failure
-            at `answer_within`, if there is that, and none else.
-        attempts: Which attempt an answer may end.
-        follows_reset: Whether the callback goes on in the run that a workflow reset made, if the
-            same activity waits there.
+        options: What the activity sets for its callback.
         result_schema: The JSON Schema that a result must meet, as text; `None` takes any JSON.
-        about: What the activity's author says of it.
-        heartbeat_by: Who keeps the activity alive.
-        heartbeat_timeout: Temporal's heartbeat time-out; `None` if there is none.
-        cancel_within: How long the outside may take to report a cancellation that was asked for.
+        heartbeat_timeout: Temporal's heartbeat timeout; `None` if there is none.
     """
 
     id: CallbackId
@@ -54,15 +44,9 @@ class Wish:
     verbs: frozenset[Verb]
     key_id: str
     link_expires_at: datetime
-    answer_within: timedelta | None = None
-    on_deadline: Completed | Failed | None = field(default=None, repr=False)
-    attempts: Attempts = Attempts.ANY
-    follows_reset: bool = False
+    options: CallbackOptions = field(default_factory=CallbackOptions)
     result_schema: str | None = None
-    about: About = field(default_factory=About)
-    heartbeat_by: HeartbeatBy = HeartbeatBy.OUTSIDE
     heartbeat_timeout: timedelta | None = None
-    cancel_within: timedelta | None = None
 
 
 def asks_again(callback: Callback, wish: Wish) -> bool:
@@ -79,7 +63,7 @@ def asks_anew(callback: Callback, wish: Wish) -> bool:
     up no later attempt: that it asks anew is all that such a failure wants. Where each attempt asks
     for itself, a later attempt always needs a new one.
     """
-    if callback.attempts is Attempts.CURRENT and asks_again(callback, wish):
+    if callback.options.attempts is Attempts.CURRENT and asks_again(callback, wish):
         return True
     accepted = callback.accepted
     if callback.state is State.PARKED and accepted is not None:

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from ringback.domain.about import About
 from ringback.domain.durations import later
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
-from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.options import CallbackOptions, HeartbeatBy
+from ringback.domain.outcome import Canceled, Failed, Outcome
 from ringback.domain.vitals import Vitals
 
 
@@ -37,16 +37,6 @@ MOVES: Final[dict[State, frozenset[State]]] = {
 
 VERDICTS: Final = MOVES[State.ACCEPTED]
 """How an accepted outcome may end."""
-
-
-class Attempts(Enum):
-    """Which attempt of the activity an answer may end."""
-
-    ANY = "any"
-    """Whichever waits by then: one callback, one link over all attempts."""
-
-    CURRENT = "current"
-    """Only the one that asked: each attempt asks anew, with a callback and a link of its own."""
 
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
@@ -143,9 +133,6 @@ class Callback:
         timeout_at: When Temporal times the latest attempt out, as far as is known; an operator may
             change it, and a pause suspends it.
         answer_by: When the outside must have answered, if the activity set a deadline of its own.
-        on_deadline: The answer that the activity gave for the case that nobody does in time.
-        attempts: Which attempt an answer may end.
-        follows_reset: Whether it goes on in the run that a workflow reset made.
         schema_id: The schema that a result must meet: `CallbackStore.schemas` has its text.
         expired_at: When it was known that nobody waits any more.
         expired_because: What ended the activity.
@@ -153,10 +140,8 @@ class Callback:
         key_id: Which key signed its link.
         link_expires_at: When its link stops to be good.
         link_serial: Which of its links are good: a revocation makes it one more.
-        about: What the activity's author says of it.
+        options: What the activity set for it; `heartbeat` is the latest attempt's.
         vitals: The signs of life of the latest attempt.
-        cancel_within: How long the outside may take to report a cancellation once it was asked for;
-            then the activity ends as canceled without it.
         cancel_requested_at: When it was learnt that somebody asked the activity to cancel.
         paused_at: When it was learnt that an operator paused the activity; `None` if it runs.
         accepted: The outcome, once there is one.
@@ -176,9 +161,6 @@ class Callback:
     submitted_at: datetime | None
     timeout_at: datetime | None
     answer_by: datetime | None
-    on_deadline: Completed | Failed | None = field(repr=False)
-    attempts: Attempts
-    follows_reset: bool
     schema_id: str | None
     expired_at: datetime | None
     expired_because: str | None
@@ -186,9 +168,8 @@ class Callback:
     key_id: str
     link_expires_at: datetime
     link_serial: int = 1
-    about: About = field(default_factory=About)
+    options: CallbackOptions = field(default_factory=CallbackOptions)
     vitals: Vitals = field(default_factory=Vitals)
-    cancel_within: timedelta | None = None
     cancel_requested_at: datetime | None = None
     paused_at: datetime | None = None
     accepted: Accepted | None = None
@@ -201,9 +182,16 @@ class Callback:
     @property
     def cancel_due_at(self) -> datetime | None:
         """When the activity ends as canceled though nobody reported it, if it does."""
-        if self.cancel_requested_at is None or self.cancel_within is None:
+        within = self.options.cancel_within
+        if self.cancel_requested_at is None or within is None:
             return None
-        return later(self.cancel_requested_at, self.cancel_within)
+        return later(self.cancel_requested_at, within)
+
+    @property
+    def is_kept_alive(self) -> bool:
+        """Whether the gateway sends heartbeats of its own accord."""
+        is_asked_to = self.options.heartbeat is HeartbeatBy.KEEP
+        return is_asked_to and self.vitals.timeout is not None
 
     @property
     def default_answer(self) -> Outcome:
@@ -214,8 +202,8 @@ class Callback:
         """
         if self.cancel_due_at is not None and self.cancel_due_at == self.default_due_at:
             return Canceled(None)
-        if self.on_deadline is not None:
-            return self.on_deadline
+        if self.options.on_deadline is not None:
+            return self.options.on_deadline
         msg = "nobody answered before the deadline"
         return Failed(msg, type=DEADLINE_EXCEEDED, non_retryable=True)
 
@@ -227,7 +215,7 @@ class Callback:
         what Temporal does at its time-outs, such as to run the activity again, is left to it.
         """
         due_at = self.answer_by
-        if self.on_deadline is not None:
+        if self.options.on_deadline is not None:
             due_at = default_due_at(self.opened_at, self.answer_by, self.timeout_at)
         return min(filter(None, (due_at, self.cancel_due_at)), default=None)
 

@@ -1,8 +1,7 @@
-"""Vitals: who keeps an attempt alive, and how."""
+"""Vitals: the heartbeats of an attempt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Final
 
 from ringback.domain.durations import LONGEST_DURATION
@@ -11,22 +10,11 @@ UNHURRIED: Final = timedelta(seconds=1)
 """How often, at most, details are passed on for an activity that has no heartbeat time-out."""
 
 
-class HeartbeatBy(Enum):
-    """Who keeps an attempt alive that has a heartbeat time-out."""
-
-    KEEP = "keep"
-    """The gateway, for as long as the callback is not closed."""
-
-    OUTSIDE = "outside"
-    """The outside party, with heartbeats of its own."""
-
-
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """The signs of life of the attempt that asked last.
 
     Attributes:
-        by: Who keeps it alive.
         timeout: Temporal's heartbeat time-out; `None` if there is none.
         details: What the outside said last, as one JSON value; Temporal may not have it yet.
         noted_at: When the outside gave its last sign of life.
@@ -34,7 +22,6 @@ class Vitals:
         beat_due_at: When the next one is due; `None` while none is.
     """
 
-    by: HeartbeatBy = HeartbeatBy.OUTSIDE
     timeout: timedelta | None = None
     details: bytes | None = field(default=None, repr=False)
     noted_at: datetime | None = None
@@ -49,8 +36,3 @@ class Vitals:
         whatever the outside sends.
         """
         return UNHURRIED if self.timeout is None else min(self.timeout, LONGEST_DURATION) / 2
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether the gateway sends heartbeats of its own accord."""
-        return self.by is HeartbeatBy.KEEP and self.timeout is not None

@@ -36,8 +36,8 @@ def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
     return {
         "callback": callback.id,
         "state": callback.state.value,
-        "title": callback.about.title,
-        "metadata": callback.about.metadata,
+        "title": callback.options.title,
+        "metadata": callback.options.metadata,
         "activity_type": callback.activity_type,
         "opened_at": _text(callback.opened_at),
         "waiting": pending is not None if seen.is_live else None,

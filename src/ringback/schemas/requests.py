@@ -1,7 +1,5 @@
 """Requests: parameters and bodies."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, Literal
 
 from pydantic import (
@@ -13,16 +11,9 @@ from pydantic import (
     field_validator,
 )
 
-from ringback.domain.about import (
-    LONGEST_TITLE,
-    MOST_TAGS,
-    check_metadata,
-    check_tags,
-    check_title,
-    check_url,
-)
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
+from ringback.domain.options import LONGEST_TITLE, MOST_TAGS, check_option
 from ringback.schemas import examples
 from ringback.schemas.values import ID_PATTERN, Duration, Json, Name, TaskToken, Text, Timeout
 
@@ -154,20 +145,11 @@ class OptionsIn(BaseModel):
         default=None, description="The JSON Schema (2020-12) that a result must meet."
     )
 
-    @field_validator("cancel_url", "notify_url", "title", "tags", "metadata")
+    @field_validator("*")
     @classmethod
     def _can_be_stored(cls, value: Any, info: ValidationInfo) -> Any:
-        _CHECKS[info.field_name or ""](value)
+        check_option(info.field_name or "", value)
         return value
-
-
-_CHECKS: Final[dict[str, Callable[[Any], None]]] = {
-    "cancel_url": partial(check_url, "cancel_url"),
-    "notify_url": partial(check_url, "notify_url"),
-    "title": check_title,
-    "tags": check_tags,
-    "metadata": check_metadata,
-}
 
 
 class OpenIn(BaseModel):

@@ -9,7 +9,6 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.durations import later
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import schema_id
-from ringback.domain.vitals import Vitals
 
 REPLACED: Final = "a later attempt asks anew"
 """Why a callback expires whose activity has a later one."""
@@ -43,6 +42,7 @@ def ask(latest: Callback | None, wish: Wish, now: datetime) -> Asked:
 
 
 def _begin(wish: Wish, round_: int, now: datetime) -> Asked:
+    deadline = wish.options.deadline
     callback = Callback(
         id=wish.id,
         ref=wish.ref,
@@ -57,20 +57,16 @@ def _begin(wish: Wish, round_: int, now: datetime) -> Asked:
         opened_at=now,
         submitted_at=None,
         timeout_at=wish.timeout_at,
-        answer_by=None if wish.answer_within is None else later(now, wish.answer_within),
-        on_deadline=wish.on_deadline,
-        attempts=wish.attempts,
-        follows_reset=wish.follows_reset,
+        answer_by=None if deadline is None else later(now, deadline),
         schema_id=None if wish.result_schema is None else schema_id(wish.result_schema),
         expired_at=None,
         expired_because=None,
         verbs=wish.verbs,
         key_id=wish.key_id,
         link_expires_at=wish.link_expires_at,
-        about=wish.about,
-        vitals=_vitals(Vitals(), wish, now),
-        cancel_within=wish.cancel_within,
+        options=wish.options,
     )
+    callback = _with_vitals(callback, wish, now)
     opened = Event(wish.id, now, EventKind.OPENED, {"attempt": wish.attempt})
     return Asked(callback, (callback,), (opened,))
 
@@ -89,8 +85,9 @@ def _ask_again(latest: Callback, wish: Wish, now: datetime) -> Asked:
         attempt_started_at=wish.attempt_started_at,
         task_token=wish.task_token,
         timeout_at=wish.timeout_at,
-        vitals=_vitals(latest.vitals, wish, now),
+        options=replace(latest.options, heartbeat=wish.options.heartbeat),
     )
+    callback = _with_vitals(callback, wish, now)
     facts: dict[str, object] = {"attempt": wish.attempt}
     if wish.ref.run_id != latest.ref.run_id:
         facts["run_id"] = wish.ref.run_id
@@ -98,17 +95,13 @@ def _ask_again(latest: Callback, wish: Wish, now: datetime) -> Asked:
     return Asked(callback, (callback,), (again,))
 
 
-def _vitals(before: Vitals, wish: Wish, now: datetime) -> Vitals:
-    """Return the signs of life of the attempt that asks: none yet.
+def _with_vitals(callback: Callback, wish: Wish, now: datetime) -> Callback:
+    """Return `callback` with the heartbeats of the attempt that asks: none yet.
 
     What was said to the attempt before, Temporal has; what this one records itself is newer.
     """
-    vitals = replace(
-        before,
-        by=wish.heartbeat_by,
-        timeout=wish.heartbeat_timeout,
-        details=None,
-        beaten_at=None,
-    )
+    vitals = replace(callback.vitals, timeout=wish.heartbeat_timeout, details=None, beaten_at=None)
+    callback = replace(callback, vitals=vitals)
     # The attempt's time runs since before it asked.
-    return replace(vitals, beat_due_at=now + vitals.gap / 2 if vitals.is_kept else None)
+    due_at = now + vitals.gap / 2 if callback.is_kept_alive else None
+    return replace(callback, vitals=replace(vitals, beat_due_at=due_at))

@@ -44,7 +44,7 @@ class SqlCallbacks:
 
     @writes
     async def _open(self, connection: Connection, wishes: Sequence[Wish]) -> Sequence[Callback]:
-        keys = [rows.activity_key(one.ref, follows_reset=one.follows_reset) for one in wishes]
+        keys = [rows.activity_key(one.ref, follow_reset=one.options.follow_reset) for one in wishes]
         latest = await _locked_rounds(connection, keys)
         now = await self._database.now(connection)
         asked: list[Asked] = []
@@ -85,7 +85,7 @@ class SqlCallbacks:
         made = await connection.execute(statements.MADE, {"ids": ids})
         if ids != {row.id for row in made}:
             raise _OvertakenError
-        tags = [{"tag": tag, "callback_id": one.id} for one in begun for tag in one.about.tags]
+        tags = [{"tag": tag, "callback_id": one.id} for one in begun for tag in one.options.tags]
         await execute_each(connection, statements.TAG, tags)
 
     @writes

@@ -70,11 +70,13 @@ def see(kept: Kept, sighting: Sighting, now: datetime) -> Kept:
     # The number of its attempt is left as it was: the task token bears that, and fits it alone.
     was_reset = is_running and pending.attempt < callback.attempt
     vitals = replace(callback.vitals, timeout=pending.heartbeat_timeout)
+    callback = replace(callback, timeout_at=pending.timeout_at, vitals=vitals)
     if not kept.care.is_beat_held(now, vitals.gap):
-        vitals = replace(vitals, beat_due_at=_due_at(vitals, now, is_running=is_running))
+        due_at = _due_at(callback, now, is_running=is_running)
+        callback = replace(callback, vitals=replace(vitals, beat_due_at=due_at))
     kept = replace(
         kept,
-        callback=replace(callback, timeout_at=pending.timeout_at, vitals=vitals),
+        callback=callback,
         care=replace(kept.care, look_due_at=now + sighting.look_in, look_held_until=None),
     )
     return _learn(kept, Pulse(pending.cancel_requested, pending.paused, was_reset), now)
@@ -87,7 +89,7 @@ def beat(kept: Kept, taken: Beat, now: datetime) -> Kept:
     if is_void or callback.state in ENDS:
         return kept
     vitals = callback.vitals
-    is_awaited = vitals.is_kept or vitals.noted_at != taken.noted_at
+    is_awaited = callback.is_kept_alive or vitals.noted_at != taken.noted_at
     due_at = now + vitals.gap if is_awaited else None
     kept = replace(
         kept,
@@ -135,12 +137,13 @@ def _next_at(vitals: Vitals, now: datetime) -> datetime | None:
     return vitals.beaten_at + vitals.gap
 
 
-def _due_at(vitals: Vitals, now: datetime, *, is_running: bool) -> datetime | None:
-    """Return when a heartbeat is due where nobody has claimed it, as the time-out is now."""
+def _due_at(callback: Callback, now: datetime, *, is_running: bool) -> datetime | None:
+    """Return when a heartbeat is due where nobody has claimed it, as the timeout is now."""
+    vitals = callback.vitals
     latest = _next_at(vitals, now) or now + vitals.gap / 2
     if vitals.beat_due_at is not None:
         return min(vitals.beat_due_at, latest)
-    return _passed_on_at(vitals, now) if vitals.is_kept and is_running else None
+    return _passed_on_at(vitals, now) if callback.is_kept_alive and is_running else None
 
 
 def _is_running(callback: Callback, pending: Pending) -> bool:

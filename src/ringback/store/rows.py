@@ -5,19 +5,19 @@ from collections import namedtuple
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any, Final
 
-from ringback.domain.about import About
 from ringback.domain.callback import (
     Accepted,
     ActivityExecution,
-    Attempts,
     Callback,
     State,
 )
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import from_bits, to_bits
+from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import (
     KINDS,
     Canceled,
@@ -29,7 +29,7 @@ from ringback.domain.outcome import (
     to_fields,
 )
 from ringback.domain.terms import Terms
-from ringback.domain.vitals import HeartbeatBy, Vitals
+from ringback.domain.vitals import Vitals
 from ringback.store.care import FIRST_LOOK
 from ringback.store.tables import callbacks, events, outcomes
 from ringback.store.unreadable import AnyRow, RowTypes
@@ -43,14 +43,17 @@ _Columns: Final[Any] = namedtuple(  # type: ignore[misc]  # - the names are thos
 _CALLBACK_TYPES: Final = RowTypes([*callbacks.c], OUTCOME_COLUMNS)
 _EVENT_TYPES: Final = RowTypes([*events.c])
 
+#: The columns that have the names of the options.
+_get_options: Final = attrgetter(*PLAIN_OPTIONS)
 
-def activity_key(ref: ActivityExecution, *, follows_reset: bool) -> str:
+
+def activity_key(ref: ActivityExecution, *, follow_reset: bool) -> str:
     """Return a digest that only this activity execution has.
 
     A reset of the workflow that keeps the event which scheduled the activity makes a run that has
     the same activity, scheduled at the same instant: what follows it goes by all but the run.
     """
-    run_id = None if follows_reset else ref.run_id
+    run_id = None if follow_reset else ref.run_id
     parts = [ref.namespace, ref.workflow_id, run_id, ref.activity_id, ref.scheduled_at.isoformat()]
     return sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
@@ -60,7 +63,7 @@ def from_callback(callback: Callback) -> dict[str, object]:
     ref = callback.ref
     return {
         "id": callback.id,
-        "activity_key": activity_key(ref, follows_reset=callback.follows_reset),
+        "activity_key": activity_key(ref, follow_reset=callback.options.follow_reset),
         "round": callback.round,
         "namespace": ref.namespace,
         "workflow_id": ref.workflow_id,
@@ -78,9 +81,8 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "timeout_at": callback.timeout_at,
         "answer_by": callback.answer_by,
         "default_due_at": _default_due_at(callback),
-        **_from_default(callback.on_deadline),
-        "attempts": callback.attempts.value,
-        "follows_reset": callback.follows_reset,
+        **callback.options.to_plain(),
+        **_from_default(callback.options.on_deadline),
         "schema_id": callback.schema_id,
         "closed_at": callback.expired_at,
         "expired_because": callback.expired_because,
@@ -88,28 +90,15 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "key_id": callback.key_id,
         "link_expires_at": callback.link_expires_at,
         "link_serial": callback.link_serial,
-        **_from_about(callback.about),
         **_from_vitals(callback.vitals),
         "look_due_at": callback.opened_at + FIRST_LOOK,
-        "cancel_within": callback.cancel_within,
         "cancel_requested_at": callback.cancel_requested_at,
         "paused_at": callback.paused_at,
     }
 
 
-def _from_about(about: About) -> dict[str, object]:
-    return {
-        "title": about.title,
-        "tags": list(about.tags),
-        "metadata": about.metadata,
-        "cancel_url": about.cancel_url,
-        "notify_url": about.notify_url,
-    }
-
-
 def _from_vitals(vitals: Vitals) -> dict[str, object]:
     return {
-        "heartbeat_by": vitals.by.value,
         "heartbeat_timeout": vitals.timeout,
         "details": vitals.details,
         "noted_at": vitals.noted_at,
@@ -134,7 +123,7 @@ def from_attempt(callback: Callback, now: datetime) -> dict[str, object]:
         "attempt_": callback.attempt,
         "attempt_started_at_": callback.attempt_started_at,
         "task_token_": callback.task_token,
-        "heartbeat_by_": callback.vitals.by.value,
+        "heartbeat_": callback.options.heartbeat.value,
         "heartbeat_timeout_": callback.vitals.timeout,
         "beat_due_at_": callback.vitals.beat_due_at,
         "look_due_at_": now + FIRST_LOOK,
@@ -220,9 +209,6 @@ def _to_callback(row: Any) -> Callback:
         submitted_at=row.submitted_at,
         timeout_at=row.timeout_at,
         answer_by=row.answer_by,
-        on_deadline=_on_deadline(row),
-        attempts=Attempts(row.attempts),
-        follows_reset=row.follows_reset,
         schema_id=row.schema_id,
         expired_at=None if row.expired_because is None else row.closed_at,
         expired_because=row.expired_because,
@@ -230,20 +216,12 @@ def _to_callback(row: Any) -> Callback:
         key_id=row.key_id,
         link_expires_at=row.link_expires_at,
         link_serial=row.link_serial,
-        about=About(row.title, _tags(row.tags), row.metadata, row.cancel_url, row.notify_url),
+        options=_options(row),
         vitals=_vitals(row),
-        cancel_within=row.cancel_within,
         cancel_requested_at=row.cancel_requested_at,
         paused_at=row.paused_at,
         accepted=_accepted(row),
     )
-
-
-def _tags(tags: list[object]) -> tuple[str, ...]:
-    if not all(isinstance(tag, str) for tag in tags):
-        msg = "the column tags holds something else than texts"
-        raise ValueError(msg)
-    return tuple(map(str, tags))
 
 
 def to_terms(values: Sequence[Any]) -> Terms:
@@ -251,9 +229,16 @@ def to_terms(values: Sequence[Any]) -> Terms:
     return Terms(*values)
 
 
+def _options(row: AnyRow) -> CallbackOptions:
+    if not all(isinstance(tag, str) for tag in row.tags):
+        msg = "the column tags holds something else than texts"
+        raise ValueError(msg)
+    plain = zip(PLAIN_OPTIONS, _get_options(row), strict=True)
+    return CallbackOptions.from_plain(dict(plain), _on_deadline(row))
+
+
 def _vitals(row: AnyRow) -> Vitals:
     return Vitals(
-        HeartbeatBy(row.heartbeat_by),
         row.heartbeat_timeout,
         row.details,
         row.noted_at,

@@ -113,15 +113,10 @@ callbacks = Table(
     Column("submitted_at", Instant),
     #: When Temporal times the attempt out.
     Column("timeout_at", Instant),
-    #: The activity's own deadline.
+    #: When the activity's own deadline passes; an operator may have extended it.
     Column("answer_by", Instant),
     #: When the default answer is taken; empty once there is another one.
     Column("default_due_at", Instant),
-    Column("on_deadline_kind", Text),
-    Column("on_deadline_body", LargeBinary),
-    Column("on_deadline_fields", JSON(none_as_null=True)),
-    Column("attempts", Text, nullable=False),
-    Column("follows_reset", Boolean, nullable=False),
     #: In `schemas`, where nothing is ever deleted: a foreign key would only be a row that all lock.
     Column("schema_id", Text),
     #: When a verdict was known, or that nobody waits any more; what is not closed is worth a look.
@@ -132,12 +127,6 @@ callbacks = Table(
     Column("link_expires_at", Instant, nullable=False),
     #: The links of a lower serial are revoked.
     Column("link_serial", Integer, nullable=False),
-    Column("title", Text),
-    Column("tags", JSON, nullable=False),
-    Column("metadata", JSON, nullable=False),
-    Column("cancel_url", Text),
-    Column("notify_url", Text),
-    Column("heartbeat_by", Text, nullable=False),
     Column("heartbeat_timeout", Duration),
     #: What the outside said last in a heartbeat.
     Column("details", LargeBinary),
@@ -150,11 +139,24 @@ callbacks = Table(
     #: When Temporal is to be asked how the activity waits; a claim moves it by its lease.
     Column("look_due_at", Instant, nullable=False),
     Column("look_held_until", Instant),
-    Column("cancel_within", Duration),
     Column("cancel_requested_at", Instant),
     Column("paused_at", Instant),
     #: When it was learnt that an operator reset the attempt that asked last.
     Column("reset_at", Instant),
+    #: The options, each in the column of its name. `heartbeat` is the latest attempt's.
+    Column("deadline", Duration),
+    Column("on_deadline_kind", Text),
+    Column("on_deadline_body", LargeBinary),
+    Column("on_deadline_fields", JSON(none_as_null=True)),
+    Column("attempts", Text, nullable=False),
+    Column("follow_reset", Boolean, nullable=False),
+    Column("heartbeat", Text, nullable=False),
+    Column("cancel_within", Duration),
+    Column("cancel_url", Text),
+    Column("notify_url", Text),
+    Column("title", Text),
+    Column("tags", JSON, nullable=False),
+    Column("metadata", JSON, nullable=False),
     UniqueConstraint("activity_key", "round", name="uq_callbacks_activity_key_round"),
 )
 

@@ -15,12 +15,12 @@ from ringback.client.target import Target
 from ringback.domain.api_key import Role
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, from_parts
 from ringback.schemas.responses import AnswerOut, WhoamiOut
 from ringback.worker.answer import InlineAnswer
 from ringback.worker.callback import Callback
 from ringback.worker.open_request import to_open_request
-from ringback.worker.options import Options
 from ringback.worker.runtime import Opened, to_ref
 
 logger = logging.getLogger(__name__)
@@ -44,13 +44,20 @@ class GatewayRuntime:
     loop: asyncio.AbstractEventLoop
     process_id: int = field(default_factory=os.getpid)
 
-    async def open(self, info: activity.Info, options: Options, *, is_inline: bool) -> Opened:
+    async def open(
+        self,
+        info: activity.Info,
+        options: CallbackOptions,
+        *,
+        result_type: object,
+        is_inline: bool,
+    ) -> Opened:
         """See `WorkerRuntime.open`."""
         request = to_open_request(
             info,
             to_ref(info),
             options,
-            schema=self.generate_schema(options.result_type),
+            schema=self.generate_schema(result_type),
             worker=self.identity if is_inline else None,
         )
         opened, body = await self.client.open(request)

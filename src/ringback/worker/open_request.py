@@ -8,14 +8,14 @@ from temporalio import activity
 
 from ringback.client.answers import to_bytes, to_object, to_request
 from ringback.domain.callback import ActivityExecution
+from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Failed
-from ringback.worker.options import Options
 
 
 def to_open_request(
     info: activity.Info,
     ref: ActivityExecution,
-    options: Options,
+    options: CallbackOptions,
     *,
     schema: str | None,
     worker: str | None,
@@ -25,23 +25,9 @@ def to_open_request(
     A default answer and a result schema are in it exactly as they are: another writer of JSON
     would change numbers such as `1.10`.
     """
-    about = options.about()
-    told = {
-        "deadline": _seconds(options.deadline),
-        "attempts": options.attempts,
-        "follow_reset": options.follow_reset,
-        "heartbeat": options.heartbeat,
-        "cancel_within": _seconds(options.cancel_within),
-        "cancel_url": about.cancel_url,
-        "notify_url": about.notify_url,
-        "title": about.title,
-        "tags": list(about.tags),
-        "metadata": about.metadata,
-    }
-    parts = {name: to_bytes(value) for name, value in told.items()}
-    default = options.default_answer()
-    if default is not None:
-        parts["on_deadline"] = _default(default)
+    parts = {name: to_bytes(_to_json(value)) for name, value in options.to_plain().items()}
+    if options.on_deadline is not None:
+        parts["on_deadline"] = _default(options.on_deadline)
     if schema is not None:
         parts["result_schema"] = schema.encode()
     return to_object({
@@ -76,6 +62,10 @@ def _default(default: Completed | Failed) -> bytes:
     verb, body = to_request(default)
     given = {} if body is None else {"body": body}
     return to_object({"verb": to_bytes(verb), **given})
+
+
+def _to_json(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _seconds(duration: timedelta | None) -> float | None:

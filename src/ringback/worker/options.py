@@ -2,27 +2,24 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Final, Literal, TypeAlias, TypedDict
+from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
 
-from ringback.domain.about import About, check_metadata, check_tags, check_title, check_url
-from ringback.domain.callback import Attempts
 from ringback.domain.durations import check_duration
+from ringback.domain.options import CallbackOptions, check_options
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.vitals import HeartbeatBy
 from ringback.worker.answer import read_json
 
 WhichAttempts: TypeAlias = Literal["any", "current"]
 WhoHeartbeats: TypeAlias = Literal["keep", "outside"]
 
 
-class CallbackOptions(TypedDict, total=False):
+class WaitOptions(TypedDict, total=False):
     """What an activity may ask for besides an answer; all of it is optional.
 
     Attributes:
@@ -68,83 +65,39 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the callback is opened with.
+def to_options(
+    result_type: object, on_deadline: object = UNSET, **given: Unpack[WaitOptions]
+) -> CallbackOptions:
+    """Return the options that an activity gave, checked.
 
-    Attributes:
+    Args:
         result_type: What the answer is read as; `object` for any JSON.
         on_deadline: What the activity ends with if nobody answers in time.
+        **given: See `WaitOptions`.
 
-    The others are those of `CallbackOptions`.
+    Raises:
+        ValueError: An option cannot be used; the message says which, and why.
+        TypeError: An option has the wrong type, or cannot be written as JSON.
+        Exception: What the converter raises if `on_deadline` cannot be read as `result_type`.
     """
-
-    result_type: object = object
-    on_deadline: object = field(default=UNSET, repr=False)
-    deadline: timedelta | None = None
-    attempts: WhichAttempts = "any"
-    follow_reset: bool = False
-    heartbeat: WhoHeartbeats = "outside"
-    cancel_within: timedelta | None = None
-    cancel_url: str | None = field(default=None, repr=False)
-    notify_url: str | None = field(default=None, repr=False)
-    title: str | None = None
-    tags: Sequence[str] = ()
-    metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        # Refused here, not when somebody has answered.
-        check_duration("deadline", self.deadline)
-        check_duration("cancel_within", self.cancel_within)
-        check_url("cancel_url", self.cancel_url)
-        check_url("notify_url", self.notify_url)
-        check_title(self.title)
-        check_tags(self.tags)
-        _check_choice("attempts", self.attempts, Attempts)
-        _check_choice("heartbeat", self.heartbeat, HeartbeatBy)
-
-    def about(self) -> About:
-        """Return what the callback is told about itself.
-
-        Raises:
-            TypeError: `metadata` cannot be written as JSON.
-            ValueError: The same: it holds itself, or a number that JSON has not; or it is longer
-                than `MOST_METADATA_BYTES`, or has a sign in it that no database keeps.
-        """
-        metadata = json.loads(json.dumps(dict(self.metadata), allow_nan=False))
-        check_metadata(metadata)
-        return About(
-            title=self.title,
-            tags=tuple(dict.fromkeys(self.tags)),
-            metadata=metadata,
-            cancel_url=self.cancel_url,
-            notify_url=self.notify_url,
-        )
-
-    def default_answer(self) -> Completed | Failed | None:
-        """Return the answer that is taken if nobody gives one in time; `None` if none was given.
-
-        Raises:
-            TypeError: `on_deadline` cannot be written as JSON.
-            Exception: What the converter raises if it cannot be read as `result_type`.
-        """
-        match self.on_deadline:
-            case Unset.UNSET:
-                return None
-            case ApplicationError() as failure:
-                return _to_failed(failure)
-            case value:
-                body = _to_json(value)
-                # The workflow would meet it too late: at the deadline.
-                read_json(body, self.result_type)
-                return Completed(body)
+    plain: dict[str, Any] = {**given}
+    if "metadata" in plain:
+        plain["metadata"] = json.loads(json.dumps(dict(plain["metadata"]), allow_nan=False))
+    check_options(plain)
+    return CallbackOptions.from_plain(plain, _to_default(on_deadline, result_type))
 
 
-def _check_choice(name: str, value: str, choices: type[Enum]) -> None:
-    allowed = [choice.value for choice in choices]
-    if value not in allowed:
-        msg = f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}"
-        raise ValueError(msg)
+def _to_default(on_deadline: object, result_type: object) -> Completed | Failed | None:
+    match on_deadline:
+        case Unset.UNSET:
+            return None
+        case ApplicationError() as failure:
+            return _to_failed(failure)
+        case value:
+            body = _to_json(value)
+            # The workflow would meet it too late: at the deadline.
+            read_json(body, result_type)
+            return Completed(body)
 
 
 def _to_failed(failure: ApplicationError) -> Failed:

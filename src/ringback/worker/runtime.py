@@ -13,9 +13,9 @@ from temporalio.exceptions import ApplicationError
 
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import NotWiredError
+from ringback.domain.options import CallbackOptions
 from ringback.worker.answer import InlineAnswer
 from ringback.worker.callback import Callback
-from ringback.worker.options import Options
 
 UNSUPPORTED: Final = "UnsupportedActivity"
 """The failure type of an activity that cannot wait for a callback."""
@@ -47,7 +47,14 @@ class WorkerRuntime(Protocol):
         """The process that runs the loop."""
         ...
 
-    async def open(self, info: activity.Info, options: Options, *, is_inline: bool) -> Opened:
+    async def open(
+        self,
+        info: activity.Info,
+        options: CallbackOptions,
+        *,
+        result_type: object,
+        is_inline: bool,
+    ) -> Opened:
         """Return the callback of the activity that `info` describes, committed.
 
         With `is_inline`, an answer that waits is for this attempt to end with.

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from ringback.worker.activity_function import check_activity
 from ringback.worker.answer import return_or_raise
 from ringback.worker.callback import Callback
-from ringback.worker.options import UNSET, CallbackOptions, Options, Unset
+from ringback.worker.options import UNSET, Unset, WaitOptions, to_options
 from ringback.worker.runtime import WorkerRuntime, get_runtime
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ async def wait_for_callback(
     *,
     on_deadline: T | ApplicationError | Unset = UNSET,
     resubmit: bool = False,
-    **options: Unpack[CallbackOptions],
+    **options: Unpack[WaitOptions],
 ) -> T:
     """Ask the outside party with `submit`, and end the activity with its answer.
 
@@ -48,7 +48,7 @@ async def wait_for_callback(
             the activity fails at its deadline, with a failure of type "DeadlineExceeded" that is
             not retried, and Temporal's time-outs are left to Temporal.
         resubmit: Whether a later attempt submits again though `submit` had returned before.
-        **options: See `CallbackOptions`.
+        **options: See `WaitOptions`.
 
     Raises:
         ApplicationError: The answer that is already there is a failure; or the activity is local,
@@ -64,10 +64,10 @@ async def wait_for_callback(
         ...     await psp.post("/charges", json={"notify": callback.url})
         >>> return await wait_for_callback(submit, Receipt)
     """
-    asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
     check_activity(result_type)
-    opened = await runtime.open(info, asked_for, is_inline=True)
+    asked_for = to_options(result_type, on_deadline, **options)
+    opened = await runtime.open(info, asked_for, result_type=result_type, is_inline=True)
     if opened.answer is not None:
         return return_or_raise(opened.answer, result_type)
     if resubmit or not opened.callback.is_submitted:
@@ -82,7 +82,7 @@ def wait_for_callback_sync(
     *,
     on_deadline: T | ApplicationError | Unset = UNSET,
     resubmit: bool = False,
-    **options: Unpack[CallbackOptions],
+    **options: Unpack[WaitOptions],
 ) -> T:
     """Do what `wait_for_callback` does, in an activity that runs in a thread.
 
@@ -98,10 +98,12 @@ def wait_for_callback_sync(
         GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
         GatewayRefusedError: The gateway refused the request; the message says why.
     """
-    asked_for = Options(result_type, on_deadline, **options)
     runtime, info = get_runtime(), activity.info()
     check_activity(result_type)
-    opened = _in_loop(runtime, runtime.open(info, asked_for, is_inline=True))
+    asked_for = to_options(result_type, on_deadline, **options)
+    opened = _in_loop(
+        runtime, runtime.open(info, asked_for, result_type=result_type, is_inline=True)
+    )
     if opened.answer is not None:
         return return_or_raise(opened.answer, result_type)
     if resubmit or not opened.callback.is_submitted:
@@ -115,7 +117,7 @@ async def open_callback(
     *,
     result_type: object = object,
     on_deadline: object = UNSET,
-    **options: Unpack[CallbackOptions],
+    **options: Unpack[WaitOptions],
 ) -> AsyncIterator[Callback]:
     """Open the activity's callback for the block, and go asynchronous at its end.
 
@@ -123,7 +125,7 @@ async def open_callback(
     `callback.is_submitted` itself. An answer that is already there is delivered for it. An error
     raised in the block fails the attempt; a `return` in the block is discarded. An activity that
     returns something ends with `activity.raise_complete_async()` after the block, for the type
-    checker; it is not reached. See `CallbackOptions` for the others.
+    checker; it is not reached. See `WaitOptions` for the others.
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
@@ -140,10 +142,10 @@ async def open_callback(
         ...         await ask(callback.url)
         >>> activity.raise_complete_async()
     """
-    asked_for = Options(result_type, on_deadline, **options)
-    runtime = get_runtime()
+    runtime, info = get_runtime(), activity.info()
     check_activity(Any if result_type is object else result_type)
-    opened = await runtime.open(activity.info(), asked_for, is_inline=False)
+    asked_for = to_options(result_type, on_deadline, **options)
+    opened = await runtime.open(info, asked_for, result_type=result_type, is_inline=False)
     yield opened.callback
     if not opened.callback.is_submitted:
         await runtime.mark_submitted(opened.callback)
@@ -155,7 +157,7 @@ def open_callback_sync(
     *,
     result_type: object = object,
     on_deadline: object = UNSET,
-    **options: Unpack[CallbackOptions],
+    **options: Unpack[WaitOptions],
 ) -> Iterator[Callback]:
     """Do what `open_callback` does, in an activity that runs in a thread.
 
@@ -168,10 +170,12 @@ def open_callback_sync(
         GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
         GatewayRefusedError: The gateway refused the request; the message says why.
     """
-    asked_for = Options(result_type, on_deadline, **options)
-    runtime = get_runtime()
+    runtime, info = get_runtime(), activity.info()
     check_activity(Any if result_type is object else result_type)
-    opened = _in_loop(runtime, runtime.open(activity.info(), asked_for, is_inline=False))
+    asked_for = to_options(result_type, on_deadline, **options)
+    opened = _in_loop(
+        runtime, runtime.open(info, asked_for, result_type=result_type, is_inline=False)
+    )
     yield opened.callback
     if not opened.callback.is_submitted:
         _in_loop(runtime, runtime.mark_submitted(opened.callback))

@@ -4,8 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
-
 from ringback.domain.about import About
+
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Failed
 from tests import factories

@@ -109,7 +109,7 @@ async def test_worker_opens_submits_and_gets_an_answer_exactly(house: House) -> 
 
 
 async def test_operator_finds_and_changes_callbacks(house: House) -> None:
-    callback = await house.asked(answer_within=HOUR)
+    callback = await house.asked(deadline=HOUR)
 
     async with client_of(house) as client:
         extended = await client.extend(callback.id, 2 * HOUR)

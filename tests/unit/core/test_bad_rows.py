@@ -50,7 +50,7 @@ async def refuse(database: InMemoryDatabase, what: str, callback: Callback) -> N
 async def opened(store: SqlStore, activities: FakeActivities) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    return await asked(store, activities, ref, answer_within=MINUTE, on_deadline=Completed(b"0"))
+    return await asked(store, activities, ref, deadline=MINUTE, on_deadline=Completed(b"0"))
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, object]]:

@@ -135,13 +135,13 @@ async def test_a_cancellation_is_looked_up_where_the_activity_runs_since_a_reset
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    before = await asked(store, activities, ref, follows_reset=True)
+    before = await asked(store, activities, ref, follow_reset=True)
     later = replace(ref, run_id="another-run")
     activities.schedule(later)
     activities.request_cancel(later)
     started_at = before.attempt_started_at + timedelta(seconds=1)
     await store.open([
-        factories.wish(ref=later, attempt=2, attempt_started_at=started_at, follows_reset=True)
+        factories.wish(ref=later, attempt=2, attempt_started_at=started_at, follow_reset=True)
     ])
 
     await checks.check(terms_of(before), Canceled(None))

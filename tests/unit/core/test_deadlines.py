@@ -67,7 +67,7 @@ async def test_at_its_deadline_a_callback_takes_its_default_answer(
     clock: ManualClock,
     woken: list[str],
 ) -> None:
-    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
 
     async with running(keeper):
         await idle()
@@ -85,7 +85,7 @@ async def test_at_its_deadline_a_callback_takes_its_default_answer(
 async def test_who_answers_in_time_is_heard(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
     await store.accept([factories.answer(callback.id, Completed(b"1"))])
     clock.advance(HOUR)
 
@@ -115,7 +115,7 @@ async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_out
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """The attempt may time out long before: then Temporal runs the next one."""
-    callback = await opened(store, activities, clock.now() + HOUR, answer_within=3 * HOUR)
+    callback = await opened(store, activities, clock.now() + HOUR, deadline=3 * HOUR)
 
     clock.advance(2 * HOUR)
     await keeper.keep()
@@ -162,7 +162,7 @@ async def test_while_an_activity_is_paused_none_of_its_time_outs_counts(
 async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
     activities.end(callback.ref, how="workflow terminated")
     clock.advance(HOUR)
 
@@ -174,7 +174,7 @@ async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
 async def test_a_deadline_is_kept_while_temporal_is_away(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
     activities.is_reachable = False
     clock.advance(HOUR)
 
@@ -219,7 +219,7 @@ async def test_a_store_that_fails_is_tried_again(
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,
     )
-    ended = await opened(store, activities, answer_within=HOUR, on_deadline=NO)
+    ended = await opened(store, activities, deadline=HOUR, on_deadline=NO)
     activities.end(ended.ref, how="timed out")
     clock.advance(HOUR)
 

@@ -13,9 +13,10 @@ from ringback.core.throttle import MOST, SLOTS
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST
-from ringback.domain.callback import ActivityExecution, Attempts, Callback, State
+from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import EncodingError, StoreUnavailableError
 from ringback.domain.ids import identity_of
+from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure, Whereabouts
 from ringback.ports.store import Postponement, Settlement

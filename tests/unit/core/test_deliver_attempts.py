@@ -11,7 +11,8 @@ from ringback.core.delivery_failures import BUDGET, TRIES_OF_A_MISTAKE
 from ringback.core.service import running
 from ringback.core.watch import Verdicts
 from ringback.domain.backoff import LONGEST
-from ringback.domain.callback import Attempts, Callback, State
+from ringback.domain.callback import Callback, State
+from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.store.sql_store import SqlStore
@@ -219,7 +220,7 @@ async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follow
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     stays = await accepted(store, activities, Completed(b"1"))
-    follows = await accepted(store, activities, Completed(b"2"), follows_reset=True)
+    follows = await accepted(store, activities, Completed(b"2"), follow_reset=True)
     for callback in (stays, follows):
         activities.reset_workflow(callback.ref, "another-run")
 
@@ -233,7 +234,7 @@ async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follow
 async def test_a_failure_that_ended_an_attempt_before_the_reset_is_not_carried_into_the_new_run(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("try again"), follows_reset=True)
+    callback = await accepted(store, activities, Failed("try again"), follow_reset=True)
     await lose_the_reply(store, activities, clock)
     moved = activities.reset_workflow(callback.ref, "another-run")
     activities.end(moved, how="workflow terminated")
@@ -246,14 +247,14 @@ async def test_a_failure_that_ended_an_attempt_before_the_reset_is_not_carried_i
 async def test_a_failure_that_ended_none_goes_on_in_the_new_run(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("try again"), follows_reset=True)
+    callback = await accepted(store, activities, Failed("try again"), follow_reset=True)
     await store.claim("a deliverer that died", limit=1, lease=LEASE)
     moved = activities.reset_workflow(callback.ref, "another-run")
     clock.advance(LEASE)
 
     async with delivering(store, activities, clock):
         before = await state_of(store, callback)
-        await asked(store, activities, moved, follows_reset=True)
+        await asked(store, activities, moved, follow_reset=True)
         clock.advance(LONGEST)
         await idle()
 
@@ -264,7 +265,7 @@ async def test_a_failure_that_ended_none_goes_on_in_the_new_run(
 async def test_a_callback_that_follows_a_reset_ends_with_the_activity_that_was_not_reset(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, follows_reset=True)
+    callback = await accepted(store, activities, follow_reset=True)
     activities.end(callback.ref, how="workflow terminated")
 
     async with delivering(store, activities, clock):

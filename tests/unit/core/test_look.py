@@ -185,7 +185,7 @@ async def test_a_time_out_is_looked_at_when_it_has_passed(
 async def test_a_callback_that_follows_resets_stays_open_where_its_activity_waits_again(
     store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
 ) -> None:
-    (callback,) = await store.open([factories.wish(follows_reset=True)])
+    (callback,) = await store.open([factories.wish(follow_reset=True)])
     activities.schedule(callback.ref)
     activities.reset_workflow(callback.ref, "another-run")
 

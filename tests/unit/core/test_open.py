@@ -7,9 +7,10 @@ import pytest
 
 from ringback.core.open import Opening
 from ringback.core.service import running
-from ringback.domain.callback import Attempts, Callback, State
+from ringback.domain.callback import Callback, State
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import identity_of
+from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement

@@ -26,7 +26,7 @@ def operating(store: SqlStore) -> Operating:
 async def test_more_time_is_counted_from_now(
     operating: Operating, store: SqlStore, clock: ManualClock
 ) -> None:
-    asking = factories.wish(answer_within=HOUR, on_deadline=Completed(b"0"))
+    asking = factories.wish(deadline=HOUR, on_deadline=Completed(b"0"))
     (callback,) = await store.open([asking])
     clock.advance(HOUR / 2)
 
@@ -47,7 +47,7 @@ async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
 async def test_what_was_answered_gets_no_more_time(
     operating: Operating, store: SqlStore, activities: FakeActivities
 ) -> None:
-    callback = await accepted(store, activities, answer_within=HOUR)
+    callback = await accepted(store, activities, deadline=HOUR)
 
     with pytest.raises(CannotExtendError, match="accepted, not open"):
         await operating.extend(callback.id, HOUR)

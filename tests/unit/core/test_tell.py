@@ -11,7 +11,6 @@ import pytest
 
 from ringback.core.service import running
 from ringback.core.tell import BUDGET, FIRST_WAIT, HOST_SLOTS, LEASE, LONGEST_WAIT, SLOTS, Teller
-from ringback.domain.about import About
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event, EventKind
 from ringback.domain.notice import Notice
@@ -69,7 +68,7 @@ def teller(store: SqlStore, outside: Outside, clock: ManualClock) -> Teller:
 
 
 async def expired(store: SqlStore, url: str = URL) -> Callback:
-    (callback,) = await store.open([factories.wish(about=About(cancel_url=url))])
+    (callback,) = await store.open([factories.wish(cancel_url=url)])
     await store.expire([factories.expiry(callback, "timed out")])
     return callback
 

@@ -8,9 +8,10 @@ import pytest
 
 from ringback.core.observe import reason_of
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, fits_the_token, is_failure_of, judge
-from ringback.domain.callback import Accepted, Attempts, Callback, State
+from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import OutcomeId, identity_of
+from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from tests import factories
@@ -229,7 +230,7 @@ def test_only_what_does_no_harm_twice_goes_by_token_unseen(
 def test_where_one_attempt_must_not_stand_in_for_another_a_look_comes_first(
     callback: Callback,
 ) -> None:
-    current = replace(callback, attempts=Attempts.CURRENT)
+    current = replace(callback, options=CallbackOptions(attempts=Attempts.CURRENT))
 
     assert not fits_the_token(current, accepted())
     assert not fits_the_token(replace(callback, task_token=None), accepted())

@@ -12,10 +12,10 @@ from ringback.core.misconfiguration import MEMORY, Misconfiguration
 from ringback.core.service import running
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE
 from ringback.core.watch import Verdicts
-from ringback.domain.callback import Attempts, State
+from ringback.domain.callback import State
 from ringback.domain.errors import TemporalMisconfiguredError
+from ringback.domain.options import Attempts, HeartbeatBy
 from ringback.domain.outcome import Completed, Failed, Outcome
-from ringback.domain.vitals import HeartbeatBy
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
@@ -136,7 +136,7 @@ async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
     for namespace in ["gone"] * 20 + ["default"]:
         ref = factories.activity_ref(namespace=namespace)
         activities.schedule(ref)
-        keep = {"heartbeat_by": HeartbeatBy.KEEP, "heartbeat_timeout": timedelta(seconds=4)}
+        keep = {"heartbeat": HeartbeatBy.KEEP, "heartbeat_timeout": timedelta(seconds=4)}
         callback = await asked(store, activities, ref, **keep)
 
     async with running(keep_alive(store, activities, clock)):

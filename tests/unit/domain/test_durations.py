@@ -18,7 +18,7 @@ from ringback.domain.durations import (
 from ringback.domain.link import link_expires_at
 from ringback.domain.vitals import Vitals
 from ringback.store.asking import ask
-from ringback.worker.options import Options
+from ringback.worker.options import to_options
 from tests import factories
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -70,19 +70,19 @@ def test_instant_beyond_the_calendar_is_the_latest(by: timedelta) -> None:
 def test_activity_that_opens_a_callback_gets_the_same_rule(name: str, value: timedelta) -> None:
     options: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=name):
-        Options(**options)
+        to_options(object, **options)
 
 
 def test_default_failure_with_a_delay_of_a_million_years_is_rejected_at_opening() -> None:
     failure = ApplicationError("no", next_retry_delay=timedelta(days=365_000_000))
 
     with pytest.raises(ValueError, match="next_retry_delay"):
-        Options(on_deadline=failure).default_answer()
+        to_options(object, on_deadline=failure)
 
 
 def test_stored_duration_beyond_the_calendar_overflows_nowhere() -> None:
     endless = timedelta(days=9_999_999)
-    wish = factories.wish(cancel_within=endless, answer_within=endless)
+    wish = factories.wish(cancel_within=endless, deadline=endless)
     callback = ask(None, wish, NOW).callback
 
     asked = replace(callback, cancel_requested_at=NOW)

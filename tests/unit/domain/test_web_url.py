@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.about import check_url
+from ringback.domain.options import check_option
 from ringback.domain.web_url import LONGEST_URL, WebUrl, parse_url
-from ringback.worker.options import Options
+from ringback.worker.options import to_options
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_address_that_could_never_be_sent_to_is_rejected_without_being_repeated(
 def test_activity_that_opens_a_callback_gets_the_same_rule(name: str) -> None:
     options: dict[str, Any] = {name: "https://user:secret@a.example:99999/"}
     with pytest.raises(ValueError, match=name):
-        Options(**options)
-    check_url(name, None)
+        to_options(object, **options)
+    check_option(name, None)
 
 
 def test_address_shows_neither_path_nor_query() -> None:

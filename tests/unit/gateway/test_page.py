@@ -10,7 +10,6 @@ import pytest
 from starlette.responses import HTMLResponse
 
 from ringback.core.view import View
-from ringback.domain.about import About
 from ringback.domain.link import ALL_VERBS, Link
 from ringback.gateway.page import front_page, page
 from ringback.gateway.view import to_view
@@ -20,9 +19,9 @@ URL = "https://ring.example/c/k1.link"
 SCHEMA = '{"type":"object","required":["approved"],"properties":{"approved":{"type":"boolean"}}}'
 
 
-async def seen(about: About | None = None, schema: str | None = None) -> dict[str, Any]:
+async def seen(*, schema: str | None = None, **options: Any) -> dict[str, Any]:
     """Return the view of an open callback, while Temporal cannot be asked."""
-    callback = await factories.opened(factories.wish(about=about, result_schema=schema))
+    callback = await factories.opened(factories.wish(result_schema=schema, **options))
     link = Link(callback.id, ALL_VERBS, callback.link_expires_at, "k1")
     return to_view(View(callback, None, is_live=False, result_schema=schema), link, URL)
 
@@ -32,9 +31,12 @@ def text_of(shown: HTMLResponse) -> str:
 
 
 async def test_title_and_metadata_are_shown() -> None:
-    about = About(title="Order 7 of 30 euros", metadata={"customer": "c-9", "lines": [1, 2]})
+    options: dict[str, Any] = {
+        "title": "Order 7 of 30 euros",
+        "metadata": {"customer": "c-9", "lines": [1, 2]},
+    }
 
-    text = text_of(page(await seen(about)))
+    text = text_of(page(await seen(**options)))
 
     assert "<h1>Order 7 of 30 euros</h1>" in text
     assert "<title>Order 7 of 30 euros: open</title>" in text
@@ -43,9 +45,9 @@ async def test_title_and_metadata_are_shown() -> None:
 
 
 async def test_program_gets_title_metadata_and_schema() -> None:
-    about = About(title="Order 7", metadata={"customer": "c-9"})
+    options: dict[str, Any] = {"title": "Order 7", "metadata": {"customer": "c-9"}}
 
-    view = await seen(about, SCHEMA)
+    view = await seen(schema=SCHEMA, **options)
 
     assert (view["title"], view["metadata"]) == ("Order 7", {"customer": "c-9"})
     assert view["result_schema"] == json.loads(SCHEMA)
@@ -54,10 +56,10 @@ async def test_program_gets_title_metadata_and_schema() -> None:
 
 @pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", "\"'><img src=x onerror=y>"])
 async def test_what_others_wrote_is_escaped(hostile: str) -> None:
-    about = About(title=hostile, metadata={hostile: hostile, "more": [hostile]})
+    options: dict[str, Any] = {"title": hostile, "metadata": {hostile: hostile, "more": [hostile]}}
     schema = json.dumps({"type": "string", "description": hostile})
 
-    text = text_of(page(await seen(about, schema)))
+    text = text_of(page(await seen(schema=schema, **options)))
 
     assert "<script" not in text
     assert "<img" not in text

@@ -65,7 +65,7 @@ async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(house: Ho
         house.store,
         house.activities,
         ref,
-        answer_within=timedelta(hours=1),
+        deadline=timedelta(hours=1),
         on_deadline=Completed(b"1"),
     )
     house.clock.advance(timedelta(hours=1))

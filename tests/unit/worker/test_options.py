@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from ringback.worker.options import Options
+from ringback.domain.options import CallbackOptions
+from ringback.worker.options import to_options
 
 TOO_LONG = timedelta(days=9_999_999)
 
 
-def options(name: str, value: Any) -> Options:
+def options(name: str, value: Any) -> CallbackOptions:
     """Return options of which one has a value that its type may not allow."""
-    return Options(**{name: value})
+    return to_options(object, **{name: value})
 
 
 @pytest.mark.parametrize("name", ["deadline", "cancel_within"])
@@ -48,4 +49,4 @@ def test_duration_that_is_no_timedelta_is_rejected(name: str) -> None:
 
 
 def test_longest_duration_is_accepted() -> None:
-    assert Options(deadline=timedelta(days=3650)).deadline == timedelta(days=3650)
+    assert to_options(object, deadline=timedelta(days=3650)).deadline == timedelta(days=3650)

@@ -71,7 +71,7 @@ class Served:
 
     def path_parameters(self) -> dict[str, str]:
         """Return what names a callback that waits."""
-        callback = self.run(self.house.asked(answer_within=timedelta(hours=1)))
+        callback = self.run(self.house.asked(deadline=timedelta(hours=1)))
         return {"id": callback.id, "link": self.house.keyring.sign(factories.link(to=callback.id))}
 
 

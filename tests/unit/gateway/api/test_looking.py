@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.about import About
 from ringback.domain.api_key import Role
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
@@ -54,9 +53,9 @@ async def test_without_a_state_what_has_not_ended_is_listed(house: House) -> Non
 
 
 async def test_every_filter_finds_its_own_and_no_other(house: House) -> None:
-    old = await house.asked(about=About(tags=("vip",)), answer_within=HOUR)
+    old = await house.asked(tags=("vip",), deadline=HOUR)
     house.clock.advance(2 * HOUR)
-    new = await house.asked(about=About(tags=("eu",)))
+    new = await house.asked(tags=("eu",))
 
     assert await ids(house, workflow_id=new.ref.workflow_id) == [new.id]
     assert await ids(house, workflow_type="Order") == [old.id, new.id]
@@ -96,7 +95,7 @@ async def test_a_filter_that_cannot_be_used_is_refused_by_name(
 
 
 async def test_a_callback_is_shown_without_its_answer_s_body(house: House) -> None:
-    callback = await house.asked(about=About("Charge", ("vip",), {"order": 1}))
+    callback = await house.asked(title="Charge", tags=("vip",), metadata={"order": 1})
     await house.store.accept([factories.answer(callback.id)])
 
     shown = (await house.get(f"/v1/callbacks/{callback.id}", Role.VIEWER)).json()

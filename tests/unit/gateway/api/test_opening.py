@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.about import About
 from ringback.domain.api_key import Role
-from ringback.domain.callback import ActivityExecution, Attempts, State
+from ringback.domain.callback import ActivityExecution, State
+from ringback.domain.options import Attempts, CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.vitals import HeartbeatBy
 from ringback.ports.activities import LastFailure
 from tests.loops import idle
 from tests.unit.gateway.api.house import BASE, House
@@ -131,18 +130,18 @@ async def test_everything_that_can_be_asked_for_is_kept(house: House) -> None:
 
     callback = await house.now(reply.json()["id"])
     assert callback.answer_by == callback.opened_at + HOUR
-    assert callback.on_deadline == Failed("too late", non_retryable=True)
-    assert (callback.attempts, callback.follows_reset) == (Attempts.CURRENT, True)
-    assert (callback.vitals.by, callback.cancel_within) == (
-        HeartbeatBy.KEEP,
-        timedelta(minutes=1),
-    )
-    assert callback.about == About(
-        "Charge",
-        ("vip", "eu"),
-        {"order": 1},
-        "https://outside.example/cancel",
-        "https://outside.example/told",
+    assert callback.options == CallbackOptions(
+        deadline=HOUR,
+        on_deadline=Failed("too late", non_retryable=True),
+        attempts=Attempts.CURRENT,
+        follow_reset=True,
+        heartbeat=HeartbeatBy.KEEP,
+        cancel_within=timedelta(minutes=1),
+        cancel_url="https://outside.example/cancel",
+        notify_url="https://outside.example/told",
+        title="Charge",
+        tags=("vip", "eu"),
+        metadata={"order": 1},
     )
     wrong = await house.post(f"/v1/callbacks/{callback.id}/complete", json={"amonut": 1})
     assert wrong.status_code == 422
@@ -158,7 +157,9 @@ async def test_a_default_result_is_kept_as_it_was_written(house: House) -> None:
     null = await house.open(house.scheduled(), deadline=1, on_deadline=body)
     nothing = await house.open(house.scheduled(), deadline=1, on_deadline={"verb": "complete"})
 
-    defaults = [(await house.now(one.json()["id"])).on_deadline for one in (exact, null, nothing)]
+    defaults = [
+        (await house.now(one.json()["id"])).options.on_deadline for one in (exact, null, nothing)
+    ]
     assert defaults == [Completed(b'{ "n" : 1.10 }'), Completed(b"null"), Completed(None)]
 
 

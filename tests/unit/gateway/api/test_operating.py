@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 async def test_more_time_is_given_from_now_on(house: House) -> None:
-    callback = await house.asked(answer_within=HOUR)
+    callback = await house.asked(deadline=HOUR)
     house.clock.advance(HOUR / 2)
 
     reply = await house.post(f"/v1/callbacks/{callback.id}/extend", json={"within": "PT2H"})
@@ -36,7 +36,7 @@ async def test_what_has_no_deadline_of_its_own_cannot_be_extended(house: House) 
 
 @pytest.mark.parametrize("body", [{}, {"within": 0}, {"within": "soon"}, {"until": 1}, [], 1])
 async def test_no_time_at_all_is_refused(house: House, body: Any) -> None:
-    callback = await house.asked(answer_within=HOUR)
+    callback = await house.asked(deadline=HOUR)
 
     reply = await house.post(f"/v1/callbacks/{callback.id}/extend", json=body)
 
@@ -127,7 +127,7 @@ async def test_a_verb_that_the_activity_s_own_link_has_not_is_refused(house: Hou
 
 
 async def test_the_trail_names_whose_key_gave_time_revoked_and_made_a_link(house: House) -> None:
-    callback = await house.asked(answer_within=timedelta(hours=1))
+    callback = await house.asked(deadline=timedelta(hours=1))
     path = f"/v1/callbacks/{callback.id}"
     for act, body in (("extend", {"within": 60}), ("revoke", None), ("link", {})):
         await house.post(f"{path}/{act}", json=body)

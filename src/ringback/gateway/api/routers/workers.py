@@ -5,15 +5,14 @@ from typing import Any, cast
 
 from fastapi import Request, Response
 
-from ringback.core.ask import Asked, Wants
+from ringback.core.ask import Asked
 from ringback.core.operate import get_callback
-from ringback.domain.about import About
 from ringback.domain.api_key import Act, ApiKey
-from ringback.domain.callback import Accepted, Attempts
+from ringback.domain.callback import Accepted
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import MalformedRequestError, Problem
+from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, body_of, to_fields
-from ringback.domain.vitals import HeartbeatBy
 from ringback.gateway.api.access import IdInPath, new_router, requires
 from ringback.gateway.api.bodies import raw, read_model, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
@@ -50,9 +49,13 @@ async def open_callback(services: Injected, request: Request) -> Response:
     `return`: end with `answer`, since nobody else delivers it to this attempt.
     """
     asked, body = await read_model(request, OpenIn, limit=services.body_limit)
-    wants = await _to_wants(asked.options, body, services.check_schema)
-    named = _to_named(asked.activity)
-    opened = await services.asking.open(named, wants, worker=asked.worker)
+    schema = await _to_schema(asked.options, body, services.check_schema)
+    opened = await services.asking.open(
+        _to_named(asked.activity),
+        _to_options(asked.options, body),
+        result_schema=schema,
+        worker=asked.worker,
+    )
     content = _to_json(opened, services)
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
@@ -113,24 +116,10 @@ def _to_info(info: InfoIn) -> AttemptInfo:
     )
 
 
-async def _to_wants(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> Wants:
-    """Return the options; JSON that is stored stays as it was written in `body`."""
-    return Wants(
-        answer_within=asked.deadline,
-        on_deadline=_to_default(asked.on_deadline, body),
-        attempts=Attempts(asked.attempts),
-        follows_reset=asked.follow_reset,
-        result_schema=await _to_schema(asked, body, check_schema),
-        about=About(
-            title=asked.title,
-            tags=tuple(dict.fromkeys(asked.tags)),
-            metadata=asked.metadata,
-            cancel_url=asked.cancel_url,
-            notify_url=asked.notify_url,
-        ),
-        heartbeat_by=HeartbeatBy(asked.heartbeat),
-        cancel_within=asked.cancel_within,
-    )
+def _to_options(asked: OptionsIn, body: bytes) -> CallbackOptions:
+    """Return the options; the default answer stays as it was written in `body`."""
+    plain = {name: getattr(asked, name) for name in PLAIN_OPTIONS}
+    return CallbackOptions.from_plain(plain, _to_default(asked.on_deadline, body))
 
 
 def _to_default(asked: DefaultAnswer | None, body: bytes) -> Completed | Failed | None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ringback.domain.about import MOST_METADATA_BYTES, check_metadata
-from ringback.worker.options import Options
+from ringback.domain.options import MOST_METADATA_BYTES, check_option
+from ringback.worker.options import to_options
 
 FRAME = len('{"a":""}')
 KEPT: Mapping[str, Any] = {
@@ -18,7 +18,7 @@ KEPT: Mapping[str, Any] = {
 
 
 def test_what_can_be_kept_is() -> None:
-    assert Options(**KEPT).about().metadata == KEPT["metadata"]
+    assert to_options(object, **KEPT).metadata == KEPT["metadata"]
 
 
 @pytest.mark.parametrize("bad", ["a\x00b", "\ud83c"], ids=["NUL", "half a sign"])
@@ -32,8 +32,8 @@ def test_what_no_database_keeps_is_refused(where: str, bad: str) -> None:
         "inside it": {"metadata": {"a": [{"b": (1, bad)}]}},
     }
 
-    with pytest.raises(ValueError, match="no database keeps"):
-        Options(**options[where]).about()
+    with pytest.raises(ValueError, match="no database stores"):
+        to_options(object, **options[where])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_no_database_keeps_is_refused(where: str, bad: str) -> None:
 )
 def test_what_is_too_long_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at most"):
-        Options(**options).about()
+        to_options(object, **options)
 
 
 @pytest.mark.parametrize("sign", ["x", "é", "🎉"])
@@ -57,13 +57,11 @@ def test_metadata_is_measured_in_bytes_of_json(sign: str) -> None:
     each = len(sign.encode())
     fits = sign * ((MOST_METADATA_BYTES - FRAME) // each)
 
-    check_metadata({"a": fits})
+    check_option("metadata", {"a": fits})
     with pytest.raises(ValueError, match="at most 16384 bytes"):
-        check_metadata({"a": fits + sign})
+        check_option("metadata", {"a": fits + sign})
 
 
 def test_an_activity_is_told_that_its_metadata_is_too_long() -> None:
-    options = Options(metadata={"a": ["x" * 1000] * 20})
-
     with pytest.raises(ValueError, match="metadata must have at most"):
-        options.about()
+        to_options(object, metadata={"a": ["x" * 1000] * 20})

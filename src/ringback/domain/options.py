@@ -1,0 +1,216 @@
+"""Options: what an activity sets for its callback, carried whole from the worker to the table.
+
+A new option is a field here, a key of `ringback.worker.options.WaitOptions`, a field of
+`ringback.schemas.requests.OptionsIn`, and a column of its name.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from enum import Enum
+from functools import partial
+from typing import Any, Final, Self
+
+from ringback.domain.durations import check_duration
+from ringback.domain.outcome import Completed, Failed
+from ringback.domain.web_url import parse_url
+
+LONGEST_TITLE: Final = 200
+LONGEST_TAG: Final = 64
+MOST_TAGS: Final = 20
+MOST_METADATA_BYTES: Final = 16 * 1024
+"""As compact JSON in UTF-8: all pages of lists carry it."""
+
+
+class Attempts(Enum):
+    """Which attempt of the activity an answer may end."""
+
+    ANY = "any"
+    """Whichever waits by then: one callback, one link over all attempts."""
+
+    CURRENT = "current"
+    """Only the one that asked: each attempt asks again, with a callback and a link of its own."""
+
+
+class HeartbeatBy(Enum):
+    """Who heartbeats for an attempt that has a heartbeat timeout."""
+
+    KEEP = "keep"
+    """The gateway, for as long as the callback is not closed."""
+
+    OUTSIDE = "outside"
+    """The sender, with heartbeats of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackOptions:
+    """What an activity sets for its callback; all of it is optional.
+
+    Its repr shows no URL, since that may hold a secret.
+
+    Attributes:
+        deadline: How long the sender may take, from the first opening on; `None` leaves it to
+            Temporal's timeouts.
+        on_deadline: The answer that is accepted if nobody gives one in time; `None` makes it a
+            failure at `deadline`.
+        attempts: Which attempt an answer may end.
+        follow_reset: Whether the callback goes on in the run that a workflow reset made, if the
+            same activity waits there.
+        heartbeat: Who heartbeats for the attempt that asked last.
+        cancel_within: How long the sender may take to report a cancellation once it was requested;
+            then the activity ends as canceled without it.
+        cancel_url: Where a webhook reports that the answer is not needed any more.
+        notify_url: Where webhooks report everything that happens to the callback.
+        title: What is asked, in a few words, for people.
+        tags: What the callback can be found by, each once.
+        metadata: Anything else that is stored with it, as plain JSON.
+    """
+
+    deadline: timedelta | None = None
+    on_deadline: Completed | Failed | None = field(default=None, repr=False)
+    attempts: Attempts = Attempts.ANY
+    follow_reset: bool = False
+    heartbeat: HeartbeatBy = HeartbeatBy.OUTSIDE
+    cancel_within: timedelta | None = None
+    cancel_url: str | None = field(default=None, repr=False)
+    notify_url: str | None = field(default=None, repr=False)
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, object] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_plain(
+        cls, plain: Mapping[str, Any], on_deadline: Completed | Failed | None = None
+    ) -> Self:
+        """Build options from plain values: a choice as its text, tags as any sequence.
+
+        They are not checked: what is stored was checked under the rules of its time.
+        """
+        values = {
+            name: _FROM_PLAIN[name](value) if name in _FROM_PLAIN else value
+            for name, value in plain.items()
+        }
+        return cls(on_deadline=on_deadline, **values)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return all options but `on_deadline` as `from_plain` reads them."""
+        return {name: _to_plain(getattr(self, name)) for name in PLAIN_OPTIONS}
+
+
+PLAIN_OPTIONS: Final = tuple(
+    option.name for option in fields(CallbackOptions) if option.name != "on_deadline"
+)
+"""The options that have one plain value; `on_deadline` is a whole answer."""
+
+
+def check_options(plain: Mapping[str, Any]) -> None:
+    """Check options before anything is stored, as plain values.
+
+    Raises:
+        ValueError: One cannot be used; the message says which, and why.
+        TypeError: One has the wrong type, or cannot be written as JSON.
+    """
+    for name, value in plain.items():
+        check_option(name, value)
+
+
+def check_option(name: str, value: Any) -> None:
+    """Check one option, as a plain value; an option without a rule may have any.
+
+    Raises:
+        ValueError: It cannot be used; the message says why.
+        TypeError: It has the wrong type, or cannot be written as JSON.
+    """
+    if name in _CHECKS:
+        _CHECKS[name](value)
+
+
+def _check_choice(name: str, choices: type[Enum], value: object) -> None:
+    allowed = [choice.value for choice in choices]
+    if value not in allowed:
+        msg = f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}"
+        raise ValueError(msg)
+
+
+def _check_url(name: str, url: str | None) -> None:
+    if url is not None:
+        parse_url(name, url)
+
+
+def _check_title(title: str | None) -> None:
+    if title is not None and len(title) > LONGEST_TITLE:
+        msg = f"title must have at most {LONGEST_TITLE} characters"
+        raise ValueError(msg)
+    _check_texts("title", filter(None, [title]))
+
+
+def _check_tags(tags: Sequence[str]) -> None:
+    if isinstance(tags, str) or len(tags) > MOST_TAGS:
+        msg = f"tags must be a list of at most {MOST_TAGS} words"
+        raise ValueError(msg)
+    if any(not tag or len(tag) > LONGEST_TAG for tag in tags):
+        msg = f"a tag must have 1 to {LONGEST_TAG} characters"
+        raise ValueError(msg)
+    _check_texts("a tag", tags)
+
+
+def _check_metadata(metadata: Mapping[str, object]) -> None:
+    _check_texts("metadata", _texts(metadata))
+    text = json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode())
+    if size > MOST_METADATA_BYTES:
+        msg = f"metadata must have at most {MOST_METADATA_BYTES} bytes as JSON, not {size}"
+        raise ValueError(msg)
+
+
+def _check_texts(name: str, texts: Iterable[str]) -> None:
+    for text in texts:
+        # Half of a surrogate pair cannot be written as UTF-8.
+        if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+            msg = f"{name} contains a NUL or half of a character, which no database stores"
+            raise ValueError(msg)
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for name, inner in value.items():
+                yield from (*_texts(name), *_texts(inner))
+        case list() | tuple():
+            for inner in value:
+                yield from _texts(inner)
+
+
+def _to_plain(value: Any) -> Any:
+    match value:
+        case Enum():
+            return value.value
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+def _unique(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tags))
+
+
+_CHOICES: Final[dict[str, type[Enum]]] = {
+    option.name: option.type
+    for option in fields(CallbackOptions)
+    if isinstance(option.type, type) and issubclass(option.type, Enum)
+}
+_FROM_PLAIN: Final[dict[str, Callable[[Any], Any]]] = {**_CHOICES, "tags": _unique}
+_CHECKS: Final[dict[str, Callable[[Any], None]]] = {
+    "deadline": partial(check_duration, "deadline"),
+    "cancel_within": partial(check_duration, "cancel_within"),
+    "cancel_url": partial(_check_url, "cancel_url"),
+    "notify_url": partial(_check_url, "notify_url"),
+    "title": _check_title,
+    "tags": _check_tags,
+    "metadata": _check_metadata,
+    **{name: partial(_check_choice, name, choices) for name, choices in _CHOICES.items()},
+}
