@@ -114,7 +114,7 @@ def test_link_of_an_ended_callback_says_that_it_is_of_no_use(gateway: Served) ->
 
 
 def test_deadline_is_extended_and_links_are_revoked(gateway: Served) -> None:
-    callback = gateway.asked(answer_within=timedelta(hours=1))
+    callback = gateway.asked(deadline=timedelta(hours=1))
 
     extended = ringback("extend", callback.id, "2h", "--json")
     revoked = ringback("revoke", callback.id)

@@ -4,7 +4,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from ringback.domain.about import About
 
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Failed
@@ -19,8 +18,12 @@ CARD = '"4111 1111"'
 @pytest.fixture
 def callback_id(gateway: Served) -> CallbackId:
     """A callback whose workflow's id, title and tag, and whose answer, are hostile."""
-    about = About(title=HOSTILE, tags=(HOSTILE,), metadata={HOSTILE: [HOSTILE]})
-    wish = factories.wish(ref=factories.activity_ref(workflow_id=HOSTILE), about=about)
+    wish = factories.wish(
+        ref=factories.activity_ref(workflow_id=HOSTILE),
+        title=HOSTILE,
+        tags=(HOSTILE,),
+        metadata={HOSTILE: [HOSTILE]},
+    )
     failed = Failed(HOSTILE, details=f"[{CARD}]".encode())
     store = gateway.house.store
     gateway.do(store.open([wish]))
@@ -85,7 +88,7 @@ def test_neither_answer_nor_token_is_shown(callback_id: CallbackId, as_json: lis
 
 
 def test_json_is_that_of_the_api(gateway: Served) -> None:
-    callback = gateway.asked(about=About("Charge", ("vip",), {"order": 1}))
+    callback = gateway.asked(title="Charge", tags=("vip",), metadata={"order": 1})
 
     async def read(path: str) -> object:
         return (await gateway.house.get(path)).json()
@@ -115,7 +118,7 @@ def test_full_page_says_where_the_next_one_begins(gateway: Served) -> None:
 
 
 def test_every_filter_reaches_the_gateway(gateway: Served) -> None:
-    old = gateway.asked(about=About(tags=("vip",)))
+    old = gateway.asked(tags=("vip",))
     gateway.house.clock.advance(timedelta(days=2))
     new = gateway.asked()
 

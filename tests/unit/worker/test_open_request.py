@@ -1,0 +1,50 @@
+"""What a worker asks for reaches the gateway unchanged."""
+
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from ringback.domain.options import CallbackOptions
+from ringback.gateway.api.routers.workers import _to_options
+from ringback.schemas.requests import OpenIn
+from ringback.worker.open_request import to_open_request
+from ringback.worker.options import to_options
+from ringback.worker.runtime import to_ref
+
+
+def test_every_option_of_a_worker_reaches_the_gateway() -> None:
+    failure = ApplicationError("too late", type="Late", non_retryable=True)
+    options = to_options(
+        object,
+        failure,
+        deadline=timedelta(hours=1),
+        attempts="current",
+        follow_reset=True,
+        heartbeat="keep",
+        cancel_within=timedelta(seconds=1.5),
+        cancel_url="https://outside.example/cancel",
+        notify_url="https://outside.example/notify",
+        title="Charge",
+        tags=["vip", "eu", "vip"],
+        metadata={"order": [1, {"of": None}]},
+    )
+
+    assert all(getattr(options, name) != value for name, value in defaults().items())
+    assert sent(options) == options
+
+
+def test_options_that_are_not_given_reach_the_gateway_as_their_defaults() -> None:
+    assert sent(to_options(object)) == CallbackOptions()
+
+
+def defaults() -> dict[str, object]:
+    plain = CallbackOptions()
+    return {name: getattr(plain, name) for name in (*plain.to_plain(), "on_deadline")}
+
+
+def sent(options: CallbackOptions) -> CallbackOptions:
+    """Return the options as the gateway reads them from a worker's request."""
+    info = ActivityEnvironment.default_info()
+    body = to_open_request(info, to_ref(info), options, schema=None, worker=None)
+    return _to_options(OpenIn.model_validate_json(body).options, body)
