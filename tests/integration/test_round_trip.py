@@ -18,6 +18,7 @@ from ringback import (
     wait_for_callback,
     wait_for_callback_sync,
 )
+from ringback.domain.durations import format_instant
 from tests.integration.conftest import OpenHouse
 from tests.integration.house import Outside, path_of
 from tests.integration.workflows import Run
@@ -328,7 +329,7 @@ async def test_the_deadline_is_the_activity_s_own(open_house: OpenHouse, outside
 
         scheduled_at = pending.scheduled_time.ToDatetime(callback.deadline_at.tzinfo)  # type: ignore[union-attr]  # the activity has one
         assert callback.deadline_at == scheduled_at + timedelta(seconds=40)
-        assert view["deadline"] == callback.deadline_at.isoformat()
+        assert view["deadline"] == format_instant(callback.deadline_at)
         await handle.terminate()
 
 

@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 from ringback import Callback, wait_for_callback, wait_for_callback_sync
+from ringback.domain.durations import format_instant
 from tests.integration.conftest import OpenHouse
 from tests.integration.house import House, Outside, path_of
 
@@ -308,7 +309,7 @@ async def test_the_deadline_follows_an_operator_and_a_pause_does_not_stop_it(
         ])
 
         assert callback.deadline_at == scheduled_at + timedelta(seconds=40)
-        changed = (scheduled_at + timedelta(seconds=30)).isoformat()
+        changed = format_instant(scheduled_at + timedelta(seconds=30))
         async with asyncio.timeout(15):
             while (await house.http.get(path_of(callback))).json()["deadline"] != changed:
                 pass
