@@ -1,5 +1,6 @@
 """Codecs and data converters as users have them."""
 
+import asyncio
 import dataclasses
 import zlib
 from collections.abc import Sequence
@@ -65,6 +66,15 @@ class ZipCodec(PayloadCodec):
         return [Payload.FromString(zlib.decompress(payload.data)) for payload in payloads]
 
 
+class HangingCodec(ZipCodec):
+    """Never returns from a payload that says so, as one whose key service does not reply."""
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        if any(b"hang" in payload.data for payload in payloads):
+            await asyncio.Event().wait()
+        return await super().encode(payloads)
+
+
 hidden = DataConverter(
     payload_converter_class=PydanticPayloadConverter,
     payload_codec=XorCodec(),
@@ -73,3 +83,5 @@ hidden = DataConverter(
 """pydantic's types, hidden by a key of the workflow's own, down to the messages of failures."""
 
 zipped = DataConverter(payload_codec=ZipCodec())
+
+hanging = DataConverter(payload_codec=HangingCodec())

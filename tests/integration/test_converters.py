@@ -46,6 +46,7 @@ INVOICE = {
 }
 HIDDEN = "tests.codecs:hidden"
 ZIPPED = "tests.codecs:zipped"
+HANGING = "tests.codecs:hanging"
 PYDANTIC = "temporalio.contrib.pydantic:pydantic_data_converter"
 
 
@@ -192,6 +193,37 @@ async def test_heartbeat_details_are_hidden_and_reach_the_next_attempt(
 
         assert b"secret" not in pending.heartbeat_details.SerializeToString()
         assert SEEN[-1] == [{"progress": "a secret"}]
+
+
+async def test_sender_of_what_hangs_the_codec_gets_503_while_others_are_delivered(
+    open_place: OpenPlace,
+) -> None:
+    async with open_place(HANGING, str) as place:
+        handles = [
+            await place.client.start_workflow(
+                RunActivity.run, Run("ask"), id=f"{place.name}-{n}", task_queue=place.name
+            )
+            for n in range(2)
+        ]
+        hung, served = [await place.outside.next() for _ in range(2)]
+
+        ended: list[str] = []
+
+        async def send(callback: Callback, body: bytes) -> httpx2.Response:
+            reply: httpx2.Response = await place.send(callback, body)
+            ended.append(callback.id)
+            return reply
+
+        refused, reply = await asyncio.gather(send(hung, b'"hang"'), send(served, b'"the answer"'))
+        again = await place.send(hung, b'"another answer"')
+
+        assert ended == [served.id, hung.id]
+        assert reply.json()["state"] == "applied"
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+        assert again.json()["state"] == "applied"
+        results = {await handle.result() for handle in handles}
+        assert results == {"the answer", "another answer"}
 
 
 async def test_a_wrong_result_is_refused_with_its_place_and_a_right_one_is_taken(

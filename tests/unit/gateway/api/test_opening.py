@@ -1,6 +1,7 @@
 """A worker in another language opens a callback, and is told what to do."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.options import Attempts, CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.activities import LastFailure
+from tests import factories
 from tests.loops import idle
 from tests.unit.gateway.api.house import BASE, House
 
@@ -359,3 +361,14 @@ async def test_worker_that_names_itself_is_not_told_to_return_a_cancellation(hou
     named = await open_with_info(house, ref, worker="worker-1")
 
     assert named["next"] == "wait"
+
+
+async def test_standalone_activity_follows_no_reset(house: House) -> None:
+    """It has no workflow that could be reset, so its callback is for its own run only."""
+    ref = replace(factories.activity_ref(), workflow_id="")
+    house.activities.schedule(ref)
+    house.identifier.known.append(ref)
+
+    reply = await house.open(ref, follow_reset=True)
+
+    assert (await house.now(reply.json()["id"])).options.follow_reset is False
