@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
@@ -61,11 +62,15 @@ class Openers(Askers):
         self.busy: list[Busy] = []
 
     @activity.defn(name=ASK)
-    async def ask(self) -> None:
+    async def ask(self) -> Any:
         """Wait, and note how long it took until then."""
         began = time.perf_counter()
         try:
             await self._wait()
+        except Exception as exc:
+            # To complete asynchronously is none: the SDK raises a `BaseException` for it.
+            self._failures.append(exc)
+            raise
         finally:
             self.busy.append(Busy(began, time.perf_counter()))
             self._waiting.append(activity.info())

@@ -32,6 +32,7 @@ class Askers:
     def __init__(self, client: Client, queue: str) -> None:
         """Start workflows on `queue`."""
         self._waiting: list[activity.Info] = []
+        self._failures: list[Exception] = []
         self._client = client
         self._queue = queue
 
@@ -42,7 +43,11 @@ class Askers:
         per_workflow: int = PER_WORKFLOW,
         heartbeat_timeout: timedelta | None = None,
     ) -> Sequence[activity.Info]:
-        """Let so many activities more wait, each with its own token; return what they know."""
+        """Let so many activities more wait, each with its own token; return what they know.
+
+        Raises:
+            DriveError: An activity failed instead.
+        """
         before = len(self._waiting)
         sizes = iter(_sizes(count, per_workflow))
         within = None if heartbeat_timeout is None else heartbeat_timeout.total_seconds()
@@ -61,6 +66,9 @@ class Askers:
                 group.create_task(start())
         while len(self._waiting) < before + count:  # noqa: ASYNC110 - a benchmark waits
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        if self._failures:
+            msg = f"an activity failed instead of waiting: {self._failures[0]}"
+            raise DriveError(msg) from self._failures[0]
         return self._waiting[before:]
 
     @activity.defn(name=ASK)
