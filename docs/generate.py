@@ -280,7 +280,7 @@ def _create_app(store: SqlStore, clock: ManualClock) -> Starlette:
     services = operator_services(
         gateway,
         store,
-        opening=Opening(store, store, activities, worker=""),
+        opening=Opening(store, store, activities),
         identifier=FakeIdentifier(activities),
         results=SchemaChecker(),
         new_callback_id=lambda: CallbackId(""),

@@ -58,12 +58,14 @@ class Workers(Server):
     async def _work(self, attempt: Attempt) -> None:
         gate, wish = attempt.process.gate, attempt.wish
         store, activities = self._ports(gate)
-        opening = Opening(store, store, activities, worker=attempt.worker)
+        opening = Opening(store, store, activities)
         try:
             async with running(opening):
                 callback = await opening.open(wish)
                 attempt.callback_id = callback.id
-                accepted = await opening.take_answer(callback, wish.attempt_started_at)
+                accepted = await opening.take_answer(
+                    callback, wish.attempt_started_at, worker=attempt.worker
+                )
                 if accepted is not None:
                     await self._end_attempt(attempt, accepted)
                 else:

@@ -78,7 +78,6 @@ class Parts:
             self.store,
             self.store,
             self.activities,
-            worker=process_name(),
             hooks=self.hooks,
             on_opened=self.checks.remember,
         )

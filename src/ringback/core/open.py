@@ -40,11 +40,10 @@ class Opening:
         queue: DeliveryQueue,
         activities: Activities,
         *,
-        worker: str,
         on_opened: Callable[[Callback], None] = lambda _: None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Open callbacks in `store`, in the name of `worker`: its identity as history shows it.
+        """Open callbacks in `store`.
 
         `on_opened` is called with each callback, right after its commit.
         """
@@ -52,7 +51,6 @@ class Opening:
         self._store = store
         self._queue = queue
         self._activities = activities
-        self._worker = worker
         self._on_opened = on_opened
         self._commits: GroupCommit[Wish, Callback] = GroupCommit(store.open)
         self._submits: GroupCommit[CallbackId, None] = GroupCommit(
@@ -86,12 +84,12 @@ class Opening:
         await self._submits.submit(callback_id)
 
     async def take_answer(
-        self, callback: Callback, attempt_started_at: datetime, *, worker: str | None = None
+        self, callback: Callback, attempt_started_at: datetime, *, worker: str
     ) -> Accepted | None:
         """Return the outcome that this attempt must end with; `None` to go asynchronous.
 
         Until the hand-over's time is up nobody else delivers it. A cancellation is not handed
-        over: only Temporal can apply it.
+        over: only Temporal can apply it. `worker` is the worker's identity as history shows it.
         """
         accepted = callback.accepted
         if accepted is None or isinstance(accepted.outcome, Canceled):
@@ -102,7 +100,7 @@ class Opening:
             return accepted
         was_given = await self._queue.hand_over(
             callback.id,
-            worker=worker or self._worker,
+            worker=worker,
             attempt_started_at=attempt_started_at,
             lease=HAND_OVER,
         )

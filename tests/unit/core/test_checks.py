@@ -103,7 +103,7 @@ async def test_answer_to_callback_that_was_opened_here_needs_no_read(
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    opening = Opening(store, store, activities, worker="me", on_opened=checks.remember)
+    opening = Opening(store, store, activities, on_opened=checks.remember)
 
     async with running(opening, checks):
         callback = await opening.open(factories.wish(ref=ref))

@@ -59,7 +59,7 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    opening = Opening(store, store, activities, worker="the worker", hooks=recorder)
+    opening = Opening(store, store, activities, hooks=recorder)
     accepting = accepting_with(store, activities, recorder)
     deliverer = Deliverer(
         *(store, activities, Verdicts()),

@@ -20,13 +20,14 @@ from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 
 REF = factories.activity_ref()
+WORKER = "the worker"
 TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
 
 @pytest.fixture
 async def opening(store: SqlStore, activities: FakeActivities) -> AsyncIterator[Opening]:
     activities.schedule(REF)
-    opening = Opening(store, store, activities, worker="the worker")
+    opening = Opening(store, store, activities)
     async with running(opening):
         yield opening
 
@@ -39,13 +40,13 @@ async def answered(opening: Opening, store: SqlStore, outcome: Outcome) -> Callb
 
 async def taken(opening: Opening, callback: Callback) -> Outcome | None:
     """Return what the attempt that asked last ends with."""
-    accepted = await opening.take_answer(callback, callback.attempt_started_at)
+    accepted = await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER)
     return None if accepted is None else accepted.outcome
 
 
 async def take(opening: Opening, store: SqlStore, callback: Callback) -> None:
     found = (await store.find([callback.id]))[callback.id]
-    assert await opening.take_answer(found, found.attempt_started_at) is not None
+    assert await opening.take_answer(found, found.attempt_started_at, worker=WORKER) is not None
 
 
 async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitted(
@@ -63,7 +64,7 @@ async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitte
 async def test_an_attempt_without_an_answer_takes_none(opening: Opening) -> None:
     callback = await opening.open(factories.wish(ref=REF))
 
-    assert await opening.take_answer(callback, callback.attempt_started_at) is None
+    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
 
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
@@ -90,7 +91,7 @@ async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
 
     callback = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, callback.attempt_started_at) is None
+    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
 
 
 async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: SqlStore) -> None:
@@ -98,7 +99,7 @@ async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: SqlSt
 
     callback = await opening.open(factories.wish(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, callback.attempt_started_at) is None
+    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
 
 
 async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
@@ -183,7 +184,7 @@ async def test_a_verdict_that_came_too_late_is_found_again(
 ) -> None:
     store = StoreClaimedMeanwhile(database)
     activities.schedule(REF)
-    opening = Opening(store, store, activities, worker="the worker")
+    opening = Opening(store, store, activities)
     async with running(opening):
         first = await answered(opening, store, Failed("try again"))
         (claimed,) = await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
@@ -259,7 +260,7 @@ async def test_what_is_parked_is_left_to_a_person(opening: Opening, store: SqlSt
     again = await opening.open(factories.wish(ref=REF, attempt=2))
 
     assert again.id == callback.id
-    assert await opening.take_answer(again, again.attempt_started_at) is None
+    assert await opening.take_answer(again, again.attempt_started_at, worker=WORKER) is None
 
 
 async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
@@ -272,7 +273,10 @@ async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
 
     first = await opening.open(factories.wish(ref=REF))
 
-    assert await opening.take_answer(first, factories.wish(ref=REF).attempt_started_at) is None
+    assert (
+        await opening.take_answer(first, factories.wish(ref=REF).attempt_started_at, worker=WORKER)
+        is None
+    )
     accepted = (await store.find([first.id]))[first.id].accepted
     assert accepted is not None
     assert accepted.unproven_attempt == 2

@@ -146,7 +146,7 @@ async def _house_on(
         public_url=BASE,
         body_limit=LIMIT,
     )
-    opening = Opening(store, store, activities, worker="the gateway")
+    opening = Opening(store, store, activities)
     identifier = FakeIdentifier(activities)
     services = operator_services(
         gateway,
