@@ -21,7 +21,7 @@ _OWN: Final = {
     "activity_key": "'filled-' || {padded}",
     "workflow_id": "'filled-' || k.n",
     "run_id": "'filled-' || {padded}",
-    "look_due_at": "c.look_due_at + k.n",
+    "poll_due_at": "c.poll_due_at + k.n",
 }
 _SQLITE: Final = f"printf('%0{_DIGITS}d', k.n)"
 _POSTGRESQL: Final = f"lpad(k.n::text, {_DIGITS}, '0')"

@@ -13,9 +13,9 @@ from temporalio import activity
 from benchmarks.programs import Program, python, running
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, outcome_ids
-from ringback.domain.asking import Wish
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link
+from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Completed
 from ringback.ports.store import Answer
 from ringback.settings import Settings
@@ -38,9 +38,9 @@ class Keys:
         self.file.touch(0o600)
         self.file.write_text(f"{_KEY_ID}:{key.hex()}\n")
 
-    def path(self, wish: Wish) -> str:
-        """Return the path of the link to the callback that `wish` makes."""
-        link = Link(wish.id, wish.verbs, wish.link_expires_at, wish.key_id)
+    def path(self, request: OpenRequest) -> str:
+        """Return the path of the link to the callback that `request` makes."""
+        link = Link(request.id, request.verbs, request.link_expires_at, request.key_id)
         return f"/c/{self.ring.sign(link)}"
 
 
@@ -51,8 +51,8 @@ async def open_questions(store_url: str, keys: Keys, count: int) -> list[str]:
     """
     now = SystemClock().now()
     refs = (ActivityExecution("default", f"bench-{n}", f"run-{n}", "1", now) for n in range(count))
-    wishes = [_wish(ref, None, now) for ref in refs]
-    return await _opened(store_url, keys, wishes, answer=None)
+    requests = [_wish(ref, None, now) for ref in refs]
+    return await _opened(store_url, keys, requests, answer=None)
 
 
 async def open_for(
@@ -62,26 +62,26 @@ async def open_for(
 
     With `answer`, JSON, each is answered with it at once: it is accepted, and not delivered.
     """
-    wishes = [_wish(to_ref(info), info.task_token, info.started_time) for info in waiting]
-    return await _opened(store_url, keys, wishes, answer=answer)
+    requests = [_wish(to_ref(info), info.task_token, info.started_time) for info in waiting]
+    return await _opened(store_url, keys, requests, answer=answer)
 
 
 async def _opened(
-    store_url: str, keys: Keys, wishes: Sequence[Wish], *, answer: bytes | None
+    store_url: str, keys: Keys, requests: Sequence[OpenRequest], *, answer: bytes | None
 ) -> list[str]:
     async with opened_store(Settings(store=SecretStr(store_url)), SystemClock()) as store:
-        for first in range(0, len(wishes), _AT_ONCE):
-            some = wishes[first : first + _AT_ONCE]
+        for first in range(0, len(requests), _AT_ONCE):
+            some = requests[first : first + _AT_ONCE]
             await store.open(some)
             if answer is not None:
                 await store.accept(
                     [Answer(one.id, _outcome_id(), Completed(answer)) for one in some],
                 )
-    return [keys.path(one) for one in wishes]
+    return [keys.path(one) for one in requests]
 
 
-def _wish(ref: ActivityExecution, task_token: bytes | None, started_at: datetime) -> Wish:
-    return Wish(
+def _wish(ref: ActivityExecution, task_token: bytes | None, started_at: datetime) -> OpenRequest:
+    return OpenRequest(
         id=_callback_id(),
         ref=ref,
         workflow_type="Bench",
@@ -90,7 +90,7 @@ def _wish(ref: ActivityExecution, task_token: bytes | None, started_at: datetime
         attempt=1,
         attempt_started_at=started_at,
         task_token=task_token,
-        timeout_at=None,
+        attempt_timeout_at=None,
         verbs=ALL_VERBS,
         key_id=_KEY_ID,
         link_expires_at=started_at + timedelta(days=1),

@@ -33,7 +33,7 @@ class Load:
         p99: The 99th percentile of it. wrk corrects both for the requests that a slow one held up.
         refused: How many replies had a status of 400 or above.
         broken: Connections that could not be made, and reads and writes that failed.
-        late: Replies that took longer than wrk's time-out.
+        late: Replies that took longer than wrk's timeout.
         cpu_seconds: How much of a processor wrk used.
     """
 

@@ -12,7 +12,7 @@ from chaos.values import values_in
 
 
 def text_of(failure: Failure) -> str:
-    """Return a failure as text; a time-out has none, since it may only repeat what was before."""
+    """Return a failure as text; a timeout has none, since it may only repeat what was before."""
     return "" if failure.HasField("timeout_failure_info") else str(failure)
 
 

@@ -63,7 +63,7 @@ class Execution:
 
     @property
     def ends_with_answer(self) -> bool:
-        """Whether what it closed with was given to it: a time-out only repeats what was before."""
+        """Whether what it closed with was given to it: a timeout only repeats what was before."""
         return self.how in {"completed", "failed", "canceled"}
 
 
@@ -131,7 +131,7 @@ def _close(scheduled: dict[int, Execution], event: HistoryEvent) -> None:
     attributes: Any = getattr(event, str(event.WhichOneof("attributes")))
     execution = scheduled[attributes.scheduled_event_id]
     execution.how = _CLOSES[event.event_type]
-    # A time-out is nobody's doing: its event has no identity.
+    # A timeout is nobody's doing: its event has no identity.
     execution.identity = getattr(attributes, "identity", "")
     execution.values = values_in(str(attributes))
     if execution.attempt is not None and not execution.ends_with_answer:

@@ -81,7 +81,7 @@ def _judge_entry(evidence: Evidence, entry: Entry) -> Iterator[Finding]:
 
 def _find_unsettled(evidence: Evidence, entry: Entry) -> Finding:
     """Judge what is not settled: a failure that is retried may be beyond proof, and parked."""
-    why = entry.proof.get("reason") or entry.trouble or "nobody says why"
+    why = entry.proof.get("reason") or entry.last_error or "nobody says why"
     is_beyond_proof = entry.state == "parked" and _is_retried(evidence, entry.values)
     harm = Harm.UNPROVEN if is_beyond_proof else Harm.UNDECIDED
     seen = [place for value in entry.values for place in _places(evidence, value)]

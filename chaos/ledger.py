@@ -46,7 +46,7 @@ class Entry:
         kind: That outcome's kind.
         values: The values that stand in that outcome.
         proof: What the ledger keeps as its proof.
-        trouble: Why it is not delivered.
+        last_error: Why it is not delivered.
         verdicts: The verdicts in its audit trail.
     """
 
@@ -58,7 +58,7 @@ class Entry:
     kind: str | None
     values: list[str]
     proof: Mapping[str, Any]
-    trouble: str | None
+    last_error: str | None
     verdicts: list[str]
 
 
@@ -121,6 +121,6 @@ def _to_entry(listed: Mapping[str, Any], values: list[str], verdicts: list[str])
         kind=outcome.get("kind"),
         values=values,
         proof=outcome.get("proof") or {},
-        trouble=outcome.get("trouble"),
+        last_error=outcome.get("last_error"),
         verdicts=verdicts,
     )

@@ -172,7 +172,7 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
 
 def round_of(options: Options, script: Script, key: str, *, number: int) -> Round:
     """Return what the outside does with the link of a question's round."""
-    random = chance(options.seed, "round", key, number)
+    random = chance(options.seed, "generation", key, number)
     question = next(one for one in script.questions if one.key == key)
     mode = script.mode
     answers = tuple(_answers(random, options, script, key=key, round_=number))

@@ -13,9 +13,9 @@ class Question:
         key: Names it among all: `w12q0`.
         activity_id: The id that the workflow chooses; `None` leaves it to the SDK.
         maximum_attempts: As in a retry policy: 0 for no limit.
-        start_to_close: The attempt's time-out, in seconds.
-        schedule_to_close: The activity's time-out, in seconds.
-        heartbeat: The heartbeat time-out, in seconds; `None` for none.
+        start_to_close: The attempt's timeout, in seconds.
+        schedule_to_close: The activity's timeout, in seconds.
+        heartbeat: The heartbeat timeout, in seconds; `None` for none.
         retry_after: How long Temporal waits between two attempts, in seconds.
         in_thread: Whether the activity runs in a thread.
     """

@@ -33,7 +33,7 @@ from ringback.core.checks import Checks
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.open import Opening
 from ringback.core.view import Viewing
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain import completion_errors, errors
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
@@ -262,11 +262,11 @@ def _create_app(store: SqlStore, clock: ManualClock) -> Starlette:
         heartbeating=Heartbeating(
             store,
             activities,
-            keeping=store,
+            polls=store,
             beating=Beating(activities, activities),
         ),
         viewing=Viewing(store, activities),
-        verdicts=Verdicts(),
+        verdicts=VerdictWaiter(),
         store=store,
         clock=clock,
         unknown_keys=UnknownKeys(clock),

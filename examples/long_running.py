@@ -49,7 +49,7 @@ async def encode(_video: str, _frame: int) -> None:
 async def transcode(client: AsyncCompletionClient, ref: ActivityRef, video: str) -> None:
     """Do the work: the end of the block is the end of the activity."""
     frame = 0
-    # A third of the heartbeat time-out: two heartbeats may fail.
+    # A third of the heartbeat timeout: two heartbeats may fail.
     often = timedelta(seconds=0.5)
     async with client.processing(ref, every=often, details=lambda: {"frame": frame}) as work:
         try:

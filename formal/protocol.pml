@@ -34,7 +34,7 @@ byte kinds[2];
 
 /* ringback.core.verdict.identity_of: another one for each outcome. */
 #define IDENTITY(r) (1 + 2 * (r) + cb[r].answer - 1)
-#define ANOTHER 15 /* not an answer of Ringback's: a time-out, a cancellation … */
+#define ANOTHER 15 /* not an answer of Ringback's: a timeout, a cancellation … */
 
 /* ---- The store. It is durable. */
 
@@ -43,8 +43,8 @@ typedef Round {
   unsigned state : 3;
   unsigned answer : 2;   /* whose outcome won: the sender, plus 1 */
   unsigned token : 3;    /* `attempt` and `task_token`: the attempt that asked last */
-  unsigned handed : 3;   /* `handed_attempt`, and its worker `handed_to`; 0: none */
-  unsigned unproven : 3; /* `unproven_attempt`; 0: none */
+  unsigned handed : 3;   /* `delivered_inline_attempt`, and its worker `delivered_inline_to`; 0: none */
+  unsigned unproven : 3; /* `unconfirmed_attempt`; 0: none */
   unsigned untaken : 3;  /* the attempt that is known not to have ended with it; 0: none */
   unsigned owner : 2;    /* who claimed it last */
   unsigned fresh : 6     /* `tries`: whose copy still has the present number, as bits */
@@ -157,7 +157,7 @@ inline end_with_answer(r, closer) {
 /* ---- ringback.store.sql_store.SqlStore: each is one transaction. */
 
 /* ringback.store.callbacks.SqlCallbacks.open, ringback.store.asking.ask,
- * ringback.domain.asking.asks_anew: a new round where the question is settled, else the latest.
+ * ringback.domain.opening.needs_new_callback: a new round where the question is settled, else the latest.
  * The latest attempt that asks leaves its token. */
 #define IS_OVER(r) (cb[r].state == APPLIED || cb[r].state == SUPERSEDED)
 #define IS_WAITING(r) (cb[r].state == OPEN || cb[r].state == ACCEPTED)
@@ -223,7 +223,7 @@ inline store_claim(r, d) {
   fi
 }
 
-/* ringback.store.deliveries.SqlDeliveries.hand_over: to the attempt that asked last, and not while
+/* ringback.store.deliveries.SqlDeliveries.deliver_inline: to the attempt that asked last, and not while
  * a deliverer is at work. */
 #ifdef HAND_BACK
 #define ASKED_LAST(r, k) true
@@ -232,7 +232,7 @@ inline store_claim(r, d) {
 #endif
 #define IS_FREE(r, k) (MAY_LEASE_BE_OUT(r) || (cb[r].owner == WORKER && cb[r].handed < k))
 #define MAY_BE_HANDED_OVER(r, k) (cb[r].state == ACCEPTED && ASKED_LAST(r, k) && IS_FREE(r, k))
-inline store_hand_over(r, k) {
+inline store_deliver_inline(r, k) {
   cb[r].owner = WORKER; cb[r].fresh = 0; cb[r].handed = k;
   if
   :: KIND(r) == RETRYABLE -> cb[r].unproven = k
@@ -277,18 +277,18 @@ inline store_settle(r, copy, verdict) {
 #else
 #define MAY_POSTPONE(r, copy) (cb[r].state == ACCEPTED && (cb[r].fresh & (copy)) != 0)
 #endif
-inline store_postpone(r, copy, is_untaken) {
+inline store_postpone(r, copy, is_not_applied) {
   if
   :: MAY_POSTPONE(r, copy) ->
      cb[r].owner = NOBODY;
 #ifndef UNTAKEN_IS_NO_TRY
      if
-     :: is_untaken -> cb[r].fresh = 0
+     :: is_not_applied -> cb[r].fresh = 0
      :: else
      fi;
 #endif
      if
-     :: is_untaken && cb[r].unproven != 0 -> cb[r].untaken = cb[r].unproven; cb[r].unproven = 0
+     :: is_not_applied && cb[r].unproven != 0 -> cb[r].untaken = cb[r].unproven; cb[r].unproven = 0
      :: else
      fi
   :: else
@@ -366,7 +366,7 @@ inline judge_end(r, handed_, unproven_, verdict) {
   fi
 }
 
-/* ringback.core.verdict.judge, of what ringback.core.locate.locate found */
+/* ringback.core.verdict.judge, of what ringback.core.resolve.resolve found */
 inline judge(r, handed_, unproven_, verdict) {
   if
 #ifdef NO_IDENTITY
@@ -524,7 +524,7 @@ looking_again: /* NOT_FOUND, after a look */
   }
 settling: /* ringback.ports.store.DeliveryQueue.settle */
   atomic { store_settle(r, COPY_OF_DELIVERER(d), verdict); rest(d) }
-postponing_as_untaken: /* ringback.ports.store.DeliveryQueue.postpone, `is_untaken` */
+postponing_as_untaken: /* ringback.ports.store.DeliveryQueue.postpone, `is_not_applied` */
   atomic { store_postpone(r, COPY_OF_DELIVERER(d), true); rest(d) }
 postponing: /* ringback.ports.store.DeliveryQueue.postpone: it may have been taken */
   atomic { store_postpone(r, COPY_OF_DELIVERER(d), CALLS_IT_UNTAKEN); rest(d) }
@@ -627,7 +627,7 @@ taking: /* ringback.core.open.Opening.take_answer */
     cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k));
     may_go_wrong(k);
     if
-    :: MAY_BE_HANDED_OVER(r, k) -> store_hand_over(r, k); NOTE(is_busy[WORKER] = true)
+    :: MAY_BE_HANDED_OVER(r, k) -> store_deliver_inline(r, k); NOTE(is_busy[WORKER] = true)
     :: !MAY_BE_HANDED_OVER(r, k) || cb[r].owner != NOBODY -> fall_asleep(k)
     fi
   }
@@ -645,9 +645,9 @@ over:
   skip
 }
 
-/* ringback.core.look.Looker, ringback.core.observe.Observer. What has ended stays so: the look
+/* ringback.core.activity_poller.ActivityPoller, ringback.core.observe.Observer. What has ended stays so: the look
  * and the transaction may be one step. */
-proctype Looker() {
+proctype ActivityPoller() {
 end:
   do
   :: atomic { !is_pending && IS_EXPIRABLE(0) -> store_expire(0) }
@@ -667,7 +667,7 @@ end:
 proctype Others() {
 end:
   do
-  :: atomic { is_pending && is_started -> retry(ANOTHER, ANOTHER) } /* a time-out */
+  :: atomic { is_pending && is_started -> retry(ANOTHER, ANOTHER) } /* a timeout */
   :: atomic { is_pending -> end_activity(ANOTHER, true, true) } /* it is canceled */
   :: atomic { is_pending -> end_activity(ANOTHER, true, false) } /* the workflow closes over it */
   :: atomic { !is_pending && !is_id_reused && MAY_REUSE_ID -> is_id_reused = true }
@@ -703,7 +703,7 @@ init {
 #ifdef LIVENESS
     run Timer(); run Calm();
 #endif
-    run Looker(); run Others()
+    run ActivityPoller(); run Others()
   }
 }
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from ringback.domain.asking import Wish
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
-from ringback.domain.notice import Notice, notices_of
+from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Outcome
+from ringback.domain.webhook import Webhook, webhooks_for
 from ringback.ports.store import Answer, Expiry, Postponement, Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
@@ -22,10 +22,10 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 _numbers = count(1)
 
 
-async def opened(wish: Wish) -> Callback:
+async def opened(request: OpenRequest) -> Callback:
     """Return the callback that a new store opens for this."""
     with InMemoryDatabase(ManualClock()) as database:
-        (callback,) = await SqlStore(database).open([wish])
+        (callback,) = await SqlStore(database).open([request])
     return callback
 
 
@@ -50,19 +50,19 @@ def activity_ref(
     )
 
 
-def wish(
+def request(
     *,
     ref: ActivityExecution | None = None,
     attempt: int = 1,
     attempt_started_at: datetime | None = None,
     task_token: bytes | None = b"a task token",
-    timeout_at: datetime | None = None,
+    attempt_timeout_at: datetime | None = None,
     result_schema: str | None = None,
     heartbeat_timeout: timedelta | None = None,
     **options: Any,
-) -> Wish:
+) -> OpenRequest:
     # Unless it is told otherwise, attempt 2 starts a second after attempt 1, and so on.
-    return Wish(
+    return OpenRequest(
         id=callback_id(),
         ref=ref or activity_ref(),
         workflow_type="Order",
@@ -71,7 +71,7 @@ def wish(
         attempt=attempt,
         attempt_started_at=attempt_started_at or NOW + timedelta(seconds=attempt - 1),
         task_token=task_token,
-        timeout_at=timeout_at,
+        attempt_timeout_at=attempt_timeout_at,
         verbs=ALL_VERBS,
         key_id="k1",
         link_expires_at=NOW + timedelta(days=365),
@@ -107,18 +107,18 @@ def postponement(
     wait: timedelta = timedelta(seconds=1),
     reason: str = "no server",
     *,
-    is_untaken: bool = False,
+    is_not_applied: bool = False,
 ) -> Postponement:
-    return Postponement(of.id, tries(of), wait, reason, is_untaken=is_untaken)
+    return Postponement(of.id, tries(of), wait, reason, is_not_applied=is_not_applied)
 
 
-def notice(
+def webhook(
     *,
     to: str = "https://outside.example/told",
     kind: EventKind = EventKind.EXPIRED,
     facts: dict[str, object] | None = None,
-) -> Notice:
-    (made,) = notices_of(Event(callback_id(), NOW, kind, facts or {}), None, to)
+) -> Webhook:
+    (made,) = webhooks_for(Event(callback_id(), NOW, kind, facts or {}), None, to)
     return made
 
 

@@ -2,23 +2,23 @@
 
 from typing import Protocol
 
+from ringback.core.activity_poller import ActivityPoller
 from ringback.core.beat import Beating
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.keep_alive import KeepAlive
-from ringback.core.look import Looker
 from ringback.core.observe import Observer
-from ringback.core.rhythm import Rhythm
+from ringback.core.poll_schedule import PollSchedule
 from ringback.ports.activities import Activities
+from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.heartbeats import Heartbeats
-from ringback.ports.keeping import Keeping
 from ringback.ports.store import CallbackStore
 
 PER_SECOND = 50
 
 
-class Store(CallbackStore, Keeping, Deadlines, Protocol):
+class Store(CallbackStore, ActivityPollStore, Deadlines, Protocol):
     """What keeping needs of a store."""
 
 
@@ -27,30 +27,32 @@ class Temporal(Activities, Heartbeats, Protocol):
 
 
 def observer(
-    store: Store, activities: Activities, clock: Clock, rhythm: Rhythm | None = None
+    store: Store, activities: Activities, clock: Clock, schedule: PollSchedule | None = None
 ) -> Observer:
     return Observer(
         store,
         activities,
-        keeping=store,
+        polls=store,
         deadlines=store,
-        rhythm=rhythm or Rhythm(PER_SECOND),
+        schedule=schedule or PollSchedule(PER_SECOND),
         clock=clock,
     )
 
 
-def looker(
+def poller(
     store: Store, activities: Activities, clock: Clock, per_second: int = PER_SECOND
-) -> Looker:
-    rhythm = Rhythm(per_second)
-    return Looker(store, observer(store, activities, clock, rhythm), rhythm, clock=clock)
+) -> ActivityPoller:
+    schedule = PollSchedule(per_second)
+    return ActivityPoller(
+        store, observer(store, activities, clock, schedule), schedule, clock=clock
+    )
 
 
 def heartbeating(store: Store, temporal: Temporal) -> Heartbeating:
     return Heartbeating(
         store,
         temporal,
-        keeping=store,
+        polls=store,
         beating=Beating(temporal, temporal),
     )
 

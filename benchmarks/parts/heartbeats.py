@@ -38,7 +38,7 @@ _TIMEOUT: Final = timedelta(minutes=2)
 _GAP_SECONDS: Final = _TIMEOUT.total_seconds() / 2
 _CONNECTIONS: Final = 16
 _SENDING_SECONDS: Final = _GAP_SECONDS - 5
-"""With the wait for the counts less than half a time-out: in it no activity may get two calls."""
+"""With the wait for the counts less than half a timeout: in it no activity may get two calls."""
 
 _QUICK_SECONDS: Final = 5.0
 _REPETITIONS: Final = 2
@@ -48,10 +48,10 @@ _DETAILS: Final = b'{"percent": 17}'
 _CALL: Final = "RecordActivityTaskHeartbeat"
 
 METHOD: Final = f"""
-{_ACTIVITIES:,} real activities wait on one real dev server with a heartbeat time-out of
+{_ACTIVITIES:,} real activities wait on one real dev server with a heartbeat timeout of
 {_TIMEOUT.total_seconds():.0f} s; the gateway keeps them alive (`heartbeat="keep"`), on SQLite.
 Calls are counted at the server, up to the moment: it publishes its counts once a second, and the
-counting waits for that. They are counted over a stretch that is shorter than half a time-out, so
+counting waits for that. They are counted over a stretch that is shorter than half a timeout, so
 the bound is one call for each activity.
 
 - **Ringback**: with no heartbeats from outside, and with wrk sending them on {_CONNECTIONS}
@@ -81,7 +81,7 @@ async def measure(bench: Bench) -> Iterable[Measured]:
 def bars(figures: Figures) -> Iterable[Bar]:
     """Return the bars of heartbeats."""
     calls = figures.values(OURS, at=BUSY, what=OF_THE_BOUND)
-    sentence = "calls to Temporal, of one for each open callback in each half of its time-out"
+    sentence = "calls to Temporal, of one for each open callback in each half of its timeout"
     yield Bar(f"{BUSY}: {sentence}", 1, calls, is_ceiling=True)
 
 

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
             timeout of the proxy or load balancer in front (often 60 seconds): a proxy that sends a
             request on a connection which the gateway just closed replies 502.
         looks_per_second: How many runs this gateway looks at in a second, to learn what Temporal
-            tells nobody: cancellations, pauses, time-outs, ends. A look at a run is one request;
+            tells nobody: cancellations, pauses, timeouts, ends. A look at a run is one request;
             what follows where an activity has ended, looks before default answers, looks for those
             who open a link, and heartbeats are not counted. The more runs have open callbacks, the
             less often each is looked at.

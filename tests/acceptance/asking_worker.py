@@ -38,7 +38,7 @@ class Questions:
         count: How many, all at once.
         seconds: When Temporal times each of them out.
         deadline: When each gets its default answer; 0 for none.
-        heartbeat: The heartbeat time-out, for activities that the gateway keeps alive; 0 for none.
+        heartbeat: The heartbeat timeout, for activities that the gateway keeps alive; 0 for none.
     """
 
     count: int = 1

@@ -143,7 +143,7 @@ class Question:
         activities = TemporalActivities(self.stage.client)
         async with asyncio.timeout(LIMIT_SECONDS):
             while True:
-                (pending,) = await activities.look([ref])
+                (pending,) = await activities.poll([ref])
                 if pending is not None and pending.cancel_requested:
                     return
 

@@ -38,7 +38,7 @@ def entry() -> Entry:
         kind="completed",
         values=[VALUE],
         proof={"by": "ringback/oc_1"},
-        trouble=None,
+        last_error=None,
         verdicts=["applied"],
     )
 

@@ -67,7 +67,7 @@ async def run_all(site: Site) -> Mapping[str, Ran]:
 async def opened(site: Site, count: int) -> Sequence[CallbackId]:
     """Open so many callbacks, as a worker would."""
     async with opened_store(site.settings, SystemClock()) as store:
-        return [one.id for _ in range(count) for one in await store.open([factories.wish()])]
+        return [one.id for _ in range(count) for one in await store.open([factories.request()])]
 
 
 @pytest.mark.parametrize("way", ["token", "ids"])

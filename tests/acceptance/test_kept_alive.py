@@ -20,8 +20,8 @@ COUNT = 20
 
 def lived_for(pending: PendingActivityInfo) -> timedelta:
     """Return how long the attempt had lived at its last heartbeat."""
-    beaten_at, started_at = pending.last_heartbeat_time, pending.last_started_time
-    return beaten_at.ToDatetime() - started_at.ToDatetime()
+    heartbeat_sent_at, started_at = pending.last_heartbeat_time, pending.last_started_time
+    return heartbeat_sent_at.ToDatetime() - started_at.ToDatetime()
 
 
 async def test_a_gateway_that_is_killed_takes_no_activity_with_it(shared_site: Site) -> None:

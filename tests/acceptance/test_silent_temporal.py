@@ -37,7 +37,7 @@ async def silent_site(tmp_path: Path) -> AsyncIterator[Site]:
 async def opened(site: Site) -> str:
     """Open a callback, as a worker would; return the path of its link."""
     async with opened_store(site.settings, SystemClock()) as store:
-        (callback,) = await store.open([factories.wish()])
+        (callback,) = await store.open([factories.request()])
     keyring = load_keyring(site.settings)
     expires_at = SystemClock().now() + timedelta(hours=1)
     return f"/c/{keyring.sign(Link(callback.id, ALL_VERBS, expires_at, keyring.signing))}"

@@ -82,11 +82,11 @@ class Answering:
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
-        (first,) = await store.open([factories.wish(ref=ref, follow_reset=True)])
+        (first,) = await store.open([factories.request(ref=ref, follow_reset=True)])
         before = await store.terms([first.id])
         later = replace(ref, run_id="another-run")
 
-        (again,) = await store.open([factories.wish(ref=later, attempt=2, follow_reset=True)])
+        (again,) = await store.open([factories.request(ref=later, attempt=2, follow_reset=True)])
 
         assert (again.id, again.ref.run_id) == (first.id, "another-run")
         assert await store.terms([first.id]) == before == {first.id: terms_of(again)}
@@ -137,7 +137,7 @@ class Answering:
         self, store: Store
     ) -> None:
         seen = await opened(store)
-        (now,) = await store.open([factories.wish(ref=seen.ref, attempt=2)])
+        (now,) = await store.open([factories.request(ref=seen.ref, attempt=2)])
 
         await store.expire([factories.expiry(seen, "timed out")])
 
@@ -181,7 +181,7 @@ class Answering:
         await store.postpone([Postponement(nobody, 0, LEASE, "why")])
         await store.keep_evidence([factories.answer(nobody)])
 
-        assert not await store.hand_over(
+        assert not await store.deliver_inline(
             nobody, worker="w", attempt_started_at=factories.NOW, lease=LEASE
         )
         assert not await store.redeliver(nobody)

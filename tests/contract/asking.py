@@ -29,8 +29,8 @@ class Asking:
     async def test_an_activity_has_one_callback_over_its_attempts(self, store: Store) -> None:
         ref = factories.activity_ref()
 
-        (first,) = await store.open([factories.wish(ref=ref)])
-        (again,) = await store.open([factories.wish(ref=ref, attempt=2)])
+        (first,) = await store.open([factories.request(ref=ref)])
+        (again,) = await store.open([factories.request(ref=ref, attempt=2)])
 
         assert again.id == first.id
         assert await kinds(store, first.id) == [EventKind.OPENED, EventKind.ASKED_AGAIN]
@@ -39,9 +39,9 @@ class Asking:
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
-        await store.open([factories.wish(ref=ref, timeout_at=factories.NOW + SECOND)])
-        later = factories.wish(
-            ref=ref, attempt=2, task_token=b"another", timeout_at=factories.NOW + 9 * SECOND
+        await store.open([factories.request(ref=ref, attempt_timeout_at=factories.NOW + SECOND)])
+        later = factories.request(
+            ref=ref, attempt=2, task_token=b"another", attempt_timeout_at=factories.NOW + 9 * SECOND
         )
 
         (again,) = await store.open([later])
@@ -49,24 +49,24 @@ class Asking:
         assert again == await found(store, again.id)
         assert (again.attempt, again.task_token) == (2, b"another")
         assert again.attempt_started_at == later.attempt_started_at
-        assert again.timeout_at == later.timeout_at
+        assert again.attempt_timeout_at == later.attempt_timeout_at
 
     async def test_of_two_attempts_the_one_that_started_later_counts_whatever_its_number(
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
         started_at = factories.NOW + 10 * SECOND
-        await store.open([factories.wish(ref=ref, attempt=3)])
+        await store.open([factories.request(ref=ref, attempt=3)])
 
-        (reset,) = await store.open([factories.wish(ref=ref, attempt_started_at=started_at)])
-        (stale,) = await store.open([factories.wish(ref=ref, attempt=4, task_token=b"stale")])
+        (reset,) = await store.open([factories.request(ref=ref, attempt_started_at=started_at)])
+        (stale,) = await store.open([factories.request(ref=ref, attempt=4, task_token=b"stale")])
 
         assert stale == reset
         assert (reset.attempt, reset.attempt_started_at) == (1, started_at)
 
     async def test_what_is_opened_is_found_as_it_was_wished(self, store: Store) -> None:
-        wish = factories.wish(
-            timeout_at=factories.NOW + timedelta(seconds=1.000001),
+        request = factories.request(
+            attempt_timeout_at=factories.NOW + timedelta(seconds=1.000001),
             on_deadline=Failed("too late", type="Late", details=b'["x"]'),
             attempts=Attempts.CURRENT,
             follow_reset=True,
@@ -80,17 +80,17 @@ class Asking:
             result_schema='{"type": "string"}',
         )
 
-        (callback,) = await store.open([wish])
+        (callback,) = await store.open([request])
 
-        assert callback == await found(store, wish.id)
-        assert (callback.id, callback.ref, callback.round) == (wish.id, wish.ref, 1)
-        assert (callback.verbs, callback.key_id) == (wish.verbs, wish.key_id)
-        assert (callback.attempt, callback.task_token) == (wish.attempt, wish.task_token)
-        assert callback.attempt_started_at == wish.attempt_started_at
-        assert callback.timeout_at == wish.timeout_at
-        assert (callback.answer_by, callback.options) == (None, wish.options)
+        assert callback == await found(store, request.id)
+        assert (callback.id, callback.ref, callback.generation) == (request.id, request.ref, 1)
+        assert (callback.verbs, callback.key_id) == (request.verbs, request.key_id)
+        assert (callback.attempt, callback.task_token) == (request.attempt, request.task_token)
+        assert callback.attempt_started_at == request.attempt_started_at
+        assert callback.attempt_timeout_at == request.attempt_timeout_at
+        assert (callback.own_deadline_at, callback.options) == (None, request.options)
         assert callback.schema_id == schema_id('{"type": "string"}')
-        assert callback.link_expires_at == wish.link_expires_at
+        assert callback.link_expires_at == request.link_expires_at
         assert callback.state is State.OPEN
 
     async def test_activities_that_differ_in_one_part_have_their_own_callbacks(
@@ -106,7 +106,7 @@ class Asking:
             replace(ref, namespace="another"),
         ]
 
-        callbacks = await store.open([factories.wish(ref=ref) for ref in refs])
+        callbacks = await store.open([factories.request(ref=ref) for ref in refs])
 
         assert len({callback.id for callback in callbacks}) == len(refs)
 
@@ -115,16 +115,16 @@ class Asking:
     ) -> None:
         ref = factories.activity_ref()
 
-        one, other = await store.open([factories.wish(ref=ref), factories.wish(ref=ref)])
+        one, other = await store.open([factories.request(ref=ref), factories.request(ref=ref)])
 
         assert one.id == other.id
 
     async def test_attempts_that_open_in_one_call_leave_the_latest(self, store: Store) -> None:
         ref = factories.activity_ref()
 
-        await store.open([factories.wish(ref=ref), factories.wish(ref=ref, attempt=2)])
+        await store.open([factories.request(ref=ref), factories.request(ref=ref, attempt=2)])
 
-        (callback,) = await store.open([factories.wish(ref=ref)])
+        (callback,) = await store.open([factories.request(ref=ref)])
         assert callback.attempt == 2
         assert await kinds(store, callback.id) == [EventKind.OPENED, EventKind.ASKED_AGAIN]
 
@@ -150,24 +150,24 @@ class Asking:
     ) -> None:
         before = await settled(store, verdict, outcome)
 
-        (after,) = await store.open([factories.wish(ref=before.ref, attempt=2)])
+        (after,) = await store.open([factories.request(ref=before.ref, attempt=2)])
 
         assert (after.id != before.id) is asks
-        assert after.round == (2 if asks else 1)
+        assert after.generation == (2 if asks else 1)
 
     async def test_where_each_attempt_asks_for_itself_the_open_callback_of_the_one_before_expires(
         self, store: Store, clock: ManualClock
     ) -> None:
         ref = factories.activity_ref()
-        (first,) = await store.open([factories.wish(ref=ref, attempts=Attempts.CURRENT)])
+        (first,) = await store.open([factories.request(ref=ref, attempts=Attempts.CURRENT)])
         clock.advance(SECOND)
 
         (second,) = await store.open([
-            factories.wish(ref=ref, attempt=2, attempts=Attempts.CURRENT)
+            factories.request(ref=ref, attempt=2, attempts=Attempts.CURRENT)
         ])
 
         over = await found(store, first.id)
-        assert (second.round, second.state) == (2, State.OPEN)
+        assert (second.generation, second.state) == (2, State.OPEN)
         assert second.id != first.id
         assert (over.state, over.expired_at) == (State.EXPIRED, clock.now())
         assert over.expired_because == "a later attempt asks anew"
@@ -179,8 +179,8 @@ class Asking:
     ) -> None:
         ref = factories.activity_ref()
 
-        (first,) = await store.open([factories.wish(ref=ref, attempts=Attempts.CURRENT)])
-        (again,) = await store.open([factories.wish(ref=ref, attempts=Attempts.CURRENT)])
+        (first,) = await store.open([factories.request(ref=ref, attempts=Attempts.CURRENT)])
+        (again,) = await store.open([factories.request(ref=ref, attempts=Attempts.CURRENT)])
 
         assert again == first
 
@@ -190,7 +190,7 @@ class Asking:
         ref = factories.activity_ref()
 
         first, second = await store.open([
-            factories.wish(ref=ref, attempt=attempt, attempts=Attempts.CURRENT)
+            factories.request(ref=ref, attempt=attempt, attempts=Attempts.CURRENT)
             for attempt in (1, 2)
         ])
 
@@ -202,10 +202,10 @@ class Asking:
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
-        (first,) = await store.open([factories.wish(ref=ref, attempts=Attempts.CURRENT)])
+        (first,) = await store.open([factories.request(ref=ref, attempts=Attempts.CURRENT)])
         await store.accept([factories.answer(first.id)])
 
-        await store.open([factories.wish(ref=ref, attempt=2, attempts=Attempts.CURRENT)])
+        await store.open([factories.request(ref=ref, attempt=2, attempts=Attempts.CURRENT)])
 
         assert await state_of(store, first.id) is State.ACCEPTED
 
@@ -214,10 +214,12 @@ class Asking:
     ) -> None:
         ref = factories.activity_ref(run_id="old")
         moved = replace(ref, run_id="new")
-        (before,) = await store.open([factories.wish(ref=ref, follow_reset=True)])
+        (before,) = await store.open([factories.request(ref=ref, follow_reset=True)])
 
         (after,) = await store.open([
-            factories.wish(ref=moved, attempt_started_at=factories.NOW + SECOND, follow_reset=True)
+            factories.request(
+                ref=moved, attempt_started_at=factories.NOW + SECOND, follow_reset=True
+            )
         ])
 
         assert after.id == before.id
@@ -230,10 +232,10 @@ class Asking:
         self, store: Store
     ) -> None:
         ref = factories.activity_ref(run_id="old")
-        (before,) = await store.open([factories.wish(ref=ref)])
+        (before,) = await store.open([factories.request(ref=ref)])
 
         (after,) = await store.open([
-            factories.wish(
+            factories.request(
                 ref=replace(ref, run_id="new"), attempt_started_at=factories.NOW + SECOND
             )
         ])
@@ -243,10 +245,10 @@ class Asking:
 
     async def test_a_schema_is_found_by_its_id(self, store: Store) -> None:
         texts = ['{"type": "string"}', '{"type": "null"}']
-        wishes = [factories.wish(result_schema=text) for text in [*texts, texts[0]]]
+        requests = [factories.request(result_schema=text) for text in [*texts, texts[0]]]
 
-        callbacks = await store.open(wishes)
-        await store.open([factories.wish(result_schema=texts[0])])
+        callbacks = await store.open(requests)
+        await store.open([factories.request(result_schema=texts[0])])
 
         ids = [callback.schema_id or "" for callback in callbacks]
         assert await store.schemas([*ids, "sc_unknown"]) == {
@@ -268,6 +270,6 @@ class Asking:
     async def test_what_has_expired_is_asked_anew(self, store: Store) -> None:
         before = await in_state(store, State.EXPIRED)
 
-        (after,) = await store.open([factories.wish(ref=before.ref)])
+        (after,) = await store.open([factories.request(ref=before.ref)])
 
-        assert (after.round, after.state) == (2, State.OPEN)
+        assert (after.generation, after.state) == (2, State.OPEN)

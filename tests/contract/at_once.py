@@ -15,8 +15,8 @@ from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed
+from ringback.ports.activity_polls import PollResult
 from ringback.ports.deadlines import Extension
-from ringback.ports.keeping import Sighting
 from ringback.ports.store import EVIDENCE_KEPT, Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
@@ -92,7 +92,7 @@ class AtOnce(TellingAtOnce):
         self, stores: Sequence[SqlStore]
     ) -> None:
         for _ in range(ROUNDS):
-            callbacks = await stores[0].open([factories.wish() for _ in range(MANY)])
+            callbacks = await stores[0].open([factories.request() for _ in range(MANY)])
             ids = [callback.id for callback in callbacks]
             answers = [factories.answer(one.id, link_serial=one.link_serial) for one in callbacks]
 
@@ -116,7 +116,9 @@ class AtOnce(TellingAtOnce):
 
             opened = await asyncio.gather(
                 *(
-                    store.open([factories.wish(ref=ref, attempt=attempt) for ref in shuffled(refs)])
+                    store.open([
+                        factories.request(ref=ref, attempt=attempt) for ref in shuffled(refs)
+                    ])
                     for attempt, store in enumerate(stores, 1)
                 )
             )
@@ -136,7 +138,7 @@ class AtOnce(TellingAtOnce):
             opened = await asyncio.gather(
                 *(
                     store.open([
-                        factories.wish(ref=ref, attempt=attempt, attempts=Attempts.CURRENT)
+                        factories.request(ref=ref, attempt=attempt, attempts=Attempts.CURRENT)
                         for ref in shuffled(refs)
                     ])
                     for attempt, store in enumerate(stores, 1)
@@ -148,7 +150,7 @@ class AtOnce(TellingAtOnce):
                 rounds = [callback for callback in known.values() if callback.ref == ref]
                 waiting = [callback for callback in rounds if callback.state is State.OPEN]
                 assert [callback.attempt for callback in waiting] == [len(stores)]
-                numbers = sorted(callback.round for callback in rounds)
+                numbers = sorted(callback.generation for callback in rounds)
                 assert numbers == list(range(1, len(rounds) + 1))
                 for callback in rounds:
                     assert (await kinds(stores[0], callback.id)).count(EventKind.OPENED) == 1
@@ -158,10 +160,13 @@ class AtOnce(TellingAtOnce):
     ) -> None:
         for _ in range(ROUNDS):
             refs = [factories.activity_ref() for _ in range(MANY)]
-            first = [factories.wish(ref=ref, attempts=Attempts.CURRENT) for ref in refs]
+            first = [factories.request(ref=ref, attempts=Attempts.CURRENT) for ref in refs]
             ids = [callback.id for callback in await stores[0].open(first)]
             later, latest = (
-                [replace(wish, id=factories.callback_id(), attempt_started_at=at) for wish in first]
+                [
+                    replace(request, id=factories.callback_id(), attempt_started_at=at)
+                    for request in first
+                ]
                 for at in (factories.NOW + SECOND, factories.NOW + 2 * SECOND)
             )
 
@@ -186,10 +191,10 @@ class AtOnce(TellingAtOnce):
     ) -> None:
         for _ in range(ROUNDS):
             failed = factories.activity_ref()
-            (open_one,) = await stores[0].open([factories.wish(ref=failed)])
+            (open_one,) = await stores[0].open([factories.request(ref=failed)])
             await stores[0].accept([factories.answer(open_one.id, Failed("no"))])
             answered = await found(stores[0], open_one.id)
-            later = factories.wish(ref=failed, attempt=2)
+            later = factories.request(ref=failed, attempt=2)
 
             opened, _ = await asyncio.gather(
                 asyncio.gather(
@@ -199,9 +204,9 @@ class AtOnce(TellingAtOnce):
             )
             (after,) = await stores[0].open([replace(later, id=factories.callback_id())])
 
-            assert after.round == 2
-            assert {one.round for (one,) in opened} <= {1, 2}
-            assert {one.id for (one,) in opened if one.round == 2} <= {after.id}
+            assert after.generation == 2
+            assert {one.generation for (one,) in opened} <= {1, 2}
+            assert {one.id for (one,) in opened if one.generation == 2} <= {after.id}
 
     async def test_what_is_due_is_claimed_by_one(self, stores: Sequence[SqlStore]) -> None:
         for _ in range(ROUNDS):
@@ -273,21 +278,24 @@ class AtOnce(TellingAtOnce):
         for _ in range(ROUNDS):
             one, other, third, fourth = stores
             (callback,) = await one.open([
-                factories.wish(deadline=SECOND, on_deadline=Completed(b"0"))
+                factories.request(deadline=SECOND, on_deadline=Completed(b"0"))
             ])
-            timeout_at = clock.now() + 3 * SECOND
-            waits = pending(callback, timeout_at=timeout_at)
-            sighting = Sighting(callback.id, callback.attempt_started_at, waits, SECOND)
+            attempt_timeout_at = clock.now() + 3 * SECOND
+            waits = pending(callback, attempt_timeout_at=attempt_timeout_at)
+            poll_result = PollResult(callback.id, callback.attempt_started_at, waits, SECOND)
 
             await asyncio.gather(
-                one.keep_sightings([sighting]),
+                one.save_poll_results([poll_result]),
                 other.extend(callback.id, 2 * SECOND),
                 third.mark_submitted([callback.id]),
                 fourth.mark_submitted([callback.id]),
             )
 
             after = await found(one, callback.id)
-            assert (after.timeout_at, after.answer_by) == (timeout_at, clock.now() + 2 * SECOND)
+            assert (after.attempt_timeout_at, after.own_deadline_at) == (
+                attempt_timeout_at,
+                clock.now() + 2 * SECOND,
+            )
             assert await one.next_default() == 2 * SECOND
             assert len(await events_of(one, callback.id, EventKind.SUBMITTED)) == 1
 
@@ -306,7 +314,7 @@ class AtOnce(TellingAtOnce):
         text = f'{{"title": "{factories.callback_id()}"}}'
 
         opened = await asyncio.gather(
-            *(store.open([factories.wish(result_schema=text)]) for store in stores)
+            *(store.open([factories.request(result_schema=text)]) for store in stores)
         )
 
         (schema_id,) = {callback.schema_id or "" for (callback,) in opened}

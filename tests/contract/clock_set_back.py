@@ -5,15 +5,15 @@ from datetime import timedelta
 from ringback.domain.callback import State
 from ringback.domain.outcome import Completed
 from ringback.ports.due_times import LongestWaits
-from ringback.ports.notices import NotYet
 from ringback.ports.store import Postponement
+from ringback.ports.webhook_outbox import WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import MINUTE, beat, beats, kept_alive, looks, note, see
+from tests.contract.kept import MINUTE, beat, beats, kept_alive, looks, receive_heartbeats, see
 from tests.contract.stores import LEASE, SECOND, Store, accepted, found, opened
 
 HOUR = timedelta(hours=1)
-LONGEST = LongestWaits(delivery=MINUTE, webhook=MINUTE, look=MINUTE)
+LONGEST = LongestWaits(delivery=MINUTE, webhook=MINUTE, poll=MINUTE)
 
 
 class ClockSetBack:
@@ -44,16 +44,16 @@ class ClockSetBack:
 
     async def test_postponed_webhook_is_due_now(self, store: Store, clock: ManualClock) -> None:
         url = "https://outside.example/notify"
-        (callback,) = await store.open([factories.wish(notify_url=url)])
+        (callback,) = await store.open([factories.request(notify_url=url)])
         clock.step(HOUR)
         await store.accept([factories.answer(callback.id)])
-        (notice,) = await store.claim_notices(limit=1, lease=LEASE)
-        await store.postpone_notices([NotYet(notice.id, notice.tries, 5 * SECOND, "busy")])
+        (webhook,) = await store.claim_webhooks(limit=1, lease=LEASE)
+        await store.postpone_webhooks([WebhookRetry(webhook.id, webhook.tries, 5 * SECOND, "busy")])
         clock.step(-HOUR)
 
         await store.pull_in(LONGEST)
 
-        assert len(await store.claim_notices(limit=1, lease=LEASE)) == 1
+        assert len(await store.claim_webhooks(limit=1, lease=LEASE)) == 1
 
     async def test_look_is_due_now_whether_it_was_claimed_or_done(
         self, store: Store, clock: ManualClock
@@ -61,7 +61,7 @@ class ClockSetBack:
         claimed, seen = await opened(store), await opened(store)
         clock.step(HOUR)
         await looks(store)
-        await see(store, seen, look_in=5 * SECOND)
+        await see(store, seen, poll_in=5 * SECOND)
         clock.step(-HOUR)
 
         repaired = await store.pull_in(LONGEST)
@@ -85,22 +85,22 @@ class ClockSetBack:
     ) -> None:
         callback = await opened(store)
         clock.step(HOUR)
-        noted = await note(store, callback, b"1")
+        noted = await receive_heartbeats(store, callback, b"1")
         assert noted.callback is not None
         await beat(store, noted.callback)
         clock.step(-HOUR)
 
-        assert (await note(store, callback, b"2")).is_due
+        assert (await receive_heartbeats(store, callback, b"2")).is_due
 
     async def test_held_heartbeat_from_outside_is_passed_on(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
         clock.step(HOUR)
-        await note(store, callback, b"1")
+        await receive_heartbeats(store, callback, b"1")
         clock.step(-HOUR)
 
-        assert (await note(store, callback, b"2")).is_due
+        assert (await receive_heartbeats(store, callback, b"2")).is_due
 
     async def test_due_times_that_are_not_too_far_ahead_stay(self, store: Store) -> None:
         delivered = await accepted(store)
@@ -126,8 +126,8 @@ class ClockSetBack:
     async def test_deadline_is_a_real_time_and_stays(
         self, store: Store, clock: ManualClock
     ) -> None:
-        wish = factories.wish(deadline=HOUR, on_deadline=Completed(b"1"))
-        (callback,) = await store.open([wish])
+        request = factories.request(deadline=HOUR, on_deadline=Completed(b"1"))
+        (callback,) = await store.open([request])
         clock.step(-HOUR)
 
         await store.pull_in(LONGEST)

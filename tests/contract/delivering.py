@@ -25,7 +25,7 @@ from tests.contract.stores import (
 
 
 async def asked_again(store: Store, callback: Callback, attempt: int = 2) -> Callback:
-    (again,) = await store.open([factories.wish(ref=callback.ref, attempt=attempt)])
+    (again,) = await store.open([factories.request(ref=callback.ref, attempt=attempt)])
     return again
 
 
@@ -61,8 +61,8 @@ class Delivering:
 
         assert callback == await found(store, callback.id)
         unproven = outcome_of(callback)
-        assert unproven.unproven_attempt == callback.attempt
-        assert unproven.unproven_started_at == callback.attempt_started_at
+        assert unproven.unconfirmed_attempt == callback.attempt
+        assert unproven.unconfirmed_started_at == callback.attempt_started_at
 
     async def test_the_first_unproven_attempt_stays_unproven(self, store: Store) -> None:
         callback = await claimed(store)
@@ -72,20 +72,20 @@ class Delivering:
         (again,) = await store.claim("me", limit=1, lease=LEASE)
 
         assert again.attempt == 2
-        assert outcome_of(again).unproven_attempt == 1
-        assert outcome_of(again).unproven_started_at == callback.attempt_started_at
+        assert outcome_of(again).unconfirmed_attempt == 1
+        assert outcome_of(again).unconfirmed_started_at == callback.attempt_started_at
 
     async def test_what_was_postponed_as_untaken_is_proven(self, store: Store) -> None:
         callback = await claimed(store)
 
-        await store.postpone([factories.postponement(callback, timedelta(0), is_untaken=True)])
+        await store.postpone([factories.postponement(callback, timedelta(0), is_not_applied=True)])
 
         proven = outcome_of(await found(store, callback.id))
-        assert (proven.unproven_attempt, proven.unproven_started_at) == (None, None)
+        assert (proven.unconfirmed_attempt, proven.unconfirmed_started_at) == (None, None)
 
     async def test_a_verdict_from_before_it_was_found_untaken_is_void(self, store: Store) -> None:
         callback = await claimed(store)
-        await store.postpone([factories.postponement(callback, timedelta(0), is_untaken=True)])
+        await store.postpone([factories.postponement(callback, timedelta(0), is_not_applied=True)])
 
         await store.settle([factories.settlement(callback, State.PARKED)])
 
@@ -95,15 +95,15 @@ class Delivering:
         self, store: Store
     ) -> None:
         callback = await claimed(store)
-        await store.postpone([factories.postponement(callback, timedelta(0), is_untaken=True)])
+        await store.postpone([factories.postponement(callback, timedelta(0), is_not_applied=True)])
 
         (same,) = await store.claim("me", limit=1, lease=LEASE)
-        await store.postpone([factories.postponement(same, timedelta(0), is_untaken=True)])
+        await store.postpone([factories.postponement(same, timedelta(0), is_not_applied=True)])
         later = await asked_again(store, callback)
         (another,) = await store.claim("me", limit=1, lease=LEASE)
 
-        assert outcome_of(same).unproven_attempt is None
-        assert outcome_of(another).unproven_started_at == later.attempt_started_at
+        assert outcome_of(same).unconfirmed_attempt is None
+        assert outcome_of(another).unconfirmed_started_at == later.attempt_started_at
 
     async def test_what_is_postponed_comes_back_in_its_time(
         self, store: Store, clock: ManualClock
@@ -116,7 +116,7 @@ class Delivering:
         assert await store.claim("me", limit=1, lease=LEASE) == []
         clock.advance(2 * SECOND)
         (again,) = await store.claim("me", limit=1, lease=LEASE)
-        assert outcome_of(again).trouble == "no server"
+        assert outcome_of(again).last_error == "no server"
 
     async def test_who_stood_still_over_his_lease_postpones_nothing(
         self, store: Store, clock: ManualClock
@@ -125,7 +125,7 @@ class Delivering:
         clock.advance(LEASE)
         (latest,) = await store.claim("two", limit=1, lease=LEASE)
 
-        await store.postpone([factories.postponement(stale, timedelta(0), is_untaken=True)])
+        await store.postpone([factories.postponement(stale, timedelta(0), is_not_applied=True)])
 
         assert await found(store, stale.id) == latest
         assert await store.claim("one", limit=1, lease=LEASE) == []
@@ -219,9 +219,13 @@ class Delivering:
 
         assert await store.claim("me", limit=1, lease=LEASE) == []
         handed = outcome_of(await found(store, callback.id))
-        assert (handed.handed_to, handed.handed_attempt, handed.tries) == ("w", 2, 1)
-        assert handed.unproven_attempt == 2
-        assert handed.unproven_started_at == callback.attempt_started_at
+        assert (handed.delivered_inline_to, handed.delivered_inline_attempt, handed.tries) == (
+            "w",
+            2,
+            1,
+        )
+        assert handed.unconfirmed_attempt == 2
+        assert handed.unconfirmed_started_at == callback.attempt_started_at
         clock.advance(LEASE)
         (taken,) = await store.claim("me", limit=1, lease=LEASE)
         assert outcome_of(taken) == replace(handed, tries=2)
@@ -250,7 +254,7 @@ class Delivering:
         later = await handed_over(store, await asked_again(store, callback, 3), "v")
 
         assert (same, later) == (False, True)
-        assert outcome_of(await found(store, callback.id)).handed_to == "v"
+        assert outcome_of(await found(store, callback.id)).delivered_inline_to == "v"
 
     async def test_what_was_postponed_can_be_handed_over(self, store: Store) -> None:
         callback = await claimed(store)
@@ -275,9 +279,9 @@ class Delivering:
 
         waiting = outcome_of(await found(store, callback.id))
         assert await state_of(store, callback.id) is State.ACCEPTED
-        assert (waiting.tries, waiting.trouble) == (2, None)
+        assert (waiting.tries, waiting.last_error) == (2, None)
         assert (waiting.verdict_at, waiting.proof) == (None, None)
-        assert (waiting.unproven_attempt, waiting.unproven_started_at) == (None, None)
+        assert (waiting.unconfirmed_attempt, waiting.unconfirmed_started_at) == (None, None)
         assert len(await events_of(store, callback.id, EventKind.REDELIVERED)) == 1
         (again,) = await store.claim("me", limit=1, lease=LEASE)
         assert again.id == callback.id

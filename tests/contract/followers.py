@@ -19,7 +19,7 @@ class Follower:
         self._settled: asyncio.Queue[list[CallbackId]] = asyncio.Queue()
 
     async def run(self) -> None:
-        await SqlStore(self._database).follow(
+        await SqlStore(self._database).subscribe(
             on_accepted=self._accepted.set,
             on_settled=lambda ids: self._settled.put_nowait(list(ids)),
         )

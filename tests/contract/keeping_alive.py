@@ -5,7 +5,7 @@ from dataclasses import replace
 from ringback.domain.callback import State
 from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import (
@@ -36,14 +36,16 @@ class KeepingAlive:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await kept_alive(store)
-        until_due = await store.next_beat()
+        until_due = await store.next_heartbeat()
         too_early = await beats(store)
         clock.advance(GAP / 2)
 
-        (claimed,) = await store.claim_beats(limit=1, lease=LEASE)
+        (claimed,) = await store.claim_heartbeats(limit=1, lease=LEASE)
 
         assert (until_due, too_early) == (GAP / 2, [])
-        assert claimed.vitals == replace(callback.vitals, beat_due_at=clock.now() + LEASE)
+        assert claimed.heartbeat_state == replace(
+            callback.heartbeat_state, heartbeat_due_at=clock.now() + LEASE
+        )
         assert claimed == await found(store, callback.id)
 
     async def test_a_claimed_beat_is_alone_until_its_lease_is_over(
@@ -82,38 +84,44 @@ class KeepingAlive:
         ])
         clock.advance(GAP)
 
-        claimed = await store.claim_beats(limit=9, lease=LEASE)
+        claimed = await store.claim_heartbeats(limit=9, lease=LEASE)
 
         assert [one.id for one in claimed] == [answered.id, parked.id]
-        assert [(await beat(store, one)).vitals.beaten_at for one in claimed] == 2 * [clock.now()]
-        assert await store.next_beat() == GAP
+        assert [
+            (await beat(store, one)).heartbeat_state.heartbeat_sent_at for one in claimed
+        ] == 2 * [clock.now()]
+        assert await store.next_heartbeat() == GAP
 
     async def test_what_is_kept_alive_is_due_again_after_half_the_time_out(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await kept_alive(store)
         clock.advance(GAP)
-        (claimed,) = await store.claim_beats(limit=1, lease=LEASE)
+        (claimed,) = await store.claim_heartbeats(limit=1, lease=LEASE)
         clock.advance(SECOND)
 
         after = await beat(store, claimed)
 
-        vitals = replace(callback.vitals, beaten_at=clock.now(), beat_due_at=clock.now() + GAP)
-        assert after == replace(callback, vitals=vitals)
-        assert await store.next_beat() == GAP
+        heartbeat_state = replace(
+            callback.heartbeat_state,
+            heartbeat_sent_at=clock.now(),
+            heartbeat_due_at=clock.now() + GAP,
+        )
+        assert after == replace(callback, heartbeat_state=heartbeat_state)
+        assert await store.next_heartbeat() == GAP
 
     async def test_the_outside_s_own_are_not_repeated(self, store: Store) -> None:
         callback = await opened(store)
 
         after = await beat(store, await noted_and_due(store, callback))
 
-        assert after.vitals.beat_due_at is None
-        assert await store.next_beat() is None
+        assert after.heartbeat_state.heartbeat_due_at is None
+        assert await store.next_heartbeat() is None
 
     async def test_a_heartbeat_leaves_the_next_look_where_it_was(
         self, store: Store, clock: ManualClock
     ) -> None:
-        """It does not tell the time-outs, which an operator may change."""
+        """It does not tell the timeouts, which an operator may change."""
         callback = await opened(store)
         clock.advance(SECOND / 2)
 
@@ -127,14 +135,14 @@ class KeepingAlive:
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([
-            factories.wish(cancel_within=MINUTE, on_deadline=Completed(b"0"))
+            factories.request(cancel_within=MINUTE, on_deadline=Completed(b"0"))
         ])
         claimed = await noted_and_due(store, callback)
-        pulse = Pulse(cancel_requested=True, paused=True, reset=True)
+        response = HeartbeatResponse(cancel_requested=True, paused=True, reset=True)
 
-        first = await beat(store, claimed, pulse)
-        again = await beat(store, claimed, pulse)
-        runs = await beat(store, claimed, replace(pulse, paused=False))
+        first = await beat(store, claimed, response)
+        again = await beat(store, claimed, response)
+        runs = await beat(store, claimed, replace(response, paused=False))
 
         assert (first.cancel_requested_at, first.paused_at) == (clock.now(), clock.now())
         assert (again.cancel_requested_at, again.paused_at) == (clock.now(), clock.now())
@@ -144,7 +152,7 @@ class KeepingAlive:
         assert await store.next_default() == MINUTE
 
     async def test_a_reset_is_told_once_whether_it_was_seen_or_answered(self, store: Store) -> None:
-        (callback,) = await store.open([factories.wish(attempt=2)])
+        (callback,) = await store.open([factories.request(attempt=2)])
         claimed = await noted_and_due(store, callback)
         await beat(store, claimed, replace(CALM, reset=True))
 

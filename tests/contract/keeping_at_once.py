@@ -14,9 +14,9 @@ import pytest
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
+from ringback.domain.heartbeat_state import DETAILS_INTERVAL
 from ringback.domain.ids import CallbackId
-from ringback.domain.vitals import UNHURRIED
-from ringback.ports.keeping import Beat, Note, Sighting
+from ringback.ports.activity_polls import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
@@ -37,8 +37,10 @@ from tests.contract.stores import LEASE, SECOND, accepted, events_of, found, ope
 PAUSED: Final = replace(CALM, paused=True)
 
 
-def taken(of: Callback) -> Beat:
-    return Beat(of.id, of.attempt_started_at, of.vitals.noted_at, PAUSED)
+def taken(of: Callback) -> SentHeartbeat:
+    return SentHeartbeat(
+        of.id, of.attempt_started_at, of.heartbeat_state.heartbeat_received_at, PAUSED
+    )
 
 
 class KeepingAtOnce:
@@ -85,7 +87,9 @@ class KeepingAtOnce:
 
             noted = await asyncio.gather(
                 *(
-                    store.note([Note(id_, b"1") for id_ in shuffled(ids)], lease=LEASE)
+                    store.receive_heartbeats(
+                        [ReceivedHeartbeat(id_, b"1") for id_ in shuffled(ids)], lease=LEASE
+                    )
                     for store in stores
                 )
             )
@@ -93,7 +97,11 @@ class KeepingAtOnce:
             told = [one for of_store in noted for one in of_store]
             due = [one.callback for one in told if one.is_due and one.callback is not None]
             assert sorted(callback.id for callback in due) == sorted(ids)
-            seen = {one.callback.vitals.noted_at for one in told if one.callback is not None}
+            seen = {
+                one.callback.heartbeat_state.heartbeat_received_at
+                for one in told
+                if one.callback is not None
+            }
             assert len(seen) == len(stores)
 
     async def test_what_is_said_while_a_heartbeat_is_taken_is_passed_on_later(
@@ -103,19 +111,22 @@ class KeepingAtOnce:
             claimed = [
                 await noted_and_due(stores[0], await opened(stores[0]), b"1") for _ in range(MANY)
             ]
-            notes = [Note(one.id, b"2") for one in claimed]
+            notes = [ReceivedHeartbeat(one.id, b"2") for one in claimed]
 
             noted, _ = await asyncio.gather(
-                stores[0].note(shuffled(notes), lease=LEASE),
-                stores[1].keep_beats([taken(one) for one in shuffled(claimed)]),
+                stores[0].receive_heartbeats(shuffled(notes), lease=LEASE),
+                stores[1].save_sent_heartbeats([taken(one) for one in shuffled(claimed)]),
             )
 
             assert not any(one.is_due for one in noted)
             for callback in claimed:
-                vitals = (await found(stores[0], callback.id)).vitals
-                assert vitals.details == b"2"
-                assert vitals.beaten_at is not None
-                assert vitals.beat_due_at == vitals.beaten_at + UNHURRIED
+                heartbeat_state = (await found(stores[0], callback.id)).heartbeat_state
+                assert heartbeat_state.details == b"2"
+                assert heartbeat_state.heartbeat_sent_at is not None
+                assert (
+                    heartbeat_state.heartbeat_due_at
+                    == heartbeat_state.heartbeat_sent_at + DETAILS_INTERVAL
+                )
 
     async def test_a_later_attempt_an_answer_and_what_was_seen_of_the_one_before_agree(
         self, stores: Sequence[SqlStore], clock: ManualClock
@@ -124,28 +135,28 @@ class KeepingAtOnce:
             one, other, third, fourth = stores
             callbacks = [await kept_alive(one) for _ in range(MANY)]
             clock.advance(GAP)
-            claimed = await one.claim_beats(limit=MANY, lease=LEASE)
-            later = [factories.wish(ref=callback.ref, attempt=2) for callback in callbacks]
+            claimed = await one.claim_heartbeats(limit=MANY, lease=LEASE)
+            later = [factories.request(ref=callback.ref, attempt=2) for callback in callbacks]
 
             await asyncio.gather(
-                one.keep_beats([taken(callback) for callback in shuffled(claimed)]),
-                other.keep_sightings([_paused(callback) for callback in shuffled(claimed)]),
+                one.save_sent_heartbeats([taken(callback) for callback in shuffled(claimed)]),
+                other.save_poll_results([_paused(callback) for callback in shuffled(claimed)]),
                 third.open(shuffled(later)),
                 fourth.accept([factories.answer(callback.id) for callback in shuffled(claimed)]),
-                fourth.postpone_beats([callback.id for callback in shuffled(claimed)], None),
+                fourth.postpone_heartbeats([callback.id for callback in shuffled(claimed)], None),
             )
 
             for callback in callbacks:
                 after = await found(one, callback.id)
                 told = await events_of(one, callback.id, EventKind.PAUSED)
                 assert (after.state, after.attempt) == (State.ACCEPTED, 2)
-                assert after.vitals.beaten_at is None
+                assert after.heartbeat_state.heartbeat_sent_at is None
                 assert len(told) == (after.paused_at is not None)
 
 
-def _paused(callback: Callback) -> Sighting:
+def _paused(callback: Callback) -> PollResult:
     waits = pending(callback, paused=True)
-    return Sighting(callback.id, callback.attempt_started_at, waits, MINUTE)
+    return PollResult(callback.id, callback.attempt_started_at, waits, MINUTE)
 
 
 @asynccontextmanager

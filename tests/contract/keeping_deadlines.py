@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 
 async def awaited(store: Store, *, within: timedelta | None = MINUTE) -> Callback:
-    (callback,) = await store.open([factories.wish(deadline=within, on_deadline=LATE)])
+    (callback,) = await store.open([factories.request(deadline=within, on_deadline=LATE)])
     return callback
 
 
@@ -33,13 +33,13 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         ref = factories.activity_ref()
-        answer_by = clock.now() + MINUTE
-        (first,) = await store.open([factories.wish(ref=ref, deadline=MINUTE)])
+        own_deadline_at = clock.now() + MINUTE
+        (first,) = await store.open([factories.request(ref=ref, deadline=MINUTE)])
         clock.advance(SECOND)
 
-        (again,) = await store.open([factories.wish(ref=ref, attempt=2, deadline=MINUTE)])
+        (again,) = await store.open([factories.request(ref=ref, attempt=2, deadline=MINUTE)])
 
-        assert (first.answer_by, again.answer_by) == (answer_by, answer_by)
+        assert (first.own_deadline_at, again.own_deadline_at) == (own_deadline_at, own_deadline_at)
 
     async def test_a_default_answer_is_taken_when_it_is_due_and_not_before(
         self, store: Store, clock: ManualClock
@@ -105,7 +105,7 @@ class KeepingDeadlines:
     async def test_without_a_default_answer_a_deadline_of_its_own_is_a_failure(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (callback,) = await store.open([factories.wish(deadline=MINUTE)])
+        (callback,) = await store.open([factories.request(deadline=MINUTE)])
         clock.advance(MINUTE)
 
         await store.take_defaults([callback.id], factories.outcome_id)
@@ -116,7 +116,7 @@ class KeepingDeadlines:
     async def test_a_time_out_of_temporal_s_alone_has_no_default(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (callback,) = await store.open([factories.wish(timeout_at=clock.now() + MINUTE)])
+        (callback,) = await store.open([factories.request(attempt_timeout_at=clock.now() + MINUTE)])
         clock.advance(MINUTE)
 
         assert await store.due_defaults(limit=10) == []
@@ -127,7 +127,7 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         late = Failed("late", type="Late", non_retryable=True, details=b"[1]")
-        (callback,) = await store.open([factories.wish(deadline=MINUTE, on_deadline=late)])
+        (callback,) = await store.open([factories.request(deadline=MINUTE, on_deadline=late)])
         clock.advance(MINUTE)
 
         await store.take_defaults([callback.id], factories.outcome_id)
@@ -149,7 +149,7 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([
-            factories.wish(timeout_at=clock.now() + MINUTE, on_deadline=LATE)
+            factories.request(attempt_timeout_at=clock.now() + MINUTE, on_deadline=LATE)
         ])
 
         assert await store.next_default() == timedelta(seconds=55)
@@ -160,9 +160,9 @@ class KeepingDeadlines:
     ) -> None:
         ref = factories.activity_ref()
         first, later = (clock.now() + minutes * MINUTE for minutes in (1, 2))
-        await store.open([factories.wish(ref=ref, timeout_at=first, on_deadline=LATE)])
+        await store.open([factories.request(ref=ref, attempt_timeout_at=first, on_deadline=LATE)])
 
-        await store.open([factories.wish(ref=ref, attempt=2, timeout_at=later)])
+        await store.open([factories.request(ref=ref, attempt=2, attempt_timeout_at=later)])
 
         assert await store.next_default() == timedelta(seconds=115)
 
@@ -175,7 +175,7 @@ class KeepingDeadlines:
 
         assert extension.was_extended
         assert extension.callback == await found(store, callback.id)
-        assert extension.callback.answer_by == until
+        assert extension.callback.own_deadline_at == until
         assert await store.next_default() == 5 * MINUTE
         (event,) = await events_of(store, callback.id, EventKind.EXTENDED)
         assert event.facts == {"until": until.isoformat(), "by": "k1"}
@@ -208,16 +208,16 @@ class KeepingDeadlines:
     async def test_what_is_open_behind_its_deadline_is_overdue_the_longest_first(
         self, store: Store, clock: ManualClock
     ) -> None:
-        wishes = [
-            factories.wish(deadline=3 * SECOND),
-            factories.wish(deadline=MINUTE, timeout_at=clock.now() + SECOND),
-            factories.wish(timeout_at=clock.now() + 2 * SECOND),
-            factories.wish(timeout_at=clock.now() + MINUTE),
-            factories.wish(),
-            factories.wish(deadline=SECOND),
-            factories.wish(deadline=SECOND),
+        requests = [
+            factories.request(deadline=3 * SECOND),
+            factories.request(deadline=MINUTE, attempt_timeout_at=clock.now() + SECOND),
+            factories.request(attempt_timeout_at=clock.now() + 2 * SECOND),
+            factories.request(attempt_timeout_at=clock.now() + MINUTE),
+            factories.request(),
+            factories.request(deadline=SECOND),
+            factories.request(deadline=SECOND),
         ]
-        callbacks = await store.open(wishes)
+        callbacks = await store.open(requests)
         await store.accept([factories.answer(callbacks[-1].id)])
         await store.expire([factories.expiry(callbacks[-2], "over")])
         nothing = await store.overdue(limit=10)
@@ -233,9 +233,9 @@ class KeepingDeadlines:
         self, store: Store, clock: ManualClock
     ) -> None:
         over, in_time, without = await store.open([
-            factories.wish(timeout_at=clock.now() + SECOND),
-            factories.wish(deadline=MINUTE),
-            factories.wish(),
+            factories.request(attempt_timeout_at=clock.now() + SECOND),
+            factories.request(deadline=MINUTE),
+            factories.request(),
         ])
         clock.advance(SECOND)
 

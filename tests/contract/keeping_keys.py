@@ -91,9 +91,9 @@ class KeepingKeys:
 
     async def test_a_later_attempt_finds_the_serial_as_it_is(self, store: Store) -> None:
         ref = factories.activity_ref()
-        (callback,) = await store.open([factories.wish(ref=ref)])
+        (callback,) = await store.open([factories.request(ref=ref)])
         await store.revoke(callback.id)
 
-        (again,) = await store.open([factories.wish(ref=ref, attempt=2)])
+        (again,) = await store.open([factories.request(ref=ref, attempt=2)])
 
         assert (again.id, again.link_serial) == (callback.id, 2)

@@ -32,7 +32,7 @@ class KeepingUpToDate:
         too_early = await looks(store)
         clock.advance(SECOND)
 
-        due = await store.claim_looks(limit=1, lease=LEASE)
+        due = await store.claim_polls(limit=1, lease=LEASE)
 
         assert too_early == []
         assert list(due.callbacks) == [callback]
@@ -64,7 +64,7 @@ class KeepingUpToDate:
         self, store: Store, clock: ManualClock
     ) -> None:
         (third,), (first,) = [await of_runs(store, run_id) for run_id in ("z", "y")]
-        await see(store, await found(store, third), look_in=3 * SECOND)
+        await see(store, await found(store, third), poll_in=3 * SECOND)
         clock.advance(SECOND)
         (second,) = await of_runs(store, "x")
         clock.advance(MINUTE)
@@ -110,7 +110,7 @@ class KeepingUpToDate:
         callback = await opened(store)
         clock.advance(SECOND)
 
-        claim = await store.claim_looks(limit=1, lease=LEASE)
+        claim = await store.claim_polls(limit=1, lease=LEASE)
 
         assert [one.id for one in claim.callbacks] == [callback.id]
 
@@ -118,7 +118,7 @@ class KeepingUpToDate:
         self, store: Store, clock: ManualClock
     ) -> None:
         one, other = await store.open([
-            factories.wish(ref=factories.activity_ref(run_id="r")) for _ in range(2)
+            factories.request(ref=factories.activity_ref(run_id="r")) for _ in range(2)
         ])
         clock.advance(SECOND)
 
@@ -145,7 +145,7 @@ class KeepingUpToDate:
         clock.advance(SECOND)
         await looks(store)
 
-        await see(store, callback, look_in=5 * SECOND)
+        await see(store, callback, poll_in=5 * SECOND)
 
         clock.advance(4 * SECOND)
         assert await looks(store) == []
@@ -169,7 +169,7 @@ class KeepingUpToDate:
         clock.advance(SECOND)
         await looks(store)
 
-        await store.open([factories.wish(ref=callback.ref, attempt=2)])
+        await store.open([factories.request(ref=callback.ref, attempt=2)])
 
         assert await looks(store) == []
         clock.advance(SECOND)
@@ -178,23 +178,26 @@ class KeepingUpToDate:
     async def test_time_outs_are_kept_as_seen_and_move_the_default_answer(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (callback,) = await store.open([factories.wish(on_deadline=Completed(b"0"))])
-        waits = pending(callback, timeout_at=clock.now() + MINUTE, heartbeat_timeout=SECOND)
+        (callback,) = await store.open([factories.request(on_deadline=Completed(b"0"))])
+        waits = pending(callback, attempt_timeout_at=clock.now() + MINUTE, heartbeat_timeout=SECOND)
 
         seen = await see(store, callback, waits)
         until_default = await store.next_default()
         suspended = await see(store, callback)
 
-        assert (seen.timeout_at, seen.vitals.timeout) == (clock.now() + MINUTE, SECOND)
+        assert (seen.attempt_timeout_at, seen.heartbeat_state.timeout) == (
+            clock.now() + MINUTE,
+            SECOND,
+        )
         assert until_default == timedelta(seconds=55)
-        assert (suspended.timeout_at, suspended.vitals.timeout) == (None, None)
+        assert (suspended.attempt_timeout_at, suspended.heartbeat_state.timeout) == (None, None)
         assert await store.next_default() is None
         assert await kinds(store, callback.id) == [EventKind.OPENED]
 
     async def test_a_request_to_cancel_is_dated_and_told_once(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (callback,) = await store.open([factories.wish(cancel_within=MINUTE)])
+        (callback,) = await store.open([factories.request(cancel_within=MINUTE)])
         waits = pending(callback, cancel_requested=True)
 
         first = await see(store, callback, waits)
@@ -209,7 +212,7 @@ class KeepingUpToDate:
     async def test_what_is_asked_to_cancel_is_canceled_when_its_time_is_over(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (callback,) = await store.open([factories.wish(cancel_within=MINUTE)])
+        (callback,) = await store.open([factories.request(cancel_within=MINUTE)])
         await see(store, callback, pending(callback, cancel_requested=True))
         until_due = await store.next_default()
         clock.advance(MINUTE)
@@ -239,7 +242,7 @@ class KeepingUpToDate:
     async def test_a_reset_of_the_attempt_that_asked_is_told_once_and_its_number_left(
         self, store: Store
     ) -> None:
-        (callback,) = await store.open([factories.wish(attempt=3)])
+        (callback,) = await store.open([factories.request(attempt=3)])
 
         first = await see(store, callback, pending(callback, attempt=1))
         await see(store, callback, pending(callback, attempt=1))
@@ -248,9 +251,9 @@ class KeepingUpToDate:
         assert await kinds(store, callback.id) == [EventKind.OPENED, EventKind.RESET]
 
     async def test_a_later_attempt_can_be_reset_too(self, store: Store) -> None:
-        (callback,) = await store.open([factories.wish(attempt=2)])
+        (callback,) = await store.open([factories.request(attempt=2)])
         await see(store, callback, pending(callback, attempt=1))
-        (later,) = await store.open([factories.wish(ref=callback.ref, attempt=3)])
+        (later,) = await store.open([factories.request(ref=callback.ref, attempt=3)])
 
         await see(store, later, pending(later, attempt=1))
 
@@ -258,7 +261,7 @@ class KeepingUpToDate:
 
     @pytest.mark.parametrize("runs", ["back-off", "another attempt", "a later number"])
     async def test_no_other_attempt_is_one_that_was_reset(self, store: Store, runs: str) -> None:
-        (callback,) = await store.open([factories.wish(attempt=2)])
+        (callback,) = await store.open([factories.request(attempt=2)])
         waits = {
             "back-off": pending(callback, attempt=1, is_started=False),
             "another attempt": pending(callback, attempt=1, started_at=factories.NOW + MINUTE),
@@ -273,8 +276,10 @@ class KeepingUpToDate:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
-        (later,) = await store.open([factories.wish(ref=callback.ref, attempt=2)])
-        waits = pending(callback, paused=True, cancel_requested=True, timeout_at=clock.now())
+        (later,) = await store.open([factories.request(ref=callback.ref, attempt=2)])
+        waits = pending(
+            callback, paused=True, cancel_requested=True, attempt_timeout_at=clock.now()
+        )
 
         assert await see(store, callback, waits) == later
         clock.advance(SECOND)
@@ -285,6 +290,8 @@ class KeepingUpToDate:
         self, store: Store, clock: ManualClock, state: State
     ) -> None:
         callback = await in_state(store, state)
-        waits = pending(callback, paused=True, cancel_requested=True, timeout_at=clock.now())
+        waits = pending(
+            callback, paused=True, cancel_requested=True, attempt_timeout_at=clock.now()
+        )
 
         assert await see(store, callback, waits) == callback

@@ -5,7 +5,7 @@ from typing import Final
 
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
-from ringback.ports.keeping import Sighting
+from ringback.ports.activity_polls import PollResult
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import MINUTE, looks, of_runs, pending, see
@@ -56,10 +56,10 @@ class KeepingWideRuns:
         await interleaved(store, runs=20, of_each=4)
         clock.advance(SECOND)
 
-        by_callbacks = await store.claim_looks(limit=50, lease=LEASE, most=30)
-        by_runs = await store.claim_looks(limit=5, lease=LEASE)
-        of_the_rest = await store.claim_looks(limit=50, lease=LEASE)
-        of_nothing = await store.claim_looks(limit=50, lease=LEASE)
+        by_callbacks = await store.claim_polls(limit=50, lease=LEASE, most=30)
+        by_runs = await store.claim_polls(limit=5, lease=LEASE)
+        of_the_rest = await store.claim_polls(limit=50, lease=LEASE)
+        of_nothing = await store.claim_polls(limit=50, lease=LEASE)
 
         claims = [by_callbacks, by_runs, of_the_rest, of_nothing]
         assert [claim.is_full for claim in claims] == [True, True, False, False]
@@ -70,7 +70,7 @@ class KeepingWideRuns:
         await interleaved(store, runs=1, of_each=12)
         clock.advance(SECOND)
 
-        claims = [await store.claim_looks(limit=9, lease=LEASE, most=8) for _ in range(2)]
+        claims = [await store.claim_polls(limit=9, lease=LEASE, most=8) for _ in range(2)]
 
         assert [claim.is_full for claim in claims] == [True, False]
 
@@ -78,7 +78,7 @@ class KeepingWideRuns:
         self, store: Store, clock: ManualClock
     ) -> None:
         (ids,) = await interleaved(store, runs=1, of_each=12)
-        await see(store, await found(store, ids[0]), look_in=2 * SECOND)
+        await see(store, await found(store, ids[0]), poll_in=2 * SECOND)
         clock.advance(MINUTE)
         (other,) = await of_runs(store, "another")
         clock.advance(SECOND)
@@ -105,9 +105,9 @@ class KeepingWideRuns:
         runs = await interleaved(store, runs=30, of_each=80)
         clock.advance(SECOND)
 
-        claimed = (await store.claim_looks(limit=50, lease=LEASE)).callbacks
-        await store.keep_sightings([
-            Sighting(one.id, one.attempt_started_at, pending(one, paused=True), MINUTE)
+        claimed = (await store.claim_polls(limit=50, lease=LEASE)).callbacks
+        await store.save_poll_results([
+            PollResult(one.id, one.attempt_started_at, pending(one, paused=True), MINUTE)
             for one in claimed
         ])
         seen = await store.find([one.id for one in claimed])

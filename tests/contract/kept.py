@@ -6,15 +6,21 @@ from typing import Final
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
 from ringback.domain.options import HeartbeatBy
-from ringback.ports.activities import Pending, Pulse
-from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Note, Noted, Sighting
+from ringback.ports.activities import HeartbeatResponse, Pending
+from ringback.ports.activity_polls import (
+    MAX_POLLED_AT_ONCE,
+    HeartbeatReceipt,
+    PollResult,
+    ReceivedHeartbeat,
+    SentHeartbeat,
+)
 from tests import factories
 from tests.contract.stores import LEASE, SECOND, Store, found
 
 MINUTE: Final = timedelta(minutes=1)
 TIMEOUT: Final = 20 * SECOND
 GAP: Final = TIMEOUT / 2
-CALM: Final = Pulse(cancel_requested=False, paused=False, reset=False)
+CALM: Final = HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
 
 
 def pending(
@@ -25,7 +31,7 @@ def pending(
     started_at: datetime | None = None,
     cancel_requested: bool = False,
     paused: bool = False,
-    timeout_at: datetime | None = None,
+    attempt_timeout_at: datetime | None = None,
     heartbeat_timeout: timedelta | None = None,
 ) -> Pending:
     """Return how an activity waits; unless told otherwise, in the attempt that asked last."""
@@ -35,23 +41,25 @@ def pending(
         started_at=(started_at or of.attempt_started_at) if is_started else None,
         cancel_requested=cancel_requested,
         paused=paused,
-        timeout_at=timeout_at,
+        attempt_timeout_at=attempt_timeout_at,
         last_failure=None,
         heartbeat_timeout=heartbeat_timeout,
     )
 
 
 async def see(
-    store: Store, of: Callback, waits: Pending | None = None, *, look_in: timedelta = MINUTE
+    store: Store, of: Callback, waits: Pending | None = None, *, poll_in: timedelta = MINUTE
 ) -> Callback:
     """Keep what was seen of `of`, and return it as it is then."""
-    sighting = Sighting(of.id, of.attempt_started_at, waits or pending(of), look_in)
-    await store.keep_sightings([sighting])
+    poll_result = PollResult(of.id, of.attempt_started_at, waits or pending(of), poll_in)
+    await store.save_poll_results([poll_result])
     return await found(store, of.id)
 
 
-async def looks(store: Store, limit: int = 10, *, most: int = LOOKS_AT_ONCE) -> list[CallbackId]:
-    claimed = await store.claim_looks(limit=limit, lease=LEASE, most=most)
+async def looks(
+    store: Store, limit: int = 10, *, most: int = MAX_POLLED_AT_ONCE
+) -> list[CallbackId]:
+    claimed = await store.claim_polls(limit=limit, lease=LEASE, most=most)
     return [callback.id for callback in claimed.callbacks]
 
 
@@ -61,34 +69,38 @@ async def of_runs(store: Store, *run_ids: str) -> list[CallbackId]:
         factories.activity_ref(workflow_id="w", run_id=run_id, activity_id=factories.callback_id())
         for run_id in run_ids
     ]
-    return [one.id for one in await store.open([factories.wish(ref=ref) for ref in refs])]
+    return [one.id for one in await store.open([factories.request(ref=ref) for ref in refs])]
 
 
 async def kept_alive(store: Store, within: timedelta | None = TIMEOUT) -> Callback:
-    wish = factories.wish(heartbeat=HeartbeatBy.KEEP, heartbeat_timeout=within)
-    (callback,) = await store.open([wish])
+    request = factories.request(heartbeat=HeartbeatBy.KEEP, heartbeat_timeout=within)
+    (callback,) = await store.open([request])
     return callback
 
 
-async def note(store: Store, to: Callback, details: bytes | None = None) -> Noted:
-    (noted,) = await store.note([Note(to.id, details)], lease=LEASE)
+async def receive_heartbeats(
+    store: Store, to: Callback, details: bytes | None = None
+) -> HeartbeatReceipt:
+    (noted,) = await store.receive_heartbeats([ReceivedHeartbeat(to.id, details)], lease=LEASE)
     return noted
 
 
 async def noted_and_due(store: Store, to: Callback, details: bytes | None = None) -> Callback:
     """Note a sign of life that Temporal is to be told now; return what the caller has claimed."""
-    noted = await note(store, to, details)
+    noted = await receive_heartbeats(store, to, details)
     assert noted.is_due
     assert noted.callback is not None
     return noted.callback
 
 
-async def beat(store: Store, of: Callback, pulse: Pulse = CALM) -> Callback:
+async def beat(store: Store, of: Callback, response: HeartbeatResponse = CALM) -> Callback:
     """Keep that the heartbeat that was claimed with `of` was taken; return what it is then."""
-    taken = Beat(of.id, of.attempt_started_at, of.vitals.noted_at, pulse)
-    await store.keep_beats([taken])
+    taken = SentHeartbeat(
+        of.id, of.attempt_started_at, of.heartbeat_state.heartbeat_received_at, response
+    )
+    await store.save_sent_heartbeats([taken])
     return await found(store, of.id)
 
 
 async def beats(store: Store, limit: int = 10) -> list[CallbackId]:
-    return [callback.id for callback in await store.claim_beats(limit=limit, lease=LEASE)]
+    return [callback.id for callback in await store.claim_heartbeats(limit=limit, lease=LEASE)]

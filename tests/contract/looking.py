@@ -10,7 +10,7 @@ from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.query import NOT_ENDED, Query
-from ringback.ports.keeping import Note
+from ringback.ports.activity_polls import ReceivedHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import LEASE, OUTCOMES, SECOND, Store, found, in_state, opened, settled
@@ -23,7 +23,7 @@ def without_bodies(callback: Callback) -> Callback:
         callback,
         task_token=None,
         options=replace(callback.options, on_deadline=Completed(None)),
-        vitals=replace(callback.vitals, details=None),
+        heartbeat_state=replace(callback.heartbeat_state, details=None),
         accepted=accepted and replace(accepted, outcome=_bare(accepted.outcome)),
     )
 
@@ -48,7 +48,7 @@ class NobodyTells:
     async def test_a_store_of_one_machine_has_no_news_to_follow(self, store: Store) -> None:
         told: list[object] = []
 
-        await store.follow(on_accepted=lambda: told.append(None), on_settled=told.append)
+        await store.subscribe(on_accepted=lambda: told.append(None), on_settled=told.append)
         await settled(store, State.APPLIED)
 
         assert told == []
@@ -88,18 +88,18 @@ class Looking:
     )
     async def test_a_page_is_what_the_query_asks_for(self, store: Store, query: Query) -> None:
         ref = factories.activity_ref(workflow_id="wanted")
-        wish = factories.wish(ref=ref, tags=("vip", "wanted"))
-        wish = replace(wish, workflow_type="wanted", activity_type="wanted")
-        await store.open([factories.wish(tags=("vip",))])
-        (wanted,) = await store.open([wish])
-        await store.open([factories.wish(tags=("another",))])
+        request = factories.request(ref=ref, tags=("vip", "wanted"))
+        request = replace(request, workflow_type="wanted", activity_type="wanted")
+        await store.open([factories.request(tags=("vip",))])
+        (wanted,) = await store.open([request])
+        await store.open([factories.request(tags=("another",))])
 
         found = await store.page(query, after=None, limit=9)
 
         assert [one.id for one in found] == [wanted.id]
 
     async def test_what_meets_one_of_two_conditions_is_not_asked_for(self, store: Store) -> None:
-        tagged = factories.wish(tags=("vip", "eu"))
+        tagged = factories.request(tags=("vip", "eu"))
         (callback,) = await store.open([tagged])
         query = Query(tag="vip", workflow_id=callback.ref.workflow_id)
 
@@ -114,7 +114,7 @@ class Looking:
         self, store: Store, state: State
     ) -> None:
         callbacks = [await in_state(store, one) for one in State]
-        (tagged,) = await store.open([factories.wish(tags=("vip",))])
+        (tagged,) = await store.open([factories.request(tags=("vip",))])
         states = frozenset({state})
 
         alone = await store.page(Query(states=states), after=None, limit=9)
@@ -155,22 +155,22 @@ class Looking:
     async def test_a_list_has_all_but_bodies_and_tokens(
         self, store: Store, outcome: Outcome
     ) -> None:
-        wish = factories.wish(on_deadline=Completed(b"0"))
-        (callback,) = await store.open([wish])
-        await store.note([Note(callback.id, b"17")], lease=LEASE)
+        request = factories.request(on_deadline=Completed(b"0"))
+        (callback,) = await store.open([request])
+        await store.receive_heartbeats([ReceivedHeartbeat(callback.id, b"17")], lease=LEASE)
         await store.accept([factories.answer(callback.id, outcome)])
         whole = await found(store, callback.id)
 
         (listed,) = await store.page(Query(states=frozenset(State)), after=None, limit=9)
 
-        assert whole.vitals.details == b"17"
+        assert whole.heartbeat_state.details == b"17"
         assert listed == without_bodies(whole)
 
     async def test_what_is_overdue_is_listed_without_bodies_and_tokens(
         self, store: Store, clock: ManualClock
     ) -> None:
-        wish = factories.wish(on_deadline=Completed(b"0"), deadline=SECOND)
-        (callback,) = await store.open([wish])
+        request = factories.request(on_deadline=Completed(b"0"), deadline=SECOND)
+        (callback,) = await store.open([request])
         clock.advance(SECOND)
 
         assert list(await store.overdue(limit=9)) == [without_bodies(callback)]
@@ -187,9 +187,9 @@ class Looking:
         assert trails == [[first, second, third], [first, third, second]]
 
     async def test_only_what_is_open_can_be_overdue(self, store: Store, clock: ManualClock) -> None:
-        wishes = [factories.wish(deadline=within) for within in (SECOND, SECOND, SECOND * 9)]
-        late, answered, _ = await store.open(wishes)
-        await store.open([factories.wish()])
+        requests = [factories.request(deadline=within) for within in (SECOND, SECOND, SECOND * 9)]
+        late, answered, _ = await store.open(requests)
+        await store.open([factories.request()])
         await store.accept([factories.answer(answered.id)])
         clock.advance(SECOND)
 

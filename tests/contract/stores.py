@@ -9,13 +9,13 @@ from ringback.domain.callback import VERDICTS, Accepted, Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.due_times import DueTimes
-from ringback.ports.keeping import Keeping
 from ringback.ports.keys import Keys
 from ringback.ports.links import Links
-from ringback.ports.notices import Notices
-from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, News, WriteCheck
+from ringback.ports.store import CallbackIndex, CallbackStore, ChangeFeed, DeliveryQueue, WriteCheck
+from ringback.ports.webhook_outbox import WebhookOutbox
 from ringback.testing import ManualClock
 from tests import factories
 
@@ -44,13 +44,13 @@ class Store(
     CallbackStore,
     DeliveryQueue,
     Deadlines,
-    Keeping,
-    Notices,
+    ActivityPollStore,
+    WebhookOutbox,
     DueTimes,
     Links,
     Keys,
     CallbackIndex,
-    News,
+    ChangeFeed,
     WriteCheck,
     Protocol,
 ):
@@ -58,7 +58,7 @@ class Store(
 
 
 async def opened(store: Store) -> Callback:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     return callback
 
 
@@ -73,19 +73,19 @@ async def accepted(store: Store, outcome: Outcome | None = None) -> Callback:
 
 
 async def due_callbacks(store: Store, clock: ManualClock, count: int) -> list[CallbackId]:
-    wish = factories.wish(deadline=SECOND, on_deadline=Completed(b"0"))
-    wishes = [
-        replace(wish, id=factories.callback_id(), ref=factories.activity_ref())
+    request = factories.request(deadline=SECOND, on_deadline=Completed(b"0"))
+    requests = [
+        replace(request, id=factories.callback_id(), ref=factories.activity_ref())
         for _ in range(count)
     ]
-    callbacks = await store.open(wishes)
+    callbacks = await store.open(requests)
     clock.advance(SECOND)
     return [callback.id for callback in callbacks]
 
 
 async def accepted_callbacks(store: Store, count: int) -> list[Callback]:
-    wishes = [factories.wish() for _ in range(count)]
-    callbacks = await store.open(wishes)
+    requests = [factories.request() for _ in range(count)]
+    callbacks = await store.open(requests)
     await store.accept([factories.answer(callback.id) for callback in callbacks])
     return list((await store.find([callback.id for callback in callbacks])).values())
 
@@ -129,7 +129,7 @@ async def state_of(store: Store, callback_id: CallbackId) -> State:
 
 
 async def handed_over(store: Store, callback: Callback, worker: str = "w") -> bool:
-    return await store.hand_over(
+    return await store.deliver_inline(
         callback.id,
         worker=worker,
         attempt_started_at=callback.attempt_started_at,

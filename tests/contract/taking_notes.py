@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ringback.domain.callback import State
-from ringback.domain.vitals import UNHURRIED
-from ringback.ports.keeping import Note, Noted
+from ringback.domain.heartbeat_state import DETAILS_INTERVAL
+from ringback.ports.activity_polls import HeartbeatReceipt, ReceivedHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import (
@@ -16,9 +16,9 @@ from tests.contract.kept import (
     beat,
     beats,
     kept_alive,
-    note,
     noted_and_due,
     pending,
+    receive_heartbeats,
     see,
 )
 from tests.contract.stores import (
@@ -37,13 +37,15 @@ class TakingNotes:
     ) -> None:
         callback = await opened(store)
 
-        noted = await note(store, callback, b"1")
+        noted = await receive_heartbeats(store, callback, b"1")
 
         after = await found(store, callback.id)
-        vitals = replace(callback.vitals, details=b"1", noted_at=clock.now())
-        vitals = replace(vitals, beat_due_at=clock.now() + LEASE)
-        assert noted == Noted(after, is_due=True)
-        assert after == replace(callback, vitals=vitals)
+        heartbeat_state = replace(
+            callback.heartbeat_state, details=b"1", heartbeat_received_at=clock.now()
+        )
+        heartbeat_state = replace(heartbeat_state, heartbeat_due_at=clock.now() + LEASE)
+        assert noted == HeartbeatReceipt(after, is_due=True)
+        assert after == replace(callback, heartbeat_state=heartbeat_state)
 
     async def test_what_somebody_passes_on_nobody_else_does_until_the_lease_is_over(
         self, store: Store, clock: ManualClock
@@ -51,7 +53,7 @@ class TakingNotes:
         callback = await opened(store)
         await noted_and_due(store, callback)
 
-        second = await note(store, callback, b"2")
+        second = await receive_heartbeats(store, callback, b"2")
         claimed = await beats(store)
         clock.advance(LEASE)
 
@@ -66,106 +68,107 @@ class TakingNotes:
         await beat(store, await noted_and_due(store, callback))
         clock.advance(SECOND)
 
-        noted = [await note(store, callback, details) for details in (b"1", b"2")]
+        noted = [await receive_heartbeats(store, callback, details) for details in (b"1", b"2")]
 
         assert [one.is_due for one in noted] == [False, False]
-        assert await store.next_beat() == GAP - SECOND
+        assert await store.next_heartbeat() == GAP - SECOND
         clock.advance(GAP - SECOND)
-        (due,) = await store.claim_beats(limit=1, lease=LEASE)
-        assert due.vitals.details == b"2"
+        (due,) = await store.claim_heartbeats(limit=1, lease=LEASE)
+        assert due.heartbeat_state.details == b"2"
 
     async def test_without_a_time_out_they_are_passed_on_unhurriedly(self, store: Store) -> None:
         callback = await opened(store)
         await beat(store, await noted_and_due(store, callback))
 
-        await note(store, callback)
+        await receive_heartbeats(store, callback)
 
-        assert await store.next_beat() == UNHURRIED
+        assert await store.next_heartbeat() == DETAILS_INTERVAL
 
     async def test_after_half_the_time_out_the_next_one_is_due(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
         await beat(store, await noted_and_due(store, callback))
-        clock.advance(UNHURRIED - SECOND)
-        too_early = await note(store, callback)
+        clock.advance(DETAILS_INTERVAL - SECOND)
+        too_early = await receive_heartbeats(store, callback)
         clock.advance(SECOND)
 
         assert not too_early.is_due
-        assert (await note(store, callback)).is_due
+        assert (await receive_heartbeats(store, callback)).is_due
 
     async def test_what_is_kept_alive_is_not_beaten_later_for_what_was_said(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await kept_alive(store)
         await beat(store, await noted_and_due(store, callback))
-        before = await store.next_beat()
+        before = await store.next_heartbeat()
         clock.advance(SECOND)
 
-        await note(store, callback)
+        await receive_heartbeats(store, callback)
 
         assert before == GAP
-        assert await store.next_beat() == GAP - SECOND
+        assert await store.next_heartbeat() == GAP - SECOND
 
     async def test_details_are_never_erased(self, store: Store, clock: ManualClock) -> None:
         callback = await opened(store)
 
         for details in (b"1", None, b"null", None):
-            noted = await note(store, callback, details)
+            noted = await receive_heartbeats(store, callback, details)
             clock.advance(MINUTE)
 
         assert noted.callback is not None
-        assert noted.callback.vitals.details == b"null"
+        assert noted.callback.heartbeat_state.details == b"null"
 
     async def test_what_was_said_to_one_attempt_is_not_repeated_to_the_next(
         self, store: Store
     ) -> None:
         """Temporal has it, and the next attempt may have recorded something newer itself."""
         callback = await opened(store)
-        await note(store, callback, b"1")
+        await receive_heartbeats(store, callback, b"1")
 
-        (later,) = await store.open([factories.wish(ref=callback.ref, attempt=2)])
+        (later,) = await store.open([factories.request(ref=callback.ref, attempt=2)])
 
-        assert later.vitals.details is None
+        assert later.heartbeat_state.details is None
 
     async def test_of_several_at_once_each_is_answered_and_one_is_due(self, store: Store) -> None:
         one, other = await opened(store), await opened(store)
         nobody = factories.callback_id()
         ids = [one.id, other.id, nobody, one.id]
 
-        noted = await store.note(
-            [Note(id_, str(number).encode()) for number, id_ in enumerate(ids)], lease=LEASE
+        noted = await store.receive_heartbeats(
+            [ReceivedHeartbeat(id_, str(number).encode()) for number, id_ in enumerate(ids)],
+            lease=LEASE,
         )
 
         assert [told.is_due for told in noted] == [True, True, False, False]
         assert [told.callback and told.callback.id for told in noted] == [*ids[:2], None, one.id]
-        assert [told.callback and told.callback.vitals.details for told in noted] == [
+        assert [told.callback and told.callback.heartbeat_state.details for told in noted] == [
             b"0",
             b"1",
             None,
             b"3",
         ]
-        assert await store.note([], lease=LEASE) == []
+        assert await store.receive_heartbeats([], lease=LEASE) == []
 
     async def test_what_is_said_at_the_instant_of_a_claim_is_still_passed_on(
         self, store: Store
     ) -> None:
         callback = await opened(store)
         claimed = await noted_and_due(store, callback, b"1")
-        await note(store, callback, b"2")
+        await receive_heartbeats(store, callback, b"2")
 
         after = await beat(store, claimed)
 
-        assert after.vitals.details == b"2"
-        assert await store.next_beat() == UNHURRIED
+        assert after.heartbeat_state.details == b"2"
+        assert await store.next_heartbeat() == DETAILS_INTERVAL
 
     @pytest.mark.parametrize("state", [one for one in State if one is not State.OPEN])
     async def test_only_an_open_callback_takes_any(self, store: Store, state: State) -> None:
         callback = await in_state(store, state)
 
-        noted = await note(store, callback, b"1")
+        noted = await receive_heartbeats(store, callback, b"1")
 
-        assert noted == Noted(callback, is_due=False)
+        assert noted == HeartbeatReceipt(callback, is_due=False)
         assert await found(store, callback.id) == callback
 
     async def test_a_later_attempt_is_told_at_once_whoever_told_the_one_before(
@@ -174,6 +177,6 @@ class TakingNotes:
         callback = await opened(store)
         await noted_and_due(store, callback)
 
-        await store.open([factories.wish(ref=callback.ref, attempt=2)])
+        await store.open([factories.request(ref=callback.ref, attempt=2)])
 
-        assert (await note(store, callback)).is_due
+        assert (await receive_heartbeats(store, callback)).is_due

@@ -8,10 +8,10 @@ import pytest
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
-from ringback.domain.notice import Notice
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed
-from ringback.ports.notices import NotYet, Told
+from ringback.domain.webhook import Webhook
+from ringback.ports.webhook_outbox import WebhookEnd, WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import pending, see
@@ -25,19 +25,19 @@ MINUTE = timedelta(minutes=1)
 async def told(store: Store, **about: Any) -> Callback:
     """Open a callback whose outside is told; at both addresses, unless it is said where."""
     urls = about or {"cancel_url": CANCEL_URL, "notify_url": NOTIFY_URL}
-    (callback,) = await store.open([factories.wish(deadline=MINUTE, **urls)])
+    (callback,) = await store.open([factories.request(deadline=MINUTE, **urls)])
     return callback
 
 
-async def claimed(store: Store, limit: int = 100) -> Sequence[Notice]:
-    return await store.claim_notices(limit=limit, lease=LEASE)
+async def claimed(store: Store, limit: int = 100) -> Sequence[Webhook]:
+    return await store.claim_webhooks(limit=limit, lease=LEASE)
 
 
 async def told_at(store: Store) -> dict[str, list[EventKind]]:
     """Return what waits to be told, in its order, by where it goes."""
     kinds: dict[str, list[EventKind]] = {}
-    for notice in await claimed(store):
-        kinds.setdefault(notice.url, []).append(notice.kind)
+    for webhook in await claimed(store):
+        kinds.setdefault(webhook.url, []).append(webhook.kind)
     return kinds
 
 
@@ -51,13 +51,13 @@ class Telling:
         answered = await found(store, callback.id)
         await store.settle([factories.settlement(answered, State.APPLIED, {"by": "hush"})])
 
-        notices = await claimed(store)
+        webhooks = await claimed(store)
 
-        assert [(one.url, one.kind, one.at, one.facts, one.tries) for one in notices] == [
+        assert [(one.url, one.kind, one.at, one.facts, one.tries) for one in webhooks] == [
             (NOTIFY_URL, EventKind.ACCEPTED, clock.now() - SECOND, {"outcome": "completed"}, 1),
             (NOTIFY_URL, EventKind.APPLIED, clock.now(), {}, 1),
         ]
-        assert {one.callback_id for one in notices} == {callback.id}
+        assert {one.callback_id for one in webhooks} == {callback.id}
 
     async def test_that_no_answer_is_wanted_any_more_both_addresses_are_told(
         self, store: Store
@@ -65,11 +65,11 @@ class Telling:
         callback = await told(store)
         await store.expire([factories.expiry(callback, "timed out")])
 
-        notices = await claimed(store)
+        webhooks = await claimed(store)
 
-        assert {one.url for one in notices} == {CANCEL_URL, NOTIFY_URL}
-        assert len({one.id for one in notices}) == 2
-        assert [one.facts for one in notices] == [{"reason": "timed out"}] * 2
+        assert {one.url for one in webhooks} == {CANCEL_URL, NOTIFY_URL}
+        assert len({one.id for one in webhooks}) == 2
+        assert [one.facts for one in webhooks] == [{"reason": "timed out"}] * 2
 
     async def test_that_the_deadline_was_faster_both_addresses_are_told(
         self, store: Store, clock: ManualClock
@@ -78,10 +78,10 @@ class Telling:
         clock.advance(MINUTE)
         await store.take_defaults([callback.id], factories.outcome_id)
 
-        notices = await claimed(store)
+        webhooks = await claimed(store)
 
-        assert {one.url for one in notices} == {CANCEL_URL, NOTIFY_URL}
-        assert [one.facts for one in notices] == [{"outcome": "failed", "by": "deadline"}] * 2
+        assert {one.url for one in webhooks} == {CANCEL_URL, NOTIFY_URL}
+        assert [one.facts for one in webhooks] == [{"outcome": "failed", "by": "deadline"}] * 2
 
     async def test_that_an_answer_came_to_nothing_both_addresses_are_told(
         self, store: Store, clock: ManualClock
@@ -114,13 +114,13 @@ class Telling:
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([
-            factories.wish(cancel_url=CANCEL_URL, cancel_within=MINUTE)
+            factories.request(cancel_url=CANCEL_URL, cancel_within=MINUTE)
         ])
 
         await see(store, callback, pending(callback, cancel_requested=True))
 
-        (notice,) = await claimed(store)
-        assert notice.facts == {"deadline": (clock.now() + MINUTE).isoformat()}
+        (webhook,) = await claimed(store)
+        assert webhook.facts == {"deadline": (clock.now() + MINUTE).isoformat()}
 
     async def test_of_a_pause_and_its_end_the_one_address_is_told(
         self, store: Store, clock: ManualClock
@@ -150,19 +150,19 @@ class Telling:
         assert await told_at(store) == {NOTIFY_URL: [EventKind.EXPIRED]}
 
     async def test_who_gave_no_address_is_told_nothing(self, store: Store) -> None:
-        (callback,) = await store.open([factories.wish()])
+        (callback,) = await store.open([factories.request()])
         await store.accept([factories.answer(callback.id)])
 
         assert await claimed(store) == []
-        assert await store.next_notice() is None
+        assert await store.next_webhook() is None
 
     async def test_that_a_later_attempt_asks_anew_is_told(self, store: Store) -> None:
         ref = factories.activity_ref()
         current = Attempts.CURRENT
-        await store.open([factories.wish(ref=ref, cancel_url=CANCEL_URL, attempts=current)])
+        await store.open([factories.request(ref=ref, cancel_url=CANCEL_URL, attempts=current)])
 
         await store.open([
-            factories.wish(ref=ref, cancel_url=CANCEL_URL, attempts=current, attempt=2)
+            factories.request(ref=ref, cancel_url=CANCEL_URL, attempts=current, attempt=2)
         ])
 
         assert await told_at(store) == {CANCEL_URL: [EventKind.EXPIRED]}
@@ -173,21 +173,21 @@ class Telling:
         callback = await told(store)
         await store.extend(callback.id, 5 * MINUTE)
 
-        (notice,) = await claimed(store)
+        (webhook,) = await claimed(store)
 
-        assert notice.kind is EventKind.EXTENDED
-        assert notice.facts == {"deadline": (clock.now() + 5 * MINUTE).isoformat()}
+        assert webhook.kind is EventKind.EXTENDED
+        assert webhook.facts == {"deadline": (clock.now() + 5 * MINUTE).isoformat()}
 
     async def test_what_one_has_claimed_nobody_else_gets_until_the_lease_ends(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await told(store)
         await store.accept([factories.answer(callback.id)])
-        assert await store.next_notice() == timedelta(0)
+        assert await store.next_webhook() == timedelta(0)
         (first,) = await claimed(store)
 
         assert await claimed(store) == []
-        assert await store.next_notice() == LEASE
+        assert await store.next_webhook() == LEASE
         clock.advance(LEASE)
         (again,) = await claimed(store)
 
@@ -205,7 +205,7 @@ class Telling:
         for url in urls:
             await store.expire([factories.expiry(await told(store, cancel_url=url))])
 
-        others = await store.claim_notices(limit=9, lease=LEASE, but={"https://a.example/"})
+        others = await store.claim_webhooks(limit=9, lease=LEASE, but={"https://a.example/"})
         left = await claimed(store)
 
         assert {one.url for one in others} == set(urls[2:])
@@ -229,19 +229,19 @@ class Telling:
     ) -> None:
         callback = await told(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
-        (notice,) = await claimed(store)
+        (webhook,) = await claimed(store)
 
-        await store.end_notices([Told(notice.id)])
-        await store.end_notices([Told(notice.id, "late")])
+        await store.end_webhooks([WebhookEnd(webhook.id)])
+        await store.end_webhooks([WebhookEnd(webhook.id, "late")])
 
         clock.advance(LEASE)
         assert await claimed(store) == []
-        assert await store.next_notice() is None
+        assert await store.next_webhook() is None
         (event,) = await events_of(store, callback.id, EventKind.TOLD)
         assert event.facts == {
             "what": "expired",
             "to": "outside.example",
-            "notice": notice.id,
+            "webhook": webhook.id,
             "tries": 1,
         }
         assert await events_of(store, callback.id, EventKind.NOT_TOLD) == []
@@ -251,9 +251,9 @@ class Telling:
     ) -> None:
         callback = await told(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
-        (notice,) = await claimed(store)
+        (webhook,) = await claimed(store)
 
-        await store.end_notices([Told(notice.id, "gone"), Told(notice.id)])
+        await store.end_webhooks([WebhookEnd(webhook.id, "gone"), WebhookEnd(webhook.id)])
 
         clock.advance(LEASE)
         assert await claimed(store) == []
@@ -267,23 +267,25 @@ class Telling:
     ) -> None:
         callback = await told(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
-        (notice,) = await claimed(store)
+        (webhook,) = await claimed(store)
 
-        await store.postpone_notices([NotYet(notice.id, notice.tries, MINUTE, "busy")])
+        await store.postpone_webhooks([WebhookRetry(webhook.id, webhook.tries, MINUTE, "busy")])
 
-        assert await store.next_notice() == MINUTE
+        assert await store.next_webhook() == MINUTE
         clock.advance(MINUTE)
         (again,) = await claimed(store)
-        assert (again.id, again.tries, again.at) == (notice.id, 2, notice.at)
+        assert (again.id, again.tries, again.at) == (webhook.id, 2, webhook.at)
 
     async def test_the_first_time_that_it_is_not_received_stands_in_the_audit_trail(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await told(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
-        for trouble in ("busy", "away"):
-            (notice,) = await claimed(store)
-            await store.postpone_notices([NotYet(notice.id, notice.tries, SECOND, trouble)])
+        for last_error in ("busy", "away"):
+            (webhook,) = await claimed(store)
+            await store.postpone_webhooks([
+                WebhookRetry(webhook.id, webhook.tries, SECOND, last_error)
+            ])
             clock.advance(SECOND)
 
         (event,) = await events_of(store, callback.id, EventKind.NOT_TOLD_YET)
@@ -291,7 +293,7 @@ class Telling:
         assert event.facts == {
             "what": "expired",
             "to": "outside.example",
-            "notice": notice.id,
+            "webhook": webhook.id,
             "tries": 1,
             "reason": "busy",
         }
@@ -302,24 +304,24 @@ class Telling:
     ) -> None:
         callback = await told(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
-        (notice,) = await claimed(store)
+        (webhook,) = await claimed(store)
         clock.advance(LEASE)
         await claimed(store)
         if meanwhile == "received":
-            await store.end_notices([Told(notice.id)])
-        before = await store.next_notice()
+            await store.end_webhooks([WebhookEnd(webhook.id)])
+        before = await store.next_webhook()
 
-        await store.postpone_notices([NotYet(notice.id, notice.tries, SECOND, "busy")])
+        await store.postpone_webhooks([WebhookRetry(webhook.id, webhook.tries, SECOND, "busy")])
 
-        assert await store.next_notice() == before
+        assert await store.next_webhook() == before
         assert await events_of(store, callback.id, EventKind.NOT_TOLD_YET) == []
 
     async def test_nothing_is_ended_or_postponed_that_is_not_there(self, store: Store) -> None:
-        nobody = factories.notice().id
+        nobody = factories.webhook().id
 
-        await store.end_notices([Told(nobody)])
-        await store.end_notices([])
-        await store.postpone_notices([NotYet(nobody, 1, SECOND, "busy")])
-        await store.postpone_notices([])
+        await store.end_webhooks([WebhookEnd(nobody)])
+        await store.end_webhooks([])
+        await store.postpone_webhooks([WebhookRetry(nobody, 1, SECOND, "busy")])
+        await store.postpone_webhooks([])
 
-        assert await store.next_notice() is None
+        assert await store.next_webhook() is None

@@ -6,8 +6,8 @@ from typing import Final
 
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
-from ringback.domain.notice import Notice
-from ringback.ports.notices import NotYet, Told
+from ringback.domain.webhook import Webhook
+from ringback.ports.webhook_outbox import WebhookEnd, WebhookRetry
 from ringback.store.sql_store import SqlStore
 from tests import factories
 from tests.contract.stores import LEASE, SECOND, events_of
@@ -19,13 +19,13 @@ CANCEL_URL: Final = "https://outside.example/cancel"
 
 async def told_of_ends(store: SqlStore) -> list[CallbackId]:
     """Let many callbacks expire whose outside is told."""
-    callbacks = await store.open([factories.wish(cancel_url=CANCEL_URL) for _ in range(MANY)])
+    callbacks = await store.open([factories.request(cancel_url=CANCEL_URL) for _ in range(MANY)])
     await store.expire([factories.expiry(callback) for callback in callbacks])
     return [callback.id for callback in callbacks]
 
 
-async def claimed(store: SqlStore) -> Sequence[Notice]:
-    return await store.claim_notices(limit=MANY, lease=LEASE)
+async def claimed(store: SqlStore) -> Sequence[Webhook]:
+    return await store.claim_webhooks(limit=MANY, lease=LEASE)
 
 
 class TellingAtOnce:
@@ -37,20 +37,24 @@ class TellingAtOnce:
 
             claims = await asyncio.gather(*(claimed(store) for store in stores))
 
-            notices = [notice for claim in claims for notice in claim]
-            assert sorted(notice.callback_id for notice in notices) == sorted(ids)
-            await stores[0].end_notices([Told(notice.id) for notice in notices])
+            webhooks = [webhook for claim in claims for webhook in claim]
+            assert sorted(webhook.callback_id for webhook in webhooks) == sorted(ids)
+            await stores[0].end_webhooks([WebhookEnd(webhook.id) for webhook in webhooks])
 
     async def test_a_notice_has_one_end_whoever_says_so(self, stores: Sequence[SqlStore]) -> None:
         one, other, third, _ = stores
         for _ in range(ROUNDS):
             ids = await told_of_ends(one)
-            notices = await claimed(one)
+            webhooks = await claimed(one)
 
             await asyncio.gather(
-                one.end_notices([Told(notice.id) for notice in notices]),
-                other.end_notices([Told(notice.id, "gone") for notice in reversed(notices)]),
-                third.postpone_notices([NotYet(one.id, 1, SECOND, "busy") for one in notices]),
+                one.end_webhooks([WebhookEnd(webhook.id) for webhook in webhooks]),
+                other.end_webhooks([
+                    WebhookEnd(webhook.id, "gone") for webhook in reversed(webhooks)
+                ]),
+                third.postpone_webhooks([
+                    WebhookRetry(one.id, 1, SECOND, "busy") for one in webhooks
+                ]),
             )
 
             for id_ in ids:
@@ -60,4 +64,4 @@ class TellingAtOnce:
                     for event in await events_of(one, id_, kind)
                 ]
                 assert len(ends) == 1
-            assert await one.next_notice() is None
+            assert await one.next_webhook() is None

@@ -50,13 +50,13 @@ class FakeScene:
     async def _ask(self) -> Callback:
         pending = self.activities.pending(self.ref)
         assert pending is not None, "an attempt asks while the activity waits"
-        wish = factories.wish(
+        request = factories.request(
             ref=self.ref,
             attempt=pending.attempt,
             attempt_started_at=pending.started_at,
             task_token=self.activities.task_token(self.ref),
         )
-        self.asked = await asked_with(wish)
+        self.asked = await asked_with(request)
         return self.asked
 
     async def next_attempt(self) -> Callback:
@@ -155,8 +155,8 @@ async def test_a_server_that_is_switched_off_tells_and_takes_nothing(stage: Fake
         with pytest.raises(TemporalUnreachableError):
             await send(stage, way, scene.asked, RESULT)
     for call in (
-        stage.activities.look([ref]),
-        stage.activities.locate(ref),
+        stage.activities.poll([ref]),
+        stage.activities.resolve(ref),
         stage.activities.find_after_reset(ref),
         stage.heartbeats.heartbeat(scene.asked, None),
     ):
@@ -186,16 +186,16 @@ async def test_a_lost_reply_is_that_of_a_delivery_that_was_applied(stage: FakeSt
         await send(stage, Way.BY_TOKEN, scene.asked, RESULT)
 
     assert stage.activities.deliveries == [(scene.asked.ref, RESULT, ME)]
-    assert isinstance(await stage.activities.locate(scene.asked.ref), Ended)
+    assert isinstance(await stage.activities.resolve(scene.asked.ref), Ended)
 
 
 async def test_an_activity_that_was_never_scheduled_may_still_be_said_to_have_ended(
     stage: FakeStage,
 ) -> None:
     ref = factories.activity_ref()
-    before = await stage.activities.locate(ref)
+    before = await stage.activities.resolve(ref)
 
     stage.activities.end(ref, how="timed out")
 
     assert isinstance(before, Unknown)
-    assert isinstance(await stage.activities.locate(ref), Ended)
+    assert isinstance(await stage.activities.resolve(ref), Ended)

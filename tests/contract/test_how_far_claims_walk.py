@@ -10,7 +10,7 @@ from sqlalchemy import Select, text
 from ringback.store.database import Database
 from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
-from ringback.store.statements.keeping import LOOKS, OF_RUNS, RUNS_AT_ONCE
+from ringback.store.statements.activity_polls import LOOKS, OF_RUNS, RUNS_AT_ONCE
 from ringback.testing import ManualClock
 from tests.contract.dated import DatedDatabase
 from tests.contract.keeping_wide_runs import interleaved

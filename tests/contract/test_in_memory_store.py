@@ -29,7 +29,7 @@ class TestInMemoryStore(StoreContract, NobodyTells):
 
 
 async def test_two_databases_share_nothing(store: SqlStore, clock: ManualClock) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
 
     with InMemoryDatabase(clock) as other:
         assert await SqlStore(other).find([callback.id]) == {}
@@ -38,7 +38,7 @@ async def test_two_databases_share_nothing(store: SqlStore, clock: ManualClock) 
 async def test_unavailable_database_raises_and_keeps_its_content(
     store: SqlStore, database: InMemoryDatabase
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     database.is_available = False
 
     with pytest.raises(StoreUnavailableError, match="switched off"):

@@ -10,7 +10,7 @@ from sqlalchemy import Select, text
 from ringback.store.database import Database
 from ringback.store.schema import upgrade
 from ringback.store.sqlite import SqliteDatabase
-from ringback.store.statements.keeping import BEATS, LOOKS
+from ringback.store.statements.activity_polls import BEATS, LOOKS
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.dated import DatedDatabase

@@ -24,7 +24,7 @@ async def test_a_store_through_pgbouncer_has_all_timeouts(empty_url: str, extra:
         database = PostgresqlDatabase(url, patience=timedelta(seconds=7))
         await upgrade(database)
         store = SqlStore(database)
-        (callback,) = await store.open([factories.wish()])
+        (callback,) = await store.open([factories.request()])
         await store.accept([factories.answer(callback.id)])
         async with database.writing() as connection:
             shown = [await connection.scalar(text(f"SHOW {name}")) for name in TIMEOUTS]

@@ -46,8 +46,8 @@ async def test_an_answer_is_told(store: SqlStore, follower: Follower) -> None:
 
 
 async def test_a_default_answer_is_told(store: SqlStore, follower: Follower) -> None:
-    wish = factories.wish(deadline=timedelta(0), on_deadline=Completed(b"0"))
-    (callback,) = await store.open([wish])
+    request = factories.request(deadline=timedelta(0), on_deadline=Completed(b"0"))
+    (callback,) = await store.open([request])
 
     await store.take_defaults([callback.id], factories.outcome_id)
 
@@ -65,7 +65,7 @@ async def test_a_redelivery_is_told(store: SqlStore, follower: Follower) -> None
 
 
 async def test_verdicts_are_told_however_many(store: SqlStore, follower: Follower) -> None:
-    callbacks = await store.open([factories.wish() for _ in range(700)])
+    callbacks = await store.open([factories.request() for _ in range(700)])
     await store.accept([factories.answer(callback.id) for callback in callbacks])
     known = await store.find([callback.id for callback in callbacks])
 

@@ -114,13 +114,13 @@ async def clock_of(url: str) -> datetime:
 async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta) -> None:
     now = await clock_of(url)
     settings = Settings(store=SecretStr(url))
-    wishes = [factories.wish(deadline=HOUR, on_deadline=Completed(b"0")) for _ in range(2)]
+    requests = [factories.request(deadline=HOUR, on_deadline=Completed(b"0")) for _ in range(2)]
 
     async with (
         opened_store(settings, ManualClock(now + off)) as wrong,
         opened_store(settings, ManualClock(now)) as right,
     ):
-        waiting, answered = await wrong.open(wishes)
+        waiting, answered = await wrong.open(requests)
         await wrong.accept([factories.answer(answered.id)])
         (claimed,) = await wrong.claim("wrong", limit=9, lease=HOUR)
         nothing = await right.claim("right", limit=9, lease=HOUR)
@@ -128,17 +128,17 @@ async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta
         overdue = [*await wrong.overdue(limit=9), *await wrong.due_defaults(limit=9)]
         extension = await wrong.extend(waiting.id, HOUR)
 
-    assert waiting.answer_by is not None
-    assert waiting.answer_by - waiting.opened_at == HOUR
+    assert waiting.own_deadline_at is not None
+    assert waiting.own_deadline_at - waiting.opened_at == HOUR
     assert timedelta(0) <= waiting.opened_at - now < timedelta(minutes=1)
     assert (claimed.id, nothing, overdue) == (answered.id, [], [])
     for left in (until_due, until_default):
         assert left is not None
         assert HOUR - timedelta(minutes=1) < left <= HOUR
     assert extension.callback is not None
-    assert extension.callback.answer_by is not None
-    assert extension.callback.answer_by > waiting.answer_by
-    assert extension.callback.answer_by - waiting.answer_by < timedelta(minutes=1)
+    assert extension.callback.own_deadline_at is not None
+    assert extension.callback.own_deadline_at > waiting.own_deadline_at
+    assert extension.callback.own_deadline_at - waiting.own_deadline_at < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ async def test_text_that_postgresql_does_not_take_is_not_the_database_s_fault(
     store = SqlStore(database)
 
     with pytest.raises(Exception, match=r".") as caught:
-        await store.open([factories.wish(ref=factories.activity_ref(workflow_id=workflow_id))])
+        await store.open([factories.request(ref=factories.activity_ref(workflow_id=workflow_id))])
 
     assert not isinstance(caught.value, StoreUnavailableError)
     await opened(store)

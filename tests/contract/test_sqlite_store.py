@@ -60,7 +60,7 @@ class TestSqliteAtOnce(AtOnce, KeepingAtOnce):
 async def test_what_is_accepted_is_there_for_the_next_process(
     store: SqlStore, tmp_path: Path, clock: ManualClock
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     await store.accept([factories.answer(callback.id)])
     other = SqliteDatabase(tmp_path / "ringback.db", clock)
 
@@ -84,7 +84,7 @@ async def test_several_connections_may_write_at_once(tmp_path: Path, clock: Manu
     stores = [SqlStore(database) for database in databases]
     ref = factories.activity_ref()
 
-    opened = await asyncio.gather(*(store.open([factories.wish(ref=ref)]) for store in stores))
+    opened = await asyncio.gather(*(store.open([factories.request(ref=ref)]) for store in stores))
     (callback_id,) = {callback.id for (callback,) in opened}
     results = await asyncio.gather(
         *(store.accept([factories.answer(callback_id)]) for store in stores)
@@ -122,7 +122,7 @@ async def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, clock: Man
 async def test_an_error_of_the_store_does_not_tell_the_payload(
     store: SqlStore, database: Database
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     async with database.writing() as connection:
         await connection.execute(text("ALTER TABLE outcomes RENAME COLUMN body TO corpus"))
 
@@ -153,7 +153,7 @@ async def test_a_file_with_overwritten_pages_is_reported_at_start(
     path = tmp_path / "ringback.db"
     database = SqliteDatabase(path, clock)
     await upgrade(database)
-    await SqlStore(database).open([factories.wish() for _ in range(50)])
+    await SqlStore(database).open([factories.request() for _ in range(50)])
     await database.close()
     content = bytearray(path.read_bytes())
     pages = len(content) // 4096
@@ -180,7 +180,7 @@ async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> Non
 async def test_who_waits_in_vain_for_another_process_s_commit_is_told(
     store: SqlStore, tmp_path: Path, clock: ManualClock
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     hasty = SqliteDatabase(tmp_path / "ringback.db", clock, patience=timedelta(0))
     with closing(sqlite3.connect(tmp_path / "ringback.db")) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -209,14 +209,14 @@ async def test_what_could_not_be_undone_stands_in_nobody_s_way(
     with pytest.raises(StoreUnavailableError, match="disk I/O error"):
         await database.write(mistaken)
 
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     assert callback.state is State.OPEN
 
 
 async def test_a_disk_without_room_is_told_and_nothing_half_kept(
     store: SqlStore, database: Database
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     large = factories.answer(callback.id, Completed(b'"' + b"x" * 2**20 + b'"'))
     with room_for(database, pages=1):
         with pytest.raises(StoreUnavailableError, match="full"):

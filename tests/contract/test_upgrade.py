@@ -87,7 +87,7 @@ async def test_empty_database_gets_the_tables_that_the_code_uses(database: Datab
 
 async def test_database_with_the_newest_schema_is_left_alone(database: Database) -> None:
     await upgrade(database)
-    (callback,) = await SqlStore(database).open([factories.wish()])
+    (callback,) = await SqlStore(database).open([factories.request()])
 
     done = await upgrade(database)
 

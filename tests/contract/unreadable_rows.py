@@ -15,7 +15,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.query import Query
-from ringback.ports.keeping import Beat, Note, Sighting
+from ringback.ports.activity_polls import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.store.database import Database
 from ringback.testing import ManualClock
 from tests import factories
@@ -79,8 +79,8 @@ class Batch:
 
 async def opened_batch(store: Store, database: Database) -> Batch:
     count = len(spoilings(database)) + 2
-    wishes = [
-        factories.wish(
+    requests = [
+        factories.request(
             deadline=MINUTE,
             on_deadline=Completed(b"0"),
             heartbeat=HeartbeatBy.KEEP,
@@ -89,7 +89,7 @@ async def opened_batch(store: Store, database: Database) -> Batch:
         )
         for _ in range(count)
     ]
-    return Batch(await store.open(wishes), database)
+    return Batch(await store.open(requests), database)
 
 
 def ids_of(callbacks: Iterable[Callback]) -> set[CallbackId]:
@@ -114,7 +114,7 @@ class UnreadableRows:
     async def test_claim_leaves_out_an_outcome_that_cannot_be_read(
         self, store: Store, database: Database, spoiling: str
     ) -> None:
-        bad, good = await store.open([factories.wish(), factories.wish()])
+        bad, good = await store.open([factories.request(), factories.request()])
         await store.accept([factories.answer(one.id, Failed("no")) for one in (bad, good)])
         statement = f"UPDATE outcomes SET {spoiling} WHERE callback_id = :id"  # noqa: S608 - our own
         await execute(database, statement, id=bad.id)
@@ -141,18 +141,25 @@ class UnreadableRows:
         batch = await opened_batch(store, database)
         await batch.spoil()
         clock.advance(SECOND)
-        timeout_at = clock.now() + MINUTE
+        attempt_timeout_at = clock.now() + MINUTE
 
-        claim = await store.claim_looks(limit=100, lease=LEASE)
-        again = await store.claim_looks(limit=100, lease=LEASE)
-        await store.keep_sightings([
-            Sighting(one.id, one.attempt_started_at, pending(one, timeout_at=timeout_at), MINUTE)
+        claim = await store.claim_polls(limit=100, lease=LEASE)
+        again = await store.claim_polls(limit=100, lease=LEASE)
+        await store.save_poll_results([
+            PollResult(
+                one.id,
+                one.attempt_started_at,
+                pending(one, attempt_timeout_at=attempt_timeout_at),
+                MINUTE,
+            )
             for one in batch.all
         ])
 
         assert ids_of(claim.callbacks) == batch.ids
         assert again.callbacks == []
-        assert [(await found(store, id_)).timeout_at for id_ in batch.ids] == [timeout_at] * 2
+        assert [(await found(store, id_)).attempt_timeout_at for id_ in batch.ids] == [
+            attempt_timeout_at
+        ] * 2
 
     async def test_default_answers_are_taken_for_the_readable_callbacks(
         self, store: Store, database: Database, clock: ManualClock
@@ -191,18 +198,23 @@ class UnreadableRows:
         await batch.spoil()
         clock.advance(TIMEOUT)
 
-        claimed = await store.claim_beats(limit=100, lease=LEASE)
-        noted = await store.note([Note(one.id, b"1") for one in batch.all], lease=LEASE)
-        await store.keep_beats([
-            Beat(one.id, one.attempt_started_at, one.vitals.noted_at, CALM) for one in batch.all
+        claimed = await store.claim_heartbeats(limit=100, lease=LEASE)
+        noted = await store.receive_heartbeats(
+            [ReceivedHeartbeat(one.id, b"1") for one in batch.all], lease=LEASE
+        )
+        await store.save_sent_heartbeats([
+            SentHeartbeat(
+                one.id, one.attempt_started_at, one.heartbeat_state.heartbeat_received_at, CALM
+            )
+            for one in batch.all
         ])
 
         assert ids_of(claimed) == batch.ids
         assert ids_of(one.callback for one in noted if one.callback is not None) == batch.ids
-        assert await store.claim_beats(limit=100, lease=LEASE) == []
-        assert [(await found(store, id_)).vitals.beaten_at for id_ in batch.ids] == [
-            clock.now()
-        ] * 2
+        assert await store.claim_heartbeats(limit=100, lease=LEASE) == []
+        assert [
+            (await found(store, id_)).heartbeat_state.heartbeat_sent_at for id_ in batch.ids
+        ] == [clock.now()] * 2
 
     @pytest.mark.parametrize(
         "spoiling",
@@ -214,13 +226,13 @@ class UnreadableRows:
         batch = await opened_batch(store, database)
         bad, *good = batch.all
         await store.accept([factories.answer(one.id) for one in batch.all])
-        statement = f"UPDATE notices SET {spoiling} WHERE callback_id = :id"  # noqa: S608 - our own
+        statement = f"UPDATE webhooks SET {spoiling} WHERE callback_id = :id"  # noqa: S608 - our own
         await execute(database, statement, id=bad.id)
 
-        claimed = await store.claim_notices(limit=100, lease=LEASE)
+        claimed = await store.claim_webhooks(limit=100, lease=LEASE)
 
-        assert {notice.callback_id for notice in claimed} == ids_of(good)
-        assert await store.claim_notices(limit=100, lease=LEASE) == []
+        assert {webhook.callback_id for webhook in claimed} == ids_of(good)
+        assert await store.claim_webhooks(limit=100, lease=LEASE) == []
 
     async def test_pages_and_overdue_list_the_readable_callbacks(
         self, store: Store, database: Database, clock: ManualClock
@@ -243,7 +255,7 @@ class UnreadableRows:
     async def test_an_unreadable_event_is_left_out_of_the_audit_trail(
         self, store: Store, database: Database
     ) -> None:
-        (callback,) = await store.open([factories.wish()])
+        (callback,) = await store.open([factories.request()])
         await store.mark_submitted([callback.id])
         await execute(database, "UPDATE events SET kind = 'rumour' WHERE kind = 'opened'")
 
@@ -263,7 +275,7 @@ class UnreadableRows:
     async def test_one_unreadable_callback_raises_and_is_logged_once_with_its_id(
         self, store: Store, database: Database, caplog: pytest.LogCaptureFixture
     ) -> None:
-        bad, good = await store.open([factories.wish(), factories.wish()])
+        bad, good = await store.open([factories.request(), factories.request()])
         await execute(database, "UPDATE callbacks SET attempts = 'x' WHERE id = :id", id=bad.id)
 
         with caplog.at_level(logging.ERROR):
@@ -279,8 +291,8 @@ class UnreadableRows:
         self, store: Store, database: Database
     ) -> None:
         ref = factories.activity_ref()
-        (bad,) = await store.open([factories.wish(ref=ref)])
+        (bad,) = await store.open([factories.request(ref=ref)])
         await execute(database, "UPDATE callbacks SET attempts = 'x' WHERE id = :id", id=bad.id)
 
         with pytest.raises(UnreadableCallbackError, match=bad.id):
-            await store.open([factories.wish(ref=ref, attempt=2)])
+            await store.open([factories.request(ref=ref, attempt=2)])

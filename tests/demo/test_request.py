@@ -1,4 +1,4 @@
-"""The time-outs that follow from a request."""
+"""The timeouts that follow from a request."""
 
 from datetime import timedelta
 

@@ -17,7 +17,7 @@ from ringback.core.verdict import judge
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import OutcomeId, identity_of
 from ringback.domain.outcome import Outcome
-from ringback.ports.activities import Ended, Whereabouts
+from ringback.ports.activities import ActivityState, Ended
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref
@@ -88,9 +88,9 @@ class Question:
         encoded = await self.ground.activities.encode(callback, outcome)
         await self.ground.activities.deliver_to_attempt(callback, encoded, identity=by)
 
-    async def found(self) -> Whereabouts:
+    async def found(self) -> ActivityState:
         """Return what the edge finds."""
-        return await self.ground.activities.locate(self.ref)
+        return await self.ground.activities.resolve(self.ref)
 
     async def until_ended(self) -> Ended:
         """Return how it ended, once it has."""
@@ -107,8 +107,8 @@ class Question:
             outcome,
             factories.NOW,
             tries=2,
-            unproven_attempt=1,
-            unproven_started_at=self.first.info.started_time,
+            unconfirmed_attempt=1,
+            unconfirmed_started_at=self.first.info.started_time,
         )
         settlement = judge(self.first.callback, tried, await self.found())
         return None if settlement is None else settlement.verdict
@@ -123,13 +123,13 @@ async def opened(client: Client, unique: str) -> AsyncIterator[Ground]:
     @activity.defn(name="ask")
     async def ask() -> Any:
         info = activity.info()
-        wish = factories.wish(
+        request = factories.request(
             ref=to_ref(info),
             attempt=info.attempt,
             attempt_started_at=info.started_time,
             task_token=info.task_token,
         )
-        callback = await factories.opened(wish)
+        callback = await factories.opened(request)
         attempt = Attempt(info, callback, asyncio.get_running_loop().create_future())
         ground.attempts.put_nowait(attempt)
         return await attempt.end

@@ -19,7 +19,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activities import Ended, Whereabouts
+from ringback.ports.activities import ActivityState, Ended
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref
@@ -116,8 +116,8 @@ class TemporalScene:
     async def _until_the_attempt_has_ended(self) -> None:
         await until(self._locate, lambda found: isinstance(found, Ended) or not _is_started(found))
 
-    async def _locate(self) -> Whereabouts:
-        return await self.activities.locate(self.asked.ref)
+    async def _locate(self) -> ActivityState:
+        return await self.activities.resolve(self.asked.ref)
 
     async def request_cancel(self) -> None:
         await self.question.handle.cancel()
@@ -165,20 +165,20 @@ class TemporalScene:
         await self.question.handle.terminate()
 
 
-def _is_started(found: Whereabouts) -> bool:
+def _is_started(found: ActivityState) -> bool:
     return getattr(found, "is_started", False)
 
 
 async def _asked(attempt: Attempt) -> Callback:
     info = attempt.info
-    wish = replace(
-        factories.wish(ref=to_ref(info), attempt=info.attempt, task_token=info.task_token),
+    request = replace(
+        factories.request(ref=to_ref(info), attempt=info.attempt, task_token=info.task_token),
         attempt_started_at=info.started_time,
         workflow_type=info.workflow_type or "",
         activity_type=info.activity_type,
         task_queue=info.task_queue,
     )
-    return await asked_with(wish)
+    return await asked_with(request)
 
 
 @dataclass
@@ -240,7 +240,7 @@ class TemporalStage:
             await scene.next_attempt()
         else:
             (ref,) = await _scheduled(scene.question, plan)
-            scene.asked = await asked_with(factories.wish(ref=ref, task_token=None))
+            scene.asked = await asked_with(factories.request(ref=ref, task_token=None))
         return scene
 
     async def ask_many(self, plan: Plan) -> list[ActivityExecution]:

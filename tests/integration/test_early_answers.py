@@ -156,7 +156,7 @@ async def test_the_next_attempt_raises_the_failure_and_history_names_who_took_it
     assert (cause.message, cause.type, cause.details) == ("declined", "Declined", ({"code": 5},))
     async with opened_store(settings, SystemClock()) as store:
         found = (await store.find([callback.id]))[callback.id]
-    end = await TemporalActivities(client).locate(found.ref)
+    end = await TemporalActivities(client).resolve(found.ref)
     assert isinstance(end, Ended)
     assert found.accepted is not None
-    assert (end.how, end.identity) == ("failed", found.accepted.handed_to)
+    assert (end.how, end.identity) == ("failed", found.accepted.delivered_inline_to)

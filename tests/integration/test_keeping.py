@@ -42,8 +42,8 @@ async def next_change(house: House, path: str, seen: httpx2.Response) -> httpx2.
 
 def lived_for(pending: PendingActivityInfo) -> timedelta:
     """Return how long the attempt had lived at its last heartbeat."""
-    beaten_at, started_at = pending.last_heartbeat_time, pending.last_started_time
-    return beaten_at.ToDatetime() - started_at.ToDatetime()
+    heartbeat_sent_at, started_at = pending.last_heartbeat_time, pending.last_started_time
+    return heartbeat_sent_at.ToDatetime() - started_at.ToDatetime()
 
 
 async def cause(handle: WorkflowHandle[Any, Any]) -> BaseException | None:

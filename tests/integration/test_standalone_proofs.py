@@ -249,7 +249,7 @@ async def test_how_it_waits_is_told_while_it_runs_and_between_two_attempts(
     await question.handle.pause()
     paused = await question.found()
 
-    timeout_at = question.ref.scheduled_at + timedelta(seconds=50)
+    attempt_timeout_at = question.ref.scheduled_at + timedelta(seconds=50)
     assert isinstance(running, Pending)
     assert (running.attempt, running.is_started) == (1, True)
     assert running.started_at == question.first.info.started_time
@@ -258,8 +258,8 @@ async def test_how_it_waits_is_told_while_it_runs_and_between_two_attempts(
     assert between.last_failure is not None
     assert between.last_failure.source == OURS
     assert paused == replace(between, paused=True)
-    assert {running.timeout_at, between.timeout_at} == {timeout_at}
-    assert await ground.activities.look([question.ref]) == [paused]
+    assert {running.attempt_timeout_at, between.attempt_timeout_at} == {attempt_timeout_at}
+    assert await ground.activities.poll([question.ref]) == [paused]
     await question.handle.terminate()
 
 
@@ -268,7 +268,7 @@ async def test_a_later_run_with_the_same_id_is_not_taken_for_it(ground: Ground) 
     await _terminate(earlier)
     later = await ground.ask(id=earlier.handle.id)
 
-    looks = await ground.activities.look([earlier.ref, later.ref])
+    looks = await ground.activities.poll([earlier.ref, later.ref])
 
     assert [look is not None for look in looks] == [False, True]
     assert await ground.activities.find_after_reset(earlier.ref) is None
@@ -282,10 +282,10 @@ async def test_one_that_never_was_is_unknown(ground: Ground) -> None:
         replace(question.ref, run_id=str(uuid4())),
     ]
 
-    found = [await ground.activities.locate(one) for one in strange]
+    found = [await ground.activities.resolve(one) for one in strange]
 
     assert {type(one) for one in found} == {Unknown}
-    assert await ground.activities.look(strange) == [None, None]
+    assert await ground.activities.poll(strange) == [None, None]
     await _terminate(question)
 
 
@@ -361,7 +361,7 @@ async def test_a_signature_does_not_show_in_the_details(ground: Ground) -> None:
 async def test_its_heartbeat_time_out_shows(ground: Ground) -> None:
     question = await ground.ask(heartbeat_timeout=timedelta(seconds=40))
 
-    (pending,) = await ground.activities.look([question.first.callback.ref])
+    (pending,) = await ground.activities.poll([question.first.callback.ref])
 
     assert pending is not None
     assert pending.heartbeat_timeout == timedelta(seconds=40)

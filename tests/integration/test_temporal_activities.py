@@ -154,7 +154,7 @@ async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_ne
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
     activities = TemporalActivities(await Client.connect("127.0.0.1:1", lazy=True))
-    callback = await asked_with(factories.wish())
+    callback = await asked_with(factories.request())
     encoded = await activities.encode(callback, Completed(b"1"))
 
     with pytest.raises(TemporalUnreachableError):
@@ -162,7 +162,7 @@ async def test_a_server_that_is_not_there_is_unreachable() -> None:
     with pytest.raises(TemporalUnreachableError):
         await activities.deliver_to_attempt(callback, encoded, identity=ME)
     with pytest.raises(TemporalUnreachableError):
-        await activities.look([callback.ref])
+        await activities.poll([callback.ref])
 
 
 @server
@@ -171,7 +171,7 @@ async def test_a_namespace_that_is_not_there_is_not_taken_for_an_ended_activity(
 ) -> None:
     run_id = "00000000-0000-0000-0000-000000000000"
     ref = replace(factories.activity_ref(run_id=run_id), namespace="nowhere")
-    callback = await asked_with(factories.wish(ref=ref))
+    callback = await asked_with(factories.request(ref=ref))
     activities = TemporalActivities(client)
     encoded = await activities.encode(callback, Completed(b"1"))
 

@@ -21,7 +21,7 @@ _FREE: Final = frozenset({
     "terms",
     "next_due",
     "next_default",
-    "next_beat",
+    "next_heartbeat",
     "are_overdue",
 })
 

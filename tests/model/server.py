@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final, Protocol, cast
 
-from ringback.domain.asking import Wish
 from ringback.domain.callback import Accepted, ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.query import Query
 from ringback.ports.activities import Pending
+from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.keeping import Keeping
 from ringback.ports.links import Links
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
 from ringback.testing import FakeActivities, ManualClock
@@ -34,7 +34,9 @@ _MOVE_STATES: Final = frozenset({
 })
 
 
-class Store(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Keeping, Links, Protocol):
+class Store(
+    CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, ActivityPollStore, Links, Protocol
+):
     """A whole store."""
 
 
@@ -43,14 +45,14 @@ class Attempt:
     """An attempt of an activity that a worker has taken.
 
     Attributes:
-        wish: What it asks with.
+        request: What it asks with.
         worker: The identity of its worker.
         process: What runs it.
         callback_id: The callback that it was given.
         is_asleep: It has gone asynchronous, and waits for an answer from outside.
     """
 
-    wish: Wish
+    request: OpenRequest
     worker: str
     process: Process
     callback_id: CallbackId | None = None
@@ -93,8 +95,8 @@ class Server:
     async def _make_in_store(self, name: str, args: Any, options: Any) -> Any:
         reply = await getattr(self.store, name)(*args, **options)
         if name == "open":
-            for wish, callback in zip(args[0], reply, strict=True):
-                self.truth.asked[callback.id].append(wish)
+            for request, callback in zip(args[0], reply, strict=True):
+                self.truth.asked[callback.id].append(request)
         if name in _MOVE_STATES:
             await self.look()
         return reply

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ringback.domain.asking import Wish
 from ringback.domain.callback import MOVES, Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.opening import OpenRequest
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Outcome
 from ringback.store.asking import REPLACED
@@ -46,7 +46,9 @@ class Truth:
     """
 
     activities: FakeActivities
-    asked: defaultdict[CallbackId, list[Wish]] = field(default_factory=lambda: defaultdict(list))
+    asked: defaultdict[CallbackId, list[OpenRequest]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     told: dict[CallbackId, Outcome] = field(default_factory=dict)
     known: dict[CallbackId, Callback] = field(default_factory=dict)
     effects: defaultdict[OutcomeId, list[Effect]] = field(default_factory=lambda: defaultdict(list))
@@ -73,7 +75,7 @@ class Truth:
             # What a person outside says in a heartbeat is the id of the callback.
             if details is not None:
                 callback_id = CallbackId(json.loads(details))
-                own = {lineage(wish.ref) for wish in self.asked[callback_id]}
+                own = {lineage(request.ref) for request in self.asked[callback_id]}
                 assert lineage(ref) in own, f"a heartbeat to {callback_id} reached {ref}"
         self.activities.heartbeats.clear()
 
@@ -81,15 +83,15 @@ class Truth:
         """Take note that Temporal took an outcome; check that it may."""
         of = self._callback_of(outcome_id)
         before = self.effects[outcome_id]
-        wishes = self.asked[of.id]
+        requests = self.asked[of.id]
         assert of.state is not State.SUPERSEDED, f"{of.id} was superseded, and now is applied"
-        lawful = _lawful(of, wishes, effect)
+        lawful = _lawful(of, requests, effect)
         assert effect.ref in lawful, f"{of.id} ended another activity: {effect}"
         assert effect.ref.run_id not in {one.ref.run_id for one in before}, (
             f"{of.id} was applied twice: {before}, {effect}"
         )
         if of.options.attempts is Attempts.CURRENT:
-            own = {wish.attempt_started_at for wish in wishes}
+            own = {request.attempt_started_at for request in requests}
             assert effect.started_at in own, f"{of.id} ended another attempt: {effect}, {own}"
         before.append(effect)
 
@@ -133,7 +135,7 @@ class Truth:
                 pass
 
     def _check_expired(self, callback: Callback) -> None:
-        last_wish = max(self.asked[callback.id], key=lambda wish: wish.attempt_started_at)
+        last_wish = max(self.asked[callback.id], key=lambda request: request.attempt_started_at)
         if callback.expired_because == REPLACED:
             return
         pending = self.activities.pending(callback.ref)
@@ -156,9 +158,11 @@ def _check_kept(before: Accepted, now: Accepted | None) -> None:
     assert (now.id, now.outcome, now.accepted_at, now.is_default) == kept, "an outcome changed"
 
 
-def _lawful(callback: Callback, wishes: list[Wish], effect: Effect) -> set[ActivityExecution]:
+def _lawful(
+    callback: Callback, requests: list[OpenRequest], effect: Effect
+) -> set[ActivityExecution]:
     """Return the activities that the outcome may end."""
-    own = {wish.ref for wish in wishes}
+    own = {request.ref for request in requests}
     if callback.options.follow_reset and lineage(effect.ref) in {lineage(ref) for ref in own}:
         return {effect.ref}
     return own

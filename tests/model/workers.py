@@ -30,8 +30,8 @@ class Workers(Server):
         if pending is None or not pending.is_started or not play.attempts:
             return None
         latest = play.attempts[-1]
-        is_latest = latest.wish.attempt_started_at == pending.started_at
-        return latest if is_latest and latest.wish.ref == play.ref else None
+        is_latest = latest.request.attempt_started_at == pending.started_at
+        return latest if is_latest and latest.request.ref == play.ref else None
 
     def take(self, play: Play, worker: str) -> Attempt:
         """Let a worker take the attempt that waits."""
@@ -39,32 +39,32 @@ class Workers(Server):
         pending = self.pending(play)
         assert pending is not None, "it has just begun"
         assert pending.started_at is not None, "it has just begun"
-        wish = factories.wish(
+        request = factories.request(
             ref=play.ref,
             attempt=pending.attempt,
             attempt_started_at=pending.started_at,
             task_token=self.activities.task_token(play.ref),
-            timeout_at=pending.timeout_at,
+            attempt_timeout_at=pending.attempt_timeout_at,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
         )
         id_ = CallbackId(f"cb_{next(self._numbers):04}")
-        wish = replace(wish, id=id_, options=play.options)
+        request = replace(request, id=id_, options=play.options)
         process = self._process(f"attempt {pending.attempt} of {play.ref.workflow_id}")
-        attempt = Attempt(wish, worker, process)
+        attempt = Attempt(request, worker, process)
         process.begin(self._work(attempt))
         play.attempts.append(attempt)
         return attempt
 
     async def _work(self, attempt: Attempt) -> None:
-        gate, wish = attempt.process.gate, attempt.wish
+        gate, request = attempt.process.gate, attempt.request
         store, activities = self._ports(gate)
         opening = Opening(store, store, activities)
         try:
             async with running(opening):
-                callback = await opening.open(wish)
+                callback = await opening.open(request)
                 attempt.callback_id = callback.id
                 accepted = await opening.take_answer(
-                    callback, wish.attempt_started_at, worker=attempt.worker
+                    callback, request.attempt_started_at, worker=attempt.worker
                 )
                 if accepted is not None:
                     await self._end_attempt(attempt, accepted)
@@ -83,7 +83,7 @@ class Workers(Server):
         self, attempt: Attempt, outcome: Completed | Failed, accepted: Accepted | None
     ) -> None:
         async def make() -> None:
-            token = attempt.wish.task_token
+            token = attempt.request.task_token
             assert token is not None, "every attempt has one"
             source = "" if accepted is None else identity_of(accepted.id)
             with suppress(ActivityGoneError):

@@ -11,12 +11,12 @@ from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.deliver import Deliverer
 from ringback.core.operate import Operating
 from ringback.core.service import running
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Outcome
 from ringback.testing import ExactResults, ManualClock
-from tests.keepers import Temporal, heartbeating, keep_alive, looker, observer
+from tests.keepers import Temporal, heartbeating, keep_alive, observer, poller
 from tests.model.processes import Process
 from tests.model.server import Store
 from tests.model.workers import Workers
@@ -43,7 +43,7 @@ class World(Workers):
         deliverer = Deliverer(
             store,
             activities,
-            Verdicts(),
+            VerdictWaiter(),
             clock=self.clock,
             jitter=lambda: 1.0,
             owner=process.name,
@@ -102,7 +102,7 @@ class World(Workers):
         """Let a gateway look at the open callbacks."""
 
         async def work(store: Store, activities: Temporal) -> None:
-            await looker(store, activities, self.clock).look()
+            await poller(store, activities, self.clock).poll()
 
         return self._begin("looker", work)
 

@@ -75,7 +75,7 @@ async def running_gateway(
             parts.listener,
             teller,
             parts.deliverer,
-            parts.looker,
+            parts.poller,
             parts.keep_alive,
             parts.deadlines,
             parts.accepting,

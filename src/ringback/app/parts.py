@@ -6,6 +6,7 @@ from temporalio.client import Client
 
 from ringback.app.system import jitter, outcome_ids, process_name
 from ringback.core.accept import Accepting
+from ringback.core.activity_poller import ActivityPoller
 from ringback.core.beat import Beating
 from ringback.core.checks import Checks
 from ringback.core.deadlines import DeadlineKeeper
@@ -15,11 +16,10 @@ from ringback.core.heartbeat import Heartbeating
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.keep_alive import KeepAlive
 from ringback.core.listen import Listener
-from ringback.core.look import Looker
 from ringback.core.observe import Observer
 from ringback.core.open import Opening
-from ringback.core.rhythm import Rhythm
-from ringback.core.watch import Verdicts
+from ringback.core.poll_schedule import PollSchedule
+from ringback.core.watch import VerdictWaiter
 from ringback.ports.clock import Clock
 from ringback.result_schema.checker import SchemaChecker
 from ringback.settings import Settings
@@ -67,9 +67,9 @@ class Parts:
         return SchemaChecker()
 
     @cached_property
-    def verdicts(self) -> Verdicts:
+    def verdicts(self) -> VerdictWaiter:
         """Tells of verdicts, within this process."""
-        return Verdicts()
+        return VerdictWaiter()
 
     @cached_property
     def opening(self) -> Opening:
@@ -136,12 +136,12 @@ class Parts:
     @cached_property
     def due_time_repair(self) -> DueTimeRepair:
         """Repairs due times after the clock was set back."""
-        return DueTimeRepair(self.store, self._rhythm, clock=self.clock)
+        return DueTimeRepair(self.store, self._schedule, clock=self.clock)
 
     @cached_property
-    def looker(self) -> Looker:
+    def poller(self) -> ActivityPoller:
         """Looks at open callbacks."""
-        return Looker(self.store, self._observer, self._rhythm, clock=self.clock)
+        return ActivityPoller(self.store, self._observer, self._schedule, clock=self.clock)
 
     @cached_property
     def keep_alive(self) -> KeepAlive:
@@ -154,7 +154,7 @@ class Parts:
         return Heartbeating(
             self.store,
             self.activities,
-            keeping=self.store,
+            polls=self.store,
             beating=self._beating,
         )
 
@@ -163,9 +163,9 @@ class Parts:
         return Observer(
             self.store,
             self.activities,
-            keeping=self.store,
+            polls=self.store,
             deadlines=self.store,
-            rhythm=self._rhythm,
+            schedule=self._schedule,
             clock=self.clock,
         )
 
@@ -174,5 +174,5 @@ class Parts:
         return Beating(TemporalHeartbeats(self.client, self._encoder), self.activities)
 
     @cached_property
-    def _rhythm(self) -> Rhythm:
-        return Rhythm(self.settings.looks_per_second)
+    def _schedule(self) -> PollSchedule:
+        return PollSchedule(self.settings.looks_per_second)

@@ -18,7 +18,7 @@ from ringback.completion.failures import (
 )
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import Crew, caught, running, task_group, woken
+from ringback.core.service import TaskPool, caught, running, task_group, wait_for_event
 from ringback.core.this_machine import SystemClock
 from ringback.domain.durations import check_duration
 from ringback.ports.clock import Clock
@@ -58,7 +58,7 @@ class Batcher(Generic[T]):
     stops, abandons what has not come to an end.
 
     A waiting item sends no heartbeats: keep `every`, and the time that a batch takes, well below
-    the activities' time-outs.
+    the activities' timeouts.
 
     Attributes:
         progress: How many items have come to which end.
@@ -189,7 +189,7 @@ class Batcher(Generic[T]):
         await self._some.wait()
         if self._waiting:
             left = self._waiting[0].put_at + self._every - self._clock.monotonic()
-            await woken(self._full, self._clock, at_most=max(left, timedelta(0)))
+            await wait_for_event(self._full, self._clock, at_most=max(left, timedelta(0)))
         batch = [self._take() for _ in range(min(self._size, len(self._waiting)))]
         self._note()
         return batch
@@ -209,7 +209,7 @@ class Batcher(Generic[T]):
 
     async def _work_off(self, batch: list[_Item[T]]) -> None:
         async with task_group() as group:
-            crew = Crew(group, len(batch))
+            crew = TaskPool(group, len(batch))
             for item in batch:
                 crew.start(self._bring_to_an_end(item), name="an item of a batch")
 

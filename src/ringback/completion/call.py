@@ -30,7 +30,7 @@ from ringback.domain.completion_errors import (
 )
 from ringback.domain.durations import check_duration
 from ringback.domain.errors import RingbackError
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Encoded, to_failure
 from ringback.temporal.namespaces import OwnNamespace
 from ringback.temporal.requests import ActivityRequests, Address
@@ -136,7 +136,7 @@ class Call:
                     continue
             return
 
-    async def heartbeat(self, details: Payloads | None) -> Pulse:
+    async def heartbeat(self, details: Payloads | None) -> HeartbeatResponse:
         """Record a heartbeat, and return what Temporal says to it.
 
         Raises:
@@ -273,7 +273,7 @@ _STOPS: Final[dict[str, Callable[[ActivityCancellationDetails], Stop]]] = {
 """What is raised for what a heartbeat brings back; of several the first."""
 
 
-def raise_if_asked_to_stop(pulse: Pulse) -> None:
+def raise_if_asked_to_stop(response: HeartbeatResponse) -> None:
     """Raise what a heartbeat brought back.
 
     Raises:
@@ -282,7 +282,7 @@ def raise_if_asked_to_stop(pulse: Pulse) -> None:
         ActivityResetError: An operator has reset it.
     """
     details = ActivityCancellationDetails(
-        cancel_requested=pulse.cancel_requested, paused=pulse.paused, reset=pulse.reset
+        cancel_requested=response.cancel_requested, paused=response.paused, reset=response.reset
     )
     for name, error in _STOPS.items():
         if getattr(details, name):

@@ -241,7 +241,7 @@ class AsyncCompletionClient(Patterns):
         tries = Tries(DEFAULT_TIMEOUT if within is None else within)
         call = None
         try:
-            # Requests have time-outs of their own, which are shorter. Connecting has none, and the
+            # Requests have timeouts of their own, which are shorter. Connecting has none, and the
             # codec is the user's.
             async with asyncio.timeout(tries.total.total_seconds()) as limit:
                 call = await self._new_call(activity, tries, metadata)

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import Trouble, caught, woken
+from ringback.core.service import OutageLog, caught, wait_for_event
 from ringback.core.this_machine import SystemClock, jitter
 from ringback.domain.backoff import backoff
 from ringback.domain.completion_errors import (
@@ -97,8 +97,8 @@ class KeepAlive:
         self._over = asyncio.Event()
         self._has_stopped = asyncio.Event()
         self._hook: Callable[[], object] = self._has_stopped.set
-        self._trouble = Trouble(logger, "keep an activity alive")
-        self._coding_trouble = Trouble(logger, "encode the details of a heartbeat")
+        self._outages = OutageLog(logger, "keep an activity alive")
+        self._encoding_outages = OutageLog(logger, "encode the details of a heartbeat")
 
     @property
     def stopped(self) -> Stopped | None:
@@ -111,7 +111,7 @@ class KeepAlive:
         return self._error
 
     @property
-    def is_in_trouble(self) -> bool:
+    def is_in_outages(self) -> bool:
         """Whether the last heartbeat did not get through; it is tried again."""
         return self._tries > 0
 
@@ -148,7 +148,7 @@ class KeepAlive:
             Exception: What a callable for the details raised; correct it.
         """
         while True:
-            await woken(self._over, self._clock, at_most=self._next)
+            await wait_for_event(self._over, self._clock, at_most=self._next)
             if self._over.is_set():
                 return
             failure = await caught(self._send_at_least_a_sign_of_life())
@@ -172,12 +172,12 @@ class KeepAlive:
             failure, EncodingError
         )
         if failure is None or is_of_the_call or not said:
-            self._coding_trouble.note(None)
+            self._encoding_outages.record(None)
         else:
             # The data converter raised, perhaps as a service for keys is away, or did not return.
             # That must not cost the activity. Only its kind is logged: its text may have a payload
             # in it.
-            self._coding_trouble.note(RuntimeError(type(failure).__name__))
+            self._encoding_outages.record(RuntimeError(type(failure).__name__))
             failure = await caught(self._client.heartbeat(self._target, rpc_timeout=self._patience))
         if failure is not None:
             raise failure
@@ -205,7 +205,7 @@ class KeepAlive:
                 self._next = self._soon(failure)
             case _:
                 raise failure
-        self._trouble.note(failure if self._tries else None)
+        self._outages.record(failure if self._tries else None)
 
     def _soon(self, failure: RetryableError) -> timedelta:
         least = failure.retry_after or timedelta(0)

@@ -35,7 +35,7 @@ async def keeping_alive(
     Args:
         client: Who sends the heartbeats.
         target: The activity, by task token or by ids.
-        every: How often; a third of the heartbeat time-out leaves room for two that fail.
+        every: How often; a third of the heartbeat timeout leaves room for two that fail.
         details: What each heartbeat carries: a value, or a callable that is asked each time. It
             can be exchanged in the block; the last one wins. `None` sends none, and leaves those
             that were recorded before. Where the data converter cannot encode them, that is logged,

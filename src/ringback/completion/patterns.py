@@ -36,7 +36,7 @@ class Patterns:
     ) -> AbstractAsyncContextManager[KeepAlive]:
         """Keep the activity alive while a block runs.
 
-        A heartbeat is sent at once, then one each `every`, a third of the heartbeat time-out for
+        A heartbeat is sent at once, then one each `every`, a third of the heartbeat timeout for
         instance. See `ringback.completion.keepalive`.
         """
         return keeping_alive(

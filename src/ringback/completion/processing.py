@@ -194,7 +194,7 @@ def processing(
       (observed on server 1.32).
     - The activity is gone: the block is canceled, and `ActivityNotFoundError` goes on.
     - The program is stopped, which cancels the block: nothing is told. The activity waits for who
-      takes the work up again, or for its heartbeat time-out.
+      takes the work up again, or for its heartbeat timeout.
 
     Only the heartbeats `every` so often learn that the activity is canceled, reset or gone while
     the block runs.

@@ -1,7 +1,7 @@
 """Retry: one call of the user's may take several tries, in the time that it has.
 
 The SDK is never asked to retry by itself: it would hide that an earlier try was applied. A try is
-ended by its own time-out, and never canceled: an interpreter that ends soon after a canceled
+ended by its own timeout, and never canceled: an interpreter that ends soon after a canceled
 request may hang (temporalio 1.35, issue 300 of sdk-python).
 """
 
@@ -74,7 +74,7 @@ class Tries:
             RPCError: The server's answer, untranslated; or that there was none.
             RuntimeError: There is no connection.
         """
-        # The server's clock of a time-out has whole milliseconds.
+        # The server's clock of a timeout has whole milliseconds.
         return await request(max(timedelta(milliseconds=1), min(TIMEOUT, self.left / 2)))
 
     async def encode(self, encoding: Awaitable[T]) -> T:

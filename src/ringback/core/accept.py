@@ -137,7 +137,7 @@ class Accepting:
     async def _explain(self, answer: Answer) -> Receipt | None:
         # Returns nothing while the callback is open: no answer was given yet.
         callback = (await self._store.find([answer.callback_id])).get(answer.callback_id)
-        if callback is None or not callback.honours(answer.link_serial):
+        if callback is None or not callback.accepts_serial(answer.link_serial):
             raise UnknownCallbackError
         if callback.state is State.OPEN:
             return None

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from ringback.core.open import Opening
-from ringback.domain.asking import Wish
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import WrongResultError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import ALL_VERBS, link_expires_at
+from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed
 from ringback.ports.identifying import Identified, Identifier, Named
@@ -91,8 +91,8 @@ class Asking:
         found = await self._identifier.identify(named)
         if found.ref.is_standalone:
             options = replace(options, follow_reset=False)
-        wish = self._to_wish(named, found, options, result_schema=result_schema)
-        callback = await self._opening.open(wish)
+        request = self._to_wish(named, found, options, result_schema=result_schema)
+        callback = await self._opening.open(request)
         is_inline = worker is not None and await self._opening.take_answer(
             callback, found.started_at, worker=worker
         )
@@ -113,8 +113,8 @@ class Asking:
         options: CallbackOptions,
         *,
         result_schema: str | None,
-    ) -> Wish:
-        return Wish(
+    ) -> OpenRequest:
+        return OpenRequest(
             id=self._new_callback_id(),
             ref=found.ref,
             workflow_type=found.workflow_type,
@@ -123,7 +123,7 @@ class Asking:
             attempt=named.attempt,
             attempt_started_at=found.started_at,
             task_token=named.task_token,
-            timeout_at=found.timeout_at,
+            attempt_timeout_at=found.attempt_timeout_at,
             verbs=ALL_VERBS,
             key_id=self._key_id,
             link_expires_at=link_expires_at(found.ref.scheduled_at, found.schedule_to_close),

@@ -2,7 +2,7 @@
 
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError
-from ringback.ports.activities import Activities, Pending, Pulse
+from ringback.ports.activities import Activities, HeartbeatResponse, Pending
 from ringback.ports.heartbeats import Heartbeats
 
 
@@ -23,7 +23,7 @@ class Beating:
         """
         await self._heartbeats.check_details(callback, details)
 
-    async def beat(self, callback: Callback) -> Pulse:
+    async def beat(self, callback: Callback) -> HeartbeatResponse:
         """Record a heartbeat with what the outside said last, for the attempt that asked last.
 
         By its token that is one request. By ids, after a look, where an operator's reset made the
@@ -36,7 +36,7 @@ class Beating:
             RefusedByTemporalError: Temporal does not take it.
             TemporalUnreachableError: No answer; try again.
         """
-        details = callback.vitals.details
+        details = callback.heartbeat_state.details
         if callback.task_token is not None:
             try:
                 return await self._heartbeats.heartbeat_to_attempt(callback, details)
@@ -47,7 +47,7 @@ class Beating:
         return await self._heartbeats.heartbeat(callback, details)
 
     async def _check_runs(self, callback: Callback) -> None:
-        (pending,) = await self._activities.look([callback.ref])
+        (pending,) = await self._activities.poll([callback.ref])
         if not _is_the_attempt(callback, pending):
             msg = "the attempt does not run any more"
             raise ActivityGoneError(msg)

@@ -99,7 +99,7 @@ class Checks:
         if callback is None:
             raise UnknownCallbackError
         # Kept unseen, a report that Temporal refuses would stand in the way of the real answer.
-        (pending,) = await self._activities.look([callback.ref])
+        (pending,) = await self._activities.poll([callback.ref])
         if pending is not None and not pending.cancel_requested:
             msg = "nobody asked this activity to cancel"
             raise NoCancelRequestedError(msg)

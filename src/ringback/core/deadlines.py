@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.core.observe import Observer
-from ringback.core.service import FailureLog, Trouble, caught, write_each
+from ringback.core.service import FailureLog, OutageLog, caught, write_each
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
@@ -36,14 +36,14 @@ class DeadlineKeeper:
         self._clock = clock
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
-        self._trouble = Trouble(logger, "keep deadlines")
+        self._outages = OutageLog(logger, "keep deadlines")
         self._failures = FailureLog(logger, "take a default answer")
 
     async def run(self) -> None:
         """Keep deadlines until canceled."""
         while True:
             is_behind = await caught(self.keep())
-            self._trouble.note(is_behind)
+            self._outages.record(is_behind)
             # What is due and was not taken is postponed: it is not tried at once again.
             await self._clock.sleep(LONGEST_REST if is_behind else await self._rest())
 
@@ -59,7 +59,7 @@ class DeadlineKeeper:
         # An operator may have given the activity more time, or it may have ended: then it is not
         # due. A deadline of the activity's own needs no look: it has passed.
         seen = await self._observer.observe(due)
-        ids = [one.id for one in due if one.id in seen or one.default_due_at == one.answer_by]
+        ids = [one.id for one in due if one.id in seen or one.default_due_at == one.own_deadline_at]
         taken = await self._take_each(ids)
         left = [one.id for one in due if one.id not in taken]
         if left:

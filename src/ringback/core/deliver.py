@@ -7,6 +7,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from ringback.core.circuit_breaker import CircuitBreaker
+from ringback.core.concurrency_limit import MOST, ConcurrencyLimit
 from ringback.core.delivery_failures import (
     is_beyond_trying,
     reason_of,
@@ -16,13 +18,11 @@ from ringback.core.delivery_failures import (
 from ringback.core.encodings import Encodings
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.locate import locate
 from ringback.core.misconfiguration import Misconfiguration
-from ringback.core.probe import Probe
-from ringback.core.service import Crew, Trouble, caught, running, task_group, woken
-from ringback.core.throttle import MOST, Throttle
+from ringback.core.resolve import resolve
+from ringback.core.service import OutageLog, TaskPool, caught, running, task_group, wait_for_event
 from ringback.core.verdict import fits_the_token, is_at_its_token, judge, may_be_delivered
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -67,7 +67,7 @@ class Deliverer:
         self,
         queue: DeliveryQueue,
         activities: Activities,
-        verdicts: Verdicts,
+        verdicts: VerdictWaiter,
         *,
         clock: Clock,
         jitter: Callable[[], float],
@@ -88,10 +88,10 @@ class Deliverer:
         self._encodings = Encodings(clock)
         self._is_behind = False
         self._claim_by = clock.monotonic()
-        self._trouble = Trouble(logger, "claim")
-        self._probe = Probe(jitter)
+        self._outages = OutageLog(logger, "claim")
+        self._breaker = CircuitBreaker(jitter)
         self._misconfiguration = Misconfiguration(clock)
-        self._throttle = Throttle()
+        self._limit = ConcurrencyLimit()
         self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._gather)
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
@@ -109,53 +109,53 @@ class Deliverer:
         """Deliver until canceled; then give back what was claimed."""
         try:
             async with running(self._settling, self._postponing), task_group() as group:
-                await self._deliver_with(Crew(group, UNKEPT))
+                await self._deliver_with(TaskPool(group, UNKEPT))
         finally:
             await caught(self._queue.release(self._owner))
 
-    async def _deliver_with(self, crew: Crew) -> None:
+    async def _deliver_with(self, crew: TaskPool) -> None:
         while True:
             self._woken.clear()
             if self._is_worth_a_claim() and await self._has_started_as_many_as_fit(crew):
                 continue
-            await woken(self._woken, self._clock, at_most=await self._rest())
+            await wait_for_event(self._woken, self._clock, at_most=await self._rest())
 
     def _is_worth_a_claim(self) -> bool:
         return self._has_room_for_many() or self._clock.monotonic() >= self._claim_by
 
     def _has_room_for_many(self) -> bool:
-        return self._taken <= self._throttle.allowed // 2
+        return self._taken <= self._limit.allowed // 2
 
     @property
     def _taken(self) -> int:
         return self._under_way + self._encodings.quick
 
-    async def _has_started_as_many_as_fit(self, crew: Crew) -> bool:
-        room = min(self._throttle.allowed - self._taken, crew.free)
-        limit = self._probe.limit(max(0, room), self._clock.monotonic())
+    async def _has_started_as_many_as_fit(self, crew: TaskPool) -> bool:
+        room = min(self._limit.allowed - self._taken, crew.free)
+        limit = self._breaker.limit(max(0, room), self._clock.monotonic())
         self._claim_by = self._clock.monotonic() + PACE
         if limit == 0:
             return False
         self._is_behind = False
         due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
-        self._trouble.note(due)
+        self._outages.record(due)
         if isinstance(due, Exception):
             return False
         self._start(due, crew)
         self._is_behind |= len(due) == limit
         return len(due) == limit
 
-    def _start(self, due: Sequence[Callback], crew: Crew) -> None:
+    def _start(self, due: Sequence[Callback], crew: TaskPool) -> None:
         self._encodings.begin(callback.id for callback in due)
         for callback in due:
             crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
 
     async def _rest(self) -> timedelta:
         now = self._clock.monotonic()
-        until_probe = self._probe.rest(now)
+        until_probe = self._breaker.rest(now)
         if until_probe is not None:
             return min(until_probe, LONGEST_REST)
-        if self._trouble.lasts:
+        if self._outages.lasts:
             return LONGEST_REST
         at_least = max(timedelta(0), self._claim_by - now)
         if self._is_behind:
@@ -201,7 +201,7 @@ class Deliverer:
     ) -> Settlement | Exception | Pending | None:
         if isinstance(encoded, Exception):
             return encoded
-        began = self._throttle.begin()
+        began = self._limit.begin()
         ended = await caught(self._bring(callback, accepted, encoded))
         self._learn(began, ended)
         return ended
@@ -217,20 +217,20 @@ class Deliverer:
         """Wait for more that ends: until nothing is under way, or for the length of the pace."""
         if self._under_way + self._encodings.all > 0:
             self._all_ended.clear()
-            await woken(self._all_ended, self._clock, at_most=PACE)
+            await wait_for_event(self._all_ended, self._clock, at_most=PACE)
 
     def _learn(self, began: int, ended: object) -> None:
         if isinstance(ended, TemporalMisconfiguredError):
             # It answers, and what it says holds for one namespace: the others are not held up.
-            self._misconfiguration.note(ended)
+            self._misconfiguration.record(ended)
             return
         is_busy = isinstance(ended, TemporalBusyError)
         is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
-        self._probe.note(is_away=is_away, now=self._clock.monotonic())
+        self._breaker.record(is_away=is_away, now=self._clock.monotonic())
         if is_away:
-            self._throttle.lose()
+            self._limit.lose()
         else:
-            self._throttle.end(began, is_busy=is_busy)
+            self._limit.end(began, is_busy=is_busy)
 
     async def _bring(
         self, callback: Callback, accepted: Accepted, encoded: object
@@ -252,7 +252,7 @@ class Deliverer:
         self, callback: Callback, accepted: Accepted, encoded: object
     ) -> Settlement | Pending | None:
         looked_at = self._clock.monotonic()
-        there, found = await locate(self._activities, callback)
+        there, found = await resolve(self._activities, callback)
         accepted = there.accepted or accepted
         if not may_be_delivered(callback, accepted, found):
             return judge(callback, accepted, found) or waiting(found)
@@ -266,7 +266,7 @@ class Deliverer:
         try:
             return await self._end(partial(send, there, encoded), there, accepted)
         except ActivityGoneError:
-            there, found = await locate(self._activities, callback)
+            there, found = await resolve(self._activities, callback)
             return judge(callback, there.accepted or accepted, found) or waiting(found)
 
     async def _end(
@@ -282,9 +282,9 @@ class Deliverer:
         wait, reason = wait_after(accepted.tries, ended, jitter=self._jitter()), reason_of(ended)
         facts = {"callback_id": callback.id, "tries": accepted.tries, "reason": reason}
         logger.warning("delivery postponed", extra=facts)
-        is_untaken = isinstance(ended, Pending)
+        is_not_applied = isinstance(ended, Pending)
         await self._postponing.submit(
-            Postponement(callback.id, accepted.tries, wait, reason, is_untaken)
+            Postponement(callback.id, accepted.tries, wait, reason, is_not_applied)
         )
 
     async def _settle_many(self, settlements: Sequence[Settlement]) -> None:

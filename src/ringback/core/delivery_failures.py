@@ -12,7 +12,7 @@ from ringback.domain.errors import (
     RingbackError,
     TemporalMisconfiguredError,
 )
-from ringback.ports.activities import Pending, Whereabouts
+from ringback.ports.activities import ActivityState, Pending
 
 TRIES_OF_A_MISTAKE: Final = 10
 """How often a delivery may fail for a reason of the program's before a person must look."""
@@ -52,7 +52,7 @@ def wait_after(tries: int, ended: Exception | Pending | None, *, jitter: float) 
     return backoff(tries, jitter=jitter, longest=longest)
 
 
-def waiting(found: Whereabouts) -> Pending | None:
+def waiting(found: ActivityState) -> Pending | None:
     """Return how the activity waits; `None` if Temporal does not know it."""
     return found if isinstance(found, Pending) else None
 

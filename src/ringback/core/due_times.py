@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.delivery_failures import LONGEST_ON_WRONG_SERVER
-from ringback.core.rhythm import Rhythm
-from ringback.core.service import Trouble, caught
+from ringback.core.poll_schedule import PollSchedule
+from ringback.core.service import OutageLog, caught
 from ringback.core.tell import LONGEST_WAIT
 from ringback.ports.clock import Clock
 from ringback.ports.due_times import DueTimes, LongestWaits
@@ -26,12 +26,12 @@ _MARGIN: Final = timedelta(minutes=1)
 class DueTimeRepair:
     """Repairs due times at its start, when the clock was set back, and every minute."""
 
-    def __init__(self, due_times: DueTimes, rhythm: Rhythm, *, clock: Clock) -> None:
-        """Repair `due_times`; `rhythm` says how far ahead a look may be due."""
+    def __init__(self, due_times: DueTimes, schedule: PollSchedule, *, clock: Clock) -> None:
+        """Repair `due_times`; `schedule` says how far ahead a look may be due."""
         self._due_times = due_times
-        self._rhythm = rhythm
+        self._schedule = schedule
         self._clock = clock
-        self._trouble = Trouble(logger, "repair due times")
+        self._outages = OutageLog(logger, "repair due times")
 
     async def run(self) -> None:
         """Repair until canceled."""
@@ -43,7 +43,7 @@ class DueTimeRepair:
             now = self._clock.monotonic()
             is_time = repaired_at is None or now - repaired_at >= ANYWAY_EVERY
             if is_set_back or is_time:
-                self._trouble.note(await caught(self.repair()))
+                self._outages.record(await caught(self.repair()))
                 repaired_at = now
             await self._clock.sleep(EVERY)
 
@@ -56,7 +56,7 @@ class DueTimeRepair:
         longest = LongestWaits(
             delivery=LONGEST_ON_WRONG_SERVER + _MARGIN,
             webhook=LONGEST_WAIT,
-            look=2 * self._rhythm.longest + _MARGIN,
+            poll=2 * self._schedule.longest + _MARGIN,
         )
         repaired = await self._due_times.pull_in(longest)
         if repaired:

@@ -16,7 +16,7 @@ LARGEST: Final = 256
 """So many items are committed together, at most."""
 
 HEAVIEST: Final = 4 * 1024 * 1024
-"""With so many bytes a commit takes no more items: it has a time-out, and others wait for it."""
+"""With so many bytes a commit takes no more items: it has a timeout, and others wait for it."""
 
 _ENOUGH: Final = 64
 """For so many a commit does not wait for more."""

@@ -8,9 +8,9 @@ from typing import Final
 from ringback.core.accept import to_expired
 from ringback.core.beat import Beating
 from ringback.core.group_commit import GroupCommit
-from ringback.core.keep_alive import LEASE, beat_of, postpone
-from ringback.core.locate import locate
+from ringback.core.keep_alive import LEASE, postpone, to_sent_heartbeat
 from ringback.core.observe import expiry_of, reason_of
+from ringback.core.resolve import resolve
 from ringback.core.service import caught, running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
@@ -19,8 +19,8 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Activities, Pulse, Unknown
-from ringback.ports.keeping import Keeping, Note, Noted
+from ringback.ports.activities import Activities, HeartbeatResponse, Unknown
+from ringback.ports.activity_polls import ActivityPollStore, HeartbeatReceipt, ReceivedHeartbeat
 from ringback.ports.store import CallbackStore
 
 _SOON: Final = timedelta(seconds=1)
@@ -31,32 +31,32 @@ class Sign:
     """What the sender of a heartbeat is told.
 
     Attributes:
-        pulse: What Temporal answered, now or when it was asked last.
+        response: What Temporal answered, now or when it was asked last.
         deadline_at: When an answer comes too late, as far as the callback knows.
     """
 
-    pulse: Pulse
+    response: HeartbeatResponse
     deadline_at: datetime | None
 
 
 class Heartbeating:
-    """Takes heartbeats, and passes on as many as the time-outs need."""
+    """Takes heartbeats, and passes on as many as the timeouts need."""
 
     def __init__(
         self,
         store: CallbackStore,
         activities: Activities,
         *,
-        keeping: Keeping,
+        polls: ActivityPollStore,
         beating: Beating,
     ) -> None:
-        """Find callbacks in `store`, note signs of life in `keeping`; `beating` passes them on."""
+        """Find callbacks in `store`, note signs of life in `polls`; `beating` passes them on."""
         self._store = store
-        self._keeping = keeping
+        self._polls = polls
         self._activities = activities
         self._beating = beating
         self._finds: GroupCommit[CallbackId, Callback | None] = GroupCommit(self._find)
-        self._notes: GroupCommit[Note, Noted] = GroupCommit(
+        self._notes: GroupCommit[ReceivedHeartbeat, HeartbeatReceipt] = GroupCommit(
             self._note, weigh=lambda note: len(note.details or b"")
         )
 
@@ -70,8 +70,8 @@ class Heartbeating:
     ) -> Sign:
         """Take a heartbeat for the activity of a callback.
 
-        It is passed on at once unless Temporal had one lately (`Vitals.gap`) or does not answer
-        now; then it is passed on in time, and the last details win.
+        It is passed on at once unless Temporal had one lately (`HeartbeatState.gap`) or does not
+        answer now; then it is passed on in time, and the last details win.
 
         Args:
             callback_id: The callback.
@@ -89,40 +89,42 @@ class Heartbeating:
                 next one as usual.
         """
         callback = await self._finds.submit(callback_id)
-        if callback is None or not callback.honours(serial):
+        if callback is None or not callback.accepts_serial(serial):
             raise UnknownCallbackError
         _check_open(callback)
         await self._beating.check_details(callback, details)
-        noted = await self._notes.submit(Note(callback_id, details))
+        noted = await self._notes.submit(ReceivedHeartbeat(callback_id, details))
         assert noted.callback is not None, "it was found before, and callbacks are never removed"
         _check_open(noted.callback)
-        pulse = await self._pass_on(noted.callback) if noted.is_due else _known(noted.callback)
-        return Sign(pulse, noted.callback.deadline_at)
+        response = await self._pass_on(noted.callback) if noted.is_due else _known(noted.callback)
+        return Sign(response, noted.callback.deadline_at)
 
     async def _find(self, callback_ids: Sequence[CallbackId]) -> Sequence[Callback | None]:
         found = await self._store.find(callback_ids)
         return [found.get(callback_id) for callback_id in callback_ids]
 
-    async def _note(self, notes: Sequence[Note]) -> Sequence[Noted]:
-        return await self._keeping.note(notes, lease=LEASE)
+    async def _note(self, notes: Sequence[ReceivedHeartbeat]) -> Sequence[HeartbeatReceipt]:
+        return await self._polls.receive_heartbeats(notes, lease=LEASE)
 
-    async def _pass_on(self, callback: Callback) -> Pulse:
+    async def _pass_on(self, callback: Callback) -> HeartbeatResponse:
         sent = await caught(self._beating.beat(callback))
-        if isinstance(sent, Pulse):
-            await self._keeping.keep_beats([beat_of(callback, sent)])
+        if isinstance(sent, HeartbeatResponse):
+            await self._polls.save_sent_heartbeats([to_sent_heartbeat(callback, sent)])
             return sent
         if isinstance(sent, ActivityGoneError):
             # Nothing is passed on for a while: who keeps sending must not cost more than one does.
-            await self._keeping.postpone_beats([callback.id], max(_SOON, callback.vitals.gap))
+            await self._polls.postpone_heartbeats(
+                [callback.id], max(_SOON, callback.heartbeat_state.gap)
+            )
             raise await self._explain(callback) from sent
-        await postpone(self._keeping, callback, sent)
+        await postpone(self._polls, callback, sent)
         if isinstance(sent, TemporalUnreachableError):
             # It is noted, and the keeper passes it on: nothing is left to do for its sender.
             return _known(callback)
         raise sent
 
     async def _explain(self, callback: Callback) -> Exception:
-        _, found = await locate(self._activities, callback)
+        _, found = await resolve(self._activities, callback)
         if isinstance(found, Unknown):
             # It may be another server for a while; the looks believe it when the time is up.
             return TemporalUnreachableError(f"Temporal does not know the activity: {found.why}")
@@ -138,9 +140,9 @@ class Heartbeating:
         return to_expired(now)
 
 
-def _known(callback: Callback) -> Pulse:
+def _known(callback: Callback) -> HeartbeatResponse:
     """Return what Temporal said last."""
-    return Pulse(
+    return HeartbeatResponse(
         cancel_requested=callback.cancel_requested_at is not None,
         paused=callback.paused_at is not None,
         reset=False,

@@ -1,4 +1,4 @@
-"""Keep alive: heartbeats on behalf of the outside, no more of them than the time-outs need."""
+"""Keep alive: heartbeats on behalf of the outside, no more of them than the timeouts need."""
 
 import logging
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.core.beat import Beating
+from ringback.core.circuit_breaker import CircuitBreaker
 from ringback.core.group_commit import GroupCommit, acknowledged
-from ringback.core.probe import Probe
-from ringback.core.service import Crew, Trouble, caught, running, task_group
+from ringback.core.service import OutageLog, TaskPool, caught, running, task_group
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -17,9 +17,9 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
+from ringback.ports.activity_polls import ActivityPollStore, SentHeartbeat
 from ringback.ports.clock import Clock
-from ringback.ports.keeping import Beat, Keeping
 
 logger = logging.getLogger(__name__)
 
@@ -56,43 +56,50 @@ class KeepAlive:
     """
 
     def __init__(
-        self, keeping: Keeping, beating: Beating, *, clock: Clock, jitter: Callable[[], float]
+        self,
+        polls: ActivityPollStore,
+        beating: Beating,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
     ) -> None:
-        """Take what is due from `keeping`; `beating` sends it."""
-        self._keeping = keeping
+        """Take what is due from `polls`; `beating` sends it."""
+        self._polls = polls
         self._beating = beating
         self._clock = clock
-        self._trouble = Trouble(logger, "keep activities alive")
-        self._refusal = Trouble(logger, "send a heartbeat")
-        self._probe = Probe(jitter)
+        self._outages = OutageLog(logger, "keep activities alive")
+        self._refusal = OutageLog(logger, "send a heartbeat")
+        self._breaker = CircuitBreaker(jitter)
         self._unheard = 0
-        self._beats: GroupCommit[Beat, None] = GroupCommit(acknowledged(keeping.keep_beats))
+        self._heartbeats: GroupCommit[SentHeartbeat, None] = GroupCommit(
+            acknowledged(polls.save_sent_heartbeats)
+        )
 
     async def run(self) -> None:
         """Keep activities alive until canceled."""
-        async with running(self._beats), task_group() as group:
-            crew = Crew(group, SLOTS)
+        async with running(self._heartbeats), task_group() as group:
+            crew = TaskPool(group, SLOTS)
             while True:
                 await crew.room(_BATCH)
                 claimed = await caught(self._has_started_some(crew))
-                self._trouble.note(claimed)
+                self._outages.record(claimed)
                 if claimed is not True:
                     await self._clock.sleep(await self._rest())
 
-    async def _has_started_some(self, crew: Crew) -> bool:
-        limit = self._probe.limit(crew.free, self._clock.monotonic())
+    async def _has_started_some(self, crew: TaskPool) -> bool:
+        limit = self._breaker.limit(crew.free, self._clock.monotonic())
         if limit == 0:
             return False
-        due = await self._keeping.claim_beats(limit=limit, lease=LEASE)
+        due = await self._polls.claim_heartbeats(limit=limit, lease=LEASE)
         for callback in due:
             crew.start(self._send(callback), name=f"heartbeat for {callback.id}")
         return bool(due)
 
     async def _rest(self) -> timedelta:
-        until_probe = self._probe.rest(self._clock.monotonic())
+        until_probe = self._breaker.rest(self._clock.monotonic())
         if until_probe is not None:
             return max(_SHORTEST_REST, min(until_probe, LONGEST_REST))
-        until_next = await caught(self._keeping.next_beat())
+        until_next = await caught(self._polls.next_heartbeat())
         if until_next is None or isinstance(until_next, Exception):
             return LONGEST_REST
         return max(_SHORTEST_REST, min(until_next, LONGEST_REST))
@@ -104,31 +111,36 @@ class KeepAlive:
         is_unheard = isinstance(sent, TemporalUnreachableError) and not is_heard
         self._unheard = self._unheard + 1 if is_unheard else 0
         # One that gets no answer, as while a shard of the server's moves, holds up no other.
-        self._probe.note(is_away=self._unheard >= _SUSPECT, now=self._clock.monotonic())
-        if isinstance(sent, Pulse):
-            self._refusal.note(sent)
-            await self._beats.submit(beat_of(callback, sent))
+        self._breaker.record(is_away=self._unheard >= _SUSPECT, now=self._clock.monotonic())
+        if isinstance(sent, HeartbeatResponse):
+            self._refusal.record(sent)
+            await self._heartbeats.submit(to_sent_heartbeat(callback, sent))
             return
         if not isinstance(sent, ActivityGoneError):
-            self._refusal.note(sent)
-        await postpone(self._keeping, callback, sent)
+            self._refusal.record(sent)
+        await postpone(self._polls, callback, sent)
 
 
-def beat_of(callback: Callback, pulse: Pulse) -> Beat:
+def to_sent_heartbeat(callback: Callback, response: HeartbeatResponse) -> SentHeartbeat:
     """Return that Temporal took a heartbeat for `callback`, as it was claimed."""
-    return Beat(callback.id, callback.attempt_started_at, callback.vitals.noted_at, pulse)
+    return SentHeartbeat(
+        callback.id,
+        callback.attempt_started_at,
+        callback.heartbeat_state.heartbeat_received_at,
+        response,
+    )
 
 
-async def postpone(keeping: Keeping, callback: Callback, trouble: Exception) -> None:
+async def postpone(polls: ActivityPollStore, callback: Callback, last_error: Exception) -> None:
     """Give a heartbeat that was not taken back, to be sent again in time, or not at all."""
-    await keeping.postpone_beats([CallbackId(callback.id)], _wait(callback, trouble))
+    await polls.postpone_heartbeats([CallbackId(callback.id)], _wait(callback, last_error))
 
 
-def _wait(callback: Callback, trouble: Exception) -> timedelta | None:
-    if isinstance(trouble, ActivityGoneError):
+def _wait(callback: Callback, last_error: Exception) -> timedelta | None:
+    if isinstance(last_error, ActivityGoneError):
         return None
-    if isinstance(trouble, TemporalMisconfiguredError):
+    if isinstance(last_error, TemporalMisconfiguredError):
         return _LATEST
     # Who is busy has enough to do already.
-    share = 2 if isinstance(trouble, TemporalBusyError) else 5
-    return min(_LATEST, max(_SOONEST, callback.vitals.gap / share))
+    share = 2 if isinstance(last_error, TemporalBusyError) else 5
+    return min(_LATEST, max(_SOONEST, callback.heartbeat_state.gap / share))

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.service import Trouble, caught
+from ringback.core.service import OutageLog, caught
 from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
-from ringback.ports.store import News
+from ringback.ports.store import ChangeFeed
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Listener:
 
     def __init__(
         self,
-        news: News,
+        news: ChangeFeed,
         *,
         clock: Clock,
         on_accepted: Callable[[], None],
@@ -31,15 +31,15 @@ class Listener:
         self._clock = clock
         self._on_accepted = on_accepted
         self._on_settled = on_settled
-        self._trouble = Trouble(logger, "listen to the store")
+        self._outages = OutageLog(logger, "listen to the store")
 
     async def run(self) -> None:
         """Listen until canceled; to a store that tells nothing, not at all."""
         failure: object = Exception
         while failure is not None:
             failure = await caught(
-                self._news.follow(on_accepted=self._on_accepted, on_settled=self._on_settled)
+                self._news.subscribe(on_accepted=self._on_accepted, on_settled=self._on_settled)
             )
-            self._trouble.note(failure)
+            self._outages.record(failure)
             if failure is not None:
                 await self._clock.sleep(_PAUSE)

@@ -32,7 +32,7 @@ class Misconfiguration:
         self._forget_old_ones()
         return bool(self._seen_at)
 
-    def note(self, error: TemporalMisconfiguredError) -> None:
+    def record(self, error: TemporalMisconfiguredError) -> None:
         """Log why a delivery failed, unless the same reason was logged for this outage."""
         self._forget_old_ones()
         reason = str(error)

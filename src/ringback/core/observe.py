@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from ringback.core.locate import followed
-from ringback.core.rhythm import Rhythm
-from ringback.core.service import FailureLog, Trouble, caught, write_each
+from ringback.core.poll_schedule import PollSchedule
+from ringback.core.resolve import followed
+from ringback.core.service import FailureLog, OutageLog, caught, write_each
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     RetryableError,
@@ -16,15 +16,15 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Activities, Ended, Pending, Unknown, Whereabouts
+from ringback.ports.activities import Activities, ActivityState, Ended, Pending, Unknown
+from ringback.ports.activity_polls import ActivityPollStore, PollResult
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.keeping import Keeping, Sighting
 from ringback.ports.store import CallbackStore, Expiry
 
 logger = logging.getLogger(__name__)
 
-S = TypeVar("S", Expiry, Sighting)
+S = TypeVar("S", Expiry, PollResult)
 
 _MISSES: Final = 3
 """After so many looks without an answer, Temporal is taken to be away for now."""
@@ -38,7 +38,7 @@ class _Found:
     """What was seen, to be kept together."""
 
     seen: set[CallbackId] = field(default_factory=set)
-    sightings: list[Sighting] = field(default_factory=list)
+    poll_results: list[PollResult] = field(default_factory=list)
     expiries: list[Expiry] = field(default_factory=list)
 
 
@@ -46,7 +46,7 @@ class Observer:
     """Closes open callbacks whose activity has ended, and keeps what is known of the others true.
 
     Temporal tells nobody outside when an activity is asked to cancel, is paused, times out or gets
-    other time-outs, or its workflow closes: it is asked, read only, with one request for all the
+    other timeouts, or its workflow closes: it is asked, read only, with one request for all the
     activities of a run.
     """
 
@@ -55,19 +55,19 @@ class Observer:
         store: CallbackStore,
         activities: Activities,
         *,
-        keeping: Keeping,
+        polls: ActivityPollStore,
         deadlines: Deadlines,
-        rhythm: Rhythm,
+        schedule: PollSchedule,
         clock: Clock,
     ) -> None:
-        """Ask `activities`, close in `store`, and keep what was seen in `keeping`."""
+        """Ask `activities`, close in `store`, and keep what was seen in `polls`."""
         self._store = store
-        self._keeping = keeping
+        self._polls = polls
         self._deadlines = deadlines
         self._activities = activities
-        self._rhythm = rhythm
+        self._schedule = schedule
         self._clock = clock
-        self._trouble = Trouble(logger, "look at an activity")
+        self._outages = OutageLog(logger, "look at an activity")
         self._failures = FailureLog(logger, "store what Temporal says of a callback")
 
     async def observe(self, callbacks: Iterable[Callback]) -> frozenset[CallbackId]:
@@ -83,7 +83,7 @@ class Observer:
         for some in _parts(list(_by_run(callbacks)), _BESIDE):
             looks = await asyncio.gather(*(caught(self._look(run, found)) for run in some))
             for looked in looks:
-                self._trouble.note(looked)
+                self._outages.record(looked)
             misses += sum(map(_is_unanswered, looks))
             if misses >= _MISSES:
                 break
@@ -91,20 +91,20 @@ class Observer:
         return frozenset(found.seen)
 
     async def _look(self, of_one_run: Sequence[Callback], found: "_Found") -> None:
-        looks = await self._activities.look([callback.ref for callback in of_one_run])
+        looks = await self._activities.poll([callback.ref for callback in of_one_run])
         seen = list(zip(of_one_run, looks, strict=True))
-        found.sightings += [self._sighting(one, pending) for one, pending in seen if pending]
+        found.poll_results += [self._sighting(one, pending) for one, pending in seen if pending]
         found.seen.update(one.id for one, pending in seen if pending)
         await self._look_for_ends([one for one, pending in seen if pending is None], found)
 
-    def _sighting(self, callback: Callback, pending: Pending) -> Sighting:
-        look_in = self._rhythm.look_in(callback, pending.timeout_at, self._clock.now())
-        return Sighting(callback.id, callback.attempt_started_at, pending, look_in)
+    def _sighting(self, callback: Callback, pending: Pending) -> PollResult:
+        poll_in = self._schedule.poll_in(callback, pending.attempt_timeout_at, self._clock.now())
+        return PollResult(callback.id, callback.attempt_started_at, pending, poll_in)
 
     async def _keep(self, found: "_Found") -> None:
         unkept = {
             *await self._keep_each(self._store.expire, found.expiries),
-            *await self._keep_each(self._keeping.keep_sightings, found.sightings),
+            *await self._keep_each(self._polls.save_poll_results, found.poll_results),
         }
         found.seen -= unkept
 
@@ -123,7 +123,7 @@ class Observer:
         Raises:
             RetryableError: Temporal or the store cannot be reached; the rest was not looked at.
         """
-        ends = await self._activities.locate_all([callback.ref for callback in gone])
+        ends = await self._activities.resolve_all([callback.ref for callback in gone])
         for callback, end in zip(gone, ends, strict=True):
             expiry = await caught(self._expiry(callback, end))
             if isinstance(expiry, RetryableError):
@@ -134,7 +134,7 @@ class Observer:
             found.seen.add(callback.id)
             found.expiries += [] if expiry is None else [expiry]
 
-    async def _expiry(self, callback: Callback, end: Whereabouts) -> Expiry | None:
+    async def _expiry(self, callback: Callback, end: ActivityState) -> Expiry | None:
         _, found = await followed(self._activities, callback, end)
         if isinstance(found, Unknown) and not await self._is_overdue(callback):
             return None
@@ -151,7 +151,7 @@ def expiry_of(callback: Callback, reason: str) -> Expiry:
     return Expiry(callback.id, callback.attempt_started_at, reason)
 
 
-def reason_of(found: Whereabouts) -> str | None:
+def reason_of(found: ActivityState) -> str | None:
     """Return in a sentence why an activity takes no answer; `None` if it still does."""
     match found:
         case Pending():

@@ -7,13 +7,13 @@ from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.locate import locate
+from ringback.core.resolve import resolve
 from ringback.core.service import running
 from ringback.core.verdict import judge
-from ringback.domain.asking import Wish
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId
+from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Canceled, Failed
 from ringback.ports.activities import Activities, Ended, Unknown
 from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
@@ -52,7 +52,7 @@ class Opening:
         self._queue = queue
         self._activities = activities
         self._on_opened = on_opened
-        self._commits: GroupCommit[Wish, Callback] = GroupCommit(store.open)
+        self._commits: GroupCommit[OpenRequest, Callback] = GroupCommit(store.open)
         self._submits: GroupCommit[CallbackId, None] = GroupCommit(
             acknowledged(store.mark_submitted)
         )
@@ -62,7 +62,7 @@ class Opening:
         async with running(self._submits):
             await self._commits.run()
 
-    async def open(self, wish: Wish) -> Callback:
+    async def open(self, request: OpenRequest) -> Callback:
         """Return the callback of the activity, committed.
 
         Raises:
@@ -71,9 +71,9 @@ class Opening:
             ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
         """
         while True:
-            callback = await self._commits.submit(wish)
+            callback = await self._commits.submit(request)
             self._on_opened(callback)
-            accepted = _in_doubt(callback, wish)
+            accepted = _in_doubt(callback, request)
             if accepted is None or await self._is_untaken(callback, accepted):
                 logger.info("callback opened", extra={"callback_id": callback.id})
                 self._hooks.callback_opened(callback.id)
@@ -98,7 +98,7 @@ class Opening:
             return None
         if callback.state in {State.APPLIED, State.SUPERSEDED}:
             return accepted
-        was_given = await self._queue.hand_over(
+        was_given = await self._queue.deliver_inline(
             callback.id,
             worker=worker,
             attempt_started_at=attempt_started_at,
@@ -116,7 +116,7 @@ class Opening:
             TemporalUnreachableError: It cannot be learnt now.
             ActivityGoneError: The activity has ended.
         """
-        there, found = await locate(self._activities, callback)
+        there, found = await resolve(self._activities, callback)
         if isinstance(found, Unknown):
             msg = f"how the attempt before ended cannot be learnt: {found.why}"
             raise TemporalUnreachableError(msg)
@@ -124,7 +124,7 @@ class Opening:
         if verdict is None:
             # Later that cannot be seen any more, and who began to deliver it may be dead: it is
             # free for this attempt.
-            untaken = Postponement(callback.id, accepted.tries, _NOW, _UNTAKEN, is_untaken=True)
+            untaken = Postponement(callback.id, accepted.tries, _NOW, _UNTAKEN, is_not_applied=True)
             await self._queue.postpone([untaken])
             return True
         await self._queue.settle([verdict])
@@ -134,13 +134,13 @@ class Opening:
         return False
 
 
-def _in_doubt(callback: Callback, wish: Wish) -> Accepted | None:
+def _in_doubt(callback: Callback, request: OpenRequest) -> Accepted | None:
     """Return the accepted failure that may have ended an attempt before the one that asks."""
     accepted = callback.accepted
     if accepted is None or callback.state is not State.ACCEPTED:
         return None
-    tried_at = accepted.unproven_started_at
+    tried_at = accepted.unconfirmed_started_at
     if not isinstance(accepted.outcome, Failed) or tried_at is None:
         return None
     # Of a later attempt it can tell nothing: it is one that was left behind.
-    return accepted if tried_at < wish.attempt_started_at else None
+    return accepted if tried_at < request.attempt_started_at else None

@@ -136,6 +136,6 @@ def _why_not(callback: Callback) -> str:
     if callback.state is not State.OPEN:
         return f"it is {callback.state.value}, not {State.OPEN.value}"
     return (
-        "it has no deadline of its own, only Temporal's time-outs; to move those: "
+        "it has no deadline of its own, only Temporal's timeouts; to move those: "
         "temporal activity update-options"
     )

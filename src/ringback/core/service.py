@@ -55,7 +55,7 @@ async def running(*services: Service) -> AsyncIterator[None]:
                 await asyncio.wait([task])
 
 
-class Crew:
+class TaskPool:
     """Runs short pieces of work beside each other, in the task group of the loop that owns them."""
 
     def __init__(self, group: asyncio.TaskGroup, size: int) -> None:
@@ -110,7 +110,7 @@ def call_caught(work: Callable[[V], T], value: V) -> T | Exception:
         return exc
 
 
-class Trouble:
+class OutageLog:
     """Logs that a loop cannot do its work, once for as long as it lasts."""
 
     def __init__(self, log: logging.Logger, what: str) -> None:
@@ -119,7 +119,7 @@ class Trouble:
         self._what = what
         self.lasts = False
 
-    def note(self, result: object) -> None:
+    def record(self, result: object) -> None:
         """Take note of what `caught` returned."""
         is_failure = isinstance(result, Exception)
         if is_failure and not self.lasts:
@@ -173,7 +173,7 @@ async def write_each(
     return [failed for item in items for failed in await write_each(write, [item])]
 
 
-async def woken(event: asyncio.Event, clock: Clock, *, at_most: timedelta) -> None:
+async def wait_for_event(event: asyncio.Event, clock: Clock, *, at_most: timedelta) -> None:
     """Return when `event` is set, or `at_most` has passed."""
     waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(at_most))]
     try:

@@ -28,7 +28,7 @@ def shown_callback(callback: Callback) -> dict[str, Any]:
         "workflow_type": callback.workflow_type,
         "activity_type": callback.activity_type,
         "task_queue": callback.task_queue,
-        "round": callback.round,
+        "generation": callback.generation,
         "attempt": callback.attempt,
         "opened_at": callback.opened_at,
         "submitted_at": callback.submitted_at,
@@ -54,14 +54,14 @@ def shown_event(event: Event) -> dict[str, Any]:
 
 
 def _shown_heartbeat(callback: Callback) -> dict[str, Any]:
-    vitals = callback.vitals
-    timeout = vitals.timeout
+    heartbeat_state = callback.heartbeat_state
+    timeout = heartbeat_state.timeout
     return {
         "by": callback.options.heartbeat.value,
         "timeout": None if timeout is None else timeout.total_seconds(),
-        "noted_at": vitals.noted_at,
-        "beaten_at": vitals.beaten_at,
-        "beat_due_at": vitals.beat_due_at,
+        "heartbeat_received_at": heartbeat_state.heartbeat_received_at,
+        "heartbeat_sent_at": heartbeat_state.heartbeat_sent_at,
+        "heartbeat_due_at": heartbeat_state.heartbeat_due_at,
     }
 
 
@@ -73,7 +73,7 @@ def _shown_outcome(accepted: Accepted) -> dict[str, Any]:
         "accepted_at": accepted.accepted_at,
         "is_default": accepted.is_default,
         "tries": accepted.tries,
-        "trouble": accepted.trouble,
+        "last_error": accepted.last_error,
         "verdict_at": accepted.verdict_at,
         "proof": accepted.proof,
     }

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
-from ringback.core.service import Crew, Trouble, caught, running, task_group, woken
+from ringback.core.service import OutageLog, TaskPool, caught, running, task_group, wait_for_event
 from ringback.domain.backoff import backoff
-from ringback.domain.notice import Notice, origin_of, to_body
+from ringback.domain.webhook import Webhook, origin_of, to_body
 from ringback.ports.clock import Clock
-from ringback.ports.notices import MOST_ORIGINS, Notices, NotYet, Told
 from ringback.ports.sender import Message, NotReceived, Received, Reception, Sender, Undeliverable
+from ringback.ports.webhook_outbox import MOST_ORIGINS, WebhookEnd, WebhookOutbox, WebhookRetry
 
 logger = logging.getLogger(__name__)
 
@@ -44,42 +44,42 @@ class Teller:
     """
 
     def __init__(
-        self, notices: Notices, sender: Sender, *, clock: Clock, jitter: Callable[[], float]
+        self, webhooks: WebhookOutbox, sender: Sender, *, clock: Clock, jitter: Callable[[], float]
     ) -> None:
-        """Send from `notices` by `sender`."""
-        self._notices = notices
+        """Send from `webhooks` by `sender`."""
+        self._notices = webhooks
         self._sender = sender
         self._clock = clock
         self._jitter = jitter
         self._finished = asyncio.Event()
         self._sending: Counter[str] = Counter()
-        self._trouble = Trouble(logger, "claim notices")
-        self._ending = GroupCommit(acknowledged(notices.end_notices))
-        self._postponing = GroupCommit(acknowledged(notices.postpone_notices))
+        self._outages = OutageLog(logger, "claim notices")
+        self._ending = GroupCommit(acknowledged(webhooks.end_webhooks))
+        self._postponing = GroupCommit(acknowledged(webhooks.postpone_webhooks))
 
     async def run(self) -> None:
         """Tell until canceled; what is being sent then is sent again by whoever claims it next."""
         async with running(self._ending, self._postponing), task_group() as group:
-            await self._tell_with(Crew(group, SLOTS))
+            await self._tell_with(TaskPool(group, SLOTS))
 
-    async def _tell_with(self, crew: Crew) -> None:
+    async def _tell_with(self, crew: TaskPool) -> None:
         while True:
             self._finished.clear()
             if not await self._has_started_some(crew):
-                await woken(self._finished, self._clock, at_most=await self._rest(crew))
+                await wait_for_event(self._finished, self._clock, at_most=await self._rest(crew))
 
-    async def _has_started_some(self, crew: Crew) -> bool:
+    async def _has_started_some(self, crew: TaskPool) -> bool:
         if crew.free == 0:
             return False
-        claim = self._notices.claim_notices(limit=self._room(crew), lease=LEASE, but=self._full)
+        claim = self._notices.claim_webhooks(limit=self._room(crew), lease=LEASE, but=self._full)
         due = await caught(claim)
-        self._trouble.note(due)
+        self._outages.record(due)
         if isinstance(due, Exception):
             return False
-        for notice in due:
-            origin = origin_of(notice.url)
+        for webhook in due:
+            origin = origin_of(webhook.url)
             self._sending[origin] += 1
-            task = crew.start(self._tell(notice), name=f"telling of {notice.callback_id}")
+            task = crew.start(self._tell(webhook), name=f"telling of {webhook.callback_id}")
             task.add_done_callback(partial(self._finish, origin))
         return bool(due)
 
@@ -87,7 +87,7 @@ class Teller:
     def _full(self) -> list[str]:
         return [origin for origin, count in self._sending.items() if count >= HOST_SLOTS]
 
-    def _room(self, crew: Crew) -> int:
+    def _room(self, crew: TaskPool) -> int:
         """Return how many may be claimed though all of them may go to the same host."""
         others = [count for count in self._sending.values() if count < HOST_SLOTS]
         return min(crew.free, HOST_SLOTS - max(others, default=0))
@@ -98,45 +98,45 @@ class Teller:
             del self._sending[origin]
         self._finished.set()
 
-    async def _rest(self, crew: Crew) -> timedelta:
+    async def _rest(self, crew: TaskPool) -> timedelta:
         # What is due may go to a host that has its fill.
-        if crew.free == 0 or self._full or self._trouble.lasts:
+        if crew.free == 0 or self._full or self._outages.lasts:
             return LONGEST_REST
-        until_due = await caught(self._notices.next_notice())
+        until_due = await caught(self._notices.next_webhook())
         if until_due is None or isinstance(until_due, Exception):
             return LONGEST_REST
         return min(until_due, LONGEST_REST)
 
-    async def _tell(self, notice: Notice) -> None:
-        reception = _received(await caught(self._send(notice)))
+    async def _tell(self, webhook: Webhook) -> None:
+        reception = _received(await caught(self._send(webhook)))
         match reception:
             case Received():
-                await self._end(notice, None)
+                await self._end(webhook, None)
             case Undeliverable(reason):
-                await self._end(notice, reason)
-            case NotReceived(reason) if self._clock.now() - notice.at >= BUDGET:
-                await self._end(notice, reason)
+                await self._end(webhook, reason)
+            case NotReceived(reason) if self._clock.now() - webhook.at >= BUDGET:
+                await self._end(webhook, reason)
             case NotReceived():
-                await self._postpone(notice, reception)
+                await self._postpone(webhook, reception)
 
-    async def _send(self, notice: Notice) -> Reception:
-        return await self._sender.send(Message(notice.id, notice.url, to_body(notice)))
+    async def _send(self, webhook: Webhook) -> Reception:
+        return await self._sender.send(Message(webhook.id, webhook.url, to_body(webhook)))
 
-    async def _end(self, notice: Notice, trouble: str | None) -> None:
-        await self._ending.submit(Told(notice.id, trouble))
-        if trouble is None:
-            logger.info("outside told", extra=_facts(notice))
+    async def _end(self, webhook: Webhook, last_error: str | None) -> None:
+        await self._ending.submit(WebhookEnd(webhook.id, last_error))
+        if last_error is None:
+            logger.info("outside told", extra=_facts(webhook))
         else:
-            logger.warning("outside not told", extra={**_facts(notice), "reason": trouble})
+            logger.warning("outside not told", extra={**_facts(webhook), "reason": last_error})
 
-    async def _postpone(self, notice: Notice, ended: NotReceived) -> None:
-        wait = backoff(notice.tries, jitter=self._jitter(), first=FIRST_WAIT, longest=LONGEST_WAIT)
+    async def _postpone(self, webhook: Webhook, ended: NotReceived) -> None:
+        wait = backoff(webhook.tries, jitter=self._jitter(), first=FIRST_WAIT, longest=LONGEST_WAIT)
         # Who asks for a longer break gets it, while there is time to tell.
         asked = min(ended.retry_after or wait, LONGEST_WAIT)
         await self._postponing.submit(
-            NotYet(notice.id, notice.tries, max(wait, asked), ended.reason)
+            WebhookRetry(webhook.id, webhook.tries, max(wait, asked), ended.reason)
         )
-        facts = {**_facts(notice), "tries": notice.tries, "reason": ended.reason}
+        facts = {**_facts(webhook), "tries": webhook.tries, "reason": ended.reason}
         logger.warning("outside told later", extra=facts)
 
 
@@ -147,5 +147,5 @@ def _received(ended: Reception | Exception) -> Reception:
     return ended
 
 
-def _facts(notice: Notice) -> dict[str, object]:
-    return {"callback_id": notice.callback_id, "what": notice.kind.value}
+def _facts(webhook: Webhook) -> dict[str, object]:
+    return {"callback_id": webhook.callback_id, "what": webhook.kind.value}

@@ -7,7 +7,7 @@ from ringback.domain.durations import format_instant
 from ringback.domain.ids import identity_of
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
-from ringback.ports.activities import Ended, LastFailure, Pending, Unknown, Whereabouts
+from ringback.ports.activities import ActivityState, Ended, LastFailure, Pending, Unknown
 from ringback.ports.store import Settlement
 
 TRIES_WITHOUT_A_TRACE: Final = 10
@@ -29,11 +29,11 @@ def fits_the_token(callback: Callback, accepted: Accepted) -> bool:
         return False
     if not _is_retried(accepted):
         return True
-    is_first_try = accepted.tries <= 1 and accepted.handed_attempt is None
-    return is_first_try and accepted.unproven_started_at in {None, callback.attempt_started_at}
+    is_first_try = accepted.tries <= 1 and accepted.delivered_inline_attempt is None
+    return is_first_try and accepted.unconfirmed_started_at in {None, callback.attempt_started_at}
 
 
-def may_be_delivered(callback: Callback, accepted: Accepted, found: Whereabouts) -> bool:
+def may_be_delivered(callback: Callback, accepted: Accepted, found: ActivityState) -> bool:
     """Tell whether what was found still waits for this answer, and takes it now.
 
     A result ends the activity between two attempts too. A failure ends an attempt: only the one
@@ -52,7 +52,7 @@ def may_be_delivered(callback: Callback, accepted: Accepted, found: Whereabouts)
             assert_never(accepted.outcome)
 
 
-def is_at_its_token(callback: Callback, found: Whereabouts) -> bool:
+def is_at_its_token(callback: Callback, found: ActivityState) -> bool:
     """Tell whether the attempt that was found is the one that the callback's token names."""
     return (
         isinstance(found, Pending)
@@ -62,7 +62,7 @@ def is_at_its_token(callback: Callback, found: Whereabouts) -> bool:
     )
 
 
-def judge(callback: Callback, accepted: Accepted, found: Whereabouts) -> Settlement | None:
+def judge(callback: Callback, accepted: Accepted, found: ActivityState) -> Settlement | None:
     """Return the verdict that `found` proves; `None` if it proves none yet."""
     match found:
         case Ended():
@@ -90,13 +90,17 @@ def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
         return True
     has_its_text = (last_failure.message, last_failure.type) == (outcome.message, outcome.type)
     return (
-        accepted.handed_attempt is not None and last_failure.kind == "application" and has_its_text
+        accepted.delivered_inline_attempt is not None
+        and last_failure.kind == "application"
+        and has_its_text
     )
 
 
 def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
     if _has_ended_an_attempt(accepted, found):
-        proof: dict[str, object] = {"ended attempt": accepted.unproven_attempt or found.attempt - 1}
+        proof: dict[str, object] = {
+            "ended attempt": accepted.unconfirmed_attempt or found.attempt - 1
+        }
         return Settlement(callback.id, accepted.tries, State.APPLIED, proof)
     if _may_have_ended_an_attempt(accepted, found):
         reason = _unprovable(accepted)
@@ -114,15 +118,15 @@ def _has_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
 
     Temporal keeps no event for it, only the latest failure beside the pending activity.
     """
-    is_a_later_attempt = found.attempt > (accepted.handed_attempt or 0)
+    is_a_later_attempt = found.attempt > (accepted.delivered_inline_attempt or 0)
     return is_a_later_attempt and is_failure_of(accepted, found.last_failure)
 
 
 def _may_have_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
-    attempt = accepted.unproven_attempt
+    attempt = accepted.unconfirmed_attempt
     if attempt is None or not _is_retried(accepted):
         return False
-    still_runs = found.is_started and found.started_at == accepted.unproven_started_at
+    still_runs = found.is_started and found.started_at == accepted.unconfirmed_started_at
     # Temporal shows the failure of the attempt before the present one, until a reset clears it.
     is_shown = found.attempt == attempt + 1 and found.last_failure is not None
     return not still_runs and not is_shown
@@ -162,12 +166,12 @@ def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
     if end.last_failure is not None and end.last_failure.source == identity_of(accepted.id):
         # Whatever its number: an operator's reset sets that back.
         return State.APPLIED
-    if accepted.unproven_attempt is None or not _is_retried(accepted):
+    if accepted.unconfirmed_attempt is None or not _is_retried(accepted):
         return State.SUPERSEDED
     if _was_the_unproven_attempt(accepted, end):
         return State.SUPERSEDED
     # That no failure is shown proves nothing: an operator's change may have cleared it.
-    if end.attempt == accepted.unproven_attempt + 1 and end.last_failure is not None:
+    if end.attempt == accepted.unconfirmed_attempt + 1 and end.last_failure is not None:
         is_ours = is_failure_of(accepted, end.last_failure)
         return State.APPLIED if is_ours else State.SUPERSEDED
     return State.PARKED
@@ -179,10 +183,10 @@ def _was_the_unproven_attempt(accepted: Accepted, end: Ended) -> bool:
     An operator's reset sets its number back while it runs on; a later attempt of the same number
     has another start.
     """
-    attempt = accepted.unproven_attempt
+    attempt = accepted.unconfirmed_attempt
     if end.attempt is None or attempt is None or end.attempt > attempt:
         return False
-    return end.started_at == accepted.unproven_started_at
+    return end.started_at == accepted.unconfirmed_started_at
 
 
 def _is_ours(accepted: Accepted, end: Ended) -> bool:
@@ -190,13 +194,15 @@ def _is_ours(accepted: Accepted, end: Ended) -> bool:
 
 
 def _is_handed_end(accepted: Accepted, end: Ended) -> bool:
-    is_its_worker = accepted.handed_to is not None and end.identity == accepted.handed_to
-    is_its_attempt = end.attempt in {None, accepted.handed_attempt}
+    is_its_worker = (
+        accepted.delivered_inline_to is not None and end.identity == accepted.delivered_inline_to
+    )
+    is_its_attempt = end.attempt in {None, accepted.delivered_inline_attempt}
     return is_its_worker and is_its_attempt
 
 
 def _unprovable(accepted: Accepted) -> str:
     return (
-        f"whether it ended attempt {accepted.unproven_attempt} cannot be proven any more: Temporal "
-        "does not show how that attempt ended"
+        f"whether it ended attempt {accepted.unconfirmed_attempt} cannot be proven any more: "
+        "Temporal does not show how that attempt ended"
     )

@@ -50,13 +50,13 @@ class Viewing:
             UnknownCallbackError: There is no such callback, or the link was revoked.
         """
         callback = (await self._store.find([callback_id])).get(callback_id)
-        if callback is None or not callback.honours(serial):
+        if callback is None or not callback.accepts_serial(serial):
             raise UnknownCallbackError
         if callback.state is not State.OPEN:
             return View(callback, None, is_live=False)
         schema = await self._result_schema(callback)
         try:
-            (pending,) = await self._activities.look([callback.ref])
+            (pending,) = await self._activities.poll([callback.ref])
         except (TemporalUnreachableError, RefusedByTemporalError):
             return View(callback, None, is_live=False, result_schema=schema)
         return View(callback, pending, is_live=True, result_schema=schema)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.service import caught, woken
+from ringback.core.service import caught, wait_for_event
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
@@ -21,7 +21,7 @@ def has_verdict(callback: Callback) -> bool:
     return callback.state is not State.ACCEPTED
 
 
-class Verdicts:
+class VerdictWaiter:
     """Passes the news of verdicts on, within this process."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Verdicts:
                 is_over = self.is_stopping or left <= timedelta(0)
                 if is_over or (callback and until(callback)):
                     return callback
-                await woken(event, clock, at_most=min(left, _LOOK_AGAIN))
+                await wait_for_event(event, clock, at_most=min(left, _LOOK_AGAIN))
         finally:
             self._forget(callback_id, event)
 

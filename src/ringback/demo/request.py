@@ -1,6 +1,6 @@
 """What a call is asked to be: how slow, and how it is to end.
 
-The time-outs follow from it, so a workflow that replays finds the same ones.
+The timeouts follow from it, so a workflow that replays finds the same ones.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 import httpx2
 
-from ringback.core.service import Crew, task_group
+from ringback.core.service import TaskPool, task_group
 from ringback.demo.link_holder import LinkHolder
 from ringback.demo.request import ActivityAction
 from ringback.demo.steps import OnStep, Party, Step, log_step
@@ -18,7 +18,7 @@ LOOKS: Final = 120
 """How often the service asks whether it is to cancel, before it stops asking."""
 
 _HEARTBEAT_EVERY: Final = timedelta(seconds=2)
-"""Longer than the gateway gathers them: half of the activity's heartbeat time-out."""
+"""Longer than the gateway gathers them: half of the activity's heartbeat timeout."""
 _LOOK_EVERY: Final = timedelta(milliseconds=500)
 _TIMEOUT_SECONDS: Final = 10
 _SLOTS: Final = 10_000
@@ -66,7 +66,7 @@ class Work:
     async def run(self) -> None:
         """Work until canceled."""
         async with httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS) as http, task_group() as group:
-            crew = Crew(group, _SLOTS)
+            crew = TaskPool(group, _SLOTS)
             while True:
                 order = await self._begun.get()
                 await crew.room()

@@ -7,11 +7,11 @@ from typing import Final
 
 from ringback.domain.durations import later
 from ringback.domain.errors import IllegalMoveError
+from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
 from ringback.domain.options import CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Canceled, Failed, Outcome
-from ringback.domain.vitals import Vitals
 
 
 class State(Enum):
@@ -42,8 +42,8 @@ VERDICTS: Final = MOVES[State.ACCEPTED]
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 """The failure type of an activity whose own deadline has passed without an answer."""
 
-LONGEST_LEAD: Final = timedelta(seconds=5)
-"""How long before a time-out of Temporal's a default answer is taken, at most."""
+MAX_LEAD: Final = timedelta(seconds=5)
+"""How long before a timeout of Temporal's a default answer is taken, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,14 @@ class Accepted:
         outcome: The answer.
         accepted_at: When it was committed.
         is_default: Nobody gave it: it was taken at the deadline.
-        handed_to: The worker that an attempt took the answer with, if one did (its identity).
-        handed_attempt: That attempt.
+        delivered_inline_to: The worker that an attempt took the answer with, if one did (its
+            identity).
+        delivered_inline_attempt: That attempt.
         tries: How many deliveries and hand-overs were begun.
-        unproven_attempt: The attempt that had asked when a delivery was begun, as long as nothing
-            shows whether it ended with the outcome.
-        unproven_started_at: When Temporal started that attempt.
-        trouble: Why the latest delivery did not end, if one did not.
+        unconfirmed_attempt: The attempt that had asked when a delivery was begun, as long as
+            nothing shows whether it ended with the outcome.
+        unconfirmed_started_at: When Temporal started that attempt.
+        last_error: Why the latest delivery did not end, if one did not.
         verdict_at: When its end was known.
         proof: What shows that end, by name.
     """
@@ -102,12 +103,12 @@ class Accepted:
     outcome: Outcome
     accepted_at: datetime
     is_default: bool = False
-    handed_to: str | None = None
-    handed_attempt: int | None = None
+    delivered_inline_to: str | None = None
+    delivered_inline_attempt: int | None = None
     tries: int = 0
-    unproven_attempt: int | None = None
-    unproven_started_at: datetime | None = None
-    trouble: str | None = None
+    unconfirmed_attempt: int | None = None
+    unconfirmed_started_at: datetime | None = None
+    last_error: str | None = None
     verdict_at: datetime | None = None
     proof: dict[str, object] | None = None
 
@@ -119,8 +120,8 @@ class Callback:
     Attributes:
         id: `cb_…`, the same over all attempts.
         ref: The activity.
-        round: 1, and one more for each question that a delivered retryable failure made Temporal
-            ask anew.
+        generation: 1, and one more for each question that a delivered retryable failure made
+            Temporal ask anew.
         state: Where it stands; see `MOVES`.
         workflow_type: For people who look at the list.
         activity_type: For people who look at the list.
@@ -130,9 +131,10 @@ class Callback:
         task_token: What names that attempt to Temporal.
         opened_at: When it was committed.
         submitted_at: When the user's submit had returned; `None` until then.
-        timeout_at: When Temporal times the latest attempt out, as far as is known; an operator may
-            change it, and a pause suspends it.
-        answer_by: When the outside must have answered, if the activity set a deadline of its own.
+        attempt_timeout_at: When Temporal times the latest attempt out, as far as is known; an
+            operator may change it, and a pause suspends it.
+        own_deadline_at: When the outside must have answered, if the activity set a deadline of its
+            own.
         schema_id: The schema that a result must meet: `CallbackStore.schemas` has its text.
         expired_at: When it was known that nobody waits any more.
         expired_because: What ended the activity.
@@ -141,7 +143,7 @@ class Callback:
         link_expires_at: When its link stops to be good.
         link_serial: Which of its links are good: a revocation makes it one more.
         options: What the activity set for it; `heartbeat` is the latest attempt's.
-        vitals: The signs of life of the latest attempt.
+        heartbeat_state: The signs of life of the latest attempt.
         cancel_requested_at: When it was learnt that somebody asked the activity to cancel.
         paused_at: When it was learnt that an operator paused the activity; `None` if it runs.
         accepted: The outcome, once there is one.
@@ -149,7 +151,7 @@ class Callback:
 
     id: CallbackId
     ref: ActivityExecution
-    round: int
+    generation: int
     state: State
     workflow_type: str
     activity_type: str
@@ -159,8 +161,8 @@ class Callback:
     task_token: bytes | None = field(repr=False)
     opened_at: datetime
     submitted_at: datetime | None
-    timeout_at: datetime | None
-    answer_by: datetime | None
+    attempt_timeout_at: datetime | None
+    own_deadline_at: datetime | None
     schema_id: str | None
     expired_at: datetime | None
     expired_because: str | None
@@ -169,15 +171,15 @@ class Callback:
     link_expires_at: datetime
     link_serial: int = 1
     options: CallbackOptions = field(default_factory=CallbackOptions)
-    vitals: Vitals = field(default_factory=Vitals)
+    heartbeat_state: HeartbeatState = field(default_factory=HeartbeatState)
     cancel_requested_at: datetime | None = None
     paused_at: datetime | None = None
     accepted: Accepted | None = None
 
     @property
     def deadline_at(self) -> datetime | None:
-        """When an answer comes too late: the activity's own deadline or Temporal's time-out."""
-        return min(filter(None, (self.answer_by, self.timeout_at)), default=None)
+        """When an answer comes too late: the activity's own deadline or Temporal's timeout."""
+        return min(filter(None, (self.own_deadline_at, self.attempt_timeout_at)), default=None)
 
     @property
     def cancel_due_at(self) -> datetime | None:
@@ -191,7 +193,7 @@ class Callback:
     def is_kept_alive(self) -> bool:
         """Whether the gateway sends heartbeats of its own accord."""
         is_asked_to = self.options.heartbeat is HeartbeatBy.KEEP
-        return is_asked_to and self.vitals.timeout is not None
+        return is_asked_to and self.heartbeat_state.timeout is not None
 
     @property
     def default_answer(self) -> Outcome:
@@ -212,14 +214,14 @@ class Callback:
         """When the default answer is taken; `None` if there is none, or no deadline.
 
         Without an answer of the activity's own it is due at the activity's own deadline only:
-        what Temporal does at its time-outs, such as to run the activity again, is left to it.
+        what Temporal does at its timeouts, such as to run the activity again, is left to it.
         """
-        due_at = self.answer_by
+        due_at = self.own_deadline_at
         if self.options.on_deadline is not None:
-            due_at = default_due_at(self.opened_at, self.answer_by, self.timeout_at)
+            due_at = default_due_at(self.opened_at, self.own_deadline_at, self.attempt_timeout_at)
         return min(filter(None, (due_at, self.cancel_due_at)), default=None)
 
-    def honours(self, serial: int | None) -> bool:
+    def accepts_serial(self, serial: int | None) -> bool:
         """Tell whether a link with `serial` is good still; who came without one is let in."""
         return serial is None or serial == self.link_serial
 
@@ -235,13 +237,13 @@ class Callback:
 
 
 def default_due_at(
-    opened_at: datetime, answer_by: datetime | None, timeout_at: datetime | None
+    opened_at: datetime, own_deadline_at: datetime | None, attempt_timeout_at: datetime | None
 ) -> datetime | None:
     """Return when a default answer is due: at the deadline, and in time for Temporal.
 
     It must reach Temporal before the attempt times out, so it is taken a tenth of the time before,
-    `LONGEST_LEAD` at most.
+    `MAX_LEAD` at most.
     """
-    if timeout_at is not None:
-        timeout_at -= min(LONGEST_LEAD, max(timedelta(0), timeout_at - opened_at) / 10)
-    return min(filter(None, (answer_by, timeout_at)), default=None)
+    if attempt_timeout_at is not None:
+        attempt_timeout_at -= min(MAX_LEAD, max(timedelta(0), attempt_timeout_at - opened_at) / 10)
+    return min(filter(None, (own_deadline_at, attempt_timeout_at)), default=None)

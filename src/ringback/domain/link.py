@@ -64,7 +64,7 @@ LINK_GRACE: Final = timedelta(days=30)
 """For how long after the activity's end its link still tells what became of it."""
 
 LINK_LIFETIME: Final = timedelta(days=365)
-"""How long a link is good when the activity has no schedule-to-close time-out."""
+"""How long a link is good when the activity has no schedule-to-close timeout."""
 
 KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 16

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ringback.core.accept import Accepting
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.view import Viewing
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.errors import UnknownCallbackError
 from ringback.domain.link import Keyring, Link, Verb
 from ringback.gateway.unknown_keys import UnknownKeys
@@ -34,7 +34,7 @@ class Gateway:
     accepting: Accepting
     heartbeating: Heartbeating
     viewing: Viewing
-    verdicts: Verdicts
+    verdicts: VerdictWaiter
     store: CallbackStore
     clock: Clock
     unknown_keys: UnknownKeys

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringback.core.accept import Receipt
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import ExpiredCallbackError
@@ -28,7 +28,7 @@ class Receipts:
         clock: Says how long that takes.
     """
 
-    verdicts: Verdicts
+    verdicts: VerdictWaiter
     store: CallbackStore
     clock: Clock
 

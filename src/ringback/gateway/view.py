@@ -55,9 +55,9 @@ def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
 def to_sign(sign: Sign) -> dict[str, Any]:
     """Return what the sender of a heartbeat is told, as JSON."""
     return {
-        "cancel_requested": sign.pulse.cancel_requested,
-        "paused": sign.pulse.paused,
-        "reset": sign.pulse.reset,
+        "cancel_requested": sign.response.cancel_requested,
+        "paused": sign.response.paused,
+        "reset": sign.response.reset,
         "deadline": _text(sign.deadline_at),
     }
 
@@ -89,7 +89,7 @@ def _moving(seen: View) -> dict[str, Any]:
             "cancel_requested": callback.cancel_requested_at is not None,
             "paused": callback.paused_at is not None,
         }
-    live = replace(callback, timeout_at=pending.timeout_at)
+    live = replace(callback, attempt_timeout_at=pending.attempt_timeout_at)
     return {
         "deadline": _text(live.deadline_at),
         "cancel_requested": pending.cancel_requested,

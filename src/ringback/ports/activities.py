@@ -11,7 +11,7 @@ from ringback.domain.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class HeartbeatResponse:
     """What Temporal answers to a heartbeat.
 
     Attributes:
@@ -52,7 +52,7 @@ class Pending:
         started_at: When that attempt was started; `None` if it was not.
         cancel_requested: Somebody asked it to cancel.
         paused: An operator paused it.
-        timeout_at: When Temporal times the present attempt out, if it does.
+        attempt_timeout_at: When Temporal times the present attempt out, if it does.
         heartbeat_timeout: How long it may be without a heartbeat; `None` is for ever.
         last_failure: Why the attempt before ended, if there was one.
     """
@@ -62,7 +62,7 @@ class Pending:
     started_at: datetime | None
     cancel_requested: bool
     paused: bool
-    timeout_at: datetime | None
+    attempt_timeout_at: datetime | None
     last_failure: LastFailure | None
     heartbeat_timeout: timedelta | None = None
 
@@ -107,7 +107,7 @@ class Unknown:
     why: str
 
 
-Whereabouts: TypeAlias = Pending | Ended | Unknown
+ActivityState: TypeAlias = Pending | Ended | Unknown
 
 
 class Activities(Protocol):
@@ -161,18 +161,18 @@ class Activities(Protocol):
         """
         ...
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         """Tell for each, in their order, how it waits; `None` if it does not wait any more.
 
         Read only, and one request for all the activities of one run.
         """
         ...
 
-    async def locate(self, ref: ActivityExecution) -> Whereabouts:
+    async def resolve(self, ref: ActivityExecution) -> ActivityState:
         """Tell how the activity waits or, from history, how it ended."""
         ...
 
-    async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
+    async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
         """Tell the same for each, in their order, with one pass for all the activities of a run."""
         ...
 

@@ -30,7 +30,7 @@ class Deadlines(Protocol):
     ) -> Extension:
         """Let the outside answer `within` from now on, if the callback is open and has a deadline.
 
-        Only the activity's own deadline is moved; Temporal's time-outs stay as they are.
+        Only the activity's own deadline is moved; Temporal's timeouts stay as they are.
         The event names whose API key asked for it, `by`, if one did.
         """
         ...

@@ -14,12 +14,12 @@ class LongestWaits:
     Attributes:
         delivery: A delivery to Temporal: the longest lease or backoff.
         webhook: A message to the outside.
-        look: A look at an open callback.
+        poll: A poll at an open callback.
     """
 
     delivery: timedelta
     webhook: timedelta
-    look: timedelta
+    poll: timedelta
 
 
 class DueTimes(Protocol):

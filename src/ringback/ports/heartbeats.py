@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from ringback.domain.callback import Callback
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 
 
 class Heartbeats(Protocol):
@@ -22,7 +22,9 @@ class Heartbeats(Protocol):
         """
         ...
 
-    async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
         """Record a heartbeat for the attempt that asked last.
 
         By its task token: it reaches that attempt or nothing, with one request. The callback has a
@@ -36,7 +38,7 @@ class Heartbeats(Protocol):
         """
         ...
 
-    async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
         """Record a heartbeat for whatever attempt runs now, by the activity's ids: look first.
 
         Raises:

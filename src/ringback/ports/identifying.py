@@ -33,7 +33,7 @@ class AttemptInfo:
     heartbeat_timeout: timedelta | None = None
 
     @property
-    def timeout_at(self) -> datetime | None:
+    def attempt_timeout_at(self) -> datetime | None:
         """When Temporal times the attempt out; `None` if it never does."""
         ends = []
         if self.schedule_to_close:
@@ -79,7 +79,7 @@ class Named:
             activity_type=info.activity_type,
             task_queue=info.task_queue,
             started_at=info.started_at,
-            timeout_at=info.timeout_at,
+            attempt_timeout_at=info.attempt_timeout_at,
             schedule_to_close=info.schedule_to_close,
             heartbeat_timeout=info.heartbeat_timeout,
         )
@@ -96,7 +96,7 @@ class Identified:
         activity_type: Its type.
         task_queue: Where its worker takes it from.
         started_at: When the attempt was started.
-        timeout_at: When Temporal times the attempt out, as far as is known.
+        attempt_timeout_at: When Temporal times the attempt out, as far as is known.
         schedule_to_close: How long all its attempts may take; `None` is for ever.
         heartbeat_timeout: How long it may be without a heartbeat; `None` is for ever.
     """
@@ -106,7 +106,7 @@ class Identified:
     activity_type: str
     task_queue: str
     started_at: datetime
-    timeout_at: datetime | None
+    attempt_timeout_at: datetime | None
     schedule_to_close: timedelta | None
     heartbeat_timeout: timedelta | None
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from ringback.domain.asking import Wish
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Outcome
 from ringback.domain.query import Query
 from ringback.domain.terms import Terms
@@ -67,14 +67,14 @@ class Postponement:
         tries: `Accepted.tries` of the try that did not end: once another has begun, this is void.
         wait: How long nobody tries.
         reason: Why it did not end.
-        is_untaken: Temporal has shown that no delivery so far had an effect.
+        is_not_applied: Temporal has shown that no delivery so far had an effect.
     """
 
     callback_id: CallbackId
     tries: int
     wait: timedelta
     reason: str
-    is_untaken: bool = False
+    is_not_applied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,13 @@ EVIDENCE_BYTES: Final = 16 * 1024
 class CallbackStore(Protocol):
     """What asking and answering need."""
 
-    async def open(self, wishes: Sequence[Wish]) -> Sequence[Callback]:
+    async def open(self, requests: Sequence[OpenRequest]) -> Sequence[Callback]:
         """Find or make the callback of each wish, in their order.
 
         An activity has one callback over all its attempts; a new one is made only when the question
-        of the latest one is settled (`ringback.domain.asking.asks_anew`). An open one that a
-        new one replaces expires. What a later attempt asks with (its number, start, token, time-out
-        and, after a reset, its run) replaces what the one before had.
+        of the latest one is settled (`ringback.domain.opening.needs_new_callback`). An open one
+        that a new one replaces expires. What a later attempt asks with (its number, start, token,
+        timeout and, after a reset, its run) replaces what the one before had.
         """
         ...
 
@@ -159,9 +159,9 @@ class DeliveryQueue(Protocol):
         """Take callbacks whose outcome is due, oldest first.
 
         Nobody else gets them while the lease lasts; each claim counts as a try, and what it may
-        have done to the attempt that asked last is unproven (`Accepted.unproven_attempt` and
-        `unproven_started_at`, which keep the first such attempt) until it is settled or postponed
-        as untaken; from then on that attempt is known not to have ended with it.
+        have done to the attempt that asked last is unproven (`Accepted.unconfirmed_attempt` and
+        `unconfirmed_started_at`, which keep the first such attempt) until it is settled or
+        postponed as untaken; from then on that attempt is known not to have ended with it.
         """
         ...
 
@@ -188,7 +188,7 @@ class DeliveryQueue(Protocol):
         """Return how long until an outcome is due; `None` if none is waiting."""
         ...
 
-    async def hand_over(
+    async def deliver_inline(
         self,
         callback_id: CallbackId,
         *,
@@ -224,10 +224,10 @@ class WriteCheck(Protocol):
         ...
 
 
-class News(Protocol):
+class ChangeFeed(Protocol):
     """What other processes did in the store, told as it happens."""
 
-    async def follow(
+    async def subscribe(
         self,
         *,
         on_accepted: Callable[[], None],

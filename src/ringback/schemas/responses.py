@@ -24,7 +24,7 @@ class OutcomeOut(BaseModel):
     accepted_at: datetime
     is_default: bool = Field(description="Nobody answered: it is the default.")
     tries: int
-    trouble: str | None = Field(description="Why the latest delivery failed.")
+    last_error: str | None = Field(description="Why the latest delivery failed.")
     verdict_at: datetime | None
     proof: dict[str, Any] | None = Field(description="What shows how it ended.")
 
@@ -34,9 +34,13 @@ class HeartbeatOut(BaseModel):
 
     by: str = Field(description="Who heartbeats: outside or keep.")
     timeout: float | None = Field(description="Its heartbeat timeout, in seconds.")
-    noted_at: datetime | None = Field(description="When the sender last sent a heartbeat.")
-    beaten_at: datetime | None = Field(description="When Ringback last sent one to Temporal.")
-    beat_due_at: datetime | None = Field(description="When Ringback sends the next one.")
+    heartbeat_received_at: datetime | None = Field(
+        description="When the sender last sent a heartbeat."
+    )
+    heartbeat_sent_at: datetime | None = Field(
+        description="When Ringback last sent one to Temporal."
+    )
+    heartbeat_due_at: datetime | None = Field(description="When Ringback sends the next one.")
 
 
 class CallbackOut(BaseModel):
@@ -55,7 +59,7 @@ class CallbackOut(BaseModel):
     workflow_type: str
     activity_type: str
     task_queue: str
-    round: int
+    generation: int
     attempt: int
     opened_at: datetime
     submitted_at: datetime | None

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from ringback.domain.asking import Wish, asks_again, asks_anew
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import later
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import schema_id
+from ringback.domain.opening import OpenRequest, is_later_attempt, needs_new_callback
 
 REPLACED: Final = "a later attempt asks anew"
 """Why a callback expires whose activity has a later one."""
@@ -29,45 +29,45 @@ class Asked:
     happened: tuple[Event, ...] = ()
 
 
-def ask(latest: Callback | None, wish: Wish, now: datetime) -> Asked:
-    """Return what `wish` comes to, where `latest` is the activity's latest callback so far."""
+def ask(latest: Callback | None, request: OpenRequest, now: datetime) -> Asked:
+    """Return what `request` comes to, where `latest` is the activity's latest callback so far."""
     if latest is None:
-        return _begin(wish, 1, now)
-    if asks_anew(latest, wish):
-        begun = _begin(wish, latest.round + 1, now)
+        return _begin(request, 1, now)
+    if needs_new_callback(latest, request):
+        begun = _begin(request, latest.generation + 1, now)
         return begun if latest.state is not State.OPEN else _replace(latest, begun, now)
-    if asks_again(latest, wish):
-        return _ask_again(latest, wish, now)
+    if is_later_attempt(latest, request):
+        return _ask_again(latest, request, now)
     return Asked(latest)
 
 
-def _begin(wish: Wish, round_: int, now: datetime) -> Asked:
-    deadline = wish.options.deadline
+def _begin(request: OpenRequest, round_: int, now: datetime) -> Asked:
+    deadline = request.options.deadline
     callback = Callback(
-        id=wish.id,
-        ref=wish.ref,
-        round=round_,
+        id=request.id,
+        ref=request.ref,
+        generation=round_,
         state=State.OPEN,
-        workflow_type=wish.workflow_type,
-        activity_type=wish.activity_type,
-        task_queue=wish.task_queue,
-        attempt=wish.attempt,
-        attempt_started_at=wish.attempt_started_at,
-        task_token=wish.task_token,
+        workflow_type=request.workflow_type,
+        activity_type=request.activity_type,
+        task_queue=request.task_queue,
+        attempt=request.attempt,
+        attempt_started_at=request.attempt_started_at,
+        task_token=request.task_token,
         opened_at=now,
         submitted_at=None,
-        timeout_at=wish.timeout_at,
-        answer_by=None if deadline is None else later(now, deadline),
-        schema_id=None if wish.result_schema is None else schema_id(wish.result_schema),
+        attempt_timeout_at=request.attempt_timeout_at,
+        own_deadline_at=None if deadline is None else later(now, deadline),
+        schema_id=None if request.result_schema is None else schema_id(request.result_schema),
         expired_at=None,
         expired_because=None,
-        verbs=wish.verbs,
-        key_id=wish.key_id,
-        link_expires_at=wish.link_expires_at,
-        options=wish.options,
+        verbs=request.verbs,
+        key_id=request.key_id,
+        link_expires_at=request.link_expires_at,
+        options=request.options,
     )
-    callback = _with_vitals(callback, wish, now)
-    opened = Event(wish.id, now, EventKind.OPENED, {"attempt": wish.attempt})
+    callback = _with_vitals(callback, request, now)
+    opened = Event(request.id, now, EventKind.OPENED, {"attempt": request.attempt})
     return Asked(callback, (callback,), (opened,))
 
 
@@ -77,31 +77,36 @@ def _replace(latest: Callback, begun: Asked, now: datetime) -> Asked:
     return Asked(begun.callback, (over, *begun.changed), (expired, *begun.happened))
 
 
-def _ask_again(latest: Callback, wish: Wish, now: datetime) -> Asked:
+def _ask_again(latest: Callback, request: OpenRequest, now: datetime) -> Asked:
     callback = replace(
         latest,
-        ref=replace(latest.ref, run_id=wish.ref.run_id),
-        attempt=wish.attempt,
-        attempt_started_at=wish.attempt_started_at,
-        task_token=wish.task_token,
-        timeout_at=wish.timeout_at,
-        options=replace(latest.options, heartbeat=wish.options.heartbeat),
+        ref=replace(latest.ref, run_id=request.ref.run_id),
+        attempt=request.attempt,
+        attempt_started_at=request.attempt_started_at,
+        task_token=request.task_token,
+        attempt_timeout_at=request.attempt_timeout_at,
+        options=replace(latest.options, heartbeat=request.options.heartbeat),
     )
-    callback = _with_vitals(callback, wish, now)
-    facts: dict[str, object] = {"attempt": wish.attempt}
-    if wish.ref.run_id != latest.ref.run_id:
-        facts["run_id"] = wish.ref.run_id
+    callback = _with_vitals(callback, request, now)
+    facts: dict[str, object] = {"attempt": request.attempt}
+    if request.ref.run_id != latest.ref.run_id:
+        facts["run_id"] = request.ref.run_id
     again = Event(latest.id, now, EventKind.ASKED_AGAIN, facts)
     return Asked(callback, (callback,), (again,))
 
 
-def _with_vitals(callback: Callback, wish: Wish, now: datetime) -> Callback:
+def _with_vitals(callback: Callback, request: OpenRequest, now: datetime) -> Callback:
     """Return `callback` with the heartbeats of the attempt that asks: none yet.
 
     What was said to the attempt before, Temporal has; what this one records itself is newer.
     """
-    vitals = replace(callback.vitals, timeout=wish.heartbeat_timeout, details=None, beaten_at=None)
-    callback = replace(callback, vitals=vitals)
+    heartbeat_state = replace(
+        callback.heartbeat_state,
+        timeout=request.heartbeat_timeout,
+        details=None,
+        heartbeat_sent_at=None,
+    )
+    callback = replace(callback, heartbeat_state=heartbeat_state)
     # The attempt's time runs since before it asked.
-    due_at = now + vitals.gap / 2 if callback.is_kept_alive else None
-    return replace(callback, vitals=replace(vitals, beat_due_at=due_at))
+    due_at = now + heartbeat_state.gap / 2 if callback.is_kept_alive else None
+    return replace(callback, heartbeat_state=replace(heartbeat_state, heartbeat_due_at=due_at))

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from ringback.domain.asking import Wish
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
+from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import KINDS, body_of, to_fields
 from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, Answer, Expiry
@@ -31,11 +31,11 @@ class SqlCallbacks:
         #: Schemas that are in the store for good: none is ever deleted.
         self._kept_schemas: set[str] = set()
 
-    async def open(self, wishes: Sequence[Wish]) -> Sequence[Callback]:
+    async def open(self, requests: Sequence[OpenRequest]) -> Sequence[Callback]:
         """See `CallbackStore.open`."""
         while True:
             try:
-                opened = await self._open(wishes)
+                opened = await self._open(requests)
             except _OvertakenError:
                 # What overtook this is there now: the next time it is found.
                 continue
@@ -43,21 +43,25 @@ class SqlCallbacks:
             return opened
 
     @writes
-    async def _open(self, connection: Connection, wishes: Sequence[Wish]) -> Sequence[Callback]:
-        keys = [rows.activity_key(one.ref, follow_reset=one.options.follow_reset) for one in wishes]
+    async def _open(
+        self, connection: Connection, requests: Sequence[OpenRequest]
+    ) -> Sequence[Callback]:
+        keys = [
+            rows.activity_key(one.ref, follow_reset=one.options.follow_reset) for one in requests
+        ]
         latest = await _locked_rounds(connection, keys)
         now = await self._database.now(connection)
         asked: list[Asked] = []
-        for key, wish in zip(keys, wishes, strict=True):
-            one = ask(latest.get(key), wish, now)
+        for key, request in zip(keys, requests, strict=True):
+            one = ask(latest.get(key), request, now)
             latest[key] = one.callback
             asked.append(one)
-        await self._keep_schemas(connection, wishes)
+        await self._keep_schemas(connection, requests)
         await self._write(connection, asked, now)
         return [one.callback for one in asked]
 
-    async def _keep_schemas(self, connection: Connection, wishes: Sequence[Wish]) -> None:
-        wanted = {one.result_schema for one in wishes if one.result_schema is not None}
+    async def _keep_schemas(self, connection: Connection, requests: Sequence[OpenRequest]) -> None:
+        wanted = {one.result_schema for one in requests if one.result_schema is not None}
         texts = {schema_id(text): text for text in wanted}
         if texts.keys() <= self._kept_schemas:
             return
@@ -189,7 +193,7 @@ async def _schemas(connection: Connection, ids: Collection[str]) -> dict[str, st
 
 
 def _key_and_round(row: Mapping[str, object]) -> tuple[str, str]:
-    return str(row["activity_key"]), str(row["round"])
+    return str(row["activity_key"]), str(row["generation"])
 
 
 def _evidence(answer: Answer, now: datetime) -> Event:

@@ -6,9 +6,14 @@ from typing import Final
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import Event, EventKind
-from ringback.domain.vitals import Vitals
-from ringback.ports.activities import Pending, Pulse
-from ringback.ports.keeping import Beat, Note, Noted, Sighting
+from ringback.domain.heartbeat_state import HeartbeatState
+from ringback.ports.activities import HeartbeatResponse, Pending
+from ringback.ports.activity_polls import (
+    HeartbeatReceipt,
+    PollResult,
+    ReceivedHeartbeat,
+    SentHeartbeat,
+)
 
 FIRST_LOOK: Final = timedelta(seconds=1)
 """How long after a question was asked Temporal is first asked about its activity."""
@@ -19,34 +24,34 @@ ENDS: Final = frozenset({State.APPLIED, State.SUPERSEDED, State.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class PollState:
     """What only the store knows of a callback that it keeps up to date.
 
     Attributes:
-        look_due_at: When Temporal is to be asked how the activity waits.
-        look_held_until: Until when somebody has claimed that look.
-        beat_held_until: Until when no sign of life makes a heartbeat due: somebody has claimed it,
-            or it was postponed.
+        poll_due_at: When Temporal is to be asked how the activity waits.
+        poll_held_until: Until when somebody has claimed that look.
+        heartbeat_held_until: Until when no sign of life makes a heartbeat due: somebody has claimed
+            it, or it was postponed.
         reset_at: When it was learnt that an operator reset the attempt that asked last.
     """
 
-    look_due_at: datetime
-    look_held_until: datetime | None = None
-    beat_held_until: datetime | None = None
+    poll_due_at: datetime
+    poll_held_until: datetime | None = None
+    heartbeat_held_until: datetime | None = None
     reset_at: datetime | None = None
 
-    def is_beat_held(self, now: datetime, gap: timedelta) -> bool:
+    def is_heartbeat_held(self, now: datetime, gap: timedelta) -> bool:
         """Tell whether a heartbeat is claimed, or waits after one that was not taken.
 
         A hold that is much longer than `gap` was made before the clock was set back.
         """
-        if self.beat_held_until is None:
+        if self.heartbeat_held_until is None:
             return False
-        return now < self.beat_held_until <= now + max(gap, _LONGEST_HOLD)
+        return now < self.heartbeat_held_until <= now + max(gap, _LONGEST_HOLD)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class TrackedCallback:
     """A callback that is kept up to date.
 
     Attributes:
@@ -56,116 +61,143 @@ class Kept:
     """
 
     callback: Callback
-    care: Care
+    care: PollState
     happened: tuple[Event, ...] = field(default=())
 
 
-def see(kept: Kept, sighting: Sighting, now: datetime) -> Kept:
-    """Return what `sighting` comes to; `kept` itself, if it is void."""
-    callback, pending = kept.callback, sighting.pending
-    is_void = callback.attempt_started_at != sighting.attempt_started_at
+def see(tracked: TrackedCallback, poll_result: PollResult, now: datetime) -> TrackedCallback:
+    """Return what `poll_result` comes to; `tracked` itself, if it is void."""
+    callback, pending = tracked.callback, poll_result.pending
+    is_void = callback.attempt_started_at != poll_result.attempt_started_at
     if is_void or callback.state is not State.OPEN:
-        return kept
+        return tracked
     is_running = _is_running(callback, pending)
     # The number of its attempt is left as it was: the task token bears that, and fits it alone.
     was_reset = is_running and pending.attempt < callback.attempt
-    vitals = replace(callback.vitals, timeout=pending.heartbeat_timeout)
-    callback = replace(callback, timeout_at=pending.timeout_at, vitals=vitals)
-    if not kept.care.is_beat_held(now, vitals.gap):
-        due_at = _due_at(callback, now, is_running=is_running)
-        callback = replace(callback, vitals=replace(vitals, beat_due_at=due_at))
-    kept = replace(
-        kept,
-        callback=callback,
-        care=replace(kept.care, look_due_at=now + sighting.look_in, look_held_until=None),
+    heartbeat_state = replace(callback.heartbeat_state, timeout=pending.heartbeat_timeout)
+    callback = replace(
+        callback, attempt_timeout_at=pending.attempt_timeout_at, heartbeat_state=heartbeat_state
     )
-    return _learn(kept, Pulse(pending.cancel_requested, pending.paused, was_reset), now)
+    if not tracked.care.is_heartbeat_held(now, heartbeat_state.gap):
+        due_at = _due_at(callback, now, is_running=is_running)
+        callback = replace(
+            callback, heartbeat_state=replace(heartbeat_state, heartbeat_due_at=due_at)
+        )
+    tracked = replace(
+        tracked,
+        callback=callback,
+        care=replace(tracked.care, poll_due_at=now + poll_result.poll_in, poll_held_until=None),
+    )
+    return _learn(
+        tracked, HeartbeatResponse(pending.cancel_requested, pending.paused, was_reset), now
+    )
 
 
-def beat(kept: Kept, taken: Beat, now: datetime) -> Kept:
-    """Return what a heartbeat that was taken comes to; `kept` itself, if it is void."""
-    callback = kept.callback
+def beat(tracked: TrackedCallback, taken: SentHeartbeat, now: datetime) -> TrackedCallback:
+    """Return what a heartbeat that was taken comes to; `tracked` itself, if it is void."""
+    callback = tracked.callback
     is_void = callback.attempt_started_at != taken.attempt_started_at
     if is_void or callback.state in ENDS:
-        return kept
-    vitals = callback.vitals
-    is_awaited = callback.is_kept_alive or vitals.noted_at != taken.noted_at
-    due_at = now + vitals.gap if is_awaited else None
-    kept = replace(
-        kept,
-        callback=replace(callback, vitals=replace(vitals, beaten_at=now, beat_due_at=due_at)),
-        care=replace(kept.care, beat_held_until=None),
+        return tracked
+    heartbeat_state = callback.heartbeat_state
+    is_awaited = (
+        callback.is_kept_alive
+        or heartbeat_state.heartbeat_received_at != taken.heartbeat_received_at
     )
-    return _learn(kept, taken.pulse, now)
+    due_at = now + heartbeat_state.gap if is_awaited else None
+    tracked = replace(
+        tracked,
+        callback=replace(
+            callback,
+            heartbeat_state=replace(
+                heartbeat_state, heartbeat_sent_at=now, heartbeat_due_at=due_at
+            ),
+        ),
+        care=replace(tracked.care, heartbeat_held_until=None),
+    )
+    return _learn(tracked, taken.response, now)
 
 
-def note(kept: Kept, said: Note, now: datetime, *, lease: timedelta) -> tuple[Kept, Noted]:
+def receive_heartbeats(
+    tracked: TrackedCallback, said: ReceivedHeartbeat, now: datetime, *, lease: timedelta
+) -> tuple[TrackedCallback, HeartbeatReceipt]:
     """Return what a sign of life from outside comes to, and what is told of it."""
-    callback, care = kept.callback, kept.care
+    callback, care = tracked.callback, tracked.care
     if callback.state is not State.OPEN:
-        return kept, Noted(callback, is_due=False)
-    vitals = _noted(callback.vitals, said, now)
-    is_due = not care.is_beat_held(now, vitals.gap) and _passed_on_at(vitals, now) <= now
+        return tracked, HeartbeatReceipt(callback, is_due=False)
+    heartbeat_state = _noted(callback.heartbeat_state, said, now)
+    is_due = (
+        not care.is_heartbeat_held(now, heartbeat_state.gap)
+        and _passed_on_at(heartbeat_state, now) <= now
+    )
     if is_due:
-        vitals = replace(vitals, beat_due_at=now + lease)
-        care = replace(care, beat_held_until=now + lease)
-    elif not care.is_beat_held(now, vitals.gap):
-        due_at = min(filter(None, (vitals.beat_due_at, _passed_on_at(vitals, now))))
-        vitals = replace(vitals, beat_due_at=due_at)
-    callback = replace(callback, vitals=vitals)
-    return replace(kept, callback=callback, care=care), Noted(callback, is_due=is_due)
+        heartbeat_state = replace(heartbeat_state, heartbeat_due_at=now + lease)
+        care = replace(care, heartbeat_held_until=now + lease)
+    elif not care.is_heartbeat_held(now, heartbeat_state.gap):
+        due_at = min(
+            filter(None, (heartbeat_state.heartbeat_due_at, _passed_on_at(heartbeat_state, now)))
+        )
+        heartbeat_state = replace(heartbeat_state, heartbeat_due_at=due_at)
+    callback = replace(callback, heartbeat_state=heartbeat_state)
+    return replace(tracked, callback=callback, care=care), HeartbeatReceipt(callback, is_due=is_due)
 
 
-def _noted(vitals: Vitals, said: Note, now: datetime) -> Vitals:
+def _noted(
+    heartbeat_state: HeartbeatState, said: ReceivedHeartbeat, now: datetime
+) -> HeartbeatState:
     # No two have the same instant: by that it is known what was said after a claim.
-    noted_at = now if vitals.noted_at is None else max(now, vitals.noted_at + _MOMENT)
-    details = vitals.details if said.details is None else said.details
-    return replace(vitals, details=details, noted_at=noted_at)
+    heartbeat_received_at = (
+        now
+        if heartbeat_state.heartbeat_received_at is None
+        else max(now, heartbeat_state.heartbeat_received_at + _MOMENT)
+    )
+    details = heartbeat_state.details if said.details is None else said.details
+    return replace(heartbeat_state, details=details, heartbeat_received_at=heartbeat_received_at)
 
 
-def _passed_on_at(vitals: Vitals, now: datetime) -> datetime:
-    return _next_at(vitals, now) or now
+def _passed_on_at(heartbeat_state: HeartbeatState, now: datetime) -> datetime:
+    return _next_at(heartbeat_state, now) or now
 
 
-def _next_at(vitals: Vitals, now: datetime) -> datetime | None:
+def _next_at(heartbeat_state: HeartbeatState, now: datetime) -> datetime | None:
     """Return the latest instant for the next heartbeat; `None` if none was taken before.
 
     One that was taken in the future was taken before the clock was set back.
     """
-    if vitals.beaten_at is None or vitals.beaten_at > now:
+    if heartbeat_state.heartbeat_sent_at is None or heartbeat_state.heartbeat_sent_at > now:
         return None
-    return vitals.beaten_at + vitals.gap
+    return heartbeat_state.heartbeat_sent_at + heartbeat_state.gap
 
 
 def _due_at(callback: Callback, now: datetime, *, is_running: bool) -> datetime | None:
     """Return when a heartbeat is due where nobody has claimed it, as the timeout is now."""
-    vitals = callback.vitals
-    latest = _next_at(vitals, now) or now + vitals.gap / 2
-    if vitals.beat_due_at is not None:
-        return min(vitals.beat_due_at, latest)
-    return _passed_on_at(vitals, now) if callback.is_kept_alive and is_running else None
+    heartbeat_state = callback.heartbeat_state
+    latest = _next_at(heartbeat_state, now) or now + heartbeat_state.gap / 2
+    if heartbeat_state.heartbeat_due_at is not None:
+        return min(heartbeat_state.heartbeat_due_at, latest)
+    return _passed_on_at(heartbeat_state, now) if callback.is_kept_alive and is_running else None
 
 
 def _is_running(callback: Callback, pending: Pending) -> bool:
     return pending.is_started and pending.started_at == callback.attempt_started_at
 
 
-def _learn(kept: Kept, pulse: Pulse, now: datetime) -> Kept:
+def _learn(tracked: TrackedCallback, response: HeartbeatResponse, now: datetime) -> TrackedCallback:
     """Keep what an operator or the workflow did, and tell what of it is news."""
-    callback, care = kept.callback, kept.care
+    callback, care = tracked.callback, tracked.care
     news: list[EventKind] = []
-    if pulse.cancel_requested and callback.cancel_requested_at is None:
+    if response.cancel_requested and callback.cancel_requested_at is None:
         callback = replace(callback, cancel_requested_at=now)
         news.append(EventKind.CANCEL_REQUESTED)
-    if pulse.paused is (callback.paused_at is None):
-        callback = replace(callback, paused_at=now if pulse.paused else None)
-        news.append(EventKind.PAUSED if pulse.paused else EventKind.UNPAUSED)
+    if response.paused is (callback.paused_at is None):
+        callback = replace(callback, paused_at=now if response.paused else None)
+        news.append(EventKind.PAUSED if response.paused else EventKind.UNPAUSED)
     # However often Temporal says it of one attempt, it is told once.
-    if pulse.reset and care.reset_at is None:
+    if response.reset and care.reset_at is None:
         care = replace(care, reset_at=now)
         news.append(EventKind.RESET)
     events = (Event(callback.id, now, kind, _facts(kind, callback)) for kind in news)
-    return Kept(callback, care, (*kept.happened, *events))
+    return TrackedCallback(callback, care, (*tracked.happened, *events))
 
 
 def _facts(kind: EventKind, callback: Callback) -> dict[str, object]:

@@ -113,13 +113,13 @@ class Database(ABC):
         """Tell those who follow, with the commit, that there are verdicts."""
 
     @abstractmethod
-    async def follow(
+    async def subscribe(
         self,
         *,
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `News.follow`."""
+        """See `ChangeFeed.follow`."""
 
     @abstractmethod
     async def close(self) -> None:

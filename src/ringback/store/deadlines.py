@@ -43,9 +43,9 @@ class SqlDeadlines:
         await lock(connection, [callback_id])
         now = await self._database.now(connection)
         callback = (await find(connection, [callback_id])).get(callback_id)
-        if callback is None or callback.state is not State.OPEN or callback.answer_by is None:
+        if callback is None or callback.state is not State.OPEN or callback.own_deadline_at is None:
             return Extension(callback, was_extended=False)
-        later = replace(callback, answer_by=now + within)
+        later = replace(callback, own_deadline_at=now + within)
         await execute_each(connection, statements.SET_DEADLINE, [rows.from_deadline(later)])
         facts: dict[str, object] = {"until": (now + within).isoformat(), **named(by)}
         await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])

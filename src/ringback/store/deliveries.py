@@ -60,7 +60,7 @@ class SqlDeliveries:
                 "tries_": item.tries,
                 "due": now + item.wait,
                 "why": item.reason,
-                "is_untaken": item.is_untaken,
+                "is_not_applied": item.is_not_applied,
             }
             for item in postponements
         ]
@@ -103,7 +103,7 @@ class SqlDeliveries:
         return max(timedelta(0), due_at - await self._database.now(connection))
 
     @writes
-    async def hand_over(
+    async def deliver_inline(
         self,
         connection: Connection,
         callback_id: CallbackId,
@@ -112,7 +112,7 @@ class SqlDeliveries:
         attempt_started_at: datetime,
         lease: timedelta,
     ) -> bool:
-        """See `DeliveryQueue.hand_over`."""
+        """See `DeliveryQueue.deliver_inline`."""
         await lock(connection, [callback_id])
         now = await self._database.now(connection)
         values = {

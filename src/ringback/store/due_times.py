@@ -23,7 +23,7 @@ class SqlDueTimes:
         repairs: list[tuple[Update, dict[str, object]]] = [
             (statements.DELIVERIES, {"latest": now + longest.delivery}),
             (statements.WEBHOOKS, {"latest": now + longest.webhook}),
-            (statements.LOOKS, {"latest": now + longest.look}),
+            (statements.LOOKS, {"latest": now + longest.poll}),
             (statements.BEATS, {}),
         ]
         repaired = 0

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from random import SystemRandom
 from typing import Final
 
-from ringback.core.service import Trouble, caught
+from ringback.core.service import OutageLog, caught
 from ringback.domain.backoff import backoff
 from ringback.domain.ids import CallbackId
 from ringback.store.driver import Connection
@@ -54,7 +54,7 @@ class Listener:
         self._connect = connect
         self._on_accepted = on_accepted
         self._on_settled = on_settled
-        self._trouble = Trouble(logger, "listen for news")
+        self._outages = OutageLog(logger, "listen for news")
         self._chance = SystemRandom()
         self._failures = 0
 
@@ -62,7 +62,7 @@ class Listener:
         """Listen until canceled."""
         while True:
             ended = await caught(self._listen())
-            self._trouble.note(ended)
+            self._outages.record(ended)
             self._failures += 1
             pause = backoff(self._failures, jitter=self._chance.random())
             await asyncio.sleep(pause.total_seconds())
@@ -75,7 +75,7 @@ class Listener:
             await connection.add_listener(ACCEPTED, lambda *_: self._on_accepted())
             await connection.add_listener(SETTLED, lambda *args: self._tell_settled(args[-1]))
             self._failures = 0
-            self._trouble.note(None)
+            self._outages.record(None)
             # Nobody listened until now: something may have been missed.
             self._on_accepted()
             while not gone.is_set():

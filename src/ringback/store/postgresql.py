@@ -198,13 +198,13 @@ class PostgresqlDatabase(Database):
         for payload in payloads(callback_ids):
             await connection.execute(_NOTIFY, {"channel": SETTLED, "payload": payload})
 
-    async def follow(
+    async def subscribe(
         self,
         *,
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `News.follow`."""
+        """See `ChangeFeed.follow`."""
         await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
 
 

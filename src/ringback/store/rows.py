@@ -15,6 +15,7 @@ from ringback.domain.callback import (
     State,
 )
 from ringback.domain.event import Event, EventKind
+from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import from_bits, to_bits
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
@@ -29,7 +30,6 @@ from ringback.domain.outcome import (
     to_fields,
 )
 from ringback.domain.terms import Terms
-from ringback.domain.vitals import Vitals
 from ringback.store.care import FIRST_LOOK
 from ringback.store.tables import callbacks, events, outcomes
 from ringback.store.unreadable import AnyRow, RowTypes
@@ -64,7 +64,7 @@ def from_callback(callback: Callback) -> dict[str, object]:
     return {
         "id": callback.id,
         "activity_key": activity_key(ref, follow_reset=callback.options.follow_reset),
-        "round": callback.round,
+        "generation": callback.generation,
         "namespace": ref.namespace,
         "workflow_id": ref.workflow_id,
         "run_id": ref.run_id,
@@ -78,8 +78,8 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "task_token": callback.task_token,
         "opened_at": callback.opened_at,
         "submitted_at": callback.submitted_at,
-        "timeout_at": callback.timeout_at,
-        "answer_by": callback.answer_by,
+        "attempt_timeout_at": callback.attempt_timeout_at,
+        "own_deadline_at": callback.own_deadline_at,
         "default_due_at": _default_due_at(callback),
         **callback.options.to_plain(),
         **_from_default(callback.options.on_deadline),
@@ -90,20 +90,20 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "key_id": callback.key_id,
         "link_expires_at": callback.link_expires_at,
         "link_serial": callback.link_serial,
-        **_from_vitals(callback.vitals),
-        "look_due_at": callback.opened_at + FIRST_LOOK,
+        **_from_vitals(callback.heartbeat_state),
+        "poll_due_at": callback.opened_at + FIRST_LOOK,
         "cancel_requested_at": callback.cancel_requested_at,
         "paused_at": callback.paused_at,
     }
 
 
-def _from_vitals(vitals: Vitals) -> dict[str, object]:
+def _from_vitals(heartbeat_state: HeartbeatState) -> dict[str, object]:
     return {
-        "heartbeat_timeout": vitals.timeout,
-        "details": vitals.details,
-        "noted_at": vitals.noted_at,
-        "beaten_at": vitals.beaten_at,
-        "beat_due_at": vitals.beat_due_at,
+        "heartbeat_timeout": heartbeat_state.timeout,
+        "details": heartbeat_state.details,
+        "heartbeat_received_at": heartbeat_state.heartbeat_received_at,
+        "heartbeat_sent_at": heartbeat_state.heartbeat_sent_at,
+        "heartbeat_due_at": heartbeat_state.heartbeat_due_at,
     }
 
 
@@ -124,9 +124,9 @@ def from_attempt(callback: Callback, now: datetime) -> dict[str, object]:
         "attempt_started_at_": callback.attempt_started_at,
         "task_token_": callback.task_token,
         "heartbeat_": callback.options.heartbeat.value,
-        "heartbeat_timeout_": callback.vitals.timeout,
-        "beat_due_at_": callback.vitals.beat_due_at,
-        "look_due_at_": now + FIRST_LOOK,
+        "heartbeat_timeout_": callback.heartbeat_state.timeout,
+        "heartbeat_due_at_": callback.heartbeat_state.heartbeat_due_at,
+        "poll_due_at_": now + FIRST_LOOK,
         **from_deadline(callback),
     }
 
@@ -144,8 +144,8 @@ def from_deadline(callback: Callback) -> dict[str, object]:
     """Return what the row of a callback has of its deadline."""
     return {
         "callback_id": callback.id,
-        "timeout_at_": callback.timeout_at,
-        "answer_by_": callback.answer_by,
+        "attempt_timeout_at_": callback.attempt_timeout_at,
+        "own_deadline_at_": callback.own_deadline_at,
         "default_due_at_": _default_due_at(callback),
     }
 
@@ -197,7 +197,7 @@ def _to_callback(row: Any) -> Callback:
         ref=ActivityExecution(
             row.namespace, row.workflow_id, row.run_id, row.activity_id, row.scheduled_at
         ),
-        round=row.round,
+        generation=row.generation,
         state=_state(row),
         workflow_type=row.workflow_type,
         activity_type=row.activity_type,
@@ -207,8 +207,8 @@ def _to_callback(row: Any) -> Callback:
         task_token=row.task_token,
         opened_at=row.opened_at,
         submitted_at=row.submitted_at,
-        timeout_at=row.timeout_at,
-        answer_by=row.answer_by,
+        attempt_timeout_at=row.attempt_timeout_at,
+        own_deadline_at=row.own_deadline_at,
         schema_id=row.schema_id,
         expired_at=None if row.expired_because is None else row.closed_at,
         expired_because=row.expired_because,
@@ -217,7 +217,7 @@ def _to_callback(row: Any) -> Callback:
         link_expires_at=row.link_expires_at,
         link_serial=row.link_serial,
         options=_options(row),
-        vitals=_vitals(row),
+        heartbeat_state=_vitals(row),
         cancel_requested_at=row.cancel_requested_at,
         paused_at=row.paused_at,
         accepted=_accepted(row),
@@ -237,13 +237,13 @@ def _options(row: AnyRow) -> CallbackOptions:
     return CallbackOptions.from_plain(dict(plain), _on_deadline(row))
 
 
-def _vitals(row: AnyRow) -> Vitals:
-    return Vitals(
+def _vitals(row: AnyRow) -> HeartbeatState:
+    return HeartbeatState(
         row.heartbeat_timeout,
         row.details,
-        row.noted_at,
-        row.beaten_at,
-        row.beat_due_at,
+        row.heartbeat_received_at,
+        row.heartbeat_sent_at,
+        row.heartbeat_due_at,
     )
 
 
@@ -271,12 +271,12 @@ def _accepted(row: AnyRow) -> Accepted | None:
         outcome=from_parts(row.kind, row.body, row.fields),
         accepted_at=row.accepted_at,
         is_default=row.is_default,
-        handed_to=row.handed_to,
-        handed_attempt=row.handed_attempt,
+        delivered_inline_to=row.delivered_inline_to,
+        delivered_inline_attempt=row.delivered_inline_attempt,
         tries=row.tries,
-        unproven_attempt=row.unproven_attempt,
-        unproven_started_at=row.unproven_started_at,
-        trouble=row.trouble,
+        unconfirmed_attempt=row.unconfirmed_attempt,
+        unconfirmed_started_at=row.unconfirmed_started_at,
+        last_error=row.last_error,
         verdict_at=row.verdict_at,
         proof=row.proof,
     )

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Sequence
 
 from ringback.domain.ids import CallbackId
+from ringback.store.activity_polls import SqlActivityPolls
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
 from ringback.store.due_times import SqlDueTimes
 from ringback.store.index import SqlIndex
-from ringback.store.keeping import SqlKeeping
 from ringback.store.keys import SqlKeys
 from ringback.store.links import SqlLinks
-from ringback.store.notices import SqlNotices
+from ringback.store.webhook_outbox import SqlNotices
 
 
 class SqlStore(
     SqlCallbacks,
     SqlDeliveries,
     SqlDeadlines,
-    SqlKeeping,
+    SqlActivityPolls,
     SqlNotices,
     SqlDueTimes,
     SqlLinks,
@@ -31,11 +31,11 @@ class SqlStore(
         """See `WriteCheck.check_write`."""
         await self._database.check_write()
 
-    async def follow(
+    async def subscribe(
         self,
         *,
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `News.follow`."""
-        await self._database.follow(on_accepted=on_accepted, on_settled=on_settled)
+        """See `ChangeFeed.follow`."""
+        await self._database.subscribe(on_accepted=on_accepted, on_settled=on_settled)

@@ -99,13 +99,13 @@ class LocalDatabase(Database):
     ) -> None:
         """See `Database.tell_settled`."""
 
-    async def follow(
+    async def subscribe(
         self,
         *,
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `News.follow`."""
+        """See `ChangeFeed.follow`."""
 
 
 class SqliteDatabase(LocalDatabase):

@@ -10,12 +10,12 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
-from ringback.domain.notice import NOTIFIED, notices_of
+from ringback.domain.webhook import NOTIFIED, webhooks_for
 from ringback.store import rows
 from ringback.store.connection import Connection
-from ringback.store.notice_rows import from_notice
-from ringback.store.statements import lookup, notices
+from ringback.store.statements import lookup, webhook_outbox
 from ringback.store.unreadable import read_rows
+from ringback.store.webhook_rows import from_webhook
 
 PART: Final = 256
 """So many callbacks at most are read or written by one statement where there may be thousands."""
@@ -90,18 +90,18 @@ async def record(connection: Connection, happened: Iterable[Event]) -> None:
 async def notify(connection: Connection, happened: Sequence[Event]) -> None:
     """Add the notices that tell the outside of events."""
     ids = list({event.callback_id for event in happened})
-    result = await connection.execute(notices.ADDRESSES, {"ids": ids})
+    result = await connection.execute(webhook_outbox.ADDRESSES, {"ids": ids})
     addresses = {row.id: (row.cancel_url, row.notify_url) for row in result}
     if not addresses:
         return
     to_tell = [
-        notice
+        webhook
         for event in happened
         if event.callback_id in addresses
-        for notice in notices_of(event, *addresses[event.callback_id])
+        for webhook in webhooks_for(event, *addresses[event.callback_id])
     ]
-    values = [from_notice(notice) for notice in to_tell]
-    await execute_each(connection, notices.KEEP_NOTICE[connection.dialect.name], values)
+    values = [from_webhook(webhook) for webhook in to_tell]
+    await execute_each(connection, webhook_outbox.ADD_WEBHOOK[connection.dialect.name], values)
 
 
 def parts(items: Iterable[T], size: int = PART) -> Iterator[list[T]]:

@@ -97,7 +97,7 @@ callbacks = Table(
     #: A digest of the activity: namespace, workflow, run, activity id and scheduled time; without
     #: the run, where the callback follows a reset of the workflow.
     Column("activity_key", Text, nullable=False),
-    Column("round", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
     Column("namespace", Text, nullable=False),
     Column("workflow_id", Text, nullable=False),
     Column("run_id", Text, nullable=False),
@@ -112,9 +112,9 @@ callbacks = Table(
     Column("opened_at", Instant, nullable=False),
     Column("submitted_at", Instant),
     #: When Temporal times the attempt out.
-    Column("timeout_at", Instant),
+    Column("attempt_timeout_at", Instant),
     #: When the activity's own deadline passes; an operator may have extended it.
-    Column("answer_by", Instant),
+    Column("own_deadline_at", Instant),
     #: When the default answer is taken; empty once there is another one.
     Column("default_due_at", Instant),
     #: In `schemas`, where nothing is ever deleted: a foreign key would only be a row that all lock.
@@ -130,15 +130,15 @@ callbacks = Table(
     Column("heartbeat_timeout", Duration),
     #: What the outside said last in a heartbeat.
     Column("details", LargeBinary),
-    Column("noted_at", Instant),
-    Column("beaten_at", Instant),
+    Column("heartbeat_received_at", Instant),
+    Column("heartbeat_sent_at", Instant),
     #: When the next heartbeat is due; a claim moves it by its lease. Empty while none is due.
-    Column("beat_due_at", Instant),
+    Column("heartbeat_due_at", Instant),
     #: Until when somebody has claimed it, or it was postponed.
-    Column("beat_held_until", Instant),
+    Column("heartbeat_held_until", Instant),
     #: When Temporal is to be asked how the activity waits; a claim moves it by its lease.
-    Column("look_due_at", Instant, nullable=False),
-    Column("look_held_until", Instant),
+    Column("poll_due_at", Instant, nullable=False),
+    Column("poll_held_until", Instant),
     Column("cancel_requested_at", Instant),
     Column("paused_at", Instant),
     #: When it was learnt that an operator reset the attempt that asked last.
@@ -157,7 +157,7 @@ callbacks = Table(
     Column("title", Text),
     Column("tags", JSON, nullable=False),
     Column("metadata", JSON, nullable=False),
-    UniqueConstraint("activity_key", "round", name="uq_callbacks_activity_key_round"),
+    UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_round"),
 )
 
 #: The result schemas, each once: its id is a digest of its text.
@@ -186,13 +186,13 @@ outcomes = Table(
     Column("claimed_by", Text),
     Column("tries", Integer, nullable=False),
     #: The attempt that had asked when a try began, while nothing shows whether it ended with this.
-    Column("unproven_attempt", Integer),
-    Column("unproven_started_at", Instant),
+    Column("unconfirmed_attempt", Integer),
+    Column("unconfirmed_started_at", Instant),
     #: The attempt, by its start, that is known not to have ended with this.
-    Column("untaken_started_at", Instant),
-    Column("trouble", Text),
-    Column("handed_to", Text),
-    Column("handed_attempt", Integer),
+    Column("not_applied_started_at", Instant),
+    Column("last_error", Text),
+    Column("delivered_inline_to", Text),
+    Column("delivered_inline_attempt", Integer),
     Column("verdict_at", Instant),
     Column("proof", JSON(none_as_null=True)),
     #: The newest event when it was accepted: right behind it stands that it was. There is no event
@@ -220,8 +220,8 @@ tags = Table(
 )
 
 #: What the outside party is still to be told, and what it was told.
-notices = Table(
-    "notices",
+webhooks = Table(
+    "webhooks",
     metadata,
     Column("id", Text, primary_key=True),
     Column("callback_id", Text, ForeignKey("callbacks.id"), nullable=False),
@@ -232,9 +232,9 @@ notices = Table(
     #: When anybody may try to send it; a claim moves it by its lease.
     Column("due_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
-    #: When it was taken, or given up; `trouble` tells which.
+    #: When it was taken, or given up; `last_error` tells which.
     Column("ended_at", Instant),
-    Column("trouble", Text),
+    Column("last_error", Text),
 )
 
 #: Who may use the operator API; a key itself is never kept.
@@ -267,15 +267,15 @@ _index_where(
     outcomes.c.due_at,
     outcomes.c.callback_id,
 )
-_beats = _not_closed & callbacks.c.beat_due_at.is_not(None)
-_index_where(_beats, "ix_callbacks_beat_due", callbacks.c.beat_due_at)
-_index_where(_not_closed, "ix_callbacks_look_due", callbacks.c.look_due_at, callbacks.c.id)
+_heartbeats = _not_closed & callbacks.c.heartbeat_due_at.is_not(None)
+_index_where(_heartbeats, "ix_callbacks_beat_due", callbacks.c.heartbeat_due_at)
+_index_where(_not_closed, "ix_callbacks_look_due", callbacks.c.poll_due_at, callbacks.c.id)
 _index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
 Index("ix_tags_callback", tags.c.callback_id)
 #: What a page is found by; each ends in what pages are ordered by.
 Index("ix_outcomes_state", outcomes.c.state, outcomes.c.callback_id)
 Index("ix_callbacks_workflow", callbacks.c.workflow_id, callbacks.c.id)
 _index_where(callbacks.c.expired_because.is_not(None), "ix_callbacks_expired", callbacks.c.id)
-_index_where(notices.c.ended_at.is_(None), "ix_notices_due", notices.c.due_at)
-Index("ix_notices_callback", notices.c.callback_id)
+_index_where(webhooks.c.ended_at.is_(None), "ix_webhooks_due", webhooks.c.due_at)
+Index("ix_webhooks_callback", webhooks.c.callback_id)
 Index("ix_events_callback", events.c.callback_id, events.c.id)

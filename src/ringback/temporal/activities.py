@@ -8,7 +8,7 @@ from temporalio.client import Client
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import Terms, terms_of
-from ringback.ports.activities import Pending, Whereabouts
+from ringback.ports.activities import ActivityState, Pending
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import Encoded, encode, relays_json
 from ringback.temporal.limits import Limits
@@ -84,18 +84,18 @@ class TemporalActivities:
         with translated(address.execution):
             await in_time(requests.end(encoded))
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         """See `Activities.look`."""
-        return await self._looks.look(refs)
+        return await self._looks.poll(refs)
 
-    async def locate(self, ref: ActivityExecution) -> Whereabouts:
-        """See `Activities.locate`."""
-        (found,) = await self._looks.locate_all([ref])
+    async def resolve(self, ref: ActivityExecution) -> ActivityState:
+        """See `Activities.resolve`."""
+        (found,) = await self._looks.resolve_all([ref])
         return found
 
-    async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
-        """See `Activities.locate_all`."""
-        return await self._looks.locate_all(refs)
+    async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
+        """See `Activities.resolve_all`."""
+        return await self._looks.resolve_all(refs)
 
     async def check_server(self, callback: Callback) -> None:
         """See `Activities.check_server`."""

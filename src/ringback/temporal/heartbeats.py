@@ -16,7 +16,7 @@ from temporalio.service import WorkflowService
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
 from ringback.domain.terms import terms_of
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.describe import recorded_details
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import as_payloads, contextual, raw_values, relays_json, to_payloads
@@ -47,18 +47,20 @@ class TemporalHeartbeats:
         """See `Heartbeats.check_details`."""
         await self._encode(callback, details, Use.CHECK)
 
-    async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
         """See `Heartbeats.heartbeat_to_attempt`."""
         assert callback.task_token is not None, "ask first whether there is one"
         to_be_sent = await self._to_be_sent(callback, details)
         return await self._record(Address(callback.ref, callback.task_token), to_be_sent)
 
-    async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
         """See `Heartbeats.heartbeat`."""
         to_be_sent = await self._to_be_sent(callback, details)
         return await self._record(Address(callback.ref), to_be_sent)
 
-    async def _record(self, address: Address, details: Payloads | None) -> Pulse:
+    async def _record(self, address: Address, details: Payloads | None) -> HeartbeatResponse:
         requests = ActivityRequests(self._service, address, identity=self._identity)
         with translated(address.execution):
             return await in_time(requests.heartbeat(details))

@@ -92,7 +92,7 @@ def _scheduled(event: HistoryEvent) -> tuple[str, datetime] | None:
 def _activity_end(event: HistoryEvent) -> tuple[int, Ended]:
     how, name = _ACTIVITY_ENDS[event.event_type]
     attributes = getattr(event, name)
-    # A time-out is nobody's doing: its event has no identity.
+    # A timeout is nobody's doing: its event has no identity.
     identity = getattr(attributes, "identity", "")
     ended = Ended(how, to_instant(event.event_time), identity, event.event_id)
     return attributes.scheduled_event_id, ended

@@ -87,7 +87,7 @@ async def _of_workflow(
         activity_type=found.activity_type.name,
         task_queue=found.activity_options.task_queue.name,
         started_at=_start_of(pending, named),
-        timeout_at=pending.timeout_at,
+        attempt_timeout_at=pending.attempt_timeout_at,
         schedule_to_close=_or_none(found.activity_options.schedule_to_close_timeout),
         heartbeat_timeout=pending.heartbeat_timeout,
     )
@@ -116,7 +116,7 @@ async def _standalone(service: WorkflowService, ref: ActivityExecution, named: N
         activity_type=info.activity_type.name,
         task_queue=info.task_queue,
         started_at=_start_of(pending, named),
-        timeout_at=pending.timeout_at,
+        attempt_timeout_at=pending.attempt_timeout_at,
         schedule_to_close=_or_none(info.schedule_to_close_timeout),
         heartbeat_timeout=_or_none(info.heartbeat_timeout),
     )

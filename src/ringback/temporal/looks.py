@@ -11,7 +11,7 @@ from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
-from ringback.ports.activities import Ended, Pending, Unknown, Whereabouts
+from ringback.ports.activities import ActivityState, Ended, Pending, Unknown
 from ringback.temporal import standalone
 from ringback.temporal.describe import describe, find_listed, find_pending
 from ringback.temporal.history import find_ends
@@ -31,24 +31,24 @@ class Looks:
         #: the attempt's time, and only history tells whose attempt it is. That is asked for once.
         self._scheduled: dict[ActivityExecution, datetime] = {}
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         """See `Activities.look`."""
-        found: dict[ActivityExecution, Whereabouts | None] = {}
+        found: dict[ActivityExecution, ActivityState | None] = {}
         for ref in filter(_is_standalone, refs):
-            found[ref] = await standalone.locate(self._service, ref)
+            found[ref] = await standalone.resolve(self._service, ref)
         for of_one_run in _by_run(refs):
             found |= await self._look_in_run(of_one_run)
         return [_only_pending(found[ref]) for ref in refs]
 
-    async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
-        """See `Activities.locate_all`.
+    async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
+        """See `Activities.resolve_all`.
 
         Raises:
             TemporalUnreachableError: No answer, or one ends at this very moment; look again.
         """
-        found: dict[ActivityExecution, Whereabouts] = {}
+        found: dict[ActivityExecution, ActivityState] = {}
         for ref in filter(_is_standalone, refs):
-            found[ref] = await standalone.locate(self._service, ref)
+            found[ref] = await standalone.resolve(self._service, ref)
         for of_one_run in _by_run(refs):
             found |= await self._locate_in_run(of_one_run)
         return [found[ref] for ref in refs]
@@ -75,7 +75,7 @@ class Looks:
 
     async def _look_in_run(
         self, refs: Sequence[ActivityExecution]
-    ) -> dict[ActivityExecution, Whereabouts | None]:
+    ) -> dict[ActivityExecution, ActivityState | None]:
         try:
             described = await describe(self._service, refs[0])
             listed = [ref for ref in refs if find_pending(ref, described) is not None]
@@ -86,7 +86,7 @@ class Looks:
 
     async def _locate_in_run(
         self, refs: Sequence[ActivityExecution]
-    ) -> dict[ActivityExecution, Whereabouts]:
+    ) -> dict[ActivityExecution, ActivityState]:
         try:
             return await self._where(refs, await describe(self._service, refs[0]))
         except ActivityGoneError as exc:
@@ -94,7 +94,7 @@ class Looks:
 
     async def _where(
         self, refs: Sequence[ActivityExecution], described: DescribeWorkflowExecutionResponse
-    ) -> dict[ActivityExecution, Whereabouts]:
+    ) -> dict[ActivityExecution, ActivityState]:
         """Return where activities of a run are that was `described`; what that leaves open is read.
 
         Raises:
@@ -124,7 +124,7 @@ class Looks:
         ref: ActivityExecution,
         ended: Ended | Unknown | None,
         described: DescribeWorkflowExecutionResponse,
-    ) -> Whereabouts:
+    ) -> ActivityState:
         """Return where an activity is of which history shows that it `ended`.
 
         Raises:
@@ -159,7 +159,7 @@ def _is_standalone(ref: ActivityExecution) -> bool:
     return ref.is_standalone
 
 
-def _only_pending(found: Whereabouts | None) -> Pending | None:
+def _only_pending(found: ActivityState | None) -> Pending | None:
     return found if isinstance(found, Pending) else None
 
 

@@ -40,7 +40,7 @@ def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
         cancel_requested=found.state == state.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
         paused=paused,
         # Pausing stops every timer of the activity (observed on server 1.32).
-        timeout_at=None if paused else _timeout(found, scheduled_at),
+        attempt_timeout_at=None if paused else _timeout(found, scheduled_at),
         last_failure=to_last_failure(found.last_failure)
         if found.HasField("last_failure")
         else None,

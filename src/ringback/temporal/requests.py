@@ -33,7 +33,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Cancellation, Encoded, Result
 from ringback.temporal.rpc import NO_METADATA, Metadata, Request, to_request
 from ringback.temporal.token import TaskToken
@@ -127,7 +127,7 @@ class ActivityRequests:
                     details=payloads,
                 )
 
-    def heartbeat(self, details: Payloads | None) -> Request[Pulse]:
+    def heartbeat(self, details: Payloads | None) -> Request[HeartbeatResponse]:
         """Return the request that records a heartbeat; without details it erases those before."""
         request = self._to_request(
             (self._service.record_activity_task_heartbeat, RecordActivityTaskHeartbeatRequest),
@@ -138,9 +138,11 @@ class ActivityRequests:
             details=details,
         )
 
-        async def send(within: timedelta) -> Pulse:
+        async def send(within: timedelta) -> HeartbeatResponse:
             reply = await request(within)
-            return Pulse(reply.cancel_requested, reply.activity_paused, reply.activity_reset)
+            return HeartbeatResponse(
+                reply.cancel_requested, reply.activity_paused, reply.activity_reset
+            )
 
         return send
 

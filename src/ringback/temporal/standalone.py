@@ -35,7 +35,7 @@ _PAUSED: Final = frozenset({
 })
 
 
-async def locate(service: WorkflowService, ref: ActivityExecution) -> Pending | Ended | Unknown:
+async def resolve(service: WorkflowService, ref: ActivityExecution) -> Pending | Ended | Unknown:
     """Return how the activity waits, or how it ended.
 
     Raises:
@@ -79,7 +79,7 @@ def _to_pending(info: ActivityExecutionInfo) -> Pending:
         started_at=to_instant(info.last_started_time) if is_started else None,
         cancel_requested=info.run_state == cancel_requested,
         paused=info.run_state in _PAUSED,
-        timeout_at=_timeout(info, is_started=is_started),
+        attempt_timeout_at=_timeout(info, is_started=is_started),
         last_failure=_last_failure(info),
         heartbeat_timeout=info.heartbeat_timeout.ToTimedelta() or None,
     )
@@ -130,7 +130,7 @@ def _failure_before(how: str, described: DescribeActivityExecutionResponse) -> L
             # The failure that ended it has taken its place.
             return None
         case "timed out":
-            # The time-out that ended it has taken its place, and has it as its cause.
+            # The timeout that ended it has taken its place, and has it as its cause.
             failure = described.outcome.failure
             return to_last_failure(failure.cause) if failure.HasField("cause") else None
         case _:

@@ -19,7 +19,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, body_of
 from ringback.domain.terms import Terms, terms_of
-from ringback.ports.activities import Pending, Pulse, Unknown, Whereabouts
+from ringback.ports.activities import ActivityState, HeartbeatResponse, Pending, Unknown
 from ringback.testing.fake_activity import FakeActivity
 from ringback.testing.fake_server import FakeServer
 
@@ -95,7 +95,9 @@ class FakeActivities(FakeServer):
         """See `Heartbeats.check_details`."""
         _check_size(details, self.largest, "the details")
 
-    async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
         """See `Heartbeats.heartbeat_to_attempt`."""
         await self.check_details(callback, details)
         self._check_reachable()
@@ -103,7 +105,7 @@ class FakeActivities(FakeServer):
         await self.check_server(callback)
         return self._beat(self._with_token(callback.task_token), details)
 
-    async def heartbeat(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
         """See `Heartbeats.heartbeat`.
 
         Raises:
@@ -117,21 +119,21 @@ class FakeActivities(FakeServer):
             raise ActivityGoneError(_NOT_RUNNING)
         return self._beat(activity, details)
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         """See `Activities.look`."""
         self._check_reachable()
         self.looks.append(refs)
         return [None if ref.namespace in self.unserved else self.pending(ref) for ref in refs]
 
-    async def locate(self, ref: ActivityExecution) -> Whereabouts:
-        """See `Activities.locate`."""
+    async def resolve(self, ref: ActivityExecution) -> ActivityState:
+        """See `Activities.resolve`."""
         self._check_reachable()
         known = None if ref.namespace in self.unserved else self._activities.get(ref)
-        return Unknown("no such activity") if known is None else known.whereabouts
+        return Unknown("no such activity") if known is None else known.activity_state
 
-    async def locate_all(self, refs: Sequence[ActivityExecution]) -> Sequence[Whereabouts]:
-        """See `Activities.locate_all`."""
-        return [await self.locate(ref) for ref in refs]
+    async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
+        """See `Activities.resolve_all`."""
+        return [await self.resolve(ref) for ref in refs]
 
     async def check_server(self, callback: Callback) -> None:
         """See `Activities.check_server`.
@@ -151,9 +153,9 @@ class FakeActivities(FakeServer):
         latest = replace(ref, run_id=latest_run)
         return latest if latest != ref and latest in self._activities else None
 
-    def _beat(self, activity: FakeActivity, details: bytes | None) -> Pulse:
+    def _beat(self, activity: FakeActivity, details: bytes | None) -> HeartbeatResponse:
         self.heartbeats.append((activity.ref, details))
-        return Pulse(activity.cancel_requested, activity.paused, activity.was_reset)
+        return HeartbeatResponse(activity.cancel_requested, activity.paused, activity.was_reset)
 
     async def _arrive(self, callback: Callback, encoded: object) -> Outcome:
         assert isinstance(encoded, Outcome), "it is what `encode` returned"

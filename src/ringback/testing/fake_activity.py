@@ -42,7 +42,7 @@ class FakeActivity:
         return self.started_at is not None
 
     @property
-    def whereabouts(self) -> Pending | Ended:
+    def activity_state(self) -> Pending | Ended:
         """How it waits, or how it ended."""
         return self.ended or Pending(
             attempt=self.attempt,
@@ -50,7 +50,7 @@ class FakeActivity:
             started_at=self.started_at,
             cancel_requested=self.cancel_requested,
             paused=self.paused,
-            timeout_at=self._timeout_at(),
+            attempt_timeout_at=self._timeout_at(),
             last_failure=self.last_failure,
             heartbeat_timeout=self.heartbeat_timeout,
         )
@@ -93,7 +93,7 @@ class FakeActivity:
         self._forget_in_back_off()
 
     def set_timeouts(self, start_to_close: timedelta | None, ends_by: datetime | None) -> None:
-        """Give it other time-outs."""
+        """Give it other timeouts."""
         self.start_to_close, self.ends_by = start_to_close, ends_by
         self._forget_in_back_off()
 

@@ -18,7 +18,7 @@ from ringback.domain.completion_errors import (
     CompletionRefusedError,
 )
 
-Told: TypeAlias = Literal["complete", "fail", "heartbeat", "report_cancellation"]
+WebhookEnd: TypeAlias = Literal["complete", "fail", "heartbeat", "report_cancellation"]
 
 
 @dataclass
@@ -62,7 +62,7 @@ class FakeWaitingActivity:
         self.is_reset = True
 
     def end(self) -> None:
-        """End it another way: a time-out, its workflow, another answer."""
+        """End it another way: a timeout, its workflow, another answer."""
         self.ended_by = "elsewhere"
 
 
@@ -79,7 +79,7 @@ class FakeCompletionClient(Patterns):
 
     def __init__(self) -> None:
         """Begin with no activities."""
-        self.before: Callable[[Told, Target], Awaitable[object]] | None = None
+        self.before: Callable[[WebhookEnd, Target], Awaitable[object]] | None = None
         self._activities: defaultdict[Target, FakeWaitingActivity] = defaultdict(
             FakeWaitingActivity
         )
@@ -122,7 +122,7 @@ class FakeCompletionClient(Patterns):
             raise CompletionRefusedError(msg)
         waiting.ended_by, waiting.cancel_details = "canceled", details
 
-    async def _waiting(self, told: Told, target: Target) -> FakeWaitingActivity:
+    async def _waiting(self, told: WebhookEnd, target: Target) -> FakeWaitingActivity:
         if self.before is not None:
             await self.before(told, target)
         found = self._activities[target]

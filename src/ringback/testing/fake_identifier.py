@@ -30,7 +30,7 @@ class FakeIdentifier:
         ref = next((one for one in self.known if _has_name(one, named)), None)
         if ref is not None:
             # As the real one: it asks the server, which may be away.
-            await self.activities.locate(ref)
+            await self.activities.resolve(ref)
         pending = None if ref is None else self.activities.pending(ref)
         if ref is None or pending is None or pending.attempt != named.attempt:
             msg = "the attempt that asks does not run any more"
@@ -44,7 +44,7 @@ class FakeIdentifier:
             activity_type="charge",
             task_queue="orders",
             started_at=self.activities.started_at(ref),
-            timeout_at=pending.timeout_at,
+            attempt_timeout_at=pending.attempt_timeout_at,
             schedule_to_close=None,
             heartbeat_timeout=pending.heartbeat_timeout,
         )

@@ -50,7 +50,7 @@ class FakeServer:
     def pending(self, ref: ActivityExecution) -> Pending | None:
         """Return how the activity waits, also while nobody can reach the server."""
         known = self._activities.get(ref)
-        found = None if known is None else known.whereabouts
+        found = None if known is None else known.activity_state
         return found if isinstance(found, Pending) else None
 
     def task_token(self, ref: ActivityExecution) -> bytes:
@@ -77,7 +77,7 @@ class FakeServer:
         """Let the present attempt end with `last_failure`; the next one waits for its time.
 
         If it was the last, the activity ends, in the name of `identity` or else of who made the
-        failure; a time-out is nobody's doing.
+        failure; a timeout is nobody's doing.
         """
         activity = self._waiting(ref)
         if not activity.is_at_its_last(self.most_attempts):
@@ -129,9 +129,9 @@ class FakeServer:
         """Let the activity go on."""
         self._waiting(ref).unpause()
 
-    def set_timeout(self, ref: ActivityExecution, timeout_at: datetime | None) -> None:
-        """Give the activity another time-out, instead of all that it has."""
-        self._waiting(ref).set_timeouts(None, timeout_at)
+    def set_timeout(self, ref: ActivityExecution, attempt_timeout_at: datetime | None) -> None:
+        """Give the activity another timeout, instead of all that it has."""
+        self._waiting(ref).set_timeouts(None, attempt_timeout_at)
 
     def end(self, ref: ActivityExecution, *, how: str, identity: str = "") -> None:
         """Let the activity end, in the attempt at which it is."""

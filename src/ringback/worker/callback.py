@@ -16,7 +16,7 @@ class Callback:
 
     Attributes:
         id: `cb_…`; fit as an idempotency key for the request to the outside party.
-        deadline_at: When an answer comes too late: the deadline that was asked for, or the time-out
+        deadline_at: When an answer comes too late: the deadline that was asked for, or the timeout
             of this attempt; in UTC.
         is_submitted: Whether the outside party was asked already, by this attempt or one before.
         url: The link: whoever holds it may answer. Keep it out of logs.

@@ -24,14 +24,14 @@ class WaitOptions(TypedDict, total=False):
 
     Attributes:
         deadline: How long the outside may take, from the first opening on; where Temporal's own
-            time-outs are shorter, those count. When it has passed, the activity ends with
+            timeouts are shorter, those count. When it has passed, the activity ends with
             `on_deadline`.
         attempts: `any`: an answer ends whichever attempt waits by then, and all attempts share one
             callback. `current`: it ends only the attempt that asked; a later one asks anew.
         follow_reset: Whether the callback stays good when the workflow is reset to where this
             activity waits. Otherwise the new run asks anew. It never goes on in a new run that
             the workflow continued as.
-        heartbeat: Who keeps an activity alive that has a heartbeat time-out. `outside`: the
+        heartbeat: Who keeps an activity alive that has a heartbeat timeout. `outside`: the
             outside party, with heartbeats of its own. `keep`: the gateway, in its place.
         cancel_within: How long the outside may take to report a cancellation once it was asked
             for; then the activity ends as canceled without it. Without it, it waits for the report.

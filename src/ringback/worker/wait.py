@@ -44,9 +44,9 @@ async def wait_for_callback(
         result_type: What the activity returns: the answer's JSON is read as this type, and what
             cannot be is refused at the gateway. A function annotated with another type is refused.
         on_deadline: The result, or the failure, that the activity ends with when nobody has
-            answered by its deadline or, in time, by Temporal's time-out of the attempt. Without it
+            answered by its deadline or, in time, by Temporal's timeout of the attempt. Without it
             the activity fails at its deadline, with a failure of type "DeadlineExceeded" that is
-            not retried, and Temporal's time-outs are left to Temporal.
+            not retried, and Temporal's timeouts are left to Temporal.
         resubmit: Whether a later attempt submits again though `submit` had returned before.
         **options: See `WaitOptions`.
 

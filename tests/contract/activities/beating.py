@@ -6,17 +6,19 @@ import pytest
 
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError, AnswerTooLargeError
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from tests.contract.activities.ending import failed_once
 from tests.contract.activities.stage import AT_ONCE, RESULT, Plan, Stage, Way, send, waiting
 
 LARGE: Final = b'"' + b"x" * 3 * 1024 * 1024 + b'"'
-QUIET: Final = Pulse(cancel_requested=False, paused=False, reset=False)
+QUIET: Final = HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
 
 by_both = pytest.mark.parametrize("way", list(Way), ids=lambda way: way.value)
 
 
-async def beat(stage: Stage, way: Way, callback: Callback, details: bytes | None = None) -> Pulse:
+async def beat(
+    stage: Stage, way: Way, callback: Callback, details: bytes | None = None
+) -> HeartbeatResponse:
     if way is Way.BY_TOKEN:
         return await stage.heartbeats.heartbeat_to_attempt(callback, details)
     return await stage.heartbeats.heartbeat(callback, details)
@@ -27,9 +29,9 @@ class Beating:
     async def test_the_attempt_that_runs_takes_a_heartbeat(self, stage: Stage, way: Way) -> None:
         scene = await stage.ask(Plan())
 
-        pulses = [await beat(stage, way, scene.asked, details) for details in (None, b"1", None)]
+        responses = [await beat(stage, way, scene.asked, details) for details in (None, b"1", None)]
 
-        assert pulses == [QUIET] * 3
+        assert responses == [QUIET] * 3
 
     @by_both
     async def test_what_is_asked_of_the_activity_is_told_in_reply(
@@ -39,9 +41,9 @@ class Beating:
         await scene.pause()
         await scene.request_cancel()
 
-        pulse = await beat(stage, way, scene.asked, b"1")
+        response = await beat(stage, way, scene.asked, b"1")
 
-        assert pulse == Pulse(cancel_requested=True, paused=True, reset=False)
+        assert response == HeartbeatResponse(cancel_requested=True, paused=True, reset=False)
 
     @by_both
     async def test_between_two_attempts_nobody_takes_one(self, stage: Stage, way: Way) -> None:

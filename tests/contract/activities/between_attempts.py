@@ -5,7 +5,7 @@ import pytest
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import Outcome
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from tests.contract.activities.ending import assert_nothing_arrives, failed_once
 from tests.contract.activities.stage import (
     AT_ONCE,
@@ -81,10 +81,10 @@ class BetweenAttempts:
         scene = await failed_once(stage, Plan(back_off=AT_ONCE))
         earlier, later = scene.asked, await scene.next_attempt()
 
-        pulse = await stage.heartbeats.heartbeat(earlier, b"1")
+        response = await stage.heartbeats.heartbeat(earlier, b"1")
         await send(stage, Way.BY_TOKEN, later, RESULT)
 
-        assert pulse == Pulse(cancel_requested=False, paused=False, reset=False)
+        assert response == HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
         end = await ended(stage, scene)
         assert facts(end) == ("completed", ME, 2, BY_ME)
 
@@ -104,14 +104,14 @@ class BetweenAttempts:
         scene, earlier = await asked_again(stage, Again.IN_THE_SAME_RUN)
 
         await assert_gone(stage, Way.BY_TOKEN, earlier)
-        looks = await stage.activities.look([earlier.ref, scene.asked.ref])
-        located = await stage.activities.locate(earlier.ref)
-        pulse = await stage.heartbeats.heartbeat(earlier, b"1")
+        looks = await stage.activities.poll([earlier.ref, scene.asked.ref])
+        located = await stage.activities.resolve(earlier.ref)
+        response = await stage.heartbeats.heartbeat(earlier, b"1")
         await send(stage, Way.BY_IDS, earlier, RESULT)
 
         assert [look is not None for look in looks] == [False, True]
         assert getattr(located, "identity", None) == ME
-        assert not pulse.cancel_requested
+        assert not response.cancel_requested
         assert facts(await ended(stage, scene)) == ("completed", ME, 1, None)
 
     async def test_nothing_leads_to_the_run_that_a_workflow_continued_as(
@@ -123,7 +123,7 @@ class BetweenAttempts:
 
         assert scene.asked.ref.run_id != earlier.ref.run_id
         assert await stage.activities.find_after_reset(earlier.ref) is None
-        assert await stage.activities.look([earlier.ref]) == [None]
+        assert await stage.activities.poll([earlier.ref]) == [None]
         assert (await waiting(stage, scene)).attempt == 1
 
 

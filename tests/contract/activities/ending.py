@@ -68,7 +68,7 @@ class Ending:
             started_at=None,
             cancel_requested=False,
             paused=False,
-            timeout_at=None,
+            attempt_timeout_at=None,
             last_failure=BY_ME,
         )
 

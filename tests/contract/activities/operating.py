@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from tests.contract.activities.ending import failed_once
 from tests.contract.activities.stage import (
     AT_ONCE,
@@ -34,12 +34,12 @@ class Pausing:
         await scene.pause()
 
         found = await waiting(stage, scene)
-        pulse = await stage.heartbeats.heartbeat(scene.asked, None)
+        response = await stage.heartbeats.heartbeat(scene.asked, None)
         await send(stage, Way.BY_TOKEN, scene.asked, RESULT)
-        assert before.timeout_at is not None
-        assert (found.paused, found.is_started, found.timeout_at) == (True, True, None)
+        assert before.attempt_timeout_at is not None
+        assert (found.paused, found.is_started, found.attempt_timeout_at) == (True, True, None)
         assert found.started_at == before.started_at
-        assert pulse == Pulse(cancel_requested=False, paused=True, reset=False)
+        assert response == HeartbeatResponse(cancel_requested=False, paused=True, reset=False)
         assert facts(await ended(stage, scene)) == ("completed", ME, 1, None)
 
     async def test_after_a_pause_all_is_as_it_was_before(self, stage: Stage) -> None:
@@ -75,11 +75,15 @@ class Pausing:
         await scene.request_cancel()
 
         found = await waiting(stage, scene)
-        pulse = await stage.heartbeats.heartbeat(scene.asked, None)
+        response = await stage.heartbeats.heartbeat(scene.asked, None)
         await send(stage, Way.BY_TOKEN, scene.asked, RETRIED)
 
-        assert (found.cancel_requested, found.paused, found.timeout_at) == (True, True, None)
-        assert pulse == Pulse(cancel_requested=True, paused=True, reset=False)
+        assert (found.cancel_requested, found.paused, found.attempt_timeout_at) == (
+            True,
+            True,
+            None,
+        )
+        assert response == HeartbeatResponse(cancel_requested=True, paused=True, reset=False)
         assert facts(await ended(stage, scene)) == ("failed", ME, 1, None)
 
 
@@ -94,10 +98,10 @@ class Resetting:
         await scene.reset()
 
         found = await waiting(stage, scene)
-        pulse = await stage.heartbeats.heartbeat(second, None)
+        response = await stage.heartbeats.heartbeat(second, None)
         assert (found.attempt, found.started_at) == (1, second.attempt_started_at)
         assert (found.is_started, found.last_failure) == (True, BY_ME)
-        assert (before.reset, pulse.reset) == (False, True)
+        assert (before.reset, response.reset) == (False, True)
 
     async def test_a_reset_revives_the_first_attempt_s_token_and_kills_the_one_that_runs(
         self, stage: Stage
@@ -122,13 +126,13 @@ class Resetting:
         await send(stage, Way.BY_IDS, second, RETRIED)
         again = await scene.next_attempt()
 
-        pulse = await stage.heartbeats.heartbeat(again, None)
+        response = await stage.heartbeats.heartbeat(again, None)
         found = await waiting(stage, scene)
         await send(stage, Way.BY_TOKEN, second, RESULT)
 
         assert (second.attempt, again.attempt, found.attempt) == (2, 2, 2)
         assert second.attempt_started_at < again.attempt_started_at
-        assert not pulse.reset
+        assert not response.reset
         assert facts(await ended(stage, scene)) == ("completed", ME, 2, BY_ME)
 
     async def test_a_reset_between_two_attempts_forgets_how_the_first_ended(
@@ -140,12 +144,12 @@ class Resetting:
         again = await scene.next_attempt()
 
         found = await waiting(stage, scene)
-        pulse = await stage.heartbeats.heartbeat(again, None)
+        response = await stage.heartbeats.heartbeat(again, None)
         await send(stage, Way.BY_TOKEN, first, RESULT)
 
         assert (again.attempt, found.attempt, found.last_failure) == (1, 1, None)
         assert first.attempt_started_at < again.attempt_started_at
-        assert not pulse.reset
+        assert not response.reset
         assert facts(await ended(stage, scene)) == ("completed", ME, 1, None)
 
     async def test_a_reset_ends_a_pause_and_not_a_cancel_request(self, stage: Stage) -> None:
@@ -167,7 +171,7 @@ class ChangingTimeouts:
         await scene.set_timeout(timedelta(seconds=100))
 
         found = await waiting(stage, scene)
-        assert found.timeout_at == scene.asked.ref.scheduled_at + timedelta(seconds=100)
+        assert found.attempt_timeout_at == scene.asked.ref.scheduled_at + timedelta(seconds=100)
         assert found.last_failure == BY_ME
 
     async def test_a_new_time_out_between_two_attempts_forgets_how_the_first_ended(

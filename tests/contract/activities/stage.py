@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 import pytest
 
-from ringback.domain.asking import Wish
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import ActivityGoneError
+from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import Activities, Ended, LastFailure, Pending
 from ringback.ports.heartbeats import Heartbeats
@@ -114,7 +114,7 @@ class Scene(Protocol):
         ...
 
     async def set_timeout(self, schedule_to_close: timedelta) -> None:
-        """Give the activity another time-out."""
+        """Give the activity another timeout."""
         ...
 
     async def reset_workflow(self) -> Callback:
@@ -153,9 +153,9 @@ class Stage(Protocol):
         ...
 
 
-async def asked_with(wish: Wish) -> Callback:
+async def asked_with(request: OpenRequest) -> Callback:
     """Return what an attempt gets that asks with this."""
-    return await factories.opened(wish)
+    return await factories.opened(request)
 
 
 async def send(stage: Stage, way: Way, callback: Callback, outcome: Outcome) -> None:
@@ -176,8 +176,8 @@ async def assert_gone(stage: Stage, way: Way, callback: Callback, *outcomes: Out
 
 async def waiting(stage: Stage, scene: Scene) -> Pending:
     """Return how the activity waits, which both requests tell alike."""
-    (looked,) = await stage.activities.look([scene.asked.ref])
-    located = await stage.activities.locate(scene.asked.ref)
+    (looked,) = await stage.activities.poll([scene.asked.ref])
+    located = await stage.activities.resolve(scene.asked.ref)
     assert looked == located
     assert isinstance(looked, Pending)
     return looked
@@ -185,8 +185,8 @@ async def waiting(stage: Stage, scene: Scene) -> Pending:
 
 async def ended(stage: Stage, scene: Scene) -> Ended:
     """Return how the activity ended, which both requests tell."""
-    (looked,) = await stage.activities.look([scene.asked.ref])
-    located = await stage.activities.locate(scene.asked.ref)
+    (looked,) = await stage.activities.poll([scene.asked.ref])
+    located = await stage.activities.resolve(scene.asked.ref)
     assert looked is None
     assert isinstance(located, Ended)
     return located

@@ -8,7 +8,7 @@ import pytest
 from ringback.domain.errors import AnswerTooLargeError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import terms_of
-from ringback.ports.activities import Pending, Pulse, Unknown
+from ringback.ports.activities import HeartbeatResponse, Pending, Unknown
 from tests.contract.activities.stage import (
     OUTCOMES,
     RESULT,
@@ -49,7 +49,7 @@ class Telling:
             started_at=started_at,
             cancel_requested=False,
             paused=False,
-            timeout_at=started_at + MINUTE,
+            attempt_timeout_at=started_at + MINUTE,
             last_failure=None,
         )
 
@@ -62,7 +62,7 @@ class Telling:
 
         found = await waiting(stage, scene)
 
-        assert found.timeout_at == scene.asked.ref.scheduled_at + 9 * MINUTE
+        assert found.attempt_timeout_at == scene.asked.ref.scheduled_at + 9 * MINUTE
 
     async def test_a_request_to_cancel_shows(self, stage: Stage) -> None:
         scene = await stage.ask(Plan())
@@ -72,19 +72,19 @@ class Telling:
 
         after = await stage.heartbeats.heartbeat(scene.asked, None)
         assert (await waiting(stage, scene)).cancel_requested
-        assert before == Pulse(cancel_requested=False, paused=False, reset=False)
-        assert after == Pulse(cancel_requested=True, paused=False, reset=False)
+        assert before == HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
+        assert after == HeartbeatResponse(cancel_requested=True, paused=False, reset=False)
 
     async def test_the_activities_of_a_run_are_looked_at_in_their_order(self, stage: Stage) -> None:
         first, second, third = await stage.ask_many(Plan(activities=3))
         never = replace(first, activity_id="99")
         elsewhere = replace(first, workflow_id="nobody")
 
-        looks = await stage.activities.look([third, never, first, elsewhere, second])
+        looks = await stage.activities.poll([third, never, first, elsewhere, second])
 
         assert [look is not None for look in looks] == [True, False, True, False, True]
-        located = [await stage.activities.locate(ref) for ref in (third, first, second)]
-        together = await stage.activities.locate_all([third, never, first, elsewhere, second])
+        located = [await stage.activities.resolve(ref) for ref in (third, first, second)]
+        together = await stage.activities.resolve_all([third, never, first, elsewhere, second])
         assert [together[0], together[2], together[4]] == located
         assert [type(together[n]) for n in (1, 3)] == [Unknown, Unknown]
         assert [looks[0], looks[2], looks[4]] == located
@@ -101,12 +101,12 @@ class Telling:
             replace(ref, scheduled_at=ref.scheduled_at - timedelta(seconds=1)),
         ]
 
-        found = [await stage.activities.locate(one) for one in strange]
-        together = await stage.activities.locate_all(strange)
+        found = [await stage.activities.resolve(one) for one in strange]
+        together = await stage.activities.resolve_all(strange)
 
         assert {type(one) for one in found} == {Unknown}
         assert together == found
-        assert await stage.activities.look(strange) == [None] * 4
+        assert await stage.activities.poll(strange) == [None] * 4
         assert await stage.activities.find_after_reset(strange[0]) is None
         for one in strange[:3]:
             await assert_gone(stage, Way.BY_IDS, replace(scene.asked, ref=one), *OUTCOMES)

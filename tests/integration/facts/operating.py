@@ -58,7 +58,7 @@ async def reset_activity(question: Operated, activity_id: str = "1") -> None:
 
 
 async def update_options(question: Operated, **timeouts: float) -> None:
-    """Give it other time-outs, such as `start_to_close=5`."""
+    """Give it other timeouts, such as `start_to_close=5`."""
     options = ActivityOptions()
     for name, value in timeouts.items():
         getattr(options, f"{name}_timeout").FromTimedelta(seconds(value))

@@ -1,4 +1,4 @@
-"""What an operator's pause, reset or new time-outs do to an activity that waits."""
+"""What an operator's pause, reset or new timeouts do to an activity that waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ LAST = Asking(maximum_attempts=1)
 
 
 async def let_a_second_pass(ground: Ground) -> None:
-    """Return once a time-out of a second, that starts now, has fired."""
+    """Return once a timeout of a second, that starts now, has fired."""
     clock, _ = await ground.ask(Asking(start_to_close=1, maximum_attempts=1), workflow=AskAndStay)
     await clock.until_over()
 

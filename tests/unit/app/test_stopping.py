@@ -14,14 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringback.app.web import bound_socket, served
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback
 from tests import factories
 from tests.unit.gateway.api.house import House, key_of, opened_house
 
 
-class ObservedVerdicts(Verdicts):
+class ObservedVerdicts(VerdictWaiter):
     """Shows when a request has begun to wait."""
 
     def __init__(self) -> None:

@@ -120,7 +120,7 @@ async def test_exactly_the_file_that_was_named_is_used(
         settings = Settings(data=path.parent)
 
     async with opened_store(settings, ManualClock()) as store:
-        await store.open([factories.wish()])
+        await store.open([factories.request()])
         found = files_in(tmp_path)
 
     assert found == dict.fromkeys([path, Path(f"{path}-shm"), Path(f"{path}-wal")], 0o600)

@@ -18,7 +18,7 @@ CARD = '"4111 1111"'
 @pytest.fixture
 def callback_id(gateway: Served) -> CallbackId:
     """A callback whose workflow's id, title and tag, and whose answer, are hostile."""
-    wish = factories.wish(
+    request = factories.request(
         ref=factories.activity_ref(workflow_id=HOSTILE),
         title=HOSTILE,
         tags=(HOSTILE,),
@@ -26,10 +26,10 @@ def callback_id(gateway: Served) -> CallbackId:
     )
     failed = Failed(HOSTILE, details=f"[{CARD}]".encode())
     store = gateway.house.store
-    gateway.do(store.open([wish]))
-    gateway.do(store.accept([factories.answer(wish.id, failed)]))
-    gateway.do(store.keep_evidence([factories.answer(wish.id, Failed(HOSTILE))]))
-    return wish.id
+    gateway.do(store.open([request]))
+    gateway.do(store.accept([factories.answer(request.id, failed)]))
+    gateway.do(store.keep_evidence([factories.answer(request.id, Failed(HOSTILE))]))
+    return request.id
 
 
 def test_list_shows_hostile_text_as_text(callback_id: CallbackId) -> None:

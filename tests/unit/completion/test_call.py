@@ -22,7 +22,7 @@ from ringback.domain.completion_errors import (
     CompletionUnprovenError,
 )
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Result
 from ringback.temporal.requests import ActivityRequests, Address
 
@@ -32,7 +32,7 @@ GONE = RPCError("invalid activityID or activity already timed out", Code.NOT_FOU
 BUSY = RPCError("rate limit exceeded", Code.RESOURCE_EXHAUSTED, b"")
 REFUSED = RPCError("no", Code.INVALID_ARGUMENT, b"")
 DOWN = RuntimeError("Failed client connect")
-NOTHING = Pulse(cancel_requested=False, paused=False, reset=False)
+NOTHING = HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
 
 
 @dataclass
@@ -302,11 +302,11 @@ async def test_a_heartbeat_is_sent_again_after_a_lost_reply_and_needs_no_proof(
 ) -> None:
     beating, gone = stage(by, LOST, DOWN), stage(by, LOST, GONE, proof=Proof.APPLIED)
 
-    pulse: object = await beating.call().heartbeat(None)
+    response: object = await beating.call().heartbeat(None)
     with pytest.raises(ActivityNotFoundError):
         await gone.call().heartbeat(None)
 
-    assert (pulse, beating.server.asked) == ("pulse", 3)
+    assert (response, beating.server.asked) == ("pulse", 3)
     assert gone.history.looked == 0
 
 
@@ -332,14 +332,14 @@ async def test_a_heartbeat_without_an_answer_tells_whether_it_may_have_been_reco
 def test_of_several_things_a_heartbeat_brings_back_the_most_urgent_is_raised(
     flags: str, kind: type[RingbackError], branch: type[RingbackError]
 ) -> None:
-    pulse = replace(NOTHING, **dict.fromkeys(flags.split(), True))
+    response = replace(NOTHING, **dict.fromkeys(flags.split(), True))
 
     with pytest.raises(branch) as caught:
-        raise_if_asked_to_stop(pulse)
+        raise_if_asked_to_stop(response)
 
     assert type(caught.value) is kind
     details: Any = getattr(caught.value, "details", None)
-    assert (details.paused, details.reset) == (pulse.paused, pulse.reset)
+    assert (details.paused, details.reset) == (response.paused, response.reset)
 
 
 def test_a_heartbeat_that_brings_back_nothing_raises_nothing() -> None:

@@ -29,15 +29,15 @@ async def asked(
     ref: ActivityExecution,
     **asking: Any,
 ) -> Callback:
-    """Let the attempt that runs ask; `asking` is what `factories.wish` takes besides."""
-    wish = factories.wish(
+    """Let the attempt that runs ask; `asking` is what `factories.request` takes besides."""
+    request = factories.request(
         ref=ref,
         attempt=activities.attempt(ref),
         attempt_started_at=activities.started_at(ref),
         task_token=activities.task_token(ref),
         **asking,
     )
-    (callback,) = await store.open([wish])
+    (callback,) = await store.open([request])
     return callback
 
 

@@ -30,15 +30,15 @@ from tests import factories
 
 
 @pytest.fixture
-def woken() -> list[str]:
+def wait_for_event() -> list[str]:
     return []
 
 
 @pytest.fixture
 async def accepting(
-    store: SqlStore, activities: FakeActivities, woken: list[str]
+    store: SqlStore, activities: FakeActivities, wait_for_event: list[str]
 ) -> AsyncIterator[Accepting]:
-    accepting = accepting_on(store, activities, lambda: woken.append("accepted"))
+    accepting = accepting_on(store, activities, lambda: wait_for_event.append("accepted"))
     async with running(accepting):
         yield accepting
 
@@ -72,26 +72,26 @@ class SlowActivities(FakeActivities):
 
 @pytest.fixture
 async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     activities.schedule(callback.ref)
     return callback
 
 
 async def test_a_receipt_means_that_the_answer_is_kept(
-    accepting: Accepting, store: SqlStore, callback: Callback, woken: list[str]
+    accepting: Accepting, store: SqlStore, callback: Callback, wait_for_event: list[str]
 ) -> None:
     receipt = await accepting.accept(callback.id, Completed(b"1"))
 
     assert (receipt.state, receipt.is_duplicate) == (State.ACCEPTED, False)
     assert (await store.find([callback.id]))[callback.id].state is State.ACCEPTED
-    assert woken == ["accepted"]
+    assert wait_for_event == ["accepted"]
 
 
 async def test_a_link_that_is_revoked_takes_not_even_the_answer_that_is_being_checked(
     store: SqlStore,
 ) -> None:
     activities = SlowActivities()
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     activities.schedule(callback.ref)
     accepting = accepting_on(store, activities, lambda: None)
 
@@ -108,7 +108,7 @@ async def test_a_link_that_is_revoked_takes_not_even_the_answer_that_is_being_ch
 
 
 async def test_the_same_answer_again_gets_the_same_receipt(
-    accepting: Accepting, callback: Callback, woken: list[str]
+    accepting: Accepting, callback: Callback, wait_for_event: list[str]
 ) -> None:
     first = await accepting.accept(callback.id, Completed(b'{"a": 1}'))
 
@@ -116,7 +116,7 @@ async def test_the_same_answer_again_gets_the_same_receipt(
 
     assert again.is_duplicate
     assert again.accepted_at == first.accepted_at
-    assert woken == ["accepted"]
+    assert wait_for_event == ["accepted"]
 
 
 async def test_a_different_answer_is_refused_and_kept_as_evidence(
@@ -160,14 +160,14 @@ async def test_an_answer_that_nobody_waits_for_is_told_why(
 
 
 async def test_what_cannot_be_kept_is_not_accepted(
-    accepting: Accepting, database: InMemoryDatabase, callback: Callback, woken: list[str]
+    accepting: Accepting, database: InMemoryDatabase, callback: Callback, wait_for_event: list[str]
 ) -> None:
     database.is_available = False
 
     with pytest.raises(StoreUnavailableError):
         await accepting.accept(callback.id, Completed(b"1"))
 
-    assert woken == []
+    assert wait_for_event == []
 
 
 async def test_a_cancellation_that_nobody_asked_for_is_not_kept(
@@ -211,8 +211,8 @@ async def test_a_cancellation_reported_twice_is_a_duplicate(
 async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
     accepting: Accepting, store: SqlStore, activities: FakeActivities
 ) -> None:
-    wishes = [factories.wish(result_schema="1") for _ in range(3)]
-    for callback in await store.open(wishes):
+    requests = [factories.request(result_schema="1") for _ in range(3)]
+    for callback in await store.open(requests):
         activities.schedule(callback.ref)
         # The first one's schema is read; the others' is known by heart.
         with pytest.raises(WrongResultError):
@@ -224,7 +224,7 @@ async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
 async def test_a_wrong_answer_takes_none_of_its_commit_down_with_it(
     accepting: Accepting, store: SqlStore, activities: FakeActivities
 ) -> None:
-    first, *others = await store.open([factories.wish(result_schema="1") for _ in range(4)])
+    first, *others = await store.open([factories.request(result_schema="1") for _ in range(4)])
     for callback in (first, *others):
         activities.schedule(callback.ref)
     await accepting.accept(first.id, Completed(b"1"))
@@ -243,7 +243,7 @@ async def test_a_wrong_answer_takes_none_of_its_commit_down_with_it(
 async def test_wrong_answer_by_revoked_link_returns_unknown(
     accepting: Accepting, store: SqlStore
 ) -> None:
-    (callback,) = await store.open([factories.wish(result_schema="1")])
+    (callback,) = await store.open([factories.request(result_schema="1")])
     await store.revoke(callback.id)
 
     with pytest.raises(UnknownCallbackError):
@@ -253,7 +253,7 @@ async def test_wrong_answer_by_revoked_link_returns_unknown(
 async def test_wrong_answer_after_another_one_returns_conflict_and_is_kept_as_evidence(
     accepting: Accepting, store: SqlStore
 ) -> None:
-    (callback,) = await store.open([factories.wish(result_schema="1")])
+    (callback,) = await store.open([factories.request(result_schema="1")])
     await accepting.accept(callback.id, Completed(b"1"))
 
     with pytest.raises(AnsweredDifferentlyError):
@@ -267,7 +267,7 @@ async def test_wrong_answer_after_another_one_returns_conflict_and_is_kept_as_ev
 async def test_wrong_answer_to_expired_callback_returns_expired(
     accepting: Accepting, store: SqlStore
 ) -> None:
-    (callback,) = await store.open([factories.wish(result_schema="1")])
+    (callback,) = await store.open([factories.request(result_schema="1")])
     await store.expire([factories.expiry(callback, "timed out")])
 
     with pytest.raises(ExpiredCallbackError, match="timed out"):
@@ -290,7 +290,7 @@ async def test_answers_are_accepted_while_another_one_is_still_checked(
     store: SqlStore,
 ) -> None:
     activities = SlowActivities(slow_for=Completed)
-    slow, quick = await store.open([factories.wish(), factories.wish()])
+    slow, quick = await store.open([factories.request(), factories.request()])
     accepting = accepting_on(store, activities, lambda: None)
 
     async with running(accepting), asyncio.TaskGroup() as group:

@@ -36,7 +36,7 @@ async def accepting(store: SqlStore, activities: FakeActivities) -> AsyncIterato
 async def test_one_that_is_refused_takes_no_other_with_it(
     accepting: Accepting, store: SqlStore
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     answers = [
         Given(factories.callback_id(), Completed(b"1")),
         Given(callback.id, Completed(b"1")),
@@ -70,7 +70,7 @@ async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
     database: InMemoryDatabase, activities: FakeActivities
 ) -> None:
     store = StoreWithAMistake(database)
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     accepting = accepting_with(store, activities)
 
     with pytest.raises(ZeroDivisionError):
@@ -81,10 +81,10 @@ async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
 async def test_only_so_many_are_under_way_at_a_time(
     accepting: Accepting, store: SqlStore, activities: FakeActivities
 ) -> None:
-    wishes = [factories.wish(ref=factories.activity_ref()) for _ in range(3 * MOST_AT_ONCE)]
-    callbacks = await store.open(wishes)
+    requests = [factories.request(ref=factories.activity_ref()) for _ in range(3 * MOST_AT_ONCE)]
+    callbacks = await store.open(requests)
     under_way: list[int] = [0]
-    look = activities.look
+    look = activities.poll
 
     async def slow(refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         under_way.append(under_way[-1] + 1)
@@ -92,7 +92,7 @@ async def test_only_so_many_are_under_way_at_a_time(
         under_way.append(under_way[-1] - 1)
         return await look(refs)
 
-    activities.look = slow  # type: ignore[method-assign]  # it is slower, and the same
+    activities.poll = slow  # type: ignore[method-assign]  # it is slower, and the same
 
     told = await answer_many(accepting, [Given(one.id, Canceled(None)) for one in callbacks])
 

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from ringback.core.activity_poller import LEASE
 from ringback.core.deadlines import LONGEST_REST, DeadlineKeeper
 from ringback.core.deliver import Deliverer
 from ringback.core.heartbeat import Sign
-from ringback.core.look import LEASE
 from ringback.core.service import FailureLog, running, write_each
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     RefusedByTemporalError,
@@ -25,7 +25,7 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.keepers import heartbeating, looker, observer
+from tests.keepers import heartbeating, observer, poller
 from tests.loops import idle
 from tests.unit.core.stage import accepted, asked, found, state_of
 
@@ -111,7 +111,7 @@ async def test_refused_default_answer_is_not_due_again_at_once(
 
 
 @pytest.mark.parametrize(
-    "what", ["UPDATE OF timeout_at ON callbacks", "UPDATE OF expired_because ON callbacks"]
+    "what", ["UPDATE OF attempt_timeout_at ON callbacks", "UPDATE OF expired_because ON callbacks"]
 )
 async def test_refused_look_is_reported_and_the_others_are_stored(
     store: SqlStore,
@@ -122,20 +122,22 @@ async def test_refused_look_is_reported_and_the_others_are_stored(
     what: str,
 ) -> None:
     bad, good, ended_bad, ended = [await opened(store, activities) for _ in range(4)]
-    timeout_at = clock.now() + MINUTE
+    attempt_timeout_at = clock.now() + MINUTE
     for one in (bad, good):
-        activities.set_timeout(one.ref, timeout_at)
+        activities.set_timeout(one.ref, attempt_timeout_at)
     for one in (ended_bad, ended):
         activities.end(one.ref, how="timed out")
-    await refuse(database, what, bad if "timeout_at" in what else ended_bad)
+    await refuse(database, what, bad if "attempt_timeout_at" in what else ended_bad)
     clock.advance(LEASE)
 
     for _ in range(2):
-        await looker(store, activities, clock).look()
+        await poller(store, activities, clock).poll()
 
-    assert (await found(store, good)).timeout_at == timeout_at
+    assert (await found(store, good)).attempt_timeout_at == attempt_timeout_at
     assert await state_of(store, ended) is State.EXPIRED
-    assert {id_ for _, id_ in refusals(caplog)} == {(bad if "timeout_at" in what else ended_bad).id}
+    assert {id_ for _, id_ in refusals(caplog)} == {
+        (bad if "attempt_timeout_at" in what else ended_bad).id
+    }
 
 
 class ActivitiesWithOneThatCannotBeJudged(FakeActivities):
@@ -156,12 +158,12 @@ async def test_activity_that_cannot_be_judged_stops_no_other_of_its_run(
 ) -> None:
     activities = ActivitiesWithOneThatCannotBeJudged()
     refs = [factories.activity_ref(workflow_id="w", activity_id=str(n)) for n in range(3)]
-    wishes = [factories.wish(ref=ref, timeout_at=clock.now() + MINUTE) for ref in refs]
-    first, bad, last = await store.open(wishes)
+    requests = [factories.request(ref=ref, attempt_timeout_at=clock.now() + MINUTE) for ref in refs]
+    first, bad, last = await store.open(requests)
     activities.refused = bad
     clock.advance(2 * MINUTE)
 
-    await looker(store, activities, clock).look()
+    await poller(store, activities, clock).poll()
 
     states = [await state_of(store, one) for one in (first, bad, last)]
     assert states == [State.EXPIRED, State.OPEN, State.EXPIRED]
@@ -174,7 +176,7 @@ async def test_unreadable_outcome_stops_no_delivery(
     bad, good = [await accepted(store, activities) for _ in range(2)]
     await execute(database, "UPDATE outcomes SET kind = 'x' WHERE callback_id = :id", id=bad.id)
     deliverer = Deliverer(
-        store, activities, Verdicts(), clock=clock, jitter=lambda: 1.0, owner="me"
+        store, activities, VerdictWaiter(), clock=clock, jitter=lambda: 1.0, owner="me"
     )
 
     async with running(deliverer):

@@ -74,7 +74,7 @@ async def test_a_schema_is_read_once(
 async def test_terms_are_read_once_and_together(
     database: InMemoryDatabase, store: SqlStore, checks: Checks
 ) -> None:
-    callbacks = await store.open([factories.wish() for _ in range(3)])
+    callbacks = await store.open([factories.request() for _ in range(3)])
     ids = [callback.id for callback in callbacks]
 
     async with running(checks):
@@ -88,12 +88,12 @@ async def test_terms_are_read_once_and_together(
 async def test_an_unknown_callback_has_no_terms_until_it_is_opened(
     store: SqlStore, checks: Checks
 ) -> None:
-    wish = factories.wish()
+    request = factories.request()
 
     async with running(checks):
-        before = await checks.terms(wish.id)
-        (callback,) = await store.open([wish])
-        after = await checks.terms(wish.id)
+        before = await checks.terms(request.id)
+        (callback,) = await store.open([request])
+        after = await checks.terms(request.id)
 
     assert (before, after) == (None, terms_of(callback))
 
@@ -106,7 +106,7 @@ async def test_answer_to_callback_that_was_opened_here_needs_no_read(
     opening = Opening(store, store, activities, on_opened=checks.remember)
 
     async with running(opening, checks):
-        callback = await opening.open(factories.wish(ref=ref))
+        callback = await opening.open(factories.request(ref=ref))
         database.is_available = False
         terms = await checks.terms(callback.id)
 
@@ -116,7 +116,7 @@ async def test_answer_to_callback_that_was_opened_here_needs_no_read(
 async def test_terms_do_not_fill_the_memory(
     database: InMemoryDatabase, store: SqlStore, checks: Checks
 ) -> None:
-    callbacks = await store.open([factories.wish() for _ in range(MOST_TERMS + 1)])
+    callbacks = await store.open([factories.request() for _ in range(MOST_TERMS + 1)])
     first, *others = [callback.id for callback in callbacks]
 
     async with running(checks):
@@ -141,7 +141,7 @@ async def test_a_cancellation_is_looked_up_where_the_activity_runs_since_a_reset
     activities.request_cancel(later)
     started_at = before.attempt_started_at + timedelta(seconds=1)
     await store.open([
-        factories.wish(ref=later, attempt=2, attempt_started_at=started_at, follow_reset=True)
+        factories.request(ref=later, attempt=2, attempt_started_at=started_at, follow_reset=True)
     ])
 
     await checks.check(terms_of(before), Canceled(None))

@@ -10,7 +10,7 @@ from ringback.core.deadlines import LONGEST_REST, DeadlineKeeper
 from ringback.core.service import running
 from ringback.domain.callback import (
     DEADLINE_EXCEEDED,
-    LONGEST_LEAD,
+    MAX_LEAD,
     ActivityExecution,
     Callback,
     State,
@@ -31,33 +31,33 @@ NO = Completed(b'{"approved":false}')
 
 
 @pytest.fixture
-def woken() -> list[str]:
+def wait_for_event() -> list[str]:
     return []
 
 
 @pytest.fixture
 def keeper(
-    store: SqlStore, activities: FakeActivities, clock: ManualClock, woken: list[str]
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, wait_for_event: list[str]
 ) -> DeadlineKeeper:
     return DeadlineKeeper(
         store,
         observer(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
-        on_accepted=lambda: woken.append("accepted"),
+        on_accepted=lambda: wait_for_event.append("accepted"),
     )
 
 
 async def opened(
     store: SqlStore,
     activities: FakeActivities,
-    timeout_at: datetime | None = None,
+    attempt_timeout_at: datetime | None = None,
     **asking: Any,
 ) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    activities.set_timeout(ref, timeout_at)
-    return await asked(store, activities, ref, timeout_at=timeout_at, **asking)
+    activities.set_timeout(ref, attempt_timeout_at)
+    return await asked(store, activities, ref, attempt_timeout_at=attempt_timeout_at, **asking)
 
 
 async def test_at_its_deadline_a_callback_takes_its_default_answer(
@@ -65,7 +65,7 @@ async def test_at_its_deadline_a_callback_takes_its_default_answer(
     store: SqlStore,
     activities: FakeActivities,
     clock: ManualClock,
-    woken: list[str],
+    wait_for_event: list[str],
 ) -> None:
     callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
 
@@ -79,7 +79,7 @@ async def test_at_its_deadline_a_callback_takes_its_default_answer(
     assert before is State.OPEN
     assert after.accepted is not None
     assert (after.accepted.outcome, after.accepted.is_default) == (NO, True)
-    assert woken == ["accepted"]
+    assert wait_for_event == ["accepted"]
 
 
 async def test_who_answers_in_time_is_heard(
@@ -101,7 +101,7 @@ async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
 
-    clock.advance(HOUR - LONGEST_LEAD - timedelta(seconds=1))
+    clock.advance(HOUR - MAX_LEAD - timedelta(seconds=1))
     await keeper.keep()
     before = await state_of(store, callback)
     clock.advance(timedelta(seconds=1))
@@ -237,9 +237,9 @@ class ActivitiesThatCount(FakeActivities):
 
     asked = 0
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         self.asked += 1
-        return await super().look(refs)
+        return await super().poll(refs)
 
 
 async def test_what_is_due_and_cannot_be_looked_at_is_tried_again_after_a_rest(
@@ -253,7 +253,7 @@ async def test_what_is_due_and_cannot_be_looked_at_is_tried_again_after_a_rest(
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,
     )
-    await opened(store, activities, timeout_at=clock.now() + HOUR, on_deadline=NO)
+    await opened(store, activities, attempt_timeout_at=clock.now() + HOUR, on_deadline=NO)
     activities.is_reachable = False
     clock.advance(HOUR)
 

@@ -6,19 +6,19 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.core.concurrency_limit import MOST, SLOTS
 from ringback.core.deliver import LEASE, PACE, UNKEPT, Deliverer
 from ringback.core.encodings import SLOW
 from ringback.core.service import running
-from ringback.core.throttle import MOST, SLOTS
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import EncodingError, StoreUnavailableError
 from ringback.domain.ids import identity_of
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import LastFailure, Whereabouts
+from ringback.ports.activities import ActivityState, LastFailure
 from ringback.ports.store import Postponement, Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
@@ -31,19 +31,19 @@ TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
 
 @pytest.fixture
-def verdicts() -> Verdicts:
-    return Verdicts()
+def verdicts() -> VerdictWaiter:
+    return VerdictWaiter()
 
 
 @pytest.fixture
 def deliverer(
-    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> Deliverer:
     return delivering(store, activities, verdicts, clock)
 
 
 def delivering(
-    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> Deliverer:
     return Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
 
@@ -211,7 +211,7 @@ async def test_what_temporal_refuses_is_parked_with_its_reason(
 async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
     store: SqlStore, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     await store.accept([factories.answer(callback.id)])
 
     async with running(deliverer):
@@ -262,7 +262,7 @@ async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
-    await store.hand_over(
+    await store.deliver_inline(
         callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
     )
     activities.back_off(callback.ref, LastFailure("application", "no", None))
@@ -280,7 +280,7 @@ async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
-    await store.hand_over(
+    await store.deliver_inline(
         callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
     )
 
@@ -298,7 +298,7 @@ async def test_a_result_that_an_attempt_returned_is_applied(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
-    await store.hand_over(
+    await store.deliver_inline(
         callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
     )
     activities.end(callback.ref, how="completed", identity="w")
@@ -332,7 +332,7 @@ async def test_a_store_that_is_away_is_waited_for(
 async def test_who_waits_for_a_verdict_is_told(
     store: SqlStore,
     activities: FakeActivities,
-    verdicts: Verdicts,
+    verdicts: VerdictWaiter,
     deliverer: Deliverer,
     clock: ManualClock,
 ) -> None:
@@ -348,7 +348,7 @@ async def test_who_waits_for_a_verdict_is_told(
 
 
 async def test_who_waits_in_vain_is_told_how_it_stands(
-    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
     waiting = asyncio.ensure_future(
@@ -362,7 +362,7 @@ async def test_who_waits_in_vain_is_told_how_it_stands(
 
 
 async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
-    store: SqlStore, activities: FakeActivities, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
     short, long = (
@@ -387,7 +387,7 @@ async def test_who_waits_while_the_store_is_away_goes_on_waiting(
     store: SqlStore,
     database: InMemoryDatabase,
     activities: FakeActivities,
-    verdicts: Verdicts,
+    verdicts: VerdictWaiter,
     clock: ManualClock,
 ) -> None:
     callback = await accepted(store, activities)
@@ -427,7 +427,7 @@ class ActivitiesWithACodecThatHangs(FakeActivities):
 
 
 async def test_outcomes_are_delivered_while_more_encodings_hang_than_there_are_places(
-    store: SqlStore, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesWithACodecThatHangs()
     hanging = [await accepted(store, activities, Completed(b"1")) for _ in range(MOST + SLOTS)]
@@ -450,7 +450,7 @@ async def test_outcomes_are_delivered_while_more_encodings_hang_than_there_are_p
     assert (under_way, delivered) == ({State.ACCEPTED}, State.APPLIED)
     postponed = (await found(store, hanging[0])).accepted
     assert postponed is not None
-    assert postponed.trouble == "the data converter did not return within 5 s"
+    assert postponed.last_error == "the data converter did not return within 5 s"
 
 
 class StoreThatCannotClaim(SqlStore):
@@ -468,7 +468,7 @@ class StoreThatCannotClaim(SqlStore):
 
 async def test_a_store_that_cannot_be_written_is_not_asked_again_and_again(
     activities: FakeActivities,
-    verdicts: Verdicts,
+    verdicts: VerdictWaiter,
     database: InMemoryDatabase,
     clock: ManualClock,
 ) -> None:
@@ -496,7 +496,7 @@ class ActivitiesThatBreak(FakeActivities):
 
 
 async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_payload(
-    store: SqlStore, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatBreak()
     callback = await accepted(store, activities, Completed(b'"secret"'))
@@ -507,7 +507,7 @@ async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_paylo
 
     found = (await store.find([callback.id]))[callback.id].accepted
     assert found is not None
-    assert found.trouble == "a mistake of the program's: KeyError"
+    assert found.last_error == "a mistake of the program's: KeyError"
 
 
 async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
@@ -546,15 +546,15 @@ class ActivitiesThatStandStill(FakeActivities):
         self.time = clock
         self.stands_still_for = stands_still_for
 
-    async def locate(self, ref: ActivityExecution) -> Whereabouts:
-        found = await super().locate(ref)
+    async def resolve(self, ref: ActivityExecution) -> ActivityState:
+        found = await super().resolve(ref)
         self.time.advance(self.stands_still_for)
         self.stands_still_for = timedelta(0)
         return found
 
 
 async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_claimed(
-    store: SqlStore, verdicts: Verdicts, clock: ManualClock
+    store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatStandStill(clock, LEASE)
     callback = await accepted(store, activities, attempts=Attempts.CURRENT)
@@ -647,7 +647,7 @@ def gated() -> GatedActivities:
 
 
 async def test_while_most_places_are_taken_a_claim_waits_for_room_for_many(
-    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     # With each that ends there may be one more: then no more than half of the places are taken.
     enough = SLOTS // 3 + 1
@@ -668,7 +668,7 @@ async def test_while_most_places_are_taken_a_claim_waits_for_room_for_many(
 
 
 async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are(
-    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(3 * SLOTS):
         await accepted(counting, gated)
@@ -683,7 +683,7 @@ async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are
 
 
 async def test_an_outcome_accepted_while_few_are_delivered_is_claimed_at_once(
-    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(SLOTS // 2):
         await accepted(counting, gated)
@@ -701,7 +701,7 @@ async def test_an_outcome_accepted_while_few_are_delivered_is_claimed_at_once(
 
 
 async def test_while_deliveries_run_verdicts_share_a_commit(
-    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(4):
         await accepted(counting, gated)
@@ -720,7 +720,7 @@ async def test_while_deliveries_run_verdicts_share_a_commit(
 
 
 async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_kept(
-    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(UNKEPT + SLOTS):
         await accepted(counting, gated)
@@ -742,7 +742,7 @@ async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_
 
 
 async def test_more_run_at_a_time_while_all_is_well_and_fewer_after_an_outage(
-    counting: CountingStore, gated: GatedActivities, verdicts: Verdicts, clock: ManualClock
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(8 * SLOTS):
         await accepted(counting, gated)
@@ -773,7 +773,7 @@ class StoreThatCannotPostpone(SqlStore):
 
 
 async def test_a_delivery_whose_end_cannot_be_kept_gives_its_place_back(
-    verdicts: Verdicts, database: InMemoryDatabase, clock: ManualClock
+    verdicts: VerdictWaiter, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
     store, activities = StoreThatCannotPostpone(database), ActivitiesThatBreak()
     callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]

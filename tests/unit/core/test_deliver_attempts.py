@@ -9,7 +9,7 @@ import pytest
 from ringback.core.deliver import LEASE, Deliverer
 from ringback.core.delivery_failures import BUDGET, TRIES_OF_A_MISTAKE
 from ringback.core.service import running
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import Callback, State
 from ringback.domain.options import Attempts
@@ -30,7 +30,7 @@ async def delivering(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> AsyncIterator[Deliverer]:
     deliverer = Deliverer(
-        store, activities, Verdicts(), clock=clock, jitter=lambda: 1.0, owner="me"
+        store, activities, VerdictWaiter(), clock=clock, jitter=lambda: 1.0, owner="me"
     )
     async with running(deliverer):
         await idle()
@@ -76,7 +76,7 @@ async def test_a_failure_waits_for_an_attempt_that_has_not_asked_yet(
 
     assert before.state is State.ACCEPTED
     assert before.accepted is not None
-    assert before.accepted.trouble == "the next attempt will take it"
+    assert before.accepted.last_error == "the next attempt will take it"
     assert await state_of(store, callback) is State.APPLIED
 
 
@@ -312,7 +312,7 @@ async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_a
     """As in a database of a Ringback that kept no tokens."""
     ref = factories.activity_ref()
     activities.schedule(ref)
-    (callback,) = await store.open([factories.wish(ref=ref, task_token=None)])
+    (callback,) = await store.open([factories.request(ref=ref, task_token=None)])
     await store.accept([factories.answer(callback.id, Failed("no", non_retryable=True))])
 
     async with delivering(store, activities, clock):
@@ -327,7 +327,7 @@ async def test_what_a_process_that_stood_still_believes_does_not_count(
     (old_copy,) = await store.claim("frozen", limit=1, lease=LEASE)
     clock.advance(LEASE)
     started_at = callback.attempt_started_at
-    await store.hand_over(callback.id, worker="w", attempt_started_at=started_at, lease=LEASE)
+    await store.deliver_inline(callback.id, worker="w", attempt_started_at=started_at, lease=LEASE)
     activities.end(callback.ref, how="completed", identity="w")
 
     await store.settle([factories.settlement(old_copy, State.SUPERSEDED)])

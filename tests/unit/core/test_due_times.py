@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ringback.core.due_times import ANYWAY_EVERY, EVERY, DueTimeRepair
-from ringback.core.rhythm import Rhythm
+from ringback.core.poll_schedule import PollSchedule
 from ringback.core.service import running
 from ringback.domain.errors import StoreUnavailableError
 from ringback.ports.due_times import LongestWaits
@@ -35,7 +35,7 @@ async def test_due_times_are_repaired_at_the_start_and_as_soon_as_the_clock_is_s
 ) -> None:
     ahead = DueTimesAhead()
 
-    async with running(DueTimeRepair(ahead, Rhythm(50), clock=clock)):
+    async with running(DueTimeRepair(ahead, PollSchedule(50), clock=clock)):
         await idle()
         clock.advance(EVERY)
         clock.step(HOUR)
@@ -55,7 +55,7 @@ async def test_due_times_are_repaired_every_minute_and_after_an_outage_of_the_st
     ahead = DueTimesAhead()
     ahead.is_away = True
 
-    async with running(DueTimeRepair(ahead, Rhythm(50), clock=clock)):
+    async with running(DueTimeRepair(ahead, PollSchedule(50), clock=clock)):
         for _ in range(int(ANYWAY_EVERY / EVERY) * 3):
             await idle()
             clock.advance(EVERY)
@@ -67,10 +67,10 @@ async def test_due_times_are_repaired_every_minute_and_after_an_outage_of_the_st
 async def test_looks_may_be_due_as_far_ahead_as_the_budget_of_looks_needs(
     clock: ManualClock,
 ) -> None:
-    ahead, rhythm = DueTimesAhead(), Rhythm(50)
+    ahead, schedule = DueTimesAhead(), PollSchedule(50)
     for _ in range(600):
-        rhythm.note(is_behind=True)
+        schedule.record(is_behind=True)
 
-    await DueTimeRepair(ahead, rhythm, clock=clock).repair()
+    await DueTimeRepair(ahead, schedule, clock=clock).repair()
 
-    assert ahead.repairs[0].look > rhythm.longest > timedelta(minutes=10)
+    assert ahead.repairs[0].poll > schedule.longest > timedelta(minutes=10)

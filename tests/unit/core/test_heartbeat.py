@@ -15,8 +15,8 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
     UnknownCallbackError,
 )
-from ringback.domain.vitals import UNHURRIED
-from ringback.ports.activities import LastFailure, Pulse
+from ringback.domain.heartbeat_state import DETAILS_INTERVAL
+from ringback.ports.activities import HeartbeatResponse, LastFailure
 from ringback.ports.store import Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
@@ -27,7 +27,7 @@ from tests.unit.core.stage import asked, found
 
 TIMEOUT = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
-QUIET = Pulse(cancel_requested=False, paused=False, reset=False)
+QUIET = HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ async def heartbeating(store: SqlStore, activities: FakeActivities) -> AsyncIter
 async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    return await asked(store, activities, ref, timeout_at=factories.NOW, heartbeat_timeout=TIMEOUT)
+    return await asked(
+        store, activities, ref, attempt_timeout_at=factories.NOW, heartbeat_timeout=TIMEOUT
+    )
 
 
 async def test_a_heartbeat_is_recorded_and_tells_the_deadline(
@@ -111,7 +113,7 @@ async def test_what_comes_more_often_than_the_time_out_needs_is_noted_and_the_la
         clock.advance(SECOND)
 
     assert activities.heartbeats == [(callback.ref, b"0")]
-    assert (await found(store, callback)).vitals.details == b"9"
+    assert (await found(store, callback)).heartbeat_state.details == b"9"
 
 
 async def test_when_half_the_time_out_has_passed_the_next_is_passed_on_at_once(
@@ -136,7 +138,7 @@ async def test_without_a_time_out_details_are_passed_on_now_and_then(
 
     for _ in range(3):
         await heartbeating.heartbeat(callback.id, b"1")
-        clock.advance(UNHURRIED / 2)
+        clock.advance(DETAILS_INTERVAL / 2)
 
     assert len(activities.heartbeats) == 2
 
@@ -159,7 +161,7 @@ async def test_who_is_not_passed_on_is_told_what_temporal_said_last(
 
     signs = [await heartbeating.heartbeat(callback.id, None) for _ in range(2)]
 
-    assert [sign.pulse for sign in signs] == [Pulse(True, True, False)] * 2  # noqa: FBT003 - a pulse
+    assert [sign.response for sign in signs] == [HeartbeatResponse(True, True, False)] * 2  # noqa: FBT003 - a pulse
     assert len(activities.heartbeats) == 1
 
 
@@ -171,7 +173,7 @@ async def test_details_over_which_the_activity_would_fail_are_not_noted(
     with pytest.raises(AnswerTooLargeError):
         await heartbeating.heartbeat(callback.id, b'"123456"')
 
-    assert (await found(store, callback)).vitals.details is None
+    assert (await found(store, callback)).heartbeat_state.details is None
 
 
 async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
@@ -183,14 +185,14 @@ async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
 ) -> None:
     activities.is_reachable = False
     away = await heartbeating.heartbeat(callback.id, b"1")
-    noted = (await found(store, callback)).vitals
+    noted = (await found(store, callback)).heartbeat_state
     activities.is_reachable = True
     clock.advance(TIMEOUT / 2)
 
     sign = await heartbeating.heartbeat(callback.id, None)
 
     assert noted.details == b"1"
-    assert (away.pulse, sign.pulse) == (QUIET, QUIET)
+    assert (away.response, sign.response) == (QUIET, QUIET)
     assert activities.heartbeats == [(callback.ref, b"1")]
 
 
@@ -208,7 +210,7 @@ async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_
     activities.schedule(again)
     activities.back_off(again, LastFailure("timeout", "", None))
     activities.start(again)
-    clock.advance(UNHURRIED)
+    clock.advance(DETAILS_INTERVAL)
 
     with pytest.raises(ExpiredCallbackError, match="timed out"):
         await heartbeating.heartbeat(callback.id, b"2")
@@ -228,7 +230,7 @@ async def test_after_an_operator_s_reset_in_place_it_reaches_the_attempt_by_its_
 
     sign = await heartbeating.heartbeat(callback.id, b"1")
 
-    assert sign.pulse.reset
+    assert sign.response.reset
     assert activities.heartbeats == [(ref, b"1")]
 
 
@@ -237,8 +239,10 @@ async def test_a_callback_of_an_earlier_version_has_no_token_and_is_kept_by_its_
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    wish = factories.wish(ref=ref, attempt_started_at=activities.started_at(ref), task_token=None)
-    (callback,) = await store.open([wish])
+    request = factories.request(
+        ref=ref, attempt_started_at=activities.started_at(ref), task_token=None
+    )
+    (callback,) = await store.open([request])
 
     await heartbeating.heartbeat(callback.id, b"1")
 
@@ -249,7 +253,7 @@ async def test_a_temporal_that_knows_nothing_of_the_activity_closes_no_callback(
     heartbeating: Heartbeating, store: SqlStore
 ) -> None:
     """It may be another server for a while."""
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
 
     with pytest.raises(TemporalUnreachableError, match="does not know"):
         await heartbeating.heartbeat(callback.id, None)
@@ -262,7 +266,7 @@ class StoreThatIsAskedMeanwhile(SqlStore):
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
         seen = await self.find([one.callback_id for one in expiries])
-        await self.open([factories.wish(ref=one.ref, attempt=9) for one in seen.values()])
+        await self.open([factories.request(ref=one.ref, attempt=9) for one in seen.values()])
         await super().expire(expiries)
 
 
@@ -298,7 +302,9 @@ async def test_between_two_attempts_many_heartbeats_cost_no_more_than_one(
 class ActivitiesOfAMissingNamespace(FakeActivities):
     """Temporal takes no heartbeat."""
 
-    async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
         msg = f"Namespace nowhere is not found: {callback.id}, {details!r}."
         raise RefusedByTemporalError(msg)
 

@@ -10,7 +10,7 @@ from ringback.core.deliver import Deliverer
 from ringback.core.hooks import Hooks
 from ringback.core.open import Opening
 from ringback.core.service import running
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.callback import State
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
@@ -62,7 +62,7 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
     opening = Opening(store, store, activities, hooks=recorder)
     accepting = accepting_with(store, activities, recorder)
     deliverer = Deliverer(
-        *(store, activities, Verdicts()),
+        *(store, activities, VerdictWaiter()),
         clock=clock,
         jitter=lambda: 1.0,
         owner="me",
@@ -70,7 +70,7 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
     )
 
     async with running(opening, accepting):
-        callback = await opening.open(factories.wish(ref=ref))
+        callback = await opening.open(factories.request(ref=ref))
         await accepting.accept(callback.id, Completed(b"1"))
         await accepting.accept(callback.id, Completed(b"1"))
     async with running(deliverer):
@@ -89,7 +89,7 @@ async def test_hooks_report_no_answer_that_could_not_be_stored(
     activities: FakeActivities,
     recorder: Recorder,
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     accepting = accepting_with(store, activities, recorder)
 
     async with running(accepting):

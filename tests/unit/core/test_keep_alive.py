@@ -14,8 +14,8 @@ from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.event import EventKind
 from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed
-from ringback.ports.activities import LastFailure, Pulse
-from ringback.ports.keeping import Note
+from ringback.ports.activities import HeartbeatResponse, LastFailure
+from ringback.ports.activity_polls import ReceivedHeartbeat
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -37,7 +37,7 @@ async def kept(store: SqlStore, activities: FakeActivities, **asking: Any) -> Ca
 
 
 @asynccontextmanager
-async def keeping(
+async def polls(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, *, gateways: int = 1
 ) -> AsyncIterator[None]:
     keepers = [keep_alive(store, activities, clock) for _ in range(gateways)]
@@ -58,7 +58,7 @@ async def test_it_gets_a_heartbeat_each_half_time_out_and_no_more(
 ) -> None:
     callback = await kept(store, activities)
 
-    async with keeping(store, activities, clock, gateways=gateways):
+    async with polls(store, activities, clock, gateways=gateways):
         await let_pass(clock, 10 * TIMEOUT)
 
     assert {ref for ref, _ in activities.heartbeats} == {callback.ref}
@@ -71,7 +71,7 @@ async def test_who_does_not_ask_for_it_is_not_kept_alive(
     await kept(store, activities, heartbeat=HeartbeatBy.OUTSIDE)
     await kept(store, activities, heartbeat_timeout=None)
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, 4 * TIMEOUT)
 
     assert activities.heartbeats == []
@@ -81,12 +81,14 @@ async def test_what_the_outside_said_since_is_passed_on_in_time(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities, heartbeat=HeartbeatBy.OUTSIDE)
-    (first,) = await store.note([Note(callback.id, b"0")], lease=LEASE)
+    (first,) = await store.receive_heartbeats([ReceivedHeartbeat(callback.id, b"0")], lease=LEASE)
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, LEASE)
         for number in range(1, 10):
-            await store.note([Note(callback.id, str(number).encode())], lease=LEASE)
+            await store.receive_heartbeats(
+                [ReceivedHeartbeat(callback.id, str(number).encode())], lease=LEASE
+            )
             await let_pass(clock, SECOND)
         await let_pass(clock, 2 * TIMEOUT)
 
@@ -100,7 +102,7 @@ async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
     callback = await kept(store, activities)
     await store.accept([factories.answer(callback.id, Completed(b"1"))])
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, TIMEOUT)
 
     assert len(activities.heartbeats) == 2
@@ -113,7 +115,7 @@ async def test_what_is_settled_gets_no_more(
     await store.accept([factories.answer(callback.id, Completed(b"1"))])
     await store.settle([factories.settlement(await found(store, callback))])
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, TIMEOUT)
 
     assert activities.heartbeats == []
@@ -125,7 +127,7 @@ async def test_what_temporal_says_in_reply_is_learnt_and_told(
     callback = await kept(store, activities)
     activities.request_cancel(callback.ref)
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, TIMEOUT)
 
     assert (await found(store, callback)).cancel_requested_at is not None
@@ -138,7 +140,7 @@ async def test_a_lost_heartbeat_is_sent_again_in_time(
 ) -> None:
     await kept(store, activities)
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         activities.is_reachable = False
         await let_pass(clock, GAP)
         activities.is_reachable = True
@@ -153,7 +155,7 @@ async def test_an_attempt_that_has_ended_gets_no_more_and_the_next_one_does(
     callback = await kept(store, activities)
     activities.back_off(callback.ref, LastFailure("timeout", "", None))
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, TIMEOUT)
         between = list(activities.heartbeats)
         activities.start(callback.ref)
@@ -174,15 +176,15 @@ async def test_the_end_of_an_attempt_has_it_looked_at_at_once(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
-    await store.claim_looks(limit=1, lease=timedelta(days=1))
+    await store.claim_polls(limit=1, lease=timedelta(days=1))
     clock.advance(SECOND)
-    await store.claim_looks(limit=1, lease=timedelta(days=1))
+    await store.claim_polls(limit=1, lease=timedelta(days=1))
     activities.end(callback.ref, how="timed out")
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, GAP)
 
-    claim = await store.claim_looks(limit=1, lease=LEASE)
+    claim = await store.claim_polls(limit=1, lease=LEASE)
     assert [one.id for one in claim.callbacks] == [callback.id]
 
 
@@ -191,7 +193,9 @@ class ActivitiesWithOneThatHangs(FakeActivities):
 
     hanging: Any = None
 
-    async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
         if callback.ref == self.hanging:
             msg = "no answer"
             raise TemporalUnreachableError(msg)
@@ -205,7 +209,7 @@ async def test_one_that_gets_no_answer_holds_up_no_other(
     hanging, other = [await kept(store, activities) for _ in range(2)]
     activities.hanging = hanging.ref
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, 2 * TIMEOUT)
 
     assert [ref for ref, _ in activities.heartbeats] == [other.ref] * 4
@@ -217,7 +221,7 @@ async def test_while_the_store_is_away_the_keeper_waits_for_it(
 ) -> None:
     await kept(store, activities)
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         database.is_available = False
         await let_pass(clock, GAP)
         database.is_available = True
@@ -233,7 +237,7 @@ async def test_while_temporal_is_away_one_heartbeat_at_a_time_finds_out_whether_
     for _ in range(50):
         await kept(store, activities)
 
-    async with keeping(store, activities, clock):
+    async with polls(store, activities, clock):
         await let_pass(clock, 2 * TIMEOUT)
 
     assert 50 <= activities.asked < 80
@@ -245,7 +249,9 @@ class ActivitiesThatAreAway(FakeActivities):
 
     asked = 0
 
-    async def heartbeat_to_attempt(self, callback: Callback, details: bytes | None) -> Pulse:
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
         self.asked += 1
         msg = f"no answer about {callback.id} ({details!r})"
         raise TemporalUnreachableError(msg)

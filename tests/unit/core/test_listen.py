@@ -17,7 +17,7 @@ class NewsOfAStoreThatWasAway:
     def __init__(self) -> None:
         self.was_asked = 0
 
-    async def follow(
+    async def subscribe(
         self,
         *,
         on_accepted: Callable[[], None],

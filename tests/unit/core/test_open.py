@@ -33,7 +33,7 @@ async def opening(store: SqlStore, activities: FakeActivities) -> AsyncIterator[
 
 
 async def answered(opening: Opening, store: SqlStore, outcome: Outcome) -> Callback:
-    callback = await opening.open(factories.wish(ref=REF))
+    callback = await opening.open(factories.request(ref=REF))
     await store.accept([factories.answer(callback.id, outcome)])
     return callback
 
@@ -52,17 +52,17 @@ async def take(opening: Opening, store: SqlStore, callback: Callback) -> None:
 async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitted(
     opening: Opening,
 ) -> None:
-    first = await opening.open(factories.wish(ref=REF))
+    first = await opening.open(factories.request(ref=REF))
     await opening.mark_submitted(first.id)
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    second = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert second.id == first.id
     assert second.submitted_at is not None
 
 
 async def test_an_attempt_without_an_answer_takes_none(opening: Opening) -> None:
-    callback = await opening.open(factories.wish(ref=REF))
+    callback = await opening.open(factories.request(ref=REF))
 
     assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
 
@@ -75,12 +75,12 @@ async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
     activities.back_off(REF, TIMED_OUT)
     activities.start(REF)
 
-    callback = await opening.open(factories.wish(ref=REF, attempt=2))
+    callback = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert await taken(opening, callback) == outcome
     found = (await store.find([callback.id]))[callback.id].accepted
     assert found is not None
-    assert (found.handed_to, found.handed_attempt) == ("the worker", 2)
+    assert (found.delivered_inline_to, found.delivered_inline_attempt) == ("the worker", 2)
 
 
 async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
@@ -89,7 +89,7 @@ async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
     await answered(opening, store, Completed(b"1"))
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=30))
 
-    callback = await opening.open(factories.wish(ref=REF, attempt=2))
+    callback = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
 
@@ -97,7 +97,7 @@ async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
 async def test_a_cancellation_is_left_to_temporal(opening: Opening, store: SqlStore) -> None:
     await answered(opening, store, Canceled(None))
 
-    callback = await opening.open(factories.wish(ref=REF, attempt=2))
+    callback = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
 
@@ -109,7 +109,7 @@ async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
     callback = await answered(opening, store, Completed(b"1"))
     await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
 
-    again = await opening.open(factories.wish(ref=REF, attempt=2))
+    again = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert await taken(opening, again) == Completed(b"1")
 
@@ -120,7 +120,7 @@ async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
     first = await answered(opening, store, Failed("try again"))
     await store.settle([Settlement(first.id, 0, State.APPLIED, {})])
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    second = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert second.id != first.id
     assert second.accepted is None
@@ -133,7 +133,7 @@ async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked
     await take(opening, store, first)
     activities.back_off(REF, LastFailure("application", "try again", None))
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    second = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert second.id != first.id
     assert (await store.find([first.id]))[first.id].state is State.APPLIED
@@ -148,7 +148,7 @@ async def test_a_failure_that_a_dying_worker_took_is_not_lost(
     activities.back_off(REF, TIMED_OUT)
     clock.advance(timedelta(seconds=30))
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    second = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert second.id == first.id
     assert await taken(opening, second) == Failed("no")
@@ -166,7 +166,7 @@ async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_tha
     clock.advance(timedelta(seconds=15))
 
     with pytest.raises(ActivityGoneError, match="timed out"):
-        await opening.open(factories.wish(ref=REF, attempt=2))
+        await opening.open(factories.request(ref=REF, attempt=2))
 
     assert (await store.find([first.id]))[first.id].state is State.SUPERSEDED
 
@@ -193,7 +193,7 @@ async def test_a_verdict_that_came_too_late_is_found_again(
         activities.back_off(REF, ours)
         clock.advance(timedelta(seconds=15))
 
-        second = await opening.open(factories.wish(ref=REF, attempt=2))
+        second = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert second.id != first.id
     assert (await store.find([first.id]))[first.id].state is State.APPLIED
@@ -203,12 +203,12 @@ async def test_a_failure_in_doubt_waits_until_temporal_tells(
     opening: Opening, store: SqlStore
 ) -> None:
     ref = factories.activity_ref()
-    callback = await opening.open(factories.wish(ref=ref))
+    callback = await opening.open(factories.request(ref=ref))
     await store.accept([factories.answer(callback.id, Failed("try again"))])
     await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
 
     with pytest.raises(TemporalUnreachableError, match="cannot be learnt"):
-        await opening.open(factories.wish(ref=ref, attempt=2))
+        await opening.open(factories.request(ref=ref, attempt=2))
 
 
 async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deliver_it_died(
@@ -219,35 +219,35 @@ async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deli
     activities.back_off(REF, TIMED_OUT)
     activities.start(REF)
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    second = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert await taken(opening, second) == Failed("no")
 
 
 @pytest.mark.parametrize(
-    ("outcome", "asks_anew"),
+    ("outcome", "needs_new_callback"),
     [(Failed("no"), True), (Failed("no", non_retryable=True), False), (Completed(b"1"), False)],
     ids=["retried", "final", "completed"],
 )
 async def test_only_a_failure_to_be_retried_that_is_parked_lets_a_later_attempt_ask_anew(
-    opening: Opening, store: SqlStore, outcome: Outcome, *, asks_anew: bool
+    opening: Opening, store: SqlStore, outcome: Outcome, *, needs_new_callback: bool
 ) -> None:
     first = await answered(opening, store, outcome)
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
     await store.settle([Settlement(first.id, 1, State.PARKED, {"reason": "beyond proof"})])
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    second = await opening.open(factories.request(ref=REF, attempt=2))
 
-    assert (second.id != first.id) is asks_anew
+    assert (second.id != first.id) is needs_new_callback
     assert (await store.find([first.id]))[first.id].state is State.PARKED
 
 
 async def test_where_only_the_current_attempt_counts_each_asks_anew(
     opening: Opening, store: SqlStore
 ) -> None:
-    first = await opening.open(factories.wish(ref=REF, attempts=Attempts.CURRENT))
+    first = await opening.open(factories.request(ref=REF, attempts=Attempts.CURRENT))
 
-    second = await opening.open(factories.wish(ref=REF, attempt=2, attempts=Attempts.CURRENT))
+    second = await opening.open(factories.request(ref=REF, attempt=2, attempts=Attempts.CURRENT))
 
     assert second.id != first.id
     assert (await store.find([first.id]))[first.id].state is State.EXPIRED
@@ -257,7 +257,7 @@ async def test_what_is_parked_is_left_to_a_person(opening: Opening, store: SqlSt
     callback = await answered(opening, store, Completed(b"1"))
     await store.settle([Settlement(callback.id, 0, State.PARKED, {"reason": "refused"})])
 
-    again = await opening.open(factories.wish(ref=REF, attempt=2))
+    again = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert again.id == callback.id
     assert await opening.take_answer(again, again.attempt_started_at, worker=WORKER) is None
@@ -267,16 +267,18 @@ async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
     opening: Opening, store: SqlStore
 ) -> None:
     """Its worker stood still before it asked; the answer is on its way to attempt 2."""
-    second = await opening.open(factories.wish(ref=REF, attempt=2))
+    second = await opening.open(factories.request(ref=REF, attempt=2))
     await store.accept([factories.answer(second.id, Failed("try again"))])
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
 
-    first = await opening.open(factories.wish(ref=REF))
+    first = await opening.open(factories.request(ref=REF))
 
     assert (
-        await opening.take_answer(first, factories.wish(ref=REF).attempt_started_at, worker=WORKER)
+        await opening.take_answer(
+            first, factories.request(ref=REF).attempt_started_at, worker=WORKER
+        )
         is None
     )
     accepted = (await store.find([first.id]))[first.id].accepted
     assert accepted is not None
-    assert accepted.unproven_attempt == 2
+    assert accepted.unconfirmed_attempt == 2

@@ -26,7 +26,7 @@ def operating(store: SqlStore) -> Operating:
 async def test_more_time_is_counted_from_now(
     operating: Operating, store: SqlStore, clock: ManualClock
 ) -> None:
-    asking = factories.wish(deadline=HOUR, on_deadline=Completed(b"0"))
+    asking = factories.request(deadline=HOUR, on_deadline=Completed(b"0"))
     (callback,) = await store.open([asking])
     clock.advance(HOUR / 2)
 
@@ -38,7 +38,7 @@ async def test_more_time_is_counted_from_now(
 async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
     operating: Operating, store: SqlStore, clock: ManualClock
 ) -> None:
-    (callback,) = await store.open([factories.wish(timeout_at=clock.now() + HOUR)])
+    (callback,) = await store.open([factories.request(attempt_timeout_at=clock.now() + HOUR)])
 
     with pytest.raises(CannotExtendError, match="update-options"):
         await operating.extend(callback.id, HOUR)
@@ -86,13 +86,13 @@ async def test_what_is_not_there_is_unknown(operating: Operating) -> None:
 async def test_revoked_links_are_no_good_and_new_ones_are(
     operating: Operating, store: SqlStore
 ) -> None:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     old = link_to(callback, key_id="k1")
 
     revoked = await operating.revoke(callback.id)
 
-    assert not revoked.honours(old.serial)
-    assert revoked.honours(link_to(revoked, key_id="k1").serial)
+    assert not revoked.accepts_serial(old.serial)
+    assert revoked.accepts_serial(link_to(revoked, key_id="k1").serial)
 
 
 async def test_what_is_not_there_cannot_be_revoked(operating: Operating) -> None:
@@ -101,7 +101,7 @@ async def test_what_is_not_there_cannot_be_revoked(operating: Operating) -> None
 
 
 async def test_a_new_link_never_allows_more_than_the_activity_s_own(store: SqlStore) -> None:
-    asking = factories.wish()
+    asking = factories.request()
     (callback,) = await store.open([replace(asking, verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))])
     wanted = frozenset({Verb.VIEW, Verb.FAIL})
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from ringback.core.service import Crew, Trouble, running, task_group
+from ringback.core.service import OutageLog, TaskPool, running, task_group
 from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
 
@@ -76,7 +76,7 @@ async def test_a_piece_of_work_that_fails_is_logged_and_the_rest_goes_on(
         done.append("worked")
 
     async with task_group() as group:
-        crew = Crew(group, 2)
+        crew = TaskPool(group, 2)
         crew.start(fail(), name="the bad one")
         crew.start(work(), name="the good one")
 
@@ -92,7 +92,7 @@ async def test_a_full_crew_has_room_once_a_piece_of_work_is_done() -> None:
         await go_on.wait()
 
     async with task_group() as group:
-        crew = Crew(group, 1)
+        crew = TaskPool(group, 1)
         crew.start(work(), name="work")
         waiting = asyncio.ensure_future(crew.room())
         await idle()
@@ -112,7 +112,7 @@ async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
         raise StoreUnavailableError(msg)
 
     async with task_group() as group:
-        Crew(group, 1).start(fail(), name="work")
+        TaskPool(group, 1).start(fail(), name="work")
 
     (record,) = caplog.records
     assert record.getMessage() == "work failed: the database is not available"
@@ -120,10 +120,10 @@ async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
 
 
 def test_an_error_without_a_text_is_logged_by_its_kind(caplog: pytest.LogCaptureFixture) -> None:
-    trouble = Trouble(logging.getLogger("ringback.test"), "listen for news")
+    last_error = OutageLog(logging.getLogger("ringback.test"), "listen for news")
 
-    trouble.note(TimeoutError())
-    trouble.note(TimeoutError())
+    last_error.record(TimeoutError())
+    last_error.record(TimeoutError())
 
     assert [record.getMessage() for record in caplog.records] == [
         "cannot listen for news: TimeoutError"

@@ -13,9 +13,9 @@ from ringback.core.service import running
 from ringback.core.tell import BUDGET, FIRST_WAIT, HOST_SLOTS, LEASE, LONGEST_WAIT, SLOTS, Teller
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event, EventKind
-from ringback.domain.notice import Notice
-from ringback.ports.notices import Told
+from ringback.domain.webhook import Webhook
 from ringback.ports.sender import Message, NotReceived, Received, Reception, Undeliverable
+from ringback.ports.webhook_outbox import WebhookEnd
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -68,7 +68,7 @@ def teller(store: SqlStore, outside: Outside, clock: ManualClock) -> Teller:
 
 
 async def expired(store: SqlStore, url: str = URL) -> Callback:
-    (callback,) = await store.open([factories.wish(cancel_url=url)])
+    (callback,) = await store.open([factories.request(cancel_url=url)])
     await store.expire([factories.expiry(callback, "timed out")])
     return callback
 
@@ -199,7 +199,7 @@ async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_
     store: SqlStore, database: InMemoryDatabase, outside: Outside, clock: ManualClock
 ) -> None:
     class Killed(SqlStore):
-        async def end_notices(self, ends: Sequence[Told]) -> None:
+        async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:
             """Keep nothing: the process has ended."""
 
     dead = Killed(database)
@@ -276,11 +276,11 @@ async def test_hosts_that_have_their_fill_are_not_asked_after_all_the_time(
     class Counted(SqlStore):
         claims = 0
 
-        async def claim_notices(
+        async def claim_webhooks(
             self, *, limit: int, lease: timedelta, but: Collection[str] = ()
-        ) -> Sequence[Notice]:
+        ) -> Sequence[Webhook]:
             self.claims += 1
-            return await super().claim_notices(limit=limit, lease=lease, but=but)
+            return await super().claim_webhooks(limit=limit, lease=lease, but=but)
 
     counted = Counted(database)
     outside.dead = URL

@@ -27,8 +27,8 @@ def accepted(
         OutcomeId("oc_1"),
         outcome or Completed(b"1"),
         NOW,
-        handed_to=None if handed is None else "the worker",
-        handed_attempt=handed,
+        delivered_inline_to=None if handed is None else "the worker",
+        delivered_inline_attempt=handed,
         tries=tries,
     )
 
@@ -40,14 +40,14 @@ def pending(attempt: int, last_failure: LastFailure | None = None) -> Pending:
         started_at=NOW,
         cancel_requested=False,
         paused=False,
-        timeout_at=None,
+        attempt_timeout_at=None,
         last_failure=last_failure,
     )
 
 
 @pytest.fixture
 async def callback() -> Callback:
-    return await factories.opened(factories.wish())
+    return await factories.opened(factories.request())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_after_the_end_a_failure_is_judged_by_what_temporal_shows_of_the_attempt
     verdict: State,
 ) -> None:
     sent = replace(
-        accepted(Failed("no", "T"), tries=2), unproven_attempt=1, unproven_started_at=NOW
+        accepted(Failed("no", "T"), tries=2), unconfirmed_attempt=1, unconfirmed_started_at=NOW
     )
     later = NOW + timedelta(seconds=1)
     end = Ended("timed out", NOW, "", None, attempt, later, before)
@@ -183,7 +183,7 @@ def test_the_attempt_that_a_failure_was_sent_to_is_known_by_its_start(
     callback: Callback, attempt: int, verdict: State
 ) -> None:
     sent = replace(
-        accepted(Failed("no", "T"), tries=2), unproven_attempt=2, unproven_started_at=NOW
+        accepted(Failed("no", "T"), tries=2), unconfirmed_attempt=2, unconfirmed_started_at=NOW
     )
 
     settlement = judge(callback, sent, Ended("timed out", NOW, "", None, attempt, NOW))
@@ -217,8 +217,12 @@ def test_each_outcome_has_an_identity_of_its_own() -> None:
         (Failed("no", non_retryable=True), {"tries": 9}, True),
         (Failed("no"), {"tries": 1}, True),
         (Failed("no"), {"tries": 2}, False),
-        (Failed("no"), {"tries": 1, "handed_to": "w", "handed_attempt": 1}, False),
-        (Failed("no"), {"tries": 1, "unproven_started_at": NOW - timedelta(days=1)}, False),
+        (
+            Failed("no"),
+            {"tries": 1, "delivered_inline_to": "w", "delivered_inline_attempt": 1},
+            False,
+        ),
+        (Failed("no"), {"tries": 1, "unconfirmed_started_at": NOW - timedelta(days=1)}, False),
     ],
 )
 def test_only_what_does_no_harm_twice_goes_by_token_unseen(

@@ -20,7 +20,7 @@ def viewing(store: SqlStore, activities: FakeActivities) -> Viewing:
 
 @pytest.fixture
 async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     activities.schedule(callback.ref)
     return callback
 
@@ -65,7 +65,7 @@ async def test_open_callback_is_shown_with_its_result_schema(
     schema: str | None,
     is_reachable: bool,
 ) -> None:
-    (callback,) = await store.open([factories.wish(result_schema=schema)])
+    (callback,) = await store.open([factories.request(result_schema=schema)])
     activities.schedule(callback.ref)
     activities.is_reachable = is_reachable
 
@@ -80,7 +80,7 @@ async def test_what_is_not_there_is_unknown(viewing: Viewing) -> None:
 class ActivitiesOfAMissingNamespace(FakeActivities):
     """Temporal refuses to look."""
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         msg = f"Namespace {refs[0].namespace} is not found."
         raise RefusedByTemporalError(msg)
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.core.activity_poller import LEASE
 from ringback.core.deliver import Deliverer
 from ringback.core.delivery_failures import LONGEST_ON_WRONG_SERVER
-from ringback.core.look import LEASE
 from ringback.core.misconfiguration import MEMORY, Misconfiguration
 from ringback.core.service import running
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.callback import State
 from ringback.domain.errors import TemporalMisconfiguredError
 from ringback.domain.options import Attempts, HeartbeatBy
@@ -19,7 +19,7 @@ from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
-from tests.keepers import keep_alive, looker
+from tests.keepers import keep_alive, poller
 from tests.loops import idle
 from tests.unit.core.stage import accepted, asked, state_of
 
@@ -28,7 +28,9 @@ LONG_OUTAGE = 4 * TRIES_WITHOUT_A_TRACE
 
 @pytest.fixture
 def deliverer(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> Deliverer:
-    return Deliverer(store, activities, Verdicts(), clock=clock, jitter=lambda: 1.0, owner="me")
+    return Deliverer(
+        store, activities, VerdictWaiter(), clock=clock, jitter=lambda: 1.0, owner="me"
+    )
 
 
 @pytest.mark.parametrize("attempts", Attempts)
@@ -112,7 +114,7 @@ def test_next_outage_for_the_same_reason_is_logged_again(
     misconfiguration = Misconfiguration(clock)
 
     for _ in range(2):
-        misconfiguration.note(TemporalMisconfiguredError("no such namespace"))
+        misconfiguration.record(TemporalMisconfiguredError("no such namespace"))
         clock.advance(MEMORY + timedelta(seconds=1))
 
     assert caplog.text.count("no such namespace") == 2
@@ -124,7 +126,7 @@ def test_many_reasons_do_not_fill_the_log(
     misconfiguration = Misconfiguration(clock)
 
     for number in range(1000):
-        misconfiguration.note(TemporalMisconfiguredError(f"no namespace {number}"))
+        misconfiguration.record(TemporalMisconfiguredError(f"no namespace {number}"))
 
     assert len(caplog.records) == 100
 
@@ -158,14 +160,16 @@ async def test_looks_at_an_unserved_namespace_hold_up_no_others_and_close_nothin
     activities.unserved = frozenset({"gone"})
     lost = [factories.activity_ref(namespace="gone") for _ in range(20)]
     overdue_at = clock.now() + timedelta(seconds=1)
-    unknown = await store.open([factories.wish(ref=ref, timeout_at=overdue_at) for ref in lost])
+    unknown = await store.open([
+        factories.request(ref=ref, attempt_timeout_at=overdue_at) for ref in lost
+    ])
     clock.advance(timedelta(seconds=1))
-    (ended,) = await store.open([factories.wish()])
+    (ended,) = await store.open([factories.request()])
     activities.schedule(ended.ref)
     activities.end(ended.ref, how="timed out")
     clock.advance(LEASE)
 
-    await looker(store, activities, clock).look()
+    await poller(store, activities, clock).poll()
 
     assert await state_of(store, ended) is State.EXPIRED
     assert {await state_of(store, callback) for callback in unknown} == {State.OPEN}

@@ -11,7 +11,7 @@ from tests import factories
 
 @pytest.fixture
 async def callback() -> Callback:
-    return await factories.opened(factories.wish())
+    return await factories.opened(factories.request())
 
 
 LEGAL = {

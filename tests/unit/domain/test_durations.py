@@ -15,8 +15,8 @@ from ringback.domain.durations import (
     later,
     parse_duration,
 )
+from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.link import link_expires_at
-from ringback.domain.vitals import Vitals
 from ringback.store.asking import ask
 from ringback.worker.options import to_options
 from tests import factories
@@ -82,14 +82,14 @@ def test_default_failure_with_a_delay_of_a_million_years_is_rejected_at_opening(
 
 def test_stored_duration_beyond_the_calendar_overflows_nowhere() -> None:
     endless = timedelta(days=9_999_999)
-    wish = factories.wish(cancel_within=endless, deadline=endless)
-    callback = ask(None, wish, NOW).callback
+    request = factories.request(cancel_within=endless, deadline=endless)
+    callback = ask(None, request, NOW).callback
 
     asked = replace(callback, cancel_requested_at=NOW)
 
-    assert asked.cancel_due_at == asked.answer_by == LATEST
+    assert asked.cancel_due_at == asked.own_deadline_at == LATEST
     assert link_expires_at(NOW, endless) == link_expires_at(NOW, timedelta.max) == LATEST
-    assert Vitals(timeout=endless).gap == LONGEST_DURATION / 2
+    assert HeartbeatState(timeout=endless).gap == LONGEST_DURATION / 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ringback.domain.event import Event, EventKind
-from ringback.domain.notice import NOTIFIED, STATES, notices_of, to_body, type_of
+from ringback.domain.webhook import NOTIFIED, STATES, to_body, type_of, webhooks_for
 from tests import factories
 
 CANCEL, NOTIFY = "https://outside.example/cancel", "https://outside.example/notify"
@@ -20,48 +20,48 @@ def event(kind: EventKind, /, **facts: Any) -> Event:
 
 @pytest.mark.parametrize("kind", EventKind)
 def test_an_event_is_told_if_it_stands_in_the_table(kind: EventKind) -> None:
-    notices = notices_of(event(kind), None, NOTIFY)
+    webhooks = webhooks_for(event(kind), None, NOTIFY)
 
-    assert bool(notices) is (kind in NOTIFIED)
+    assert bool(webhooks) is (kind in NOTIFIED)
 
 
 @pytest.mark.parametrize("kind", list(NOTIFIED))
 def test_no_fact_is_told_that_the_table_does_not_name(kind: EventKind) -> None:
-    (notice,) = notices_of(event(kind, proof="hush", outcome="oc_1", worker="w"), None, NOTIFY)
+    (webhook,) = webhooks_for(event(kind, proof="hush", outcome="oc_1", worker="w"), None, NOTIFY)
 
-    assert notice.facts == {}
-    assert b"hush" not in to_body(notice)
+    assert webhook.facts == {}
+    assert b"hush" not in to_body(webhook)
 
 
 def test_who_answers_is_not_told_that_it_need_not_answer() -> None:
     accepted = event(EventKind.ACCEPTED, kind="completed", outcome="oc_1")
 
-    assert notices_of(accepted, CANCEL, None) == []
+    assert webhooks_for(accepted, CANCEL, None) == []
 
 
 def test_the_same_message_has_the_same_id_and_another_one_another() -> None:
     expired = event(EventKind.EXPIRED, reason="over")
-    once, again = (notices_of(expired, CANCEL, NOTIFY) for _ in range(2))
+    once, again = (webhooks_for(expired, CANCEL, NOTIFY) for _ in range(2))
 
-    other = notices_of(event(EventKind.EXPIRED, reason="over"), CANCEL, NOTIFY)
+    other = webhooks_for(event(EventKind.EXPIRED, reason="over"), CANCEL, NOTIFY)
 
     assert once == again
-    assert len({notice.id for notice in once + other}) == 4
+    assert len({webhook.id for webhook in once + other}) == 4
 
 
 def test_an_address_is_not_shown() -> None:
-    (notice,) = notices_of(event(EventKind.EXPIRED), None, "https://outside.example/?key=hush")
+    (webhook,) = webhooks_for(event(EventKind.EXPIRED), None, "https://outside.example/?key=hush")
 
-    assert "hush" not in repr(notice)
+    assert "hush" not in repr(webhook)
 
 
 @example("\N{GRINNING FACE}" * 100_000, EventKind.ACCEPTED)
 @given(st.text(), st.sampled_from(list(NOTIFIED)))
 def test_a_message_is_small_json_whatever_the_facts_say(text: str, kind: EventKind) -> None:
     facts = dict.fromkeys(NOTIFIED[kind], text)
-    (notice,) = notices_of(event(kind, **facts), None, NOTIFY)
+    (webhook,) = webhooks_for(event(kind, **facts), None, NOTIFY)
 
-    body = to_body(notice)
+    body = to_body(webhook)
 
     assert len(body) < 20_000
     message = json.loads(body)

@@ -13,7 +13,7 @@ from ringback.core.checks import Checks
 from ringback.core.deliver import Deliverer
 from ringback.core.service import running
 from ringback.core.view import Viewing
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.callback import Callback
 from ringback.domain.ids import OutcomeId
 from ringback.domain.link import ALL_VERBS, Keyring, Link, Verb
@@ -58,7 +58,7 @@ class House:
 
 @pytest.fixture
 async def house(database: InMemoryDatabase, clock: ManualClock) -> AsyncIterator[House]:
-    store, activities, verdicts = SqlStore(database), FakeActivities(), Verdicts()
+    store, activities, verdicts = SqlStore(database), FakeActivities(), VerdictWaiter()
     deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
     numbers = iter(range(10_000))
     accepting = Accepting(

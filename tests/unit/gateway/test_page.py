@@ -21,7 +21,7 @@ SCHEMA = '{"type":"object","required":["approved"],"properties":{"approved":{"ty
 
 async def seen(*, schema: str | None = None, **options: Any) -> dict[str, Any]:
     """Return the view of an open callback, while Temporal cannot be asked."""
-    callback = await factories.opened(factories.wish(result_schema=schema, **options))
+    callback = await factories.opened(factories.request(result_schema=schema, **options))
     link = Link(callback.id, ALL_VERBS, callback.link_expires_at, "k1")
     return to_view(View(callback, None, is_live=False, result_schema=schema), link, URL)
 

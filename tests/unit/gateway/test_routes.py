@@ -395,7 +395,7 @@ async def test_a_heartbeat_while_temporal_is_away_is_taken_and_kept(house: House
     house.activities.is_reachable = False
 
     assert (await house.http.post(house.path() + "/heartbeat", json=1)).status_code == 200
-    assert (await house.now()).vitals.details == b"1"
+    assert (await house.now()).heartbeat_state.details == b"1"
 
 
 async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: House) -> None:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from ringback.domain.event import Event, EventKind
-from ringback.domain.notice import NOTIFIED, makes_unwanted, to_body, type_of
+from ringback.domain.webhook import NOTIFIED, makes_unwanted, to_body, type_of
 from ringback.notify.signature import from_secret, sign
 from ringback.ports.sender import Message
 from tests import factories
@@ -38,13 +38,13 @@ def signed(body: bytes) -> dict[str, str]:
 async def test_what_is_sent_is_received_and_the_same_again_counts_once(
     receiver: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    notice = factories.notice()
-    body = to_body(notice)
+    webhook = factories.webhook()
+    body = to_body(webhook)
 
     replies = [await receiver.post(PATH, content=body, headers=signed(body)) for _ in range(2)]
 
     assert [reply.status_code for reply in replies] == [204, 204]
-    assert capsys.readouterr().out == f"callback.expired {notice.callback_id}\n"
+    assert capsys.readouterr().out == f"callback.expired {webhook.callback_id}\n"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ async def test_what_is_sent_is_received_and_the_same_again_counts_once(
 async def test_what_somebody_else_sends_is_refused(
     receiver: httpx2.AsyncClient, changed: dict[str, str]
 ) -> None:
-    body = to_body(factories.notice())
+    body = to_body(factories.webhook())
     headers = {**signed(b"something else"), **changed}
 
     reply = await receiver.post(PATH, content=body, headers=headers)

@@ -24,7 +24,7 @@ from ringback.temporal.encoding import (
     to_payloads,
 )
 from tests.codecs import ZipCodec, hidden
-from tests.factories import activity_ref, opened, wish
+from tests.factories import activity_ref, opened, request
 
 
 class Listening(ZipCodec, WithSerializationContext):
@@ -40,7 +40,7 @@ class Listening(ZipCodec, WithSerializationContext):
 
 async def waiting(workflow_id: str = "order-7") -> Terms:
     ref = activity_ref(workflow_id=workflow_id, activity_id="1")
-    return terms_of(await opened(wish(ref=ref)))
+    return terms_of(await opened(request(ref=ref)))
 
 
 def details_of(failure: Failure) -> list[bytes]:

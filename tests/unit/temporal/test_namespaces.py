@@ -31,7 +31,7 @@ class Server:
 
 
 async def with_token(token: bytes | None) -> Callback:
-    return await factories.opened(factories.wish(task_token=token))
+    return await factories.opened(factories.request(task_token=token))
 
 
 async def test_namespace_of_another_id_is_a_wrong_server_until_the_right_one_is_back() -> None:

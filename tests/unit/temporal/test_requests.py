@@ -12,7 +12,7 @@ from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRespons
 from temporalio.service import WorkflowService
 
 from ringback.domain.callback import ActivityExecution
-from ringback.ports.activities import Pulse
+from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Cancellation, Result
 from ringback.temporal.requests import ActivityRequests, Address
 
@@ -106,6 +106,6 @@ async def test_every_request_carries_what_is_told(service: Service, address: Add
 
 
 async def test_the_reply_to_a_heartbeat_says_what_the_activity_should_do(service: Service) -> None:
-    pulse = await requests(service, Address(EXECUTION)).heartbeat(None)(SECOND)
+    response = await requests(service, Address(EXECUTION)).heartbeat(None)(SECOND)
 
-    assert pulse == Pulse(cancel_requested=False, paused=True, reset=False)
+    assert response == HeartbeatResponse(cancel_requested=False, paused=True, reset=False)

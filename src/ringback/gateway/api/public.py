@@ -46,7 +46,7 @@ def public_paths() -> dict[str, Any]:
             "post": _answer("cancel_link", "Report that the work was canceled", _REASON)
         },
         "/c/{link}/heartbeat": {"post": _heartbeat()},
-        "/healthz": {"get": _probe("healthz", "The process answers", examples.HEALTHY)},
+        "/healthz": {"get": _breaker("healthz", "The process answers", examples.HEALTHY)},
         "/readyz": {"get": _readyz()},
     }
 
@@ -96,13 +96,13 @@ def _heartbeat() -> dict[str, Any]:
 
 
 def _readyz() -> dict[str, Any]:
-    probe = _probe("readyz", "The store works, so answers can be stored", examples.READY)
+    breaker = _breaker("readyz", "The store works, so answers can be stored", examples.READY)
     not_ready = {"status": "not ready", "store": "unavailable"}
-    probe["responses"]["503"] = _reply("The store fails.", {"type": "object"}, not_ready)
-    return probe
+    breaker["responses"]["503"] = _reply("The store fails.", {"type": "object"}, not_ready)
+    return breaker
 
 
-def _probe(name: str, summary: str, example: dict[str, Any]) -> dict[str, Any]:
+def _breaker(name: str, summary: str, example: dict[str, Any]) -> dict[str, Any]:
     return {
         "tags": ["probes"],
         "operationId": name,

@@ -21,7 +21,7 @@ LOCK_ROUNDS: Final = (
 )
 
 #: All rounds of the activities, oldest first.
-ROUNDS: Final = CALLBACKS.where(_of_activities).order_by(callbacks.c.round)
+ROUNDS: Final = CALLBACKS.where(_of_activities).order_by(callbacks.c.generation)
 
 MADE: Final = select(callbacks.c.id).where(among(callbacks.c.id, "ids"))
 
@@ -37,17 +37,17 @@ ASK_AGAIN: Final = (
         attempt=bindparam("attempt_"),
         attempt_started_at=bindparam("attempt_started_at_", type_=Instant),
         task_token=bindparam("task_token_"),
-        timeout_at=bindparam("timeout_at_"),
+        attempt_timeout_at=bindparam("attempt_timeout_at_"),
         default_due_at=bindparam("default_due_at_"),
         heartbeat=bindparam("heartbeat_"),
         heartbeat_timeout=bindparam("heartbeat_timeout_"),
         details=None,
-        beaten_at=None,
-        beat_due_at=bindparam("beat_due_at_"),
+        heartbeat_sent_at=None,
+        heartbeat_due_at=bindparam("heartbeat_due_at_"),
         # What was claimed, or told, was of the attempt before.
-        beat_held_until=None,
-        look_due_at=bindparam("look_due_at_"),
-        look_held_until=None,
+        heartbeat_held_until=None,
+        poll_due_at=bindparam("poll_due_at_"),
+        poll_held_until=None,
         reset_at=None,
     )
 )
@@ -99,7 +99,7 @@ def _ignoring(
 
 #: Make a callback, unless another worker made it first.
 MAKE: Final = {
-    dialect: _ignoring(insert_into(callbacks), "activity_key", "round")
+    dialect: _ignoring(insert_into(callbacks), "activity_key", "generation")
     for dialect, insert_into in INSERTS.items()
 }
 

@@ -10,9 +10,9 @@ from ringback.store.tables import Instant, callbacks
 
 #: The earlier of the two, where there are two.
 DEADLINE_AT: Final[ColumnElement[object]] = case(
-    (callbacks.c.timeout_at.is_(None), callbacks.c.answer_by),
-    (callbacks.c.answer_by < callbacks.c.timeout_at, callbacks.c.answer_by),
-    else_=callbacks.c.timeout_at,
+    (callbacks.c.attempt_timeout_at.is_(None), callbacks.c.own_deadline_at),
+    (callbacks.c.own_deadline_at < callbacks.c.attempt_timeout_at, callbacks.c.own_deadline_at),
+    else_=callbacks.c.attempt_timeout_at,
 )
 
 HAS_PASSED: Final[ColumnElement[bool]] = bindparam("now", type_=Instant) >= DEADLINE_AT
@@ -21,8 +21,8 @@ SET_DEADLINE: Final = (
     update(callbacks)
     .where(callbacks.c.id == bindparam("callback_id"), IS_OPEN)
     .values(
-        timeout_at=bindparam("timeout_at_"),
-        answer_by=bindparam("answer_by_"),
+        attempt_timeout_at=bindparam("attempt_timeout_at_"),
+        own_deadline_at=bindparam("own_deadline_at_"),
         default_due_at=bindparam("default_due_at_"),
     )
 )

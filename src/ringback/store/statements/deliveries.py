@@ -39,8 +39,8 @@ UNSETTLED: Final = (
     .with_for_update()
 )
 
-_says_untaken: ColumnElement[bool] = bindparam("is_untaken", type_=outcomes.c.is_default.type)
-_is_untaken: ColumnElement[bool] = _says_untaken & outcomes.c.unproven_started_at.is_not(None)
+_says_untaken: ColumnElement[bool] = bindparam("is_not_applied", type_=outcomes.c.is_default.type)
+_is_untaken: ColumnElement[bool] = _says_untaken & outcomes.c.unconfirmed_started_at.is_not(None)
 
 
 def _if_untaken(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
@@ -53,11 +53,13 @@ POSTPONE: Final = (
     .values(
         due_at=bindparam("due", type_=Instant),
         claimed_by=None,
-        trouble=bindparam("why"),
+        last_error=bindparam("why"),
         tries=outcomes.c.tries + case((_says_untaken, 1), else_=0),
-        untaken_started_at=_if_untaken(outcomes.c.unproven_started_at, "untaken_started_at"),
-        unproven_attempt=_if_untaken(null(), "unproven_attempt"),
-        unproven_started_at=_if_untaken(null(), "unproven_started_at"),
+        not_applied_started_at=_if_untaken(
+            outcomes.c.unconfirmed_started_at, "not_applied_started_at"
+        ),
+        unconfirmed_attempt=_if_untaken(null(), "unconfirmed_attempt"),
+        unconfirmed_started_at=_if_untaken(null(), "unconfirmed_started_at"),
     )
 )
 
@@ -73,9 +75,9 @@ _due = (
 )
 
 #: The first such attempt stays, and one that is known not to have ended with it is none.
-_is_unproven_now: ColumnElement[bool] = outcomes.c.unproven_attempt.is_(None) & _of_the_callback(
+_is_unproven_now: ColumnElement[bool] = outcomes.c.unconfirmed_attempt.is_(None) & _of_the_callback(
     "attempt_started_at"
-).is_distinct_from(outcomes.c.untaken_started_at)
+).is_distinct_from(outcomes.c.not_applied_started_at)
 
 CLAIM: Final = (
     update(outcomes)
@@ -84,12 +86,12 @@ CLAIM: Final = (
         due_at=bindparam("until", type_=Instant),
         claimed_by=bindparam("owner"),
         tries=outcomes.c.tries + 1,
-        unproven_attempt=case(
-            (_is_unproven_now, _of_the_callback("attempt")), else_=outcomes.c.unproven_attempt
+        unconfirmed_attempt=case(
+            (_is_unproven_now, _of_the_callback("attempt")), else_=outcomes.c.unconfirmed_attempt
         ),
-        unproven_started_at=case(
+        unconfirmed_started_at=case(
             (_is_unproven_now, _of_the_callback("attempt_started_at")),
-            else_=outcomes.c.unproven_started_at,
+            else_=outcomes.c.unconfirmed_started_at,
         ),
     )
     .returning(outcomes.c.callback_id)
@@ -128,20 +130,20 @@ HAND_OVER: Final = (
         | (outcomes.c.due_at <= bindparam("now", type_=Instant))
         # The attempt that took it before this one has ended, and not with it.
         | (
-            (outcomes.c.claimed_by == outcomes.c.handed_to)
-            & (outcomes.c.unproven_started_at < bindparam("started_at", type_=Instant))
+            (outcomes.c.claimed_by == outcomes.c.delivered_inline_to)
+            & (outcomes.c.unconfirmed_started_at < bindparam("started_at", type_=Instant))
         ),
     )
     .values(
         tries=outcomes.c.tries + 1,
-        handed_to=bindparam("worker"),
-        handed_attempt=_of_the_callback("attempt"),
+        delivered_inline_to=bindparam("worker"),
+        delivered_inline_attempt=_of_the_callback("attempt"),
         claimed_by=bindparam("worker"),
         due_at=bindparam("until", type_=Instant),
-        unproven_attempt=_of_the_callback("attempt"),
-        unproven_started_at=bindparam("started_at", type_=Instant),
+        unconfirmed_attempt=_of_the_callback("attempt"),
+        unconfirmed_started_at=bindparam("started_at", type_=Instant),
     )
-    .returning(outcomes.c.handed_attempt)
+    .returning(outcomes.c.delivered_inline_attempt)
 )
 
 REDELIVER: Final = (
@@ -151,11 +153,11 @@ REDELIVER: Final = (
         state=State.ACCEPTED.value,
         due_at=bindparam("now", type_=Instant),
         claimed_by=None,
-        trouble=None,
+        last_error=None,
         verdict_at=None,
         proof=null(),
-        unproven_attempt=None,
-        unproven_started_at=None,
-        untaken_started_at=None,
+        unconfirmed_attempt=None,
+        unconfirmed_started_at=None,
+        not_applied_started_at=None,
     )
 )

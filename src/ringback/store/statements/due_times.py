@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import BigInteger, ColumnElement, bindparam, func, select, type_coerce, update
 
 from ringback.domain.callback import State
-from ringback.store.tables import Instant, callbacks, notices, outcomes
+from ringback.store.tables import Instant, callbacks, outcomes, webhooks
 
 MOST: Final = 1000
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -32,41 +32,43 @@ DELIVERIES: Final = (
 )
 
 _far_webhooks = (
-    select(notices.c.id).where(notices.c.ended_at.is_(None), notices.c.due_at > _latest).limit(MOST)
+    select(webhooks.c.id)
+    .where(webhooks.c.ended_at.is_(None), webhooks.c.due_at > _latest)
+    .limit(MOST)
 )
 
 WEBHOOKS: Final = (
-    update(notices)
-    .where(notices.c.id.in_(_far_webhooks), notices.c.due_at > _latest)
+    update(webhooks)
+    .where(webhooks.c.id.in_(_far_webhooks), webhooks.c.due_at > _latest)
     .values(due_at=_now)
 )
 
-_is_far_look: ColumnElement[bool] = (callbacks.c.look_due_at > _latest) & (
-    callbacks.c.look_due_at < bindparam("never", NEVER, type_=Instant)
+_is_far_look: ColumnElement[bool] = (callbacks.c.poll_due_at > _latest) & (
+    callbacks.c.poll_due_at < bindparam("never", NEVER, type_=Instant)
 )
 _far_looks = select(callbacks.c.id).where(callbacks.c.closed_at.is_(None), _is_far_look).limit(MOST)
 
 LOOKS: Final = (
     update(callbacks)
     .where(callbacks.c.id.in_(_far_looks), _is_far_look)
-    .values(look_due_at=_now, look_held_until=None)
+    .values(poll_due_at=_now, poll_held_until=None)
 )
 
 #: Whole microseconds, as instants and durations are stored.
 _timeout: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_timeout, BigInteger)
-_until: ColumnElement[int] = type_coerce(callbacks.c.beat_due_at, BigInteger)
+_until: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_due_at, BigInteger)
 _shortest: ColumnElement[int] = type_coerce(_now, BigInteger) + _SHORTEST
 _is_far_beat: ColumnElement[bool] = (_until > _shortest) & (
     _until - type_coerce(_now, BigInteger) > func.coalesce(_timeout, 60 * _SECOND)
 )
 _far_beats = (
     select(callbacks.c.id)
-    .where(callbacks.c.closed_at.is_(None), callbacks.c.beat_due_at.is_not(None), _is_far_beat)
+    .where(callbacks.c.closed_at.is_(None), callbacks.c.heartbeat_due_at.is_not(None), _is_far_beat)
     .limit(MOST)
 )
 
 BEATS: Final = (
     update(callbacks)
     .where(callbacks.c.id.in_(_far_beats), _is_far_beat)
-    .values(beat_due_at=_now, beat_held_until=None)
+    .values(heartbeat_due_at=_now, heartbeat_held_until=None)
 )

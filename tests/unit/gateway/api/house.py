@@ -16,7 +16,7 @@ from ringback.core.deliver import Deliverer
 from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.core.view import Viewing
-from ringback.core.watch import Verdicts
+from ringback.core.watch import VerdictWaiter
 from ringback.domain.api_key import KeyId, Role, digest_of, to_text
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.ids import CallbackId
@@ -53,7 +53,7 @@ class House:
     identifier: FakeIdentifier
     clock: ManualClock
     keyring: Keyring
-    verdicts: Verdicts
+    verdicts: VerdictWaiter
 
     async def call(self, role: Role | None, method: str, path: str, **more: Any) -> httpx2.Response:
         """Make a request with a key of this role; of nobody's without one."""
@@ -108,7 +108,7 @@ def key_of(role: Role) -> str:
 @asynccontextmanager
 async def opened_house(
     make_store: Callable[[Database], SqlStore] = SqlStore,
-    make_verdicts: Callable[[], Verdicts] = Verdicts,
+    make_verdicts: Callable[[], VerdictWaiter] = VerdictWaiter,
 ) -> AsyncIterator[House]:
     clock = ManualClock()
     with InMemoryDatabase(clock) as database:
@@ -119,7 +119,7 @@ async def opened_house(
 
 @asynccontextmanager
 async def _house_on(
-    database: InMemoryDatabase, store: SqlStore, *, verdicts: Verdicts, clock: ManualClock
+    database: InMemoryDatabase, store: SqlStore, *, verdicts: VerdictWaiter, clock: ManualClock
 ) -> AsyncIterator[House]:
     activities = FakeActivities()
     for role in Role:

@@ -131,7 +131,7 @@ async def test_everything_that_can_be_asked_for_is_kept(house: House) -> None:
     )
 
     callback = await house.now(reply.json()["id"])
-    assert callback.answer_by == callback.opened_at + HOUR
+    assert callback.own_deadline_at == callback.opened_at + HOUR
     assert callback.options == CallbackOptions(
         deadline=HOUR,
         on_deadline=Failed("too late", non_retryable=True),
@@ -321,8 +321,8 @@ async def test_attempt_with_info_is_opened_as_it_says(house: House) -> None:
     callback = await house.now(opened["id"])
     assert (callback.ref, callback.task_queue) == (ref, "orders")
     assert callback.attempt_started_at == house.activities.started_at(ref)
-    assert callback.timeout_at == callback.attempt_started_at + timedelta(minutes=1)
-    assert callback.vitals.timeout == timedelta(seconds=10.5)
+    assert callback.attempt_timeout_at == callback.attempt_started_at + timedelta(minutes=1)
+    assert callback.heartbeat_state.timeout == timedelta(seconds=10.5)
 
 
 async def test_info_and_a_request_to_temporal_find_the_same_callback(house: House) -> None:
@@ -348,7 +348,7 @@ async def test_waiting_answer_is_returned_inline_to_a_worker_that_names_itself(
     assert (named["next"], named["answer"]["body"]) == ("return", {"n": 1.1})
     callback = await house.now(first["id"])
     assert callback.accepted is not None
-    assert callback.accepted.handed_to == "worker-1"
+    assert callback.accepted.delivered_inline_to == "worker-1"
 
 
 async def test_worker_that_names_itself_is_not_told_to_return_a_cancellation(house: House) -> None:

@@ -113,7 +113,7 @@ async def test_a_link_that_cannot_be_made_is_refused(house: House, body: Any) ->
 
 
 async def test_a_verb_that_the_activity_s_own_link_has_not_is_refused(house: House) -> None:
-    asking = replace(factories.wish(), verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))
+    asking = replace(factories.request(), verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))
     (callback,) = await house.store.open([asking])
     path = f"/v1/callbacks/{callback.id}/link"
 

@@ -27,7 +27,7 @@ def _create_callbacks() -> None:
         "callbacks",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("activity_key", sa.Text, nullable=False),
-        sa.Column("round", sa.Integer, nullable=False),
+        sa.Column("generation", sa.Integer, nullable=False),
         sa.Column("namespace", sa.Text, nullable=False),
         sa.Column("workflow_id", sa.Text, nullable=False),
         sa.Column("run_id", sa.Text, nullable=False),
@@ -41,8 +41,8 @@ def _create_callbacks() -> None:
         sa.Column("task_token", sa.LargeBinary),
         sa.Column("opened_at", sa.BigInteger, nullable=False),
         sa.Column("submitted_at", sa.BigInteger),
-        sa.Column("timeout_at", sa.BigInteger),
-        sa.Column("answer_by", sa.BigInteger),
+        sa.Column("attempt_timeout_at", sa.BigInteger),
+        sa.Column("own_deadline_at", sa.BigInteger),
         sa.Column("default_due_at", sa.BigInteger),
         sa.Column("schema_id", sa.Text),
         sa.Column("closed_at", sa.BigInteger),
@@ -53,12 +53,12 @@ def _create_callbacks() -> None:
         sa.Column("link_serial", sa.Integer, nullable=False),
         sa.Column("heartbeat_timeout", sa.BigInteger),
         sa.Column("details", sa.LargeBinary),
-        sa.Column("noted_at", sa.BigInteger),
-        sa.Column("beaten_at", sa.BigInteger),
-        sa.Column("beat_due_at", sa.BigInteger),
-        sa.Column("beat_held_until", sa.BigInteger),
-        sa.Column("look_due_at", sa.BigInteger, nullable=False),
-        sa.Column("look_held_until", sa.BigInteger),
+        sa.Column("heartbeat_received_at", sa.BigInteger),
+        sa.Column("heartbeat_sent_at", sa.BigInteger),
+        sa.Column("heartbeat_due_at", sa.BigInteger),
+        sa.Column("heartbeat_held_until", sa.BigInteger),
+        sa.Column("poll_due_at", sa.BigInteger, nullable=False),
+        sa.Column("poll_held_until", sa.BigInteger),
         sa.Column("cancel_requested_at", sa.BigInteger),
         sa.Column("paused_at", sa.BigInteger),
         sa.Column("reset_at", sa.BigInteger),
@@ -75,14 +75,14 @@ def _create_callbacks() -> None:
         sa.Column("title", sa.Text),
         sa.Column("tags", sa.JSON, nullable=False),
         sa.Column("metadata", sa.JSON, nullable=False),
-        sa.UniqueConstraint("activity_key", "round", name="uq_callbacks_activity_key_round"),
+        sa.UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_round"),
     )
     has_default = f"{_NOT_CLOSED} AND default_due_at IS NOT NULL"
-    has_beat = f"{_NOT_CLOSED} AND beat_due_at IS NOT NULL"
+    has_beat = f"{_NOT_CLOSED} AND heartbeat_due_at IS NOT NULL"
     _create_index("ix_callbacks_not_closed", "callbacks", "id", where=_NOT_CLOSED)
     _create_index("ix_callbacks_default_due", "callbacks", "default_due_at", where=has_default)
-    _create_index("ix_callbacks_beat_due", "callbacks", "beat_due_at", where=has_beat)
-    _create_index("ix_callbacks_look_due", "callbacks", "look_due_at", "id", where=_NOT_CLOSED)
+    _create_index("ix_callbacks_beat_due", "callbacks", "heartbeat_due_at", where=has_beat)
+    _create_index("ix_callbacks_look_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
     _create_index("ix_callbacks_run", "callbacks", "run_id", where=_NOT_CLOSED)
     _create_index("ix_callbacks_workflow", "callbacks", "workflow_id", "id")
     _create_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
@@ -110,12 +110,12 @@ def _create_outcomes() -> None:
         sa.Column("due_at", sa.BigInteger, nullable=False),
         sa.Column("claimed_by", sa.Text),
         sa.Column("tries", sa.Integer, nullable=False),
-        sa.Column("unproven_attempt", sa.Integer),
-        sa.Column("unproven_started_at", sa.BigInteger),
-        sa.Column("untaken_started_at", sa.BigInteger),
-        sa.Column("trouble", sa.Text),
-        sa.Column("handed_to", sa.Text),
-        sa.Column("handed_attempt", sa.Integer),
+        sa.Column("unconfirmed_attempt", sa.Integer),
+        sa.Column("unconfirmed_started_at", sa.BigInteger),
+        sa.Column("not_applied_started_at", sa.BigInteger),
+        sa.Column("last_error", sa.Text),
+        sa.Column("delivered_inline_to", sa.Text),
+        sa.Column("delivered_inline_attempt", sa.Integer),
         sa.Column("verdict_at", sa.BigInteger),
         sa.Column("proof", sa.JSON),
         sa.Column("after_event", sa.BigInteger, nullable=False),
@@ -148,7 +148,7 @@ def _create_tags() -> None:
 
 def _create_notices() -> None:
     op.create_table(
-        "notices",
+        "webhooks",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), nullable=False),
         sa.Column("url", sa.Text, nullable=False),
@@ -158,10 +158,10 @@ def _create_notices() -> None:
         sa.Column("due_at", sa.BigInteger, nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("ended_at", sa.BigInteger),
-        sa.Column("trouble", sa.Text),
+        sa.Column("last_error", sa.Text),
     )
-    _create_index("ix_notices_due", "notices", "due_at", where="ended_at IS NULL")
-    _create_index("ix_notices_callback", "notices", "callback_id")
+    _create_index("ix_webhooks_due", "webhooks", "due_at", where="ended_at IS NULL")
+    _create_index("ix_webhooks_callback", "webhooks", "callback_id")
 
 
 def _create_api_keys() -> None:

@@ -19,7 +19,7 @@ _RELIEF: Final = 1.1
 _MARGIN: Final = timedelta(seconds=1)
 
 
-class Rhythm:
+class PollSchedule:
     """Spreads the looks: often while a question is young, then as seldom as the budget needs.
 
     A namespace of Temporal Cloud takes 2,000 requests a second; with 100,000 open callbacks, one
@@ -31,7 +31,7 @@ class Rhythm:
         self.per_tick = max(1, round(per_second * EVERY.total_seconds()))
         self.longest = LONGEST
 
-    def note(self, *, is_behind: bool) -> None:
+    def record(self, *, is_behind: bool) -> None:
         """Take note of whether more wait than could be looked at.
 
         To look at them all takes as long as that has lasted, so no look is due again before.
@@ -41,14 +41,16 @@ class Rhythm:
         else:
             self.longest = max(LONGEST, self.longest / _RELIEF)
 
-    def look_in(self, callback: Callback, timeout_at: datetime | None, now: datetime) -> timedelta:
+    def poll_in(
+        self, callback: Callback, attempt_timeout_at: datetime | None, now: datetime
+    ) -> timedelta:
         """Return when to look again at a callback that was just seen.
 
         After its age: what happens soon is seen soon, and a look at the first day of a long wait
-        tells little. Right after the time-out in any case.
+        tells little. Right after the timeout in any case.
         """
         age = max(SHORTEST, now - callback.opened_at)
         wait = min(age, self.longest)
-        if timeout_at is not None and now <= timeout_at:
-            wait = min(wait, timeout_at - now + _MARGIN)
+        if attempt_timeout_at is not None and now <= attempt_timeout_at:
+            wait = min(wait, attempt_timeout_at - now + _MARGIN)
         return wait

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.rhythm import LONGEST, Rhythm
+from ringback.core.poll_schedule import LONGEST, PollSchedule
 from ringback.domain.callback import Callback
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
@@ -16,54 +16,54 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 async def callback(store: SqlStore) -> Callback:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     return callback
 
 
 def test_a_budget_is_spent_tick_by_tick() -> None:
-    assert [Rhythm(per_second).per_tick for per_second in (1, 50, 2000)] == [1, 50, 2000]
+    assert [PollSchedule(per_second).per_tick for per_second in (1, 50, 2000)] == [1, 50, 2000]
 
 
 async def test_where_more_wait_than_there_may_be_all_wait_longer_and_then_shorter_again(
     callback: Callback, clock: ManualClock
 ) -> None:
-    rhythm = Rhythm(10)
+    schedule = PollSchedule(10)
     clock.advance(timedelta(days=1))
-    alone = rhythm.look_in(callback, None, clock.now())
+    alone = schedule.poll_in(callback, None, clock.now())
 
     for _ in range(60):
-        rhythm.note(is_behind=True)
-    crowded = rhythm.look_in(callback, None, clock.now())
+        schedule.record(is_behind=True)
+    crowded = schedule.poll_in(callback, None, clock.now())
     for _ in range(60):
-        rhythm.note(is_behind=False)
+        schedule.record(is_behind=False)
 
     assert alone == LONGEST
     assert crowded == LONGEST + MINUTE
-    assert rhythm.look_in(callback, None, clock.now()) == LONGEST
+    assert schedule.poll_in(callback, None, clock.now()) == LONGEST
 
 
 async def test_however_many_wait_each_is_looked_at_within_the_hour(
     callback: Callback, clock: ManualClock
 ) -> None:
-    rhythm = Rhythm(1)
+    schedule = PollSchedule(1)
     clock.advance(timedelta(days=1))
 
     for _ in range(5000):
-        rhythm.note(is_behind=True)
+        schedule.record(is_behind=True)
 
-    assert rhythm.look_in(callback, None, clock.now()) == timedelta(hours=1)
+    assert schedule.poll_in(callback, None, clock.now()) == timedelta(hours=1)
 
 
 async def test_a_look_follows_a_time_out_and_a_time_out_that_passed_draws_no_more(
     callback: Callback, clock: ManualClock
 ) -> None:
-    rhythm = Rhythm(1)
+    schedule = PollSchedule(1)
     for _ in range(100):
-        rhythm.note(is_behind=True)
+        schedule.record(is_behind=True)
     clock.advance(MINUTE)
 
-    soon = rhythm.look_in(callback, clock.now() + timedelta(seconds=9), clock.now())
-    passed = rhythm.look_in(callback, clock.now() - timedelta(seconds=9), clock.now())
+    soon = schedule.poll_in(callback, clock.now() + timedelta(seconds=9), clock.now())
+    passed = schedule.poll_in(callback, clock.now() - timedelta(seconds=9), clock.now())
 
     assert soon == timedelta(seconds=10)
     assert passed == MINUTE
@@ -74,14 +74,14 @@ async def test_a_clock_that_goes_behind_the_store_s_looks_all_the_same(
 ) -> None:
     behind = clock.now() - timedelta(hours=1)
 
-    assert Rhythm(1).look_in(callback, None, behind) == timedelta(seconds=1)
+    assert PollSchedule(1).poll_in(callback, None, behind) == timedelta(seconds=1)
 
 
 async def test_with_more_callbacks_than_the_budget_has_all_are_looked_at_in_turn(
     callback: Callback, clock: ManualClock
 ) -> None:
     """A thousand old ones, all due at once, as after a restart; fifty may be looked at a second."""
-    rhythm, second = Rhythm(50), timedelta(seconds=1)
+    schedule, second = PollSchedule(50), timedelta(seconds=1)
     clock.advance(timedelta(days=1))
     due = [(clock.now(), number) for number in range(1000)]
     seen_at = {number: clock.now() for number in range(1000)}
@@ -90,11 +90,11 @@ async def test_with_more_callbacks_than_the_budget_has_all_are_looked_at_in_turn
     for _ in range(300):
         now = clock.now()
         turn = [heapq.heappop(due) for _ in range(50) if due and due[0][0] <= now]
-        rhythm.note(is_behind=len(turn) >= rhythm.per_tick)
+        schedule.record(is_behind=len(turn) >= schedule.per_tick)
         for _, number in turn:
             waits.append(now - seen_at[number])
             seen_at[number] = now
-            heapq.heappush(due, (now + rhythm.look_in(callback, None, now), number))
+            heapq.heappush(due, (now + schedule.poll_in(callback, None, now), number))
         clock.advance(second)
 
     at_best = second * 1000 / 50

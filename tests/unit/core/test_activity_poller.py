@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from ringback.core.look import LEASE
-from ringback.core.rhythm import EVERY, LONGEST
+from ringback.core.activity_poller import LEASE
+from ringback.core.poll_schedule import EVERY, LONGEST
 from ringback.core.service import running
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import RefusedByTemporalError, TemporalUnreachableError
@@ -16,29 +16,29 @@ from ringback.ports.activities import LastFailure, Pending
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
-from tests.keepers import PER_SECOND, looker
+from tests.keepers import PER_SECOND, poller
 from tests.loops import idle
 
 
 @pytest.fixture
-def due_looker(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> "DueLooker":
-    return DueLooker(store, activities, clock)
+def due_poller(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> "DuePoller":
+    return DuePoller(store, activities, clock)
 
 
-class DueLooker:
+class DuePoller:
     """A looker that looks when all open callbacks are due."""
 
     def __init__(self, store: SqlStore, activities: FakeActivities, clock: ManualClock) -> None:
-        self.looker = looker(store, activities, clock)
+        self.poller = poller(store, activities, clock)
         self._clock = clock
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         self._clock.advance(LEASE)
-        await self.looker.look()
+        await self.poller.poll()
 
 
 async def opened(store: SqlStore, activities: FakeActivities) -> Callback:
-    (callback,) = await store.open([factories.wish()])
+    (callback,) = await store.open([factories.request()])
     activities.schedule(callback.ref)
     return callback
 
@@ -49,12 +49,12 @@ async def states(store: SqlStore, callbacks: list[Callback]) -> list[State]:
 
 
 async def test_an_ended_activity_closes_its_callback_with_the_reason(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callback = await opened(store, activities)
     activities.end(callback.ref, how="timed out")
 
-    await due_looker.look()
+    await due_poller.poll()
 
     found = (await store.find([callback.id]))[callback.id]
     assert found.state is State.EXPIRED
@@ -62,12 +62,12 @@ async def test_an_ended_activity_closes_its_callback_with_the_reason(
 
 
 async def test_a_waiting_activity_keeps_its_callback_open_between_attempts_too(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callbacks = [await opened(store, activities) for _ in range(2)]
     activities.back_off(callbacks[0].ref, LastFailure("timeout", "", None))
 
-    await due_looker.look()
+    await due_poller.poll()
 
     assert await states(store, callbacks) == [State.OPEN, State.OPEN]
 
@@ -76,13 +76,13 @@ async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callbacks = [await opened(store, activities) for _ in range(7)]
-    few = looker(store, activities, clock, per_second=3)
+    few = poller(store, activities, clock, per_second=3)
     clock.advance(LEASE)
 
     for _ in range(2):
-        await few.look()
+        await few.poll()
     before = {ref for refs in activities.looks for ref in refs}
-    await few.look()
+    await few.poll()
 
     assert len(before) == 6
     assert len(activities.looks) == 7
@@ -90,14 +90,14 @@ async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
 
 
 async def test_one_request_shows_all_activities_of_a_run(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     refs = [factories.activity_ref(workflow_id="order", activity_id=str(n)) for n in range(20)]
-    await store.open([factories.wish(ref=ref) for ref in refs])
+    await store.open([factories.request(ref=ref) for ref in refs])
     for ref in refs:
         activities.schedule(ref)
 
-    await due_looker.look()
+    await due_poller.poll()
 
     assert [set(looked) for looked in activities.looks] == [set(refs)]
 
@@ -109,8 +109,8 @@ async def test_two_gateways_do_not_look_at_the_same(
         await opened(store, activities)
     clock.advance(LEASE)
 
-    await looker(store, activities, clock).look()
-    await looker(store, activities, clock).look()
+    await poller(store, activities, clock).poll()
+    await poller(store, activities, clock).poll()
 
     assert len(activities.looks) == 5
 
@@ -119,12 +119,12 @@ async def test_a_young_question_is_looked_at_often_and_then_seldom(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await opened(store, activities)
-    one = looker(store, activities, clock)
+    one = poller(store, activities, clock)
     looked_after: list[int] = []
 
     for second in range(1, 31):
         clock.advance(EVERY)
-        await one.look()
+        await one.poll()
         if len(activities.looks) > len(looked_after):
             looked_after.append(second)
 
@@ -134,14 +134,14 @@ async def test_a_young_question_is_looked_at_often_and_then_seldom(
 
 
 async def test_what_is_asked_of_an_activity_is_learnt_and_told_once(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callback = await opened(store, activities)
     activities.request_cancel(callback.ref)
     activities.pause(callback.ref)
 
     for _ in range(2):
-        await due_looker.look()
+        await due_poller.poll()
 
     found = (await store.find([callback.id]))[callback.id]
     assert found.cancel_requested_at is not None
@@ -151,58 +151,58 @@ async def test_what_is_asked_of_an_activity_is_learnt_and_told_once(
 
 
 async def test_a_time_out_that_an_operator_changed_is_learnt(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callback = await opened(store, activities)
     later = factories.NOW + timedelta(days=3)
     activities.set_timeout(callback.ref, later)
 
-    await due_looker.look()
+    await due_poller.poll()
 
-    assert (await store.find([callback.id]))[callback.id].timeout_at == later
+    assert (await store.find([callback.id]))[callback.id].attempt_timeout_at == later
 
 
 async def test_a_time_out_is_looked_at_when_it_has_passed(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities)
-    one = looker(store, activities, clock)
+    one = poller(store, activities, clock)
     clock.advance(timedelta(minutes=10))
     activities.set_timeout(callback.ref, clock.now() + timedelta(seconds=2))
-    await one.look()
+    await one.poll()
     activities.end(callback.ref, how="timed out")
 
     clock.advance(timedelta(seconds=2))
-    await one.look()
+    await one.poll()
     before = await states(store, [callback])
     clock.advance(timedelta(seconds=1))
-    await one.look()
+    await one.poll()
 
     assert before == [State.OPEN]
     assert await states(store, [callback]) == [State.EXPIRED]
 
 
 async def test_a_callback_that_follows_resets_stays_open_where_its_activity_waits_again(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker"
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
-    (callback,) = await store.open([factories.wish(follow_reset=True)])
+    (callback,) = await store.open([factories.request(follow_reset=True)])
     activities.schedule(callback.ref)
     activities.reset_workflow(callback.ref, "another-run")
 
-    await due_looker.look()
+    await due_poller.poll()
 
     assert await states(store, [callback]) == [State.OPEN]
 
 
 async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller", clock: ManualClock
 ) -> None:
     callback = await opened(store, activities)
     activities.end(callback.ref, how="timed out")
     activities.is_reachable = False
     clock.advance(LEASE)
 
-    async with running(due_looker.looker):
+    async with running(due_poller.poller):
         await idle()
         before = await states(store, [callback])
         activities.is_reachable = True
@@ -220,11 +220,11 @@ class ActivitiesOfAMissingNamespace(FakeActivities):
         super().__init__()
         self.refused = refused
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         if self.refused in refs:
             msg = "Namespace nowhere is not found."
             raise RefusedByTemporalError(msg)
-        return await super().look(refs)
+        return await super().poll(refs)
 
 
 async def test_one_that_cannot_be_looked_at_holds_up_no_other(
@@ -232,11 +232,11 @@ async def test_one_that_cannot_be_looked_at_holds_up_no_other(
 ) -> None:
     ref = factories.activity_ref()
     activities = ActivitiesOfAMissingNamespace(ref)
-    (refused,) = await store.open([factories.wish(ref=ref)])
+    (refused,) = await store.open([factories.request(ref=ref)])
     ended = await opened(store, activities)
     activities.end(ended.ref, how="timed out")
 
-    await DueLooker(store, activities, clock).look()
+    await DuePoller(store, activities, clock).poll()
 
     assert await states(store, [refused, ended]) == [State.OPEN, State.EXPIRED]
 
@@ -245,9 +245,9 @@ async def test_a_temporal_that_does_not_answer_is_not_asked_for_every_run(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatAreAway()
-    await store.open([factories.wish() for _ in range(PER_SECOND)])
+    await store.open([factories.request() for _ in range(PER_SECOND)])
 
-    await DueLooker(store, activities, clock).look()
+    await DuePoller(store, activities, clock).poll()
 
     assert 3 <= activities.asked <= 8
 
@@ -257,23 +257,23 @@ class ActivitiesThatAreAway(FakeActivities):
 
     asked = 0
 
-    async def look(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         self.asked += 1
         msg = f"no answer about {refs[0].activity_id}"
         raise TemporalUnreachableError(msg)
 
 
 async def test_a_temporal_that_knows_nothing_is_believed_only_when_the_time_is_up(
-    store: SqlStore, activities: FakeActivities, due_looker: "DueLooker", clock: ManualClock
+    store: SqlStore, activities: FakeActivities, due_poller: "DuePoller", clock: ManualClock
 ) -> None:
     """It may be another server: nothing is closed for that which may still be answered."""
-    timeout_at = clock.now() + timedelta(hours=1)
-    (callback,) = await store.open([factories.wish(timeout_at=timeout_at)])
+    attempt_timeout_at = clock.now() + timedelta(hours=1)
+    (callback,) = await store.open([factories.request(attempt_timeout_at=attempt_timeout_at)])
 
-    await due_looker.look()
+    await due_poller.poll()
     before = await states(store, [callback])
     clock.advance(timedelta(hours=1))
-    await due_looker.look()
+    await due_poller.poll()
 
     assert activities.heartbeats == []
     assert before == [State.OPEN]

@@ -4,11 +4,11 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, update
 
-from ringback.ports.notices import MOST_ORIGINS
-from ringback.store.notice_rows import CLAIMED
+from ringback.ports.webhook_outbox import MOST_ORIGINS
 from ringback.store.statements.among import among
 from ringback.store.statements.lookup import INSERTS
-from ringback.store.tables import Instant, callbacks, notices
+from ringback.store.tables import Instant, callbacks, webhooks
+from ringback.store.webhook_rows import CLAIMED
 
 #: Where those of the callbacks are told that are told anything.
 ADDRESSES: Final = select(callbacks.c.id, callbacks.c.cancel_url, callbacks.c.notify_url).where(
@@ -17,12 +17,12 @@ ADDRESSES: Final = select(callbacks.c.id, callbacks.c.cancel_url, callbacks.c.no
 )
 
 #: The same message is told once.
-KEEP_NOTICE: Final = {
-    dialect: insert_into(notices).on_conflict_do_nothing(index_elements=["id"])
+ADD_WEBHOOK: Final = {
+    dialect: insert_into(webhooks).on_conflict_do_nothing(index_elements=["id"])
     for dialect, insert_into in INSERTS.items()
 }
 
-_is_waiting = notices.c.ended_at.is_(None)
+_is_waiting = webhooks.c.ended_at.is_(None)
 
 #: The parameters for the origins that a claim leaves alone.
 ORIGINS: Final = tuple(f"origin_{number}" for number in range(MOST_ORIGINS))
@@ -30,49 +30,49 @@ ORIGINS: Final = tuple(f"origin_{number}" for number in range(MOST_ORIGINS))
 
 def _goes_to(name: str) -> ColumnElement[bool]:
     origin = bindparam(name, type_=String)
-    return func.substr(notices.c.url + "/", 1, func.length(origin)) == origin
+    return func.substr(webhooks.c.url + "/", 1, func.length(origin)) == origin
 
 
 #: What is due and held by nobody else, held until the commit.
 _due = (
-    select(notices.c.id)
+    select(webhooks.c.id)
     .where(
         _is_waiting,
-        notices.c.due_at <= bindparam("now", type_=Instant),
+        webhooks.c.due_at <= bindparam("now", type_=Instant),
         *(not_(_goes_to(name)) for name in ORIGINS),
     )
-    .order_by(notices.c.due_at, notices.c.id)
+    .order_by(webhooks.c.due_at, webhooks.c.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
     .cte("due")
 )
 
 CLAIM: Final = (
-    update(notices)
-    .where(notices.c.id == _due.c.id)
-    .values(due_at=bindparam("until", type_=Instant), tries=notices.c.tries + 1)
+    update(webhooks)
+    .where(webhooks.c.id == _due.c.id)
+    .values(due_at=bindparam("until", type_=Instant), tries=webhooks.c.tries + 1)
     .returning(*CLAIMED)
 )
 
 #: Those of the notices that wait; held until the commit.
 WAITING: Final = (
-    select(*CLAIMED, notices.c.trouble)
-    .where(among(notices.c.id, "ids"), _is_waiting)
-    .order_by(notices.c.id)
+    select(*CLAIMED, webhooks.c.last_error)
+    .where(among(webhooks.c.id, "ids"), _is_waiting)
+    .order_by(webhooks.c.id)
     .with_for_update()
 )
 
 END: Final = (
-    update(notices)
-    .where(notices.c.id == bindparam("notice_id"), _is_waiting)
-    .values(ended_at=bindparam("now", type_=Instant), trouble=bindparam("why"))
+    update(webhooks)
+    .where(webhooks.c.id == bindparam("webhook_id"), _is_waiting)
+    .values(ended_at=bindparam("now", type_=Instant), last_error=bindparam("why"))
 )
 
 POSTPONE: Final = (
-    update(notices)
-    .where(notices.c.id == bindparam("notice_id"), _is_waiting)
-    .where(notices.c.tries == bindparam("tries_"))
-    .values(due_at=bindparam("due", type_=Instant), trouble=bindparam("why"))
+    update(webhooks)
+    .where(webhooks.c.id == bindparam("webhook_id"), _is_waiting)
+    .where(webhooks.c.tries == bindparam("tries_"))
+    .values(due_at=bindparam("due", type_=Instant), last_error=bindparam("why"))
 )
 
-NEXT_DUE: Final = select(func.min(notices.c.due_at)).where(_is_waiting)
+NEXT_DUE: Final = select(func.min(webhooks.c.due_at)).where(_is_waiting)

@@ -9,69 +9,69 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
-from ringback.domain.notice import Notice, NoticeId
+from ringback.domain.webhook import Webhook, WebhookId
 
 MOST_ORIGINS: Final = 8
 """How many origins a claim can leave alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class WebhookEnd:
     """That a notice is done with.
 
     Attributes:
-        notice_id: The notice.
-        trouble: Why it was given up; `None` if it was received.
+        webhook_id: The notice.
+        last_error: Why it was given up; `None` if it was received.
     """
 
-    notice_id: NoticeId
-    trouble: str | None = None
+    webhook_id: WebhookId
+    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet:
+class WebhookRetry:
     """That a notice was not received, and is to be sent again.
 
     Attributes:
-        notice_id: The notice.
-        tries: `Notice.tries` as it was claimed: once another has claimed it, this is void.
+        webhook_id: The notice.
+        tries: `Webhook.tries` as it was claimed: once another has claimed it, this is void.
         wait: How long nobody sends it.
-        trouble: Why it was not received.
+        last_error: Why it was not received.
     """
 
-    notice_id: NoticeId
+    webhook_id: WebhookId
     tries: int
     wait: timedelta
-    trouble: str
+    last_error: str
 
 
-class Notices(Protocol):
+class WebhookOutbox(Protocol):
     """What telling the outside needs."""
 
-    async def claim_notices(
+    async def claim_webhooks(
         self, *, limit: int, lease: timedelta, but: Collection[str] = ()
-    ) -> Sequence[Notice]:
+    ) -> Sequence[Webhook]:
         """Take notices that are due, the longest due first; each claim counts as a try.
 
         Nobody else gets them while the lease lasts. Those to an origin in `but`, which has
-        `MOST_ORIGINS` at most, are left alone; see `ringback.domain.notice.origin_of`.
+        `MOST_ORIGINS` at most, are left alone; see `ringback.domain.webhook.origin_of`.
         """
         ...
 
-    async def end_notices(self, ends: Sequence[Told]) -> None:
+    async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:
         """Keep that notices were received or given up, and tell it in the audit trail.
 
         The first end of a notice counts.
         """
         ...
 
-    async def postpone_notices(self, postponements: Sequence[NotYet]) -> None:
+    async def postpone_webhooks(self, postponements: Sequence[WebhookRetry]) -> None:
         """Give claimed notices back, to be sent again later.
 
         The first time of each is told in the audit trail.
         """
         ...
 
-    async def next_notice(self) -> timedelta | None:
+    async def next_webhook(self) -> timedelta | None:
         """Return how long until a notice is due; `None` if none will be."""
         ...

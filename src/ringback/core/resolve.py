@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from ringback.core.verdict import judge
 from ringback.domain.callback import ActivityExecution, Callback, State
-from ringback.ports.activities import Activities, Ended, Unknown, Whereabouts
+from ringback.ports.activities import Activities, ActivityState, Ended, Unknown
 
 
-async def locate(activities: Activities, callback: Callback) -> tuple[Callback, Whereabouts]:
+async def resolve(activities: Activities, callback: Callback) -> tuple[Callback, ActivityState]:
     """Return the callback as it is to be addressed now, and how its activity waits or ended.
 
     A reset of the workflow ends the activity, unless the callback follows it to where the same
@@ -16,12 +16,12 @@ async def locate(activities: Activities, callback: Callback) -> tuple[Callback, 
     Raises:
         TemporalUnreachableError: It cannot be learnt now.
     """
-    return await followed(activities, callback, await activities.locate(callback.ref))
+    return await followed(activities, callback, await activities.resolve(callback.ref))
 
 
 async def followed(
-    activities: Activities, callback: Callback, found: Whereabouts
-) -> tuple[Callback, Whereabouts]:
+    activities: Activities, callback: Callback, found: ActivityState
+) -> tuple[Callback, ActivityState]:
     """Return the same, where the activity itself was `found` already.
 
     Raises:
@@ -34,7 +34,7 @@ async def followed(
     moved_to = await activities.find_after_reset(callback.ref)
     if moved_to is None:
         return callback, found
-    return _moved(callback, moved_to), await activities.locate(moved_to)
+    return _moved(callback, moved_to), await activities.resolve(moved_to)
 
 
 def _may_have_moved(callback: Callback, end: Ended) -> bool:
@@ -51,5 +51,5 @@ def _moved(callback: Callback, moved_to: ActivityExecution) -> Callback:
     accepted = callback.accepted
     if accepted is not None:
         # That it ended no attempt where it was is known by now, and attempts count anew.
-        accepted = replace(accepted, unproven_attempt=None, unproven_started_at=None)
+        accepted = replace(accepted, unconfirmed_attempt=None, unconfirmed_started_at=None)
     return replace(callback, ref=moved_to, accepted=accepted)

@@ -11,7 +11,7 @@ from ringback.domain.outcome import Completed, Failed
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OpenRequest:
     """What an attempt asks the store for: the callback of its activity, made if there is none.
 
     Attributes:
@@ -23,7 +23,7 @@ class Wish:
         attempt: Which attempt asks, from 1; an operator's reset begins anew at 1.
         attempt_started_at: When Temporal started that attempt: of two, the later one counts.
         task_token: What names that attempt to Temporal. It never leaves the store but to Temporal.
-        timeout_at: When Temporal times this attempt out, as far as its options tell.
+        attempt_timeout_at: When Temporal times this attempt out, as far as its options tell.
         verbs: What the callback's link allows, if it is made now.
         key_id: Which key signs its link, if it is made now.
         link_expires_at: When its link stops to be good, if it is made now.
@@ -40,7 +40,7 @@ class Wish:
     attempt: int
     attempt_started_at: datetime
     task_token: bytes | None = field(repr=False)
-    timeout_at: datetime | None
+    attempt_timeout_at: datetime | None
     verbs: frozenset[Verb]
     key_id: str
     link_expires_at: datetime
@@ -49,12 +49,12 @@ class Wish:
     heartbeat_timeout: timedelta | None = None
 
 
-def asks_again(callback: Callback, wish: Wish) -> bool:
-    """Tell whether `wish` comes from a later attempt than the one that asked last."""
-    return wish.attempt_started_at > callback.attempt_started_at
+def is_later_attempt(callback: Callback, request: OpenRequest) -> bool:
+    """Tell whether `request` comes from a later attempt than the one that asked last."""
+    return request.attempt_started_at > callback.attempt_started_at
 
 
-def asks_anew(callback: Callback, wish: Wish) -> bool:
+def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
     """Tell whether an attempt that finds `callback` needs a new one.
 
     It does when the question is settled and yet Temporal runs the activity again: the answer was a
@@ -63,18 +63,18 @@ def asks_anew(callback: Callback, wish: Wish) -> bool:
     up no later attempt: that it asks anew is all that such a failure wants. Where each attempt asks
     for itself, a later attempt always needs a new one.
     """
-    if callback.options.attempts is Attempts.CURRENT and asks_again(callback, wish):
+    if callback.options.attempts is Attempts.CURRENT and is_later_attempt(callback, request):
         return True
     accepted = callback.accepted
     if callback.state is State.PARKED and accepted is not None:
-        return _is_retried_by(wish, accepted)
+        return _is_retried_by(request, accepted)
     if callback.state in {State.OPEN, State.ACCEPTED}:
         return False
     return accepted is None or not isinstance(accepted.outcome, Completed)
 
 
-def _is_retried_by(wish: Wish, accepted: Accepted) -> bool:
-    outcome, tried_at = accepted.outcome, accepted.unproven_started_at
+def _is_retried_by(request: OpenRequest, accepted: Accepted) -> bool:
+    outcome, tried_at = accepted.outcome, accepted.unconfirmed_started_at
     if not isinstance(outcome, Failed) or outcome.non_retryable:
         return False
-    return tried_at is None or wish.attempt_started_at > tried_at
+    return tried_at is None or request.attempt_started_at > tried_at

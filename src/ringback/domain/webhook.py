@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 
-NoticeId = NewType("NoticeId", str)
+WebhookId = NewType("WebhookId", str)
 
 LONGEST_FACT: Final = 500
 """How many signs of a fact are told, so that a message stays small."""
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Webhook:
     """One message to one address.
 
     Attributes:
@@ -32,7 +32,7 @@ class Notice:
         tries: How often it was claimed to be sent.
     """
 
-    id: NoticeId
+    id: WebhookId
     callback_id: CallbackId
     url: str = field(repr=False)
     kind: EventKind
@@ -87,7 +87,7 @@ def makes_unwanted(event: Event) -> bool:
     return event.kind in _MAKES_UNWANTED or is_by_default
 
 
-def notices_of(event: Event, cancel_url: str | None, notify_url: str | None) -> list[Notice]:
+def webhooks_for(event: Event, cancel_url: str | None, notify_url: str | None) -> list[Webhook]:
     """Return the messages that tell of `event`, one to each address that is told."""
     if event.kind not in NOTIFIED:
         return []
@@ -96,49 +96,49 @@ def notices_of(event: Event, cancel_url: str | None, notify_url: str | None) -> 
     return [_to(url, event) for url in urls]
 
 
-def _to(url: str, event: Event) -> Notice:
+def _to(url: str, event: Event) -> Webhook:
     facts = {
         told: _short(event.facts[name])
         for name, told in NOTIFIED[event.kind].items()
         if name in event.facts
     }
-    return Notice(_id(event, url), event.callback_id, url, event.kind, event.at, facts)
+    return Webhook(_id(event, url), event.callback_id, url, event.kind, event.at, facts)
 
 
-def _id(event: Event, url: str) -> NoticeId:
+def _id(event: Event, url: str) -> WebhookId:
     """Return the same id for the same message, whoever makes it."""
     parts = [event.callback_id, event.kind.value, event.at.isoformat(), url]
-    return NoticeId("no_" + sha256(json.dumps(parts).encode()).hexdigest()[:32])
+    return WebhookId("no_" + sha256(json.dumps(parts).encode()).hexdigest()[:32])
 
 
 def _short(fact: object) -> object:
     return fact[:LONGEST_FACT] if isinstance(fact, str) else fact
 
 
-def told(notice: Notice, at: datetime) -> Event:
+def told(webhook: Webhook, at: datetime) -> Event:
     """Return what the audit trail says of a notice that was received."""
-    return Event(notice.callback_id, at, EventKind.TOLD, _facts(notice))
+    return Event(webhook.callback_id, at, EventKind.TOLD, _facts(webhook))
 
 
-def not_told_yet(notice: Notice, at: datetime, trouble: str) -> Event:
+def not_told_yet(webhook: Webhook, at: datetime, last_error: str) -> Event:
     """Return what the audit trail says of the first time that a notice was not received."""
-    facts = {**_facts(notice), "reason": trouble}
-    return Event(notice.callback_id, at, EventKind.NOT_TOLD_YET, facts)
+    facts = {**_facts(webhook), "reason": last_error}
+    return Event(webhook.callback_id, at, EventKind.NOT_TOLD_YET, facts)
 
 
-def not_told(notice: Notice, at: datetime, trouble: str) -> Event:
+def not_told(webhook: Webhook, at: datetime, last_error: str) -> Event:
     """Return what the audit trail says of a notice that was given up."""
-    facts = {**_facts(notice), "reason": trouble}
-    return Event(notice.callback_id, at, EventKind.NOT_TOLD, facts)
+    facts = {**_facts(webhook), "reason": last_error}
+    return Event(webhook.callback_id, at, EventKind.NOT_TOLD, facts)
 
 
-def _facts(notice: Notice) -> dict[str, object]:
+def _facts(webhook: Webhook) -> dict[str, object]:
     # Of the address the host alone is told: the rest may be secret.
     return {
-        "what": notice.kind.value,
-        "to": urlsplit(notice.url).hostname,
-        "notice": notice.id,
-        "tries": notice.tries,
+        "what": webhook.kind.value,
+        "to": urlsplit(webhook.url).hostname,
+        "webhook": webhook.id,
+        "tries": webhook.tries,
     }
 
 
@@ -158,14 +158,14 @@ def type_of(kind: EventKind) -> str:
     return "callback." + kind.value.replace(" ", "_")
 
 
-def to_body(notice: Notice) -> bytes:
+def to_body(webhook: Webhook) -> bytes:
     """Return the message as JSON: the same bytes at every try."""
-    data: dict[str, object] = {"callback": notice.callback_id}
-    if notice.kind in STATES:
-        data["state"] = notice.kind.value
+    data: dict[str, object] = {"callback": webhook.callback_id}
+    if webhook.kind in STATES:
+        data["state"] = webhook.kind.value
     message = {
-        "type": type_of(notice.kind),
-        "timestamp": notice.at.isoformat(),
-        "data": {**data, **notice.facts},
+        "type": type_of(webhook.kind),
+        "timestamp": webhook.at.isoformat(),
+        "data": {**data, **webhook.facts},
     }
     return json.dumps(message, separators=(",", ":")).encode()

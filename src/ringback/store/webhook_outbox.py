@@ -6,101 +6,101 @@ from itertools import chain, repeat
 from typing import Final
 
 from ringback.domain.event import Event
-from ringback.domain.notice import Notice, NoticeId, not_told, not_told_yet, told
-from ringback.ports.notices import NotYet, Told
+from ringback.domain.webhook import Webhook, WebhookId, not_told, not_told_yet, told
+from ringback.ports.webhook_outbox import WebhookEnd, WebhookRetry
 from ringback.store.connection import Connection
 from ringback.store.database import Database
-from ringback.store.notice_rows import to_notice
-from ringback.store.statements import notices as statements
+from ringback.store.statements import webhook_outbox as statements
 from ringback.store.steps import execute_each, parts, record
 from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import AnyRow, read_rows
+from ringback.store.webhook_rows import to_webhook
 
 _NO_ORIGIN: Final = "no origin"
 """No address begins so."""
 
 
 class SqlNotices:
-    """`Notices` on a SQL database."""
+    """`WebhookOutbox` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
     @writes
-    async def claim_notices(
+    async def claim_webhooks(
         self, connection: Connection, *, limit: int, lease: timedelta, but: Collection[str] = ()
-    ) -> Sequence[Notice]:
-        """See `Notices.claim_notices`."""
+    ) -> Sequence[Webhook]:
+        """See `WebhookOutbox.claim_webhooks`."""
         assert len(but) <= len(statements.ORIGINS), "see `MOST_ORIGINS`"
         origins = dict(zip(statements.ORIGINS, chain(but, repeat(_NO_ORIGIN)), strict=False))
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, **origins}
         result = await connection.execute(statements.CLAIM, values)
-        notices, _ = read_rows(result, to_notice)
-        return sorted(notices, key=_at)
+        webhooks, _ = read_rows(result, to_webhook)
+        return sorted(webhooks, key=_at)
 
-    async def end_notices(self, ends: Sequence[Told]) -> None:
-        """See `Notices.end_notices`."""
+    async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:
+        """See `WebhookOutbox.end_webhooks`."""
         for part in parts(ends):
             await self._end_notices(part)
 
     @writes
-    async def _end_notices(self, connection: Connection, ends: Sequence[Told]) -> None:
-        first = {end.notice_id: end for end in reversed(ends)}
+    async def _end_notices(self, connection: Connection, ends: Sequence[WebhookEnd]) -> None:
+        first = {end.webhook_id: end for end in reversed(ends)}
         waiting = await _waiting(connection, first)
         now = await self._database.now(connection)
-        ended = [(to_notice(row), first[NoticeId(row.id)].trouble) for row in waiting]
-        values = [{"notice_id": one.id, "now": now, "why": why} for one, why in ended]
+        ended = [(to_webhook(row), first[WebhookId(row.id)].last_error) for row in waiting]
+        values = [{"webhook_id": one.id, "now": now, "why": why} for one, why in ended]
         await execute_each(connection, statements.END, values)
         await record(connection, [_end_of(one, now, why) for one, why in ended])
 
-    async def postpone_notices(self, postponements: Sequence[NotYet]) -> None:
-        """See `Notices.postpone_notices`."""
+    async def postpone_webhooks(self, postponements: Sequence[WebhookRetry]) -> None:
+        """See `WebhookOutbox.postpone_webhooks`."""
         for part in parts(postponements):
             await self._postpone_notices(part)
 
     @writes
     async def _postpone_notices(
-        self, connection: Connection, postponements: Sequence[NotYet]
+        self, connection: Connection, postponements: Sequence[WebhookRetry]
     ) -> None:
-        waiting = await _waiting(connection, (item.notice_id for item in postponements))
+        waiting = await _waiting(connection, (item.webhook_id for item in postponements))
         now = await self._database.now(connection)
         values = [
             {
-                "notice_id": item.notice_id,
+                "webhook_id": item.webhook_id,
                 "tries_": item.tries,
                 "due": now + item.wait,
-                "why": item.trouble,
+                "why": item.last_error,
             }
             for item in postponements
         ]
         await execute_each(connection, statements.POSTPONE, values)
-        troubles = {(item.notice_id, item.tries): item.trouble for item in postponements}
+        troubles = {(item.webhook_id, item.tries): item.last_error for item in postponements}
         news = [
-            not_told_yet(to_notice(row), now, troubles[row.id, row.tries])
+            not_told_yet(to_webhook(row), now, troubles[row.id, row.tries])
             for row in waiting
-            if row.trouble is None and (row.id, row.tries) in troubles
+            if row.last_error is None and (row.id, row.tries) in troubles
         ]
         await record(connection, news)
 
     @reads
-    async def next_notice(self, connection: Connection) -> timedelta | None:
-        """See `Notices.next_notice`."""
+    async def next_webhook(self, connection: Connection) -> timedelta | None:
+        """See `WebhookOutbox.next_webhook`."""
         due_at: datetime | None = await connection.scalar(statements.NEXT_DUE)
         if due_at is None:
             return None
         return max(timedelta(0), due_at - await self._database.now(connection))
 
 
-async def _waiting(connection: Connection, ids: Iterable[NoticeId]) -> Sequence[AnyRow]:
+async def _waiting(connection: Connection, ids: Iterable[WebhookId]) -> Sequence[AnyRow]:
     """Return those of the notices that have no end, held until the commit."""
     return list(await connection.execute(statements.WAITING, {"ids": ids}))
 
 
-def _end_of(notice: Notice, at: datetime, trouble: str | None) -> Event:
-    return told(notice, at) if trouble is None else not_told(notice, at, trouble)
+def _end_of(webhook: Webhook, at: datetime, last_error: str | None) -> Event:
+    return told(webhook, at) if last_error is None else not_told(webhook, at, last_error)
 
 
-def _at(notice: Notice) -> datetime:
-    return notice.at
+def _at(webhook: Webhook) -> datetime:
+    return webhook.at

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Pending, Pulse
+from ringback.ports.activities import HeartbeatResponse, Pending
 
-LOOKS_AT_ONCE: Final = 2000
+MAX_POLLED_AT_ONCE: Final = 2000
 """About so many callbacks are claimed for a look at once, however many a run has.
 
 Temporal lets a workflow have 2,000 activities that wait, unless it is set up otherwise.
@@ -21,7 +21,7 @@ Temporal lets a workflow have 2,000 activities that wait, unless it is set up ot
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PollClaim:
     """What was claimed for a look.
 
     Attributes:
@@ -35,7 +35,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class PollResult:
     """What Temporal showed of the activity of an open callback.
 
     Attributes:
@@ -43,35 +43,36 @@ class Sighting:
         attempt_started_at: `Callback.attempt_started_at` as it was looked for: once a later attempt
             has asked, the sighting is void.
         pending: How the activity waits.
-        look_in: When to look again, from now on.
+        poll_in: When to look again, from now on.
     """
 
     callback_id: CallbackId
     attempt_started_at: datetime
     pending: Pending
-    look_in: timedelta
+    poll_in: timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class SentHeartbeat:
     """A heartbeat that Temporal has taken.
 
     Attributes:
         callback_id: The callback.
         attempt_started_at: `Callback.attempt_started_at` as it was claimed: once a later attempt
             has asked, it is void.
-        noted_at: `Vitals.noted_at` as it was claimed: what the outside said since is still due.
-        pulse: What Temporal answered.
+        heartbeat_received_at: `HeartbeatState.heartbeat_received_at` as it was claimed: what the
+            outside said since is still due.
+        response: What Temporal answered.
     """
 
     callback_id: CallbackId
     attempt_started_at: datetime
-    noted_at: datetime | None
-    pulse: Pulse
+    heartbeat_received_at: datetime | None
+    response: HeartbeatResponse
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class ReceivedHeartbeat:
     """A sign of life from the outside.
 
     Attributes:
@@ -84,7 +85,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class HeartbeatReceipt:
     """What became of a sign of life.
 
     Attributes:
@@ -96,12 +97,12 @@ class Noted:
     is_due: bool
 
 
-class Keeping(Protocol):
+class ActivityPollStore(Protocol):
     """What the keeper needs."""
 
-    async def claim_looks(
-        self, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
-    ) -> Claim:
+    async def claim_polls(
+        self, *, limit: int, lease: timedelta, most: int = MAX_POLLED_AT_ONCE
+    ) -> PollClaim:
         """Take open callbacks that are due for a look, the longest due first, `limit` runs of them.
 
         Those of one run come together, due or not, since one request shows them all; without those
@@ -110,27 +111,29 @@ class Keeping(Protocol):
         """
         ...
 
-    async def keep_sightings(self, sightings: Sequence[Sighting]) -> None:
-        """Keep what was seen: time-outs, requests to cancel, pauses; and when to look again.
+    async def save_poll_results(self, poll_results: Sequence[PollResult]) -> None:
+        """Keep what was seen: timeouts, requests to cancel, pauses; and when to look again.
 
         Many are kept in parts, each in a transaction of its own: answers do not wait for all.
         What is news is told in the audit trail; a reset of the attempt that asked last, once, and
         `Callback.attempt` stays the number that its task token bears. A heartbeat that nobody has
-        claimed is due earlier where the time-out has become shorter, and at once where the attempt
+        claimed is due earlier where the timeout has become shorter, and at once where the attempt
         runs, is to be kept alive, and none was due.
         """
         ...
 
-    async def note(self, notes: Sequence[Note], *, lease: timedelta) -> Sequence[Noted]:
+    async def receive_heartbeats(
+        self, notes: Sequence[ReceivedHeartbeat], *, lease: timedelta
+    ) -> Sequence[HeartbeatReceipt]:
         """Keep signs of life from outside; tell for each, in their order, what became of it.
 
-        One is due when Temporal has had no heartbeat for `Vitals.gap`; otherwise it is passed on
-        when that has passed, with the latest details; not while another is claimed or postponed.
-        Only an open callback takes any.
+        One is due when Temporal has had no heartbeat for `HeartbeatState.gap`; otherwise it is
+        passed on when that has passed, with the latest details; not while another is claimed or
+        postponed. Only an open callback takes any.
         """
         ...
 
-    async def claim_beats(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+    async def claim_heartbeats(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
         """Take callbacks whose heartbeat is due, the longest due first.
 
         Those that are answered and not closed are among them: the attempt must live until its
@@ -138,15 +141,15 @@ class Keeping(Protocol):
         """
         ...
 
-    async def keep_beats(self, beats: Sequence[Beat]) -> None:
+    async def save_sent_heartbeats(self, beats: Sequence[SentHeartbeat]) -> None:
         """Keep that heartbeats were taken, and what Temporal answered.
 
-        The next one is due after `Vitals.gap`, if the gateway keeps the activity alive or the
-        outside has said something since the claim; otherwise none is.
+        The next one is due after `HeartbeatState.gap`, if the gateway keeps the activity alive or
+        the outside has said something since the claim; otherwise none is.
         """
         ...
 
-    async def postpone_beats(
+    async def postpone_heartbeats(
         self, callback_ids: Sequence[CallbackId], wait: timedelta | None
     ) -> None:
         """Have claimed heartbeats that were not taken due in `wait`; `None`: not again.
@@ -156,6 +159,6 @@ class Keeping(Protocol):
         """
         ...
 
-    async def next_beat(self) -> timedelta | None:
+    async def next_heartbeat(self) -> timedelta | None:
         """Return how long until a heartbeat is due; `None` if none will be."""
         ...

@@ -11,7 +11,7 @@ MOST: Final = 256
 _CUT: Final = 0.5
 
 
-class Throttle:
+class ConcurrencyLimit:
     """Grows while Temporal takes what it is sent, and halves when it says that it is busy.
 
     It grows by one with each that is taken until something was too much for Temporal, and slowly

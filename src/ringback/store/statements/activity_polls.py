@@ -22,11 +22,11 @@ from ringback.store.tables import Instant, callbacks
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
 _is_wanted: ColumnElement[bool] = among(callbacks.c.id, "ids")
 
-_nobody_looks: ColumnElement[bool] = callbacks.c.look_held_until.is_(None) | (
-    callbacks.c.look_held_until <= _now
+_nobody_looks: ColumnElement[bool] = callbacks.c.poll_held_until.is_(None) | (
+    callbacks.c.poll_held_until <= _now
 )
 
-_due_first = (callbacks.c.look_due_at, callbacks.c.id)
+_due_first = (callbacks.c.poll_due_at, callbacks.c.id)
 
 #: What is due and held by nobody else, of which run each is, and whether it is answered; all of
 #: them held until the commit.
@@ -38,7 +38,7 @@ LOOKS: Final = (
         callbacks.c.run_id,
         HAS_OUTCOME.label("is_answered"),
     )
-    .where(callbacks.c.closed_at.is_(None), callbacks.c.look_due_at <= _now, _nobody_looks)
+    .where(callbacks.c.closed_at.is_(None), callbacks.c.poll_due_at <= _now, _nobody_looks)
     .order_by(*_due_first)
     .limit(bindparam("window", type_=Integer))
     .with_for_update(of=callbacks, key_share=True, skip_locked=True)
@@ -74,27 +74,27 @@ OF_RUNS: Final = (
 
 #: Nothing is learnt of what is answered: where it stands in no claim's way, it is not walked again.
 PASS_OVER: Final = (
-    update(callbacks).where(_is_wanted).values(look_due_at=bindparam("never", type_=Instant))
+    update(callbacks).where(_is_wanted).values(poll_due_at=bindparam("never", type_=Instant))
 )
 
 HOLD_LOOKS: Final = (
     update(callbacks)
     .where(_is_wanted)
     .values(
-        look_due_at=bindparam("until", type_=Instant),
-        look_held_until=bindparam("until", type_=Instant),
+        poll_due_at=bindparam("until", type_=Instant),
+        poll_held_until=bindparam("until", type_=Instant),
     )
 )
 
 #: Whom a heartbeat keeps alive: those that are answered, too, until the answer has arrived.
 _awaits_beat: ColumnElement[bool] = callbacks.c.closed_at.is_(
     None
-) & callbacks.c.beat_due_at.is_not(None)
+) & callbacks.c.heartbeat_due_at.is_not(None)
 
 BEATS: Final = (
     select(callbacks.c.id)
-    .where(_awaits_beat, callbacks.c.beat_due_at <= _now)
-    .order_by(callbacks.c.beat_due_at, callbacks.c.id)
+    .where(_awaits_beat, callbacks.c.heartbeat_due_at <= _now)
+    .order_by(callbacks.c.heartbeat_due_at, callbacks.c.id)
     .limit(bindparam("limit", type_=Integer))
     .with_for_update(key_share=True, skip_locked=True)
 )
@@ -103,8 +103,8 @@ HOLD_BEATS: Final = (
     update(callbacks)
     .where(_is_wanted)
     .values(
-        beat_due_at=bindparam("until", type_=Instant),
-        beat_held_until=bindparam("until", type_=Instant),
+        heartbeat_due_at=bindparam("until", type_=Instant),
+        heartbeat_held_until=bindparam("until", type_=Instant),
     )
 )
 
@@ -122,30 +122,32 @@ _learnt: Final = (
     "cancel_requested_at",
     "paused_at",
     "reset_at",
-    "beat_due_at",
-    "look_due_at",
+    "heartbeat_due_at",
+    "poll_due_at",
 )
 
-SEEN: Final = _keep(*_learnt, "timeout_at", "heartbeat_timeout", "look_held_until")
-BEATEN: Final = _keep(*_learnt, "beaten_at", "beat_held_until")
-NOTED: Final = _keep("details", "noted_at", "beat_due_at", "beat_held_until")
+SEEN: Final = _keep(*_learnt, "attempt_timeout_at", "heartbeat_timeout", "poll_held_until")
+BEATEN: Final = _keep(*_learnt, "heartbeat_sent_at", "heartbeat_held_until")
+NOTED: Final = _keep("details", "heartbeat_received_at", "heartbeat_due_at", "heartbeat_held_until")
 
 #: A later attempt that has asked meanwhile has no claim: it is left alone.
-_is_claimed: ColumnElement[bool] = callbacks.c.beat_held_until.is_not(None)
+_is_claimed: ColumnElement[bool] = callbacks.c.heartbeat_held_until.is_not(None)
 
 POSTPONE: Final = (
     update(callbacks)
     .where(_is_wanted, _is_claimed)
     .values(
-        beat_due_at=bindparam("until", type_=Instant),
-        beat_held_until=bindparam("until", type_=Instant),
+        heartbeat_due_at=bindparam("until", type_=Instant),
+        heartbeat_held_until=bindparam("until", type_=Instant),
     )
 )
 
 GIVE_UP: Final = (
     update(callbacks)
     .where(_is_wanted, _is_claimed)
-    .values(beat_due_at=None, beat_held_until=None, look_due_at=_now, look_held_until=None)
+    .values(
+        heartbeat_due_at=None, heartbeat_held_until=None, poll_due_at=_now, poll_held_until=None
+    )
 )
 
-NEXT_BEAT: Final = select(func.min(callbacks.c.beat_due_at)).where(_awaits_beat)
+NEXT_BEAT: Final = select(func.min(callbacks.c.heartbeat_due_at)).where(_awaits_beat)

@@ -8,12 +8,19 @@ from sqlalchemy import Executable
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
-from ringback.ports.keeping import LOOKS_AT_ONCE, Beat, Claim, Note, Noted, Sighting
+from ringback.ports.activity_polls import (
+    MAX_POLLED_AT_ONCE,
+    HeartbeatReceipt,
+    PollClaim,
+    PollResult,
+    ReceivedHeartbeat,
+    SentHeartbeat,
+)
 from ringback.store import rows
-from ringback.store.care import Care, Kept, beat, note, see
+from ringback.store.care import PollState, TrackedCallback, beat, receive_heartbeats, see
 from ringback.store.connection import Connection
 from ringback.store.database import Database
-from ringback.store.statements import keeping as statements
+from ringback.store.statements import activity_polls as statements
 from ringback.store.steps import execute_each, find_readable, lock, parts, record
 from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import AnyRow, read_rows
@@ -29,18 +36,23 @@ _NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _Run: TypeAlias = tuple[str, str, str]
 
 
-class SqlKeeping:
-    """`Keeping` on a SQL database."""
+class SqlActivityPolls:
+    """`ActivityPollStore` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
         """Keep everything in `database`, whose schema is the newest."""
         self._database = database
 
     @writes
-    async def claim_looks(
-        self, connection: Connection, *, limit: int, lease: timedelta, most: int = LOOKS_AT_ONCE
-    ) -> Claim:
-        """See `Keeping.claim_looks`."""
+    async def claim_polls(
+        self,
+        connection: Connection,
+        *,
+        limit: int,
+        lease: timedelta,
+        most: int = MAX_POLLED_AT_ONCE,
+    ) -> PollClaim:
+        """See `ActivityPollStore.claim_polls`."""
         now = await self._database.now(connection)
         window = min(limit * _ROWS_PER_RUN, most)
         due, is_whole = await _due_runs(connection, now=now, window=window)
@@ -51,45 +63,47 @@ class SqlKeeping:
         found = await find_readable(connection, held)
         # One that was answered while this began is not open any more.
         open_ones = [one for id_ in held if (one := found.get(id_)) and one.state is State.OPEN]
-        return Claim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
+        return PollClaim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
 
-    async def keep_sightings(self, sightings: Sequence[Sighting]) -> None:
-        """See `Keeping.keep_sightings`."""
-        for part in parts(sightings):
+    async def save_poll_results(self, poll_results: Sequence[PollResult]) -> None:
+        """See `ActivityPollStore.save_poll_results`."""
+        for part in parts(poll_results):
             await self._keep_sightings(part)
 
     @writes
-    async def _keep_sightings(self, connection: Connection, sightings: Sequence[Sighting]) -> None:
-        before = await _locked(connection, [one.callback_id for one in sightings])
+    async def _keep_sightings(
+        self, connection: Connection, poll_results: Sequence[PollResult]
+    ) -> None:
+        before = await _locked(connection, [one.callback_id for one in poll_results])
         now = await self._database.now(connection)
         after = dict(before)
-        for one in sightings:
+        for one in poll_results:
             if one.callback_id in after:
                 after[one.callback_id] = see(after[one.callback_id], one, now)
         await _keep(connection, statements.SEEN, _changed(before, after))
 
     @writes
-    async def note(
-        self, connection: Connection, notes: Sequence[Note], *, lease: timedelta
-    ) -> Sequence[Noted]:
-        """See `Keeping.note`."""
+    async def receive_heartbeats(
+        self, connection: Connection, notes: Sequence[ReceivedHeartbeat], *, lease: timedelta
+    ) -> Sequence[HeartbeatReceipt]:
+        """See `ActivityPollStore.receive_heartbeats`."""
         before = await _locked(connection, [one.callback_id for one in notes])
         now = await self._database.now(connection)
         after, noted = dict(before), []
         for one in notes:
-            told = Noted(None, is_due=False)
+            told = HeartbeatReceipt(None, is_due=False)
             if one.callback_id in after:
-                kept, told = note(after[one.callback_id], one, now, lease=lease)
-                after[one.callback_id] = kept
+                tracked, told = receive_heartbeats(after[one.callback_id], one, now, lease=lease)
+                after[one.callback_id] = tracked
             noted.append(told)
         await _keep(connection, statements.NOTED, _changed(before, after))
         return noted
 
     @writes
-    async def claim_beats(
+    async def claim_heartbeats(
         self, connection: Connection, *, limit: int, lease: timedelta
     ) -> Sequence[Callback]:
-        """See `Keeping.claim_beats`."""
+        """See `ActivityPollStore.claim_heartbeats`."""
         now = await self._database.now(connection)
         held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
         claim = {"ids": held, "until": now + lease}
@@ -98,8 +112,10 @@ class SqlKeeping:
         return [found[id_] for id_ in held if id_ in found]
 
     @writes
-    async def keep_beats(self, connection: Connection, beats: Sequence[Beat]) -> None:
-        """See `Keeping.keep_beats`."""
+    async def save_sent_heartbeats(
+        self, connection: Connection, beats: Sequence[SentHeartbeat]
+    ) -> None:
+        """See `ActivityPollStore.save_sent_heartbeats`."""
         before = await _locked(connection, [one.callback_id for one in beats])
         now = await self._database.now(connection)
         after = dict(before)
@@ -109,10 +125,10 @@ class SqlKeeping:
         await _keep(connection, statements.BEATEN, _changed(before, after))
 
     @writes
-    async def postpone_beats(
+    async def postpone_heartbeats(
         self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta | None
     ) -> None:
-        """See `Keeping.postpone_beats`."""
+        """See `ActivityPollStore.postpone_heartbeats`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
         if wait is None:
@@ -123,8 +139,8 @@ class SqlKeeping:
             )
 
     @reads
-    async def next_beat(self, connection: Connection) -> timedelta | None:
-        """See `Keeping.next_beat`."""
+    async def next_heartbeat(self, connection: Connection) -> timedelta | None:
+        """See `ActivityPollStore.next_heartbeat`."""
         due_at: datetime | None = await connection.scalar(statements.NEXT_BEAT)
         if due_at is None:
             return None
@@ -196,47 +212,57 @@ def _names(runs: Sequence[_Run]) -> dict[str, str]:
     }
 
 
-async def _locked(connection: Connection, ids: Iterable[CallbackId]) -> dict[CallbackId, Kept]:
+async def _locked(
+    connection: Connection, ids: Iterable[CallbackId]
+) -> dict[CallbackId, TrackedCallback]:
     """Return those of the callbacks that exist, and whose rows can be read.
 
     Nobody else decides on them until the commit.
     """
-    locked: list[Kept] = []
+    locked: list[TrackedCallback] = []
     for part in parts(await lock(connection, ids)):
         result = await connection.execute(statements.KEPT, {"ids": part})
         readable, _ = read_rows(result, _to_kept, key="id")
         locked += readable
-    return {kept.callback.id: kept for kept in locked}
+    return {tracked.callback.id: tracked for tracked in locked}
 
 
-def _changed(before: Mapping[CallbackId, Kept], after: Mapping[CallbackId, Kept]) -> Sequence[Kept]:
-    return [kept for id_, kept in sorted(after.items()) if kept is not before[id_]]
+def _changed(
+    before: Mapping[CallbackId, TrackedCallback], after: Mapping[CallbackId, TrackedCallback]
+) -> Sequence[TrackedCallback]:
+    return [tracked for id_, tracked in sorted(after.items()) if tracked is not before[id_]]
 
 
-async def _keep(connection: Connection, statement: Executable, changed: Sequence[Kept]) -> None:
-    await execute_each(connection, statement, [_from_kept(kept) for kept in changed])
-    await record(connection, [event for kept in changed for event in kept.happened])
+async def _keep(
+    connection: Connection, statement: Executable, changed: Sequence[TrackedCallback]
+) -> None:
+    await execute_each(connection, statement, [_from_kept(tracked) for tracked in changed])
+    await record(connection, [event for tracked in changed for event in tracked.happened])
 
 
-def _from_kept(kept: Kept) -> dict[str, object]:
+def _from_kept(tracked: TrackedCallback) -> dict[str, object]:
     """Return what `SEEN`, `BEATEN` and `NOTED` write, each some of it."""
-    callback, care, vitals = kept.callback, kept.care, kept.callback.vitals
+    callback, care, heartbeat_state = (
+        tracked.callback,
+        tracked.care,
+        tracked.callback.heartbeat_state,
+    )
     return {
         **rows.from_deadline(callback),
         "cancel_requested_at_": callback.cancel_requested_at,
         "paused_at_": callback.paused_at,
-        "heartbeat_timeout_": vitals.timeout,
-        "details_": vitals.details,
-        "noted_at_": vitals.noted_at,
-        "beaten_at_": vitals.beaten_at,
-        "beat_due_at_": vitals.beat_due_at,
-        "look_due_at_": care.look_due_at,
-        "look_held_until_": care.look_held_until,
-        "beat_held_until_": care.beat_held_until,
+        "heartbeat_timeout_": heartbeat_state.timeout,
+        "details_": heartbeat_state.details,
+        "heartbeat_received_at_": heartbeat_state.heartbeat_received_at,
+        "heartbeat_sent_at_": heartbeat_state.heartbeat_sent_at,
+        "heartbeat_due_at_": heartbeat_state.heartbeat_due_at,
+        "poll_due_at_": care.poll_due_at,
+        "poll_held_until_": care.poll_held_until,
+        "heartbeat_held_until_": care.heartbeat_held_until,
         "reset_at_": care.reset_at,
     }
 
 
-def _to_kept(row: AnyRow) -> Kept:
-    care = Care(row.look_due_at, row.look_held_until, row.beat_held_until, row.reset_at)
-    return Kept(rows.to_callback(row), care)
+def _to_kept(row: AnyRow) -> TrackedCallback:
+    care = PollState(row.poll_due_at, row.poll_held_until, row.heartbeat_held_until, row.reset_at)
+    return TrackedCallback(rows.to_callback(row), care)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from ringback.domain.backoff import backoff
 
 
-class Probe:
+class CircuitBreaker:
     """Says how many deliveries may begin: all that there is room for, or one now and then.
 
     Without it every outcome that waits would be tried by itself, again and again, each try with a
@@ -29,7 +29,7 @@ class Probe:
         self._next_at = now + self._wait()
         return min(1, room)
 
-    def note(self, *, is_away: bool, now: timedelta) -> None:
+    def record(self, *, is_away: bool, now: timedelta) -> None:
         """Take note of how a delivery ended."""
         if not is_away:
             self._probes, self._next_at = 0, None
