@@ -35,8 +35,6 @@ async def accept(
     accepted: dict[OutcomeId, datetime] = {}
     for part in _by_size(_first_of_each(answers)):
         accepted |= await _accept(database, connection, part, is_default=is_default)
-    if accepted:
-        await database.tell_accepted(connection)
     return accepted
 
 

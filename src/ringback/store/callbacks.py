@@ -6,7 +6,7 @@ from datetime import datetime
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import Event, EventKind
-from ringback.domain.ids import CallbackId, schema_id
+from ringback.domain.ids import CallbackId, OutcomeId, schema_id
 from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import KINDS, body_of, to_fields
 from ringback.domain.terms import Terms
@@ -109,13 +109,18 @@ class SqlCallbacks:
         """See `CallbackStore.terms`."""
         return await find_terms(connection, callback_ids)
 
-    @writes
-    async def accept(
-        self, connection: Connection, answers: Sequence[Answer]
-    ) -> Sequence[datetime | None]:
+    async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
         """See `CallbackStore.accept`."""
-        accepted = await accept(self._database, connection, answers)
+        accepted = await self._accept(answers)
+        if accepted:
+            self._database.announce_accepted()
         return [accepted.get(answer.id) for answer in answers]
+
+    @writes
+    async def _accept(
+        self, connection: Connection, answers: Sequence[Answer]
+    ) -> dict[OutcomeId, datetime]:
+        return await accept(self._database, connection, answers)
 
     @writes
     async def keep_evidence(self, connection: Connection, answers: Sequence[Answer]) -> None:

@@ -103,14 +103,15 @@ class Database(ABC):
         """Make the commit write to disk, without changing anything that is stored."""
 
     @abstractmethod
-    async def tell_accepted(self, connection: Connection) -> None:
-        """Tell those who follow, with the commit, that there is something to deliver."""
+    def announce_accepted(self) -> None:
+        """Notify other processes soon that there is something to deliver; call it once committed.
+
+        Best effort, as `announce_settled` is: a poll finds what a lost notification was about.
+        """
 
     @abstractmethod
-    async def tell_settled(
-        self, connection: Connection, callback_ids: Sequence[CallbackId]
-    ) -> None:
-        """Tell those who follow, with the commit, that there are verdicts."""
+    def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
+        """Notify other processes soon that there are verdicts; call it once committed."""
 
     @abstractmethod
     async def subscribe(

@@ -77,14 +77,22 @@ class SqlDeadlines:
         values = {"ids": callback_ids, "now": now, "until": now + wait}
         await connection.execute(statements.POSTPONE, values)
 
-    @writes
     async def take_defaults(
+        self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
+    ) -> Sequence[CallbackId]:
+        """See `Deadlines.take_defaults`."""
+        taken = await self._take_defaults(callback_ids, new_outcome_id)
+        if taken:
+            self._database.announce_accepted()
+        return taken
+
+    @writes
+    async def _take_defaults(
         self,
         connection: Connection,
         callback_ids: Sequence[CallbackId],
         new_outcome_id: Callable[[], OutcomeId],
     ) -> Sequence[CallbackId]:
-        """See `Deadlines.take_defaults`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
         found = await find_readable(connection, callback_ids)

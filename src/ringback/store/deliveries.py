@@ -69,10 +69,14 @@ class SqlDeliveries:
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryQueue.settle`."""
         for part in parts(settlements):
-            await self._settle(part)
+            settled = await self._settle(part)
+            if settled:
+                self._database.announce_settled(settled)
 
     @writes
-    async def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
+    async def _settle(
+        self, connection: Connection, settlements: Sequence[Settlement]
+    ) -> Sequence[CallbackId]:
         first = {(item.callback_id, item.tries): item for item in reversed(settlements)}
         ids = [item.callback_id for item in settlements]
         await lock(connection, ids)
@@ -81,6 +85,7 @@ class SqlDeliveries:
         settled = [first[one] for one in tries if one in first]
         if settled:
             await self._write_verdicts(connection, settled)
+        return [one.callback_id for one in settled]
 
     async def _write_verdicts(self, connection: Connection, settled: Sequence[Settlement]) -> None:
         now = await self._database.now(connection)
@@ -92,7 +97,6 @@ class SqlDeliveries:
         ids = [one.callback_id for one in settled]
         await connection.execute(settling.RECORD, {"ids": ids})
         await notify(connection, [_verdict(one, now) for one in settled])
-        await self._database.tell_settled(connection, ids)
 
     @reads
     async def next_due(self, connection: Connection) -> timedelta | None:
@@ -129,16 +133,21 @@ class SqlDeliveries:
         await record(connection, [Event(callback_id, now, EventKind.HANDED_OVER, facts)])
         return True
 
-    @writes
-    async def redeliver(self, connection: Connection, callback_id: CallbackId) -> bool:
+    async def redeliver(self, callback_id: CallbackId) -> bool:
         """See `DeliveryQueue.redeliver`."""
+        is_due = await self._redeliver(callback_id)
+        if is_due:
+            self._database.announce_accepted()
+        return is_due
+
+    @writes
+    async def _redeliver(self, connection: Connection, callback_id: CallbackId) -> bool:
         await lock(connection, [callback_id])
         now = await self._database.now(connection)
         result = await connection.execute(statements.REDELIVER, {"id": callback_id, "now": now})
         if result.rowcount == 0:
             return False
         await record(connection, [Event(callback_id, now, EventKind.REDELIVERED, {})])
-        await self._database.tell_accepted(connection)
         return True
 
 

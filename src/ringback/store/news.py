@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import SystemRandom
 from typing import Final
 
 from ringback.core.service import OutageLog, caught
 from ringback.domain.backoff import backoff
+from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.store.driver import Connection
 
@@ -25,6 +26,9 @@ _CHECK_SECONDS: Final = 10
 
 _PATIENCE_SECONDS: Final = 5
 
+_PAUSE_SECONDS: Final = 0.005
+"""Minimum time between two notifications of the same kind."""
+
 Connect = Callable[[], Awaitable[Connection]]
 
 
@@ -38,6 +42,54 @@ def payloads(callback_ids: Sequence[CallbackId]) -> Iterator[str]:
         piece += f",{callback_id}" if piece else callback_id
     if piece:
         yield piece
+
+
+class Announcer:
+    """Notifies other processes of commits.
+
+    A NOTIFY holds a lock of the whole server until its transaction has ended, so it has a
+    transaction of its own, and there is at most one for many commits.
+    """
+
+    def __init__(self, notify: Callable[[str, str], Awaitable[object]]) -> None:
+        """Send by `notify`, which takes a channel and a payload."""
+        self._notify = notify
+        self._is_accepted = False
+        self._settled: dict[CallbackId, None] = {}
+        self._sending: asyncio.Future[None] | None = None
+
+    def announce_accepted(self) -> None:
+        """Send soon that there is something to deliver."""
+        self._is_accepted = True
+        self._begin()
+
+    def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
+        """Send soon that these have verdicts."""
+        self._settled.update(dict.fromkeys(callback_ids))
+        self._begin()
+
+    async def close(self) -> None:
+        """Stop; what was not sent is found by a poll."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait([self._sending])
+
+    def _begin(self) -> None:
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.ensure_future(self._send())
+
+    async def _send(self) -> None:
+        while self._is_accepted or self._settled:
+            is_accepted, settled = self._is_accepted, list(self._settled)
+            self._is_accepted = False
+            self._settled.clear()
+            # The poll finds what a lost notification was about.
+            with suppress(StoreUnavailableError):
+                if is_accepted:
+                    await self._notify(ACCEPTED, "")
+                for payload in payloads(settled):
+                    await self._notify(SETTLED, payload)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 class Listener:

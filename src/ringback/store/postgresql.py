@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from sqlalchemy import bindparam, event, func, select, text
-from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
@@ -18,7 +18,7 @@ from ringback.store.connection import Connection, Transaction
 from ringback.store.database import Database
 from ringback.store.driver import Connection as DriverConnection
 from ringback.store.driver import connect
-from ringback.store.news import ACCEPTED, SETTLED, Listener, payloads
+from ringback.store.news import Announcer, Listener
 from ringback.store.postgresql_url import parse_postgresql_url
 from ringback.store.statements.accepting import HOLD
 from ringback.store.unreadable import read_json
@@ -84,14 +84,14 @@ class PostgresqlDatabase(Database):
             "postgresql+asyncpg://",
             async_creator=self.connect,
             isolation_level="READ COMMITTED",
-            # One that broke while nobody used it is replaced before it is used.
-            pool_pre_ping=True,
             # An error that is logged must not tell what somebody answered.
             hide_parameters=True,
             json_deserializer=read_json,
             **_POOL,
         )
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_standby)
+        event.listen(self._engine.sync_engine, "checkout", _replace_if_closed)
+        self._announcer = Announcer(self._notify)
         # What only reads needs no transaction, and so two trips less.
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -113,6 +113,7 @@ class PostgresqlDatabase(Database):
 
     async def close(self) -> None:
         """See `Database.close`."""
+        await self._announcer.close()
         await self._engine.dispose()
 
     async def connect(self) -> DriverConnection:
@@ -187,16 +188,17 @@ class PostgresqlDatabase(Database):
         await connection.execute(_INSERT_NO_ROW)
         await connection.execute(_LOG_A_RECORD)
 
-    async def tell_accepted(self, connection: Connection) -> None:
-        """See `Database.tell_accepted`."""
-        await connection.execute(_NOTIFY, {"channel": ACCEPTED, "payload": ""})
+    def announce_accepted(self) -> None:
+        """See `Database.announce_accepted`."""
+        self._announcer.announce_accepted()
 
-    async def tell_settled(
-        self, connection: Connection, callback_ids: Sequence[CallbackId]
-    ) -> None:
-        """See `Database.tell_settled`."""
-        for payload in payloads(callback_ids):
-            await connection.execute(_NOTIFY, {"channel": SETTLED, "payload": payload})
+    def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
+        """See `Database.announce_settled`."""
+        self._announcer.announce_settled(callback_ids)
+
+    async def _notify(self, channel: str, payload: str) -> None:
+        values = {"channel": channel, "payload": payload}
+        await self.read(lambda connection: connection.execute(_NOTIFY, values))
 
     async def subscribe(
         self,
@@ -206,6 +208,19 @@ class PostgresqlDatabase(Database):
     ) -> None:
         """See `ChangeFeed.follow`."""
         await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
+
+
+def _replace_if_closed(connection: DBAPIConnection, *_: object) -> None:
+    """Replace the pool's connections if the server has closed this one.
+
+    The driver knows without a trip to the server; SQLAlchemy's own ping makes three.
+
+    Raises:
+        InvalidatePoolError: It is closed; the pool connects again and does not raise it.
+    """
+    if connection.driver_connection.is_closed():
+        msg = "the server closed the connection"
+        raise InvalidatePoolError(msg)
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:

@@ -91,13 +91,11 @@ class LocalDatabase(Database):
         # SQLite writes the page of the file's header even when the value stays the same.
         await connection.execute(_SAME_HEADER)
 
-    async def tell_accepted(self, connection: Connection) -> None:
-        """See `Database.tell_accepted`."""
+    def announce_accepted(self) -> None:
+        """See `Database.announce_accepted`."""
 
-    async def tell_settled(
-        self, connection: Connection, callback_ids: Sequence[CallbackId]
-    ) -> None:
-        """See `Database.tell_settled`."""
+    def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
+        """See `Database.announce_settled`."""
 
     async def subscribe(
         self,
