@@ -15,9 +15,14 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from ringback import RingbackPlugin
-from ringback.app.compose import RunningGateway, running_gateway
+from ringback.app.compose import RunningGateway, build_app, running_gateway
+from ringback.app.local_api_keys import ensure_local_keys
+from ringback.app.parts import Parts
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, free_ports, served
 from ringback.client.target import local_key_path
+from ringback.core.service import running
 from ringback.domain.api_key import Role
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
@@ -110,6 +115,30 @@ async def gateway(
         )
 
 
+@asynccontextmanager
+async def gateway_without_deliverer(
+    address: str, settings: Settings
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Run a gateway that accepts answers and never claims one; yield a client of it.
+
+    A gateway that cannot reach Temporal is not enough: while it tries to deliver an answer, it
+    holds the claim, and an attempt that opens the callback just then is not given the answer.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        client = await Client.connect(address, lazy=True)
+        store = await stack.enter_async_context(opened_store(settings, clock))
+        await ensure_local_keys(settings.data, store)
+        parts = Parts(store, client, settings=settings, clock=clock)
+        services = (parts.activities, parts.opening, parts.accepting)
+        await stack.enter_async_context(running(*services))
+        gateway = RunningGateway(build_app(parts), parts.verdicts.stop_waiting)
+        await serve_at(stack, gateway, settings)
+        yield await stack.enter_async_context(
+            httpx2.AsyncClient(base_url=settings.base_url, timeout=30)
+        )
+
+
 async def serve_at(stack: AsyncExitStack, gateway: RunningGateway, settings: Settings) -> None:
     """Serve `gateway` at the public URL of `settings` until `stack` is closed."""
     listening = bound_socket("127.0.0.1", settings.public_url.port or 0)
@@ -125,7 +154,3 @@ def plugin_for(settings: Settings) -> RingbackPlugin:
     """Return the plugin of a worker on the machine of the gateway of `settings`."""
     key = local_key_path(settings.data, Role.WORKER).read_text()
     return RingbackPlugin(url=settings.base_url, api_key=key.strip())
-
-
-NOWHERE = "127.0.0.1:1"
-"""No Temporal answers there: a gateway accepts answers and delivers none."""

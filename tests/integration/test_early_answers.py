@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from temporalio import activity
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from ringback import Callback, wait_for_callback, wait_for_callback_sync
@@ -18,7 +18,7 @@ from ringback.app.system import SystemClock
 from ringback.ports.activities import Ended
 from ringback.settings import Settings
 from ringback.temporal.activities import TemporalActivities
-from tests.integration.house import NOWHERE, House, Outside, gateway, path_of, worker
+from tests.integration.house import House, Outside, gateway_without_deliverer, path_of, worker
 from tests.integration.workflows import Run
 
 pytestmark = pytest.mark.server
@@ -71,9 +71,9 @@ class Asking:
 
 
 @pytest.fixture
-async def http(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """A gateway that reaches no Temporal, so it delivers nothing."""
-    async with gateway(NOWHERE, settings) as http:
+async def http(temporal_address: str, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A gateway that delivers nothing, so only an attempt can end with the answer."""
+    async with gateway_without_deliverer(temporal_address, settings) as http:
         yield http
 
 
@@ -104,9 +104,7 @@ async def test_the_next_attempt_is_given_the_result_in_its_type(
     asking = Asking(outside, result_type)
     run = asking.run_in_a_thread if in_a_thread else asking.run
     async with worker(temporal_address, settings, unique, activities=[run]) as client:
-        handle = await House(client, settings, unique, http, outside).start(
-            Run("ask", attempts=2, back_off=1)
-        )
+        handle = await House(client, settings, unique, http, outside).start(Run("ask", attempts=2))
         link = path_of(await outside.next())
         assert (await http.post(link, content=body)).status_code == 202
         asking.answered.set()
@@ -117,35 +115,22 @@ async def test_the_next_attempt_is_given_the_result_in_its_type(
     assert outside.given.empty()
 
 
-async def until_backing_off(handle: WorkflowHandle[Any, Any]) -> None:
-    """Return once Temporal has ended the first attempt and waits before the next."""
-    async with asyncio.timeout(20):
-        while True:
-            described = await handle.describe()
-            for pending in described.raw_description.pending_activities:
-                if pending.attempt > 1:
-                    return
-
-
 async def test_the_next_attempt_raises_the_failure_and_history_names_who_took_it(
     temporal_address: str,
     settings: Settings,
     outside: Outside,
     unique: str,
     client: Client,
+    http: httpx2.AsyncClient,
 ) -> None:
     asking = Asking(outside, object)
-    async with (
-        gateway(temporal_address, settings) as http,
-        worker(temporal_address, settings, unique, activities=[asking.run]) as its_client,
-    ):
+    async with worker(temporal_address, settings, unique, activities=[asking.run]) as its_client:
         house = House(its_client, settings, unique, http, outside)
-        handle = await house.start(Run("ask", attempts=5, back_off=3))
+        handle = await house.start(Run("ask", attempts=2))
         callback = await outside.next()
-        asking.answered.set()
-        await until_backing_off(handle)
         reply = await http.post(f"{path_of(callback)}/fail", json=FAILURE)
         assert reply.status_code == 202
+        asking.answered.set()
 
         with pytest.raises(WorkflowFailureError) as caught:
             await handle.result()

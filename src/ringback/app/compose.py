@@ -65,7 +65,6 @@ async def running_gateway(
         if settings.postgresql_url is None:
             await ensure_local_keys(settings.data, store)
         parts = Parts(store, client, settings=settings, clock=clock, hooks=hooks)
-        gateway = _gateway(parts)
         teller = Teller(store, sender, clock=clock, jitter=jitter)
         async with running(
             parts.activities,
@@ -81,8 +80,13 @@ async def running_gateway(
             parts.accepting,
             parts.heartbeating,
         ):
-            app = create_app(gateway, _health(parts), _api(parts, gateway))
-            yield RunningGateway(app, parts.verdicts.stop_waiting)
+            yield RunningGateway(build_app(parts), parts.verdicts.stop_waiting)
+
+
+def build_app(parts: Parts) -> Starlette:
+    """Return the ASGI application of a gateway; the caller runs the parts that it needs."""
+    gateway = _gateway(parts)
+    return create_app(gateway, _health(parts), _api(parts, gateway))
 
 
 def _gateway(parts: Parts) -> Gateway:
