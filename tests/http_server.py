@@ -1,9 +1,11 @@
-"""A real HTTP server whose replies a test holds back, and its clients, byte by byte."""
+"""A real HTTP server whose replies and timers a test holds back, and its clients, byte by byte."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,51 +13,122 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ringback.app.limited_http import HttpLimits
+from ringback.app.limited_http import HttpLimits, LimitedHttpProtocol
 from ringback.app.web import bound_socket, served
 from ringback.domain.errors import RingbackError
 from ringback.gateway.body import read_json
 from ringback.gateway.body_budget import BodyBudget
 from ringback.gateway.replies import on_ringback_error
 
-SHORT = HttpLimits(request=timedelta(seconds=0.3), keep_alive=timedelta(seconds=5))
+REQUEST = timedelta(seconds=30)
+KEEP_ALIVE = timedelta(seconds=75)
+LIMITS = HttpLimits(request=REQUEST, keep_alive=KEEP_ALIVE)
 LIMIT = 2 * 1024 * 1024
 HUGE = 16 * 1024 * 1024
 HEAD = b"POST /c/k1.abc HTTP/1.1\r\nhost: gateway.example\r\n"
 
 
+@dataclass
+class _Timer:
+    due: float
+    callback: Callable[[], object]
+    is_canceled: bool = False
+
+    def cancel(self) -> None:
+        self.is_canceled = True
+
+
+class ManualLoop:
+    """The running event loop, but its timers wait until the test lets time pass."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._timers: list[_Timer] = []
+
+    def call_later(self, delay: float, callback: Callable[..., object], *given: Any) -> _Timer:
+        timer = _Timer(self._now + delay, lambda: callback(*given))
+        self._timers.append(timer)
+        return timer
+
+    def pass_time(self, time: timedelta) -> None:
+        """Run the timers that become due within `time`, in their order."""
+        end = self._now + time.total_seconds()
+        while due := [one for one in self._timers if not one.is_canceled and one.due <= end]:
+            timer = min(due, key=lambda one: one.due)
+            self._timers.remove(timer)
+            self._now = timer.due
+            timer.callback()
+        self._now = end
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio.get_running_loop(), name)
+
+
+class _Protocol(LimitedHttpProtocol):
+    """The gateway's own, on a manual loop; it counts what arrives."""
+
+    received = 0
+    has_paused = False
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.received += len(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.has_paused = True
+
+
 class Client:
     """One connection to the server."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, served_by: _Protocol
+    ) -> None:
         self.reader = reader
         self.writer = writer
+        self._served_by = served_by
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server has not closed the connection."""
+        return not self._served_by.transport.is_closing()
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
 
+    async def send_until_received(self, data: bytes) -> None:
+        """Send `data`, and return once the server has received it."""
+        expected = self._served_by.received + len(data)
+        self.send(data)
+        await turns_until(lambda: self._served_by.received >= expected)
+
+    async def until_server_waits(self) -> None:
+        """Return once the server waits for this client to read."""
+        await turns_until(lambda: self._served_by.has_paused)
+
     async def reply(self) -> bytes:
         """Return the next reply, head and body."""
-        async with asyncio.timeout(10):
-            head = await self.reader.readuntil(b"\r\n\r\n")
-            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            return head + await self.reader.readexactly(int(length or 0))
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        return head + await self.reader.readexactly(int(length or 0))
 
     async def rest(self) -> bytes:
         """Return all that comes until the server closes the connection."""
-        async with asyncio.timeout(10):
-            return await self.reader.read()
+        return await self.reader.read()
 
 
 class Server:
-    """A server whose replies the test holds back."""
+    """A server whose replies and timers the test holds back."""
 
     def __init__(self) -> None:
         self.port = 0
-        self._clients: list[Client] = []
+        self.loop = ManualLoop()
         self.may_reply = asyncio.Event()
         self.may_reply.set()
         self.has_begun = asyncio.Event()
+        self._clients: list[Client] = []
+        self._served: dict[int, _Protocol] = {}
 
     def app(self) -> Starlette:
         return Starlette(
@@ -68,6 +141,19 @@ class Server:
             middleware=[Middleware(BodyBudget, largest=LIMIT)],
             exception_handlers={RingbackError: on_ringback_error},
         )
+
+    def protocol(self) -> type[_Protocol]:
+        loop, served = self.loop, self._served
+
+        class Protocol(_Protocol):
+            def __init__(self, *given: Any, **options: Any) -> None:
+                super().__init__(*given, **{**options, "_loop": loop})
+
+            def connection_made(self, transport: asyncio.Transport) -> None:
+                super().connection_made(transport)
+                served[transport.get_extra_info("peername")[1]] = self
+
+        return Protocol
 
     async def take(self, request: Request) -> Response:
         body = await read_json(request, limit=LIMIT)
@@ -82,7 +168,11 @@ class Server:
         return Response(bytes(HUGE))
 
     async def connect(self) -> Client:
-        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        """Connect, and return once the server has the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        port = writer.get_extra_info("sockname")[1]
+        await turns_until(lambda: port in self._served)
+        client = Client(reader, writer, self._served[port])
         self._clients.append(client)
         return client
 
@@ -93,15 +183,21 @@ class Server:
 
 
 @asynccontextmanager
-async def running(limits: HttpLimits = SHORT) -> AsyncIterator[Server]:
+async def running(limits: HttpLimits = LIMITS) -> AsyncIterator[Server]:
     server, listening = Server(), bound_socket("127.0.0.1", 0)
     server.port = listening.getsockname()[1]
-    async with served(server.app(), listening, limits=limits):
+    async with served(server.app(), listening, limits=limits, http=server.protocol()):
         try:
             yield server
         finally:
             server.may_reply.set()
             server.hang_up()
+
+
+async def turns_until(holds: Callable[[], bool]) -> None:
+    """Let the loop turn until `holds()`."""
+    while not holds():
+        await asyncio.sleep(0)
 
 
 def body_of(size: int) -> bytes:
@@ -112,11 +208,11 @@ def post(body: bytes) -> bytes:
     return HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
-async def drip(client: Client, drop: bytes) -> bytes:
-    """Send a drop again and again until the server ends the connection; return its last words."""
-    last = asyncio.ensure_future(client.rest())
-    while True:
-        await asyncio.wait([last], timeout=0.05)
-        if last.done():
-            return last.result()
-        client.send(drop)
+async def drip(server: Server, client: Client, drop: bytes) -> timedelta:
+    """Send a drop a second until the server ends the connection; return for how long it was."""
+    took = timedelta(0)
+    while client.is_open:
+        await client.send_until_received(drop)
+        server.loop.pass_time(timedelta(seconds=1))
+        took += timedelta(seconds=1)
+    return took

@@ -9,13 +9,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from temporalio import activity, workflow
+from temporalio import activity
 from temporalio.client import Client
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
-from temporalio.workflow import ActivityCancellationType
 
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Failed
@@ -27,57 +25,7 @@ from tests import factories
 from tests.contract.activities.stage import NOT_SOON, Again, Plan, asked_with
 from tests.integration.facts import operating
 from tests.integration.facts.ground import Attempt, Question, instant, until
-
-
-@dataclass(frozen=True)
-class Playing:
-    """A plan, as a workflow is given it; durations are in seconds."""
-
-    activities: int
-    task_queue: str
-    back_off: float
-    most_attempts: int
-    start_to_close: float
-    schedule_to_close: float | None
-    again: str
-
-
-@workflow.defn
-class Play:
-    """Runs its activities, and stays open however they end."""
-
-    @workflow.run
-    async def run(self, playing: Playing) -> None:
-        await _run_all(playing)
-        if playing.again == Again.IN_THE_SAME_RUN.value:
-            await _run_all(playing)
-        is_the_first_run = workflow.info().continued_run_id is None
-        if playing.again == Again.IN_A_NEW_RUN.value and is_the_first_run:
-            workflow.continue_as_new(playing)
-        await workflow.wait_condition(lambda: False)
-
-
-async def _run_all(playing: Playing) -> None:
-    with suppress(asyncio.CancelledError):
-        await asyncio.gather(*(_run(playing, n + 1) for n in range(playing.activities)))
-
-
-async def _run(playing: Playing, number: int) -> None:
-    in_all = playing.schedule_to_close
-    with suppress(ActivityError):
-        await workflow.execute_activity(
-            "ask",
-            activity_id=str(number),
-            task_queue=playing.task_queue,
-            start_to_close_timeout=timedelta(seconds=playing.start_to_close),
-            schedule_to_close_timeout=None if in_all is None else timedelta(seconds=in_all),
-            retry_policy=RetryPolicy(
-                maximum_attempts=playing.most_attempts,
-                initial_interval=timedelta(seconds=playing.back_off),
-                maximum_interval=NOT_SOON,
-            ),
-            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        )
+from tests.integration.play import Play, Playing
 
 
 @dataclass
@@ -270,7 +218,9 @@ class TemporalStage:
             most_attempts=plan.most_attempts,
             start_to_close=plan.start_to_close.total_seconds(),
             schedule_to_close=None if in_all is None else in_all.total_seconds(),
-            again=plan.again.value,
+            most_back_off=NOT_SOON.total_seconds(),
+            repeats=plan.again is Again.IN_THE_SAME_RUN,
+            continues=plan.again is Again.IN_A_NEW_RUN,
         )
 
     async def close(self) -> None:

@@ -10,8 +10,19 @@ from datetime import timedelta
 import pytest
 
 from ringback.app.limited_http import HttpLimits
-from tests.http_server import HEAD, HUGE, drip, post, running
+from tests.http_server import (
+    HEAD,
+    HUGE,
+    KEEP_ALIVE,
+    REQUEST,
+    Client,
+    Server,
+    drip,
+    post,
+    running,
+)
 
+MOMENT = timedelta(seconds=0.01)
 UPGRADE = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAM\r\n"
 MALFORMED = [
     b"GET / HTTP/1.1\r\n\r\n",
@@ -37,6 +48,14 @@ MALFORMED = [
 ]
 
 
+async def rest_after(server: Server, client: Client, limit: timedelta) -> bytes:
+    """Check that the server ends the connection at `limit` and no sooner; return the rest."""
+    server.loop.pass_time(limit - MOMENT)
+    assert client.is_open
+    server.loop.pass_time(MOMENT)
+    return await client.rest()
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -54,8 +73,8 @@ async def test_request_that_does_not_arrive_as_a_whole_gets_408(sent: bytes, bef
         if before:
             client.send(before)
             await client.reply()
-        client.send(sent)
-        reply = await client.rest()
+        await client.send_until_received(sent)
+        reply = await rest_after(server, client, REQUEST)
 
     assert reply.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b"application/problem+json" in reply
@@ -66,28 +85,41 @@ async def test_request_that_does_not_arrive_as_a_whole_gets_408(sent: bytes, bef
 async def test_head_that_arrives_in_drops_gets_408(drop: bytes) -> None:
     async with running() as server:
         client = await server.connect()
-        client.send(HEAD)
-        reply = await drip(client, drop)
+        await client.send_until_received(HEAD)
+        took = await drip(server, client, drop)
+        reply = await client.rest()
 
     assert reply.startswith(b"HTTP/1.1 408 ")
+    assert took == REQUEST
 
 
 async def test_body_that_arrives_in_drops_gets_408() -> None:
     async with running() as server:
         client = await server.connect()
-        client.send(HEAD + b"content-length: 1000000\r\n\r\n")
-        reply = await drip(client, b"1")
+        await client.send_until_received(HEAD + b"content-length: 1000000\r\n\r\n")
+        took = await drip(server, client, b"1")
+        reply = await client.rest()
 
     assert reply.startswith(b"HTTP/1.1 408 ")
+    assert took == REQUEST
 
 
-@pytest.mark.parametrize("drop", [b"", b"\r\n"])
-async def test_connection_without_a_request_is_closed_in_silence(drop: bytes) -> None:
+async def test_connection_without_a_request_is_closed_in_silence() -> None:
     async with running() as server:
         client = await server.connect()
-        reply = await drip(client, drop)
+        reply = await rest_after(server, client, REQUEST)
 
     assert reply == b""
+
+
+async def test_connection_with_empty_lines_only_is_closed_in_silence() -> None:
+    async with running() as server:
+        client = await server.connect()
+        took = await drip(server, client, b"\r\n")
+        reply = await client.rest()
+
+    assert reply == b""
+    assert took == REQUEST
 
 
 async def test_body_that_nobody_reads_does_not_keep_the_connection() -> None:
@@ -95,24 +127,28 @@ async def test_body_that_nobody_reads_does_not_keep_the_connection() -> None:
         client = await server.connect()
         client.send(b"POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
         reply = await client.reply()
-        rest = await drip(client, b"1")
+        took = await drip(server, client, b"1")
+        rest = await client.rest()
 
     assert reply.endswith(b"not read")
     assert rest == b""
+    assert took <= KEEP_ALIVE
 
 
 async def test_request_that_has_arrived_may_wait_longer_than_it_may_take_to_arrive() -> None:
     async with running() as server:
         server.may_reply.clear()
-        client, other = await server.connect(), await server.connect()
-        client.send(post(b"1") + HEAD)
+        client = await server.connect()
+        await client.send_until_received(post(b"1") + HEAD)
         await server.has_begun.wait()
-        other.send(HEAD)
-        await other.rest()
+        server.loop.pass_time(10 * REQUEST)
+        is_open = client.is_open
         server.may_reply.set()
         reply = await client.reply()
+        server.loop.pass_time(REQUEST)
         rest = await client.rest()
 
+    assert is_open
     assert reply.endswith(b"read 1")
     assert rest.startswith(b"HTTP/1.1 408 ")
 
@@ -122,28 +158,26 @@ async def test_client_that_does_not_read_its_reply_is_cut_off() -> None:
         client = await server.connect()
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # - a transport that reads
         client.send(b"GET /huge HTTP/1.1\r\nhost: a\r\n\r\n")
-        other = await server.connect()
-        for _ in range(3):
-            other.send(HEAD)
-            await other.rest()
-            other = await server.connect()
+        await client.until_server_waits()
+        server.loop.pass_time(REQUEST)
+        is_open = client.is_open
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # - as above
         reply = await client.rest()
 
+    assert not is_open
     assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
     assert len(reply) < HUGE
 
 
 async def test_idle_connection_is_kept_for_the_time_that_is_set() -> None:
-    limits = HttpLimits(request=timedelta(seconds=0.3), keep_alive=timedelta(seconds=1))
-    async with running(limits) as server:
-        client, other = await server.connect(), await server.connect()
+    async with running() as server:
+        client = await server.connect()
         client.send(post(b"1"))
         await client.reply()
-        await other.rest()
+        server.loop.pass_time(KEEP_ALIVE - MOMENT)
         client.send(post(b"1"))
         again = await client.reply()
-        rest = await client.rest()
+        rest = await rest_after(server, client, KEEP_ALIVE)
 
     assert again.endswith(b"read 1")
     assert rest == b""
@@ -190,7 +224,8 @@ async def test_every_reply_has_nosniff() -> None:
             replies.append(await client.reply())
         for sent in (MALFORMED[0], HEAD):
             client = await server.connect()
-            client.send(sent)
+            await client.send_until_received(sent)
+            server.loop.pass_time(REQUEST)
             replies.append(await client.rest())
 
     assert [one[9:12] for one in replies] == [b"200", b"400", b"404", b"400", b"408"]
