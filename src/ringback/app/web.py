@@ -79,7 +79,8 @@ def free_ports(count: int) -> list[int]:
     port of its system's choice, as Temporal does for its metrics, does not take one of them.
     """
     found: list[int] = []
-    for port in random.SystemRandom().sample(_SELDOM_GIVEN_OUT, len(_SELDOM_GIVEN_OUT)):
+    first = random.SystemRandom().randrange(len(_SELDOM_GIVEN_OUT))
+    for port in (*_SELDOM_GIVEN_OUT[first:], *_SELDOM_GIVEN_OUT[:first]):
         with suppress(ConfigurationError):
             bound_socket("127.0.0.1", port).close()
             found.append(port)

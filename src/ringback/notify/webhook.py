@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http import HTTPStatus
 from typing import Final
 
@@ -123,13 +124,18 @@ async def opened_webhooks(
         patience: How long a message may take, with its reply.
     """
     async with httpcore2.AsyncConnectionPool(
-        ssl_context=trust or httpx2.create_ssl_context(),
+        ssl_context=trust or _default_trust(),
         max_connections=_CONNECTIONS,
         # What is left of a reply is not read, so no connection can be used again.
         max_keepalive_connections=0,
         network_backend=network,
     ) as pool:
         yield Webhooks(pool, secrets=secrets, clock=clock, patience=patience)
+
+
+@cache
+def _default_trust() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
 
 
 def _judge(response: httpcore2.Response, now: datetime) -> Reception:
