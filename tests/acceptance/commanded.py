@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from tests.acceptance.command_line import Command
     from tests.acceptance.programs import LIMIT_SECONDS
     from tests.acceptance.site import Site
+    from tests.polling import pause
 
 _ANY_JSON: Final = cast("type[Any]", object)
 _OPTIONS: Final[dict[str, Any]] = {
@@ -146,6 +147,7 @@ class Question:
                 (pending,) = await activities.poll([ref])
                 if pending is not None and pending.cancel_requested:
                     return
+                await pause()
 
     async def heartbeat_details(self) -> Any:
         """Return what Temporal has of its heartbeats."""

@@ -19,6 +19,7 @@ from ringback.app.web import free_ports
 from ringback.core.service import task_group
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.temporal.connect import check_connection
+from tests.polling import pause
 
 LIMIT_SECONDS = 30
 ROOT: Final = Path(__file__).parents[2]
@@ -160,7 +161,7 @@ async def temporal_server(address: str, database: Path, *options: str) -> AsyncI
         client = await Client.connect(address, lazy=True)
         async with asyncio.timeout(LIMIT_SECONDS):
             while not await _answers(client):
-                pass
+                await pause()
         yield server
         # It would take its time to stop, and is not what is tested.
         await server.kill()
@@ -176,11 +177,13 @@ async def _answers(client: Client) -> bool:
 
 async def until_ready(url: str, *, temporal: str | None = None) -> None:
     """Return once the gateway at `url` is ready."""
-    async with httpx2.AsyncClient() as http, asyncio.timeout(LIMIT_SECONDS):
+    async with httpx2.AsyncClient(verify=False) as http, asyncio.timeout(LIMIT_SECONDS):
         while True:
             try:
                 reply = await http.get(f"{url}/readyz")
             except httpx2.TransportError:
+                await pause()
                 continue
             if reply.status_code == 200 and temporal in {None, reply.json()["temporal"]}:
                 return
+            await pause()

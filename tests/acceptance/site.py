@@ -43,6 +43,7 @@ from tests.acceptance.programs import (
     temporal_server,
     until_ready,
 )
+from tests.polling import pause
 
 _BESIDE_EACH_OTHER = 20
 NOT_ENDED = frozenset({State.OPEN, State.ACCEPTED})
@@ -241,6 +242,7 @@ class Site:
                     found = await store.page(Query(states=states), after=None, limit=1000)
                     if found and is_so(found):
                         return
+                    await pause()
 
     async def callbacks(self, states: frozenset[State] = frozenset(State)) -> Sequence[Callback]:
         """Return all callbacks in these states."""
@@ -268,7 +270,7 @@ class Site:
     ) -> httpx2.Response:
         """Answer through real HTTP, by default at the first gateway."""
         url = f"http://127.0.0.1:{port or self.gateway_port}"
-        async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
+        async with httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as http:
             return await http.post(path, json=json, headers=headers)
 
 

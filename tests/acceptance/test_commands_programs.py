@@ -35,7 +35,7 @@ async def test_gateway_without_public_url_uses_the_address_it_listens_on(
     del environment["RINGBACK_PUBLIC_URL"]
     command = ringback(*words, "--host", "::1", "--port", "0")
 
-    async with program(command, environment) as running, httpx2.AsyncClient() as http:
+    async with program(command, environment) as running, httpx2.AsyncClient(verify=False) as http:
         url = (await running.line("ready http")).split()[1]
         document = (await http.get(f"{url}/openapi.json")).json()
 

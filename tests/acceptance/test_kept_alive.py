@@ -11,6 +11,7 @@ from tests.acceptance.asking_worker import Questions
 from tests.acceptance.marks import on_postgresql
 from tests.acceptance.programs import LIMIT_SECONDS, free_port
 from tests.acceptance.site import Site
+from tests.polling import pause
 
 pytestmark = [pytest.mark.server, pytest.mark.processes, on_postgresql, pytest.mark.thorough]
 
@@ -39,6 +40,7 @@ async def test_a_gateway_that_is_killed_takes_no_activity_with_it(shared_site: S
                     pending = (await handle.describe()).raw_description.pending_activities
                     if len(pending) < COUNT or all(lived_for(one) > time for one in pending):
                         return list(pending)
+                    await pause()
 
         await until_lived(timedelta(0))
         await first.kill()

@@ -27,7 +27,9 @@ async def key(site: Site, role: str) -> dict[str, Any]:
 
 def client_of(site: Site, key: dict[str, Any]) -> httpx2.AsyncClient:
     headers = {"authorization": f"Bearer {key['key']}"}
-    return httpx2.AsyncClient(base_url=f"{site.gateway_url}/v1", headers=headers, timeout=30)
+    return httpx2.AsyncClient(
+        base_url=f"{site.gateway_url}/v1", headers=headers, timeout=30, verify=False
+    )
 
 
 async def test_what_waits_is_listed_extended_and_answered_until_the_key_is_revoked(

@@ -16,6 +16,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from tests.acceptance.asking_worker import Ask, Questions
 from tests.acceptance.programs import LIMIT_SECONDS, Program
 from tests.acceptance.site import Site
+from tests.polling import pause
 
 pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
@@ -129,6 +130,7 @@ async def until_asked_to_cancel(workflow: Workflow) -> None:
             wanted = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
             if all(activity.state == wanted for activity in described):
                 return
+            await pause()
 
 
 async def answer_patiently(site: Site, answers: Mapping[str, object]) -> None:

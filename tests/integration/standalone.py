@@ -22,6 +22,7 @@ from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref
 from tests import factories
+from tests.polling import pause
 
 OUTCOME_ID = OutcomeId("oc_1")
 OURS = identity_of(OUTCOME_ID)
@@ -99,6 +100,7 @@ class Question:
                 found = await self.found()
                 if isinstance(found, Ended):
                     return found
+                await pause()
 
     async def verdict(self, outcome: Outcome) -> State | None:
         """Return what is judged of an outcome that was tried on the first attempt before."""

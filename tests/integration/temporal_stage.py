@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Failed
@@ -153,7 +153,11 @@ class TemporalWorker:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         async with Worker(
-            self.client, task_queue=self.task_queue, workflows=[Play], activities=[self.run]
+            self.client,
+            task_queue=self.task_queue,
+            workflows=[Play],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            activities=[self.run],
         ):
             yield
 

@@ -99,7 +99,7 @@ def open_place(temporal_address: str, tmp_path: Path, unique: str) -> OpenPlace:
             gateway = await stack.enter_async_context(running_gateway(of_gateway, settings))
             await serve_at(stack, gateway, settings)
             http = await stack.enter_async_context(
-                httpx2.AsyncClient(base_url=settings.base_url, timeout=30)
+                httpx2.AsyncClient(base_url=settings.base_url, timeout=30, verify=False)
             )
             client = await Client.connect(
                 address,

@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
@@ -106,7 +106,13 @@ async def run_by(
 ) -> AsyncIterator[WorkflowHandle[Any, Any]]:
     """Run the foreign worker, and a workflow whose activity it is."""
     client = await Client.connect(address)
-    async with Worker(client, task_queue=name, workflows=[RunActivity], activities=[foreign.ask]):
+    async with Worker(
+        client,
+        task_queue=name,
+        workflows=[RunActivity],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        activities=[foreign.ask],
+    ):
         yield await client.start_workflow(
             RunActivity.run,
             Run(activity="ask", **run),

@@ -22,6 +22,7 @@ from ringback.domain.durations import format_instant
 from tests.integration.conftest import OpenHouse
 from tests.integration.house import Outside, path_of
 from tests.integration.workflows import Run
+from tests.polling import pause
 
 pytestmark = pytest.mark.server
 
@@ -75,6 +76,7 @@ async def between_attempts(handle: Any) -> None:
             (pending,) = (await handle.describe()).raw_description.pending_activities
             if pending.state == state and pending.attempt > 1:
                 return
+            await pause()
 
 
 async def end_of(handle: Any) -> object:
@@ -141,7 +143,7 @@ async def test_a_cancellation_is_learnt_and_reported_with_details(
         await handle.cancel()
         async with asyncio.timeout(15):
             while not (await house.http.get(path_of(callback))).json()["cancel_requested"]:
-                pass
+                await pause()
 
         reply = await house.answer(callback, {"why": "asked"}, verb="/cancel")
 

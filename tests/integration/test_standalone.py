@@ -21,6 +21,7 @@ from ringback import Callback, wait_for_callback, wait_for_callback_sync
 from ringback.domain.durations import format_instant
 from tests.integration.conftest import OpenHouse
 from tests.integration.house import House, Outside, path_of
+from tests.polling import pause
 
 pytestmark = pytest.mark.server
 
@@ -98,6 +99,7 @@ async def until(
             described = await handle.describe()
             if (described.raw_info.run_state, described.attempt) == (state, attempt):
                 return described
+            await pause()
 
 
 async def until_not_open(house: House, callback: Callback) -> dict[str, Any]:
@@ -107,6 +109,7 @@ async def until_not_open(house: House, callback: Callback) -> dict[str, Any]:
             view: dict[str, Any] = (await house.http.get(path_of(callback))).json()
             if view["state"] != "open":
                 return view
+            await pause()
 
 
 @pytest.mark.parametrize("ask", [asking, asking_in_a_thread], ids=lambda ask: ask.__name__)
@@ -168,7 +171,7 @@ async def test_a_cancellation_is_learnt_and_reported(
         await handle.cancel()
         async with asyncio.timeout(15):
             while not (await house.http.get(path_of(callback))).json()["cancel_requested"]:
-                pass
+                await pause()
 
         reply = await house.answer(callback, details, verb="/cancel")
 

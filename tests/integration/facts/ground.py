@@ -22,10 +22,11 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import AsyncActivityHandle, Client, WorkflowHandle
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from tests.integration.facts import workflows
 from tests.integration.facts.workflows import Ask, Asking
+from tests.polling import pause
 
 LIMIT_SECONDS = 20
 SPARES = 6
@@ -41,6 +42,7 @@ async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], object]) 
             seen = await look()
             if holds(seen):
                 return seen
+            await pause()
 
 
 def instant(timestamp: Timestamp) -> datetime:
@@ -217,6 +219,7 @@ class Ground:
                 self.client,
                 task_queue=self.task_queue,
                 workflows=workflows.ALL,
+                workflow_runner=UnsandboxedWorkflowRunner(),
                 activities=[self.run, ask_in_a_thread],
                 activity_executor=threads,
             ):

@@ -40,7 +40,7 @@ async def requested(
     """Serve the house for the block, in which a request is made that waits."""
     listening = bound_socket("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=20, verify=False) as http:
         async with served(house.app, listening, on_stop=house.verdicts.stop_waiting):
             waiting = asyncio.ensure_future(http.request(method, path, **more))
             assert isinstance(house.verdicts, ObservedVerdicts)
@@ -122,7 +122,7 @@ async def test_request_that_outlasts_the_stop_gets_503_and_no_traceback(
 
     listening = bound_socket("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=20, verify=False) as http:
         async with served(Starlette(routes=[Route("/", hang)]), listening):
             hanging = asyncio.ensure_future(http.get("/"))
             await has_begun.wait()
