@@ -7,7 +7,7 @@ import pytest
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.schema import upgrade
 from ringback.testing import ManualClock
-from tests.contract.servers import execute, own_database, server_url
+from tests.contract.servers import empty, own_database, server_url
 
 
 @pytest.fixture
@@ -41,5 +41,5 @@ async def shared_url(postgresql: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def url(shared_url: str) -> str:
     """A database with the newest schema and nothing in it."""
-    await execute(shared_url, "TRUNCATE callbacks, schemas, api_keys CASCADE")
+    await empty(shared_url)
     return shared_url

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from ringback.store.tables import metadata
 from tests.services import missing
 
 VARIABLE: Final = "RINGBACK_TEST_POSTGRESQL"
@@ -51,3 +52,8 @@ async def execute(url: str, *statements: str) -> None:
             await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def empty(url: str) -> None:
+    """Delete all rows. TRUNCATE makes new files and waits for the disk: 0.2 s instead of 5 ms."""
+    await execute(url, *(str(table.delete()) for table in reversed(metadata.sorted_tables)))

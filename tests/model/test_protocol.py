@@ -18,7 +18,7 @@ from ringback.store.database import Database
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
 from tests.contract.dated import DatedDatabase
-from tests.contract.servers import execute
+from tests.contract.servers import empty
 from tests.model.protocol import Protocol
 from tests.model.server import Store
 
@@ -50,7 +50,7 @@ class PostgresqlProtocol(Protocol):
         super().__init__(lambda clock: DatedDatabase(url, clock))
 
     async def open_store(self) -> Store:
-        await execute(self._url, "TRUNCATE callbacks, schemas, api_keys CASCADE")
+        await empty(self._url)
         return await super().open_store()
 
 
