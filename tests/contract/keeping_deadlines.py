@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import format_instant
 from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed, Failed
 from ringback.testing import ManualClock
@@ -178,7 +179,7 @@ class KeepingDeadlines:
         assert extension.callback.own_deadline_at == until
         assert await store.next_default() == 5 * MINUTE
         (event,) = await events_of(store, callback.id, EventKind.EXTENDED)
-        assert event.facts == {"until": until.isoformat(), "by": "k1"}
+        assert event.facts == {"until": format_instant(until), "by": "k1"}
 
     async def test_what_is_extended_in_time_has_no_default_answer_yet(
         self, store: Store, clock: ManualClock

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import format_instant
 from ringback.domain.event import EventKind
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed
@@ -120,7 +121,7 @@ class Telling:
         await see(store, callback, pending(callback, cancel_requested=True))
 
         (webhook,) = await claimed(store)
-        assert webhook.facts == {"deadline": (clock.now() + MINUTE).isoformat()}
+        assert webhook.facts == {"deadline": format_instant(clock.now() + MINUTE)}
 
     async def test_of_a_pause_and_its_end_the_one_address_is_told(
         self, store: Store, clock: ManualClock
@@ -176,7 +177,7 @@ class Telling:
         (webhook,) = await claimed(store)
 
         assert webhook.kind is EventKind.EXTENDED
-        assert webhook.facts == {"deadline": (clock.now() + 5 * MINUTE).isoformat()}
+        assert webhook.facts == {"deadline": format_instant(clock.now() + 5 * MINUTE)}
 
     async def test_what_one_has_claimed_nobody_else_gets_until_the_lease_ends(
         self, store: Store, clock: ManualClock

@@ -13,6 +13,7 @@ from ringback.cli.given import AsJson, to_duration
 from ringback.cli.target import CallbackArgument
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.callback import State
+from ringback.domain.durations import format_instant
 from ringback.domain.link import Verb
 from ringback.schemas.responses import CallbackOut, LinkOut, ShownOut
 
@@ -27,7 +28,9 @@ def extend(
 ) -> None:
     """Give the sender more time: the callback's own deadline is that long from now."""
     callback = run(_change(lambda client: client.extend(callback_id, within)))
-    _say(callback, f"may be answered until {callback.deadline_at}", as_json=as_json)
+    assert callback.deadline_at is not None, "it was just set"
+    until = format_instant(callback.deadline_at)
+    _say(callback, f"may be answered until {until}", as_json=as_json)
 
 
 def redeliver(callback_id: CallbackArgument, as_json: AsJson = False) -> None:

@@ -27,6 +27,7 @@ from ringback.cli.target import (
     one_callback,
 )
 from ringback.domain.callback import State
+from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.schemas.responses import ReceiptOut, SignOut
@@ -185,7 +186,7 @@ def say(receipt: ReceiptOut, *, as_json: bool, prefix: str = "") -> None:
     if as_json:
         print(receipt.model_dump_json())
         return
-    at = receipt.accepted_at
+    at = format_instant(receipt.accepted_at)
     again = f"the same answer was accepted {at}; " if receipt.duplicate else ""
     print(f"{receipt.callback} {prefix}{again}{_IN_WORDS[State(receipt.state)]}")
 

@@ -15,6 +15,7 @@ from ringback.cli.view import line_of, lines_of, print_callbacks
 from ringback.client.gateway_client import GatewayClient
 from ringback.core.this_machine import SystemClock
 from ringback.domain.callback import MOVES, State
+from ringback.domain.durations import format_instant
 from ringback.schemas.responses import EventOut, PageOut, ShownOut
 
 _POLL_EVERY: Final = timedelta(milliseconds=500)
@@ -56,7 +57,7 @@ def list_callbacks(
         "activity_type": activity_type,
         "tag": tag,
         "older_than": None if older_than is None else str(older_than.total_seconds()),
-        "opened_after": None if opened_after is None else opened_after.isoformat(),
+        "opened_after": None if opened_after is None else format_instant(opened_after),
         "overdue": "true" if overdue else None,
         "after": after,
         "limit": str(limit),

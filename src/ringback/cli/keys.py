@@ -23,6 +23,7 @@ from ringback.domain.api_key import (
     new_secret,
     to_text,
 )
+from ringback.domain.durations import format_instant
 from ringback.domain.errors import UnknownKeyError
 from ringback.ports.keys import Keys, NewKey
 from ringback.settings import load_settings
@@ -87,8 +88,8 @@ def to_json(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "role": key.role.value,
-        "made_at": key.made_at.isoformat(),
-        "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
+        "made_at": format_instant(key.made_at),
+        "revoked_at": None if key.revoked_at is None else format_instant(key.revoked_at),
     }
 
 

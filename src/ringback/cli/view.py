@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ringback.cli.listing import Fields, Record, print_list, printable
+from ringback.domain.durations import format_instant
 from ringback.schemas.responses import CallbackOut, EventOut, ShownOut
 
 
@@ -46,7 +47,9 @@ def lines_of(callback: ShownOut) -> list[str]:
 
 def line_of(event: EventOut) -> str:
     """Return what happened as one line that steers no terminal."""
-    return printable(f"{_short(event.at)}  {event.kind}  {_facts(event)}".rstrip())
+    return printable(
+        f"{format_instant(event.at.replace(microsecond=0))}  {event.kind}  {_facts(event)}".rstrip()
+    )
 
 
 def _plain(value: Any) -> str:
@@ -57,7 +60,3 @@ def _plain(value: Any) -> str:
 
 def _facts(event: EventOut) -> str:
     return ", ".join(f"{name}: {value}" for name, value in event.facts.items())
-
-
-def _short(at: datetime | None) -> str:
-    return "" if at is None else at.isoformat(sep=" ", timespec="seconds")

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from ringback.domain.durations import later
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
@@ -184,10 +183,9 @@ class Callback:
     @property
     def cancel_due_at(self) -> datetime | None:
         """When the activity ends as canceled though nobody reported it, if it does."""
-        within = self.options.cancel_within
-        if self.cancel_requested_at is None or within is None:
+        if self.cancel_requested_at is None:
             return None
-        return later(self.cancel_requested_at, within)
+        return self.options.cancel_due_at(self.cancel_requested_at)
 
     @property
     def is_kept_alive(self) -> bool:

@@ -7,12 +7,12 @@ A new option is a field here, a key of `ringback.worker.options.WaitOptions`, a 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
 from typing import Any, Final, Self
 
-from ringback.domain.durations import check_duration
+from ringback.domain.durations import check_duration, later
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.web_url import parse_url
 
@@ -92,6 +92,10 @@ class CallbackOptions:
             for name, value in plain.items()
         }
         return cls(on_deadline=on_deadline, **values)
+
+    def cancel_due_at(self, requested_at: datetime) -> datetime | None:
+        """Return when the activity ends as canceled though nobody reported it, if it does."""
+        return None if self.cancel_within is None else later(requested_at, self.cancel_within)
 
     def to_plain(self) -> dict[str, Any]:
         """Return all options but `on_deadline` as `from_plain` reads them."""

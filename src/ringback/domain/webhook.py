@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Final, NewType
 from urllib.parse import urlsplit
 
+from ringback.domain.durations import format_instant
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 
@@ -165,7 +166,7 @@ def to_body(webhook: Webhook) -> bytes:
         data["state"] = webhook.kind.value
     message = {
         "type": type_of(webhook.kind),
-        "timestamp": webhook.at.isoformat(),
+        "timestamp": format_instant(webhook.at),
         "data": {**data, **webhook.facts},
     }
     return json.dumps(message, separators=(",", ":")).encode()

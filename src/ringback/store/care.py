@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import format_instant
 from ringback.domain.event import Event, EventKind
 from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.ports.activities import HeartbeatResponse, Pending
@@ -203,5 +204,5 @@ def _learn(tracked: TrackedCallback, response: HeartbeatResponse, now: datetime)
 def _facts(kind: EventKind, callback: Callback) -> dict[str, object]:
     due_at = callback.cancel_due_at
     if kind is EventKind.CANCEL_REQUESTED and due_at is not None:
-        return {"until": due_at.isoformat()}
+        return {"until": format_instant(due_at)}
     return {}

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from ringback.client.answers import to_bytes, to_object, to_request
 from ringback.domain.callback import ActivityExecution
+from ringback.domain.durations import format_instant
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Failed
 
@@ -49,8 +50,8 @@ def _activity(info: activity.Info, ref: ActivityExecution) -> dict[str, Any]:
             "workflow_type": info.workflow_type or "",
             "activity_type": info.activity_type,
             "task_queue": info.task_queue,
-            "scheduled_at": info.scheduled_time.isoformat(),
-            "started_at": info.started_time.isoformat(),
+            "scheduled_at": format_instant(info.scheduled_time),
+            "started_at": format_instant(info.started_time),
             "schedule_to_close_timeout": _seconds(info.schedule_to_close_timeout),
             "start_to_close_timeout": _seconds(info.start_to_close_timeout),
             "heartbeat_timeout": _seconds(info.heartbeat_timeout),

@@ -12,6 +12,7 @@ import pytest
 from ringback.core.service import running
 from ringback.core.tell import BUDGET, FIRST_WAIT, HOST_SLOTS, LEASE, LONGEST_WAIT, SLOTS, Teller
 from ringback.domain.callback import Callback
+from ringback.domain.durations import format_instant
 from ringback.domain.event import Event, EventKind
 from ringback.domain.webhook import Webhook
 from ringback.ports.sender import Message, NotReceived, Received, Reception, Undeliverable
@@ -97,7 +98,7 @@ async def test_what_happened_is_told_and_that_it_was(
     assert message.url == URL
     assert json.loads(message.body) == {
         "type": "callback.expired",
-        "timestamp": clock.now().isoformat(),
+        "timestamp": format_instant(clock.now()),
         "data": {"callback": callback.id, "state": "expired", "reason": "timed out"},
     }
     (event,) = await told(store, callback)
