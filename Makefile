@@ -50,13 +50,14 @@ test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, k
 coverage: setup ## run unit and contract tests, which must reach every branch of core and domain
 	$(PYTEST) tests/unit tests/contract -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
-check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter
+check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	for folder in tutorial/*/*/; do (cd $$folder && $(CURDIR)/$(BIN)/mypy --strict --config-file= --cache-dir=/dev/null --no-error-summary .) || exit 1; done
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python -m docs.prose
 
 formal: ## check every state of the protocol's model with spin; more of it with ARGS=long
 	@formal/run $(ARGS)
