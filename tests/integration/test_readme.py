@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import httpx2
 import pytest
@@ -19,31 +18,27 @@ from tests.integration.house import gateway, plugin_for, settings_in
 README = Path(__file__).parents[2] / "README.md"
 
 
-class PaymentService:
-    """What the example calls `psp`."""
-
-    def __init__(self) -> None:
-        self.asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    async def post(self, path: str, body: dict[str, Any], *, key: str) -> None:
-        self.asked.put_nowait({"path": path, **body, "key": key})
-
-
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The first Python block of the README, as a module."""
-    (code,) = re.findall(r"```python\n(from datetime.*?)```", README.read_text(), re.DOTALL)
+    """The whole worker of the README, as a module."""
+    (code,) = re.findall(r"```python\n(import asyncio.*?)```", README.read_text(), re.DOTALL)
     (tmp_path / "readme_example.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     return importlib.import_module("readme_example")
+
+
+def test_the_first_example_is_a_part_of_the_whole_worker() -> None:
+    first, whole = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+    assert first in whole
 
 
 @pytest.mark.server
 async def test_the_example_makes_the_round_trip(
     example: ModuleType, temporal_address: str, tmp_path: Path, unique: str
 ) -> None:
-    psp = PaymentService()
-    vars(example)["psp"] = psp
+    printed: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    vars(example)["print"] = lambda *words: printed.put_nowait(words)
     settings = settings_in(tmp_path)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(gateway(temporal_address, settings))
@@ -59,11 +54,10 @@ async def test_the_example_makes_the_round_trip(
             task_queue=unique,
             execution_timeout=timedelta(seconds=30),
         )
-        asked = await psp.asked.get()
+        words, link = await printed.get()
 
-        reply = await http.post(httpx2.URL(asked["notify"]).path, json={"receipt": "r-81"})
+        reply = await http.post(httpx2.URL(link).path, json={"receipt": "r-81"})
 
-        assert asked["amount"] == 5
-        assert asked["key"] == reply.json()["callback"]
+        assert words == "answer at"
         assert list(reply.json()) == ["callback", "state", "accepted_at", "duplicate", "status_url"]
-        assert await handle.result() == {"receipt": "r-81"}
+        assert await handle.result() == example.Receipt("r-81")

@@ -14,7 +14,7 @@ from ringback.notify.signature import from_secret, sign
 from ringback.ports.sender import Message
 from tests import factories
 
-HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "be-told.md"
+HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "webhooks.md"
 SECRET = bytes(range(32))
 PATH = "/ringback/cancel"
 
