@@ -44,7 +44,7 @@ class RingbackPlugin(SimplePlugin):
         return choose_converter(client_setting("data_converter"), given)
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002 - the SDK's name
-        """See the base class.
+        """Run the worker with a connection to its gateway.
 
         Raises:
             ConfigurationError: A setting is wrong, or the gateway serves another namespace.

@@ -92,17 +92,14 @@ class GatewaySteps(Hooks):
         self._on_step = on_step
 
     def callback_opened(self, callback_id: CallbackId) -> None:
-        """See the base class."""
         self._on_step(Step(Party.WORKER, Party.GATEWAY, f"open the callback {callback_id}"))
 
     def answers_accepted(self, answers: Sequence[Answer]) -> None:
-        """See the base class."""
         for answer in answers:
             kind = KINDS[type(answer.outcome)]
             self._on_step(Step(Party.GATEWAY, Party.STORE, f"commit the answer: {kind}"))
 
     def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
-        """See the base class."""
         for settlement in settlements:
             self._on_step(_SETTLED[settlement.verdict])
 

@@ -56,7 +56,6 @@ class Webhooks:
         self._clock = clock
 
     async def send(self, message: Message) -> Reception:
-        """See `Sender.send`."""
         try:
             url = parse_url("the address", message.url)
         except ValueError as exc:
@@ -101,7 +100,6 @@ class Unsigned:
     """Sends nothing: there is no secret to sign with, so what is to be told waits."""
 
     async def send(self, message: Message) -> Reception:  # noqa: ARG002 - nothing is sent
-        """See `Sender.send`."""
         return NotReceived("there is no secret to sign with: set RINGBACK_WEBHOOK_SECRETS")
 
 

@@ -29,7 +29,6 @@ class SchemaChecker:
         self._pool = Pool()
 
     async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
-        """See `ResultChecker.problems`."""
         if cached_cost(schema) * len(result or b"null") <= MOST_WORK:
             return find_problems(schema, result)
         try:

@@ -42,7 +42,6 @@ class TemporalActivities:
         await self._limits.run()
 
     async def check(self, terms: Terms, outcome: Outcome) -> None:
-        """See `Activities.check`."""
         if self._is_surely_taken(terms.namespace, outcome):
             return
         encoded = await encode(self._encoder, terms, outcome, use=Use.CHECK)
@@ -55,19 +54,16 @@ class TemporalActivities:
         return self._limits.allow(namespace, len(outcome.result or b"") + _WRAPPER)
 
     async def encode(self, callback: Callback, outcome: Outcome) -> Encoded:
-        """See `Activities.encode`."""
         return await encode(self._encoder, terms_of(callback), outcome, use=Use.DELIVERY)
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
-        """See `Activities.deliver_to_attempt`."""
         assert callback.task_token is not None, "ask first whether there is one"
         to_be_sent = await self._signed(callback, encoded, identity)
         await self._end(Address(callback.ref, callback.task_token), to_be_sent, identity)
 
     async def deliver(self, callback: Callback, encoded: object, *, identity: str) -> None:
-        """See `Activities.deliver`."""
         to_be_sent = await self._signed(callback, encoded, identity)
         await self._end(Address(callback.ref), to_be_sent, identity)
 
@@ -85,22 +81,17 @@ class TemporalActivities:
             await in_time(requests.end(encoded))
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
-        """See `Activities.look`."""
         return await self._looks.poll(refs)
 
     async def resolve(self, ref: ActivityExecution) -> ActivityState:
-        """See `Activities.resolve`."""
         (found,) = await self._looks.resolve_all([ref])
         return found
 
     async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
-        """See `Activities.resolve_all`."""
         return await self._looks.resolve_all(refs)
 
     async def check_server(self, callback: Callback) -> None:
-        """See `Activities.check_server`."""
         await self._namespaces.check(callback)
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
-        """See `Activities.find_after_reset`."""
         return await self._looks.find_after_reset(ref)

@@ -44,19 +44,16 @@ class TemporalHeartbeats:
         self._recorded = _Recorded(client.workflow_service)
 
     async def check_details(self, callback: Callback, details: bytes | None) -> None:
-        """See `Heartbeats.check_details`."""
         await self._encode(callback, details, Use.CHECK)
 
     async def heartbeat_to_attempt(
         self, callback: Callback, details: bytes | None
     ) -> HeartbeatResponse:
-        """See `Heartbeats.heartbeat_to_attempt`."""
         assert callback.task_token is not None, "ask first whether there is one"
         to_be_sent = await self._to_be_sent(callback, details)
         return await self._record(Address(callback.ref, callback.task_token), to_be_sent)
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
-        """See `Heartbeats.heartbeat`."""
         to_be_sent = await self._to_be_sent(callback, details)
         return await self._record(Address(callback.ref), to_be_sent)
 

@@ -36,7 +36,6 @@ class TemporalIdentifier:
         self._service = client.workflow_service
 
     async def identify(self, named: Named) -> Identified:
-        """See `Identifier.identify`."""
         claim = check_token(named)
         if (known := named.identified()) is not None:
             return known

@@ -32,7 +32,6 @@ class Looks:
         self._scheduled: dict[ActivityExecution, datetime] = {}
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
-        """See `Activities.look`."""
         found: dict[ActivityExecution, ActivityState | None] = {}
         for ref in filter(_is_standalone, refs):
             found[ref] = await standalone.resolve(self._service, ref)
@@ -41,10 +40,10 @@ class Looks:
         return [_only_pending(found[ref]) for ref in refs]
 
     async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
-        """See `Activities.resolve_all`.
+        """Resolve each activity, with one request per run.
 
         Raises:
-            TemporalUnreachableError: No answer, or one ends at this very moment; look again.
+            TemporalUnreachableError: No reply, or an activity is just ending; call again.
         """
         found: dict[ActivityExecution, ActivityState] = {}
         for ref in filter(_is_standalone, refs):
@@ -54,10 +53,10 @@ class Looks:
         return [found[ref] for ref in refs]
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
-        """See `Activities.find_after_reset`.
+        """Return the activity in the workflow's latest run, if a reset moved it there.
 
         Raises:
-            TemporalUnreachableError: No answer.
+            TemporalUnreachableError: No reply.
         """
         if ref.is_standalone:
             return None

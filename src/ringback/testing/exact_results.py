@@ -9,5 +9,4 @@ class ExactResults:
     """A `ResultChecker` for tests."""
 
     async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
-        """See `ResultChecker.problems`: one, unless `result` is `schema` to the letter."""
         return [] if result == schema.encode() else [Problem("/a", f"not {schema}")]

@@ -59,30 +59,27 @@ class FakeActivities(FakeServer):
     looks: list[Sequence[ActivityExecution]] = field(default_factory=list)
 
     async def check(self, terms: Terms, outcome: Outcome) -> None:  # noqa: ARG002 - the port's
-        """See `Activities.check`."""
         is_retried = isinstance(outcome, Failed) and not outcome.non_retryable
         limit = min(self.largest, self.largest_retried) if is_retried else self.largest
         _check_size(body_of(outcome), limit, "the answer")
 
     async def encode(self, callback: Callback, outcome: Outcome) -> Outcome:  # noqa: ARG002 - the port's
-        """See `Activities.encode`; nothing is encoded here."""
         return outcome
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
-        """See `Activities.deliver_to_attempt`."""
         outcome = await self._arrive(callback, encoded)
         assert callback.task_token is not None, "ask first whether there is one"
         await self.check_server(callback)
         self._deliver(self._with_token(callback.task_token), outcome, identity)
 
     async def deliver(self, callback: Callback, encoded: object, *, identity: str) -> None:
-        """See `Activities.deliver`.
+        """Deliver to the activity with these ids.
 
         Raises:
-            ActivityGoneError: No activity waits with these ids, or it is not started and this is
-                no result.
+            ActivityGoneError: The activity is unknown or has ended, or it has not started and the
+                outcome is not a result.
         """
         outcome = await self._arrive(callback, encoded)
         self._check_known(callback.ref)
@@ -92,13 +89,11 @@ class FakeActivities(FakeServer):
         self._deliver(activity, outcome, identity)
 
     async def check_details(self, callback: Callback, details: bytes | None) -> None:  # noqa: ARG002 - the port's
-        """See `Heartbeats.check_details`."""
         _check_size(details, self.largest, "the details")
 
     async def heartbeat_to_attempt(
         self, callback: Callback, details: bytes | None
     ) -> HeartbeatResponse:
-        """See `Heartbeats.heartbeat_to_attempt`."""
         await self.check_details(callback, details)
         self._check_reachable()
         assert callback.task_token is not None, "ask first whether there is one"
@@ -106,10 +101,10 @@ class FakeActivities(FakeServer):
         return self._beat(self._with_token(callback.task_token), details)
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
-        """See `Heartbeats.heartbeat`.
+        """Send a heartbeat to the activity with these ids.
 
         Raises:
-            ActivityGoneError: No activity waits with these ids, or it is not started.
+            ActivityGoneError: The activity is unknown, has not started or has ended.
         """
         await self.check_details(callback, details)
         self._check_reachable()
@@ -120,26 +115,23 @@ class FakeActivities(FakeServer):
         return self._beat(activity, details)
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
-        """See `Activities.look`."""
         self._check_reachable()
         self.looks.append(refs)
         return [None if ref.namespace in self.unserved else self.pending(ref) for ref in refs]
 
     async def resolve(self, ref: ActivityExecution) -> ActivityState:
-        """See `Activities.resolve`."""
         self._check_reachable()
         known = None if ref.namespace in self.unserved else self._activities.get(ref)
         return Unknown("no such activity") if known is None else known.activity_state
 
     async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
-        """See `Activities.resolve_all`."""
         return [await self.resolve(ref) for ref in refs]
 
     async def check_server(self, callback: Callback) -> None:
-        """See `Activities.check_server`.
+        """Check that this server issued the callback's task token.
 
         Raises:
-            TemporalMisconfiguredError: It is another server.
+            TemporalMisconfiguredError: Another server issued it.
         """
         self._check_reachable()
         if callback.ref.namespace in self.unserved and callback.task_token is not None:
@@ -147,7 +139,6 @@ class FakeActivities(FakeServer):
             raise TemporalMisconfiguredError(msg)
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
-        """See `Activities.find_after_reset`."""
         self._check_reachable()
         latest_run = self._latest_runs.get((ref.namespace, ref.workflow_id), ref.run_id)
         latest = replace(ref, run_id=latest_run)

@@ -89,12 +89,10 @@ class FakeCompletionClient(Patterns):
         return self._activities[target]
 
     async def complete(self, activity: Target, result: Any = None) -> None:
-        """See `AsyncCompletionClient.complete`."""
         waiting = await self._waiting("complete", activity)
         waiting.ended_by, waiting.result = "completed", result
 
     async def fail(self, activity: Target, error: BaseException) -> None:
-        """See `AsyncCompletionClient.fail`."""
         waiting = await self._waiting("fail", activity)
         waiting.ended_by, waiting.failure = "failed", error
 
@@ -104,17 +102,16 @@ class FakeCompletionClient(Patterns):
         *details: Any,
         rpc_timeout: timedelta | None = None,  # noqa: ARG002 - nothing takes time here
     ) -> None:
-        """See `AsyncCompletionClient.heartbeat`."""
         waiting = await self._waiting("heartbeat", activity)
         waiting.heartbeats.append(details)
         waiting.details = details or waiting.details
         _raise_what_it_is_asked(waiting)
 
     async def report_cancellation(self, activity: Target, *details: Any) -> None:
-        """See `AsyncCompletionClient.report_cancellation`.
+        """End the activity as canceled.
 
         Raises:
-            CompletionRefusedError: Nobody has asked the activity to cancel.
+            CompletionRefusedError: No cancellation was requested.
         """
         waiting = await self._waiting("report_cancellation", activity)
         if not waiting.is_cancel_requested:

@@ -21,11 +21,11 @@ class FakeIdentifier:
     known: list[ActivityExecution] = field(default_factory=list)
 
     async def identify(self, named: Named) -> Identified:
-        """See `Identifier.identify`.
+        """Return the known activity that `named` identifies.
 
         Raises:
-            ActivityGoneError: No attempt of that name and number runs.
-            MalformedRequestError: The task token is another one.
+            ActivityGoneError: No such attempt is running.
+            MalformedRequestError: The task token belongs to another attempt.
         """
         ref = next((one for one in self.known if _has_name(one, named)), None)
         if ref is not None:

@@ -14,15 +14,12 @@ class ManualClock:
         self._sleepers: list[tuple[timedelta, asyncio.Event]] = []
 
     def now(self) -> datetime:
-        """See `Clock.now`."""
         return self._now
 
     def monotonic(self) -> timedelta:
-        """See `Clock.monotonic`."""
         return self._passed
 
     async def sleep(self, delay: timedelta) -> None:
-        """See `Clock.sleep`."""
         awake = asyncio.Event()
         self._sleepers.append((self._passed + delay, awake))
         self._wake_due()

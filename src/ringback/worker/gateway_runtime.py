@@ -52,7 +52,6 @@ class GatewayRuntime:
         result_type: object,
         is_inline: bool,
     ) -> Opened:
-        """See `WorkerRuntime.open`."""
         request = to_open_request(
             info,
             to_ref(info),
@@ -72,7 +71,6 @@ class GatewayRuntime:
         return Opened(callback, _to_inline(opened.answer, body) if is_returned else None)
 
     async def mark_submitted(self, callback: Callback) -> None:
-        """See `WorkerRuntime.mark_submitted`."""
         await self.client.mark_submitted(callback.id)
 
 
