@@ -1,7 +1,6 @@
 """Ringback lets anyone outside a Temporal worker finish a Temporal activity.
 
-Importing it is light, and safe in a file that defines workflows: each name is loaded when it is
-first used.
+Importing it is fast and safe in workflow files: each name is loaded when it is first used.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""Settings: from `RINGBACK_*` in the environment, then from `ringback.toml`, then these defaults.
+"""Settings: from `RINGBACK_*` in the environment, then from `ringback.toml`, then the defaults.
 
-Temporal's own connection is not set here but as everywhere else: `TEMPORAL_*` or `temporal.toml`.
+The connection to Temporal has its own settings: `TEMPORAL_*` or `temporal.toml`.
 """
 
 import logging
@@ -32,7 +32,7 @@ _OTHER_VARIABLES: Final = frozenset({
     "RINGBACK_API_KEY_FILE",
     "RINGBACK_LOG",
 })
-"""Variables that are read elsewhere."""
+"""Variables that other modules read."""
 
 DEFAULT_PORT: Final = 8000
 
@@ -48,16 +48,16 @@ _KNOWN_STORE: Final = re.compile(
 
 
 def _absolute(path: Path) -> Path:
-    """Return `path` with `~` expanded, relative to the folder that the program starts in.
+    """Expand `~` and make `path` absolute, relative to the folder that the program starts in.
 
     Raises:
-        ValueError: There is no home folder to put in place of `~`.
+        ValueError: `~` cannot be expanded: the user has no home folder.
     """
     try:
         return path.expanduser().absolute()
     except RuntimeError as exc:
-        # Nobody's folder: neither HOME nor the system's list of users has one.
-        msg = f"{path} cannot be expanded, for this user has no home folder; set an absolute path"
+        # Neither HOME nor the system's list of users has a home folder.
+        msg = f"{path} cannot be expanded: this user has no home folder; set an absolute path"
         raise ValueError(msg) from exc
 
 
@@ -67,36 +67,35 @@ _AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseSettings):
-    """What can be set.
+    """The settings of a gateway and its clients.
 
     Attributes:
         data: The folder for the database and the link key on this machine.
         store: The database: `sqlite:///<path>`, or `postgresql://<user>:<password>@<host>/<name>`
-            for several machines; without it, `ringback.db` in `data`. The path of a file is used as
-            it is written, so `%20` or `?` in it is part of the name.
+            for several machines; without it, `ringback.db` in `data`. The path of a file is used
+            literally: `%20` or `?` is part of the name.
         public_url: The URL at which senders reach the gateway; it may have a path. Links,
             `status_url` and OpenAPI's `servers` begin with it. Set it whenever senders are not on
             this machine. Without it, a gateway uses the address that it listens on.
-        keys: The link keys, which links are signed with, as `<id>:<64 hex digits>`, separated by
-            commas; the first one signs, all verify.
-        keys_file: A file with the same, one key to a line.
-        webhook_secrets: The secrets that messages to a `cancel_url` or `notify_url` are signed
-            with, as `whsec_<base 64>`, separated by commas; all of them sign.
-        allow_private_webhooks: Whether such messages go to private addresses too: those of this
-            machine and of networks that are not the public internet.
-        body_limit: The largest request body that the gateway takes, in bytes. Temporal takes 2 MiB
-            with what wraps it, and fails the activity over a larger result while it says OK.
+        keys: The link keys, as `<id>:<64 hex digits>`, separated by commas. The first key signs
+            links, all keys verify them.
+        keys_file: A file with the link keys, one per line.
+        webhook_secrets: The secrets that sign webhooks to a `cancel_url` or `notify_url`, as
+            `whsec_<base64>`, separated by commas; every webhook is signed with all of them.
+        allow_private_webhooks: Whether webhooks may go to private addresses: this machine and
+            networks that are not the public internet.
+        body_limit: The maximum size of a request body in bytes. Temporal accepts 2 MiB including
+            its envelope; it replies OK to a larger result and fails the activity.
         keep_alive: How many seconds an idle connection stays open. Keep it longer than the idle
             timeout of the proxy or load balancer in front (often 60 seconds): a proxy that sends a
             request on a connection which the gateway just closed replies 502.
-        looks_per_second: How many runs this gateway looks at in a second, to learn what Temporal
-            tells nobody: cancellations, pauses, timeouts, ends. A look at a run is one request;
-            what follows where an activity has ended, looks before default answers, looks for those
-            who open a link, and heartbeats are not counted. The more runs have open callbacks, the
-            less often each is looked at.
-        data_converter: The data converter of workers and gateway alike, as `<module>:<attribute>`:
-            a `temporalio.converter.DataConverter`, or a function without arguments that returns
-            one.
+        polls_per_second: Maximum workflow runs that this gateway polls per second for
+            cancellations, pauses, timeouts and ends, which Temporal does not push. Polling a run is
+            one request. Not counted are follow-up requests about ended activities, checks before
+            default answers, requests that opening a link causes, and heartbeats. The more runs have
+            open callbacks, the less often each is polled.
+        data_converter: The data converter of workers and gateway, as `<module>:<attribute>`: a
+            `temporalio.converter.DataConverter`, or a function without arguments that returns one.
         url: For workers and the command line: the URL of their gateway.
         api_key: For workers and the command line: their API key.
         api_key_file: A file that holds the API key.
@@ -107,7 +106,7 @@ class Settings(BaseSettings):
         toml_file="ringback.toml",
         extra="forbid",
         frozen=True,
-        # An error must not tell a key or a password.
+        # An error must not reveal a key or a password.
         hide_input_in_errors=True,
     )
 
@@ -122,7 +121,7 @@ class Settings(BaseSettings):
     allow_private_webhooks: bool = False
     body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
     keep_alive: int = Field(default=75, gt=0, le=86_400)
-    looks_per_second: int = Field(default=50, gt=0)
+    polls_per_second: int = Field(default=50, gt=0)
     data_converter: str | None = None
     url: str | None = Field(default=None, repr=False)
     api_key: SecretStr | None = None
@@ -133,9 +132,9 @@ class Settings(BaseSettings):
     def _known_store(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _KNOWN_STORE.fullmatch(value.get_secret_value()):
             msg = (
-                "only sqlite:///<path of a file> and postgresql://<user>:<password>@<host>/<name>"
-                " are known; in a user's name and a password, write other signs than letters and"
-                " digits as %XX"
+                "use sqlite:///<path of a file> or postgresql://<user>:<password>@<host>/<name>;"
+                " in the user name and password, write characters other than letters and digits as"
+                " %XX"
             )
             raise ValueError(msg)
         return value
@@ -155,7 +154,7 @@ class Settings(BaseSettings):
             msg = "must not contain a user name or password: every sender would see it"
             raise ValueError(msg)
         if "?" in str(value) or "#" in str(value):
-            msg = "must not contain a query or a fragment: links are made by adding a path to it"
+            msg = "must not contain a query or a fragment: links append a path to it"
             raise ValueError(msg)
         if (value.host or "") in _WILDCARDS or not value.port:
             msg = "must be an address that senders can connect to, not a wildcard or port 0"
@@ -164,15 +163,15 @@ class Settings(BaseSettings):
 
     @property
     def postgresql_url(self) -> SecretStr | None:
-        """The address of the PostgreSQL database, if the store is one; it has a password in it."""
+        """The URL of the PostgreSQL database, if there is one; it contains the password."""
         url = "" if self.store is None else self.store.get_secret_value()
         scheme, _, rest = url.partition("://")
         return SecretStr(f"postgresql://{rest}") if scheme in _POSTGRESQL else None
 
     @property
     def database_path(self) -> Path:
-        """The SQLite file, if the store is one."""
-        assert self.postgresql_url is None, "ask for the address first"
+        """The path of the SQLite database."""
+        assert self.postgresql_url is None, "check postgresql_url first"
         if self.store is None:
             return self.data / "ringback.db"
         return Path(self.store.get_secret_value().removeprefix(_SQLITE))
@@ -189,7 +188,7 @@ class Settings(BaseSettings):
 
     @property
     def base_url(self) -> str:
-        """`public_url` without a slash at its end."""
+        """`public_url` without a trailing slash."""
         return str(self.public_url).rstrip("/")
 
     @property
@@ -198,7 +197,7 @@ class Settings(BaseSettings):
         return "public_url" in self.model_fields_set
 
     def served_at(self, url: str) -> "Settings":
-        """Return the settings of a gateway that listens at `url`: the public URL if none is set."""
+        """Return the settings of a gateway that listens at `url`, the default public URL."""
         if self.has_public_url:
             return self
         return self.model_copy(update={"public_url": HttpUrl(url)})
@@ -212,7 +211,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say where settings come from, first one first."""
+        """Return the sources of settings; earlier ones win."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
@@ -220,7 +219,7 @@ def load_settings() -> Settings:
     """Return the settings of this process.
 
     Raises:
-        ConfigurationError: A setting cannot be used; the message names it.
+        ConfigurationError: A setting is invalid; the message names it.
     """
     _warn_of_misspelled(os.environ)
     try:
@@ -229,7 +228,7 @@ def load_settings() -> Settings:
         msg = f"ringback.toml cannot be read: {exc}"
         raise ConfigurationError(msg) from exc
     except UnicodeError:
-        # Without its cause, which holds the file.
+        # Without the cause, which contains the file's bytes.
         msg = "ringback.toml is not UTF-8 text; save it as UTF-8"
         raise ConfigurationError(msg) from None
     except OSError as exc:
@@ -242,15 +241,17 @@ def load_settings() -> Settings:
 
 
 def _warn_of_misspelled(names: Iterable[str]) -> None:
-    """Warn of variables that resemble a setting.
+    """Warn of variables whose names resemble a setting.
 
-    Others may be anybody's: Kubernetes sets `RINGBACK_PORT` for a service of that name.
+    Others may belong to other software: Kubernetes sets `RINGBACK_PORT` for a service of that name.
     """
     known = {f"RINGBACK_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
     for name in names:
         if name.startswith("RINGBACK_") and name not in known:
             for close in get_close_matches(name, known, n=1, cutoff=0.9):
-                logger.warning("%s is no setting and has no effect; did you mean %s?", name, close)
+                logger.warning(
+                    "%s is not a setting and has no effect; did you mean %s?", name, close
+                )
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -259,4 +260,4 @@ def _problem(error: ErrorDetails) -> str:
         return f"RINGBACK_{name.upper()}: {error['msg']}"
     close = get_close_matches(name, Settings.model_fields, n=1)
     guess = f"; did you mean {close[0]!r}?" if close else ""
-    return f"ringback.toml: {name!r} is no setting{guess}"
+    return f"ringback.toml: {name!r} is not a setting{guess}"

@@ -95,7 +95,7 @@ def crowd() -> Crowd:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path, looks_per_second=PER_SECOND)
+    return settings_in(tmp_path, polls_per_second=PER_SECOND)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ async def test_worker_with_an_unknown_key_fails_at_start(
     async with gateway(temporal_address, settings):
         plugin = RingbackPlugin(url=settings.base_url, api_key="rbk_k1_secret")
 
-        with pytest.raises(GatewayRefusedError, match="refuses the API key of api_key"):
+        with pytest.raises(GatewayRefusedError, match="rejects the API key of api_key"):
             await start_worker(temporal_address, unique, plugin)
 
 

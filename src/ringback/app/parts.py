@@ -175,4 +175,4 @@ class Parts:
 
     @cached_property
     def _schedule(self) -> PollSchedule:
-        return PollSchedule(self.settings.looks_per_second)
+        return PollSchedule(self.settings.polls_per_second)

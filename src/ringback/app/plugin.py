@@ -49,7 +49,7 @@ class RingbackPlugin(SimplePlugin):
         Raises:
             ConfigurationError: A setting is wrong, or the gateway serves another namespace.
             GatewayUnavailableError: The gateway cannot be reached.
-            GatewayRefusedError: The gateway refuses the API key.
+            GatewayRefusedError: The gateway rejects the API key.
         """
         # Heavy, so it is loaded here: importing this module in a file with workflows stays light.
         from ringback.client.target import find_target  # noqa: PLC0415 - see above

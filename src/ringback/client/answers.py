@@ -1,4 +1,4 @@
-"""An answer as the gateway's HTTP API takes it: a verb and a body."""
+"""An answer as the gateway's HTTP API accepts it: a verb and a body."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 def to_request(outcome: Outcome) -> tuple[str, bytes | None]:
     """Return the verb and the body that send `outcome`.
 
-    A result and details are in the body exactly as they are: another writer of JSON would change
-    numbers such as `1.10`.
+    The body contains a result and details byte for byte: encoding them again would change numbers
+    such as `1.10`.
     """
     match outcome:
         case Completed(result):
@@ -30,7 +30,7 @@ def to_bytes(value: object) -> bytes:
 
 
 def to_object(parts: Mapping[str, bytes]) -> bytes:
-    """Return a JSON object of members that are JSON already."""
+    """Return a JSON object with members that are encoded already."""
     members = (to_bytes(name) + b":" + part for name, part in parts.items())
     return b"{" + b",".join(members) + b"}"
 

@@ -42,7 +42,7 @@ _MOST_DETAIL: Final = 500
 class GatewayClient:
     """A client of one gateway, for a worker or an operator.
 
-    Every call may be repeated: opening finds the same callback, the same answer is accepted once.
+    Every call may be repeated: the same callback is found, and the same answer is accepted once.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GatewayClient:
         await self._http.aclose()
 
     async def whoami(self) -> WhoamiOut:
-        """Return what the gateway knows of the API key, and its own version and namespace."""
+        """Return the key's name and role, and the gateway's version and namespace."""
         return _parse(WhoamiOut, await self._call("GET", "/v1/whoami"))
 
     async def open(self, body: bytes) -> tuple[OpenedOut, bytes | None]:
@@ -81,7 +81,7 @@ class GatewayClient:
             body: An `OpenIn` as JSON.
 
         Returns:
-            The callback, and the body of its answer exactly as it was given, if there is one.
+            The callback, and the body of its answer byte for byte, if there is one.
         """
         content = await self._call("POST", "/v1/callbacks", content=body)
         opened = _parse(OpenedOut, content)
@@ -96,7 +96,7 @@ class GatewayClient:
     async def answer(
         self, callback_id: str, verb: str, body: bytes | None, *, wait: timedelta = timedelta(0)
     ) -> ReceiptOut:
-        """Answer with `complete`, `fail` or `cancel`; wait at most that long for the verdict."""
+        """Answer with `complete`, `fail` or `cancel`, and wait up to `wait` for the verdict."""
         seconds = int(wait.total_seconds())
         headers = {"prefer": f"wait={seconds}"} if seconds else {}
         content = await self._call(
@@ -109,12 +109,12 @@ class GatewayClient:
         return _parse(ReceiptOut, content)
 
     async def check(self, callback_id: str, result: bytes) -> list[ResultProblemOut]:
-        """Return what is wrong with a result; the gateway stores nothing."""
+        """Return the problems of a result; the gateway stores nothing."""
         content = await self._call("POST", f"/v1/callbacks/{callback_id}/check", content=result)
         return _parse(CheckedOut, content).problems
 
     async def heartbeat(self, callback_id: str, details: bytes | None) -> SignOut:
-        """Send a heartbeat; return what Temporal replied last."""
+        """Send a heartbeat; return Temporal's latest reply."""
         path = f"/v1/callbacks/{callback_id}/heartbeat"
         return _parse(SignOut, await self._call("POST", path, content=details))
 
@@ -123,11 +123,11 @@ class GatewayClient:
         return _parse(PageOut, await self._call("GET", "/v1/callbacks", params=filters))
 
     async def show(self, callback_id: str) -> ShownOut:
-        """Return a callback, with what its activity returns."""
+        """Return a callback with its result schema."""
         return _parse(ShownOut, await self._call("GET", f"/v1/callbacks/{callback_id}"))
 
     async def events(self, callback_id: str) -> list[EventOut]:
-        """Return what happened to a callback, oldest first."""
+        """Return the events of a callback, oldest first."""
         content = await self._call("GET", f"/v1/callbacks/{callback_id}/events")
         return _parse(EventsOut, content).events
 
@@ -194,7 +194,7 @@ class GatewayClient:
             detail = f"{self._target.url} replied {reply.status_code}; is it a Ringback gateway?"
         if reply.status_code == httpx2.codes.UNAUTHORIZED:
             detail = (
-                f"the gateway at {self._target.url} refuses the API key of {self._target.source};"
+                f"the gateway at {self._target.url} rejects the API key of {self._target.source};"
                 " `ringback keys list` shows the valid ones"
             )
         if reply.status_code in _RETRYABLE:
@@ -205,8 +205,7 @@ class GatewayClient:
 
 
 def _new_transport(url: str) -> httpx2.AsyncHTTPTransport:
-    # Loading the certificates of all authorities takes 50 ms. Redirects are not followed, so an
-    # http URL needs none.
+    # Loading the certificates takes 50 ms. Redirects are not followed, so an http URL needs none.
     return httpx2.AsyncHTTPTransport(retries=1, verify=not url.startswith("http:"))
 
 
@@ -225,5 +224,5 @@ def _parse(model: type[M], content: bytes) -> M:
         return model.model_validate_json(content)
     except ValidationError as exc:
         found = "; ".join(f"{one['loc']}: {one['msg']}" for one in exc.errors(include_input=False))
-        msg = f"the reply does not fit this version of Ringback ({found}); upgrade both to the same"
+        msg = f"the reply does not fit this version of Ringback ({found}); use one version for both"
         raise GatewayRefusedError(msg, status=200, title="unexpected reply") from None

@@ -1,6 +1,6 @@
-"""The settings of a client: from `RINGBACK_*` in the environment, then from `ringback.toml`.
+"""Settings of a client: from `RINGBACK_*` in the environment, then from `ringback.toml`.
 
-It reads them with the standard library: a worker installs no settings library.
+They are read with the standard library: a worker needs no settings library.
 """
 
 import os
@@ -17,7 +17,7 @@ TOML: Final = Path("ringback.toml")
 def client_setting(
     name: str, *, env: Mapping[str, str] = os.environ, toml: Path = TOML
 ) -> str | None:
-    """Return the setting `name`, such as "url"; `None` if it is set nowhere or empty.
+    """Return the setting `name`, such as "url"; `None` if it is missing or empty.
 
     Raises:
         ConfigurationError: `ringback.toml` cannot be read, or the setting in it is not text.

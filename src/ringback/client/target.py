@@ -23,7 +23,7 @@ class Target:
     """A gateway and the API key for it.
 
     Attributes:
-        url: The URL of the gateway, without a slash at its end.
+        url: The URL of the gateway, without a trailing slash.
         api_key: The key; a credential.
         source: Where the key comes from, for error messages.
     """
@@ -44,11 +44,11 @@ def find_target(
     """Return the gateway that a client uses.
 
     Arguments win over `RINGBACK_URL`, `RINGBACK_API_KEY` and `RINGBACK_API_KEY_FILE`, and those
-    over `ringback.toml`. Without any of them it is the gateway of this machine, with the key that
-    it made for `role` in its data folder (`RINGBACK_DATA`).
+    over `ringback.toml`. Without any of them, the client uses the gateway on this machine with the
+    key that it created for `role` in its data folder (`RINGBACK_DATA`).
 
     Raises:
-        ConfigurationError: The URL or the key cannot be used, or there is no key.
+        ConfigurationError: The URL or the key is invalid, or there is no key.
     """
 
     def setting(name: str) -> str | None:
@@ -63,7 +63,7 @@ def find_target(
 
 
 def local_key_path(folder: Path, role: Role) -> Path:
-    """Return the file of the key that clients of `role` on the gateway's machine use."""
+    """Return the key file for clients of `role` on the gateway's machine."""
     return folder / f"{role.value}.key"
 
 
@@ -88,8 +88,8 @@ def _read(path: Path, role: Role) -> str:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
         msg = (
             f"the API key in {path} cannot be read ({why}); start the gateway on this machine with"
-            " `ringback serve` or `ringback dev`, which makes one in RINGBACK_DATA, or set"
-            f" RINGBACK_URL and RINGBACK_API_KEY (made by `ringback keys add --role {role.value}`)"
+            " `ringback serve` or `ringback dev`, which creates one in RINGBACK_DATA, or set"
+            f" RINGBACK_URL and RINGBACK_API_KEY (from `ringback keys add --role {role.value}`)"
         )
         raise ConfigurationError(msg) from exc
 

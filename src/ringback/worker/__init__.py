@@ -1,1 +1,1 @@
-"""Inside an activity: ask the outside, and go to sleep until it answers."""
+"""What runs inside an activity: open a callback, submit its link, complete asynchronously."""

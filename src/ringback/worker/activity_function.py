@@ -1,10 +1,10 @@
 """The function that a worker runs as an activity, and whether it may wait for a callback.
 
-An answer that is delivered to a sleeping activity becomes its result as it is: nothing of the
-function, or of what wraps it, runs again. So the workflow reads the answer as what the registered
-function returns. If that is not the type that was waited for, the answer is lost, or the workflow
-task fails for ever. If it is an envelope of an agent framework, the answer is the framework's own
-control message, and whoever holds the link directs the agent.
+An answer that the gateway delivers becomes the activity's result unchanged: neither the function
+nor its wrappers run again. The workflow reads the answer as the registered function's return type.
+If that is not the type that was waited for, the answer is lost or the workflow task fails forever.
+If it is an envelope of an agent framework, the answer is the framework's own control message, and
+the sender can direct the agent.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from ringback.worker.type_fit import is_held_by
 
 WRONG_RETURN_TYPE: Final = "WrongReturnType"
-"""The failure type of an activity that waits for something else than it returns."""
+"""Failure type of an activity that waits for another type than it returns."""
 
 AGENT_FRAMEWORK: Final = "WaitInAgentFramework"
-"""The failure type of a wait inside an activity that belongs to an agent framework."""
+"""Failure type of an activity that belongs to an agent framework and waits."""
 
 _FRAMEWORKS: Final = ("temporalio", "pydantic_ai")
-"""Packages whose own activities run other people's functions and wrap what they return."""
+"""Packages whose activities run user functions and wrap their return values."""
 
 _ADVICE: Final = (
-    "ask in an activity of its own that returns the answer, and call it from workflow code"
+    "wait in a separate activity that returns the answer, and call it from workflow code"
 )
 
 _UNKNOWN: Final = object()
@@ -37,38 +37,38 @@ _function: ContextVar[Callable[..., Any]] = ContextVar("ringback_activity_functi
 
 
 class ActivityFunctionInterceptor(Interceptor):
-    """Remembers, for each attempt, which function the worker runs."""
+    """Records, for each attempt, which function the worker runs."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
-        """Return `next` with the function set around it."""
+        """Wrap `next` to record the function."""
         return _Remember(next)
 
 
 class _Remember(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
-        # The attempt has a task of its own, and the SDK copies its context to threads.
+        # Each attempt has its own task, and the SDK copies its context to threads.
         _function.set(input.fn)
         return await super().execute_activity(input)
 
 
 def check_activity(result_type: object) -> None:
-    """Check that the activity that runs can wait for a `result_type`.
+    """Check that the current activity can wait for a `result_type`.
 
-    What cannot be known is allowed: a function without annotation, or one that was never seen.
+    Functions without annotations, and functions that were not recorded, are allowed.
 
     Raises:
-        ApplicationError: It cannot, whoever answers; no retry would change that.
+        ApplicationError: The activity cannot wait; not retryable.
     """
     function = _function.get(None)
     if function is None:
         return
     package = _framework_of(function)
     if package is not None:
-        _refuse(f"belongs to {package}, which wraps what it returns", AGENT_FRAMEWORK)
+        _refuse(f"belongs to {package}, which wraps its return value", AGENT_FRAMEWORK)
     returned = _return_type(function)
     if returned is not _UNKNOWN and not is_held_by(returned, result_type):
         said = f"returns {_name(returned)}, but waits for {_name(result_type)}"
-        _refuse(f"{said}, which the workflow could not read", WRONG_RETURN_TYPE)
+        _refuse(f"{said}, which the workflow cannot read", WRONG_RETURN_TYPE)
 
 
 def _refuse(reason: str, failure_type: str) -> None:
@@ -85,12 +85,12 @@ def _framework_of(function: Callable[..., Any]) -> str | None:
 def _return_type(function: Callable[..., Any]) -> object:
     function = _unwrapped_partial(function)
     if not (isfunction(function) or ismethod(function) or isclass(function)):
-        # An object that can be called.
+        # A callable object.
         function = type(function).__call__
     try:
         return get_type_hints(function).get("return", _UNKNOWN)
     except (NameError, TypeError, AttributeError):
-        # A name that cannot be resolved here, or something that has no annotations.
+        # An unresolvable name, or an object without annotations.
         return _UNKNOWN
 
 

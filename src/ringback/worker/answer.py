@@ -1,4 +1,4 @@
-"""An answer that is already there, as the activity returns or raises it."""
+"""An answer that exists already: the activity returns or raises it."""
 
 from dataclasses import dataclass
 from typing import Final, TypeVar, assert_never, cast
@@ -23,7 +23,7 @@ class InlineAnswer:
 
     Attributes:
         id: The outcome.
-        outcome: A cancellation is never one: only Temporal can apply it.
+        outcome: Never a cancellation: only Temporal can apply one.
     """
 
     id: OutcomeId
@@ -34,7 +34,7 @@ def return_or_raise(answer: InlineAnswer, result_type: type[T]) -> T:
     """Return the result as `result_type`, or raise the failure.
 
     Raises:
-        ApplicationError: The answer is a failure, exactly as it was given.
+        ApplicationError: The answer is a failure; it is raised unchanged.
     """
     match answer.outcome:
         case Completed(result):
@@ -47,16 +47,16 @@ def return_or_raise(answer: InlineAnswer, result_type: type[T]) -> T:
 
 
 def read_json(body: bytes, result_type: object) -> object:
-    """Return the value that `body` is to the activity's own converter, read as `result_type`."""
-    # Without a hint the SDK gives plain JSON; it refuses `object`, which means just that.
+    """Decode `body` as `result_type` with the activity's payload converter."""
+    # Without a hint the SDK returns plain JSON values. It rejects `object`, which means the same.
     hints = None if result_type is object else [cast("type", result_type)]
     (value,) = activity.payload_converter().from_payloads([_payload(body)], hints)
     return value
 
 
 def _to_exception(failed: Failed, *, source: str) -> BaseException:
-    # The SDK sends an error that has a failure as that failure: signed like one that is delivered,
-    # with no stack trace that would make it too large, and the details as they were given.
+    # The SDK sends an error that carries a failure as that failure: with the identity of a
+    # delivered one, the original details, and no stack trace that could make it too large.
     info = ApplicationFailureInfo(type=failed.type or "", non_retryable=failed.non_retryable)
     if failed.details is not None:
         info.details.CopyFrom(Payloads(payloads=map(_payload, items(failed.details))))

@@ -1,4 +1,4 @@
-"""The callback, as the activity's author meets it."""
+"""The callback that an activity's author works with."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,17 +9,16 @@ from ringback.domain.link import Verb, narrow
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """What an activity gives to the outside party.
+    """What an activity sends to the service or person that should answer.
 
-    It is the same over all attempts of the activity: same id, same link. Where only the current
-    attempt counts, each attempt has its own.
+    All attempts of the activity share one id and one link. With `attempts="current"`, each attempt
+    has its own.
 
     Attributes:
-        id: `cb_…`; fit as an idempotency key for the request to the outside party.
-        deadline_at: When an answer comes too late: the deadline that was asked for, or the timeout
-            of this attempt; in UTC.
-        is_submitted: Whether the outside party was asked already, by this attempt or one before.
-        url: The link: whoever holds it may answer. Keep it out of logs.
+        id: `cb_…`; use it as the idempotency key of your request.
+        deadline_at: When an answer is too late, in UTC: your deadline or this attempt's timeout.
+        is_submitted: Whether this attempt or an earlier one has already submitted.
+        url: The link: whoever has it can answer. Keep it out of logs.
     """
 
     id: CallbackId

@@ -1,4 +1,4 @@
-"""A worker's side of its gateway; apart from `runtime`, which workflow files load too."""
+"""The worker's connection to its gateway; apart from `runtime`, which workflow files import too."""
 
 import asyncio
 import logging
@@ -32,8 +32,8 @@ class GatewayRuntime:
 
     Attributes:
         client: The gateway.
-        identity: The worker's identity, as history shows it.
-        generate_schema: Returns the JSON Schema of a result type, if it has one.
+        identity: The worker's identity, as the workflow history shows it.
+        generate_schema: Returns the JSON Schema of a result type, if there is one.
         loop: The worker's event loop.
         process_id: The process that runs the loop.
     """
@@ -63,7 +63,7 @@ class GatewayRuntime:
         callback = Callback(
             id=CallbackId(opened.id),
             deadline_at=opened.deadline,
-            # Whoever answered was asked, even if the attempt that asked could not say so.
+            # An answer proves a submission, even if the attempt that submitted could not report it.
             is_submitted=opened.submitted or opened.answered,
             url=opened.url,
         )
@@ -82,12 +82,12 @@ async def worker_runtime(
     identity: str,
     generate_schema: Callable[[object], str | None],
 ) -> AsyncIterator[GatewayRuntime]:
-    """Open what a worker's activities need, for the block.
+    """Connect a worker's activities to the gateway while the block runs.
 
     Raises:
-        ConfigurationError: The key is of another role, or the gateway serves another namespace.
+        ConfigurationError: The key has another role, or the gateway serves another namespace.
         GatewayUnavailableError: The gateway cannot be reached; start it, or set RINGBACK_URL.
-        GatewayRefusedError: The gateway refuses the API key.
+        GatewayRefusedError: The gateway rejects the API key.
     """
     async with GatewayClient(target) as gateway:
         found = await gateway.whoami()
@@ -103,7 +103,7 @@ async def worker_runtime(
 
 
 def _to_inline(answer: AnswerOut | None, body: bytes | None) -> InlineAnswer:
-    assert answer is not None, "an answer that is to be returned is in the reply"
+    assert answer is not None, "a reply with an answer to return contains it"
     outcome = from_parts(answer.kind, body, answer.model_dump())
     assert not isinstance(outcome, Canceled), "the gateway delivers no cancellation inline"
     return InlineAnswer(OutcomeId(answer.id), outcome)

@@ -1,4 +1,4 @@
-"""What a worker asks the gateway when an attempt opens its callback."""
+"""The request with which an attempt opens its callback."""
 
 import base64
 from datetime import timedelta
@@ -23,8 +23,8 @@ def to_open_request(
 ) -> bytes:
     """Return an `OpenIn` as JSON.
 
-    A default answer and a result schema are in it exactly as they are: another writer of JSON
-    would change numbers such as `1.10`.
+    It contains the default answer and the result schema byte for byte: encoding them again would
+    change numbers such as `1.10`.
     """
     parts = {name: to_bytes(_to_json(value)) for name, value in options.to_plain().items()}
     if options.on_deadline is not None:
@@ -70,5 +70,5 @@ def _to_json(value: object) -> object:
 
 
 def _seconds(duration: timedelta | None) -> float | None:
-    # Temporal's zero is no timeout.
+    # Temporal uses zero for no timeout.
     return duration.total_seconds() if duration else None

@@ -1,4 +1,4 @@
-"""Options: what an activity may ask for besides an answer."""
+"""Options of `wait_for_callback` and `open_callback`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,28 +20,28 @@ WhoHeartbeats: TypeAlias = Literal["keep", "outside"]
 
 
 class WaitOptions(TypedDict, total=False):
-    """What an activity may ask for besides an answer; all of it is optional.
+    """Options of a wait; all are optional.
 
     Attributes:
-        deadline: How long the outside may take, from the first opening on; where Temporal's own
-            timeouts are shorter, those count. When it has passed, the activity ends with
-            `on_deadline`.
-        attempts: `any`: an answer ends whichever attempt waits by then, and all attempts share one
-            callback. `current`: it ends only the attempt that asked; a later one asks anew.
-        follow_reset: Whether the callback stays good when the workflow is reset to where this
-            activity waits. Otherwise the new run asks anew. It never goes on in a new run that
-            the workflow continued as.
-        heartbeat: Who keeps an activity alive that has a heartbeat timeout. `outside`: the
-            outside party, with heartbeats of its own. `keep`: the gateway, in its place.
-        cancel_within: How long the outside may take to report a cancellation once it was asked
-            for; then the activity ends as canceled without it. Without it, it waits for the report.
-        cancel_url: Where the outside party is told, in a signed message, that its answer is not
-            wanted any more: the activity was asked to cancel, or takes no answer.
-        notify_url: Where it is told of everything that happens to the callback.
-        title: What is asked, in a few words, for people. Whoever holds the link sees it.
-        tags: What it can be found by.
-        metadata: Details for whoever is asked, and anything else that is to be found with it; plain
-            JSON. Whoever holds the link sees it, so keep secrets and internal notes out of it.
+        deadline: How long the sender has, from the first opening on; a shorter timeout of Temporal
+            wins. After it, the activity ends with `on_deadline`.
+        attempts: `any`: an answer ends whichever attempt is running, and all attempts share one
+            callback. `current`: it ends only the attempt that opened the callback; a later attempt
+            opens a new one.
+        follow_reset: Whether the callback stays valid when the workflow is reset to a point where
+            this activity waits. Otherwise the new run opens a new callback. A callback never
+            follows continue-as-new.
+        heartbeat: Who sends heartbeats, for an activity with a heartbeat timeout. `outside`: the
+            sender. `keep`: the gateway.
+        cancel_within: How long the sender has to report a requested cancellation; after it, the
+            gateway ends the activity as canceled. Without it, the activity waits for the report.
+        cancel_url: Receives a signed webhook when the answer is no longer needed: the activity was
+            asked to cancel, or it accepts no more answers.
+        notify_url: Receives a signed webhook for every change of the callback.
+        title: What is asked, in a few words, for people. Everybody with the link sees it.
+        tags: Labels for searching.
+        metadata: Plain JSON with details for senders and your own keys. Everybody with the link
+            sees it, so keep secrets and internal notes out of it.
     """
 
     deadline: timedelta | None
@@ -57,7 +57,7 @@ class WaitOptions(TypedDict, total=False):
 
 
 class Unset(Enum):
-    """Tells an option that was not given from one that is `None`."""
+    """The type of `UNSET`: an option that was not given, as opposed to `None`."""
 
     UNSET = "unset"
 
@@ -68,17 +68,17 @@ UNSET: Final = Unset.UNSET
 def to_options(
     result_type: object, on_deadline: object = UNSET, **given: Unpack[WaitOptions]
 ) -> CallbackOptions:
-    """Return the options that an activity gave, checked.
+    """Validate the options of an activity.
 
     Args:
-        result_type: What the answer is read as; `object` for any JSON.
-        on_deadline: What the activity ends with if nobody answers in time.
+        result_type: The type of the answer; `object` for any JSON.
+        on_deadline: The default answer.
         **given: See `WaitOptions`.
 
     Raises:
-        ValueError: An option cannot be used; the message says which, and why.
-        TypeError: An option has the wrong type, or cannot be written as JSON.
-        Exception: What the converter raises if `on_deadline` cannot be read as `result_type`.
+        ValueError: An option is invalid; the message names it and says why.
+        TypeError: An option has the wrong type, or cannot be encoded as JSON.
+        Exception: What the converter raises if it cannot read `on_deadline` as `result_type`.
     """
     plain: dict[str, Any] = {**given}
     if "metadata" in plain:
@@ -95,7 +95,7 @@ def _to_default(on_deadline: object, result_type: object) -> Completed | Failed 
             return _to_failed(failure)
         case value:
             body = _to_json(value)
-            # The workflow would meet it too late: at the deadline.
+            # Otherwise the workflow would fail on it at the deadline, which is too late.
             read_json(body, result_type)
             return Completed(body)
 
@@ -124,5 +124,5 @@ def _json_of(payload: Payload, value: Any) -> bytes:
         case b"binary/null":
             return b"null"
         case _:
-            msg = f"on_deadline must be a value that JSON can say, not a {type(value).__name__}"
+            msg = f"on_deadline must be a JSON value, not a {type(value).__name__}"
             raise TypeError(msg)

@@ -1,4 +1,4 @@
-"""What a wired worker has at hand while its activities run."""
+"""What the activities of a worker with `RingbackPlugin` use to reach the gateway."""
 
 import asyncio
 import os
@@ -18,15 +18,15 @@ from ringback.worker.answer import InlineAnswer
 from ringback.worker.callback import Callback
 
 UNSUPPORTED: Final = "UnsupportedActivity"
-"""The failure type of an activity that cannot wait for a callback."""
+"""Failure type of an activity that cannot wait for a callback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What an attempt that asked got.
+    """What an attempt gets when it opens its callback.
 
     Attributes:
-        callback: The callback, committed.
+        callback: The committed callback.
         answer: What the attempt must end with now; `None` to complete asynchronously.
     """
 
@@ -55,22 +55,22 @@ class WorkerRuntime(Protocol):
         result_type: object,
         is_inline: bool,
     ) -> Opened:
-        """Return the callback of the activity that `info` describes, committed.
+        """Return the committed callback of the activity that `info` describes.
 
-        With `is_inline`, an answer that waits is for this attempt to end with.
+        With `is_inline`, this attempt must end with an answer that exists already.
 
         Raises:
-            GatewayUnavailableError: The gateway does not answer; Temporal retries the attempt.
-            GatewayRefusedError: The gateway refuses the request; the message says why.
+            GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
+            GatewayRefusedError: The gateway rejected the request; the message says why.
             ApplicationError: The activity is local, or has no run.
         """
         ...
 
     async def mark_submitted(self, callback: Callback) -> None:
-        """Commit that the request was submitted: no later attempt submits again.
+        """Record that the request was submitted: no later attempt submits again.
 
         Raises:
-            GatewayUnavailableError: The gateway does not answer; Temporal retries the attempt.
+            GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
         """
         ...
 
@@ -80,10 +80,10 @@ _current: ContextVar[WorkerRuntime] = ContextVar("ringback_worker_runtime")
 
 @contextmanager
 def runtime_set(runtime: WorkerRuntime) -> Iterator[None]:
-    """Let the activities of a worker that runs in the block find `runtime`.
+    """Make `runtime` available to the activities of a worker that runs in the block.
 
-    They run in tasks that descend from the worker's own, and so inherit its context; the SDK
-    passes it on to threads.
+    Their tasks descend from the worker's task and so inherit its context; the SDK copies it to
+    threads.
     """
     token = _current.set(runtime)
     try:
@@ -93,18 +93,18 @@ def runtime_set(runtime: WorkerRuntime) -> Iterator[None]:
 
 
 def get_runtime() -> WorkerRuntime:
-    """Return the runtime of the worker that runs this activity.
+    """Return the runtime of the current activity's worker.
 
     Raises:
-        NotWiredError: No activity runs here, or its worker has no `RingbackPlugin`, or it runs in
-            another process than its worker.
+        NotWiredError: The caller is not an activity, its worker has no `RingbackPlugin`, or it
+            runs in another process than its worker.
     """
     runtime = _current.get(None)
-    # A forked process inherits the runtime, but no loop runs in it that could serve the runtime.
+    # A forked process inherits the runtime, but not a running loop to serve it.
     is_here = runtime is not None and runtime.process_id == os.getpid()
     if runtime is None or not is_here or not activity.in_activity():
         msg = (
-            "no Ringback here: call this in an activity (async def, or in a thread, but not in a "
+            "no RingbackPlugin here: call this in an activity (async def, or in a thread, not in a "
             "process pool) of a worker whose client was connected with plugins=[RingbackPlugin()]"
         )
         raise NotWiredError(msg)
@@ -112,22 +112,22 @@ def get_runtime() -> WorkerRuntime:
 
 
 def to_ref(info: activity.Info) -> ActivityExecution:
-    """Return which activity `info` describes.
+    """Return the activity that `info` describes.
 
     Raises:
-        ApplicationError: It is a local activity, or one without a run; no retry would change that.
+        ApplicationError: It is a local activity, or has no run; not retryable.
     """
     if info.is_local:
         msg = (
-            "a local activity cannot wait for a callback: Temporal never ends it and its workflow "
-            "hangs; run it with workflow.execute_activity"
+            "a local activity cannot wait for a callback: Temporal cannot complete it from outside "
+            "and its workflow would hang; run it with workflow.execute_activity"
         )
         raise ApplicationError(msg, type=UNSUPPORTED, non_retryable=True)
     run_id = info.workflow_run_id or info.activity_run_id
     if not run_id:
         msg = (
-            "this activity has no run id, so an answer to it could reach a later one with its id; "
-            "run it in a workflow"
+            "this activity has no run id, so an answer could reach a later activity with the same "
+            "id; run it in a workflow"
         )
         raise ApplicationError(msg, type=UNSUPPORTED, non_retryable=True)
     return ActivityExecution(

@@ -1,4 +1,4 @@
-"""Whether a function that is annotated with one type may return a value of another."""
+"""Whether a function with one annotated return type may return another type's values."""
 
 import inspect
 from types import NoneType, UnionType
@@ -17,14 +17,14 @@ from typing import (
 )
 
 _ALSO_HOLDS: Final[dict[object, tuple[type, ...]]] = {float: (int,), complex: (int, float)}
-"""What a type accepts besides its subclasses, as PEP 484 has it for numbers."""
+"""What a type accepts besides its subclasses: PEP 484's numeric tower."""
 
 
 def is_held_by(annotation: object, wanted: object) -> bool:
-    """Return whether `annotation` holds every value of type `wanted`; true if nobody can tell.
+    """Return whether `annotation` accepts every value of type `wanted`; true if undecidable.
 
     Types are compared by name, as a type checker does, and not by their JSON: two classes with the
-    same fields are two types. A type without parameters stands for any parameters.
+    same fields are two types. A type without parameters matches any parameters.
     """
     annotation, wanted = _plain(annotation), _plain(wanted)
     if annotation == wanted or annotation in (Any, object) or wanted is Any:
@@ -41,7 +41,7 @@ def is_held_by(annotation: object, wanted: object) -> bool:
 
 
 def _plain(given: object) -> object:
-    """Return `given` without what says nothing of its values: aliases, new types, metadata."""
+    """Strip aliases, new types and metadata."""
     while True:
         if given is None:
             return NoneType
@@ -71,17 +71,17 @@ def _holds_value(annotation: object, value: object) -> bool:
 def _class_holds(annotation: object, wanted: object) -> bool:
     held, inner = _origin(annotation), _origin(wanted)
     if not (inspect.isclass(held) and inspect.isclass(inner)):
-        # A type variable, for example, or a name that was never resolved.
+        # For example a type variable, or an unresolved name.
         return True
     if is_typeddict(held):
         return is_typeddict(inner) and _keys_hold(held, inner)
     try:
-        # A `TypedDict` is a class whose only base is `dict`.
+        # The only base of a `TypedDict` is `dict`.
         is_base = issubclass(
             dict if is_typeddict(inner) else inner, (held, *_ALSO_HOLDS.get(held, ()))
         )
     except TypeError:
-        # A protocol that cannot be asked at run time.
+        # A protocol that is not checkable at run time.
         return True
     return is_base and _arguments_hold(annotation, wanted)
 
@@ -106,7 +106,7 @@ def _hints(typed_dict: type) -> dict[str, Any]:
 
 
 def _arguments_hold(annotation: object, wanted: object) -> bool:
-    """Compare `list[A]` with `list[B]`; parameters that do not correspond are not compared."""
+    """Compare `list[A]` with `list[B]`; skip parameters that do not correspond."""
     expected, given = get_args(annotation), get_args(wanted)
     if len(expected) != len(given) or Ellipsis in (*expected, *given):
         return True

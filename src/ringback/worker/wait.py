@@ -1,8 +1,8 @@
 """`wait_for_callback` and `open_callback`: what an activity calls.
 
-Inside both, the order is: commit the callback, submit, commit that it was submitted, go
-asynchronous. An attempt that finds all of this done before goes asynchronous at once; one that
-finds the answer ends with it.
+Both commit the callback, submit, record the submission and then complete asynchronously. An attempt
+that finds all of this done completes asynchronously at once. One that finds the answer ends with
+it.
 """
 
 import asyncio
@@ -30,34 +30,35 @@ async def wait_for_callback(
     resubmit: bool = False,
     **options: Unpack[WaitOptions],
 ) -> T:
-    """Ask the outside party with `submit`, and end the activity with its answer.
+    """Submit a link, and end the activity with the answer.
 
-    In most runs it does not return: the attempt ends as completing asynchronously, no worker is
-    kept busy, and the answer goes from the gateway to the workflow. When the answer is already
-    there (it came early, or between two attempts) it is returned as `result_type`, or raised. A
-    later attempt finds the same callback, and does not submit again once `submit` has returned. A
-    `submit` that raises fails the attempt, as any activity code does; the next attempt submits
-    again, with the same callback, so pass `callback.id` on as an idempotency key.
+    Usually this does not return: the attempt completes asynchronously, no worker slot is occupied,
+    and the gateway delivers the answer to Temporal. An answer that exists already (an early one, or
+    one between two attempts) is returned as `result_type`, or raised.
+
+    A later attempt finds the same callback and does not submit again once `submit` has returned. If
+    `submit` raises, the attempt fails, and the next attempt submits again with the same callback:
+    use `callback.id` as an idempotency key.
 
     Args:
-        submit: Gets the callback, committed, and hands its `url` to the outside party.
-        result_type: What the activity returns: the answer's JSON is read as this type, and what
-            cannot be is refused at the gateway. A function annotated with another type is refused.
-        on_deadline: The result, or the failure, that the activity ends with when nobody has
-            answered by its deadline or, in time, by Temporal's timeout of the attempt. Without it
-            the activity fails at its deadline, with a failure of type "DeadlineExceeded" that is
-            not retried, and Temporal's timeouts are left to Temporal.
-        resubmit: Whether a later attempt submits again though `submit` had returned before.
+        submit: Sends `url` of the committed callback to the service or person that should answer.
+        result_type: What the activity returns. The gateway rejects answers that do not fit it. A
+            function annotated with another type is rejected too.
+        on_deadline: The result or failure of the activity if no answer arrives before its deadline
+            or shortly before Temporal's timeout of the attempt. Without it, the activity fails at
+            its deadline with the non-retryable type "DeadlineExceeded", and Temporal's timeouts
+            apply.
+        resubmit: Whether a later attempt submits again although `submit` has returned before.
         **options: See `WaitOptions`.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure; or the activity is local,
-            returns another type than `result_type`, or belongs to an agent framework.
+        ApplicationError: The answer is a failure; or the activity is local, returns another type
+            than `result_type`, or belongs to an agent framework.
         NotWiredError: The worker has no `RingbackPlugin`.
-        ValueError: An option is wrong.
-        TypeError: `on_deadline` cannot be written as JSON.
-        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
-        GatewayRefusedError: The gateway refused the request; the message says why.
+        ValueError: An option is invalid.
+        TypeError: `on_deadline` cannot be encoded as JSON.
+        GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
+        GatewayRefusedError: The gateway rejected the request; the message says why.
 
     Example:
         >>> async def submit(callback: Callback) -> None:
@@ -86,17 +87,16 @@ def wait_for_callback_sync(
 ) -> T:
     """Do what `wait_for_callback` does, in an activity that runs in a thread.
 
-    `submit` runs in the activity's own thread. A process pool cannot wait, whether it forks or
-    spawns. See `wait_for_callback` for all else.
+    `submit` runs in the activity's own thread. An activity in a process pool cannot wait.
 
     Raises:
-        ApplicationError: The answer that is already there is a failure; or the activity is local,
-            returns another type than `result_type`, or belongs to an agent framework.
+        ApplicationError: The answer is a failure; or the activity is local, returns another type
+            than `result_type`, or belongs to an agent framework.
         NotWiredError: The worker has no `RingbackPlugin`.
-        ValueError: An option is wrong.
-        TypeError: `on_deadline` cannot be written as JSON.
-        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
-        GatewayRefusedError: The gateway refused the request; the message says why.
+        ValueError: An option is invalid.
+        TypeError: `on_deadline` cannot be encoded as JSON.
+        GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
+        GatewayRefusedError: The gateway rejected the request; the message says why.
     """
     runtime, info = get_runtime(), activity.info()
     check_activity(result_type)
@@ -119,22 +119,22 @@ async def open_callback(
     on_deadline: object = UNSET,
     **options: Unpack[WaitOptions],
 ) -> AsyncIterator[Callback]:
-    """Open the activity's callback for the block, and go asynchronous at its end.
+    """Open the activity's callback for the block, and complete asynchronously at its end.
 
-    The lower form of `wait_for_callback`: the block is the submit, and asks
-    `callback.is_submitted` itself. An answer that is already there is delivered for it. An error
-    raised in the block fails the attempt; a `return` in the block is discarded. An activity that
-    returns something ends with `activity.raise_complete_async()` after the block, for the type
-    checker; it is not reached. See `WaitOptions` for the others.
+    This is the lower level of `wait_for_callback`: the block submits, and checks
+    `callback.is_submitted` itself. The gateway delivers an answer that exists already. An error in
+    the block fails the attempt; a `return` in the block is discarded. To satisfy the type checker,
+    an activity with a return value ends with `activity.raise_complete_async()` after the block,
+    which is not reached. `WaitOptions` describes the options.
 
     Raises:
         NotWiredError: The worker has no `RingbackPlugin`.
         ApplicationError: The activity is local, returns another type than `result_type`, or belongs
             to an agent framework.
-        ValueError: An option is wrong.
-        TypeError: `on_deadline` cannot be written as JSON.
-        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
-        GatewayRefusedError: The gateway refused the request; the message says why.
+        ValueError: An option is invalid.
+        TypeError: `on_deadline` cannot be encoded as JSON.
+        GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
+        GatewayRefusedError: The gateway rejected the request; the message says why.
 
     Example:
         >>> async with open_callback() as callback:
@@ -165,10 +165,10 @@ def open_callback_sync(
         NotWiredError: The worker has no `RingbackPlugin`.
         ApplicationError: The activity is local, returns another type than `result_type`, or belongs
             to an agent framework.
-        ValueError: An option is wrong.
-        TypeError: `on_deadline` cannot be written as JSON.
-        GatewayUnavailableError: The gateway does not answer now; Temporal retries the attempt.
-        GatewayRefusedError: The gateway refused the request; the message says why.
+        ValueError: An option is invalid.
+        TypeError: `on_deadline` cannot be encoded as JSON.
+        GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
+        GatewayRefusedError: The gateway rejected the request; the message says why.
     """
     runtime, info = get_runtime(), activity.info()
     check_activity(Any if result_type is object else result_type)

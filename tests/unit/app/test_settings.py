@@ -166,7 +166,7 @@ def test_public_url_that_is_set_is_used_whatever_the_gateway_listens_on(
 def test_a_name_in_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ringback.toml").write_text("body_limits = 5\n")
 
-    with pytest.raises(ConfigurationError, match="no setting; did you mean 'body_limit'") as caught:
+    with pytest.raises(ConfigurationError, match="a setting; did you mean 'body_limit'") as caught:
         load_settings()
     assert str(caught.value).startswith("ringback.toml: 'body_limits'")
 
@@ -199,7 +199,7 @@ def test_a_misspelled_variable_is_warned_of(
 
     (record,) = caplog.records
     assert record.getMessage() == (
-        "RINGBACK_DATTA is no setting and has no effect; did you mean RINGBACK_DATA?"
+        "RINGBACK_DATTA is not a setting and has no effect; did you mean RINGBACK_DATA?"
     )
 
 

@@ -81,4 +81,4 @@ def test_unknown_key_says_where_it_came_from(
     ran = ringback("list")
 
     assert (ran.code, ran.out) == (1, "")
-    assert f"the gateway at {gateway.url} refuses the API key of RINGBACK_API_KEY" in ran.err
+    assert f"the gateway at {gateway.url} rejects the API key of RINGBACK_API_KEY" in ran.err

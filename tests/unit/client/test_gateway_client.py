@@ -133,7 +133,7 @@ async def test_unknown_key_names_where_it_came_from() -> None:
     problem = {"title": "unknown key", "detail": "send a good API key"}
     headers = {"content-type": "application/problem+json"}
     async with replying(httpx2.Response(401, json=problem, headers=headers)) as client:
-        with pytest.raises(GatewayRefusedError, match="refuses the API key of RINGBACK_API_KEY"):
+        with pytest.raises(GatewayRefusedError, match="rejects the API key of RINGBACK_API_KEY"):
             await client.whoami()
 
 
@@ -167,7 +167,7 @@ async def test_reply_of_something_else_asks_whether_it_is_a_gateway(reply: httpx
             await client.whoami()
 
 
-async def test_reply_of_another_version_says_to_upgrade() -> None:
+async def test_reply_of_another_version_says_to_use_one_version() -> None:
     async with replying(httpx2.Response(200, json={"key": "k"})) as client:
-        with pytest.raises(GatewayRefusedError, match="upgrade both"):
+        with pytest.raises(GatewayRefusedError, match="use one version for both"):
             await client.whoami()

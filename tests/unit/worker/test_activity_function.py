@@ -125,7 +125,7 @@ async def test_activity_that_returns_another_type_is_refused(function: Callable[
     assert (caught.value.type, caught.value.non_retryable) == ("WrongReturnType", True)
     assert caught.value.message == (
         "activity unknown cannot wait: it returns ActivityOutput, but waits for Receipt, which the "
-        "workflow could not read; ask in an activity of its own that returns the answer, and call "
+        "workflow cannot read; wait in a separate activity that returns the answer, and call "
         "it from workflow code"
     )
 
@@ -161,8 +161,8 @@ async def test_wait_inside_an_agent_framework_is_refused(
         await run(from_module(module, wrapper))
 
     assert (caught.value.type, caught.value.non_retryable) == ("WaitInAgentFramework", True)
-    assert f"it belongs to {module}, which wraps what it returns" in caught.value.message
-    assert "ask in an activity of its own" in caught.value.message
+    assert f"it belongs to {module}, which wraps its return value" in caught.value.message
+    assert "wait in a separate activity" in caught.value.message
 
 
 @pytest.mark.parametrize("module", ["temporalio_orders.activities", "pydantic_ai_tools", "orders"])
