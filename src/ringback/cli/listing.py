@@ -1,7 +1,8 @@
-"""Lists of records for people: a table as wide as the terminal, and tabs in a pipe.
+"""Lists of records: a table that fits the terminal for people, and tabs in a pipe for programs.
 
-No value is ever cut. A terminal gets the first layout that fits: all fields, then without the
-less important ones, and at last a few lines for each record. In a pipe each record is one line.
+A pipe gets every field whole, one line per record. A terminal gets the first layout that fits: all
+fields, then only the major ones, then the narrow ones with the longest texts shortened. Lists
+without narrow fields print a few lines per record instead.
 """
 
 import shutil
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from ringback.domain.durations import format_instant
 
@@ -20,6 +21,9 @@ Record = Mapping[str, Value]
 
 _WIDE: Final = 120
 """The width of a terminal from which on a table shows minor fields and exact times."""
+
+_SHORTEST: Final = 10
+"""The fewest columns that a shortened text keeps."""
 
 _GAP: Final = "  "
 _UNITS: Final = (
@@ -37,10 +41,12 @@ class Fields:
     Attributes:
         names: All fields; the first two identify a record.
         minor: Those that a terminal of less than 120 columns does not show.
+        narrow: The fields to show where the major ones do not fit. Texts are shortened to fit.
     """
 
     names: Sequence[str]
     minor: frozenset[str] = frozenset()
+    narrow: Sequence[str] = ()
 
 
 def print_list(fields: Fields, records: Sequence[Record], *, now: datetime) -> None:
@@ -75,6 +81,12 @@ def lines_for_terminal(
         lines = _table(rows)
         if max(map(cell_len, lines)) <= width:
             return lines
+    if fields.narrow:
+        rows = [
+            list(fields.narrow),
+            *([age(one[name]) for name in fields.narrow] for one in records),
+        ]
+        return _table(_shortened(rows, width))
     return [line for one in records for line in _block(major, {n: age(one[n]) for n in major})]
 
 
@@ -105,6 +117,23 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 def _padded(row: Iterable[str], widths: Iterable[int]) -> Iterable[str]:
     for text, width in zip(row, widths, strict=True):
         yield text + " " * (width - cell_len(text))
+
+
+def _shortened(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Return `rows` with the widest columns shortened until a table of them fits into `width`."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    while excess > 0 and max(widths) > _SHORTEST:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+        excess -= 1
+    return [[_cut(text, most) for text, most in zip(row, widths, strict=True)] for row in rows]
+
+
+def _cut(text: str, width: int) -> str:
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "\u2026"
 
 
 def _block(names: Sequence[str], texts: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,8 @@ def print_callbacks(found: Sequence[CallbackOut], *, now: datetime) -> None:
     """Print a record for each callback; with titles, if one has a title."""
     titles = ["title"] if any(callback.title for callback in found) else []
     names = ["callback", "state", *titles, "activity", "workflow", "attempt", "opened", "deadline"]
-    fields = Fields(names, minor=frozenset({"activity", "attempt"}))
+    narrow = ["waits for", "workflow", "state", "opened", "deadline"]
+    fields = Fields(names, minor=frozenset({"activity", "attempt"}), narrow=narrow)
     print_list(fields, [_to_record(callback) for callback in found], now=now)
 
 
@@ -23,6 +24,7 @@ def _to_record(callback: CallbackOut) -> Record:
         "callback": callback.id,
         "state": callback.state,
         "title": callback.title,
+        "waits for": callback.title or callback.activity_type,
         "activity": callback.activity_type,
         "workflow": callback.workflow_id,
         "attempt": str(callback.attempt),

@@ -1,8 +1,9 @@
-"""A list cuts nothing, on a terminal of any width and in a pipe."""
+"""A list fits a terminal of any width, and a pipe gets every value whole."""
 
 from datetime import timedelta
 
 import pytest
+from rich.cells import cell_len
 
 from ringback.cli.listing import Fields, Record, lines_for_pipe, lines_for_terminal, to_age
 from ringback.domain.durations import format_instant
@@ -11,6 +12,9 @@ from tests.factories import NOW
 FIELDS = Fields(
     ["callback", "state", "title", "activity", "workflow", "attempt", "opened", "deadline"],
     minor=frozenset({"activity", "attempt"}),
+)
+NARROW = Fields(
+    FIELDS.names, FIELDS.minor, narrow=["title", "workflow", "state", "opened", "deadline"]
 )
 CALLBACK = "cb_06h24rrvrsts3u90lggve7jkr4"
 WORKFLOW = "call-service-ef8260da-2a17-471d-8901-84e89e9469ec"
@@ -30,8 +34,8 @@ def record(workflow: str = WORKFLOW, title: str = TITLE) -> Record:
     }
 
 
-def listed(width: int, **record_fields: str) -> list[str]:
-    return lines_for_terminal(FIELDS, [record(**record_fields)], now=NOW, width=width)
+def listed(width: int, *, fields: Fields = FIELDS, **record_fields: str) -> list[str]:
+    return lines_for_terminal(fields, [record(**record_fields)], now=NOW, width=width)
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
@@ -61,6 +65,25 @@ def test_list_at_80_columns_is_a_table_with_ages_if_it_fits() -> None:
 
 def test_list_at_80_columns_with_long_names_cuts_none() -> None:
     assert listed(80) == listed(40)
+
+
+def test_list_with_narrow_fields_at_80_columns_has_one_line_per_record() -> None:
+    assert listed(80, fields=NARROW) == [
+        "title            workflow                            state  opened      deadline",
+        "Refund order 81  call-service-ef8260da-2a17-471d-8…  open   25 min ago  in 23 h",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 100])
+def test_list_with_narrow_fields_fits_and_keeps_ten_columns_of_each_text(width: int) -> None:
+    title = "返金" * 40
+
+    header, row = listed(width, fields=NARROW, title=title)
+
+    assert cell_len(header) <= width
+    assert cell_len(row) <= width
+    assert row.startswith("返金返金")
+    assert "call-serv" in row
 
 
 def test_list_at_120_columns_has_minor_fields_as_soon_as_they_fit() -> None:
