@@ -28,13 +28,25 @@ async def existing_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlS
         ConfigurationError: There is no store; or see `opened_store`.
         StoreUnavailableError: The store cannot be reached; the message says why.
     """
-    if settings.postgresql_url is None and not _is_file(settings.database_path):
-        raise ConfigurationError(_no_store(settings))
-    async with _opened_database(settings, clock) as database:
+    async with existing_database(settings, clock) as database:
         if not await has_schema(database):
             raise ConfigurationError(_no_store(settings))
         await upgrade(database)
         yield SqlStore(database)
+
+
+@asynccontextmanager
+async def existing_database(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
+    """Open the database for the block; create nothing and upgrade nothing.
+
+    Raises:
+        ConfigurationError: There is no file of a local store, or the driver is missing.
+        StoreUnavailableError: The file cannot be opened; the message says why.
+    """
+    if settings.postgresql_url is None and not _is_file(settings.database_path):
+        raise ConfigurationError(_no_store(settings))
+    async with _opened_database(settings, clock) as database:
+        yield database
 
 
 @asynccontextmanager

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "webhook-secret": "ringback.cli.notify:webhook_secret",
     "keys": "ringback.cli.keys:keys",
     "migrate": "ringback.cli.migrate:migrate",
+    "doctor": "ringback.cli.doctor:doctor",
 }
 """Each command, in the order of the help, and the function or the group of commands behind it."""
 

@@ -1,6 +1,8 @@
 """The schema: brought to the newest migration before anything else uses the database."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,9 +45,32 @@ async def upgrade(database: Database) -> Upgrade:
             somebody changes something; the message says what.
         StoreUnavailableError: The database could not be reached or written.
     """
-    try:
+    with _mistakes_explained(database):
         await database.check_once()
         return await _bring_up_to_date(database)
+
+
+async def inspect(database: Database) -> Upgrade:
+    """Return what an upgrade would do, and upgrade nothing.
+
+    If nothing is to be upgraded, it commits a tiny write that leaves nothing behind.
+
+    Raises:
+        ConfigurationError: See `upgrade`.
+        StoreUnavailableError: The database could not be reached or written.
+    """
+    with _mistakes_explained(database):
+        await database.check_once()
+        current = await database.read(lambda it: it.run_sync(_current))
+        if current == _newest():
+            await database.check_write()
+        return Upgrade(current, _newest())
+
+
+@contextmanager
+def _mistakes_explained(database: Database) -> Iterator[None]:
+    try:
+        yield
     except StoreUnavailableError as exc:
         what_to_do = database.find_mistake(exc)
         if what_to_do is None:

@@ -91,7 +91,7 @@ async def worker_runtime(
     """
     async with GatewayClient(target) as gateway:
         found = await gateway.whoami()
-        _check(found, target, client.namespace)
+        check_gateway(found, target, client.namespace)
         logger.info(
             "Ringback gateway %s, version %s, namespace %s, API key %s",
             target.url,
@@ -109,7 +109,12 @@ def _to_inline(answer: AnswerOut | None, body: bytes | None) -> InlineAnswer:
     return InlineAnswer(OutcomeId(answer.id), outcome)
 
 
-def _check(found: WhoamiOut, target: Target, namespace: str) -> None:
+def check_gateway(found: WhoamiOut, target: Target, namespace: str) -> None:
+    """Check what a gateway says of a worker's API key, and of itself.
+
+    Raises:
+        ConfigurationError: The key is of another role, or the gateway serves another namespace.
+    """
     if found.role != Role.WORKER.value:
         msg = (
             f"the API key of {target.source} has the role {found.role}; a worker needs one that"

@@ -1,0 +1,194 @@
+"""Checks of an installation: each finds what works, or what is wrong and what to do about it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
+
+import httpx2
+from temporalio.client import Client
+
+from ringback.app.keys import load_keyring
+from ringback.app.stores import existing_database
+from ringback.app.system import SystemClock
+from ringback.client.gateway_client import GatewayClient
+from ringback.client.target import find_target, local_key_path
+from ringback.domain.api_key import Role
+from ringback.domain.durations import format_instant
+from ringback.domain.errors import (
+    ConfigurationError,
+    GatewayUnavailableError,
+    RingbackError,
+    StoreUnavailableError,
+)
+from ringback.settings import Settings
+from ringback.store.schema import inspect
+from ringback.temporal.connect import check_connection, connect_lazily
+from ringback.temporal.converter import choose_converter
+from ringback.temporal.permissions import check_permissions
+from ringback.worker.gateway_runtime import check_gateway
+
+_TIMEOUT: Final = timedelta(seconds=5)
+
+_LARGEST_DIFFERENCE: Final = timedelta(seconds=5)
+"""Deadlines and links end by clocks: a larger difference is noticed."""
+
+Status = Literal["ok", "wrong", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: The name of the check.
+        status: `skipped` if there is nothing to check.
+        detail: What works; or what is wrong and what to do.
+    """
+
+    check: str
+    status: Status
+    detail: str
+
+
+class _SkippedError(Exception):
+    """There is nothing to check; the text says why."""
+
+
+async def diagnose(settings: Settings) -> list[Finding]:
+    """Run all checks, one after the other. They change nothing."""
+    checks = _Checks(settings)
+    named: dict[str, Callable[[], Awaitable[str]]] = {
+        "store": checks.store,
+        "link keys": checks.link_keys,
+        "clock": checks.clock,
+        "Temporal": checks.temporal,
+        "permissions": checks.permissions,
+        "public URL": checks.public_url,
+        "worker key": checks.worker_key,
+    }
+    return [await _run(name, check) for name, check in named.items()]
+
+
+async def _run(name: str, check: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(name, "ok", await check())
+    except _SkippedError as exc:
+        return Finding(name, "skipped", str(exc))
+    except RingbackError as exc:
+        return Finding(name, "wrong", str(exc))
+
+
+class _Checks:
+    """The checks; each returns what it found, or raises a `RingbackError` that says what to do."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+
+    async def store(self) -> str:
+        name = self._settings.store_name
+        async with existing_database(self._settings, self._clock) as database:
+            schema = await inspect(database)
+        if schema.before is None:
+            msg = f"{name} is empty; `ringback serve` or `ringback migrate` makes its tables"
+            raise ConfigurationError(msg)
+        if schema.before != schema.after:
+            found = f"the schema of {name} is {schema.before}, not {schema.after}"
+            msg = f"{found}; run: ringback migrate"
+            raise ConfigurationError(msg)
+        return f"{name} has the schema {schema.after} and can be written"
+
+    async def link_keys(self) -> str:
+        keyring = load_keyring(self._settings)
+        return f"new links are signed with the key {keyring.signing}"
+
+    async def clock(self) -> str:
+        others = {
+            "the gateway": await self._gateway_now(),
+            "the database": await self._database_now(),
+        }
+        known = {name: now for name, now in others.items() if now is not None}
+        if not known:
+            msg = "there is no other clock to compare with: no gateway answers at the public URL"
+            raise _SkippedError(msg)
+        for name, now in known.items():
+            difference = abs(now - self._clock.now())
+            if difference > _LARGEST_DIFFERENCE:
+                seconds = round(difference.total_seconds())
+                msg = (
+                    f"the clocks of this machine and of {name} differ by {seconds} s; synchronize"
+                    " them, for example with NTP"
+                )
+                raise ConfigurationError(msg)
+        return f"{format_instant(self._clock.now())}, compared with {' and '.join(known)}"
+
+    async def temporal(self) -> str:
+        client = await self._client()
+        await check_connection(client)
+        address = client.service_client.config.target_host
+        return f"{address} has the namespace {client.namespace!r}"
+
+    async def permissions(self) -> str:
+        await check_permissions(await self._client())
+        return "the gateway may read workflows, and heartbeat and complete activities"
+
+    async def public_url(self) -> str:
+        reply = await self._get_health()
+        if reply.status_code != httpx2.codes.OK or b'"status"' not in reply.content:
+            msg = (
+                f"{reply.request.url} answers with {reply.status_code}, not as a gateway; set"
+                " RINGBACK_PUBLIC_URL to the URL that leads to it"
+            )
+            raise ConfigurationError(msg)
+        return f"a gateway answers at {self._settings.base_url}"
+
+    async def worker_key(self) -> str:
+        if not self._needs_api_key:
+            msg = "no API key is set here; `ringback keys add --role worker` makes one for a worker"
+            raise _SkippedError(msg)
+        target = find_target(Role.WORKER)
+        async with GatewayClient(target) as gateway:
+            found = await gateway.whoami()
+        check_gateway(found, target, (await self._client()).namespace)
+        return f"{target.url} accepts the key {found.key} of {target.source}"
+
+    @property
+    def _needs_api_key(self) -> bool:
+        """Whether this machine has a worker's key, or a gateway that makes one."""
+        settings = self._settings
+        is_given = settings.api_key is not None or settings.api_key_file is not None
+        is_local = settings.postgresql_url is None
+        return is_given or is_local or local_key_path(settings.data, Role.WORKER).exists()
+
+    async def _client(self) -> Client:
+        return await connect_lazily(choose_converter(self._settings.data_converter, None))
+
+    async def _get_health(self) -> httpx2.Response:
+        url = f"{self._settings.base_url}/healthz"
+        try:
+            async with httpx2.AsyncClient(timeout=_TIMEOUT.total_seconds()) as http:
+                return await http.get(url)
+        except httpx2.HTTPError as exc:
+            msg = (
+                f"{url} cannot be reached ({exc or type(exc).__name__}); start the gateway with"
+                " `ringback serve`, or set RINGBACK_PUBLIC_URL to the URL that leads to it"
+            )
+            raise GatewayUnavailableError(msg) from exc
+
+    async def _gateway_now(self) -> datetime | None:
+        try:
+            reply = await self._get_health()
+            return parsedate_to_datetime(reply.headers["date"])
+        except (GatewayUnavailableError, KeyError, ValueError):
+            return None
+
+    async def _database_now(self) -> datetime | None:
+        if self._settings.postgresql_url is None:
+            return None
+        try:
+            async with existing_database(self._settings, self._clock) as database:
+                return await database.read(database.now)
+        except (StoreUnavailableError, ConfigurationError):
+            return None
