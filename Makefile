@@ -62,13 +62,13 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 formal: ## check every state of the protocol's model with spin; more of it with ARGS=long
 	@formal/run $(ARGS)
 
-docs: setup ## write the generated pages of docs/reference anew
+docs: setup ## write the generated pages of docs/reference
 	$(BIN)/python -m docs.generate
 
-bench: setup rivals ## measure all beside what people would use instead; a part of it with ARGS="--only accept"
+bench: setup rivals ## compare with what people would use instead; one part with ARGS="--only accept"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-rivals: $(RIVALS) ## fetch what `make bench` measures Ringback beside: Restate's server, from npm
+rivals: $(RIVALS) ## fetch Restate's server from npm, for `make bench`
 
 $(RIVALS): benchmarks/rivals/package.json
 	@command -v npm >/dev/null || { echo "make rivals needs npm; install it with: apt-get install npm"; exit 1; }
@@ -87,11 +87,11 @@ up: build ## run Temporal, gateway, worker and the outside service in Docker, un
 shell: build ## open a shell in the Docker image
 	docker compose --file deploy/compose.yaml run --rm --no-deps --entrypoint bash worker
 
-lint: setup ## mend what ruff can mend, and format
+lint: setup ## fix what ruff can fix, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-requirements: setup ## compile requirements/dev.txt anew from pyproject.toml
+requirements: setup ## compile requirements/dev.txt from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra postgres --group dev --group bench --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet

@@ -1,6 +1,6 @@
-"""Writes the pages of the reference that follow from the code; `make docs` runs it.
+"""Write the pages of the reference that follow from the code; `make docs` runs it.
 
-What the code cannot say (the meaning of a state, what a route is for) stands in `docs.words`. A
+What the code cannot say (the meaning of a state, what a route is for) is in `docs.words`. A
 state, route, status, setting or exit code that has no words there ends the run with a `KeyError`.
 """
 
@@ -133,7 +133,10 @@ def _states() -> str:
         ["State", "Meaning"], [[f"`{state.value}`", words.STATES[state]] for state in State]
     )
     return "\n".join([
-        _head("The states of a callback", "Where a callback may go, and what each state means."),
+        _head(
+            "The states of a callback",
+            "The moves between the states of a callback, and what each state means.",
+        ),
         "```mermaid",
         *diagram,
         "```\n",
@@ -146,19 +149,18 @@ def _errors() -> str:
     return "\n".join([
         _head(
             "Errors",
-            "Everything that Ringback raises on purpose, as a tree. The branches say what to do:"
-            " stop, or try again later.",
+            "Every error that Ringback raises on purpose. A `FinalError` means stop; a"
+            " `RetryableError` means try again later.",
         ),
         "```text",
         RingbackError.__name__,
         *_tree(RingbackError),
         "```\n",
-        "The HTTP status and the `type` are those of the gateway's reply, which is problem details"
-        " (RFC 9457). A status of 500 means that no request should meet this error. The exit code"
-        " is the command line's.\n",
-        "## Trying again changes nothing: `FinalError`\n",
+        "The gateway replies with this HTTP status and `type`, as problem details (RFC 9457)."
+        " Status 500 marks errors that no request should cause. The exit code is for commands.\n",
+        "## Do not retry: `FinalError`\n",
         _error_table(final),
-        "## It may work later: `RetryableError`\n",
+        "## Retry later: `RetryableError`\n",
         _error_table(retryable),
     ])
 
@@ -186,18 +188,18 @@ def _settings() -> str:
     return "\n".join([
         _head(
             "Settings",
-            "An environment variable goes before `ringback.toml` in the current folder, and that"
-            " before the default. The file has the names of the second column.",
+            "An environment variable overrides `ringback.toml` in the current folder, which"
+            " overrides the default. The file uses the names of the second column.",
         ),
         _table(["Variable", "In `ringback.toml`", "Default", "Meaning"], rows),
-        "These are read from the environment only:\n",
+        "Only from the environment:\n",
         _table(
             ["Variable", "Meaning"],
             [[f"`{name}`", text] for name, text in sorted(words.ENVIRONMENT.items())],
         ),
-        "The connection to Temporal is not set here, but as the SDK has it: `TEMPORAL_ADDRESS` and"
-        " the other `TEMPORAL_*` variables, or `temporal.toml`. Without them it is"
-        " `127.0.0.1:7233`.\n",
+        "The connection to Temporal uses the SDK's settings: `TEMPORAL_ADDRESS` and the other"
+        " `TEMPORAL_*` variables, or `temporal.toml` ([Temporal Cloud](../howto/temporal-cloud.md)"
+        " has examples). The default is `127.0.0.1:7233`.\n",
     ])
 
 
@@ -212,23 +214,22 @@ def _http() -> str:
     return "\n".join([
         _head(
             "HTTP",
-            "The gateway's routes. `{link}` is the signed part of the URL that the activity gave"
-            " out; those routes need no other credential. See [how to answer](../howto/answer.md)"
-            " for examples.",
+            "The gateway's routes. `{link}` is the signed part of a callback's URL; these routes"
+            " need no other credential. [Answer a link](../howto/answer.md) has examples.",
         ),
         _table(["Route", "Does"], [[f"`{route}`", words.ROUTES[route]] for route in by_link]),
         "## The operator API\n",
-        "For operators, and for workers in any language: `Authorization: Bearer rbk_…`. See [how to"
-        " operate](../howto/operate.md) and [other languages](../howto/other-languages.md)."
-        " `/openapi.json` has all of it with examples, and `/docs` shows that as a page.\n",
+        "For operators, and for workers in any language: `Authorization: Bearer rbk_…`. See"
+        " [operate over HTTP](../howto/operate.md) and [other"
+        " languages](../howto/other-languages.md). `/openapi.json` and `/docs` have examples.\n",
         _table(["Route", "Does", "Roles"], by_key),
         "## Replies\n",
-        "Errors are problem details (RFC 9457, `application/problem+json`); which error has which"
-        " `type` is in [errors](errors.md).\n",
+        "Errors are problem details (RFC 9457, `application/problem+json`). [Errors](errors.md)"
+        " lists each `type`.\n",
         _table(
             ["Status", "Meaning"], [[str(status), words.STATUSES[status]] for status in statuses]
         ),
-        "`Prefer: wait=N` with an answer asks to be told the end of it, for at most 60 seconds.\n",
+        "With `Prefer: wait=N` an answer waits up to N seconds, at most 60, for its verdict.\n",
     ])
 
 

@@ -140,7 +140,7 @@ def _is_readable(path: Path) -> bool:
 def _markdown(text: str) -> Iterator[str]:
     """Yield each paragraph, list item and table cell, and the words in code blocks."""
     for _, _, language, code in _FENCE.findall(text):
-        yield from _python(code) if language == "python" else _comments(code)
+        yield from _CODE.get(language, _comments)(code)
     yield from re.findall(r"<!--(.*?)-->", text, re.DOTALL)
     prose = re.sub(r"<!--.*?-->", "", _FENCE.sub("", text), flags=re.DOTALL)
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+\.|\|) )|\|", prose):
@@ -204,11 +204,22 @@ def _markup(text: str) -> Iterator[str]:
         yield _TAG.sub(" ", block)
 
 
+def _text(text: str) -> Iterator[str]:
+    yield from re.split(r"\n\s*\n", text)
+
+
 def _comments(text: str) -> Iterator[str]:
     """Yield the comments of a file in a language that has # or // or /* */."""
     for line, block in _COMMENT.findall(text):
         yield line or block
 
+
+_CODE: Final[dict[str, Callable[[str], Iterator[str]]]] = {
+    "python": _python,
+    # Without a language it may be anything, so all of it counts as prose.
+    **dict.fromkeys(["", "text", "markdown"], _text),
+}
+"""What finds the words in a code block, by its language; comments otherwise."""
 
 READERS: Final[dict[str, Callable[[str], Iterator[str]]]] = {
     ".md": _markdown,

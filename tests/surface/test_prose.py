@@ -60,6 +60,8 @@ def test_no_path_is_checked_and_listed_for_later() -> None:
         "<!-- it tells the outside anew -->",
         "```python\n# it tells the\n# outside anew\n```",
         "```python\nprint('it tells the outside anew')\n```",
+        "```text\nit tells the\noutside anew\n```",
+        "```\nit tells the outside anew\n```",
         "```yaml\na: b # it tells the outside anew\n```",
     ],
 )
