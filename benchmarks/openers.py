@@ -22,7 +22,7 @@ from ringback.domain.api_key import (
     ID_BYTES,
     SECRET_BYTES,
     Role,
-    digest_of,
+    digest_secret,
     new_key_id,
     new_secret,
     to_text,
@@ -124,5 +124,5 @@ async def worker_key(store_url: str) -> str:
     secret = new_secret(secrets.token_bytes(SECRET_BYTES))
     settings = Settings(store=SecretStr(store_url))
     async with opened_store(settings, SystemClock()) as store:
-        await store.add_key(NewKey(key_id, "the benchmark", Role.WORKER, digest_of(secret)))
+        await store.add_key(NewKey(key_id, "the benchmark", Role.WORKER, digest_secret(secret)))
     return to_text(key_id, secret)

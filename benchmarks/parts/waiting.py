@@ -30,7 +30,7 @@ from ringback.domain.api_key import (
     ID_BYTES,
     SECRET_BYTES,
     Role,
-    digest_of,
+    digest_secret,
     new_key_id,
     new_secret,
     to_text,
@@ -173,7 +173,7 @@ async def _operator_key(url: str) -> str:
     key_id, secret = new_key_id(secrets.token_bytes(ID_BYTES)), secrets.token_bytes(SECRET_BYTES)
     made = new_secret(secret)
     async with opened_store(Settings(store=SecretStr(url)), SystemClock()) as store:
-        await store.add_key(NewKey(key_id, "bench", Role.OPERATOR, digest_of(made)))
+        await store.add_key(NewKey(key_id, "bench", Role.OPERATOR, digest_secret(made)))
     return to_text(key_id, made)
 
 

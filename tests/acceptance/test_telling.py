@@ -60,5 +60,5 @@ async def test_what_was_to_be_told_when_the_gateway_was_killed_is_told_by_the_ne
     assert (message["type"], message["data"]["callback"]) == ("callback.expired", callback.id)
     assert again.headers["webhook-id"] == first.headers["webhook-id"]
     assert again.body == first.body
-    assert events[-1]["kind"] == "told"
+    assert events[-1]["kind"] == "webhook delivered"
     assert "hush" not in postponed + str(events)

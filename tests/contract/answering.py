@@ -7,7 +7,7 @@ import pytest
 from ringback.domain.callback import MOVES, State
 from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed, Outcome
-from ringback.domain.terms import terms_of
+from ringback.domain.terms import to_terms
 from ringback.ports.store import (
     EVIDENCE_BYTES,
     EVIDENCE_KEPT,
@@ -76,7 +76,7 @@ class Answering:
 
         terms = await store.terms([callback.id, unknown])
 
-        assert terms == {callback.id: terms_of(callback)}
+        assert terms == {callback.id: to_terms(callback)}
 
     async def test_terms_stay_the_same_when_a_later_attempt_asks_in_another_run(
         self, store: Store
@@ -89,7 +89,7 @@ class Answering:
         (again,) = await store.open([factories.request(ref=later, attempt=2, follow_reset=True)])
 
         assert (again.id, again.ref.run_id) == (first.id, "another-run")
-        assert await store.terms([first.id]) == before == {first.id: terms_of(again)}
+        assert await store.terms([first.id]) == before == {first.id: to_terms(again)}
 
     async def test_the_first_outcome_wins_within_one_call(self, store: Store) -> None:
         callback, other = await opened(store), await opened(store)

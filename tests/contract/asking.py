@@ -33,7 +33,7 @@ class Asking:
         (again,) = await store.open([factories.request(ref=ref, attempt=2)])
 
         assert again.id == first.id
-        assert await kinds(store, first.id) == [EventKind.OPENED, EventKind.ASKED_AGAIN]
+        assert await kinds(store, first.id) == [EventKind.OPENED, EventKind.OPENED_AGAIN]
 
     async def test_what_a_later_attempt_asks_with_replaces_what_the_one_before_had(
         self, store: Store
@@ -126,7 +126,7 @@ class Asking:
 
         (callback,) = await store.open([factories.request(ref=ref)])
         assert callback.attempt == 2
-        assert await kinds(store, callback.id) == [EventKind.OPENED, EventKind.ASKED_AGAIN]
+        assert await kinds(store, callback.id) == [EventKind.OPENED, EventKind.OPENED_AGAIN]
 
     @pytest.mark.parametrize(
         ("outcome", "verdict", "asks"),
@@ -225,7 +225,7 @@ class Asking:
         assert after.id == before.id
         assert after.ref == moved
         assert (await found(store, before.id)).ref == moved
-        (event,) = await events_of(store, before.id, EventKind.ASKED_AGAIN)
+        (event,) = await events_of(store, before.id, EventKind.OPENED_AGAIN)
         assert event.facts == {"attempt": 1, "run_id": "new"}
 
     async def test_a_callback_that_does_not_follow_a_reset_stays_in_its_run(

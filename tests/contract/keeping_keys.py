@@ -1,6 +1,6 @@
 """What every store promises of API keys, and of revoking links."""
 
-from ringback.domain.api_key import ApiKey, KeyId, Role, digest_of
+from ringback.domain.api_key import ApiKey, KeyId, Role, digest_secret
 from ringback.domain.callback import State
 from ringback.domain.event import EventKind
 from ringback.ports.keys import NewKey
@@ -10,7 +10,7 @@ from tests.contract.stores import SECOND, Store, events_of, found, in_state, ope
 
 
 def new_key(name: str, role: Role = Role.VIEWER) -> NewKey:
-    return NewKey(KeyId(name), f"for {name}", role, digest_of(name))
+    return NewKey(KeyId(name), f"for {name}", role, digest_secret(name))
 
 
 class KeepingKeys:
@@ -20,7 +20,7 @@ class KeepingKeys:
         kept = await store.find_key(KeyId("a"))
 
         assert added == kept
-        assert kept == ApiKey(KeyId("a"), "for a", Role.OPERATOR, digest_of("a"), clock.now())
+        assert kept == ApiKey(KeyId("a"), "for a", Role.OPERATOR, digest_secret("a"), clock.now())
 
     async def test_a_key_that_was_never_made_is_not_found(self, store: Store) -> None:
         assert await store.find_key(KeyId("a")) is None
@@ -74,7 +74,7 @@ class KeepingKeys:
         await store.record_link(factories.callback_id(), {"by": "k2"})
 
         (revoked,) = await events_of(store, callback.id, EventKind.REVOKED)
-        (made,) = await events_of(store, callback.id, EventKind.LINKED)
+        (made,) = await events_of(store, callback.id, EventKind.LINK_CREATED)
         assert revoked.facts == {"serial": 2, "by": "k1"}
         assert made.facts == {"allows": ["view"], "by": "k2"}
 

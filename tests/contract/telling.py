@@ -238,14 +238,14 @@ class Telling:
         clock.advance(LEASE)
         assert await claimed(store) == []
         assert await store.next_webhook() is None
-        (event,) = await events_of(store, callback.id, EventKind.TOLD)
+        (event,) = await events_of(store, callback.id, EventKind.WEBHOOK_DELIVERED)
         assert event.facts == {
             "what": "expired",
             "to": "outside.example",
             "webhook": webhook.id,
             "tries": 1,
         }
-        assert await events_of(store, callback.id, EventKind.NOT_TOLD) == []
+        assert await events_of(store, callback.id, EventKind.WEBHOOK_FAILED) == []
 
     async def test_what_was_given_up_is_not_sent_again_and_the_audit_trail_tells_why(
         self, store: Store, clock: ManualClock
@@ -258,10 +258,10 @@ class Telling:
 
         clock.advance(LEASE)
         assert await claimed(store) == []
-        (event,) = await events_of(store, callback.id, EventKind.NOT_TOLD)
+        (event,) = await events_of(store, callback.id, EventKind.WEBHOOK_FAILED)
         assert (event.facts["reason"], event.facts["what"]) == ("gone", "expired")
         assert "hush" not in str(event)
-        assert await events_of(store, callback.id, EventKind.TOLD) == []
+        assert await events_of(store, callback.id, EventKind.WEBHOOK_DELIVERED) == []
 
     async def test_what_is_postponed_is_due_when_its_wait_is_over(
         self, store: Store, clock: ManualClock
@@ -289,7 +289,7 @@ class Telling:
             ])
             clock.advance(SECOND)
 
-        (event,) = await events_of(store, callback.id, EventKind.NOT_TOLD_YET)
+        (event,) = await events_of(store, callback.id, EventKind.WEBHOOK_RETRYING)
 
         assert event.facts == {
             "what": "expired",
@@ -315,7 +315,7 @@ class Telling:
         await store.postpone_webhooks([WebhookRetry(webhook.id, webhook.tries, SECOND, "busy")])
 
         assert await store.next_webhook() == before
-        assert await events_of(store, callback.id, EventKind.NOT_TOLD_YET) == []
+        assert await events_of(store, callback.id, EventKind.WEBHOOK_RETRYING) == []
 
     async def test_nothing_is_ended_or_postponed_that_is_not_there(self, store: Store) -> None:
         nobody = factories.webhook().id

@@ -60,7 +60,7 @@ class TellingAtOnce:
             for id_ in ids:
                 ends = [
                     event
-                    for kind in (EventKind.TOLD, EventKind.NOT_TOLD)
+                    for kind in (EventKind.WEBHOOK_DELIVERED, EventKind.WEBHOOK_FAILED)
                     for event in await events_of(one, id_, kind)
                 ]
                 assert len(ends) == 1

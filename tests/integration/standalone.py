@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 
 from ringback.core.verdict import judge
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
-from ringback.domain.ids import OutcomeId, identity_of
+from ringback.domain.ids import OutcomeId, to_identity
 from ringback.domain.outcome import Outcome
 from ringback.ports.activities import ActivityState, Ended
 from ringback.temporal.activities import TemporalActivities
@@ -25,7 +25,7 @@ from tests import factories
 from tests.polling import pause
 
 OUTCOME_ID = OutcomeId("oc_1")
-OURS = identity_of(OUTCOME_ID)
+OURS = to_identity(OUTCOME_ID)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from ringback import Callback, wait_for_callback
 from ringback.app.compose import running_gateway
 from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
-from ringback.domain.ids import OutcomeId, identity_of
+from ringback.domain.ids import OutcomeId, to_identity
 from ringback.temporal.converter import choose_converter
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, Limits
 from tests.integration.house import Outside, path_of, plugin_for, serve_at, settings_in
@@ -288,7 +288,7 @@ def result_of(size: int) -> bytes:
 
 def failure_with(size: int, *, non_retryable: bool) -> bytes:
     """Return the body of a failure that is that large when it is delivered."""
-    signature = identity_of(OutcomeId("oc_" + "a" * 26))
+    signature = to_identity(OutcomeId("oc_" + "a" * 26))
 
     def on_the_wire(text: str) -> int:
         info = ApplicationFailureInfo(non_retryable=non_retryable)

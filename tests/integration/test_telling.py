@@ -142,7 +142,7 @@ class TestWithoutLeave:
 
             events = await until(
                 lambda: events_of(house, callback.id),
-                lambda seen: seen[-1].kind is EventKind.NOT_TOLD,
+                lambda seen: seen[-1].kind is EventKind.WEBHOOK_FAILED,
             )
 
         assert "not a public one" in events[-1].facts["reason"]

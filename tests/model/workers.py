@@ -9,7 +9,7 @@ from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.domain.callback import Accepted
 from ringback.domain.errors import ActivityGoneError, RingbackError, TemporalUnreachableError
-from ringback.domain.ids import CallbackId, identity_of
+from ringback.domain.ids import CallbackId, to_identity
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.ports.activities import LastFailure
 from tests import factories
@@ -85,7 +85,7 @@ class Workers(Server):
         async def make() -> None:
             token = attempt.request.task_token
             assert token is not None, "every attempt has one"
-            source = "" if accepted is None else identity_of(accepted.id)
+            source = "" if accepted is None else to_identity(accepted.id)
             with suppress(ActivityGoneError):
                 await self._return(token, outcome, attempt.worker, source, accepted)
 

@@ -16,7 +16,7 @@ from ringback.domain.api_key import (
     SECRET_BYTES,
     KeyId,
     Role,
-    digest_of,
+    digest_secret,
     from_text,
     new_key_id,
     new_secret,
@@ -46,7 +46,7 @@ async def ensure_local_keys(folder: Path, keys: Keys) -> None:
         known = await keys.find_key(key_id)
         if known is None:
             name = f"{role.value} on this machine"
-            await keys.add_key(NewKey(key_id, name, role, digest_of(secret)))
+            await keys.add_key(NewKey(key_id, name, role, digest_secret(secret)))
         elif known.revoked_at is not None:
             logger.warning("the API key in %s is revoked; delete the file to get a new one", path)
 

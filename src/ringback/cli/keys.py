@@ -18,7 +18,7 @@ from ringback.domain.api_key import (
     ApiKey,
     KeyId,
     Role,
-    digest_of,
+    digest_secret,
     new_key_id,
     new_secret,
     to_text,
@@ -49,7 +49,7 @@ def add(
         raise typer.BadParameter(msg, param_hint="--name")
     key_id = new_key_id(secrets.token_bytes(ID_BYTES))
     secret = new_secret(secrets.token_bytes(SECRET_BYTES))
-    new = NewKey(key_id, name, role, digest_of(secret))
+    new = NewKey(key_id, name, role, digest_secret(secret))
     key = run(_add(new))
     text = to_text(key_id, secret)
     print(json.dumps({**to_json(key), "key": text}) if as_json else text)

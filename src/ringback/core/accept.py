@@ -17,7 +17,7 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import KINDS, Outcome, body_of, is_same_answer
+from ringback.domain.outcome import KINDS, Outcome, is_same_answer, to_body
 from ringback.domain.terms import Terms
 from ringback.ports.store import Answer, CallbackStore
 
@@ -63,7 +63,7 @@ class Accepting:
         self._on_accepted = on_accepted
         self._hooks = hooks
         self._commits: GroupCommit[Answer, datetime | None] = GroupCommit(
-            self._commit, weigh=lambda answer: len(body_of(answer.outcome) or b"")
+            self._commit, weigh=lambda answer: len(to_body(answer.outcome) or b"")
         )
 
     async def run(self) -> None:

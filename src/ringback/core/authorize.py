@@ -44,7 +44,7 @@ class Authorizing:
             raise UnknownKeyError(_NO_KEY)
         key_id, secret = parts
         key = await self._find(key_id)
-        if key is None or not key.is_proven_by(secret):
+        if key is None or not key.is_valid(secret):
             raise UnknownKeyError(_NO_KEY)
         if act not in ALLOWED[key.role]:
             msg = f"a key of the role {key.role.value} may not {act.value}"

@@ -13,7 +13,7 @@ from ringback.domain.callback import Callback
 from ringback.domain.errors import NoCancelRequestedError, UnknownCallbackError, WrongResultError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Outcome
-from ringback.domain.terms import Terms, terms_of
+from ringback.domain.terms import Terms, to_terms
 from ringback.ports.activities import Activities
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackStore
@@ -59,7 +59,7 @@ class Checks:
 
     def remember(self, callback: Callback) -> None:
         """Cache the terms of a callback that was opened here: its answer needs no read."""
-        self._terms.put(callback.id, terms_of(callback))
+        self._terms.put(callback.id, to_terms(callback))
 
     async def _read_terms(self, callback_ids: Sequence[CallbackId]) -> Sequence[Terms | None]:
         found = await self._store.terms(callback_ids)

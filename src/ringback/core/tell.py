@@ -11,7 +11,7 @@ from typing import Final
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.service import OutageLog, TaskPool, caught, running, task_group, wait_for_event
 from ringback.domain.backoff import backoff
-from ringback.domain.webhook import Webhook, origin_of, to_body
+from ringback.domain.webhook import Webhook, to_body, to_origin
 from ringback.ports.clock import Clock
 from ringback.ports.sender import Message, NotReceived, Received, Reception, Sender, Undeliverable
 from ringback.ports.webhook_outbox import MOST_ORIGINS, WebhookEnd, WebhookOutbox, WebhookRetry
@@ -77,7 +77,7 @@ class Teller:
         if isinstance(due, Exception):
             return False
         for webhook in due:
-            origin = origin_of(webhook.url)
+            origin = to_origin(webhook.url)
             self._sending[origin] += 1
             task = crew.start(self._tell(webhook), name=f"telling of {webhook.callback_id}")
             task.add_done_callback(partial(self._finish, origin))

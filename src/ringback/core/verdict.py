@@ -4,7 +4,7 @@ from typing import Final, assert_never
 
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.ids import identity_of
+from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
 from ringback.ports.activities import ActivityState, Ended, LastFailure, Pending, Unknown
@@ -86,7 +86,7 @@ def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
     outcome = accepted.outcome
     if last_failure is None or not isinstance(outcome, Failed):
         return False
-    if last_failure.source == identity_of(accepted.id):
+    if last_failure.source == to_identity(accepted.id):
         return True
     has_its_text = (last_failure.message, last_failure.type) == (outcome.message, outcome.type)
     return (
@@ -163,7 +163,7 @@ def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
     is_its_kind = end.how == KINDS[type(accepted.outcome)]
     if is_its_kind and (_is_ours(accepted, end) or _is_handed_end(accepted, end)):
         return State.APPLIED
-    if end.last_failure is not None and end.last_failure.source == identity_of(accepted.id):
+    if end.last_failure is not None and end.last_failure.source == to_identity(accepted.id):
         # Whatever its number: an operator's reset sets that back.
         return State.APPLIED
     if accepted.unconfirmed_attempt is None or not _is_retried(accepted):
@@ -190,7 +190,7 @@ def _was_the_unproven_attempt(accepted: Accepted, end: Ended) -> bool:
 
 
 def _is_ours(accepted: Accepted, end: Ended) -> bool:
-    return end.identity == identity_of(accepted.id)
+    return end.identity == to_identity(accepted.id)
 
 
 def _is_handed_end(accepted: Accepted, end: Ended) -> bool:

@@ -1,1 +1,1 @@
-"""The nouns: what Ringback is about, with no input, output or clock."""
+"""Values and rules of Ringback; pure: no input, output or clock."""

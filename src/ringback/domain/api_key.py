@@ -1,8 +1,8 @@
 """API keys: who may use the operator API, and for what.
 
-A key is `rbk_<id>_<secret>`. The id finds the record; of the secret only a digest is kept. SHA-256
-without salt or stretching is enough for it: those slow down who guesses what people think up, and
-the secret is 32 random bytes, which nobody guesses.
+A key is `rbk_<id>_<secret>`. The id finds the record, which has only a digest of the secret.
+SHA-256 without salt or stretching is enough: those protect guessable passwords, and the secret is
+32 random bytes.
 """
 
 import hmac
@@ -22,20 +22,20 @@ _LONGEST_TEXT: Final = 128
 
 
 class Role(Enum):
-    """What a key is for."""
+    """The purpose of a key."""
 
     WORKER = "worker"
     """A worker in any language, which opens callbacks for its activities."""
 
     OPERATOR = "operator"
-    """Who runs this: sees everything, answers, and moves what is stuck."""
+    """The operator: sees all callbacks, answers, and repairs what is stuck."""
 
     VIEWER = "viewer"
-    """Who only looks."""
+    """Only sees callbacks."""
 
 
 class Act(Enum):
-    """What somebody may do over the operator API."""
+    """An operation of the operator API."""
 
     OPEN = "open"
     SUBMIT = "submit"
@@ -50,25 +50,25 @@ class Act(Enum):
 
 
 ALLOWED: Final[dict[Role, frozenset[Act]]] = {
-    # Opening gives the link of the activity that was named with its token; ids are no secret.
+    # Opening returns the activity's link and so requires its task token; ids are not secret.
     Role.WORKER: frozenset({Act.IDENTIFY, Act.OPEN, Act.SUBMIT}),
     Role.OPERATOR: frozenset(Act) - {Act.OPEN, Act.SUBMIT},
     Role.VIEWER: frozenset({Act.IDENTIFY, Act.LOOK}),
 }
-"""Which role may do what."""
+"""The operations that each role allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key, as it is kept.
+    """A stored key.
 
     Attributes:
-        id: Names it.
-        name: What it is for, in the words of who made it.
-        role: What its holder may do.
-        digest: The digest of its secret.
-        made_at: When it was made.
-        revoked_at: When it was revoked; `None` while it is good.
+        id: The key's id.
+        name: What the key is for, in its creator's words.
+        role: What the key allows.
+        digest: The digest of the secret.
+        made_at: When it was created.
+        revoked_at: When it was revoked; `None` while it is valid.
     """
 
     id: KeyId
@@ -78,34 +78,34 @@ class ApiKey:
     made_at: datetime
     revoked_at: datetime | None = None
 
-    def is_proven_by(self, secret: str) -> bool:
-        """Tell whether `secret` is this key's, in constant time, and the key is not revoked."""
-        is_its_secret = hmac.compare_digest(self.digest, digest_of(secret))
+    def is_valid(self, secret: str) -> bool:
+        """Return whether `secret` is this key's (in constant time) and the key is not revoked."""
+        is_its_secret = hmac.compare_digest(self.digest, digest_secret(secret))
         return is_its_secret and self.revoked_at is None
 
 
 def new_key_id(chance: bytes) -> KeyId:
-    """Make a key id from `ID_BYTES` of chance."""
+    """Create a key id from `ID_BYTES` random bytes."""
     return KeyId(b32hexencode(chance).decode("ascii").lower())
 
 
 def new_secret(chance: bytes) -> str:
-    """Make a secret from `SECRET_BYTES` of chance."""
+    """Create a secret from `SECRET_BYTES` random bytes."""
     return urlsafe_b64encode(chance).decode("ascii").rstrip("=")
 
 
-def digest_of(secret: str) -> bytes:
-    """Return what is kept of a secret."""
+def digest_secret(secret: str) -> bytes:
+    """Return the digest that is stored for a secret."""
     return sha256(secret.encode("utf-8", "replace")).digest()
 
 
 def to_text(key_id: KeyId, secret: str) -> str:
-    """Return the whole key: what its holder sends."""
+    """Return the key as its holder sends it."""
     return f"{_PREFIX}_{key_id}_{secret}"
 
 
 def from_text(text: str) -> tuple[KeyId, str] | None:
-    """Return the id and the secret of a whole key; `None` if it is none. Total."""
+    """Split a key into id and secret; return `None` if it is malformed. Never raises."""
     prefix, _, rest = text[:_LONGEST_TEXT].partition("_")
     key_id, _, secret = rest.partition("_")
     is_key = prefix == _PREFIX and key_id.isascii() and key_id.isalnum() and bool(secret)

@@ -10,16 +10,16 @@ LONGEST: Final = timedelta(seconds=5)
 def backoff(
     tries: int, *, jitter: float, first: timedelta = FIRST, longest: timedelta = LONGEST
 ) -> timedelta:
-    """Return the wait after `tries` failed tries: doubling, bounded, and spread by chance.
+    """Return the wait after `tries` failed tries: it doubles up to `longest`, with jitter.
 
-    Half of the wait is fixed and half is spread, so that many that failed together do not return
-    together.
+    Half of the wait is fixed and half is random, so that callers that failed together do not
+    retry together.
 
     Args:
-        tries: How many tries have failed, from 1.
-        jitter: Chance, from 0 to 1.
+        tries: The number of failed tries, from 1.
+        jitter: A random number from 0 to 1.
         first: The wait after the first failed try.
-        longest: No wait is longer.
+        longest: The longest wait.
     """
     doubled: timedelta = first * 2 ** min(tries - 1, 16)
     full = min(longest, doubled)

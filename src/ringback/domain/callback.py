@@ -1,4 +1,4 @@
-"""The callback: the durable record that one activity execution waits for one answer."""
+"""The callback: the durable record of one activity that waits for one answer."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from ringback.domain.outcome import Canceled, Failed, Outcome
 
 
 class State(Enum):
-    """Where a callback stands."""
+    """The state of a callback."""
 
     OPEN = "open"
     ACCEPTED = "accepted"
@@ -32,32 +32,32 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     State.SUPERSEDED: frozenset(),
     State.EXPIRED: frozenset(),
 }
-"""From where to where a callback may go. The stores' guards are tested against this table."""
+"""The states that a callback may move to. The store's guards are tested against this table."""
 
 VERDICTS: Final = MOVES[State.ACCEPTED]
-"""How an accepted outcome may end."""
+"""The verdicts on an accepted outcome."""
 
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
-"""The failure type of an activity whose own deadline has passed without an answer."""
+"""Failure type of an activity whose own deadline passed without an answer."""
 
 MAX_LEAD: Final = timedelta(seconds=5)
-"""How long before a timeout of Temporal's a default answer is taken, at most."""
+"""The longest time before a Temporal timeout at which a default answer is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityExecution:
-    """Which activity execution a callback belongs to: the same over all its attempts.
+    """The activity execution that a callback belongs to, the same for all its attempts.
 
-    Activity ids alone recur, within a run and after continue-as-new; with the run and the
-    scheduled time they do not.
+    Activity ids recur within a run and after continue-as-new. Together with the run and the
+    scheduled time they are unique.
 
     Attributes:
         namespace: Temporal's namespace.
-        workflow_id: The workflow that scheduled the activity; empty for a standalone one.
-        run_id: The run of it, so that a later run is never touched; a standalone one's own.
+        workflow_id: The workflow that scheduled the activity; empty for a standalone activity.
+        run_id: The workflow run, or the standalone activity's own run.
         activity_id: The activity's id in that run.
-        scheduled_at: When the activity was first scheduled, as Temporal has it.
+        scheduled_at: When Temporal first scheduled the activity.
     """
 
     namespace: str
@@ -68,7 +68,7 @@ class ActivityExecution:
 
     @property
     def run(self) -> tuple[str, str, str]:
-        """What names the run: namespace, workflow id and run id."""
+        """The key of the run: namespace, workflow id and run id."""
         return self.namespace, self.workflow_id, self.run_id
 
     @property
@@ -79,23 +79,22 @@ class ActivityExecution:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The outcome that won, and how it ended.
+    """The accepted outcome and its verdict.
 
     Attributes:
-        id: Names the outcome in Temporal's history: the delivery's identity carries it.
+        id: The outcome's id. The delivery's identity contains it, so Temporal's history shows it.
         outcome: The answer.
         accepted_at: When it was committed.
-        is_default: Nobody gave it: it was taken at the deadline.
-        delivered_inline_to: The worker that an attempt took the answer with, if one did (its
-            identity).
+        is_default: Whether it is the default answer.
+        delivered_inline_to: The identity of the worker whose attempt got the answer inline, if any.
         delivered_inline_attempt: That attempt.
-        tries: How many deliveries and hand-overs were begun.
-        unconfirmed_attempt: The attempt that had asked when a delivery was begun, as long as
-            nothing shows whether it ended with the outcome.
+        tries: The number of deliveries that were started, inline ones included.
+        unconfirmed_attempt: The attempt that a delivery may have completed, until its effect is
+            confirmed or ruled out.
         unconfirmed_started_at: When Temporal started that attempt.
-        last_error: Why the latest delivery did not end, if one did not.
-        verdict_at: When its end was known.
-        proof: What shows that end, by name.
+        last_error: Why the latest delivery failed, if it did.
+        verdict_at: When the verdict was stored.
+        proof: The evidence for the verdict, by name.
     """
 
     id: OutcomeId
@@ -117,35 +116,34 @@ class Callback:
     """One activity execution that waits for one answer.
 
     Attributes:
-        id: `cb_…`, the same over all attempts.
+        id: `cb_…`, the same for all attempts.
         ref: The activity.
-        generation: 1, and one more for each question that a delivered retryable failure made
-            Temporal ask anew.
-        state: Where it stands; see `MOVES`.
-        workflow_type: For people who look at the list.
-        activity_type: For people who look at the list.
-        task_queue: For people who look at the list.
-        attempt: The latest attempt that asked.
+        generation: 1 for the activity's first callback; one more each time that Temporal retries
+            the activity after a delivered failure.
+        state: See `MOVES`.
+        workflow_type: For display.
+        activity_type: For display.
+        task_queue: For display.
+        attempt: The latest attempt that opened the callback.
         attempt_started_at: When Temporal started that attempt.
-        task_token: What names that attempt to Temporal.
-        opened_at: When it was committed.
-        submitted_at: When the user's submit had returned; `None` until then.
-        attempt_timeout_at: When Temporal times the latest attempt out, as far as is known; an
+        task_token: Temporal's token of that attempt.
+        opened_at: When the callback was committed.
+        submitted_at: When `submit` returned; `None` until then.
+        attempt_timeout_at: When the latest attempt will time out, as far as Ringback knows; an
             operator may change it, and a pause suspends it.
-        own_deadline_at: When the outside must have answered, if the activity set a deadline of its
-            own.
-        schema_id: The schema that a result must meet: `CallbackStore.schemas` has its text.
-        expired_at: When it was known that nobody waits any more.
+        own_deadline_at: The deadline that the activity set, if any.
+        schema_id: The JSON Schema of the result: `CallbackStore.schemas` returns its text.
+        expired_at: When Ringback found that the activity no longer waits.
         expired_because: What ended the activity.
-        verbs: What its link allows.
-        key_id: Which key signed its link.
-        link_expires_at: When its link stops to be good.
-        link_serial: Which of its links are good: a revocation makes it one more.
-        options: What the activity set for it; `heartbeat` is the latest attempt's.
-        heartbeat_state: The signs of life of the latest attempt.
-        cancel_requested_at: When it was learnt that somebody asked the activity to cancel.
-        paused_at: When it was learnt that an operator paused the activity; `None` if it runs.
-        accepted: The outcome, once there is one.
+        verbs: What the link allows.
+        key_id: The key that signed the link.
+        link_expires_at: When the link expires.
+        link_serial: The serial of the valid links; revoking increments it.
+        options: The activity's options; `heartbeat` is the latest attempt's.
+        heartbeat_state: The heartbeats of the latest attempt.
+        cancel_requested_at: When Ringback found that a cancellation was requested.
+        paused_at: When Ringback found that the activity is paused; `None` if it is not.
+        accepted: The accepted outcome, if any.
     """
 
     id: CallbackId
@@ -177,42 +175,42 @@ class Callback:
 
     @property
     def deadline_at(self) -> datetime | None:
-        """When an answer comes too late: the activity's own deadline or Temporal's timeout."""
+        """When an answer is too late: the activity's own deadline or Temporal's timeout."""
         return min(filter(None, (self.own_deadline_at, self.attempt_timeout_at)), default=None)
 
     @property
     def cancel_due_at(self) -> datetime | None:
-        """When the activity ends as canceled though nobody reported it, if it does."""
+        """When the activity ends as canceled without a report; `None` if it does not."""
         if self.cancel_requested_at is None:
             return None
         return self.options.cancel_due_at(self.cancel_requested_at)
 
     @property
     def is_kept_alive(self) -> bool:
-        """Whether the gateway sends heartbeats of its own accord."""
+        """Whether the gateway sends heartbeats without the sender's."""
         is_asked_to = self.options.heartbeat is HeartbeatBy.KEEP
         return is_asked_to and self.heartbeat_state.timeout is not None
 
     @property
     def default_answer(self) -> Outcome:
-        """What it is answered with when nobody has answered in time.
+        """The outcome that is accepted if no answer arrives in time.
 
-        Where the activity says nothing else it is a failure that is not retried: its deadline has
-        passed for good. Where it was asked to cancel, it is canceled when that is due first.
+        If a requested cancellation is due first, the activity ends as canceled. Otherwise it is
+        `on_deadline`, or a non-retryable failure if the activity set none.
         """
         if self.cancel_due_at is not None and self.cancel_due_at == self.default_due_at:
             return Canceled(None)
         if self.options.on_deadline is not None:
             return self.options.on_deadline
-        msg = "nobody answered before the deadline"
+        msg = "no answer arrived before the deadline"
         return Failed(msg, type=DEADLINE_EXCEEDED, non_retryable=True)
 
     @property
     def default_due_at(self) -> datetime | None:
-        """When the default answer is taken; `None` if there is none, or no deadline.
+        """When the default answer is accepted; `None` if it never is.
 
-        Without an answer of the activity's own it is due at the activity's own deadline only:
-        what Temporal does at its timeouts, such as to run the activity again, is left to it.
+        Without `on_deadline` it is due only at the activity's own deadline: Temporal handles its
+        own timeouts, for example by a retry.
         """
         due_at = self.own_deadline_at
         if self.options.on_deadline is not None:
@@ -220,14 +218,14 @@ class Callback:
         return min(filter(None, (due_at, self.cancel_due_at)), default=None)
 
     def accepts_serial(self, serial: int | None) -> bool:
-        """Tell whether a link with `serial` is good still; who came without one is let in."""
+        """Return whether links with `serial` are valid; `None` is a caller without a link."""
         return serial is None or serial == self.link_serial
 
     def move(self, wanted: State) -> "Callback":
         """Return the callback in the state `wanted`.
 
         Raises:
-            IllegalMoveError: `MOVES` has no such move.
+            IllegalMoveError: `MOVES` does not contain this move.
         """
         if wanted not in MOVES[self.state]:
             raise IllegalMoveError(self.id, self.state.value, wanted.value)
@@ -237,10 +235,10 @@ class Callback:
 def default_due_at(
     opened_at: datetime, own_deadline_at: datetime | None, attempt_timeout_at: datetime | None
 ) -> datetime | None:
-    """Return when a default answer is due: at the deadline, and in time for Temporal.
+    """Return when a default answer is due: at the deadline, or shortly before Temporal's timeout.
 
-    It must reach Temporal before the attempt times out, so it is taken a tenth of the time before,
-    `MAX_LEAD` at most.
+    It must reach Temporal before the attempt times out, so it is due a tenth of the attempt's time
+    earlier, at most `MAX_LEAD`.
     """
     if attempt_timeout_at is not None:
         attempt_timeout_at -= min(MAX_LEAD, max(timedelta(0), attempt_timeout_at - opened_at) / 10)

@@ -1,4 +1,4 @@
-"""What the completion client raises: what an activity that is told something may answer."""
+"""Errors of the completion client."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from ringback.domain.errors import FinalError, RetryableError, RingbackError
 
 
 class CancellationDetails(Protocol):
-    """Why an activity should stop, as `temporalio.activity.ActivityCancellationDetails` has it."""
+    """Why an activity should stop: `temporalio.activity.ActivityCancellationDetails`."""
 
     @property
     def cancel_requested(self) -> bool: ...  # noqa: D102 - the class says it
@@ -19,71 +19,71 @@ class CancellationDetails(Protocol):
 
 
 class ActivityNotFoundError(FinalError):
-    """Temporal knows no such activity that waits: it has ended, or another attempt runs."""
+    """No such activity waits in Temporal: it has ended, or another attempt runs."""
 
 
-class _AskedToStop(Exception):  # noqa: N818 - it is only what the three below have in common
-    """What a heartbeat brought back; `details` tells all of it. The heartbeat itself was kept."""
+class _StopRequested(Exception):  # noqa: N818 - the common part of the three errors below
+    """The reply to a heartbeat asks the activity to stop; Temporal recorded the heartbeat."""
 
     def __init__(self, message: str, details: CancellationDetails) -> None:
         super().__init__(message)
         self.details = details
 
 
-class ActivityCancelledError(_AskedToStop, FinalError):
-    """The activity is asked to cancel: stop the work, then report the cancellation.
+class ActivityCancelledError(_StopRequested, FinalError):
+    """The activity was asked to cancel: stop the work, then report the cancellation.
 
     Attributes:
-        details: All that Temporal said; it may be paused and reset as well.
+        details: Temporal's full reply; the activity may be paused and reset as well.
     """
 
 
-class ActivityResetError(_AskedToStop, FinalError):
-    """An operator has reset the activity: the work should begin anew.
+class ActivityResetError(_StopRequested, FinalError):
+    """An operator reset the activity: start the work again.
 
-    The token of a later attempt than the first is dead then, and by ids the activity still takes
-    its answer.
+    The task token of an attempt after the first is invalid then; by ids, the activity still
+    accepts its answer.
 
     Attributes:
-        details: All that Temporal said.
+        details: Temporal's full reply.
     """
 
 
-class ActivityPausedError(_AskedToStop, RetryableError):
-    """An operator has paused the activity: wait until it goes on. It still takes an answer.
+class ActivityPausedError(_StopRequested, RetryableError):
+    """An operator paused the activity: wait until it is unpaused. It still accepts an answer.
 
     Attributes:
-        details: All that Temporal said; it may be reset as well.
+        details: Temporal's full reply; the activity may be reset as well.
     """
 
 
 class ActivityCompletionError(RingbackError):
-    """What an activity was told did not reach it, or may not have; its subclasses say which.
+    """A call did not reach the activity, or may not have reached it.
 
-    Each of them is final or retryable as well.
+    Each subclass is final or retryable as well.
     """
 
     @property
     def cause(self) -> BaseException | None:
-        """What the connection or the server raised."""
+        """The error of the connection or the server."""
         return self.__cause__
 
 
 class CompletionRefusedError(ActivityCompletionError, FinalError):
-    """Temporal refused it, or would have; the activity stays as it was. The message says why."""
+    """Temporal rejected the call, or would have, and the message says why. Nothing changed."""
 
 
 class UnusableTokenError(CompletionRefusedError):
-    """This is no task token of an activity that the client can reach; nothing was sent."""
+    """Not a task token of an activity that the client can reach; nothing was sent."""
 
 
 class CompletionUnprovenError(ActivityCompletionError, FinalError):
-    """The reply was lost, and nothing shows any more whether the call was applied.
+    """The reply was lost, and it can no longer be proved whether the call was applied.
 
-    The activity, or the attempt, has ended; whether by this call is not known.
+    The activity or the attempt has ended, perhaps by this call.
 
     Attributes:
-        identity: What the call went by, as Temporal would show it: search for it.
+        identity: The identity of the call, which Temporal's history would show.
     """
 
     def __init__(self, message: str, *, identity: str) -> None:
@@ -92,12 +92,12 @@ class CompletionUnprovenError(ActivityCompletionError, FinalError):
 
 
 class CompletionUnansweredError(ActivityCompletionError, RetryableError):
-    """Temporal took it in none of several tries, or did not say so; it may work later.
+    """No try succeeded, or a reply was lost; the call may succeed later.
 
     Attributes:
-        may_be_applied: Whether a reply was lost. If so, "not found" may be the answer to a repeat,
-            and by ids a repeat may reach a later attempt, or a later activity of the same id.
-        identity: What the call went by, as Temporal would show it.
+        may_be_applied: Whether a reply was lost. If so, repeating the call may return "not found";
+            by ids it may reach a later attempt, or a later activity with the same id.
+        identity: The identity of the call, which Temporal's history would show.
     """
 
     def __init__(self, message: str, *, may_be_applied: bool, identity: str) -> None:

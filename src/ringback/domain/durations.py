@@ -1,4 +1,4 @@
-"""Durations: one rule for every one that a user gives, and instants that cannot overflow."""
+"""Durations that users give, and times that cannot overflow."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ LONGEST_DURATION: Final = timedelta(days=3650)
 """The longest duration that any option accepts."""
 
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
-"""The latest instant that is stored; what would be later is this one."""
+"""The latest time that is stored; later ones are replaced by it."""
 
 
 _SHORT: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
@@ -18,11 +18,11 @@ _ISO: Final = re.compile(
 
 
 def check_duration(name: str, value: timedelta | None, *, may_be_zero: bool = False) -> None:
-    """Check the duration that a user gives for the option `name`; `None` is none.
+    """Check the duration of the option `name`; `None` is allowed.
 
     Raises:
         TypeError: It is not a `timedelta`.
-        ValueError: It is negative or zero, or longer than `LONGEST_DURATION`.
+        ValueError: It is negative, zero or longer than `LONGEST_DURATION`.
     """
     if value is None:
         return
@@ -37,22 +37,22 @@ def check_duration(name: str, value: timedelta | None, *, may_be_zero: bool = Fa
 
 
 def later(instant: datetime, by: timedelta) -> datetime:
-    """Return the instant `by` after `instant`, and `LATEST` where that is beyond it.
+    """Add `by` to `instant`, up to `LATEST`.
 
-    Temporal's timeouts may be longer than any date that Python knows.
+    Temporal's timeouts may be longer than any date that Python supports.
     """
     return LATEST if by >= LATEST - instant else instant + by
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that `text` says: `90m`, `1h30m`, `2d`, or ISO 8601 such as `PT2H`.
+    """Parse `90m`, `1h30m`, `2d`, or ISO 8601 such as `PT2H`.
 
     Raises:
-        ValueError: It says none, or one that `check_duration` refuses.
+        ValueError: It is not a duration, or `check_duration` rejects it.
     """
     found = _SHORT.fullmatch(text) or _ISO.fullmatch(text)
     if found is None or not any(found.groups()):
-        msg = f"{text!r} is no duration; write 90m, 1h30m, 2d or PT2H"
+        msg = f"{text!r} is not a duration; write 90m, 1h30m, 2d or PT2H"
         raise ValueError(msg)
     days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
     try:
@@ -64,5 +64,5 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_instant(instant: datetime) -> str:
-    """Return an instant as RFC 3339 writes it in UTC, with a `Z` at its end."""
+    """Format a time as RFC 3339 in UTC, ending in `Z`."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,7 +1,7 @@
-"""What can go wrong, as a tree.
+"""Ringback's errors.
 
 RingbackError
-├── FinalError                      stop: trying again changes nothing
+├── FinalError                      do not retry
 │   ├── ConfigurationError
 │   ├── NotWiredError
 │   ├── UnknownCallbackError
@@ -29,7 +29,7 @@ RingbackError
 │   ├── CompletionRefusedError      (below, too)
 │   │   └── UnusableTokenError
 │   └── CompletionUnprovenError     (below, too)
-├── RetryableError                  try again, later
+├── RetryableError                  retry later
 │   ├── StoreUnavailableError
 │   ├── EncodingError
 │   ├── GatewayUnavailableError
@@ -39,15 +39,15 @@ RingbackError
 │   │   └── TemporalMisconfiguredError
 │   ├── ActivityPausedError
 │   └── CompletionUnansweredError   (below, too)
-└── ActivityCompletionError         what an activity was told did not reach it, or may not have
+└── ActivityCompletionError         a call did not reach the activity, or may not have
     ├── CompletionRefusedError
     │   └── UnusableTokenError
     ├── CompletionUnprovenError
     └── CompletionUnansweredError
 
-Every error that is raised is of one of the first two branches: a caller has two choices. Those of
-the completion client stand in `domain/completion_errors.py`. Nothing here knows of HTTP or of exit
-codes: `gateway/replies.py` and `app/exits.py` each have one table, and a test holds both complete.
+Every concrete error is final or retryable. Errors of the completion client are defined in
+`domain/completion_errors.py`. `gateway/replies.py` maps errors to HTTP statuses and `app/exits.py`
+to exit codes; a test checks that both tables are complete.
 """
 
 from collections.abc import Sequence
@@ -58,19 +58,19 @@ from ringback.domain.ids import CallbackId
 
 
 class RingbackError(Exception):
-    """The root: everything that Ringback raises on purpose."""
+    """The base of all errors that Ringback raises on purpose."""
 
 
 class FinalError(RingbackError):
-    """Trying again changes nothing."""
+    """Retrying cannot succeed."""
 
 
 class ConfigurationError(FinalError):
-    """A setting is missing or wrong; the message names it and says what to set."""
+    """A setting is missing or invalid; the message names it and says what to set."""
 
 
 class NotWiredError(FinalError):
-    """The code runs outside an activity of a worker that has a `RingbackPlugin`.
+    """The code does not run in an activity of a worker with a `RingbackPlugin`.
 
     Connect the worker's client with `Client.connect(…, plugins=[RingbackPlugin()])`. An activity in
     a process pool runs outside its worker: use `async def` or a thread pool.
@@ -78,32 +78,32 @@ class NotWiredError(FinalError):
 
 
 class UnknownCallbackError(FinalError):
-    """No link and no callback: unknown, edited, expired or not meant for this verb.
+    """The link or callback is unknown, or the link is edited, expired or for another verb.
 
-    One error for all of them, so that a guess learns nothing.
+    One error covers all cases, so that guessing reveals nothing.
     """
 
 
 class UnreadableCallbackError(FinalError):
-    """The stored row of a callback cannot be read: fix it; the gateway's log says what is wrong."""
+    """The stored row of a callback cannot be read; the gateway's log says what is wrong with it."""
 
     def __init__(self, callback_id: CallbackId) -> None:
         super().__init__(f"the stored row of {callback_id} cannot be read; an operator must fix it")
 
 
 class UnknownKeyError(FinalError):
-    """No API key, or none that is good: unknown, mistyped or revoked.
+    """The API key is missing, unknown, mistyped or revoked.
 
-    One error for all of them, so that a guess learns nothing. `ringback keys add` makes one.
+    One error covers all cases, so that guessing reveals nothing. `ringback keys add` creates a key.
     """
 
 
 class NotAllowedError(FinalError):
-    """The role of this API key does not allow it; use a key of a role that does."""
+    """The role of this API key does not allow the operation; use a key with another role."""
 
 
 class MalformedRequestError(FinalError):
-    """A request of the operator API says what it cannot mean; what it carries is not repeated.
+    """A request of the operator API is invalid; the error does not repeat its values.
 
     Attributes:
         problems: What is wrong, and where: a JSON Pointer into the body, or a parameter's name.
@@ -116,27 +116,27 @@ class MalformedRequestError(FinalError):
 
 
 class ExpiredCallbackError(FinalError):
-    """Nobody waits for this any more: the activity has ended, or was answered before.
+    """The activity ended before the answer arrived.
 
     Attributes:
         callback_id: The callback that expired.
         reason: What ended the activity, in a sentence.
-        expired_at: When that became known.
+        expired_at: When Ringback found that.
     """
 
     def __init__(self, callback_id: CallbackId, reason: str, expired_at: datetime) -> None:
-        super().__init__(f"nobody waits any more: {reason}")
+        super().__init__(f"too late, the activity already ended: {reason}")
         self.callback_id = callback_id
         self.reason = reason
         self.expired_at = expired_at
 
 
 class AnsweredDifferentlyError(FinalError):
-    """Another outcome was accepted first; this one was kept as evidence only.
+    """Another outcome was accepted first; this one is stored as evidence only.
 
     Attributes:
-        callback_id: The callback that had an outcome already.
-        accepted_at: When the winner was accepted.
+        callback_id: The callback.
+        accepted_at: When the first outcome was accepted.
     """
 
     def __init__(self, callback_id: CallbackId, accepted_at: datetime) -> None:
@@ -146,34 +146,34 @@ class AnsweredDifferentlyError(FinalError):
 
 
 class NoCancelRequestedError(FinalError):
-    """Nobody asked this activity to cancel, so a cancellation cannot be reported.
+    """No cancellation was requested, so none can be reported.
 
-    Temporal refuses such a report and leaves the activity open. Fail it instead, or wait until
-    `cancel_requested` is true.
+    Temporal rejects such a report and leaves the activity open. Fail the activity instead, or wait
+    until `cancel_requested` is true.
     """
 
 
 class CannotExtendError(FinalError):
-    """The deadline cannot be moved so; the message says why, and what can be done."""
+    """The deadline cannot be changed like this; the message says why, and what is possible."""
 
 
 class NotParkedError(FinalError):
-    """There is nothing to deliver again: only a parked outcome can be redelivered."""
+    """Only a parked outcome can be redelivered."""
 
 
 class MalformedAnswerError(FinalError):
-    """The body cannot be read as what it claims to be; the message says where."""
+    """The body is malformed; the message says where."""
 
 
 class UnsupportedMediaTypeError(MalformedAnswerError):
-    """The body is of a media type that cannot become a result; send `application/json`."""
+    """The body's media type cannot become a result; send `application/json`."""
 
 
 class AnswerTooLargeError(MalformedAnswerError):
-    """The answer is larger than this gateway takes, or than Temporal keeps uncut.
+    """The answer is larger than the gateway accepts, or than Temporal stores unabridged.
 
     Attributes:
-        limit: The largest size, in bytes.
+        limit: The maximum size in bytes.
     """
 
     def __init__(self, limit: int, what: str = "the body", *, advice: str = "") -> None:
@@ -183,7 +183,7 @@ class AnswerTooLargeError(MalformedAnswerError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One place where a result is not what the activity returns.
+    """One problem of a result.
 
     Attributes:
         path: Where, as a JSON Pointer (RFC 6901); empty for the whole result.
@@ -195,9 +195,9 @@ class Problem:
 
 
 class WrongResultError(MalformedAnswerError):
-    """The result is not of the type that the activity returns.
+    """The result does not have the type that the activity returns.
 
-    Temporal would take it, and the workflow could never read it.
+    Temporal would accept it, but the workflow could not read it.
 
     Attributes:
         problems: What is wrong, and where.
@@ -210,18 +210,18 @@ class WrongResultError(MalformedAnswerError):
 
 
 class ActivityGoneError(FinalError):
-    """Temporal answered NOT_FOUND, or the attempt that asks is over.
+    """Temporal replied NOT_FOUND, or the attempt has ended.
 
-    NOT_FOUND tells neither why nor whether an earlier try of ours was applied: history does.
+    NOT_FOUND proves neither the reason nor whether an earlier try was applied; history does.
     """
 
 
 class RefusedByTemporalError(FinalError):
-    """Temporal refused the request and the activity stays as it was; the message is its own."""
+    """Temporal rejected the request and the activity is unchanged; the message is Temporal's."""
 
 
 class GatewayRefusedError(FinalError):
-    """The gateway refused a request of this client; the message is the gateway's.
+    """The gateway rejected a request of this client; the message is the gateway's.
 
     Attributes:
         status: The HTTP status.
@@ -235,30 +235,30 @@ class GatewayRefusedError(FinalError):
 
 
 class IllegalMoveError(FinalError):
-    """A callback cannot go from its state to the wanted one.
+    """A callback cannot move from its state to the wanted one.
 
     Attributes:
-        callback_id: The callback that would have moved.
-        state: Where it stands.
-        wanted: Where it cannot go.
+        callback_id: The callback.
+        state: Its state.
+        wanted: The wanted state.
     """
 
     def __init__(self, callback_id: CallbackId, state: str, wanted: str) -> None:
-        super().__init__(f"{callback_id} cannot go from {state} to {wanted}")
+        super().__init__(f"{callback_id} cannot move from {state} to {wanted}")
         self.callback_id = callback_id
         self.state = state
         self.wanted = wanted
 
 
 class ProgramEndedError(FinalError):
-    """A program that this one started ended by itself; the message has its last words."""
+    """A child program ended by itself; the message contains its last output."""
 
 
 class RetryableError(RingbackError):
-    """It may work later.
+    """Retrying may succeed.
 
     Attributes:
-        retry_after: How long to wait at least; `None` leaves it to the caller.
+        retry_after: The minimum wait; `None` leaves it to the caller.
     """
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
@@ -267,33 +267,33 @@ class RetryableError(RingbackError):
 
 
 class StoreUnavailableError(RetryableError):
-    """The database could not be reached or could not write; nothing was kept."""
+    """The database could not be reached or could not write; nothing was stored."""
 
 
 class EncodingError(RetryableError):
-    """The user's data converter or codec failed; it may work later, as a service for keys may."""
+    """The user's data converter or codec failed; retry, since its key service may recover."""
 
 
 class GatewayUnavailableError(RetryableError):
-    """The gateway did not answer, or could not now; repeating the same call is safe."""
+    """The gateway did not reply, or cannot serve now; repeating the call is safe."""
 
 
 class TooManyBytesError(RetryableError):
-    """The gateway has as many bytes of request bodies in memory as it may; nothing was kept."""
+    """The gateway's memory for request bodies is full; nothing was stored."""
 
 
 class TemporalUnreachableError(RetryableError):
-    """The Temporal server did not answer, or could not now; whether it acted is unknown."""
+    """Temporal did not reply, or cannot serve now; the effect of the request is unknown."""
 
 
 class TemporalBusyError(TemporalUnreachableError):
-    """The Temporal server is there and takes no more for now; what was asked did not happen."""
+    """Temporal is overloaded and rejected the request; nothing happened."""
 
 
 class TemporalMisconfiguredError(TemporalUnreachableError):
-    """A Temporal server answers, but it is the wrong one, or it rejects the gateway.
+    """A Temporal server replies, but it is the wrong one, or it rejects the gateway.
 
-    It does not know the namespace, its data is not the data that the callback belongs to, or it
-    does not accept the API key or certificate. Nothing happened. An operator must correct the
-    address, the namespace, the credentials or the server; then the same request succeeds.
+    The namespace is unknown, the server's data is not the data that the callback belongs to, or the
+    API key or certificate is rejected. Nothing happened. An operator must correct the address, the
+    namespace, the credentials or the server; then the same request succeeds.
     """

@@ -11,37 +11,37 @@ class EventKind(Enum):
     """What happened."""
 
     OPENED = "opened"
-    ASKED_AGAIN = "asked again"
+    OPENED_AGAIN = "opened again"
     SUBMITTED = "submitted"
     EXTENDED = "extended"
     REVOKED = "revoked"
-    LINKED = "link made"
+    LINK_CREATED = "link created"
     CANCEL_REQUESTED = "cancel requested"
     PAUSED = "paused"
     UNPAUSED = "unpaused"
     RESET = "reset"
     ACCEPTED = "accepted"
     ANSWERED_DIFFERENTLY = "answered differently"
-    HANDED_OVER = "handed over"
+    DELIVERED_INLINE = "delivered inline"
     APPLIED = "applied"
     SUPERSEDED = "superseded"
     PARKED = "parked"
     REDELIVERED = "redelivered"
     EXPIRED = "expired"
-    TOLD = "told"
-    NOT_TOLD_YET = "not told yet"
-    NOT_TOLD = "not told"
+    WEBHOOK_DELIVERED = "webhook delivered"
+    WEBHOOK_RETRYING = "webhook retrying"
+    WEBHOOK_FAILED = "webhook failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to one callback.
+    """An event of one callback.
 
     Attributes:
         callback_id: The callback.
-        at: When, by the store's clock.
-        kind: What.
-        facts: What else is known, as plain JSON; never a payload but the one of a refused answer.
+        at: When it happened, by the store's clock.
+        kind: What happened.
+        facts: Details as plain JSON; the only payload is that of a rejected answer.
     """
 
     callback_id: CallbackId
@@ -50,6 +50,6 @@ class Event:
     facts: dict[str, object] = field(repr=False)
 
 
-def named(by: str | None) -> dict[str, object]:
-    """Return as a fact whose API key asked for something; nothing if none did."""
+def key_fact(by: str | None) -> dict[str, object]:
+    """Return the fact that names the API key of a request; empty if there was none."""
     return {} if by is None else {"by": by}

@@ -1,4 +1,4 @@
-"""JSON whose numbers keep their exact value, and the check that others can read them."""
+"""JSON whose numbers keep their exact value, and the check that other programs can read them."""
 
 import json
 import math
@@ -13,15 +13,15 @@ OUT_OF_RANGE: Final = (
 )
 
 _MAY_BE_INFINITE: Final = re.compile(rb"[eE]\+?\d{3}|\d{300}")
-"""No number without it is out of range; most bodies have none of it."""
+"""Numbers are in range unless this matches; it matches few bodies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A JSON number. Two are equal if they are the same number, however they are written.
+    """A JSON number; equal numbers are equal however they are written.
 
     Attributes:
-        digits: Its digits with the sign, without zeros at the beginning or the end; empty for 0.
+        digits: The digits with the sign, without leading or trailing zeros; empty for 0.
         exponent: The power of ten of the last digit.
     """
 
@@ -30,7 +30,7 @@ class Number:
 
 
 def parse_exactly(body: bytes) -> Any:
-    """Return the value of JSON, with each number as a `Number`: a float would be rounded."""
+    """Parse JSON with each number as a `Number`: a float would be rounded."""
     return json.loads(body, parse_int=_to_number, parse_float=_to_number)
 
 
@@ -55,5 +55,5 @@ def _to_number(text: str) -> Number:
     try:
         return Number(sign + digits, int(power or "0") - len(fraction) + zeros)
     except ValueError:
-        # Python reads no such long integer: as an exponent it is what it is written as.
+        # Python's int() limits the length, so a longer exponent stays text.
         return Number(sign + digits, f"{power}-{len(fraction)}+{zeros}")

@@ -1,4 +1,4 @@
-"""Vitals: the heartbeats of an attempt."""
+"""The heartbeats of an attempt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,19 +7,19 @@ from typing import Final
 from ringback.domain.durations import LONGEST_DURATION
 
 DETAILS_INTERVAL: Final = timedelta(seconds=1)
-"""How often, at most, details are passed on for an activity that has no heartbeat timeout."""
+"""Minimum interval for forwarding details of an activity without a heartbeat timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatState:
-    """The signs of life of the attempt that asked last.
+    """The heartbeats of the latest attempt.
 
     Attributes:
         timeout: Temporal's heartbeat timeout; `None` if there is none.
-        details: What the outside said last, as one JSON value; Temporal may not have it yet.
-        heartbeat_received_at: When the outside gave its last sign of life.
-        heartbeat_sent_at: When Temporal took the last heartbeat for this attempt.
-        heartbeat_due_at: When the next one is due; `None` while none is.
+        details: The sender's latest details, as one JSON value; Temporal may not have them yet.
+        heartbeat_received_at: When the sender's latest heartbeat arrived.
+        heartbeat_sent_at: When Temporal accepted the latest heartbeat for this attempt.
+        heartbeat_due_at: When the next heartbeat is due, if any.
     """
 
     timeout: timedelta | None = None
@@ -30,9 +30,9 @@ class HeartbeatState:
 
     @property
     def gap(self) -> timedelta:
-        """How long after one heartbeat the next is passed on: half the timeout.
+        """The minimum interval between heartbeats to Temporal: half the timeout.
 
-        So one that is lost can be repeated in time, and Temporal gets no more of them than that,
-        whatever the outside sends.
+        So a lost heartbeat can be repeated in time, and the load on Temporal does not depend on
+        the sender.
         """
         return DETAILS_INTERVAL if self.timeout is None else min(self.timeout, LONGEST_DURATION) / 2

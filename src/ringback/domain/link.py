@@ -1,8 +1,8 @@
 """Links: signed capabilities for one callback.
 
-A link says which callback, which verbs, until when, and which key signed it. It carries no task
-token: a token can be edited to complete any activity of its namespace, a link cannot be edited at
-all.
+A link contains the callback, the verbs, the expiry and the id of the key that signed it. It does
+not contain the task token: anybody could edit a token to complete another activity of the
+namespace, but nobody can edit a link.
 """
 
 import binascii
@@ -35,7 +35,7 @@ ALL_VERBS: Final = frozenset(Verb)
 
 _ALL_BITS: Final = sum(verb.value for verb in Verb)
 
-#: Every set of verbs that there is, at its bits: each answer comes with one.
+#: All sets of verbs, by their bits: every answer looks one up.
 _SETS: Final = [
     frozenset(verb for verb in Verb if verb.value & bits) for bits in range(_ALL_BITS + 1)
 ]
@@ -43,14 +43,14 @@ _SETS: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link says.
+    """The content of a link.
 
     Attributes:
-        callback_id: The one callback that it leads to.
-        verbs: What it allows.
-        expires_at: When it stops to be good, to the second.
+        callback_id: The callback.
+        verbs: What the link allows.
+        expires_at: When it expires, to the second.
         key_id: The key that signs it.
-        serial: Good as long as it is `Callback.link_serial`.
+        serial: The link is valid while this equals `Callback.link_serial`.
     """
 
     callback_id: CallbackId
@@ -61,10 +61,10 @@ class Link:
 
 
 LINK_GRACE: Final = timedelta(days=30)
-"""For how long after the activity's end its link still tells what became of it."""
+"""How long after the activity's end its link still shows the result."""
 
 LINK_LIFETIME: Final = timedelta(days=365)
-"""How long a link is good when the activity has no schedule-to-close timeout."""
+"""How long a link is valid if the activity has no schedule-to-close timeout."""
 
 KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 16
@@ -72,7 +72,7 @@ _SIGNATURE_CHARACTERS: Final = 22
 _LONGEST_TEXT: Final = 256
 _LONGEST_KEY_ID: Final = 32
 _FIRST_SERIAL: Final = 1
-"""What a link of this version says of its serial: nothing."""
+"""The version of links without a serial; theirs is the first."""
 _WITH_SERIAL: Final = 2
 _SERIAL_BYTES: Final = 4
 _NOBODY: Final = hmac.new(bytes(KEY_BYTES), digestmod=sha256)
@@ -81,40 +81,40 @@ _NOBODY: Final = hmac.new(bytes(KEY_BYTES), digestmod=sha256)
 class Keyring:
     """The keys that links are signed and verified with.
 
-    Several keys verify, one signs. To rotate: add a key, make it the signing one, and drop the old
-    one when its links have expired.
+    All keys verify links, one signs them. To rotate: add a key, make it the signing key, and
+    remove the old key when its links have expired.
     """
 
     def __init__(self, keys: Mapping[str, bytes], *, signing: str) -> None:
-        """Take `keys` by id; `signing` names the one that signs.
+        """Create a keyring of `keys` by id; the key `signing` signs.
 
         Raises:
-            ConfigurationError: There is no such key, a key is too short, or an id is not plain.
+            ConfigurationError: The signing key is missing, a key is too short, or an id is invalid.
         """
         for key_id, key in keys.items():
             _check_key(key_id, key)
         if signing not in keys:
-            msg = f"there is no key {signing!r} to sign with; known are {sorted(keys)}"
+            msg = f"there is no key {signing!r} to sign with; the keys are {sorted(keys)}"
             raise ConfigurationError(msg)
-        # Begun once for each key: a copy costs half of what it takes to begin.
+        # Copying a started HMAC costs half as much as starting one.
         self._signers = {id_: hmac.new(key, digestmod=sha256) for id_, key in keys.items()}
         self.signing = signing
 
     def sign(self, link: Link) -> str:
-        """Return `link` as text, signed with the key it names, or today's if that was dropped."""
+        """Sign `link` with the key that it names, or the signing key if that key was removed."""
         key_id = link.key_id if link.key_id in self._signers else self.signing
         body = f"{key_id}.{_to_text(_pack(link))}"
         return f"{body}.{_to_text(self._signature(key_id, body))}"
 
     def url(self, base: str, link: Link) -> str:
-        """Return `link`, signed, as the URL at which the gateway whose URL is `base` takes it."""
+        """Return the signed URL of `link` at the gateway with the URL `base`."""
         return f"{base}/c/{self.sign(link)}"
 
     def verify(self, text: str, *, verb: Verb, now: datetime) -> Link:
-        """Return what the link `text` says, if it is good for `verb` at `now`.
+        """Return the link in `text` if it is valid for `verb` at `now`.
 
-        Total: whatever the text, it returns or raises `UnknownCallbackError`, nothing else. The
-        signature is computed and compared in constant time before anything in it is looked at.
+        Any `text` is safe: this returns a link or raises `UnknownCallbackError`. The signature is
+        compared in constant time before anything else in the text is used.
 
         Raises:
             UnknownCallbackError: The link is edited, unknown, expired, or does not allow `verb`.
@@ -135,9 +135,9 @@ class Keyring:
         return replace(link, verbs=verbs) if narrowings else link
 
     def unknown_key_id(self, text: str) -> str | None:
-        """Return the key id of `text` if it looks like a link of another keyring.
+        """Return the key id in `text` if it looks like a link of another keyring.
 
-        Nothing proves that it is one: whoever sends a link can write any letters and digits there.
+        It is not authenticated: a sender can write any letters and digits there.
         """
         key_id, _, rest = text[:_LONGEST_TEXT].partition(".")
         packed, _, signature = rest.rpartition(".")
@@ -145,16 +145,16 @@ class Keyring:
         return key_id if is_link and key_id not in self._signers else None
 
     def _signature(self, key_id: str, body: str) -> bytes:
-        # An unknown key costs as much time as a known one.
+        # An unknown key must take as long as a known one.
         signer = self._signers.get(key_id, _NOBODY).copy()
         signer.update(body.encode("utf-8", "replace"))
         return signer.digest()[:_SIGNATURE_BYTES]
 
 
 def narrow(link: str, verbs: Iterable[Verb]) -> str:
-    """Return a link, or the URL of one, that allows at most `verbs` of what `link` allows.
+    """Return a link, or the URL of one, that allows only `verbs` of what `link` allows.
 
-    It takes no key: whoever holds a link can make narrower ones. The signature of `link` signs the
+    This needs no key: everybody who has a link can narrow it. The signature of `link` signs the
     narrowing and is not in the result, so nobody can widen it again.
 
     Raises:
@@ -162,7 +162,7 @@ def narrow(link: str, verbs: Iterable[Verb]) -> str:
     """
     head, dot, signature = link.rpartition(".")
     if not dot or len(signature) != _SIGNATURE_CHARACTERS:
-        msg = "this is not a link; pass the URL that the gateway made"
+        msg = "this is not a link; pass the URL that the gateway returned"
         raise ValueError(msg)
     narrowing = _to_text(bytes([to_bits(verbs)]))
     signed = _narrowed_signature(_from_text(signature), narrowing)
@@ -170,7 +170,7 @@ def narrow(link: str, verbs: Iterable[Verb]) -> str:
 
 
 def link_expires_at(scheduled_at: datetime, schedule_to_close: timedelta | None) -> datetime:
-    """Return when the link of an activity that was scheduled then stops to be good."""
+    """Return when the link of an activity expires that was scheduled at `scheduled_at`."""
     if schedule_to_close is None:
         return later(scheduled_at, LINK_LIFETIME)
     return later(later(scheduled_at, schedule_to_close), LINK_GRACE)
@@ -185,7 +185,7 @@ def _check_key(key_id: str, key: bytes) -> None:
         msg = f"the key id {key_id!r} must be at most {_LONGEST_KEY_ID} letters and digits"
         raise ConfigurationError(msg)
     if len(key) < KEY_BYTES:
-        msg = f"the key {key_id!r} has {len(key)} bytes; make one of {KEY_BYTES} random bytes"
+        msg = f"the key {key_id!r} has {len(key)} bytes; use {KEY_BYTES} random bytes"
         raise ConfigurationError(msg)
 
 
@@ -233,12 +233,12 @@ def _unpack_serial(version: int, rest: bytes) -> tuple[int, bytes]:
 
 
 def to_bits(verbs: Iterable[Verb]) -> int:
-    """Return the bits that stand for `verbs`."""
+    """Return the bits of `verbs`."""
     return sum(verb.value for verb in verbs)
 
 
 def from_bits(bits: int) -> frozenset[Verb]:
-    """Return the verbs that `bits` stand for; bits of no verb say nothing."""
+    """Return the verbs of `bits`; unknown bits are ignored."""
     return _SETS[bits & _ALL_BITS]
 
 

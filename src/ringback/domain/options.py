@@ -1,4 +1,4 @@
-"""Options: what an activity sets for its callback, carried whole from the worker to the table.
+"""Options that an activity sets for its callback, passed whole from the worker to the table.
 
 A new option is a field here, a key of `ringback.worker.options.WaitOptions`, a field of
 `ringback.schemas.requests.OptionsIn`, and a column of its name.
@@ -20,24 +20,24 @@ LONGEST_TITLE: Final = 200
 LONGEST_TAG: Final = 64
 MOST_TAGS: Final = 20
 MOST_METADATA_BYTES: Final = 16 * 1024
-"""As compact JSON in UTF-8: all pages of lists carry it."""
+"""Measured as compact JSON in UTF-8: every page of a list contains it."""
 
 
 class Attempts(Enum):
     """Which attempt of the activity an answer may end."""
 
     ANY = "any"
-    """Whichever waits by then: one callback, one link over all attempts."""
+    """The current one: all attempts share one callback and one link."""
 
     CURRENT = "current"
-    """Only the one that asked: each attempt asks again, with a callback and a link of its own."""
+    """Only the one that opened the callback: each attempt opens its own, with its own link."""
 
 
 class HeartbeatBy(Enum):
     """Who heartbeats for an attempt that has a heartbeat timeout."""
 
     KEEP = "keep"
-    """The gateway, for as long as the callback is not closed."""
+    """The gateway, until the callback is closed."""
 
     OUTSIDE = "outside"
     """The sender, with heartbeats of its own."""
@@ -45,26 +45,25 @@ class HeartbeatBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CallbackOptions:
-    """What an activity sets for its callback; all of it is optional.
+    """Options of a callback; all are optional.
 
-    Its repr shows no URL, since that may hold a secret.
+    The repr omits URLs, since they may contain secrets.
 
     Attributes:
-        deadline: How long the sender may take, from the first opening on; `None` leaves it to
+        deadline: How long the sender has, from the first opening on; `None` leaves it to
             Temporal's timeouts.
-        on_deadline: The answer that is accepted if nobody gives one in time; `None` makes it a
-            failure at `deadline`.
+        on_deadline: The default answer; `None` is a failure at `deadline`.
         attempts: Which attempt an answer may end.
-        follow_reset: Whether the callback goes on in the run that a workflow reset made, if the
-            same activity waits there.
-        heartbeat: Who heartbeats for the attempt that asked last.
-        cancel_within: How long the sender may take to report a cancellation once it was requested;
-            then the activity ends as canceled without it.
-        cancel_url: Where a webhook reports that the answer is not needed any more.
-        notify_url: Where webhooks report everything that happens to the callback.
+        follow_reset: Whether the callback moves to the run of a workflow reset if the same activity
+            waits there.
+        heartbeat: Who heartbeats for the latest attempt.
+        cancel_within: How long the sender has to report a requested cancellation; after it, the
+            activity ends as canceled.
+        cancel_url: Receives a webhook when the answer is no longer needed.
+        notify_url: Receives a webhook for every change of the callback.
         title: What is asked, in a few words, for people.
-        tags: What the callback can be found by, each once.
-        metadata: Anything else that is stored with it, as plain JSON.
+        tags: Labels for searching, without duplicates.
+        metadata: The user's own plain JSON.
     """
 
     deadline: timedelta | None = None
@@ -83,9 +82,9 @@ class CallbackOptions:
     def from_plain(
         cls, plain: Mapping[str, Any], on_deadline: Completed | Failed | None = None
     ) -> Self:
-        """Build options from plain values: a choice as its text, tags as any sequence.
+        """Build options from plain values: enums as text, tags as any sequence.
 
-        They are not checked: what is stored was checked under the rules of its time.
+        The values are not checked: stored options met the rules of their time.
         """
         values = {
             name: _FROM_PLAIN[name](value) if name in _FROM_PLAIN else value
@@ -94,37 +93,37 @@ class CallbackOptions:
         return cls(on_deadline=on_deadline, **values)
 
     def cancel_due_at(self, requested_at: datetime) -> datetime | None:
-        """Return when the activity ends as canceled though nobody reported it, if it does."""
+        """Return when the activity ends as canceled without a report; `None` if it does not."""
         return None if self.cancel_within is None else later(requested_at, self.cancel_within)
 
     def to_plain(self) -> dict[str, Any]:
-        """Return all options but `on_deadline` as `from_plain` reads them."""
+        """Return all options except `on_deadline`, in the form that `from_plain` reads."""
         return {name: _to_plain(getattr(self, name)) for name in PLAIN_OPTIONS}
 
 
 PLAIN_OPTIONS: Final = tuple(
     option.name for option in fields(CallbackOptions) if option.name != "on_deadline"
 )
-"""The options that have one plain value; `on_deadline` is a whole answer."""
+"""The options with one plain value; `on_deadline` is a whole answer."""
 
 
 def check_options(plain: Mapping[str, Any]) -> None:
-    """Check options before anything is stored, as plain values.
+    """Check plain options before anything is stored.
 
     Raises:
-        ValueError: One cannot be used; the message says which, and why.
-        TypeError: One has the wrong type, or cannot be written as JSON.
+        ValueError: An option is invalid; the message names it and says why.
+        TypeError: An option has the wrong type, or cannot be encoded as JSON.
     """
     for name, value in plain.items():
         check_option(name, value)
 
 
 def check_option(name: str, value: Any) -> None:
-    """Check one option, as a plain value; an option without a rule may have any.
+    """Check one plain option; an option without a rule may have any value.
 
     Raises:
-        ValueError: It cannot be used; the message says why.
-        TypeError: It has the wrong type, or cannot be written as JSON.
+        ValueError: The value is invalid; the message says why.
+        TypeError: It has the wrong type, or cannot be encoded as JSON.
     """
     if name in _CHECKS:
         _CHECKS[name](value)
@@ -170,7 +169,7 @@ def _check_metadata(metadata: Mapping[str, object]) -> None:
 
 def _check_texts(name: str, texts: Iterable[str]) -> None:
     for text in texts:
-        # Half of a surrogate pair cannot be written as UTF-8.
+        # UTF-8 cannot encode half of a surrogate pair.
         if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
             msg = f"{name} contains a NUL or half of a character, which no database stores"
             raise ValueError(msg)

@@ -1,7 +1,7 @@
-"""Outcomes: the terminal answers, exactly as the outside gave them.
+"""Outcomes: the final answers, exactly as the sender gave them.
 
-Results and details stay the JSON bytes that came in: they are checked at the edge and relayed to
-Temporal as a ready payload, never parsed and written anew.
+Results and details stay the JSON bytes that arrived: Ringback validates them and passes them to
+Temporal as a payload, without encoding them again.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from ringback.domain.exact_json import parse_exactly
 
 SHORTEST_DELAY: Final = timedelta(milliseconds=1)
-"""The next attempt is to start as soon as it can."""
+"""Sent instead of zero: the next attempt starts as soon as it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Completed:
     """The activity ends with a result.
 
     Attributes:
-        result: JSON; `None` is no result at all, which is not the same as `null`.
+        result: JSON; `None` is no result at all, which differs from `null`.
     """
 
     result: bytes | None = field(repr=False)
@@ -33,10 +33,10 @@ class Failed:
     Attributes:
         message: For people.
         type: For code: the retry policy's non-retryable types and the workflow's handlers match it.
-        non_retryable: Whether Temporal must not run the activity again.
-        details: A JSON array, one item for each detail; `None` is no details.
+        non_retryable: Whether Temporal must not retry the activity.
+        details: A JSON array with one item per detail; `None` is no details.
         next_retry_delay: How long Temporal waits before the next attempt, instead of its own
-            back-off.
+            backoff.
     """
 
     message: str
@@ -47,9 +47,9 @@ class Failed:
 
     @property
     def delay_for_temporal(self) -> timedelta | None:
-        """What Temporal is told: it does not retry at all after a delay of nothing.
+        """`next_retry_delay` as sent to Temporal, which does not retry at all after zero.
 
-        That was observed on server 1.32.
+        Observed on server 1.32.
         """
         delay = self.next_retry_delay
         return None if delay is None else max(delay, SHORTEST_DELAY)
@@ -57,10 +57,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """The activity ends as canceled, which Temporal takes only after somebody asked for it.
+    """The activity ends as canceled, which Temporal accepts only after a cancel request.
 
     Attributes:
-        details: JSON, one detail; `None` is no details.
+        details: JSON of one detail; `None` is no details.
     """
 
     details: bytes | None = field(repr=False)
@@ -73,21 +73,21 @@ KINDS: Final[dict[type[Outcome], str]] = {
     Failed: "failed",
     Canceled: "canceled",
 }
-"""The word for each kind of outcome, in tables, replies and logs."""
+"""The name of each kind of outcome, in tables, replies and logs."""
 
 
 def is_same_answer(one: Outcome, other: Outcome) -> bool:
-    """Tell whether two outcomes say the same.
+    """Return whether two outcomes are equal.
 
-    JSON is compared by meaning: white space and the order of keys do not count, and of two members
-    with one name the last counts. Numbers are compared exactly, whatever their length: `1`, `1.0`
-    and `10e-1` are the same, `1` and `"1"` and `true` are not.
+    JSON is compared by value: whitespace and the order of keys do not count, and the last of two
+    members with one name counts. Numbers are compared exactly, whatever their length: `1`, `1.0`
+    and `10e-1` are equal; `1`, `"1"` and `true` differ.
     """
     return one == other or _meaning(one) == _meaning(other)
 
 
 def to_fields(outcome: Outcome) -> dict[str, object]:
-    """Return what describes `outcome` besides its kind and body: nothing, but for a failure."""
+    """Return the fields of `outcome` besides kind and body; only a failure has some."""
     match outcome:
         case Failed():
             delay = outcome.next_retry_delay
@@ -101,8 +101,8 @@ def to_fields(outcome: Outcome) -> dict[str, object]:
             return {}
 
 
-def body_of(outcome: Outcome) -> bytes | None:
-    """Return the JSON that `outcome` carries: its result or its details."""
+def to_body(outcome: Outcome) -> bytes | None:
+    """Return the JSON of `outcome`: its result or its details."""
     match outcome:
         case Completed(result):
             return result
@@ -111,7 +111,7 @@ def body_of(outcome: Outcome) -> bytes | None:
 
 
 def from_parts(kind: str, body: bytes | None, fields: dict[str, object]) -> Outcome:
-    """Build the outcome that `KINDS`, `body_of` and `to_fields` took apart."""
+    """Build an outcome from its `KINDS` name, body and `to_fields`."""
     return _BUILDERS[kind](body, fields)
 
 
@@ -135,6 +135,6 @@ _BUILDERS: Final[dict[str, Callable[[bytes | None, dict[str, object]], Outcome]]
 
 
 def _meaning(outcome: Outcome) -> tuple[str, object, dict[str, object]]:
-    body = body_of(outcome)
-    # No body is not the same as null.
+    body = to_body(outcome)
+    # No body differs from null.
     return KINDS[type(outcome)], () if body is None else parse_exactly(body), to_fields(outcome)

@@ -1,4 +1,4 @@
-"""Queries: which callbacks somebody wants to see."""
+"""Queries for callbacks."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,23 +7,23 @@ from typing import Final
 from ringback.domain.callback import MOVES, State
 
 NOT_ENDED: Final = frozenset(state for state, moves in MOVES.items() if moves)
-"""The states of what still waits: for an answer, for Temporal, or for a person."""
+"""The states of callbacks that still wait: for an answer, for Temporal, or for a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for; a callback must meet all of it, and what is `None` asks for nothing.
+    """Filters that a callback must all match; `None` matches everything.
 
     Attributes:
-        states: Where it stands: in any of these.
-        workflow_id: The workflow that its activity belongs to.
+        states: Any of these states.
+        workflow_id: The workflow of the activity.
         workflow_type: The type of that workflow.
-        activity_type: The type of its activity.
-        tag: One of its tags.
-        opened_after: It was opened then or later, by the store's clock.
-        opened_before: It was opened before then.
-        older_than: It was opened at least that long ago.
-        is_overdue: Nobody has answered it, and its deadline has passed. `False` asks for nothing.
+        activity_type: The type of the activity.
+        tag: One of the callback's tags.
+        opened_after: Opened then or later, by the store's clock.
+        opened_before: Opened before then.
+        older_than: Opened at least this long ago.
+        is_overdue: Whether only unanswered callbacks past their deadline match.
     """
 
     states: frozenset[State] = NOT_ENDED

@@ -1,9 +1,9 @@
-"""JSON cut into its parts, each as the text that it was given as.
+"""JSON split into its parts, each byte for byte.
 
-Parsing and writing anew would change numbers: `1.10` becomes `1.1`, and a long one is rounded.
+Parsing and encoding again would change numbers: `1.10` becomes `1.1`, and long ones are rounded.
 
-The text was judged to be JSON before. It is cut in one pass, which tracks strings and brackets and
-looks at nothing else, so that a large one costs little.
+The input must be valid JSON. One pass over strings and brackets splits it, so that a large text
+costs little.
 """
 
 import json
@@ -17,7 +17,7 @@ _BRACKET: Final = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
 
 
 def items(array: bytes) -> list[bytes]:
-    """Return the items of an array, each exactly as it was written.
+    """Return the items of an array, byte for byte.
 
     Raises:
         ValueError: It is not a JSON array.
@@ -26,7 +26,7 @@ def items(array: bytes) -> list[bytes]:
 
 
 def members(obj: bytes) -> dict[str, bytes]:
-    """Return the members of an object, each exactly as it was written; of two, the last counts.
+    """Return the members of an object, byte for byte; the last of two with one name counts.
 
     Raises:
         ValueError: It is not a JSON object.
@@ -37,14 +37,14 @@ def members(obj: bytes) -> dict[str, bytes]:
 
 
 def _parts(text: bytes, brackets: bytes, otherwise: str) -> list[bytes]:
-    # Between two values stands a comma or a colon, and no more.
+    # A comma or a colon separates two values.
     text = text.strip(_SPACE)
     if text[:1] + text[-1:] != brackets:
         raise ValueError(otherwise)
     parts, start, at = [], 1, 1
     while at < len(text):
         mark = _MARK.search(text, at)
-        assert mark is not None, "the last sign is a bracket, and no string can hold it"
+        assert mark is not None, "the last character is a bracket, which is never inside a string"
         at = mark.end()
         match text[mark.start() : mark.start() + 1]:
             case b"[" | b"{":
@@ -56,7 +56,7 @@ def _parts(text: bytes, brackets: bytes, otherwise: str) -> list[bytes]:
 
 
 def _end_of(text: bytes, at: int) -> int:
-    """Return where what was opened before `at` has ended; the end of `text` if it does not."""
+    """Return the end of the bracket opened before `at`, or of `text` if it is not closed."""
     depth = 1
     for mark in _BRACKET.finditer(text, at):
         match text[mark.start() : mark.start() + 1]:

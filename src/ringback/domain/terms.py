@@ -1,4 +1,4 @@
-"""Terms: the part of a callback that an answer is checked against, and that never changes."""
+"""The immutable part of a callback that answers are validated against."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from ringback.domain.ids import CallbackId
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every answer to a callback is checked against before it is accepted.
+    """What every answer to a callback is validated against before it is accepted.
 
-    None of it changes, so it can be cached. The run of the workflow is missing: a callback that
-    follows a reset moves to another run.
+    The terms never change, so they can be cached. The workflow run is not part of them: a callback
+    that follows a reset moves to another run.
 
     Attributes:
         callback_id: The callback.
         namespace: Temporal's namespace.
-        workflow_id: The workflow that scheduled the activity; empty for a standalone one.
+        workflow_id: The workflow that scheduled the activity; empty for a standalone activity.
         activity_id: The activity's id.
-        workflow_type: What a data converter is told.
-        activity_type: What a data converter is told.
-        task_queue: What a data converter is told.
-        schema_id: The schema that a result must meet: `CallbackStore.schemas` has its text.
+        workflow_type: For the data converter.
+        activity_type: For the data converter.
+        task_queue: For the data converter.
+        schema_id: The JSON Schema of the result: `CallbackStore.schemas` returns its text.
     """
 
     callback_id: CallbackId
@@ -39,7 +39,7 @@ class Terms:
         return not self.workflow_id
 
 
-def terms_of(callback: Callback) -> Terms:
+def to_terms(callback: Callback) -> Terms:
     """Return the terms of `callback`."""
     return Terms(
         callback_id=callback.id,

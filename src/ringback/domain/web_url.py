@@ -1,4 +1,4 @@
-"""Addresses that others chose: one rule at opening, and the same when something is sent there."""
+"""URLs that users give: one rule when a callback is opened and when a request is sent."""
 
 import re
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _QUERY: Final = _PATH + "?"
 
 @dataclass(frozen=True, slots=True)
 class WebUrl:
-    """An address on the web, as it is sent to; its text shows neither path nor query.
+    """A URL to send to; its repr omits path and query.
 
     Attributes:
         scheme: `http` or `https`.
@@ -33,17 +33,17 @@ class WebUrl:
 
     @property
     def authority(self) -> str:
-        """Host and port, as the `Host` header has them."""
+        """Host and port, as in the `Host` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
 
 def parse_url(name: str, text: str) -> WebUrl:
-    """Return the address that `text` is, the value of the option `name`.
+    """Parse the value of the option `name`.
 
     Raises:
-        ValueError: A message could never be delivered there; the text says why, and what to do.
-            The address itself is not repeated: it may hold a secret.
+        ValueError: The URL cannot be used; the message says why and what to do. It does not repeat
+            the URL, which may contain a secret.
     """
     if len(text) > LONGEST_URL:
         msg = f"{name} must have at most {LONGEST_URL} characters"
@@ -108,7 +108,7 @@ def _to_host(name: str, parts: SplitResult) -> str:
 def _to_ipv6(host: str) -> str:
     address = IPv6Address(host)
     if address.scope_id is not None:
-        msg = "a zone is of this machine only"
+        msg = "a zone is only valid on this machine"
         raise ValueError(msg)
     return str(address)
 
@@ -117,7 +117,7 @@ def _to_name(host: str) -> str:
     """Return a host name in ASCII.
 
     Raises:
-        ValueError: It is none, or one that the rules of IDNA 2003 and 2008 read differently.
+        ValueError: It is not a host name, or IDNA 2003 and 2008 read it differently.
     """
     name = host.encode("idna").decode("ascii").lower()
     if not host.isascii() and name.encode("ascii").decode("idna") != host:

@@ -1,4 +1,4 @@
-"""Notices: what the outside party is told of a callback, and where."""
+"""Webhooks: the signed messages about a callback, and where they go."""
 
 import json
 import re
@@ -16,21 +16,21 @@ from ringback.domain.ids import CallbackId
 WebhookId = NewType("WebhookId", str)
 
 LONGEST_FACT: Final = 500
-"""How many signs of a fact are told, so that a message stays small."""
+"""The maximum characters of one fact, to keep messages small."""
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """One message to one address.
+    """One message to one URL.
 
     Attributes:
-        id: `no_…`, the same over all tries.
-        callback_id: The callback that it tells of.
-        url: Where it goes; it may hold a secret of the receiver's.
+        id: `no_…`, the same for all tries.
+        callback_id: The callback.
+        url: The receiver's URL, which may contain a secret.
         kind: What happened.
-        at: When that happened, by the store's clock.
-        facts: What else is told, as plain JSON: no payload, no link, no token.
-        tries: How often it was claimed to be sent.
+        at: When it happened, by the store's clock.
+        facts: Details as plain JSON: no payload, no link, no token.
+        tries: How often it was claimed for sending.
     """
 
     id: WebhookId
@@ -55,9 +55,9 @@ NOTIFIED: Final[Mapping[EventKind, Mapping[str, str]]] = {
     EventKind.PARKED: {},
     EventKind.EXPIRED: {"reason": "reason"},
 }
-"""What `notify_url` is told, and which facts of the event under which names.
+"""The events that `notify_url` receives, with the message's name for each fact of the event.
 
-A proof is not told: it names workers and runs, and may quote what Temporal said.
+Proofs are left out: they name workers and runs, and may quote Temporal.
 """
 
 _ORIGIN: Final = re.compile(r"(?:[^/?#]*//)?[^/?#]*[/?#]")
@@ -76,20 +76,20 @@ STATES: Final = frozenset({
     EventKind.PARKED,
     EventKind.EXPIRED,
 })
-"""The events that bring a callback into a state, which has the same name."""
+"""The events that move a callback to the state of the same name."""
 
 
 def makes_unwanted(event: Event) -> bool:
-    """Tell whether `cancel_url` is told of `event`: no answer is wanted any more, or none counted.
+    """Return whether `cancel_url` receives `event`: the sender's answer is no longer needed.
 
-    An answer that somebody gave is no such event, but the one that was taken at the deadline is.
+    A default answer is such an event, an answer of a sender is not.
     """
     is_by_default = event.kind is EventKind.ACCEPTED and "by" in event.facts
     return event.kind in _MAKES_UNWANTED or is_by_default
 
 
 def webhooks_for(event: Event, cancel_url: str | None, notify_url: str | None) -> list[Webhook]:
-    """Return the messages that tell of `event`, one to each address that is told."""
+    """Return the messages about `event`, one per URL."""
     if event.kind not in NOTIFIED:
         return []
     wanted = [notify_url, cancel_url if makes_unwanted(event) else None]
@@ -99,15 +99,15 @@ def webhooks_for(event: Event, cancel_url: str | None, notify_url: str | None) -
 
 def _to(url: str, event: Event) -> Webhook:
     facts = {
-        told: _short(event.facts[name])
-        for name, told in NOTIFIED[event.kind].items()
+        sent_as: _short(event.facts[name])
+        for name, sent_as in NOTIFIED[event.kind].items()
         if name in event.facts
     }
     return Webhook(_id(event, url), event.callback_id, url, event.kind, event.at, facts)
 
 
 def _id(event: Event, url: str) -> WebhookId:
-    """Return the same id for the same message, whoever makes it."""
+    """Return an id that depends only on the message, so that every gateway makes the same."""
     parts = [event.callback_id, event.kind.value, event.at.isoformat(), url]
     return WebhookId("no_" + sha256(json.dumps(parts).encode()).hexdigest()[:32])
 
@@ -116,25 +116,25 @@ def _short(fact: object) -> object:
     return fact[:LONGEST_FACT] if isinstance(fact, str) else fact
 
 
-def told(webhook: Webhook, at: datetime) -> Event:
-    """Return what the audit trail says of a notice that was received."""
-    return Event(webhook.callback_id, at, EventKind.TOLD, _facts(webhook))
+def delivered_event(webhook: Webhook, at: datetime) -> Event:
+    """Return the event of a message that was received."""
+    return Event(webhook.callback_id, at, EventKind.WEBHOOK_DELIVERED, _facts(webhook))
 
 
-def not_told_yet(webhook: Webhook, at: datetime, last_error: str) -> Event:
-    """Return what the audit trail says of the first time that a notice was not received."""
+def retrying_event(webhook: Webhook, at: datetime, last_error: str) -> Event:
+    """Return the event of a message's first failed try."""
     facts = {**_facts(webhook), "reason": last_error}
-    return Event(webhook.callback_id, at, EventKind.NOT_TOLD_YET, facts)
+    return Event(webhook.callback_id, at, EventKind.WEBHOOK_RETRYING, facts)
 
 
-def not_told(webhook: Webhook, at: datetime, last_error: str) -> Event:
-    """Return what the audit trail says of a notice that was given up."""
+def failed_event(webhook: Webhook, at: datetime, last_error: str) -> Event:
+    """Return the event of a message that is not sent again."""
     facts = {**_facts(webhook), "reason": last_error}
-    return Event(webhook.callback_id, at, EventKind.NOT_TOLD, facts)
+    return Event(webhook.callback_id, at, EventKind.WEBHOOK_FAILED, facts)
 
 
 def _facts(webhook: Webhook) -> dict[str, object]:
-    # Of the address the host alone is told: the rest may be secret.
+    # Only the host of the URL: the rest may be secret.
     return {
         "what": webhook.kind.value,
         "to": urlsplit(webhook.url).hostname,
@@ -143,29 +143,28 @@ def _facts(webhook: Webhook) -> dict[str, object]:
     }
 
 
-def origin_of(url: str) -> str:
-    """Return with what every address begins that goes where `url` goes, if it ends with a slash.
+def to_origin(url: str) -> str:
+    """Return the scheme, host and port of `url` as written, up to the character after them.
 
-    It is `https://host:port/` as it is written in `url`; where there is no slash after the host,
-    the sign that is there. Total: whatever `url` is, nothing is raised.
+    For example `https://host:port/`; a `/` is added if nothing follows. Never raises.
     """
     found = _ORIGIN.match(f"{url}/")
     assert found is not None, "it matches every text that ends with a slash"
     return found.group()
 
 
-def type_of(kind: EventKind) -> str:
-    """Return what a message calls an event: `callback.cancel_requested`."""
+def to_type(kind: EventKind) -> str:
+    """Return the type of messages about an event, such as `callback.cancel_requested`."""
     return "callback." + kind.value.replace(" ", "_")
 
 
 def to_body(webhook: Webhook) -> bytes:
-    """Return the message as JSON: the same bytes at every try."""
+    """Encode the message as JSON; the bytes are the same at every try."""
     data: dict[str, object] = {"callback": webhook.callback_id}
     if webhook.kind in STATES:
         data["state"] = webhook.kind.value
     message = {
-        "type": type_of(webhook.kind),
+        "type": to_type(webhook.kind),
         "timestamp": format_instant(webhook.at),
         "data": {**data, **webhook.facts},
     }

@@ -54,7 +54,7 @@ class WebhookOutbox(Protocol):
         """Take notices that are due, the longest due first; each claim counts as a try.
 
         Nobody else gets them while the lease lasts. Those to an origin in `but`, which has
-        `MOST_ORIGINS` at most, are left alone; see `ringback.domain.webhook.origin_of`.
+        `MOST_ORIGINS` at most, are left alone; see `ringback.domain.webhook.to_origin`.
         """
         ...
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import KINDS, body_of
+from ringback.domain.outcome import KINDS, to_body
 from ringback.domain.terms import Terms
 from ringback.ports.store import Answer
 from ringback.store import rows
@@ -89,7 +89,7 @@ def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
     size = 0
     for answer in answers:
         part.append(answer)
-        size += len(body_of(answer.outcome) or b"")
+        size += len(to_body(answer.outcome) or b"")
         if size > _BYTES:
             yield part
             part, size = [], 0

@@ -91,7 +91,7 @@ def _ask_again(latest: Callback, request: OpenRequest, now: datetime) -> Asked:
     facts: dict[str, object] = {"attempt": request.attempt}
     if request.ref.run_id != latest.ref.run_id:
         facts["run_id"] = request.ref.run_id
-    again = Event(latest.id, now, EventKind.ASKED_AGAIN, facts)
+    again = Event(latest.id, now, EventKind.OPENED_AGAIN, facts)
     return Asked(callback, (callback,), (again,))
 
 

@@ -8,7 +8,7 @@ from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId, schema_id
 from ringback.domain.opening import OpenRequest
-from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, Answer, Expiry
 from ringback.store import rows
@@ -202,7 +202,7 @@ def _key_and_round(row: Mapping[str, object]) -> tuple[str, str]:
 
 
 def _evidence(answer: Answer, now: datetime) -> Event:
-    body = body_of(answer.outcome) or b""
+    body = to_body(answer.outcome) or b""
     facts: dict[str, object] = {
         "kind": KINDS[type(answer.outcome)],
         **to_fields(answer.outcome),

@@ -7,7 +7,7 @@ from typing import Final
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import Event, EventKind, named
+from ringback.domain.event import Event, EventKind, key_fact
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
@@ -48,7 +48,7 @@ class SqlDeadlines:
             return Extension(callback, was_extended=False)
         later = replace(callback, own_deadline_at=now + within)
         await execute_each(connection, statements.SET_DEADLINE, [rows.from_deadline(later)])
-        facts: dict[str, object] = {"until": format_instant(now + within), **named(by)}
+        facts: dict[str, object] = {"until": format_instant(now + within), **key_fact(by)}
         await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
         return Extension(later, was_extended=True)
 

@@ -130,7 +130,7 @@ class SqlDeliveries:
         if attempt is None:
             return False
         facts: dict[str, object] = {"worker": worker, "attempt": attempt}
-        await record(connection, [Event(callback_id, now, EventKind.HANDED_OVER, facts)])
+        await record(connection, [Event(callback_id, now, EventKind.DELIVERED_INLINE, facts)])
         return True
 
     async def redeliver(self, callback_id: CallbackId) -> bool:

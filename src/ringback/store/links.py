@@ -1,7 +1,7 @@
 """Revoking links, on a SQL database."""
 
 from ringback.domain.callback import Callback
-from ringback.domain.event import Event, EventKind, named
+from ringback.domain.event import Event, EventKind, key_fact
 from ringback.domain.ids import CallbackId
 from ringback.store.connection import Connection
 from ringback.store.database import Database
@@ -27,7 +27,7 @@ class SqlLinks:
         now = await self._database.now(connection)
         await connection.execute(statements.REVOKE, {"callback_id": callback_id})
         callback = (await find(connection, [callback_id]))[callback_id]
-        facts: dict[str, object] = {"serial": callback.link_serial, **named(by)}
+        facts: dict[str, object] = {"serial": callback.link_serial, **key_fact(by)}
         await record(connection, [Event(callback_id, now, EventKind.REVOKED, facts)])
         return callback
 
@@ -38,4 +38,4 @@ class SqlLinks:
         """See `Links.record_link`."""
         if await lock(connection, [callback_id]):
             now = await self._database.now(connection)
-            await record(connection, [Event(callback_id, now, EventKind.LINKED, facts)])
+            await record(connection, [Event(callback_id, now, EventKind.LINK_CREATED, facts)])

@@ -25,8 +25,8 @@ from ringback.domain.outcome import (
     Completed,
     Failed,
     Outcome,
-    body_of,
     from_parts,
+    to_body,
     to_fields,
 )
 from ringback.domain.terms import Terms
@@ -110,7 +110,7 @@ def _from_vitals(heartbeat_state: HeartbeatState) -> dict[str, object]:
 def _from_default(outcome: Completed | Failed | None) -> dict[str, object]:
     return {
         "on_deadline_kind": None if outcome is None else KINDS[type(outcome)],
-        "on_deadline_body": None if outcome is None else body_of(outcome),
+        "on_deadline_body": None if outcome is None else to_body(outcome),
         "on_deadline_fields": None if outcome is None else to_fields(outcome),
     }
 

@@ -12,10 +12,10 @@ from typing import Final
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 
-from ringback.domain.ids import RANDOM_BYTES, identity_of, new_outcome_id
+from ringback.domain.ids import RANDOM_BYTES, new_outcome_id, to_identity
 from ringback.temporal.encoding import Cancellation, Encoded, Result
 
-SPECIMEN: Final = identity_of(new_outcome_id(datetime.fromtimestamp(0, UTC), bytes(RANDOM_BYTES)))
+SPECIMEN: Final = to_identity(new_outcome_id(datetime.fromtimestamp(0, UTC), bytes(RANDOM_BYTES)))
 """Nobody's identity, as long as every other: what a signature adds to a size is known by it."""
 
 _KEY: Final = "ringback"

@@ -8,7 +8,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.converter import FailureConverter
 
-from ringback.domain.ids import OutcomeId, identity_of
+from ringback.domain.ids import OutcomeId, to_identity
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.raw_json import items
 
@@ -40,7 +40,7 @@ def return_or_raise(answer: InlineAnswer, result_type: type[T]) -> T:
         case Completed(result):
             return cast("T", None if result is None else read_json(result, result_type))
         case Failed() as failed:
-            failure = _to_exception(failed, source=identity_of(answer.id))
+            failure = _to_exception(failed, source=to_identity(answer.id))
             raise failure
         case _:
             assert_never(answer.outcome)

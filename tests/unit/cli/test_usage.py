@@ -56,8 +56,8 @@ def run(*words: str, stdin: str = "") -> Result:
         (["approve", "cb_1", "--result", "true", "--by", "ann"], "--by and --reason"),
         (["approve", "https://ring.example/c/secret"], "begins with cb_"),
         (["link", "cb_1", "--verbs", "complete,destroy"], "is no verb of a link"),
-        (["link", "cb_1", "--for", "ever"], "is no duration"),
-        (["list", "--older-than", "soon"], "is no duration"),
+        (["link", "cb_1", "--for", "ever"], "is not a duration"),
+        (["list", "--older-than", "soon"], "is not a duration"),
         (["list", "--after", "https://ring.example/c/secret"], "begins with cb_"),
     ],
 )

@@ -18,7 +18,7 @@ from ringback.domain.errors import (
     WrongResultError,
 )
 from ringback.domain.outcome import Canceled, Completed, Failed
-from ringback.domain.terms import terms_of
+from ringback.domain.terms import to_terms
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -41,34 +41,34 @@ async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
 
 
 async def test_a_result_of_the_activity_s_type_passes(checks: Checks, callback: Callback) -> None:
-    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
+    await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
 
 
 async def test_any_other_result_is_refused_with_where_it_is_wrong(
     checks: Checks, callback: Callback
 ) -> None:
     with pytest.raises(WrongResultError, match="/a: not") as caught:
-        await checks.check(terms_of(callback), Completed(b"1"))
+        await checks.check(to_terms(callback), Completed(b"1"))
 
     assert [problem.path for problem in caught.value.problems] == ["/a"]
 
 
 async def test_no_result_at_all_is_checked_too(checks: Checks, callback: Callback) -> None:
     with pytest.raises(WrongResultError):
-        await checks.check(terms_of(callback), Completed(None))
+        await checks.check(to_terms(callback), Completed(None))
 
 
 async def test_a_failure_is_no_result(checks: Checks, callback: Callback) -> None:
-    await checks.check(terms_of(callback), Failed("no"))
+    await checks.check(to_terms(callback), Failed("no"))
 
 
 async def test_a_schema_is_read_once(
     checks: Checks, database: InMemoryDatabase, callback: Callback
 ) -> None:
-    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
+    await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
     database.is_available = False
 
-    await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
+    await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
 
 
 async def test_terms_are_read_once_and_together(
@@ -82,7 +82,7 @@ async def test_terms_are_read_once_and_together(
         database.is_available = False
         again = await asyncio.gather(*map(checks.terms, ids))
 
-    assert first == again == [terms_of(callback) for callback in callbacks]
+    assert first == again == [to_terms(callback) for callback in callbacks]
 
 
 async def test_an_unknown_callback_has_no_terms_until_it_is_opened(
@@ -95,7 +95,7 @@ async def test_an_unknown_callback_has_no_terms_until_it_is_opened(
         (callback,) = await store.open([request])
         after = await checks.terms(request.id)
 
-    assert (before, after) == (None, terms_of(callback))
+    assert (before, after) == (None, to_terms(callback))
 
 
 async def test_answer_to_callback_that_was_opened_here_needs_no_read(
@@ -110,7 +110,7 @@ async def test_answer_to_callback_that_was_opened_here_needs_no_read(
         database.is_available = False
         terms = await checks.terms(callback.id)
 
-    assert terms == terms_of(callback)
+    assert terms == to_terms(callback)
 
 
 async def test_terms_do_not_fill_the_memory(
@@ -144,13 +144,13 @@ async def test_a_cancellation_is_looked_up_where_the_activity_runs_since_a_reset
         factories.request(ref=later, attempt=2, attempt_started_at=started_at, follow_reset=True)
     ])
 
-    await checks.check(terms_of(before), Canceled(None))
+    await checks.check(to_terms(before), Canceled(None))
 
     assert activities.looks[-1] == [later]
 
 
 async def test_a_cancellation_of_nothing_is_unknown(checks: Checks, callback: Callback) -> None:
-    terms = replace(terms_of(callback), callback_id=factories.callback_id())
+    terms = replace(to_terms(callback), callback_id=factories.callback_id())
 
     with pytest.raises(UnknownCallbackError):
         await checks.check(terms, Canceled(None))
@@ -168,12 +168,12 @@ async def test_schemas_do_not_fill_the_memory(
         ref = factories.activity_ref()
         activities.schedule(ref)
         other = await asked(store, activities, ref, result_schema=str(number))
-        others.append((terms_of(other), Completed(str(number).encode())))
+        others.append((to_terms(other), Completed(str(number).encode())))
         await checks.check(*others[-1])
-        await checks.check(terms_of(callback), Completed(SCHEMA.encode()))
+        await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
     database.is_available = False
 
-    for known in (*others[1:], (terms_of(callback), Completed(SCHEMA.encode()))):
+    for known in (*others[1:], (to_terms(callback), Completed(SCHEMA.encode()))):
         await checks.check(*known)
     with pytest.raises(StoreUnavailableError):
         await checks.check(*others[0])
@@ -185,7 +185,7 @@ async def test_without_its_schema_a_result_is_not_let_in(
     database.is_available = False
 
     with pytest.raises(StoreUnavailableError):
-        await checks.check(terms_of(callback), Completed(b"1"))
+        await checks.check(to_terms(callback), Completed(b"1"))
 
 
 @pytest.mark.parametrize("outcome", [Failed("no", details=b"[123456]"), Canceled(b"123456")])
@@ -196,14 +196,14 @@ async def test_what_temporal_would_cut_is_refused(
     activities.request_cancel(callback.ref)
 
     with pytest.raises(AnswerTooLargeError):
-        await checks.check(terms_of(callback), outcome)
+        await checks.check(to_terms(callback), outcome)
 
 
 async def test_a_cancellation_needs_somebody_who_asked_for_it(
     checks: Checks, activities: FakeActivities, callback: Callback
 ) -> None:
     with pytest.raises(NoCancelRequestedError):
-        await checks.check(terms_of(callback), Canceled(None))
+        await checks.check(to_terms(callback), Canceled(None))
 
     activities.request_cancel(callback.ref)
-    await checks.check(terms_of(callback), Canceled(None))
+    await checks.check(to_terms(callback), Canceled(None))

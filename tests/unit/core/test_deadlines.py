@@ -127,7 +127,7 @@ async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_out
     assert before is State.OPEN
     assert after.accepted is not None
     assert after.accepted.outcome == Failed(
-        "nobody answered before the deadline", type=DEADLINE_EXCEEDED, non_retryable=True
+        "no answer arrived before the deadline", type=DEADLINE_EXCEEDED, non_retryable=True
     )
 
 

@@ -15,7 +15,7 @@ from ringback.core.watch import VerdictWaiter
 from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import EncodingError, StoreUnavailableError
-from ringback.domain.ids import identity_of
+from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import ActivityState, LastFailure
@@ -54,7 +54,7 @@ def told(callback: Callback | None) -> State | None:
 
 def identity(callback: Callback) -> str:
     assert callback.accepted is not None
-    return identity_of(callback.accepted.id)
+    return to_identity(callback.accepted.id)
 
 
 async def test_an_outcome_is_applied_in_its_own_name(

@@ -9,7 +9,7 @@ from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
-from ringback.domain.ids import identity_of
+from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import LastFailure
@@ -189,7 +189,7 @@ async def test_a_verdict_that_came_too_late_is_found_again(
         first = await answered(opening, store, Failed("try again"))
         (claimed,) = await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
         assert claimed.accepted is not None
-        ours = LastFailure("application", "", None, identity_of(claimed.accepted.id))
+        ours = LastFailure("application", "", None, to_identity(claimed.accepted.id))
         activities.back_off(REF, ours)
         clock.advance(timedelta(seconds=15))
 

@@ -82,7 +82,7 @@ async def passed(clock: ManualClock, time: timedelta) -> None:
 
 
 async def told(store: SqlStore, callback: Callback) -> Sequence[Event]:
-    kinds = {EventKind.TOLD, EventKind.NOT_TOLD}
+    kinds = {EventKind.WEBHOOK_DELIVERED, EventKind.WEBHOOK_FAILED}
     return [event for event in await store.events(callback.id) if event.kind in kinds]
 
 
@@ -102,7 +102,7 @@ async def test_what_happened_is_told_and_that_it_was(
         "data": {"callback": callback.id, "state": "expired", "reason": "timed out"},
     }
     (event,) = await told(store, callback)
-    assert event.kind is EventKind.TOLD
+    assert event.kind is EventKind.WEBHOOK_DELIVERED
 
 
 async def test_what_happens_later_is_told_within_a_second(
@@ -133,7 +133,7 @@ async def test_who_does_not_receive_it_is_sent_the_same_again_ever_more_seldom(
     assert (too_early, too_early_again, len(outside.got)) == (1, 2, 3)
     assert len(set(outside.got)) == 1
     (event,) = await told(store, callback)
-    assert (event.kind, event.facts["tries"]) == (EventKind.TOLD, 3)
+    assert (event.kind, event.facts["tries"]) == (EventKind.WEBHOOK_DELIVERED, 3)
 
 
 async def test_who_asks_for_a_break_gets_it(
@@ -175,7 +175,7 @@ async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
         await passed(clock, BUDGET)
 
     (event,) = await told(store, callback)
-    assert event.kind is EventKind.NOT_TOLD
+    assert event.kind is EventKind.WEBHOOK_FAILED
     assert event.facts["reason"] == "it answered 500"
     assert BUDGET <= event.at - callback.opened_at <= BUDGET + LONGEST_WAIT
     assert 20 < tries < 50
@@ -193,7 +193,7 @@ async def test_who_wants_to_hear_nothing_is_left_alone_at_once(
 
     assert len(outside.got) == 1
     (event,) = await told(store, callback)
-    assert (event.kind, event.facts["reason"]) == (EventKind.NOT_TOLD, "it answered 410")
+    assert (event.kind, event.facts["reason"]) == (EventKind.WEBHOOK_FAILED, "it answered 410")
 
 
 async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_same_message(
@@ -217,7 +217,7 @@ async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_
     assert too_early == 1
     assert first == again
     (event,) = await told(store, callback)
-    assert event.kind is EventKind.TOLD
+    assert event.kind is EventKind.WEBHOOK_DELIVERED
 
 
 async def test_of_two_gateways_one_tells(
@@ -330,7 +330,7 @@ async def test_a_mistake_of_the_sender_s_ends_nothing_and_tells_no_address(
             await passed(clock, FIRST_WAIT)
 
     assert len(outside.got) == 2
-    assert [event.kind for event in await told(store, callback)] == [EventKind.TOLD]
+    assert [event.kind for event in await told(store, callback)] == [EventKind.WEBHOOK_DELIVERED]
     assert "a mistake of the program's: RuntimeError" in [
         getattr(record, "reason", None) for record in caplog.records
     ]

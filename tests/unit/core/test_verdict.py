@@ -10,14 +10,14 @@ from ringback.core.observe import reason_of
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, fits_the_token, is_failure_of, judge
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.ids import OutcomeId, identity_of
+from ringback.domain.ids import OutcomeId, to_identity
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from tests import factories
 from tests.factories import NOW
 
-OURS = identity_of(OutcomeId("oc_1"))
+OURS = to_identity(OutcomeId("oc_1"))
 
 
 def accepted(
@@ -206,8 +206,8 @@ def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:
 
 
 def test_each_outcome_has_an_identity_of_its_own() -> None:
-    assert identity_of(OutcomeId("oc_1")) == "ringback/oc_1"
-    assert identity_of(OutcomeId("oc_1")) != identity_of(OutcomeId("oc_2"))
+    assert to_identity(OutcomeId("oc_1")) == "ringback/oc_1"
+    assert to_identity(OutcomeId("oc_1")) != to_identity(OutcomeId("oc_2"))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ringback.domain.api_key import (
     ApiKey,
     KeyId,
     Role,
-    digest_of,
+    digest_secret,
     from_text,
     new_key_id,
     new_secret,
@@ -23,7 +23,7 @@ from ringback.domain.api_key import (
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-KEY = ApiKey(KeyId("a"), "ci", Role.VIEWER, digest_of("secret"), NOW)
+KEY = ApiKey(KeyId("a"), "ci", Role.VIEWER, digest_secret("secret"), NOW)
 
 
 @given(
@@ -50,12 +50,12 @@ def test_what_is_no_key_is_none(text: str) -> None:
 
 @pytest.mark.parametrize("secret", ["", "secre", "secrets", "SECRET", "\ud800"])
 def test_only_the_secret_proves_a_key(secret: str) -> None:
-    assert KEY.is_proven_by("secret")
-    assert not KEY.is_proven_by(secret)
+    assert KEY.is_valid("secret")
+    assert not KEY.is_valid(secret)
 
 
 def test_a_revoked_key_is_proven_by_nothing() -> None:
-    assert not replace(KEY, revoked_at=NOW).is_proven_by("secret")
+    assert not replace(KEY, revoked_at=NOW).is_valid("secret")
 
 
 def test_a_key_does_not_show_its_digest() -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ringback.domain.event import Event, EventKind
-from ringback.domain.webhook import NOTIFIED, STATES, to_body, type_of, webhooks_for
+from ringback.domain.webhook import NOTIFIED, STATES, to_body, to_type, webhooks_for
 from tests import factories
 
 CANCEL, NOTIFY = "https://outside.example/cancel", "https://outside.example/notify"
@@ -65,7 +65,7 @@ def test_a_message_is_small_json_whatever_the_facts_say(text: str, kind: EventKi
 
     assert len(body) < 20_000
     message = json.loads(body)
-    assert message["type"] == type_of(kind)
+    assert message["type"] == to_type(kind)
     assert set(message["data"]) == {"callback", *NOTIFIED[kind].values()} | (
         {"state"} if kind in STATES else set()
     )

@@ -10,9 +10,9 @@ from ringback.domain.outcome import (
     Completed,
     Failed,
     Outcome,
-    body_of,
     from_parts,
     is_same_answer,
+    to_body,
     to_fields,
 )
 
@@ -84,6 +84,6 @@ def test_everything_else_counts(one: Outcome, other: Outcome) -> None:
     ],
 )
 def test_an_outcome_taken_apart_is_put_together_again(outcome: Outcome) -> None:
-    parts = KINDS[type(outcome)], body_of(outcome), to_fields(outcome)
+    parts = KINDS[type(outcome)], to_body(outcome), to_fields(outcome)
 
     assert from_parts(*parts) == outcome

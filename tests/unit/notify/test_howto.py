@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from ringback.domain.event import Event, EventKind
-from ringback.domain.webhook import NOTIFIED, makes_unwanted, to_body, type_of
+from ringback.domain.webhook import NOTIFIED, makes_unwanted, to_body, to_type
 from ringback.notify.signature import from_secret, sign
 from ringback.ports.sender import Message
 from tests import factories
@@ -67,7 +67,7 @@ def test_the_page_tells_of_every_message_and_of_who_gets_it() -> None:
     )
     told = {name: to for names, to in rows for name in re.findall(r"`([a-z_.]+)`", names)}
 
-    assert told == {type_of(kind): who_is_told(kind) for kind in NOTIFIED}
+    assert told == {to_type(kind): who_is_told(kind) for kind in NOTIFIED}
 
 
 def who_is_told(kind: EventKind) -> str:

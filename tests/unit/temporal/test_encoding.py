@@ -12,7 +12,7 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.terms import Terms, terms_of
+from ringback.domain.terms import Terms, to_terms
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import (
     Result,
@@ -40,7 +40,7 @@ class Listening(ZipCodec, WithSerializationContext):
 
 async def waiting(workflow_id: str = "order-7") -> Terms:
     ref = activity_ref(workflow_id=workflow_id, activity_id="1")
-    return terms_of(await opened(request(ref=ref)))
+    return to_terms(await opened(request(ref=ref)))
 
 
 def details_of(failure: Failure) -> list[bytes]:

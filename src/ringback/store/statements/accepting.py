@@ -32,7 +32,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import REGCLASS
 
 from ringback.domain.callback import State
-from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.ports.store import Answer
 from ringback.store.statements.among import among
 from ringback.store.statements.given import Given
@@ -68,7 +68,7 @@ def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str, int | Non
     outcome = answer.outcome
     fields = to_fields(outcome)
     told = json.dumps(fields) if fields else "{}"
-    kind, body = KINDS[type(outcome)], body_of(outcome)
+    kind, body = KINDS[type(outcome)], to_body(outcome)
     return answer.callback_id, answer.id, kind, body, told, answer.link_serial
 
 

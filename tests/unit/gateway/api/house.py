@@ -17,7 +17,7 @@ from ringback.core.open import Opening
 from ringback.core.service import running
 from ringback.core.view import Viewing
 from ringback.core.watch import VerdictWaiter
-from ringback.domain.api_key import KeyId, Role, digest_of, to_text
+from ringback.domain.api_key import KeyId, Role, digest_secret, to_text
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
@@ -123,7 +123,7 @@ async def _house_on(
 ) -> AsyncIterator[House]:
     activities = FakeActivities()
     for role in Role:
-        digest = digest_of(f"the secret of the {role.value}")
+        digest = digest_secret(f"the secret of the {role.value}")
         await store.add_key(NewKey(KeyId(role.value), role.value, role, digest))
     deliverer = Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
     beats = heartbeating(store, activities)

@@ -135,7 +135,9 @@ async def test_the_trail_names_whose_key_gave_time_revoked_and_made_a_link(house
     told = (await house.get(f"{path}/events")).json()["events"]
 
     by = {event["kind"]: event["facts"].get("by") for event in told}
-    assert by == {"opened": None} | dict.fromkeys(["extended", "revoked", "link made"], "operator")
+    assert by == {"opened": None} | dict.fromkeys(
+        ["extended", "revoked", "link created"], "operator"
+    )
 
 
 async def test_an_operator_is_told_more_of_what_is_away_than_a_stranger(house: House) -> None:

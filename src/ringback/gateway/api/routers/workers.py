@@ -12,7 +12,7 @@ from ringback.domain.callback import Accepted
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
-from ringback.domain.outcome import KINDS, Completed, Failed, body_of, to_fields
+from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
 from ringback.gateway.api.access import IdInPath, new_router, requires
 from ringback.gateway.api.bodies import raw, read_model, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
@@ -168,5 +168,5 @@ def _answer_to_json(answer: Accepted | None) -> bytes:
         "kind": KINDS[type(outcome)],
         **to_fields(outcome),
     }).encode()
-    body = body_of(outcome)
+    body = to_body(outcome)
     return told if body is None else b"".join([told[:-1], b', "body": ', body, b"}"])
