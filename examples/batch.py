@@ -87,7 +87,7 @@ class Checking:
 
 
 async def exists(address: str) -> bool:
-    """Tell whether the address exists.
+    """Return whether the address exists.
 
     Raises:
         ActivityError: It could not be checked.

@@ -45,7 +45,7 @@ MOST_EUROS = 1000
 
 @dataclass
 class Payment:
-    """What is to be paid."""
+    """What to pay."""
 
     order: str
     euros: int
@@ -116,7 +116,7 @@ async def call_back(payment: dict[str, Any]) -> None:
             try:
                 reply = await http.post(url, json=answer)
             except httpx2.TransportError:
-                print(f"order {payment['order']}: nobody answers, I try again", flush=True)
+                print(f"order {payment['order']}: no reply yet, trying again", flush=True)
             else:
                 if not reply.is_server_error:
                     print(f"order {payment['order']}: called back, {reply.status_code}", flush=True)
@@ -139,7 +139,7 @@ async def work(client: Client) -> None:
 
 
 async def pay(client: Client, payment: Payment) -> None:
-    """Start the workflow, wait for its end, and tell it."""
+    """Start the workflow, wait for its end, and print it."""
     handle = await client.start_workflow(
         PayWorkflow.run, payment, id=f"payment-{payment.order}", task_queue=TASK_QUEUE
     )

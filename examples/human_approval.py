@@ -4,7 +4,7 @@
     python examples/human_approval.py worker                runs the workflow and its activities
     python examples/human_approval.py order 17 250          places order 17, over 250 euros
     ringback approve cb_… --reason "in the budget"          the worker's terminal shows the id
-    ringback reject cb_… --reason "too expensive"           or no, for good: nobody is asked again
+    ringback reject cb_… --reason "too expensive"           or no, for good
 
 It needs a Temporal server at TEMPORAL_ADDRESS, or at localhost:7233.
 """
@@ -31,7 +31,7 @@ TASK_QUEUE = "human-approval"
 
 @dataclass
 class Order:
-    """What somebody wants to buy, and how long a person may think about it."""
+    """What a person wants to buy, and how long a person may think about it."""
 
     id: str
     euros: int
@@ -69,7 +69,7 @@ async def approve_order(order: Order) -> Approval:
 def notify_reviewer(order: Order, callback: Callback) -> None:
     """Tell the reviewer, here on the worker's terminal; a real one gets a mail or a message.
 
-    The id is no secret. `callback.url` is one: who holds it may decide.
+    The id is not secret. `callback.url` is: anyone who has it can decide.
     """
     print(f"Order {order.id} over {order.euros} euros waits for you: {callback.id}", flush=True)
 
@@ -86,7 +86,7 @@ class OrderWorkflow:
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        """Return what became of the order."""
+        """Return how the order ended."""
         patience = timedelta(seconds=order.seconds_to_decide)
         approval = await workflow.execute_activity(
             approve_order,
@@ -122,7 +122,7 @@ async def work(client: Client) -> None:
 
 
 async def place(client: Client, order: Order) -> None:
-    """Start the workflow, wait for its end, and tell it."""
+    """Start the workflow, wait for its end, and print it."""
     handle = await client.start_workflow(
         OrderWorkflow.run, order, id=f"order-{order.id}", task_queue=TASK_QUEUE
     )
@@ -130,10 +130,10 @@ async def place(client: Client, order: Order) -> None:
     try:
         print(await handle.result())
     except WorkflowFailureError as failure:
-        sys.exit(told(failure))
+        sys.exit(explain(failure))
 
 
-def told(failure: WorkflowFailureError) -> str:
+def explain(failure: WorkflowFailureError) -> str:
     """Return in a line why the order was not fulfilled."""
     cause = failure.cause.cause if isinstance(failure.cause, ActivityError) else failure.cause
     match cause:
@@ -141,7 +141,7 @@ def told(failure: WorkflowFailureError) -> str:
             who = cause.details[0].get("by") if cause.details else None
             return f"{cause.message} (by {who})"
         case _:
-            return f"nobody decided: {cause}"
+            return f"no decision: {cause}"
 
 
 async def main() -> None:

@@ -61,7 +61,7 @@ async def transcode(client: AsyncCompletionClient, ref: ActivityRef, video: str)
 
 
 async def transcoder(client: AsyncCompletionClient, queue: Queue, videos: Sequence[str]) -> None:
-    """Work on so many videos, one after the other."""
+    """Work on this number of videos, one after the other."""
     for _ in videos:
         ref, video = await queue.jobs.get()
         print(f"Transcoding {video}.", flush=True)
@@ -120,7 +120,7 @@ async def order(client: Client, first: str, second: str) -> None:
 
 
 async def has_told_its_progress(handle: WorkflowHandle[Transcoding, str]) -> bool:
-    """Tell whether Temporal has the details of a heartbeat; its UI shows them, too."""
+    """Check whether Temporal has the details of a heartbeat; its UI shows them, too."""
     seen = (await handle.describe()).raw_description
     return any(one.HasField("heartbeat_details") for one in seen.pending_activities)
 

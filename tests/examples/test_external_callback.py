@@ -97,7 +97,7 @@ async def test_service_that_finds_no_gateway_calls_back_again(
         with service.frozen():
             await site.until(lambda found: any(order in str(one.options.title) for one in found))
             await gateway.interrupt()
-        await service.line(f"order {order}: nobody answers")
+        await service.line(f"order {order}: no reply yet")
         async with site.gateway():
             await service.line(f"order {order}: called back")
             code = await paying.end()

@@ -136,7 +136,7 @@ async def test_after_the_time_to_decide_nobody_waits_any_more(
         code, _, told = await decide(site, "approve", callback)
 
     assert ended == 1
-    assert placed.lines[-1].startswith("nobody decided: ")
+    assert placed.lines[-1].startswith("no decision: ")
     assert code == 1
     assert "nobody waits any more" in told or "the activity's end came first" in told
 

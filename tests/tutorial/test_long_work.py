@@ -20,7 +20,7 @@ BY_HAND = [
     "Rendered frame 1.",
     "Rendered frame 2.",
     "Rendered frame 3.",
-    "Stopped: nobody waits any more.",
+    "Stopped: the Activity has ended.",
 ]
 TO_THE_END = [WAITING, *(f"Rendered frame {number}." for number in range(1, 6)), "Done."]
 
@@ -99,7 +99,7 @@ async def test_work_whose_workflow_is_gone_stops(run: Run, client: Client) -> No
         rendered = await renderer.ended()
         await starter.ended()
 
-    assert rendered.err == ["Stopped: nobody waits any more."]
+    assert rendered.err == ["Stopped: the Activity has ended."]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A Worker, a Workflow, an Activity and a Starter in one file.
 
-The Activity ends without a result, and a task beside it brings the result later.
+The Activity ends without a result, and another task completes it later.
 """
 
 import asyncio

@@ -13,7 +13,7 @@ WORKFLOW_ID = "tutorial-03-order"
 
 @dataclass
 class Order:
-    """What a person is to decide on."""
+    """What a person decides on."""
 
     id: str
     euros: int
@@ -42,14 +42,14 @@ async def approve(order: Order) -> Approval:
     # END PART A
 
 
-def told(error: exceptions.ActivityError) -> str:
+def explain(error: exceptions.ActivityError) -> str:
     """Return in a sentence why there is no approval."""
     # PART B: tell a rejection from all else.
     denial = error.cause
     if isinstance(denial, exceptions.ApplicationError) and denial.type == "ApprovalDenied":
         return denial.message
     # END PART B
-    return f"nobody decided: {error.cause}"
+    return f"no decision: {error.cause}"
 
 
 @workflow.defn
@@ -64,7 +64,7 @@ class OrderWorkflow:
                 approve, order, start_to_close_timeout=timedelta(hours=24)
             )
         except exceptions.ActivityError as error:
-            return told(error)
+            return explain(error)
         if not approval.approved:
             return "approval denied" + (f": {approval.reason}" if approval.reason else "")
         return f"order {order.id} approved by {approval.by}"

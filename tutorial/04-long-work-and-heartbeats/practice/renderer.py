@@ -39,7 +39,7 @@ async def by_hand(client: AsyncCompletionClient, frames: int) -> None:
 
 
 async def kept_alive(client: AsyncCompletionClient, frames: int) -> None:
-    """Render, with heartbeats beside the work."""
+    """Render, with heartbeats during the work."""
     # PART B: keep the Activity alive while you render, then complete it.
     # TODO PART B: open a block with client.keeping_alive(), for ACTIVITY, every=OFTEN, and with a
     # function as details that returns {"frames": done}. Render in it. Complete ACTIVITY behind it.
@@ -80,7 +80,7 @@ async def main() -> None:
         await wait_for_work(client)
         await WAYS[arguments.way](client, arguments.frames)
     except ActivityNotFoundError:
-        sys.exit("Stopped: nobody waits any more.")
+        sys.exit("Stopped: the Activity has ended.")
     except ActivityCancelledError:
         sys.exit("Stopped: the activity is canceled.")
     print("Done.")

@@ -41,7 +41,7 @@ async def shrink(picture: int) -> str:
 
 
 def every(count: int) -> Callable[[Progress], None]:
-    """Return what prints the progress at every so many."""
+    """Return a function that prints the progress at each multiple of the count."""
 
     def show(progress: Progress) -> None:
         if progress.done % count == 0:
@@ -59,7 +59,7 @@ async def by_hand(client: AsyncCompletionClient) -> None:
 
 
 async def many(client: AsyncCompletionClient) -> None:
-    """Complete all that are known already, and tell which were not taken."""
+    """Complete all thumbnails in one call, and print which were not accepted."""
     # PART B: complete all Activities with one call, and print which were not taken.
     # TODO PART B: make a list of pairs, activity_of(picture) and f"thumbnail of {picture}", and
     # hand it to client.complete_many(), with concurrency=5 and on_progress=every(10). Of each

@@ -41,7 +41,7 @@ async def shrink(picture: int) -> str:
 
 
 def every(count: int) -> Callable[[Progress], None]:
-    """Return what prints the progress at every so many."""
+    """Return a function that prints the progress at each multiple of the count."""
 
     def show(progress: Progress) -> None:
         if progress.done % count == 0:
@@ -60,7 +60,7 @@ async def by_hand(client: AsyncCompletionClient) -> None:
 
 
 async def many(client: AsyncCompletionClient) -> None:
-    """Complete all that are known already, and tell which were not taken."""
+    """Complete all thumbnails in one call, and print which were not accepted."""
     # PART B: complete all Activities with one call, and print which were not taken.
     thumbnails = [(activity_of(picture), f"thumbnail of {picture}") for picture in range(PICTURES)]
     deliveries = await client.complete_many(thumbnails, concurrency=5, on_progress=every(10))

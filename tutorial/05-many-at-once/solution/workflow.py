@@ -18,7 +18,7 @@ async def thumbnail(_picture: int) -> str:
 
 
 async def shrink(picture: int) -> str:
-    """Return the picture's thumbnail, or why there is none."""
+    """Return the picture's thumbnail, or the reason for its absence."""
     try:
         return await workflow.execute_activity(
             thumbnail,
