@@ -1,1 +1,1 @@
-"""The completion client: all that an activity can be told from outside, with no store."""
+"""The completion client: completes, fails, heartbeats or cancels activities, without a store."""

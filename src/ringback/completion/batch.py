@@ -1,4 +1,4 @@
-"""Batch: complete many activities, a few at a time, and report what became of each."""
+"""Batch: complete many activities, a few at a time, and report the outcome of each."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
@@ -15,32 +15,33 @@ Items: TypeAlias = Iterable[tuple[Target, object]] | AsyncIterable[tuple[Target,
 
 CONCURRENCY: Final = 32
 _AHEAD: Final = 4
-"""How many times the concurrency may be held, so that a slow one does not stop those behind it."""
+"""Maximum items held, as a multiple of the concurrency: a slow one must not stop the others."""
 
 
 class Ending(StrEnum):
-    """What became of one item."""
+    """The outcome of one item."""
 
     COMPLETED = "completed"
-    """Temporal took the result."""
+    """Temporal accepted the result."""
     FAILED = "failed"
-    """Its work raised, and Temporal took the failure."""
+    """The work raised an exception, and Temporal accepted the failure."""
     UNTOLD = "untold"
-    """Temporal took neither; `error` says why, and whether it may work later."""
+    """Temporal accepted neither; `error` says why, and whether a retry may succeed."""
     ABANDONED = "abandoned"
-    """Its batcher was stopped first. If its work had ended, Temporal may have been told."""
+    """The batcher was stopped first. If the work had ended, Temporal may have received it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one item. Its text shows no token and no payload.
+    """The outcome of one item. Its repr shows no token and no payload.
 
     Attributes:
         target: The activity.
-        ending: What became of it.
-        error: Why it is untold: a `RetryableError` may be told again, a `FinalError` need not.
-        result: What an untold item was to be completed with, if its work returned.
-        failure: What the work raised, if it did.
+        ending: The outcome.
+        error: Why the item is undelivered: retry after a `RetryableError`, not after a
+            `FinalError`.
+        result: The result of an undelivered item, if its work returned one.
+        failure: The exception that the work raised, if any.
     """
 
     target: Target = field(repr=False)
@@ -52,12 +53,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many items have come to which end.
+    """The number of items with each outcome.
 
     Attributes:
-        completed: Temporal took their results.
-        failed: Temporal took their failures.
-        untold: Temporal took neither.
+        completed: Temporal accepted their results.
+        failed: Temporal accepted their failures.
+        untold: Temporal accepted neither.
         abandoned: Their batcher was stopped first.
     """
 
@@ -68,11 +69,11 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """How many have come to an end."""
+        """The number of items with an outcome."""
         return self.completed + self.failed + self.untold + self.abandoned
 
     def after(self, delivery: Delivery) -> "Progress":
-        """Return the progress with one more."""
+        """Return the progress with one more item."""
         count = delivery.ending.value
         return replace(self, **{count: getattr(self, count) + 1})
 
@@ -88,30 +89,30 @@ async def completing_many(
     concurrency: int = CONCURRENCY,
     on_progress: OnProgress | None = None,
 ) -> AsyncIterator[AsyncIterator[Delivery]]:
-    """Complete each activity of `items` with its result; read what became of each in the block.
+    """Complete each activity of `items` with its result, and iterate over the outcomes.
 
-    `async with completing_many(…) as deliveries:` and `async for delivery in deliveries:`. They
-    come in the order of `items`, each as soon as it and those before it are there. The items are
-    read beside the block, as there is room: at most four times `concurrency` are held, however many
-    there are. A block that ends early begins no more, and waits for those under way; one that
-    raises cancels them.
+    `async with completing_many(…) as deliveries:` and `async for delivery in deliveries:`. The
+    deliveries come in the order of `items`, each as soon as it and all earlier ones have ended.
+    `items` are read concurrently with the block, at most four times `concurrency` ahead. A block
+    that ends early starts no more items and waits for those in flight; a block that raises cancels
+    them.
 
     Args:
-        client: Who tells the activities.
-        items: A target and its result each, from a plain or an asynchronous iterable.
-        concurrency: How many requests are under way at once.
-        on_progress: Called before each delivery comes out.
+        client: The completion client.
+        items: Pairs of target and result, from a plain or an asynchronous iterable.
+        concurrency: Maximum requests in flight.
+        on_progress: Called before each delivery is returned.
 
     Yields:
-        What became of each item. One that Temporal did not take raises nothing.
+        The outcome of each item. An item that Temporal did not accept raises nothing.
 
     Raises:
         ValueError: `concurrency` is below one.
-        Exception: What `items` raised, after the deliveries of those before; or what `on_progress`
-            raised, and those under way may have been taken.
+        Exception: `items` raised it, after the deliveries of earlier items; or `on_progress` raised
+            it, and Temporal may have accepted items in flight.
     """
     if concurrency < 1:
-        msg = f"at least one at a time, not {concurrency}"
+        msg = f"concurrency is {concurrency}; use at least 1"
         raise ValueError(msg)
     async with (
         task_group() as group,
@@ -130,21 +131,21 @@ async def complete_many(
 ) -> list[Delivery]:
     """Complete each activity of `items` with its result.
 
-    Use `completing_many` for more items than there should be deliveries in memory.
+    Use `completing_many` if the deliveries of all items would need too much memory.
 
     Args:
-        client: Who tells the activities.
-        items: A target and its result each, from a plain or an asynchronous iterable.
-        concurrency: How many requests are under way at once.
-        on_progress: Called after each, in the order of `items`.
+        client: The completion client.
+        items: Pairs of target and result, from a plain or an asynchronous iterable.
+        concurrency: Maximum requests in flight.
+        on_progress: Called after each item, in the order of `items`.
 
     Returns:
-        What became of each item, in the order of `items`. One that Temporal did not take raises
-        nothing.
+        The outcome of each item, in the order of `items`. An item that Temporal did not accept
+        raises nothing.
 
     Raises:
         ValueError: `concurrency` is below one.
-        Exception: What `items` or `on_progress` raised; those under way may have been taken.
+        Exception: `items` or `on_progress` raised it; Temporal may have accepted items in flight.
     """
     options = completing_many(client, items, concurrency=concurrency, on_progress=on_progress)
     async with options as deliveries:
@@ -176,7 +177,7 @@ class _Window:
         self._begun.put_nowait(await caught(self._read(items)))
 
     async def _read(self, items: Items) -> None:
-        # One task reads, beside who waits for the deliveries: the items may be slow to come.
+        # A task of its own, since `items` may be slow.
         async with aclosing(_each(items)) as each:
             await self._until_one_may_begin()
             async for target, result in each:

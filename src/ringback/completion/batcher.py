@@ -1,4 +1,4 @@
-"""The batcher: work for many activities, so many at a time or every so often."""
+"""The batcher: work for many activities, in batches of a maximum size or at an interval."""
 
 import asyncio
 import logging
@@ -46,22 +46,22 @@ class _Item(Generic[T]):
 
 
 class Batcher(Generic[T]):
-    """Works off what is put in: `async with Batcher(client, work) as batcher:`.
+    """Processes queued items: `async with Batcher(client, work) as batcher:`.
 
-    A batch begins when `size` items wait, or the first of them has waited for `every`. Its items
-    are worked on beside each other, and the next batch begins after it: never more than `size` at a
-    time. What `work` returns completes the activity, what it raises fails it. Each item comes to
-    exactly one end, its `Delivery`, and none of them ends the batcher. A batcher has one block;
-    who needs another makes another batcher.
+    A batch starts when `size` items wait, or the first of them has waited for `every`. Its items
+    run concurrently, and the next batch starts after it, so at most `size` items run at a time. The
+    activity completes with what `work` returns and fails with what it raises. Each item has exactly
+    one outcome, its `Delivery`, and no item stops the batcher. A batcher has one block; for another
+    block, create another batcher.
 
-    The end of the block works off all that was put in. A block that is canceled, since the program
-    stops, abandons what has not come to an end.
+    The end of the block processes all queued items. A canceled block (the program stops) abandons
+    the items without an outcome.
 
     A waiting item sends no heartbeats: keep `every`, and the time that a batch takes, well below
     the activities' timeouts.
 
     Attributes:
-        progress: How many items have come to which end.
+        progress: The number of items with each outcome.
     """
 
     def __init__(
@@ -75,24 +75,24 @@ class Batcher(Generic[T]):
         on_progress: OnProgress | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Work off with `work`, and tell the activities through `client`.
+        """Process payloads with `work`, and complete the activities through `client`.
 
         Args:
-            client: Who tells the activities.
+            client: The completion client.
             work: Turns one payload into the activity's result, or raises.
-            size: How many items are worked on at a time.
-            every: How long an item waits at most for its batch to fill.
-            bound: How many items may wait; `put` waits for room.
-            on_progress: Called after each item; what it raises is logged.
-            clock: What tells the time.
+            size: Maximum items that run at a time.
+            every: The longest time that an item waits for its batch to fill.
+            bound: Maximum items that wait; `put` waits for room.
+            on_progress: Called after each item; its exceptions are logged.
+            clock: The clock of the interval.
 
         Raises:
             TypeError: `every` is not a `timedelta`.
-            ValueError: A batch of that size cannot wait, or is nothing; or `every` is negative.
+            ValueError: `size` is below 1 or above `bound`, or `every` is negative.
         """
         check_duration("every", every, may_be_zero=True)
         if not 1 <= size <= bound:
-            msg = f"a batch has at least one item and fits into the queue: 1 <= {size} <= {bound}"
+            msg = f"size must be from 1 to bound, but 1 <= {size} <= {bound} is false"
             raise ValueError(msg)
         self.progress = Progress()
         self._client = client
@@ -113,29 +113,29 @@ class Batcher(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many items wait for their batch."""
+        """The number of items that wait for their batch."""
         return len(self._waiting)
 
     async def put(self, target: Target, payload: T) -> "asyncio.Future[Delivery]":
-        """Take one item in, once there is room for it.
+        """Queue one item once there is room.
 
-        Awaiting what it returns is up to you: it never raises, and the item is worked off all the
-        same. A `put` that is canceled has taken nothing in.
+        You need not await the returned future: it never raises, and the item is processed anyway. A
+        canceled `put` has queued nothing.
 
         Args:
             target: The activity.
-            payload: What the work gets.
+            payload: The argument of `work`.
 
         Returns:
-            What will become of the item.
+            A future of the item's outcome.
 
         Raises:
-            RuntimeError: The batcher is closing, or its block has not begun.
+            RuntimeError: The batcher is closing, or its block has not started.
         """
         await self._room.acquire()
         if self._is_closed:
             self._room.release()
-            msg = "the batcher takes nothing in outside its block"
+            msg = "the batcher accepts items only inside its block"
             raise RuntimeError(msg)
         delivery: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Item(target, payload, self._clock.monotonic(), delivery))
@@ -143,13 +143,13 @@ class Batcher(Generic[T]):
         return delivery
 
     async def __aenter__(self) -> Self:
-        """Begin to work off.
+        """Start processing.
 
         Raises:
-            RuntimeError: Its block has begun before; make another batcher.
+            RuntimeError: The block has started before; create another batcher.
         """
         if self._has_begun:
-            msg = "a batcher has one block, and this one's has begun before; make another batcher"
+            msg = "a batcher has one block, and it has started before; create another batcher"
             raise RuntimeError(msg)
         self._has_begun = True
         self._is_closed = False
@@ -174,13 +174,13 @@ class Batcher(Generic[T]):
                 self._abandon_the_rest()
 
     async def run(self) -> None:
-        """Work off until the batcher is closed and empty; the block runs this."""
+        """Process items until the batcher is closed and empty; the block runs this."""
         while batch := await self._gather():
             await self._work_off(batch)
         self._drained.set()
 
     def _abandon_the_rest(self) -> None:
-        # Not the end of `run`: a task that is canceled before it begins never comes to one.
+        # `run` cannot do this: a task that is canceled before it starts never reaches its end.
         left = [*self._busy, *(self._take() for _ in range(len(self._waiting)))]
         for item in left:
             self._settle(item, Delivery(item.target, Ending.ABANDONED))
@@ -240,6 +240,6 @@ class Batcher(Generic[T]):
     def _settle(self, item: _Item[T], delivery: Delivery) -> None:
         self._busy.discard(item)
         self.progress = self.progress.after(delivery)
-        # Who awaited it with a time limit has canceled it.
+        # A caller that awaited it with a timeout has canceled it.
         if not item.delivery.done():
             item.delivery.set_result(delivery)

@@ -1,8 +1,8 @@
-"""A call: what one method of the completion client does, in several tries if it must.
+"""A call: one method call of the completion client, in several tries if necessary.
 
-A reply that is lost leaves open whether the request was applied; the next try may then be answered
-"not found" for that very reason. So each call goes by an identity of its own, which Temporal keeps,
-and a "not found" after a lost reply is looked up before it is believed.
+If a reply is lost, the request may have been applied, and the next try may return "not found" for
+that reason. So each call has its own identity, which Temporal records, and a "not found" after a
+lost reply is looked up first.
 """
 
 from collections.abc import Awaitable, Callable
@@ -42,10 +42,10 @@ T = TypeVar("T")
 
 
 async def find_address(activity: Target, own: OwnNamespace) -> Address:
-    """Return what `activity` names, for a client whose namespace is `own`.
+    """Return the address of `activity`, for a client whose namespace is `own`.
 
     Raises:
-        UnusableTokenError: It is no token of an activity in the client's namespace.
+        UnusableTokenError: It is not a token of an activity in the client's namespace.
         TypeError: It is neither a token nor ids.
     """
     match activity:
@@ -56,23 +56,23 @@ async def find_address(activity: Target, own: OwnNamespace) -> Address:
             await own.check(token)
             return Address(token.to_execution(own.name), activity, token)
         case _:
-            msg = f"give a task token as bytes, or an ActivityRef; not {type(activity)}"
+            msg = f"pass a task token as bytes, or an ActivityRef, not {type(activity)}"
             raise TypeError(msg)
 
 
 async def encode_error(converter: DataConverter, error: BaseException, address: Address) -> Failure:
-    """Return `error` as the SDK would send it.
+    """Encode `error` as the SDK does.
 
-    Whatever the converter or its codec raises comes out unchanged.
+    Exceptions of the converter or its codec are raised unchanged.
 
     Raises:
-        CompletionRefusedError: A token takes no error of this kind.
-        TypeError: It is no exception; make one with `fail_with`.
+        CompletionRefusedError: Temporal does not accept this kind of error by token.
+        TypeError: It is not an exception; create one with `fail_with`.
         ValueError: Its `next_retry_delay` is negative or longer than ten years; correct it.
     """
     if not isinstance(error, BaseException):
         msg = (
-            "an activity fails with an exception, made by fail_with(type, message) for instance, "
+            "an activity fails with an exception, for example of fail_with(type, message), "
             f"not with {type(error).__name__}"
         )
         raise TypeError(msg)
@@ -81,7 +81,7 @@ async def encode_error(converter: DataConverter, error: BaseException, address: 
     failure = await to_failure(converter, error)
     if address.task_token is not None and not failure.HasField("application_failure_info"):
         msg = (
-            f"Temporal takes no {type(error).__name__} by task token; report a cancellation "
+            f"Temporal does not accept {type(error).__name__} by task token; report a cancellation "
             "instead, or fail with an ApplicationError"
         )
         raise CompletionRefusedError(msg)
@@ -100,7 +100,7 @@ class Call:
         requests: ActivityRequests,
         lookup: OutcomeLookup,
     ) -> None:
-        """Send `requests` about `address` as `identity`; in doubt, use `lookup`."""
+        """Send `requests` to `address` as `identity`; after a lost reply, use `lookup`."""
         self.address = address
         self.identity = identity
         self.lookup = lookup
@@ -109,10 +109,10 @@ class Call:
         self._tries = tries
 
     async def encode(self, encoding: Awaitable[T]) -> T:
-        """Return what the data converter makes of something.
+        """Return the result of the data converter.
 
         Raises:
-            EncodingError: It did not return in time, and nothing was sent.
+            EncodingError: The converter did not return in time, and nothing was sent.
         """
         return await self._tries.encode(encoding)
 
@@ -120,11 +120,11 @@ class Call:
         """End the activity with `encoded`.
 
         Raises:
-            ActivityNotFoundError: It has ended by somebody else, or never was.
-            ActivityResetError: The token is dead, since the activity was reset.
-            CompletionRefusedError: Temporal refuses it.
-            CompletionUnansweredError: There was no answer in time.
-            CompletionUnprovenError: It has ended, and nothing shows by whom.
+            ActivityNotFoundError: It was ended by another caller, or never existed.
+            ActivityResetError: The token is invalid, since the activity was reset.
+            CompletionRefusedError: Temporal rejected the call.
+            CompletionUnansweredError: There was no reply in time.
+            CompletionUnprovenError: It has ended, and it cannot be proved by which caller.
         """
         request = self._requests.end(encoded, last_details)
         prove = partial(self.lookup.find_proof, encoded, self.identity)
@@ -137,30 +137,30 @@ class Call:
             return
 
     async def heartbeat(self, details: Payloads | None) -> HeartbeatResponse:
-        """Record a heartbeat, and return what Temporal says to it.
+        """Record a heartbeat, and return Temporal's reply.
 
         Raises:
-            ActivityNotFoundError: It has ended, or never was.
-            ActivityResetError: The token is dead, since the activity was reset.
-            CompletionRefusedError: Temporal refuses it.
-            CompletionUnansweredError: There was no answer in time.
+            ActivityNotFoundError: It has ended, or never existed.
+            ActivityResetError: The token is invalid, since the activity was reset.
+            CompletionRefusedError: Temporal rejected the call.
+            CompletionUnansweredError: There was no reply in time.
         """
         request = self._requests.heartbeat(details)
         while True:
             try:
                 return await self._tries.make(request)
             except (RPCError, RuntimeError) as exc:
-                # To record the same twice does no harm.
+                # Recording the same heartbeat twice does no harm.
                 self.is_in_doubt |= self._classify(exc) is TryFailure.LOST
                 await self._before_the_next(exc)
 
     async def read(self, request: Request[T]) -> T:
-        """Return what a look shows.
+        """Return the reply to a request that changes nothing.
 
         Raises:
-            ActivityNotFoundError: There is nothing to look at.
-            CompletionRefusedError: Temporal does not show it.
-            CompletionUnansweredError: There was no answer in time.
+            ActivityNotFoundError: The activity does not exist.
+            CompletionRefusedError: Temporal rejected the request.
+            CompletionUnansweredError: There was no reply in time.
         """
         try:
             return await self._tries.read(request)
@@ -168,18 +168,18 @@ class Call:
             raise self._error(exc) from exc
 
     def unanswered(self, why: str) -> CompletionUnansweredError:
-        """Return the error for a call whose time is over."""
-        doubt = "; whether it was applied is not known" if self.is_in_doubt else ""
+        """Return the error of a call that timed out."""
+        doubt = "; it may have been applied" if self.is_in_doubt else ""
         is_open = self.is_in_doubt and not self.address.is_fenced
         advice = "; with a run id it would be repeated safely" if is_open else ""
         return CompletionUnansweredError(
-            f"Temporal gave no answer ({why}){doubt}{advice}",
+            f"Temporal did not reply ({why}){doubt}{advice}",
             may_be_applied=self.is_in_doubt,
             identity=self.identity,
         )
 
     async def _was_applied(self, exc: ServiceError, prove: Request[Proof]) -> bool:
-        """Tell whether it was applied all the same; if not, it may be tried again."""
+        """Return whether the call was applied despite the error; if not, it may be tried again."""
         failure = self._classify(exc)
         if failure is TryFailure.GONE and self.is_in_doubt:
             return await self._settle(exc, prove)
@@ -194,7 +194,7 @@ class Call:
             raise self._error(exc) from exc
         has_time = await self._tries.pause()
         if has_time and self.address.task_token is not None:
-            # A token is of one attempt: a repeat cannot reach anything else.
+            # A token belongs to one attempt: a repeat cannot reach anything else.
             return False
         match await self._look_up(prove):
             case Proof.APPLIED:
@@ -217,7 +217,7 @@ class Call:
                 raise self._unproven() from exc
 
     async def _look_up(self, prove: Request[Proof]) -> Proof | None:
-        """Return what Temporal shows; `None` if it cannot be asked."""
+        """Return what Temporal shows; `None` if Temporal cannot be reached."""
         try:
             return await self._tries.read(prove)
         except (RPCError, RuntimeError):
@@ -225,13 +225,13 @@ class Call:
 
     def _unproven(self) -> CompletionUnprovenError:
         msg = (
-            "nothing shows whether this call, whose reply was lost, was applied; "
-            f"it went by {self.identity!r}"
+            "the reply was lost, and it cannot be proved whether the call was applied; "
+            f"its identity was {self.identity!r}"
         )
         return CompletionUnprovenError(msg, identity=self.identity)
 
     async def _before_the_next(self, exc: ServiceError) -> None:
-        """Wait before the next try, or raise what says that there is none."""
+        """Wait before the next try, or raise the error if there is none."""
         if self._classify(exc) is TryFailure.GONE:
             raise await self._gone(exc) from exc
         is_final = self._classify(exc) is TryFailure.REFUSED
@@ -240,7 +240,7 @@ class Call:
 
     async def _gone(self, exc: ServiceError) -> RingbackError:
         if await self._was_reset():
-            msg = "the activity was reset, and this token died with it; by its ids it takes answers"
+            msg = "the activity was reset, which made this token invalid; use the activity's ids"
             return ActivityResetError(msg, ActivityCancellationDetails(reset=True))
         return self._error(exc)
 
@@ -256,9 +256,9 @@ class Call:
     def _error(self, exc: ServiceError) -> RingbackError:
         match self._classify(exc):
             case TryFailure.GONE:
-                return ActivityNotFoundError(f"nobody waits for this: {quote(exc)}")
+                return ActivityNotFoundError(f"no such activity waits: {quote(exc)}")
             case TryFailure.REFUSED:
-                return CompletionRefusedError(f"Temporal refused it: {quote(exc)}")
+                return CompletionRefusedError(f"Temporal rejected the call: {quote(exc)}")
             case TryFailure.NOT_TAKEN | TryFailure.LOST:
                 return self.unanswered(quote(exc))
 
@@ -266,20 +266,20 @@ class Call:
 Stop = ActivityCancelledError | ActivityPausedError | ActivityResetError
 
 _STOPS: Final[dict[str, Callable[[ActivityCancellationDetails], Stop]]] = {
-    "cancel_requested": partial(ActivityCancelledError, "the activity is asked to cancel"),
+    "cancel_requested": partial(ActivityCancelledError, "the activity was asked to cancel"),
     "paused": partial(ActivityPausedError, "the activity is paused"),
     "reset": partial(ActivityResetError, "the activity was reset"),
 }
-"""What is raised for what a heartbeat brings back; of several the first."""
+"""The error for each reply to a heartbeat; the first one wins."""
 
 
 def raise_if_asked_to_stop(response: HeartbeatResponse) -> None:
-    """Raise what a heartbeat brought back.
+    """Raise the error for the reply to a heartbeat.
 
     Raises:
-        ActivityCancelledError: Somebody asked to cancel the activity.
-        ActivityPausedError: An operator has paused it.
-        ActivityResetError: An operator has reset it.
+        ActivityCancelledError: The activity was asked to cancel.
+        ActivityPausedError: An operator paused it.
+        ActivityResetError: An operator reset it.
     """
     details = ActivityCancellationDetails(
         cancel_requested=response.cancel_requested, paused=response.paused, reset=response.reset

@@ -1,7 +1,7 @@
-"""The completion client: tells an activity from outside how it ends, and that it lives.
+"""The completion client: completes, fails, heartbeats or cancels an activity from outside.
 
-It has no store: what a call does not bring to Temporal is not kept anywhere. To keep answers, give
-the outside a link (`wait_for_callback`).
+It has no store: a call that does not reach Temporal is lost. To store answers, use links
+(`wait_for_callback`).
 """
 
 import asyncio
@@ -31,36 +31,35 @@ from ringback.temporal.rpc import NO_METADATA, Metadata
 from ringback.temporal.signature import signed
 
 UNSET: Final[Any] = object()
-"""No result at all, which is not the same as `None`."""
+"""No result at all, which differs from `None`."""
 
 _LONGEST_NAME: Final = 900
-"""Of the client's identity, so that a call's own fits into Temporal's limit of 1,000 characters."""
+"""Length taken of the client's identity, so that a call's identity fits Temporal's 1,000 limit."""
 
 
 class AsyncCompletionClient(Patterns):
-    """Tells an activity from outside how it ends, and that it lives.
+    """Completes, fails, heartbeats or cancels an activity by task token or ids.
 
     An activity is addressed by its task token or by its ids (`ActivityRef`); it may belong to a
-    workflow, or be a standalone one. A token reaches only the attempt that was given it. Ids reach
-    whichever attempt waits by now, and a completion by ids is taken between attempts, too.
+    workflow, or be a standalone one. A token reaches only its own attempt. Ids reach the current
+    attempt, and Temporal accepts a completion by ids between attempts, too.
 
-    A task token is a key. Temporal does not sign it: whoever holds one, and reaches Temporal, can
-    edit it and complete any activity of the namespace. Keep tokens to yourself as you keep
-    passwords; give the outside a link of Ringback's instead. No error or log of this client repeats
-    a token. A token is checked before it is sent: garbage and tokens of other namespaces are
-    refused at once.
+    A task token is a key. Temporal does not sign it: a holder who can reach Temporal can edit it
+    and complete any activity of the namespace. Protect tokens like passwords, and give senders a
+    link of Ringback's instead. No error or log of this client repeats a token. The client checks a
+    token before it sends it, and rejects garbage and tokens of other namespaces at once.
 
-    Every call is safe in doubt. It is tried several times, in the time of `rpc_timeout`, which
-    bounds the whole call (10 seconds if it is not given). If a reply was lost and the next try is
-    answered "not found", the client looks up whether its own try was applied, and succeeds if so.
-    A call by ids without a run id is not repeated after a lost reply, since it could reach the next
-    run. A call that is canceled may have been applied.
+    Every call is safe to repeat. The client tries it several times within `rpc_timeout` (default:
+    10 seconds for the whole call). If a reply was lost and the next try returns "not found", the
+    client looks up whether its own try was applied, and succeeds if so. It does not repeat a call
+    by ids without a run id after a lost reply, since the repeat could reach the next run. A call
+    that is canceled may have been applied.
 
-    What is too large is refused before it is sent, since Temporal would say OK and fail the
-    activity. What the client's data converter raises comes out unchanged, before anything is sent.
-    It may take half of the call's time, then `EncodingError` is raised; one that blocks its thread
-    blocks the event loop, and no timeout can end it. The SDK's client interceptors do not see these
-    calls.
+    Values that are too large are rejected before they are sent, since Temporal would reply OK and
+    fail the activity. Exceptions of the client's data converter are raised unchanged, before
+    anything is sent. The converter may use half of the call's time; after that `EncodingError` is
+    raised. A converter that blocks its thread blocks the event loop, and no timeout can end it. The
+    SDK's client interceptors do not see these calls.
 
     Every error is a `FinalError` or a `RetryableError`.
 
@@ -85,8 +84,8 @@ class AsyncCompletionClient(Patterns):
     def with_context(self, context: SerializationContext) -> "AsyncCompletionClient":
         """Return a client whose data converter has `context`.
 
-        A codec whose key depends on the workflow needs it with task tokens. By ids the client asks
-        Temporal for it, if the data converter wants one at all.
+        A codec whose key depends on the workflow needs this with task tokens. With ids, the client
+        reads the context from Temporal if the data converter needs one.
         """
         other = copy.copy(self)
         other._converter = self._client.data_converter.with_context(context)  # noqa: SLF001 - its own kind
@@ -103,24 +102,24 @@ class AsyncCompletionClient(Patterns):
     ) -> None:
         """Complete the activity.
 
-        Temporal takes one completion. By ids it also takes it in back-off, while paused, and before
-        the activity was started. The workflow may ignore it, if it has asked to cancel the activity
-        and does not wait for that.
+        Temporal accepts one completion. By ids it also accepts one during backoff, while paused and
+        before the activity has started. A workflow that has canceled the activity without waiting
+        for the cancellation ignores it.
 
         Args:
             activity: The task token, or the ids.
-            result: What the activity returns. Without it there is no result, which is not `None`.
+            result: The activity's result. Without it there is no result, which differs from `None`.
             rpc_metadata: Headers of the requests.
-            rpc_timeout: What the whole call may take.
+            rpc_timeout: The time of the whole call.
 
         Raises:
-            ActivityNotFoundError: Nobody waits: it has ended, or another attempt runs. Stop.
-            ActivityResetError: The token is dead, since the activity was reset; use its ids.
-            AnswerTooLargeError: Temporal would fail the activity; keep the result elsewhere.
-            CompletionRefusedError: Temporal refuses it; the message says why.
-            UnusableTokenError: This is no token of an activity in the client's namespace.
-            CompletionUnansweredError: No answer in time; try again.
-            CompletionUnprovenError: It has ended, and nothing shows whether by this call; look.
+            ActivityNotFoundError: It has ended, or another attempt runs. Stop.
+            ActivityResetError: The token is invalid, since the activity was reset; use its ids.
+            AnswerTooLargeError: Temporal would fail the activity; store the result elsewhere.
+            CompletionRefusedError: Temporal rejected the call; the message says why.
+            UnusableTokenError: This is not a token of an activity in the client's namespace.
+            CompletionUnansweredError: No reply in time; retry.
+            CompletionUnprovenError: It has ended, perhaps by this call; check the workflow.
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
             values = () if result is UNSET else (result,)
@@ -136,31 +135,30 @@ class AsyncCompletionClient(Patterns):
         rpc_metadata: Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
-        """Fail the attempt that waits.
+        """Fail the running attempt.
 
-        Temporal runs the activity again, as its retry policy says: a no that is final should be an
+        Temporal retries the activity according to its retry policy: for a final rejection use an
         `ApplicationError` with `non_retryable=True`.
 
         Args:
             activity: The task token, or the ids.
-            error: What the activity fails with. An `ApplicationError` says its type, details,
-                category, and when to retry; any other exception goes by the name of its class. Of a
-                failure that is too large the stack traces are left out.
-            last_heartbeat_details: What the next attempt finds as the details of the last
-                heartbeat.
+            error: The failure. An `ApplicationError` sets type, details, category and retry delay;
+                any other exception has its class name as type. The stack traces of a failure that
+                is too large are dropped.
+            last_heartbeat_details: The heartbeat details that the next attempt reads.
             rpc_metadata: Headers of the requests.
-            rpc_timeout: What the whole call may take.
+            rpc_timeout: The time of the whole call.
 
         Raises:
-            ActivityNotFoundError: No attempt waits: it has ended, or is between attempts. Stop.
-            ActivityResetError: The token is dead, since the activity was reset; use its ids.
-            AnswerTooLargeError: Temporal would cut it, as it does over 4,096 bytes if it may be
-                retried; send less, or say `non_retryable`.
-            CompletionRefusedError: Temporal refuses it: by token, any failure of its own but an
-                `ApplicationError`. The message says why.
-            UnusableTokenError: This is no token of an activity in the client's namespace.
-            CompletionUnansweredError: No answer in time; try again.
-            CompletionUnprovenError: The attempt has ended, and nothing shows whether by this call.
+            ActivityNotFoundError: It has ended, or is between attempts. Stop.
+            ActivityResetError: The token is invalid, since the activity was reset; use its ids.
+            AnswerTooLargeError: Temporal would truncate it, as it does above 4,096 bytes if the
+                failure is retryable; send less, or set `non_retryable`.
+            CompletionRefusedError: Temporal rejected the call: by token it accepts no Temporal
+                failure except `ApplicationError`. The message says why.
+            UnusableTokenError: This is not a token of an activity in the client's namespace.
+            CompletionUnansweredError: No reply in time; retry.
+            CompletionUnprovenError: The attempt has ended, perhaps by this call.
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
             last_details = await self._encode(call, last_heartbeat_details)
@@ -177,27 +175,28 @@ class AsyncCompletionClient(Patterns):
         rpc_metadata: Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
-        """Tell that the work goes on, and learn whether it should.
+        """Send a heartbeat, and raise if the work should stop.
 
-        The heartbeat is recorded, with its details, also where an error says to stop.
+        Temporal records the heartbeat and its details even if an error says to stop.
 
         Args:
             activity: The task token, or the ids.
-            details: What the next attempt, and whoever looks, finds. Without any, those that
-                Temporal has are sent again (one request more), since it would erase them.
-            erase: Erase them.
+            details: Details for the next attempt and for observers. Without any, the client reads
+                the recorded ones and sends them again (one more request), since Temporal would
+                erase them.
+            erase: Erase the recorded details.
             rpc_metadata: Headers of the requests.
-            rpc_timeout: What the whole call may take.
+            rpc_timeout: The time of the whole call.
 
         Raises:
-            ActivityCancelledError: The activity is asked to cancel: stop, and report it.
-            ActivityPausedError: It is paused, and not asked to cancel: wait.
-            ActivityResetError: It was reset, and neither of those: begin anew.
-            ActivityNotFoundError: No attempt waits: it has ended, or is between attempts. Stop.
+            ActivityCancelledError: The activity was asked to cancel: stop, and report it.
+            ActivityPausedError: It is paused, and was not asked to cancel: wait.
+            ActivityResetError: It was reset, and neither of those: start again.
+            ActivityNotFoundError: It has ended, or is between attempts. Stop.
             AnswerTooLargeError: Temporal would fail the activity; send less.
-            CompletionRefusedError: Temporal refuses it; the message says why.
-            UnusableTokenError: This is no token of an activity in the client's namespace.
-            CompletionUnansweredError: No answer in time; try again.
+            CompletionRefusedError: Temporal rejected the call; the message says why.
+            UnusableTokenError: This is not a token of an activity in the client's namespace.
+            CompletionUnansweredError: No reply in time; retry.
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
             given = await self._encode(call, details)
@@ -217,18 +216,18 @@ class AsyncCompletionClient(Patterns):
 
         Args:
             activity: The task token, or the ids.
-            details: What a workflow that waits for the cancellation finds in it.
+            details: Details for a workflow that waits for the cancellation.
             rpc_metadata: Headers of the requests.
-            rpc_timeout: What the whole call may take.
+            rpc_timeout: The time of the whole call.
 
         Raises:
-            ActivityNotFoundError: Nobody waits: it has ended, or another attempt runs. Stop.
-            ActivityResetError: The token is dead, since the activity was reset; use its ids.
-            AnswerTooLargeError: Temporal would cut the details; send less.
-            CompletionRefusedError: Nobody asked this activity to cancel; fail it instead.
-            UnusableTokenError: This is no token of an activity in the client's namespace.
-            CompletionUnansweredError: No answer in time; try again.
-            CompletionUnprovenError: It has ended, and nothing shows whether by this call; look.
+            ActivityNotFoundError: It has ended, or another attempt runs. Stop.
+            ActivityResetError: The token is invalid, since the activity was reset; use its ids.
+            AnswerTooLargeError: Temporal would truncate the details; send less.
+            CompletionRefusedError: The activity was not asked to cancel; fail it instead.
+            UnusableTokenError: This is not a token of an activity in the client's namespace.
+            CompletionUnansweredError: No reply in time; retry.
+            CompletionUnprovenError: It has ended, perhaps by this call; check the workflow.
         """
         async with self._call(activity, rpc_metadata, rpc_timeout) as call:
             payloads = await self._encode(call, details)
@@ -241,8 +240,8 @@ class AsyncCompletionClient(Patterns):
         tries = Tries(DEFAULT_TIMEOUT if within is None else within)
         call = None
         try:
-            # Requests have timeouts of their own, which are shorter. Connecting has none, and the
-            # codec is the user's.
+            # Requests have shorter timeouts of their own. Connecting has none, and the codec is
+            # user code.
             async with asyncio.timeout(tries.total.total_seconds()) as limit:
                 call = await self._new_call(activity, tries, metadata)
                 yield call
@@ -293,6 +292,6 @@ def _new_identity(name: str) -> str:
 
 def _unanswered(call: Call | None) -> CompletionUnansweredError:
     if call is not None:
-        return call.unanswered("the time is over")
-    msg = "Temporal cannot be reached in time"
+        return call.unanswered("the time is up")
+    msg = "Temporal could not be reached in time"
     return CompletionUnansweredError(msg, may_be_applied=False, identity="")

@@ -1,4 +1,4 @@
-"""Failures, as Temporal knows them, with a name for each choice."""
+"""Failures of activities, with a named argument for each choice."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from ringback.domain.errors import AnswerTooLargeError, EncodingError, RingbackE
 from ringback.domain.outcome import SHORTEST_DELAY
 
 _FORBIDDEN: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
-"""Who is refused so is refused whatever the failure is."""
+"""Errors after which any other failure would be rejected too."""
 
 CANCELED_FROM_WITHIN: Final = "the work was canceled from within"
-"""Of work that awaited something that was canceled, while nobody stopped the work."""
+"""The message for work that awaited a canceled task while the work itself was not canceled."""
 
 _MESSAGES: Final = (500, 50, 0)
-"""How much of a message is tried, in characters.
+"""Message lengths that are tried, in characters.
 
-The first fits into what Temporal keeps of a failure, in any script, unless a codec makes it larger.
+The first fits Temporal's limit for a failure in any script, unless a codec enlarges it.
 """
 
 _LONGEST_TYPE: Final = 200
@@ -40,29 +40,29 @@ def fail_with(
     details: Sequence[object] = (),
     next_retry_delay: timedelta | None = None,
 ) -> ApplicationError:
-    """Return the failure that an activity ends with, to be raised or given to `client.fail`.
+    """Return a failure to raise, or to pass to `client.fail`.
 
     Args:
         type: For code: the retry policy and the workflow's handlers match it.
-        message: For people; without it, the type.
-        non_retryable: Whether Temporal must not run the activity again. An answer of a person that
-            is a no should say so, else the person is asked once more.
-        details: What the workflow can read, one value for each. Temporal drops the details of a
-            failure of more than about 4 KiB that can be retried (observed on server 1.32).
-        next_retry_delay: How long until the next attempt, instead of the retry policy's back-off.
-            Nothing is taken as the shortest there is, since Temporal does not retry at all after a
-            delay of nothing (observed on server 1.32).
+        message: For people; the default is the type.
+        non_retryable: Whether Temporal must not retry the activity. Set it for a person's
+            rejection; otherwise the person is asked again.
+        details: Values that the workflow can read. Temporal drops the details of a retryable
+            failure of more than about 4 KiB (observed on server 1.32).
+        next_retry_delay: The delay of the next attempt, instead of the retry policy's backoff. Zero
+            is sent as the shortest delay, since Temporal does not retry at all after zero (observed
+            on server 1.32).
 
     Raises:
-        ValueError: The type is empty, the delay is below nothing, or there is a delay before an
-            attempt that will not be.
-        TypeError: The details are one text, not a sequence of details; put it into a list.
+        ValueError: The type is empty, the delay is negative, or a non-retryable failure has a
+            delay.
+        TypeError: The details are one string instead of a sequence; put it into a list.
     """
     if not type:
-        msg = "a failure has a type: the workflow tells failures apart by it"
+        msg = "the type is empty; the workflow distinguishes failures by it"
         raise ValueError(msg)
     if isinstance(details, str | bytes):
-        msg = "details are a sequence: put the one text into a list"
+        msg = "details is a string; put it into a list"
         raise TypeError(msg)
     return ApplicationError(
         message or type,
@@ -77,14 +77,14 @@ def _delay(wanted: timedelta | None, *, non_retryable: bool) -> timedelta | None
     if wanted is None:
         return None
     if non_retryable:
-        msg = "no attempt follows a non-retryable failure, so there is no delay before it"
+        msg = "a non-retryable failure cannot have a delay: no attempt follows it"
         raise ValueError(msg)
     check_duration("next_retry_delay", wanted, may_be_zero=True)
     return max(wanted, SHORTEST_DELAY)
 
 
 def is_being_canceled() -> bool:
-    """Tell whether somebody stops the task that asks."""
+    """Return whether the current task is being canceled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -92,15 +92,15 @@ def is_being_canceled() -> bool:
 async def fail_with_what_was_raised(
     client: CompletionClient, target: Target, error: Exception
 ) -> None:
-    """Fail `target` with `error`, or with as much of it as can be told.
+    """Fail `target` with `error`, or with as much of it as can be sent.
 
-    An activity whose work has failed must not wait only because the failure is too large, or of a
-    kind that cannot be sent. Then its type, the beginning of its message, and when to retry go; in
-    the end only its type, and whether to retry.
+    An activity whose work has failed must not hang because the failure is too large or cannot be
+    encoded. Then its type, the beginning of its message and its retry options are sent, and as a
+    last resort only its type and whether to retry.
 
     Raises:
-        RingbackError: Temporal did not take it; see `AsyncCompletionClient.fail`.
-        Exception: The data converter encodes no failure, not even one of only a type; mend it.
+        RingbackError: Temporal did not accept it; see `AsyncCompletionClient.fail`.
+        Exception: The data converter cannot encode even a failure with only a type; fix it.
     """
     refusal = await caught(client.fail(target, error))
     for longest in _MESSAGES:
@@ -120,7 +120,7 @@ def _may_be_told_in_brief(refusal: Exception | None) -> bool:
         case AnswerTooLargeError() | CompletionRefusedError() | EncodingError():
             return True
         case _:
-            # Anything else than our own is the data converter's: nothing was sent.
+            # Any other error comes from the data converter: nothing was sent.
             return not isinstance(refusal, RingbackError)
 
 
@@ -151,5 +151,5 @@ async def _text(error: Exception) -> str:
 
 
 def _clean(text: object, longest: int) -> str:
-    """Return the beginning of `text` as it can be sent: nothing, if it is no text."""
+    """Return the beginning of `text` without characters that cannot be sent; empty if no text."""
     return text[:longest].encode(errors="replace").decode() if isinstance(text, str) else ""

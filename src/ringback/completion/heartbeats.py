@@ -1,4 +1,4 @@
-"""The heartbeats of one activity: what they carry, and what they bring back."""
+"""The heartbeats of one activity: their details and Temporal's replies."""
 
 import asyncio
 import logging
@@ -41,9 +41,9 @@ class Stopped(StrEnum):
     PAUSED = "paused"
     """An operator paused the activity, and `on_pause="stop"`."""
     RESET = "reset"
-    """An operator reset the activity: its work is to begin anew."""
+    """An operator reset the activity: its work must start again."""
     GONE = "gone"
-    """The activity has ended, its workflow has, or another attempt took its place."""
+    """The activity or its workflow has ended, or another attempt replaced this one."""
 
 
 _REASONS: Final[dict[type[StopError], Stopped]] = {
@@ -55,12 +55,12 @@ _REASONS: Final[dict[type[StopError], Stopped]] = {
 
 
 class KeepAlive:
-    """The heartbeats of one activity: takes their details, and shows what they brought back.
+    """The heartbeats of one activity: accepts their details, and shows Temporal's replies.
 
     Attributes:
-        details: What the next heartbeat carries: a value, or a callable that is asked each time.
-            `None` sends none, which leaves those that were recorded before.
-        is_paused: Whether the activity was paused when it last was heard of.
+        details: The details of the next heartbeat: a value, or a callable that returns it each
+            time. `None` sends none, which preserves the recorded ones.
+        is_paused: Whether the activity was paused at the last reply.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class KeepAlive:
         clock: Clock | None = None,
         chance: Callable[[], float] = jitter,
     ) -> None:
-        """Heartbeat to `target`; see `keeping_alive`.
+        """Create the heartbeats of `target`; see `keeping_alive`.
 
         Raises:
             TypeError: `every` is not a `timedelta`.
@@ -86,7 +86,7 @@ class KeepAlive:
         self._client = client
         self._target = target
         self._every = every
-        # One that hangs must not keep the next one from being sent, nor be given up too soon.
+        # A hanging one must neither block the next one nor be given up too early.
         self._patience = min(max(every, _SHORTEST), _LONGEST)
         self._stops_on_pause = on_pause == "stop"
         self._clock = clock or SystemClock()
@@ -102,21 +102,21 @@ class KeepAlive:
 
     @property
     def stopped(self) -> Stopped | None:
-        """Why the work should stop; `None` while it should not."""
+        """Why the work should stop; `None` while it should continue."""
         return None if self._error is None else _REASONS[type(self._error)]
 
     @property
     def error(self) -> StopError | None:
-        """What the last heartbeat raised, once the work should stop."""
+        """The error of the last heartbeat, once the work should stop."""
         return self._error
 
     @property
     def is_in_outages(self) -> bool:
-        """Whether the last heartbeat did not get through; it is tried again."""
+        """Whether the last heartbeat failed; it is retried."""
         return self._tries > 0
 
     async def until_stopped(self) -> Stopped:
-        """Return why, once the work should stop."""
+        """Wait until the work should stop, and return why."""
         await self._has_stopped.wait()
         assert self._error is not None, "set before the event"
         return _REASONS[type(self._error)]
@@ -125,15 +125,15 @@ class KeepAlive:
         """Send the first heartbeat now; `run` sends the next one after `every`.
 
         Raises:
-            ActivityCancelledError: The work should not begin; report the cancellation.
-            ActivityPausedError: The work should not begin, if a pause stops it.
-            ActivityResetError: The work should not begin; fail the attempt.
-            ActivityNotFoundError: Nobody waits; drop the work.
-            RetryableError: Temporal cannot be asked whether anybody waits; try again later.
-            FinalError: Temporal would refuse it each time; correct the target or the details.
-            Exception: What a callable for the details raised; correct it.
+            ActivityCancelledError: Do not start the work; report the cancellation.
+            ActivityPausedError: Do not start the work, if a pause stops it.
+            ActivityResetError: Do not start the work; fail the attempt.
+            ActivityNotFoundError: The activity no longer waits; drop the work.
+            RetryableError: Temporal cannot be reached; retry later.
+            FinalError: Temporal would reject every heartbeat; correct the target or the details.
+            Exception: A callable for the details raised it; correct it.
         """
-        failure = await caught(self._send_at_least_a_sign_of_life())
+        failure = await caught(self._heartbeat())
         if isinstance(failure, RetryableError) and not isinstance(failure, ActivityPausedError):
             raise failure
         self._judge(failure)
@@ -144,45 +144,45 @@ class KeepAlive:
         """Send heartbeats until `end`, or until the work should stop.
 
         Raises:
-            FinalError: Temporal would refuse it each time; correct the target or the details.
-            Exception: What a callable for the details raised; correct it.
+            FinalError: Temporal would reject every heartbeat; correct the target or the details.
+            Exception: A callable for the details raised it; correct it.
         """
         while True:
             await wait_for_event(self._over, self._clock, at_most=self._next)
             if self._over.is_set():
                 return
-            failure = await caught(self._send_at_least_a_sign_of_life())
+            failure = await caught(self._heartbeat())
             if not self._over.is_set():
                 self._judge(failure)
 
     def end(self) -> None:
-        """Send no more: the work is over, whatever a heartbeat still under way brings back."""
+        """Stop sending: the work has ended, and replies to heartbeats in flight are ignored."""
         self._over.set()
 
     def when_stopped(self, call: Callable[[], object]) -> None:
-        """Have `call` called when the work should stop."""
+        """Call `call` when the work should stop."""
         self._hook = call
 
-    async def _send_at_least_a_sign_of_life(self) -> None:
-        said = self._said()
+    async def _heartbeat(self) -> None:
+        details = self._current_details()
         failure = await caught(
-            self._client.heartbeat(self._target, *said, rpc_timeout=self._patience)
+            self._client.heartbeat(self._target, *details, rpc_timeout=self._patience)
         )
         is_of_the_call = isinstance(failure, RingbackError) and not isinstance(
             failure, EncodingError
         )
-        if failure is None or is_of_the_call or not said:
+        if failure is None or is_of_the_call or not details:
             self._encoding_outages.record(None)
         else:
-            # The data converter raised, perhaps as a service for keys is away, or did not return.
-            # That must not cost the activity. Only its kind is logged: its text may have a payload
-            # in it.
+            # The data converter raised (its key service may be down) or did not return. The
+            # activity must survive that. Only the error's type is logged: its text may contain a
+            # payload.
             self._encoding_outages.record(RuntimeError(type(failure).__name__))
             failure = await caught(self._client.heartbeat(self._target, rpc_timeout=self._patience))
         if failure is not None:
             raise failure
 
-    def _said(self) -> tuple[object, ...]:
+    def _current_details(self) -> tuple[object, ...]:
         details = self.details() if callable(self.details) else self.details
         return () if details is None else (details,)
 

@@ -1,4 +1,4 @@
-"""Keeping alive: heartbeats beside the work, with live details, until it ends or should stop."""
+"""Keeping alive: heartbeats with live details while a block runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -26,41 +26,40 @@ async def keeping_alive(
     on_pause: OnPause = "go_on",
     clock: Clock | None = None,
 ) -> AsyncIterator[KeepAlive]:
-    """Keep `target` alive while the block runs: a heartbeat at once, then one each `every`.
+    """Send heartbeats for `target` while the block runs: one at once, then one each `every`.
 
-    It tells the activity nothing else: end it yourself, after the block. By then no heartbeat is
-    under way, unless the block raised. What did not get through is tried again within `every`,
-    for as long as the block runs.
+    It does not end the activity: do that after the block. No heartbeat is in flight then, unless
+    the block raised. A failed heartbeat is retried within `every`, for as long as the block runs.
 
     Args:
-        client: Who sends the heartbeats.
+        client: The client that sends the heartbeats.
         target: The activity, by task token or by ids.
-        every: How often; a third of the heartbeat timeout leaves room for two that fail.
-        details: What each heartbeat carries: a value, or a callable that is asked each time. It
-            can be exchanged in the block; the last one wins. `None` sends none, and leaves those
-            that were recorded before. Where the data converter cannot encode them, that is logged,
-            and the heartbeat goes without them.
-        on_stop: What happens when the work should stop. `"cancel"` cancels the block, and raises
-            the error below after it. `"tell"` leaves the block alone: it looks at `stopped`, or
-            awaits `until_stopped`.
-        on_pause: `"go_on"`: a pause is shown by `is_paused`, and heartbeats go on; the activity
-            still takes its answer. `"stop"`: it stops the work.
-        clock: What tells the time.
+        every: The interval; a third of the heartbeat timeout allows two failures.
+        details: The details of each heartbeat: a value, or a callable that returns it each time.
+            The block may replace them. `None` sends none and preserves the recorded ones. If the
+            data converter cannot encode them, that is logged and the heartbeat has no details.
+        on_stop: What to do when the work should stop. `"cancel"` cancels the block and raises the
+            error below after it. `"tell"` leaves the block running: it checks `stopped`, or awaits
+            `until_stopped`.
+        on_pause: `"go_on"`: `is_paused` shows a pause, and heartbeats continue; the activity still
+            accepts its answer. `"stop"`: a pause stops the work.
+        clock: The clock of the interval.
 
     Yields:
-        What shows how it stands, and takes new details.
+        The state of the heartbeats, which also accepts new details.
 
     Raises:
-        ActivityCancelledError: The block was canceled, since the activity is to cancel; report the
+        ActivityCancelledError: The block was canceled, since the activity was; report the
             cancellation.
         ActivityPausedError: The block was canceled, since the activity was paused; fail the
             attempt, so that another runs after the pause.
         ActivityResetError: The block was canceled, since the activity was reset; fail the attempt,
-            so that another begins anew.
-        ActivityNotFoundError: The block was canceled, since nobody waits any more; drop the work.
-        FinalError: Temporal would refuse each heartbeat, for instance over too large details; the
-            block was canceled. So does what a callable for details raises.
-        ValueError: `every` is nothing or less.
+            so that another starts again.
+        ActivityNotFoundError: The block was canceled, since the activity no longer waits; drop the
+            work.
+        FinalError: Temporal would reject every heartbeat, for example because its details are too
+            large; the block was canceled. Exceptions of a callable for details do the same.
+        ValueError: `every` is zero or negative.
     """
     life = KeepAlive(client, target, every=every, details=details, on_pause=on_pause, clock=clock)
     async with kept(life, on_stop=on_stop):
@@ -69,7 +68,7 @@ async def keeping_alive(
 
 @asynccontextmanager
 async def kept(life: KeepAlive, *, on_stop: OnStop = "cancel") -> AsyncIterator[None]:
-    """Run `life` beside the block; see `keeping_alive`."""
+    """Run `life` concurrently with the block; see `keeping_alive`."""
     with _canceled_by(life, on_stop):
         async with task_group() as group:
             group.create_task(life.run(), name="keep an activity alive")
@@ -89,7 +88,7 @@ def _canceled_by(life: KeepAlive, on_stop: OnStop) -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        # Who else canceled the task meanwhile must not be silenced.
+        # Another cancellation of the task must not be swallowed.
         if life.error is None or on_stop == "tell" or block.cancelling() > before + 1:
             raise
         raise life.error from None

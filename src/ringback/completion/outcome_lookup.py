@@ -1,4 +1,4 @@
-"""Outcome lookup: what Temporal shows of an activity, and of a call whose reply was lost."""
+"""Outcome lookup: the effect of a call whose reply was lost, and other state of its activity."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -28,26 +28,26 @@ from ringback.temporal.rpc import Metadata, in_time
 from ringback.temporal.standalone import to_whereabouts
 
 _RUNS: Final = 3
-"""How many runs of a chain are searched, from the latest, where no run id was given."""
+"""Maximum runs of a chain that are searched, latest first, for a call without a run id."""
 
 
 class Proof(Enum):
-    """What Temporal shows of an outcome whose reply was lost."""
+    """What Temporal shows about an outcome whose reply was lost."""
 
     APPLIED = auto()
-    """It ended the activity, or the attempt."""
+    """The outcome ended the activity, or the attempt."""
 
     NOT_APPLIED = auto()
-    """It did not: somebody else did, or nobody has."""
+    """It did not: another call did, or none has."""
 
     NOTHING = auto()
-    """Neither: what would show it is not kept, or was replaced."""
+    """Unknown: the evidence is deleted or was replaced."""
 
 
 class OutcomeLookup:
     """Reads the activity of one call. Every method is one try, and changes nothing.
 
-    What the server says is raised as it is: `RPCError`, or `RuntimeError` without a connection.
+    Errors of the server are raised unchanged: `RPCError`, or `RuntimeError` without a connection.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class OutcomeLookup:
         )
 
     async def context(self, within: timedelta) -> ActivitySerializationContext:
-        """Return what the activity's worker tells its data converter."""
+        """Return the data converter's context in the activity's worker."""
         if self._ref.is_standalone:
             info = (await self._describe_standalone(within)).info
             return to_context(
@@ -86,7 +86,7 @@ class OutcomeLookup:
         )
 
     async def was_reset(self, within: timedelta) -> bool:
-        """Tell whether an operator's reset is why a token of a later attempt is not known.
+        """Return whether a token of a later attempt is invalid because of an operator's reset.
 
         The server then numbers the attempt that runs as the first (observed on server 1.32).
         """
@@ -96,7 +96,7 @@ class OutcomeLookup:
         found = find_pending(self._ref, await self._describe(within))
         if found is None or found.attempt >= claim.attempt:
             return False
-        # An activity id may recur in a run: what waits is the one that was scheduled last.
+        # An activity id may recur in a run: the one that waits was scheduled last.
         async for event in self._newest_first(self._ref, within):
             scheduled = event.activity_task_scheduled_event_attributes
             if scheduled.activity_id == self._ref.activity_id:
@@ -104,10 +104,10 @@ class OutcomeLookup:
         return False
 
     async def find_proof(self, encoded: Encoded, identity: str, within: timedelta) -> Proof:
-        """Return what is shown of `encoded`, which was sent as `identity`."""
+        """Return what Temporal shows about `encoded`, which was sent as `identity`."""
         if self._ref.is_standalone:
             return await self._find_standalone_proof(encoded, identity, within)
-        # What is pending first: from there it goes into history, never back.
+        # Pending state first: an activity moves from there to history, never back.
         found = find_pending(self._ref, await self._describe(within))
         failed = None if found is None else to_last_failure(found.last_failure).source
         if failed == identity or await self._is_in_history(identity, within):
@@ -142,7 +142,7 @@ class OutcomeLookup:
         if identity in {failed, ended_by}:
             return Proof.APPLIED
         if isinstance(shown, Ended):
-            # A cancellation is signed in its details: without any nothing tells whose it is.
+            # The identity of a cancellation is in its details: without any, it is unknown.
             is_unsigned = isinstance(encoded, Cancellation) and encoded.payloads is None
             is_hidden = is_unsigned or _is_retryable(encoded)
             return Proof.NOTHING if is_hidden else Proof.NOT_APPLIED
@@ -151,7 +151,7 @@ class OutcomeLookup:
         return self._of_attempt(shown.attempt, failed)
 
     def _of_attempt(self, attempt: int, failed: str) -> Proof:
-        """Return what is shown of a failure to retry, which a later one would have replaced."""
+        """Return the proof of a retryable failure, which a later one would have replaced."""
         if self._claim is not None:
             is_the_same = attempt == self._claim.attempt
         else:
@@ -185,7 +185,7 @@ def to_context(
     task_queue: str = "",
     workflow_type: str = "",
 ) -> ActivitySerializationContext:
-    """Return the context of an activity; what is empty is not known."""
+    """Return the context of an activity; empty fields are unknown."""
     return ActivitySerializationContext(
         namespace=ref.namespace,
         activity_id=ref.activity_id,

@@ -1,4 +1,4 @@
-"""The patterns, as methods of whatever is a completion client."""
+"""The patterns, as methods of every completion client."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Patterns:
-    """Gives a completion client what people build around one."""
+    """Adds the common patterns to a completion client."""
 
     def keeping_alive(
         self: CompletionClient,
@@ -36,8 +36,8 @@ class Patterns:
     ) -> AbstractAsyncContextManager[KeepAlive]:
         """Keep the activity alive while a block runs.
 
-        A heartbeat is sent at once, then one each `every`, a third of the heartbeat timeout for
-        instance. See `ringback.completion.keepalive`.
+        A heartbeat is sent at once, then one each `every`, for example a third of the heartbeat
+        timeout. See `ringback.completion.keepalive`.
         """
         return keeping_alive(
             self, activity, every=every, details=details, on_stop=on_stop, on_pause=on_pause
@@ -51,11 +51,11 @@ class Patterns:
         details: object = None,
         on_pause: OnPause = "go_on",
     ) -> Processing:
-        """Do the work of the activity in a block, whose end is the activity's.
+        """Do the work of the activity in a block, and end the activity with the block.
 
-        It is completed with the `result` that the block sets, fails with what the block raises, and
-        the cancellation is reported if the block is canceled since the activity is. See
-        `ringback.completion.processing`.
+        The activity completes with the `result` that the block sets, fails with the exception that
+        the block raises, and its cancellation is reported if the block is canceled because of it.
+        See `ringback.completion.processing`.
         """
         return processing(self, activity, every=every, details=details, on_pause=on_pause)
 
@@ -68,9 +68,9 @@ class Patterns:
         details: object = None,
         on_pause: OnPause = "go_on",
     ) -> T:
-        """Do `work` for the activity, complete it with what that returns, and return it.
+        """Do `work` for the activity, complete it with the return value, and return that.
 
-        The same as a block of `processing`, for work that is a function.
+        Equivalent to a block of `processing`, for work that is a function.
         """
         return await process(self, activity, work, every=every, details=details, on_pause=on_pause)
 
@@ -81,9 +81,9 @@ class Patterns:
         concurrency: int = CONCURRENCY,
         on_progress: OnProgress | None = None,
     ) -> list[Delivery]:
-        """Complete many activities, a few at a time; return what became of each, in order.
+        """Complete many activities, a few at a time; return the outcome of each, in order.
 
-        One that Temporal does not take raises nothing. See `ringback.completion.batch`.
+        An item that Temporal did not accept raises nothing. See `ringback.completion.batch`.
         """
         return await complete_many(self, items, concurrency=concurrency, on_progress=on_progress)
 
@@ -94,8 +94,8 @@ class Patterns:
         concurrency: int = CONCURRENCY,
         on_progress: OnProgress | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
-        """Complete more activities than there should be deliveries in memory.
+        """Complete many activities without holding all deliveries in memory.
 
-        What became of each is read in the block, in order. See `ringback.completion.batch`.
+        Iterate over the outcomes in the block, in order. See `ringback.completion.batch`.
         """
         return completing_many(self, items, concurrency=concurrency, on_progress=on_progress)

@@ -1,4 +1,4 @@
-"""Processing: outside work whose end is the end of the activity."""
+"""Processing: work outside a worker whose end ends the activity."""
 
 import asyncio
 import logging
@@ -29,16 +29,16 @@ logger = logging.getLogger(__name__)
 
 _UNUSED: Final = timedelta(days=1)
 _NOTHING_SAID: Final = (
-    "the block ended without saying what the activity returns: set `result`, to None if it is"
-    " nothing"
+    "the block ended without a result for the activity: set `result`, to None if there"
+    " is nothing to return"
 )
 
 
 class Processing:
-    """Work that is under way for one activity; see `processing`.
+    """Work in progress for one activity; see `processing`.
 
     Attributes:
-        cancel_details: What is reported with a cancellation, one value for each detail.
+        cancel_details: Details of a reported cancellation, one value each.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Processing:
         life: KeepAlive,
         beside: AbstractAsyncContextManager[None],
     ) -> None:
-        """Work for `target`, with `life` in the block `beside`."""
+        """Do work for `target`, with heartbeats of `life` while the block `beside` runs."""
         self.cancel_details: tuple[object, ...] = ()
         self._client = client
         self._target = target
@@ -59,7 +59,7 @@ class Processing:
 
     @property
     def result(self) -> object:
-        """What the activity returns; setting it again replaces it.
+        """The activity's result; setting it again replaces it.
 
         Raises:
             LookupError: It has not been set yet.
@@ -74,7 +74,7 @@ class Processing:
 
     @property
     def details(self) -> object:
-        """What the next heartbeat carries; see `KeepAlive.details`."""
+        """Details of the next heartbeat; see `KeepAlive.details`."""
         return self._life.details
 
     @details.setter
@@ -83,12 +83,12 @@ class Processing:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the activity was paused when it last was heard of."""
+        """Whether the activity was paused at the last reply."""
         return self._life.is_paused
 
     @property
     def stopped(self) -> Stopped | None:
-        """Why the work should stop; `None` while it should not."""
+        """Why the work should stop; `None` while it should continue."""
         return self._life.stopped
 
     async def __aenter__(self) -> Self:
@@ -126,7 +126,7 @@ class Processing:
 
     async def _tell_what_was_raised(self, error: BaseException) -> None:
         if isinstance(error, ActivityCancelledError):
-            # A heartbeat of the block's own brought it, perhaps of another activity.
+            # The block's own heartbeat raised it, perhaps for another activity.
             with suppress(CompletionRefusedError):
                 await self._client.report_cancellation(self._target, *self.cancel_details)
                 return
@@ -138,8 +138,8 @@ class Processing:
             case Stopped.CANCELED:
                 await self._client.report_cancellation(self._target, *self.cancel_details)
             case Stopped.PAUSED:
-                # As a worker does with an activity that a pause stopped: the next attempt runs
-                # once the pause is over.
+                # Workers do the same with a paused activity: the next attempt runs after the
+                # pause.
                 await self._client.fail(self._target, fail_with("ActivityPause", "paused"))
             case Stopped.RESET:
                 await self._client.fail(self._target, fail_with("ActivityReset", "reset"))
@@ -153,10 +153,10 @@ def _is_a_stop_of_the_program(error: BaseException) -> bool:
 
 
 async def _note(error: BaseException, untold: Exception) -> None:
-    """Note on `error` that its activity was not told of it, and why; else log it."""
-    # What the data converter raises may have a payload in its text.
+    """Add a note to `error` that its activity was not notified, and why; or log it."""
+    # Errors of the data converter may contain a payload.
     why = f": {untold}" if isinstance(untold, RingbackError) else ""
-    note = f"the activity was not told of this: {type(untold).__name__}{why}"
+    note = f"the activity did not receive this failure: {type(untold).__name__}{why}"
     if await caught(_add(note, error)) is not None:
         logger.warning("%s", note)
 
@@ -174,48 +174,48 @@ def processing(
     on_pause: OnPause = "go_on",
     clock: Clock | None = None,
 ) -> Processing:
-    """Do the work of `target` in a block, whose end is the activity's.
+    """Do the work of `target` in a block, and end the activity with the block.
 
-    It begins `async with processing(…) as work:`. A heartbeat comes first: if nobody waits any
-    more, or Temporal cannot be asked, the block does not begin. Then:
+    Use it as `async with processing(…) as work:`. It sends a heartbeat first: if the activity no
+    longer waits, or Temporal cannot be reached, the block does not start. Then:
 
-    - It ends: the activity is completed with `work.result`, which the block has set. A result that
-      Temporal did not take is never turned into a failure; it is still in `work.result`.
-    - It raises: the activity fails with that exception, or with what can be told of it, and the
-      exception goes on. If nothing was told, a note on the exception says why, or the log. A
-      `CancelledError` of something that the block awaited is such an exception, too.
-    - The activity is to cancel: the block is canceled, the cancellation is reported with
-      `work.cancel_details`, and `ActivityCancelledError` goes on. A block that ends with a result
-      all the same completes the activity. If a heartbeat of the block's own raises that error, and
-      it leaves the block, the cancellation is reported, too.
-    - The activity is reset: the block is canceled, the attempt fails, so that another begins anew,
-      and `ActivityResetError` goes on. An activity of a workflow whose retry policy has only one
-      attempt gets no other by a reset; a standalone one does, even after a non-retryable failure
-      (observed on server 1.32).
-    - The activity is gone: the block is canceled, and `ActivityNotFoundError` goes on.
-    - The program is stopped, which cancels the block: nothing is told. The activity waits for who
-      takes the work up again, or for its heartbeat timeout.
+    - The block ends: the activity completes with `work.result`, which the block has set. If
+      Temporal does not accept the result, it does not become a failure; it is still in
+      `work.result`.
+    - The block raises: the activity fails with that exception, or with as much of it as can be
+      sent, and the exception propagates. If nothing could be sent, a note on the exception or the
+      log says why. A `CancelledError` of something that the block awaited is such an exception.
+    - The activity is canceled: the block is canceled, the cancellation is reported with
+      `work.cancel_details`, and `ActivityCancelledError` is raised. A block that ends with a result
+      anyway completes the activity. The cancellation is also reported if the block's own heartbeat
+      raises that error and it leaves the block.
+    - The activity is reset: the block is canceled, the attempt fails, so that another starts again,
+      and `ActivityResetError` is raised. If the retry policy of a workflow's activity allows only
+      one attempt, a reset starts no other; a standalone activity gets one, even after a
+      non-retryable failure (observed on server 1.32).
+    - The activity has ended: the block is canceled, and `ActivityNotFoundError` is raised.
+    - The program stops, which cancels the block: nothing is sent. The activity waits until the work
+      is resumed, or for its heartbeat timeout.
 
-    Only the heartbeats `every` so often learn that the activity is canceled, reset or gone while
-    the block runs.
+    While the block runs, only the heartbeats of `every` detect that the activity was canceled,
+    reset or ended.
 
     Args:
-        client: Who tells the activity.
+        client: The completion client.
         target: The activity, by task token or by ids.
-        every: How often a heartbeat is sent; `None` sends only the first.
-        details: What each heartbeat carries; see `keeping_alive`.
-        on_pause: `"go_on"`: the work goes on, and the activity takes its result during the pause.
-            `"stop"`: the block is canceled and the attempt fails, so that another runs after the
-            pause.
-        clock: What tells the time.
+        every: The interval of heartbeats; `None` sends only the first.
+        details: Details of each heartbeat; see `keeping_alive`.
+        on_pause: `"go_on"`: the work continues, and the activity accepts its result during the
+            pause. `"stop"`: the block is canceled and the attempt fails, so that another runs after
+            the pause.
+        clock: The clock of the interval.
 
     Returns:
-        The block, whose exit raises what is said above; and what Temporal, or the data converter,
-        raised where it was to be told the result, or that the work was stopped.
-        Before it begins, it raises what `KeepAlive.begin` does.
+        The block. Its exit raises the errors above, and errors of Temporal or the data converter
+        when it sends the result or reports the stop. Its start raises what `KeepAlive.begin` does.
 
     Raises:
-        ValueError: `every` is nothing or less; give a longer time.
+        ValueError: `every` is zero or negative.
     """
     life = KeepAlive(
         client,
@@ -239,27 +239,27 @@ async def process(
     on_pause: OnPause = "go_on",
     clock: Clock | None = None,
 ) -> T:
-    """Do `work` for `target`, complete it with what that returns, and return it.
+    """Do `work` for `target`, complete it with the return value, and return that.
 
-    The same as a block of `processing` with the same options, for work that is a function.
+    Equivalent to a block of `processing` with the same options, for work that is a function.
 
     Returns:
-        What `work` returned, once Temporal has taken it.
+        The return value of `work`, once Temporal has accepted it.
 
     Raises:
         ActivityCancelledError: The work was canceled, and that was reported; stop.
-        ActivityPausedError: The work was canceled, and the attempt has failed, if a pause stops it;
+        ActivityPausedError: The work was canceled, and the attempt failed, if a pause stops it;
             leave the work to the attempt that runs after the pause.
-        ActivityResetError: The work was canceled, and the attempt has failed; leave the work to the
+        ActivityResetError: The work was canceled, and the attempt failed; leave the work to the
             next attempt.
-        ActivityNotFoundError: Nobody waits: the work did not begin or was canceled, or its result
-            was not taken; drop the work.
-        RetryableError: Temporal could not be asked first, and the work did not begin, or it did not
-            take the result in time; try again.
-        FinalError: Temporal would refuse each heartbeat, or the result; the message says why.
-        ValueError: `every` is nothing or less; give a longer time.
-        Exception: What `work` raised, and the activity has failed with it; or what a callable for
-            details raised at the first heartbeat, and the work did not begin.
+        ActivityNotFoundError: The activity no longer waits: the work did not start or was canceled,
+            or its result was not accepted; drop the work.
+        RetryableError: Temporal could not be reached before the work, which did not start, or did
+            not accept the result in time; retry.
+        FinalError: Temporal would reject every heartbeat, or the result; the message says why.
+        ValueError: `every` is zero or negative.
+        Exception: `work` raised it, and the activity failed with it; or a callable for details
+            raised it at the first heartbeat, and the work did not start.
     """
     block = processing(client, target, every=every, details=details, on_pause=on_pause, clock=clock)
     async with block:

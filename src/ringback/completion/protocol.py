@@ -1,4 +1,4 @@
-"""What the patterns need of a completion client."""
+"""The methods of a completion client that the patterns use."""
 
 from datetime import timedelta
 from typing import Any, Protocol
@@ -7,10 +7,10 @@ from ringback.completion.refs import Target
 
 
 class CompletionClient(Protocol):
-    """Tells an activity how it ends, and that it lives.
+    """Completes, fails, heartbeats or cancels an activity.
 
-    `AsyncCompletionClient` is the real one, `ringback.testing.FakeCompletionClient` the one for
-    tests. All methods raise `ActivityNotFoundError` once the activity has ended.
+    Implemented by `AsyncCompletionClient`, and for tests by `ringback.testing`'s
+    `FakeCompletionClient`. All methods raise `ActivityNotFoundError` once the activity has ended.
     """
 
     async def complete(self, activity: Target, result: Any = ..., /) -> None: ...

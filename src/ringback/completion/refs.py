@@ -1,4 +1,4 @@
-"""What an activity is addressed by: the token of one attempt, or ids."""
+"""How to address an activity: by the token of one attempt, or by ids."""
 
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -11,20 +11,20 @@ _UNKNOWN: Final = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class ActivityRef:
-    """An activity by its ids: whichever attempt of it waits by now.
+    """An activity by its ids: whichever attempt is current.
 
-    Ids alone recur: the SDK counts an activity's id anew in each run. With the `run_id` a late
-    answer never reaches another run.
+    Ids alone recur: the SDK counts activity ids from 1 in each run. With `run_id`, a late answer
+    never reaches another run.
 
     Attributes:
-        activity_id: The activity's id, as `activity.info().activity_id` tells it.
+        activity_id: The activity's id, as in `activity.info().activity_id`.
         workflow_id: The workflow that scheduled it; `None` for a standalone activity.
         run_id: The run of the workflow, or of the standalone activity; `None` for the latest.
         namespace: Temporal's namespace; `None` for the client's.
 
     Raises:
-        TypeError: An id is no text; give it as Temporal shows it.
-        ValueError: An id is empty; leave out what there is none of.
+        TypeError: An id is not a string.
+        ValueError: An id is empty; omit it if there is none.
     """
 
     activity_id: str
@@ -41,7 +41,7 @@ def _check(name: str, value: object, *, is_optional: bool) -> None:
     if value is None and is_optional:
         return
     if not isinstance(value, str):
-        msg = f"{name} is a text, as Temporal shows it, not {type(value).__name__}"
+        msg = f"{name} must be a string as Temporal shows it, not {type(value).__name__}"
         raise TypeError(msg)
     if not value:
         instead = "; leave it out if there is none" if is_optional else ""
@@ -54,11 +54,11 @@ Target: TypeAlias = bytes | ActivityRef
 
 
 def to_execution(ref: ActivityRef, namespace: str) -> ActivityExecution:
-    """Return `ref` as the rest of Ringback has it; when it was scheduled is not known.
+    """Convert `ref`; the scheduled time is unknown.
 
     Args:
-        ref: What the caller gave.
-        namespace: The client's.
+        ref: The caller's reference.
+        namespace: The client's namespace.
     """
     return ActivityExecution(
         namespace=ref.namespace or namespace,

@@ -1,8 +1,8 @@
-"""Retry: one call of the user's may take several tries, in the time that it has.
+"""Retry: several tries of one call, within its timeout.
 
-The SDK is never asked to retry by itself: it would hide that an earlier try was applied. A try is
-ended by its own timeout, and never canceled: an interpreter that ends soon after a canceled
-request may hang (temporalio 1.35, issue 300 of sdk-python).
+The SDK's own retries are off: they would hide that an earlier try was applied. A try ends by its
+own timeout and is never canceled: an interpreter that exits soon after a canceled request may hang
+(temporalio 1.35, issue 300 of sdk-python).
 """
 
 import asyncio
@@ -34,21 +34,21 @@ from ringback.temporal.translate import ServiceError, to_error
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
-"""What a call may take that is not told otherwise; it is what the SDK's own retries may take."""
+"""The default time of a call, which is that of the SDK's own retries."""
 
 
 @dataclass
 class Tries:
-    """The time of one call, and how often it has failed.
+    """The time of one call, and the number of its failed tries.
 
     Attributes:
-        total: What the whole call may take.
+        total: The time of the whole call.
         monotonic: A clock, in seconds.
-        sleep: Lets seconds pass.
-        jitter: Chance, from 0 to 1.
+        sleep: Sleeps for seconds.
+        jitter: A random number from 0 to 1.
 
     Raises:
-        TypeError: What the call may take is no `timedelta`; give one.
+        TypeError: `total` is not a `timedelta`.
     """
 
     total: timedelta
@@ -64,24 +64,24 @@ class Tries:
 
     @property
     def left(self) -> timedelta:
-        """What is left of the time."""
+        """The remaining time."""
         return max(timedelta(0), timedelta(seconds=self._until - self.monotonic()))
 
     async def make(self, request: Request[T]) -> T:
-        """Make one try of `request`; it gets half of what is left, so that there may be another.
+        """Try `request` once; it gets half of the remaining time, so that another try is possible.
 
         Raises:
-            RPCError: The server's answer, untranslated; or that there was none.
+            RPCError: The server's error, untranslated; or it did not reply.
             RuntimeError: There is no connection.
         """
-        # The server's clock of a timeout has whole milliseconds.
+        # The server counts timeouts in whole milliseconds.
         return await request(max(timedelta(milliseconds=1), min(TIMEOUT, self.left / 2)))
 
     async def encode(self, encoding: Awaitable[T]) -> T:
-        """Return what the data converter makes; it gets half of what is left, and the tries follow.
+        """Return the data converter's result; it gets half of the remaining time.
 
         Raises:
-            EncodingError: It did not return in time, and nothing was sent. Try again later.
+            EncodingError: It did not return in time, and nothing was sent. Retry later.
             TimeoutError: The data converter's own.
         """
         limit = asyncio.timeout((self.left / 2).total_seconds())
@@ -96,7 +96,7 @@ class Tries:
             raise EncodingError(msg) from exc
 
     async def pause(self) -> bool:
-        """Wait before the next try; tell whether there is time for one."""
+        """Wait before the next try; return whether there is time for one."""
         self._failed += 1
         delay = backoff(self._failed, jitter=self.jitter())
         if delay >= self.left:
@@ -105,10 +105,10 @@ class Tries:
         return True
 
     async def read(self, request: Request[T]) -> T:
-        """Return what a request that changes nothing answers, after as many tries as there is time.
+        """Return the reply to a request that changes nothing, with as many tries as time allows.
 
         Raises:
-            RPCError: The server's answer, untranslated; or that there was none.
+            RPCError: The server's error, untranslated; or it did not reply.
             RuntimeError: There is no connection.
         """
         while True:
@@ -121,19 +121,19 @@ class Tries:
 
 
 class TryFailure(Enum):
-    """How a try failed."""
+    """Why a try failed."""
 
     GONE = auto()
     """Temporal knows no such activity that waits."""
 
     REFUSED = auto()
-    """Temporal will not take it, and nothing has changed."""
+    """Temporal rejected it, and nothing has changed."""
 
     NOT_TAKEN = auto()
-    """It did not get there, or there was no room for it: nothing has changed, and it may pass."""
+    """It did not arrive, or the server was overloaded: nothing has changed, and it may pass."""
 
     LOST = auto()
-    """No reply, or one that does not say whether it was applied."""
+    """No reply, or one that leaves open whether it was applied."""
 
 
 _FAILURES: Final[dict[type[RingbackError], TryFailure]] = {
@@ -141,26 +141,26 @@ _FAILURES: Final[dict[type[RingbackError], TryFailure]] = {
     RefusedByTemporalError: TryFailure.REFUSED,
     TemporalBusyError: TryFailure.NOT_TAKEN,
     TemporalUnreachableError: TryFailure.LOST,
-    # A gateway retries until somebody corrects the configuration; a program is told at once.
+    # A gateway retries until an operator corrects the configuration; a program fails at once.
     TemporalMisconfiguredError: TryFailure.REFUSED,
 }
-"""What each error of `ringback.temporal.translate` means for a call."""
+"""The meaning of each error of `ringback.temporal.translate` for a call."""
 
 _NEVER_SENT: Final = "connect error"
 
 
 def classify(exc: ServiceError, about: ActivityExecution | None = None) -> TryFailure:
-    """Return how a request `about` an activity failed that raised `exc`."""
+    """Return why a request `about` an activity that raised `exc` failed."""
     if not isinstance(exc, RPCError) or _was_never_sent(exc):
         return TryFailure.NOT_TAKEN
     return _FAILURES[type(to_error(exc, about))]
 
 
 def _was_never_sent(exc: RPCError) -> bool:
-    # The client found nobody at the address: "tcp connect error" (observed with temporalio 1.35).
+    # No connection to the address: "tcp connect error" (observed with temporalio 1.35).
     return exc.status is RPCStatusCode.UNAVAILABLE and _NEVER_SENT in exc.message
 
 
 def quote(exc: ServiceError) -> str:
-    """Return what the server, or the connection, said."""
+    """Return the message of the server or the connection."""
     return f"{exc.status.name}: {exc.message}" if isinstance(exc, RPCError) else str(exc)

@@ -19,16 +19,16 @@ from ringback.temporal.rpc import in_time, translated
 from ringback.temporal.signature import SPECIMEN, signed
 
 _WRAPPER: Final = 1024
-"""More than goes around a result that is relayed as it is: to encode it would tell no more."""
+"""More than the envelope of a relayed result: below it, a result need not be encoded to check."""
 
 
 class TemporalActivities:
     """`Activities` through a client of the SDK."""
 
     def __init__(self, client: Client, encoder: Encoder | None = None) -> None:
-        """Use the connection and the converter of `client`; each activity has its own namespace.
+        """Use the connection and the converter of `client`, for activities of all namespaces.
 
-        The converter runs in `encoder`; without one it gets its own.
+        The converter runs in `encoder`, or in a new one.
         """
         self._service = client.workflow_service
         self._encoder = encoder or Encoder(client.data_converter)
@@ -38,7 +38,7 @@ class TemporalActivities:
         self._namespaces = Namespaces(client.workflow_service)
 
     async def run(self) -> None:
-        """Keep what the namespaces allow known, until canceled; all works without it, too."""
+        """Refresh the limits of namespaces until canceled; optional."""
         await self._limits.run()
 
     async def check(self, terms: Terms, outcome: Outcome) -> None:
@@ -59,7 +59,7 @@ class TemporalActivities:
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
-        assert callback.task_token is not None, "ask first whether there is one"
+        assert callback.task_token is not None, "check callback.task_token first"
         to_be_sent = await self._signed(callback, encoded, identity)
         await self._end(Address(callback.ref, callback.task_token), to_be_sent, identity)
 
@@ -68,9 +68,9 @@ class TemporalActivities:
         await self._end(Address(callback.ref), to_be_sent, identity)
 
     async def _signed(self, callback: Callback, encoded: object, identity: str) -> Encoded:
-        # It was checked before it was accepted. The limit may have been a guess while Temporal was
-        # away, or changed since, and a default answer is checked here only.
-        assert isinstance(encoded, Encoded), "it is what `encode` returned"
+        # Checked again after acceptance: the limit may have been a guess while Temporal was away,
+        # or changed since, and a default answer is checked only here.
+        assert isinstance(encoded, Encoded), "`encode` returned it"
         to_be_sent = signed(encoded, identity, is_standalone=callback.ref.is_standalone)
         await self._limits.check_to_send(callback.ref.namespace, to_be_sent)
         return to_be_sent

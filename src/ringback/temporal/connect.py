@@ -15,7 +15,7 @@ from ringback.temporal.requests import describe_namespace
 from ringback.temporal.rpc import in_time, translated
 
 if TYPE_CHECKING:
-    # It loads all that a worker needs; a gateway is none.
+    # It loads everything that a worker needs; a gateway does not need it.
     from temporalio.plugin import SimplePlugin
 
 _ADDRESS: Final = "127.0.0.1:7233"
@@ -24,19 +24,19 @@ _HEALTH_TIMEOUT: Final = timedelta(seconds=2)
 
 
 async def connect(*plugins: "SimplePlugin", address: str | None = None) -> Client:
-    """Return a client for the server that `TEMPORAL_*` or `temporal.toml` names.
+    """Connect to the server of `TEMPORAL_*` or `temporal.toml`.
 
-    With `address`, the server is there, and only the rest comes from the configuration.
+    `address` replaces only the server's address.
 
     Raises:
-        ConfigurationError: The SDK's configuration cannot be used.
-        TemporalUnreachableError: The server does not answer.
+        ConfigurationError: The SDK's configuration is invalid.
+        TemporalUnreachableError: The server does not reply.
     """
     config = _load_config(address)
     try:
         return await Client.connect(**config, plugins=list(plugins), runtime=_runtime())
     except RuntimeError as exc:
-        msg = f"Temporal does not answer at {config['target_host']}; is it running? ({exc})"
+        msg = f"Temporal does not reply at {config['target_host']}; is it running? ({exc})"
         raise TemporalUnreachableError(msg) from exc
 
 
@@ -45,11 +45,10 @@ async def connect_lazily(
 ) -> Client:
     """Return a client that connects with its first request.
 
-    With it a gateway starts, and takes answers, while the server is away. `address` is as in
-    `connect`.
+    So a gateway starts and accepts answers while the server is down. `address` is as in `connect`.
 
     Raises:
-        ConfigurationError: The SDK's configuration cannot be used.
+        ConfigurationError: The SDK's configuration is invalid.
     """
     config = _load_config(address)
     return await Client.connect(
@@ -59,7 +58,7 @@ async def connect_lazily(
 
 @cache
 def _runtime() -> Runtime:
-    # The SDK's own log goes to standard output, among what a command prints: errors only.
+    # The SDK logs to standard output, where commands print their results: only errors.
     quiet = TelemetryFilter(core_level="ERROR", other_level="ERROR")
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet)))
 
@@ -68,7 +67,7 @@ def _load_config(given_address: str | None) -> ClientConnectConfig:
     try:
         config = ClientConfig.load_client_connect_config()
     except (RuntimeError, OSError) as exc:
-        msg = f"the configuration of the connection to Temporal cannot be used: {exc}"
+        msg = f"the configuration of the connection to Temporal is invalid: {exc}"
         raise ConfigurationError(msg) from exc
     if given_address is not None:
         config["target_host"] = given_address
@@ -80,11 +79,11 @@ def _load_config(given_address: str | None) -> ClientConnectConfig:
 
 
 async def check_connection(client: Client) -> None:
-    """Check that the server of `client` answers, accepts the client and has its namespace.
+    """Check that the server of `client` replies, accepts the client and has its namespace.
 
     Raises:
-        TemporalMisconfiguredError: It answers, but rejects the client or lacks the namespace.
-        TemporalUnreachableError: It does not answer; the message has the SDK's words.
+        TemporalMisconfiguredError: The server rejects the client or lacks the namespace.
+        TemporalUnreachableError: The server does not reply; the message quotes the SDK.
     """
     request = describe_namespace(client.workflow_service, client.namespace)
     with translated():

@@ -1,4 +1,4 @@
-"""The user's data converter, found by its import path: one setting for workers and gateway."""
+"""The user's data converter, loaded by its import path: one setting for workers and gateway."""
 
 import importlib
 import re
@@ -24,21 +24,21 @@ _PATH: Final = re.compile(r"(\w+\.)*\w+:(\w+\.)*\w+")
 
 
 LOAD_TIMEOUT: Final = timedelta(seconds=60)
-"""How long it may take to import the module and to call its function."""
+"""The timeout for importing the module and calling its function."""
 
 
 @cache
 def load_data_converter(
     path: str | None, *, timeout: timedelta = LOAD_TIMEOUT
 ) -> DataConverter | None:
-    """Return the data converter that `path` names, as `<module>:<attribute>`; `None` for none.
+    """Load the data converter `<module>:<attribute>`; return `None` without a path.
 
-    The module may also stand in the current folder, as for a server that is given `app:app`. What
-    makes one is called once. Both run in a thread, which is left behind after `timeout`.
+    The module may be in the current folder. A function is called once. Import and call run in a
+    thread, which is abandoned after `timeout`.
 
     Raises:
-        ConfigurationError: There is none, or it cannot carry JSON, or it does not load in time; the
-            message says what to do.
+        ConfigurationError: The converter is missing, cannot carry JSON, or does not load in time;
+            the message says what to do.
     """
     if path is None:
         return None
@@ -52,7 +52,7 @@ def _in_time(
     load: Callable[[], DataConverter | Exception], path: str, timeout: timedelta
 ) -> DataConverter:
     loaded: list[DataConverter | Exception] = []
-    # A program can end while a daemon thread hangs.
+    # A daemon thread that hangs does not keep the program alive.
     thread = threading.Thread(
         target=lambda: loaded.append(load()), name="ringback-converter", daemon=True
     )
@@ -75,18 +75,18 @@ def _load(path: str) -> DataConverter:
 
 
 def choose_converter(path: str | None, given: DataConverter | None) -> DataConverter:
-    """Return the data converter of a client: the one of the setting, or else the one `given`.
+    """Return a client's data converter: that of the setting, otherwise `given`.
 
     Raises:
-        ConfigurationError: Both are there and differ: the gateway would not encode as the workers
-            decode. Or `path` cannot be used, as for `load_data_converter`.
+        ConfigurationError: Both exist and differ, so the gateway would not encode as the workers
+            decode; or `load_data_converter` rejects `path`.
     """
     given = given or DataConverter.default
     loaded = load_data_converter(path)
     if loaded is None:
         return given
     if given is not DataConverter.default and given != loaded:
-        msg = f"{SETTING} names another data converter than the client was given; give it only once"
+        msg = f"{SETTING} names another data converter than the client has; set only one"
         raise ConfigurationError(msg)
     return loaded
 
@@ -94,14 +94,14 @@ def choose_converter(path: str | None, given: DataConverter | None) -> DataConve
 def _imported(name: str) -> ModuleType:
     folder = str(Path.cwd())
     if not {folder, ""} & set(sys.path):
-        # Behind what is installed, so that a file here hides no package.
+        # Last on the path, so that a file here hides no installed package.
         sys.path.append(folder)
     try:
         return importlib.import_module(name)
     except (ImportError, SyntaxError) as exc:
         msg = (
             f"{SETTING}: {name} cannot be imported ({exc}); "
-            f"install it, or run this in the folder that it is in (here is {folder})"
+            f"install it, or start this in the folder that contains it (here is {folder})"
         )
         raise ConfigurationError(msg) from exc
 
@@ -133,6 +133,6 @@ def _checked(found: object, path: str) -> DataConverter:
         raise ConfigurationError(msg)
     inner = found.payload_converter_class()
     if isinstance(inner, CompositePayloadConverter) and _JSON not in inner.converters:
-        msg = f"{SETTING}: {path} reads no json/plain, and answers are JSON; add a converter for it"
+        msg = f"{SETTING}: {path} does not read json/plain, which answers are; add a converter"
         raise ConfigurationError(msg)
     return found

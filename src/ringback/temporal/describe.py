@@ -1,4 +1,4 @@
-"""Describe: what the server shows of activities that wait, read only."""
+"""Describe: what the server shows of pending activities; read only."""
 
 from datetime import timedelta
 
@@ -16,12 +16,12 @@ from ringback.temporal.rpc import NO_METADATA, TIMEOUT, Metadata, in_time, trans
 async def describe(
     service: WorkflowService, ref: ActivityExecution
 ) -> DescribeWorkflowExecutionResponse:
-    """Return what the server shows of the run of an activity; of the latest one without a run id.
+    """Describe the run of an activity, or the latest run without a run id.
 
     Raises:
-        ActivityGoneError: There is no such run.
+        ActivityGoneError: The run does not exist.
         TemporalMisconfiguredError: The server does not know the namespace.
-        TemporalUnreachableError: No answer.
+        TemporalUnreachableError: No reply.
     """
     with translated():
         return await in_time(describe_workflow(service, ref))
@@ -37,7 +37,7 @@ async def recorded_details(
     """Return the details of the latest heartbeat; `None` if there are none.
 
     Raises:
-        RPCError: The server's answer, untranslated.
+        RPCError: The server's error, untranslated.
         RuntimeError: There is no connection.
     """
     waits: ActivityExecutionInfo | PendingActivityInfo | None
@@ -55,9 +55,9 @@ async def recorded_details(
 def find_pending(
     ref: ActivityExecution, described: DescribeWorkflowExecutionResponse
 ) -> PendingActivityInfo | None:
-    """Return the activity that waits with this id in a run, whichever it is by now.
+    """Return the activity that waits with this id in a run; another one may have the id by then.
 
-    A run that is over still lists the activities that it closed over (observed on server 1.32).
+    A closed run still lists the activities that were pending (observed on server 1.32).
     """
     is_over = described.workflow_execution_info.HasField("close_time")
     return None if is_over else find_listed(ref, described)
@@ -66,6 +66,6 @@ def find_pending(
 def find_listed(
     ref: ActivityExecution, described: DescribeWorkflowExecutionResponse
 ) -> PendingActivityInfo | None:
-    """Return the activity that a run lists with this id, also if the run is over."""
+    """Return the activity that a run lists with this id, even if the run is closed."""
     listed = described.pending_activities
     return next((found for found in listed if found.activity_id == ref.activity_id), None)

@@ -1,7 +1,7 @@
 """Run the user's data converter and codec under a time limit, on an event loop of their own.
 
-Foreign code may never return, and may block its thread. On the event loop of the gateway it would
-stop everything; in the default executor it would use up threads that others need.
+User code may never return, or block its thread. On the gateway's event loop it would stop
+everything; in the default executor it would use up threads that others need.
 """
 
 import asyncio
@@ -32,34 +32,34 @@ MOST_THREADS: Final = 8
 """Maximum threads. Another one is started only while all before it are blocked."""
 
 _MARGIN: Final = timedelta(milliseconds=250)
-"""How much later than the timeout an event loop that is not blocked has replied."""
+"""The grace period after the timeout in which an unblocked event loop replies."""
 
 T = TypeVar("T")
 
 
 class Use(Enum):
-    """What an encoding is for. Each use has places of its own: none can take those of another."""
+    """The purpose of an encoding. Each has slots of its own."""
 
     CHECK = "check"
-    """To learn whether Temporal would accept an answer or details that somebody sent."""
+    """To check whether Temporal would accept a sender's answer or details."""
 
     DELIVERY = "delivery"
     """To send it to Temporal."""
 
 
 class Encoder:
-    """Runs encodings beside each other on one event loop, in a thread that is not the caller's.
+    """Runs encodings concurrently on one event loop, in a thread of its own.
 
-    An encoding that exceeds the timeout is canceled. One that blocks its thread cannot be:
-    everything else moves to another thread, and those that ran beside it are tried again one by
-    one. Which of them blocks a thread of its own is refused until it returns.
+    An encoding that exceeds the timeout is canceled. One that blocks its thread cannot be canceled:
+    all others move to another thread, and those that were running with it are retried one by one.
+    An encoding that blocks a thread alone is rejected until it returns.
 
     Attributes:
         converter: The data converter.
     """
 
     def __init__(self, converter: DataConverter, *, timeout: timedelta = TIMEOUT) -> None:
-        """Run what `converter` does, each time for `timeout` at most."""
+        """Run encodings of `converter`, each for up to `timeout`."""
         self.converter = converter
         self._name = _name_of(converter)
         self._timeout = timeout
@@ -72,13 +72,13 @@ class Encoder:
     async def run(
         self, encode: Callable[[], Coroutine[Any, Any, T]], callback_id: CallbackId, use: Use
     ) -> T:
-        """Return what the coroutine that `encode` makes returns.
+        """Return the result of the coroutine that `encode` creates.
 
         Raises:
-            EncodingError: It failed or took too long, or earlier ones hang. Try again later.
+            EncodingError: It failed or took too long, or earlier ones hang. Retry later.
         """
         if not self._name:
-            # Nothing of it is foreign.
+            # No user code is involved.
             return await encode()
         if callback_id in self._blocking:
             msg = "the data converter has not returned from an earlier try, and blocks its thread"
@@ -96,7 +96,7 @@ class Encoder:
             thread.running -= 1
 
     def _free_thread(self, *, is_alone: bool) -> "_Thread":
-        """Return the first thread that fits: a codec may keep what is bound to an event loop.
+        """Return the first suitable thread: a codec may hold objects bound to an event loop.
 
         Raises:
             EncodingError: All are blocked.
@@ -132,12 +132,12 @@ class Encoder:
             return work.result()
         if isinstance(error, _OverrunError):
             raise self._overrun(id_, "does not return") from error
-        # What it says is not ours, and may contain the answer.
+        # The error's text is user code's and may contain the answer.
         msg = f"the data converter failed to encode the answer: {type(error).__name__}"
         raise EncodingError(msg) from error
 
     def _suspect(self, thread: "_Thread", work: asyncio.Future[Any], id_: CallbackId) -> None:
-        """Let a callback run alone next time; if it did, refuse it until it returns."""
+        """Run a callback alone next time; if it was alone, reject it until it returns."""
         (self._blocking if thread.is_for_one else self._suspects).add(id_)
         work.add_done_callback(partial(self._note_return, id_))
 
@@ -145,7 +145,7 @@ class Encoder:
         self._suspects.discard(id_)
         self._blocking.discard(id_)
         if not work.cancelled():
-            # Nobody is left to look at it.
+            # The caller has given up.
             work.exception()
         facts = {"callback_id": id_, "converter": self._name}
         logger.warning("data converter returned after all", extra=facts)
@@ -162,12 +162,12 @@ class _OverrunError(Exception):
 
 
 class _Thread:
-    """An event loop in a daemon thread: a program can end though it is blocked.
+    """An event loop in a daemon thread, which does not keep the program alive.
 
     Attributes:
         is_for_one: Whether it runs one encoding at a time.
-        is_blocked: Whether its event loop has not replied since it was asked.
-        running: How many encodings somebody waits for.
+        is_blocked: Whether its event loop has not replied to the latest ping.
+        running: The number of encodings with a waiting caller.
         loop: The event loop.
     """
 
@@ -182,7 +182,7 @@ class _Thread:
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
 
     def ping(self) -> None:
-        """Count as blocked until the event loop replies."""
+        """Mark as blocked until the event loop replies."""
         if not self.is_blocked:
             self.is_blocked = True
             self.start(asyncio.sleep(0)).add_done_callback(self._note_reply)
@@ -218,7 +218,7 @@ async def _in_time(
 
 
 def _name_of(converter: DataConverter) -> str:
-    """Return the names of the classes that are not the SDK's."""
+    """Return the names of the classes that are user code."""
     parts = [
         converter.payload_converter_class,
         converter.failure_converter_class,
@@ -230,5 +230,5 @@ def _name_of(converter: DataConverter) -> str:
 
 
 def is_foreign(part: type) -> bool:
-    """Tell whether a class is neither the SDK's nor Python's."""
+    """Return whether a class is user code, not the SDK's or Python's."""
     return part.__module__.split(".")[0] not in {"temporalio", "builtins"}

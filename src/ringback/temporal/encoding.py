@@ -1,6 +1,6 @@
-"""Encoding: results, failures and details as they go over the wire, through converter and codec.
+"""Encoding: results, failures and details on the wire, through converter and codec.
 
-JSON from outside is relayed as it came.
+JSON of senders is relayed unchanged.
 """
 
 from collections.abc import Sequence
@@ -44,12 +44,12 @@ Encoded = Result | Failure | Cancellation
 
 
 def raw_json(body: bytes) -> RawValue:
-    """Return JSON bytes as a value that every payload converter passes through."""
+    """Wrap JSON bytes in a value that every payload converter passes through."""
     return RawValue(_payload(body))
 
 
 def raw_values(body: bytes | None) -> list[RawValue]:
-    """Return the values to encode for JSON from outside: one, or none at all."""
+    """Return the values to encode for a sender's JSON: one, or none."""
     return [] if body is None else [raw_json(body)]
 
 
@@ -58,15 +58,15 @@ def _payload(body: bytes) -> Payload:
 
 
 def as_payloads(body: bytes | None) -> Payloads | None:
-    """Return one payload for one JSON value, as it is; `None` for nothing."""
+    """Return one payload for one JSON value, unchanged; `None` for nothing."""
     return None if body is None else Payloads(payloads=[_payload(body)])
 
 
 def contextual(converter: DataConverter, terms: Terms) -> DataConverter:
-    """Return `converter` as the worker has it when it runs the activity of a callback.
+    """Return `converter` with the context of the worker that runs a callback's activity.
 
-    A codec whose key depends on the workflow needs that; others do not mind. It is what an
-    activity's worker gives, down to the activity's id, so that both encode alike.
+    A codec whose key depends on the workflow needs it. The context matches the worker's down to the
+    activity id, so that both encode alike.
     """
     context = ActivitySerializationContext(
         namespace=terms.namespace,
@@ -81,7 +81,7 @@ def contextual(converter: DataConverter, terms: Terms) -> DataConverter:
 
 
 def relays_json(converter: DataConverter) -> bool:
-    """Tell whether `raw_json` goes through `converter` as it is, with nothing put around it."""
+    """Return whether `raw_json` passes through `converter` unchanged."""
     payloads = converter.payload_converter_class
     return (
         converter.payload_codec is None
@@ -95,7 +95,7 @@ def relays_json(converter: DataConverter) -> bool:
 async def to_payloads(converter: DataConverter, values: Sequence[Any]) -> Payloads | None:
     """Return one payload for each value; `None` for no values.
 
-    Whatever the converter or its codec raises comes out unchanged.
+    Exceptions of the converter or its codec are raised unchanged.
     """
     return Payloads(payloads=await converter.encode(values)) if values else None
 
@@ -103,7 +103,7 @@ async def to_payloads(converter: DataConverter, values: Sequence[Any]) -> Payloa
 async def to_failure(converter: DataConverter, error: BaseException) -> Failure:
     """Return the failure of an activity that raised `error`.
 
-    Whatever the converter or its codec raises comes out unchanged.
+    Exceptions of the converter or its codec are raised unchanged.
     """
     failure = Failure()
     await converter.encode_failure(error, failure)
@@ -122,7 +122,7 @@ def to_exception(failed: Failed) -> ApplicationError:
 
 
 async def encode(encoder: Encoder, terms: Terms, outcome: Outcome, *, use: Use) -> Encoded:
-    """Return `outcome` as it goes over the wire, through the converter and its codec.
+    """Encode `outcome` for the wire, through the converter and its codec.
 
     Raises:
         EncodingError: The user's converter or codec failed, or did not return in time.
@@ -142,6 +142,6 @@ async def _encode(converter: DataConverter, outcome: Outcome, *, is_standalone: 
             return await to_failure(converter, to_exception(outcome))
         case Canceled(details):
             if details is None and is_standalone:
-                # Nothing would be there to sign: see `ringback.temporal.signature`.
+                # Otherwise there is nothing to sign: see `ringback.temporal.signature`.
                 details = b"null"
             return Cancellation(await to_payloads(converter, raw_values(details)))

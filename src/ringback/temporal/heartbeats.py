@@ -1,8 +1,8 @@
 """Heartbeats to a real Temporal server.
 
-A heartbeat without details erases those that were recorded before (observed on server 1.32), so
-they are sent again. What an attempt had recorded when it went asynchronous does not change by
-itself: then it is asked for once, and before that with each heartbeat.
+A heartbeat without details erases the recorded ones (observed on server 1.32), so they are sent
+again. After the attempt has completed asynchronously they change no more, and one read is enough;
+before that, each heartbeat reads them.
 """
 
 from datetime import datetime
@@ -26,16 +26,16 @@ from ringback.temporal.rpc import in_time, translated
 
 _MOST: Final = 20_000
 _LARGEST: Final = 4096
-"""Larger details are not kept in memory; they are asked for each time."""
+"""Larger details are not cached but read each time."""
 
 
 class TemporalHeartbeats:
     """`Heartbeats` through a client of the SDK."""
 
     def __init__(self, client: Client, encoder: Encoder | None = None) -> None:
-        """Use the connection and the converter of `client`; each activity has its own namespace.
+        """Use the connection and the converter of `client`, for activities of all namespaces.
 
-        The converter runs in `encoder`; without one it gets its own.
+        The converter runs in `encoder`, or in a new one.
         """
         self._service = client.workflow_service
         self._encoder = encoder or Encoder(client.data_converter)
@@ -49,7 +49,7 @@ class TemporalHeartbeats:
     async def heartbeat_to_attempt(
         self, callback: Callback, details: bytes | None
     ) -> HeartbeatResponse:
-        assert callback.task_token is not None, "ask first whether there is one"
+        assert callback.task_token is not None, "check callback.task_token first"
         to_be_sent = await self._to_be_sent(callback, details)
         return await self._record(Address(callback.ref, callback.task_token), to_be_sent)
 
@@ -84,7 +84,7 @@ class TemporalHeartbeats:
 
 
 class _Recorded:
-    """What attempts had recorded when it was asked for."""
+    """A cache of recorded details."""
 
     def __init__(self, service: WorkflowService) -> None:
         """Ask `service`."""
@@ -95,9 +95,9 @@ class _Recorded:
         """Return the details of the latest heartbeat of the activity; `None` if there are none.
 
         Raises:
-            ActivityGoneError: The activity does not wait any more.
+            ActivityGoneError: The activity no longer waits.
             TemporalMisconfiguredError: The server does not know the namespace.
-            TemporalUnreachableError: No answer.
+            TemporalUnreachableError: No reply.
         """
         attempt = callback.id, callback.attempt_started_at
         if attempt in self._known:
@@ -105,13 +105,13 @@ class _Recorded:
         with translated(callback.ref):
             details = await recorded_details(self._service, callback.ref)
         is_small = details is None or details.ByteSize() <= _LARGEST
-        # Until then the attempt's own code may record more.
+        # Before that, the attempt's own code may record more.
         if is_small and callback.submitted_at is not None:
             self._keep(attempt, details)
         return details
 
     def forget(self, callback: Callback) -> None:
-        """Take note that other details were recorded."""
+        """Drop the cached details, since others were recorded."""
         self._known.pop((callback.id, callback.attempt_started_at), None)
 
     def _keep(self, attempt: tuple[CallbackId, datetime], details: Payloads | None) -> None:

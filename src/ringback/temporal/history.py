@@ -1,4 +1,4 @@
-"""History: how an activity ended, and by whom."""
+"""History: how an activity ended, and whose request ended it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -44,15 +44,15 @@ _WORKFLOW_ENDS: Final = {
 async def find_ends(
     service: WorkflowService, refs: Sequence[ActivityExecution]
 ) -> Sequence[Ended | Unknown | None]:
-    """Return how activities of one run ended; `None` for one that is scheduled and not ended.
+    """Return how activities of one run ended; `None` for a scheduled one that has not ended.
 
-    It is `Unknown` where history does not show that it was ever scheduled.
+    The result is `Unknown` if history does not show that the activity was scheduled.
 
-    History is read once for all, from its newest event back to the first one that scheduled one of
-    them, so that the work does not grow with what happened before.
+    History is read once, from its newest event back to the first that scheduled one of them, so the
+    cost does not grow with earlier events.
 
     Raises:
-        RPCError: The server's answer, untranslated.
+        RPCError: The server's error, untranslated.
     """
     ends: dict[int, Ended] = {}
     closed: Ended | None = None
@@ -92,15 +92,15 @@ def _scheduled(event: HistoryEvent) -> tuple[str, datetime] | None:
 def _activity_end(event: HistoryEvent) -> tuple[int, Ended]:
     how, name = _ACTIVITY_ENDS[event.event_type]
     attributes = getattr(event, name)
-    # A timeout is nobody's doing: its event has no identity.
+    # The event of a timeout has no identity.
     identity = getattr(attributes, "identity", "")
     ended = Ended(how, to_instant(event.event_time), identity, event.event_id)
     return attributes.scheduled_event_id, ended
 
 
 def _add_attempt(ends: dict[int, Ended], event: HistoryEvent) -> None:
-    # Written together with the end: which attempt it was, and how the one before it ended. Its time
-    # is that of the attempt's start (observed on server 1.32).
+    # Written together with the end: the attempt's number, and how the one before it ended. The
+    # event has the time of the attempt's start (observed on server 1.32).
     started = event.activity_task_started_event_attributes
     ended = ends.get(started.scheduled_event_id)
     if ended is not None:
@@ -114,11 +114,11 @@ def _add_attempt(ends: dict[int, Ended], event: HistoryEvent) -> None:
 
 
 def senders(event: HistoryEvent) -> set[str]:
-    """Return the identities of those whose outcomes an event of an activity shows."""
+    """Return the identities whose outcomes an event of an activity shows."""
     if event.event_type in _ACTIVITY_ENDS:
         return {_activity_end(event)[1].identity}
     if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-        # The failure that ended the attempt before, which has no event of its own.
+        # The failure of the attempt before, which has no event of its own.
         started = event.activity_task_started_event_attributes
         return {to_last_failure(started.last_failure).source}
     return set()
@@ -131,7 +131,7 @@ async def newest_first(
     within: timedelta = TIMEOUT,
     metadata: Metadata = NO_METADATA,
 ) -> AsyncIterator[HistoryEvent]:
-    """Yield the events of the run of `ref`, from its newest to its first.
+    """Yield the events of the run of `ref`, newest first.
 
     Args:
         service: The server.
@@ -140,7 +140,7 @@ async def newest_first(
         metadata: Headers of the requests.
 
     Raises:
-        RPCError: The server's answer, untranslated.
+        RPCError: The server's error, untranslated.
     """
     token = b""
     while True:

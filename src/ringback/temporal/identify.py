@@ -1,4 +1,4 @@
-"""Identify: an attempt that somebody else's worker runs, as the server shows it."""
+"""Identify: an attempt of another worker, as the server shows it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from ringback.temporal.token import TaskToken, read_token
 
 _AT: Final = "/activity/task_token"
 _ANOTHER: Final = "it is not the task token of this activity and attempt"
-_OVER: Final = "the attempt that asks does not run any more: let it end"
+_OVER: Final = "the attempt is no longer running; let it end"
 _NOT_KNOWN_YET: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,7 +32,7 @@ class TemporalIdentifier:
     """`Identifier` through a client of the SDK."""
 
     def __init__(self, client: Client) -> None:
-        """Use the connection of `client`; each activity has its own namespace."""
+        """Use the connection of `client`, for activities of all namespaces."""
         self._service = client.workflow_service
 
     async def identify(self, named: Named) -> Identified:
@@ -48,13 +48,13 @@ class TemporalIdentifier:
 
 
 def check_token(named: Named) -> TaskToken:
-    """Return what the token of `named` claims, which is what `named` says.
+    """Check that the token of `named` matches its ids, and return its content.
 
-    It is unsigned and proves nothing; but a mix-up would deliver to another activity.
+    The token is unsigned and proves nothing, but a mix-up would deliver to another activity.
 
     Raises:
-        MalformedRequestError: It is no task token, or another attempt's or activity's: send the
-            token that the SDK told of this attempt.
+        MalformedRequestError: It is not a task token, or that of another attempt or activity; send
+            the token that the SDK passes to this attempt.
     """
     try:
         claim = read_token(named.task_token)
@@ -76,7 +76,7 @@ async def _of_workflow(
     with translated(ref):
         scheduled = await _scheduled(service, ref)
     if claim.scheduled_event_id != scheduled.event_id:
-        # Ids recur in a run: it is the token of an earlier activity of this id.
+        # Ids recur in a run: this is the token of an earlier activity with this id.
         raise MalformedRequestError([Problem(_AT, _ANOTHER)])
     scheduled_at = to_instant(scheduled.event_time)
     pending = to_pending(found, scheduled_at)
@@ -93,8 +93,8 @@ async def _of_workflow(
 
 
 async def _scheduled(service: WorkflowService, ref: ActivityExecution) -> HistoryEvent:
-    # Of all attempts: what describe shows is when the present one was scheduled. Ids recur in a
-    # run, but of those that wait only one has it, and it is the one that was scheduled last.
+    # Describe shows when the current attempt was scheduled, not the activity. Ids recur in a run,
+    # but only the activity that was scheduled last can wait.
     async for event in newest_first(service, ref):
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             attributes = event.activity_task_scheduled_event_attributes

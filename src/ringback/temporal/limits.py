@@ -1,7 +1,7 @@
-"""Limits: what Temporal keeps uncut, known before anything is sent.
+"""Limits: what Temporal stores unabridged, checked before anything is sent.
 
-Over them it says OK, and then fails the activity for good, or cuts the failure (observed on server
-1.32). Sizes are of what goes over the wire: after the data converter and its codec.
+Above them it replies OK, and then fails the activity or truncates the failure (observed on server
+1.32). Sizes are those on the wire: after the data converter and its codec.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from ringback.temporal.rpc import in_time
 from ringback.temporal.translate import to_error
 
 DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
-"""What a server takes that says nothing else."""
+"""The default limit of a server."""
 
 RETRYABLE_FAILURE_LIMIT: Final = 4096
-"""What the server keeps of a failure that it retries; no setting of the namespace tells it."""
+"""The server's limit for a retryable failure; the namespace does not show it."""
 
 SURELY_TAKEN: Final = 4096
-"""So many bytes are taken without asking: nobody could work with a smaller limit."""
+"""Sizes that are accepted without reading the limit: no server works with a smaller limit."""
 
 _FRESH_FOR: Final = timedelta(minutes=5)
 _ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
@@ -42,12 +42,12 @@ _NO_ANSWER: Final = frozenset({
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.UNKNOWN,
 })
-"""That nobody answered. Who may not ask, or asks for what is not there, goes by the default."""
+"""Errors that mean no reply. After any other error, such as a rejection, the default applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A namespace's limit, until when it is believed, whether it is only guessed, and why."""
+    """A namespace's limit, how long it is valid, whether it is a guess, and why."""
 
     limit: int
     until: float
@@ -56,7 +56,7 @@ class _Known:
 
 
 class Limits:
-    """What the namespaces of one server allow."""
+    """The limits of one server's namespaces."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Limits:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Ask through `client`; what is known is kept for some minutes."""
+        """Read limits through `client`, and cache them for some minutes."""
         self._service = client.workflow_service
         self._namespace = client.namespace
         self._monotonic = monotonic
@@ -74,9 +74,9 @@ class Limits:
         self._asking: dict[str, asyncio.Lock] = {}
 
     async def run(self) -> None:
-        """Ask before somebody must wait for it, until canceled.
+        """Refresh limits before they expire, until canceled.
 
-        Without it who checks first after some minutes waits, where Temporal is silent for seconds.
+        Otherwise the first check after some minutes waits, for seconds if Temporal hangs.
         """
         await self._refresh(self._namespace, None)
         while True:
@@ -87,19 +87,19 @@ class Limits:
                     await self._refresh(namespace, known)
 
     async def check(self, namespace: str, encoded: Encoded | Payloads) -> None:
-        """Check that Temporal keeps `encoded`, signed as it will be, as it is.
+        """Check that Temporal stores `encoded`, with its signature, unabridged.
 
         Raises:
-            AnswerTooLargeError: It would cut it, or fail the activity over it.
+            AnswerTooLargeError: Temporal would truncate it, or fail the activity because of it.
         """
         check_size(encoded, await self.blob_limit(namespace))
 
     async def check_to_send(self, namespace: str, encoded: Encoded | Payloads) -> None:
-        """Check the same of what is sent next: then a guess does not do.
+        """Check what is sent next: like `check`, but a guessed limit is not enough.
 
         Raises:
-            AnswerTooLargeError: It would cut it, or fail the activity over it.
-            TemporalUnreachableError: The server does not tell its limit now.
+            AnswerTooLargeError: Temporal would truncate it, or fail the activity because of it.
+            TemporalUnreachableError: The limit cannot be read now.
         """
         known = await self._find(namespace)
         if known.is_guess:
@@ -110,15 +110,15 @@ class Limits:
         check_size(encoded, known.limit)
 
     async def blob_limit(self, namespace: str) -> int:
-        """Return the largest result, details or final failure of `namespace`, in bytes.
+        """Return the maximum size of a result, details or final failure of `namespace`, in bytes.
 
-        While Temporal cannot be asked it is the one known before, or else the default; then it is
-        asked again after some seconds. Only one caller waits for that.
+        While Temporal is unreachable, it is the last known limit or the default, and is read again
+        after some seconds. Only one caller waits for that.
         """
         return (await self._find(namespace)).limit
 
     def allow(self, namespace: str, size: int) -> bool:
-        """Tell whether it is known that `namespace` takes so many bytes, without asking anybody."""
+        """Return whether `namespace` is known to accept `size` bytes, without a request."""
         known = self._known.get(namespace)
         if known is None:
             return size <= SURELY_TAKEN
@@ -136,7 +136,7 @@ class Limits:
         return is_asked_now or self._monotonic() < known.until
 
     async def _refresh(self, namespace: str, known: _Known | None) -> _Known:
-        """Ask, unless somebody else has since `known` was found."""
+        """Read the limit, unless another task has since `known` was found."""
         async with self._asking.setdefault(namespace, asyncio.Lock()):
             if self._known.get(namespace) is known:
                 self._known[namespace] = await self._ask(namespace, known)
@@ -150,20 +150,20 @@ class Limits:
             is_guess = not isinstance(exc, RPCError) or exc.status in _NO_ANSWER
             until = self._monotonic() + _ASK_AGAIN_AFTER.total_seconds()
             return _Known(limit, until, is_guess=is_guess, reason=str(to_error(exc)))
-        told = answer.namespace_info.limits.blob_size_limit_error
-        limit = told or DEFAULT_BLOB_LIMIT
+        name = answer.namespace_info.limits.blob_size_limit_error
+        limit = name or DEFAULT_BLOB_LIMIT
         return _Known(limit, self._monotonic() + _FRESH_FOR.total_seconds())
 
 
-_SEND_LESS: Final = "keep it elsewhere, and answer with where it is"
-_NO_RETRY: Final = "send less, or say non_retryable if it is no for good"
+_SEND_LESS: Final = "store it elsewhere, and answer with its location"
+_NO_RETRY: Final = "send less, or set non_retryable if the failure is final"
 
 
 def check_size(encoded: Encoded | Payloads, limit: int) -> None:
-    """Check that `encoded` is not larger than what Temporal keeps; `limit` is the blob limit.
+    """Check that `encoded` is not larger than Temporal stores; `limit` is the blob limit.
 
-    A failure is held to the smaller limit of those that are retried unless it says itself that it
-    is not: whether this is the last attempt, Temporal alone knows.
+    The smaller limit of retryable failures applies unless the failure is non-retryable: only
+    Temporal knows whether this is the last attempt.
 
     Raises:
         AnswerTooLargeError: It is larger; the message says what to do.
@@ -181,10 +181,10 @@ def check_size(encoded: Encoded | Payloads, limit: int) -> None:
 
 
 def check_or_shorten(encoded: Encoded, limit: int) -> None:
-    """Check the same; a failure that is too large loses its stack traces first.
+    """Check like `check_size`, and remove the stack traces of a failure that is too large.
 
     Raises:
-        AnswerTooLargeError: It is larger all the same; the message says what to do.
+        AnswerTooLargeError: It is still too large; the message says what to do.
     """
     try:
         check_size(encoded, limit)
@@ -209,5 +209,5 @@ def _size(payloads: Payloads | None) -> int:
 
 def _check(size: int, limit: int, what: str, *, advice: str) -> None:
     if size > limit:
-        told = f"{what}, {size} bytes as it goes to Temporal,"
-        raise AnswerTooLargeError(limit, told, advice=advice)
+        name = f"{what}, {size} bytes as it goes to Temporal,"
+        raise AnswerTooLargeError(limit, name, advice=advice)

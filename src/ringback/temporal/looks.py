@@ -1,4 +1,4 @@
-"""Looks: where activities are, as describe and history show it; all of a run at once."""
+"""Looks: the states of activities, from describe and history; one request per run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -22,13 +22,13 @@ _MOST: Final = 100_000
 
 
 class Looks:
-    """Looks at activities, and changes nothing."""
+    """Reads the states of activities, and changes nothing."""
 
     def __init__(self, service: WorkflowService) -> None:
         """Ask `service`."""
         self._service = service
-        #: Since when the present attempt of an activity has been scheduled: what describe shows is
-        #: the attempt's time, and only history tells whose attempt it is. That is asked for once.
+        #: The scheduled time of each activity, by its attempt's: describe shows only the attempt's,
+        #: and history has the activity's. It is read once.
         self._scheduled: dict[ActivityExecution, datetime] = {}
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
@@ -94,11 +94,11 @@ class Looks:
     async def _where(
         self, refs: Sequence[ActivityExecution], described: DescribeWorkflowExecutionResponse
     ) -> dict[ActivityExecution, ActivityState]:
-        """Return where activities of a run are that was `described`; what that leaves open is read.
+        """Return the states of activities in a `described` run; history decides open cases.
 
         Raises:
-            ActivityGoneError: There is no such run any more.
-            TemporalUnreachableError: No answer, or one ends at this very moment; look again.
+            ActivityGoneError: The run no longer exists.
+            TemporalUnreachableError: No reply, or an activity is just ending; call again.
         """
         waiting = {ref: self._waiting(ref, described) for ref in refs}
         others = [ref for ref, pending in waiting.items() if pending is None]
@@ -110,7 +110,7 @@ class Looks:
     def _waiting(
         self, ref: ActivityExecution, described: DescribeWorkflowExecutionResponse
     ) -> Pending | None:
-        """Return how the activity waits where describe alone shows it."""
+        """Return the pending state if describe alone shows it."""
         listed = find_pending(ref, described)
         if listed is None:
             return None
@@ -124,10 +124,10 @@ class Looks:
         ended: Ended | Unknown | None,
         described: DescribeWorkflowExecutionResponse,
     ) -> ActivityState:
-        """Return where an activity is of which history shows that it `ended`.
+        """Return the state of an activity that `ended`, according to history.
 
         Raises:
-            TemporalUnreachableError: It ends at this very moment; look again.
+            TemporalUnreachableError: It is just ending; call again.
         """
         if ended is not None:
             listed = find_listed(ref, described)
@@ -136,7 +136,7 @@ class Looks:
         if listed is not None:
             self._remember(ref, to_instant(listed.scheduled_time))
             return to_pending(listed, ref.scheduled_at)
-        # It ended between the two requests: the next look sees how.
+        # It ended between the two requests: the next poll shows how.
         msg = "the activity is ending just now"
         raise TemporalUnreachableError(msg)
 
@@ -165,7 +165,7 @@ def _only_pending(found: ActivityState | None) -> Pending | None:
 def _with_last_attempt(
     ended: Ended | Unknown, listed: PendingActivityInfo | None, scheduled_at: datetime
 ) -> Ended | Unknown:
-    # History keeps no event of the attempt that a closing workflow cut off; describe shows it.
+    # History has no event of an attempt that its closing workflow ended; describe shows it.
     if isinstance(ended, Unknown) or listed is None or not ended.is_the_workflow_s:
         return ended
     last = to_pending(listed, scheduled_at)

@@ -1,4 +1,4 @@
-"""Namespaces by their ids: whether a task token is from this server, and from this namespace."""
+"""Namespaces by their ids: whether this server and this namespace issued a task token."""
 
 import asyncio
 import math
@@ -25,8 +25,8 @@ _ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
 class Namespaces:
     """Compares the namespaces of a server with those that task tokens name.
 
-    A server whose data was emptied, or another server with a namespace of the same name, knows
-    none of the activities. Only the namespace's id tells it from a server that deleted them.
+    A server whose data was deleted, or another server with a namespace of the same name, knows none
+    of the activities. Only the namespace's id distinguishes it from a server where they ended.
     """
 
     def __init__(
@@ -38,18 +38,18 @@ class Namespaces:
         self._known: dict[str, tuple[str, float]] = {}
 
     async def check(self, callback: Callback) -> None:
-        """Check that the server has the namespace that the callback's token was issued in.
+        """Check that the server has the namespace in which the callback's token was issued.
 
         Raises:
-            TemporalMisconfiguredError: It has another one of the same name, or none.
-            TemporalUnreachableError: No answer.
+            TemporalMisconfiguredError: It has another namespace of the same name, or none.
+            TemporalUnreachableError: No reply.
         """
         if callback.task_token is None:
             return
         try:
             expected = read_token(callback.task_token).namespace_id
         except UnusableTokenError:
-            # A server may issue tokens of another kind: then nothing can be compared.
+            # A server may issue other kinds of tokens: then there is nothing to compare.
             return
         actual = await self._id_of(callback.ref.namespace)
         if actual != expected:
@@ -71,14 +71,14 @@ class Namespaces:
 
 
 class OwnNamespace:
-    """The namespace of one client, which refuses the task tokens of others.
+    """The namespace of one client, which rejects the task tokens of others.
 
     Attributes:
         name: Its name.
     """
 
     def __init__(self, client: Client, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Ask through `client` what its namespace's id is, and keep it."""
+        """Read the namespace's id through `client`, and cache it."""
         self.name = client.namespace
         self._service = client.workflow_service
         self._monotonic = monotonic
@@ -87,34 +87,34 @@ class OwnNamespace:
         self._asking = asyncio.Lock()
 
     async def check(self, token: TaskToken) -> None:
-        """Check that `token` is one of this namespace; without an answer, leave it to the server.
+        """Check that `token` belongs to this namespace; without a reply, the server decides.
 
         Raises:
-            UnusableTokenError: It is one of another namespace.
+            UnusableTokenError: It belongs to another namespace.
         """
         async with self._asking:
             known = await self._find_id(token.namespace_id)
         if known and token.namespace_id != known:
             msg = (
-                "this is no task token, or one of another namespace than the client's, "
+                "this is not a task token, or not one of the client's namespace, "
                 f"{self.name!r}; connect a client to the activity's namespace"
             )
             raise UnusableTokenError(msg)
 
     async def _find_id(self, expected: str) -> str:
-        # Asked again before a token is refused: a namespace may have been replaced by another one
-        # of its name.
+        # Read again before a token is rejected: a namespace may have been replaced by another of
+        # the same name.
         if expected != self._id and self._monotonic() >= self._ask_again_at:
             self._id = await self._ask()
             self._ask_again_at = self._monotonic() + _ASK_AGAIN_AFTER.total_seconds()
         return self._id
 
     async def _ask(self) -> str:
-        """Return the id of the namespace; what was known before while nobody replies."""
+        """Return the namespace's id, or the cached one if there is no reply."""
         request = describe_namespace(self._service, self.name)
         try:
             answer = await in_time(request, within=_ASK_FOR)
         except (RPCError, RuntimeError):
-            # The server checks it too, with the request itself.
+            # The server checks the token with the request itself, too.
             return self._id
         return answer.namespace_info.id

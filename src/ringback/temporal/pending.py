@@ -1,4 +1,4 @@
-"""Pending activities, as the server describes them, in the words of `ringback.ports`."""
+"""Pending activities: the server's descriptions as values of `ringback.ports`."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -16,19 +16,19 @@ STARTED: Final = frozenset({
     PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
     PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED,
 })
-"""The states of an attempt that runs."""
+"""The states of a running attempt."""
 
 _CUT_BY_THE_SERVER: Final = "Failure exceeds size limit."
-"""The server's own failure around one that it cut (observed on server 1.32)."""
+"""The server's own failure around one that it truncated (observed on server 1.32)."""
 
 
 def to_instant(timestamp: Timestamp) -> datetime:
-    """Return a protobuf timestamp as the SDK shows it: in UTC, cut to microseconds."""
+    """Convert a protobuf timestamp as the SDK does: to UTC, truncated to microseconds."""
     return timestamp.ToDatetime(tzinfo=UTC)
 
 
 def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
-    """Return how an activity waits that history shows scheduled at `scheduled_at`."""
+    """Return the state of a pending activity that was scheduled at `scheduled_at`."""
     state = PendingActivityState
     paused = found.paused or found.state == state.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
     return Pending(
@@ -49,8 +49,8 @@ def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
 
 
 def _timeout(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | None:
-    # From the options, which follow an operator's changes: `expiration_time` does not, and the
-    # server times out by the options (observed on server 1.32).
+    # From the options, which follow an operator's changes: the server uses them, and
+    # `expiration_time` does not follow (observed on server 1.32).
     timeouts = []
     options = found.activity_options
     if in_all := options.schedule_to_close_timeout.ToTimedelta():
@@ -62,7 +62,7 @@ def _timeout(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | N
 
 
 def to_last_failure(failure: Failure) -> LastFailure:
-    """Return how an attempt ended; a failure that the server cut is the one inside its own."""
+    """Return how an attempt ended; unwrap a failure that the server truncated."""
     if failure.message == _CUT_BY_THE_SERVER and failure.HasField("cause"):
         failure = failure.cause
     kind = str(failure.WhichOneof("failure_info") or "unknown").removesuffix("_failure_info")

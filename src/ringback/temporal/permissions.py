@@ -19,7 +19,7 @@ from ringback.temporal.rpc import Request, in_time, to_request, translated
 async def check_permissions(client: Client) -> None:
     """Check that `client` may read workflows, and heartbeat and complete activities.
 
-    It asks for a workflow that does not exist, so that it changes nothing.
+    It asks about a workflow that does not exist, so it changes nothing.
 
     Raises:
         TemporalMisconfiguredError: The server rejects a request; the message names the request.
@@ -30,10 +30,10 @@ async def check_permissions(client: Client) -> None:
             with translated():
                 await in_time(request)
         except ActivityGoneError:
-            # Nobody has such a workflow: the server has looked for it, so the client may ask.
+            # The server has searched for the missing workflow, so the client has the permission.
             continue
         except TemporalMisconfiguredError as exc:
-            msg = f"{name} is rejected ({exc}); allow it to the gateway's identity"
+            msg = f"{name} is rejected ({exc}); grant it to the gateway's identity"
             raise TemporalMisconfiguredError(msg) from exc
 
 

@@ -1,7 +1,7 @@
-"""Requests: every request that Ringback makes of Temporal's service, by its gateway or a client.
+"""Requests: every request to Temporal's service, by gateway or completion client.
 
-The raw service is used, since only there each call has an identity of its own, which Temporal
-keeps, and since the reply to a heartbeat says more than the SDK's handle does.
+They use the raw service: only there each call has an identity of its own, which Temporal records,
+and the reply to a heartbeat contains more than the SDK's handle returns.
 """
 
 from collections.abc import Awaitable, Callable
@@ -43,12 +43,12 @@ _Rpc: TypeAlias = tuple[Callable[..., Awaitable[Any]], type[Message]]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An activity, as one call addresses it.
+    """The address of an activity for one call.
 
     Attributes:
-        execution: The activity by its ids; with a token those that it claims, to look only.
-        task_token: The token, if that was given.
-        claim: What it claims, if it was read.
+        execution: The activity by its ids; with a token, the ids in the token, for reading only.
+        task_token: The token, if one was given.
+        claim: The token's content, if it was parsed.
     """
 
     execution: ActivityExecution
@@ -57,7 +57,7 @@ class Address:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What a request names the activity by."""
+        """The fields of a request that address the activity."""
         if self.task_token is not None:
             return {"namespace": self.execution.namespace, "task_token": self.task_token}
         return {
@@ -69,11 +69,11 @@ class Address:
 
     @property
     def is_fenced(self) -> bool:
-        """Whether a repeat reaches no other run: a token is of one attempt, a run id of one run."""
+        """Whether a repeat reaches no other run: it has a token or a run id."""
         return self.task_token is not None or bool(self.execution.run_id)
 
     def __repr__(self) -> str:
-        # A token is a secret: whoever reads it in a log can complete the activity.
+        # A token is a secret: with one from a log, anybody can complete the activity.
         return f"{type(self).__name__}({self.execution})"
 
 
@@ -88,7 +88,7 @@ class ActivityRequests:
         identity: str,
         metadata: Metadata = NO_METADATA,
     ) -> None:
-        """Send to `address`, as `identity`."""
+        """Send to `address` as `identity`."""
         self._service = service
         self._by_token = address.task_token is not None
         self._fields = {**address.fields, "identity": identity}
@@ -128,7 +128,7 @@ class ActivityRequests:
                 )
 
     def heartbeat(self, details: Payloads | None) -> Request[HeartbeatResponse]:
-        """Return the request that records a heartbeat; without details it erases those before."""
+        """Return the request that records a heartbeat; without details it erases earlier ones."""
         request = self._to_request(
             (self._service.record_activity_task_heartbeat, RecordActivityTaskHeartbeatRequest),
             (
@@ -172,8 +172,8 @@ def describe_standalone(
     Args:
         service: The server.
         ref: The activity.
-        with_details: Whether the details of its latest heartbeat are read, too.
-        with_end: Whether its outcome and the failure of its latest attempt are read, too.
+        with_details: Whether to read the details of its latest heartbeat.
+        with_end: Whether to read its outcome and the failure of its latest attempt.
         metadata: Headers of the request.
     """
     message = DescribeActivityExecutionRequest(

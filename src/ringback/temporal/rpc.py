@@ -1,4 +1,4 @@
-"""RPC: how a request to Temporal's service is made, how long it may take, and what it raises."""
+"""RPC: how to send a request to Temporal's service, its timeout and its errors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from ringback.temporal.translate import to_error
 T = TypeVar("T")
 
 TIMEOUT: Final = timedelta(seconds=5)
-"""For how long a request may take: shorter than a delivery's lease."""
+"""The default timeout of a request, shorter than a delivery's lease."""
 
 _MARGIN: Final = timedelta(milliseconds=500)
 
@@ -34,7 +34,7 @@ def to_request(
 ) -> Request[T]:
     """Return the request that sends `message` by `call`, a method of the SDK's service.
 
-    The SDK is never asked to retry by itself: it would hide that an earlier try was applied.
+    The SDK's own retries are off: they would hide that an earlier try was applied.
     """
 
     def send(within: timedelta) -> Awaitable[T]:
@@ -46,13 +46,13 @@ def to_request(
 async def in_time(request: Request[T], *, within: timedelta = TIMEOUT) -> T:
     """Send a request, and return its response.
 
-    It takes hardly longer than `within`, whether the client is connected or not. One that connects
-    lazily does so with its first request, for up to half a minute where the server says nothing,
-    and the requests behind it wait for their turn to try the same (temporalio 1.35).
+    It takes hardly longer than `within`, connected or not. A lazy client connects with its first
+    request, which takes up to half a minute if the server is silent, and later requests queue for
+    the same (temporalio 1.35).
 
     Raises:
-        RPCError: The server's answer, untranslated; or that there was none.
-        RuntimeError: It could not connect in time; the SDK raises the same where it is refused.
+        RPCError: The server's error, untranslated; or it did not reply.
+        RuntimeError: It could not connect in time; the SDK raises the same if it is refused.
     """
     try:
         async with asyncio.timeout((within + _MARGIN).total_seconds()):
@@ -64,7 +64,7 @@ async def in_time(request: Request[T], *, within: timedelta = TIMEOUT) -> T:
 
 @contextmanager
 def translated(about: ActivityExecution | None = None) -> Iterator[None]:
-    """Raise what the server says `about` an activity as one of Ringback's errors."""
+    """Raise the server's errors `about` an activity as Ringback's errors."""
     try:
         yield
     except (RPCError, RuntimeError) as exc:

@@ -1,9 +1,9 @@
-"""Signatures: in whose name an outcome was delivered, where Temporal keeps no identity beside it.
+"""Signatures: the identity of a delivery, where Temporal does not record it.
 
-Temporal keeps the identity of a request in the event that closes the activity. Of a failure that is
-retried there is no event, only the failure itself. Of a standalone activity there is no event at
-all: who completed or failed it is told, and who reported its cancellation is not (observed on
-server 1.32). There the details carry the name, as metadata, which converters pass over.
+Temporal records the identity of a request in the event that closes the activity. A retried failure
+has no event, only the failure itself. A standalone activity has no events: Temporal shows who
+completed or failed it, but not who reported its cancellation (observed on server 1.32). There the
+details contain the identity as metadata, which converters ignore.
 """
 
 from datetime import UTC, datetime
@@ -16,13 +16,13 @@ from ringback.domain.ids import RANDOM_BYTES, new_outcome_id, to_identity
 from ringback.temporal.encoding import Cancellation, Encoded, Result
 
 SPECIMEN: Final = to_identity(new_outcome_id(datetime.fromtimestamp(0, UTC), bytes(RANDOM_BYTES)))
-"""Nobody's identity, as long as every other: what a signature adds to a size is known by it."""
+"""An identity of the usual length, to compute how much a signature adds."""
 
 _KEY: Final = "ringback"
 
 
 def signed(encoded: Encoded, identity: str, *, is_standalone: bool) -> Encoded:
-    """Return `encoded` with the name of its sender in it, where only that tells it later."""
+    """Add the sender's identity to `encoded` if Temporal would not show it otherwise."""
     match encoded:
         case Failure():
             encoded.source = identity
@@ -35,6 +35,6 @@ def signed(encoded: Encoded, identity: str, *, is_standalone: bool) -> Encoded:
 
 
 def signer_of(details: Payloads) -> str:
-    """Return in whose name a cancellation with these details was reported; empty if unsigned."""
+    """Return the identity in the details of a cancellation; empty if unsigned."""
     names = (payload.metadata.get(_KEY, b"") for payload in details.payloads)
     return next(filter(None, names), b"").decode("utf-8", "replace")

@@ -1,7 +1,7 @@
 """Standalone activities: those without a workflow, and so without a history.
 
-One description shows how such an activity waits or ended, and by whom as far as the server keeps
-it. What is said here of the server was observed on server 1.32.
+One description shows how such an activity waits or ended, and who ended it as far as the server
+records that. Server behavior described here was observed on server 1.32.
 """
 
 from datetime import datetime
@@ -39,8 +39,8 @@ async def resolve(service: WorkflowService, ref: ActivityExecution) -> Pending |
     """Return how the activity waits, or how it ended.
 
     Raises:
-        TemporalUnreachableError: No answer.
-        TemporalMisconfiguredError: The server knows no standalone activities, or not the namespace.
+        TemporalUnreachableError: No reply.
+        TemporalMisconfiguredError: The server lacks standalone activities, or the namespace.
     """
     try:
         described = await describe(service, ref, with_end=True)
@@ -50,7 +50,7 @@ async def resolve(service: WorkflowService, ref: ActivityExecution) -> Pending |
 
 
 def to_whereabouts(described: DescribeActivityExecutionResponse) -> Pending | Ended:
-    """Return what a description says that was asked for with its outcome and latest failure."""
+    """Return the state in a description that includes its outcome and latest failure."""
     how = _ENDS.get(described.info.status)
     return _to_pending(described.info) if how is None else _to_ended(how, described)
 
@@ -58,12 +58,12 @@ def to_whereabouts(described: DescribeActivityExecutionResponse) -> Pending | En
 async def describe(
     service: WorkflowService, ref: ActivityExecution, *, with_end: bool = False
 ) -> DescribeActivityExecutionResponse:
-    """Return what the server shows of a standalone activity; `with_end` also how attempts ended.
+    """Describe a standalone activity; `with_end` includes how its attempts ended.
 
     Raises:
-        ActivityGoneError: There is no such activity.
-        TemporalMisconfiguredError: The server knows no standalone activities, or not the namespace.
-        TemporalUnreachableError: No answer.
+        ActivityGoneError: The activity does not exist.
+        TemporalMisconfiguredError: The server lacks standalone activities, or the namespace.
+        TemporalUnreachableError: No reply.
     """
     with translated(ref):
         return await in_time(describe_standalone(service, ref, with_end=with_end))
@@ -71,7 +71,7 @@ async def describe(
 
 def _to_pending(info: ActivityExecutionInfo) -> Pending:
     cancel_requested = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
-    # In back-off the start of the attempt before is still told: only the state says what runs.
+    # During backoff the earlier attempt's start is still shown: only the state is reliable.
     is_started = info.run_state in STARTED
     return Pending(
         attempt=info.attempt,
@@ -104,7 +104,7 @@ def _to_ended(how: str, described: DescribeActivityExecutionResponse) -> Ended:
         _identity(how, described),
         event_id=None,
         attempt=info.attempt,
-        # Of the latest attempt that was started: it is not emptied between two attempts.
+        # That of the latest started attempt: it is not cleared between two attempts.
         started_at=to_instant(info.last_started_time)
         if info.HasField("last_started_time")
         else None,
@@ -115,7 +115,7 @@ def _to_ended(how: str, described: DescribeActivityExecutionResponse) -> Ended:
 def _identity(how: str, described: DescribeActivityExecutionResponse) -> str:
     match how:
         case "completed" | "failed":
-            # Whoever did it counts as the last worker.
+            # The last caller counts as the last worker.
             return described.info.last_worker_identity
         case "canceled":
             return signer_of(described.outcome.failure.canceled_failure_info.details)
@@ -124,13 +124,13 @@ def _identity(how: str, described: DescribeActivityExecutionResponse) -> str:
 
 
 def _failure_before(how: str, described: DescribeActivityExecutionResponse) -> LastFailure | None:
-    """Return why the attempt before the last one ended, where the server shows it."""
+    """Return why the attempt before the last one ended, if the server shows it."""
     match how:
         case "failed":
-            # The failure that ended it has taken its place.
+            # The failure that ended it replaced it.
             return None
         case "timed out":
-            # The timeout that ended it has taken its place, and has it as its cause.
+            # The timeout that ended it replaced it, and has it as its cause.
             failure = described.outcome.failure
             return to_last_failure(failure.cause) if failure.HasField("cause") else None
         case _:

@@ -1,7 +1,7 @@
-"""Task tokens, read to refuse what is none before anything is sent.
+"""Task tokens, parsed to reject invalid ones before anything is sent.
 
 A token is an unsigned protobuf message, `temporal.server.api.token.v1.Task` (observed on server
-1.32). What it says is a claim: it is used to look, and never to decide what somebody may do.
+1.32). Its content is unverified: it is used for reading, never to authorize a caller.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _FIELDS: Final = {
         "activity_id": (6, _TEXT),
         "component": (14, _BYTES),
     },
-    # What a standalone activity's token has for the ids of a workflow.
+    # A standalone activity's token has this instead of a workflow's ids.
     "Component": {"activity_id": (2, _TEXT), "run_id": (3, _TEXT)},
 }
 
@@ -55,15 +55,15 @@ _POOL: Final = _messages()
 
 @dataclass(frozen=True, slots=True)
 class TaskToken:
-    """What a token claims.
+    """The unverified content of a token.
 
     Attributes:
         namespace_id: The id of the namespace, which is not its name.
-        workflow_id: The workflow that scheduled the activity; empty for a standalone one.
-        run_id: The run of it; a standalone activity's own.
-        activity_id: The activity's id; a token may have none, and `scheduled_event_id` alone.
+        workflow_id: The workflow that scheduled the activity; empty for a standalone activity.
+        run_id: The workflow run, or the standalone activity's own run.
+        activity_id: The activity's id; may be empty if `scheduled_event_id` is set.
         scheduled_event_id: The event that scheduled it; 0 for a standalone activity.
-        attempt: The attempt that was given the token.
+        attempt: The attempt that got the token.
     """
 
     namespace_id: str
@@ -74,19 +74,19 @@ class TaskToken:
     attempt: int
 
     def to_execution(self, namespace: str) -> ActivityExecution:
-        """Return the activity, in the namespace of this name; when it was scheduled is not told."""
+        """Return the activity in the named namespace; the scheduled time is unknown."""
         return ActivityExecution(
             namespace, self.workflow_id, self.run_id, self.activity_id, _UNKNOWN
         )
 
 
 def read_token(token: bytes) -> TaskToken:
-    """Return what `token` claims.
+    """Parse `token`.
 
-    Total: whatever the bytes, it returns or raises `UnusableTokenError`, nothing else.
+    Any bytes are safe: this returns a token or raises `UnusableTokenError`.
 
     Raises:
-        UnusableTokenError: It is empty, that of a local activity, or no token at all.
+        UnusableTokenError: It is empty, that of a local activity, or not a task token.
     """
     if not token:
         msg = "the task token is empty"
@@ -113,7 +113,7 @@ def is_local(token: bytes) -> bool:
     return token.startswith(_LOCAL)
 
 
-_UNREADABLE: Final = "this is no task token; hexadecimal or base64 text must be decoded first"
+_UNREADABLE: Final = "this is not a task token; decode hexadecimal or base64 text first"
 
 
 def _parse(name: str, data: bytes) -> Any:
@@ -121,6 +121,6 @@ def _parse(name: str, data: bytes) -> Any:
     try:
         message.ParseFromString(data)
     except DecodeError:
-        # Not from the cause: what it quotes may be part of the token.
+        # Without the cause, whose text may quote the token.
         raise UnusableTokenError(_UNREADABLE) from None
     return message

@@ -1,4 +1,4 @@
-"""What the server answers, in Ringback's errors: one table."""
+"""The server's errors as Ringback's errors: one table."""
 
 from typing import Final, TypeAlias
 
@@ -21,19 +21,19 @@ from ringback.domain.errors import (
 )
 
 ServiceError: TypeAlias = RPCError | RuntimeError
-"""What a request raises: the server's answer or that there was none; or there is no connection."""
+"""The errors of a request: the server's, no reply, or no connection."""
 
 ERRORS: Final[dict[RPCStatusCode, type[RingbackError]]] = {
     RPCStatusCode.NOT_FOUND: ActivityGoneError,
     RPCStatusCode.INVALID_ARGUMENT: RefusedByTemporalError,
     RPCStatusCode.FAILED_PRECONDITION: RefusedByTemporalError,
-    # What is not a Temporal server, or one too old for the activity, does not have it either.
+    # A server that is not Temporal, or too old for the feature, lacks it too.
     RPCStatusCode.UNIMPLEMENTED: TemporalMisconfiguredError,
     RPCStatusCode.PERMISSION_DENIED: TemporalMisconfiguredError,
     RPCStatusCode.UNAUTHENTICATED: TemporalMisconfiguredError,
     RPCStatusCode.RESOURCE_EXHAUSTED: TemporalBusyError,
 }
-"""What is not listed here may pass: it is `TemporalUnreachableError`."""
+"""Errors that are not listed may be transient: they become `TemporalUnreachableError`."""
 
 _WRONG_SERVER: Final = (
     NamespaceInvalidStateFailure,
@@ -41,7 +41,7 @@ _WRONG_SERVER: Final = (
     NamespaceNotFoundFailure,
     PermissionDeniedFailure,
 )
-"""Details of errors that concern the namespace or the gateway, and not the activity."""
+"""Error details that concern the namespace or the gateway, not the activity."""
 
 _OTHER_NAMESPACE: Final = "a token from a different namespace"
 _TOO_LARGE: Final = "larger than max"
@@ -49,10 +49,9 @@ _HAS_ENDED: Final = "invalid transition"
 
 
 def to_error(exc: ServiceError, about: ActivityExecution | None = None) -> RingbackError:
-    """Return the error that stands for what a request `about` an activity raised.
+    """Return Ringback's error for a failed request `about` an activity.
 
-    A client that cannot connect raises `RuntimeError`; everything that the server says is an
-    `RPCError`.
+    A client that cannot connect raises `RuntimeError`; errors of the server are `RPCError`s.
     """
     if not isinstance(exc, RPCError):
         return TemporalUnreachableError(f"Temporal cannot be reached: {exc}")
@@ -67,7 +66,7 @@ def to_error(exc: ServiceError, about: ActivityExecution | None = None) -> Ringb
 
 
 def _says_it_has_ended(exc: RPCError) -> bool:
-    # To a completion by ids of a standalone activity; to all else NOT_FOUND (server 1.32).
+    # The reply to a completion of a standalone activity by ids; otherwise NOT_FOUND (server 1.32).
     return exc.status is RPCStatusCode.FAILED_PRECONDITION and _HAS_ENDED in exc.message
 
 

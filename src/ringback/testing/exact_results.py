@@ -1,4 +1,4 @@
-"""Results without a schema library: what a schema says is the one result that meets it."""
+"""Results without a schema library: a schema is the text of the one valid result."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""One activity as the server keeps it, and what attempts, operators and workflows do to it."""
+"""One activity of the fake server, and what attempts, operators and workflows do to it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,14 +9,14 @@ from ringback.ports.activities import Ended, LastFailure, Pending
 
 @dataclass
 class FakeActivity:
-    """An activity, as far as `ringback.ports.activities` can show it.
+    """An activity with the state that `ringback.ports.activities` shows.
 
     Attributes:
-        ref: Which activity it is.
-        start_to_close: How long an attempt may take.
-        ends_by: When it times out, whichever attempt it is at.
-        heartbeat_timeout: How long an attempt may be without a heartbeat.
-        ended: How it ended, once it has.
+        ref: The activity.
+        start_to_close: The timeout of an attempt.
+        ends_by: When it times out, at any attempt.
+        heartbeat_timeout: The heartbeat timeout of an attempt.
+        ended: How it ended, if it has.
     """
 
     ref: ActivityExecution
@@ -33,7 +33,7 @@ class FakeActivity:
 
     @property
     def task_token(self) -> bytes:
-        """What names the present attempt; like Temporal's, it tells only its number."""
+        """The token of the current attempt; like Temporal's, it contains only the number."""
         return f"{self.ref} {self.attempt}".encode()
 
     @property
@@ -43,7 +43,7 @@ class FakeActivity:
 
     @property
     def activity_state(self) -> Pending | Ended:
-        """How it waits, or how it ended."""
+        """The pending state, or how it ended."""
         return self.ended or Pending(
             attempt=self.attempt,
             is_started=self.is_started,
@@ -65,45 +65,45 @@ class FakeActivity:
         return min(filter(None, ends), default=None)
 
     def start(self, at: datetime) -> None:
-        """Let a worker take the attempt that waits."""
+        """Start the waiting attempt on a worker."""
         self.started_at = at
         self.was_reset = False
 
     def is_at_its_last(self, most_attempts: int) -> bool:
-        """Tell whether a failure ends it now: an attempt more is given to one that is paused."""
+        """Return whether a failure ends it now: a paused activity gets one more attempt."""
         was_the_last = 0 < most_attempts <= self.attempt and not self.paused
         return self.cancel_requested or was_the_last
 
     def back_off(self, last_failure: LastFailure) -> None:
-        """Let the present attempt end; the next one waits for its time."""
+        """End the current attempt; the next one starts after the backoff."""
         self.attempt += 1
         self.started_at = None
         self.last_failure = last_failure
 
     def reset(self) -> None:
-        """Count attempts from 1 again; one that runs runs on, under the number 1."""
+        """Count attempts from 1 again; a running one continues under the number 1."""
         self.attempt = 1
         self.paused = False
         self.was_reset = self.is_started
         self._forget_in_back_off()
 
     def unpause(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self.paused = False
         self._forget_in_back_off()
 
     def set_timeouts(self, start_to_close: timedelta | None, ends_by: datetime | None) -> None:
-        """Give it other timeouts."""
+        """Change its timeouts."""
         self.start_to_close, self.ends_by = start_to_close, ends_by
         self._forget_in_back_off()
 
     def _forget_in_back_off(self) -> None:
-        # Whatever an operator changes between two attempts clears the failure (observed, 1.32).
+        # An operator's change between two attempts clears the failure (observed on server 1.32).
         if not self.is_started:
             self.last_failure = None
 
     def end(self, how: str, at: datetime, identity: str) -> None:
-        """Let it end; which attempt was the last is known unless none was begun for it."""
+        """End it; the last attempt is known if one was started."""
         is_attempt_shown = self.is_started or how == "completed" or how.startswith("workflow ")
         self.ended = Ended(how, at, identity, 7)
         if is_attempt_shown:

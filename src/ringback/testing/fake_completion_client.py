@@ -18,21 +18,21 @@ from ringback.domain.completion_errors import (
     CompletionRefusedError,
 )
 
-WebhookEnd: TypeAlias = Literal["complete", "fail", "heartbeat", "report_cancellation"]
+Method: TypeAlias = Literal["complete", "fail", "heartbeat", "report_cancellation"]
 
 
 @dataclass
 class FakeWaitingActivity:
-    """An activity of a `FakeCompletionClient`: what it was told, and what became of it.
+    """An activity of a `FakeCompletionClient`: what it received, and how it ended.
 
     Attributes:
-        heartbeats: The details of each heartbeat that it got; empty ones too.
-        details: What is recorded: the last details that were not empty.
+        heartbeats: The details of each heartbeat, empty ones included.
+        details: The recorded details: the last that were not empty.
         ended_by: What ended it: `completed`, `failed`, `canceled`, `elsewhere`; `None` while it
             waits.
-        result: What it was completed with.
-        failure: What it failed with.
-        cancel_details: What came with the report of its cancellation.
+        result: Its result.
+        failure: Its failure.
+        cancel_details: The details of the reported cancellation.
     """
 
     heartbeats: list[tuple[Any, ...]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class FakeWaitingActivity:
     is_reset: bool = False
 
     def cancel(self) -> None:
-        """Ask it to cancel, as its workflow does."""
+        """Request its cancellation, as its workflow does."""
         self.is_cancel_requested = True
 
     def pause(self) -> None:
@@ -54,7 +54,7 @@ class FakeWaitingActivity:
         self.is_paused = True
 
     def unpause(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self.is_paused = False
 
     def reset(self) -> None:
@@ -62,30 +62,30 @@ class FakeWaitingActivity:
         self.is_reset = True
 
     def end(self) -> None:
-        """End it another way: a timeout, its workflow, another answer."""
+        """End it in another way: by a timeout, its workflow or another answer."""
         self.ended_by = "elsewhere"
 
 
 class FakeCompletionClient(Patterns):
-    """Tells activities that exist only here; each waits from when it is first named.
+    """Completes activities that exist only here; each waits from its first use.
 
-    It stands in for an `AsyncCompletionClient` in tests of code that does outside work, and passes
-    the same tests as that.
+    It replaces `AsyncCompletionClient` in tests of code that does work outside a worker, and passes
+    the same tests.
 
     Attributes:
-        before: Awaited before anything is told, with what is told and to whom. What it raises is
-            what the caller gets, so it stands for a server that is slow or away.
+        before: Awaited before each call, with the method and the target. The caller gets its
+            exceptions, so it can simulate a slow or unreachable server.
     """
 
     def __init__(self) -> None:
-        """Begin with no activities."""
-        self.before: Callable[[WebhookEnd, Target], Awaitable[object]] | None = None
+        """Create a client without activities."""
+        self.before: Callable[[Method, Target], Awaitable[object]] | None = None
         self._activities: defaultdict[Target, FakeWaitingActivity] = defaultdict(
             FakeWaitingActivity
         )
 
     def __getitem__(self, target: Target) -> FakeWaitingActivity:
-        """Return the activity that waits, or waited, under this name."""
+        """Return the activity with this name, waiting or ended."""
         return self._activities[target]
 
     async def complete(self, activity: Target, result: Any = None) -> None:
@@ -115,13 +115,13 @@ class FakeCompletionClient(Patterns):
         """
         waiting = await self._waiting("report_cancellation", activity)
         if not waiting.is_cancel_requested:
-            msg = "nobody has asked the activity to cancel"
+            msg = "the activity was not asked to cancel"
             raise CompletionRefusedError(msg)
         waiting.ended_by, waiting.cancel_details = "canceled", details
 
-    async def _waiting(self, told: WebhookEnd, target: Target) -> FakeWaitingActivity:
+    async def _waiting(self, method: Method, target: Target) -> FakeWaitingActivity:
         if self.before is not None:
-            await self.before(told, target)
+            await self.before(method, target)
         found = self._activities[target]
         if found.ended_by is not None:
             msg = "the activity has ended"
@@ -136,7 +136,7 @@ def _raise_what_it_is_asked(activity: FakeWaitingActivity) -> None:
         reset=activity.is_reset,
     )
     if activity.is_cancel_requested:
-        msg = "the activity is asked to cancel"
+        msg = "the activity was asked to cancel"
         raise ActivityCancelledError(msg, details)
     if activity.is_paused:
         msg = "the activity is paused"

@@ -13,8 +13,8 @@ class FakeIdentifier:
     """An `Identifier` that knows the activities of a `FakeActivities`.
 
     Attributes:
-        activities: The activities; only those that `known` names too are found.
-        known: The activities that can be named.
+        activities: The activities; only those in `known` are found.
+        known: The activities that can be identified.
     """
 
     activities: FakeActivities
@@ -29,11 +29,11 @@ class FakeIdentifier:
         """
         ref = next((one for one in self.known if _has_name(one, named)), None)
         if ref is not None:
-            # As the real one: it asks the server, which may be away.
+            # The real one asks the server, which may be unreachable.
             await self.activities.resolve(ref)
         pending = None if ref is None else self.activities.pending(ref)
         if ref is None or pending is None or pending.attempt != named.attempt:
-            msg = "the attempt that asks does not run any more"
+            msg = "the attempt is no longer running"
             raise ActivityGoneError(msg)
         if named.task_token != self.activities.task_token(ref):
             problem = Problem("/activity/task_token", "it is not the task token of this activity")

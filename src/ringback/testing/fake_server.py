@@ -1,4 +1,4 @@
-"""A server for tests: activities as Temporal keeps them, and what happens to them there."""
+"""A server for tests: activities, and what happens to them in Temporal."""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,11 +17,11 @@ _NOT_RUNNING: Final = "invalid activityID or activity already timed out"
 
 @dataclass(kw_only=True)
 class FakeServer:
-    """As much of Temporal's behaviour as the core relies on.
+    """The parts of Temporal's behavior that the core relies on.
 
     Attributes:
-        most_attempts: After so many attempts a failure ends the activity; 0 is no limit.
-        clock: What starts and ends are dated by; without one they are a second apart.
+        most_attempts: The maximum attempts of an activity; 0 is unlimited.
+        clock: The clock of start and end times; without one they are a second apart.
     """
 
     most_attempts: int = 0
@@ -39,7 +39,7 @@ class FakeServer:
         schedule_to_close: timedelta | None = None,
         heartbeat_timeout: timedelta | None = None,
     ) -> None:
-        """Let the activity wait at attempt 1, which runs unless no worker takes it."""
+        """Schedule the activity; its attempt 1 runs unless no worker accepts it."""
         ends_by = None if schedule_to_close is None else ref.scheduled_at + schedule_to_close
         activity = FakeActivity(ref, start_to_close, ends_by, heartbeat_timeout)
         self._activities[ref] = activity
@@ -48,36 +48,36 @@ class FakeServer:
             self.start(ref)
 
     def pending(self, ref: ActivityExecution) -> Pending | None:
-        """Return how the activity waits, also while nobody can reach the server."""
+        """Return the pending state, even while the server is unreachable for callers."""
         known = self._activities.get(ref)
         found = None if known is None else known.activity_state
         return found if isinstance(found, Pending) else None
 
     def task_token(self, ref: ActivityExecution) -> bytes:
-        """Return the token of the attempt that runs; like Temporal's, it tells only its number."""
+        """Return the running attempt's token; like Temporal's, it contains only the number."""
         return self._waiting(ref).task_token
 
     def attempt(self, ref: ActivityExecution) -> int:
-        """Return the number of the attempt that runs, or of the next one."""
+        """Return the number of the running attempt, or of the next one."""
         return self._waiting(ref).attempt
 
     def started_at(self, ref: ActivityExecution) -> datetime:
-        """Return when the attempt that runs was started."""
+        """Return when the running attempt was started."""
         started_at = self._waiting(ref).started_at
         assert started_at is not None, "an attempt runs"
         return started_at
 
     def start(self, ref: ActivityExecution) -> None:
-        """Let a worker take the attempt that waits."""
+        """Start the waiting attempt on a worker."""
         self._waiting(ref).start(self._next_instant())
 
     def back_off(
         self, ref: ActivityExecution, last_failure: LastFailure, *, identity: str | None = None
     ) -> None:
-        """Let the present attempt end with `last_failure`; the next one waits for its time.
+        """End the current attempt with `last_failure`; the next one starts after the backoff.
 
-        If it was the last, the activity ends, in the name of `identity` or else of who made the
-        failure; a timeout is nobody's doing.
+        The last attempt ends the activity, as `identity` or else as the failure's source; a timeout
+        has neither.
         """
         activity = self._waiting(ref)
         if not activity.is_at_its_last(self.most_attempts):
@@ -90,51 +90,51 @@ class FakeServer:
     def return_from(
         self, task_token: bytes, outcome: Outcome, *, identity: str, source: str = ""
     ) -> None:
-        """Let the worker's own code end an attempt, in the name of the worker.
+        """End an attempt by the worker's own code, with the worker's identity.
 
         Raises:
-            ActivityGoneError: That attempt does not run any more.
+            ActivityGoneError: That attempt is no longer running.
         """
         self._apply(self._with_token(task_token), outcome, identity=identity, source=source)
 
     def reset(self, ref: ActivityExecution) -> None:
-        """Reset the activity: its attempts count from 1 again, and one that runs runs on."""
+        """Reset the activity: its attempts count from 1 again, and a running one continues."""
         self._waiting(ref).reset()
 
     def reset_workflow(self, ref: ActivityExecution, run_id: str) -> ActivityExecution:
-        """Reset the workflow to where the activity waits; return it in the new run, started."""
+        """Reset the workflow to where the activity waits; return the started activity there."""
         self.close_workflow(ref, how="workflow terminated")
         moved = replace(ref, run_id=run_id)
         self.schedule(moved)
         return moved
 
     def close_workflow(self, ref: ActivityExecution, *, how: str) -> None:
-        """Close the run of the activity, over all that wait in it."""
+        """Close the activity's run with all its activities."""
         for other in self._activities.values():
             if other.ref.run == ref.run and other.ended is None:
                 self.end(other.ref, how=how)
 
     def request_cancel(self, ref: ActivityExecution) -> None:
-        """Ask the activity to cancel; between two attempts the server ends it at once."""
+        """Request a cancellation; between two attempts the server ends the activity at once."""
         activity = self._waiting(ref)
         activity.cancel_requested = True
         if not activity.is_started:
             self.end(ref, how="canceled", identity="the workflow's worker")
 
     def pause(self, ref: ActivityExecution) -> None:
-        """Pause the activity: none of its timers runs, and no attempt begins."""
+        """Pause the activity: its timers stop, and no attempt starts."""
         self._waiting(ref).paused = True
 
     def unpause(self, ref: ActivityExecution) -> None:
-        """Let the activity go on."""
+        """Resume the activity."""
         self._waiting(ref).unpause()
 
     def set_timeout(self, ref: ActivityExecution, attempt_timeout_at: datetime | None) -> None:
-        """Give the activity another timeout, instead of all that it has."""
+        """Replace all timeouts of the activity."""
         self._waiting(ref).set_timeouts(None, attempt_timeout_at)
 
     def end(self, ref: ActivityExecution, *, how: str, identity: str = "") -> None:
-        """Let the activity end, in the attempt at which it is."""
+        """End the activity in its current attempt."""
         activity = self._activities.setdefault(ref, FakeActivity(ref))
         activity.end(how, self._next_instant(), identity)
 
@@ -162,7 +162,7 @@ class FakeServer:
         raise ActivityGoneError(_NOT_RUNNING)
 
     def _with_ids(self, ref: ActivityExecution) -> FakeActivity:
-        # Whatever has these ids by now, though it be another activity: as the server does it.
+        # As in the server: the current activity with these ids, even if it is another one.
         for activity in self._activities.values():
             if activity.ended is None and _ids(activity.ref) == _ids(ref):
                 return activity

@@ -1,4 +1,4 @@
-"""A database for tests: SQLite in memory, without a file, a thread or anything to wait for."""
+"""A database for tests: SQLite in memory, without a file or a thread."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -20,11 +20,11 @@ from ringback.store.tables import metadata
 class InMemoryDatabase(LocalDatabase):
     """A new database with the newest schema, for a `SqlStore` that lives as long as a test.
 
-    Each transaction runs on the event loop, from its begin to its commit, and no other task runs
-    meanwhile. To create a database takes less than a millisecond.
+    Each transaction runs on the event loop, and no other task runs until it is committed. Creating
+    a database takes less than a millisecond.
 
     Attributes:
-        is_available: While it is false, every transaction raises `StoreUnavailableError`.
+        is_available: If false, every transaction raises `StoreUnavailableError`.
 
     Example:
         ```python
@@ -36,7 +36,7 @@ class InMemoryDatabase(LocalDatabase):
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Create an empty database that dates everything by `clock`."""
+        """Create an empty database whose times come from `clock`."""
         super().__init__(clock)
         self.is_available = True
         self._connection = _engine().connect()
@@ -67,7 +67,7 @@ class InMemoryDatabase(LocalDatabase):
                 yield AtOnce(self._connection)
 
     async def close(self) -> None:
-        """Close the connection, and lose what was stored."""
+        """Close the connection, which deletes the data."""
         self._connection.close()
 
 

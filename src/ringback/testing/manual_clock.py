@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to go on."""
+"""A clock that stands still until a test advances it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ class ManualClock:
     """A `Clock` for tests: time passes only by `advance`; `step` sets the clock."""
 
     def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
-        """Begin at `start`."""
+        """Start at `start`."""
         self._now = start
         self._passed = timedelta(0)
         self._sleepers: list[tuple[timedelta, asyncio.Event]] = []
@@ -26,7 +26,7 @@ class ManualClock:
         await awake.wait()
 
     def advance(self, by: timedelta) -> None:
-        """Let `by` pass, and wake whose time has come."""
+        """Advance time by `by`, and wake the tasks whose sleep is over."""
         self._now += by
         self._passed += by
         self._wake_due()

@@ -238,7 +238,7 @@ async def test_what_the_items_raise_comes_out(completion: FakeCompletionClient) 
 async def test_nothing_is_done_at_once_for_none_at_a_time(
     completion: FakeCompletionClient,
 ) -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="use at least 1"):
         await complete_many(completion, items(1), concurrency=0)
 
 

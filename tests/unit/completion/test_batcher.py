@@ -79,7 +79,7 @@ async def test_a_batcher_is_used_once(batcher: Batcher[int]) -> None:
     async with batcher:
         first = await batcher.put(ref(1), 1)
 
-    with pytest.raises(RuntimeError, match="make another batcher"):
+    with pytest.raises(RuntimeError, match="create another batcher"):
         async with batcher:
             await batcher.put(ref(2), 2)
 
@@ -91,7 +91,7 @@ async def test_two_blocks_of_one_batcher_cannot_begin_beside_each_other(
     batcher: Batcher[int],
 ) -> None:
     async with batcher:
-        with pytest.raises(RuntimeError, match="make another batcher"):
+        with pytest.raises(RuntimeError, match="create another batcher"):
             await batcher.__aenter__()
         delivery = await batcher.put(ref(1), 1)
 
@@ -300,13 +300,13 @@ async def test_a_program_that_is_stopped_while_it_works_off_abandons_the_rest(
 
 
 async def test_a_batcher_takes_nothing_in_outside_its_block(batcher: Batcher[int]) -> None:
-    with pytest.raises(RuntimeError, match="outside its block"):
+    with pytest.raises(RuntimeError, match="only inside its block"):
         await batcher.put(ref(1), 1)
 
     async with batcher:
         pass
 
-    with pytest.raises(RuntimeError, match="outside its block"):
+    with pytest.raises(RuntimeError, match="only inside its block"):
         await batcher.put(ref(1), 1)
 
 
@@ -411,7 +411,7 @@ async def test_a_progress_that_raises_is_logged_and_ends_nothing(
 def test_a_batch_that_can_never_be_is_refused(
     completion: FakeCompletionClient, work: Work, size: int, bound: int
 ) -> None:
-    with pytest.raises(ValueError, match="a batch"):
+    with pytest.raises(ValueError, match="size must be from 1 to bound"):
         Batcher(completion, work, size=size, bound=bound)
 
 

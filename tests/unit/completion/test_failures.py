@@ -52,7 +52,7 @@ def test_a_delay_of_nothing_is_the_shortest_that_temporal_retries_after() -> Non
 
 @pytest.mark.parametrize("text", ["one text", b"bytes"])
 def test_one_text_is_not_taken_apart_into_details(text: str | bytes) -> None:
-    with pytest.raises(TypeError, match="sequence"):
+    with pytest.raises(TypeError, match="details is a string"):
         fail_with("Busy", details=text)
 
 

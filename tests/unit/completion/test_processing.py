@@ -83,7 +83,7 @@ async def test_nothing_can_be_the_result(
 async def test_a_block_that_forgets_its_result_is_a_failure_and_not_an_answer(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
-    with pytest.raises(LookupError, match="without saying what the activity returns"):
+    with pytest.raises(LookupError, match="ended without a result for the activity"):
         async with processing(completion, ref):
             pass
 
@@ -126,7 +126,8 @@ async def test_what_the_work_raised_goes_on_though_temporal_does_not_take_it(
         await process(completion, ref, raises)
 
     assert raised.value.__notes__ == [
-        "the activity was not told of this: TemporalUnreachableError: Temporal does not answer"
+        "the activity did not receive this failure: TemporalUnreachableError: "
+        "Temporal does not answer"
     ]
 
 
@@ -143,7 +144,7 @@ async def test_a_note_shows_nothing_of_what_the_data_converter_said(
     with pytest.raises(ApplicationError) as raised:
         await process(completion, ref, raises)
 
-    assert raised.value.__notes__ == ["the activity was not told of this: TypeError"]
+    assert raised.value.__notes__ == ["the activity did not receive this failure: TypeError"]
 
 
 class SealedError(Exception):
@@ -164,7 +165,7 @@ async def test_what_was_not_told_is_logged_if_it_cannot_be_noted(
     with pytest.raises(SealedError):
         await process(completion, ref, raises_what_takes_no_notes)
 
-    assert "the activity was not told of this: TemporalUnreachableError" in caplog.text
+    assert "the activity did not receive this failure: TemporalUnreachableError" in caplog.text
 
 
 async def test_awaiting_what_was_canceled_is_a_failure_and_no_stop_of_the_program(

@@ -20,7 +20,7 @@ def test_what_there_is_none_of_is_left_out() -> None:
     ],
 )
 def test_an_id_that_is_no_text_is_refused_by_its_name(ids: tuple[str, ...], name: str) -> None:
-    with pytest.raises(TypeError, match=f"{name} is a text"):
+    with pytest.raises(TypeError, match=f"{name} must be a string"):
         ActivityRef(*ids)
 
 

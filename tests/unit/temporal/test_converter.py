@@ -92,13 +92,13 @@ def test_what_is_installed_goes_before_a_file_here(tmp_path: Path) -> None:
         (".house_converters:made", "must be <module>:<attribute>"),
         ("house_converters:made()", "must be <module>:<attribute>"),
         ("nowhere_at_all:made", "nowhere_at_all cannot be imported"),
-        ("nowhere_at_all:made", "install it, or run this in the folder that it is in"),
+        ("nowhere_at_all:made", "install it, or start this in the folder that contains it"),
         ("house_broken:made", "house_broken cannot be imported"),
         ("house_converters:missing", "house_converters has no missing"),
         ("house_converters:name", "name is a str; it must be"),
         ("house_converters:made_wrong", "made_wrong is a str; it must be"),
         ("house_converters:made_from", "must be callable without arguments"),
-        ("house_converters:without_json", "reads no json/plain"),
+        ("house_converters:without_json", "does not read json/plain"),
     ],
 )
 def test_what_is_wrong_is_told_by_the_name_of_the_setting(wrong: str, says: str) -> None:
@@ -130,7 +130,7 @@ def test_the_setting_and_what_the_client_was_given_are_one(
 def test_two_that_differ_are_refused() -> None:
     unhashable = DataConverter(payload_codec=UnhashableCodec())
 
-    with pytest.raises(ConfigurationError, match="give it only once"):
+    with pytest.raises(ConfigurationError, match="set only one"):
         choose_converter(SETTING, unhashable)
 
 

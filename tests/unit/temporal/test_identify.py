@@ -45,5 +45,5 @@ def test_a_token_that_differs_in_one_part_is_refused(named: Named, other: dict[s
 
 
 def test_bytes_with_all_ids_in_them_are_no_token() -> None:
-    with pytest.raises(MalformedRequestError, match="no task token"):
+    with pytest.raises(MalformedRequestError, match="not a task token"):
         check_token(replace(MINE, task_token=b"1 a-run order-7"))

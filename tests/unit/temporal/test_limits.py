@@ -91,7 +91,7 @@ def test_payloads_may_be_as_large_as_the_limit(wrap: type[Result]) -> None:
     with pytest.raises(AnswerTooLargeError, match="1001 bytes as it goes to Temporal") as told:
         check_size(wrap(payloads(1001)), 1000)
     assert told.value.limit == 1000
-    assert "answer with where it is" in str(told.value)
+    assert "answer with its location" in str(told.value)
 
 
 @pytest.mark.parametrize("nothing", [Result(None), Cancellation(None)])

@@ -60,10 +60,10 @@ def test_the_token_of_a_standalone_activity_as_server_1_32_makes_it() -> None:
     [
         (b"", "empty"),
         (b"local_act_\x01\x00\x00\x00", "local activity"),
-        (b"garbage", "no task token"),
-        (text(1, NAMESPACE_ID), "no task token"),
-        (OF_A_WORKFLOW[38:], "no task token"),
-        (OF_A_WORKFLOW.hex().encode(), "must be decoded first"),
+        (b"garbage", "not a task token"),
+        (text(1, NAMESPACE_ID), "not a task token"),
+        (OF_A_WORKFLOW[38:], "not a task token"),
+        (OF_A_WORKFLOW.hex().encode(), "decode hexadecimal or base64 text first"),
     ],
     ids=["empty", "local", "garbage", "without an activity", "without a namespace", "hexadecimal"],
 )

@@ -265,7 +265,7 @@ async def test_an_attempt_that_is_over_is_told_so(house: House) -> None:
     reply = await house.post("/v1/callbacks", Role.WORKER, json={"activity": naming})
 
     assert reply.status_code == 410
-    assert "does not run any more" in reply.json()["detail"]
+    assert "is no longer running" in reply.json()["detail"]
 
 
 async def test_while_temporal_is_away_nothing_is_opened(house: House) -> None:
