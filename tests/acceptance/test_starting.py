@@ -151,6 +151,7 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
     assert processes_of(data) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.server
 @pytest.mark.usefixtures("own_server")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties children to their parent")
@@ -172,6 +173,7 @@ async def test_dev_that_is_killed_takes_all_that_it_started_with_it(tmp_path: Pa
     assert began == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.server
 @pytest.mark.usefixtures("own_server")
 async def test_ctrl_c_twice_while_dev_starts_leaves_nothing_behind(tmp_path: Path) -> None:

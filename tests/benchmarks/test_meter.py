@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.api.workflowservice.v1 import GetSearchAttributesRequest
 from temporalio.client import Client
 
 from benchmarks.temporals import metered_server
@@ -11,7 +11,7 @@ from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
 from tests.services import missing
 
-pytestmark = [pytest.mark.server, pytest.mark.processes]
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 CALLS = 3
 
@@ -28,10 +28,8 @@ def binary() -> Path:
 async def test_every_call_counts_that_was_made_before(tmp_path: Path) -> None:
     async with metered_server(tmp_path) as (address, meter):
         client = await Client.connect(address)
-        before = await meter.calls("DescribeNamespace")
+        before = await meter.calls("GetSearchAttributes")
         for _ in range(CALLS):
-            await client.workflow_service.describe_namespace(
-                DescribeNamespaceRequest(namespace="default")
-            )
+            await client.workflow_service.get_search_attributes(GetSearchAttributesRequest())
 
-        assert await meter.calls("DescribeNamespace") == before + CALLS
+        assert await meter.calls("GetSearchAttributes") == before + CALLS

@@ -35,7 +35,7 @@ from tests.contract.stores import (
 )
 from tests.contract.telling_at_once import TellingAtOnce
 
-ROUNDS: Final = 20
+ROUNDS: Final = 10
 MANY: Final = 8
 ENDS: Final = {EventKind.APPLIED, EventKind.SUPERSEDED, EventKind.PARKED}
 

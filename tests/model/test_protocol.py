@@ -24,7 +24,8 @@ from tests.model.server import Store
 
 WANTED: Final = int(os.environ.get("RINGBACK_MODEL_EXAMPLES", "0"))
 
-pytestmark = pytest.mark.timeout(0 if WANTED else 90)
+pytestmark = pytest.mark.timeout(0 if WANTED else 300)
+"""An example takes 50 to 100 ms, and there are hundreds."""
 
 
 def play(machine: Callable[[], Protocol], examples: int) -> None:
@@ -55,9 +56,15 @@ class PostgresqlProtocol(Protocol):
 
 
 def test_the_protocol_keeps_its_promises_in_memory() -> None:
-    play(Protocol, 300)
+    play(Protocol, 60)
 
 
+@pytest.mark.thorough
+def test_the_protocol_keeps_its_promises_in_many_examples() -> None:
+    play(Protocol, 600)
+
+
+@pytest.mark.thorough
 def test_the_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
     def copied(clock: ManualClock) -> Database:
         path = sqlite_file.with_name("example.db")
@@ -66,8 +73,9 @@ def test_the_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
         shutil.copy(sqlite_file, path)
         return SqliteDatabase(path, clock)
 
-    play(lambda: Protocol(copied), 30)
+    play(lambda: Protocol(copied), 60)
 
 
+@pytest.mark.thorough
 def test_the_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
-    play(lambda: PostgresqlProtocol(postgresql_url), 30)
+    play(lambda: PostgresqlProtocol(postgresql_url), 60)

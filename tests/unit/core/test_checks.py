@@ -120,8 +120,8 @@ async def test_terms_do_not_fill_the_memory(
     first, *others = [callback.id for callback in callbacks]
 
     async with running(checks):
-        for callback_id in (first, *others):
-            await checks.terms(callback_id)
+        await checks.terms(first)
+        await asyncio.gather(*map(checks.terms, others))
         database.is_available = False
         known = await asyncio.gather(*map(checks.terms, others))
         with pytest.raises(StoreUnavailableError):

@@ -8,11 +8,11 @@ from temporalio.converter import DataConverter
 
 from ringback.domain.api_key import Role
 from ringback.result_schema.generate import generate_schema
-from tests.unit.gateway.api.house import House
+from tests.unit.gateway.house import House
 from tests.unit.result_schema.test_limits import Term, binary, twice
 
 OTHERS = 64
-ENDLESS = 6
+ENDLESS = 3
 """More than there are processes that check results: the last waits for the first."""
 
 
