@@ -3,7 +3,7 @@
 import atexit
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import uuid4
 
 import pytest
@@ -18,7 +18,21 @@ from tests.services import missing
 # of sdk-python). This runs after the last test.
 atexit.register(time.sleep, 0.2)
 
+LONGER = {"processes": 60, "thorough": 120}
+"""Timeouts in seconds by mark, where a test has none of its own.
+
+A program needs 1 to 2 s of computing to start, and a test of `processes` starts up to six beside
+those of the other tests. A thorough one also waits until killed programs and leases are replaced.
+"""
+
 HOW_TO_START = "run `make setup`, or set TEMPORAL_ADDRESS"
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        timeouts = [seconds for mark, seconds in LONGER.items() if item.get_closest_marker(mark)]
+        if timeouts and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(max(timeouts)))
 
 
 @pytest.fixture(scope="session")
