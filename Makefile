@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 RIVALS := benchmarks/.rivals/.installed
 
 .PHONY: help setup demo test test-all test-rest coverage check lint formal docs bench rivals chaos client clean requirements build up shell
@@ -39,7 +39,7 @@ test: setup ## run all tests but the slowest, against the real Temporal server; 
 	$(PYTEST) $(ARGS)
 else
 test: coverage
-	$(PYTEST) -m "not thorough" --ignore tests/unit --ignore tests/contract
+	$(PYTEST) -m "not thorough" --ignore tests/unit
 endif
 
 test-all: test test-rest ## run `make test`, and then the tests that it leaves out
@@ -47,8 +47,8 @@ test-all: test test-rest ## run `make test`, and then the tests that it leaves o
 test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, killed programs
 	$(PYTEST) -m thorough
 
-coverage: setup ## run unit and contract tests, which must reach every branch of core and domain
-	$(PYTEST) tests/unit tests/contract -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
+coverage: setup ## run the unit tests, which must reach every branch of core and domain
+	$(PYTEST) tests/unit -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
 check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose
 	$(BIN)/ruff check .

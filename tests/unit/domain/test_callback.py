@@ -1,11 +1,13 @@
 """A callback moves as its table says."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from ringback.domain.callback import MOVES, Callback, State
 from ringback.domain.errors import IllegalMoveError
+from ringback.domain.outcome import Canceled, Failed, Outcome
 from tests import factories
 
 
@@ -41,6 +43,24 @@ def test_an_activity_without_a_workflow_is_standalone() -> None:
 
     assert not in_a_workflow.is_standalone
     assert replace(in_a_workflow, workflow_id="").is_standalone
+
+
+@pytest.mark.parametrize(
+    ("deadline", "expected"),
+    [(timedelta(seconds=5), Canceled), (timedelta(seconds=3), Failed)],
+    ids=["cancellation is due first", "deadline is first"],
+)
+def test_default_answer_is_the_one_that_is_due_first(
+    callback: Callback, deadline: timedelta, expected: type[Outcome]
+) -> None:
+    here = replace(
+        callback,
+        cancel_requested_at=callback.opened_at,
+        own_deadline_at=callback.opened_at + deadline,
+        options=replace(callback.options, cancel_within=timedelta(seconds=4)),
+    )
+
+    assert isinstance(here.default_answer, expected)
 
 
 def test_every_state_is_in_the_table() -> None:
