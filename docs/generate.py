@@ -15,7 +15,6 @@ import typer
 from fastapi import FastAPI
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from typer.main import get_command
 
@@ -24,32 +23,20 @@ from benchmarks.page import RESULTS
 from benchmarks.page import page as speed_page
 from benchmarks.results import load
 from docs import words
+from ringback.app.build import build_app
 from ringback.app.exits import EXITS, exit_code
-from ringback.app.operator_api import operator_services
+from ringback.app.parts import Parts
 from ringback.cli.main import create_app as create_cli
-from ringback.core.accept import Accepting
-from ringback.core.beat import Beating
-from ringback.core.checks import Checks
-from ringback.core.heartbeat import Heartbeating
-from ringback.core.open import Opening
-from ringback.core.view import Viewing
-from ringback.core.watch import VerdictWaiter
 from ringback.domain import completion_errors, errors
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
-from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.link import KEY_BYTES, Keyring
 from ringback.gateway.api.operator_api import describe
-from ringback.gateway.app import create_app
-from ringback.gateway.gateway import Gateway
-from ringback.gateway.health import Health, TemporalStatus
 from ringback.gateway.replies import STATUS, to_problem
-from ringback.gateway.unknown_keys import UnknownKeys
-from ringback.result_schema.checker import SchemaChecker
 from ringback.settings import Settings
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ExactResults, FakeActivities, FakeIdentifier, ManualClock
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
+from tests.fake_edges import fake_edges
 
 _DOCS: Final = Path(__file__).parent
 REFERENCE: Final = _DOCS / "reference"
@@ -237,7 +224,7 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Return all routes, and what OpenAPI says of those behind a key."""
     clock = ManualClock()
     with InMemoryDatabase(clock) as database:
-        app = _create_app(SqlStore(database), clock)
+        app = build_app(Parts(fake_edges(SqlStore(database), FakeActivities(), clock)))
     routes = list(_routes_of(app.routes))
     (mounted,) = (one.app for one in app.routes if isinstance(one, Mount))
     assert isinstance(mounted, FastAPI)
@@ -248,46 +235,6 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
         for method, told in item.items()
     }
     return routes, {route: named[route] for route in routes if "x-roles" in named.get(route, {})}
-
-
-def _create_app(store: SqlStore, clock: ManualClock) -> Starlette:
-    activities = FakeActivities()
-    gateway = Gateway(
-        keyring=Keyring({"k1": bytes(KEY_BYTES)}, signing="k1"),
-        accepting=Accepting(
-            store,
-            Checks(store, activities, ExactResults()),
-            new_outcome_id=lambda: OutcomeId(""),
-            on_accepted=lambda: None,
-        ),
-        heartbeating=Heartbeating(
-            store,
-            activities,
-            polls=store,
-            beating=Beating(activities, activities),
-        ),
-        viewing=Viewing(store, activities),
-        verdicts=VerdictWaiter(),
-        store=store,
-        clock=clock,
-        unknown_keys=UnknownKeys(clock),
-        public_url="http://127.0.0.1:8000",
-        body_limit=0,
-    )
-
-    async def temporal() -> TemporalStatus:
-        return TemporalStatus.OK
-
-    services = operator_services(
-        gateway,
-        store,
-        opening=Opening(store, store, activities),
-        identifier=FakeIdentifier(activities),
-        results=SchemaChecker(),
-        new_callback_id=lambda: CallbackId(""),
-        namespace="",
-    )
-    return create_app(gateway, Health(store, temporal, clock=clock), services)
 
 
 def _routes_of(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[str]:

@@ -15,7 +15,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from ringback import RingbackPlugin
-from ringback.app.compose import RunningGateway, build_app, running_gateway
+from ringback.app.build import build_app
+from ringback.app.compose import RunningGateway, edges_of, running_gateway
 from ringback.app.local_api_keys import ensure_local_keys
 from ringback.app.parts import Parts
 from ringback.app.stores import opened_store
@@ -125,15 +126,14 @@ async def gateway_without_deliverer(
     A gateway that cannot reach Temporal is not enough: while it tries to deliver an answer, it
     holds the claim, and an attempt that opens the callback just then is not given the answer.
     """
-    clock = SystemClock()
     async with AsyncExitStack() as stack:
         client = await Client.connect(address, lazy=True)
-        store = await stack.enter_async_context(opened_store(settings, clock))
+        store = await stack.enter_async_context(opened_store(settings, SystemClock()))
         await ensure_local_keys(settings.data, store)
-        parts = Parts(store, client, settings=settings, clock=clock)
-        services = (parts.activities, parts.opening, parts.accepting)
-        await stack.enter_async_context(running(*services))
-        gateway = RunningGateway(build_app(parts), parts.verdicts.stop_waiting)
+        edges = edges_of(client, settings, store)
+        parts = Parts(edges)
+        await stack.enter_async_context(running(*edges.services, parts.opening, parts.accepting))
+        gateway = RunningGateway(build_app(parts), edges.verdicts.stop_waiting)
         await serve_at(stack, gateway, settings)
         yield await stack.enter_async_context(
             httpx2.AsyncClient(base_url=settings.base_url, timeout=30, verify=False)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.unit.gateway.api.house import opened_house
+from tests.unit.gateway.house import opened_house
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
 ROW = re.compile(r"^\| `((?:GET|POST) /\S*)` \| [^|]+ \|(?: ([a-z, ]+) \|)?$", re.MULTILINE)

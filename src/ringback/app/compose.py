@@ -8,26 +8,24 @@ from functools import partial
 from starlette.applications import Starlette
 from temporalio.client import Client
 
+from ringback.app.build import build_app
+from ringback.app.edges import Edges
 from ringback.app.keys import load_or_make_keyring
 from ringback.app.local_api_keys import ensure_local_keys
-from ringback.app.operator_api import operator_services
 from ringback.app.parts import Parts
 from ringback.app.stores import opened_store
-from ringback.app.system import SystemClock, callback_ids, jitter
+from ringback.app.system import SystemClock, callback_ids, jitter, outcome_ids, process_name
 from ringback.app.webhook_secrets import opened_sender
 from ringback.core.connection_watch import ConnectionWatch
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.service import running
 from ringback.core.tell import Teller
-from ringback.core.view import Viewing
-from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
-from ringback.gateway.api.services import Services
-from ringback.gateway.app import create_app
-from ringback.gateway.gateway import Gateway
-from ringback.gateway.health import Health, TemporalStatus
-from ringback.gateway.unknown_keys import UnknownKeys
 from ringback.settings import Settings
+from ringback.store.sql_store import SqlStore
+from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.connect import check_connection
+from ringback.temporal.encoder import Encoder
+from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.temporal.identify import TemporalIdentifier
 
 
@@ -64,13 +62,14 @@ async def running_gateway(
     ):
         if settings.postgresql_url is None:
             await ensure_local_keys(settings.data, store)
-        parts = Parts(store, client, settings=settings, clock=clock, hooks=hooks)
+        edges = edges_of(client, settings, store, hooks=hooks)
+        parts = Parts(edges)
         teller = Teller(store, sender, clock=clock, jitter=jitter)
         async with running(
-            parts.activities,
+            *edges.services,
             parts.opening,
             parts.due_time_repair,
-            ConnectionWatch(partial(check_connection, client), clock=clock),
+            ConnectionWatch(edges.check_connection, clock=clock),
             parts.listener,
             teller,
             parts.deliverer,
@@ -80,52 +79,37 @@ async def running_gateway(
             parts.accepting,
             parts.heartbeating,
         ):
-            yield RunningGateway(build_app(parts), parts.verdicts.stop_waiting)
+            yield RunningGateway(build_app(parts), edges.verdicts.stop_waiting)
 
 
-def build_app(parts: Parts) -> Starlette:
-    """Return the ASGI application of a gateway; the caller runs the parts that it needs."""
-    gateway = _gateway(parts)
-    return create_app(gateway, _health(parts), _api(parts, gateway))
+def edges_of(
+    client: Client, settings: Settings, store: SqlStore, *, hooks: Hooks = NO_HOOKS
+) -> Edges:
+    """Return what a gateway is built on: `store`, and the Temporal of `client`.
 
-
-def _gateway(parts: Parts) -> Gateway:
-    return Gateway(
-        keyring=load_or_make_keyring(parts.settings),
-        accepting=parts.accepting,
-        heartbeating=parts.heartbeating,
-        viewing=Viewing(parts.store, parts.activities),
-        verdicts=parts.verdicts,
-        store=parts.store,
-        clock=parts.clock,
-        unknown_keys=UnknownKeys(parts.clock),
-        public_url=parts.settings.base_url,
-        body_limit=parts.settings.body_limit,
-    )
-
-
-def _health(parts: Parts) -> Health:
-    return Health(parts.store, partial(_temporal_status, parts), clock=parts.clock)
-
-
-async def _temporal_status(parts: Parts) -> TemporalStatus:
-    try:
-        await check_connection(parts.client)
-    except TemporalMisconfiguredError:
-        return TemporalStatus.MISCONFIGURED
-    except TemporalUnreachableError:
-        return TemporalStatus.UNREACHABLE
-    is_misconfigured = parts.deliverer.is_misconfigured
-    return TemporalStatus.MISCONFIGURED if is_misconfigured else TemporalStatus.OK
-
-
-def _api(parts: Parts, gateway: Gateway) -> Services:
-    return operator_services(
-        gateway,
-        parts.store,
-        opening=parts.opening,
-        identifier=TemporalIdentifier(parts.client),
-        results=parts.results,
-        new_callback_id=callback_ids(parts.clock),
-        namespace=parts.client.namespace,
+    Raises:
+        ConfigurationError: The keys of links cannot be used.
+    """
+    clock = SystemClock()
+    # One for all: what a codec keeps open is bound to one event loop.
+    encoder = Encoder(client.data_converter)
+    activities = TemporalActivities(client, encoder)
+    return Edges(
+        store=store,
+        activities=activities,
+        heartbeats=TemporalHeartbeats(client, encoder),
+        identifier=TemporalIdentifier(client),
+        check_connection=partial(check_connection, client),
+        namespace=client.namespace,
+        keyring=load_or_make_keyring(settings),
+        public_url=settings.base_url,
+        body_limit=settings.body_limit,
+        polls_per_second=settings.polls_per_second,
+        clock=clock,
+        jitter=jitter,
+        owner=process_name(),
+        new_callback_id=callback_ids(clock),
+        new_outcome_id=outcome_ids(clock),
+        services=[activities],
+        hooks=hooks,
     )

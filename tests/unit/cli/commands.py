@@ -19,7 +19,7 @@ from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback
 from ringback.domain.errors import RingbackError
 from ringback.domain.outcome import Outcome
-from tests.unit.gateway.api.house import House, key_of, opened_house
+from tests.unit.gateway.house import House, key_of, opened_house
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Served:
 
     def now(self, callback_id: str) -> Callback:
         """Return a callback as it stands."""
-        return self.do(self.house.now(callback_id))
+        return self.do(self.house.found(callback_id))
 
     def outcome_of(self, callback_id: str) -> Outcome | None:
         """Return the answer that was accepted."""

@@ -7,7 +7,7 @@ import pytest
 from ringback.app.web import free_ports
 from ringback.domain.api_key import Role
 from tests.unit.cli.commands import Served, ringback
-from tests.unit.gateway.api.house import key_of
+from tests.unit.gateway.house import key_of
 
 COMMANDS = [
     ["list"],

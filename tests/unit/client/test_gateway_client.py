@@ -11,8 +11,9 @@ from ringback.client.target import Target
 from ringback.domain.api_key import Role
 from ringback.domain.errors import GatewayRefusedError, GatewayUnavailableError
 from ringback.domain.outcome import Completed, Failed
+from tests.fake_edges import BASE
 from tests.loops import idle
-from tests.unit.gateway.api.house import BASE, House, key_of, opened_house
+from tests.unit.gateway.house import House, key_of, opened_house
 
 HOUR = timedelta(hours=1)
 
@@ -73,7 +74,7 @@ async def test_answer_is_accepted_exactly_as_given(
         again = await client.answer(callback.id, verb, body)
 
     assert (receipt.state, receipt.duplicate, again.duplicate) == ("applied", False, True)
-    accepted = (await house.now(callback.id)).accepted
+    accepted = (await house.found(callback.id)).accepted
     assert accepted is not None
     assert accepted.outcome == outcome
 

@@ -11,8 +11,9 @@ from starlette.middleware import Middleware
 
 from ringback.gateway.answer_endpoint import HotPath, find_link
 from tests import factories
+from tests.fake_edges import BASE
 from tests.unit.core.stage import asked
-from tests.unit.gateway.conftest import BASE, LIMIT, House
+from tests.unit.gateway.conftest import LIMIT, HouseWithCallback
 
 JSON = {"content-type": "application/json"}
 
@@ -23,7 +24,7 @@ def is_hot_path(middleware: Middleware) -> bool:
 
 
 @pytest.fixture
-async def routed(house: House) -> AsyncIterator[httpx2.AsyncClient]:
+async def routed(house: HouseWithCallback) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the same application without its hot path."""
     others = [one for one in house.app.user_middleware if not is_hot_path(one)]
     assert len(others) == len(house.app.user_middleware) - 1
@@ -38,7 +39,7 @@ async def routed(house: House) -> AsyncIterator[httpx2.AsyncClient]:
         yield http
 
 
-async def new_path(house: House) -> str:
+async def new_path(house: HouseWithCallback) -> str:
     ref = factories.activity_ref()
     house.activities.schedule(ref)
     callback = await asked(house.store, house.activities, ref)
@@ -78,7 +79,11 @@ def anonymous(reply: httpx2.Response, path: str) -> tuple[int, list[Any], bytes]
     ],
 )
 async def test_request_gets_the_same_reply_on_the_hot_path(
-    house: House, routed: httpx2.AsyncClient, suffix: str, method: str, request_: dict[str, Any]
+    house: HouseWithCallback,
+    routed: httpx2.AsyncClient,
+    suffix: str,
+    method: str,
+    request_: dict[str, Any],
 ) -> None:
     replies = []
     for http in (house.http, routed):
@@ -95,7 +100,7 @@ async def test_request_gets_the_same_reply_on_the_hot_path(
     ["/c/x", "/c/x/complete", "/c/complete", "/c//complete", "/c/", "/c", "/c/x/", "/c/x%2Fy"],
 )
 async def test_bad_link_gets_the_same_reply_on_the_hot_path(
-    house: House, routed: httpx2.AsyncClient, path: str
+    house: HouseWithCallback, routed: httpx2.AsyncClient, path: str
 ) -> None:
     replies = [await http.post(path, content=b"1") for http in (house.http, routed)]
 
@@ -105,7 +110,7 @@ async def test_bad_link_gets_the_same_reply_on_the_hot_path(
 
 
 async def test_refused_answers_get_the_same_reply_on_the_hot_path(
-    house: House, routed: httpx2.AsyncClient
+    house: HouseWithCallback, routed: httpx2.AsyncClient
 ) -> None:
     different, away = [], []
     for http in (house.http, routed):
@@ -121,7 +126,9 @@ async def test_refused_answers_get_the_same_reply_on_the_hot_path(
     assert (different[0][0], away[0][0]) == (409, 503)
 
 
-async def test_receipt_has_the_headers_of_a_reply_to_a_sender_who_waited(house: House) -> None:
+async def test_receipt_has_the_headers_of_a_reply_to_a_sender_who_waited(
+    house: HouseWithCallback,
+) -> None:
     path, other = await new_path(house), await new_path(house)
 
     waited = await house.http.post(path, content=b"1", headers={"prefer": "wait=5"})

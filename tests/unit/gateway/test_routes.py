@@ -16,13 +16,13 @@ from ringback.domain.outcome import Completed, Failed
 from tests import factories
 from tests.loops import idle
 from tests.unit.core.stage import asked
-from tests.unit.gateway.conftest import LIMIT, House
+from tests.unit.gateway.conftest import LIMIT, HouseWithCallback
 
 PROBLEM = "application/problem+json"
 
 
 @pytest.mark.parametrize("suffix", ["", "/complete"])
-async def test_the_body_of_a_post_is_the_result(house: House, suffix: str) -> None:
+async def test_the_body_of_a_post_is_the_result(house: HouseWithCallback, suffix: str) -> None:
     reply = await house.http.post(house.path() + suffix, content=b'{ "ok" : true }')
 
     assert reply.status_code == 202
@@ -34,22 +34,26 @@ async def test_the_body_of_a_post_is_the_result(house: House, suffix: str) -> No
 
 
 async def test_a_result_that_is_not_what_the_activity_returns_is_refused_with_the_path(
-    house: House,
+    house: HouseWithCallback,
 ) -> None:
     ref = factories.activity_ref()
     house.activities.schedule(ref)
-    callback = await asked(house.store, house.activities, ref, result_schema="1")
+    callback = await asked(
+        house.store, house.activities, ref, result_schema='{"properties": {"a": {"const": 1}}}'
+    )
     path = f"/c/{house.keyring.sign(factories.link(to=callback.id))}"
 
-    refused = await house.http.post(path, content=b"2")
-    taken = await house.http.post(path, content=b"1")
+    refused = await house.http.post(path, content=b'{"a": 2}')
+    taken = await house.http.post(path, content=b'{"a": 1}')
 
     assert refused.status_code == 422
-    assert refused.json()["errors"] == [{"pointer": "/a", "detail": "not 1"}]
+    assert refused.json()["errors"] == [{"pointer": "/a", "detail": "1 was expected"}]
     assert taken.status_code == 202
 
 
-async def test_an_answer_that_temporal_would_cut_is_refused_with_the_limit(house: House) -> None:
+async def test_an_answer_that_temporal_would_cut_is_refused_with_the_limit(
+    house: HouseWithCallback,
+) -> None:
     house.activities.largest = 5
 
     reply = await house.http.post(house.path(), content=b"123456")
@@ -58,7 +62,9 @@ async def test_an_answer_that_temporal_would_cut_is_refused_with_the_limit(house
     assert (await house.now()).state is State.OPEN
 
 
-async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(house: House) -> None:
+async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(
+    house: HouseWithCallback,
+) -> None:
     ref = factories.activity_ref()
     house.activities.schedule(ref)
     callback = await asked(
@@ -78,7 +84,7 @@ async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(house: Ho
     assert (reply.status_code, reply.json()["reason"]) == (410, "its deadline passed")
 
 
-async def test_the_status_url_tells_how_it_stands(house: House) -> None:
+async def test_the_status_url_tells_how_it_stands(house: HouseWithCallback) -> None:
     reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=5"})
 
     status = await house.http.get(reply.json()["status_url"])
@@ -86,7 +92,7 @@ async def test_the_status_url_tells_how_it_stands(house: House) -> None:
     assert status.json()["state"] == "applied"
 
 
-async def test_an_empty_body_is_no_result_and_null_is_null(house: House) -> None:
+async def test_an_empty_body_is_no_result_and_null_is_null(house: HouseWithCallback) -> None:
     reply = await house.http.post(house.path(), content=b"")
     other = await house.http.post(house.path(), content=b"null")
 
@@ -94,7 +100,7 @@ async def test_an_empty_body_is_no_result_and_null_is_null(house: House) -> None
     assert other.status_code == 409
 
 
-async def test_a_failure_is_kept_with_everything_that_it_says(house: House) -> None:
+async def test_a_failure_is_kept_with_everything_that_it_says(house: HouseWithCallback) -> None:
     body = (
         b'{"message": "card declined", "type": "Declined", "non_retryable": true,'
         b' "details": [{"code": 1.10}, null, 1e99], "next_retry_delay": 1.5}'
@@ -126,7 +132,7 @@ async def test_a_failure_is_kept_with_everything_that_it_says(house: House) -> N
     ],
 )
 async def test_details_that_are_no_array_are_one_detail(
-    house: House, details: object, kept: bytes
+    house: HouseWithCallback, details: object, kept: bytes
 ) -> None:
     await house.http.post(house.path() + "/fail", json={"message": "no", "details": details})
 
@@ -149,7 +155,7 @@ async def test_details_that_are_no_array_are_one_detail(
     ],
 )
 async def test_a_failure_that_cannot_be_read_is_told_where(
-    house: House, body: bytes, where: str
+    house: HouseWithCallback, body: bytes, where: str
 ) -> None:
     reply = await house.http.post(house.path() + "/fail", content=body)
 
@@ -158,7 +164,7 @@ async def test_a_failure_that_cannot_be_read_is_told_where(
     assert (await house.now()).state is State.OPEN
 
 
-async def test_who_prefers_to_wait_is_told_that_it_was_applied(house: House) -> None:
+async def test_who_prefers_to_wait_is_told_that_it_was_applied(house: HouseWithCallback) -> None:
     reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=5"})
 
     assert reply.status_code == 200
@@ -166,7 +172,9 @@ async def test_who_prefers_to_wait_is_told_that_it_was_applied(house: House) -> 
     assert reply.headers["preference-applied"] == "wait=5"
 
 
-async def test_who_prefers_to_wait_is_told_when_the_activity_had_ended(house: House) -> None:
+async def test_who_prefers_to_wait_is_told_when_the_activity_had_ended(
+    house: HouseWithCallback,
+) -> None:
     house.activities.end(house.callback.ref, how="timed out")
 
     reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=5"})
@@ -179,7 +187,7 @@ async def test_who_prefers_to_wait_is_told_when_the_activity_had_ended(house: Ho
     assert (view["state"], "timed out" in view["reason"]) == ("superseded", True)
 
 
-async def test_the_same_answer_again_is_a_duplicate(house: House) -> None:
+async def test_the_same_answer_again_is_a_duplicate(house: HouseWithCallback) -> None:
     first = await house.http.post(house.path(), content=b'{"a":1,"b":2}')
 
     again = await house.http.post(house.path(), content=b'{"b": 2, "a": 1}')
@@ -189,7 +197,7 @@ async def test_the_same_answer_again_is_a_duplicate(house: House) -> None:
     assert again.json()["accepted_at"] == first.json()["accepted_at"]
 
 
-async def test_a_different_answer_is_told_when_the_winner_came(house: House) -> None:
+async def test_a_different_answer_is_told_when_the_winner_came(house: HouseWithCallback) -> None:
     first = await house.http.post(house.path(), json=1)
 
     other = await house.http.post(house.path() + "/fail", json={"message": "no"})
@@ -199,7 +207,7 @@ async def test_a_different_answer_is_told_when_the_winner_came(house: House) -> 
     assert other.json()["accepted_at"] == first.json()["accepted_at"]
 
 
-async def test_an_answer_that_nobody_waits_for_is_told_why(house: House) -> None:
+async def test_an_answer_that_nobody_waits_for_is_told_why(house: HouseWithCallback) -> None:
     await house.store.expire([factories.expiry(house.callback, "the activity timed out")])
 
     reply = await house.http.post(house.path(), json=1)
@@ -209,7 +217,9 @@ async def test_an_answer_that_nobody_waits_for_is_told_why(house: House) -> None
 
 
 @pytest.mark.parametrize("suffix", ["", "/complete", "/fail", "/heartbeat", "/cancel"])
-async def test_whatever_is_wrong_with_a_link_looks_the_same(house: House, suffix: str) -> None:
+async def test_whatever_is_wrong_with_a_link_looks_the_same(
+    house: HouseWithCallback, suffix: str
+) -> None:
     good = house.path()
     expired = house.path(expires_in=timedelta(seconds=-1))
     unscoped = house.path(verbs=frozenset({Verb.VIEW}))
@@ -226,14 +236,16 @@ async def test_whatever_is_wrong_with_a_link_looks_the_same(house: House, suffix
     assert (await house.now()).state is State.OPEN
 
 
-async def test_a_link_is_judged_before_the_body(house: House) -> None:
+async def test_a_link_is_judged_before_the_body(house: HouseWithCallback) -> None:
     reply = await house.http.post("/c/x", content=b"x" * (LIMIT + 1))
 
     assert reply.status_code == 404
 
 
 @pytest.mark.parametrize("is_declared", [True, False], ids=["declared", "streamed"])
-async def test_a_body_over_the_limit_is_refused(house: House, *, is_declared: bool) -> None:
+async def test_a_body_over_the_limit_is_refused(
+    house: HouseWithCallback, *, is_declared: bool
+) -> None:
     body = b'"' + b"x" * (LIMIT - 1) + b'"'
 
     async def streamed() -> AsyncIterator[bytes]:
@@ -246,7 +258,7 @@ async def test_a_body_over_the_limit_is_refused(house: House, *, is_declared: bo
     assert (await house.now()).state is State.OPEN
 
 
-async def test_a_body_at_the_limit_is_taken(house: House) -> None:
+async def test_a_body_at_the_limit_is_taken(house: HouseWithCallback) -> None:
     reply = await house.http.post(house.path(), content=b'"' + b"x" * (LIMIT - 2) + b'"')
 
     assert reply.status_code == 202
@@ -255,7 +267,7 @@ async def test_a_body_at_the_limit_is_taken(house: House) -> None:
 @pytest.mark.parametrize(
     "body", [b"{", b"nan", b"NaN", b"\xff", b"[" * 500, b"'x'", b'"\\ud800"', b" "]
 )
-async def test_what_is_not_json_is_refused(house: House, body: bytes) -> None:
+async def test_what_is_not_json_is_refused(house: HouseWithCallback, body: bytes) -> None:
     reply = await house.http.post(
         house.path(), content=body, headers={"content-type": "application/json"}
     )
@@ -280,7 +292,9 @@ async def test_what_is_not_json_is_refused(house: House, body: bytes) -> None:
         ("application/json;charset=iso-8859-1", 415),
     ],
 )
-async def test_only_json_becomes_a_result(house: House, media_type: str, status: int) -> None:
+async def test_only_json_becomes_a_result(
+    house: HouseWithCallback, media_type: str, status: int
+) -> None:
     reply = await house.http.post(house.path(), content=b"1", headers={"content-type": media_type})
 
     assert reply.status_code == status
@@ -288,7 +302,7 @@ async def test_only_json_becomes_a_result(house: House, media_type: str, status:
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "deflate", "zstd", "gzip, identity"])
 async def test_encoded_body_returns_415_and_says_to_send_it_uncompressed(
-    house: House, encoding: str
+    house: HouseWithCallback, encoding: str
 ) -> None:
     headers = {"content-type": "application/json", "content-encoding": encoding}
     reply = await house.http.post(house.path(), content=gzip.compress(b"1"), headers=headers)
@@ -298,7 +312,7 @@ async def test_encoded_body_returns_415_and_says_to_send_it_uncompressed(
     assert "uncompressed" in reply.json()["detail"]
 
 
-async def test_byte_order_mark_of_utf_8_is_no_part_of_the_result(house: House) -> None:
+async def test_byte_order_mark_of_utf_8_is_no_part_of_the_result(house: HouseWithCallback) -> None:
     headers = {"content-type": "application/json", "content-encoding": "identity"}
     reply = await house.http.post(house.path(), content=b"\xef\xbb\xbf1", headers=headers)
 
@@ -309,7 +323,9 @@ async def test_byte_order_mark_of_utf_8_is_no_part_of_the_result(house: House) -
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-async def test_body_in_utf_16_returns_400_that_says_so(house: House, charset: str) -> None:
+async def test_body_in_utf_16_returns_400_that_says_so(
+    house: HouseWithCallback, charset: str
+) -> None:
     headers = {"content-type": "application/json"}
     reply = await house.http.post(house.path(), content='{"a": 1}'.encode(charset), headers=headers)
 
@@ -327,7 +343,9 @@ async def test_body_in_utf_16_returns_400_that_says_so(house: House, charset: st
         ("/heartbeat", b'{"progress": 1e400}'),
     ],
 )
-async def test_number_out_of_range_returns_400(house: House, verb: str, body: bytes) -> None:
+async def test_number_out_of_range_returns_400(
+    house: HouseWithCallback, verb: str, body: bytes
+) -> None:
     headers = {"content-type": "application/json"}
     reply = await house.http.post(house.path() + verb, content=body, headers=headers)
 
@@ -337,7 +355,7 @@ async def test_number_out_of_range_returns_400(house: House, verb: str, body: by
 
 @pytest.mark.parametrize("body", [b"[]", b'"no"', b"1", b"null"])
 async def test_failure_that_is_no_object_is_refused_in_plain_words(
-    house: House, body: bytes
+    house: HouseWithCallback, body: bytes
 ) -> None:
     headers = {"content-type": "application/json"}
     reply = await house.http.post(f"{house.path()}/fail", content=body, headers=headers)
@@ -346,7 +364,7 @@ async def test_failure_that_is_no_object_is_refused_in_plain_words(
     assert reply.json()["detail"] == "the body: send a JSON object"
 
 
-async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: House) -> None:
+async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: HouseWithCallback) -> None:
     house.database.is_available = False
 
     reply = await house.http.post(house.path(), json=1)
@@ -355,7 +373,7 @@ async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: House) ->
     assert int(reply.headers["retry-after"]) >= 1
 
 
-async def test_an_answer_is_kept_while_temporal_is_away(house: House) -> None:
+async def test_an_answer_is_kept_while_temporal_is_away(house: HouseWithCallback) -> None:
     house.activities.is_reachable = False
 
     reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=0"})
@@ -364,7 +382,9 @@ async def test_an_answer_is_kept_while_temporal_is_away(house: House) -> None:
     assert (await house.now()).state is State.ACCEPTED
 
 
-async def test_a_heartbeat_is_passed_on_and_tells_what_temporal_says(house: House) -> None:
+async def test_a_heartbeat_is_passed_on_and_tells_what_temporal_says(
+    house: HouseWithCallback,
+) -> None:
     house.activities.request_cancel(house.callback.ref)
 
     reply = await house.http.post(house.path() + "/heartbeat", json={"progress": 0.5})
@@ -374,7 +394,9 @@ async def test_a_heartbeat_is_passed_on_and_tells_what_temporal_says(house: Hous
     assert house.activities.heartbeats == [(house.callback.ref, b'{"progress":0.5}')]
 
 
-async def test_a_heartbeat_after_the_answer_is_told_that_it_is_over(house: House) -> None:
+async def test_a_heartbeat_after_the_answer_is_told_that_it_is_over(
+    house: HouseWithCallback,
+) -> None:
     await house.http.post(house.path(), json=1)
 
     reply = await house.http.post(house.path() + "/heartbeat")
@@ -382,7 +404,7 @@ async def test_a_heartbeat_after_the_answer_is_told_that_it_is_over(house: House
     assert reply.status_code == 410
 
 
-async def test_a_heartbeat_to_an_ended_activity_is_told_why(house: House) -> None:
+async def test_a_heartbeat_to_an_ended_activity_is_told_why(house: HouseWithCallback) -> None:
     house.activities.end(house.callback.ref, how="timed out")
 
     reply = await house.http.post(house.path() + "/heartbeat")
@@ -391,14 +413,16 @@ async def test_a_heartbeat_to_an_ended_activity_is_told_why(house: House) -> Non
     assert "timed out" in reply.json()["reason"]
 
 
-async def test_a_heartbeat_while_temporal_is_away_is_taken_and_kept(house: House) -> None:
+async def test_a_heartbeat_while_temporal_is_away_is_taken_and_kept(
+    house: HouseWithCallback,
+) -> None:
     house.activities.is_reachable = False
 
     assert (await house.http.post(house.path() + "/heartbeat", json=1)).status_code == 200
     assert (await house.now()).heartbeat_state.details == b"1"
 
 
-async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: House) -> None:
+async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: HouseWithCallback) -> None:
     early = await house.http.post(house.path() + "/cancel", json="stopped")
     house.activities.request_cancel(house.callback.ref)
     later = await house.http.post(house.path() + "/cancel", json="stopped")
@@ -407,7 +431,7 @@ async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: House) 
     assert early.json()["type"] == "urn:ringback:no-cancel-requested"
 
 
-async def test_looking_tells_a_program_how_to_answer(house: House) -> None:
+async def test_looking_tells_a_program_how_to_answer(house: HouseWithCallback) -> None:
     reply = await house.http.get(house.path())
 
     view = reply.json()
@@ -417,7 +441,7 @@ async def test_looking_tells_a_program_how_to_answer(house: House) -> None:
     assert reply.headers["cache-control"] == "no-store"
 
 
-async def test_looking_tells_only_what_the_link_allows(house: House) -> None:
+async def test_looking_tells_only_what_the_link_allows(house: HouseWithCallback) -> None:
     path = house.path(verbs=frozenset({Verb.VIEW, Verb.HEARTBEAT}))
 
     view = (await house.http.get(path)).json()
@@ -428,7 +452,7 @@ async def test_looking_tells_only_what_the_link_allows(house: House) -> None:
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_looking_changes_nothing(house: House, method: str, accept: str) -> None:
+async def test_looking_changes_nothing(house: HouseWithCallback, method: str, accept: str) -> None:
     before = await house.now(), await house.store.events(house.callback.id)
 
     for suffix in ("", "/complete", "/fail", "/heartbeat", "/cancel"):
@@ -439,7 +463,9 @@ async def test_looking_changes_nothing(house: House, method: str, accept: str) -
     assert house.activities.heartbeats == []
 
 
-async def test_a_browser_gets_a_page_that_keeps_its_address_to_itself(house: House) -> None:
+async def test_a_browser_gets_a_page_that_keeps_its_address_to_itself(
+    house: HouseWithCallback,
+) -> None:
     reply = await house.http.get(house.path(), headers={"accept": "text/html"})
 
     assert reply.headers["content-type"].startswith("text/html")
@@ -448,7 +474,7 @@ async def test_a_browser_gets_a_page_that_keeps_its_address_to_itself(house: Hou
     assert "charge" in reply.text
 
 
-async def test_a_method_that_a_link_does_not_have_is_told_so(house: House) -> None:
+async def test_a_method_that_a_link_does_not_have_is_told_so(house: HouseWithCallback) -> None:
     reply = await house.http.put(house.path(), json=1)
 
     assert reply.status_code == 405
@@ -456,7 +482,7 @@ async def test_a_method_that_a_link_does_not_have_is_told_so(house: House) -> No
     assert "POST" in reply.headers["allow"]
 
 
-async def test_ready_means_that_answers_can_be_kept(house: House) -> None:
+async def test_ready_means_that_answers_can_be_kept(house: HouseWithCallback) -> None:
     ready = await house.http.get("/readyz")
     house.activities.is_reachable = False
     without_temporal = await house.http.get("/readyz")
@@ -472,7 +498,9 @@ async def test_ready_means_that_answers_can_be_kept(house: House) -> None:
     assert without_store.status_code == 503
 
 
-async def test_an_answer_that_was_kept_is_never_called_unavailable(house: House) -> None:
+async def test_an_answer_that_was_kept_is_never_called_unavailable(
+    house: HouseWithCallback,
+) -> None:
     """The store goes away while the sender waits for the verdict."""
     house.activities.is_frozen.set()
     waiting = asyncio.ensure_future(
@@ -488,7 +516,7 @@ async def test_an_answer_that_was_kept_is_never_called_unavailable(house: House)
     assert (await waiting).status_code == 202
 
 
-async def test_alive_means_only_alive(house: House) -> None:
+async def test_alive_means_only_alive(house: HouseWithCallback) -> None:
     house.database.is_available = False
 
     assert (await house.http.get("/healthz")).status_code == 200
@@ -499,7 +527,7 @@ async def test_alive_means_only_alive(house: House) -> None:
 )
 @given(body=st.binary(max_size=60), media_type=st.sampled_from(["application/json", None]))
 async def test_whatever_the_bytes_the_reply_is_one_of_the_known_ones(
-    house: House, body: bytes, media_type: str | None
+    house: HouseWithCallback, body: bytes, media_type: str | None
 ) -> None:
     headers = {} if media_type is None else {"content-type": media_type}
 
@@ -508,7 +536,7 @@ async def test_whatever_the_bytes_the_reply_is_one_of_the_known_ones(
         assert reply.status_code in {200, 202, 400, 409}
 
 
-async def test_a_view_that_is_known_is_not_told_again(house: House) -> None:
+async def test_a_view_that_is_known_is_not_told_again(house: HouseWithCallback) -> None:
     first = await house.http.get(house.path())
     tag = first.headers["etag"]
 
@@ -521,7 +549,7 @@ async def test_a_view_that_is_known_is_not_told_again(house: House) -> None:
     assert other.status_code == 200
 
 
-async def test_who_waits_is_told_as_soon_as_something_changes(house: House) -> None:
+async def test_who_waits_is_told_as_soon_as_something_changes(house: HouseWithCallback) -> None:
     seen = await house.http.get(house.path())
     headers = {"prefer": "wait=60", "if-none-match": seen.headers["etag"]}
 
@@ -538,7 +566,7 @@ async def test_who_waits_is_told_as_soon_as_something_changes(house: House) -> N
     assert reply.headers["preference-applied"] == "wait=60"
 
 
-async def test_who_waits_in_vain_is_told_so_when_the_time_is_up(house: House) -> None:
+async def test_who_waits_in_vain_is_told_so_when_the_time_is_up(house: HouseWithCallback) -> None:
     seen = await house.http.get(house.path())
     headers = {"prefer": "wait=2", "if-none-match": seen.headers["etag"]}
 
@@ -551,7 +579,7 @@ async def test_who_waits_in_vain_is_told_so_when_the_time_is_up(house: House) ->
     assert reply.status_code == 304
 
 
-async def test_who_has_missed_something_does_not_wait(house: House) -> None:
+async def test_who_has_missed_something_does_not_wait(house: HouseWithCallback) -> None:
     seen = await house.http.get(house.path())
     await house.http.post(house.path(), content=b"1")
 
@@ -561,7 +589,9 @@ async def test_who_has_missed_something_does_not_wait(house: House) -> None:
     assert reply.status_code == 200
 
 
-async def test_a_request_to_cancel_that_only_temporal_shows_is_told_once(house: House) -> None:
+async def test_a_request_to_cancel_that_only_temporal_shows_is_told_once(
+    house: HouseWithCallback,
+) -> None:
     house.activities.request_cancel(house.callback.ref)
     told = await house.http.get(house.path())
     headers = {"prefer": "wait=2", "if-none-match": told.headers["etag"]}
@@ -587,7 +617,7 @@ def html(reply: httpx2.Response) -> str:
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-async def test_ended_callback_shows_how_it_ended_and_no_commands(house: House) -> None:
+async def test_ended_callback_shows_how_it_ended_and_no_commands(house: HouseWithCallback) -> None:
     await house.http.post(house.path() + "/fail", json={"message": "no", "non_retryable": True})
 
     view = (await house.http.get(house.path())).json()
@@ -599,7 +629,7 @@ async def test_ended_callback_shows_how_it_ended_and_no_commands(house: House) -
     assert "curl" not in text
 
 
-async def test_callback_whose_activity_ended_shows_no_commands(house: House) -> None:
+async def test_callback_whose_activity_ended_shows_no_commands(house: HouseWithCallback) -> None:
     house.activities.end(house.callback.ref, how="timed out")
 
     view = (await house.http.get(house.path())).json()
@@ -610,7 +640,7 @@ async def test_callback_whose_activity_ended_shows_no_commands(house: House) -> 
     assert "curl" not in text
 
 
-async def test_cancel_is_allowed_once_it_was_requested(house: House) -> None:
+async def test_cancel_is_allowed_once_it_was_requested(house: HouseWithCallback) -> None:
     house.activities.request_cancel(house.callback.ref)
 
     view = (await house.http.get(house.path())).json()
@@ -621,7 +651,7 @@ async def test_cancel_is_allowed_once_it_was_requested(house: House) -> None:
 
 @pytest.mark.parametrize("path", ["/c/nonsense", "/c/k1.AAAA.BBBB", "/nothing", "/c/"])
 async def test_browser_gets_a_page_for_a_bad_link_and_a_program_json(
-    house: House, path: str
+    house: HouseWithCallback, path: str
 ) -> None:
     reply = await house.http.get(path, headers=BROWSER)
     program = await house.http.get(path)
@@ -632,7 +662,7 @@ async def test_browser_gets_a_page_for_a_bad_link_and_a_program_json(
     assert program.headers["content-type"] == PROBLEM
 
 
-async def test_browser_gets_a_page_for_other_errors(house: House) -> None:
+async def test_browser_gets_a_page_for_other_errors(house: HouseWithCallback) -> None:
     method = await house.http.get(house.path() + "/fail", headers=BROWSER)
     house.database.is_available = False
     store = await house.http.get(house.path(), headers=BROWSER)
@@ -644,13 +674,13 @@ async def test_browser_gets_a_page_for_other_errors(house: House) -> None:
     assert "Service Unavailable" in html(store)
 
 
-async def test_post_from_a_browser_gets_json(house: House) -> None:
+async def test_post_from_a_browser_gets_json(house: HouseWithCallback) -> None:
     reply = await house.http.post("/c/nonsense", json=1, headers=BROWSER)
 
     assert (reply.status_code, reply.headers["content-type"]) == (404, PROBLEM)
 
 
-async def test_front_page_is_for_browsers_only(house: House) -> None:
+async def test_front_page_is_for_browsers_only(house: HouseWithCallback) -> None:
     browser, program = (
         await house.http.get("/", headers=BROWSER),
         await house.http.get("/"),
@@ -662,7 +692,7 @@ async def test_front_page_is_for_browsers_only(house: House) -> None:
 
 
 async def test_link_of_another_keyring_is_logged_by_its_key_id(
-    house: House, caplog: pytest.LogCaptureFixture
+    house: HouseWithCallback, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = house.path().replace("/c/k1.", "/c/k43af89.")
 
@@ -676,7 +706,7 @@ async def test_link_of_another_keyring_is_logged_by_its_key_id(
 
 @pytest.mark.parametrize("edit", ["k1.", "", "k 1."])
 async def test_edited_link_is_no_link_of_another_keyring(
-    house: House, caplog: pytest.LogCaptureFixture, edit: str
+    house: HouseWithCallback, caplog: pytest.LogCaptureFixture, edit: str
 ) -> None:
     path = house.path().replace("/c/k1.", f"/c/{edit}x")
 

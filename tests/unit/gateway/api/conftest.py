@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.gateway.api.house import House, opened_house
+from tests.unit.gateway.house import House, opened_house
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
 from ringback.domain.errors import UnknownKeyError
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
-from tests.unit.gateway.api.house import PROBLEM, House, key_of, opened_house
+from tests.unit.gateway.house import PROBLEM, House, key_of, opened_house
 
 ROUTES = {
     ("GET", "/v1/whoami"): Act.IDENTIFY,

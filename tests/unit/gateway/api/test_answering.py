@@ -7,7 +7,8 @@ import pytest
 from ringback.domain.callback import Callback
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.gateway.body import LARGE
-from tests.unit.gateway.api.house import BASE, LIMIT, House
+from tests.fake_edges import BASE, LIMIT
+from tests.unit.gateway.house import House
 
 
 def outcome_of(callback: Callback) -> Outcome:
@@ -34,7 +35,7 @@ async def test_an_operator_answers_as_a_link_does(
 
     assert reply.status_code == 202
     assert reply.json()["status_url"] == f"{BASE}/v1/callbacks/{callback.id}"
-    assert outcome_of(await house.now(callback.id)) == outcome
+    assert outcome_of(await house.found(callback.id)) == outcome
 
 
 async def test_who_prefers_to_wait_is_told_the_end(house: House) -> None:
@@ -80,8 +81,8 @@ async def test_many_answers_have_a_status_each(house: House) -> None:
     assert [one["callback"] for one in results][:2] == [first.id, second.id]
     assert results[0]["receipt"]["state"] == "accepted"
     assert "message" in results[3]["problem"]["detail"]
-    assert outcome_of(await house.now(first.id)) == Completed(b'{ "n": 1.10 }')
-    assert outcome_of(await house.now(fourth.id)) == Completed(None)
+    assert outcome_of(await house.found(first.id)) == Completed(b'{ "n": 1.10 }')
+    assert outcome_of(await house.found(fourth.id)) == Completed(None)
 
 
 async def test_one_of_many_that_is_too_large_is_refused_alone(house: House) -> None:
@@ -162,4 +163,4 @@ async def test_a_name_that_stands_there_twice_is_read_in_one_way(house: House) -
     reply = await house.post("/v1/answers", content=body.encode())
 
     assert {each["status"] for each in reply.json()["results"]} <= {200, 202}
-    assert outcome_of(await house.now(callback.id)) == Completed(b"2")
+    assert outcome_of(await house.found(callback.id)) == Completed(b"2")

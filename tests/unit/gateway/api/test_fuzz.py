@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import (
 from ringback.app.web import bound_socket, served
 from ringback.domain.api_key import ALLOWED, Act, Role
 from tests import factories
-from tests.unit.gateway.api.house import House, key_of, opened_house
 from tests.unit.gateway.api.test_access import ROUTES
+from tests.unit.gateway.house import House, key_of, opened_house
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from ringback.domain.api_key import Role
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
 from tests import factories
-from tests.unit.gateway.api.house import House
+from tests.unit.gateway.house import House
 
 HOUR = timedelta(hours=1)
 
@@ -162,7 +162,7 @@ async def test_check_says_what_is_wrong_with_a_result_and_stores_nothing(house: 
     assert (await house.post("/v1/callbacks/cb_no/check", json=1)).status_code == 404
     assert (await house.post(f"/v1/callbacks/{typed.id}/check", Role.VIEWER)).status_code == 403
     assert [event.kind.value for event in await house.store.events(typed.id)] == ["opened"]
-    assert (await house.now(typed.id)).state is State.OPEN
+    assert (await house.found(typed.id)).state is State.OPEN
 
 
 async def test_what_waits_can_be_read_by_a_link_of_an_operator(house: House) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ringback.domain.api_key import Role
-from tests.unit.gateway.api.house import House
+from tests.unit.gateway.house import House
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from jsonschema_rs import Draft202012Validator
 from starlette.routing import BaseRoute, Mount, Route
 
 from ringback.gateway.api.reference import example_of
-from tests.unit.gateway.api.house import BASE, House
+from tests.fake_edges import BASE
+from tests.unit.gateway.house import House
 
 
 def routes_of(routes: list[BaseRoute], prefix: str = "") -> set[tuple[str, str]]:

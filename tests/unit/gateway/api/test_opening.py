@@ -13,8 +13,9 @@ from ringback.domain.options import Attempts, CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.activities import LastFailure
 from tests import factories
+from tests.fake_edges import BASE
 from tests.loops import idle
-from tests.unit.gateway.api.house import BASE, House
+from tests.unit.gateway.house import House
 
 HOUR = timedelta(hours=1)
 
@@ -25,7 +26,7 @@ async def test_an_activity_gets_a_callback_and_asks_with_its_link(house: House) 
     reply = await house.open(ref)
 
     told = reply.json()
-    callback = await house.now(told["id"])
+    callback = await house.found(told["id"])
     assert reply.status_code == 200
     assert (told["next"], told["submitted"], told["answered"]) == ("submit", False, False)
     assert (callback.ref, callback.state) == (ref, State.OPEN)
@@ -61,7 +62,7 @@ async def test_the_same_activity_gets_the_same_callback_and_is_not_submitted_twi
 
     assert (second["id"], second["url"]) == (first["id"], first["url"])
     assert (second["next"], second["submitted"]) == ("wait", True)
-    assert (await house.now(first["id"])).attempt == 2
+    assert (await house.found(first["id"])).attempt == 2
 
 
 async def test_an_answer_between_attempts_is_delivered_to_the_next_one(house: House) -> None:
@@ -81,7 +82,7 @@ async def test_an_answer_between_attempts_is_delivered_to_the_next_one(house: Ho
 
     assert (second.json()["next"], second.json()["answered"]) == ("wait", True)
     assert b'"body": {"amount": 1.10}' in second.content
-    assert (await house.now(first["id"])).state is State.APPLIED
+    assert (await house.found(first["id"])).state is State.APPLIED
 
 
 async def test_an_answer_that_was_delivered_already_is_for_the_attempt_to_return(
@@ -96,7 +97,7 @@ async def test_an_answer_that_was_delivered_already_is_for_the_attempt_to_return
     again = (await house.open(ref)).json()
 
     assert (again["id"], again["state"]) == (first["id"], "applied")
-    accepted = (await house.now(first["id"])).accepted
+    accepted = (await house.found(first["id"])).accepted
     assert accepted is not None
     answer = {"id": accepted.id, "kind": "completed", "body": 1}
     assert (again["next"], again["answer"]) == ("return", answer)
@@ -130,7 +131,7 @@ async def test_everything_that_can_be_asked_for_is_kept(house: House) -> None:
         result_schema={"type": "object", "required": ["amount"]},
     )
 
-    callback = await house.now(reply.json()["id"])
+    callback = await house.found(reply.json()["id"])
     assert callback.own_deadline_at == callback.opened_at + HOUR
     assert callback.options == CallbackOptions(
         deadline=HOUR,
@@ -160,7 +161,7 @@ async def test_a_default_result_is_kept_as_it_was_written(house: House) -> None:
     nothing = await house.open(house.scheduled(), deadline=1, on_deadline={"verb": "complete"})
 
     defaults = [
-        (await house.now(one.json()["id"])).options.on_deadline for one in (exact, null, nothing)
+        (await house.found(one.json()["id"])).options.on_deadline for one in (exact, null, nothing)
     ]
     assert defaults == [Completed(b'{ "n" : 1.10 }'), Completed(b"null"), Completed(None)]
 
@@ -284,12 +285,12 @@ async def test_that_it_was_submitted_can_be_told_twice_and_not_of_what_is_not_th
     path = f"/v1/callbacks/{opened['id']}/submitted"
 
     first = await house.post(path, Role.WORKER)
-    submitted_at = (await house.now(opened["id"])).submitted_at
+    submitted_at = (await house.found(opened["id"])).submitted_at
     house.clock.advance(HOUR)
     second = await house.post(path, Role.WORKER)
     unknown = await house.post("/v1/callbacks/cb_unknown/submitted", Role.WORKER)
 
-    assert (await house.now(opened["id"])).submitted_at == submitted_at is not None
+    assert (await house.found(opened["id"])).submitted_at == submitted_at is not None
     assert [(one.status_code, one.content) for one in (first, second)] == [(204, b"")] * 2
     assert unknown.status_code == 404
 
@@ -318,7 +319,7 @@ async def test_attempt_with_info_is_opened_as_it_says(house: House) -> None:
 
     opened = await open_with_info(house, ref)
 
-    callback = await house.now(opened["id"])
+    callback = await house.found(opened["id"])
     assert (callback.ref, callback.task_queue) == (ref, "orders")
     assert callback.attempt_started_at == house.activities.started_at(ref)
     assert callback.attempt_timeout_at == callback.attempt_started_at + timedelta(minutes=1)
@@ -346,7 +347,7 @@ async def test_waiting_answer_is_returned_inline_to_a_worker_that_names_itself(
     named = await open_with_info(house, ref, worker="worker-1")
 
     assert (named["next"], named["answer"]["body"]) == ("return", {"n": 1.1})
-    callback = await house.now(first["id"])
+    callback = await house.found(first["id"])
     assert callback.accepted is not None
     assert callback.accepted.delivered_inline_to == "worker-1"
 
@@ -371,4 +372,4 @@ async def test_standalone_activity_follows_no_reset(house: House) -> None:
 
     reply = await house.open(ref, follow_reset=True)
 
-    assert (await house.now(reply.json()["id"])).options.follow_reset is False
+    assert (await house.found(reply.json()["id"])).options.follow_reset is False

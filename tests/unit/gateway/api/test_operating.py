@@ -9,8 +9,9 @@ import pytest
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
 from tests import factories
+from tests.fake_edges import BASE
 from tests.loops import idle
-from tests.unit.gateway.api.house import BASE, House
+from tests.unit.gateway.house import House
 
 HOUR = timedelta(hours=1)
 
@@ -22,7 +23,7 @@ async def test_more_time_is_given_from_now_on(house: House) -> None:
     reply = await house.post(f"/v1/callbacks/{callback.id}/extend", json={"within": "PT2H"})
 
     assert reply.status_code == 200
-    assert (await house.now(callback.id)).deadline_at == house.clock.now() + 2 * HOUR
+    assert (await house.found(callback.id)).deadline_at == house.clock.now() + 2 * HOUR
 
 
 async def test_what_has_no_deadline_of_its_own_cannot_be_extended(house: House) -> None:
@@ -76,7 +77,7 @@ async def test_a_parked_answer_is_delivered_again(house: House) -> None:
     house.activities.is_busy = True
     await house.post(f"/v1/callbacks/{callback.id}/complete", json=1)
     await idle()
-    parked = factories.settlement(await house.now(callback.id), State.PARKED)
+    parked = factories.settlement(await house.found(callback.id), State.PARKED)
     await house.store.settle([parked])
     house.activities.is_busy = False
 

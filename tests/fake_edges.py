@@ -1,0 +1,47 @@
+"""What a gateway is built on in tests and docs: an in-memory store and fakes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ringback.app.edges import Edges
+from ringback.domain.errors import TemporalUnreachableError
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, FakeIdentifier, ManualClock
+from tests import factories
+
+BASE = "https://ring.example"
+LIMIT = 100_000
+
+
+def fake_edges(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, **others: Any
+) -> Edges:
+    """Return edges on fakes; `others` are fields of `Edges` that a test wants otherwise."""
+    edges = Edges(
+        store=store,
+        activities=activities,
+        heartbeats=activities,
+        identifier=FakeIdentifier(activities),
+        check_connection=_check(activities),
+        namespace="default",
+        keyring=factories.keyring(),
+        public_url=BASE,
+        body_limit=LIMIT,
+        polls_per_second=50,
+        clock=clock,
+        jitter=lambda: 1.0,
+        owner="me",
+        new_callback_id=factories.callback_id,
+        new_outcome_id=factories.outcome_id,
+    )
+    return replace(edges, **others)
+
+
+def _check(activities: FakeActivities) -> Callable[[], Any]:
+    async def check() -> None:
+        if not activities.is_reachable:
+            msg = "the test made Temporal unreachable"
+            raise TemporalUnreachableError(msg)
+
+    return check
