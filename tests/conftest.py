@@ -18,8 +18,10 @@ from tests.services import missing
 # of sdk-python). This runs after the last test.
 atexit.register(time.sleep, 0.2)
 
-LONGER = {"processes": 60, "thorough": 120}
+LONGER = {"hypothesis": 60, "processes": 60, "thorough": 120}
 """Timeouts in seconds by mark, where a test has none of its own.
+
+A property (hypothesis marks it) is tried on 100 examples and more.
 
 A program needs 1 to 2 s of computing to start, and a test of `processes` starts up to six beside
 those of the other tests. A thorough one also waits until killed programs and leases are replaced.
@@ -28,6 +30,7 @@ those of the other tests. A thorough one also waits until killed programs and le
 HOW_TO_START = "run `make setup`, or set TEMPORAL_ADDRESS"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         timeouts = [seconds for mark, seconds in LONGER.items() if item.get_closest_marker(mark)]
