@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from ringback.app.embedded import run_gateway
     from ringback.app.plugin import RingbackPlugin
     from ringback.completion.batch import Delivery, Ending, Progress
     from ringback.completion.batcher import Batcher
@@ -82,6 +83,7 @@ __all__ = [
     "fail_with",
     "open_callback",
     "open_callback_sync",
+    "run_gateway",
     "wait_for_callback",
     "wait_for_callback_sync",
 ]
@@ -120,6 +122,7 @@ _HOMES: Final = {
     "fail_with": "ringback.completion.failures",
     "open_callback": "ringback.worker.wait",
     "open_callback_sync": "ringback.worker.wait",
+    "run_gateway": "ringback.app.embedded",
     "wait_for_callback": "ringback.worker.wait",
     "wait_for_callback_sync": "ringback.worker.wait",
 }

@@ -98,3 +98,15 @@ def test_command_of_the_gateway_says_what_to_install() -> None:
     assert ran.returncode == 2
     assert "pip install 'ringback[gateway]'" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_gateway_in_a_program_says_what_to_install() -> None:
+    ran = run("""
+import asyncio, ringback
+async def main():
+    async with ringback.run_gateway(port=0): pass
+try: asyncio.run(main())
+except ringback.ConfigurationError as exc: print(exc)
+""")
+
+    assert "run: pip install 'ringback[gateway]'" in ran.stdout, ran.stderr
