@@ -30,97 +30,8 @@ OPEN: Final[Example] = {
         "result_schema": {"type": "object", "required": ["receipt"]},
     },
 }
-OPENED: Final[Example] = {
-    "id": _ID,
-    "url": _URL,
-    "state": "open",
-    "submitted": False,
-    "answered": False,
-    "next": "submit",
-    "deadline": _LATER,
-    "answer": None,
-}
-WHOAMI: Final[Example] = {
-    "key": "h3k0c2…",
-    "name": "orders",
-    "role": "worker",
-    "version": "0.1.0",
-    "namespace": "default",
-}
-CALLBACK: Final[Example] = {
-    "id": _ID,
-    "state": "applied",
-    "namespace": "default",
-    "workflow_id": "order-1",
-    "run_id": "0199c1b2-6f1e-7d3a-9c55-0f0e4c1b2a3d",
-    "activity_id": "5",
-    "workflow_type": "Order",
-    "activity_type": "charge",
-    "task_queue": "orders",
-    "generation": 1,
-    "attempt": 1,
-    "opened_at": _AT,
-    "submitted_at": _AT,
-    "deadline_at": _LATER,
-    "default_due_at": None,
-    "attempts": "any",
-    "title": "Charge order 1",
-    "tags": ["charges"],
-    "metadata": {},
-    "heartbeat": {
-        "by": "outside",
-        "timeout": 30.0,
-        "heartbeat_received_at": _AT,
-        "heartbeat_sent_at": _AT,
-        "heartbeat_due_at": None,
-    },
-    "cancel_requested_at": None,
-    "cancel_due_at": None,
-    "link_expires_at": _LATER,
-    "paused_at": None,
-    "expired_at": None,
-    "expired_because": None,
-    "outcome": {
-        "id": "oc_0dj0q6nk5g1e2b3a4c5d6e7f8g",
-        "kind": "completed",
-        "accepted_at": _AT,
-        "is_default": False,
-        "tries": 1,
-        "last_error": None,
-        "verdict_at": _AT,
-        "proof": {"by": "reply"},
-    },
-}
-SHOWN: Final[Example] = {
-    **CALLBACK,
-    "result_schema": {
-        "type": "object",
-        "properties": {"approved": {"type": "boolean"}},
-        "required": ["approved"],
-    },
-    "result_example": {"approved": True},
-}
-PAGE: Final[Example] = {"callbacks": [CALLBACK], "next": _ID}
-EVENTS: Final[Example] = {"events": [{"at": _AT, "kind": "opened", "facts": {"attempt": 1}}]}
 LINK: Final[Example] = {"verbs": ["complete", "view"], "for": "PT1H"}
-LINKED: Final[Example] = {"url": _URL, "allows": ["complete", "view"], "expires_at": _LATER}
 EXTEND: Final[Example] = {"within": "PT90M"}
-CHECKED: Final[Example] = {
-    "problems": [{"pointer": "/approved", "detail": '"yes" is not of type "boolean"'}]
-}
-RECEIPT: Final[Example] = {
-    "callback": _ID,
-    "state": "accepted",
-    "accepted_at": _AT,
-    "duplicate": False,
-    "status_url": f"https://ring.example/v1/callbacks/{_ID}",
-}
-SIGN: Final[Example] = {
-    "cancel_requested": False,
-    "paused": False,
-    "reset": False,
-    "deadline": _LATER,
-}
 ANSWERS: Final[Example] = {
     "answers": [
         {"callback": _ID, "verb": "complete", "body": RESULT},
@@ -148,21 +59,3 @@ VIEW: Final[Example] = {
 }
 HEALTHY: Final[Example] = {"status": "ok"}
 READY: Final[Example] = {"status": "ready", "store": "ok", "temporal": "ok"}
-
-
-RESULTS: Final[Example] = {
-    "results": [
-        {"callback": _ID, "status": 202, "receipt": RECEIPT, "problem": None},
-        {
-            "callback": "cb_unknown",
-            "status": 404,
-            "receipt": None,
-            "problem": {
-                "type": "urn:ringback:unknown-callback",
-                "title": "unknown callback",
-                "status": 404,
-                "detail": "there is no callback cb_unknown",
-            },
-        },
-    ]
-}

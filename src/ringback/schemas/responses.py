@@ -1,22 +1,20 @@
 """Replies: never a task token, never a link that was not asked for."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ringback.schemas import examples
-
-
-def _shows(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [example]})
+CallbackId = Annotated[str, Field(examples=["cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
+State = Annotated[str, Field(examples=["applied"])]
+Url = Annotated[str, Field(repr=False, examples=["https://ring.example/c/k1.…"])]
 
 
 class OutcomeOut(BaseModel):
     """The answer that won, without its body."""
 
-    id: str
-    kind: str = Field(description="completed, failed or canceled.")
+    id: str = Field(examples=["oc_0dj0q6nk5g1e2b3a4c5d6e7f8g"])
+    kind: str = Field(description="completed, failed or canceled.", examples=["completed"])
     message: str | None = None
     type: str | None = None
     non_retryable: bool | None = None
@@ -26,13 +24,15 @@ class OutcomeOut(BaseModel):
     tries: int
     last_error: str | None = Field(description="Why the latest delivery failed.")
     verdict_at: datetime | None
-    proof: dict[str, Any] | None = Field(description="What shows how it ended.")
+    proof: dict[str, Any] | None = Field(
+        description="What shows how it ended.", examples=[{"by": "reply"}]
+    )
 
 
 class HeartbeatOut(BaseModel):
     """The heartbeats of the latest attempt."""
 
-    by: str = Field(description="Who heartbeats: outside or keep.")
+    by: str = Field(description="Who heartbeats: outside or keep.", examples=["outside"])
     timeout: float | None = Field(description="Its heartbeat timeout, in seconds.")
     heartbeat_received_at: datetime | None = Field(
         description="When the sender last sent a heartbeat."
@@ -46,26 +46,26 @@ class HeartbeatOut(BaseModel):
 class CallbackOut(BaseModel):
     """A callback, as an operator sees it."""
 
-    model_config = ConfigDict(extra="forbid", **_shows(examples.CALLBACK))
+    model_config = ConfigDict(extra="forbid")
 
-    id: str
-    state: str
-    title: str | None
-    tags: list[str]
-    namespace: str
-    workflow_id: str
-    run_id: str
-    activity_id: str
-    workflow_type: str
-    activity_type: str
-    task_queue: str
+    id: CallbackId
+    state: State
+    title: str | None = Field(examples=["Charge order 1"])
+    tags: list[str] = Field(examples=[["charges"]])
+    namespace: str = Field(examples=["default"])
+    workflow_id: str = Field(examples=["order-1"])
+    run_id: str = Field(examples=["0199c1b2-6f1e-7d3a-9c55-0f0e4c1b2a3d"])
+    activity_id: str = Field(examples=["5"])
+    workflow_type: str = Field(examples=["Order"])
+    activity_type: str = Field(examples=["charge"])
+    task_queue: str = Field(examples=["orders"])
     generation: int
     attempt: int
     opened_at: datetime
     submitted_at: datetime | None
     deadline_at: datetime | None
     default_due_at: datetime | None
-    attempts: str
+    attempts: str = Field(examples=["any"])
     cancel_requested_at: datetime | None
     cancel_due_at: datetime | None
     paused_at: datetime | None
@@ -80,20 +80,18 @@ class CallbackOut(BaseModel):
 class ShownOut(CallbackOut):
     """A callback, with what its activity returns."""
 
-    model_config = ConfigDict(**_shows(examples.SHOWN))
-
     result_schema: dict[str, Any] | bool | None = Field(
-        description="The JSON Schema that a result must meet; null if any JSON will do."
+        description="The JSON Schema that a result must meet; null if any JSON will do.",
+        examples=[{"type": "object", "required": ["approved"]}],
     )
     result_example: Any = Field(
-        description="A result that meets the schema; null if there is no schema or no example."
+        description="A result that meets the schema; null if there is no schema or no example.",
+        examples=[{"approved": True}],
     )
 
 
 class PageOut(BaseModel):
     """A page of a list."""
-
-    model_config = _shows(examples.PAGE)
 
     callbacks: list[CallbackOut]
     next: str | None = Field(description="The `after` of the next page; null at the end.")
@@ -103,14 +101,12 @@ class EventOut(BaseModel):
     """One thing that happened to a callback."""
 
     at: datetime
-    kind: str
-    facts: dict[str, Any] = Field(repr=False)
+    kind: str = Field(examples=["opened"])
+    facts: dict[str, Any] = Field(repr=False, examples=[{"attempt": 1}])
 
 
 class EventsOut(BaseModel):
     """What happened to a callback, oldest first."""
-
-    model_config = _shows(examples.EVENTS)
 
     events: list[EventOut]
 
@@ -118,8 +114,10 @@ class EventsOut(BaseModel):
 class AnswerOut(BaseModel):
     """An answer, as an attempt may end with it."""
 
-    id: str = Field(description="The id of the outcome.")
-    kind: str = Field(description="completed, failed or canceled.")
+    id: str = Field(
+        description="The id of the outcome.", examples=["oc_0dj0q6nk5g1e2b3a4c5d6e7f8g"]
+    )
+    kind: str = Field(description="completed, failed or canceled.", examples=["completed"])
     body: Any = Field(
         default=None, repr=False, description="Result or details; absent if there are none."
     )
@@ -132,16 +130,18 @@ class AnswerOut(BaseModel):
 class OpenedOut(BaseModel):
     """The callback of the activity that asked."""
 
-    model_config = _shows(examples.OPENED)
-
-    id: str = Field(description="Use it as the idempotency key of your request to the sender.")
-    url: str = Field(
+    id: CallbackId = Field(
+        description="Use it as the idempotency key of your request to the sender."
+    )
+    url: Url = Field(
         repr=False, description="The link: whoever holds it may answer. Keep it out of logs."
     )
-    state: str
+    state: State
     submitted: bool
     answered: bool
-    next: str = Field(description="What the attempt does now: submit, wait or return.")
+    next: str = Field(
+        description="What the attempt does now: submit, wait or return.", examples=["submit"]
+    )
     deadline: datetime | None
     answer: AnswerOut | None = Field(description="The answer, if there is one already.")
 
@@ -149,11 +149,9 @@ class OpenedOut(BaseModel):
 class WhoamiOut(BaseModel):
     """The API key that was sent, and the gateway that checked it."""
 
-    model_config = _shows(examples.WHOAMI)
-
     key: str = Field(description="The id of the key.")
     name: str
-    role: str = Field(description="worker, operator or viewer.")
+    role: str = Field(description="worker, operator or viewer.", examples=["worker"])
     version: str = Field(description="The version of the gateway.")
     namespace: str = Field(description="The Temporal namespace that the gateway serves.")
 
@@ -161,10 +159,8 @@ class WhoamiOut(BaseModel):
 class LinkOut(BaseModel):
     """A new link: a credential; whoever has it may answer."""
 
-    model_config = _shows(examples.LINKED)
-
-    url: str = Field(repr=False)
-    allows: list[str]
+    url: Url
+    allows: list[str] = Field(examples=[["complete", "view"]])
     expires_at: datetime
 
 
@@ -178,27 +174,23 @@ class ResultProblemOut(BaseModel):
 class CheckedOut(BaseModel):
     """What is wrong with a result that was checked."""
 
-    model_config = _shows(examples.CHECKED)
-
     problems: list[ResultProblemOut] = Field(description="Empty if the activity returns such.")
 
 
 class ReceiptOut(BaseModel):
     """The reply to an answer."""
 
-    model_config = _shows(examples.RECEIPT)
-
-    callback: str
-    state: str
+    callback: CallbackId
+    state: State
     accepted_at: datetime
     duplicate: bool
-    status_url: str
+    status_url: str = Field(
+        examples=["https://ring.example/v1/callbacks/cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"]
+    )
 
 
 class SignOut(BaseModel):
     """The reply to a heartbeat."""
-
-    model_config = _shows(examples.SIGN)
 
     cancel_requested: bool
     paused: bool
@@ -218,15 +210,13 @@ class ProblemOut(BaseModel):
 class ResultOut(BaseModel):
     """How one of many answers ended."""
 
-    callback: str
-    status: int = Field(description="The status that it would have had alone.")
+    callback: CallbackId
+    status: int = Field(description="The status that it would have had alone.", examples=[202])
     receipt: ReceiptOut | None = None
     problem: ProblemOut | None = None
 
 
 class ResultsOut(BaseModel):
     """How many answers ended, in their order."""
-
-    model_config = _shows(examples.RESULTS)
 
     results: list[ResultOut]

@@ -1,12 +1,15 @@
 """The operator API as an application, and the OpenAPI document of the whole gateway."""
 
+import json
 from functools import cache
+from types import ModuleType
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -20,27 +23,15 @@ from ringback.gateway.api.reference import reference_page
 from ringback.gateway.api.routers import answers, callbacks, workers
 from ringback.gateway.api.services import Services
 from ringback.gateway.body import FailureBody
+from ringback.gateway.example import example_of
 from ringback.gateway.replies import (
     on_bug,
     on_method_not_allowed,
     on_not_found,
     to_known_problem,
 )
-from ringback.schemas.requests import AnswersIn, ExtendIn, LinkIn, OpenIn
-from ringback.schemas.responses import (
-    CallbackOut,
-    CheckedOut,
-    EventsOut,
-    LinkOut,
-    OpenedOut,
-    PageOut,
-    ProblemOut,
-    ReceiptOut,
-    ResultsOut,
-    ShownOut,
-    SignOut,
-    WhoamiOut,
-)
+from ringback.schemas import requests, responses
+from ringback.schemas.requests import ListIn
 
 PREFIX: Final = "/v1"
 
@@ -48,21 +39,6 @@ _ABOUT: Final = (
     "Answers to Temporal activities from outside a worker. The routes under `/c` need only a link."
     " Those under `/v1` are for operators and for workers in any language, and need an API key."
     " Errors are problem details (RFC 9457)."
-)
-_READ: Final = (OpenIn, AnswersIn, ExtendIn, LinkIn, FailureBody)
-_REPLIED: Final = (
-    CallbackOut,
-    CheckedOut,
-    EventsOut,
-    LinkOut,
-    OpenedOut,
-    PageOut,
-    ProblemOut,
-    ReceiptOut,
-    ResultsOut,
-    ShownOut,
-    SignOut,
-    WhoamiOut,
 )
 _PAGE_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -96,9 +72,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
     document["paths"] = public_paths() | paths
     document["servers"] = [{"url": app.state.services.public_url}]
     # FastAPI knows only some of the models, and drops what is null in their examples.
-    document["components"]["schemas"] = _schemas("validation", _READ) | _schemas(
-        "serialization", _REPLIED
-    )
+    schemas = {
+        **_schemas("validation", [FailureBody, *_models(requests)]),
+        **_schemas("serialization", _models(responses)),
+    }
+    for schema in schemas.values():
+        whole = json.dumps({**schema, "components": {"schemas": schemas}})
+        example = example_of(whole)
+        if example is not None:
+            schema.setdefault("examples", [json.loads(example)])
+    document["components"]["schemas"] = schemas
     return document
 
 
@@ -126,6 +109,13 @@ def _roles(route: APIRoute) -> list[str]:
     calls = (one.call for one in route.dependant.dependencies)
     (check,) = (call for call in calls if isinstance(call, Requires))
     return check.roles
+
+
+def _models(module: ModuleType) -> list[type[BaseModel]]:
+    """Return the models that are written in `module`, but for query parameters."""
+    models = [one for one in vars(module).values() if isinstance(one, type)]
+    own = [one for one in models if one.__module__ == module.__name__ and one is not ListIn]
+    return [one for one in own if issubclass(one, BaseModel)]
 
 
 def _schemas(mode: Any, models: Any) -> dict[str, Any]:

@@ -1,73 +1,47 @@
 """The errors of the API, as OpenAPI describes them: problem details (RFC 9457)."""
 
-from dataclasses import dataclass
+import json
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from ringback.domain import errors
+from ringback.domain.ids import CallbackId
+from ringback.gateway.replies import to_known_problem
 from ringback.schemas.responses import ProblemOut
 
+_ID: Final = CallbackId("cb_0dj0q6nk5g1e2b3a4c5d6e7f8g")
+_AT: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """A status: what it means, and one error that has it."""
-
-    text: str
-    title: str
-    detail: str
-
-
-_MEANINGS: Final[dict[int, _Meaning]] = {
-    400: _Meaning(
-        "The body cannot be read; `detail` says where.",
-        "malformed answer",
-        "message: Field required",
+_MEANINGS: Final[dict[str, errors.RingbackError]] = {
+    "The body cannot be read; `detail` says where.": errors.MalformedAnswerError(
+        "message: Field required"
     ),
-    401: _Meaning(
-        "The API key is missing, unknown or revoked.",
-        "unknown key",
-        "send a good API key: Authorization: Bearer rbk_…",
+    "The API key is missing, unknown or revoked.": errors.UnknownKeyError(
+        "send a good API key: Authorization: Bearer rbk_…"
     ),
-    403: _Meaning(
-        "The role of the key does not allow this.",
-        "not allowed",
-        "a key of the role viewer may not answer",
+    "The role of the key does not allow this.": errors.NotAllowedError(
+        "a key of the role viewer may not answer"
     ),
-    404: _Meaning(
-        "There is no such callback; or the link is unknown, edited, expired or not valid for this.",
-        "unknown callback",
-        "there is no callback cb_0dj0q6nk5g1e2b3a4c5d6e7f8g",
+    "There is no such callback; or the link is unknown, edited, expired or not valid for this.": (
+        errors.UnknownCallbackError(f"there is no callback {_ID}")
     ),
-    409: _Meaning(
-        "The state of the callback does not allow this; `detail` says why.",
-        "answered differently",
-        "another answer was accepted first",
+    "The state of the callback does not allow this; `detail` says why.": (
+        errors.AnsweredDifferentlyError(_ID, _AT)
     ),
-    410: _Meaning(
-        "Too late: the activity ended; `detail` says how.",
-        "expired callback",
-        "too late: timed out",
+    "Too late: the activity ended; `detail` says how.": errors.ExpiredCallbackError(
+        _ID, "timed out", _AT
     ),
-    413: _Meaning(
-        "The body, or its encoding for Temporal, is too large.",
-        "answer too large",
-        "the body is larger than 2096128 bytes",
+    "The body, or its encoding for Temporal, is too large.": errors.AnswerTooLargeError(2096128),
+    "The body is declared as something other than JSON.": errors.UnsupportedMediaTypeError(
+        "send the body as application/json, not as text/csv"
     ),
-    415: _Meaning(
-        "The body is declared as something other than JSON.",
-        "unsupported media type",
-        "send the body as application/json, not as text/csv",
+    "The request cannot be used; `errors` says what is wrong, and where.": (
+        errors.MalformedRequestError([errors.Problem("/within", "Field required")])
     ),
-    422: _Meaning(
-        "The request cannot be used; `errors` says what is wrong, and where.",
-        "malformed request",
-        "this cannot be used: limit: Input should be less than or equal to 1000",
-    ),
-    503: _Meaning(
-        "The store or Temporal cannot be reached, or the gateway has too much to do. Retry after"
-        " `Retry-After` seconds.",
-        "store unavailable",
-        "it cannot be kept now; send the same again",
-    ),
+    "The store or Temporal cannot be reached, or the gateway has too much to do. Retry after"
+    " `Retry-After` seconds.": errors.StoreUnavailableError("the database is not available"),
 }
+"""What each status means, and an error that has it."""
 
 BEHIND_A_KEY: Final = (401, 403, 422, 503)
 """What every route of the operator API may reply."""
@@ -81,7 +55,7 @@ OF_AN_ANSWER: Final = (404, 409, 410, *OF_A_BODY)
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return `responses` for a route that may reply with these errors."""
-    return {status: _problem(status) for status in sorted(statuses)}
+    return {status: _PROBLEMS[status] for status in sorted(statuses)}
 
 
 def behind_a_key(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -89,14 +63,12 @@ def behind_a_key(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return problems(*BEHIND_A_KEY, *statuses)
 
 
-def _problem(status: int) -> dict[str, Any]:
-    meaning = _MEANINGS[status]
-    example = {
-        "type": f"urn:ringback:{meaning.title.replace(' ', '-')}",
-        "title": meaning.title,
-        "status": status,
-        "detail": meaning.detail,
-    }
+def _describe(meaning: str, error: errors.RingbackError) -> tuple[int, dict[str, Any]]:
+    reply = to_known_problem(error)
     schema = {"$ref": f"#/components/schemas/{ProblemOut.__name__}"}
-    content = {"application/problem+json": {"schema": schema, "example": example}}
-    return {"description": meaning.text, "content": content}
+    shown = {"schema": schema, "example": json.loads(bytes(reply.body))}
+    described = {"description": meaning, "content": {reply.media_type: shown}}
+    return reply.status_code, described
+
+
+_PROBLEMS: Final = dict(_describe(*both) for both in _MEANINGS.items())

@@ -6,115 +6,86 @@ from ringback.gateway.api.bodies import takes, takes_json
 from ringback.gateway.api.problems import OF_AN_ANSWER, problems
 from ringback.gateway.body import FailureBody
 from ringback.schemas import examples
+from ringback.schemas.responses import ReceiptOut, SignOut
 
-_LINK: Final[dict[str, Any]] = {
-    "name": "link",
-    "in": "path",
-    "required": True,
-    "description": "The signed part of the URL that the activity gave out; the only credential.",
-    "schema": {"type": "string"},
-}
-_PREFER: Final[dict[str, Any]] = {
-    "name": "Prefer",
-    "in": "header",
-    "required": False,
-    "description": "`wait=N`: wait for the verdict, or for a change, at most 60 seconds.",
-    "schema": {"type": "string"},
-    "example": "wait=10",
-}
-_KNOWN: Final[dict[str, Any]] = {
-    "name": "If-None-Match",
-    "in": "header",
-    "required": False,
-    "description": "The `ETag` of what you know: 304 while nothing has changed.",
-    "schema": {"type": "string"},
-}
-_RESULT: Final = takes_json("The result; without a body there is none.", examples.RESULT)
-_REASON: Final = takes_json("The details of the cancellation.", examples.REASON)
+_ERRORS: Final = (*OF_AN_ANSWER, 422, 503)
 
 
 def public_paths() -> dict[str, Any]:
     """Return the paths of link holders and of probes."""
-    return {
-        "/c/{link}": {
-            "get": _view(),
-            "post": _answer("answer_link", "Complete the activity", _RESULT),
-        },
-        "/c/{link}/complete": {"post": _answer("complete_link", "Complete the activity", _RESULT)},
-        "/c/{link}/fail": {"post": _answer("fail_link", "Fail the activity", takes(FailureBody))},
-        "/c/{link}/cancel": {
-            "post": _answer("cancel_link", "Report that the work was canceled", _REASON)
-        },
-        "/c/{link}/heartbeat": {"post": _heartbeat()},
-        "/healthz": {"get": _breaker("healthz", "The process answers", examples.HEALTHY)},
-        "/readyz": {"get": _readyz()},
+    result = takes_json("The result; without a body there is none.", examples.RESULT)
+    reason = takes_json("The details of the cancellation.", examples.REASON)
+    paths = {
+        "": {"get": _VIEW, "post": _answer("answer_link", "Complete the activity", result)},
+        "/complete": {"post": _answer("complete_link", "Complete the activity", result)},
+        "/fail": {"post": _answer("fail_link", "Fail the activity", takes(FailureBody))},
+        "/cancel": {"post": _answer("cancel_link", "Report that the work was canceled", reason)},
+        "/heartbeat": {"post": _HEARTBEAT},
+    }
+    return {f"/c/{{link}}{path}": described for path, described in paths.items()} | _PROBES
+
+
+def _parameter(where: str, name: str, description: str) -> dict[str, Any]:
+    is_required = where == "path"
+    schema = {"type": "string"}
+    return {"name": name, "in": where, "required": is_required, "schema": schema} | {
+        "description": description
     }
 
 
-def _view() -> dict[str, Any]:
-    view = _reply("The state of the callback.", {"type": "object"}, examples.VIEW)
-    view["content"]["text/html"] = {"schema": {"type": "string"}}
-    unchanged = {"description": "Nothing has changed since the `ETag` in `If-None-Match`."}
-    return {
-        "tags": ["by link"],
-        "operationId": "show_link",
-        "summary": "Show the state of the callback; changes nothing",
-        "parameters": [_LINK, _PREFER, _KNOWN],
-        "responses": {"200": view, "304": unchanged, **_problems(404, 503)},
-    }
+def _operation(
+    about: tuple[str, str, str], replies: dict[int, Any], *errors: int
+) -> dict[str, Any]:
+    tag, name, summary = about
+    described = {str(status): one for status, one in (replies | problems(*errors)).items()}
+    return {"tags": [tag], "operationId": name, "summary": summary, "responses": described}
+
+
+def _reply(description: str, model: type | None = None, example: object = None) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"} if model else {"type": "object"}
+    content = {"schema": schema} | ({} if example is None else {"example": example})
+    return {"description": description, "content": {"application/json": content}}
 
 
 def _answer(name: str, summary: str, body: dict[str, Any]) -> dict[str, Any]:
-    receipt = {"$ref": "#/components/schemas/ReceiptOut"}
-    return {
-        "tags": ["by link"],
-        "operationId": name,
-        "summary": summary,
-        "parameters": [_LINK, _PREFER],
-        **body,
-        "responses": {
-            "200": _reply("Applied, or the same answer as before.", receipt),
-            "202": _reply("Committed; Ringback delivers it to Temporal.", receipt),
-            **_problems(*OF_AN_ANSWER, 422, 503),
-        },
+    replies = {
+        200: _reply("Applied, or the same answer as before.", ReceiptOut),
+        202: _reply("Committed; Ringback delivers it to Temporal.", ReceiptOut),
     }
+    operation = _operation(("by link", name, summary), replies, *_ERRORS)
+    return operation | body | {"parameters": [_LINK, _PREFER]}
 
 
-def _heartbeat() -> dict[str, Any]:
-    sign = {"$ref": "#/components/schemas/SignOut"}
-    return {
-        "tags": ["by link"],
-        "operationId": "heartbeat_link",
-        "summary": "Send a heartbeat",
-        "parameters": [_LINK],
-        **takes_json("The details.", examples.DETAILS),
-        "responses": {
-            "200": _reply("What Temporal replied last.", sign),
-            **_problems(*OF_AN_ANSWER, 422, 503),
-        },
-    }
-
-
-def _readyz() -> dict[str, Any]:
-    breaker = _breaker("readyz", "The store works, so answers can be stored", examples.READY)
-    not_ready = {"status": "not ready", "store": "unavailable"}
-    breaker["responses"]["503"] = _reply("The store fails.", {"type": "object"}, not_ready)
-    return breaker
-
-
-def _breaker(name: str, summary: str, example: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "tags": ["probes"],
-        "operationId": name,
-        "summary": summary,
-        "responses": {"200": _reply("Yes.", {"type": "object"}, example)},
-    }
-
-
-def _problems(*statuses: int) -> dict[str, Any]:
-    return {str(status): told for status, told in problems(*statuses).items()}
-
-
-def _reply(what: str, schema: dict[str, Any], example: object = None) -> dict[str, Any]:
-    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
-    return {"description": what, "content": {"application/json": content}}
+_LINK: Final = _parameter("path", "link", "The signed part of a callback's URL; the credential.")
+_PREFER: Final = _parameter(
+    "header", "Prefer", "`wait=10`: wait for the verdict or a change, at most 60 seconds."
+)
+_KNOWN: Final = _parameter(
+    "header", "If-None-Match", "The `ETag` of what you know: 304 while nothing has changed."
+)
+_STATE: Final = _reply("The state of the callback.", example=examples.VIEW)
+_STATE["content"]["text/html"] = {"schema": {"type": "string"}}
+_UNCHANGED: Final = {"description": "Nothing has changed since the `ETag` in `If-None-Match`."}
+_VIEW: Final = _operation(
+    ("by link", "show_link", "Show the state of the callback; changes nothing"),
+    {200: _STATE, 304: _UNCHANGED},
+    *(404, 503),
+) | {"parameters": [_LINK, _PREFER, _KNOWN]}
+_HEARTBEAT: Final = (
+    _operation(
+        ("by link", "heartbeat_link", "Send a heartbeat"),
+        {200: _reply("What Temporal replied last.", SignOut)},
+        *_ERRORS,
+    )
+    | takes_json("The details.", examples.DETAILS)
+    | {"parameters": [_LINK]}
+)
+_NOT_READY: Final = _reply(
+    "The store fails.", example={"status": "not ready", "store": "unavailable"}
+)
+_READY: Final = {200: _reply("Yes.", example=examples.READY), 503: _NOT_READY}
+_HEALTHY: Final = {200: _reply("Yes.", example=examples.HEALTHY)}
+_PROBES: Final = {
+    "/healthz": {"get": _operation(("probes", "healthz", "The process answers"), _HEALTHY)},
+    "/readyz": {"get": _operation(("probes", "readyz", "Answers can be stored"), _READY)},
+}
