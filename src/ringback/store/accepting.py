@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
@@ -38,15 +38,31 @@ async def accept(
     return accepted
 
 
+async def accept_alone(
+    database: Database, connection: Connection, answers: Sequence[Answer]
+) -> tuple[dict[OutcomeId, datetime], Sequence[Answer]]:
+    """Do what `accept` does, by statements that each commit at once; return also what is left.
+
+    What is left takes a transaction: answers whose callbacks have a default answer, or whose
+    outside is notified.
+    """
+    accepted: dict[OutcomeId, datetime] = {}
+    left: list[Answer] = []
+    for part in _by_size(_first_of_each(answers)):
+        values = _values(database, part, is_default=False, in_transaction=False)
+        found = await _run(database, connection, values)
+        accepted |= {OutcomeId(id_): to_instant(at) for id_, at, _ in found if id_ is not None}
+        if any(has_more_to_do for _, _, has_more_to_do in found):
+            left += [answer for answer in part if answer.id not in accepted]
+    return accepted, left
+
+
 async def _accept(
     database: Database, connection: Connection, answers: Sequence[Answer], *, is_default: bool
 ) -> dict[OutcomeId, datetime]:
-    given = statements.given(database.dialect, answers)
-    values = {**given, "is_default": is_default, "now": database.own_now()}
-    insert = statements.INSERT.get(database.dialect)
-    if insert is not None:
-        await connection.execute(insert, values)
-    stored = await connection.scalar(statements.ACCEPT[database.dialect], values) or []
+    values = _values(database, answers, is_default=is_default, in_transaction=True)
+    found = await _run(database, connection, values)
+    stored = [row for row in found if row[0] is not None]
     accepted = {OutcomeId(id_): to_instant(at) for id_, at, _ in stored}
     more_to_do = {id_ for id_, _, has_more_to_do in stored if has_more_to_do}
     if more_to_do:
@@ -56,6 +72,26 @@ async def _accept(
         events = [_event(one, accepted[one.id], is_default=is_default) for one in unusual]
         await notify(connection, events)
     return accepted
+
+
+def _values(
+    database: Database, answers: Sequence[Answer], *, is_default: bool, in_transaction: bool
+) -> dict[str, object]:
+    return {
+        **statements.given(database.dialect, answers),
+        "is_default": is_default,
+        "in_transaction": in_transaction,
+        "now": database.own_now(),
+    }
+
+
+async def _run(
+    database: Database, connection: Connection, values: dict[str, object]
+) -> Sequence[tuple[Any, Any, bool]]:
+    insert = statements.INSERT.get(database.dialect)
+    if insert is not None:
+        await connection.execute(insert, values)
+    return await connection.scalar(statements.ACCEPT[database.dialect], values) or []
 
 
 def _event(answer: Answer, accepted_at: datetime, *, is_default: bool) -> Event:

@@ -12,7 +12,7 @@ from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, Answer, Expiry
 from ringback.store import rows
-from ringback.store.accepting import accept, find_terms
+from ringback.store.accepting import accept, accept_alone, find_terms
 from ringback.store.asking import Asked, ask
 from ringback.store.connection import Connection
 from ringback.store.database import Database
@@ -111,7 +111,14 @@ class SqlCallbacks:
 
     async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
         """See `CallbackStore.accept`."""
-        accepted = await self._accept(answers)
+        accepted: dict[OutcomeId, datetime] = {}
+        left = answers
+        if self._database.commits_statements:
+            accepted, left = await self._database.write_alone(
+                lambda connection: accept_alone(self._database, connection, answers)
+            )
+        if left:
+            accepted |= await self._accept(left)
         if accepted:
             self._database.announce_accepted()
         return [accepted.get(answer.id) for answer in answers]

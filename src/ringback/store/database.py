@@ -55,6 +55,20 @@ class Database(ABC):
         async with self.writing() as connection:
             return await transaction(connection)
 
+    @property
+    def commits_statements(self) -> bool:
+        """Whether a single statement that commits at once saves trips to the database."""
+        return False
+
+    async def write_alone(self, statements: Transaction[T]) -> T:
+        """Return what `statements` returns, each of whose statements is a transaction of its own.
+
+        Raises:
+            StoreUnavailableError: The database could not be reached or written; the last statement
+                may have been committed all the same.
+        """
+        return await self.write(statements)
+
     @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[Connection]:
         """Run the body in a transaction that is durable once the block has been left.

@@ -24,6 +24,7 @@ from sqlalchemy import (
     extract,
     func,
     literal,
+    or_,
     select,
     true,
     update,
@@ -163,20 +164,23 @@ def _accept_on_postgresql() -> Select[Any]:
         .cte("moment")
     )
     answers = _ANSWERS.rows("postgresql")
+    takes = _takes(held, answers) & or_(
+        bindparam("in_transaction", type_=Boolean), held.c.has_more_to_do.is_(False)
+    )
     stored = (
         _insert(
             "postgresql",
             answers,
             now=moment.c.now,
             after_event=moment.c.after_event,
-            taken=select(answers).join(held, _takes(held, answers)).join(moment, true()),
+            taken=select(answers).join(held, takes).join(moment, true()),
         )
         .returning(outcomes.c.callback_id, outcomes.c.outcome_id, outcomes.c.accepted_at)
         .cte("stored")
     )
     told = func.json_build_array(stored.c.outcome_id, stored.c.accepted_at, held.c.has_more_to_do)
-    return select(func.json_agg(told, type_=JSON)).join_from(
-        stored, held, stored.c.callback_id == held.c.id
+    return select(func.json_agg(told, type_=JSON)).outerjoin_from(
+        held, stored, stored.c.callback_id == held.c.id
     )
 
 
@@ -194,7 +198,9 @@ HOLD: Final = _hold()
 INSERT: Final = {"sqlite": _insert_on_sqlite()}
 
 #: Store each answer that is the first, if its callback takes it. Return what was stored, as one
-#: value: the outcome's id, when it was accepted, and whether there is more to do.
+#: value: the outcome's id, when it was accepted, and whether there is more to do. PostgreSQL also
+#: returns the callbacks without a stored answer, with an id of null. Unless it runs
+#: `in_transaction`, it leaves out those with more to do, which takes further statements.
 ACCEPT: Final = {"sqlite": _accept_on_sqlite(), "postgresql": _accept_on_postgresql()}
 
 #: Who has an outcome is not waiting for a default one.
