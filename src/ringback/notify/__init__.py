@@ -1,1 +1,1 @@
-"""Telling the outside party, over HTTP, what became of its question."""
+"""Webhooks over HTTP that report changes of a callback."""

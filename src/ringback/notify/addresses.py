@@ -1,4 +1,4 @@
-"""Addresses: which machines may be told anything, and connections to the very ones judged."""
+"""Addresses: which machines may receive webhooks, and connections to exactly the checked ones."""
 
 import asyncio
 import socket
@@ -48,7 +48,7 @@ _SPECIAL_6: Final = tuple(
         ],
     )
 )
-"""What lies in `_UNICAST` and is no machine of the public internet.
+"""The parts of `_UNICAST` outside the public internet.
 
 The registry is IANA's for special addresses. Python's own `is_global` is as old as the interpreter.
 """
@@ -57,19 +57,19 @@ Address: TypeAlias = IPv4Address | IPv6Address
 LookUp: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 _LOOKING_UP: Final = ThreadPoolExecutor(32, thread_name_prefix="look-up")
-"""Threads of their own: a stranger's name server that says nothing keeps only notices waiting."""
+"""A pool of its own: a silent name server of a stranger then delays only webhooks."""
 
 
 class PrivateAddressError(Exception):
-    """The host is not a machine of the public internet; an operator may allow it."""
+    """The host is not on the public internet; an operator may allow it."""
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether `address` is one machine on the public internet.
+    """Return whether `address` is one machine on the public internet.
 
-    Loopback, private, link-local, shared, reserved, multicast and documentation addresses are not,
-    nor where a cloud tells its machines about themselves, nor what wraps an IPv4 address, unless it
-    is that of a NAT64 gateway and wraps a public one.
+    Loopback, private, link-local, shared, reserved, multicast and documentation addresses are not.
+    Neither are a cloud's metadata addresses, nor addresses that wrap an IPv4 address, except NAT64
+    addresses with a public one.
     """
     if isinstance(address, IPv4Address):
         is_special = any(address in network for network in _SPECIAL_4)
@@ -81,10 +81,10 @@ def is_public(address: Address) -> bool:
 
 
 class PublicNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects to public addresses only, each looked up once: what was judged is what is used.
+    """Connects only to public addresses, and exactly to the address that was checked.
 
-    So a name that leads somewhere else a moment later leads nobody there. The name stays what TLS
-    and the `Host` header are about.
+    Each name is looked up once, so changing its address after the check has no effect. TLS and the
+    `Host` header use the name.
     """
 
     def __init__(self, *, allows_private: bool, look_up: LookUp | None = None) -> None:
@@ -105,8 +105,8 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
 
         Raises:
             PrivateAddressError: One of its addresses is not public.
-            httpcore2.ConnectError: None of them takes a connection, or there is none.
-            httpcore2.ConnectTimeout: The last of them did not answer in time.
+            httpcore2.ConnectError: No address accepts a connection, or the name has no address.
+            httpcore2.ConnectTimeout: The last address did not reply in time.
         """
         addresses = await self._look_up(host, port)
         if not self._allows_private and not all(map(is_public, addresses)):
@@ -123,10 +123,10 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
 
 
 async def look_up_here(host: str, port: int) -> Sequence[Address]:
-    """Return the addresses of `host` as this machine knows them.
+    """Look up the addresses of `host` with this machine's resolver.
 
     Raises:
-        httpcore2.ConnectError: It knows none.
+        httpcore2.ConnectError: There are no addresses.
     """
     find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:

@@ -1,4 +1,4 @@
-"""Signatures as Standard Webhooks has them: who receives a message knows who sent it."""
+"""Signatures of Standard Webhooks: a receiver can verify the sender of a message."""
 
 import hmac
 from base64 import b64decode, b64encode
@@ -12,17 +12,17 @@ from ringback.ports.sender import Message
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = 32
-"""How long a secret is that is made here."""
+"""The length of a generated secret."""
 
 _SHORTEST: Final = 24
 _LONGEST: Final = 64
 
 
 def to_secret(text: str) -> bytes:
-    """Return the secret that `text` writes.
+    """Decode a secret.
 
     Raises:
-        ConfigurationError: It is no secret; what it is, is not told.
+        ConfigurationError: It is not a secret; the message does not repeat it.
     """
     try:
         secret = b64decode(text.removeprefix(PREFIX), validate=True)
@@ -35,14 +35,14 @@ def to_secret(text: str) -> bytes:
 
 
 def from_secret(secret: bytes) -> str:
-    """Return how `secret` is written."""
+    """Encode a secret as text."""
     return PREFIX + b64encode(secret).decode("ascii")
 
 
 def sign(message: Message, at: datetime, secrets: Sequence[bytes]) -> dict[str, str]:
-    """Return the headers that sign `message`, as sent now, with each of `secrets`.
+    """Return the headers that sign `message`, sent at `at`, with each of `secrets`.
 
-    A receiver that knows one of them is content, so that a secret can be replaced.
+    A receiver needs only one of the secrets, so that a secret can be rotated.
     """
     sent_at = str(int(at.timestamp()))
     signed = f"{message.id}.{sent_at}.".encode() + message.body

@@ -1,4 +1,4 @@
-"""Webhooks: signed requests to addresses that others chose, and that are trusted in nothing."""
+"""Webhooks: signed requests to untrusted URLs that users chose."""
 
 import asyncio
 import ssl
@@ -20,12 +20,12 @@ from ringback.ports.clock import Clock
 from ringback.ports.sender import Message, NotReceived, Received, Reception, Undeliverable
 
 TIMEOUT: Final = timedelta(seconds=15)
-"""How long one request may take, from the look-up of the name to the head of the reply."""
+"""The timeout of one request, from the look-up of the name to the head of the reply."""
 
 _CONNECT_SECONDS: Final = 5.0
 _CONNECTIONS: Final = 64
 _DIGITS: Final = 9
-"""More digits of seconds are longer than anybody waits."""
+"""Longer numbers of seconds are ignored."""
 
 _PRIVATE: Final = (
     "the address is not a public one; an operator may allow such with"
@@ -38,7 +38,7 @@ _REDIRECTS: Final = range(300, 400)
 class Webhooks:
     """Sends messages over HTTP.
 
-    No redirect is followed, no proxy is used, and of a reply only the head is read.
+    It follows no redirects, uses no proxy, and reads only the head of a reply.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Webhooks:
         clock: Clock,
         patience: timedelta = TIMEOUT,
     ) -> None:
-        """Send over `pool`, signed with each of `secrets`; wait for a reply for so long."""
+        """Send over `pool`, signed with each of `secrets`; wait up to `patience` for a reply."""
         self._pool = pool
         self._patience = patience
         self._secrets = secrets
@@ -97,7 +97,7 @@ class Webhooks:
 
 
 class Unsigned:
-    """Sends nothing: there is no secret to sign with, so what is to be told waits."""
+    """Sends nothing: without a secret to sign with, webhooks wait."""
 
     async def send(self, message: Message) -> Reception:  # noqa: ARG002 - nothing is sent
         return NotReceived("there is no secret to sign with: set RINGBACK_WEBHOOK_SECRETS")
@@ -112,19 +112,19 @@ async def opened_webhooks(
     trust: ssl.SSLContext | None = None,
     patience: timedelta = TIMEOUT,
 ) -> AsyncIterator[Webhooks]:
-    """Open what sends webhooks, for the block.
+    """Open a sender of webhooks for the block.
 
     Args:
-        secrets: Each of them signs.
-        clock: What dates the messages.
-        network: What decides where a connection may go.
-        trust: Whom TLS trusts; without it, whom this machine trusts.
-        patience: How long a message may take, with its reply.
+        secrets: The secrets, all of which sign.
+        clock: The clock of the timestamps.
+        network: Decides where connections may go.
+        trust: The certificates that TLS trusts; by default, those of this machine.
+        patience: The timeout of a message and its reply.
     """
     async with httpcore2.AsyncConnectionPool(
         ssl_context=trust or _default_trust(),
         max_connections=_CONNECTIONS,
-        # What is left of a reply is not read, so no connection can be used again.
+        # The rest of a reply is not read, so connections cannot be reused.
         max_keepalive_connections=0,
         network_backend=network,
     ) as pool:
@@ -148,10 +148,7 @@ def _judge(response: httpcore2.Response, now: datetime) -> Reception:
 
 
 def retry_after(text: str, now: datetime) -> timedelta | None:
-    """Return how long a `Retry-After` header says to wait; `None` if it says nothing.
-
-    Total: whatever it is, nothing is raised.
-    """
+    """Return the wait of a `Retry-After` header; `None` if it is invalid. Never raises."""
     if text.isascii() and text.isdecimal():
         return timedelta(seconds=int(text[:_DIGITS]))
     try:

@@ -18,7 +18,7 @@ class Callback:
         id: `cb_…`; use it as the idempotency key of your request.
         deadline_at: When an answer is too late, in UTC: your deadline or this attempt's timeout.
         is_submitted: Whether this attempt or an earlier one has already submitted.
-        url: The link: whoever has it can answer. Keep it out of logs.
+        url: The link, with which anybody can answer. Keep it out of logs.
     """
 
     id: CallbackId
