@@ -1,4 +1,4 @@
-"""The activity: it asks the outside service, and sleeps until the callback has come.
+"""The activity: it calls the service, and completes asynchronously with the callback.
 
 What the seed's activity did in a second method, on the callback, Ringback's gateway does.
 """
@@ -13,11 +13,11 @@ from ringback.demo.request import CallRequest
 from ringback.demo.steps import OnStep, Party, Step, log_step
 
 _ANY_JSON: Final = cast("type[Any]", Any)
-"""An answer of a shape that the workflow cannot read would hold it up for ever; so it reads all."""
+"""Any JSON: an answer that the workflow cannot read would block it forever."""
 
 
 class AsyncActivity:
-    """The activity, with what it needs to reach the outside."""
+    """The activity, with its client of the service."""
 
     def __init__(self, gateway: HttpApiGateway, on_step: OnStep = log_step) -> None:
         """Ask through `gateway`, and report steps to `on_step`."""
@@ -26,12 +26,12 @@ class AsyncActivity:
 
     @activity.defn(name="call_service")
     async def run(self, request: CallRequest) -> Any:
-        """Ask the service, and end with what it answers on the callback.
+        """Call the service, and end with its answer to the callback.
 
         Raises:
-            ServiceRefusedError: The service will not do it; Temporal does not try again.
-            ServiceUnavailableError: The service cannot be asked now; Temporal tries again.
-            ApplicationError: The answer was there before, and is a failure.
+            ServiceRefusedError: The service rejected the request; Temporal does not retry.
+            ServiceUnavailableError: The service is unavailable; Temporal retries.
+            ApplicationError: The answer exists already, and is a failure.
         """
         attempt = activity.info().attempt
         self._on_step(Step(Party.TEMPORAL, Party.WORKER, f"run the activity (attempt {attempt})"))

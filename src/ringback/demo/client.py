@@ -30,7 +30,7 @@ _WORDS: Final[dict[type[Ending], str]] = {
 }
 
 _TAKE_UP: Final = timedelta(seconds=5)
-"""How long a worker may take to begin before the reader is told."""
+"""How long a worker may take to start before the client prints a hint."""
 
 
 def client(  # noqa: PLR0917 - Typer reads options from parameters
@@ -117,7 +117,7 @@ class Shown:
     """What the reader sees of a call."""
 
     def __init__(self, console: Console, clock: Clock) -> None:
-        """Show on `console`; `clock` tells when nothing has happened for too long."""
+        """Show on `console`; `clock` times the hint about a missing worker."""
         self._console = console
         self._clock = clock
         self._began_at = clock.now()
@@ -125,7 +125,7 @@ class Shown:
         self._has_warned = False
 
     def say(self, text: str, style: str = "") -> None:
-        """Print one line, as it is."""
+        """Print one line, without markup."""
         self._console.print(text, style=style, markup=False)
 
     def look(self, look: Look) -> None:

@@ -1,4 +1,4 @@
-"""How a call ended: what the client is told by Temporal, as one of a few kinds."""
+"""How a call ended: Temporal's reply to the client, as one of a few kinds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ RPC_TIMEOUT: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The workflow returned `result`, which is the outside's answer."""
+    """The workflow returned `result`, the service's answer."""
 
     result: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The workflow failed, with the failure that the outside gave or that came first."""
+    """The workflow failed, with the service's failure or an earlier one."""
 
     message: str
     type: str
@@ -35,14 +35,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """The workflow was canceled; `details` are those that the outside reported."""
+    """The workflow was canceled; `details` are those that the service reported."""
 
     details: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """Time was up before anybody answered; `limit` says which time."""
+    """A timeout passed without an answer; `limit` names it."""
 
     limit: str
 
@@ -51,10 +51,10 @@ Ending = Returned | Failed | Canceled | TimedOut
 
 
 async def read_ending(handle: WorkflowHandle[Any, Any], converter: DataConverter) -> Ending:
-    """Return how the workflow of `handle`, which has ended, did end.
+    """Return how the ended workflow of `handle` ended.
 
     Raises:
-        RPCError: Temporal did not answer.
+        RPCError: Temporal did not reply.
     """
     try:
         return Returned(await handle.result(rpc_timeout=RPC_TIMEOUT))
@@ -65,7 +65,7 @@ async def read_ending(handle: WorkflowHandle[Any, Any], converter: DataConverter
 
 
 def to_ending(failure: BaseException) -> Failed | TimedOut:
-    """Return the ending that `failure` stands for, by what is at its root."""
+    """Return the ending for `failure`, by its root cause."""
     match failure:
         case ActivityError(cause=FailureError() as cause):
             return to_ending(cause)

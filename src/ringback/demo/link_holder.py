@@ -1,6 +1,6 @@
-"""Who holds a link and answers by it: any service, in any language, with nothing of Ringback's.
+"""A service that has a link and answers with it; it needs no code of Ringback.
 
-Everything it knows is the URL that it was given, so this is also how such a service is written.
+It knows only the URL, so a service in any language can be written like this.
 """
 
 from datetime import timedelta
@@ -14,30 +14,30 @@ from ringback.demo.url import extend_path
 from ringback.ports.clock import Clock
 
 _PATIENCE: Final = timedelta(seconds=60)
-"""For how long one request is tried again."""
+"""How long one request is retried."""
 
 _REST: Final = timedelta(milliseconds=500)
-"""How long to rest between two tries, if the gateway does not say."""
+"""The wait between two tries without `Retry-After`."""
 
 
 class LinkHolder:
-    """Answers by one link.
+    """Answers with one link.
 
-    A request is sent again while the gateway cannot be reached or asks for patience. That is safe:
-    the gateway knows the same answer when it sees it.
+    It retries while the gateway is unreachable or replies with `Retry-After`. That is safe: the
+    gateway recognizes the same answer.
     """
 
     def __init__(
         self, http: httpx2.AsyncClient, link: str, clock: Clock, *, on_step: OnStep = log_step
     ) -> None:
-        """Send requests with `http` to `link`, rest by `clock`, and report steps to `on_step`."""
+        """Send requests with `http` to `link`, wait by `clock`, and report steps to `on_step`."""
         self._on_step = on_step
         self._http = http
         self._link = link
         self._clock = clock
 
     async def post(self, verb: str, body: object) -> bool:
-        """Say `verb` with `body`; return whether the gateway took it."""
+        """Post `body` to `verb`; return whether the gateway accepted it."""
         self._on_step(Step(Party.SERVICE, Party.GATEWAY, f"POST …/{verb}"))
         reply = await self._send("POST", extend_path(self._link, verb), json=body)
         said = "cannot be reached" if reply is None else str(reply.status_code)
@@ -45,7 +45,7 @@ class LinkHolder:
         return reply is not None and reply.is_success
 
     async def look(self) -> dict[str, Any] | None:
-        """Return how the callback stands; `None` if the gateway does not tell."""
+        """Return the callback's status; `None` if the gateway does not return it."""
         reply = await self._send("GET", self._link)
         if reply is None or not reply.is_success:
             return None
@@ -70,7 +70,7 @@ class LinkHolder:
 
 
 def _rest_after(reply: httpx2.Response | None) -> timedelta | None:
-    """Return how long to rest before the next try; `None` if `reply` needs none."""
+    """Return the wait before the next try; `None` if `reply` is final."""
     if reply is None:
         return _REST
     if not reply.is_server_error and reply.status_code != HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,6 +1,6 @@
-"""What a call is asked to be: how slow, and how it is to end.
+"""The request of a call: how slow it is, and how it ends.
 
-The timeouts follow from it, so a workflow that replays finds the same ones.
+The timeouts are computed from it, so a replayed workflow gets the same ones.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _SILENCE: Final = timedelta(seconds=3)
 """How much longer than announced an answer may take."""
 
 _PATIENCE_IF_IGNORED: Final = timedelta(seconds=5)
-"""The same, when it is known that no answer will come."""
+"""The same for an action that never answers."""
 
 _MAXIMUM_ATTEMPTS: Final = 5
 
@@ -56,12 +56,12 @@ class CallRequest:
 
     @property
     def maximum_attempts(self) -> int:
-        """How often the activity may be tried."""
+        """The maximum attempts of the activity."""
         return 1 if self.activity_action is ActivityAction.IGNORE else _MAXIMUM_ATTEMPTS
 
     @property
     def execution_timeout(self) -> timedelta:
-        """How long the workflow may take, also if no worker takes it up."""
+        """How long the workflow may take, even if no worker runs it."""
         return self.schedule_to_close_timeout + _PATIENCE
 
     @property

@@ -43,7 +43,7 @@ class Ports:
     """The ports of everything, on this machine; 0 takes a free one.
 
     Attributes:
-        gateway: HTTP, for the outside.
+        gateway: HTTP, for senders.
         temporal: gRPC.
         ui: Temporal's web UI; `None` for none, and for a server that keeps its data in memory.
         service: The demo's outside service.
@@ -77,7 +77,7 @@ class Stack:
     Attributes:
         settings: The gateway's.
         client: The worker's connection to Temporal.
-        ui: Temporal's web UI; `None` without one of our own.
+        ui: Temporal's web UI; `None` if this stack did not start one.
         gateway: The gateway's URL on this machine.
         service: The outside service's URL.
     """
@@ -189,7 +189,7 @@ async def _answers(client: Client) -> bool:
     try:
         await check_connection(client)
     except (TemporalUnreachableError, TemporalMisconfiguredError):
-        # At first nobody listens, and then the namespace is not there yet.
+        # At first the port is closed, and then the namespace does not exist yet.
         return False
     return True
 

@@ -34,7 +34,7 @@ ROUND_TRIP: Final = (
     (Party.GATEWAY, Party.TEMPORAL),
     (Party.TEMPORAL, Party.CLIENT),
 )
-"""Who speaks to whom in a call that is completed."""
+"""The expected steps of a completed call: sender and receiver of each."""
 
 _REQUEST: Final = CallRequest(time_to_request=1, time_to_callback=2)
 _PATIENCE_SECONDS: Final = 5
@@ -68,7 +68,7 @@ class Tour:
         """Make one call and show it; return whether it completed and no step is missing.
 
         Raises:
-            RingbackError: Temporal cannot be reached, or refuses.
+            RingbackError: Temporal cannot be reached, or rejects a request.
         """
         call = await start_call(
             client, request, self._clock, task_queue=task_queue, on_step=self.on_step

@@ -1,4 +1,4 @@
-"""The work of the outside service: it takes its time, and ends in a callback."""
+"""The work of the service: it takes some time, and ends with a callback."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,23 +15,23 @@ from ringback.ports.clock import Clock
 
 HEARTBEATS: Final = 3
 LOOKS: Final = 120
-"""How often the service asks whether it is to cancel, before it stops asking."""
+"""How many times the service polls for a cancel request."""
 
 _HEARTBEAT_EVERY: Final = timedelta(seconds=2)
-"""Longer than the gateway gathers them: half of the activity's heartbeat timeout."""
+"""Longer than the gateway's heartbeat interval: half of the activity's heartbeat timeout."""
 _LOOK_EVERY: Final = timedelta(milliseconds=500)
 _TIMEOUT_SECONDS: Final = 10
 _SLOTS: Final = 10_000
 _REMEMBERED: Final = 10_000
-"""How many orders are remembered, to know them when they come again."""
+"""The number of orders that are remembered, to recognize repeated ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One piece of work, as it was asked for.
+    """The order for one piece of work.
 
     Attributes:
-        key: What the work is known by: the same key is the same work.
+        key: The idempotency key: the same key is the same work.
         time_to_callback: How long the work takes.
         activity_action: How it ends.
         link: Where to call back.
@@ -44,17 +44,17 @@ class Order:
 
 
 class Work:
-    """Does what was ordered, each order once."""
+    """Does the work of each order once."""
 
     def __init__(self, clock: Clock, on_step: OnStep = log_step) -> None:
-        """Let time pass by `clock`, and report steps to `on_step`."""
+        """Wait by `clock`, and report steps to `on_step`."""
         self._on_step = on_step
         self._clock = clock
         self._begun: asyncio.Queue[Order] = asyncio.Queue()
         self._known: dict[str, None] = {}
 
     def begin(self, order: Order) -> bool:
-        """Begin the work, unless it was begun before; return whether it is new."""
+        """Start the work unless it was started before; return whether it is new."""
         if order.key in self._known:
             return False
         self._known[order.key] = None
@@ -90,7 +90,7 @@ class Work:
                 assert_never(order.activity_action)
 
     async def _heartbeat(self, holder: LinkHolder, order: Order) -> None:
-        """Heartbeat a few times, then complete; stop as soon as nobody waits any more."""
+        """Heartbeat a few times, then complete; stop when the activity no longer waits."""
         for done in range(1, HEARTBEATS + 1):
             if not await holder.post("heartbeat", {"progress": f"{done}/{HEARTBEATS}"}):
                 return
@@ -98,7 +98,7 @@ class Work:
         await _complete(holder, order)
 
     async def _report_cancellation(self, holder: LinkHolder) -> None:
-        """Ask until the work is to be canceled, then report that it was."""
+        """Poll until a cancellation is requested, then report it."""
         self._on_step(Step(Party.SERVICE, Party.GATEWAY, "GET …, until asked to cancel"))
         for _ in range(LOOKS):
             standing = await holder.look()

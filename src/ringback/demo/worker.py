@@ -1,4 +1,4 @@
-"""The worker of the demo: the workflow, and its activity with the way to the outside injected."""
+"""The worker of the demo: the workflow, and its activity with the service's client injected."""
 
 from datetime import timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from ringback.demo.steps import OnStep, log_step
 from ringback.demo.workflow import TASK_QUEUE, CallService
 
 _GRACE: Final = timedelta(seconds=1)
-"""How long a request that is under way may take once the worker is to stop."""
+"""How long a request in flight may take after the worker was stopped."""
 
 
 def demo_worker(

@@ -1,4 +1,4 @@
-"""The workflow: it runs the one activity, and returns what the outside answered."""
+"""The workflow: it runs one activity, and returns the service's answer."""
 
 from typing import Any, Final
 
@@ -14,11 +14,11 @@ TASK_QUEUE: Final = "ringback-demo"
 
 @workflow.defn
 class CallService:
-    """Calls the outside service once, and waits for its callback."""
+    """Calls the service once, and waits for its callback."""
 
     @workflow.run
     async def run(self, request: CallRequest) -> Any:
-        """Return the answer, whatever JSON it is.
+        """Return the answer, which may be any JSON.
 
         A cancellation waits until the service has reported it, so that its details arrive.
         """
