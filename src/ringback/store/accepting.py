@@ -9,11 +9,11 @@ from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, to_body
 from ringback.domain.terms import Terms
 from ringback.ports.store import Answer
-from ringback.store import rows
+from ringback.store import mapping
 from ringback.store.connection import Connection
 from ringback.store.database import Database
+from ringback.store.events import notify
 from ringback.store.statements import accepting as statements
-from ringback.store.steps import notify
 from ringback.store.tables import to_instant
 
 _BYTES: Final = 8 * 1024 * 1024
@@ -95,7 +95,7 @@ async def _run(
 
 
 def _event(answer: Answer, accepted_at: datetime, *, is_default: bool) -> Event:
-    facts = rows.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
+    facts = mapping.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
     return Event(answer.callback_id, accepted_at, EventKind.ACCEPTED, facts)
 
 
@@ -104,7 +104,7 @@ async def find_terms(
 ) -> dict[CallbackId, Terms]:
     """Return the terms of those of the callbacks that exist."""
     statement = statements.TERMS[connection.dialect.name]
-    found = map(rows.to_terms, await connection.scalar(statement, {"ids": ids}) or [])
+    found = map(mapping.to_terms, await connection.scalar(statement, {"ids": ids}) or [])
     return {terms.callback_id: terms for terms in found}
 
 

@@ -16,12 +16,13 @@ from ringback.ports.activity_polls import (
     ReceivedHeartbeat,
     SentHeartbeat,
 )
-from ringback.store import rows
+from ringback.store import mapping
 from ringback.store.care import PollState, TrackedCallback, beat, receive_heartbeats, see
 from ringback.store.connection import Connection
 from ringback.store.database import Database
+from ringback.store.events import record
+from ringback.store.queries import execute_each, find_readable, lock, parts
 from ringback.store.statements import activity_polls as statements
-from ringback.store.steps import execute_each, find_readable, lock, parts, record
 from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import AnyRow, read_rows
 
@@ -248,7 +249,7 @@ def _from_kept(tracked: TrackedCallback) -> dict[str, object]:
         tracked.callback.heartbeat_state,
     )
     return {
-        **rows.from_deadline(callback),
+        **mapping.from_deadline(callback),
         "cancel_requested_at_": callback.cancel_requested_at,
         "paused_at_": callback.paused_at,
         "heartbeat_timeout_": heartbeat_state.timeout,
@@ -265,4 +266,4 @@ def _from_kept(tracked: TrackedCallback) -> dict[str, object]:
 
 def _to_kept(row: AnyRow) -> TrackedCallback:
     care = PollState(row.poll_due_at, row.poll_held_until, row.heartbeat_held_until, row.reset_at)
-    return TrackedCallback(rows.to_callback(row), care)
+    return TrackedCallback(mapping.to_callback(row), care)

@@ -11,13 +11,14 @@ from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, Answer, Expiry
-from ringback.store import rows
-from ringback.store.accepting import accept, accept_alone, find_terms
+from ringback.store import mapping
+from ringback.store.accepting import accept, find_terms
 from ringback.store.asking import Asked, ask
 from ringback.store.connection import Connection
 from ringback.store.database import Database
+from ringback.store.events import record
+from ringback.store.queries import execute_each, find, lock, parts
 from ringback.store.statements import callbacks as statements
-from ringback.store.steps import execute_each, find, lock, parts, record
 from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import read_rows
 
@@ -47,7 +48,7 @@ class SqlCallbacks:
         self, connection: Connection, requests: Sequence[OpenRequest]
     ) -> Sequence[Callback]:
         keys = [
-            rows.activity_key(one.ref, follow_reset=one.options.follow_reset) for one in requests
+            mapping.activity_key(one.ref, follow_reset=one.options.follow_reset) for one in requests
         ]
         latest = await _locked_rounds(connection, keys)
         now = await self._database.now(connection)
@@ -74,8 +75,8 @@ class SqlCallbacks:
         begun = {event.callback_id for event in happened if event.kind is EventKind.OPENED}
         changed = {callback.id: callback for one in asked for callback in one.changed}
         known = [callback for id_, callback in sorted(changed.items()) if id_ not in begun]
-        over = [rows.from_end(one) for one in known if one.state is State.EXPIRED]
-        again = [rows.from_attempt(one, now) for one in known if one.state is not State.EXPIRED]
+        over = [mapping.from_end(one) for one in known if one.state is State.EXPIRED]
+        again = [mapping.from_attempt(one, now) for one in known if one.state is not State.EXPIRED]
         await execute_each(connection, statements.EXPIRE, over)
         await execute_each(connection, statements.ASK_AGAIN, again)
         await self._make(connection, [changed[id_] for id_ in begun])
@@ -83,7 +84,7 @@ class SqlCallbacks:
 
     async def _make(self, connection: Connection, begun: Sequence[Callback]) -> None:
         # In the order of their keys: of two that make the same ones, one waits for the other.
-        values = sorted((rows.from_callback(one) for one in begun), key=_key_and_round)
+        values = sorted((mapping.from_callback(one) for one in begun), key=_key_and_round)
         await execute_each(connection, statements.MAKE[self._database.dialect], values)
         ids = {callback.id for callback in begun}
         made = await connection.execute(statements.MADE, {"ids": ids})
@@ -111,14 +112,7 @@ class SqlCallbacks:
 
     async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
         """See `CallbackStore.accept`."""
-        accepted: dict[OutcomeId, datetime] = {}
-        left = answers
-        if self._database.commits_statements:
-            accepted, left = await self._database.write_alone(
-                lambda connection: accept_alone(self._database, connection, answers)
-            )
-        if left:
-            accepted |= await self._accept(left)
+        accepted = await self._accept(answers)
         if accepted:
             self._database.announce_accepted()
         return [accepted.get(answer.id) for answer in answers]
@@ -136,7 +130,7 @@ class SqlCallbacks:
         now = await self._database.now(connection)
         for answer in answers:
             if answer.callback_id in known:
-                evidence = rows.from_event(_evidence(answer, now))
+                evidence = mapping.from_event(_evidence(answer, now))
                 await connection.execute(statements.KEEP_EVIDENCE, evidence)
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
@@ -190,7 +184,7 @@ async def _locked_rounds(connection: Connection, keys: Sequence[str]) -> dict[st
     found = list(await connection.execute(statements.ROUNDS, wanted))
     if not locked.issuperset(row.id for row in found):
         raise _OvertakenError
-    latest, unreadable = read_rows(found, rows.to_callback, key="id")
+    latest, unreadable = read_rows(found, mapping.to_callback, key="id")
     if unreadable:
         raise UnreadableCallbackError(CallbackId(unreadable[0].id))
     key_of = {row.id: row.activity_key for row in found}

@@ -7,16 +7,17 @@ from typing import Final
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import Event, EventKind, key_fact
+from ringback.domain.event import Event, EventKind, named
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
-from ringback.store import rows
+from ringback.store import mapping
 from ringback.store.accepting import accept
 from ringback.store.connection import Connection
 from ringback.store.database import Database
+from ringback.store.events import record
+from ringback.store.queries import execute_each, find, find_readable, lock, parts
 from ringback.store.statements import deadlines as statements
-from ringback.store.steps import execute_each, find, find_readable, lock, parts, record
 from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import read_rows
 
@@ -47,8 +48,8 @@ class SqlDeadlines:
         if callback is None or callback.state is not State.OPEN or callback.own_deadline_at is None:
             return Extension(callback, was_extended=False)
         later = replace(callback, own_deadline_at=now + within)
-        await execute_each(connection, statements.SET_DEADLINE, [rows.from_deadline(later)])
-        facts: dict[str, object] = {"until": format_instant(now + within), **key_fact(by)}
+        await execute_each(connection, statements.SET_DEADLINE, [mapping.from_deadline(later)])
+        facts: dict[str, object] = {"until": format_instant(now + within), **named(by)}
         await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
         return Extension(later, was_extended=True)
 
@@ -65,7 +66,7 @@ class SqlDeadlines:
     ) -> tuple[Sequence[Callback], Sequence[CallbackId]]:
         now = await self._database.now(connection)
         result = await connection.execute(statements.DUE_DEFAULTS, {"now": now, "limit": limit})
-        due, unreadable = read_rows(result, rows.to_callback, key="id")
+        due, unreadable = read_rows(result, mapping.to_callback, key="id")
         return due, [CallbackId(row.id) for row in unreadable]
 
     @writes

@@ -10,9 +10,10 @@ from ringback.domain.ids import CallbackId
 from ringback.ports.store import Postponement, Settlement
 from ringback.store.connection import Connection
 from ringback.store.database import Database
+from ringback.store.events import notify, record
+from ringback.store.queries import execute_each, find_readable, lock, parts
 from ringback.store.statements import deliveries as statements
 from ringback.store.statements import settling
-from ringback.store.steps import execute_each, find_readable, lock, notify, parts, record
 from ringback.store.transactions import reads, writes
 
 ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)

@@ -7,7 +7,7 @@ from ringback.domain.callback import Callback
 from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.query import Query
-from ringback.store import rows
+from ringback.store import mapping
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.statements import index as statements
@@ -34,7 +34,7 @@ class SqlIndex:
             for statement in statements.pages(query, after=after, now=now, limit=limit):
                 found |= {row.id: row for row in await connection.execute(statement)}
             ids = sorted(found)[:limit]
-            readable, _ = read_rows([found[id_] for id_ in ids], rows.to_callback, key="id")
+            readable, _ = read_rows([found[id_] for id_ in ids], mapping.to_callback, key="id")
             page += readable
             if len(page) >= limit or len(ids) < limit:
                 return page[:limit]
@@ -45,7 +45,7 @@ class SqlIndex:
         """See `CallbackIndex.overdue`."""
         now = await self._database.now(connection)
         result = await connection.execute(statements.OVERDUE, {"now": now, "limit": limit})
-        overdue, _ = read_rows(result, rows.to_callback, key="id")
+        overdue, _ = read_rows(result, mapping.to_callback, key="id")
         return overdue
 
     @reads
@@ -54,11 +54,11 @@ class SqlIndex:
         of_it = {"callback_id": callback_id}
         found, _ = read_rows(
             await connection.execute(statements.EVENTS, of_it),
-            lambda row: ((row.id, False), rows.to_event(row)),
+            lambda row: ((row.id, False), mapping.to_event(row)),
         )
         # Behind the event that was the newest then.
         accepted, _ = read_rows(
             await connection.execute(statements.ACCEPTED, of_it),
-            lambda row: ((row.after_event, True), rows.to_accepted_event(row)),
+            lambda row: ((row.after_event, True), mapping.to_accepted_event(row)),
         )
         return [event for _, event in sorted([*found, *accepted], key=itemgetter(0))]

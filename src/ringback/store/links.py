@@ -5,8 +5,9 @@ from ringback.domain.event import Event, EventKind, key_fact
 from ringback.domain.ids import CallbackId
 from ringback.store.connection import Connection
 from ringback.store.database import Database
+from ringback.store.events import record
+from ringback.store.queries import find, lock
 from ringback.store.statements import links as statements
-from ringback.store.steps import find, lock, record
 from ringback.store.transactions import writes
 
 

@@ -16,8 +16,9 @@ from ringback.domain.webhook import (
 from ringback.ports.webhook_outbox import WebhookEnd, WebhookRetry
 from ringback.store.connection import Connection
 from ringback.store.database import Database
+from ringback.store.events import record
+from ringback.store.queries import execute_each, parts
 from ringback.store.statements import webhook_outbox as statements
-from ringback.store.steps import execute_each, parts, record
 from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import AnyRow, read_rows
 from ringback.store.webhook_rows import to_webhook

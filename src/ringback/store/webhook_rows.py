@@ -17,20 +17,6 @@ CLAIMED: Final = [
 _TYPES: Final = RowTypes(CLAIMED)
 
 
-def from_webhook(webhook: Webhook) -> dict[str, object]:
-    """Return the row of a notice that is to be sent at once."""
-    return {
-        "id": webhook.id,
-        "callback_id": webhook.callback_id,
-        "url": webhook.url,
-        "kind": webhook.kind.value,
-        "at": webhook.at,
-        "facts": webhook.facts,
-        "due_at": webhook.at,
-        "tries": webhook.tries,
-    }
-
-
 def to_webhook(row: AnyRow) -> Webhook:
     """Return the notice of a row, which may have more columns behind those of `CLAIMED`."""
     _TYPES.check(row[: len(CLAIMED)])

@@ -35,14 +35,12 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from ringback.domain.callback import State
 from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.ports.store import Answer
-from ringback.store.statements.among import among
-from ringback.store.statements.given import Given
-from ringback.store.statements.lookup import INSERTS
+from ringback.store.bulk_params import INSERTS, BulkRows, any_of
 from ringback.store.tables import Instant, callbacks, events, outcomes
 
 _Function: TypeAlias = Callable[..., ColumnElement[Any]]
 
-_ANSWERS: Final = Given(
+_ANSWERS: Final = BulkRows(
     "answers",
     {
         "callback_id": Text(),
@@ -131,7 +129,7 @@ def _accept_on_sqlite() -> Select[Any]:
     return (
         select(func.json_group_array(stored, type_=JSON))
         .join_from(outcomes, callbacks)
-        .where(among(outcomes.c.callback_id, "ids"), among(outcomes.c.outcome_id, "outcome_ids"))
+        .where(any_of(outcomes.c.callback_id, "ids"), any_of(outcomes.c.outcome_id, "outcome_ids"))
     )
 
 
@@ -141,7 +139,7 @@ _NOW: Final = cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInte
 
 def _held() -> Select[Any]:
     # In the order of ids: two that hold the same ones never cross.
-    ordered = select(callbacks).where(among(callbacks.c.id, "ids")).order_by(callbacks.c.id)
+    ordered = select(callbacks).where(any_of(callbacks.c.id, "ids")).order_by(callbacks.c.id)
     return ordered.with_for_update(key_share=True)
 
 
@@ -206,7 +204,7 @@ ACCEPT: Final = {"sqlite": _accept_on_sqlite(), "postgresql": _accept_on_postgre
 #: Who has an outcome is not waiting for a default one.
 HAS_NO_DEFAULT: Final = (
     update(callbacks)
-    .where(among(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
+    .where(any_of(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
     .values(default_due_at=None)
 )
 
@@ -224,7 +222,7 @@ _TERMS: Final[Sequence[ColumnElement[Any]]] = (
 
 
 def _terms(all_of: _Function, one: _Function) -> Select[Any]:
-    return select(all_of(one(*_TERMS), type_=JSON)).where(among(callbacks.c.id, "ids"))
+    return select(all_of(one(*_TERMS), type_=JSON)).where(any_of(callbacks.c.id, "ids"))
 
 
 #: What an answer to each of the callbacks is checked against, as one value; there may be none.

@@ -15,12 +15,12 @@ from sqlalchemy import (
     update,
 )
 
-from ringback.store.statements.among import among
-from ringback.store.statements.lookup import CALLBACKS, HAS_OUTCOME, IS_OPEN
+from ringback.store.bulk_params import any_of
+from ringback.store.queries import CALLBACKS, HAS_OUTCOME, IS_OPEN
 from ringback.store.tables import Instant, callbacks
 
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
-_is_wanted: ColumnElement[bool] = among(callbacks.c.id, "ids")
+_is_wanted: ColumnElement[bool] = any_of(callbacks.c.id, "ids")
 
 _nobody_looks: ColumnElement[bool] = callbacks.c.poll_held_until.is_(None) | (
     callbacks.c.poll_held_until <= _now

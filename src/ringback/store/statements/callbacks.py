@@ -6,11 +6,11 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ringback.ports.store import EVIDENCE_KEPT
-from ringback.store.statements.among import among
-from ringback.store.statements.lookup import CALLBACKS, INSERTS, IS_OPEN
+from ringback.store.bulk_params import INSERTS, any_of
+from ringback.store.queries import CALLBACKS, IS_OPEN
 from ringback.store.tables import Instant, callbacks, events, schemas, tags
 
-_of_activities = among(callbacks.c.activity_key, "keys")
+_of_activities = any_of(callbacks.c.activity_key, "keys")
 
 #: All rounds of the activities; nobody else asks for these activities until the commit.
 LOCK_ROUNDS: Final = (
@@ -23,7 +23,7 @@ LOCK_ROUNDS: Final = (
 #: All rounds of the activities, oldest first.
 ROUNDS: Final = CALLBACKS.where(_of_activities).order_by(callbacks.c.generation)
 
-MADE: Final = select(callbacks.c.id).where(among(callbacks.c.id, "ids"))
+MADE: Final = select(callbacks.c.id).where(any_of(callbacks.c.id, "ids"))
 
 #: A later attempt asks the same question.
 ASK_AGAIN: Final = (
@@ -52,19 +52,19 @@ ASK_AGAIN: Final = (
     )
 )
 
-SCHEMAS: Final = select(schemas).where(among(schemas.c.id, "ids"))
+SCHEMAS: Final = select(schemas).where(any_of(schemas.c.id, "ids"))
 
 #: Mark those that were not known to be submitted; they are returned.
 SUBMITTED: Final = (
     update(callbacks)
-    .where(among(callbacks.c.id, "ids"), callbacks.c.submitted_at.is_(None))
+    .where(any_of(callbacks.c.id, "ids"), callbacks.c.submitted_at.is_(None))
     .values(submitted_at=bindparam("now", type_=Instant))
     .returning(callbacks.c.id)
 )
 
 #: Which of the callbacks were neither answered nor closed, and which attempt asked last.
 UNANSWERED: Final = select(callbacks.c.id, callbacks.c.attempt_started_at).where(
-    among(callbacks.c.id, "ids"), IS_OPEN
+    any_of(callbacks.c.id, "ids"), IS_OPEN
 )
 
 EXPIRE: Final = (

@@ -4,8 +4,8 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, bindparam, case, func, select, update
 
-from ringback.store.statements.among import among
-from ringback.store.statements.lookup import CALLBACKS, IS_OPEN
+from ringback.store.bulk_params import any_of
+from ringback.store.queries import CALLBACKS, IS_OPEN
 from ringback.store.tables import Instant, callbacks
 
 #: The earlier of the two, where there are two.
@@ -43,7 +43,7 @@ DUE_DEFAULTS: Final = (
 POSTPONE: Final = (
     update(callbacks)
     .where(
-        among(callbacks.c.id, "ids"),
+        any_of(callbacks.c.id, "ids"),
         _awaits_default,
         callbacks.c.default_due_at <= bindparam("now", type_=Instant),
     )
@@ -52,4 +52,4 @@ POSTPONE: Final = (
 
 NEXT_DEFAULT: Final = select(func.min(callbacks.c.default_due_at)).where(_awaits_default)
 
-ARE_OVERDUE: Final = select(callbacks.c.id).where(among(callbacks.c.id, "ids"), HAS_PASSED)
+ARE_OVERDUE: Final = select(callbacks.c.id).where(any_of(callbacks.c.id, "ids"), HAS_PASSED)

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from ringback.domain.callback import State
-from ringback.store.statements.among import among
+from ringback.store.bulk_params import any_of
 from ringback.store.tables import Instant, callbacks, outcomes
 
 #: In the statement's text, not as a parameter: only so the index of what is due is of use.
@@ -34,7 +34,7 @@ def _of_the_callback(name: str) -> ScalarSelect[object]:
 #: the commit.
 UNSETTLED: Final = (
     select(outcomes.c.callback_id, outcomes.c.tries)
-    .where(among(outcomes.c.callback_id, "ids"), _is_accepted)
+    .where(any_of(outcomes.c.callback_id, "ids"), _is_accepted)
     .order_by(outcomes.c.callback_id)
     .with_for_update()
 )

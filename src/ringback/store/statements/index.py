@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, FromClause, Select, bindparam, select
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
 from ringback.domain.query import NOT_ENDED, Query
+from ringback.store.queries import IS_OPEN, LISTED
 from ringback.store.statements.deadlines import DEADLINE_AT, HAS_PASSED
-from ringback.store.statements.lookup import IS_OPEN, LISTED
 from ringback.store.tables import Instant, callbacks, events, outcomes, tags
 
 _Condition = ColumnElement[bool]

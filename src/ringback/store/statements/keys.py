@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select, update
 
-from ringback.store.statements.lookup import INSERTS
+from ringback.store.bulk_params import INSERTS
 from ringback.store.tables import Instant, api_keys
 
 #: Of several gateways that add the same key at once, one does.

@@ -15,12 +15,10 @@ from sqlalchemy import (
 )
 
 from ringback.ports.store import Settlement
-from ringback.store.statements.among import among
-from ringback.store.statements.given import Given
-from ringback.store.statements.lookup import INSERTS
+from ringback.store.bulk_params import INSERTS, BulkRows, any_of
 from ringback.store.tables import Instant, callbacks, events, outcomes
 
-_SETTLEMENTS: Final = Given(
+_SETTLEMENTS: Final = BulkRows(
     "settlements",
     {
         "callback_id": Text(),
@@ -62,7 +60,7 @@ SETTLE: Final = {dialect: _settle(dialect) for dialect in INSERTS}
 #: Nobody waits any more where the verdict is the end.
 CLOSE: Final = (
     update(callbacks)
-    .where(among(callbacks.c.id, "ids"))
+    .where(any_of(callbacks.c.id, "ids"))
     .values(closed_at=bindparam("now", type_=Instant))
 )
 
@@ -70,6 +68,6 @@ CLOSE: Final = (
 RECORD: Final = insert(events).from_select(
     ["callback_id", "at", "kind", "facts"],
     select(outcomes.c.callback_id, outcomes.c.verdict_at, outcomes.c.state, outcomes.c.proof).where(
-        among(outcomes.c.callback_id, "ids")
+        any_of(outcomes.c.callback_id, "ids")
     ),
 )

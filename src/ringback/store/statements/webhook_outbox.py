@@ -5,22 +5,9 @@ from typing import Final
 from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, update
 
 from ringback.ports.webhook_outbox import MOST_ORIGINS
-from ringback.store.statements.among import among
-from ringback.store.statements.lookup import INSERTS
-from ringback.store.tables import Instant, callbacks, webhooks
+from ringback.store.bulk_params import any_of
+from ringback.store.tables import Instant, webhooks
 from ringback.store.webhook_rows import CLAIMED
-
-#: Where those of the callbacks are told that are told anything.
-ADDRESSES: Final = select(callbacks.c.id, callbacks.c.cancel_url, callbacks.c.notify_url).where(
-    among(callbacks.c.id, "ids"),
-    callbacks.c.cancel_url.is_not(None) | callbacks.c.notify_url.is_not(None),
-)
-
-#: The same message is told once.
-ADD_WEBHOOK: Final = {
-    dialect: insert_into(webhooks).on_conflict_do_nothing(index_elements=["id"])
-    for dialect, insert_into in INSERTS.items()
-}
 
 _is_waiting = webhooks.c.ended_at.is_(None)
 
@@ -57,7 +44,7 @@ CLAIM: Final = (
 #: Those of the notices that wait; held until the commit.
 WAITING: Final = (
     select(*CLAIMED, webhooks.c.last_error)
-    .where(among(webhooks.c.id, "ids"), _is_waiting)
+    .where(any_of(webhooks.c.id, "ids"), _is_waiting)
     .order_by(webhooks.c.id)
     .with_for_update()
 )

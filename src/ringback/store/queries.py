@@ -1,26 +1,61 @@
-"""Steps that several transactions are made of."""
+"""Queries that several parts of the store use: lock callbacks, and find them.
+
+A transaction that decides on callbacks locks their rows first, in the order of their ids (`lock`),
+and reads what it decides on in a later statement: on PostgreSQL a statement that had to wait for a
+lock sees every row but the locked one as it was before. Other rows are locked in the order of their
+ids, too, so that two batches never wait for each other. Each statement is built once and repeats
+the condition that guards it.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Executable
+from sqlalchemy import Column, ColumnElement, Executable, exists, null, select
 
 from ringback.domain.callback import Callback
 from ringback.domain.errors import UnreadableCallbackError
-from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
-from ringback.domain.webhook import NOTIFIED, webhooks_for
-from ringback.store import rows
+from ringback.store import mapping
+from ringback.store.bulk_params import any_of
 from ringback.store.connection import Connection
-from ringback.store.statements import lookup, webhook_outbox
+from ringback.store.mapping import OUTCOME_COLUMNS
+from ringback.store.tables import callbacks, outcomes
 from ringback.store.unreadable import read_rows
-from ringback.store.webhook_rows import from_webhook
 
-PART: Final = 256
-"""So many callbacks at most are read or written by one statement where there may be thousands."""
+_PART: Final = 256
+"""Maximum number of callbacks that one statement reads or writes where there may be thousands."""
 
 T = TypeVar("T")
+
+#: A callback with its outcome, if it has one.
+CALLBACKS: Final = select(callbacks, *OUTCOME_COLUMNS).outerjoin_from(callbacks, outcomes)
+
+#: What may be large, and may be secret: no list shows it.
+_UNLISTED: Final = frozenset({"task_token", "on_deadline_body", "details", "body"})
+
+
+def _listed(column: Column[Any]) -> ColumnElement[Any]:
+    return null().label(column.name) if column.name in _UNLISTED else column
+
+
+#: What a list shows of a callback and its outcome, in the same columns.
+LISTED: Final = [_listed(column) for column in [*callbacks.c, *OUTCOME_COLUMNS]]
+
+_FIND: Final = CALLBACKS.where(any_of(callbacks.c.id, "ids"))
+
+HAS_OUTCOME: Final = exists().where(outcomes.c.callback_id == callbacks.c.id).correlate(callbacks)
+
+#: Neither answered nor closed.
+IS_OPEN: Final = callbacks.c.closed_at.is_(None) & ~HAS_OUTCOME
+
+#: Nobody else decides on these callbacks until the commit; the audit trail may still point at them.
+_LOCK: Final = (
+    select(callbacks.c.id)
+    .where(any_of(callbacks.c.id, "ids"))
+    .order_by(callbacks.c.id)
+    .with_for_update(key_share=True)
+)
 
 
 async def lock(connection: Connection, ids: Iterable[CallbackId]) -> frozenset[CallbackId]:
@@ -28,7 +63,7 @@ async def lock(connection: Connection, ids: Iterable[CallbackId]) -> frozenset[C
     locked: set[CallbackId] = set()
     # In the order of ids from part to part, too: two that lock the same ones never cross.
     for part in parts(sorted(set(ids))):
-        result = await connection.execute(lookup.LOCK, {"ids": part})
+        result = await connection.execute(_LOCK, {"ids": part})
         locked.update(CallbackId(row.id) for row in result)
     return frozenset(locked)
 
@@ -59,8 +94,8 @@ async def _find(
     found: list[Callback] = []
     unreadable: list[CallbackId] = []
     for part in parts(ids):
-        result = await connection.execute(lookup.FIND, {"ids": part})
-        readable, others = read_rows(result, rows.to_callback, key="id")
+        result = await connection.execute(_FIND, {"ids": part})
+        readable, others = read_rows(result, mapping.to_callback, key="id")
         found += readable
         unreadable += (CallbackId(row.id) for row in others)
     return {callback.id: callback for callback in found}, unreadable
@@ -74,37 +109,7 @@ async def execute_each(
         await connection.execute(statement, values)
 
 
-async def record(connection: Connection, happened: Iterable[Event]) -> None:
-    """Add events to the audit trail, and the notices that tell the outside of them.
-
-    What decides on callbacks has locked them, or made them in this transaction. Ends of notices
-    decide nothing on them, and lock none.
-    """
-    events = list(happened)
-    await execute_each(connection, lookup.RECORD, [rows.from_event(event) for event in events])
-    notified = [event for event in events if event.kind in NOTIFIED]
-    if notified:
-        await notify(connection, notified)
-
-
-async def notify(connection: Connection, happened: Sequence[Event]) -> None:
-    """Add the notices that tell the outside of events."""
-    ids = list({event.callback_id for event in happened})
-    result = await connection.execute(webhook_outbox.ADDRESSES, {"ids": ids})
-    addresses = {row.id: (row.cancel_url, row.notify_url) for row in result}
-    if not addresses:
-        return
-    to_tell = [
-        webhook
-        for event in happened
-        if event.callback_id in addresses
-        for webhook in webhooks_for(event, *addresses[event.callback_id])
-    ]
-    values = [from_webhook(webhook) for webhook in to_tell]
-    await execute_each(connection, webhook_outbox.ADD_WEBHOOK[connection.dialect.name], values)
-
-
-def parts(items: Iterable[T], size: int = PART) -> Iterator[list[T]]:
+def parts(items: Iterable[T], size: int = _PART) -> Iterator[list[T]]:
     """Yield `items` in their order, at most `size` at a time; nothing if there are none."""
     rest = iter(items)
     while part := list(islice(rest, size)):

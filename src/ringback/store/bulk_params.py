@@ -1,0 +1,129 @@
+"""Many values as one parameter: lists of texts, and rows.
+
+SQLite takes both as JSON. PostgreSQL takes a list as an array, and rows as one array per column.
+
+A statement with one parameter per text would be a different statement for each number of texts, and
+would be compiled and parsed each time. A driver that receives rows one by one lets other threads
+run between two rows. With 64 rows that takes longer than the rest of a commit.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Dialect,
+    FromClause,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeEngine
+
+INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+"""Both dialects know `ON CONFLICT DO NOTHING`, each under its own `insert`."""
+
+
+class Texts(TypeDecorator[Collection[str]]):
+    """A list of texts."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type that the list has in the database."""
+        is_array = dialect.name == "postgresql"
+        return dialect.type_descriptor(postgresql.ARRAY(Text) if is_array else Text())
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> object:
+        """Return the list as the driver takes it."""
+        assert value is not None, "a list may be empty, but not missing"
+        return list(value) if dialect.name == "postgresql" else json.dumps(list(value))
+
+
+class any_of(FunctionElement[Any]):  # noqa: N801 - it reads as a function in a statement
+    """`any_of(column, "ids")`: the column's text is one of those of the parameter `ids`."""
+
+    #: SQLAlchemy writes `= 1` after a Boolean function, and then SQLite uses no index.
+    type = NullType()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        """Compare `column` with the list in the parameter `name`."""
+        super().__init__(column, bindparam(name, type_=Texts))
+
+
+@compiles(any_of, "sqlite")
+def _as_json(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
+    column, ids = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({ids}))"  # noqa: S608 - both were compiled
+
+
+@compiles(any_of, "postgresql")
+def _as_array(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
+    column, ids = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} = ANY({ids})"
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRows:
+    """Rows that are a parameter of a statement.
+
+    Attributes:
+        name: The name of the rows in the statement.
+        columns: The name and type of each column. The values of a JSON column are texts.
+    """
+
+    name: str
+    columns: Mapping[str, TypeEngine[Any]]
+
+    def values(self, dialect: str, rows: Iterable[Sequence[object]]) -> dict[str, object]:
+        """Return `rows`, at least one, as parameters of the statement."""
+        if dialect == "sqlite":
+            return {self.name: json.dumps(list(rows), default=bytes.decode, ensure_ascii=False)}
+        arrays = map(list, zip(*rows, strict=True))
+        return dict(zip(map(self._array, self.columns), arrays, strict=True))
+
+    def rows(self, dialect: str) -> FromClause:
+        """Return the rows as a table of the statement."""
+        columns = self._of_json() if dialect == "sqlite" else self._of_arrays()
+        labelled = (one.label(name) for name, one in zip(self.columns, columns, strict=True))
+        return select(*labelled).subquery(self.name)
+
+    def _of_json(self) -> Iterable[ColumnElement[Any]]:
+        row = func.json_each(bindparam(self.name, type_=Text)).table_valued("value").c.value
+        for place, type_ in enumerate(self.columns.values()):
+            part = func.json_extract(row, f"$[{place}]", type_=type_)
+            yield cast(part, type_) if isinstance(type_, LargeBinary) else part
+
+    def _of_arrays(self) -> Iterable[ColumnElement[Any]]:
+        types = {name: _sent_as(type_) for name, type_ in self.columns.items()}
+        arrays = (bindparam(self._array(name), type_=ARRAY(one)) for name, one in types.items())
+        columns = (column(name, type_) for name, type_ in types.items())
+        table = func.unnest(*arrays).table_valued(*columns).render_derived()
+        for name, type_ in self.columns.items():
+            yield cast(table.c[name], type_) if isinstance(type_, JSON) else table.c[name]
+
+    def _array(self, name: str) -> str:
+        # Parameters of an update must not be named as what it sets.
+        return f"{self.name}_{name}"
+
+
+def _sent_as(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    return Text() if isinstance(type_, JSON) else type_
