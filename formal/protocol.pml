@@ -240,7 +240,7 @@ inline store_deliver_inline(r, k) {
   fi
 }
 
-/* ringback.store.deliveries.SqlDeliveries.settle: the first verdict counts, and only that of the
+/* ringback.store.verdicts.SqlVerdicts.settle: the first verdict counts, and only that of the
  * latest try. Of a settled outcome nobody reads the rest: zeros keep the states few. */
 #ifdef SETTLE_UNFENCED
 #define MAY_SETTLE(r, copy) true

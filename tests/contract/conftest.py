@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
-from ringback.store.schema import upgrade
 from ringback.testing import ManualClock
 from tests.contract.servers import empty, own_database, server_url
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Select, text
 
+from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
 from ringback.store.database import Database
-from ringback.store.schema import upgrade
+from ringback.store.migrate import upgrade
 from ringback.store.sql_store import SqlStore
-from ringback.store.statements.activity_polls import LOOKS, OF_RUNS, RUNS_AT_ONCE
 from ringback.testing import ManualClock
 from tests.contract.dated import DatedDatabase
 from tests.contract.keeping_wide_runs import interleaved
@@ -64,7 +64,7 @@ def _read(node: dict[str, Any]) -> int:
 async def test_a_claim_reads_what_it_takes_of_what_is_due(
     database: Database, clock: ManualClock
 ) -> None:
-    read = await walked(database, LOOKS, {"now": clock.now(), "window": MOST})
+    read = await walked(database, DUE_POLLS, {"now": clock.now(), "window": MOST})
 
     assert read == MOST
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ringback.store.schema import upgrade
+from ringback.store import deliveries
+from ringback.store.migrate import upgrade
 from ringback.store.sqlite import SqliteDatabase
-from ringback.store.statements import deliveries
 from ringback.testing import ManualClock
 
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Select, text
 
+from ringback.store.activity_polls import DUE_POLLS
 from ringback.store.database import Database
-from ringback.store.schema import upgrade
+from ringback.store.heartbeats import DUE_HEARTBEATS
+from ringback.store.migrate import upgrade
 from ringback.store.sqlite import SqliteDatabase
-from ringback.store.statements.activity_polls import BEATS, LOOKS
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.dated import DatedDatabase
@@ -57,8 +58,8 @@ async def plan(database: Database, statement: Select[Any]) -> str:
 @pytest.mark.parametrize(
     ("statement", "indexes"),
     [
-        (LOOKS, ["ix_callbacks_look_due"]),
-        (BEATS, ["ix_callbacks_beat_due"]),
+        (DUE_POLLS, ["ix_callbacks_look_due"]),
+        (DUE_HEARTBEATS, ["ix_callbacks_beat_due"]),
     ],
     ids=["looks", "beats"],
 )

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
-from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
 from tests import factories
 from tests.contract.poolers import pooled

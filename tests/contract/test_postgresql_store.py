@@ -24,11 +24,11 @@ from ringback.settings import Settings
 from ringback.store.accepting import accept
 from ringback.store.connection import Connection
 from ringback.store.events import record
+from ringback.store.links import REVOKE
+from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
-from ringback.store.schema import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.statements.callbacks import EXPIRE
-from ringback.store.statements.links import REVOKE
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce

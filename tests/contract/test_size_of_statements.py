@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import event
 
-from ringback.store.schema import upgrade
+from ringback.store.migrate import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock

@@ -19,7 +19,7 @@ from ringback.domain.callback import State
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.outcome import Completed
 from ringback.store.database import Database
-from ringback.store.schema import upgrade
+from ringback.store.migrate import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase, sqlite_engine
 from ringback.testing import ManualClock

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from ringback.domain.errors import ConfigurationError
 from ringback.store.database import Database
-from ringback.store.schema import MIGRATIONS, Upgrade, revisions, upgrade
+from ringback.store.migrate import MIGRATIONS, Upgrade, revisions, upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.store.tables import metadata

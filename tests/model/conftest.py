@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
-from ringback.store.schema import upgrade
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
 from tests.contract.servers import own_database, server_url

@@ -10,7 +10,7 @@ from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.ports.clock import Clock
 from ringback.settings import Settings
 from ringback.store.database import Database
-from ringback.store.schema import Upgrade, has_schema, upgrade
+from ringback.store.migrate import Upgrade, has_schema, upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 

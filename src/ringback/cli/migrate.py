@@ -8,7 +8,7 @@ from ringback.app.stores import upgraded
 from ringback.app.system import SystemClock
 from ringback.cli.given import AsJson
 from ringback.settings import load_settings
-from ringback.store.schema import Upgrade
+from ringback.store.migrate import Upgrade
 
 
 def migrate(as_json: AsJson = False) -> None:

@@ -1,44 +1,113 @@
-"""Keeping callbacks up to date and their activities alive, on a SQL database."""
+"""Poll open activities, in a SQL database."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from sqlalchemy import Executable
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, case, select, update
 
-from ringback.domain.callback import Callback, State
+from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
-from ringback.ports.activity_polls import (
-    MAX_POLLED_AT_ONCE,
-    HeartbeatReceipt,
-    PollClaim,
-    PollResult,
-    ReceivedHeartbeat,
-    SentHeartbeat,
-)
-from ringback.store import mapping
-from ringback.store.care import PollState, TrackedCallback, beat, receive_heartbeats, see
+from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim, PollResult
+from ringback.store.bulk_params import any_of
+from ringback.store.care import apply_poll_result
 from ringback.store.connection import Connection
 from ringback.store.database import Database
-from ringback.store.events import record
-from ringback.store.queries import execute_each, find_readable, lock, parts
-from ringback.store.statements import activity_polls as statements
-from ringback.store.transactions import reads, writes
-from ringback.store.unreadable import AnyRow, read_rows
+from ringback.store.due_times import NEVER
+from ringback.store.queries import HAS_OUTCOME, IS_OPEN, find_readable, parts
+from ringback.store.tables import Instant, callbacks
+from ringback.store.tracked_callbacks import (
+    LEARNED_COLUMNS,
+    lock_tracked,
+    save_changes,
+    update_columns,
+)
+from ringback.store.transactions import writes
 
 _ROWS_PER_RUN: Final = 16
-"""For so many due callbacks of each run there is room; where runs have more, fewer are claimed."""
+"""A claim reads this many due callbacks per run; where runs have more, it claims fewer runs."""
 
 _WINDOWS: Final = 8
-"""So many times at most a claim looks further where some of what it finds due is answered."""
-
-_NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Maximum number of times that a claim reads on because some of what is due is answered."""
 
 _Run: TypeAlias = tuple[str, str, str]
 
+_now: ColumnElement[object] = bindparam("now", type_=Instant)
+
+_is_wanted: ColumnElement[bool] = any_of(callbacks.c.id, "ids")
+
+_is_unclaimed: ColumnElement[bool] = callbacks.c.poll_held_until.is_(None) | (
+    callbacks.c.poll_held_until <= _now
+)
+
+_due_first = (callbacks.c.poll_due_at, callbacks.c.id)
+
+#: Callbacks that are due and that nobody else has claimed, with their runs and whether they are
+#: answered; locked until the commit.
+DUE_POLLS: Final = (
+    select(
+        callbacks.c.id,
+        callbacks.c.namespace,
+        callbacks.c.workflow_id,
+        callbacks.c.run_id,
+        HAS_OUTCOME.label("is_answered"),
+    )
+    .where(callbacks.c.closed_at.is_(None), callbacks.c.poll_due_at <= _now, _is_unclaimed)
+    .order_by(*_due_first)
+    .limit(bindparam("window", type_=Integer))
+    .with_for_update(of=callbacks, key_share=True, skip_locked=True)
+)
+
+RUNS_AT_ONCE: Final = 8
+"""Number of runs whose callbacks `OF_RUNS` finds."""
+
+_run_ids = [bindparam(f"run_id_{place}", type_=Text) for place in range(RUNS_AT_ONCE)]
+
+_place = case(
+    *(
+        (
+            and_(
+                callbacks.c.run_id == run_id,
+                callbacks.c.workflow_id == bindparam(f"workflow_id_{place}"),
+                callbacks.c.namespace == bindparam(f"namespace_{place}"),
+            ),
+            place,
+        )
+        for place, run_id in enumerate(_run_ids)
+    )
+)
+
+#: The open callbacks of some runs, due or not, run by run and the longest due first.
+OF_RUNS: Final = (
+    select(callbacks.c.id, _place.label("place"))
+    # Not by the workflow: its earlier runs may have thousands of callbacks that have ended.
+    .where(callbacks.c.run_id.in_(_run_ids), _place.is_not(None), IS_OPEN, _is_unclaimed)
+    .order_by(_place, *_due_first)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(of=callbacks, key_share=True, skip_locked=True)
+)
+
+#: An answered callback needs no poll: a claim never reads it again.
+_PASS_OVER: Final = (
+    update(callbacks).where(_is_wanted).values(poll_due_at=bindparam("never", type_=Instant))
+)
+
+_CLAIM: Final = (
+    update(callbacks)
+    .where(_is_wanted)
+    .values(
+        poll_due_at=bindparam("until", type_=Instant),
+        poll_held_until=bindparam("until", type_=Instant),
+    )
+)
+
+_SAVE_POLL_RESULT: Final = update_columns(
+    *LEARNED_COLUMNS, "attempt_timeout_at", "heartbeat_timeout", "poll_held_until"
+)
+
 
 class SqlActivityPolls:
-    """`ActivityPollStore` on a SQL database."""
+    """The polls of `ActivityPollStore` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
         """Keep everything in `database`, whose schema is the newest."""
@@ -60,7 +129,7 @@ class SqlActivityPolls:
         held, are_all = await _of_runs(connection, due[:limit], now=now, most=most)
         for part in parts(held):
             claim = {"ids": part, "until": now + lease}
-            await connection.execute(statements.HOLD_LOOKS, claim)
+            await connection.execute(_CLAIM, claim)
         found = await find_readable(connection, held)
         # One that was answered while this began is not open any more.
         open_ones = [one for id_ in held if (one := found.get(id_)) and one.state is State.OPEN]
@@ -69,90 +138,19 @@ class SqlActivityPolls:
     async def save_poll_results(self, poll_results: Sequence[PollResult]) -> None:
         """See `ActivityPollStore.save_poll_results`."""
         for part in parts(poll_results):
-            await self._keep_sightings(part)
+            await self._save_poll_results(part)
 
     @writes
-    async def _keep_sightings(
+    async def _save_poll_results(
         self, connection: Connection, poll_results: Sequence[PollResult]
     ) -> None:
-        before = await _locked(connection, [one.callback_id for one in poll_results])
+        before = await lock_tracked(connection, [one.callback_id for one in poll_results])
         now = await self._database.now(connection)
         after = dict(before)
         for one in poll_results:
             if one.callback_id in after:
-                after[one.callback_id] = see(after[one.callback_id], one, now)
-        await _keep(connection, statements.SEEN, _changed(before, after))
-
-    @writes
-    async def receive_heartbeats(
-        self, connection: Connection, notes: Sequence[ReceivedHeartbeat], *, lease: timedelta
-    ) -> Sequence[HeartbeatReceipt]:
-        """See `ActivityPollStore.receive_heartbeats`."""
-        before = await _locked(connection, [one.callback_id for one in notes])
-        now = await self._database.now(connection)
-        after, noted = dict(before), []
-        for one in notes:
-            told = HeartbeatReceipt(None, is_due=False)
-            if one.callback_id in after:
-                tracked, told = receive_heartbeats(after[one.callback_id], one, now, lease=lease)
-                after[one.callback_id] = tracked
-            noted.append(told)
-        await _keep(connection, statements.NOTED, _changed(before, after))
-        return noted
-
-    @writes
-    async def claim_heartbeats(
-        self, connection: Connection, *, limit: int, lease: timedelta
-    ) -> Sequence[Callback]:
-        """See `ActivityPollStore.claim_heartbeats`."""
-        now = await self._database.now(connection)
-        held = await _held(connection, statements.BEATS, {"now": now, "limit": limit})
-        claim = {"ids": held, "until": now + lease}
-        await connection.execute(statements.HOLD_BEATS, claim)
-        found = await find_readable(connection, held)
-        return [found[id_] for id_ in held if id_ in found]
-
-    @writes
-    async def save_sent_heartbeats(
-        self, connection: Connection, beats: Sequence[SentHeartbeat]
-    ) -> None:
-        """See `ActivityPollStore.save_sent_heartbeats`."""
-        before = await _locked(connection, [one.callback_id for one in beats])
-        now = await self._database.now(connection)
-        after = dict(before)
-        for one in beats:
-            if one.callback_id in after:
-                after[one.callback_id] = beat(after[one.callback_id], one, now)
-        await _keep(connection, statements.BEATEN, _changed(before, after))
-
-    @writes
-    async def postpone_heartbeats(
-        self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta | None
-    ) -> None:
-        """See `ActivityPollStore.postpone_heartbeats`."""
-        await lock(connection, callback_ids)
-        now = await self._database.now(connection)
-        if wait is None:
-            await connection.execute(statements.GIVE_UP, {"ids": callback_ids, "now": now})
-        else:
-            await connection.execute(
-                statements.POSTPONE, {"ids": callback_ids, "until": now + wait}
-            )
-
-    @reads
-    async def next_heartbeat(self, connection: Connection) -> timedelta | None:
-        """See `ActivityPollStore.next_heartbeat`."""
-        due_at: datetime | None = await connection.scalar(statements.NEXT_BEAT)
-        if due_at is None:
-            return None
-        return max(timedelta(0), due_at - await self._database.now(connection))
-
-
-async def _held(
-    connection: Connection, statement: Executable, values: Mapping[str, object]
-) -> list[CallbackId]:
-    """Return what nobody else claims until the commit, in the order of `statement`."""
-    return [CallbackId(row.id) for row in await connection.execute(statement, values)]
+                after[one.callback_id] = apply_poll_result(after[one.callback_id], one, now)
+        await save_changes(connection, _SAVE_POLL_RESULT, before=before, after=after)
 
 
 async def _due_runs(
@@ -165,11 +163,11 @@ async def _due_runs(
     """
     for _ in range(_WINDOWS):
         values = {"now": now, "window": window}
-        due = list(await connection.execute(statements.LOOKS, values))
+        due = list(await connection.execute(DUE_POLLS, values))
         answered = [CallbackId(row.id) for row in due if row.is_answered]
         for part in parts(answered):
-            passing = {"ids": part, "never": _NEVER}
-            await connection.execute(statements.PASS_OVER, passing)
+            passing = {"ids": part, "never": NEVER}
+            await connection.execute(_PASS_OVER, passing)
         is_whole = len(due) < window
         if is_whole or not answered:
             break
@@ -187,10 +185,10 @@ async def _of_runs(
     """
     held: list[CallbackId] = []
     is_over = False
-    for some in parts(runs, statements.RUNS_AT_ONCE):
+    for some in parts(runs, RUNS_AT_ONCE):
         # One more than there may be shows that the last run is not whole.
         values = {**_names(some), "now": now, "most": most - len(held) + 1}
-        result = await connection.execute(statements.OF_RUNS, values)
+        result = await connection.execute(OF_RUNS, values)
         found = [(row.place, CallbackId(row.id)) for row in result]
         is_over = len(held) + len(found) > most
         last = found[-1][0] if is_over else None
@@ -205,65 +203,9 @@ async def _of_runs(
 
 def _names(runs: Sequence[_Run]) -> dict[str, str]:
     """Return what `OF_RUNS` asks for; where there are few runs, the last one again and again."""
-    padding = [runs[-1]] * (statements.RUNS_AT_ONCE - len(runs))
+    padding = [runs[-1]] * (RUNS_AT_ONCE - len(runs))
     return {
         f"{name}_{place}": value
         for place, run in enumerate([*runs, *padding])
         for name, value in zip(("namespace", "workflow_id", "run_id"), run, strict=True)
     }
-
-
-async def _locked(
-    connection: Connection, ids: Iterable[CallbackId]
-) -> dict[CallbackId, TrackedCallback]:
-    """Return those of the callbacks that exist, and whose rows can be read.
-
-    Nobody else decides on them until the commit.
-    """
-    locked: list[TrackedCallback] = []
-    for part in parts(await lock(connection, ids)):
-        result = await connection.execute(statements.KEPT, {"ids": part})
-        readable, _ = read_rows(result, _to_kept, key="id")
-        locked += readable
-    return {tracked.callback.id: tracked for tracked in locked}
-
-
-def _changed(
-    before: Mapping[CallbackId, TrackedCallback], after: Mapping[CallbackId, TrackedCallback]
-) -> Sequence[TrackedCallback]:
-    return [tracked for id_, tracked in sorted(after.items()) if tracked is not before[id_]]
-
-
-async def _keep(
-    connection: Connection, statement: Executable, changed: Sequence[TrackedCallback]
-) -> None:
-    await execute_each(connection, statement, [_from_kept(tracked) for tracked in changed])
-    await record(connection, [event for tracked in changed for event in tracked.happened])
-
-
-def _from_kept(tracked: TrackedCallback) -> dict[str, object]:
-    """Return what `SEEN`, `BEATEN` and `NOTED` write, each some of it."""
-    callback, care, heartbeat_state = (
-        tracked.callback,
-        tracked.care,
-        tracked.callback.heartbeat_state,
-    )
-    return {
-        **mapping.from_deadline(callback),
-        "cancel_requested_at_": callback.cancel_requested_at,
-        "paused_at_": callback.paused_at,
-        "heartbeat_timeout_": heartbeat_state.timeout,
-        "details_": heartbeat_state.details,
-        "heartbeat_received_at_": heartbeat_state.heartbeat_received_at,
-        "heartbeat_sent_at_": heartbeat_state.heartbeat_sent_at,
-        "heartbeat_due_at_": heartbeat_state.heartbeat_due_at,
-        "poll_due_at_": care.poll_due_at,
-        "poll_held_until_": care.poll_held_until,
-        "heartbeat_held_until_": care.heartbeat_held_until,
-        "reset_at_": care.reset_at,
-    }
-
-
-def _to_kept(row: AnyRow) -> TrackedCallback:
-    care = PollState(row.poll_due_at, row.poll_held_until, row.heartbeat_held_until, row.reset_at)
-    return TrackedCallback(mapping.to_callback(row), care)

@@ -57,16 +57,18 @@ class TrackedCallback:
 
     Attributes:
         callback: The callback.
-        care: What only the store knows of it.
+        poll_state: What only the store knows of it.
         happened: What is to be told of it.
     """
 
     callback: Callback
-    care: PollState
+    poll_state: PollState
     happened: tuple[Event, ...] = field(default=())
 
 
-def see(tracked: TrackedCallback, poll_result: PollResult, now: datetime) -> TrackedCallback:
+def apply_poll_result(
+    tracked: TrackedCallback, poll_result: PollResult, now: datetime
+) -> TrackedCallback:
     """Return what `poll_result` comes to; `tracked` itself, if it is void."""
     callback, pending = tracked.callback, poll_result.pending
     is_void = callback.attempt_started_at != poll_result.attempt_started_at
@@ -79,7 +81,7 @@ def see(tracked: TrackedCallback, poll_result: PollResult, now: datetime) -> Tra
     callback = replace(
         callback, attempt_timeout_at=pending.attempt_timeout_at, heartbeat_state=heartbeat_state
     )
-    if not tracked.care.is_heartbeat_held(now, heartbeat_state.gap):
+    if not tracked.poll_state.is_heartbeat_held(now, heartbeat_state.gap):
         due_at = _due_at(callback, now, is_running=is_running)
         callback = replace(
             callback, heartbeat_state=replace(heartbeat_state, heartbeat_due_at=due_at)
@@ -87,14 +89,18 @@ def see(tracked: TrackedCallback, poll_result: PollResult, now: datetime) -> Tra
     tracked = replace(
         tracked,
         callback=callback,
-        care=replace(tracked.care, poll_due_at=now + poll_result.poll_in, poll_held_until=None),
+        poll_state=replace(
+            tracked.poll_state, poll_due_at=now + poll_result.poll_in, poll_held_until=None
+        ),
     )
     return _learn(
         tracked, HeartbeatResponse(pending.cancel_requested, pending.paused, was_reset), now
     )
 
 
-def beat(tracked: TrackedCallback, taken: SentHeartbeat, now: datetime) -> TrackedCallback:
+def apply_sent_heartbeat(
+    tracked: TrackedCallback, taken: SentHeartbeat, now: datetime
+) -> TrackedCallback:
     """Return what a heartbeat that was taken comes to; `tracked` itself, if it is void."""
     callback = tracked.callback
     is_void = callback.attempt_started_at != taken.attempt_started_at
@@ -114,33 +120,35 @@ def beat(tracked: TrackedCallback, taken: SentHeartbeat, now: datetime) -> Track
                 heartbeat_state, heartbeat_sent_at=now, heartbeat_due_at=due_at
             ),
         ),
-        care=replace(tracked.care, heartbeat_held_until=None),
+        poll_state=replace(tracked.poll_state, heartbeat_held_until=None),
     )
     return _learn(tracked, taken.response, now)
 
 
-def receive_heartbeats(
+def apply_received_heartbeat(
     tracked: TrackedCallback, said: ReceivedHeartbeat, now: datetime, *, lease: timedelta
 ) -> tuple[TrackedCallback, HeartbeatReceipt]:
     """Return what a sign of life from outside comes to, and what is told of it."""
-    callback, care = tracked.callback, tracked.care
+    callback, poll_state = tracked.callback, tracked.poll_state
     if callback.state is not State.OPEN:
         return tracked, HeartbeatReceipt(callback, is_due=False)
     heartbeat_state = _noted(callback.heartbeat_state, said, now)
     is_due = (
-        not care.is_heartbeat_held(now, heartbeat_state.gap)
+        not poll_state.is_heartbeat_held(now, heartbeat_state.gap)
         and _passed_on_at(heartbeat_state, now) <= now
     )
     if is_due:
         heartbeat_state = replace(heartbeat_state, heartbeat_due_at=now + lease)
-        care = replace(care, heartbeat_held_until=now + lease)
-    elif not care.is_heartbeat_held(now, heartbeat_state.gap):
+        poll_state = replace(poll_state, heartbeat_held_until=now + lease)
+    elif not poll_state.is_heartbeat_held(now, heartbeat_state.gap):
         due_at = min(
             filter(None, (heartbeat_state.heartbeat_due_at, _passed_on_at(heartbeat_state, now)))
         )
         heartbeat_state = replace(heartbeat_state, heartbeat_due_at=due_at)
     callback = replace(callback, heartbeat_state=heartbeat_state)
-    return replace(tracked, callback=callback, care=care), HeartbeatReceipt(callback, is_due=is_due)
+    return replace(tracked, callback=callback, poll_state=poll_state), HeartbeatReceipt(
+        callback, is_due=is_due
+    )
 
 
 def _noted(
@@ -185,7 +193,7 @@ def _is_running(callback: Callback, pending: Pending) -> bool:
 
 def _learn(tracked: TrackedCallback, response: HeartbeatResponse, now: datetime) -> TrackedCallback:
     """Keep what an operator or the workflow did, and tell what of it is news."""
-    callback, care = tracked.callback, tracked.care
+    callback, poll_state = tracked.callback, tracked.poll_state
     news: list[EventKind] = []
     if response.cancel_requested and callback.cancel_requested_at is None:
         callback = replace(callback, cancel_requested_at=now)
@@ -194,11 +202,11 @@ def _learn(tracked: TrackedCallback, response: HeartbeatResponse, now: datetime)
         callback = replace(callback, paused_at=now if response.paused else None)
         news.append(EventKind.PAUSED if response.paused else EventKind.UNPAUSED)
     # However often Temporal says it of one attempt, it is told once.
-    if response.reset and care.reset_at is None:
-        care = replace(care, reset_at=now)
+    if response.reset and poll_state.reset_at is None:
+        poll_state = replace(poll_state, reset_at=now)
         news.append(EventKind.RESET)
     events = (Event(callback.id, now, kind, _facts(kind, callback)) for kind in news)
-    return TrackedCallback(callback, care, (*tracked.happened, *events))
+    return TrackedCallback(callback, poll_state, (*tracked.happened, *events))
 
 
 def _facts(kind: EventKind, callback: Callback) -> dict[str, object]:

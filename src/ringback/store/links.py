@@ -1,4 +1,8 @@
-"""Revoking links, on a SQL database."""
+"""Links: revoke them, and record that one was made."""
+
+from typing import Final
+
+from sqlalchemy import bindparam, update
 
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event, EventKind, key_fact
@@ -7,8 +11,14 @@ from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.events import record
 from ringback.store.queries import find, lock
-from ringback.store.statements import links as statements
+from ringback.store.tables import callbacks
 from ringback.store.transactions import writes
+
+REVOKE: Final = (
+    update(callbacks)
+    .where(callbacks.c.id == bindparam("callback_id"))
+    .values(link_serial=callbacks.c.link_serial + 1)
+)
 
 
 class SqlLinks:
@@ -26,7 +36,7 @@ class SqlLinks:
         if not await lock(connection, [callback_id]):
             return None
         now = await self._database.now(connection)
-        await connection.execute(statements.REVOKE, {"callback_id": callback_id})
+        await connection.execute(REVOKE, {"callback_id": callback_id})
         callback = (await find(connection, [callback_id]))[callback_id]
         facts: dict[str, object] = {"serial": callback.link_serial, **key_fact(by)}
         await record(connection, [Event(callback_id, now, EventKind.REVOKED, facts)])

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
+from ringback.store.asyncpg_connection import Connection as DriverConnection
+from ringback.store.asyncpg_connection import connect
 from ringback.store.connection import Connection, Transaction
 from ringback.store.database import Database
-from ringback.store.driver import Connection as DriverConnection
-from ringback.store.driver import connect
-from ringback.store.news import Announcer, Listener
+from ringback.store.listen_notify import Announcer, Listener
 from ringback.store.postgresql_url import parse_postgresql_url
 from ringback.store.statements.accepting import HOLD
 from ringback.store.unreadable import read_json

@@ -4,26 +4,30 @@ from collections.abc import Callable, Sequence
 
 from ringback.domain.ids import CallbackId
 from ringback.store.activity_polls import SqlActivityPolls
+from ringback.store.api_keys import SqlApiKeys
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
 from ringback.store.due_times import SqlDueTimes
-from ringback.store.index import SqlIndex
-from ringback.store.keys import SqlKeys
+from ringback.store.heartbeats import SqlHeartbeats
 from ringback.store.links import SqlLinks
-from ringback.store.webhook_outbox import SqlNotices
+from ringback.store.search import SqlCallbackIndex
+from ringback.store.verdicts import SqlVerdicts
+from ringback.store.webhook_outbox import SqlWebhookOutbox
 
 
 class SqlStore(
     SqlCallbacks,
     SqlDeliveries,
+    SqlVerdicts,
     SqlDeadlines,
     SqlActivityPolls,
-    SqlNotices,
+    SqlHeartbeats,
+    SqlWebhookOutbox,
     SqlDueTimes,
     SqlLinks,
-    SqlKeys,
-    SqlIndex,
+    SqlApiKeys,
+    SqlCallbackIndex,
 ):
     """All ports of `ringback.ports.store` on a SQL database."""
 

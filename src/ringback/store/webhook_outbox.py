@@ -1,33 +1,110 @@
-"""Telling the outside, from a SQL database."""
+"""The webhook outbox, in a SQL database."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Final
+from urllib.parse import urlsplit
 
-from ringback.domain.event import Event
-from ringback.domain.webhook import (
-    Webhook,
-    WebhookId,
-    delivered_event,
-    failed_event,
-    retrying_event,
-)
-from ringback.ports.webhook_outbox import WebhookEnd, WebhookRetry
+from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, update
+
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId
+from ringback.domain.webhook import Webhook, WebhookId, not_told, not_told_yet, told
+from ringback.ports.webhook_outbox import MOST_ORIGINS, WebhookEnd, WebhookRetry
+from ringback.store.bulk_params import any_of
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.events import record
 from ringback.store.queries import execute_each, parts
-from ringback.store.statements import webhook_outbox as statements
+from ringback.store.tables import Instant, webhooks
 from ringback.store.transactions import reads, writes
-from ringback.store.unreadable import AnyRow, read_rows
-from ringback.store.webhook_rows import to_webhook
+from ringback.store.unreadable import AnyRow, RowTypes, read_rows
+
+CLAIMED: Final = [
+    webhooks.c[name] for name in ("id", "callback_id", "url", "kind", "at", "facts", "tries")
+]
+"""The columns of what `to_webhook` reads."""
+
+_TYPES: Final = RowTypes(CLAIMED)
+
+
+def to_webhook(row: AnyRow) -> Webhook:
+    """Return the notice of a row, which may have more columns behind those of `CLAIMED`."""
+    _TYPES.check(row[: len(CLAIMED)])
+    urlsplit(row.url)
+    return Webhook(
+        id=WebhookId(row.id),
+        callback_id=CallbackId(row.callback_id),
+        url=row.url,
+        kind=EventKind(row.kind),
+        at=row.at,
+        facts=row.facts,
+        tries=row.tries,
+    )
+
+
+_is_waiting = webhooks.c.ended_at.is_(None)
+
+#: The parameters for the origins that a claim leaves alone.
+ORIGINS: Final = tuple(f"origin_{number}" for number in range(MOST_ORIGINS))
+
+
+def _goes_to(name: str) -> ColumnElement[bool]:
+    origin = bindparam(name, type_=String)
+    return func.substr(webhooks.c.url + "/", 1, func.length(origin)) == origin
+
+
+#: What is due and held by nobody else, held until the commit.
+_due = (
+    select(webhooks.c.id)
+    .where(
+        _is_waiting,
+        webhooks.c.due_at <= bindparam("now", type_=Instant),
+        *(not_(_goes_to(name)) for name in ORIGINS),
+    )
+    .order_by(webhooks.c.due_at, webhooks.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+
+CLAIM: Final = (
+    update(webhooks)
+    .where(webhooks.c.id == _due.c.id)
+    .values(due_at=bindparam("until", type_=Instant), tries=webhooks.c.tries + 1)
+    .returning(*CLAIMED)
+)
+
+#: Those of the notices that wait; held until the commit.
+WAITING: Final = (
+    select(*CLAIMED, webhooks.c.last_error)
+    .where(any_of(webhooks.c.id, "ids"), _is_waiting)
+    .order_by(webhooks.c.id)
+    .with_for_update()
+)
+
+END: Final = (
+    update(webhooks)
+    .where(webhooks.c.id == bindparam("webhook_id"), _is_waiting)
+    .values(ended_at=bindparam("now", type_=Instant), last_error=bindparam("why"))
+)
+
+POSTPONE: Final = (
+    update(webhooks)
+    .where(webhooks.c.id == bindparam("webhook_id"), _is_waiting)
+    .where(webhooks.c.tries == bindparam("tries_"))
+    .values(due_at=bindparam("due", type_=Instant), last_error=bindparam("why"))
+)
+
+NEXT_DUE: Final = select(func.min(webhooks.c.due_at)).where(_is_waiting)
+
 
 _NO_ORIGIN: Final = "no origin"
 """No address begins so."""
 
 
-class SqlNotices:
+class SqlWebhookOutbox:
     """`WebhookOutbox` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
@@ -39,11 +116,11 @@ class SqlNotices:
         self, connection: Connection, *, limit: int, lease: timedelta, but: Collection[str] = ()
     ) -> Sequence[Webhook]:
         """See `WebhookOutbox.claim_webhooks`."""
-        assert len(but) <= len(statements.ORIGINS), "see `MOST_ORIGINS`"
-        origins = dict(zip(statements.ORIGINS, chain(but, repeat(_NO_ORIGIN)), strict=False))
+        assert len(but) <= len(ORIGINS), "see `MOST_ORIGINS`"
+        origins = dict(zip(ORIGINS, chain(but, repeat(_NO_ORIGIN)), strict=False))
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, **origins}
-        result = await connection.execute(statements.CLAIM, values)
+        result = await connection.execute(CLAIM, values)
         webhooks, _ = read_rows(result, to_webhook)
         return sorted(webhooks, key=_at)
 
@@ -59,7 +136,7 @@ class SqlNotices:
         now = await self._database.now(connection)
         ended = [(to_webhook(row), first[WebhookId(row.id)].last_error) for row in waiting]
         values = [{"webhook_id": one.id, "now": now, "why": why} for one, why in ended]
-        await execute_each(connection, statements.END, values)
+        await execute_each(connection, END, values)
         await record(connection, [_end_of(one, now, why) for one, why in ended])
 
     async def postpone_webhooks(self, postponements: Sequence[WebhookRetry]) -> None:
@@ -82,10 +159,10 @@ class SqlNotices:
             }
             for item in postponements
         ]
-        await execute_each(connection, statements.POSTPONE, values)
+        await execute_each(connection, POSTPONE, values)
         troubles = {(item.webhook_id, item.tries): item.last_error for item in postponements}
         news = [
-            retrying_event(to_webhook(row), now, troubles[row.id, row.tries])
+            not_told_yet(to_webhook(row), now, troubles[row.id, row.tries])
             for row in waiting
             if row.last_error is None and (row.id, row.tries) in troubles
         ]
@@ -94,7 +171,7 @@ class SqlNotices:
     @reads
     async def next_webhook(self, connection: Connection) -> timedelta | None:
         """See `WebhookOutbox.next_webhook`."""
-        due_at: datetime | None = await connection.scalar(statements.NEXT_DUE)
+        due_at: datetime | None = await connection.scalar(NEXT_DUE)
         if due_at is None:
             return None
         return max(timedelta(0), due_at - await self._database.now(connection))
@@ -102,15 +179,11 @@ class SqlNotices:
 
 async def _waiting(connection: Connection, ids: Iterable[WebhookId]) -> Sequence[AnyRow]:
     """Return those of the notices that have no end, held until the commit."""
-    return list(await connection.execute(statements.WAITING, {"ids": ids}))
+    return list(await connection.execute(WAITING, {"ids": ids}))
 
 
 def _end_of(webhook: Webhook, at: datetime, last_error: str | None) -> Event:
-    return (
-        delivered_event(webhook, at)
-        if last_error is None
-        else failed_event(webhook, at, last_error)
-    )
+    return told(webhook, at) if last_error is None else not_told(webhook, at, last_error)
 
 
 def _at(webhook: Webhook) -> datetime:

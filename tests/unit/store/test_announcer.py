@@ -4,7 +4,7 @@ import asyncio
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
-from ringback.store.news import ACCEPTED, SETTLED, Announcer
+from ringback.store.listen_notify import ACCEPTED, SETTLED, Announcer
 
 
 class Server:

@@ -1,4 +1,4 @@
-"""Run by Alembic: migrates on the connection that `ringback.store.migrating` hands over."""
+"""Run by Alembic: migrates on the connection that `ringback.store.migrate` hands over."""
 
 from alembic import context
 

@@ -11,7 +11,7 @@ from ringback.core.service import OutageLog, caught
 from ringback.domain.backoff import backoff
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
-from ringback.store.driver import Connection
+from ringback.store.asyncpg_connection import Connection
 
 logger = logging.getLogger(__name__)
 

@@ -1,21 +1,40 @@
-"""Keeping API keys, on a SQL database."""
+"""API keys, in a SQL database."""
 
 from collections.abc import Sequence
 from typing import Final
 
+from sqlalchemy import bindparam, select, update
+
 from ringback.domain.api_key import ApiKey, KeyId, Role
 from ringback.ports.keys import NewKey
+from ringback.store.bulk_params import INSERTS
 from ringback.store.connection import Connection
 from ringback.store.database import Database
-from ringback.store.statements import keys as statements
-from ringback.store.tables import api_keys
+from ringback.store.tables import Instant, api_keys
 from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
+
+#: Of several gateways that add the same key at once, one does.
+ADD: Final = {
+    dialect: insert(api_keys).on_conflict_do_nothing() for dialect, insert in INSERTS.items()
+}
+
+FIND: Final = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
+
+ALL: Final = select(api_keys).order_by(api_keys.c.made_at, api_keys.c.id)
+
+#: The first time counts.
+REVOKE: Final = (
+    update(api_keys)
+    .where(api_keys.c.id == bindparam("key_id"), api_keys.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now", type_=Instant))
+)
+
 
 _TYPES: Final = RowTypes([*api_keys.c])
 
 
-class SqlKeys:
+class SqlApiKeys:
     """`Keys` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
@@ -27,7 +46,7 @@ class SqlKeys:
         """See `Keys.add_key`."""
         now = await self._database.now(connection)
         key = ApiKey(new.id, new.name, new.role, new.digest, now)
-        await connection.execute(statements.ADD[self._database.dialect], _from_key(key))
+        await connection.execute(ADD[self._database.dialect], _from_key(key))
         return key
 
     @reads
@@ -38,19 +57,19 @@ class SqlKeys:
     @reads
     async def all_keys(self, connection: Connection) -> Sequence[ApiKey]:
         """See `Keys.all_keys`."""
-        keys, _ = read_rows(await connection.execute(statements.ALL), _to_key, key="id")
+        keys, _ = read_rows(await connection.execute(ALL), _to_key, key="id")
         return keys
 
     @writes
     async def revoke_key(self, connection: Connection, key_id: KeyId) -> ApiKey | None:
         """See `Keys.revoke_key`."""
         now = await self._database.now(connection)
-        await connection.execute(statements.REVOKE, {"key_id": key_id, "now": now})
+        await connection.execute(REVOKE, {"key_id": key_id, "now": now})
         return await _find(connection, key_id)
 
 
 async def _find(connection: Connection, key_id: KeyId) -> ApiKey | None:
-    result = await connection.execute(statements.FIND, {"key_id": key_id})
+    result = await connection.execute(FIND, {"key_id": key_id})
     keys, _ = read_rows(result, _to_key, key="id")
     return keys[0] if keys else None
 

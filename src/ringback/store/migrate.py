@@ -1,4 +1,4 @@
-"""The schema: brought to the newest migration before anything else uses the database."""
+"""Migrate the schema to the newest revision before anything else uses the database."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _VERSION: Final = table("alembic_version", column("version_num"))
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade came to.
+    """The result of an upgrade.
 
     Attributes:
         before: The revision that the schema had; `None` if there was none.
@@ -104,11 +104,19 @@ def revisions() -> list[str]:
 def _upgrade(connection: Connection) -> Upgrade:
     current, newest = _current(connection), _newest()
     if current != newest:
-        # Slow to load, and hardly ever needed: every start would pay for it.
-        from ringback.store.migrating import migrate  # noqa: PLC0415 - see above
-
-        migrate(connection, MIGRATIONS)
+        _migrate(connection)
     return Upgrade(current, newest)
+
+
+def _migrate(connection: Connection) -> None:
+    # Alembic is slow to load and hardly ever needed: without this, every start would pay for it.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _current(connection: Connection) -> str | None:

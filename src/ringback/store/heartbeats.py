@@ -1,0 +1,152 @@
+"""Keep activities alive by heartbeats, in a SQL database."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Integer, bindparam, func, select, update
+
+from ringback.domain.callback import Callback
+from ringback.domain.ids import CallbackId
+from ringback.ports.activity_polls import HeartbeatReceipt, ReceivedHeartbeat, SentHeartbeat
+from ringback.store.bulk_params import any_of
+from ringback.store.care import apply_received_heartbeat, apply_sent_heartbeat
+from ringback.store.connection import Connection
+from ringback.store.database import Database
+from ringback.store.queries import find_readable, lock
+from ringback.store.tables import Instant, callbacks
+from ringback.store.tracked_callbacks import (
+    LEARNED_COLUMNS,
+    lock_tracked,
+    save_changes,
+    update_columns,
+)
+from ringback.store.transactions import reads, writes
+
+_now: ColumnElement[object] = bindparam("now", type_=Instant)
+
+_is_wanted: ColumnElement[bool] = any_of(callbacks.c.id, "ids")
+
+#: Answered callbacks, too, are kept alive until their outcome has reached the attempt.
+_awaits_heartbeat: ColumnElement[bool] = callbacks.c.closed_at.is_(
+    None
+) & callbacks.c.heartbeat_due_at.is_not(None)
+
+DUE_HEARTBEATS: Final = (
+    select(callbacks.c.id)
+    .where(_awaits_heartbeat, callbacks.c.heartbeat_due_at <= _now)
+    .order_by(callbacks.c.heartbeat_due_at, callbacks.c.id)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+
+_CLAIM: Final = (
+    update(callbacks)
+    .where(_is_wanted)
+    .values(
+        heartbeat_due_at=bindparam("until", type_=Instant),
+        heartbeat_held_until=bindparam("until", type_=Instant),
+    )
+)
+
+_SAVE_SENT: Final = update_columns(*LEARNED_COLUMNS, "heartbeat_sent_at", "heartbeat_held_until")
+
+_SAVE_RECEIVED: Final = update_columns(
+    "details", "heartbeat_received_at", "heartbeat_due_at", "heartbeat_held_until"
+)
+
+#: A later attempt that has opened the callback meanwhile has no claim; it is left alone.
+_is_claimed: ColumnElement[bool] = callbacks.c.heartbeat_held_until.is_not(None)
+
+_POSTPONE: Final = (
+    update(callbacks)
+    .where(_is_wanted, _is_claimed)
+    .values(
+        heartbeat_due_at=bindparam("until", type_=Instant),
+        heartbeat_held_until=bindparam("until", type_=Instant),
+    )
+)
+
+_GIVE_UP: Final = (
+    update(callbacks)
+    .where(_is_wanted, _is_claimed)
+    .values(
+        heartbeat_due_at=None, heartbeat_held_until=None, poll_due_at=_now, poll_held_until=None
+    )
+)
+
+_NEXT_DUE: Final = select(func.min(callbacks.c.heartbeat_due_at)).where(_awaits_heartbeat)
+
+
+class SqlHeartbeats:
+    """The heartbeats of `ActivityPollStore` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    @writes
+    async def receive_heartbeats(
+        self, connection: Connection, notes: Sequence[ReceivedHeartbeat], *, lease: timedelta
+    ) -> Sequence[HeartbeatReceipt]:
+        """See `ActivityPollStore.receive_heartbeats`."""
+        before = await lock_tracked(connection, [one.callback_id for one in notes])
+        now = await self._database.now(connection)
+        after, receipts = dict(before), []
+        for one in notes:
+            receipt = HeartbeatReceipt(None, is_due=False)
+            if one.callback_id in after:
+                after[one.callback_id], receipt = apply_received_heartbeat(
+                    after[one.callback_id], one, now, lease=lease
+                )
+            receipts.append(receipt)
+        await save_changes(connection, _SAVE_RECEIVED, before=before, after=after)
+        return receipts
+
+    @writes
+    async def claim_heartbeats(
+        self, connection: Connection, *, limit: int, lease: timedelta
+    ) -> Sequence[Callback]:
+        """See `ActivityPollStore.claim_heartbeats`."""
+        now = await self._database.now(connection)
+        claimed = [
+            CallbackId(row.id)
+            for row in await connection.execute(DUE_HEARTBEATS, {"now": now, "limit": limit})
+        ]
+        claim = {"ids": claimed, "until": now + lease}
+        await connection.execute(_CLAIM, claim)
+        found = await find_readable(connection, claimed)
+        return [found[id_] for id_ in claimed if id_ in found]
+
+    @writes
+    async def save_sent_heartbeats(
+        self, connection: Connection, beats: Sequence[SentHeartbeat]
+    ) -> None:
+        """See `ActivityPollStore.save_sent_heartbeats`."""
+        before = await lock_tracked(connection, [one.callback_id for one in beats])
+        now = await self._database.now(connection)
+        after = dict(before)
+        for one in beats:
+            if one.callback_id in after:
+                after[one.callback_id] = apply_sent_heartbeat(after[one.callback_id], one, now)
+        await save_changes(connection, _SAVE_SENT, before=before, after=after)
+
+    @writes
+    async def postpone_heartbeats(
+        self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta | None
+    ) -> None:
+        """See `ActivityPollStore.postpone_heartbeats`."""
+        await lock(connection, callback_ids)
+        now = await self._database.now(connection)
+        if wait is None:
+            await connection.execute(_GIVE_UP, {"ids": callback_ids, "now": now})
+        else:
+            await connection.execute(_POSTPONE, {"ids": callback_ids, "until": now + wait})
+
+    @reads
+    async def next_heartbeat(self, connection: Connection) -> timedelta | None:
+        """See `ActivityPollStore.next_heartbeat`."""
+        due_at: datetime | None = await connection.scalar(_NEXT_DUE)
+        if due_at is None:
+            return None
+        return max(timedelta(0), due_at - await self._database.now(connection))

@@ -1,0 +1,122 @@
+"""Settle outcomes: store the verdicts and their proof, in a SQL database."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Integer, Text, Update, bindparam, insert, select, update
+
+from ringback.domain.callback import MOVES
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId
+from ringback.ports.store import Settlement
+from ringback.store.bulk_params import INSERTS, BulkRows, any_of
+from ringback.store.connection import Connection
+from ringback.store.database import Database
+from ringback.store.deliveries import UNSETTLED
+from ringback.store.events import notify
+from ringback.store.queries import lock, parts
+from ringback.store.tables import Instant, callbacks, events, outcomes
+from ringback.store.transactions import writes
+
+_FINAL: Final = frozenset(state for state, moves in MOVES.items() if not moves)
+
+_SETTLEMENTS: Final = BulkRows(
+    "settlements",
+    {
+        "callback_id": Text(),
+        "tries": Integer(),
+        "verdict": Text(),
+        "proof": outcomes.c.proof.type,
+    },
+)
+"""The values that differ from one settlement to the next."""
+
+
+def _bulk_values(dialect: str, settlements: Sequence[Settlement]) -> dict[str, object]:
+    """Return settlements, at least one, as parameters of `_SETTLE`."""
+    return _SETTLEMENTS.values(dialect, map(_as_row, settlements))
+
+
+def _as_row(settlement: Settlement) -> tuple[str, int, str, str]:
+    proof = json.dumps(settlement.proof)
+    return settlement.callback_id, settlement.tries, settlement.verdict.value, proof
+
+
+def _settle(dialect: str) -> Update:
+    settled = _SETTLEMENTS.rows(dialect)
+    return (
+        update(outcomes)
+        .where(outcomes.c.callback_id == settled.c.callback_id, outcomes.c.tries == settled.c.tries)
+        .values(
+            state=settled.c.verdict,
+            verdict_at=bindparam("now", type_=Instant),
+            proof=settled.c.proof,
+            claimed_by=None,
+        )
+    )
+
+
+#: Store verdicts of locked outcomes that have none, each unless another try has begun.
+_SETTLE: Final = {dialect: _settle(dialect) for dialect in INSERTS}
+
+#: Close the callbacks whose verdict is final.
+_CLOSE: Final = (
+    update(callbacks)
+    .where(any_of(callbacks.c.id, "ids"))
+    .values(closed_at=bindparam("now", type_=Instant))
+)
+
+#: Record the stored verdicts in the audit trail.
+_RECORD: Final = insert(events).from_select(
+    ["callback_id", "at", "kind", "facts"],
+    select(outcomes.c.callback_id, outcomes.c.verdict_at, outcomes.c.state, outcomes.c.proof).where(
+        any_of(outcomes.c.callback_id, "ids")
+    ),
+)
+
+
+class SqlVerdicts:
+    """`DeliveryQueue.settle` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """See `DeliveryQueue.settle`."""
+        for part in parts(settlements):
+            settled = await self._settle(part)
+            if settled:
+                self._database.announce_settled(settled)
+
+    @writes
+    async def _settle(
+        self, connection: Connection, settlements: Sequence[Settlement]
+    ) -> Sequence[CallbackId]:
+        first = {(item.callback_id, item.tries): item for item in reversed(settlements)}
+        ids = [item.callback_id for item in settlements]
+        await lock(connection, ids)
+        result = await connection.execute(UNSETTLED, {"ids": ids})
+        tries = [(CallbackId(row.callback_id), row.tries) for row in result]
+        settled = [first[one] for one in tries if one in first]
+        if settled:
+            await self._write_verdicts(connection, settled)
+        return [one.callback_id for one in settled]
+
+    async def _write_verdicts(self, connection: Connection, settled: Sequence[Settlement]) -> None:
+        now = await self._database.now(connection)
+        dialect = self._database.dialect
+        values = _bulk_values(dialect, settled) | {"now": now}
+        await connection.execute(_SETTLE[dialect], values)
+        ended = [one.callback_id for one in settled if one.verdict in _FINAL]
+        await connection.execute(_CLOSE, {"ids": ended, "now": now})
+        ids = [one.callback_id for one in settled]
+        await connection.execute(_RECORD, {"ids": ids})
+        await notify(connection, [_verdict(one, now) for one in settled])
+
+
+def _verdict(settlement: Settlement, now: datetime) -> Event:
+    kind = EventKind(settlement.verdict.value)
+    return Event(settlement.callback_id, now, kind, settlement.proof)
