@@ -122,7 +122,6 @@ class SqlActivityPolls:
         lease: timedelta,
         most: int = MAX_POLLED_AT_ONCE,
     ) -> PollClaim:
-        """See `ActivityPollStore.claim_polls`."""
         now = await self._database.now(connection)
         window = min(limit * _ROWS_PER_RUN, most)
         due, is_whole = await _due_runs(connection, now=now, window=window)
@@ -136,7 +135,6 @@ class SqlActivityPolls:
         return PollClaim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
 
     async def save_poll_results(self, poll_results: Sequence[PollResult]) -> None:
-        """See `ActivityPollStore.save_poll_results`."""
         for part in parts(poll_results):
             await self._save_poll_results(part)
 

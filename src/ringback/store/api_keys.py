@@ -43,7 +43,6 @@ class SqlApiKeys:
 
     @writes
     async def add_key(self, connection: Connection, new: NewKey) -> ApiKey:
-        """See `Keys.add_key`."""
         now = await self._database.now(connection)
         key = ApiKey(new.id, new.name, new.role, new.digest, now)
         await connection.execute(ADD[self._database.dialect], _from_key(key))
@@ -51,18 +50,15 @@ class SqlApiKeys:
 
     @reads
     async def find_key(self, connection: Connection, key_id: KeyId) -> ApiKey | None:
-        """See `Keys.find_key`."""
         return await _find(connection, key_id)
 
     @reads
     async def all_keys(self, connection: Connection) -> Sequence[ApiKey]:
-        """See `Keys.all_keys`."""
         keys, _ = read_rows(await connection.execute(ALL), _to_key, key="id")
         return keys
 
     @writes
     async def revoke_key(self, connection: Connection, key_id: KeyId) -> ApiKey | None:
-        """See `Keys.revoke_key`."""
         now = await self._database.now(connection)
         await connection.execute(REVOKE, {"key_id": key_id, "now": now})
         return await _find(connection, key_id)

@@ -33,7 +33,6 @@ class SqlCallbacks:
         self._kept_schemas: set[str] = set()
 
     async def open(self, requests: Sequence[OpenRequest]) -> Sequence[Callback]:
-        """See `CallbackStore.open`."""
         while True:
             try:
                 opened = await self._open(requests)
@@ -97,7 +96,6 @@ class SqlCallbacks:
     async def mark_submitted(
         self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> None:
-        """See `CallbackStore.mark_submitted`."""
         now = await self._database.hold(connection, callback_ids)
         marking = {"ids": callback_ids, "now": now}
         marked = [row.id for row in await connection.execute(statements.SUBMITTED, marking)]
@@ -107,11 +105,9 @@ class SqlCallbacks:
     async def terms(
         self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> Mapping[CallbackId, Terms]:
-        """See `CallbackStore.terms`."""
         return await find_terms(connection, callback_ids)
 
     async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
-        """See `CallbackStore.accept`."""
         accepted = await self._accept(answers)
         if accepted:
             self._database.announce_accepted()
@@ -125,7 +121,6 @@ class SqlCallbacks:
 
     @writes
     async def keep_evidence(self, connection: Connection, answers: Sequence[Answer]) -> None:
-        """See `CallbackStore.keep_evidence`."""
         known = await lock(connection, [answer.callback_id for answer in answers])
         now = await self._database.now(connection)
         for answer in answers:
@@ -134,7 +129,6 @@ class SqlCallbacks:
                 await connection.execute(statements.KEEP_EVIDENCE, evidence)
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
-        """See `CallbackStore.expire`."""
         for part in parts(expiries):
             await self._expire(part)
 
@@ -156,12 +150,10 @@ class SqlCallbacks:
     async def find(
         self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> Mapping[CallbackId, Callback]:
-        """See `CallbackStore.find`."""
         return await find(connection, callback_ids)
 
     @reads
     async def schemas(self, connection: Connection, schema_ids: Sequence[str]) -> Mapping[str, str]:
-        """See `CallbackStore.schemas`."""
         return await _schemas(connection, schema_ids)
 
 

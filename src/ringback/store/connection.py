@@ -51,23 +51,19 @@ class AtOnce:
 
     @property
     def dialect(self) -> Dialect:
-        """See `Connection.dialect`."""
         return self._connection.dialect
 
     async def execute(
         self, statement: Executable, parameters: Values | None = None, /
     ) -> Result[Any]:
-        """See `Connection.execute`."""
         return self._connection.execute(statement, parameters)
 
     async def scalar(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
     ) -> Any:
-        """See `Connection.scalar`."""
         return self._connection.scalar(statement, parameters)
 
     async def run_sync(self, work: Callable[[PlainConnection], T], /) -> T:
-        """See `Connection.run_sync`."""
         return work(self._connection)
 
 

@@ -99,7 +99,6 @@ class SqlDeadlines:
         *,
         by: str | None = None,
     ) -> Extension:
-        """See `Deadlines.extend`."""
         await lock(connection, [callback_id])
         now = await self._database.now(connection)
         callback = (await find(connection, [callback_id])).get(callback_id)
@@ -112,7 +111,6 @@ class SqlDeadlines:
         return Extension(later, was_extended=True)
 
     async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
-        """See `Deadlines.due_defaults`."""
         due, unreadable = await self._due_defaults(limit)
         if unreadable:
             await self.postpone_defaults(unreadable, UNREADABLE_REST)
@@ -131,7 +129,6 @@ class SqlDeadlines:
     async def postpone_defaults(
         self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta
     ) -> None:
-        """See `Deadlines.postpone_defaults`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
         values = {"ids": callback_ids, "now": now, "until": now + wait}
@@ -140,7 +137,6 @@ class SqlDeadlines:
     async def take_defaults(
         self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
     ) -> Sequence[CallbackId]:
-        """See `Deadlines.take_defaults`."""
         taken = await self._take_defaults(callback_ids, new_outcome_id)
         if taken:
             self._database.announce_accepted()
@@ -168,7 +164,6 @@ class SqlDeadlines:
     async def are_overdue(
         self, connection: Connection, callback_ids: Sequence[CallbackId]
     ) -> frozenset[CallbackId]:
-        """See `Deadlines.are_overdue`."""
         now = await self._database.now(connection)
         overdue: set[CallbackId] = set()
         for part in parts(callback_ids):
@@ -179,7 +174,6 @@ class SqlDeadlines:
 
     @reads
     async def next_default(self, connection: Connection) -> timedelta | None:
-        """See `Deadlines.next_default`."""
         due_at: datetime | None = await connection.scalar(NEXT_DEFAULT)
         if due_at is None:
             return None

@@ -184,7 +184,6 @@ class SqlDeliveries:
     async def claim(
         self, connection: Connection, owner: str, *, limit: int, lease: timedelta
     ) -> Sequence[Callback]:
-        """See `DeliveryQueue.claim`."""
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, "owner": owner}
         result = await connection.execute(CLAIM, values)
@@ -193,12 +192,10 @@ class SqlDeliveries:
 
     @writes
     async def release(self, connection: Connection, owner: str) -> None:
-        """See `DeliveryQueue.release`."""
         now = await self._database.now(connection)
         await connection.execute(RELEASE, {"owner": owner, "now": now})
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
-        """See `DeliveryQueue.postpone`."""
         for part in parts(postponements):
             await self._postpone(part)
 
@@ -223,7 +220,6 @@ class SqlDeliveries:
 
     @reads
     async def next_due(self, connection: Connection) -> timedelta | None:
-        """See `DeliveryQueue.next_due`."""
         due_at: datetime | None = await connection.scalar(NEXT_DUE)
         if due_at is None:
             return None
@@ -239,7 +235,6 @@ class SqlDeliveries:
         attempt_started_at: datetime,
         lease: timedelta,
     ) -> bool:
-        """See `DeliveryQueue.deliver_inline`."""
         await lock(connection, [callback_id])
         now = await self._database.now(connection)
         values = {
@@ -257,7 +252,6 @@ class SqlDeliveries:
         return True
 
     async def redeliver(self, callback_id: CallbackId) -> bool:
-        """See `DeliveryQueue.redeliver`."""
         is_due = await self._redeliver(callback_id)
         if is_due:
             self._database.announce_accepted()

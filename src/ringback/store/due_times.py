@@ -96,7 +96,6 @@ class SqlDueTimes:
 
     @writes
     async def pull_in(self, connection: Connection, longest: LongestWaits) -> int:
-        """See `DueTimes.pull_in`."""
         now = await self._database.now(connection)
         repairs: list[tuple[Update, dict[str, object]]] = [
             (DELIVERIES, {"latest": now + longest.delivery}),

@@ -89,7 +89,6 @@ class SqlHeartbeats:
     async def receive_heartbeats(
         self, connection: Connection, notes: Sequence[ReceivedHeartbeat], *, lease: timedelta
     ) -> Sequence[HeartbeatReceipt]:
-        """See `ActivityPollStore.receive_heartbeats`."""
         before = await lock_tracked(connection, [one.callback_id for one in notes])
         now = await self._database.now(connection)
         after, receipts = dict(before), []
@@ -107,7 +106,6 @@ class SqlHeartbeats:
     async def claim_heartbeats(
         self, connection: Connection, *, limit: int, lease: timedelta
     ) -> Sequence[Callback]:
-        """See `ActivityPollStore.claim_heartbeats`."""
         now = await self._database.now(connection)
         claimed = [
             CallbackId(row.id)
@@ -122,7 +120,6 @@ class SqlHeartbeats:
     async def save_sent_heartbeats(
         self, connection: Connection, beats: Sequence[SentHeartbeat]
     ) -> None:
-        """See `ActivityPollStore.save_sent_heartbeats`."""
         before = await lock_tracked(connection, [one.callback_id for one in beats])
         now = await self._database.now(connection)
         after = dict(before)
@@ -135,7 +132,6 @@ class SqlHeartbeats:
     async def postpone_heartbeats(
         self, connection: Connection, callback_ids: Sequence[CallbackId], wait: timedelta | None
     ) -> None:
-        """See `ActivityPollStore.postpone_heartbeats`."""
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
         if wait is None:
@@ -145,7 +141,6 @@ class SqlHeartbeats:
 
     @reads
     async def next_heartbeat(self, connection: Connection) -> timedelta | None:
-        """See `ActivityPollStore.next_heartbeat`."""
         due_at: datetime | None = await connection.scalar(_NEXT_DUE)
         if due_at is None:
             return None

@@ -32,7 +32,6 @@ class SqlLinks:
     async def revoke(
         self, connection: Connection, callback_id: CallbackId, *, by: str | None = None
     ) -> Callback | None:
-        """See `Links.revoke`."""
         if not await lock(connection, [callback_id]):
             return None
         now = await self._database.now(connection)
@@ -46,7 +45,6 @@ class SqlLinks:
     async def record_link(
         self, connection: Connection, callback_id: CallbackId, facts: dict[str, object]
     ) -> None:
-        """See `Links.record_link`."""
         if await lock(connection, [callback_id]):
             now = await self._database.now(connection)
             await record(connection, [Event(callback_id, now, EventKind.LINK_CREATED, facts)])

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from sqlalchemy import bindparam, event, func, select, text
-from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
@@ -90,42 +90,25 @@ class PostgresqlDatabase(Database):
             **_POOL,
         )
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_standby)
+        event.listen(self._engine.sync_engine, "checkout", _replace_if_closed)
         self._announcer = Announcer(self._notify)
-        # One statement needs no transaction around it, and so two trips less.
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # What only reads needs no transaction, and so two trips less.
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def dialect(self) -> str:
-        """See `Database.dialect`."""
         return "postgresql"
 
     async def read(self, transaction: Transaction[T]) -> T:
-        """See `Database.read`."""
-        async with self._translated(), self._patiently():
-            return await _run(self._autocommit, transaction)
-
-    async def write(self, transaction: Transaction[T]) -> T:
-        """See `Database.write`."""
-        async with self._translated(), self._patiently():
-            return await _run(self._engine, transaction)
-
-    @property
-    def commits_statements(self) -> bool:
-        """See `Database.commits_statements`."""
-        return True
-
-    async def write_alone(self, statements: Transaction[T]) -> T:
-        """See `Database.write_alone`."""
-        return await self.read(statements)
+        async with self._translated(), self._patiently(), self._reading.connect() as connection:
+            return await transaction(connection)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """See `Database.writing`."""
         async with self._translated(), self._patiently(), self._engine.begin() as connection:
             yield connection
 
     async def close(self) -> None:
-        """See `Database.close`."""
         await self._announcer.close()
         await self._engine.dispose()
 
@@ -139,12 +122,10 @@ class PostgresqlDatabase(Database):
         return await connect(self._address, self._patience)
 
     async def now(self, connection: Connection) -> datetime:
-        """See `Database.now`."""
         now: datetime = (await connection.execute(_NOW)).scalar_one()
         return now
 
     def own_now(self) -> datetime | None:
-        """See `Database.own_now`."""
         return None
 
     async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
@@ -179,7 +160,6 @@ class PostgresqlDatabase(Database):
             raise ConfigurationError(msg)
 
     def find_mistake(self, error: StoreUnavailableError) -> str | None:
-        """See `Database.find_mistake`."""
         cause = error.__cause__
         while cause is not None:
             advice = _MISTAKES.get(str(getattr(cause, "sqlstate", None)))
@@ -190,7 +170,6 @@ class PostgresqlDatabase(Database):
 
     @asynccontextmanager
     async def upgrading(self) -> AsyncIterator[Connection]:
-        """See `Database.upgrading`."""
         async with self._translated(), self._engine.begin() as connection:
             for setting in ("statement_timeout", "lock_timeout"):
                 await connection.execute(text(f"SET LOCAL {setting} = 0"))
@@ -202,11 +181,9 @@ class PostgresqlDatabase(Database):
         await connection.execute(_LOG_A_RECORD)
 
     def announce_accepted(self) -> None:
-        """See `Database.announce_accepted`."""
         self._announcer.announce_accepted()
 
     def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
-        """See `Database.announce_settled`."""
         self._announcer.announce_settled(callback_ids)
 
     async def _notify(self, channel: str, payload: str) -> None:
@@ -219,32 +196,20 @@ class PostgresqlDatabase(Database):
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `ChangeFeed.follow`."""
         await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
 
 
-async def _run(
-    engine: AsyncEngine, transaction: Transaction[T], *, is_second_try: bool = False
-) -> T:
-    """Return what `transaction` returns; run it again if the pool's connection was lost.
+def _replace_if_closed(connection: DBAPIConnection, *_: object) -> None:
+    """Replace the pool's connections if the server has closed this one.
 
-    Pinging a connection before each use would make three trips more.
+    The driver knows without a trip to the server; SQLAlchemy's own ping makes three.
 
     Raises:
-        DBAPIError: The database refused it, or the second connection was lost too; or the first
-            one was lost at the commit, which may have happened all the same.
+        InvalidatePoolError: It is closed; the pool connects again and does not raise it.
     """
-    is_done = False
-    try:
-        async with engine.begin() as connection:
-            result = await transaction(connection)
-            is_done = True
-    except DBAPIError as exc:
-        if is_second_try or is_done or not exc.connection_invalidated:
-            raise
-    else:
-        return result
-    return await _run(engine, transaction, is_second_try=True)
+    if connection.driver_connection.is_closed():
+        msg = "the server closed the connection"
+        raise InvalidatePoolError(msg)
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:

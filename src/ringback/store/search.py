@@ -118,7 +118,6 @@ class SqlCallbackIndex:
     async def page(
         self, connection: Connection, query: Query, *, after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
-        """See `CallbackIndex.page`."""
         now = await self._database.now(connection)
         page: list[Callback] = []
         while True:
@@ -134,7 +133,6 @@ class SqlCallbackIndex:
 
     @reads
     async def overdue(self, connection: Connection, *, limit: int) -> Sequence[Callback]:
-        """See `CallbackIndex.overdue`."""
         now = await self._database.now(connection)
         result = await connection.execute(OVERDUE, {"now": now, "limit": limit})
         overdue, _ = read_rows(result, mapping.to_callback, key="id")
@@ -142,7 +140,6 @@ class SqlCallbackIndex:
 
     @reads
     async def events(self, connection: Connection, callback_id: CallbackId) -> Sequence[Event]:
-        """See `CallbackIndex.events`."""
         of_it = {"callback_id": callback_id}
         found, _ = read_rows(
             await connection.execute(EVENTS, of_it),

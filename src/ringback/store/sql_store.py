@@ -32,7 +32,6 @@ class SqlStore(
     """All ports of `ringback.ports.store` on a SQL database."""
 
     async def check_write(self) -> None:
-        """See `WriteCheck.check_write`."""
         await self._database.check_write()
 
     async def subscribe(
@@ -41,5 +40,4 @@ class SqlStore(
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `ChangeFeed.follow`."""
         await self._database.subscribe(on_accepted=on_accepted, on_settled=on_settled)

@@ -69,19 +69,15 @@ class LocalDatabase(Database):
 
     @property
     def dialect(self) -> str:
-        """See `Database.dialect`."""
         return "sqlite"
 
     async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - it has no clock
-        """See `Database.now`."""
         return self._clock.now()
 
     def own_now(self) -> datetime:
-        """See `Database.own_now`."""
         return self._clock.now()
 
     async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:  # noqa: ARG002 - a write locks the whole database
-        """See `Database.hold`."""
         return self._clock.now()
 
     async def check_once(self) -> None:
@@ -144,7 +140,6 @@ class SqliteDatabase(LocalDatabase):
                 raise ConfigurationError(msg)
 
     def find_mistake(self, error: StoreUnavailableError) -> str | None:
-        """See `Database.find_mistake`."""
         cause = getattr(error.__cause__, "orig", None)
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         return self._rescue if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} else None

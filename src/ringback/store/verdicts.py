@@ -85,7 +85,6 @@ class SqlVerdicts:
         self._database = database
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """See `DeliveryQueue.settle`."""
         for part in parts(settlements):
             settled = await self._settle(part)
             if settled:

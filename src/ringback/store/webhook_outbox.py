@@ -115,7 +115,6 @@ class SqlWebhookOutbox:
     async def claim_webhooks(
         self, connection: Connection, *, limit: int, lease: timedelta, but: Collection[str] = ()
     ) -> Sequence[Webhook]:
-        """See `WebhookOutbox.claim_webhooks`."""
         assert len(but) <= len(ORIGINS), "see `MOST_ORIGINS`"
         origins = dict(zip(ORIGINS, chain(but, repeat(_NO_ORIGIN)), strict=False))
         now = await self._database.now(connection)
@@ -125,7 +124,6 @@ class SqlWebhookOutbox:
         return sorted(webhooks, key=_at)
 
     async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:
-        """See `WebhookOutbox.end_webhooks`."""
         for part in parts(ends):
             await self._end_notices(part)
 
@@ -140,7 +138,6 @@ class SqlWebhookOutbox:
         await record(connection, [_end_of(one, now, why) for one, why in ended])
 
     async def postpone_webhooks(self, postponements: Sequence[WebhookRetry]) -> None:
-        """See `WebhookOutbox.postpone_webhooks`."""
         for part in parts(postponements):
             await self._postpone_notices(part)
 
@@ -170,7 +167,6 @@ class SqlWebhookOutbox:
 
     @reads
     async def next_webhook(self, connection: Connection) -> timedelta | None:
-        """See `WebhookOutbox.next_webhook`."""
         due_at: datetime | None = await connection.scalar(NEXT_DUE)
         if due_at is None:
             return None
