@@ -156,7 +156,7 @@ inline end_with_answer(r, closer) {
 
 /* ---- ringback.store.sql_store.SqlStore: each is one transaction. */
 
-/* ringback.store.callbacks.SqlCallbacks.open, ringback.store.asking.ask,
+/* ringback.store.callbacks.SqlCallbacks.open, ringback.domain.opening.find_or_create,
  * ringback.domain.opening.needs_new_callback: a new round where the question is settled, else the latest.
  * The latest attempt that asks leaves its token. */
 #define IS_OVER(r) (cb[r].state == APPLIED || cb[r].state == SUPERSEDED)

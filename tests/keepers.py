@@ -8,11 +8,10 @@ from ringback.core.heartbeat import Heartbeating
 from ringback.core.keep_alive import KeepAlive
 from ringback.core.observe import Observer
 from ringback.core.poll_schedule import PollSchedule
-from ringback.ports.activities import Activities
+from ringback.ports.activities import Activities, Heartbeats
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.heartbeats import Heartbeats
 from ringback.ports.store import CallbackStore
 
 PER_SECOND = 50

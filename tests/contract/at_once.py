@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
+from ringback.domain.liveness import PollResult
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activity_polls import PollResult
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import EVIDENCE_KEPT, Expiry
 from ringback.store.sql_store import SqlStore

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import State
 from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed
-from ringback.ports.activities import HeartbeatResponse
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import (

@@ -16,7 +16,7 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.heartbeat_state import DETAILS_INTERVAL
 from ringback.domain.ids import CallbackId
-from ringback.ports.activity_polls import PollResult, ReceivedHeartbeat, SentHeartbeat
+from ringback.domain.liveness import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories

@@ -5,7 +5,7 @@ from typing import Final
 
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
-from ringback.ports.activity_polls import PollResult
+from ringback.domain.liveness import PollResult
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import MINUTE, looks, of_runs, pending, see

@@ -3,17 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from ringback.domain.activity_state import HeartbeatResponse, Pending
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
+from ringback.domain.liveness import HeartbeatReceipt, PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.domain.options import HeartbeatBy
-from ringback.ports.activities import HeartbeatResponse, Pending
-from ringback.ports.activity_polls import (
-    MAX_POLLED_AT_ONCE,
-    HeartbeatReceipt,
-    PollResult,
-    ReceivedHeartbeat,
-    SentHeartbeat,
-)
+from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE
 from tests import factories
 from tests.contract.stores import LEASE, SECOND, Store, found
 

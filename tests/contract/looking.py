@@ -8,9 +8,9 @@ import pytest
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
+from ringback.domain.liveness import ReceivedHeartbeat
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.query import NOT_ENDED, Query
-from ringback.ports.activity_polls import ReceivedHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import LEASE, OUTCOMES, SECOND, Store, found, in_state, opened, settled

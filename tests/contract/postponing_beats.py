@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.event import EventKind
-from ringback.ports.activities import HeartbeatResponse
-from ringback.ports.activity_polls import PollResult, SentHeartbeat
+from ringback.domain.liveness import PollResult, SentHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import (

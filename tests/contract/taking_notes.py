@@ -6,7 +6,7 @@ import pytest
 
 from ringback.domain.callback import State
 from ringback.domain.heartbeat_state import DETAILS_INTERVAL
-from ringback.ports.activity_polls import HeartbeatReceipt, ReceivedHeartbeat
+from ringback.domain.liveness import HeartbeatReceipt, ReceivedHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import (

@@ -6,10 +6,10 @@ from itertools import count
 
 import pytest
 
+from ringback.domain.activity_state import Ended, Unknown
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import TemporalBusyError, TemporalUnreachableError
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activities import Ended, Unknown
 from ringback.testing import FakeActivities
 from tests import factories
 from tests.contract.activities.stage import (

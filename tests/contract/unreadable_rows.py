@@ -12,10 +12,10 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
+from ringback.domain.liveness import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.query import Query
-from ringback.ports.activity_polls import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.store.database import Database
 from ringback.testing import ManualClock
 from tests import factories

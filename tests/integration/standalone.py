@@ -14,10 +14,10 @@ from temporalio.common import RetryPolicy
 from temporalio.worker import Worker
 
 from ringback.core.verdict import judge
+from ringback.domain.activity_state import ActivityState, Ended
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import OutcomeId, to_identity
 from ringback.domain.outcome import Outcome
-from ringback.ports.activities import ActivityState, Ended
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref

@@ -15,9 +15,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from ringback.domain.activity_state import ActivityState, Ended
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activities import ActivityState, Ended
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref

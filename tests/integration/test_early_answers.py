@@ -15,7 +15,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from ringback import Callback, wait_for_callback, wait_for_callback_sync
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
-from ringback.ports.activities import Ended
+from ringback.domain.activity_state import Ended
 from ringback.settings import Settings
 from ringback.temporal.activities import TemporalActivities
 from tests.integration.house import House, Outside, gateway_without_deliverer, path_of, worker

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine
 
+from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import Callback, State
-from ringback.ports.activities import LastFailure
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final, Protocol, cast
 
+from ringback.domain.activity_state import Pending
 from ringback.domain.callback import Accepted, ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.query import Query
-from ringback.ports.activities import Pending
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.links import Links

@@ -9,10 +9,9 @@ from datetime import datetime
 
 from ringback.domain.callback import MOVES, Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.opening import OpenRequest
+from ringback.domain.opening import REPLACED, OpenRequest
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Outcome
-from ringback.store.asking import REPLACED
 from ringback.testing import FakeActivities
 
 Lineage = tuple[str, str, str, datetime]

@@ -7,11 +7,11 @@ from typing import Final
 
 from ringback.core.open import Opening
 from ringback.core.service import running
+from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import Accepted
 from ringback.domain.errors import ActivityGoneError, RingbackError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId, to_identity
 from ringback.domain.outcome import Canceled, Completed, Failed
-from ringback.ports.activities import LastFailure
 from tests import factories
 from tests.model.server import Attempt, Play, Server
 

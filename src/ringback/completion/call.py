@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from ringback.completion.outcome_lookup import OutcomeLookup, Proof
 from ringback.completion.refs import ActivityRef, Target, to_execution
 from ringback.completion.retry import Tries, TryFailure, classify, quote
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,
@@ -30,7 +31,6 @@ from ringback.domain.completion_errors import (
 )
 from ringback.domain.durations import check_duration
 from ringback.domain.errors import RingbackError
-from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Encoded, to_failure
 from ringback.temporal.namespaces import OwnNamespace
 from ringback.temporal.requests import ActivityRequests, Address

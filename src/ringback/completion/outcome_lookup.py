@@ -17,8 +17,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.converter import ActivitySerializationContext
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import Ended
 from ringback.domain.callback import ActivityExecution
-from ringback.ports.activities import Ended
 from ringback.temporal.describe import find_pending, recorded_details
 from ringback.temporal.encoding import Cancellation, Encoded
 from ringback.temporal.history import newest_first, senders

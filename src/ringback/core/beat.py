@@ -1,9 +1,9 @@
 """Beat: give Temporal one sign of life of the attempt that asked last."""
 
+from ringback.domain.activity_state import HeartbeatResponse, Pending
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError
-from ringback.ports.activities import Activities, HeartbeatResponse, Pending
-from ringback.ports.heartbeats import Heartbeats
+from ringback.ports.activities import Activities, Heartbeats
 
 
 class Beating:

@@ -23,6 +23,7 @@ from ringback.core.resolve import resolve
 from ringback.core.service import OutageLog, TaskPool, caught, running, task_group, wait_for_event
 from ringback.core.verdict import fits_the_token, is_at_its_token, judge, may_be_delivered
 from ringback.core.watch import VerdictWaiter
+from ringback.domain.activity_state import Pending
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -30,8 +31,8 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
-from ringback.domain.ids import to_identity
-from ringback.ports.activities import Activities, Pending
+from ringback.domain.ids import identity_of
+from ringback.ports.activities import Activities
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement
 
@@ -272,7 +273,7 @@ class Deliverer:
     async def _end(
         self, send: Callable[..., Awaitable[None]], callback: Callback, accepted: Accepted
     ) -> Settlement:
-        identity = to_identity(accepted.id)
+        identity = identity_of(accepted.id)
         await send(identity=identity)
         return Settlement(callback.id, accepted.tries, State.APPLIED, {"by": identity})
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from ringback.domain.activity_state import ActivityState, Pending
 from ringback.domain.backoff import LONGEST, backoff
 from ringback.domain.callback import Accepted
 from ringback.domain.errors import (
@@ -12,7 +13,6 @@ from ringback.domain.errors import (
     RingbackError,
     TemporalMisconfiguredError,
 )
-from ringback.ports.activities import ActivityState, Pending
 
 TRIES_OF_A_MISTAKE: Final = 10
 """How often a delivery may fail for a reason of the program's before a person must look."""

@@ -12,6 +12,7 @@ from ringback.core.keep_alive import LEASE, postpone, to_sent_heartbeat
 from ringback.core.observe import expiry_of, reason_of
 from ringback.core.resolve import resolve
 from ringback.core.service import caught, running
+from ringback.domain.activity_state import HeartbeatResponse, Unknown
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -19,8 +20,9 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Activities, HeartbeatResponse, Unknown
-from ringback.ports.activity_polls import ActivityPollStore, HeartbeatReceipt, ReceivedHeartbeat
+from ringback.domain.liveness import HeartbeatReceipt, ReceivedHeartbeat
+from ringback.ports.activities import Activities
+from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.store import CallbackStore
 
 _SOON: Final = timedelta(seconds=1)

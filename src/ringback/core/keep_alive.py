@@ -9,6 +9,7 @@ from ringback.core.beat import Beating
 from ringback.core.circuit_breaker import CircuitBreaker
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.service import OutageLog, TaskPool, caught, running, task_group
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     ActivityGoneError,
@@ -17,8 +18,8 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import HeartbeatResponse
-from ringback.ports.activity_polls import ActivityPollStore, SentHeartbeat
+from ringback.domain.liveness import SentHeartbeat
+from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.clock import Clock
 
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from ringback.core.poll_schedule import PollSchedule
 from ringback.core.resolve import followed
 from ringback.core.service import FailureLog, OutageLog, caught, write_each
+from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown
 from ringback.domain.callback import Callback
 from ringback.domain.errors import (
     RetryableError,
@@ -16,8 +17,9 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Activities, ActivityState, Ended, Pending, Unknown
-from ringback.ports.activity_polls import ActivityPollStore, PollResult
+from ringback.domain.liveness import PollResult
+from ringback.ports.activities import Activities
+from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.store import CallbackStore, Expiry

@@ -10,12 +10,13 @@ from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.resolve import resolve
 from ringback.core.service import running
 from ringback.core.verdict import judge
+from ringback.domain.activity_state import Ended, Unknown
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import CallbackId
 from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Canceled, Failed
-from ringback.ports.activities import Activities, Ended, Unknown
+from ringback.ports.activities import Activities
 from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 
 logger = logging.getLogger(__name__)

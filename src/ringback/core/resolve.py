@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from ringback.core.verdict import judge
+from ringback.domain.activity_state import ActivityState, Ended, Unknown
 from ringback.domain.callback import ActivityExecution, Callback, State
-from ringback.ports.activities import Activities, ActivityState, Ended, Unknown
+from ringback.ports.activities import Activities
 
 
 async def resolve(activities: Activities, callback: Callback) -> tuple[Callback, ActivityState]:

@@ -2,12 +2,12 @@
 
 from typing import Final, assert_never
 
+from ringback.domain.activity_state import ActivityState, Ended, LastFailure, Pending, Unknown
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
-from ringback.ports.activities import ActivityState, Ended, LastFailure, Pending, Unknown
 from ringback.ports.store import Settlement
 
 TRIES_WITHOUT_A_TRACE: Final = 10

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ringback.domain.activity_state import Pending
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     RefusedByTemporalError,
@@ -9,7 +10,7 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import Activities, Pending
+from ringback.ports.activities import Activities
 from ringback.ports.store import CallbackStore
 
 

@@ -1,13 +1,19 @@
-"""Asking: what an attempt wants, and what it comes to where there is a callback already."""
+"""Open callbacks: what an attempt requests, and which callback it gets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
-from ringback.domain.ids import CallbackId
+from ringback.domain.durations import later
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Completed, Failed
+
+REPLACED: Final = "a later attempt asks anew"
+"""Why a callback expires that a later one replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,101 @@ class OpenRequest:
     options: CallbackOptions = field(default_factory=CallbackOptions)
     result_schema: str | None = None
     heartbeat_timeout: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenResult:
+    """What a request to open a callback changes.
+
+    Attributes:
+        callback: The callback of the attempt.
+        changed: The callbacks that are changed or new, in that order.
+        events: The events to record, in order.
+    """
+
+    callback: Callback
+    changed: tuple[Callback, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def find_or_create(latest: Callback | None, request: OpenRequest, now: datetime) -> OpenResult:
+    """Return the callback of `request`, where `latest` is the activity's latest one so far."""
+    if latest is None:
+        return _create(request, 1, now)
+    if needs_new_callback(latest, request):
+        created = _create(request, latest.generation + 1, now)
+        return created if latest.state is not State.OPEN else _replace(latest, created, now)
+    if is_later_attempt(latest, request):
+        return _update(latest, request, now)
+    return OpenResult(latest)
+
+
+def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
+    deadline = request.options.deadline
+    callback = Callback(
+        id=request.id,
+        ref=request.ref,
+        generation=generation,
+        state=State.OPEN,
+        workflow_type=request.workflow_type,
+        activity_type=request.activity_type,
+        task_queue=request.task_queue,
+        attempt=request.attempt,
+        attempt_started_at=request.attempt_started_at,
+        task_token=request.task_token,
+        opened_at=now,
+        submitted_at=None,
+        attempt_timeout_at=request.attempt_timeout_at,
+        own_deadline_at=None if deadline is None else later(now, deadline),
+        schema_id=None if request.result_schema is None else schema_id(request.result_schema),
+        expired_at=None,
+        expired_because=None,
+        verbs=request.verbs,
+        key_id=request.key_id,
+        link_expires_at=request.link_expires_at,
+        options=request.options,
+    )
+    callback = _with_new_heartbeat_state(callback, request, now)
+    opened = Event(request.id, now, EventKind.OPENED, {"attempt": request.attempt})
+    return OpenResult(callback, (callback,), (opened,))
+
+
+def _replace(latest: Callback, created: OpenResult, now: datetime) -> OpenResult:
+    over = replace(latest.move(State.EXPIRED), expired_at=now, expired_because=REPLACED)
+    expired = Event(latest.id, now, EventKind.EXPIRED, {"reason": REPLACED})
+    return OpenResult(created.callback, (over, *created.changed), (expired, *created.events))
+
+
+def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult:
+    callback = replace(
+        latest,
+        ref=replace(latest.ref, run_id=request.ref.run_id),
+        attempt=request.attempt,
+        attempt_started_at=request.attempt_started_at,
+        task_token=request.task_token,
+        attempt_timeout_at=request.attempt_timeout_at,
+        options=replace(latest.options, heartbeat=request.options.heartbeat),
+    )
+    callback = _with_new_heartbeat_state(callback, request, now)
+    facts: dict[str, object] = {"attempt": request.attempt}
+    if request.ref.run_id != latest.ref.run_id:
+        facts["run_id"] = request.ref.run_id
+    again = Event(latest.id, now, EventKind.ASKED_AGAIN, facts)
+    return OpenResult(callback, (callback,), (again,))
+
+
+def _with_new_heartbeat_state(callback: Callback, request: OpenRequest, now: datetime) -> Callback:
+    """Return `callback` with the heartbeat state of a new attempt, which has recorded none yet."""
+    heartbeat_state = replace(
+        callback.heartbeat_state,
+        timeout=request.heartbeat_timeout,
+        details=None,
+        heartbeat_sent_at=None,
+    )
+    callback = replace(callback, heartbeat_state=heartbeat_state)
+    # The attempt's heartbeat timeout has run since before it asked.
+    due_at = now + heartbeat_state.gap / 2 if callback.is_kept_alive else None
+    return replace(callback, heartbeat_state=replace(heartbeat_state, heartbeat_due_at=due_at))
 
 
 def is_later_attempt(callback: Callback, request: OpenRequest) -> bool:

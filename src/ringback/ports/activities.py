@@ -1,113 +1,12 @@
-"""Activities as Temporal keeps them: what can be told to one, and what can be learnt about it."""
+"""Activities in Temporal: how to end them, look them up, and keep them alive by heartbeats."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
+from ringback.domain.activity_state import ActivityState, HeartbeatResponse, Pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Outcome
 from ringback.domain.terms import Terms
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatResponse:
-    """What Temporal answers to a heartbeat.
-
-    Attributes:
-        cancel_requested: Somebody asked the activity to cancel.
-        paused: An operator paused the activity.
-        reset: An operator reset the activity.
-    """
-
-    cancel_requested: bool
-    paused: bool
-    reset: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LastFailure:
-    """Why the attempt before the present one ended.
-
-    Attributes:
-        kind: `application`, `timeout`, or what else Temporal calls it.
-        message: As Temporal kept it.
-        type: The application failure's type, if it has one.
-        source: Who made the failure; for one that Ringback delivered, the outcome's identity.
-    """
-
-    kind: str
-    message: str
-    type: str | None
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """The activity still waits for its end.
-
-    Attributes:
-        attempt: The present attempt, or the next one while in back-off.
-        is_started: Whether that attempt runs; false while in back-off, or when no worker took it.
-        started_at: When that attempt was started; `None` if it was not.
-        cancel_requested: Somebody asked it to cancel.
-        paused: An operator paused it.
-        attempt_timeout_at: When Temporal times the present attempt out, if it does.
-        heartbeat_timeout: How long it may be without a heartbeat; `None` is for ever.
-        last_failure: Why the attempt before ended, if there was one.
-    """
-
-    attempt: int
-    is_started: bool
-    started_at: datetime | None
-    cancel_requested: bool
-    paused: bool
-    attempt_timeout_at: datetime | None
-    last_failure: LastFailure | None
-    heartbeat_timeout: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The activity waits no more.
-
-    Attributes:
-        how: `completed`, `failed`, `timed out`, `canceled`, `terminated`, or `workflow …` when the
-            workflow closed over it.
-        at: When, as Temporal has it.
-        identity: Who closed it, as Temporal has it; empty where Temporal names nobody.
-        event_id: The event of history that shows it; a standalone activity has no history.
-        attempt: The attempt that was the last; `None` where Temporal does not show it.
-        started_at: When that attempt was started; `None` if it was not, or is not shown.
-        last_failure: Why the attempt before that one ended, if there was one and Temporal shows it.
-    """
-
-    how: str
-    at: datetime
-    identity: str
-    event_id: int | None
-    attempt: int | None = None
-    started_at: datetime | None = None
-    last_failure: LastFailure | None = None
-
-    @property
-    def is_the_workflow_s(self) -> bool:
-        """Whether it was the workflow that closed, over an activity that still waited."""
-        return self.how.startswith("workflow ")
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Temporal has no record of the activity: its workflow was deleted, or never was there.
-
-    Attributes:
-        why: What Temporal said.
-    """
-
-    why: str
-
-
-ActivityState: TypeAlias = Pending | Ended | Unknown
 
 
 class Activities(Protocol):
@@ -191,5 +90,49 @@ class Activities(Protocol):
 
         A reset that keeps the event which scheduled the activity makes a run that has it too, at
         the same instant (observed on server 1.32).
+        """
+        ...
+
+
+class Heartbeats(Protocol):
+    """Heartbeats that Temporal records for an activity.
+
+    A heartbeat without details keeps those that were recorded before. All methods raise
+    `TemporalUnreachableError` when there was no answer.
+    """
+
+    async def check_details(self, callback: Callback, details: bytes | None) -> None:
+        """Check that Temporal would take `details`, encoded as they will be sent.
+
+        Raises:
+            AnswerTooLargeError: Temporal would fail the activity over them.
+            EncodingError: The user's data converter or codec failed.
+        """
+        ...
+
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
+        """Record a heartbeat for the attempt that asked last.
+
+        By its task token: it reaches that attempt or nothing, with one request. The callback has a
+        token.
+
+        Raises:
+            ActivityGoneError: NOT_FOUND; look it up to learn what that means.
+            AnswerTooLargeError: Temporal would fail the activity over the details.
+            EncodingError: The user's data converter or codec failed.
+            RefusedByTemporalError: The request cannot be fulfilled as it is.
+        """
+        ...
+
+    async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
+        """Record a heartbeat for whatever attempt runs now, by the activity's ids: look first.
+
+        Raises:
+            ActivityGoneError: The activity has ended, or is between two attempts.
+            AnswerTooLargeError: Temporal would fail the activity over the details.
+            EncodingError: The user's data converter or codec failed.
+            RefusedByTemporalError: The request cannot be fulfilled as it is.
         """
         ...

@@ -5,13 +5,13 @@ use the store: what one has claimed no other gets while the lease lasts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Protocol
 
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
-from ringback.ports.activities import HeartbeatResponse, Pending
+from ringback.domain.liveness import HeartbeatReceipt, PollResult, ReceivedHeartbeat, SentHeartbeat
 
 MAX_POLLED_AT_ONCE: Final = 2000
 """About so many callbacks are claimed for a look at once, however many a run has.
@@ -32,69 +32,6 @@ class PollClaim:
 
     callbacks: Sequence[Callback]
     is_full: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PollResult:
-    """What Temporal showed of the activity of an open callback.
-
-    Attributes:
-        callback_id: The callback.
-        attempt_started_at: `Callback.attempt_started_at` as it was looked for: once a later attempt
-            has asked, the sighting is void.
-        pending: How the activity waits.
-        poll_in: When to look again, from now on.
-    """
-
-    callback_id: CallbackId
-    attempt_started_at: datetime
-    pending: Pending
-    poll_in: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class SentHeartbeat:
-    """A heartbeat that Temporal has taken.
-
-    Attributes:
-        callback_id: The callback.
-        attempt_started_at: `Callback.attempt_started_at` as it was claimed: once a later attempt
-            has asked, it is void.
-        heartbeat_received_at: `HeartbeatState.heartbeat_received_at` as it was claimed: what the
-            outside said since is still due.
-        response: What Temporal answered.
-    """
-
-    callback_id: CallbackId
-    attempt_started_at: datetime
-    heartbeat_received_at: datetime | None
-    response: HeartbeatResponse
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedHeartbeat:
-    """A sign of life from the outside.
-
-    Attributes:
-        callback_id: The callback.
-        details: One JSON value; `None` keeps what was said before.
-    """
-
-    callback_id: CallbackId
-    details: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatReceipt:
-    """What became of a sign of life.
-
-    Attributes:
-        callback: The callback as it stands; `None` if there is none.
-        is_due: Temporal is to be told now, and nobody but the caller does it: it has claimed it.
-    """
-
-    callback: Callback | None
-    is_due: bool
 
 
 class ActivityPollStore(Protocol):

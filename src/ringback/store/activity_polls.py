@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, case, sele
 
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
-from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim, PollResult
+from ringback.domain.liveness import PollResult, apply_poll_result
+from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim
 from ringback.store.bulk_params import any_of
-from ringback.store.care import apply_poll_result
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.due_times import NEVER

@@ -7,13 +7,12 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId, schema_id
-from ringback.domain.opening import OpenRequest
-from ringback.domain.outcome import KINDS, to_body, to_fields
+from ringback.domain.opening import OpenRequest, OpenResult, find_or_create
+from ringback.domain.outcome import KINDS, body_of, to_fields
 from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, Answer, Expiry
 from ringback.store import mapping
 from ringback.store.accepting import accept, find_terms
-from ringback.store.asking import Asked, ask
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.events import record
@@ -51,14 +50,14 @@ class SqlCallbacks:
         ]
         latest = await _locked_rounds(connection, keys)
         now = await self._database.now(connection)
-        asked: list[Asked] = []
+        results: list[OpenResult] = []
         for key, request in zip(keys, requests, strict=True):
-            one = ask(latest.get(key), request, now)
+            one = find_or_create(latest.get(key), request, now)
             latest[key] = one.callback
-            asked.append(one)
+            results.append(one)
         await self._keep_schemas(connection, requests)
-        await self._write(connection, asked, now)
-        return [one.callback for one in asked]
+        await self._write(connection, results, now)
+        return [one.callback for one in results]
 
     async def _keep_schemas(self, connection: Connection, requests: Sequence[OpenRequest]) -> None:
         wanted = {one.result_schema for one in requests if one.result_schema is not None}
@@ -69,10 +68,12 @@ class SqlCallbacks:
         missing = [{"id": id_, "text": texts[id_]} for id_ in sorted(texts) if id_ not in known]
         await execute_each(connection, statements.KEEP_SCHEMA[self._database.dialect], missing)
 
-    async def _write(self, connection: Connection, asked: Sequence[Asked], now: datetime) -> None:
-        happened = [event for one in asked for event in one.happened]
+    async def _write(
+        self, connection: Connection, results: Sequence[OpenResult], now: datetime
+    ) -> None:
+        happened = [event for one in results for event in one.events]
         begun = {event.callback_id for event in happened if event.kind is EventKind.OPENED}
-        changed = {callback.id: callback for one in asked for callback in one.changed}
+        changed = {callback.id: callback for one in results for callback in one.changed}
         known = [callback for id_, callback in sorted(changed.items()) if id_ not in begun]
         over = [mapping.from_end(one) for one in known if one.state is State.EXPIRED]
         again = [mapping.from_attempt(one, now) for one in known if one.state is not State.EXPIRED]
@@ -195,7 +196,7 @@ def _key_and_round(row: Mapping[str, object]) -> tuple[str, str]:
 
 
 def _evidence(answer: Answer, now: datetime) -> Event:
-    body = to_body(answer.outcome) or b""
+    body = body_of(answer.outcome) or b""
     facts: dict[str, object] = {
         "kind": KINDS[type(answer.outcome)],
         **to_fields(answer.outcome),

@@ -8,9 +8,14 @@ from sqlalchemy import ColumnElement, Integer, bindparam, func, select, update
 
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
-from ringback.ports.activity_polls import HeartbeatReceipt, ReceivedHeartbeat, SentHeartbeat
+from ringback.domain.liveness import (
+    HeartbeatReceipt,
+    ReceivedHeartbeat,
+    SentHeartbeat,
+    apply_received_heartbeat,
+    apply_sent_heartbeat,
+)
 from ringback.store.bulk_params import any_of
-from ringback.store.care import apply_received_heartbeat, apply_sent_heartbeat
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.queries import find_readable, lock

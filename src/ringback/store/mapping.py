@@ -18,6 +18,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import from_bits, to_bits
+from ringback.domain.liveness import FIRST_LOOK
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import (
     KINDS,
@@ -30,7 +31,6 @@ from ringback.domain.outcome import (
     to_fields,
 )
 from ringback.domain.terms import Terms
-from ringback.store.care import FIRST_LOOK
 from ringback.store.tables import callbacks, events, outcomes
 from ringback.store.unreadable import AnyRow, RowTypes
 

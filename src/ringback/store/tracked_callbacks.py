@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy import Executable, Update, bindparam, update
 
 from ringback.domain.ids import CallbackId
+from ringback.domain.liveness import PollState, TrackedCallback
 from ringback.store import mapping
 from ringback.store.bulk_params import any_of
-from ringback.store.care import PollState, TrackedCallback
 from ringback.store.connection import Connection
 from ringback.store.events import record
 from ringback.store.queries import CALLBACKS, execute_each, lock, parts

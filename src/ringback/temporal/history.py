@@ -9,8 +9,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import Ended, Unknown
 from ringback.domain.callback import ActivityExecution
-from ringback.ports.activities import Ended, Unknown
 from ringback.temporal.pending import to_instant, to_last_failure
 from ringback.temporal.requests import read_history
 from ringback.temporal.rpc import NO_METADATA, TIMEOUT, Metadata, in_time

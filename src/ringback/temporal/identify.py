@@ -10,10 +10,10 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import Ended, Pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import UnusableTokenError
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.activities import Ended, Pending
 from ringback.ports.identifying import Identified, Named
 from ringback.temporal import standalone
 from ringback.temporal.describe import describe, find_pending

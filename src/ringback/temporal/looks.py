@@ -9,9 +9,9 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
-from ringback.ports.activities import ActivityState, Ended, Pending, Unknown
 from ringback.temporal import standalone
 from ringback.temporal.describe import describe, find_listed, find_pending
 from ringback.temporal.history import find_ends

@@ -8,8 +8,8 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
+from ringback.domain.activity_state import LastFailure, Pending
 from ringback.domain.durations import later
-from ringback.ports.activities import LastFailure, Pending
 
 STARTED: Final = frozenset({
     PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,

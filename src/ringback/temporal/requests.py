@@ -32,8 +32,8 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import ActivityExecution
-from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Cancellation, Encoded, Result
 from ringback.temporal.rpc import NO_METADATA, Metadata, Request, to_request
 from ringback.temporal.token import TaskToken

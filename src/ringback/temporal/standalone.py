@@ -12,10 +12,10 @@ from temporalio.api.enums.v1 import ActivityExecutionStatus, PendingActivityStat
 from temporalio.api.workflowservice.v1 import DescribeActivityExecutionResponse
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import Ended, LastFailure, Pending, Unknown
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.durations import later
 from ringback.domain.errors import ActivityGoneError
-from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from ringback.temporal.pending import STARTED, to_instant, to_last_failure
 from ringback.temporal.requests import describe_standalone
 from ringback.temporal.rpc import in_time, translated

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ringback.domain.activity_state import Ended, LastFailure, Pending
 from ringback.domain.callback import ActivityExecution
-from ringback.ports.activities import Ended, LastFailure, Pending
 
 
 @dataclass

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from ringback.domain.activity_state import LastFailure, Pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import KINDS, Failed, Outcome
-from ringback.ports.activities import LastFailure, Pending
 from ringback.ports.clock import Clock
 from ringback.testing.fake_activity import FakeActivity
 

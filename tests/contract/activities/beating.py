@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError, AnswerTooLargeError
-from ringback.ports.activities import HeartbeatResponse
 from tests.contract.activities.ending import failed_once
 from tests.contract.activities.stage import AT_ONCE, RESULT, Plan, Stage, Way, send, waiting
 

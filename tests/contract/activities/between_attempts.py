@@ -2,10 +2,10 @@
 
 import pytest
 
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.outcome import Outcome
-from ringback.ports.activities import HeartbeatResponse
 from tests.contract.activities.ending import assert_nothing_arrives, failed_once
 from tests.contract.activities.stage import (
     AT_ONCE,

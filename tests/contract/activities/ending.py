@@ -2,10 +2,10 @@
 
 import pytest
 
+from ringback.domain.activity_state import LastFailure, Pending
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError, RefusedByTemporalError
 from ringback.domain.outcome import KINDS, Completed, Failed, Outcome
-from ringback.ports.activities import LastFailure, Pending
 from tests.contract.activities.stage import (
     AT_ONCE,
     BY_ME,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.ports.activities import HeartbeatResponse
+from ringback.domain.activity_state import HeartbeatResponse
 from tests.contract.activities.ending import failed_once
 from tests.contract.activities.stage import (
     AT_ONCE,

@@ -11,12 +11,12 @@ from typing import Final, Protocol
 
 import pytest
 
+from ringback.domain.activity_state import Ended, LastFailure, Pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import ActivityGoneError
 from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import Activities, Ended, LastFailure, Pending
-from ringback.ports.heartbeats import Heartbeats
+from ringback.ports.activities import Activities, Heartbeats
 from tests import factories
 
 RESULT: Final = Completed(b'"yes"')

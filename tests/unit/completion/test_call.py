@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from ringback.completion.call import Call, raise_if_asked_to_stop
 from ringback.completion.outcome_lookup import OutcomeLookup, Proof
 from ringback.completion.retry import Tries
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
@@ -22,7 +23,6 @@ from ringback.domain.completion_errors import (
     CompletionUnprovenError,
 )
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
-from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Result
 from ringback.temporal.requests import ActivityRequests, Address
 

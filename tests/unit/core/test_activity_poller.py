@@ -9,10 +9,10 @@ import pytest
 from ringback.core.activity_poller import LEASE
 from ringback.core.poll_schedule import EVERY, LONGEST
 from ringback.core.service import running
+from ringback.domain.activity_state import LastFailure, Pending
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import RefusedByTemporalError, TemporalUnreachableError
 from ringback.domain.event import EventKind
-from ringback.ports.activities import LastFailure, Pending
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories

@@ -9,10 +9,10 @@ from ringback.core.accept import Accepting, Receipt
 from ringback.core.answer_many import MOST_AT_ONCE, Given, answer_many
 from ringback.core.checks import Checks
 from ringback.core.service import running
+from ringback.domain.activity_state import Pending
 from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
 from ringback.domain.outcome import Canceled, Completed
-from ringback.ports.activities import Pending
 from ringback.ports.store import Answer
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities

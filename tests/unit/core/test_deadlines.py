@@ -8,6 +8,7 @@ import pytest
 
 from ringback.core.deadlines import LONGEST_REST, DeadlineKeeper
 from ringback.core.service import running
+from ringback.domain.activity_state import Pending
 from ringback.domain.callback import (
     DEADLINE_EXCEEDED,
     MAX_LEAD,
@@ -17,7 +18,6 @@ from ringback.domain.callback import (
 )
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activities import Pending
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

@@ -12,13 +12,13 @@ from ringback.core.encodings import SLOW
 from ringback.core.service import running
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE
 from ringback.core.watch import VerdictWaiter
+from ringback.domain.activity_state import ActivityState, LastFailure
 from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import EncodingError, StoreUnavailableError
 from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import ActivityState, LastFailure
 from ringback.ports.store import Postponement, Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock

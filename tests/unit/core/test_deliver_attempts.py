@@ -10,11 +10,11 @@ from ringback.core.deliver import LEASE, Deliverer
 from ringback.core.delivery_failures import BUDGET, TRIES_OF_A_MISTAKE
 from ringback.core.service import running
 from ringback.core.watch import VerdictWaiter
+from ringback.domain.activity_state import LastFailure
 from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import Callback, State
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import LastFailure
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories

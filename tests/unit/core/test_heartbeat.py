@@ -7,6 +7,7 @@ import pytest
 
 from ringback.core.heartbeat import Heartbeating
 from ringback.core.service import running
+from ringback.domain.activity_state import HeartbeatResponse, LastFailure
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -16,7 +17,6 @@ from ringback.domain.errors import (
     UnknownCallbackError,
 )
 from ringback.domain.heartbeat_state import DETAILS_INTERVAL
-from ringback.ports.activities import HeartbeatResponse, LastFailure
 from ringback.ports.store import Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock

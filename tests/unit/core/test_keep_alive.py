@@ -9,13 +9,13 @@ import pytest
 
 from ringback.core.keep_alive import LEASE
 from ringback.core.service import running
+from ringback.domain.activity_state import HeartbeatResponse, LastFailure
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.domain.event import EventKind
+from ringback.domain.liveness import ReceivedHeartbeat
 from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed
-from ringback.ports.activities import HeartbeatResponse, LastFailure
-from ringback.ports.activity_polls import ReceivedHeartbeat
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

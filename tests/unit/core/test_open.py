@@ -7,12 +7,12 @@ import pytest
 
 from ringback.core.open import Opening
 from ringback.core.service import running
+from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.activities import LastFailure
 from ringback.ports.store import Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock

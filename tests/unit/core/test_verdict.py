@@ -8,12 +8,12 @@ import pytest
 
 from ringback.core.observe import reason_of
 from ringback.core.verdict import TRIES_WITHOUT_A_TRACE, fits_the_token, is_failure_of, judge
+from ringback.domain.activity_state import Ended, LastFailure, Pending, Unknown
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import OutcomeId, to_identity
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Completed, Failed, Outcome
-from ringback.ports.activities import Ended, LastFailure, Pending, Unknown
 from tests import factories
 from tests.factories import NOW
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from ringback.core.view import Viewing
+from ringback.domain.activity_state import Pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
-from ringback.ports.activities import Pending
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities
 from tests import factories

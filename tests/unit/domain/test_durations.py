@@ -17,7 +17,7 @@ from ringback.domain.durations import (
 )
 from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.link import link_expires_at
-from ringback.store.asking import ask
+from ringback.domain.opening import find_or_create
 from ringback.worker.options import to_options
 from tests import factories
 
@@ -83,7 +83,7 @@ def test_default_failure_with_a_delay_of_a_million_years_is_rejected_at_opening(
 def test_stored_duration_beyond_the_calendar_overflows_nowhere() -> None:
     endless = timedelta(days=9_999_999)
     request = factories.request(cancel_within=endless, deadline=endless)
-    callback = ask(None, request, NOW).callback
+    callback = find_or_create(None, request, NOW).callback
 
     asked = replace(callback, cancel_requested_at=NOW)
 

@@ -11,8 +11,8 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatResponse
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import ActivityExecution
-from ringback.ports.activities import HeartbeatResponse
 from ringback.temporal.encoding import Cancellation, Result
 from ringback.temporal.requests import ActivityRequests, Address
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from ringback.domain.activity_state import LastFailure
 from ringback.domain.api_key import Role
 from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.options import Attempts, CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.activities import LastFailure
 from tests import factories
 from tests.fake_edges import BASE
 from tests.loops import idle

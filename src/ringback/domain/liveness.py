@@ -1,20 +1,15 @@
-"""Care: what looks, heartbeats and signs of life from outside come to."""
+"""Liveness: what polls of Temporal, and heartbeats sent and received, change in a callback."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from ringback.domain.activity_state import HeartbeatResponse, Pending
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.event import Event, EventKind
 from ringback.domain.heartbeat_state import HeartbeatState
-from ringback.ports.activities import HeartbeatResponse, Pending
-from ringback.ports.activity_polls import (
-    HeartbeatReceipt,
-    PollResult,
-    ReceivedHeartbeat,
-    SentHeartbeat,
-)
+from ringback.domain.ids import CallbackId
 
 FIRST_LOOK: Final = timedelta(seconds=1)
 """How long after a question was asked Temporal is first asked about its activity."""
@@ -22,6 +17,69 @@ FIRST_LOOK: Final = timedelta(seconds=1)
 _LONGEST_HOLD: Final = timedelta(minutes=1)
 _MOMENT: Final = timedelta(microseconds=1)
 ENDS: Final = frozenset({State.APPLIED, State.SUPERSEDED, State.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """What Temporal showed of the activity of an open callback.
+
+    Attributes:
+        callback_id: The callback.
+        attempt_started_at: `Callback.attempt_started_at` as it was looked for: once a later attempt
+            has asked, the sighting is void.
+        pending: How the activity waits.
+        poll_in: When to look again, from now on.
+    """
+
+    callback_id: CallbackId
+    attempt_started_at: datetime
+    pending: Pending
+    poll_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SentHeartbeat:
+    """A heartbeat that Temporal has taken.
+
+    Attributes:
+        callback_id: The callback.
+        attempt_started_at: `Callback.attempt_started_at` as it was claimed: once a later attempt
+            has asked, it is void.
+        heartbeat_received_at: `HeartbeatState.heartbeat_received_at` as it was claimed: what the
+            outside said since is still due.
+        response: What Temporal answered.
+    """
+
+    callback_id: CallbackId
+    attempt_started_at: datetime
+    heartbeat_received_at: datetime | None
+    response: HeartbeatResponse
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedHeartbeat:
+    """A sign of life from the outside.
+
+    Attributes:
+        callback_id: The callback.
+        details: One JSON value; `None` keeps what was said before.
+    """
+
+    callback_id: CallbackId
+    details: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatReceipt:
+    """What became of a sign of life.
+
+    Attributes:
+        callback: The callback as it stands; `None` if there is none.
+        is_due: Temporal is to be told now, and nobody but the caller does it: it has claimed it.
+    """
+
+    callback: Callback | None
+    is_due: bool
 
 
 @dataclass(frozen=True, slots=True)
