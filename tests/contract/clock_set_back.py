@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from ringback.domain.callback import State
 from ringback.domain.outcome import Completed
-from ringback.ports.due_times import LongestWaits
+from ringback.ports.deadlines import LongestWaits
 from ringback.ports.store import Postponement
-from ringback.ports.webhook_outbox import WebhookRetry
+from ringback.ports.webhooks import WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import MINUTE, beat, beats, kept_alive, looks, receive_heartbeats, see

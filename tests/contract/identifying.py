@@ -7,7 +7,7 @@ import pytest
 
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError
-from ringback.ports.identifying import Identifier, Named
+from ringback.ports.identifier import Identifier, Named
 from tests.contract.activities.stage import RETRIED, Plan, Stage
 
 SOON = timedelta(seconds=1)

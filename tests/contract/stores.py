@@ -10,12 +10,17 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activity_polls import ActivityPollStore
-from ringback.ports.deadlines import Deadlines
-from ringback.ports.due_times import DueTimes
-from ringback.ports.keys import Keys
-from ringback.ports.links import Links
-from ringback.ports.store import CallbackIndex, CallbackStore, ChangeFeed, DeliveryQueue, WriteCheck
-from ringback.ports.webhook_outbox import WebhookOutbox
+from ringback.ports.api_keys import ApiKeys
+from ringback.ports.deadlines import Deadlines, DueTimes
+from ringback.ports.store import (
+    CallbackIndex,
+    CallbackStore,
+    ChangeFeed,
+    DeliveryQueue,
+    Links,
+    WriteCheck,
+)
+from ringback.ports.webhooks import WebhookOutbox
 from ringback.testing import ManualClock
 from tests import factories
 
@@ -48,7 +53,7 @@ class Store(
     WebhookOutbox,
     DueTimes,
     Links,
-    Keys,
+    ApiKeys,
     CallbackIndex,
     ChangeFeed,
     WriteCheck,

@@ -12,7 +12,7 @@ from ringback.domain.event import EventKind
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed
 from ringback.domain.webhook import Webhook
-from ringback.ports.webhook_outbox import WebhookEnd, WebhookRetry
+from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.kept import pending, see

@@ -7,7 +7,7 @@ from typing import Final
 from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.webhook import Webhook
-from ringback.ports.webhook_outbox import WebhookEnd, WebhookRetry
+from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from ringback.store.sql_store import SqlStore
 from tests import factories
 from tests.contract.stores import LEASE, SECOND, events_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.ports.identifying import Identifier
+from ringback.ports.identifier import Identifier
 from ringback.testing import FakeActivities, FakeIdentifier
 from tests.contract.activities.stage import Plan, Stage
 from tests.contract.identifying import IdentifierContract

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from ringback.ports.identifying import Identifier
+from ringback.ports.identifier import Identifier
 from ringback.temporal.identify import TemporalIdentifier
 from tests.contract.activities.stage import Stage
 from tests.contract.identifying import IdentifierContract

@@ -15,8 +15,7 @@ from ringback.domain.options import CallbackOptions
 from ringback.domain.query import Query
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.links import Links
-from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
+from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.keepers import Temporal

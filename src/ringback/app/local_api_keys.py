@@ -23,7 +23,7 @@ from ringback.domain.api_key import (
     to_text,
 )
 from ringback.domain.errors import ConfigurationError
-from ringback.ports.keys import Keys, NewKey
+from ringback.ports.api_keys import ApiKeys, NewKey
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ LOCAL_ROLES: Final = (Role.WORKER, Role.OPERATOR)
 """Whom a gateway makes a key for by itself."""
 
 
-async def ensure_local_keys(folder: Path, keys: Keys) -> None:
+async def ensure_local_keys(folder: Path, keys: ApiKeys) -> None:
     """Make the local keys that are not there yet, as files in `folder` and in the store.
 
     Several gateways may do it at once: all of them use the same files.

@@ -12,15 +12,16 @@ from ringback.domain.ids import CallbackId
 from ringback.gateway.api.services import Services
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.receipts import Receipts
+from ringback.ports.api_keys import ApiKeys
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.identifying import Identifier
-from ringback.ports.keys import Keys
-from ringback.ports.links import Links
-from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue
+from ringback.ports.identifier import Identifier
+from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.result_schema.checker import SchemaChecker
 
 
-class OperatedStore(CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Links, Keys, Protocol):
+class OperatedStore(
+    CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, Links, ApiKeys, Protocol
+):
     """What the operator API works on."""
 
 

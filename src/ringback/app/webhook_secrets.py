@@ -11,7 +11,7 @@ from ringback.notify.addresses import PublicNetwork
 from ringback.notify.signature import SECRET_BYTES, from_secret, to_secret
 from ringback.notify.webhook import Unsigned, opened_webhooks
 from ringback.ports.clock import Clock
-from ringback.ports.sender import Sender
+from ringback.ports.webhooks import Sender
 from ringback.settings import Settings
 
 logger = logging.getLogger(__name__)

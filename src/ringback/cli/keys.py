@@ -25,7 +25,7 @@ from ringback.domain.api_key import (
 )
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import UnknownKeyError
-from ringback.ports.keys import Keys, NewKey
+from ringback.ports.api_keys import ApiKeys, NewKey
 from ringback.settings import load_settings
 
 T = TypeVar("T")
@@ -109,6 +109,6 @@ async def _add(new: NewKey) -> ApiKey:
         return await store.add_key(new)
 
 
-async def _with_keys(work: Callable[[Keys], Awaitable[T]]) -> T:
+async def _with_keys(work: Callable[[ApiKeys], Awaitable[T]]) -> T:
     async with existing_store(load_settings(), SystemClock()) as store:
         return await work(store)

@@ -12,7 +12,7 @@ from ringback.domain.link import ALL_VERBS, link_expires_at
 from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed
-from ringback.ports.identifying import Identified, Identifier, Named
+from ringback.ports.identifier import Identified, Identifier, Named
 from ringback.ports.results import ResultChecker
 
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from ringback.domain.api_key import ALLOWED, Act, ApiKey, KeyId, from_text
 from ringback.domain.errors import NotAllowedError, UnknownKeyError
+from ringback.ports.api_keys import ApiKeys
 from ringback.ports.clock import Clock
-from ringback.ports.keys import Keys
 
 CACHED_FOR: Final = timedelta(seconds=5)
 """How long a key is believed without asking the store: so long a revoked one may still be good."""
@@ -20,7 +20,7 @@ _NO_KEY: Final = "send a good API key: Authorization: Bearer rbk_…"
 class Authorizing:
     """Knows the keys, from the store and for a moment by heart."""
 
-    def __init__(self, keys: Keys, *, clock: Clock) -> None:
+    def __init__(self, keys: ApiKeys, *, clock: Clock) -> None:
         """Look keys up in `keys`."""
         self._keys = keys
         self._clock = clock

@@ -9,7 +9,7 @@ from ringback.core.poll_schedule import PollSchedule
 from ringback.core.service import OutageLog, caught
 from ringback.core.tell import LONGEST_WAIT
 from ringback.ports.clock import Clock
-from ringback.ports.due_times import DueTimes, LongestWaits
+from ringback.ports.deadlines import DueTimes, LongestWaits
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,7 @@ from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCal
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Link, Verb
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.links import Links
-from ringback.ports.store import CallbackStore, DeliveryQueue
+from ringback.ports.store import CallbackStore, DeliveryQueue, Links
 
 
 class Operating:

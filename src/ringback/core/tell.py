@@ -13,8 +13,18 @@ from ringback.core.service import OutageLog, TaskPool, caught, running, task_gro
 from ringback.domain.backoff import backoff
 from ringback.domain.webhook import Webhook, to_body, to_origin
 from ringback.ports.clock import Clock
-from ringback.ports.sender import Message, NotReceived, Received, Reception, Sender, Undeliverable
-from ringback.ports.webhook_outbox import MOST_ORIGINS, WebhookEnd, WebhookOutbox, WebhookRetry
+from ringback.ports.webhooks import (
+    MOST_ORIGINS,
+    Message,
+    NotReceived,
+    Received,
+    Reception,
+    Sender,
+    Undeliverable,
+    WebhookEnd,
+    WebhookOutbox,
+    WebhookRetry,
+)
 
 logger = logging.getLogger(__name__)
 

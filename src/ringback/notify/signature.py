@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Final
 
 from ringback.domain.errors import ConfigurationError
-from ringback.ports.sender import Message
+from ringback.ports.webhooks import Message
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = 32

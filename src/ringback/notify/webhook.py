@@ -17,7 +17,7 @@ from ringback.domain.web_url import WebUrl, parse_url
 from ringback.notify.addresses import PrivateAddressError
 from ringback.notify.signature import sign
 from ringback.ports.clock import Clock
-from ringback.ports.sender import Message, NotReceived, Received, Reception, Undeliverable
+from ringback.ports.webhooks import Message, NotReceived, Received, Reception, Undeliverable
 
 TIMEOUT: Final = timedelta(seconds=15)
 """The timeout of one request, from the look-up of the name to the head of the reply."""

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import bindparam, select, update
 
 from ringback.domain.api_key import ApiKey, KeyId, Role
-from ringback.ports.keys import NewKey
+from ringback.ports.api_keys import NewKey
 from ringback.store.bulk_params import INSERTS
 from ringback.store.connection import Connection
 from ringback.store.database import Database
@@ -35,7 +35,7 @@ _TYPES: Final = RowTypes([*api_keys.c])
 
 
 class SqlApiKeys:
-    """`Keys` on a SQL database."""
+    """`ApiKeys` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
         """Keep everything in `database`, whose schema is the newest."""

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from ringback.domain.callback import State
-from ringback.ports.due_times import LongestWaits
+from ringback.ports.deadlines import LongestWaits
 from ringback.store.connection import Connection
 from ringback.store.database import Database
 from ringback.store.tables import Instant, callbacks, outcomes, webhooks

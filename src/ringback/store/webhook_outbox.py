@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, upd
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.webhook import Webhook, WebhookId, not_told, not_told_yet, told
-from ringback.ports.webhook_outbox import MOST_ORIGINS, WebhookEnd, WebhookRetry
+from ringback.ports.webhooks import MOST_ORIGINS, WebhookEnd, WebhookRetry
 from ringback.store.bulk_params import any_of
 from ringback.store.connection import Connection
 from ringback.store.database import Database

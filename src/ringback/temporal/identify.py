@@ -14,7 +14,7 @@ from ringback.domain.activity_state import Ended, Pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import UnusableTokenError
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.identifying import Identified, Named
+from ringback.ports.identifier import Identified, Named
 from ringback.temporal import standalone
 from ringback.temporal.describe import describe, find_pending
 from ringback.temporal.history import newest_first

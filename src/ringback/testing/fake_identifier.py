@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.identifying import Identified, Named
+from ringback.ports.identifier import Identified, Named
 from ringback.testing.fake_activities import FakeActivities
 
 

@@ -24,7 +24,7 @@ async def test_without_its_driver_a_postgresql_store_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    for module in ("postgresql", "news", "driver"):
+    for module in ("postgresql", "listen_notify", "asyncpg_connection"):
         monkeypatch.delitem(sys.modules, f"ringback.store.{module}", raising=False)
 
     with pytest.raises(ConfigurationError, match=r"pip install 'ringback\[postgres\]'"):

@@ -8,7 +8,7 @@ from ringback.core.due_times import ANYWAY_EVERY, EVERY, DueTimeRepair
 from ringback.core.poll_schedule import PollSchedule
 from ringback.core.service import running
 from ringback.domain.errors import StoreUnavailableError
-from ringback.ports.due_times import LongestWaits
+from ringback.ports.deadlines import LongestWaits
 from ringback.testing import ManualClock
 from tests.loops import idle
 

@@ -15,8 +15,14 @@ from ringback.domain.callback import Callback
 from ringback.domain.durations import format_instant
 from ringback.domain.event import Event, EventKind
 from ringback.domain.webhook import Webhook
-from ringback.ports.sender import Message, NotReceived, Received, Reception, Undeliverable
-from ringback.ports.webhook_outbox import WebhookEnd
+from ringback.ports.webhooks import (
+    Message,
+    NotReceived,
+    Received,
+    Reception,
+    Undeliverable,
+    WebhookEnd,
+)
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase

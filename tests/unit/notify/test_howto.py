@@ -11,7 +11,7 @@ import pytest
 from ringback.domain.event import Event, EventKind
 from ringback.domain.webhook import NOTIFIED, makes_unwanted, to_body, to_type
 from ringback.notify.signature import from_secret, sign
-from ringback.ports.sender import Message
+from ringback.ports.webhooks import Message
 from tests import factories
 
 HOWTO = Path(__file__).parents[3] / "docs" / "howto" / "webhooks.md"

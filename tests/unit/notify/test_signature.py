@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook
 
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.signature import from_secret, sign, to_secret
-from ringback.ports.sender import Message
+from ringback.ports.webhooks import Message
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - from the specification's own tests
 AT = datetime(2030, 1, 1, 12, 0, 0, 900_000, tzinfo=UTC)

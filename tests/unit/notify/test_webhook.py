@@ -17,7 +17,7 @@ from ringback.domain.web_url import parse_url
 from ringback.notify.addresses import PublicNetwork
 from ringback.notify.signature import from_secret
 from ringback.notify.webhook import TIMEOUT, Unsigned, Webhooks, opened_webhooks, retry_after
-from ringback.ports.sender import Message, NotReceived, Received, Undeliverable
+from ringback.ports.webhooks import Message, NotReceived, Received, Undeliverable
 from ringback.testing import ManualClock
 from tests.services import missing
 from tests.webhook_receiver import OK, Names, Receiver, listening

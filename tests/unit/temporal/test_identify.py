@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ringback.domain.errors import MalformedRequestError
-from ringback.ports.identifying import Named
+from ringback.ports.identifier import Named
 from ringback.temporal.identify import check_token
 from tests.unit.temporal.test_token import NAMESPACE_ID, OF_A_WORKFLOW, number, text
 

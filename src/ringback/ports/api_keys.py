@@ -24,7 +24,7 @@ class NewKey:
     digest: bytes = field(repr=False)
 
 
-class Keys(Protocol):
+class ApiKeys(Protocol):
     """What keeping API keys needs."""
 
     async def add_key(self, new: NewKey) -> ApiKey:
