@@ -23,7 +23,7 @@ from ringback.domain.errors import (
     StoreUnavailableError,
 )
 from ringback.settings import Settings
-from ringback.store.schema import inspect
+from ringback.store.migrate import inspect
 from ringback.temporal.connect import check_connection, connect_lazily
 from ringback.temporal.converter import choose_converter
 from ringback.temporal.permissions import check_permissions

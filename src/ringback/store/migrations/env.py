@@ -1,4 +1,4 @@
-"""Run by Alembic: migrates on the connection that `ringback.store.migrate` hands over."""
+"""Run by Alembic: migrates on the connection that `ringback.store.migrate` passes in."""
 
 from alembic import context
 
