@@ -179,7 +179,7 @@ inline store_open(k) {
   fi
 }
 
-/* ringback.store.callbacks.SqlCallbacks.accept: the first outcome wins; an expired callback takes
+/* ringback.store.answers.SqlAnswers.accept: the first outcome wins; an expired callback takes
  * none. */
 #ifdef SECOND_WINS
 #define CAN_ACCEPT(r) (cb[r].state == OPEN || cb[r].state == ACCEPTED)

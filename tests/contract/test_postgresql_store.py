@@ -21,14 +21,14 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed
 from ringback.settings import Settings
-from ringback.store.accepting import accept
+from ringback.store.answers import accept
+from ringback.store.callbacks import EXPIRE
 from ringback.store.connection import Connection
 from ringback.store.events import record
 from ringback.store.links import REVOKE
 from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
-from ringback.store.statements.callbacks import EXPIRE
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.at_once import AtOnce

@@ -14,7 +14,7 @@ from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
 from ringback.store import mapping
-from ringback.store.accepting import accept
+from ringback.store.answers import accept
 from ringback.store.bulk_params import any_of
 from ringback.store.connection import Connection
 from ringback.store.database import Database

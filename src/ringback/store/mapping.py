@@ -8,12 +8,7 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import Any, Final
 
-from ringback.domain.callback import (
-    Accepted,
-    ActivityExecution,
-    Callback,
-    State,
-)
+from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.event import Event, EventKind
 from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
@@ -171,7 +166,7 @@ def to_event(row: AnyRow) -> Event:
 
 
 def to_accepted_event(row: AnyRow) -> Event:
-    """Return the event that an outcome was accepted, of a row of `statements.index.ACCEPTED`."""
+    """Return the event that an outcome was accepted, of a row of `search.ACCEPTED`."""
     facts = to_accepted_facts(row.kind, row.outcome_id, row.is_default)
     return Event(CallbackId(row.callback_id), row.accepted_at, EventKind.ACCEPTED, facts)
 
@@ -225,7 +220,7 @@ def _to_callback(row: Any) -> Callback:
 
 
 def to_terms(values: Sequence[Any]) -> Terms:
-    """Return the terms of what `statements.accepting.TERMS` has of a callback."""
+    """Return the terms of what `answers._TERMS` has of a callback."""
     return Terms(*values)
 
 

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
+from ringback.store.accept_statement import HOLD
 from ringback.store.asyncpg_connection import Connection as DriverConnection
 from ringback.store.asyncpg_connection import connect
 from ringback.store.connection import Connection, Transaction
 from ringback.store.database import Database
 from ringback.store.listen_notify import Announcer, Listener
 from ringback.store.postgresql_url import parse_postgresql_url
-from ringback.store.statements.accepting import HOLD
 from ringback.store.unreadable import read_json
 
 T = TypeVar("T")

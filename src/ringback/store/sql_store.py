@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ringback.domain.ids import CallbackId
 from ringback.store.activity_polls import SqlActivityPolls
+from ringback.store.answers import SqlAnswers
 from ringback.store.api_keys import SqlApiKeys
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
@@ -18,6 +19,7 @@ from ringback.store.webhook_outbox import SqlWebhookOutbox
 
 class SqlStore(
     SqlCallbacks,
+    SqlAnswers,
     SqlDeliveries,
     SqlVerdicts,
     SqlDeadlines,

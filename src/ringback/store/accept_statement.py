@@ -1,9 +1,9 @@
-"""Statements of accepting: each takes all the answers of a commit at once, or tells of all."""
+"""The statement that accepts all the answers of a commit at once."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -27,7 +27,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import REGCLASS
@@ -37,8 +36,6 @@ from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.ports.store import Answer
 from ringback.store.bulk_params import INSERTS, BulkRows, any_of
 from ringback.store.tables import Instant, callbacks, events, outcomes
-
-_Function: TypeAlias = Callable[..., ColumnElement[Any]]
 
 _ANSWERS: Final = BulkRows(
     "answers",
@@ -51,11 +48,11 @@ _ANSWERS: Final = BulkRows(
         "link_serial": Integer(),
     },
 )
-"""What answers differ in; the rest of a row is the same for all of a commit."""
+"""The values that differ from one answer to the next; the rest of a row is the same for all."""
 
 
-def given(dialect: str, answers: Sequence[Answer]) -> dict[str, object]:
-    """Return answers, of which there must be one, as `INSERT` and `ACCEPT` take them."""
+def bulk_values(dialect: str, answers: Sequence[Answer]) -> dict[str, object]:
+    """Return answers, at least one, as parameters of `INSERT` and `ACCEPT`."""
     return {
         **_ANSWERS.values(dialect, map(_as_row, answers)),
         "ids": [answer.callback_id for answer in answers],
@@ -200,33 +197,3 @@ INSERT: Final = {"sqlite": _insert_on_sqlite()}
 #: returns the callbacks without a stored answer, with an id of null. Unless it runs
 #: `in_transaction`, it leaves out those with more to do, which takes further statements.
 ACCEPT: Final = {"sqlite": _accept_on_sqlite(), "postgresql": _accept_on_postgresql()}
-
-#: Who has an outcome is not waiting for a default one.
-HAS_NO_DEFAULT: Final = (
-    update(callbacks)
-    .where(any_of(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
-    .values(default_due_at=None)
-)
-
-_TERMS: Final[Sequence[ColumnElement[Any]]] = (
-    callbacks.c.id,
-    callbacks.c.namespace,
-    callbacks.c.workflow_id,
-    callbacks.c.activity_id,
-    callbacks.c.workflow_type,
-    callbacks.c.activity_type,
-    callbacks.c.task_queue,
-    callbacks.c.schema_id,
-)
-"""See `ringback.domain.terms.Terms`."""
-
-
-def _terms(all_of: _Function, one: _Function) -> Select[Any]:
-    return select(all_of(one(*_TERMS), type_=JSON)).where(any_of(callbacks.c.id, "ids"))
-
-
-#: What an answer to each of the callbacks is checked against, as one value; there may be none.
-TERMS: Final = {
-    "sqlite": _terms(func.json_group_array, func.json_array),
-    "postgresql": _terms(func.json_agg, func.json_build_array),
-}

@@ -1,0 +1,196 @@
+"""Answers: accept the first one to each callback, and keep evidence of others."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import JSON, ColumnElement, Select, bindparam, func, insert, select, update
+
+from ringback.domain.event import Event, EventKind
+from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.domain.terms import Terms
+from ringback.ports.store import EVIDENCE_BYTES, EVIDENCE_KEPT, Answer
+from ringback.store import mapping
+from ringback.store.accept_statement import ACCEPT, INSERT, bulk_values
+from ringback.store.bulk_params import any_of
+from ringback.store.connection import Connection
+from ringback.store.database import Database
+from ringback.store.events import notify
+from ringback.store.queries import lock
+from ringback.store.tables import callbacks, events, to_instant
+from ringback.store.transactions import reads, writes
+
+_Function: TypeAlias = Callable[..., ColumnElement[Any]]
+
+_BYTES: Final = 8 * 1024 * 1024
+"""A statement takes this many bytes and one more answer: a driver copies them several times."""
+
+#: A callback with an outcome needs no default answer.
+_CLEAR_DEFAULT: Final = (
+    update(callbacks)
+    .where(any_of(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
+    .values(default_due_at=None)
+)
+
+_TERM_COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
+    callbacks.c.id,
+    callbacks.c.namespace,
+    callbacks.c.workflow_id,
+    callbacks.c.activity_id,
+    callbacks.c.workflow_type,
+    callbacks.c.activity_type,
+    callbacks.c.task_queue,
+    callbacks.c.schema_id,
+)
+"""The fields of `ringback.domain.terms.Terms`, in their order."""
+
+
+def _select_terms(all_of: _Function, one: _Function) -> Select[Any]:
+    return select(all_of(one(*_TERM_COLUMNS), type_=JSON)).where(any_of(callbacks.c.id, "ids"))
+
+
+#: The terms of the callbacks, as one value; `NULL` if there are none.
+_TERMS: Final = {
+    "sqlite": _select_terms(func.json_group_array, func.json_array),
+    "postgresql": _select_terms(func.json_agg, func.json_build_array),
+}
+
+_kept = (
+    select(func.count())
+    .select_from(events)
+    .where(events.c.callback_id == bindparam("callback_id"), events.c.kind == bindparam("kind"))
+    .scalar_subquery()
+)
+
+_event_columns = ["callback_id", "at", "kind", "facts"]
+
+#: Store evidence while the callback has less than `EVIDENCE_KEPT` of it.
+_KEEP_EVIDENCE: Final = insert(events).from_select(
+    _event_columns,
+    select(*(bindparam(name, type_=events.c[name].type) for name in _event_columns)).where(
+        _kept < EVIDENCE_KEPT
+    ),
+)
+
+
+class SqlAnswers:
+    """The answers of `CallbackStore` on a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep everything in `database`, whose schema is the newest."""
+        self._database = database
+
+    @reads
+    async def terms(
+        self, connection: Connection, callback_ids: Sequence[CallbackId]
+    ) -> Mapping[CallbackId, Terms]:
+        return await find_terms(connection, callback_ids)
+
+    async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
+        accepted = await self._accept(answers)
+        if accepted:
+            self._database.announce_accepted()
+        return [accepted.get(answer.id) for answer in answers]
+
+    @writes
+    async def _accept(
+        self, connection: Connection, answers: Sequence[Answer]
+    ) -> dict[OutcomeId, datetime]:
+        return await accept(self._database, connection, answers)
+
+    @writes
+    async def keep_evidence(self, connection: Connection, answers: Sequence[Answer]) -> None:
+        known = await lock(connection, [answer.callback_id for answer in answers])
+        now = await self._database.now(connection)
+        for answer in answers:
+            if answer.callback_id in known:
+                evidence = mapping.from_event(_evidence(answer, now))
+                await connection.execute(_KEEP_EVIDENCE, evidence)
+
+
+async def accept(
+    database: Database,
+    connection: Connection,
+    answers: Sequence[Answer],
+    *,
+    is_default: bool = False,
+) -> dict[OutcomeId, datetime]:
+    """Store the first answer to each callback that is open; return when each was accepted.
+
+    An answer with a link serial is stored only if that is still the callback's. What `is_default`
+    nobody gave: it was taken at the deadline.
+    """
+    accepted: dict[OutcomeId, datetime] = {}
+    for part in _by_size(_first_of_each(answers)):
+        accepted |= await _accept(database, connection, part, is_default=is_default)
+    return accepted
+
+
+async def _accept(
+    database: Database, connection: Connection, answers: Sequence[Answer], *, is_default: bool
+) -> dict[OutcomeId, datetime]:
+    given = bulk_values(database.dialect, answers)
+    values = {**given, "is_default": is_default, "now": database.own_now()}
+    insert_first = INSERT.get(database.dialect)
+    if insert_first is not None:
+        await connection.execute(insert_first, values)
+    stored = await connection.scalar(ACCEPT[database.dialect], values) or []
+    accepted = {OutcomeId(id_): to_instant(at) for id_, at, _ in stored}
+    more_to_do = {id_ for id_, _, has_more_to_do in stored if has_more_to_do}
+    if more_to_do:
+        unusual = [answer for answer in answers if answer.id in more_to_do]
+        callback_ids = [answer.callback_id for answer in unusual]
+        await connection.execute(_CLEAR_DEFAULT, {"ids": callback_ids})
+        accepted_events = [_event(one, accepted[one.id], is_default=is_default) for one in unusual]
+        await notify(connection, accepted_events)
+    return accepted
+
+
+def _event(answer: Answer, accepted_at: datetime, *, is_default: bool) -> Event:
+    facts = mapping.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
+    return Event(answer.callback_id, accepted_at, EventKind.ACCEPTED, facts)
+
+
+async def find_terms(
+    connection: Connection, ids: Collection[CallbackId]
+) -> dict[CallbackId, Terms]:
+    """Return the terms of those of the callbacks that exist."""
+    statement = _TERMS[connection.dialect.name]
+    found = map(mapping.to_terms, await connection.scalar(statement, {"ids": ids}) or [])
+    return {terms.callback_id: terms for terms in found}
+
+
+def _first_of_each(answers: Sequence[Answer]) -> Sequence[Answer]:
+    """Return the first answer to each callback by each of its links, in the order of callbacks.
+
+    The first of all may have come by a link that is revoked.
+    """
+    first: dict[tuple[CallbackId, int | None], Answer] = {}
+    for answer in answers:
+        first.setdefault((answer.callback_id, answer.link_serial), answer)
+    return sorted(first.values(), key=lambda answer: answer.callback_id)
+
+
+def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
+    """Yield the answers in parts that are not too large."""
+    part: list[Answer] = []
+    size = 0
+    for answer in answers:
+        part.append(answer)
+        size += len(body_of(answer.outcome) or b"")
+        if size > _BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _evidence(answer: Answer, now: datetime) -> Event:
+    body = body_of(answer.outcome) or b""
+    facts: dict[str, object] = {
+        "kind": KINDS[type(answer.outcome)],
+        **to_fields(answer.outcome),
+        "body": body[:EVIDENCE_BYTES].decode("utf-8", "replace"),
+    }
+    return Event(answer.callback_id, now, EventKind.ANSWERED_DIFFERENTLY, facts)
