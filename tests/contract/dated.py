@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
-from ringback.store.connection import Connection
+from ringback.store.database import Connection
 from ringback.store.postgresql import PostgresqlDatabase
 
 

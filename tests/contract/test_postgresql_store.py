@@ -23,7 +23,7 @@ from ringback.domain.outcome import Completed
 from ringback.settings import Settings
 from ringback.store.answers import accept
 from ringback.store.callbacks import EXPIRE
-from ringback.store.connection import Connection
+from ringback.store.database import Connection
 from ringback.store.events import record
 from ringback.store.links import REVOKE
 from ringback.store.migrate import upgrade

@@ -11,8 +11,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult, apply_poll_result
 from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.due_times import NEVER
 from ringback.store.queries import HAS_OUTCOME, IS_OPEN, find_readable, parts
 from ringback.store.tables import Instant, callbacks
@@ -22,7 +21,6 @@ from ringback.store.tracked_callbacks import (
     save_changes,
     update_columns,
 )
-from ringback.store.transactions import writes
 
 _ROWS_PER_RUN: Final = 16
 """A claim reads this many due callbacks per run; where runs have more, it claims fewer runs."""
@@ -106,12 +104,8 @@ _SAVE_POLL_RESULT: Final = update_columns(
 )
 
 
-class SqlActivityPolls:
+class SqlActivityPolls(SqlPart):
     """The polls of `ActivityPollStore` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def claim_polls(

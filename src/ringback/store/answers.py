@@ -14,12 +14,10 @@ from ringback.ports.store import EVIDENCE_BYTES, EVIDENCE_KEPT, Answer
 from ringback.store import mapping
 from ringback.store.accept_statement import ACCEPT, INSERT, bulk_values
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, Database, SqlPart, reads, writes
 from ringback.store.events import notify
 from ringback.store.queries import lock
 from ringback.store.tables import callbacks, events, to_instant
-from ringback.store.transactions import reads, writes
 
 _Function: TypeAlias = Callable[..., ColumnElement[Any]]
 
@@ -74,12 +72,8 @@ _KEEP_EVIDENCE: Final = insert(events).from_select(
 )
 
 
-class SqlAnswers:
+class SqlAnswers(SqlPart):
     """The answers of `CallbackStore` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @reads
     async def terms(

@@ -8,10 +8,8 @@ from sqlalchemy import bindparam, select, update
 from ringback.domain.api_key import ApiKey, KeyId, Role
 from ringback.ports.api_keys import NewKey
 from ringback.store.bulk_params import INSERTS
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.tables import Instant, api_keys
-from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 #: Of several gateways that add the same key at once, one does.
@@ -34,12 +32,8 @@ REVOKE: Final = (
 _TYPES: Final = RowTypes([*api_keys.c])
 
 
-class SqlApiKeys:
+class SqlApiKeys(SqlPart):
     """`ApiKeys` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def add_key(self, connection: Connection, new: NewKey) -> ApiKey:

@@ -15,12 +15,10 @@ from ringback.domain.opening import OpenRequest, OpenResult, find_or_create
 from ringback.ports.store import Expiry
 from ringback.store import mapping
 from ringback.store.bulk_params import INSERTS, any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, Database, SqlPart, reads, writes
 from ringback.store.events import record
 from ringback.store.queries import CALLBACKS, IS_OPEN, execute_each, find, lock, parts
 from ringback.store.tables import Instant, callbacks, schemas, tags
-from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import read_rows
 
 _of_activities = any_of(callbacks.c.activity_key, "keys")
@@ -107,13 +105,13 @@ KEEP_SCHEMA: Final = {
 }
 
 
-class SqlCallbacks:
+class SqlCallbacks(SqlPart):
     """`CallbackStore` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
-        #: Schemas that are in the store for good: none is ever deleted.
+        """Store everything in `database`, whose schema is the newest."""
+        super().__init__(database)
+        #: Schemas known to be stored; none is ever deleted.
         self._kept_schemas: set[str] = set()
 
     async def open(self, requests: Sequence[OpenRequest]) -> Sequence[Callback]:

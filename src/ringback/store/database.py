@@ -1,25 +1,103 @@
-"""A database: how to read it, how to write it, and what time it is there."""
+"""A database: its connections and transactions, and what time it is there.
+
+A transaction is written once, as a coroutine. On PostgreSQL it waits for the network. On SQLite
+nothing has to wait: the transaction runs in a thread from start to end, and each hop between
+threads that it does not make is time that the event loop has for others.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import Final, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeAlias, TypeVar
 
+from sqlalchemy import Connection as PlainConnection
+from sqlalchemy import Dialect, Executable, Result
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
-from ringback.store.connection import Connection, Transaction
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+Values: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class Connection(Protocol):
+    """The methods of SQLAlchemy's `AsyncConnection` that transactions use."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The database's dialect."""
+        ...
+
+    async def execute(self, statement: Executable, parameters: Values | None = None, /) -> Any:
+        """Execute `statement` once, or once with each of several parameters."""
+        ...
+
+    async def scalar(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
+    ) -> Any:
+        """Execute `statement` and return its first value."""
+        ...
+
+    async def run_sync(self, work: Callable[[PlainConnection], T], /) -> T:
+        """Return what the plain function `work` returns for the plain connection."""
+        ...
+
+
+Transaction: TypeAlias = Callable[[Connection], Coroutine[Any, Any, T]]
+
+
+class InlineConnection:
+    """A connection that runs in this thread: no call of it ever waits."""
+
+    def __init__(self, connection: PlainConnection) -> None:
+        """Use `connection`."""
+        self._connection = connection
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._connection.dialect
+
+    async def execute(
+        self, statement: Executable, parameters: Values | None = None, /
+    ) -> Result[Any]:
+        return self._connection.execute(statement, parameters)
+
+    async def scalar(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
+    ) -> Any:
+        return self._connection.scalar(statement, parameters)
+
+    async def run_sync(self, work: Callable[[PlainConnection], T], /) -> T:
+        return work(self._connection)
+
+
+def run_inline(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits, and return what it returns.
+
+    Raises:
+        RuntimeError: It waits, and nothing would wake it.
+    """
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    work.close()
+    msg = "a transaction waited for something other than its connection"
+    raise RuntimeError(msg)
+
 
 _NO_ANSWER: Final = "it does not answer in time"
 
 
 class Database(ABC):
-    """Transactions that say what went wrong in Ringback's words."""
+    """A database; its errors are `StoreUnavailableError`."""
 
     @property
     @abstractmethod
@@ -28,15 +106,15 @@ class Database(ABC):
 
     @abstractmethod
     async def now(self, connection: Connection) -> datetime:
-        """Return this instant, by the one clock that all who use the database share."""
+        """Return the current time by the clock that all users of the database share."""
 
     @abstractmethod
     def own_now(self) -> datetime | None:
-        """Return this instant if this process's clock dates what is written; `None` if not."""
+        """Return the time of this process if its clock dates all rows; `None` if it does not."""
 
     @abstractmethod
     async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
-        """Let nobody else decide on these callbacks until the commit; return from when on."""
+        """Lock these callbacks until the commit; return the time at which all were locked."""
 
     async def read(self, transaction: Transaction[T]) -> T:
         """Return what `transaction` returns, which writes nothing.
@@ -50,7 +128,7 @@ class Database(ABC):
         """Return what `transaction` returns, once what it wrote is durable.
 
         Raises:
-            StoreUnavailableError: The database could not be reached or written; nothing was kept.
+            StoreUnavailableError: The database could not be reached or written; nothing was stored.
         """
         async with self.writing() as connection:
             return await transaction(connection)
@@ -71,24 +149,24 @@ class Database(ABC):
 
     @abstractmethod
     def writing(self) -> AbstractAsyncContextManager[Connection]:
-        """Run the body in a transaction that is durable once the block has been left.
+        """Run the block in a transaction that is durable once the block ends.
 
         Raises:
-            StoreUnavailableError: The database could not be reached or written; nothing was kept.
+            StoreUnavailableError: The database could not be reached or written; nothing was stored.
         """
 
     @asynccontextmanager
     async def upgrading(self) -> AsyncIterator[Connection]:
-        """Run the body in a transaction beside which nobody else upgrades the schema.
+        """Run the block in a transaction, while no other process upgrades the schema.
 
         Raises:
-            StoreUnavailableError: The database could not be reached or written; nothing was kept.
+            StoreUnavailableError: The database could not be reached or written; nothing was stored.
         """
         async with self.writing() as connection:
             yield connection
 
     def _is_about_content(self, error: DBAPIError) -> bool:
-        """Tell whether what was to be written is wrong, not the database."""
+        """Return whether the values are wrong, not the database."""
         return isinstance(error, IntegrityError | DataError | ProgrammingError)
 
     @abstractmethod
@@ -134,11 +212,11 @@ class Database(ABC):
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `ChangeFeed.follow`."""
+        """See `ChangeFeed.subscribe`."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
@@ -157,3 +235,38 @@ class Database(ABC):
 
 def _unavailable(why: object) -> StoreUnavailableError:
     return StoreUnavailableError(f"the database is not available: {why}")
+
+
+class SqlPart:
+    """A part of the store; its methods are transactions of `reads` and `writes`."""
+
+    def __init__(self, database: Database) -> None:
+        """Store everything in `database`, whose schema is the newest."""
+        self._database = database
+
+
+S = TypeVar("S", bound=SqlPart)
+
+_Steps: TypeAlias = Callable[Concatenate[S, Connection, P], Coroutine[Any, Any, T]]
+_Method: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+
+
+def reads(steps: _Steps[S, P, T]) -> _Method[S, P, T]:
+    """Turn `steps`, which use a connection and only read, into a method."""
+    return _method(steps, lambda database: database.read)
+
+
+def writes(steps: _Steps[S, P, T]) -> _Method[S, P, T]:
+    """Turn `steps`, which use a connection, into a method; then, all writes are durable."""
+    return _method(steps, lambda database: database.write)
+
+
+def _method(
+    steps: _Steps[S, P, T],
+    way: Callable[[Database], Callable[[Transaction[T]], Coroutine[Any, Any, T]]],
+) -> _Method[S, P, T]:
+    @wraps(steps)
+    async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await way(self._database)(lambda it: steps(self, it, *args, **kwargs))
+
+    return method

@@ -16,8 +16,7 @@ from ringback.ports.store import Answer
 from ringback.store import mapping
 from ringback.store.answers import accept
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.events import record
 from ringback.store.queries import (
     CALLBACKS,
@@ -29,7 +28,6 @@ from ringback.store.queries import (
     parts,
 )
 from ringback.store.tables import Instant, callbacks
-from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import read_rows
 
 #: The earlier of the two, where there are two.
@@ -83,12 +81,8 @@ UNREADABLE_REST: Final = timedelta(minutes=1)
 """How long a callback whose row cannot be read is not due."""
 
 
-class SqlDeadlines:
+class SqlDeadlines(SqlPart):
     """`Deadlines` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def extend(

@@ -21,12 +21,10 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.ports.store import Postponement
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.events import record
 from ringback.store.queries import execute_each, find_readable, lock, parts
 from ringback.store.tables import Instant, callbacks, outcomes
-from ringback.store.transactions import reads, writes
 
 #: In the statement's text, not as a parameter: only so the index of what is due is of use.
 _is_accepted: ColumnElement[bool] = outcomes.c.state == literal_column(f"'{State.ACCEPTED.value}'")
@@ -173,12 +171,8 @@ REDELIVER: Final = (
 )
 
 
-class SqlDeliveries:
+class SqlDeliveries(SqlPart):
     """`DeliveryQueue` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def claim(

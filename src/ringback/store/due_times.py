@@ -16,10 +16,8 @@ from sqlalchemy import (
 
 from ringback.domain.callback import State
 from ringback.ports.deadlines import LongestWaits
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.tables import Instant, callbacks, outcomes, webhooks
-from ringback.store.transactions import writes
 
 MOST: Final = 1000
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -87,12 +85,8 @@ BEATS: Final = (
 )
 
 
-class SqlDueTimes:
+class SqlDueTimes(SqlPart):
     """`DueTimes` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Store everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def pull_in(self, connection: Connection, longest: LongestWaits) -> int:

@@ -9,7 +9,7 @@ from ringback.domain.event import Event
 from ringback.domain.webhook import NOTIFIED, Webhook, webhooks_for
 from ringback.store import mapping
 from ringback.store.bulk_params import INSERTS, any_of
-from ringback.store.connection import Connection
+from ringback.store.database import Connection
 from ringback.store.queries import execute_each
 from ringback.store.tables import callbacks, events, webhooks
 

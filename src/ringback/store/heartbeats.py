@@ -16,8 +16,7 @@ from ringback.domain.liveness import (
     apply_sent_heartbeat,
 )
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import find_readable, lock
 from ringback.store.tables import Instant, callbacks
 from ringback.store.tracked_callbacks import (
@@ -26,7 +25,6 @@ from ringback.store.tracked_callbacks import (
     save_changes,
     update_columns,
 )
-from ringback.store.transactions import reads, writes
 
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
 
@@ -83,12 +81,8 @@ _GIVE_UP: Final = (
 _NEXT_DUE: Final = select(func.min(callbacks.c.heartbeat_due_at)).where(_awaits_heartbeat)
 
 
-class SqlHeartbeats:
+class SqlHeartbeats(SqlPart):
     """The heartbeats of `ActivityPollStore` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def receive_heartbeats(

@@ -7,12 +7,10 @@ from sqlalchemy import bindparam, update
 from ringback.domain.callback import Callback
 from ringback.domain.event import Event, EventKind, key_fact
 from ringback.domain.ids import CallbackId
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.events import record
 from ringback.store.queries import find, lock
 from ringback.store.tables import callbacks
-from ringback.store.transactions import writes
 
 REVOKE: Final = (
     update(callbacks)
@@ -21,12 +19,8 @@ REVOKE: Final = (
 )
 
 
-class SqlLinks:
+class SqlLinks(SqlPart):
     """`Links` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def revoke(

@@ -17,8 +17,7 @@ from ringback.domain.ids import CallbackId
 from ringback.store.accept_statement import HOLD
 from ringback.store.asyncpg_connection import Connection as DriverConnection
 from ringback.store.asyncpg_connection import connect
-from ringback.store.connection import Connection, Transaction
-from ringback.store.database import Database
+from ringback.store.database import Connection, Database, Transaction
 from ringback.store.listen_notify import Announcer, Listener
 from ringback.store.postgresql_url import parse_postgresql_url
 from ringback.store.unreadable import read_json

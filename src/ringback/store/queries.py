@@ -18,7 +18,7 @@ from ringback.domain.errors import UnreadableCallbackError
 from ringback.domain.ids import CallbackId
 from ringback.store import mapping
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
+from ringback.store.database import Connection
 from ringback.store.mapping import OUTCOME_COLUMNS
 from ringback.store.tables import callbacks, outcomes
 from ringback.store.unreadable import read_rows

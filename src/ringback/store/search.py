@@ -12,12 +12,10 @@ from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.query import NOT_ENDED, Query
 from ringback.store import mapping
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, reads
 from ringback.store.deadlines import DEADLINE_AT, HAS_PASSED
 from ringback.store.queries import IS_OPEN, LISTED
 from ringback.store.tables import Instant, callbacks, events, outcomes, tags
-from ringback.store.transactions import reads
 from ringback.store.unreadable import AnyRow, read_rows
 
 _Condition = ColumnElement[bool]
@@ -107,12 +105,8 @@ EVENTS: Final = (
 )
 
 
-class SqlCallbackIndex:
+class SqlCallbackIndex(SqlPart):
     """`CallbackIndex` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Read everything from `database`, whose schema is the newest."""
-        self._database = database
 
     @reads
     async def page(

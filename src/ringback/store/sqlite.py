@@ -19,8 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
-from ringback.store.connection import AtOnce, Connection, Transaction, finished
-from ringback.store.database import Database
+from ringback.store.database import Connection, Database, InlineConnection, Transaction, run_inline
 from ringback.store.unreadable import read_json
 
 T = TypeVar("T")
@@ -99,7 +98,7 @@ class LocalDatabase(Database):
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `ChangeFeed.follow`."""
+        """See `ChangeFeed.subscribe`."""
 
 
 class SqliteDatabase(LocalDatabase):
@@ -166,7 +165,7 @@ class SqliteDatabase(LocalDatabase):
         """See `Database.writing`; it runs in this thread, which waits."""
         async with self._translated():
             with self._engine.begin() as connection:
-                yield AtOnce(connection)
+                yield InlineConnection(connection)
 
     async def close(self) -> None:
         """See `Database.close`; what is under way ends first."""
@@ -204,7 +203,7 @@ class _Lane:
             # Whatever state it is in then, the pool sets it right.
             after_a_failure.callback(self._give_back)
             with self._connection.begin():
-                result = finished(transaction(AtOnce(self._connection)))
+                result = run_inline(transaction(InlineConnection(self._connection)))
             after_a_failure.pop_all()
         return result
 

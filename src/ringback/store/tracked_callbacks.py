@@ -9,7 +9,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollState, TrackedCallback
 from ringback.store import mapping
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
+from ringback.store.database import Connection
 from ringback.store.events import record
 from ringback.store.queries import CALLBACKS, execute_each, lock, parts
 from ringback.store.tables import callbacks

@@ -12,13 +12,11 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.ports.store import Settlement
 from ringback.store.bulk_params import INSERTS, BulkRows, any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.deliveries import UNSETTLED
 from ringback.store.events import notify
 from ringback.store.queries import lock, parts
 from ringback.store.tables import Instant, callbacks, events, outcomes
-from ringback.store.transactions import writes
 
 _FINAL: Final = frozenset(state for state, moves in MOVES.items() if not moves)
 
@@ -77,12 +75,8 @@ _RECORD: Final = insert(events).from_select(
 )
 
 
-class SqlVerdicts:
+class SqlVerdicts(SqlPart):
     """`DeliveryQueue.settle` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         for part in parts(settlements):

@@ -13,12 +13,10 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.webhook import Webhook, WebhookId, not_told, not_told_yet, told
 from ringback.ports.webhooks import MOST_ORIGINS, WebhookEnd, WebhookRetry
 from ringback.store.bulk_params import any_of
-from ringback.store.connection import Connection
-from ringback.store.database import Database
+from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.events import record
 from ringback.store.queries import execute_each, parts
 from ringback.store.tables import Instant, webhooks
-from ringback.store.transactions import reads, writes
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 CLAIMED: Final = [
@@ -104,12 +102,8 @@ _NO_ORIGIN: Final = "no origin"
 """No address begins so."""
 
 
-class SqlWebhookOutbox:
+class SqlWebhookOutbox(SqlPart):
     """`WebhookOutbox` on a SQL database."""
-
-    def __init__(self, database: Database) -> None:
-        """Keep everything in `database`, whose schema is the newest."""
-        self._database = database
 
     @writes
     async def claim_webhooks(

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.ports.clock import Clock
-from ringback.store.connection import AtOnce, Connection
+from ringback.store.database import Connection, InlineConnection
 from ringback.store.sqlite import LocalDatabase, sqlite_engine
 from ringback.store.tables import metadata
 
@@ -64,7 +64,7 @@ class InMemoryDatabase(LocalDatabase):
             raise StoreUnavailableError(msg)
         async with self._translated():
             with self._connection.begin():
-                yield AtOnce(self._connection)
+                yield InlineConnection(self._connection)
 
     async def close(self) -> None:
         """Close the connection, which deletes the data."""
