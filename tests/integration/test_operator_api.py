@@ -17,7 +17,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
-from ringback.domain.api_key import KeyId, Role, digest_of, to_text
+from ringback.domain.api_key import KeyId, Role, digest_secret, to_text
 from ringback.ports.api_keys import NewKey
 from ringback.settings import Settings
 from tests.integration.house import gateway
@@ -94,7 +94,7 @@ def key_of(role: Role) -> str:
 async def http(temporal_address: str, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     async with opened_store(settings, SystemClock()) as store:
         for role in Role:
-            digest = digest_of(f"the secret of the {role.value}")
+            digest = digest_secret(f"the secret of the {role.value}")
             await store.add_key(NewKey(KeyId(role.value), role.value, role, digest))
     async with gateway(temporal_address, settings) as http:
         yield http

@@ -24,7 +24,7 @@ from ringback.domain.activity_state import Ended, Pending, Unknown
 from ringback.domain.callback import State
 from ringback.domain.errors import ActivityGoneError, AnswerTooLargeError, RefusedByTemporalError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.domain.terms import terms_of
+from ringback.domain.terms import to_terms
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT
 from tests.integration.standalone import OURS, Ground, Question, opened
 
@@ -294,7 +294,7 @@ async def test_details_that_fit_only_unsigned_are_refused(ground: Ground) -> Non
     details = b'"' + b"x" * (DEFAULT_BLOB_LIMIT - 50) + b'"'
 
     with pytest.raises(AnswerTooLargeError):
-        await ground.activities.check(terms_of(question.first.callback), Canceled(details))
+        await ground.activities.check(to_terms(question.first.callback), Canceled(details))
 
     await _terminate(question)
 

@@ -31,7 +31,7 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
-from ringback.domain.ids import identity_of
+from ringback.domain.ids import to_identity
 from ringback.ports.activities import Activities
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement
@@ -273,7 +273,7 @@ class Deliverer:
     async def _end(
         self, send: Callable[..., Awaitable[None]], callback: Callback, accepted: Accepted
     ) -> Settlement:
-        identity = identity_of(accepted.id)
+        identity = to_identity(accepted.id)
         await send(identity=identity)
         return Settlement(callback.id, accepted.tries, State.APPLIED, {"by": identity})
 

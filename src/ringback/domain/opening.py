@@ -132,7 +132,7 @@ def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult
     facts: dict[str, object] = {"attempt": request.attempt}
     if request.ref.run_id != latest.ref.run_id:
         facts["run_id"] = request.ref.run_id
-    again = Event(latest.id, now, EventKind.ASKED_AGAIN, facts)
+    again = Event(latest.id, now, EventKind.OPENED_AGAIN, facts)
     return OpenResult(callback, (callback,), (again,))
 
 

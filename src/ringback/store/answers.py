@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ColumnElement, Select, bindparam, func, insert, sel
 
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import KINDS, body_of, to_fields
+from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, EVIDENCE_KEPT, Answer
 from ringback.store import mapping
@@ -172,7 +172,7 @@ def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
     size = 0
     for answer in answers:
         part.append(answer)
-        size += len(body_of(answer.outcome) or b"")
+        size += len(to_body(answer.outcome) or b"")
         if size > _BYTES:
             yield part
             part, size = [], 0
@@ -181,7 +181,7 @@ def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
 
 
 def _evidence(answer: Answer, now: datetime) -> Event:
-    body = body_of(answer.outcome) or b""
+    body = to_body(answer.outcome) or b""
     facts: dict[str, object] = {
         "kind": KINDS[type(answer.outcome)],
         **to_fields(answer.outcome),

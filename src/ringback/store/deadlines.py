@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, bindparam, case, func, select, update
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import Event, EventKind, named
+from ringback.domain.event import Event, EventKind, key_fact
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.deadlines import Extension
 from ringback.ports.store import Answer
@@ -100,7 +100,7 @@ class SqlDeadlines(SqlPart):
             return Extension(callback, was_extended=False)
         later = replace(callback, own_deadline_at=now + within)
         await execute_each(connection, SET_DEADLINE, [mapping.from_deadline(later)])
-        facts: dict[str, object] = {"until": format_instant(now + within), **named(by)}
+        facts: dict[str, object] = {"until": format_instant(now + within), **key_fact(by)}
         await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
         return Extension(later, was_extended=True)
 

@@ -10,7 +10,13 @@ from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, upd
 
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
-from ringback.domain.webhook import Webhook, WebhookId, not_told, not_told_yet, told
+from ringback.domain.webhook import (
+    Webhook,
+    WebhookId,
+    delivered_event,
+    failed_event,
+    retrying_event,
+)
 from ringback.ports.webhooks import MOST_ORIGINS, WebhookEnd, WebhookRetry
 from ringback.store.bulk_params import any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
@@ -153,7 +159,7 @@ class SqlWebhookOutbox(SqlPart):
         await execute_each(connection, POSTPONE, values)
         troubles = {(item.webhook_id, item.tries): item.last_error for item in postponements}
         news = [
-            not_told_yet(to_webhook(row), now, troubles[row.id, row.tries])
+            retrying_event(to_webhook(row), now, troubles[row.id, row.tries])
             for row in waiting
             if row.last_error is None and (row.id, row.tries) in troubles
         ]
@@ -173,7 +179,11 @@ async def _waiting(connection: Connection, ids: Iterable[WebhookId]) -> Sequence
 
 
 def _end_of(webhook: Webhook, at: datetime, last_error: str | None) -> Event:
-    return told(webhook, at) if last_error is None else not_told(webhook, at, last_error)
+    return (
+        delivered_event(webhook, at)
+        if last_error is None
+        else failed_event(webhook, at, last_error)
+    )
 
 
 def _at(webhook: Webhook) -> datetime:

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from ringback.domain.activity_state import ActivityState, Pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Outcome
-from ringback.domain.terms import Terms, terms_of
+from ringback.domain.terms import Terms, to_terms
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import Encoded, encode, relays_json
 from ringback.temporal.limits import Limits
@@ -54,7 +54,7 @@ class TemporalActivities:
         return self._limits.allow(namespace, len(outcome.result or b"") + _WRAPPER)
 
     async def encode(self, callback: Callback, outcome: Outcome) -> Encoded:
-        return await encode(self._encoder, terms_of(callback), outcome, use=Use.DELIVERY)
+        return await encode(self._encoder, to_terms(callback), outcome, use=Use.DELIVERY)
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str

@@ -16,7 +16,7 @@ from temporalio.service import WorkflowService
 from ringback.domain.activity_state import HeartbeatResponse
 from ringback.domain.callback import Callback
 from ringback.domain.ids import CallbackId
-from ringback.domain.terms import terms_of
+from ringback.domain.terms import to_terms
 from ringback.temporal.describe import recorded_details
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import as_payloads, contextual, raw_values, relays_json, to_payloads
@@ -75,7 +75,7 @@ class TemporalHeartbeats:
         if relays_json(self._encoder.converter):
             encoded = as_payloads(details)
         else:
-            in_context = contextual(self._encoder.converter, terms_of(callback))
+            in_context = contextual(self._encoder.converter, to_terms(callback))
             make = partial(to_payloads, in_context, raw_values(details))
             encoded = await self._encoder.run(make, callback.id, use)
         if encoded is not None:

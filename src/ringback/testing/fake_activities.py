@@ -18,8 +18,8 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
-from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, body_of
-from ringback.domain.terms import Terms, terms_of
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, to_body
+from ringback.domain.terms import Terms, to_terms
 from ringback.testing.fake_activity import FakeActivity
 from ringback.testing.fake_server import FakeServer
 
@@ -61,7 +61,7 @@ class FakeActivities(FakeServer):
     async def check(self, terms: Terms, outcome: Outcome) -> None:  # noqa: ARG002 - the port's
         is_retried = isinstance(outcome, Failed) and not outcome.non_retryable
         limit = min(self.largest, self.largest_retried) if is_retried else self.largest
-        _check_size(body_of(outcome), limit, "the answer")
+        _check_size(to_body(outcome), limit, "the answer")
 
     async def encode(self, callback: Callback, outcome: Outcome) -> Outcome:  # noqa: ARG002 - the port's
         return outcome
@@ -150,7 +150,7 @@ class FakeActivities(FakeServer):
 
     async def _arrive(self, callback: Callback, encoded: object) -> Outcome:
         assert isinstance(encoded, Outcome), "it is what `encode` returned"
-        await self.check(terms_of(callback), encoded)
+        await self.check(to_terms(callback), encoded)
         self._check_reachable()
         if self.is_busy:
             msg = "the fake server is busy"

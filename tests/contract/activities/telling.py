@@ -8,7 +8,7 @@ import pytest
 from ringback.domain.activity_state import HeartbeatResponse, Pending, Unknown
 from ringback.domain.errors import AnswerTooLargeError
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.domain.terms import terms_of
+from ringback.domain.terms import to_terms
 from tests.contract.activities.stage import (
     OUTCOMES,
     RESULT,
@@ -118,7 +118,7 @@ class Telling:
 
         for outcome in TOO_LARGE:
             with pytest.raises(AnswerTooLargeError):
-                await stage.activities.check(terms_of(scene.asked), outcome)
+                await stage.activities.check(to_terms(scene.asked), outcome)
 
     async def test_what_is_too_large_is_not_sent(self, stage: Stage) -> None:
         scene = await stage.ask(Plan())
@@ -134,7 +134,7 @@ class Telling:
         scene = await stage.ask(Plan())
 
         for outcome in (*OUTCOMES, *LARGE_ENOUGH):
-            await stage.activities.check(terms_of(scene.asked), outcome)
+            await stage.activities.check(to_terms(scene.asked), outcome)
 
     async def test_details_of_a_heartbeat_that_would_fail_the_activity_are_refused(
         self, stage: Stage
