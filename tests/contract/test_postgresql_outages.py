@@ -12,6 +12,7 @@ from sqlalchemy import text
 from ringback.core.service import task_group
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
+from ringback.store.database import Connection
 from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
@@ -53,6 +54,9 @@ async def is_refused(call: Callable[[], Awaitable[object]]) -> str:
         with pytest.raises(StoreUnavailableError) as caught:
             await call()
     return "".join(traceback.format_exception(caught.value))
+
+
+CUT_ITSELF_OFF = text("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(60)")
 
 
 async def works(store: SqlStore) -> Callback:
@@ -125,6 +129,27 @@ async def test_a_transaction_that_was_cut_keeps_nothing(
     await is_refused(write)
 
     assert await found(store, before.id) == before
+
+
+@pytest.mark.parametrize("how", ["write", "read", "write_alone"])
+async def test_transaction_that_lost_its_connection_runs_once_more(
+    database: PostgresqlDatabase, how: str
+) -> None:
+    numbers = iter(range(3))
+
+    async def lose_the_first(connection: Connection) -> int:
+        number = next(numbers)
+        if number == 0:
+            await connection.execute(CUT_ITSELF_OFF)
+        return number
+
+    assert await getattr(database, how)(lose_the_first) == 1
+
+
+async def test_transaction_that_loses_two_connections_is_refused(
+    database: PostgresqlDatabase,
+) -> None:
+    await is_refused(lambda: database.write(lambda connection: connection.execute(CUT_ITSELF_OFF)))
 
 
 async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(

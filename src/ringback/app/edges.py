@@ -8,10 +8,9 @@ from ringback.core.service import Service
 from ringback.core.watch import VerdictWaiter
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Keyring
-from ringback.ports.activities import Activities
+from ringback.ports.activities import Activities, Heartbeats
 from ringback.ports.clock import Clock
-from ringback.ports.heartbeats import Heartbeats
-from ringback.ports.identifying import Identifier
+from ringback.ports.identifier import Identifier
 from ringback.result_schema.checker import SchemaChecker
 from ringback.store.sql_store import SqlStore
 

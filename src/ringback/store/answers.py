@@ -82,7 +82,14 @@ class SqlAnswers(SqlPart):
         return await find_terms(connection, callback_ids)
 
     async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
-        accepted = await self._accept(answers)
+        accepted: dict[OutcomeId, datetime] = {}
+        left = answers
+        if self._database.commits_statements:
+            accepted, left = await self._database.write_alone(
+                lambda connection: accept_alone(self._database, connection, answers)
+            )
+        if left:
+            accepted |= await self._accept(left)
         if accepted:
             self._database.announce_accepted()
         return [accepted.get(answer.id) for answer in answers]
@@ -121,15 +128,30 @@ async def accept(
     return accepted
 
 
+async def accept_alone(
+    database: Database, connection: Connection, answers: Sequence[Answer]
+) -> tuple[dict[OutcomeId, datetime], Sequence[Answer]]:
+    """Do what `accept` does, by statements that each commit at once; return also what is left.
+
+    What is left takes a transaction: answers whose callbacks have a default answer or webhook URLs.
+    """
+    accepted: dict[OutcomeId, datetime] = {}
+    left: list[Answer] = []
+    for part in _by_size(_first_of_each(answers)):
+        values = _values(database, part, is_default=False, in_transaction=False)
+        found = await _run(database, connection, values)
+        accepted |= {OutcomeId(id_): to_instant(at) for id_, at, _ in found if id_ is not None}
+        if any(has_more_to_do for _, _, has_more_to_do in found):
+            left += [answer for answer in part if answer.id not in accepted]
+    return accepted, left
+
+
 async def _accept(
     database: Database, connection: Connection, answers: Sequence[Answer], *, is_default: bool
 ) -> dict[OutcomeId, datetime]:
-    given = bulk_values(database.dialect, answers)
-    values = {**given, "is_default": is_default, "now": database.own_now()}
-    insert_first = INSERT.get(database.dialect)
-    if insert_first is not None:
-        await connection.execute(insert_first, values)
-    stored = await connection.scalar(ACCEPT[database.dialect], values) or []
+    values = _values(database, answers, is_default=is_default, in_transaction=True)
+    found = await _run(database, connection, values)
+    stored = [row for row in found if row[0] is not None]
     accepted = {OutcomeId(id_): to_instant(at) for id_, at, _ in stored}
     more_to_do = {id_ for id_, _, has_more_to_do in stored if has_more_to_do}
     if more_to_do:
@@ -139,6 +161,26 @@ async def _accept(
         accepted_events = [_event(one, accepted[one.id], is_default=is_default) for one in unusual]
         await notify(connection, accepted_events)
     return accepted
+
+
+def _values(
+    database: Database, answers: Sequence[Answer], *, is_default: bool, in_transaction: bool
+) -> dict[str, object]:
+    return {
+        **bulk_values(database.dialect, answers),
+        "is_default": is_default,
+        "in_transaction": in_transaction,
+        "now": database.own_now(),
+    }
+
+
+async def _run(
+    database: Database, connection: Connection, values: dict[str, object]
+) -> Sequence[tuple[Any, Any, bool]]:
+    insert_first = INSERT.get(database.dialect)
+    if insert_first is not None:
+        await connection.execute(insert_first, values)
+    return await connection.scalar(ACCEPT[database.dialect], values) or []
 
 
 def _event(answer: Answer, accepted_at: datetime, *, is_default: bool) -> Event:

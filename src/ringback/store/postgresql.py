@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from sqlalchemy import bindparam, event, func, select, text
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
@@ -89,18 +89,28 @@ class PostgresqlDatabase(Database):
             **_POOL,
         )
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_standby)
-        event.listen(self._engine.sync_engine, "checkout", _replace_if_closed)
         self._announcer = Announcer(self._notify)
-        # What only reads needs no transaction, and so two trips less.
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # One statement needs no transaction around it, and so two trips less.
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def dialect(self) -> str:
         return "postgresql"
 
     async def read(self, transaction: Transaction[T]) -> T:
-        async with self._translated(), self._patiently(), self._reading.connect() as connection:
-            return await transaction(connection)
+        async with self._translated(), self._patiently():
+            return await _run(self._autocommit, transaction)
+
+    async def write(self, transaction: Transaction[T]) -> T:
+        async with self._translated(), self._patiently():
+            return await _run(self._engine, transaction)
+
+    @property
+    def commits_statements(self) -> bool:
+        return True
+
+    async def write_alone(self, statements: Transaction[T]) -> T:
+        return await self.read(statements)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -198,17 +208,28 @@ class PostgresqlDatabase(Database):
         await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
 
 
-def _replace_if_closed(connection: DBAPIConnection, *_: object) -> None:
-    """Replace the pool's connections if the server has closed this one.
+async def _run(
+    engine: AsyncEngine, transaction: Transaction[T], *, is_second_try: bool = False
+) -> T:
+    """Return what `transaction` returns; run it again if the pool's connection was lost.
 
-    The driver knows without a trip to the server; SQLAlchemy's own ping makes three.
+    Pinging a connection before each use would make three trips more.
 
     Raises:
-        InvalidatePoolError: It is closed; the pool connects again and does not raise it.
+        DBAPIError: The database refused it, or the second connection was lost too; or the first
+            one was lost at the commit, which may have happened all the same.
     """
-    if connection.driver_connection.is_closed():
-        msg = "the server closed the connection"
-        raise InvalidatePoolError(msg)
+    is_done = False
+    try:
+        async with engine.begin() as connection:
+            result = await transaction(connection)
+            is_done = True
+    except DBAPIError as exc:
+        if is_second_try or is_done or not exc.connection_invalidated:
+            raise
+    else:
+        return result
+    return await _run(engine, transaction, is_second_try=True)
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:

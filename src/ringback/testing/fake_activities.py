@@ -1,6 +1,6 @@
-"""Activities without a server: as much of Temporal's behaviour as the core relies on.
+"""Activities without a server: the parts of Temporal's behavior that the core relies on.
 
-The same tests run on it and on the real server: `tests/contract/activities_contract.py`.
+The same tests run on this and on the real server: `tests/contract/activities_contract.py`.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ class FakeActivities(FakeServer):
     """An `Activities` and a `Heartbeats` for tests.
 
     Attributes:
-        is_reachable: Set it to false and every call raises `TemporalUnreachableError`.
-        unserved: Namespaces of which the server has another one by the same name: it knows none of
-            their activities, and rejects their tokens with `TemporalMisconfiguredError`.
-        is_busy: Set it to true and deliveries raise `TemporalBusyError`.
-        loses_replies: Set it to true and deliveries are applied, but their replies are lost.
-        is_frozen: Set it and deliveries begin and do not end, as with a server that hangs.
-        largest: The largest body that is taken, in bytes.
-        largest_retried: The largest body of a failure that may be retried.
-        deliveries: What was applied, in order: the activity, the outcome, the identity.
-        heartbeats: What was recorded, in order: the activity and the details.
-        looks: Which activities were looked at, in order, one entry for each request.
+        is_reachable: If false, every call raises `TemporalUnreachableError`.
+        unserved: Namespaces that the server has recreated: it knows none of the old activities, and
+            rejects their tokens with `TemporalMisconfiguredError`.
+        is_busy: If true, deliveries raise `TemporalBusyError`.
+        loses_replies: If true, deliveries are applied, but their replies are lost.
+        is_frozen: If true, deliveries hang, as with a frozen server.
+        largest: The maximum size of a body, in bytes.
+        largest_retried: The maximum size of the body of a retryable failure.
+        deliveries: The applied deliveries, in order: the activity, the outcome, the identity.
+        heartbeats: The recorded heartbeats, in order: the activity and the details.
+        looks: The polled activities, in order, one entry per request.
     """
 
     is_reachable: bool = True
@@ -70,7 +70,7 @@ class FakeActivities(FakeServer):
         self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
         outcome = await self._arrive(callback, encoded)
-        assert callback.task_token is not None, "ask first whether there is one"
+        assert callback.task_token is not None, "check callback.task_token first"
         await self.check_server(callback)
         self._deliver(self._with_token(callback.task_token), outcome, identity)
 
@@ -96,7 +96,7 @@ class FakeActivities(FakeServer):
     ) -> HeartbeatResponse:
         await self.check_details(callback, details)
         self._check_reachable()
-        assert callback.task_token is not None, "ask first whether there is one"
+        assert callback.task_token is not None, "check callback.task_token first"
         await self.check_server(callback)
         return self._beat(self._with_token(callback.task_token), details)
 
@@ -149,7 +149,7 @@ class FakeActivities(FakeServer):
         return HeartbeatResponse(activity.cancel_requested, activity.paused, activity.was_reset)
 
     async def _arrive(self, callback: Callback, encoded: object) -> Outcome:
-        assert isinstance(encoded, Outcome), "it is what `encode` returned"
+        assert isinstance(encoded, Outcome), "`encode` returned it"
         await self.check(to_terms(callback), encoded)
         self._check_reachable()
         if self.is_busy:
