@@ -32,7 +32,7 @@ byte kinds[2];
 #define KIND(r) kinds[cb[r].answer - 1]
 #define IS_FAILED(r) (KIND(r) != COMPLETED)
 
-/* ringback.core.verdict.identity_of: another one for each outcome. */
+/* ringback.domain.ids.to_identity: another one for each outcome. */
 #define IDENTITY(r) (1 + 2 * (r) + cb[r].answer - 1)
 #define ANOTHER 15 /* not an answer of Ringback's: a timeout, a cancellation … */
 
