@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from ringback.app.parent_death import end_with_parent
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 
 START_SECONDS: Final = 60
 """How long a program may take to be ready."""

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from chaos.plan import End
 from chaos.script import TASK_QUEUE, Script
 from chaos.workflow import Ask
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 
 _TIMEOUT: Final = timedelta(seconds=3)
 _AGAIN_SECONDS: Final = 0.3

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from chaos.values import values_in
 from ringback.app.stores import existing_store
 from ringback.app.system import SystemClock
-from ringback.core.shown import shown_callback
+from ringback.core.status import serialize_callback
 from ringback.domain.callback import State
 from ringback.domain.errors import RingbackError
 from ringback.domain.query import Query
@@ -107,7 +107,7 @@ class Ledger:
                 found = await store.page(Query(states=frozenset(State)), after=None, limit=_ALL)
         except RingbackError as exc:
             raise LedgerUnreadableError(str(exc)) from exc
-        return [shown_callback(callback) for callback in found]
+        return [serialize_callback(callback) for callback in found]
 
 
 def _to_entry(listed: Mapping[str, Any], values: list[str], verdicts: list[str]) -> Entry:

@@ -27,7 +27,7 @@ from chaos.schedule import WIRE, Blow, schedule
 from chaos.senders import Post
 from chaos.site import Site, build_site, folder_of
 from ringback.app.web import bound_socket, served
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 
 _LOOK_EVERY_SECONDS: Final = 0.5
 _TELL_EVERY_SECONDS: Final = 10

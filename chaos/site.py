@@ -28,7 +28,7 @@ from ringback.app.local_api_keys import ensure_local_keys
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import free_ports
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.settings import Settings
 
 _HOST: Final = "127.0.0.1"

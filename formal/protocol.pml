@@ -301,9 +301,9 @@ inline store_postpone(r, copy, is_not_applied) {
 #define CALLS_IT_UNTAKEN false
 #endif
 
-/* ---- ringback.core.verdict */
+/* ---- ringback.core.verdicts */
 
-/* ringback.core.verdict.fits_the_token: a failure that was tried before may have ended the attempt
+/* ringback.core.verdicts.fits_the_token: a failure that was tried before may have ended the attempt
  * already. */
 #ifdef UNSEEN_TOKEN
 #define FITS_THE_TOKEN(r, is_first_try) true
@@ -311,7 +311,7 @@ inline store_postpone(r, copy, is_not_applied) {
 #define FITS_THE_TOKEN(r, is_first_try) (KIND(r) != RETRYABLE || is_first_try)
 #endif
 
-/* ringback.core.verdict.is_failure_of: the failure is signed, whether it was delivered or raised. */
+/* ringback.core.verdicts.is_failure_of: the failure is signed, whether it was delivered or raised. */
 #ifdef UNSIGNED_FAILURE
 #define IS_ITS_FAILURE(r) false
 #else
@@ -325,8 +325,8 @@ inline store_postpone(r, copy, is_not_applied) {
 #define IS_IN_DOUBT(r, unproven_, is_shown) (KIND(r) == RETRYABLE && unproven_ != 0 && !(is_shown))
 #endif
 
-/* ringback.core.verdict._judge_pending, ringback.core.verdict._has_ended_an_attempt,
- * ringback.core.verdict._may_have_ended_an_attempt */
+/* ringback.core.verdicts._judge_pending, ringback.core.verdicts._has_ended_an_attempt,
+ * ringback.core.verdicts._may_have_ended_an_attempt */
 #define STILL_RUNS(k) (is_started && (k) == attempt)
 inline judge_pending(r, handed_, unproven_, verdict) {
   if
@@ -338,7 +338,7 @@ inline judge_pending(r, handed_, unproven_, verdict) {
   fi
 }
 
-/* ringback.core.verdict._verdict_of_end, ringback.core.verdict._is_handed_end: history shows who
+/* ringback.core.verdicts._verdict_of_end, ringback.core.verdicts._is_handed_end: history shows who
  * closed the activity and, if it was an attempt that ended, its number and what ended the one
  * before. */
 #ifdef ANY_ATTEMPT_S_WORKER
@@ -366,7 +366,7 @@ inline judge_end(r, handed_, unproven_, verdict) {
   fi
 }
 
-/* ringback.core.verdict.judge, of what ringback.core.resolve.resolve found */
+/* ringback.core.verdicts.judge, of what ringback.core.verdicts.resolve found */
 inline judge(r, handed_, unproven_, verdict) {
   if
 #ifdef NO_IDENTITY
@@ -400,7 +400,7 @@ inline any_due_round(r) {
   fi
 }
 
-/* The outside and a gateway: ringback.gateway.routes, ringback.core.accept.Accepting.accept.
+/* The outside and a gateway: ringback.gateway.routes, ringback.core.answers.AnswerService.accept.
  * Any sender answers any round, any number of times: that is every retry after a lost reply, every
  * duplicate, every answer that differs and every late one. A gateway that dies before the commit
  * has done nothing; where it dies after it, or the reply is lost, the sender sends again. That a
@@ -447,7 +447,7 @@ inline rest(d) {
   goto end_resting
 }
 
-/* ringback.core.deliver.Deliverer._end: Temporal takes it. The reply comes, or is lost, or finds
+/* ringback.core.delivery.Deliverer._end: Temporal takes it. The reply comes, or is lost, or finds
  * nobody. */
 inline send(r, d) {
   end_with_answer(r, IDENTITY(r));
@@ -459,12 +459,12 @@ inline send(r, d) {
   fi
 }
 
-/* ringback.core.deliver.Deliverer: claims, sends, settles. */
+/* ringback.core.delivery.Deliverer: claims, sends, settles. */
 proctype Deliverer(byte d) {
   byte r, token, handed, unproven, verdict;
   bool is_first_try;
 end_resting:
-  atomic { /* ringback.core.deliver.Deliverer._has_started_as_many_as_fit */
+  atomic { /* ringback.core.delivery.Deliverer._has_started_as_many_as_fit */
     any_due_round(r);
     is_first_try = cb[r].unproven == 0 && cb[r].untaken == 0;
     store_claim(r, d);
@@ -474,16 +474,16 @@ end_resting:
 #ifdef BY_ID_BLIND
   goto sending_by_id;
 #endif
-  atomic { /* ringback.core.deliver.Deliverer._bring: by the token first, where it fits */
+  atomic { /* ringback.core.delivery.Deliverer._bring: by the token first, where it fits */
     if
     :: !is_calm -> rest(d) /* it dies */
     :: !is_calm -> forget_the_copy(); goto postponing /* the request is lost */
     :: IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try) -> send(r, d)
     :: !(IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try)) ->
-       /* ringback.core.deliver.Deliverer._bring_after_a_look. A token that is dead stays dead: so
+       /* ringback.core.delivery.Deliverer._bring_after_a_look. A token that is dead stays dead: so
         * NOT_FOUND and the look may be one step. */
        judge(r, handed, unproven, verdict);
-       /* ringback.core.verdict.may_be_delivered, ringback.core.verdict.is_at_its_token */
+       /* ringback.core.verdicts.may_be_delivered, ringback.core.verdicts.is_at_its_token */
        if
        :: verdict != NONE -> forget_the_copy(); goto settling
        :: verdict == NONE && IS_TOKEN_GOOD(token)
@@ -556,7 +556,7 @@ inline may_go_wrong(k) {
   fi
 }
 
-/* ringback.core.open._in_doubt: it may have ended an attempt before this one. */
+/* ringback.core.opening._find_doubtful_failure: it may have ended an attempt before this one. */
 #if defined(TAKES_UNSEEN)
 #define IS_LOOKED_AFTER(r, k) false
 #elif defined(SPEAKS_FOR_LATER)
@@ -565,7 +565,7 @@ inline may_go_wrong(k) {
 #define IS_LOOKED_AFTER(r, k) (cb[r].unproven != 0 && cb[r].unproven < k && !has_looked)
 #endif
 
-/* The worker of one attempt: ringback.worker.wait.wait_for_callback, ringback.core.open.Opening.
+/* The worker of one attempt: ringback.worker.wait.wait_for_callback, ringback.core.opening.CallbackOpener.
  * It may stand still until long after its attempt. The submit is left out: the callback is
  * committed before it, so that an answer may come from then on. */
 proctype Worker(byte k) {
@@ -573,7 +573,7 @@ proctype Worker(byte k) {
   bool has_looked;
 end_polling:
   atomic { is_pending && attempt == k && !is_started -> is_started = true }
-opening: /* ringback.core.open.Opening.open */
+opening: /* ringback.core.opening.CallbackOpener.open */
   atomic {
     may_go_wrong(k);
     store_open(k);
@@ -587,7 +587,7 @@ opening: /* ringback.core.open.Opening.open */
     :: else -> fall_asleep(k)
     fi
   }
-  atomic { /* ringback.core.open.Opening._is_untaken: what became of the attempts before? */
+  atomic { /* ringback.core.opening.CallbackOpener._is_not_applied: what became of the attempts before? */
     may_go_wrong(k);
     judge(r, handed, unproven, verdict);
     handed = 0; unproven = 0;
@@ -596,12 +596,12 @@ opening: /* ringback.core.open.Opening.open */
     :: verdict == NONE
     fi
   }
-  atomic { /* ringback.core.open.Opening._is_untaken: this attempt may take it */
+  atomic { /* ringback.core.opening.CallbackOpener._is_not_applied: this attempt may take it */
     may_go_wrong(k);
     store_postpone(r, COPY_OF_WORKER(k), true);
     goto taking
   }
-settling: /* ringback.core.open.Opening._is_untaken: the verdict, and open once more */
+settling: /* ringback.core.opening.CallbackOpener._is_not_applied: the verdict, and open once more */
   atomic {
     may_go_wrong(k);
     store_settle(r, COPY_OF_WORKER(k), verdict);
@@ -622,7 +622,7 @@ settling: /* ringback.core.open.Opening._is_untaken: the verdict, and open once 
 #endif
     fi
   }
-taking: /* ringback.core.open.Opening.take_answer */
+taking: /* ringback.core.opening.CallbackOpener.take_answer */
   atomic {
     cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k));
     may_go_wrong(k);
@@ -645,7 +645,7 @@ over:
   skip
 }
 
-/* ringback.core.activity_poller.ActivityPoller, ringback.core.observe.Observer. What has ended stays so: the look
+/* ringback.core.activity_poller.ActivityPoller, ringback.core.activity_poller.ActivityChecker. What has ended stays so: the look
  * and the transaction may be one step. */
 proctype ActivityPoller() {
 end:

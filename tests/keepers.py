@@ -2,12 +2,9 @@
 
 from typing import Protocol
 
-from ringback.core.activity_poller import ActivityPoller
-from ringback.core.beat import Beating
-from ringback.core.heartbeat import Heartbeating
-from ringback.core.keep_alive import KeepAlive
-from ringback.core.observe import Observer
-from ringback.core.poll_schedule import PollSchedule
+from ringback.core.activity_poller import ActivityChecker, ActivityPoller, PollSchedule
+from ringback.core.heartbeats import HeartbeatService
+from ringback.core.keepalive import HeartbeatKeeper, HeartbeatSender
 from ringback.ports.activities import Activities, Heartbeats
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.clock import Clock
@@ -27,8 +24,8 @@ class Temporal(Activities, Heartbeats, Protocol):
 
 def observer(
     store: Store, activities: Activities, clock: Clock, schedule: PollSchedule | None = None
-) -> Observer:
-    return Observer(
+) -> ActivityChecker:
+    return ActivityChecker(
         store,
         activities,
         polls=store,
@@ -47,14 +44,16 @@ def poller(
     )
 
 
-def heartbeating(store: Store, temporal: Temporal) -> Heartbeating:
-    return Heartbeating(
+def heartbeating(store: Store, temporal: Temporal) -> HeartbeatService:
+    return HeartbeatService(
         store,
         temporal,
         polls=store,
-        beating=Beating(temporal, temporal),
+        heartbeat_sender=HeartbeatSender(temporal, temporal),
     )
 
 
-def keep_alive(store: Store, temporal: Temporal, clock: Clock) -> KeepAlive:
-    return KeepAlive(store, Beating(temporal, temporal), clock=clock, jitter=lambda: 1.0)
+def keep_alive(store: Store, temporal: Temporal, clock: Clock) -> HeartbeatKeeper:
+    return HeartbeatKeeper(
+        store, HeartbeatSender(temporal, temporal), clock=clock, jitter=lambda: 1.0
+    )

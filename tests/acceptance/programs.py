@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from ringback.app.dev_server import dev_server_command
 from ringback.app.web import free_ports
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.temporal.connect import check_connection
 from tests.polling import pause

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from ringback.core.authorize import CACHED_FOR
+from ringback.core.api_auth import CACHED_FOR
 from tests.acceptance.asking_worker import Questions
 from tests.acceptance.command_line import Command
 from tests.acceptance.programs import free_port

@@ -132,7 +132,7 @@ async def test_what_a_gateway_had_begun_to_deliver_is_delivered_by_another_one(
         await site.until(lambda found: len(found) == 3, frozenset({State.APPLIED}))
         frozen, *_, living = (one.program for one in four)
         frozen.thaw()
-        await frozen.line("core.deliver")
+        await frozen.line("core.delivery")
         assert {callback.state for callback in await site.callbacks()} == {State.APPLIED}
         assert await verdicts(site) == 3
         assert living.output.count("outcome applied") == 3

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed

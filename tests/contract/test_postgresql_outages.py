@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.store.database import Connection

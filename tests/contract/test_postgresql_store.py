@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ringback.app.stores import opened_store
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import OutcomeId

@@ -23,7 +23,7 @@ from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, free_ports, served
 from ringback.client.target import local_key_path
-from ringback.core.service import running
+from ringback.core.services import run_services
 from ringback.domain.api_key import Role
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
@@ -132,7 +132,9 @@ async def gateway_without_deliverer(
         await ensure_local_keys(settings.data, store)
         edges = edges_of(client, settings, store)
         parts = Parts(edges)
-        await stack.enter_async_context(running(*edges.services, parts.opening, parts.accepting))
+        await stack.enter_async_context(
+            run_services(*edges.services, parts.opener, parts.answer_service)
+        )
         gateway = RunningGateway(build_app(parts), edges.verdicts.stop_waiting)
         await serve_at(stack, gateway, settings)
         yield await stack.enter_async_context(

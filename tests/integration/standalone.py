@@ -13,7 +13,7 @@ from temporalio.client import ActivityHandle, Client
 from temporalio.common import RetryPolicy
 from temporalio.worker import Worker
 
-from ringback.core.verdict import judge
+from ringback.core.verdicts import judge
 from ringback.domain.activity_state import ActivityState, Ended
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.ids import OutcomeId, to_identity

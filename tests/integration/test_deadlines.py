@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from ringback import wait_for_callback
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
-from ringback.core.operate import Operating
+from ringback.core.operations import OperatorService
 from ringback.worker.options import UNSET
 from tests.integration.conftest import OpenHouse
 from tests.integration.facts.ground import until
@@ -93,7 +93,7 @@ async def test_more_time_is_more_time(open_house: OpenHouse, outside: Outside) -
         assert callback.deadline_at is not None
 
         async with opened_store(house.settings, SystemClock()) as store:
-            operating = Operating(store, store, store, links=store)
+            operating = OperatorService(store, store, store, links=store)
             await operating.extend(callback.id, timedelta(seconds=30))
         await passed(callback.deadline_at + SECOND / 2, Workflow(house.client, handle))
         await house.answer(callback, "in time")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Final
 
-from ringback.core.deliver import LEASE
+from ringback.core.delivery import LEASE
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.testing import ManualClock
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.open import Opening
-from ringback.core.service import running
+from ringback.core.opening import CallbackOpener
+from ringback.core.services import run_services
 from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import Accepted
 from ringback.domain.errors import ActivityGoneError, RingbackError, TemporalUnreachableError
@@ -58,9 +58,9 @@ class Workers(Server):
     async def _work(self, attempt: Attempt) -> None:
         gate, request = attempt.process.gate, attempt.request
         store, activities = self._ports(gate)
-        opening = Opening(store, store, activities)
+        opening = CallbackOpener(store, store, activities)
         try:
-            async with running(opening):
+            async with run_services(opening):
                 callback = await opening.open(request)
                 attempt.callback_id = callback.id
                 accepted = await opening.take_answer(

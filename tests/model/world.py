@@ -5,13 +5,13 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from ringback.core.accept import Accepting
-from ringback.core.checks import Checks
+from ringback.core.answers import AnswerService
 from ringback.core.deadlines import DeadlineKeeper
-from ringback.core.deliver import Deliverer
-from ringback.core.operate import Operating
-from ringback.core.service import running
-from ringback.core.watch import VerdictWaiter
+from ringback.core.delivery import Deliverer
+from ringback.core.operations import OperatorService
+from ringback.core.services import run_services
+from ringback.core.validation import AnswerValidator
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Outcome
@@ -69,11 +69,11 @@ class World(Workers):
         """Let somebody outside answer."""
 
         async def work(store: Store, activities: Temporal) -> None:
-            checks = Checks(store, activities, ExactResults())
-            accepting = Accepting(
+            checks = AnswerValidator(store, activities, ExactResults())
+            accepting = AnswerService(
                 store, checks, new_outcome_id=self._new_outcome_id, on_accepted=lambda: None
             )
-            async with running(accepting):
+            async with run_services(accepting):
                 await accepting.accept(callback_id, outcome)
             self.truth.told.setdefault(callback_id, outcome)
 
@@ -84,7 +84,7 @@ class World(Workers):
 
         async def work(store: Store, activities: Temporal) -> None:
             signs = heartbeating(store, activities)
-            async with running(signs):
+            async with run_services(signs):
                 await signs.heartbeat(callback_id, json.dumps(callback_id).encode())
 
         return self._begin(f"heartbeat to {callback_id}", work)
@@ -121,10 +121,10 @@ class World(Workers):
 
         return self._begin("keeper", work)
 
-    def operate(self, do: Callable[[Operating], Coroutine[Any, Any, object]]) -> Process:
+    def operate(self, do: Callable[[OperatorService], Coroutine[Any, Any, object]]) -> Process:
         """Let a person do something."""
 
         async def work(store: Store, _: Temporal) -> None:
-            await do(Operating(store, store, store, links=store))
+            await do(OperatorService(store, store, store, links=store))
 
         return self._begin("operator", work)

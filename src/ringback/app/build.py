@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 from ringback.app.operator_api import operator_services
 from ringback.app.parts import Parts
-from ringback.core.view import Viewing
+from ringback.core.status import StatusService
 from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
 from ringback.gateway.api.services import Services
 from ringback.gateway.app import create_app
@@ -27,9 +27,9 @@ def _gateway(parts: Parts) -> Gateway:
     edges = parts.edges
     return Gateway(
         keyring=edges.keyring,
-        accepting=parts.accepting,
-        heartbeating=parts.heartbeating,
-        viewing=Viewing(edges.store, edges.activities),
+        answer_service=parts.answer_service,
+        heartbeat_service=parts.heartbeat_service,
+        status_service=StatusService(edges.store, edges.activities),
         verdicts=edges.verdicts,
         store=edges.store,
         clock=edges.clock,
@@ -55,7 +55,7 @@ def _api(parts: Parts, gateway: Gateway) -> Services:
     return operator_services(
         gateway,
         edges.store,
-        opening=parts.opening,
+        opener=parts.opener,
         identifier=edges.identifier,
         results=edges.results,
         new_callback_id=edges.new_callback_id,

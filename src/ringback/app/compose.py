@@ -16,10 +16,10 @@ from ringback.app.parts import Parts
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, jitter, outcome_ids, process_name
 from ringback.app.webhook_secrets import opened_sender
-from ringback.core.connection_watch import ConnectionWatch
+from ringback.core.connection_check import ConnectionChecker
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.service import running
-from ringback.core.tell import Teller
+from ringback.core.services import run_services
+from ringback.core.webhook_sender import WebhookSender
 from ringback.settings import Settings
 from ringback.store.sql_store import SqlStore
 from ringback.temporal.activities import TemporalActivities
@@ -64,20 +64,20 @@ async def running_gateway(
             await ensure_local_keys(settings.data, store)
         edges = edges_of(client, settings, store, hooks=hooks)
         parts = Parts(edges)
-        teller = Teller(store, sender, clock=clock, jitter=jitter)
-        async with running(
+        webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter)
+        async with run_services(
             *edges.services,
-            parts.opening,
+            parts.opener,
             parts.due_time_repair,
-            ConnectionWatch(edges.check_connection, clock=clock),
+            ConnectionChecker(edges.check_connection, clock=clock),
             parts.listener,
-            teller,
+            webhook_sender,
             parts.deliverer,
             parts.poller,
             parts.keep_alive,
             parts.deadlines,
-            parts.accepting,
-            parts.heartbeating,
+            parts.answer_service,
+            parts.heartbeat_service,
         ):
             yield RunningGateway(build_app(parts), edges.verdicts.stop_waiting)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ringback.app.parent_death import end_with_parent
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.domain.errors import ConfigurationError, ProgramEndedError
 
 _STOP_SECONDS: Final = 2

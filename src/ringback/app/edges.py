@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.service import Service
-from ringback.core.watch import VerdictWaiter
+from ringback.core.services import Service
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Keyring
 from ringback.ports.activities import Activities, Heartbeats

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 import ringback
-from ringback.core.ask import Asking
-from ringback.core.authorize import Authorizing
-from ringback.core.open import Opening
-from ringback.core.operate import Operating
+from ringback.core.api_auth import Authorizer
+from ringback.core.opening import CallbackOpener, OpenService
+from ringback.core.operations import OperatorService
 from ringback.domain.ids import CallbackId
 from ringback.gateway.api.services import Services
 from ringback.gateway.gateway import Gateway
@@ -29,24 +28,24 @@ def operator_services(
     gateway: Gateway,
     store: OperatedStore,
     *,
-    opening: Opening,
+    opener: CallbackOpener,
     identifier: Identifier,
     results: SchemaChecker,
     new_callback_id: Callable[[], CallbackId],
     namespace: str,
 ) -> Services:
-    """Return what the operator API of `gateway` calls; whoever made `opening` runs it."""
+    """Return what the operator API of `gateway` calls; whoever made `opener` runs it."""
     keyring, clock = gateway.keyring, gateway.clock
     return Services(
-        authorizing=Authorizing(store, clock=clock),
-        asking=Asking(
-            opening, identifier, results, new_callback_id=new_callback_id, key_id=keyring.signing
+        authorizer=Authorizer(store, clock=clock),
+        open_service=OpenService(
+            opener, identifier, results, new_callback_id=new_callback_id, key_id=keyring.signing
         ),
-        opening=opening,
-        accepting=gateway.accepting,
-        heartbeating=gateway.heartbeating,
+        opener=opener,
+        answer_service=gateway.answer_service,
+        heartbeat_service=gateway.heartbeat_service,
         receipts=Receipts(gateway.verdicts, store, clock),
-        operating=Operating(store, store, store, links=store),
+        operator_service=OperatorService(store, store, store, links=store),
         store=store,
         keyring=keyring,
         clock=clock,

@@ -3,19 +3,16 @@
 from functools import cached_property
 
 from ringback.app.edges import Edges
-from ringback.core.accept import Accepting
-from ringback.core.activity_poller import ActivityPoller
-from ringback.core.beat import Beating
-from ringback.core.checks import Checks
+from ringback.core.activity_poller import ActivityChecker, ActivityPoller, PollSchedule
+from ringback.core.answers import AnswerService
 from ringback.core.deadlines import DeadlineKeeper
-from ringback.core.deliver import Deliverer
+from ringback.core.delivery import Deliverer
 from ringback.core.due_times import DueTimeRepair
-from ringback.core.heartbeat import Heartbeating
-from ringback.core.keep_alive import KeepAlive
-from ringback.core.listen import Listener
-from ringback.core.observe import Observer
-from ringback.core.open import Opening
-from ringback.core.poll_schedule import PollSchedule
+from ringback.core.heartbeats import HeartbeatService
+from ringback.core.keepalive import HeartbeatKeeper, HeartbeatSender
+from ringback.core.opening import CallbackOpener
+from ringback.core.store_listener import StoreListener
+from ringback.core.validation import AnswerValidator
 
 
 class Parts:
@@ -31,9 +28,9 @@ class Parts:
         self._clock = edges.clock
 
     @cached_property
-    def opening(self) -> Opening:
+    def opener(self) -> CallbackOpener:
         """Opens callbacks for workers that have no Ringback of their own."""
-        return Opening(
+        return CallbackOpener(
             self._store,
             self._store,
             self.edges.activities,
@@ -42,14 +39,14 @@ class Parts:
         )
 
     @cached_property
-    def checks(self) -> Checks:
+    def checks(self) -> AnswerValidator:
         """Checks answers."""
-        return Checks(self._store, self.edges.activities, self.edges.results)
+        return AnswerValidator(self._store, self.edges.activities, self.edges.results)
 
     @cached_property
-    def accepting(self) -> Accepting:
+    def answer_service(self) -> AnswerService:
         """Takes outcomes."""
-        return Accepting(
+        return AnswerService(
             self._store,
             self.checks,
             new_outcome_id=self.edges.new_outcome_id,
@@ -76,16 +73,16 @@ class Parts:
         """Takes default answers."""
         return DeadlineKeeper(
             self._store,
-            self._observer,
+            self._activity_checker,
             clock=self._clock,
             new_outcome_id=self.edges.new_outcome_id,
             on_accepted=self.deliverer.wake,
         )
 
     @cached_property
-    def listener(self) -> Listener:
+    def listener(self) -> StoreListener:
         """Hears what other programs do in the store."""
-        return Listener(
+        return StoreListener(
             self._store,
             clock=self._clock,
             on_accepted=self.deliverer.wake,
@@ -100,26 +97,30 @@ class Parts:
     @cached_property
     def poller(self) -> ActivityPoller:
         """Looks at open callbacks."""
-        return ActivityPoller(self._store, self._observer, self._schedule, clock=self._clock)
-
-    @cached_property
-    def keep_alive(self) -> KeepAlive:
-        """Heartbeats on behalf of the outside."""
-        return KeepAlive(self._store, self._beating, clock=self._clock, jitter=self.edges.jitter)
-
-    @cached_property
-    def heartbeating(self) -> Heartbeating:
-        """Takes heartbeats from outside."""
-        return Heartbeating(
-            self._store,
-            self.edges.activities,
-            polls=self._store,
-            beating=self._beating,
+        return ActivityPoller(
+            self._store, self._activity_checker, self._schedule, clock=self._clock
         )
 
     @cached_property
-    def _observer(self) -> Observer:
-        return Observer(
+    def keep_alive(self) -> HeartbeatKeeper:
+        """Heartbeats on behalf of the outside."""
+        return HeartbeatKeeper(
+            self._store, self._heartbeat_sender, clock=self._clock, jitter=self.edges.jitter
+        )
+
+    @cached_property
+    def heartbeat_service(self) -> HeartbeatService:
+        """Takes heartbeats from outside."""
+        return HeartbeatService(
+            self._store,
+            self.edges.activities,
+            polls=self._store,
+            heartbeat_sender=self._heartbeat_sender,
+        )
+
+    @cached_property
+    def _activity_checker(self) -> ActivityChecker:
+        return ActivityChecker(
             self._store,
             self.edges.activities,
             polls=self._store,
@@ -129,8 +130,8 @@ class Parts:
         )
 
     @cached_property
-    def _beating(self) -> Beating:
-        return Beating(self.edges.heartbeats, self.edges.activities)
+    def _heartbeat_sender(self) -> HeartbeatSender:
+        return HeartbeatSender(self.edges.heartbeats, self.edges.activities)
 
     @cached_property
     def _schedule(self) -> PollSchedule:

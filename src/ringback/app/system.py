@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from ringback.core.this_machine import SystemClock, jitter
+from ringback.core.services import SystemClock, jitter
 from ringback.domain.ids import (
     RANDOM_BYTES,
     CallbackId,

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringback.app.limited_http import HttpLimits, LimitedConfig, LimitedHttpProtocol
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.domain.errors import ConfigurationError
 from ringback.gateway.replies import stopping
 

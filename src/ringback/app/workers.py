@@ -7,7 +7,7 @@ from typing import Final
 
 from temporalio.worker import Worker
 
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 
 _LOOK_EVERY_SECONDS: Final = 0.02
 

@@ -13,7 +13,7 @@ from ringback.cli.given import AsJson, to_duration
 from ringback.cli.target import CallbackArgument, to_callback_id
 from ringback.cli.view import line_of, lines_of, print_callbacks
 from ringback.client.gateway_client import GatewayClient
-from ringback.core.this_machine import SystemClock
+from ringback.core.services import SystemClock
 from ringback.domain.callback import MOVES, State
 from ringback.domain.durations import format_instant
 from ringback.schemas.responses import EventOut, PageOut, ShownOut

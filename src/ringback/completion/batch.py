@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import caught, task_group
+from ringback.core.services import caught, task_group
 
 Items: TypeAlias = Iterable[tuple[Target, object]] | AsyncIterable[tuple[Target, object]]
 

@@ -18,8 +18,14 @@ from ringback.completion.failures import (
 )
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import TaskPool, caught, running, task_group, wait_for_event
-from ringback.core.this_machine import SystemClock
+from ringback.core.services import (
+    SystemClock,
+    TaskPool,
+    caught,
+    run_services,
+    task_group,
+    wait_for_event,
+)
 from ringback.domain.durations import check_duration
 from ringback.ports.clock import Clock
 
@@ -153,7 +159,7 @@ class Batcher(Generic[T]):
             raise RuntimeError(msg)
         self._has_begun = True
         self._is_closed = False
-        await self._stack.enter_async_context(running(self))
+        await self._stack.enter_async_context(run_services(self))
         return self
 
     async def __aexit__(

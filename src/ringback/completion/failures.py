@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import caught
+from ringback.core.services import caught
 from ringback.domain.completion_errors import CompletionRefusedError, UnusableTokenError
 from ringback.domain.durations import check_duration
 from ringback.domain.errors import AnswerTooLargeError, EncodingError, RingbackError

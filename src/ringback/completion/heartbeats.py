@@ -9,8 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import OutageLog, caught, wait_for_event
-from ringback.core.this_machine import SystemClock, jitter
+from ringback.core.services import OutageLog, SystemClock, caught, jitter, wait_for_event
 from ringback.domain.backoff import backoff
 from ringback.domain.completion_errors import (
     ActivityCancelledError,

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from ringback.completion.heartbeats import KeepAlive, OnPause
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.ports.clock import Clock
 
 OnStop: TypeAlias = Literal["cancel", "tell"]

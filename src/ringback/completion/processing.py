@@ -18,7 +18,7 @@ from ringback.completion.heartbeats import KeepAlive, OnPause, Stopped
 from ringback.completion.keepalive import kept
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.service import caught
+from ringback.core.services import caught
 from ringback.domain.completion_errors import ActivityCancelledError, CompletionRefusedError
 from ringback.domain.errors import RingbackError
 from ringback.ports.clock import Clock

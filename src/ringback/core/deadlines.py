@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.observe import Observer
-from ringback.core.service import FailureLog, OutageLog, caught, write_each
+from ringback.core.activity_poller import ActivityChecker
+from ringback.core.services import FailureLog, OutageLog, caught, write_each
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import Deadlines
@@ -24,15 +24,15 @@ class DeadlineKeeper:
     def __init__(
         self,
         deadlines: Deadlines,
-        observer: Observer,
+        activity_checker: ActivityChecker,
         *,
         clock: Clock,
         new_outcome_id: Callable[[], OutcomeId],
         on_accepted: Callable[[], None],
     ) -> None:
-        """Keep `deadlines`; `observer` looks first whether Temporal has moved one."""
+        """Keep `deadlines`; `activity_checker` looks first whether Temporal has moved one."""
         self._deadlines = deadlines
-        self._observer = observer
+        self._activity_checker = activity_checker
         self._clock = clock
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
@@ -58,7 +58,7 @@ class DeadlineKeeper:
             return False
         # An operator may have given the activity more time, or it may have ended: then it is not
         # due. A deadline of the activity's own needs no look: it has passed.
-        seen = await self._observer.observe(due)
+        seen = await self._activity_checker.observe(due)
         ids = [one.id for one in due if one.id in seen or one.default_due_at == one.own_deadline_at]
         taken = await self._take_each(ids)
         left = [one.id for one in due if one.id not in taken]

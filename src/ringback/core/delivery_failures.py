@@ -30,7 +30,7 @@ LONGEST_ON_FAILED_ENCODING: Final = timedelta(seconds=30)
 """The longest wait while the data converter fails or hangs: each try may last for its timeout."""
 
 
-def is_beyond_trying(accepted: Accepted, ended: Exception | Pending | None, now: datetime) -> bool:
+def must_park(accepted: Accepted, ended: Exception | Pending | None, now: datetime) -> bool:
     """Tell whether a delivery that ended so is not retried: a person must look."""
     match ended:
         case FinalError():
@@ -43,7 +43,7 @@ def is_beyond_trying(accepted: Accepted, ended: Exception | Pending | None, now:
             return False
 
 
-def wait_after(tries: int, ended: Exception | Pending | None, *, jitter: float) -> timedelta:
+def compute_wait(tries: int, ended: Exception | Pending | None, *, jitter: float) -> timedelta:
     """Return how long to wait before the next try."""
     is_misconfigured = isinstance(ended, TemporalMisconfiguredError)
     if isinstance(ended, EncodingError):
@@ -52,12 +52,12 @@ def wait_after(tries: int, ended: Exception | Pending | None, *, jitter: float) 
     return backoff(tries, jitter=jitter, longest=longest)
 
 
-def waiting(found: ActivityState) -> Pending | None:
+def to_pending(found: ActivityState) -> Pending | None:
     """Return how the activity waits; `None` if Temporal does not know it."""
     return found if isinstance(found, Pending) else None
 
 
-def reason_of(ended: Exception | Pending | None) -> str:
+def describe_failure(ended: Exception | Pending | None) -> str:
     """Return in a sentence why a delivery did not end."""
     match ended:
         case None:

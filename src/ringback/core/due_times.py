@@ -4,10 +4,10 @@ import logging
 from datetime import datetime, timedelta
 from typing import Final
 
+from ringback.core.activity_poller import PollSchedule
 from ringback.core.delivery_failures import LONGEST_ON_WRONG_SERVER
-from ringback.core.poll_schedule import PollSchedule
-from ringback.core.service import OutageLog, caught
-from ringback.core.tell import LONGEST_WAIT
+from ringback.core.services import OutageLog, caught
+from ringback.core.webhook_sender import LONGEST_WAIT
 from ringback.ports.clock import Clock
 from ringback.ports.deadlines import DueTimes, LongestWaits
 

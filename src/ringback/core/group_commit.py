@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, Generic, TypeVar
 
-from ringback.core.service import caught
+from ringback.core.services import caught
 from ringback.domain.errors import RetryableError, StoreUnavailableError
 
 T = TypeVar("T")

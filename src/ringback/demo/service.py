@@ -14,7 +14,7 @@ from fastapi import FastAPI, Header
 from pydantic import BaseModel, Field, HttpUrl
 
 from ringback.app.system import SystemClock
-from ringback.core.service import running
+from ringback.core.services import run_services
 from ringback.demo.request import ActivityAction
 from ringback.demo.steps import OnStep, log_step
 from ringback.demo.work import Order, Work
@@ -96,7 +96,7 @@ def _to_order(key: str, wanted: WorkRequest) -> Order:
 def _lifespan_of(work: Work) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running(work):
+        async with run_services(work):
             yield
 
     return lifespan

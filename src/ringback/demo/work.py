@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 import httpx2
 
-from ringback.core.service import TaskPool, task_group
+from ringback.core.services import TaskPool, task_group
 from ringback.demo.link_holder import LinkHolder
 from ringback.demo.request import ActivityAction
 from ringback.demo.steps import OnStep, Party, Step, log_step

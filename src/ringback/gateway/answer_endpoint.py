@@ -50,7 +50,7 @@ class AnswerEndpoint:
         gateway, text = self._gateway, request.path_params["link"]
         link = gateway.verify(text, self._verb)
         body = await read_json(request, limit=gateway.body_limit)
-        receipt = await gateway.accepting.accept(
+        receipt = await gateway.answer_service.accept(
             link.callback_id, self._to_outcome(body), serial=link.serial
         )
         # The answer is committed. A sender may wait for its verdict for a minute from here.

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from ringback.core.accept import Accepting
-from ringback.core.heartbeat import Heartbeating
-from ringback.core.view import Viewing
-from ringback.core.watch import VerdictWaiter
+from ringback.core.answers import AnswerService
+from ringback.core.heartbeats import HeartbeatService
+from ringback.core.status import StatusService
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import UnknownCallbackError
 from ringback.domain.link import Keyring, Link, Verb
 from ringback.gateway.unknown_keys import UnknownKeys
@@ -31,9 +31,9 @@ class Gateway:
     """
 
     keyring: Keyring
-    accepting: Accepting
-    heartbeating: Heartbeating
-    viewing: Viewing
+    answer_service: AnswerService
+    heartbeat_service: HeartbeatService
+    status_service: StatusService
     verdicts: VerdictWaiter
     store: CallbackStore
     clock: Clock

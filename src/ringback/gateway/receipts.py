@@ -7,8 +7,8 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringback.core.accept import Receipt
-from ringback.core.watch import VerdictWaiter
+from ringback.core.answers import Receipt
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import ExpiredCallbackError

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ringback.core.view import View
+from ringback.core.status import CallbackStatus
 from ringback.domain.link import Link, Verb
 from ringback.gateway.answer_endpoint import AnswerEndpoint
 from ringback.gateway.body import read_json, to_canceled, to_failed
@@ -44,7 +44,7 @@ class _OtherRoutes:
         Who prefers to wait is told when it changes: from what `If-None-Match` names, or from now.
         """
         link = self._gateway.verify(request.path_params["link"], Verb.VIEW)
-        seen = await self._gateway.viewing.view(link.callback_id, serial=link.serial)
+        seen = await self._gateway.status_service.view(link.callback_id, serial=link.serial)
         wait = wanted_wait(request.headers.getlist("prefer"))
         known = request.headers.get("if-none-match")
         if wait:
@@ -57,7 +57,9 @@ class _OtherRoutes:
             return page(view)
         return JSONResponse(view, headers=headers)
 
-    async def _changed(self, link: Link, seen: View, known: str, *, within: timedelta) -> View:
+    async def _changed(
+        self, link: Link, seen: CallbackStatus, known: str, *, within: timedelta
+    ) -> CallbackStatus:
         """Return the first view that is none of those `known`, or the last before time is up.
 
         When the program stops, time is up.
@@ -74,7 +76,7 @@ class _OtherRoutes:
                 within=give_up_at - gateway.clock.monotonic(),
                 until=partial(has_moved, seen.callback),
             )
-            seen = await gateway.viewing.view(link.callback_id, serial=link.serial)
+            seen = await gateway.status_service.view(link.callback_id, serial=link.serial)
         return seen
 
     async def heartbeat(self, request: Request) -> Response:
@@ -82,5 +84,7 @@ class _OtherRoutes:
         gateway = self._gateway
         link = gateway.verify(request.path_params["link"], Verb.HEARTBEAT)
         details = await read_json(request, limit=gateway.body_limit)
-        sign = await gateway.heartbeating.heartbeat(link.callback_id, details, serial=link.serial)
+        sign = await gateway.heartbeat_service.heartbeat(
+            link.callback_id, details, serial=link.serial
+        )
         return JSONResponse(to_sign(sign))

@@ -7,8 +7,8 @@ from hashlib import sha256
 from shlex import quote
 from typing import Any, Final
 
-from ringback.core.heartbeat import Sign
-from ringback.core.view import View
+from ringback.core.heartbeats import HeartbeatReply
+from ringback.core.status import CallbackStatus
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.link import Link, Verb
@@ -28,7 +28,7 @@ _EXAMPLES: Final = {
 }
 
 
-def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
+def to_view(seen: CallbackStatus, link: Link, url: str) -> dict[str, Any]:
     """Return what the holder of `link` may know, as JSON."""
     callback, pending = seen.callback, seen.pending
     accepted, schema = callback.accepted, seen.result_schema
@@ -52,7 +52,7 @@ def to_view(seen: View, link: Link, url: str) -> dict[str, Any]:
     }
 
 
-def to_sign(sign: Sign) -> dict[str, Any]:
+def to_sign(sign: HeartbeatReply) -> dict[str, Any]:
     """Return what the sender of a heartbeat is told, as JSON."""
     return {
         "cancel_requested": sign.response.cancel_requested,
@@ -62,7 +62,7 @@ def to_sign(sign: Sign) -> dict[str, Any]:
     }
 
 
-def etag(seen: View) -> str:
+def etag(seen: CallbackStatus) -> str:
     """Return what changes with all that may change in the view of a callback (RFC 9110, 8.8.3)."""
     facts = [seen.callback.state.value, why_ended(seen.callback), _moving(seen)]
     return f'"{sha256(json.dumps(facts).encode()).hexdigest()[:20]}"'
@@ -76,11 +76,11 @@ def is_one_of(tag: str, known: str) -> bool:
 
 def has_moved(before: Callback, now: Callback) -> bool:
     """Tell whether what is known of a callback is not what it was."""
-    one, other = (View(callback, None, is_live=False) for callback in (before, now))
+    one, other = (CallbackStatus(callback, None, is_live=False) for callback in (before, now))
     return etag(one) != etag(other)
 
 
-def _moving(seen: View) -> dict[str, Any]:
+def _moving(seen: CallbackStatus) -> dict[str, Any]:
     """Return what may change while nobody answers: from Temporal if it was asked, or as known."""
     callback, pending = seen.callback, seen.pending
     if pending is None:
@@ -112,7 +112,7 @@ def why_ended(callback: Callback) -> str | None:
             return None
 
 
-def _usable(seen: View, link: Link) -> frozenset[Verb]:
+def _usable(seen: CallbackStatus, link: Link) -> frozenset[Verb]:
     """Return what `link` allows and would not be refused as the callback stands."""
     is_waiting = seen.callback.state is State.OPEN and (
         seen.pending is not None or not seen.is_live

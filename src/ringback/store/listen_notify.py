@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from random import SystemRandom
 from typing import Final
 
-from ringback.core.service import OutageLog, caught
+from ringback.core.services import OutageLog, caught
 from ringback.domain.backoff import backoff
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId

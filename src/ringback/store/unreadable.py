@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import JSON, Column, Row
 
-from ringback.core.service import FailureLog, call_caught
+from ringback.core.services import FailureLog, call_caught
 
 AnyRow = Row[tuple[Any, ...]]
 

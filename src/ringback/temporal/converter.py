@@ -14,7 +14,7 @@ from typing import Final
 
 from temporalio.converter import CompositePayloadConverter, DataConverter
 
-from ringback.core.service import call_caught
+from ringback.core.services import call_caught
 from ringback.domain.errors import ConfigurationError
 
 SETTING: Final = "RINGBACK_DATA_CONVERTER"

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from ringback import ActivityNotFoundError, ActivityRef, AsyncCompletionClient, RetryableError
-from ringback.core.service import task_group
+from ringback.core.services import task_group
 from ringback.domain.completion_errors import (
     CompletionUnansweredError,
     CompletionUnprovenError,

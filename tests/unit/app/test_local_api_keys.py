@@ -7,7 +7,7 @@ import pytest
 
 from ringback.app.local_api_keys import LOCAL_ROLES, ensure_local_keys
 from ringback.client.target import find_target
-from ringback.core.authorize import Authorizing
+from ringback.core.api_auth import Authorizer
 from ringback.domain.api_key import Act, Role
 from ringback.domain.errors import ConfigurationError, UnknownKeyError
 from ringback.store.sql_store import SqlStore
@@ -24,7 +24,7 @@ async def test_client_of_this_machine_needs_no_settings(
     await ensure_local_keys(tmp_path, store)
 
     target = find_target(role, env={"RINGBACK_DATA": str(tmp_path)})
-    key = await Authorizing(store, clock=clock).authorize(target.api_key, ACTS[role])
+    key = await Authorizer(store, clock=clock).authorize(target.api_key, ACTS[role])
     assert key.role is role
     assert (tmp_path / f"{role.value}.key").stat().st_mode & 0o777 == 0o600
 
@@ -63,7 +63,7 @@ async def test_revoked_key_stays_revoked_and_the_log_says_what_to_do(
     assert "delete the file to get a new one" in caplog.text
     target = find_target(Role.WORKER, env={"RINGBACK_DATA": str(tmp_path)})
     with pytest.raises(UnknownKeyError):
-        await Authorizing(store, clock=clock).authorize(target.api_key, Act.OPEN)
+        await Authorizer(store, clock=clock).authorize(target.api_key, Act.OPEN)
 
 
 async def test_file_without_a_key_is_refused(tmp_path: Path, store: SqlStore) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringback.app.web import bound_socket, served
-from ringback.core.watch import VerdictWaiter
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback
 from tests import factories

@@ -11,7 +11,7 @@ from ringback.app.program import run
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.cli.keys import add, list_keys, revoke
-from ringback.core.authorize import Authorizing
+from ringback.core.api_auth import Authorizer
 from ringback.domain.api_key import Act, Role
 from ringback.domain.errors import UnknownKeyError
 from ringback.settings import load_settings
@@ -25,7 +25,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 async def role_of(text: str) -> Role:
     clock = SystemClock()
     async with opened_store(load_settings(), clock) as store:
-        return (await Authorizing(store, clock=clock).authorize(text, Act.LOOK)).role
+        return (await Authorizer(store, clock=clock).authorize(text, Act.LOOK)).role
 
 
 def test_a_key_that_was_made_is_good_until_it_is_revoked(

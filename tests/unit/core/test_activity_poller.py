@@ -6,9 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from ringback.core.activity_poller import LEASE
-from ringback.core.poll_schedule import EVERY, LONGEST
-from ringback.core.service import running
+from ringback.core.activity_poller import EVERY, LEASE, LONGEST
+from ringback.core.services import run_services
 from ringback.domain.activity_state import LastFailure, Pending
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import RefusedByTemporalError, TemporalUnreachableError
@@ -202,7 +201,7 @@ async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
     activities.is_reachable = False
     clock.advance(LEASE)
 
-    async with running(due_poller.poller):
+    async with run_services(due_poller.poller):
         await idle()
         before = await states(store, [callback])
         activities.is_reachable = True

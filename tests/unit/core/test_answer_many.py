@@ -5,10 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from ringback.core.accept import Accepting, Receipt
-from ringback.core.answer_many import MOST_AT_ONCE, Given, answer_many
-from ringback.core.checks import Checks
-from ringback.core.service import running
+from ringback.core.answers import MOST_AT_ONCE, AnswerService, Receipt, SentAnswer, answer_many
+from ringback.core.services import run_services
+from ringback.core.validation import AnswerValidator
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
@@ -21,25 +20,27 @@ from tests import factories
 from tests.loops import idle
 
 
-def accepting_with(store: SqlStore, activities: FakeActivities) -> Accepting:
-    checks = Checks(store, activities, ExactResults())
-    return Accepting(store, checks, new_outcome_id=factories.outcome_id, on_accepted=lambda: None)
+def accepting_with(store: SqlStore, activities: FakeActivities) -> AnswerService:
+    checks = AnswerValidator(store, activities, ExactResults())
+    return AnswerService(
+        store, checks, new_outcome_id=factories.outcome_id, on_accepted=lambda: None
+    )
 
 
 @pytest.fixture
-async def accepting(store: SqlStore, activities: FakeActivities) -> AsyncIterator[Accepting]:
+async def accepting(store: SqlStore, activities: FakeActivities) -> AsyncIterator[AnswerService]:
     accepting = accepting_with(store, activities)
-    async with running(accepting):
+    async with run_services(accepting):
         yield accepting
 
 
 async def test_one_that_is_refused_takes_no_other_with_it(
-    accepting: Accepting, store: SqlStore
+    accepting: AnswerService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request()])
     answers = [
-        Given(factories.callback_id(), Completed(b"1")),
-        Given(callback.id, Completed(b"1")),
+        SentAnswer(factories.callback_id(), Completed(b"1")),
+        SentAnswer(callback.id, Completed(b"1")),
     ]
 
     unknown, receipt = await answer_many(accepting, answers)
@@ -50,11 +51,11 @@ async def test_one_that_is_refused_takes_no_other_with_it(
 
 
 async def test_while_the_store_is_away_each_is_told_so(
-    accepting: Accepting, database: InMemoryDatabase
+    accepting: AnswerService, database: InMemoryDatabase
 ) -> None:
     database.is_available = False
 
-    (told,) = await answer_many(accepting, [Given(factories.callback_id(), Completed(None))])
+    (told,) = await answer_many(accepting, [SentAnswer(factories.callback_id(), Completed(None))])
 
     assert isinstance(told, StoreUnavailableError)
 
@@ -74,12 +75,12 @@ async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
     accepting = accepting_with(store, activities)
 
     with pytest.raises(ZeroDivisionError):
-        async with running(accepting):
-            await answer_many(accepting, [Given(callback.id, Completed(None))])
+        async with run_services(accepting):
+            await answer_many(accepting, [SentAnswer(callback.id, Completed(None))])
 
 
 async def test_only_so_many_are_under_way_at_a_time(
-    accepting: Accepting, store: SqlStore, activities: FakeActivities
+    accepting: AnswerService, store: SqlStore, activities: FakeActivities
 ) -> None:
     requests = [factories.request(ref=factories.activity_ref()) for _ in range(3 * MOST_AT_ONCE)]
     callbacks = await store.open(requests)
@@ -94,7 +95,7 @@ async def test_only_so_many_are_under_way_at_a_time(
 
     activities.poll = slow  # type: ignore[method-assign]  # it is slower, and the same
 
-    told = await answer_many(accepting, [Given(one.id, Canceled(None)) for one in callbacks])
+    told = await answer_many(accepting, [SentAnswer(one.id, Canceled(None)) for one in callbacks])
 
     assert len(told) == len(callbacks)
     assert 1 < max(under_way) <= MOST_AT_ONCE

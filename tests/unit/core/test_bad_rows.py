@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from ringback.core.activity_poller import LEASE
 from ringback.core.deadlines import LONGEST_REST, DeadlineKeeper
-from ringback.core.deliver import Deliverer
-from ringback.core.heartbeat import Sign
-from ringback.core.service import FailureLog, running, write_each
-from ringback.core.watch import VerdictWaiter
+from ringback.core.delivery import Deliverer
+from ringback.core.heartbeats import HeartbeatReply
+from ringback.core.services import FailureLog, run_services, write_each
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     RefusedByTemporalError,
@@ -79,7 +79,7 @@ async def test_refused_default_answer_is_reported_once_and_the_others_are_taken(
     )
     clock.advance(MINUTE)
 
-    async with running(keeper):
+    async with run_services(keeper):
         for _ in range(3):
             await idle()
             clock.advance(LONGEST_REST)
@@ -179,7 +179,7 @@ async def test_unreadable_outcome_stops_no_delivery(
         store, activities, VerdictWaiter(), clock=clock, jitter=lambda: 1.0, owner="me"
     )
 
-    async with running(deliverer):
+    async with run_services(deliverer):
         await idle()
         clock.advance(LONGEST_REST)
         await idle()
@@ -195,13 +195,13 @@ async def test_heartbeats_beside_an_unreadable_callback_are_stored(
     await execute(database, "UPDATE callbacks SET attempts = 'x' WHERE id = :id", id=bad.id)
     service = heartbeating(store, activities)
 
-    async with running(service):
+    async with run_services(service):
         refused, taken = await asyncio.gather(
             *(service.heartbeat(one.id, b"1") for one in (bad, good)), return_exceptions=True
         )
 
     assert isinstance(refused, UnreadableCallbackError)
-    assert isinstance(taken, Sign)
+    assert isinstance(taken, HeartbeatReply)
 
 
 async def test_write_each_raises_what_may_work_later_and_writes_none_alone() -> None:

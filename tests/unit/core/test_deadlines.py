@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ringback.core.deadlines import LONGEST_REST, DeadlineKeeper
-from ringback.core.service import running
+from ringback.core.services import run_services
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import (
     DEADLINE_EXCEEDED,
@@ -69,7 +69,7 @@ async def test_at_its_deadline_a_callback_takes_its_default_answer(
 ) -> None:
     callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
 
-    async with running(keeper):
+    async with run_services(keeper):
         await idle()
         before = await state_of(store, callback)
         clock.advance(HOUR)
@@ -223,7 +223,7 @@ async def test_a_store_that_fails_is_tried_again(
     activities.end(ended.ref, how="timed out")
     clock.advance(HOUR)
 
-    async with running(keeper):
+    async with run_services(keeper):
         await idle()
         activities.schedule(ended.ref)
         clock.advance(timedelta(seconds=1))
@@ -257,7 +257,7 @@ async def test_what_is_due_and_cannot_be_looked_at_is_tried_again_after_a_rest(
     activities.is_reachable = False
     clock.advance(HOUR)
 
-    async with running(keeper):
+    async with run_services(keeper):
         await idle()
         at_first = activities.asked
         clock.advance(LONGEST_REST)

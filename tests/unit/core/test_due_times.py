@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.core.activity_poller import PollSchedule
 from ringback.core.due_times import ANYWAY_EVERY, EVERY, DueTimeRepair
-from ringback.core.poll_schedule import PollSchedule
-from ringback.core.service import running
+from ringback.core.services import run_services
 from ringback.domain.errors import StoreUnavailableError
 from ringback.ports.deadlines import LongestWaits
 from ringback.testing import ManualClock
@@ -35,7 +35,7 @@ async def test_due_times_are_repaired_at_the_start_and_as_soon_as_the_clock_is_s
 ) -> None:
     ahead = DueTimesAhead()
 
-    async with running(DueTimeRepair(ahead, PollSchedule(50), clock=clock)):
+    async with run_services(DueTimeRepair(ahead, PollSchedule(50), clock=clock)):
         await idle()
         clock.advance(EVERY)
         clock.step(HOUR)
@@ -55,7 +55,7 @@ async def test_due_times_are_repaired_every_minute_and_after_an_outage_of_the_st
     ahead = DueTimesAhead()
     ahead.is_away = True
 
-    async with running(DueTimeRepair(ahead, PollSchedule(50), clock=clock)):
+    async with run_services(DueTimeRepair(ahead, PollSchedule(50), clock=clock)):
         for _ in range(int(ANYWAY_EVERY / EVERY) * 3):
             await idle()
             clock.advance(EVERY)

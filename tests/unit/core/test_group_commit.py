@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from ringback.core.group_commit import HEAVIEST, LARGEST, GroupCommit
-from ringback.core.service import running
+from ringback.core.services import run_services
 from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
 
@@ -35,7 +35,7 @@ class Commits:
 async def test_each_gets_its_own_result() -> None:
     group = GroupCommit(Commits())
 
-    async with running(group):
+    async with run_services(group):
         assert await asyncio.gather(*(group.submit(n) for n in range(5))) == [0, 10, 20, 30, 40]
 
 
@@ -44,7 +44,7 @@ async def test_who_comes_while_a_commit_is_under_way_shares_the_next() -> None:
     group = GroupCommit(commits)
     commits.let_go.clear()
 
-    async with running(group):
+    async with run_services(group):
         first = asyncio.ensure_future(group.submit(1))
         await idle()
         others = [asyncio.ensure_future(group.submit(n)) for n in (2, 3)]
@@ -59,7 +59,7 @@ async def test_a_batch_is_bounded() -> None:
     commits = Commits()
     group = GroupCommit(commits)
 
-    async with running(group):
+    async with run_services(group):
         await asyncio.gather(*(group.submit(n) for n in range(20, 22 + 2 * LARGEST)))
 
     assert [len(batch) for batch in commits.batches] == [LARGEST, LARGEST, 2]
@@ -69,7 +69,7 @@ async def test_what_is_large_is_committed_in_smaller_batches() -> None:
     commits = Commits()
     group = GroupCommit(commits, weigh=lambda number: HEAVIEST // 2 if number < 30 else 0)
 
-    async with running(group):
+    async with run_services(group):
         await asyncio.gather(*(group.submit(n) for n in range(27, 33)))
 
     assert commits.batches == [[27, 28], [29, 30, 31, 32]]
@@ -78,7 +78,7 @@ async def test_what_is_large_is_committed_in_smaller_batches() -> None:
 async def test_one_that_cannot_be_written_takes_no_other_down() -> None:
     group = GroupCommit(Commits())
 
-    async with running(group):
+    async with run_services(group):
         one, bad, other = await asyncio.gather(
             group.submit(1), group.submit(13), group.submit(2), return_exceptions=True
         )
@@ -92,7 +92,7 @@ async def test_when_nothing_can_be_written_all_are_told_and_the_next_are_served(
     commits.is_available = False
     group = GroupCommit(commits)
 
-    async with running(group):
+    async with run_services(group):
         refused = await asyncio.gather(group.submit(1), group.submit(2), return_exceptions=True)
         commits.is_available = True
 
@@ -105,7 +105,7 @@ async def test_who_still_waits_when_the_program_stops_is_refused() -> None:
     commits.let_go.clear()
     group = GroupCommit(commits)
 
-    async with running(group):
+    async with run_services(group):
         waiting = [asyncio.ensure_future(group.submit(n)) for n in (1, 2)]
         await idle()
 
@@ -119,7 +119,7 @@ async def test_a_caller_that_gives_up_takes_nothing_back() -> None:
     commits.let_go.clear()
     group = GroupCommit(commits)
 
-    async with running(group):
+    async with run_services(group):
         gone = asyncio.ensure_future(group.submit(1))
         await idle()
         gone.cancel()
@@ -131,7 +131,7 @@ async def test_a_caller_that_gives_up_takes_nothing_back() -> None:
 
 async def test_who_comes_after_the_program_stopped_is_refused() -> None:
     group = GroupCommit(Commits())
-    async with running(group):
+    async with run_services(group):
         await idle()
 
     with pytest.raises(StoreUnavailableError):

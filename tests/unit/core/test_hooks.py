@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from ringback.core.accept import Accepting
-from ringback.core.checks import Checks
-from ringback.core.deliver import Deliverer
+from ringback.core.answers import AnswerService
+from ringback.core.delivery import Deliverer
 from ringback.core.hooks import Hooks
-from ringback.core.open import Opening
-from ringback.core.service import running
-from ringback.core.watch import VerdictWaiter
+from ringback.core.opening import CallbackOpener
+from ringback.core.services import run_services
+from ringback.core.validation import AnswerValidator
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.callback import State
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
@@ -44,10 +44,10 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-def accepting_with(store: SqlStore, activities: FakeActivities, hooks: Hooks) -> Accepting:
-    return Accepting(
+def accepting_with(store: SqlStore, activities: FakeActivities, hooks: Hooks) -> AnswerService:
+    return AnswerService(
         store,
-        Checks(store, activities, ExactResults()),
+        AnswerValidator(store, activities, ExactResults()),
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,
         hooks=hooks,
@@ -59,7 +59,7 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    opening = Opening(store, store, activities, hooks=recorder)
+    opening = CallbackOpener(store, store, activities, hooks=recorder)
     accepting = accepting_with(store, activities, recorder)
     deliverer = Deliverer(
         *(store, activities, VerdictWaiter()),
@@ -69,11 +69,11 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
         hooks=recorder,
     )
 
-    async with running(opening, accepting):
+    async with run_services(opening, accepting):
         callback = await opening.open(factories.request(ref=ref))
         await accepting.accept(callback.id, Completed(b"1"))
         await accepting.accept(callback.id, Completed(b"1"))
-    async with running(deliverer):
+    async with run_services(deliverer):
         await idle()
 
     assert recorder.calls == [
@@ -92,7 +92,7 @@ async def test_hooks_report_no_answer_that_could_not_be_stored(
     (callback,) = await store.open([factories.request()])
     accepting = accepting_with(store, activities, recorder)
 
-    async with running(accepting):
+    async with run_services(accepting):
         database.is_available = False
         with pytest.raises(StoreUnavailableError):
             await accepting.accept(callback.id, Completed(b"1"))

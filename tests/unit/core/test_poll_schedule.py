@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.poll_schedule import LONGEST, PollSchedule
+from ringback.core.activity_poller import LONGEST, PollSchedule
 from ringback.domain.callback import Callback
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock

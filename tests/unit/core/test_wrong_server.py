@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from ringback.core.activity_poller import LEASE
-from ringback.core.deliver import Deliverer
+from ringback.core.connection_check import MEMORY, MisconfigurationLog
+from ringback.core.delivery import Deliverer
 from ringback.core.delivery_failures import LONGEST_ON_WRONG_SERVER
-from ringback.core.misconfiguration import MEMORY, Misconfiguration
-from ringback.core.service import running
-from ringback.core.verdict import TRIES_WITHOUT_A_TRACE
-from ringback.core.watch import VerdictWaiter
+from ringback.core.services import run_services
+from ringback.core.verdict_waiter import VerdictWaiter
+from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE
 from ringback.domain.callback import State
 from ringback.domain.errors import TemporalMisconfiguredError
 from ringback.domain.options import Attempts, HeartbeatBy
@@ -51,7 +51,7 @@ async def test_wrong_server_delays_an_answer_and_the_right_one_receives_it(
     callback = await accepted(store, activities, outcome, attempts=attempts)
     activities.unserved = frozenset({"default"})
 
-    async with running(deliverer):
+    async with run_services(deliverer):
         for _ in range(LONG_OUTAGE):
             clock.advance(LONGEST_ON_WRONG_SERVER)
             await idle()
@@ -77,7 +77,7 @@ async def test_answer_for_an_unserved_namespace_does_not_slow_down_another_names
         lost.append(callback)
     served = [await accepted(store, activities) for _ in range(20)]
 
-    async with running(deliverer):
+    async with run_services(deliverer):
         await idle()
 
         assert {await state_of(store, callback) for callback in served} == {State.APPLIED}
@@ -94,7 +94,7 @@ async def test_wrong_server_is_logged_once_per_outage_and_shown_while_it_lasts(
     await accepted(store, activities)
     activities.unserved = frozenset({"default"})
 
-    async with running(deliverer):
+    async with run_services(deliverer):
         for _ in range(LONG_OUTAGE):
             clock.advance(LONGEST_ON_WRONG_SERVER)
             await idle()
@@ -111,7 +111,7 @@ async def test_wrong_server_is_logged_once_per_outage_and_shown_while_it_lasts(
 def test_next_outage_for_the_same_reason_is_logged_again(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    misconfiguration = Misconfiguration(clock)
+    misconfiguration = MisconfigurationLog(clock)
 
     for _ in range(2):
         misconfiguration.record(TemporalMisconfiguredError("no such namespace"))
@@ -123,7 +123,7 @@ def test_next_outage_for_the_same_reason_is_logged_again(
 def test_many_reasons_do_not_fill_the_log(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    misconfiguration = Misconfiguration(clock)
+    misconfiguration = MisconfigurationLog(clock)
 
     for number in range(1000):
         misconfiguration.record(TemporalMisconfiguredError(f"no namespace {number}"))
@@ -141,7 +141,7 @@ async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
         keep = {"heartbeat": HeartbeatBy.KEEP, "heartbeat_timeout": timedelta(seconds=4)}
         callback = await asked(store, activities, ref, **keep)
 
-    async with running(keep_alive(store, activities, clock)):
+    async with run_services(keep_alive(store, activities, clock)):
         for _ in range(20):
             clock.advance(timedelta(seconds=1))
             await idle()

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from ringback.app.build import build_app
 from ringback.app.edges import Edges
 from ringback.app.parts import Parts
-from ringback.core.service import running
-from ringback.core.watch import VerdictWaiter
+from ringback.core.services import run_services
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.api_key import KeyId, Role, digest_secret, to_text
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.ids import CallbackId
@@ -122,7 +122,9 @@ async def opened_house(
         app = build_app(parts)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
-            running(parts.opening, parts.deliverer, parts.accepting, parts.heartbeating),
+            run_services(
+                parts.opener, parts.deliverer, parts.answer_service, parts.heartbeat_service
+            ),
             httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
         ):
             yield House(app, http, database, activities, clock, parts.edges)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.responses import HTMLResponse
 
-from ringback.core.view import View
+from ringback.core.status import CallbackStatus
 from ringback.domain.link import ALL_VERBS, Link
 from ringback.gateway.page import front_page, page
 from ringback.gateway.view import to_view
@@ -23,7 +23,7 @@ async def seen(*, schema: str | None = None, **options: Any) -> dict[str, Any]:
     """Return the view of an open callback, while Temporal cannot be asked."""
     callback = await factories.opened(factories.request(result_schema=schema, **options))
     link = Link(callback.id, ALL_VERBS, callback.link_expires_at, "k1")
-    return to_view(View(callback, None, is_live=False, result_schema=schema), link, URL)
+    return to_view(CallbackStatus(callback, None, is_live=False, result_schema=schema), link, URL)
 
 
 def text_of(shown: HTMLResponse) -> str:

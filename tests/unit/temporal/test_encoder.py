@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from temporalio.converter import DataConverter
 
-from ringback.core.service import caught, task_group
+from ringback.core.services import caught, task_group
 from ringback.domain.errors import EncodingError
 from ringback.domain.ids import CallbackId
 from ringback.temporal.encoder import MOST_AT_ONCE, MOST_THREADS, Encoder, Use

@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.core.service import running
+from ringback.core.services import run_services
 from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
 from ringback.temporal.encoding import Cancellation, Result
 from ringback.temporal.limits import (
@@ -263,7 +263,7 @@ async def test_of_what_was_told_long_ago_only_what_is_small_is_sure() -> None:
 async def test_it_is_asked_again_before_somebody_must_wait_for_it() -> None:
     server = Namespaces(error=RuntimeError("away"))
     limits = server.limits()
-    async with running(limits):
+    async with run_services(limits):
         await idle()
         assert server.asked == ["default"]
         for _ in range(3):

@@ -48,7 +48,7 @@ class Requires:
             RingbackError: What the route raises, after it was logged.
         """
         text = None if given is None else given.credentials
-        key = await services_of(request).authorizing.authorize(text, self.act)
+        key = await services_of(request).authorizer.authorize(text, self.act)
         request.state.key, request.state.key_id = key, key.id
         result = "failed"
         try:

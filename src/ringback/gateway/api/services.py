@@ -6,12 +6,11 @@ from typing import Annotated, Protocol, TypeAlias, cast
 
 from fastapi import Depends, Request
 
-from ringback.core.accept import Accepting
-from ringback.core.ask import Asking
-from ringback.core.authorize import Authorizing
-from ringback.core.heartbeat import Heartbeating
-from ringback.core.open import Opening
-from ringback.core.operate import Operating, link_to
+from ringback.core.answers import AnswerService
+from ringback.core.api_auth import Authorizer
+from ringback.core.heartbeats import HeartbeatService
+from ringback.core.opening import CallbackOpener, OpenService
+from ringback.core.operations import OperatorService, link_to
 from ringback.domain.callback import Callback
 from ringback.domain.errors import Problem
 from ringback.domain.ids import CallbackId
@@ -54,13 +53,13 @@ class Services:
         namespace: The Temporal namespace that the gateway serves.
     """
 
-    authorizing: Authorizing
-    asking: Asking
-    opening: Opening
-    accepting: Accepting
-    heartbeating: Heartbeating
+    authorizer: Authorizer
+    open_service: OpenService
+    opener: CallbackOpener
+    answer_service: AnswerService
+    heartbeat_service: HeartbeatService
     receipts: Receipts
-    operating: Operating
+    operator_service: OperatorService
     store: ReadableStore
     keyring: Keyring
     clock: Clock

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 import ringback
-from ringback.core.authorize import CACHED_FOR, MOST_CACHED, Authorizing
+from ringback.core.api_auth import CACHED_FOR, MOST_CACHED, Authorizer
 from ringback.domain.api_key import Act, ApiKey, KeyId, Role, to_text
 from ringback.domain.errors import UnknownKeyError
 from ringback.store.database import Database
@@ -149,7 +149,7 @@ async def test_while_the_store_is_away_nobody_is_told_that_a_key_is_bad(house: H
 
 
 async def test_guesses_do_not_fill_the_memory(house: House) -> None:
-    authorizing = Authorizing(house.store, clock=house.clock)
+    authorizing = Authorizer(house.store, clock=house.clock)
     remembered = 0
 
     for number in range(3 * MOST_CACHED):

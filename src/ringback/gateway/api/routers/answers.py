@@ -7,9 +7,8 @@ from typing import Any, Final
 from fastapi import Request, Response
 from starlette.responses import JSONResponse
 
-from ringback.core.accept import Receipt
-from ringback.core.answer_many import Given, answer_many
-from ringback.core.operate import get_callback
+from ringback.core.answers import Receipt, SentAnswer, answer_many
+from ringback.core.operations import get_callback
 from ringback.domain.api_key import Act
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -114,7 +113,7 @@ async def heartbeat_callback(
 ) -> SignOut:
     """Return what Temporal replied last; without a body the last details stay."""
     details = await read_json(request, limit=services.body_limit)
-    return SignOut(**to_sign(await services.heartbeating.heartbeat(callback_id, details)))
+    return SignOut(**to_sign(await services.heartbeat_service.heartbeat(callback_id, details)))
 
 
 @router.post(
@@ -133,9 +132,9 @@ async def answer_callbacks(services: Injected, request: Request) -> Response:
     """
     asked, body = await read_model(request, AnswersIn, limit=MOST_BYTES)
     read = await read_apart(body, lambda: _read_all(asked, body, limit=services.body_limit))
-    given = [one for one in read if isinstance(one, Given)]
-    results = iter(await answer_many(services.accepting, given))
-    ended = [next(results) if isinstance(one, Given) else one for one in read]
+    given = [one for one in read if isinstance(one, SentAnswer)]
+    results = iter(await answer_many(services.answer_service, given))
+    ended = [next(results) if isinstance(one, SentAnswer) else one for one in read]
     told = [
         _to_result(*both, status_url=services.status_url)
         for both in zip(asked.answers, ended, strict=True)
@@ -147,7 +146,7 @@ async def _answer(
     services: Services, callback_id: CallbackId, request: Request, *, verb: str
 ) -> Response:
     outcome = await _read_outcome(request, verb, limit=services.body_limit)
-    receipt = await services.accepting.accept(callback_id, outcome)
+    receipt = await services.answer_service.accept(callback_id, outcome)
     # The answer is committed. A sender may wait for its verdict for a minute from here.
     del outcome
     release_bytes(request)
@@ -161,18 +160,18 @@ async def _read_outcome(request: Request, verb: str, *, limit: int) -> Outcome:
     return await read_apart(body or b"", lambda: TO_OUTCOME[verb](body))
 
 
-def _read_all(asked: AnswersIn, body: bytes, *, limit: int) -> list[Given | RingbackError]:
+def _read_all(asked: AnswersIn, body: bytes, *, limit: int) -> list[SentAnswer | RingbackError]:
     texts = items(raw(body, "answers") or b"[]")
     return [_read(*both, limit=limit) for both in zip(asked.answers, texts, strict=True)]
 
 
-def _read(asked: AnswerIn, text: bytes, *, limit: int) -> Given | RingbackError:
+def _read(asked: AnswerIn, text: bytes, *, limit: int) -> SentAnswer | RingbackError:
     """Return `asked` with its body as it stands in `text`, or why it cannot be used."""
     body = raw(text, "body")
     if len(body or b"") > limit:
         return AnswerTooLargeError(limit)
     try:
-        return Given(to_callback_id(asked.callback), TO_OUTCOME[asked.verb](body))
+        return SentAnswer(to_callback_id(asked.callback), TO_OUTCOME[asked.verb](body))
     except (MalformedAnswerError, UnknownCallbackError) as exc:
         return exc
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from ringback.core.operate import get_callback, link_to
-from ringback.core.shown import shown_callback, shown_event
+from ringback.core.operations import get_callback, link_to
+from ringback.core.status import serialize_callback, serialize_event
 from ringback.domain import query as domain
 from ringback.domain.api_key import Act
 from ringback.domain.callback import Callback, State
@@ -63,7 +63,7 @@ async def show_callback(services: Injected, callback_id: IdInPath) -> ShownOut:
     callback = await get_callback(services.store, callback_id)
     schema = await services.schema_of(callback)
     return ShownOut.model_validate({
-        **shown_callback(callback),
+        **serialize_callback(callback),
         "result_schema": json.loads(schema or "null"),
         "result_example": json.loads(example_of(schema) or "null"),
     })
@@ -79,7 +79,7 @@ async def list_events(services: Injected, callback_id: IdInPath) -> EventsOut:
     """Return the audit trail, oldest first."""
     callback = await get_callback(services.store, callback_id)
     events = await services.store.events(callback.id)
-    return EventsOut(events=[EventOut.model_validate(shown_event(event)) for event in events])
+    return EventsOut(events=[EventOut.model_validate(serialize_event(event)) for event in events])
 
 
 @router.post(
@@ -98,7 +98,9 @@ async def extend_deadline(
 ) -> CallbackOut:
     """Set the callback's own deadline to `within` from now. Temporal's timeouts stay."""
     by = request.state.key_id
-    return _to_callback_out(await services.operating.extend(callback_id, asked.within, by=by))
+    return _to_callback_out(
+        await services.operator_service.extend(callback_id, asked.within, by=by)
+    )
 
 
 @router.post(
@@ -110,7 +112,7 @@ async def extend_deadline(
 async def revoke_links(services: Injected, callback_id: IdInPath, request: Request) -> CallbackOut:
     """Refuse every link that was made so far. The callback stays open; make a new link for it."""
     by = request.state.key_id
-    return _to_callback_out(await services.operating.revoke(callback_id, by=by))
+    return _to_callback_out(await services.operator_service.revoke(callback_id, by=by))
 
 
 @router.post(
@@ -121,7 +123,7 @@ async def revoke_links(services: Injected, callback_id: IdInPath, request: Reque
 )
 async def redeliver_answer(services: Injected, callback_id: IdInPath) -> CallbackOut:
     """Deliver again, once the cause is fixed: you decide that no attempt has ended with it."""
-    return _to_callback_out(await services.operating.redeliver(callback_id))
+    return _to_callback_out(await services.operator_service.redeliver(callback_id))
 
 
 @router.post(
@@ -147,7 +149,7 @@ async def create_link(
         verbs=_to_verbs(asked, callback),
         until=None if asked.good_for is None else services.clock.now() + asked.good_for,
     )
-    await services.operating.record_link(made, by=request.state.key_id)
+    await services.operator_service.record_link(made, by=request.state.key_id)
     response.headers["cache-control"] = "no-store"
     return LinkOut(
         url=services.keyring.url(services.public_url, made),
@@ -157,7 +159,7 @@ async def create_link(
 
 
 def _to_callback_out(callback: Callback) -> CallbackOut:
-    return CallbackOut.model_validate(shown_callback(callback))
+    return CallbackOut.model_validate(serialize_callback(callback))
 
 
 def _to_query(filters: ListIn) -> domain.Query:

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 from fastapi import Request, Response
 
-from ringback.core.ask import Asked
-from ringback.core.operate import get_callback
+from ringback.core.opening import OpenReply
+from ringback.core.operations import get_callback
 from ringback.domain.api_key import Act, ApiKey
 from ringback.domain.callback import Accepted
 from ringback.domain.durations import format_instant
@@ -50,7 +50,7 @@ async def open_callback(services: Injected, request: Request) -> Response:
     """
     asked, body = await read_model(request, OpenIn, limit=services.body_limit)
     schema = await _to_schema(asked.options, body, services.check_schema)
-    opened = await services.asking.open(
+    opened = await services.open_service.open(
         _to_named(asked.activity),
         _to_options(asked.options, body),
         result_schema=schema,
@@ -70,7 +70,7 @@ async def open_callback(services: Injected, request: Request) -> Response:
 async def mark_submitted(services: Injected, callback_id: IdInPath) -> None:
     """Record the submission. Only the first report counts; it is safe to repeat."""
     callback = await get_callback(services.store, callback_id)
-    await services.opening.mark_submitted(callback.id)
+    await services.opener.mark_submitted(callback.id)
 
 
 @identity.get(
@@ -142,7 +142,7 @@ async def _to_schema(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -
     return text
 
 
-def _to_json(opened: Asked, services: Services) -> bytes:
+def _to_json(opened: OpenReply, services: Services) -> bytes:
     """Return the reply, with the answer exactly as it was given."""
     callback, answer = opened.callback, opened.answer
     deadline = callback.deadline_at

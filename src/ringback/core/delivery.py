@@ -1,0 +1,309 @@
+"""Deliver: bring accepted outcomes to Temporal, and know how each ended."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from ringback.core.circuit_breaker import CircuitBreaker
+from ringback.core.concurrency_limit import MOST, ConcurrencyLimit
+from ringback.core.connection_check import MisconfigurationLog
+from ringback.core.delivery_failures import (
+    compute_wait,
+    describe_failure,
+    must_park,
+    to_pending,
+)
+from ringback.core.encodings import Encodings
+from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.core.services import (
+    OutageLog,
+    TaskPool,
+    caught,
+    run_services,
+    task_group,
+    wait_for_event,
+)
+from ringback.core.verdict_waiter import VerdictWaiter
+from ringback.core.verdicts import fits_the_token, is_at_its_token, judge, may_be_delivered, resolve
+from ringback.domain.activity_state import Pending
+from ringback.domain.callback import Accepted, Callback, State
+from ringback.domain.errors import (
+    ActivityGoneError,
+    TemporalBusyError,
+    TemporalMisconfiguredError,
+    TemporalUnreachableError,
+)
+from ringback.domain.ids import to_identity
+from ringback.ports.activities import Activities
+from ringback.ports.clock import Clock
+from ringback.ports.store import DeliveryQueue, Postponement, Settlement
+
+logger = logging.getLogger(__name__)
+
+UNKEPT: Final = 2 * MOST
+"""How many deliveries may have begun whose end is not kept yet, at most."""
+
+PACE: Final = timedelta(milliseconds=50)
+"""While deliveries run, for how long a claim waits for room for many, and verdicts for others.
+
+A commit for each costs more than the deliveries themselves.
+"""
+
+LEASE: Final = timedelta(seconds=15)
+"""For how long a claimed outcome is left alone: longer than its requests to Temporal should take.
+
+Should they take longer, two may deliver it: in one name, so that it counts once.
+"""
+
+LONGEST_REST: Final = timedelta(seconds=1)
+"""How late an outcome is seen that another process accepted."""
+
+
+class Deliverer:
+    """Claims accepted outcomes, brings each to Temporal, and settles it.
+
+    It may be killed at any moment: what it had claimed is claimed again when the lease has passed,
+    and the identity in history shows whether it had been applied.
+    """
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        activities: Activities,
+        verdicts: VerdictWaiter,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+        owner: str,
+        hooks: Hooks = NO_HOOKS,
+    ) -> None:
+        """Deliver from `queue` to `activities` as `owner`; tell `verdicts` of each end."""
+        self._hooks = hooks
+        self._queue = queue
+        self._activities = activities
+        self._verdicts = verdicts
+        self._clock = clock
+        self._jitter = jitter
+        self._owner = owner
+        self._woken = asyncio.Event()
+        self._all_ended = asyncio.Event()
+        self._under_way = 0
+        self._encodings = Encodings(clock)
+        self._is_behind = False
+        self._claim_by = clock.monotonic()
+        self._outages = OutageLog(logger, "claim")
+        self._breaker = CircuitBreaker(jitter)
+        self._misconfiguration = MisconfigurationLog(clock)
+        self._limit = ConcurrencyLimit()
+        self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._gather)
+        self._postponing = GroupCommit(acknowledged(queue.postpone))
+
+    @property
+    def is_misconfigured(self) -> bool:
+        """Whether a delivery met a wrong Temporal server lately, or one that rejects it."""
+        return self._misconfiguration.lasts
+
+    def wake(self) -> None:
+        """Look for outcomes now: one was accepted in this process."""
+        self._is_behind = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Deliver until canceled; then give back what was claimed."""
+        try:
+            async with run_services(self._settling, self._postponing), task_group() as group:
+                await self._deliver_with(TaskPool(group, UNKEPT))
+        finally:
+            await caught(self._queue.release(self._owner))
+
+    async def _deliver_with(self, crew: TaskPool) -> None:
+        while True:
+            self._woken.clear()
+            if self._is_worth_a_claim() and await self._has_started_as_many_as_fit(crew):
+                continue
+            await wait_for_event(self._woken, self._clock, at_most=await self._rest())
+
+    def _is_worth_a_claim(self) -> bool:
+        return self._has_room_for_many() or self._clock.monotonic() >= self._claim_by
+
+    def _has_room_for_many(self) -> bool:
+        return self._taken <= self._limit.allowed // 2
+
+    @property
+    def _taken(self) -> int:
+        return self._under_way + self._encodings.quick
+
+    async def _has_started_as_many_as_fit(self, crew: TaskPool) -> bool:
+        room = min(self._limit.allowed - self._taken, crew.free)
+        limit = self._breaker.limit(max(0, room), self._clock.monotonic())
+        self._claim_by = self._clock.monotonic() + PACE
+        if limit == 0:
+            return False
+        self._is_behind = False
+        due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
+        self._outages.record(due)
+        if isinstance(due, Exception):
+            return False
+        self._start(due, crew)
+        self._is_behind |= len(due) == limit
+        return len(due) == limit
+
+    def _start(self, due: Sequence[Callback], crew: TaskPool) -> None:
+        self._encodings.begin(callback.id for callback in due)
+        for callback in due:
+            crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
+
+    async def _rest(self) -> timedelta:
+        now = self._clock.monotonic()
+        until_probe = self._breaker.rest(now)
+        if until_probe is not None:
+            return min(until_probe, LONGEST_REST)
+        if self._outages.lasts:
+            return LONGEST_REST
+        at_least = max(timedelta(0), self._claim_by - now)
+        if self._is_behind:
+            return at_least
+        until_due = await caught(self._queue.next_due())
+        if until_due is None or isinstance(until_due, Exception):
+            return LONGEST_REST
+        return max(at_least, min(until_due, LONGEST_REST))
+
+    async def _deliver(self, callback: Callback) -> None:
+        accepted = callback.accepted
+        assert accepted is not None, "only accepted outcomes are due"
+        try:
+            encoded = await caught(self._activities.encode(callback, accepted.outcome))
+        finally:
+            self._encodings.end(callback.id)
+        self._under_way += 1
+        try:
+            verdict = await self._verdict_on(callback, accepted, encoded)
+        finally:
+            self._make_room()
+        if verdict is not None:
+            await self._settling.submit(verdict)
+        else:
+            # It may be due sooner than anything else.
+            self._woken.set()
+
+    async def _verdict_on(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | None:
+        """Deliver, and return the verdict; postpone it and return `None` if there is none yet."""
+        ended = await self._try(callback, accepted, encoded)
+        if isinstance(ended, Settlement):
+            return ended
+        if must_park(accepted, ended, self._clock.now()):
+            proof: dict[str, object] = {"reason": describe_failure(ended)}
+            return Settlement(callback.id, accepted.tries, State.PARKED, proof)
+        await self._postpone(callback, accepted, ended)
+        return None
+
+    async def _try(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | Exception | Pending | None:
+        if isinstance(encoded, Exception):
+            return encoded
+        began = self._limit.begin()
+        ended = await caught(self._bring(callback, accepted, encoded))
+        self._learn(began, ended)
+        return ended
+
+    def _make_room(self) -> None:
+        self._under_way -= 1
+        if self._under_way + self._encodings.all == 0:
+            self._all_ended.set()
+        if self._is_behind and self._has_room_for_many():
+            self._woken.set()
+
+    async def _gather(self) -> None:
+        """Wait for more that ends: until nothing is under way, or for the length of the pace."""
+        if self._under_way + self._encodings.all > 0:
+            self._all_ended.clear()
+            await wait_for_event(self._all_ended, self._clock, at_most=PACE)
+
+    def _learn(self, began: int, ended: object) -> None:
+        if isinstance(ended, TemporalMisconfiguredError):
+            # It answers, and what it says holds for one namespace: the others are not held up.
+            self._misconfiguration.record(ended)
+            return
+        is_busy = isinstance(ended, TemporalBusyError)
+        is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
+        self._breaker.record(is_away=is_away, now=self._clock.monotonic())
+        if is_away:
+            self._limit.lose()
+        else:
+            self._limit.end(began, is_busy=is_busy)
+
+    async def _bring(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | Pending | None:
+        """Deliver, and return the verdict.
+
+        Without one, return how the activity waits, or `None` if Temporal does not know it.
+        """
+        if fits_the_token(callback, accepted):
+            try:
+                send = partial(self._activities.deliver_to_attempt, callback, encoded)
+                return await self._end(send, callback, accepted)
+            except ActivityGoneError:
+                # The attempt has ended, by this outcome or another way, or an operator reset it.
+                return await self._bring_after_a_look(callback, accepted, encoded)
+        return await self._bring_after_a_look(callback, accepted, encoded)
+
+    async def _bring_after_a_look(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | Pending | None:
+        looked_at = self._clock.monotonic()
+        there, found = await resolve(self._activities, callback)
+        accepted = there.accepted or accepted
+        if not may_be_delivered(callback, accepted, found):
+            return judge(callback, accepted, found) or to_pending(found)
+        if self._clock.monotonic() - looked_at >= LEASE:
+            msg = "this process stood still, and another one may have taken over"
+            raise TemporalUnreachableError(msg)
+        # By ids it reaches whatever has them by now: another attempt or, where the workflow chose
+        # the activity's id, another activity. The token is good for nothing else.
+        by_token = is_at_its_token(callback, found)
+        send = self._activities.deliver_to_attempt if by_token else self._activities.deliver
+        try:
+            return await self._end(partial(send, there, encoded), there, accepted)
+        except ActivityGoneError:
+            there, found = await resolve(self._activities, callback)
+            return judge(callback, there.accepted or accepted, found) or to_pending(found)
+
+    async def _end(
+        self, send: Callable[..., Awaitable[None]], callback: Callback, accepted: Accepted
+    ) -> Settlement:
+        identity = to_identity(accepted.id)
+        await send(identity=identity)
+        return Settlement(callback.id, accepted.tries, State.APPLIED, {"by": identity})
+
+    async def _postpone(
+        self, callback: Callback, accepted: Accepted, ended: Exception | Pending | None
+    ) -> None:
+        wait, reason = (
+            compute_wait(accepted.tries, ended, jitter=self._jitter()),
+            describe_failure(ended),
+        )
+        facts = {"callback_id": callback.id, "tries": accepted.tries, "reason": reason}
+        logger.warning("delivery postponed", extra=facts)
+        is_not_applied = isinstance(ended, Pending)
+        await self._postponing.submit(
+            Postponement(callback.id, accepted.tries, wait, reason, is_not_applied)
+        )
+
+    async def _settle_many(self, settlements: Sequence[Settlement]) -> None:
+        await self._queue.settle(settlements)
+        for settlement in settlements:
+            logger.info(
+                "outcome %s",
+                settlement.verdict.value,
+                extra={"callback_id": settlement.callback_id},
+            )
+        self._verdicts.announce([settlement.callback_id for settlement in settlements])
+        self._hooks.outcomes_settled(settlements)

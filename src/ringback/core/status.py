@@ -1,0 +1,141 @@
+"""Status: what the holder of a link, and what an operator may see of a callback."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ringback.domain.activity_state import Pending
+from ringback.domain.callback import Accepted, Callback, State
+from ringback.domain.errors import (
+    RefusedByTemporalError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+)
+from ringback.domain.event import Event
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import KINDS, to_fields
+from ringback.ports.activities import Activities
+from ringback.ports.store import CallbackStore
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackStatus:
+    """A callback, and its activity as Temporal has it now.
+
+    Attributes:
+        callback: The callback.
+        pending: The activity, while it waits.
+        is_live: Whether Temporal was asked and answered; if not, `pending` is `None` and tells
+            nothing.
+        result_schema: The JSON Schema of the result of an open callback, as text, if it has one.
+    """
+
+    callback: Callback
+    pending: Pending | None
+    is_live: bool
+    result_schema: str | None = None
+
+
+class StatusService:
+    """Looks, and changes nothing."""
+
+    def __init__(self, store: CallbackStore, activities: Activities) -> None:
+        """Look into `store` and at `activities`."""
+        self._store = store
+        self._activities = activities
+
+    async def view(self, callback_id: CallbackId, *, serial: int | None = None) -> CallbackStatus:
+        """Return the callback as it stands; an open one with its activity.
+
+        Args:
+            callback_id: The callback.
+            serial: The serial of the link that the viewer holds, if it came with one.
+
+        Raises:
+            UnknownCallbackError: There is no such callback, or the link was revoked.
+        """
+        callback = (await self._store.find([callback_id])).get(callback_id)
+        if callback is None or not callback.accepts_serial(serial):
+            raise UnknownCallbackError
+        if callback.state is not State.OPEN:
+            return CallbackStatus(callback, None, is_live=False)
+        schema = await self._result_schema(callback)
+        try:
+            (pending,) = await self._activities.poll([callback.ref])
+        except (TemporalUnreachableError, RefusedByTemporalError):
+            return CallbackStatus(callback, None, is_live=False, result_schema=schema)
+        return CallbackStatus(callback, pending, is_live=True, result_schema=schema)
+
+    async def _result_schema(self, callback: Callback) -> str | None:
+        if callback.schema_id is None:
+            return None
+        return (await self._store.schemas([callback.schema_id]))[callback.schema_id]
+
+
+_PAYLOADS: Final = frozenset({"body", "details"})
+"""Facts that hold what somebody answered; they stay in the store."""
+
+
+def serialize_callback(callback: Callback) -> dict[str, Any]:
+    """Return what is told of `callback`: plain JSON but for instants, durations in seconds."""
+    ref, options, accepted = callback.ref, callback.options, callback.accepted
+    return {
+        "id": callback.id,
+        "state": callback.state.value,
+        "title": options.title,
+        "tags": list(options.tags),
+        "namespace": ref.namespace,
+        "workflow_id": ref.workflow_id,
+        "run_id": ref.run_id,
+        "activity_id": ref.activity_id,
+        "workflow_type": callback.workflow_type,
+        "activity_type": callback.activity_type,
+        "task_queue": callback.task_queue,
+        "generation": callback.generation,
+        "attempt": callback.attempt,
+        "opened_at": callback.opened_at,
+        "submitted_at": callback.submitted_at,
+        "deadline_at": callback.deadline_at,
+        "default_due_at": callback.default_due_at,
+        "attempts": options.attempts.value,
+        "cancel_requested_at": callback.cancel_requested_at,
+        "cancel_due_at": callback.cancel_due_at,
+        "paused_at": callback.paused_at,
+        "heartbeat": _serialize_heartbeat(callback),
+        "metadata": options.metadata,
+        "link_expires_at": callback.link_expires_at,
+        "expired_at": callback.expired_at,
+        "expired_because": callback.expired_because,
+        "outcome": None if accepted is None else _serialize_outcome(accepted),
+    }
+
+
+def serialize_event(event: Event) -> dict[str, Any]:
+    """Return what is told of `event`: plain JSON but for its instant."""
+    facts = {name: fact for name, fact in event.facts.items() if name not in _PAYLOADS}
+    return {"at": event.at, "kind": event.kind.value, "facts": facts}
+
+
+def _serialize_heartbeat(callback: Callback) -> dict[str, Any]:
+    heartbeat_state = callback.heartbeat_state
+    timeout = heartbeat_state.timeout
+    return {
+        "by": callback.options.heartbeat.value,
+        "timeout": None if timeout is None else timeout.total_seconds(),
+        "heartbeat_received_at": heartbeat_state.heartbeat_received_at,
+        "heartbeat_sent_at": heartbeat_state.heartbeat_sent_at,
+        "heartbeat_due_at": heartbeat_state.heartbeat_due_at,
+    }
+
+
+def _serialize_outcome(accepted: Accepted) -> dict[str, Any]:
+    return {
+        "id": accepted.id,
+        "kind": KINDS[type(accepted.outcome)],
+        **to_fields(accepted.outcome),
+        "accepted_at": accepted.accepted_at,
+        "is_default": accepted.is_default,
+        "tries": accepted.tries,
+        "last_error": accepted.last_error,
+        "verdict_at": accepted.verdict_at,
+        "proof": accepted.proof,
+    }

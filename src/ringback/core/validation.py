@@ -1,0 +1,127 @@
+"""Validation: what must be right about an answer before it is accepted.
+
+Temporal would take what is wrong here and say OK, and then fail the activity, cut the answer, or
+leave a workflow that can never go on.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar
+
+from ringback.core.group_commit import GroupCommit
+from ringback.domain.callback import Callback
+from ringback.domain.errors import NoCancelRequestedError, UnknownCallbackError, WrongResultError
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Canceled, Completed, Outcome
+from ringback.domain.terms import Terms, to_terms
+from ringback.ports.activities import Activities
+from ringback.ports.results import ResultChecker
+from ringback.ports.store import CallbackStore
+
+MOST_SCHEMAS: Final = 256
+"""Maximum schemas in the cache: each may be 64 KiB, and any opening may bring another."""
+
+MOST_TERMS: Final = 8192
+"""Maximum callbacks whose terms are cached; each takes about 1 KiB."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class AnswerValidator:
+    """Checks answers to callbacks, outside every transaction of the store."""
+
+    def __init__(
+        self, store: CallbackStore, activities: Activities, results: ResultChecker
+    ) -> None:
+        """Check sizes and cancellations by `activities`, and results by `results`."""
+        self._store = store
+        self._activities = activities
+        self._results = results
+        self._schemas: _Cache[str, str] = _Cache(MOST_SCHEMAS)
+        self._terms: _Cache[CallbackId, Terms] = _Cache(MOST_TERMS)
+        self._reads: GroupCommit[CallbackId, Terms | None] = GroupCommit(self._read_terms)
+
+    async def run(self) -> None:
+        """Read terms until canceled."""
+        await self._reads.run()
+
+    async def terms(self, callback_id: CallbackId) -> Terms | None:
+        """Return what an answer to a callback is checked against; `None` if there is none.
+
+        Raises:
+            StoreUnavailableError: It could not be read.
+        """
+        terms = self._terms.get(callback_id)
+        if terms is None:
+            terms = await self._reads.submit(callback_id)
+        return terms
+
+    def remember(self, callback: Callback) -> None:
+        """Cache the terms of a callback that was opened here: its answer needs no read."""
+        self._terms.put(callback.id, to_terms(callback))
+
+    async def _read_terms(self, callback_ids: Sequence[CallbackId]) -> Sequence[Terms | None]:
+        found = await self._store.terms(callback_ids)
+        for callback_id, terms in found.items():
+            self._terms.put(callback_id, terms)
+        return [found.get(callback_id) for callback_id in callback_ids]
+
+    async def check(self, terms: Terms, outcome: Outcome) -> None:
+        """Check that `outcome` is an answer that Temporal and the workflow can take.
+
+        Raises:
+            WrongResultError: It is not what the activity returns.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
+            NoCancelRequestedError: It reports a cancellation that nobody asked for.
+            RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
+            TemporalUnreachableError: The same, for now; send the report again.
+            StoreUnavailableError: The schema could not be read.
+        """
+        if isinstance(outcome, Completed) and terms.schema_id is not None:
+            await self._check_result(terms.schema_id, outcome)
+        await self._activities.check(terms, outcome)
+        if isinstance(outcome, Canceled):
+            await self._check_cancel_requested(terms.callback_id)
+
+    async def _check_result(self, schema_id: str, completed: Completed) -> None:
+        schema = self._schemas.get(schema_id)
+        if schema is None:
+            schema = (await self._store.schemas([schema_id]))[schema_id]
+            self._schemas.put(schema_id, schema)
+        problems = await self._results.problems(schema, completed.result)
+        if problems:
+            raise WrongResultError(problems)
+
+    async def _check_cancel_requested(self, callback_id: CallbackId) -> None:
+        # The run may be another one since a reset of the workflow, so it is not cached.
+        callback = (await self._store.find([callback_id])).get(callback_id)
+        if callback is None:
+            raise UnknownCallbackError
+        # Kept unseen, a report that Temporal refuses would stand in the way of the real answer.
+        (pending,) = await self._activities.poll([callback.ref])
+        if pending is not None and not pending.cancel_requested:
+            msg = "nobody asked this activity to cancel"
+            raise NoCancelRequestedError(msg)
+
+
+class _Cache(Generic[K, V]):
+    """The values that were used last; they never change."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """Return the value of `key`, and keep it longest of all; `None` if it is not cached."""
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Cache `value`; drop the one that was used longest ago if there are too many."""
+        self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)

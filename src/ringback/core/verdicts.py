@@ -1,0 +1,258 @@
+"""Verdicts: where the activity of a callback is now, and how its outcome ended."""
+
+from dataclasses import replace
+from typing import Final, assert_never
+
+from ringback.domain.activity_state import ActivityState, Ended, LastFailure, Pending, Unknown
+from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
+from ringback.domain.durations import format_instant
+from ringback.domain.ids import to_identity
+from ringback.domain.options import Attempts
+from ringback.domain.outcome import KINDS, Canceled, Completed, Failed
+from ringback.ports.activities import Activities
+from ringback.ports.store import Settlement
+
+TRIES_WITHOUT_A_TRACE: Final = 10
+"""How often Temporal may know nothing of the activity before a person must look.
+
+It may be another server for a while: a wrong address, or one that is being restored.
+"""
+
+
+def fits_the_token(callback: Callback, accepted: Accepted) -> bool:
+    """Tell whether the outcome may go to the attempt that asked last, by its token, unseen.
+
+    The token reaches that attempt or nothing, so that a result that is sent again does no harm. A
+    look comes first where one attempt must not stand in for another: an operator's reset makes
+    the token of an earlier attempt good again, and a failure that was sent before may have ended
+    the attempt.
+    """
+    if callback.task_token is None or callback.options.attempts is Attempts.CURRENT:
+        return False
+    if not _is_retried(accepted):
+        return True
+    is_first_try = accepted.tries <= 1 and accepted.delivered_inline_attempt is None
+    return is_first_try and accepted.unconfirmed_started_at in {None, callback.attempt_started_at}
+
+
+def may_be_delivered(callback: Callback, accepted: Accepted, found: ActivityState) -> bool:
+    """Tell whether what was found still waits for this answer, and takes it now.
+
+    A result ends the activity between two attempts too. A failure ends an attempt: only the one
+    that asked, never one that has not asked yet and will find the answer when it does.
+    """
+    if not isinstance(found, Pending) or judge(callback, accepted, found) is not None:
+        return False
+    match accepted.outcome:
+        case Completed():
+            return True
+        case Failed():
+            return _is_the_attempt_that_asked(callback, found)
+        case Canceled():
+            return found.is_started
+        case _:
+            assert_never(accepted.outcome)
+
+
+def is_at_its_token(callback: Callback, found: ActivityState) -> bool:
+    """Tell whether the attempt that was found is the one that the callback's token names."""
+    return (
+        isinstance(found, Pending)
+        and callback.task_token is not None
+        and found.attempt == callback.attempt
+        and _is_the_attempt_that_asked(callback, found)
+    )
+
+
+def judge(callback: Callback, accepted: Accepted, found: ActivityState) -> Settlement | None:
+    """Return the verdict that `found` proves; `None` if it proves none yet."""
+    match found:
+        case Ended():
+            return _judge_end(callback, accepted, found)
+        case Unknown(why) if accepted.tries >= TRIES_WITHOUT_A_TRACE:
+            return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": why})
+        case Unknown():
+            return None
+        case Pending():
+            return _judge_pending(callback, accepted, found)
+        case _:
+            assert_never(found)
+
+
+def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
+    """Tell whether an attempt ended with the failure that was accepted.
+
+    One that was delivered carries the outcome's identity as its source. One that an attempt took
+    and raised went through the SDK, which signs for itself: there the text must do.
+    """
+    outcome = accepted.outcome
+    if last_failure is None or not isinstance(outcome, Failed):
+        return False
+    if last_failure.source == to_identity(accepted.id):
+        return True
+    has_its_text = (last_failure.message, last_failure.type) == (outcome.message, outcome.type)
+    return (
+        accepted.delivered_inline_attempt is not None
+        and last_failure.kind == "application"
+        and has_its_text
+    )
+
+
+def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
+    if _has_ended_an_attempt(accepted, found):
+        proof: dict[str, object] = {
+            "ended attempt": accepted.unconfirmed_attempt or found.attempt - 1
+        }
+        return Settlement(callback.id, accepted.tries, State.APPLIED, proof)
+    if _may_have_ended_an_attempt(accepted, found):
+        reason = _unprovable(accepted)
+        return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": reason})
+    if callback.options.attempts is Attempts.CURRENT and not _is_the_attempt_that_asked(
+        callback, found
+    ):
+        proof = {"closed": f"attempt {callback.attempt} ended"}
+        return Settlement(callback.id, accepted.tries, State.SUPERSEDED, proof)
+    return None
+
+
+def _has_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
+    """Tell whether an attempt has ended with this failure, and another follows it.
+
+    Temporal keeps no event for it, only the latest failure beside the pending activity.
+    """
+    is_a_later_attempt = found.attempt > (accepted.delivered_inline_attempt or 0)
+    return is_a_later_attempt and is_failure_of(accepted, found.last_failure)
+
+
+def _may_have_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
+    attempt = accepted.unconfirmed_attempt
+    if attempt is None or not _is_retried(accepted):
+        return False
+    still_runs = found.is_started and found.started_at == accepted.unconfirmed_started_at
+    # Temporal shows the failure of the attempt before the present one, until a reset clears it.
+    is_shown = found.attempt == attempt + 1 and found.last_failure is not None
+    return not still_runs and not is_shown
+
+
+def _is_retried(accepted: Accepted) -> bool:
+    return isinstance(accepted.outcome, Failed) and not accepted.outcome.non_retryable
+
+
+def _is_the_attempt_that_asked(callback: Callback, found: Pending) -> bool:
+    # Not by its number alone: an operator's reset sets that back.
+    if callback.task_token is None:
+        return found.is_started and found.attempt == callback.attempt
+    return found.is_started and found.started_at == callback.attempt_started_at
+
+
+def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement:
+    proof: dict[str, object] = {
+        "closed": end.how,
+        "by": end.identity,
+        "at": format_instant(end.at),
+    }
+    if end.event_id is not None:
+        proof["event"] = end.event_id
+    verdict = _verdict_of_end(accepted, end)
+    if verdict is State.PARKED:
+        proof["reason"] = _unprovable(accepted)
+    return Settlement(callback.id, accepted.tries, verdict, proof)
+
+
+def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
+    # In whose name is not enough: Temporal fails an activity over a result that is too large in
+    # the name of who sent the result.
+    is_its_kind = end.how == KINDS[type(accepted.outcome)]
+    if is_its_kind and (_is_ours(accepted, end) or _is_handed_end(accepted, end)):
+        return State.APPLIED
+    if end.last_failure is not None and end.last_failure.source == to_identity(accepted.id):
+        # Whatever its number: an operator's reset sets that back.
+        return State.APPLIED
+    if accepted.unconfirmed_attempt is None or not _is_retried(accepted):
+        return State.SUPERSEDED
+    if _was_the_unproven_attempt(accepted, end):
+        return State.SUPERSEDED
+    # That no failure is shown proves nothing: an operator's change may have cleared it.
+    if end.attempt == accepted.unconfirmed_attempt + 1 and end.last_failure is not None:
+        is_ours = is_failure_of(accepted, end.last_failure)
+        return State.APPLIED if is_ours else State.SUPERSEDED
+    return State.PARKED
+
+
+def _was_the_unproven_attempt(accepted: Accepted, end: Ended) -> bool:
+    """Tell whether the attempt that a delivery was begun to was the last one, and ended otherwise.
+
+    An operator's reset sets its number back while it runs on; a later attempt of the same number
+    has another start.
+    """
+    attempt = accepted.unconfirmed_attempt
+    if end.attempt is None or attempt is None or end.attempt > attempt:
+        return False
+    return end.started_at == accepted.unconfirmed_started_at
+
+
+def _is_ours(accepted: Accepted, end: Ended) -> bool:
+    return end.identity == to_identity(accepted.id)
+
+
+def _is_handed_end(accepted: Accepted, end: Ended) -> bool:
+    is_its_worker = (
+        accepted.delivered_inline_to is not None and end.identity == accepted.delivered_inline_to
+    )
+    is_its_attempt = end.attempt in {None, accepted.delivered_inline_attempt}
+    return is_its_worker and is_its_attempt
+
+
+def _unprovable(accepted: Accepted) -> str:
+    return (
+        f"whether it ended attempt {accepted.unconfirmed_attempt} cannot be proven any more: "
+        "Temporal does not show how that attempt ended"
+    )
+
+
+async def resolve(activities: Activities, callback: Callback) -> tuple[Callback, ActivityState]:
+    """Return the callback as it is to be addressed now, and how its activity waits or ended.
+
+    A reset of the workflow ends the activity, unless the callback follows it to where the same
+    activity waits again.
+
+    Raises:
+        TemporalUnreachableError: It cannot be learnt now.
+    """
+    return await resolve_from(activities, callback, await activities.resolve(callback.ref))
+
+
+async def resolve_from(
+    activities: Activities, callback: Callback, found: ActivityState
+) -> tuple[Callback, ActivityState]:
+    """Return the same, where the activity itself was `found` already.
+
+    Raises:
+        TemporalUnreachableError: It cannot be learnt now.
+    """
+    if isinstance(found, Unknown):
+        await activities.check_server(callback)
+    if not isinstance(found, Ended) or not _may_have_moved(callback, found):
+        return callback, found
+    moved_to = await activities.find_after_reset(callback.ref)
+    if moved_to is None:
+        return callback, found
+    return _moved(callback, moved_to), await activities.resolve(moved_to)
+
+
+def _may_have_moved(callback: Callback, end: Ended) -> bool:
+    if not callback.options.follow_reset or not end.is_the_workflow_s:
+        return False
+    if callback.accepted is None:
+        return True
+    # What an attempt there ended with, or may have, is not for a later run.
+    verdict = judge(callback, callback.accepted, end)
+    return verdict is not None and verdict.verdict is State.SUPERSEDED
+
+
+def _moved(callback: Callback, moved_to: ActivityExecution) -> Callback:
+    accepted = callback.accepted
+    if accepted is not None:
+        # That it ended no attempt where it was is known by now, and attempts count anew.
+        accepted = replace(accepted, unconfirmed_attempt=None, unconfirmed_started_at=None)
+    return replace(callback, ref=moved_to, accepted=accepted)

@@ -1,0 +1,302 @@
+"""The first outcome is kept, durably, and everybody is told the truth about it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from ringback.core.answers import AnswerService, Receipt
+from ringback.core.services import caught, run_services
+from ringback.core.validation import AnswerValidator
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import (
+    AnsweredDifferentlyError,
+    ExpiredCallbackError,
+    NoCancelRequestedError,
+    StoreUnavailableError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+    WrongResultError,
+)
+from ringback.domain.event import EventKind
+from ringback.domain.ids import OutcomeId
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.domain.terms import Terms
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+
+
+@pytest.fixture
+def wake_ups() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def accepting(
+    store: SqlStore, activities: FakeActivities, wake_ups: list[str]
+) -> AsyncIterator[AnswerService]:
+    accepting = accepting_on(store, activities, lambda: wake_ups.append("accepted"))
+    async with run_services(accepting):
+        yield accepting
+
+
+def accepting_on(
+    store: SqlStore, activities: FakeActivities, on_accepted: Callable[[], None]
+) -> AnswerService:
+    numbers = iter(range(10_000))
+    return AnswerService(
+        store,
+        AnswerValidator(store, activities, ExactResults()),
+        new_outcome_id=lambda: OutcomeId(f"oc_{next(numbers)}"),
+        on_accepted=on_accepted,
+    )
+
+
+@dataclass(kw_only=True)
+class SlowActivities(FakeActivities):
+    """Take their time over checking an answer."""
+
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_tell: asyncio.Event = field(default_factory=asyncio.Event)
+    slow_for: type[Outcome] = Failed
+
+    async def check(self, terms: Terms, outcome: Outcome) -> None:
+        self.is_asked.set()
+        if isinstance(outcome, self.slow_for):
+            await self.may_tell.wait()
+        await super().check(terms, outcome)
+
+
+@pytest.fixture
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
+    (callback,) = await store.open([factories.request()])
+    activities.schedule(callback.ref)
+    return callback
+
+
+async def test_a_receipt_means_that_the_answer_is_kept(
+    accepting: AnswerService, store: SqlStore, callback: Callback, wake_ups: list[str]
+) -> None:
+    receipt = await accepting.accept(callback.id, Completed(b"1"))
+
+    assert (receipt.state, receipt.is_duplicate) == (State.ACCEPTED, False)
+    assert (await store.find([callback.id]))[callback.id].state is State.ACCEPTED
+    assert wake_ups == ["accepted"]
+
+
+async def test_a_link_that_is_revoked_takes_not_even_the_answer_that_is_being_checked(
+    store: SqlStore,
+) -> None:
+    activities = SlowActivities()
+    (callback,) = await store.open([factories.request()])
+    activities.schedule(callback.ref)
+    accepting = accepting_on(store, activities, lambda: None)
+
+    async with run_services(accepting), asyncio.TaskGroup() as group:
+        taken = group.create_task(
+            caught(accepting.accept(callback.id, Failed("no"), serial=callback.link_serial))
+        )
+        await activities.is_asked.wait()
+        await store.revoke(callback.id)
+        activities.may_tell.set()
+
+    assert isinstance(taken.result(), UnknownCallbackError)
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_the_same_answer_again_gets_the_same_receipt(
+    accepting: AnswerService, callback: Callback, wake_ups: list[str]
+) -> None:
+    first = await accepting.accept(callback.id, Completed(b'{"a": 1}'))
+
+    again = await accepting.accept(callback.id, Completed(b'{"a":1}'))
+
+    assert again.is_duplicate
+    assert again.accepted_at == first.accepted_at
+    assert wake_ups == ["accepted"]
+
+
+async def test_a_different_answer_is_refused_and_kept_as_evidence(
+    accepting: AnswerService, store: SqlStore, callback: Callback
+) -> None:
+    first = await accepting.accept(callback.id, Completed(b"1"))
+
+    with pytest.raises(AnsweredDifferentlyError) as caught:
+        await accepting.accept(callback.id, Completed(b"2"))
+
+    assert caught.value.accepted_at == first.accepted_at
+    kinds = [event.kind for event in await store.events(callback.id)]
+    assert kinds[-1] is EventKind.ANSWERED_DIFFERENTLY
+
+
+async def test_of_many_different_answers_at_once_one_wins(
+    accepting: AnswerService, callback: Callback
+) -> None:
+    results = await asyncio.gather(
+        *(accepting.accept(callback.id, Completed(str(n).encode())) for n in range(20)),
+        return_exceptions=True,
+    )
+
+    refused = [result for result in results if isinstance(result, AnsweredDifferentlyError)]
+    winners = [result for result in results if isinstance(result, Receipt)]
+    assert (len(winners), len(refused)) == (1, 19)
+
+
+async def test_an_answer_to_nothing_is_unknown(accepting: AnswerService) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await accepting.accept(factories.callback_id(), Completed(b"1"))
+
+
+async def test_an_answer_that_nobody_waits_for_is_told_why(
+    accepting: AnswerService, store: SqlStore, callback: Callback
+) -> None:
+    await store.expire([factories.expiry(callback, "timed out")])
+
+    with pytest.raises(ExpiredCallbackError, match="timed out"):
+        await accepting.accept(callback.id, Completed(b"1"))
+
+
+async def test_what_cannot_be_kept_is_not_accepted(
+    accepting: AnswerService, database: InMemoryDatabase, callback: Callback, wake_ups: list[str]
+) -> None:
+    database.is_available = False
+
+    with pytest.raises(StoreUnavailableError):
+        await accepting.accept(callback.id, Completed(b"1"))
+
+    assert wake_ups == []
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_not_kept(
+    accepting: AnswerService, store: SqlStore, callback: Callback
+) -> None:
+    with pytest.raises(NoCancelRequestedError):
+        await accepting.accept(callback.id, Canceled(None))
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_a_cancellation_that_was_asked_for_is_kept(
+    accepting: AnswerService, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+
+    assert (await accepting.accept(callback.id, Canceled(None))).state is State.ACCEPTED
+
+
+async def test_a_cancellation_reported_while_temporal_is_away_is_to_be_reported_again(
+    accepting: AnswerService, store: SqlStore, activities: FakeActivities, callback: Callback
+) -> None:
+    """Nobody may have asked for it; then it must not stand in the way of the real answer."""
+    activities.is_reachable = False
+
+    with pytest.raises(TemporalUnreachableError):
+        await accepting.accept(callback.id, Canceled(None))
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_a_cancellation_reported_twice_is_a_duplicate(
+    accepting: AnswerService, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+    await accepting.accept(callback.id, Canceled(None))
+
+    assert (await accepting.accept(callback.id, Canceled(None))).is_duplicate
+
+
+async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
+    accepting: AnswerService, store: SqlStore, activities: FakeActivities
+) -> None:
+    requests = [factories.request(result_schema="1") for _ in range(3)]
+    for callback in await store.open(requests):
+        activities.schedule(callback.ref)
+        # The first one's schema is read; the others' is known by heart.
+        with pytest.raises(WrongResultError):
+            await accepting.accept(callback.id, Completed(b"2"))
+
+        assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_a_wrong_answer_takes_none_of_its_commit_down_with_it(
+    accepting: AnswerService, store: SqlStore, activities: FakeActivities
+) -> None:
+    first, *others = await store.open([factories.request(result_schema="1") for _ in range(4)])
+    for callback in (first, *others):
+        activities.schedule(callback.ref)
+    await accepting.accept(first.id, Completed(b"1"))
+
+    told = await asyncio.gather(
+        *(
+            accepting.accept(one.id, Completed(body))
+            for one, body in zip(others, (b"1", b"2", b"1"), strict=True)
+        ),
+        return_exceptions=True,
+    )
+
+    assert [type(one) for one in told] == [Receipt, WrongResultError, Receipt]
+
+
+async def test_wrong_answer_by_revoked_link_returns_unknown(
+    accepting: AnswerService, store: SqlStore
+) -> None:
+    (callback,) = await store.open([factories.request(result_schema="1")])
+    await store.revoke(callback.id)
+
+    with pytest.raises(UnknownCallbackError):
+        await accepting.accept(callback.id, Completed(b"2"), serial=callback.link_serial)
+
+
+async def test_wrong_answer_after_another_one_returns_conflict_and_is_kept_as_evidence(
+    accepting: AnswerService, store: SqlStore
+) -> None:
+    (callback,) = await store.open([factories.request(result_schema="1")])
+    await accepting.accept(callback.id, Completed(b"1"))
+
+    with pytest.raises(AnsweredDifferentlyError):
+        await accepting.accept(callback.id, Completed(b"2"))
+
+    assert [event.kind for event in await store.events(callback.id)][-1] is (
+        EventKind.ANSWERED_DIFFERENTLY
+    )
+
+
+async def test_wrong_answer_to_expired_callback_returns_expired(
+    accepting: AnswerService, store: SqlStore
+) -> None:
+    (callback,) = await store.open([factories.request(result_schema="1")])
+    await store.expire([factories.expiry(callback, "timed out")])
+
+    with pytest.raises(ExpiredCallbackError, match="timed out"):
+        await accepting.accept(callback.id, Completed(b"2"))
+
+
+async def test_repeated_cancellation_is_a_duplicate_while_temporal_is_away(
+    accepting: AnswerService, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+    first = await accepting.accept(callback.id, Canceled(None))
+    activities.is_reachable = False
+
+    again = await accepting.accept(callback.id, Canceled(None))
+
+    assert (again.is_duplicate, again.accepted_at) == (True, first.accepted_at)
+
+
+async def test_answers_are_accepted_while_another_one_is_still_checked(
+    store: SqlStore,
+) -> None:
+    activities = SlowActivities(slow_for=Completed)
+    slow, quick = await store.open([factories.request(), factories.request()])
+    accepting = accepting_on(store, activities, lambda: None)
+
+    async with run_services(accepting), asyncio.TaskGroup() as group:
+        first = group.create_task(accepting.accept(slow.id, Completed(b"1")))
+        await activities.is_asked.wait()
+        second = await accepting.accept(quick.id, Failed("no"))
+        activities.may_tell.set()
+
+    assert (second.state, first.result().state) == (State.ACCEPTED, State.ACCEPTED)

@@ -1,0 +1,786 @@
+"""Every accepted outcome is brought to Temporal once, and its end is proven."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.concurrency_limit import MOST, SLOTS
+from ringback.core.delivery import LEASE, PACE, UNKEPT, Deliverer
+from ringback.core.encodings import SLOW
+from ringback.core.services import run_services
+from ringback.core.verdict_waiter import VerdictWaiter
+from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE
+from ringback.domain.activity_state import ActivityState, LastFailure
+from ringback.domain.backoff import LONGEST
+from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.errors import EncodingError, StoreUnavailableError
+from ringback.domain.ids import to_identity
+from ringback.domain.options import Attempts
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.store import Postponement, Settlement
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+from tests.loops import idle
+from tests.unit.core.stage import accepted, asked, found, state_of
+
+TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
+
+
+@pytest.fixture
+def verdicts() -> VerdictWaiter:
+    return VerdictWaiter()
+
+
+@pytest.fixture
+def deliverer(
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> Deliverer:
+    return delivering(store, activities, verdicts, clock)
+
+
+def delivering(
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> Deliverer:
+    return Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
+
+
+def told(callback: Callback | None) -> State | None:
+    return None if callback is None else callback.state
+
+
+def identity(callback: Callback) -> str:
+    assert callback.accepted is not None
+    return to_identity(callback.accepted.id)
+
+
+async def test_an_outcome_is_applied_in_its_own_name(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities, Completed(b"1"))
+
+    async with run_services(deliverer):
+        await idle()
+
+    assert activities.deliveries == [(callback.ref, Completed(b"1"), identity(callback))]
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.APPLIED
+    assert found.accepted is not None
+    assert found.accepted.proof == {"by": identity(callback)}
+
+
+async def test_an_outcome_accepted_while_it_rests_is_delivered_at_once_when_woken(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    async with run_services(deliverer):
+        await idle()
+        callback = await accepted(store, activities)
+        await idle()
+        before = await state_of(store, callback)
+
+        deliverer.wake()
+        await idle()
+
+        assert before is State.ACCEPTED
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_an_outcome_of_another_process_is_found_without_waking(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    async with run_services(deliverer):
+        await idle()
+        callback = await accepted(store, activities)
+
+        clock.advance(timedelta(seconds=1))
+        await idle()
+
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_many_outcomes_are_all_delivered(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callbacks = [await accepted(store, activities) for _ in range(3 * SLOTS)]
+
+    async with run_services(deliverer):
+        await idle()
+
+        assert len(activities.deliveries) == len(callbacks)
+        assert {await state_of(store, callback) for callback in callbacks} == {State.APPLIED}
+
+
+async def test_while_temporal_is_away_an_outcome_waits_longer_each_time_and_is_then_delivered(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    activities.is_reachable = False
+
+    async with run_services(deliverer):
+        await idle()
+        first = await store.next_due()
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+        second = await store.next_due()
+        activities.is_reachable = True
+        clock.advance(timedelta(milliseconds=200))
+        await idle()
+
+        assert (first, second) == (timedelta(milliseconds=100), timedelta(milliseconds=200))
+        assert await state_of(store, callback) is State.APPLIED
+
+
+@pytest.mark.parametrize(
+    "outcome", [Completed(b"1"), Failed("no", non_retryable=True)], ids=["completed", "failed"]
+)
+async def test_a_lost_reply_is_proven_applied_by_the_identity_in_history(
+    store: SqlStore,
+    activities: FakeActivities,
+    deliverer: Deliverer,
+    clock: ManualClock,
+    outcome: Outcome,
+) -> None:
+    callback = await accepted(store, activities, outcome)
+    activities.loses_replies = True
+
+    async with run_services(deliverer):
+        await idle()
+        before = await state_of(store, callback)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert before is State.ACCEPTED
+    assert found.state is State.APPLIED
+    assert found.accepted is not None
+    assert (found.accepted.proof or {})["by"] == identity(callback)
+    assert len(activities.deliveries) == 1
+
+
+async def test_a_lost_reply_to_a_retryable_failure_does_not_fail_the_next_attempt_too(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("try again"))
+    activities.loses_replies = True
+
+    async with run_services(deliverer):
+        await idle()
+        activities.start(callback.ref)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+
+    assert len(activities.deliveries) == 1
+    assert await state_of(store, callback) is State.APPLIED
+
+
+@pytest.mark.parametrize(
+    "how", ["completed", "failed", "timed out", "canceled", "workflow terminated"]
+)
+async def test_an_activity_that_ended_otherwise_supersedes_the_outcome(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, how: str
+) -> None:
+    callback = await accepted(store, activities)
+    activities.end(callback.ref, how=how, identity="somebody else")
+
+    async with run_services(deliverer):
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.SUPERSEDED
+    assert found.accepted is not None
+    assert (found.accepted.proof or {})["closed"] == how
+
+
+async def test_what_temporal_refuses_is_parked_with_its_reason(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities, Canceled(None))
+
+    async with run_services(deliverer):
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id]
+    assert found.state is State.PARKED
+    assert found.accepted is not None
+    assert "request canceled first" in str(found.accepted.proof)
+
+
+async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
+    store: SqlStore, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    (callback,) = await store.open([factories.request()])
+    await store.accept([factories.answer(callback.id)])
+
+    async with run_services(deliverer):
+        await idle()
+        before = await state_of(store, callback)
+        for _ in range(TRIES_WITHOUT_A_TRACE):
+            clock.advance(LONGEST)
+            await idle()
+
+    assert before is State.ACCEPTED
+    assert await state_of(store, callback) is State.PARKED
+
+
+async def test_a_failure_between_two_attempts_waits_for_the_next_one(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("no", non_retryable=True))
+    activities.back_off(callback.ref, TIMED_OUT)
+
+    async with run_services(deliverer):
+        await idle()
+        before = await state_of(store, callback)
+        activities.start(callback.ref)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+        unasked = await state_of(store, callback)
+        await asked(store, activities, callback.ref)
+        clock.advance(LONGEST)
+        await idle()
+
+        assert (before, unasked) == (State.ACCEPTED, State.ACCEPTED)
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_result_between_two_attempts_is_applied_at_once(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities, Completed(b"1"))
+    activities.back_off(callback.ref, TIMED_OUT)
+
+    async with run_services(deliverer):
+        await idle()
+
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_sent_again(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("no"))
+    await store.deliver_inline(
+        callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
+    )
+    activities.back_off(callback.ref, LastFailure("application", "no", None))
+    activities.start(callback.ref)
+    clock.advance(LEASE)
+
+    async with run_services(deliverer):
+        await idle()
+
+    assert activities.deliveries == []
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Failed("no"))
+    await store.deliver_inline(
+        callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
+    )
+
+    async with run_services(deliverer):
+        await idle()
+        before = list(activities.deliveries)
+        clock.advance(LEASE)
+        await idle()
+
+    assert before == []
+    assert len(activities.deliveries) == 1
+
+
+async def test_a_result_that_an_attempt_returned_is_applied(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities, Completed(b"1"))
+    await store.deliver_inline(
+        callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
+    )
+    activities.end(callback.ref, how="completed", identity="w")
+    clock.advance(LEASE)
+
+    async with run_services(deliverer):
+        await idle()
+
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_a_store_that_is_away_is_waited_for(
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    deliverer: Deliverer,
+    clock: ManualClock,
+) -> None:
+    callback = await accepted(store, activities)
+    database.is_available = False
+
+    async with run_services(deliverer):
+        await idle()
+        database.is_available = True
+        clock.advance(timedelta(seconds=1))
+        await idle()
+
+        assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_who_waits_for_a_verdict_is_told(
+    store: SqlStore,
+    activities: FakeActivities,
+    verdicts: VerdictWaiter,
+    deliverer: Deliverer,
+    clock: ManualClock,
+) -> None:
+    callback = await accepted(store, activities)
+    waiting = asyncio.ensure_future(
+        verdicts.wait(callback.id, store, clock, within=timedelta(seconds=5))
+    )
+
+    async with run_services(deliverer):
+        await idle()
+
+        assert told(await waiting) is State.APPLIED
+
+
+async def test_who_waits_in_vain_is_told_how_it_stands(
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    waiting = asyncio.ensure_future(
+        verdicts.wait(callback.id, store, clock, within=timedelta(milliseconds=500))
+    )
+
+    await idle()
+    clock.advance(timedelta(milliseconds=500))
+
+    assert told(await waiting) is State.ACCEPTED
+
+
+async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
+    store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    callback = await accepted(store, activities)
+    short, long = (
+        asyncio.ensure_future(
+            verdicts.wait(callback.id, store, clock, within=timedelta(milliseconds=wait))
+        )
+        for wait in (100, 400)
+    )
+
+    await idle()
+    clock.advance(timedelta(milliseconds=100))
+    await idle()
+
+    assert short.done()
+    assert not long.done()
+    await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
+    verdicts.announce([callback.id])
+    assert told(await long) is State.APPLIED
+
+
+async def test_who_waits_while_the_store_is_away_goes_on_waiting(
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
+) -> None:
+    callback = await accepted(store, activities)
+    database.is_available = False
+    patient, hasty = (
+        asyncio.ensure_future(
+            verdicts.wait(callback.id, store, clock, within=timedelta(seconds=seconds))
+        )
+        for seconds in (5, 1)
+    )
+    for _ in range(2):
+        await idle()
+        clock.advance(timedelta(milliseconds=500))
+    await idle()
+
+    database.is_available = True
+    await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
+    verdicts.announce([callback.id])
+
+    assert await hasty is None
+    assert told(await patient) is State.APPLIED
+
+
+class ActivitiesWithACodecThatHangs(FakeActivities):
+    """Encoding an outcome `1` does not end until it is let fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gives_up = asyncio.Event()
+
+    async def encode(self, callback: Callback, outcome: Outcome) -> Outcome:
+        if outcome == Completed(b"1"):
+            await self.gives_up.wait()
+            msg = "the data converter did not return within 5 s"
+            raise EncodingError(msg)
+        return await super().encode(callback, outcome)
+
+
+async def test_outcomes_are_delivered_while_more_encodings_hang_than_there_are_places(
+    store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    activities = ActivitiesWithACodecThatHangs()
+    hanging = [await accepted(store, activities, Completed(b"1")) for _ in range(MOST + SLOTS)]
+    clock.advance(timedelta(milliseconds=1))
+    other = await accepted(store, activities, Completed(b"2"))
+    deliverer = delivering(store, activities, verdicts, clock)
+
+    async with run_services(deliverer):
+        for _ in range(MOST // SLOTS + 2):
+            await idle()
+            clock.advance(SLOW)
+        await idle()
+        under_way = {await state_of(store, callback) for callback in hanging}
+        delivered = await state_of(store, other)
+        activities.gives_up.set()
+        for _ in range(3):
+            await idle()
+            clock.advance(timedelta(milliseconds=50))
+
+    assert (under_way, delivered) == ({State.ACCEPTED}, State.APPLIED)
+    postponed = (await found(store, hanging[0])).accepted
+    assert postponed is not None
+    assert postponed.last_error == "the data converter did not return within 5 s"
+
+
+class StoreThatCannotClaim(SqlStore):
+    """Reads work, and writes do not, as on a full disk."""
+
+    def __init__(self, database: InMemoryDatabase) -> None:
+        super().__init__(database)
+        self.claims = 0
+
+    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        self.claims += 1
+        msg = f"disk full: {owner}, {limit}, {lease}"
+        raise StoreUnavailableError(msg)
+
+
+async def test_a_store_that_cannot_be_written_is_not_asked_again_and_again(
+    activities: FakeActivities,
+    verdicts: VerdictWaiter,
+    database: InMemoryDatabase,
+    clock: ManualClock,
+) -> None:
+    store = StoreThatCannotClaim(database)
+    await accepted(store, activities)
+    deliverer = delivering(store, activities, verdicts, clock)
+
+    async with run_services(deliverer):
+        await idle()
+        claims = store.claims
+        clock.advance(timedelta(seconds=1))
+        await idle()
+
+    assert (claims, store.claims) == (1, 2)
+
+
+class ActivitiesThatBreak(FakeActivities):
+    """A delivery meets a mistake, as a user's codec may make one."""
+
+    async def deliver_to_attempt(
+        self, callback: Callback, encoded: object, *, identity: str
+    ) -> None:
+        msg = f"{callback}, {encoded}, {identity}"
+        raise KeyError(msg)
+
+
+async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_payload(
+    store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatBreak()
+    callback = await accepted(store, activities, Completed(b'"secret"'))
+    deliverer = delivering(store, activities, verdicts, clock)
+
+    async with run_services(deliverer):
+        await idle()
+
+    found = (await store.find([callback.id]))[callback.id].accepted
+    assert found is not None
+    assert found.last_error == "a mistake of the program's: KeyError"
+
+
+async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callback = await accepted(store, activities)
+    activities.is_frozen.set()
+
+    async with run_services(deliverer):
+        await idle()
+        while_running = await store.claim("other", limit=1, lease=LEASE)
+
+    after = await store.claim("other", limit=1, lease=LEASE)
+    assert while_running == []
+    assert [one.id for one in after] == [callback.id]
+
+
+async def test_no_more_is_claimed_than_can_be_delivered(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer
+) -> None:
+    callbacks = [await accepted(store, activities) for _ in range(SLOTS + 1)]
+    activities.is_frozen.set()
+
+    async with run_services(deliverer):
+        await idle()
+        left = await store.claim("other", limit=SLOTS, lease=LEASE)
+
+    assert [one.id for one in left] == [callbacks[-1].id]
+
+
+class ActivitiesThatStandStill(FakeActivities):
+    """The process is stopped for a while right after it has looked."""
+
+    def __init__(self, clock: ManualClock, stands_still_for: timedelta) -> None:
+        super().__init__()
+        self.time = clock
+        self.stands_still_for = stands_still_for
+
+    async def resolve(self, ref: ActivityExecution) -> ActivityState:
+        found = await super().resolve(ref)
+        self.time.advance(self.stands_still_for)
+        self.stands_still_for = timedelta(0)
+        return found
+
+
+async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_claimed(
+    store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    activities = ActivitiesThatStandStill(clock, LEASE)
+    callback = await accepted(store, activities, attempts=Attempts.CURRENT)
+    deliverer = delivering(store, activities, verdicts, clock)
+
+    async with run_services(deliverer):
+        await idle()
+        before = list(activities.deliveries)
+        clock.advance(LEASE)
+        await idle()
+
+    assert before == []
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_while_temporal_is_away_one_outcome_at_a_time_finds_out_whether_it_is_back(
+    store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
+) -> None:
+    callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
+    activities.is_reachable = False
+
+    async with run_services(deliverer):
+        await idle()
+        at_once = await tries(store, callbacks)
+        clock.advance(timedelta(milliseconds=100))
+        await idle()
+        later = await tries(store, callbacks)
+        activities.is_reachable = True
+        clock.advance(LONGEST)
+        for _ in range(5):
+            await idle()
+
+        assert (at_once, later) == (SLOTS, SLOTS + 1)
+        assert {await state_of(store, callback) for callback in callbacks} == {State.APPLIED}
+
+
+async def tries(store: SqlStore, callbacks: list[Callback]) -> int:
+    found = await store.find([callback.id for callback in callbacks])
+    return sum(one.accepted.tries for one in found.values() if one.accepted)
+
+
+class GatedActivities(FakeActivities):
+    """Deliveries begin, and end when they are let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = asyncio.Semaphore(0)
+
+    async def deliver_to_attempt(
+        self, callback: Callback, encoded: object, *, identity: str
+    ) -> None:
+        await self.places.acquire()
+        await super().deliver_to_attempt(callback, encoded, identity=identity)
+
+    async def let(self, count: int) -> None:
+        """Let so many deliveries end, one after another."""
+        for _ in range(count):
+            self.places.release()
+            await idle()
+
+
+class CountingStore(SqlStore):
+    """Keeps how many were asked for, or kept, in each call."""
+
+    def __init__(self, database: InMemoryDatabase) -> None:
+        super().__init__(database)
+        self.claims: list[int] = []
+        self.verdicts: list[int] = []
+        self.is_slow = asyncio.Event()
+
+    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+        self.claims.append(limit)
+        return await super().claim(owner, limit=limit, lease=lease)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        if self.is_slow.is_set():
+            await asyncio.Event().wait()
+        self.verdicts.append(len(settlements))
+        await super().settle(settlements)
+
+
+@pytest.fixture
+def counting(database: InMemoryDatabase) -> CountingStore:
+    return CountingStore(database)
+
+
+@pytest.fixture
+def gated() -> GatedActivities:
+    return GatedActivities()
+
+
+async def test_while_most_places_are_taken_a_claim_waits_for_room_for_many(
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    # With each that ends there may be one more: then no more than half of the places are taken.
+    enough = SLOTS // 3 + 1
+    for _ in range(3 * SLOTS):
+        await accepted(counting, gated)
+
+    deliverer = delivering(counting, gated, verdicts, clock)
+    async with run_services(deliverer):
+        await idle()
+        await gated.let(enough - 1)
+        deliverer.wake()
+        await idle()
+        before = list(counting.claims)
+        await gated.let(1)
+
+        assert before == [SLOTS]
+        assert counting.claims == [SLOTS, 2 * enough]
+
+
+async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are(
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    for _ in range(3 * SLOTS):
+        await accepted(counting, gated)
+
+    async with run_services(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        await gated.let(1)
+        clock.advance(PACE)
+        await idle()
+
+        assert counting.claims == [SLOTS, 2], "the place of the one that ended, and one more"
+
+
+async def test_an_outcome_accepted_while_few_are_delivered_is_claimed_at_once(
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    for _ in range(SLOTS // 2):
+        await accepted(counting, gated)
+    deliverer = delivering(counting, gated, verdicts, clock)
+
+    async with run_services(deliverer):
+        await idle()
+        callback = await accepted(counting, gated)
+        deliverer.wake()
+        await idle()
+
+        found = (await counting.find([callback.id]))[callback.id].accepted
+        assert found is not None
+        assert found.tries == 1
+
+
+async def test_while_deliveries_run_verdicts_share_a_commit(
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    for _ in range(4):
+        await accepted(counting, gated)
+
+    async with run_services(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        await gated.let(2)
+        before = list(counting.verdicts)
+        clock.advance(PACE)
+        await idle()
+        between = list(counting.verdicts)
+        await gated.let(2)
+
+        assert (before, between) == ([], [2])
+        assert counting.verdicts == [2, 2], "when none runs any more, nothing is waited for"
+
+
+async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_kept(
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    for _ in range(UNKEPT + SLOTS):
+        await accepted(counting, gated)
+    counting.is_slow.set()
+
+    async with run_services(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        await gated.let(SLOTS)
+        while_few_wait = sum(counting.claims)
+        for _ in range(UNKEPT):
+            gated.places.release()
+        for _ in range(UNKEPT // SLOTS + 1):
+            await idle()
+            clock.advance(PACE)
+        await idle()
+
+        assert while_few_wait > SLOTS
+        assert len(gated.deliveries) == UNKEPT, "and no more than can be kept in mind"
+
+
+async def test_more_run_at_a_time_while_all_is_well_and_fewer_after_an_outage(
+    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+) -> None:
+    for _ in range(8 * SLOTS):
+        await accepted(counting, gated)
+
+    async with run_services(delivering(counting, gated, verdicts, clock)):
+        await idle()
+        await gated.let(2 * SLOTS)
+        under_way = sum(counting.claims) - 2 * SLOTS
+        gated.is_reachable = False
+        await gated.let(under_way)
+        before = len(counting.claims)
+        for is_reachable in (False, True):
+            gated.is_reachable = is_reachable
+            clock.advance(LONGEST)
+            await idle()
+            await gated.let(1)
+
+        assert under_way > SLOTS
+        assert max(counting.claims[before:]) == SLOTS
+
+
+class StoreThatCannotPostpone(SqlStore):
+    """Claims work; afterwards the disk is full."""
+
+    async def postpone(self, postponements: Sequence[Postponement]) -> None:
+        msg = f"disk full: {len(postponements)}"
+        raise StoreUnavailableError(msg)
+
+
+async def test_a_delivery_whose_end_cannot_be_kept_gives_its_place_back(
+    verdicts: VerdictWaiter, database: InMemoryDatabase, clock: ManualClock
+) -> None:
+    store, activities = StoreThatCannotPostpone(database), ActivitiesThatBreak()
+    callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
+
+    async with run_services(delivering(store, activities, verdicts, clock)):
+        for _ in range(4):
+            await idle()
+            clock.advance(timedelta(seconds=1))
+
+        assert await tries(store, callbacks) == len(callbacks)

@@ -1,0 +1,329 @@
+"""A heartbeat reaches Temporal, or its sender is told why not."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.heartbeats import HeartbeatService
+from ringback.core.services import run_services
+from ringback.domain.activity_state import HeartbeatResponse, LastFailure
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import (
+    AnswerTooLargeError,
+    ExpiredCallbackError,
+    RefusedByTemporalError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+)
+from ringback.domain.heartbeat_state import DETAILS_INTERVAL
+from ringback.ports.store import Expiry
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+from tests.keepers import heartbeating as heartbeating_with
+from tests.unit.core.stage import asked, found
+
+TIMEOUT = timedelta(seconds=30)
+SECOND = timedelta(seconds=1)
+QUIET = HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
+
+
+@pytest.fixture
+async def heartbeating(
+    store: SqlStore, activities: FakeActivities
+) -> AsyncIterator[HeartbeatService]:
+    signs = heartbeating_with(store, activities)
+    async with run_services(signs):
+        yield signs
+
+
+@pytest.fixture
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    return await asked(
+        store, activities, ref, attempt_timeout_at=factories.NOW, heartbeat_timeout=TIMEOUT
+    )
+
+
+async def test_a_heartbeat_is_recorded_and_tells_the_deadline(
+    heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
+) -> None:
+    sign = await heartbeating.heartbeat(callback.id, b"1")
+
+    assert activities.heartbeats == [(callback.ref, b"1")]
+    assert sign.deadline_at == factories.NOW
+
+
+async def test_between_two_attempts_the_next_heartbeat_is_asked_for(
+    heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.back_off(callback.ref, LastFailure("timeout", "", None))
+
+    with pytest.raises(TemporalUnreachableError, match="between two attempts"):
+        await heartbeating.heartbeat(callback.id, None)
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
+    heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.end(callback.ref, how="timed out")
+
+    for _ in range(2):
+        with pytest.raises(ExpiredCallbackError, match="timed out"):
+            await heartbeating.heartbeat(callback.id, None)
+
+    assert (await store.find([callback.id]))[callback.id].state is State.EXPIRED
+
+
+async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
+    heartbeating: HeartbeatService, store: SqlStore, callback: Callback
+) -> None:
+    await store.accept([factories.answer(callback.id)])
+
+    with pytest.raises(ExpiredCallbackError, match="answered"):
+        await heartbeating.heartbeat(callback.id, None)
+
+
+async def test_a_heartbeat_to_nothing_is_unknown(heartbeating: HeartbeatService) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await heartbeating.heartbeat(factories.callback_id(), None)
+
+
+async def test_a_link_that_was_revoked_is_good_for_no_heartbeat(
+    heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
+) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await heartbeating.heartbeat(callback.id, b"1", serial=callback.link_serial + 1)
+
+    assert activities.heartbeats == []
+
+
+async def test_what_comes_more_often_than_the_time_out_needs_is_noted_and_the_last_wins(
+    heartbeating: HeartbeatService,
+    store: SqlStore,
+    activities: FakeActivities,
+    callback: Callback,
+    clock: ManualClock,
+) -> None:
+    for number in range(10):
+        await heartbeating.heartbeat(callback.id, str(number).encode())
+        clock.advance(SECOND)
+
+    assert activities.heartbeats == [(callback.ref, b"0")]
+    assert (await found(store, callback)).heartbeat_state.details == b"9"
+
+
+async def test_when_half_the_time_out_has_passed_the_next_is_passed_on_at_once(
+    heartbeating: HeartbeatService,
+    activities: FakeActivities,
+    callback: Callback,
+    clock: ManualClock,
+) -> None:
+    await heartbeating.heartbeat(callback.id, b"1")
+    clock.advance(TIMEOUT / 2)
+    await heartbeating.heartbeat(callback.id, b"2")
+
+    assert [details for _, details in activities.heartbeats] == [b"1", b"2"]
+
+
+async def test_without_a_time_out_details_are_passed_on_now_and_then(
+    heartbeating: HeartbeatService,
+    store: SqlStore,
+    activities: FakeActivities,
+    clock: ManualClock,
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
+
+    for _ in range(3):
+        await heartbeating.heartbeat(callback.id, b"1")
+        clock.advance(DETAILS_INTERVAL / 2)
+
+    assert len(activities.heartbeats) == 2
+
+
+async def test_a_heartbeat_without_details_keeps_what_was_said_before(
+    heartbeating: HeartbeatService,
+    activities: FakeActivities,
+    callback: Callback,
+    clock: ManualClock,
+) -> None:
+    await heartbeating.heartbeat(callback.id, b"1")
+    clock.advance(TIMEOUT)
+    await heartbeating.heartbeat(callback.id, None)
+
+    assert [details for _, details in activities.heartbeats] == [b"1", b"1"]
+
+
+async def test_who_is_not_passed_on_is_told_what_temporal_said_last(
+    heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.request_cancel(callback.ref)
+    activities.pause(callback.ref)
+
+    signs = [await heartbeating.heartbeat(callback.id, None) for _ in range(2)]
+
+    assert [sign.response for sign in signs] == [HeartbeatResponse(True, True, False)] * 2  # noqa: FBT003 - a pulse
+    assert len(activities.heartbeats) == 1
+
+
+async def test_details_over_which_the_activity_would_fail_are_not_noted(
+    heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.largest = 5
+
+    with pytest.raises(AnswerTooLargeError):
+        await heartbeating.heartbeat(callback.id, b'"123456"')
+
+    assert (await found(store, callback)).heartbeat_state.details is None
+
+
+async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
+    heartbeating: HeartbeatService,
+    store: SqlStore,
+    activities: FakeActivities,
+    callback: Callback,
+    clock: ManualClock,
+) -> None:
+    activities.is_reachable = False
+    away = await heartbeating.heartbeat(callback.id, b"1")
+    noted = (await found(store, callback)).heartbeat_state
+    activities.is_reachable = True
+    clock.advance(TIMEOUT / 2)
+
+    sign = await heartbeating.heartbeat(callback.id, None)
+
+    assert noted.details == b"1"
+    assert (away.response, sign.response) == (QUIET, QUIET)
+    assert activities.heartbeats == [(callback.ref, b"1")]
+
+
+async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_new_one(
+    heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    ref = factories.activity_ref(activity_id="approve", workflow_id="order")
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
+    await heartbeating.heartbeat(callback.id, b"1")
+    activities.end(ref, how="timed out")
+    again = factories.activity_ref(
+        activity_id="approve", workflow_id="order", scheduled_at=factories.NOW + SECOND
+    )
+    activities.schedule(again)
+    activities.back_off(again, LastFailure("timeout", "", None))
+    activities.start(again)
+    clock.advance(DETAILS_INTERVAL)
+
+    with pytest.raises(ExpiredCallbackError, match="timed out"):
+        await heartbeating.heartbeat(callback.id, b"2")
+
+    assert activities.heartbeats == [(ref, b"1")]
+
+
+async def test_after_an_operator_s_reset_in_place_it_reaches_the_attempt_by_its_ids(
+    heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    activities.back_off(ref, LastFailure("timeout", "", None))
+    activities.start(ref)
+    callback = await asked(store, activities, ref)
+    activities.reset(ref)
+
+    sign = await heartbeating.heartbeat(callback.id, b"1")
+
+    assert sign.response.reset
+    assert activities.heartbeats == [(ref, b"1")]
+
+
+async def test_a_callback_of_an_earlier_version_has_no_token_and_is_kept_by_its_ids(
+    heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    request = factories.request(
+        ref=ref, attempt_started_at=activities.started_at(ref), task_token=None
+    )
+    (callback,) = await store.open([request])
+
+    await heartbeating.heartbeat(callback.id, b"1")
+
+    assert activities.heartbeats == [(ref, b"1")]
+
+
+async def test_a_temporal_that_knows_nothing_of_the_activity_closes_no_callback(
+    heartbeating: HeartbeatService, store: SqlStore
+) -> None:
+    """It may be another server for a while."""
+    (callback,) = await store.open([factories.request()])
+
+    with pytest.raises(TemporalUnreachableError, match="does not know"):
+        await heartbeating.heartbeat(callback.id, None)
+
+    assert (await store.find([callback.id]))[callback.id].state is State.OPEN
+
+
+class StoreThatIsAskedMeanwhile(SqlStore):
+    """A later attempt asks just before the callback would be closed."""
+
+    async def expire(self, expiries: Sequence[Expiry]) -> None:
+        seen = await self.find([one.callback_id for one in expiries])
+        await self.open([factories.request(ref=one.ref, attempt=9) for one in seen.values()])
+        await super().expire(expiries)
+
+
+async def test_a_callback_on_which_a_later_attempt_waits_by_now_takes_the_next_heartbeat(
+    activities: FakeActivities, database: InMemoryDatabase
+) -> None:
+    store = StoreThatIsAskedMeanwhile(database)
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
+    activities.end(callback.ref, how="workflow terminated")
+    signs = heartbeating_with(store, activities)
+
+    with pytest.raises(TemporalUnreachableError, match="later attempt"):
+        async with run_services(signs):
+            await signs.heartbeat(callback.id, None)
+
+
+async def test_between_two_attempts_many_heartbeats_cost_no_more_than_one(
+    heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.back_off(callback.ref, LastFailure("timeout", "", None))
+    with pytest.raises(TemporalUnreachableError):
+        await heartbeating.heartbeat(callback.id, b"0")
+    asked = len(activities.looks)
+
+    for number in range(20):
+        await heartbeating.heartbeat(callback.id, str(number).encode())
+
+    assert len(activities.looks) == asked
+
+
+class ActivitiesOfAMissingNamespace(FakeActivities):
+    """Temporal takes no heartbeat."""
+
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
+        msg = f"Namespace nowhere is not found: {callback.id}, {details!r}."
+        raise RefusedByTemporalError(msg)
+
+
+async def test_who_is_refused_is_told_so(store: SqlStore) -> None:
+    activities = ActivitiesOfAMissingNamespace()
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    callback = await asked(store, activities, ref)
+    signs = heartbeating_with(store, activities)
+
+    with pytest.raises(RefusedByTemporalError, match="nowhere"):
+        async with run_services(signs):
+            await signs.heartbeat(callback.id, b"1")

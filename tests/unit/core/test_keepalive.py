@@ -1,0 +1,257 @@
+"""An activity whose callback asks for it lives as long as its question is not closed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ringback.core.keepalive import LEASE
+from ringback.core.services import run_services
+from ringback.domain.activity_state import HeartbeatResponse, LastFailure
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import TemporalUnreachableError
+from ringback.domain.event import EventKind
+from ringback.domain.liveness import ReceivedHeartbeat
+from ringback.domain.options import HeartbeatBy
+from ringback.domain.outcome import Completed
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+from tests.keepers import keep_alive
+from tests.loops import idle
+from tests.unit.core.stage import asked, found
+
+TIMEOUT = timedelta(seconds=30)
+GAP = TIMEOUT / 2
+SECOND = timedelta(seconds=1)
+
+
+async def kept(store: SqlStore, activities: FakeActivities, **asking: Any) -> Callback:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    asking = {"heartbeat": HeartbeatBy.KEEP, "heartbeat_timeout": TIMEOUT, **asking}
+    return await asked(store, activities, ref, **asking)
+
+
+@asynccontextmanager
+async def polls(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, *, gateways: int = 1
+) -> AsyncIterator[None]:
+    keepers = [keep_alive(store, activities, clock) for _ in range(gateways)]
+    async with run_services(*keepers):
+        await idle()
+        yield
+
+
+async def let_pass(clock: ManualClock, time: timedelta) -> None:
+    for _ in range(round(time / SECOND)):
+        clock.advance(SECOND)
+        await idle()
+
+
+@pytest.mark.parametrize("gateways", [1, 3])
+async def test_it_gets_a_heartbeat_each_half_time_out_and_no_more(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, gateways: int
+) -> None:
+    callback = await kept(store, activities)
+
+    async with polls(store, activities, clock, gateways=gateways):
+        await let_pass(clock, 10 * TIMEOUT)
+
+    assert {ref for ref, _ in activities.heartbeats} == {callback.ref}
+    assert 20 <= len(activities.heartbeats) <= 21
+
+
+async def test_who_does_not_ask_for_it_is_not_kept_alive(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    await kept(store, activities, heartbeat=HeartbeatBy.OUTSIDE)
+    await kept(store, activities, heartbeat_timeout=None)
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, 4 * TIMEOUT)
+
+    assert activities.heartbeats == []
+
+
+async def test_what_the_outside_said_since_is_passed_on_in_time(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await kept(store, activities, heartbeat=HeartbeatBy.OUTSIDE)
+    (first,) = await store.receive_heartbeats([ReceivedHeartbeat(callback.id, b"0")], lease=LEASE)
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, LEASE)
+        for number in range(1, 10):
+            await store.receive_heartbeats(
+                [ReceivedHeartbeat(callback.id, str(number).encode())], lease=LEASE
+            )
+            await let_pass(clock, SECOND)
+        await let_pass(clock, 2 * TIMEOUT)
+
+    assert first.is_due
+    assert [details for _, details in activities.heartbeats] == [b"0", b"9"]
+
+
+async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await kept(store, activities)
+    await store.accept([factories.answer(callback.id, Completed(b"1"))])
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, TIMEOUT)
+
+    assert len(activities.heartbeats) == 2
+
+
+async def test_what_is_settled_gets_no_more(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await kept(store, activities)
+    await store.accept([factories.answer(callback.id, Completed(b"1"))])
+    await store.settle([factories.settlement(await found(store, callback))])
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, TIMEOUT)
+
+    assert activities.heartbeats == []
+
+
+async def test_what_temporal_says_in_reply_is_learnt_and_told(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await kept(store, activities)
+    activities.request_cancel(callback.ref)
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, TIMEOUT)
+
+    assert (await found(store, callback)).cancel_requested_at is not None
+    kinds = [event.kind for event in await store.events(callback.id)]
+    assert kinds.count(EventKind.CANCEL_REQUESTED) == 1
+
+
+async def test_a_lost_heartbeat_is_sent_again_in_time(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    await kept(store, activities)
+
+    async with polls(store, activities, clock):
+        activities.is_reachable = False
+        await let_pass(clock, GAP)
+        activities.is_reachable = True
+        await let_pass(clock, GAP - SECOND)
+
+    assert len(activities.heartbeats) == 1
+
+
+async def test_an_attempt_that_has_ended_gets_no_more_and_the_next_one_does(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await kept(store, activities)
+    activities.back_off(callback.ref, LastFailure("timeout", "", None))
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, TIMEOUT)
+        between = list(activities.heartbeats)
+        activities.start(callback.ref)
+        await asked(
+            store,
+            activities,
+            callback.ref,
+            heartbeat=HeartbeatBy.KEEP,
+            heartbeat_timeout=TIMEOUT,
+        )
+        await let_pass(clock, TIMEOUT)
+
+    assert between == []
+    assert len(activities.heartbeats) == 2
+
+
+async def test_the_end_of_an_attempt_has_it_looked_at_at_once(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    callback = await kept(store, activities)
+    await store.claim_polls(limit=1, lease=timedelta(days=1))
+    clock.advance(SECOND)
+    await store.claim_polls(limit=1, lease=timedelta(days=1))
+    activities.end(callback.ref, how="timed out")
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, GAP)
+
+    claim = await store.claim_polls(limit=1, lease=LEASE)
+    assert [one.id for one in claim.callbacks] == [callback.id]
+
+
+class ActivitiesWithOneThatHangs(FakeActivities):
+    """No answer about one of the activities, ever."""
+
+    hanging: Any = None
+
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
+        if callback.ref == self.hanging:
+            msg = "no answer"
+            raise TemporalUnreachableError(msg)
+        return await super().heartbeat_to_attempt(callback, details)
+
+
+async def test_one_that_gets_no_answer_holds_up_no_other(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    activities = ActivitiesWithOneThatHangs()
+    hanging, other = [await kept(store, activities) for _ in range(2)]
+    activities.hanging = hanging.ref
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, 2 * TIMEOUT)
+
+    assert [ref for ref, _ in activities.heartbeats] == [other.ref] * 4
+    assert (await found(store, hanging)).state is State.OPEN
+
+
+async def test_while_the_store_is_away_the_keeper_waits_for_it(
+    store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
+) -> None:
+    await kept(store, activities)
+
+    async with polls(store, activities, clock):
+        database.is_available = False
+        await let_pass(clock, GAP)
+        database.is_available = True
+        await let_pass(clock, SECOND)
+
+    assert len(activities.heartbeats) == 1
+
+
+async def test_while_temporal_is_away_one_heartbeat_at_a_time_finds_out_whether_it_is_back(
+    store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    activities = ActivitiesThatAreAway()
+    for _ in range(50):
+        await kept(store, activities)
+
+    async with polls(store, activities, clock):
+        await let_pass(clock, 2 * TIMEOUT)
+
+    assert 50 <= activities.asked < 80
+    assert len([one for one in caplog.records if "cannot send" in one.message]) == 1
+
+
+class ActivitiesThatAreAway(FakeActivities):
+    """It counts in vain how often it is asked."""
+
+    asked = 0
+
+    async def heartbeat_to_attempt(
+        self, callback: Callback, details: bytes | None
+    ) -> HeartbeatResponse:
+        self.asked += 1
+        msg = f"no answer about {callback.id} ({details!r})"
+        raise TemporalUnreachableError(msg)

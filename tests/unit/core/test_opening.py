@@ -1,0 +1,287 @@
+"""An attempt finds what the attempts before it left."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.opening import CallbackOpener
+from ringback.core.services import run_services
+from ringback.domain.activity_state import LastFailure
+from ringback.domain.callback import Callback, State
+from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
+from ringback.domain.ids import to_identity
+from ringback.domain.options import Attempts
+from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
+from ringback.ports.store import Settlement
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+
+REF = factories.activity_ref()
+WORKER = "the worker"
+TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
+
+
+@pytest.fixture
+async def opening(store: SqlStore, activities: FakeActivities) -> AsyncIterator[CallbackOpener]:
+    activities.schedule(REF)
+    opening = CallbackOpener(store, store, activities)
+    async with run_services(opening):
+        yield opening
+
+
+async def answered(opening: CallbackOpener, store: SqlStore, outcome: Outcome) -> Callback:
+    callback = await opening.open(factories.request(ref=REF))
+    await store.accept([factories.answer(callback.id, outcome)])
+    return callback
+
+
+async def taken(opening: CallbackOpener, callback: Callback) -> Outcome | None:
+    """Return what the attempt that asked last ends with."""
+    accepted = await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER)
+    return None if accepted is None else accepted.outcome
+
+
+async def take(opening: CallbackOpener, store: SqlStore, callback: Callback) -> None:
+    found = (await store.find([callback.id]))[callback.id]
+    assert await opening.take_answer(found, found.attempt_started_at, worker=WORKER) is not None
+
+
+async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitted(
+    opening: CallbackOpener,
+) -> None:
+    first = await opening.open(factories.request(ref=REF))
+    await opening.mark_submitted(first.id)
+
+    second = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert second.id == first.id
+    assert second.submitted_at is not None
+
+
+async def test_an_attempt_without_an_answer_takes_none(opening: CallbackOpener) -> None:
+    callback = await opening.open(factories.request(ref=REF))
+
+    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
+
+
+@pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
+async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
+    opening: CallbackOpener,
+    store: SqlStore,
+    activities: FakeActivities,
+    outcome: Completed | Failed,
+) -> None:
+    await answered(opening, store, outcome)
+    activities.back_off(REF, TIMED_OUT)
+    activities.start(REF)
+
+    callback = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert await taken(opening, callback) == outcome
+    found = (await store.find([callback.id]))[callback.id].accepted
+    assert found is not None
+    assert (found.delivered_inline_to, found.delivered_inline_attempt) == ("the worker", 2)
+
+
+async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
+    await answered(opening, store, Completed(b"1"))
+    await store.claim("a deliverer", limit=1, lease=timedelta(seconds=30))
+
+    callback = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
+
+
+async def test_a_cancellation_is_left_to_temporal(opening: CallbackOpener, store: SqlStore) -> None:
+    await answered(opening, store, Canceled(None))
+
+    callback = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
+
+
+async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
+    """An activity that fails after it was given its answer is given it again."""
+    callback = await answered(opening, store, Completed(b"1"))
+    await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
+
+    again = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert await taken(opening, again) == Completed(b"1")
+
+
+async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
+    first = await answered(opening, store, Failed("try again"))
+    await store.settle([Settlement(first.id, 0, State.APPLIED, {})])
+
+    second = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert second.id != first.id
+    assert second.accepted is None
+
+
+async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked_anew(
+    opening: CallbackOpener, store: SqlStore, activities: FakeActivities
+) -> None:
+    first = await answered(opening, store, Failed("try again"))
+    await take(opening, store, first)
+    activities.back_off(REF, LastFailure("application", "try again", None))
+
+    second = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert second.id != first.id
+    assert (await store.find([first.id]))[first.id].state is State.APPLIED
+
+
+async def test_a_failure_that_a_dying_worker_took_is_not_lost(
+    opening: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    """It was handed over, but the attempt timed out before Temporal heard of it."""
+    first = await answered(opening, store, Failed("no"))
+    await take(opening, store, first)
+    activities.back_off(REF, TIMED_OUT)
+    clock.advance(timedelta(seconds=30))
+
+    second = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert second.id == first.id
+    assert await taken(opening, second) == Failed("no")
+
+
+async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_that_has_ended_too(
+    opening: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    """Its worker stood still; had it the answer, that would hide what became of attempt 1."""
+    first = await answered(opening, store, Failed("try again"))
+    await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
+    activities.back_off(REF, LastFailure("application", "try again", None, "somebody else"))
+    activities.start(REF)
+    activities.end(REF, how="timed out")
+    clock.advance(timedelta(seconds=15))
+
+    with pytest.raises(ActivityGoneError, match="timed out"):
+        await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert (await store.find([first.id]))[first.id].state is State.SUPERSEDED
+
+
+class StoreClaimedMeanwhile(SqlStore):
+    """A deliverer begins its next try just before the first verdict is written."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        await self.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+        await super().settle(settlements)
+
+
+async def test_a_verdict_that_came_too_late_is_found_again(
+    activities: FakeActivities, database: InMemoryDatabase, clock: ManualClock
+) -> None:
+    store = StoreClaimedMeanwhile(database)
+    activities.schedule(REF)
+    opening = CallbackOpener(store, store, activities)
+    async with run_services(opening):
+        first = await answered(opening, store, Failed("try again"))
+        (claimed,) = await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+        assert claimed.accepted is not None
+        ours = LastFailure("application", "", None, to_identity(claimed.accepted.id))
+        activities.back_off(REF, ours)
+        clock.advance(timedelta(seconds=15))
+
+        second = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert second.id != first.id
+    assert (await store.find([first.id]))[first.id].state is State.APPLIED
+
+
+async def test_a_failure_in_doubt_waits_until_temporal_tells(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
+    ref = factories.activity_ref()
+    callback = await opening.open(factories.request(ref=ref))
+    await store.accept([factories.answer(callback.id, Failed("try again"))])
+    await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
+
+    with pytest.raises(TemporalUnreachableError, match="cannot be learnt"):
+        await opening.open(factories.request(ref=ref, attempt=2))
+
+
+async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deliver_it_died(
+    opening: CallbackOpener, store: SqlStore, activities: FakeActivities
+) -> None:
+    await answered(opening, store, Failed("no"))
+    await store.claim("a gateway that was killed", limit=1, lease=timedelta(seconds=15))
+    activities.back_off(REF, TIMED_OUT)
+    activities.start(REF)
+
+    second = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert await taken(opening, second) == Failed("no")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "needs_new_callback"),
+    [(Failed("no"), True), (Failed("no", non_retryable=True), False), (Completed(b"1"), False)],
+    ids=["retried", "final", "completed"],
+)
+async def test_only_a_failure_to_be_retried_that_is_parked_lets_a_later_attempt_ask_anew(
+    opening: CallbackOpener, store: SqlStore, outcome: Outcome, *, needs_new_callback: bool
+) -> None:
+    first = await answered(opening, store, outcome)
+    await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+    await store.settle([Settlement(first.id, 1, State.PARKED, {"reason": "beyond proof"})])
+
+    second = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert (second.id != first.id) is needs_new_callback
+    assert (await store.find([first.id]))[first.id].state is State.PARKED
+
+
+async def test_where_only_the_current_attempt_counts_each_asks_anew(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
+    first = await opening.open(factories.request(ref=REF, attempts=Attempts.CURRENT))
+
+    second = await opening.open(factories.request(ref=REF, attempt=2, attempts=Attempts.CURRENT))
+
+    assert second.id != first.id
+    assert (await store.find([first.id]))[first.id].state is State.EXPIRED
+
+
+async def test_what_is_parked_is_left_to_a_person(opening: CallbackOpener, store: SqlStore) -> None:
+    callback = await answered(opening, store, Completed(b"1"))
+    await store.settle([Settlement(callback.id, 0, State.PARKED, {"reason": "refused"})])
+
+    again = await opening.open(factories.request(ref=REF, attempt=2))
+
+    assert again.id == callback.id
+    assert await opening.take_answer(again, again.attempt_started_at, worker=WORKER) is None
+
+
+async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
+    """Its worker stood still before it asked; the answer is on its way to attempt 2."""
+    second = await opening.open(factories.request(ref=REF, attempt=2))
+    await store.accept([factories.answer(second.id, Failed("try again"))])
+    await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
+
+    first = await opening.open(factories.request(ref=REF))
+
+    assert (
+        await opening.take_answer(
+            first, factories.request(ref=REF).attempt_started_at, worker=WORKER
+        )
+        is None
+    )
+    accepted = (await store.find([first.id]))[first.id].accepted
+    assert accepted is not None
+    assert accepted.unconfirmed_attempt == 2

@@ -1,0 +1,113 @@
+"""What a person does with a callback that needs one, and what cannot be done."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.operations import OperatorService, link_to
+from ringback.domain.callback import State
+from ringback.domain.errors import CannotExtendError, NotParkedError, UnknownCallbackError
+from ringback.domain.link import Verb
+from ringback.domain.outcome import Completed
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities, ManualClock
+from tests import factories
+from tests.unit.core.stage import accepted, found
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def operating(store: SqlStore) -> OperatorService:
+    return OperatorService(store, store, store, links=store)
+
+
+async def test_more_time_is_counted_from_now(
+    operating: OperatorService, store: SqlStore, clock: ManualClock
+) -> None:
+    asking = factories.request(deadline=HOUR, on_deadline=Completed(b"0"))
+    (callback,) = await store.open([asking])
+    clock.advance(HOUR / 2)
+
+    extended = await operating.extend(callback.id, 2 * HOUR)
+
+    assert extended.deadline_at == clock.now() + 2 * HOUR
+
+
+async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
+    operating: OperatorService, store: SqlStore, clock: ManualClock
+) -> None:
+    (callback,) = await store.open([factories.request(attempt_timeout_at=clock.now() + HOUR)])
+
+    with pytest.raises(CannotExtendError, match="update-options"):
+        await operating.extend(callback.id, HOUR)
+
+
+async def test_what_was_answered_gets_no_more_time(
+    operating: OperatorService, store: SqlStore, activities: FakeActivities
+) -> None:
+    callback = await accepted(store, activities, deadline=HOUR)
+
+    with pytest.raises(CannotExtendError, match="accepted, not open"):
+        await operating.extend(callback.id, HOUR)
+
+
+async def test_a_parked_outcome_is_due_again(
+    operating: OperatorService, store: SqlStore, activities: FakeActivities
+) -> None:
+    callback = await accepted(store, activities)
+    await store.settle([factories.settlement(callback, State.PARKED)])
+
+    again = await operating.redeliver(callback.id)
+
+    assert again.state is State.ACCEPTED
+    assert await store.next_due() == timedelta(0)
+
+
+async def test_only_what_is_parked_is_delivered_again(
+    operating: OperatorService, store: SqlStore, activities: FakeActivities
+) -> None:
+    callback = await accepted(store, activities)
+
+    with pytest.raises(NotParkedError, match="accepted, not parked"):
+        await operating.redeliver(callback.id)
+
+    assert (await found(store, callback)).state is State.ACCEPTED
+
+
+async def test_what_is_not_there_is_unknown(operating: OperatorService) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await operating.extend(factories.callback_id(), HOUR)
+    with pytest.raises(UnknownCallbackError):
+        await operating.redeliver(factories.callback_id())
+
+
+async def test_revoked_links_are_no_good_and_new_ones_are(
+    operating: OperatorService, store: SqlStore
+) -> None:
+    (callback,) = await store.open([factories.request()])
+    old = link_to(callback, key_id="k1")
+
+    revoked = await operating.revoke(callback.id)
+
+    assert not revoked.accepts_serial(old.serial)
+    assert revoked.accepts_serial(link_to(revoked, key_id="k1").serial)
+
+
+async def test_what_is_not_there_cannot_be_revoked(operating: OperatorService) -> None:
+    with pytest.raises(UnknownCallbackError, match="ringback list"):
+        await operating.revoke(factories.callback_id())
+
+
+async def test_a_new_link_never_allows_more_than_the_activity_s_own(store: SqlStore) -> None:
+    asking = factories.request()
+    (callback,) = await store.open([replace(asking, verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))])
+    wanted = frozenset({Verb.VIEW, Verb.FAIL})
+
+    narrower = link_to(callback, key_id="k2", verbs=wanted, until=factories.NOW)
+    longer = link_to(callback, key_id="k2", until=callback.link_expires_at + HOUR)
+
+    assert (narrower.verbs, narrower.expires_at) == (frozenset({Verb.VIEW}), factories.NOW)
+    assert (longer.verbs, longer.expires_at) == (callback.verbs, callback.link_expires_at)
+    assert (longer.callback_id, longer.key_id) == (callback.id, "k2")

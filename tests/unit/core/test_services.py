@@ -1,0 +1,130 @@
+"""Services have an owner, and one bad item ends none of them."""
+
+import asyncio
+import logging
+
+import pytest
+
+from ringback.core.services import OutageLog, TaskPool, run_services, task_group
+from ringback.domain.errors import StoreUnavailableError
+from tests.loops import idle
+
+
+class Loop:
+    """A service that tells what becomes of it."""
+
+    def __init__(self, name: str, told: list[str]) -> None:
+        self.name = name
+        self.told = told
+
+    async def run(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.told.append(f"{self.name} stopped")
+
+
+async def test_services_stop_last_first_when_the_body_ends() -> None:
+    told: list[str] = []
+
+    async with run_services(Loop("one", told), Loop("two", told)):
+        await idle()
+        told.append("body ended")
+
+    assert told == ["body ended", "two stopped", "one stopped"]
+
+
+async def test_what_the_body_raises_comes_out_as_it_is() -> None:
+    with pytest.raises(KeyError):
+        async with run_services(Loop("one", [])):
+            raise KeyError
+
+
+async def test_what_a_service_raises_ends_the_body_and_comes_out_as_it_is() -> None:
+    class Broken:
+        async def run(self) -> None:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        async with run_services(Broken()):
+            await asyncio.Event().wait()
+
+
+async def test_several_errors_come_out_together() -> None:
+    async def fail() -> None:
+        raise KeyError
+
+    async def fail_twice() -> None:
+        async with task_group() as group:
+            group.create_task(fail())
+            group.create_task(fail())
+            await asyncio.Event().wait()
+
+    with pytest.raises(BaseExceptionGroup):
+        await fail_twice()
+
+
+async def test_a_piece_of_work_that_fails_is_logged_and_the_rest_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[str] = []
+
+    async def fail() -> None:
+        raise KeyError
+
+    async def work() -> None:
+        done.append("worked")
+
+    async with task_group() as group:
+        crew = TaskPool(group, 2)
+        crew.start(fail(), name="the bad one")
+        crew.start(work(), name="the good one")
+
+    assert done == ["worked"]
+    (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert record.getMessage() == "the bad one failed"
+
+
+async def test_a_full_crew_has_room_once_a_piece_of_work_is_done() -> None:
+    go_on = asyncio.Event()
+
+    async def work() -> None:
+        await go_on.wait()
+
+    async with task_group() as group:
+        crew = TaskPool(group, 1)
+        crew.start(work(), name="work")
+        waiting = asyncio.ensure_future(crew.room())
+        await idle()
+        was_free = waiting.done()
+        go_on.set()
+        await waiting
+
+        assert not was_free
+        assert crew.free == 1
+
+
+async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail() -> None:
+        msg = "the database is not available"
+        raise StoreUnavailableError(msg)
+
+    async with task_group() as group:
+        TaskPool(group, 1).start(fail(), name="work")
+
+    (record,) = caplog.records
+    assert record.getMessage() == "work failed: the database is not available"
+    assert record.exc_info is None
+
+
+def test_an_error_without_a_text_is_logged_by_its_kind(caplog: pytest.LogCaptureFixture) -> None:
+    last_error = OutageLog(logging.getLogger("ringback.test"), "listen for news")
+
+    last_error.record(TimeoutError())
+    last_error.record(TimeoutError())
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot listen for news: TimeoutError"
+    ]

@@ -1,0 +1,93 @@
+"""Looking shows what is known, and says when it is not known."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from ringback.core.status import StatusService
+from ringback.domain.activity_state import Pending
+from ringback.domain.callback import ActivityExecution, Callback
+from ringback.domain.errors import RefusedByTemporalError, UnknownCallbackError
+from ringback.store.sql_store import SqlStore
+from ringback.testing import FakeActivities
+from tests import factories
+
+
+@pytest.fixture
+def viewing(store: SqlStore, activities: FakeActivities) -> StatusService:
+    return StatusService(store, activities)
+
+
+@pytest.fixture
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
+    (callback,) = await store.open([factories.request()])
+    activities.schedule(callback.ref)
+    return callback
+
+
+async def test_an_open_callback_is_shown_with_its_activity(
+    viewing: StatusService, callback: Callback
+) -> None:
+    seen = await viewing.view(callback.id)
+
+    assert seen.is_live
+    assert seen.pending is not None
+
+
+async def test_without_temporal_nothing_is_claimed_about_the_activity(
+    viewing: StatusService, activities: FakeActivities, callback: Callback
+) -> None:
+    activities.is_reachable = False
+
+    seen = await viewing.view(callback.id)
+
+    assert (seen.is_live, seen.pending) == (False, None)
+
+
+async def test_an_answered_callback_is_shown_as_the_store_has_it(
+    viewing: StatusService, store: SqlStore, activities: FakeActivities, callback: Callback
+) -> None:
+    await store.accept([factories.answer(callback.id)])
+    activities.is_reachable = False
+
+    seen = await viewing.view(callback.id)
+
+    assert seen.callback.accepted is not None
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+@pytest.mark.parametrize("schema", [None, '{"type":"boolean"}'])
+async def test_open_callback_is_shown_with_its_result_schema(
+    viewing: StatusService,
+    store: SqlStore,
+    activities: FakeActivities,
+    *,
+    schema: str | None,
+    is_reachable: bool,
+) -> None:
+    (callback,) = await store.open([factories.request(result_schema=schema)])
+    activities.schedule(callback.ref)
+    activities.is_reachable = is_reachable
+
+    assert (await viewing.view(callback.id)).result_schema == schema
+
+
+async def test_what_is_not_there_is_unknown(viewing: StatusService) -> None:
+    with pytest.raises(UnknownCallbackError):
+        await viewing.view(factories.callback_id())
+
+
+class ActivitiesOfAMissingNamespace(FakeActivities):
+    """Temporal refuses to look."""
+
+    async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
+        msg = f"Namespace {refs[0].namespace} is not found."
+        raise RefusedByTemporalError(msg)
+
+
+async def test_what_temporal_refuses_to_show_is_not_known(
+    store: SqlStore, callback: Callback
+) -> None:
+    seen = await StatusService(store, ActivitiesOfAMissingNamespace()).view(callback.id)
+
+    assert (seen.is_live, seen.pending) == (False, None)

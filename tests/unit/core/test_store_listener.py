@@ -1,0 +1,50 @@
+"""The news of the store are heard again after it was away."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from ringback.core.services import run_services
+from ringback.core.store_listener import StoreListener
+from ringback.domain.errors import StoreUnavailableError
+from ringback.domain.ids import CallbackId
+from ringback.testing import ManualClock
+from tests.loops import idle
+
+
+class NewsOfAStoreThatWasAway:
+    """The first time it cannot be reached; then it tells one piece of each news, and ends."""
+
+    def __init__(self) -> None:
+        self.was_asked = 0
+
+    async def subscribe(
+        self,
+        *,
+        on_accepted: Callable[[], None],
+        on_settled: Callable[[Sequence[CallbackId]], None],
+    ) -> None:
+        self.was_asked += 1
+        if self.was_asked == 1:
+            msg = "the database is not available"
+            raise StoreUnavailableError(msg)
+        on_accepted()
+        on_settled([CallbackId("cb_1")])
+
+
+async def test_a_store_that_was_away_is_listened_to_again(clock: ManualClock) -> None:
+    heard: list[object] = []
+    listener = StoreListener(
+        NewsOfAStoreThatWasAway(),
+        clock=clock,
+        on_accepted=lambda: heard.append("accepted"),
+        on_settled=heard.append,
+    )
+
+    async with run_services(listener):
+        await idle()
+        before = list(heard)
+        clock.advance(timedelta(seconds=5))
+        await idle()
+
+    assert before == []
+    assert heard == ["accepted", ["cb_1"]]

@@ -1,0 +1,216 @@
+"""What Temporal would take and then make harm of is refused before it is accepted."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ringback.core.opening import CallbackOpener
+from ringback.core.services import run_services
+from ringback.core.validation import MOST_SCHEMAS, MOST_TERMS, AnswerValidator
+from ringback.domain.callback import Callback
+from ringback.domain.errors import (
+    AnswerTooLargeError,
+    NoCancelRequestedError,
+    StoreUnavailableError,
+    UnknownCallbackError,
+    WrongResultError,
+)
+from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.terms import to_terms
+from ringback.store.sql_store import SqlStore
+from ringback.testing import ExactResults, FakeActivities
+from ringback.testing.in_memory_database import InMemoryDatabase
+from tests import factories
+from tests.unit.core.stage import asked
+
+SCHEMA = '{"approved":true}'
+
+
+@pytest.fixture
+def checks(store: SqlStore, activities: FakeActivities) -> AnswerValidator:
+    return AnswerValidator(store, activities, ExactResults())
+
+
+@pytest.fixture
+async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    return await asked(store, activities, ref, result_schema=SCHEMA)
+
+
+async def test_a_result_of_the_activity_s_type_passes(
+    checks: AnswerValidator, callback: Callback
+) -> None:
+    await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
+
+
+async def test_any_other_result_is_refused_with_where_it_is_wrong(
+    checks: AnswerValidator, callback: Callback
+) -> None:
+    with pytest.raises(WrongResultError, match="/a: not") as caught:
+        await checks.check(to_terms(callback), Completed(b"1"))
+
+    assert [problem.path for problem in caught.value.problems] == ["/a"]
+
+
+async def test_no_result_at_all_is_checked_too(checks: AnswerValidator, callback: Callback) -> None:
+    with pytest.raises(WrongResultError):
+        await checks.check(to_terms(callback), Completed(None))
+
+
+async def test_a_failure_is_no_result(checks: AnswerValidator, callback: Callback) -> None:
+    await checks.check(to_terms(callback), Failed("no"))
+
+
+async def test_a_schema_is_read_once(
+    checks: AnswerValidator, database: InMemoryDatabase, callback: Callback
+) -> None:
+    await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
+    database.is_available = False
+
+    await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
+
+
+async def test_terms_are_read_once_and_together(
+    database: InMemoryDatabase, store: SqlStore, checks: AnswerValidator
+) -> None:
+    callbacks = await store.open([factories.request() for _ in range(3)])
+    ids = [callback.id for callback in callbacks]
+
+    async with run_services(checks):
+        first = await asyncio.gather(*map(checks.terms, ids))
+        database.is_available = False
+        again = await asyncio.gather(*map(checks.terms, ids))
+
+    assert first == again == [to_terms(callback) for callback in callbacks]
+
+
+async def test_an_unknown_callback_has_no_terms_until_it_is_opened(
+    store: SqlStore, checks: AnswerValidator
+) -> None:
+    request = factories.request()
+
+    async with run_services(checks):
+        before = await checks.terms(request.id)
+        (callback,) = await store.open([request])
+        after = await checks.terms(request.id)
+
+    assert (before, after) == (None, to_terms(callback))
+
+
+async def test_answer_to_callback_that_was_opened_here_needs_no_read(
+    database: InMemoryDatabase, store: SqlStore, activities: FakeActivities, checks: AnswerValidator
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    opening = CallbackOpener(store, store, activities, on_opened=checks.remember)
+
+    async with run_services(opening, checks):
+        callback = await opening.open(factories.request(ref=ref))
+        database.is_available = False
+        terms = await checks.terms(callback.id)
+
+    assert terms == to_terms(callback)
+
+
+async def test_terms_do_not_fill_the_memory(
+    database: InMemoryDatabase, store: SqlStore, checks: AnswerValidator
+) -> None:
+    callbacks = await store.open([factories.request() for _ in range(MOST_TERMS + 1)])
+    first, *others = [callback.id for callback in callbacks]
+
+    async with run_services(checks):
+        await checks.terms(first)
+        await asyncio.gather(*map(checks.terms, others))
+        database.is_available = False
+        known = await asyncio.gather(*map(checks.terms, others))
+        with pytest.raises(StoreUnavailableError):
+            await checks.terms(first)
+
+    assert None not in known
+
+
+async def test_a_cancellation_is_looked_up_where_the_activity_runs_since_a_reset(
+    checks: AnswerValidator, store: SqlStore, activities: FakeActivities
+) -> None:
+    ref = factories.activity_ref()
+    activities.schedule(ref)
+    before = await asked(store, activities, ref, follow_reset=True)
+    later = replace(ref, run_id="another-run")
+    activities.schedule(later)
+    activities.request_cancel(later)
+    started_at = before.attempt_started_at + timedelta(seconds=1)
+    await store.open([
+        factories.request(ref=later, attempt=2, attempt_started_at=started_at, follow_reset=True)
+    ])
+
+    await checks.check(to_terms(before), Canceled(None))
+
+    assert activities.looks[-1] == [later]
+
+
+async def test_a_cancellation_of_nothing_is_unknown(
+    checks: AnswerValidator, callback: Callback
+) -> None:
+    terms = replace(to_terms(callback), callback_id=factories.callback_id())
+
+    with pytest.raises(UnknownCallbackError):
+        await checks.check(terms, Canceled(None))
+
+
+async def test_schemas_do_not_fill_the_memory(
+    checks: AnswerValidator,
+    store: SqlStore,
+    database: InMemoryDatabase,
+    activities: FakeActivities,
+    callback: Callback,
+) -> None:
+    others = []
+    for number in range(MOST_SCHEMAS):
+        ref = factories.activity_ref()
+        activities.schedule(ref)
+        other = await asked(store, activities, ref, result_schema=str(number))
+        others.append((to_terms(other), Completed(str(number).encode())))
+        await checks.check(*others[-1])
+        await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
+    database.is_available = False
+
+    for known in (*others[1:], (to_terms(callback), Completed(SCHEMA.encode()))):
+        await checks.check(*known)
+    with pytest.raises(StoreUnavailableError):
+        await checks.check(*others[0])
+
+
+async def test_without_its_schema_a_result_is_not_let_in(
+    checks: AnswerValidator, database: InMemoryDatabase, callback: Callback
+) -> None:
+    database.is_available = False
+
+    with pytest.raises(StoreUnavailableError):
+        await checks.check(to_terms(callback), Completed(b"1"))
+
+
+@pytest.mark.parametrize("outcome", [Failed("no", details=b"[123456]"), Canceled(b"123456")])
+async def test_what_temporal_would_cut_is_refused(
+    checks: AnswerValidator,
+    activities: FakeActivities,
+    callback: Callback,
+    outcome: Failed | Canceled,
+) -> None:
+    activities.largest = 5
+    activities.request_cancel(callback.ref)
+
+    with pytest.raises(AnswerTooLargeError):
+        await checks.check(to_terms(callback), outcome)
+
+
+async def test_a_cancellation_needs_somebody_who_asked_for_it(
+    checks: AnswerValidator, activities: FakeActivities, callback: Callback
+) -> None:
+    with pytest.raises(NoCancelRequestedError):
+        await checks.check(to_terms(callback), Canceled(None))
+
+    activities.request_cancel(callback.ref)
+    await checks.check(to_terms(callback), Canceled(None))
