@@ -1,14 +1,11 @@
 """Deliver: bring accepted outcomes to Temporal, and know how each ended."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from ringback.core.circuit_breaker import CircuitBreaker
-from ringback.core.concurrency_limit import MOST, ConcurrencyLimit
 from ringback.core.connection_check import MisconfigurationLog
 from ringback.core.delivery_failures import (
     compute_wait,
@@ -16,17 +13,10 @@ from ringback.core.delivery_failures import (
     must_park,
     to_pending,
 )
-from ringback.core.encodings import Encodings
+from ringback.core.delivery_pacer import MOST, DeliveryPacer
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.services import (
-    OutageLog,
-    TaskPool,
-    caught,
-    run_services,
-    task_group,
-    wait_for_event,
-)
+from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.verdicts import fits_the_token, is_at_its_token, judge, may_be_delivered, resolve
 from ringback.domain.activity_state import Pending
@@ -47,20 +37,11 @@ logger = logging.getLogger(__name__)
 UNKEPT: Final = 2 * MOST
 """How many deliveries may have begun whose end is not kept yet, at most."""
 
-PACE: Final = timedelta(milliseconds=50)
-"""While deliveries run, for how long a claim waits for room for many, and verdicts for others.
-
-A commit for each costs more than the deliveries themselves.
-"""
-
 LEASE: Final = timedelta(seconds=15)
 """For how long a claimed outcome is left alone: longer than its requests to Temporal should take.
 
 Should they take longer, two may deliver it: in one name, so that it counts once.
 """
-
-LONGEST_REST: Final = timedelta(seconds=1)
-"""How late an outcome is seen that another process accepted."""
 
 
 class Deliverer:
@@ -89,17 +70,10 @@ class Deliverer:
         self._clock = clock
         self._jitter = jitter
         self._owner = owner
-        self._woken = asyncio.Event()
-        self._all_ended = asyncio.Event()
-        self._under_way = 0
-        self._encodings = Encodings(clock)
-        self._is_behind = False
-        self._claim_by = clock.monotonic()
+        self._pacer = DeliveryPacer(clock, jitter)
         self._outages = OutageLog(logger, "claim")
-        self._breaker = CircuitBreaker(jitter)
         self._misconfiguration = MisconfigurationLog(clock)
-        self._limit = ConcurrencyLimit()
-        self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._gather)
+        self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._pacer.gather)
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
     @property
@@ -108,9 +82,8 @@ class Deliverer:
         return self._misconfiguration.lasts
 
     def wake(self) -> None:
-        """Look for outcomes now: one was accepted in this process."""
-        self._is_behind = True
-        self._woken.set()
+        """Deliver soon: an outcome was accepted in this process."""
+        self._pacer.wake()
 
     async def run(self) -> None:
         """Deliver until canceled; then give back what was claimed."""
@@ -120,57 +93,27 @@ class Deliverer:
         finally:
             await caught(self._queue.release(self._owner))
 
-    async def _deliver_with(self, crew: TaskPool) -> None:
+    async def _deliver_with(self, pool: TaskPool) -> None:
         while True:
-            self._woken.clear()
-            if self._is_worth_a_claim() and await self._has_started_as_many_as_fit(crew):
+            self._pacer.woken.clear()
+            if self._pacer.is_worth_a_claim and await self._start_as_many_as_fit(pool):
                 continue
-            await wait_for_event(self._woken, self._clock, at_most=await self._rest())
+            await self._pacer.rest(self._queue.next_due, is_store_away=self._outages.lasts)
 
-    def _is_worth_a_claim(self) -> bool:
-        return self._has_room_for_many() or self._clock.monotonic() >= self._claim_by
-
-    def _has_room_for_many(self) -> bool:
-        return self._taken <= self._limit.allowed // 2
-
-    @property
-    def _taken(self) -> int:
-        return self._under_way + self._encodings.quick
-
-    async def _has_started_as_many_as_fit(self, crew: TaskPool) -> bool:
-        room = min(self._limit.allowed - self._taken, crew.free)
-        limit = self._breaker.limit(max(0, room), self._clock.monotonic())
-        self._claim_by = self._clock.monotonic() + PACE
+    async def _start_as_many_as_fit(self, pool: TaskPool) -> bool:
+        """Return whether more may be due than were started."""
+        limit = self._pacer.begin_claim(pool.free)
         if limit == 0:
             return False
-        self._is_behind = False
         due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
         self._outages.record(due)
         if isinstance(due, Exception):
             return False
-        self._start(due, crew)
-        self._is_behind |= len(due) == limit
-        return len(due) == limit
-
-    def _start(self, due: Sequence[Callback], crew: TaskPool) -> None:
-        self._encodings.begin(callback.id for callback in due)
+        is_behind = len(due) == limit
+        self._pacer.begin_encodings((callback.id for callback in due), is_behind=is_behind)
         for callback in due:
-            crew.start(self._deliver(callback), name=f"delivery of {callback.id}")
-
-    async def _rest(self) -> timedelta:
-        now = self._clock.monotonic()
-        until_probe = self._breaker.rest(now)
-        if until_probe is not None:
-            return min(until_probe, LONGEST_REST)
-        if self._outages.lasts:
-            return LONGEST_REST
-        at_least = max(timedelta(0), self._claim_by - now)
-        if self._is_behind:
-            return at_least
-        until_due = await caught(self._queue.next_due())
-        if until_due is None or isinstance(until_due, Exception):
-            return LONGEST_REST
-        return max(at_least, min(until_due, LONGEST_REST))
+            pool.start(self._deliver(callback), name=f"delivery of {callback.id}")
+        return is_behind
 
     async def _deliver(self, callback: Callback) -> None:
         accepted = callback.accepted
@@ -178,17 +121,14 @@ class Deliverer:
         try:
             encoded = await caught(self._activities.encode(callback, accepted.outcome))
         finally:
-            self._encodings.end(callback.id)
-        self._under_way += 1
-        try:
+            self._pacer.end_encoding(callback.id)
+        with self._pacer.slot():
             verdict = await self._verdict_on(callback, accepted, encoded)
-        finally:
-            self._make_room()
         if verdict is not None:
             await self._settling.submit(verdict)
         else:
             # It may be due sooner than anything else.
-            self._woken.set()
+            self._pacer.woken.set()
 
     async def _verdict_on(
         self, callback: Callback, accepted: Accepted, encoded: object
@@ -208,23 +148,10 @@ class Deliverer:
     ) -> Settlement | Exception | Pending | None:
         if isinstance(encoded, Exception):
             return encoded
-        began = self._limit.begin()
+        began = self._pacer.begin_request()
         ended = await caught(self._bring(callback, accepted, encoded))
         self._learn(began, ended)
         return ended
-
-    def _make_room(self) -> None:
-        self._under_way -= 1
-        if self._under_way + self._encodings.all == 0:
-            self._all_ended.set()
-        if self._is_behind and self._has_room_for_many():
-            self._woken.set()
-
-    async def _gather(self) -> None:
-        """Wait for more that ends: until nothing is under way, or for the length of the pace."""
-        if self._under_way + self._encodings.all > 0:
-            self._all_ended.clear()
-            await wait_for_event(self._all_ended, self._clock, at_most=PACE)
 
     def _learn(self, began: int, ended: object) -> None:
         if isinstance(ended, TemporalMisconfiguredError):
@@ -233,11 +160,7 @@ class Deliverer:
             return
         is_busy = isinstance(ended, TemporalBusyError)
         is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
-        self._breaker.record(is_away=is_away, now=self._clock.monotonic())
-        if is_away:
-            self._limit.lose()
-        else:
-            self._limit.end(began, is_busy=is_busy)
+        self._pacer.end_request(began, is_busy=is_busy, is_away=is_away)
 
     async def _bring(
         self, callback: Callback, accepted: Accepted, encoded: object

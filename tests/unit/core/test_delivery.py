@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.concurrency_limit import MOST, SLOTS
-from ringback.core.delivery import LEASE, PACE, UNKEPT, Deliverer
-from ringback.core.encodings import SLOW
+from ringback.core.delivery import LEASE, UNKEPT, Deliverer
+from ringback.core.delivery_pacer import MOST, PACE, SLOTS, SLOW
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE

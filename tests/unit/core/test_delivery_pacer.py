@@ -1,6 +1,6 @@
 """As many deliveries at a time as Temporal takes."""
 
-from ringback.core.concurrency_limit import MOST, SLOTS, ConcurrencyLimit
+from ringback.core.delivery_pacer import MOST, SLOTS, ConcurrencyLimit
 
 
 def grown() -> ConcurrencyLimit:
