@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ringback.app.system import SystemClock
-from ringback.demo.call import Call, start_call
-from ringback.demo.ending import Canceled, Ending, Failed, Returned
+from ringback.demo.call import WorkflowCall, start_call
+from ringback.demo.ending import Ending, WorkflowCanceled, WorkflowFailed, WorkflowReturned
 from ringback.demo.request import ActivityAction, CallRequest
 from ringback.demo.workflow import CallService
 from tests.demo.whole_demo import Demo
@@ -17,18 +17,18 @@ from tests.demo.whole_demo import Demo
 pytestmark = pytest.mark.server
 
 
-async def start(demo: Demo, request: CallRequest) -> Call:
+async def start(demo: Demo, request: CallRequest) -> WorkflowCall:
     return await start_call(demo.temporal, request, SystemClock())
 
 
-async def ended(call: Call) -> Ending:
+async def ended(call: WorkflowCall) -> Ending:
     async for _ in call.looks():
         pass
     return await call.ending()
 
 
-def done(seconds: int) -> Returned:
-    return Returned({"message": "the work is done", "seconds": seconds})
+def done(seconds: int) -> WorkflowReturned:
+    return WorkflowReturned({"message": "the work is done", "seconds": seconds})
 
 
 @pytest.mark.parametrize(("time_to_request", "time_to_callback"), [(0, 0), (0, 1), (1, 1)])
@@ -43,7 +43,7 @@ async def test_the_callback_completes_the_activity(
 async def test_the_service_fails_the_activity_for_good(demo: Demo) -> None:
     call = await start(demo, CallRequest(0, 0, ActivityAction.FAIL))
 
-    assert await ended(call) == Failed("the work could not be done", "WorkFailed")
+    assert await ended(call) == WorkflowFailed("the work could not be done", "WorkFailed")
 
 
 async def test_temporal_shows_the_details_of_each_heartbeat(demo: Demo) -> None:
@@ -66,20 +66,20 @@ async def test_the_details_of_a_cancellation_arrive(demo: Demo) -> None:
             is_canceled = True
             await call.cancel()
 
-    assert await call.ending() == Canceled([{"reason": "the service was asked to stop"}])
+    assert await call.ending() == WorkflowCanceled([{"reason": "the service was asked to stop"}])
 
 
 async def test_a_call_that_no_worker_takes_up_is_seen(demo: Demo, unique: str) -> None:
     handle = await demo.temporal.start_workflow(
         CallService.run, CallRequest(), id=unique, task_queue=unique
     )
-    call = Call(demo.temporal, handle, SystemClock())
+    call = WorkflowCall(demo.temporal, handle, SystemClock())
 
     look = await anext(call.looks())
     await handle.terminate()
 
     assert (look.is_taken_up, look.is_asked) == (False, False)
-    assert await ended(call) == Failed("terminated by user via frontend", "TerminatedError")
+    assert await ended(call) == WorkflowFailed("terminated by user via frontend", "TerminatedError")
 
 
 async def test_to_cancel_what_has_ended_does_nothing(demo: Demo) -> None:
@@ -121,7 +121,7 @@ async def test_each_step_is_told_and_no_step_tells_the_link(
 async def test_a_service_that_refuses_is_not_asked_again(demo: Demo) -> None:
     call = await start(demo, CallRequest(-1, 0))
 
-    assert await ended(call) == Failed(
+    assert await ended(call) == WorkflowFailed(
         "the service refused the request (status 422)", "ServiceRefusedError"
     )
 
@@ -134,7 +134,7 @@ async def test_a_callback_that_comes_while_the_service_is_still_asked_counts(dem
     assert await seconds_taken(demo, call) < 3
 
 
-async def seconds_taken(demo: Demo, call: Call) -> float:
+async def seconds_taken(demo: Demo, call: WorkflowCall) -> float:
     seen = await demo.temporal.get_workflow_handle(call.workflow_id).describe()
     assert seen.close_time is not None
     return (seen.close_time - seen.start_time).total_seconds()

@@ -8,7 +8,13 @@ from rich.console import Console
 
 from ringback.demo.call import Look
 from ringback.demo.client import Shown
-from ringback.demo.ending import Canceled, Ending, Failed, Returned, TimedOut
+from ringback.demo.ending import (
+    Ending,
+    WorkflowCanceled,
+    WorkflowFailed,
+    WorkflowReturned,
+    WorkflowTimedOut,
+)
 from ringback.testing import ManualClock
 
 
@@ -50,12 +56,12 @@ def test_a_heartbeat_is_shown_once(shown: Shown, page: StringIO) -> None:
 @pytest.mark.parametrize(
     ("ending", "line", "code"),
     [
-        (Returned(None), "completed: null", 0),
-        (Returned("[red]x" * 40), f'completed: "{"[red]x" * 40}"', 0),
-        (Canceled([]), "canceled: []", 0),
-        (Canceled([{"a": 1}]), 'canceled: {"a": 1}', 0),
-        (Failed("no", "Declined"), "failed: no (type Declined)", 1),
-        (TimedOut("heartbeat"), "timed out: nobody answered in time (heartbeat)", 1),
+        (WorkflowReturned(None), "completed: null", 0),
+        (WorkflowReturned("[red]x" * 40), f'completed: "{"[red]x" * 40}"', 0),
+        (WorkflowCanceled([]), "canceled: []", 0),
+        (WorkflowCanceled([{"a": 1}]), 'canceled: {"a": 1}', 0),
+        (WorkflowFailed("no", "Declined"), "failed: no (type Declined)", 1),
+        (WorkflowTimedOut("heartbeat"), "timed out: nobody answered in time (heartbeat)", 1),
     ],
 )
 def test_each_ending_is_one_line_and_an_exit_code(

@@ -23,11 +23,11 @@ from temporalio.client import (
 
 from ringback.demo.ending import (
     RPC_TIMEOUT,
-    Canceled,
     Ending,
-    Failed,
-    Returned,
-    TimedOut,
+    WorkflowCanceled,
+    WorkflowFailed,
+    WorkflowReturned,
+    WorkflowTimedOut,
     read_ending,
 )
 from ringback.demo.request import CallRequest
@@ -49,10 +49,10 @@ _STARTED: Final = frozenset({
 })
 
 _NEWS: Final[dict[type[Ending], str]] = {
-    Returned: "the result",
-    Failed: "the failure",
-    Canceled: "canceled, with the details",
-    TimedOut: "timed out",
+    WorkflowReturned: "the result",
+    WorkflowFailed: "the failure",
+    WorkflowCanceled: "canceled, with the details",
+    WorkflowTimedOut: "timed out",
 }
 
 
@@ -71,7 +71,7 @@ class Look:
     heartbeat: Sequence[Any]
 
 
-class Call:
+class WorkflowCall:
     """A workflow that was started, and is looked at until it ends."""
 
     def __init__(
@@ -143,7 +143,7 @@ async def start_call(
     *,
     task_queue: str = TASK_QUEUE,
     on_step: OnStep = log_step,
-) -> Call:
+) -> WorkflowCall:
     """Start the workflow for `request` on `task_queue`; report the client's steps to `on_step`.
 
     Raises:
@@ -160,7 +160,7 @@ async def start_call(
             rpc_timeout=RPC_TIMEOUT,
         )
     )
-    return Call(client, handle, clock, on_step=on_step)
+    return WorkflowCall(client, handle, clock, on_step=on_step)
 
 
 async def finished(request: Coroutine[Any, Any, T]) -> T:

@@ -14,8 +14,14 @@ from rich.console import Console
 from ringback.app.exits import run_command
 from ringback.app.program import run, set_up_logging
 from ringback.app.system import SystemClock
-from ringback.demo.call import Call, Look, finished, start_call
-from ringback.demo.ending import Canceled, Ending, Failed, Returned, TimedOut
+from ringback.demo.call import Look, WorkflowCall, finished, start_call
+from ringback.demo.ending import (
+    Ending,
+    WorkflowCanceled,
+    WorkflowFailed,
+    WorkflowReturned,
+    WorkflowTimedOut,
+)
 from ringback.demo.request import ActivityAction, CallRequest
 from ringback.ports.clock import Clock
 from ringback.temporal.connect import connect
@@ -23,10 +29,10 @@ from ringback.temporal.connect import connect
 ENDED_BADLY: Final = 1
 
 _WORDS: Final[dict[type[Ending], str]] = {
-    Returned: "completed",
-    Canceled: "canceled",
-    Failed: "failed",
-    TimedOut: "timed out",
+    WorkflowReturned: "completed",
+    WorkflowCanceled: "canceled",
+    WorkflowFailed: "failed",
+    WorkflowTimedOut: "timed out",
 }
 
 _TAKE_UP: Final = timedelta(seconds=5)
@@ -94,7 +100,9 @@ async def _call(request: CallRequest, *, as_json: bool) -> int:
     return shown.end(ending)
 
 
-async def follow(call: Call, request: CallRequest, shown: "Shown", *, clock: Clock) -> Ending:
+async def follow(
+    call: WorkflowCall, request: CallRequest, shown: "Shown", *, clock: Clock
+) -> Ending:
     """Show the call until it ends; cancel it when that is what was asked for.
 
     Raises:
@@ -141,16 +149,16 @@ class Shown:
     def end(self, ending: Ending) -> int:
         """Show how it ended; return the exit code."""
         match ending:
-            case Returned(result):
+            case WorkflowReturned(result):
                 self.say(f"completed: {json.dumps(result)}", "green")
                 return 0
-            case Canceled(details):
+            case WorkflowCanceled(details):
                 self.say(f"canceled: {to_text(details)}", "green")
                 return 0
-            case Failed(message, kind):
+            case WorkflowFailed(message, kind):
                 self.say(f"failed: {message} (type {kind})", "red")
                 return ENDED_BADLY
-            case TimedOut(limit):
+            case WorkflowTimedOut(limit):
                 self.say(f"timed out: nobody answered in time ({limit})", "red")
                 return ENDED_BADLY
             case _:

@@ -19,14 +19,14 @@ RPC_TIMEOUT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class WorkflowReturned:
     """The workflow returned `result`, the service's answer."""
 
     result: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class WorkflowFailed:
     """The workflow failed, with the service's failure or an earlier one."""
 
     message: str
@@ -34,20 +34,20 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Canceled:
+class WorkflowCanceled:
     """The workflow was canceled; `details` are those that the service reported."""
 
     details: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class TimedOut:
+class WorkflowTimedOut:
     """A timeout passed without an answer; `limit` names it."""
 
     limit: str
 
 
-Ending = Returned | Failed | Canceled | TimedOut
+Ending = WorkflowReturned | WorkflowFailed | WorkflowCanceled | WorkflowTimedOut
 
 
 async def read_ending(handle: WorkflowHandle[Any, Any], converter: DataConverter) -> Ending:
@@ -57,25 +57,25 @@ async def read_ending(handle: WorkflowHandle[Any, Any], converter: DataConverter
         RPCError: Temporal did not reply.
     """
     try:
-        return Returned(await handle.result(rpc_timeout=RPC_TIMEOUT))
+        return WorkflowReturned(await handle.result(rpc_timeout=RPC_TIMEOUT))
     except WorkflowFailureError as exc:
         if isinstance(exc.cause, CancelledError):
-            return Canceled(await _reported_details(handle, converter))
+            return WorkflowCanceled(await _reported_details(handle, converter))
         return to_ending(exc.cause)
 
 
-def to_ending(failure: BaseException) -> Failed | TimedOut:
+def to_ending(failure: BaseException) -> WorkflowFailed | WorkflowTimedOut:
     """Return the ending for `failure`, by its root cause."""
     match failure:
         case ActivityError(cause=FailureError() as cause):
             return to_ending(cause)
         case TimeoutError(type=limit):
             name = "unknown" if limit is None else limit.name.lower().replace("_", " ")
-            return TimedOut(name)
+            return WorkflowTimedOut(name)
         case ApplicationError(message=message, type=kind):
-            return Failed(message, kind or "unknown")
+            return WorkflowFailed(message, kind or "unknown")
         case _:
-            return Failed(str(failure), type(failure).__name__)
+            return WorkflowFailed(str(failure), type(failure).__name__)
 
 
 async def _reported_details(

@@ -41,7 +41,7 @@ class WorkRequest(BaseModel):
     callback_url: HttpUrl
 
 
-class Accepted(BaseModel):
+class WorkAccepted(BaseModel):
     """The reply to `POST /request`.
 
     Attributes:
@@ -70,11 +70,11 @@ def create_service(clock: Clock | None = None, on_step: OnStep = log_step) -> Fa
     service = FastAPI(title="The demo's outside service", lifespan=_lifespan_of(work))
 
     @service.post("/request")
-    async def request(wanted: WorkRequest, idempotency_key: IdempotencyKey) -> Accepted:
+    async def request(wanted: WorkRequest, idempotency_key: IdempotencyKey) -> WorkAccepted:
         """Begin the work at once; answer when the time to request has passed."""
         is_new = work.begin(_to_order(idempotency_key, wanted))
         await clock.sleep(timedelta(seconds=wanted.time_to_request))
-        return Accepted(request_id=idempotency_key, is_repeated=not is_new)
+        return WorkAccepted(request_id=idempotency_key, is_repeated=not is_new)
 
     @service.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from ringback.core.hooks import Hooks
 from ringback.demo.call import start_call
 from ringback.demo.client import Shown, follow
-from ringback.demo.ending import Returned
+from ringback.demo.ending import WorkflowReturned
 from ringback.demo.request import CallRequest
 from ringback.demo.steps import OnStep, Party, Step
 from ringback.domain.callback import State
@@ -81,7 +81,7 @@ class Tour:
         shown.end(ending)
         for who, whom in self._missing:
             shown.say(f"missing: {who} → {whom}", "red")
-        return isinstance(ending, Returned) and not self._missing
+        return isinstance(ending, WorkflowReturned) and not self._missing
 
 
 class GatewaySteps(Hooks):

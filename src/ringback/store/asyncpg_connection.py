@@ -33,7 +33,7 @@ else:
     _Connection = asyncpg.Connection
 
 
-class Connection(_Connection):
+class AsyncpgConnection(_Connection):
     """A connection that can be closed whatever the server does."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
@@ -46,7 +46,7 @@ class Connection(_Connection):
             self.terminate()
 
 
-async def connect(address: PostgresqlUrl, patience: timedelta) -> Connection:
+async def connect(address: PostgresqlUrl, patience: timedelta) -> AsyncpgConnection:
     """Return a new connection, on which the server gives up what takes longer than `patience`.
 
     Raises:
@@ -57,7 +57,7 @@ async def connect(address: PostgresqlUrl, patience: timedelta) -> Connection:
         connection = await asyncpg.connect(
             address.url,
             timeout=address.timeout,
-            connection_class=Connection,
+            connection_class=AsyncpgConnection,
             server_settings=address.startup,
         )
     except asyncpg.ClientConfigurationError as exc:
@@ -79,7 +79,7 @@ async def connect(address: PostgresqlUrl, patience: timedelta) -> Connection:
     return connection
 
 
-async def _set_up(connection: Connection, settings: Mapping[str, str]) -> None:
+async def _set_up(connection: AsyncpgConnection, settings: Mapping[str, str]) -> None:
     """Set what holds for the session.
 
     PgBouncer rejects settings that come with the connection's beginning, or drops them in silence.

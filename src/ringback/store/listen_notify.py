@@ -11,7 +11,7 @@ from ringback.core.services import OutageLog, caught
 from ringback.domain.backoff import backoff
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
-from ringback.store.asyncpg_connection import Connection
+from ringback.store.asyncpg_connection import AsyncpgConnection
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS: Final = 5
 _PAUSE_SECONDS: Final = 0.005
 """Minimum time between two notifications of the same kind."""
 
-Connect = Callable[[], Awaitable[Connection]]
+Connect = Callable[[], Awaitable[AsyncpgConnection]]
 
 
 def payloads(callback_ids: Sequence[CallbackId]) -> Iterator[str]:
@@ -138,7 +138,7 @@ class Listener:
         self._on_settled([CallbackId(id_) for id_ in str(payload).split(",")])
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Connection]:
+    async def _connected(self) -> AsyncIterator[AsyncpgConnection]:
         connection = await self._connect()
         try:
             yield connection

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.store.accept_statement import HOLD
-from ringback.store.asyncpg_connection import Connection as DriverConnection
-from ringback.store.asyncpg_connection import connect
+from ringback.store.asyncpg_connection import AsyncpgConnection, connect
 from ringback.store.database import Connection, Database, Transaction
 from ringback.store.listen_notify import Announcer, Listener
 from ringback.store.postgresql_url import parse_postgresql_url
@@ -121,7 +120,7 @@ class PostgresqlDatabase(Database):
         await self._announcer.close()
         await self._engine.dispose()
 
-    async def connect(self) -> DriverConnection:
+    async def connect(self) -> AsyncpgConnection:
         """Return a new connection beside the pool's.
 
         Raises:
