@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+from datetime import UTC, timedelta
 
 import pytest
 
-from ringback.core.services import OutageLog, TaskPool, run_services, task_group
+from ringback.core.services import OutageLog, SystemClock, TaskPool, run_services, task_group
 from ringback.domain.errors import StoreUnavailableError
 from tests.loops import idle
 
@@ -128,3 +129,14 @@ def test_an_error_without_a_text_is_logged_by_its_kind(caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == [
         "cannot listen for news: TimeoutError"
     ]
+
+
+def test_the_system_clock_is_in_utc_and_its_monotonic_time_never_goes_back() -> None:
+    clock = SystemClock()
+
+    before, first = clock.monotonic(), clock.now()
+    after, second = clock.monotonic(), clock.now()
+
+    assert first.tzinfo is UTC
+    assert before <= after
+    assert abs(second - first) < timedelta(minutes=1)
