@@ -137,7 +137,7 @@ async def test_database_that_cannot_be_reached_is_reported(shared_site: Site) ->
         ("Temporal", "nowhere", {"TEMPORAL_NAMESPACE": "nowhere"}),
         ("permissions", "DescribeWorkflowExecution", {"TEMPORAL_NAMESPACE": "nowhere"}),
         ("worker key", "serves", {"TEMPORAL_NAMESPACE": "nowhere"}),
-        ("worker key", "refuses the API key", {"RINGBACK_API_KEY": "rbk_k1_secret"}),
+        ("worker key", "rejects the API key", {"RINGBACK_API_KEY": "rbk_k1_secret"}),
         ("worker key", "cannot be reached", {"RINGBACK_URL": "http://127.0.0.1:1"}),
         ("public URL", "cannot be reached", {"RINGBACK_PUBLIC_URL": "http://127.0.0.1:1"}),
         ("settings", "RINGBACK_BODY_LIMIT", {"RINGBACK_BODY_LIMIT": "many"}),

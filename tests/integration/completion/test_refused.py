@@ -65,7 +65,7 @@ async def test_a_token_that_was_not_decoded_is_refused(
 
     error = await raised(completion.complete(encode(token(attempt)), "x"), UnusableTokenError)
 
-    assert "must be decoded first" in str(error)
+    assert "decode hexadecimal or base64 text first" in str(error)
     assert await waits(question)
 
 
