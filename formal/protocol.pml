@@ -464,7 +464,7 @@ proctype Deliverer(byte d) {
   byte r, token, handed, unproven, verdict;
   bool is_first_try;
 end_resting:
-  atomic { /* ringback.core.delivery.Deliverer._has_started_as_many_as_fit */
+  atomic { /* ringback.core.delivery.Deliverer._start_as_many_as_fit */
     any_due_round(r);
     is_first_try = cb[r].unproven == 0 && cb[r].untaken == 0;
     store_claim(r, d);
