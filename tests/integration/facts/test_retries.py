@@ -221,7 +221,7 @@ async def test_a_retried_failure_stands_with_its_source_beside_the_next_attempt_
 async def test_what_is_pending_names_the_execution_and_not_only_its_number(
     ground: Ground,
 ) -> None:
-    question, first = await ground.ask(Asking(back_off=0.01))
+    question, first = await ground.ask(Asking(back_off=2))
     at_first = await question.pending()
     await first.by_id.fail(BUSY)
     between = await question.pending()
