@@ -11,6 +11,8 @@ INSTALLED := .venv/.installed
 PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 # Unit tests of what is not measured: coverage doubles their time.
 UNMEASURED := tests/unit/cli tests/unit/result_schema
+# A broken link, an unknown anchor or a name that autodoc cannot find is an error.
+SITE := $(BIN)/python -m sphinx -E -W --keep-going -q -c docs . build/site
 RIVALS := benchmarks/.rivals/.installed
 
 .PHONY: help setup demo test test-all test-rest coverage check lint formal docs bench rivals chaos client clean requirements build up shell
@@ -52,7 +54,7 @@ test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, k
 coverage: setup ## run the unit tests, which must reach every branch of core and domain
 	$(PYTEST) tests/unit $(UNMEASURED:%=--ignore %) -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
-check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose
+check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,12 +62,15 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.prose
+	$(SITE)
 
 formal: ## check every state of the protocol's model with spin; more of it with ARGS=long
 	@formal/run $(ARGS)
 
-docs: setup ## write the generated pages of docs/reference
+docs: setup ## write the generated pages of docs/reference, and build the site in build/site
 	$(BIN)/python -m docs.generate
+	$(SITE)
+	@echo "open build/site/docs/README.html"
 
 bench: setup rivals ## compare with what people would use instead; one part with ARGS="--only accept"
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -94,7 +99,7 @@ lint: setup ## fix what ruff can fix, and format
 	$(BIN)/ruff format .
 
 requirements: setup ## compile requirements/dev.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra postgres --group dev --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra postgres --group dev --group docs --group bench --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
 

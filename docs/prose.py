@@ -223,6 +223,7 @@ _CODE: Final[dict[str, Callable[[str], Iterator[str]]]] = {
 
 READERS: Final[dict[str, Callable[[str], Iterator[str]]]] = {
     ".md": _markdown,
+    ".rst": _text,
     ".py": _python,
     ".j2": _markup,
     ".html": _markup,
