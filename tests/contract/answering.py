@@ -10,7 +10,7 @@ from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import to_terms
 from ringback.ports.store import (
     EVIDENCE_BYTES,
-    EVIDENCE_KEPT,
+    MAX_EVIDENCE,
     Expiry,
     Postponement,
     Settlement,
@@ -155,7 +155,7 @@ class Answering:
     async def test_evidence_is_kept_and_changes_nothing(self, store: Store) -> None:
         callback = await accepted(store)
 
-        await store.keep_evidence([factories.answer(callback.id, Completed(b'"other"'))])
+        await store.store_evidence([factories.answer(callback.id, Completed(b'"other"'))])
 
         assert await found(store, callback.id) == callback
         (evidence,) = await events_of(store, callback.id, EventKind.ANSWERED_DIFFERENTLY)
@@ -165,11 +165,11 @@ class Answering:
         callback = await accepted(store)
         long = b'"' + b"x" * 2 * EVIDENCE_BYTES + b'"'
 
-        for _ in range(EVIDENCE_KEPT + 5):
-            await store.keep_evidence([factories.answer(callback.id, Completed(long))])
+        for _ in range(MAX_EVIDENCE + 5):
+            await store.store_evidence([factories.answer(callback.id, Completed(long))])
 
         evidence = await events_of(store, callback.id, EventKind.ANSWERED_DIFFERENTLY)
-        assert len(evidence) == EVIDENCE_KEPT
+        assert len(evidence) == MAX_EVIDENCE
         assert {len(str(event.facts["body"])) for event in evidence} == {EVIDENCE_BYTES}
 
     async def test_what_does_not_exist_is_left_alone(self, store: Store) -> None:
@@ -179,7 +179,7 @@ class Answering:
         await store.expire([Expiry(nobody, factories.NOW, "over")])
         await store.settle([Settlement(nobody, 0, State.APPLIED, {})])
         await store.postpone([Postponement(nobody, 0, LEASE, "why")])
-        await store.keep_evidence([factories.answer(nobody)])
+        await store.store_evidence([factories.answer(nobody)])
 
         assert not await store.deliver_inline(
             nobody, worker="w", attempt_started_at=factories.NOW, lease=LEASE

@@ -17,7 +17,7 @@ from ringback.domain.liveness import PollResult
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed, Failed
 from ringback.ports.deadlines import Extension
-from ringback.ports.store import EVIDENCE_KEPT, Expiry
+from ringback.ports.store import MAX_EVIDENCE, Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
@@ -303,10 +303,10 @@ class AtOnce(TellingAtOnce):
         (callback,) = await accepted_callbacks(stores[0], 1)
         different = [factories.answer(callback.id, Completed(b'"other"')) for _ in range(9)]
 
-        await asyncio.gather(*(store.keep_evidence(different) for store in stores))
+        await asyncio.gather(*(store.store_evidence(different) for store in stores))
 
         evidence = await events_of(stores[0], callback.id, EventKind.ANSWERED_DIFFERENTLY)
-        assert len(evidence) == EVIDENCE_KEPT
+        assert len(evidence) == MAX_EVIDENCE
 
     async def test_a_schema_that_several_bring_is_kept_once(
         self, stores: Sequence[SqlStore]

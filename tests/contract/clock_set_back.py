@@ -24,7 +24,7 @@ class ClockSetBack:
         await store.postpone([Postponement(callback.id, 1, 5 * SECOND, "no answer")])
         clock.step(-HOUR)
 
-        repaired = await store.pull_in(LONGEST)
+        repaired = await store.repair(LONGEST)
 
         assert repaired == 1
         assert await store.next_due() == timedelta(0)
@@ -38,7 +38,7 @@ class ClockSetBack:
         await store.claim("one that dies", limit=1, lease=LEASE)
         clock.step(-HOUR)
 
-        await store.pull_in(LONGEST)
+        await store.repair(LONGEST)
 
         assert len(await store.claim("me", limit=1, lease=LEASE)) == 1
 
@@ -51,7 +51,7 @@ class ClockSetBack:
         await store.postpone_webhooks([WebhookRetry(webhook.id, webhook.tries, 5 * SECOND, "busy")])
         clock.step(-HOUR)
 
-        await store.pull_in(LONGEST)
+        await store.repair(LONGEST)
 
         assert len(await store.claim_webhooks(limit=1, lease=LEASE)) == 1
 
@@ -64,7 +64,7 @@ class ClockSetBack:
         await see(store, seen, poll_in=5 * SECOND)
         clock.step(-HOUR)
 
-        repaired = await store.pull_in(LONGEST)
+        repaired = await store.repair(LONGEST)
 
         assert repaired == 2
         assert sorted(await looks(store)) == sorted([claimed.id, seen.id])
@@ -76,7 +76,7 @@ class ClockSetBack:
         await beat(store, await found(store, callback.id))
         clock.step(-HOUR)
 
-        await store.pull_in(LONGEST)
+        await store.repair(LONGEST)
 
         assert await beats(store) == [callback.id]
 
@@ -109,7 +109,7 @@ class ClockSetBack:
         await kept_alive(store)
         await looks(store)
 
-        assert await store.pull_in(LONGEST) == 0
+        assert await store.repair(LONGEST) == 0
         assert await store.next_due() == MINUTE
 
     async def test_answered_callbacks_are_looked_at_never(
@@ -119,7 +119,7 @@ class ClockSetBack:
         clock.advance(LEASE)
         await looks(store)
 
-        await store.pull_in(LONGEST)
+        await store.repair(LONGEST)
 
         assert await looks(store) == []
 
@@ -130,7 +130,7 @@ class ClockSetBack:
         (callback,) = await store.open([request])
         clock.step(-HOUR)
 
-        await store.pull_in(LONGEST)
+        await store.repair(LONGEST)
 
         assert await store.next_default() == 2 * HOUR
         assert (await found(store, callback.id)).state is State.OPEN

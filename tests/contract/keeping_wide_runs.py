@@ -34,8 +34,8 @@ class KeepingWideRuns:
         runs = await interleaved(store, runs=20, of_each=4)
         clock.advance(SECOND)
 
-        first = await looks(store, limit=20, most=30)
-        second = await looks(store, limit=20, most=40)
+        first = await looks(store, limit=20, max_callbacks=30)
+        second = await looks(store, limit=20, max_callbacks=40)
         rest = await looks(store, limit=20)
 
         assert first == joined(runs[:7])
@@ -48,7 +48,7 @@ class KeepingWideRuns:
         runs = await interleaved(store, runs=12, of_each=3)
         clock.advance(SECOND)
 
-        assert await looks(store, limit=12, most=30) == joined(runs[:10])
+        assert await looks(store, limit=12, max_callbacks=30) == joined(runs[:10])
 
     async def test_a_claim_tells_whether_more_may_be_due(
         self, store: Store, clock: ManualClock
@@ -56,7 +56,7 @@ class KeepingWideRuns:
         await interleaved(store, runs=20, of_each=4)
         clock.advance(SECOND)
 
-        by_callbacks = await store.claim_polls(limit=50, lease=LEASE, most=30)
+        by_callbacks = await store.claim_polls(limit=50, lease=LEASE, max_callbacks=30)
         by_runs = await store.claim_polls(limit=5, lease=LEASE)
         of_the_rest = await store.claim_polls(limit=50, lease=LEASE)
         of_nothing = await store.claim_polls(limit=50, lease=LEASE)
@@ -70,7 +70,7 @@ class KeepingWideRuns:
         await interleaved(store, runs=1, of_each=12)
         clock.advance(SECOND)
 
-        claims = [await store.claim_polls(limit=9, lease=LEASE, most=8) for _ in range(2)]
+        claims = [await store.claim_polls(limit=9, lease=LEASE, max_callbacks=8) for _ in range(2)]
 
         assert [claim.is_full for claim in claims] == [True, False]
 
@@ -83,7 +83,7 @@ class KeepingWideRuns:
         (other,) = await of_runs(store, "another")
         clock.advance(SECOND)
 
-        claims = [await looks(store, most=5) for _ in range(4)]
+        claims = [await looks(store, max_callbacks=5) for _ in range(4)]
 
         assert claims == [ids[1:6], ids[6:11], sorted([ids[0], ids[11], other]), []]
 
@@ -94,7 +94,7 @@ class KeepingWideRuns:
         last = await of_runs(store, "c")
         clock.advance(SECOND)
 
-        claims = [await looks(store, most=8) for _ in range(4)]
+        claims = [await looks(store, max_callbacks=8) for _ in range(4)]
 
         assert claims == [first, wide[:8], [wide[8], *last], []]
 

@@ -52,9 +52,9 @@ async def see(
 
 
 async def looks(
-    store: Store, limit: int = 10, *, most: int = MAX_POLLED_AT_ONCE
+    store: Store, limit: int = 10, *, max_callbacks: int = MAX_POLLED_AT_ONCE
 ) -> list[CallbackId]:
-    claimed = await store.claim_polls(limit=limit, lease=LEASE, most=most)
+    claimed = await store.claim_polls(limit=limit, lease=LEASE, max_callbacks=max_callbacks)
     return [callback.id for callback in claimed.callbacks]
 
 

@@ -206,7 +206,7 @@ class Telling:
         for url in urls:
             await store.expire([factories.expiry(await told(store, cancel_url=url))])
 
-        others = await store.claim_webhooks(limit=9, lease=LEASE, but={"https://a.example/"})
+        others = await store.claim_webhooks(limit=9, lease=LEASE, excluded={"https://a.example/"})
         left = await claimed(store)
 
         assert {one.url for one in others} == set(urls[2:])

@@ -77,6 +77,6 @@ async def test_a_claim_reads_no_other_runs_than_it_asks_for(
         names |= {f"namespace_{place}": "default", f"workflow_id_{place}": "w"}
         names |= {f"run_id_{place}": f"run-{place}"}
 
-    read = await walked(database, OF_RUNS, {**names, "now": clock.now(), "most": MOST})
+    read = await walked(database, OF_RUNS, {**names, "now": clock.now(), "max_callbacks": MOST})
 
     assert MOST <= read <= RUNS_AT_ONCE * OF_EACH

@@ -58,8 +58,8 @@ async def plan(database: Database, statement: Select[Any]) -> str:
 @pytest.mark.parametrize(
     ("statement", "indexes"),
     [
-        (DUE_POLLS, ["ix_callbacks_look_due"]),
-        (DUE_HEARTBEATS, ["ix_callbacks_beat_due"]),
+        (DUE_POLLS, ["ix_callbacks_poll_due"]),
+        (DUE_HEARTBEATS, ["ix_callbacks_heartbeat_due"]),
     ],
     ids=["looks", "beats"],
 )

@@ -65,7 +65,7 @@ def list_keys(as_json: AsJson = False) -> None:
     if not found:
         print(f"no keys in {load_settings().store_name}")
         return
-    fields = Fields(["id", "role", "name", "made", "revoked"])
+    fields = Fields(["id", "role", "name", "created", "revoked"])
     print_list(fields, [_to_record(key) for key in found], now=SystemClock().now())
 
 
@@ -88,7 +88,7 @@ def to_json(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "role": key.role.value,
-        "made_at": format_instant(key.made_at),
+        "created_at": format_instant(key.created_at),
         "revoked_at": None if key.revoked_at is None else format_instant(key.revoked_at),
     }
 
@@ -98,7 +98,7 @@ def _to_record(key: ApiKey) -> Record:
         "id": key.id,
         "role": key.role.value,
         "name": key.name,
-        "made": key.made_at,
+        "created": key.created_at,
         "revoked": key.revoked_at,
     }
 

@@ -147,7 +147,7 @@ class AnswerService:
         if accepted is None or accepted.is_default:
             raise to_expired(callback)
         if not is_same_answer(accepted.outcome, answer.outcome):
-            await self._store.keep_evidence([answer])
+            await self._store.store_evidence([answer])
             raise AnsweredDifferentlyError(callback.id, accepted.accepted_at)
         return Receipt(callback.id, callback.state, accepted.accepted_at, is_duplicate=True)
 

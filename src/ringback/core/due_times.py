@@ -58,7 +58,7 @@ class DueTimeRepair:
             webhook=LONGEST_WAIT,
             poll=2 * self._schedule.longest + _MARGIN,
         )
-        repaired = await self._due_times.pull_in(longest)
+        repaired = await self._due_times.repair(longest)
         if repaired:
             logger.warning("the clock was set back: %d due times were too far ahead", repaired)
 

@@ -21,7 +21,7 @@ from ringback.domain.backoff import backoff
 from ringback.domain.webhook import Webhook, to_body, to_origin
 from ringback.ports.clock import Clock
 from ringback.ports.webhooks import (
-    MOST_ORIGINS,
+    MAX_ORIGINS,
     Message,
     NotReceived,
     Received,
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 SLOTS: Final = 64
 """How many notices are sent at a time, at most."""
 
-HOST_SLOTS: Final = SLOTS // MOST_ORIGINS
+HOST_SLOTS: Final = SLOTS // MAX_ORIGINS
 """How many of them go to one host, so that one that answers nothing keeps no other waiting."""
 
 LEASE: Final = timedelta(minutes=1)
@@ -88,7 +88,9 @@ class WebhookSender:
     async def _has_started_some(self, crew: TaskPool) -> bool:
         if crew.free == 0:
             return False
-        claim = self._notices.claim_webhooks(limit=self._room(crew), lease=LEASE, but=self._full)
+        claim = self._notices.claim_webhooks(
+            limit=self._room(crew), lease=LEASE, excluded=self._full
+        )
         due = await caught(claim)
         self._outages.record(due)
         if isinstance(due, Exception):

@@ -67,7 +67,7 @@ class ApiKey:
         name: What the key is for, in its creator's words.
         role: What the key allows.
         digest: The digest of the secret.
-        made_at: When it was created.
+        created_at: When it was created.
         revoked_at: When it was revoked; `None` while it is valid.
     """
 
@@ -75,7 +75,7 @@ class ApiKey:
     name: str
     role: Role
     digest: bytes = field(repr=False)
-    made_at: datetime
+    created_at: datetime
     revoked_at: datetime | None = None
 
     def is_valid(self, secret: str) -> bool:

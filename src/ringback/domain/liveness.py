@@ -11,7 +11,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId
 
-FIRST_LOOK: Final = timedelta(seconds=1)
+FIRST_POLL_AFTER: Final = timedelta(seconds=1)
 """How long after a question was asked Temporal is first asked about its activity."""
 
 _LONGEST_HOLD: Final = timedelta(minutes=1)

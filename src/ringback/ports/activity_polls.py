@@ -38,13 +38,13 @@ class ActivityPollStore(Protocol):
     """What the keeper needs."""
 
     async def claim_polls(
-        self, *, limit: int, lease: timedelta, most: int = MAX_POLLED_AT_ONCE
+        self, *, limit: int, lease: timedelta, max_callbacks: int = MAX_POLLED_AT_ONCE
     ) -> PollClaim:
         """Take open callbacks that are due for a look, the longest due first, `limit` runs of them.
 
         Those of one run come together, due or not, since one request shows them all; without those
-        that another gateway has claimed. Where runs have many, fewer runs come, so that no more
-        than `most` callbacks do; of a run that alone has more, those that are due the longest.
+        that another gateway has claimed. Where runs have many, fewer runs come, so that there
+        are at most `max_callbacks`; of a run that alone has more, those that are due the longest.
         """
         ...
 

@@ -88,7 +88,7 @@ class LongestWaits:
 class DueTimes(Protocol):
     """Repairs due times; deadlines are real times and stay as they are."""
 
-    async def pull_in(self, longest: LongestWaits) -> int:
+    async def repair(self, longest: LongestWaits) -> int:
         """Make due now what is due further ahead than anything waits; return how much that was.
 
         Such a due time was written before the clock was set back. At most 1,000 of each kind are

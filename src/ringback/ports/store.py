@@ -93,7 +93,7 @@ class Expiry:
     reason: str
 
 
-EVIDENCE_KEPT: Final = 20
+MAX_EVIDENCE: Final = 20
 EVIDENCE_BYTES: Final = 16 * 1024
 
 
@@ -128,10 +128,10 @@ class CallbackStore(Protocol):
         """
         ...
 
-    async def keep_evidence(self, answers: Sequence[Answer]) -> None:
+    async def store_evidence(self, answers: Sequence[Answer]) -> None:
         """Keep answers that differ from their callback's outcome in the audit trail.
 
-        The first `EVIDENCE_KEPT` of a callback are kept, each with `EVIDENCE_BYTES` of its body.
+        The first `MAX_EVIDENCE` of a callback are kept, each with `EVIDENCE_BYTES` of its body.
         """
         ...
 

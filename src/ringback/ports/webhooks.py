@@ -67,7 +67,7 @@ class Sender(Protocol):
         ...
 
 
-MOST_ORIGINS: Final = 8
+MAX_ORIGINS: Final = 8
 """How many origins a claim can leave alone."""
 
 
@@ -105,12 +105,12 @@ class WebhookOutbox(Protocol):
     """What telling the outside needs."""
 
     async def claim_webhooks(
-        self, *, limit: int, lease: timedelta, but: Collection[str] = ()
+        self, *, limit: int, lease: timedelta, excluded: Collection[str] = ()
     ) -> Sequence[Webhook]:
         """Take notices that are due, the longest due first; each claim counts as a try.
 
-        Nobody else gets them while the lease lasts. Those to an origin in `but`, which has
-        `MOST_ORIGINS` at most, are left alone; see `ringback.domain.webhook.to_origin`.
+        Nobody else gets them while the lease lasts. Those to an origin in `excluded`, which has
+        `MAX_ORIGINS` at most, are left alone; see `ringback.domain.webhook.to_origin`.
         """
         ...
 

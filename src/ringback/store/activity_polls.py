@@ -81,7 +81,7 @@ OF_RUNS: Final = (
     # Not by the workflow: its earlier runs may have thousands of callbacks that have ended.
     .where(callbacks.c.run_id.in_(_run_ids), _place.is_not(None), IS_OPEN, _is_unclaimed)
     .order_by(_place, *_due_first)
-    .limit(bindparam("most", type_=Integer))
+    .limit(bindparam("max_callbacks", type_=Integer))
     .with_for_update(of=callbacks, key_share=True, skip_locked=True)
 )
 
@@ -114,12 +114,14 @@ class SqlActivityPolls(SqlPart):
         *,
         limit: int,
         lease: timedelta,
-        most: int = MAX_POLLED_AT_ONCE,
+        max_callbacks: int = MAX_POLLED_AT_ONCE,
     ) -> PollClaim:
         now = await self._database.now(connection)
-        window = min(limit * _ROWS_PER_RUN, most)
+        window = min(limit * _ROWS_PER_RUN, max_callbacks)
         due, is_whole = await _due_runs(connection, now=now, window=window)
-        held, are_all = await _of_runs(connection, due[:limit], now=now, most=most)
+        held, are_all = await _of_runs(
+            connection, due[:limit], now=now, max_callbacks=max_callbacks
+        )
         for part in parts(held):
             claim = {"ids": part, "until": now + lease}
             await connection.execute(_CLAIM, claim)
@@ -169,9 +171,9 @@ async def _due_runs(
 
 
 async def _of_runs(
-    connection: Connection, runs: Sequence[_Run], *, now: datetime, most: int
+    connection: Connection, runs: Sequence[_Run], *, now: datetime, max_callbacks: int
 ) -> tuple[list[CallbackId], bool]:
-    """Return the open callbacks of whole runs, `most` at most, and whether that is all of them.
+    """Return the open callbacks of whole runs, and whether that is all of them.
 
     The first run has some in any case.
     """
@@ -179,14 +181,14 @@ async def _of_runs(
     is_over = False
     for some in parts(runs, RUNS_AT_ONCE):
         # One more than there may be shows that the last run is not whole.
-        values = {**_names(some), "now": now, "most": most - len(held) + 1}
+        values = {**_names(some), "now": now, "max_callbacks": max_callbacks - len(held) + 1}
         result = await connection.execute(OF_RUNS, values)
         found = [(row.place, CallbackId(row.id)) for row in result]
-        is_over = len(held) + len(found) > most
+        is_over = len(held) + len(found) > max_callbacks
         last = found[-1][0] if is_over else None
         whole = [one for one in found if one[0] != last]
         if not held and not whole:
-            whole = found[:most]
+            whole = found[:max_callbacks]
         held += [id_ for _, id_ in sorted(whole)]
         if is_over:
             break

@@ -10,7 +10,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.domain.terms import Terms
-from ringback.ports.store import EVIDENCE_BYTES, EVIDENCE_KEPT, Answer
+from ringback.ports.store import EVIDENCE_BYTES, MAX_EVIDENCE, Answer
 from ringback.store import mapping
 from ringback.store.accept_statement import ACCEPT, INSERT, bulk_values
 from ringback.store.bulk_params import any_of
@@ -63,11 +63,11 @@ _kept = (
 
 _event_columns = ["callback_id", "at", "kind", "facts"]
 
-#: Store evidence while the callback has less than `EVIDENCE_KEPT` of it.
+#: Store evidence while the callback has less than `MAX_EVIDENCE` of it.
 _KEEP_EVIDENCE: Final = insert(events).from_select(
     _event_columns,
     select(*(bindparam(name, type_=events.c[name].type) for name in _event_columns)).where(
-        _kept < EVIDENCE_KEPT
+        _kept < MAX_EVIDENCE
     ),
 )
 
@@ -101,7 +101,7 @@ class SqlAnswers(SqlPart):
         return await accept(self._database, connection, answers)
 
     @writes
-    async def keep_evidence(self, connection: Connection, answers: Sequence[Answer]) -> None:
+    async def store_evidence(self, connection: Connection, answers: Sequence[Answer]) -> None:
         known = await lock(connection, [answer.callback_id for answer in answers])
         now = await self._database.now(connection)
         for answer in answers:

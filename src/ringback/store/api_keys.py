@@ -19,7 +19,7 @@ ADD: Final = {
 
 FIND: Final = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
 
-ALL: Final = select(api_keys).order_by(api_keys.c.made_at, api_keys.c.id)
+ALL: Final = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
 
 #: The first time counts.
 REVOKE: Final = (
@@ -70,10 +70,12 @@ def _from_key(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "role": key.role.value,
         "digest": key.digest,
-        "made_at": key.made_at,
+        "created_at": key.created_at,
     }
 
 
 def _to_key(row: AnyRow) -> ApiKey:
     _TYPES.check(row)
-    return ApiKey(KeyId(row.id), row.name, Role(row.role), row.digest, row.made_at, row.revoked_at)
+    return ApiKey(
+        KeyId(row.id), row.name, Role(row.role), row.digest, row.created_at, row.revoked_at
+    )

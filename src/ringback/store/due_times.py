@@ -89,7 +89,7 @@ class SqlDueTimes(SqlPart):
     """`DueTimes` on a SQL database."""
 
     @writes
-    async def pull_in(self, connection: Connection, longest: LongestWaits) -> int:
+    async def repair(self, connection: Connection, longest: LongestWaits) -> int:
         now = await self._database.now(connection)
         repairs: list[tuple[Update, dict[str, object]]] = [
             (DELIVERIES, {"latest": now + longest.delivery}),

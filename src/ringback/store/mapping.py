@@ -13,7 +13,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import from_bits, to_bits
-from ringback.domain.liveness import FIRST_LOOK
+from ringback.domain.liveness import FIRST_POLL_AFTER
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import (
     KINDS,
@@ -86,7 +86,7 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "link_expires_at": callback.link_expires_at,
         "link_serial": callback.link_serial,
         **_from_vitals(callback.heartbeat_state),
-        "poll_due_at": callback.opened_at + FIRST_LOOK,
+        "poll_due_at": callback.opened_at + FIRST_POLL_AFTER,
         "cancel_requested_at": callback.cancel_requested_at,
         "paused_at": callback.paused_at,
     }
@@ -121,7 +121,7 @@ def from_attempt(callback: Callback, now: datetime) -> dict[str, object]:
         "heartbeat_": callback.options.heartbeat.value,
         "heartbeat_timeout_": callback.heartbeat_state.timeout,
         "heartbeat_due_at_": callback.heartbeat_state.heartbeat_due_at,
-        "poll_due_at_": now + FIRST_LOOK,
+        "poll_due_at_": now + FIRST_POLL_AFTER,
         **from_deadline(callback),
     }
 

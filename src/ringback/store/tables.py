@@ -157,7 +157,7 @@ callbacks = Table(
     Column("title", Text),
     Column("tags", JSON, nullable=False),
     Column("metadata", JSON, nullable=False),
-    UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_round"),
+    UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_generation"),
 )
 
 #: The result schemas, each once: its id is a digest of its text.
@@ -245,7 +245,7 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("made_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
 )
 
@@ -268,8 +268,8 @@ _index_where(
     outcomes.c.callback_id,
 )
 _heartbeats = _not_closed & callbacks.c.heartbeat_due_at.is_not(None)
-_index_where(_heartbeats, "ix_callbacks_beat_due", callbacks.c.heartbeat_due_at)
-_index_where(_not_closed, "ix_callbacks_look_due", callbacks.c.poll_due_at, callbacks.c.id)
+_index_where(_heartbeats, "ix_callbacks_heartbeat_due", callbacks.c.heartbeat_due_at)
+_index_where(_not_closed, "ix_callbacks_poll_due", callbacks.c.poll_due_at, callbacks.c.id)
 _index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
 Index("ix_tags_callback", tags.c.callback_id)
 #: What a page is found by; each ends in what pages are ordered by.

@@ -17,7 +17,7 @@ from ringback.domain.webhook import (
     failed_event,
     retrying_event,
 )
-from ringback.ports.webhooks import MOST_ORIGINS, WebhookEnd, WebhookRetry
+from ringback.ports.webhooks import MAX_ORIGINS, WebhookEnd, WebhookRetry
 from ringback.store.bulk_params import any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.events import record
@@ -51,7 +51,7 @@ def to_webhook(row: AnyRow) -> Webhook:
 _is_waiting = webhooks.c.ended_at.is_(None)
 
 #: The parameters for the origins that a claim leaves alone.
-ORIGINS: Final = tuple(f"origin_{number}" for number in range(MOST_ORIGINS))
+ORIGINS: Final = tuple(f"origin_{number}" for number in range(MAX_ORIGINS))
 
 
 def _goes_to(name: str) -> ColumnElement[bool]:
@@ -113,10 +113,15 @@ class SqlWebhookOutbox(SqlPart):
 
     @writes
     async def claim_webhooks(
-        self, connection: Connection, *, limit: int, lease: timedelta, but: Collection[str] = ()
+        self,
+        connection: Connection,
+        *,
+        limit: int,
+        lease: timedelta,
+        excluded: Collection[str] = (),
     ) -> Sequence[Webhook]:
-        assert len(but) <= len(ORIGINS), "see `MOST_ORIGINS`"
-        origins = dict(zip(ORIGINS, chain(but, repeat(_NO_ORIGIN)), strict=False))
+        assert len(excluded) <= len(ORIGINS), "see `MAX_ORIGINS`"
+        origins = dict(zip(ORIGINS, chain(excluded, repeat(_NO_ORIGIN)), strict=False))
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, **origins}
         result = await connection.execute(CLAIM, values)

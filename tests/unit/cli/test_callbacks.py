@@ -28,7 +28,7 @@ def callback_id(gateway: Served) -> CallbackId:
     store = gateway.house.store
     gateway.do(store.open([request]))
     gateway.do(store.accept([factories.answer(request.id, failed)]))
-    gateway.do(store.keep_evidence([factories.answer(request.id, Failed(HOSTILE))]))
+    gateway.do(store.store_evidence([factories.answer(request.id, Failed(HOSTILE))]))
     return request.id
 
 

@@ -22,7 +22,7 @@ class DueTimesAhead:
         self.repairs: list[LongestWaits] = []
         self.is_away = False
 
-    async def pull_in(self, longest: LongestWaits) -> int:
+    async def repair(self, longest: LongestWaits) -> int:
         self.repairs.append(longest)
         if self.is_away:
             msg = "away"

@@ -292,10 +292,10 @@ async def test_hosts_that_have_their_fill_are_not_asked_after_all_the_time(
         claims = 0
 
         async def claim_webhooks(
-            self, *, limit: int, lease: timedelta, but: Collection[str] = ()
+            self, *, limit: int, lease: timedelta, excluded: Collection[str] = ()
         ) -> Sequence[Webhook]:
             self.claims += 1
-            return await super().claim_webhooks(limit=limit, lease=lease, but=but)
+            return await super().claim_webhooks(limit=limit, lease=lease, excluded=excluded)
 
     counted = Counted(database)
     outside.dead = URL

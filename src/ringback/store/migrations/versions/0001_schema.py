@@ -18,7 +18,7 @@ def upgrade() -> None:
     _create_outcomes()
     _create_events()
     _create_tags()
-    _create_notices()
+    _create_webhooks()
     _create_api_keys()
 
 
@@ -75,14 +75,18 @@ def _create_callbacks() -> None:
         sa.Column("title", sa.Text),
         sa.Column("tags", sa.JSON, nullable=False),
         sa.Column("metadata", sa.JSON, nullable=False),
-        sa.UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_round"),
+        sa.UniqueConstraint(
+            "activity_key", "generation", name="uq_callbacks_activity_key_generation"
+        ),
     )
     has_default = f"{_NOT_CLOSED} AND default_due_at IS NOT NULL"
-    has_beat = f"{_NOT_CLOSED} AND heartbeat_due_at IS NOT NULL"
+    has_heartbeat = f"{_NOT_CLOSED} AND heartbeat_due_at IS NOT NULL"
     _create_index("ix_callbacks_not_closed", "callbacks", "id", where=_NOT_CLOSED)
     _create_index("ix_callbacks_default_due", "callbacks", "default_due_at", where=has_default)
-    _create_index("ix_callbacks_beat_due", "callbacks", "heartbeat_due_at", where=has_beat)
-    _create_index("ix_callbacks_look_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
+    _create_index(
+        "ix_callbacks_heartbeat_due", "callbacks", "heartbeat_due_at", where=has_heartbeat
+    )
+    _create_index("ix_callbacks_poll_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
     _create_index("ix_callbacks_run", "callbacks", "run_id", where=_NOT_CLOSED)
     _create_index("ix_callbacks_workflow", "callbacks", "workflow_id", "id")
     _create_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
@@ -146,7 +150,7 @@ def _create_tags() -> None:
     _create_index("ix_tags_callback", "tags", "callback_id")
 
 
-def _create_notices() -> None:
+def _create_webhooks() -> None:
     op.create_table(
         "webhooks",
         sa.Column("id", sa.Text, primary_key=True),
@@ -171,7 +175,7 @@ def _create_api_keys() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
-        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", sa.BigInteger),
     )
 
