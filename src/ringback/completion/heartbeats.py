@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _SHORTEST: Final = timedelta(seconds=1)
 _LONGEST: Final = timedelta(seconds=10)
 
-OnPause: TypeAlias = Literal["go_on", "stop"]
+OnPause: TypeAlias = Literal["continue", "stop"]
 StopError: TypeAlias = (
     ActivityCancelledError | ActivityPausedError | ActivityResetError | ActivityNotFoundError
 )
@@ -69,7 +69,7 @@ class KeepAlive:
         *,
         every: timedelta,
         details: object = None,
-        on_pause: OnPause = "go_on",
+        on_pause: OnPause = "continue",
         clock: Clock | None = None,
         chance: Callable[[], float] = jitter,
     ) -> None:

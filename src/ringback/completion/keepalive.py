@@ -12,7 +12,7 @@ from ringback.completion.refs import Target
 from ringback.core.services import task_group
 from ringback.ports.clock import Clock
 
-OnStop: TypeAlias = Literal["cancel", "tell"]
+OnStop: TypeAlias = Literal["cancel", "continue"]
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def keeping_alive(
     every: timedelta,
     details: object = None,
     on_stop: OnStop = "cancel",
-    on_pause: OnPause = "go_on",
+    on_pause: OnPause = "continue",
     clock: Clock | None = None,
 ) -> AsyncIterator[KeepAlive]:
     """Send heartbeats for `target` while the block runs: one at once, then one each `every`.
@@ -38,11 +38,11 @@ async def keeping_alive(
         details: The details of each heartbeat: a value, or a callable that returns it each time.
             The block may replace them. `None` sends none and preserves the recorded ones. If the
             data converter cannot encode them, that is logged and the heartbeat has no details.
-        on_stop: What to do when the work should stop. `"cancel"` cancels the block and raises the
-            error below after it. `"tell"` leaves the block running: it checks `stopped`, or awaits
-            `until_stopped`.
-        on_pause: `"go_on"`: `is_paused` shows a pause, and heartbeats continue; the activity still
-            accepts its answer. `"stop"`: a pause stops the work.
+        on_stop: What happens when the work should stop. `"cancel"` cancels the block and raises the
+            error below after it. With `"continue"` the block runs on: it checks `stopped`, or
+            awaits `until_stopped`.
+        on_pause: With `"continue"`, heartbeats continue during a pause, and the activity still
+            accepts its answer; `is_paused` shows the pause. With `"stop"`, a pause stops the work.
         clock: The clock of the interval.
 
     Yields:
@@ -89,7 +89,7 @@ def _canceled_by(life: KeepAlive, on_stop: OnStop) -> Iterator[None]:
         yield
     except asyncio.CancelledError:
         # Another cancellation of the task must not be swallowed.
-        if life.error is None or on_stop == "tell" or block.cancelling() > before + 1:
+        if life.error is None or on_stop == "continue" or block.cancelling() > before + 1:
             raise
         raise life.error from None
     finally:

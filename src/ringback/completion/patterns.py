@@ -32,7 +32,7 @@ class Patterns:
         every: timedelta,
         details: object = None,
         on_stop: OnStop = "cancel",
-        on_pause: OnPause = "go_on",
+        on_pause: OnPause = "continue",
     ) -> AbstractAsyncContextManager[KeepAlive]:
         """Keep the activity alive while a block runs.
 
@@ -49,7 +49,7 @@ class Patterns:
         *,
         every: timedelta | None = None,
         details: object = None,
-        on_pause: OnPause = "go_on",
+        on_pause: OnPause = "continue",
     ) -> Processing:
         """Do the work of the activity in a block, and end the activity with the block.
 
@@ -66,7 +66,7 @@ class Patterns:
         *,
         every: timedelta | None = None,
         details: object = None,
-        on_pause: OnPause = "go_on",
+        on_pause: OnPause = "continue",
     ) -> T:
         """Do `work` for the activity, complete it with the return value, and return that.
 

@@ -171,7 +171,7 @@ def processing(
     *,
     every: timedelta | None = None,
     details: object = None,
-    on_pause: OnPause = "go_on",
+    on_pause: OnPause = "continue",
     clock: Clock | None = None,
 ) -> Processing:
     """Do the work of `target` in a block, and end the activity with the block.
@@ -205,7 +205,7 @@ def processing(
         target: The activity, by task token or by ids.
         every: The interval of heartbeats; `None` sends only the first.
         details: Details of each heartbeat; see `keeping_alive`.
-        on_pause: `"go_on"`: the work continues, and the activity accepts its result during the
+        on_pause: `"continue"`: the work continues, and the activity accepts its result during the
             pause. `"stop"`: the block is canceled and the attempt fails, so that another runs after
             the pause.
         clock: The clock of the interval.
@@ -236,7 +236,7 @@ async def process(
     *,
     every: timedelta | None = None,
     details: object = None,
-    on_pause: OnPause = "go_on",
+    on_pause: OnPause = "continue",
     clock: Clock | None = None,
 ) -> T:
     """Do `work` for `target`, complete it with the return value, and return that.

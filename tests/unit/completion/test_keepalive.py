@@ -189,7 +189,7 @@ async def test_work_that_wants_to_be_told_is_told_and_goes_on(
     error: type[RingbackError],
 ) -> None:
     async with keeping_alive(
-        completion, ref, every=EVERY, on_stop="tell", on_pause="stop", clock=clock
+        completion, ref, every=EVERY, on_stop="continue", on_pause="stop", clock=clock
     ) as life:
         await idle()
         before = life.stopped
@@ -202,7 +202,7 @@ async def test_work_that_wants_to_be_told_is_told_and_goes_on(
     assert type(life.error) is error
 
 
-@pytest.mark.parametrize("on_stop", ["tell", "cancel"])
+@pytest.mark.parametrize("on_stop", ["continue", "cancel"])
 async def test_heartbeats_stop_by_themselves(
     completion: FakeCompletionClient,
     ref: ActivityRef,
@@ -478,7 +478,7 @@ async def test_what_a_heartbeat_brings_back_after_the_work_changes_nothing(
     assert life.stopped is None
 
 
-@pytest.mark.parametrize("on_stop", ["tell", "cancel"])
+@pytest.mark.parametrize("on_stop", ["continue", "cancel"])
 async def test_a_heartbeat_that_can_never_get_through_ends_the_work(
     completion: FakeCompletionClient, ref: ActivityRef, clock: ManualClock, on_stop: OnStop
 ) -> None:

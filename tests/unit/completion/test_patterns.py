@@ -18,7 +18,7 @@ async def test_a_client_keeps_alive(
     activity.pause()
 
     async with completion.keeping_alive(
-        ref, every=EVERY, details="here", on_stop="tell", on_pause="stop"
+        ref, every=EVERY, details="here", on_stop="continue", on_pause="stop"
     ) as life:
         assert await life.until_stopped() == "paused"
 
