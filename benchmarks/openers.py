@@ -95,7 +95,7 @@ class Keepers:
 
     async def wait(self) -> Receipt:
         """Open a callback that is kept alive, and wait for the outside."""
-        return await wait_for_callback(self._submit, Receipt, heartbeat="keep")
+        return await wait_for_callback(self._submit, Receipt, heartbeat="gateway")
 
     async def _submit(self, callback: Callback) -> None:
         self.paths.append(f"{urlsplit(callback.url).path}/heartbeat")

@@ -49,7 +49,7 @@ _CALL: Final = "RecordActivityTaskHeartbeat"
 
 METHOD: Final = f"""
 {_ACTIVITIES:,} real activities wait on one real dev server with a heartbeat timeout of
-{_TIMEOUT.total_seconds():.0f} s; the gateway keeps them alive (`heartbeat="keep"`), on SQLite.
+{_TIMEOUT.total_seconds():.0f} s; the gateway keeps them alive (`heartbeat="gateway"`), on SQLite.
 Calls are counted at the server, up to the moment: it publishes its counts once a second, and the
 counting waits for that. They are counted over a stretch that is shorter than half a timeout, so
 the bound is one call for each activity.

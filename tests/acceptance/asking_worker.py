@@ -51,7 +51,7 @@ class Questions:
 async def ask(questions: Questions) -> Any:
     """Ask the outside, and end with its answer."""
     deadline = timedelta(seconds=questions.deadline) if questions.deadline else None
-    return await wait_for_callback(submit, _ANY_JSON, deadline=deadline, heartbeat="keep")
+    return await wait_for_callback(submit, _ANY_JSON, deadline=deadline, heartbeat="gateway")
 
 
 async def submit(callback: Callback) -> None:

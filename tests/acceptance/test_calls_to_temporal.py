@@ -81,7 +81,7 @@ class Crowd:
 
     @activity.defn
     async def keep(self) -> Any:
-        return await wait_for_callback(self.submit, object, heartbeat="keep")
+        return await wait_for_callback(self.submit, object, heartbeat="gateway")
 
     @activity.defn
     async def ask(self) -> Any:

@@ -70,7 +70,7 @@ class Asking:
             on_deadline=Failed("too late", type="Late", details=b'["x"]'),
             attempts=Attempts.CURRENT,
             follow_reset=True,
-            heartbeat=HeartbeatBy.KEEP,
+            heartbeat=HeartbeatBy.GATEWAY,
             cancel_within=timedelta(minutes=5),
             cancel_url="https://outside.example/cancel",
             notify_url="https://outside.example/notify",

@@ -68,7 +68,7 @@ async def of_runs(store: Store, *run_ids: str) -> list[CallbackId]:
 
 
 async def kept_alive(store: Store, within: timedelta | None = TIMEOUT) -> Callback:
-    request = factories.request(heartbeat=HeartbeatBy.KEEP, heartbeat_timeout=within)
+    request = factories.request(heartbeat=HeartbeatBy.GATEWAY, heartbeat_timeout=within)
     (callback,) = await store.open([request])
     return callback
 

@@ -83,7 +83,7 @@ async def opened_batch(store: Store, database: Database) -> Batch:
         factories.request(
             deadline=MINUTE,
             on_deadline=Completed(b"0"),
-            heartbeat=HeartbeatBy.KEEP,
+            heartbeat=HeartbeatBy.GATEWAY,
             heartbeat_timeout=TIMEOUT,
             notify_url="https://outside.example/",
         )

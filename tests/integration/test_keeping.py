@@ -56,7 +56,7 @@ async def cause(handle: WorkflowHandle[Any, Any]) -> BaseException | None:
 async def test_an_activity_that_is_kept_alive_outlives_its_heartbeat_time_out_many_times(
     open_house: OpenHouse, outside: Outside
 ) -> None:
-    async with open_house(asking(outside, heartbeat="keep")) as house:
+    async with open_house(asking(outside, heartbeat="gateway")) as house:
         handle = await house.start(Run("ask", heartbeat=2))
         callback = await outside.next()
         pending = await until(
@@ -151,7 +151,7 @@ async def test_a_cancellation_that_nobody_reports_in_time_ends_the_activity(
 async def test_another_heartbeat_time_out_is_learnt_and_kept_to(
     open_house: OpenHouse, outside: Outside
 ) -> None:
-    async with open_house(asking(outside, heartbeat="keep")) as house:
+    async with open_house(asking(outside, heartbeat="gateway")) as house:
         handle = await house.start(Run("ask", heartbeat=30))
         callback = await outside.next()
         await update_options(Workflow(house.client, handle), heartbeat=12)
@@ -167,7 +167,7 @@ async def test_another_heartbeat_time_out_is_learnt_and_kept_to(
 async def test_after_a_reset_in_place_it_is_still_kept_alive(
     open_house: OpenHouse, outside: Outside
 ) -> None:
-    async with open_house(asking(outside, heartbeat="keep")) as house:
+    async with open_house(asking(outside, heartbeat="gateway")) as house:
         handle = await house.start(Run("ask", heartbeat=2, attempts=3))
         first = await outside.next()
         await house.answer(first, {"message": "again", "type": "Again"}, verb="/fail")

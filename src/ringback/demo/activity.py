@@ -42,4 +42,4 @@ class AsyncActivity:
                 Step(Party.WORKER, Party.TEMPORAL, "asked; the callback will end the activity")
             )
 
-        return await wait_for_callback(submit, _ANY_JSON, heartbeat="keep")
+        return await wait_for_callback(submit, _ANY_JSON, heartbeat="gateway")

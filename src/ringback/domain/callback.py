@@ -188,7 +188,7 @@ class Callback:
     @property
     def is_kept_alive(self) -> bool:
         """Whether the gateway sends heartbeats without the sender's."""
-        is_asked_to = self.options.heartbeat is HeartbeatBy.KEEP
+        is_asked_to = self.options.heartbeat is HeartbeatBy.GATEWAY
         return is_asked_to and self.heartbeat_state.timeout is not None
 
     @property

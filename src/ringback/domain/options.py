@@ -36,11 +36,11 @@ class Attempts(Enum):
 class HeartbeatBy(Enum):
     """Who heartbeats for an attempt that has a heartbeat timeout."""
 
-    KEEP = "keep"
+    GATEWAY = "gateway"
     """The gateway, until the callback is closed."""
 
-    OUTSIDE = "outside"
-    """The sender, with heartbeats of its own."""
+    SENDER = "sender"
+    """The sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class CallbackOptions:
     on_deadline: Completed | Failed | None = field(default=None, repr=False)
     attempts: Attempts = Attempts.ANY
     follow_reset: bool = False
-    heartbeat: HeartbeatBy = HeartbeatBy.OUTSIDE
+    heartbeat: HeartbeatBy = HeartbeatBy.SENDER
     cancel_within: timedelta | None = None
     cancel_url: str | None = field(default=None, repr=False)
     notify_url: str | None = field(default=None, repr=False)

@@ -120,8 +120,8 @@ class OptionsIn(BaseModel):
         strict=True,
         description="Whether the callback goes on after a reset of the workflow.",
     )
-    heartbeat: Literal["outside", "keep"] = Field(
-        default="outside", description="Who heartbeats: the sender, or the gateway (`keep`)."
+    heartbeat: Literal["sender", "gateway"] = Field(
+        default="sender", description="Who sends the heartbeats to Temporal."
     )
     cancel_within: Duration | None = Field(
         default=None, description="How long the sender may take to report a cancellation."

@@ -16,7 +16,7 @@ from ringback.domain.outcome import Completed, Failed
 from ringback.worker.answer import read_json
 
 WhichAttempts: TypeAlias = Literal["any", "current"]
-WhoHeartbeats: TypeAlias = Literal["keep", "outside"]
+HeartbeatsFrom: TypeAlias = Literal["sender", "gateway"]
 
 
 class WaitOptions(TypedDict, total=False):
@@ -31,8 +31,8 @@ class WaitOptions(TypedDict, total=False):
         follow_reset: Whether the callback stays valid when the workflow is reset to a point where
             this activity waits. Otherwise the new run opens a new callback. A callback never
             follows continue-as-new.
-        heartbeat: Who sends heartbeats, for an activity with a heartbeat timeout. `outside`: the
-            sender. `keep`: the gateway.
+        heartbeat: Who heartbeats for an activity with a heartbeat timeout: the `sender` or the
+            `gateway`.
         cancel_within: How long the sender has to report a requested cancellation; after it, the
             gateway ends the activity as canceled. Without it, the activity waits for the report.
         cancel_url: Receives a signed webhook when the answer is no longer needed: the activity was
@@ -47,7 +47,7 @@ class WaitOptions(TypedDict, total=False):
     deadline: timedelta | None
     attempts: WhichAttempts
     follow_reset: bool
-    heartbeat: WhoHeartbeats
+    heartbeat: HeartbeatsFrom
     cancel_within: timedelta | None
     cancel_url: str | None
     notify_url: str | None

@@ -32,7 +32,7 @@ SECOND = timedelta(seconds=1)
 async def kept(store: SqlStore, activities: FakeActivities, **asking: Any) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    asking = {"heartbeat": HeartbeatBy.KEEP, "heartbeat_timeout": TIMEOUT, **asking}
+    asking = {"heartbeat": HeartbeatBy.GATEWAY, "heartbeat_timeout": TIMEOUT, **asking}
     return await asked(store, activities, ref, **asking)
 
 
@@ -68,7 +68,7 @@ async def test_it_gets_a_heartbeat_each_half_time_out_and_no_more(
 async def test_who_does_not_ask_for_it_is_not_kept_alive(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    await kept(store, activities, heartbeat=HeartbeatBy.OUTSIDE)
+    await kept(store, activities, heartbeat=HeartbeatBy.SENDER)
     await kept(store, activities, heartbeat_timeout=None)
 
     async with polls(store, activities, clock):
@@ -80,7 +80,7 @@ async def test_who_does_not_ask_for_it_is_not_kept_alive(
 async def test_what_the_outside_said_since_is_passed_on_in_time(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await kept(store, activities, heartbeat=HeartbeatBy.OUTSIDE)
+    callback = await kept(store, activities, heartbeat=HeartbeatBy.SENDER)
     (first,) = await store.receive_heartbeats([ReceivedHeartbeat(callback.id, b"0")], lease=LEASE)
 
     async with polls(store, activities, clock):
@@ -163,7 +163,7 @@ async def test_an_attempt_that_has_ended_gets_no_more_and_the_next_one_does(
             store,
             activities,
             callback.ref,
-            heartbeat=HeartbeatBy.KEEP,
+            heartbeat=HeartbeatBy.GATEWAY,
             heartbeat_timeout=TIMEOUT,
         )
         await let_pass(clock, TIMEOUT)

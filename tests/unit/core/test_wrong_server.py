@@ -138,7 +138,7 @@ async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
     for namespace in ["gone"] * 20 + ["default"]:
         ref = factories.activity_ref(namespace=namespace)
         activities.schedule(ref)
-        keep = {"heartbeat": HeartbeatBy.KEEP, "heartbeat_timeout": timedelta(seconds=4)}
+        keep = {"heartbeat": HeartbeatBy.GATEWAY, "heartbeat_timeout": timedelta(seconds=4)}
         callback = await asked(store, activities, ref, **keep)
 
     async with run_services(keep_alive(store, activities, clock)):

@@ -74,7 +74,7 @@ def test_poll_of_a_callback_that_is_not_open_changes_nothing(state: State) -> No
 
 
 def test_poll_schedules_the_next_heartbeat_unless_one_is_claimed() -> None:
-    due = tracked(heartbeat=HeartbeatBy.KEEP)
+    due = tracked(heartbeat=HeartbeatBy.GATEWAY)
     due_at = NOW + TIMEOUT
     due = replace(
         due,

@@ -21,7 +21,7 @@ def test_every_option_of_a_worker_reaches_the_gateway() -> None:
         deadline=timedelta(hours=1),
         attempts="current",
         follow_reset=True,
-        heartbeat="keep",
+        heartbeat="gateway",
         cancel_within=timedelta(seconds=1.5),
         cancel_url="https://outside.example/cancel",
         notify_url="https://outside.example/notify",
