@@ -26,7 +26,7 @@ BY_HAND = [
 ]
 MANY = [WAITING, FIRST, *PROGRESS, NOT_TAKEN.format(7)]
 MANY_AGAIN = [*PROGRESS, *(NOT_TAKEN.format(number) for number in range(8))]
-BATCHES = [WAITING, FIRST, *PROGRESS, "28 completed, 1 failed, 1 untold."]
+BATCHES = [WAITING, FIRST, *PROGRESS, "28 completed, 1 failed, 1 undelivered."]
 ALL = [STARTED, "30 thumbnails, 0 without."]
 ALL_BUT_ONE = [STARTED, "29 thumbnails, 1 without."]
 

@@ -59,7 +59,7 @@ async def completes_many(client: AsyncCompletionClient) -> list[Exception | None
     """Takes lists and streams, of tokens and of ids."""
     await client.complete_many([(REF, 1), (REF, 2)], concurrency=3)
     async with client.completing_many(arriving(), on_progress=tell) as deliveries:
-        return [one.error async for one in deliveries if one.ending is Ending.UNTOLD]
+        return [one.error async for one in deliveries if one.ending is Ending.UNDELIVERED]
 
 
 def tell(progress: Progress) -> None:

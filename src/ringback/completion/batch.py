@@ -25,7 +25,7 @@ class Ending(StrEnum):
     """Temporal accepted the result."""
     FAILED = "failed"
     """The work raised an exception, and Temporal accepted the failure."""
-    UNTOLD = "untold"
+    UNDELIVERED = "undelivered"
     """Temporal accepted neither; `error` says why, and whether a retry may succeed."""
     ABANDONED = "abandoned"
     """The batcher was stopped first. If the work had ended, Temporal may have received it."""
@@ -58,19 +58,19 @@ class Progress:
     Attributes:
         completed: Temporal accepted their results.
         failed: Temporal accepted their failures.
-        untold: Temporal accepted neither.
+        undelivered: Temporal accepted neither.
         abandoned: Their batcher was stopped first.
     """
 
     completed: int = 0
     failed: int = 0
-    untold: int = 0
+    undelivered: int = 0
     abandoned: int = 0
 
     @property
     def done(self) -> int:
         """The number of items with an outcome."""
-        return self.completed + self.failed + self.untold + self.abandoned
+        return self.completed + self.failed + self.undelivered + self.abandoned
 
     def after(self, delivery: Delivery) -> "Progress":
         """Return the progress with one more item."""
@@ -195,7 +195,7 @@ class _Window:
             self._allowed.release()
         if error is None:
             return Delivery(target, Ending.COMPLETED)
-        return Delivery(target, Ending.UNTOLD, error=error, result=result)
+        return Delivery(target, Ending.UNDELIVERED, error=error, result=result)
 
 
 async def _each(items: Items) -> AsyncGenerator[tuple[Target, object], None]:

@@ -230,9 +230,9 @@ class Batcher(Generic[T]):
             error = await caught(self._client.complete(item.target, done.result))
             if error is None:
                 return Delivery(item.target, Ending.COMPLETED)
-            return Delivery(item.target, Ending.UNTOLD, error=error, result=done.result)
+            return Delivery(item.target, Ending.UNDELIVERED, error=error, result=done.result)
         error = await caught(fail_with_what_was_raised(self._client, item.target, done))
-        ending = Ending.FAILED if error is None else Ending.UNTOLD
+        ending = Ending.FAILED if error is None else Ending.UNDELIVERED
         return Delivery(item.target, ending, error=error, failure=done)
 
     async def _worked(self, payload: T) -> _Done:

@@ -120,9 +120,9 @@ class Processing:
         elif ended_by is self._life.error:
             await self._tell_that_it_stopped()
         elif not _is_a_stop_of_the_program(ended_by):
-            untold = await caught(self._tell_what_was_raised(ended_by))
-            if untold is not None:
-                await _note(ended_by, untold)
+            undelivered = await caught(self._tell_what_was_raised(ended_by))
+            if undelivered is not None:
+                await _note(ended_by, undelivered)
 
     async def _tell_what_was_raised(self, error: BaseException) -> None:
         if isinstance(error, ActivityCancelledError):
@@ -152,11 +152,11 @@ def _is_a_stop_of_the_program(error: BaseException) -> bool:
     return not isinstance(error, Exception) and not is_from_within
 
 
-async def _note(error: BaseException, untold: Exception) -> None:
+async def _note(error: BaseException, undelivered: Exception) -> None:
     """Add a note to `error` that its activity was not notified, and why; or log it."""
     # Errors of the data converter may contain a payload.
-    why = f": {untold}" if isinstance(untold, RingbackError) else ""
-    note = f"the activity did not receive this failure: {type(untold).__name__}{why}"
+    why = f": {undelivered}" if isinstance(undelivered, RingbackError) else ""
+    note = f"the activity did not receive this failure: {type(undelivered).__name__}{why}"
     if await caught(_add(note, error)) is not None:
         logger.warning("%s", note)
 

@@ -71,7 +71,7 @@ async def test_hundreds_of_results_reach_their_activities(
     assert [one.ending for one in deliveries if one is not deliveries[7]] == [Ending.COMPLETED] * (
         COUNT - 1
     )
-    assert (deliveries[7].ending, deliveries[7].result) == (Ending.UNTOLD, 7)
+    assert (deliveries[7].ending, deliveries[7].result) == (Ending.UNDELIVERED, 7)
     assert isinstance(deliveries[7].error, ActivityNotFoundError)
     assert answers == [*range(7), "somebody was first", *range(8, COUNT)]
 

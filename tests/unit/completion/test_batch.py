@@ -73,7 +73,7 @@ async def test_one_that_is_not_taken_stops_no_other_and_keeps_its_result(
     first, second, third = await complete_many(completion, items(3))
 
     assert (first.ending, third.ending) == (Ending.COMPLETED, Ending.COMPLETED)
-    assert (second.ending, second.result) == (Ending.UNTOLD, "result 1")
+    assert (second.ending, second.result) == (Ending.UNDELIVERED, "result 1")
     assert isinstance(second.error, ActivityNotFoundError)
 
 
@@ -211,8 +211,8 @@ async def test_the_progress_counts_what_became_of_them(completion: FakeCompletio
 
     assert seen == [
         Progress(completed=1),
-        Progress(completed=1, untold=1),
-        Progress(completed=2, untold=1),
+        Progress(completed=1, undelivered=1),
+        Progress(completed=2, undelivered=1),
     ]
     assert [progress.done for progress in seen] == [1, 2, 3]
 
@@ -250,7 +250,7 @@ def test_what_became_of_one_shows_no_token_and_no_payload() -> None:
     shown = repr(
         Delivery(
             b"secret token",
-            Ending.UNTOLD,
+            Ending.UNDELIVERED,
             error=ActivityNotFoundError("gone"),
             result="secret result",
             failure=ValueError("secret failure"),

@@ -356,7 +356,7 @@ async def test_what_temporal_did_not_take_is_told_with_the_error_and_kept(
     delivery = await put
 
     assert told == [verb]
-    assert delivery.ending is Ending.UNTOLD
+    assert delivery.ending is Ending.UNDELIVERED
     assert isinstance(delivery.error, TemporalUnreachableError)
     assert delivery.result == ("worked on 1" if number > 0 else None)
     assert isinstance(delivery.failure, ValueError) is (number < 0)
@@ -420,8 +420,8 @@ Leaving: TypeAlias = Literal["ends", "raises", "is canceled"]
 ENDINGS: dict[Behavior, Ending] = {
     "returns": Ending.COMPLETED,
     "raises": Ending.FAILED,
-    "result is not taken": Ending.UNTOLD,
-    "failure is not taken": Ending.UNTOLD,
+    "result is not taken": Ending.UNDELIVERED,
+    "failure is not taken": Ending.UNDELIVERED,
 }
 
 

@@ -81,7 +81,8 @@ async def batches(client: AsyncCompletionClient) -> None:
             await batcher.put(activity_of(picture), picture)
     # END PART C
     progress = batcher.progress
-    print(f"{progress.completed} completed, {progress.failed} failed, {progress.untold} untold.")
+    completed, failed, undelivered = progress.completed, progress.failed, progress.undelivered
+    print(f"{completed} completed, {failed} failed, {undelivered} undelivered.")
 
 
 async def wait_for_work(client: AsyncCompletionClient) -> None:
