@@ -54,7 +54,7 @@ test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, k
 coverage: setup ## run the unit tests, which must reach every branch of core and domain
 	$(PYTEST) tests/unit $(UNMEASURED:%=--ignore %) -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
 
-check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, site
+check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, the pages' Python, the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -62,6 +62,7 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.prose
+	$(BIN)/python -m docs.snippets
 	$(SITE)
 
 formal: ## check every state of the protocol's model with spin; more of it with ARGS=long
