@@ -10,7 +10,7 @@ from ringback.domain.errors import ConfigurationError
 from tests.acceptance.commanded import Stage, staged
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
-from tests.contract.servers import own_database, server_url
+from tests.contract.postgresql_server import own_database, server_url
 from tests.services import missing
 
 

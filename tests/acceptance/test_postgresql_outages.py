@@ -12,7 +12,7 @@ from tests.acceptance.asking_worker import Questions
 from tests.acceptance.programs import LIMIT_SECONDS, until_ready
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
-from tests.contract.clusters import Cluster, running_cluster
+from tests.contract.postgresql_cluster import Cluster, running_cluster
 
 pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 

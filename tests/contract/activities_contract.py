@@ -1,27 +1,27 @@
 """What the core relies on at Temporal, as tests that run on the fake and on the real server."""
 
-from tests.contract.activities.beating import Beating
-from tests.contract.activities.between_attempts import BetweenAttempts
-from tests.contract.activities.ending import Ending, EndingOfItself, Refusing
-from tests.contract.activities.operating import (
-    ChangingTimeouts,
-    Pausing,
-    Resetting,
-    ResettingWorkflows,
+from tests.contract.activities.between_attempts import BetweenAttemptsContract
+from tests.contract.activities.ends import ActivityEndsContract, EndsContract, RefusalsContract
+from tests.contract.activities.heartbeats import HeartbeatsContract
+from tests.contract.activities.operator_actions import (
+    PauseContract,
+    ResetContract,
+    TimeoutChangeContract,
+    WorkflowResetContract,
 )
-from tests.contract.activities.telling import Telling
+from tests.contract.activities.polls import PollsContract
 
 
 class ActivitiesContract(
-    Ending,
-    Refusing,
-    EndingOfItself,
-    BetweenAttempts,
-    Beating,
-    Pausing,
-    Resetting,
-    ChangingTimeouts,
-    ResettingWorkflows,
-    Telling,
+    EndsContract,
+    RefusalsContract,
+    ActivityEndsContract,
+    BetweenAttemptsContract,
+    HeartbeatsContract,
+    PauseContract,
+    ResetContract,
+    TimeoutChangeContract,
+    WorkflowResetContract,
+    PollsContract,
 ):
-    """Every test here runs on every `Activities`; `stage` comes from the module of each."""
+    """Every test here runs on every `Activities`; `env` comes from the module of each."""

@@ -9,14 +9,14 @@ from ringback.ports.store import Postponement
 from ringback.ports.webhooks import WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import MINUTE, beat, beats, kept_alive, looks, receive_heartbeats, see
 from tests.contract.stores import LEASE, SECOND, Store, accepted, found, opened
+from tests.contract.tracked import MINUTE, beat, beats, kept_alive, looks, receive_heartbeats, see
 
 HOUR = timedelta(hours=1)
 LONGEST = LongestWaits(delivery=MINUTE, webhook=MINUTE, poll=MINUTE)
 
 
-class ClockSetBack:
+class ClockSetBackContract:
     async def test_postponed_delivery_is_due_now(self, store: Store, clock: ManualClock) -> None:
         callback = await accepted(store)
         await store.claim("me", limit=1, lease=LEASE)

@@ -7,7 +7,7 @@ import pytest
 from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.testing import ManualClock
-from tests.contract.servers import empty, own_database, server_url
+from tests.contract.postgresql_server import empty, own_database, server_url
 
 
 @pytest.fixture

@@ -1,37 +1,37 @@
 """What every store promises, as tests that each store's own module runs."""
 
-from tests.contract.answering import Answering
-from tests.contract.asking import Asking
-from tests.contract.clock_set_back import ClockSetBack
-from tests.contract.delivering import Delivering
-from tests.contract.keeping_alive import KeepingAlive
-from tests.contract.keeping_deadlines import KeepingDeadlines
-from tests.contract.keeping_keys import KeepingKeys
-from tests.contract.keeping_up_to_date import KeepingUpToDate
-from tests.contract.keeping_wide_runs import KeepingWideRuns
-from tests.contract.looking import ChecksWrites, Looking
-from tests.contract.postponing_beats import PostponingBeats
-from tests.contract.taking_notes import TakingNotes
-from tests.contract.telling import Telling
-from tests.contract.unreadable_rows import UnreadableRows
+from tests.contract.activity_polls import ActivityPollsContract
+from tests.contract.answers import AnswersContract
+from tests.contract.api_keys import ApiKeysContract
+from tests.contract.callbacks import CallbacksContract
+from tests.contract.clock_set_back import ClockSetBackContract
+from tests.contract.deadlines import DeadlinesContract
+from tests.contract.deliveries import DeliveriesContract
+from tests.contract.postponed_heartbeats import PostponedHeartbeatsContract
+from tests.contract.received_heartbeats import ReceivedHeartbeatsContract
+from tests.contract.search import SearchContract, WriteCheckContract
+from tests.contract.sent_heartbeats import SentHeartbeatsContract
+from tests.contract.unreadable_rows import UnreadableRowsContract
+from tests.contract.webhooks import WebhooksContract
+from tests.contract.wide_runs import WideRunsContract
 
 
 class StoreContract(
-    Asking,
-    Answering,
-    Delivering,
-    ClockSetBack,
-    KeepingDeadlines,
-    KeepingUpToDate,
-    KeepingWideRuns,
-    TakingNotes,
-    KeepingAlive,
-    PostponingBeats,
-    Telling,
-    KeepingKeys,
-    Looking,
-    ChecksWrites,
-    UnreadableRows,
+    CallbacksContract,
+    AnswersContract,
+    DeliveriesContract,
+    ClockSetBackContract,
+    DeadlinesContract,
+    ActivityPollsContract,
+    WideRunsContract,
+    ReceivedHeartbeatsContract,
+    SentHeartbeatsContract,
+    PostponedHeartbeatsContract,
+    WebhooksContract,
+    ApiKeysContract,
+    SearchContract,
+    WriteCheckContract,
+    UnreadableRowsContract,
 ):
     """Every test here runs on every store.
 

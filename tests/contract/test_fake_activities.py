@@ -1,4 +1,4 @@
-"""The fake keeps what the core relies on at Temporal, and makes trouble when it is told to."""
+"""`FakeActivities` meets the contract of `Activities`, and simulates outages on request."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,15 +12,14 @@ from ringback.domain.errors import TemporalBusyError, TemporalUnreachableError
 from ringback.domain.outcome import Completed, Failed
 from ringback.testing import FakeActivities
 from tests import factories
-from tests.contract.activities.stage import (
+from tests.contract.activities.env import (
     ME,
     RESULT,
     TIMED_OUT,
+    ActivityEnv,
     Again,
     Plan,
-    Stage,
     Way,
-    asked_with,
     send,
 )
 from tests.contract.activities_contract import ActivitiesContract
@@ -28,26 +27,26 @@ from tests.contract.activities_contract import ActivitiesContract
 _numbers = count(1)
 
 
-class FakeScene:
-    """A workflow of the fake's."""
+class FakeActivityRun:
+    """A workflow of the fake."""
 
     def __init__(self, activities: FakeActivities, plan: Plan, ref: ActivityExecution) -> None:
         self.activities = activities
         self.plan = plan
         self.ref = ref
-        self.asked: Callback
+        self.callback: Callback
 
     async def begin(self) -> None:
-        """Schedule the activity, and let its attempt ask."""
+        """Schedule the activity and open the callback of its first attempt."""
         self.activities.schedule(
             self.ref,
             is_started=self.plan.has_worker,
             start_to_close=self.plan.start_to_close,
             schedule_to_close=self.plan.schedule_to_close,
         )
-        await self._ask()
+        await self._open()
 
-    async def _ask(self) -> Callback:
+    async def _open(self) -> Callback:
         pending = self.activities.pending(self.ref)
         assert pending is not None, "an attempt asks while the activity waits"
         request = factories.request(
@@ -56,15 +55,15 @@ class FakeScene:
             attempt_started_at=pending.started_at,
             task_token=self.activities.task_token(self.ref),
         )
-        self.asked = await asked_with(request)
-        return self.asked
+        self.callback = await factories.opened(request)
+        return self.callback
 
     async def next_attempt(self) -> Callback:
         if self.activities.pending(self.ref) is None:
             await self._run_again()
         else:
             self.activities.start(self.ref)
-        return await self._ask()
+        return await self._open()
 
     async def _run_again(self) -> None:
         if self.plan.again is Again.IN_A_NEW_RUN:
@@ -97,14 +96,14 @@ class FakeScene:
 
     async def reset_workflow(self) -> Callback:
         self.ref = self.activities.reset_workflow(self.ref, f"run-{next(_numbers)}")
-        return await self._ask()
+        return await self._open()
 
     async def terminate(self) -> None:
         self.activities.close_workflow(self.ref, how="workflow terminated")
 
 
-class FakeStage:
-    """The fake, and workflows on it."""
+class FakeEnv:
+    """The fake and its workflows."""
 
     worker = "the worker"
 
@@ -112,14 +111,14 @@ class FakeStage:
         self.activities = FakeActivities()
         self.heartbeats = self.activities
 
-    async def ask(self, plan: Plan) -> FakeScene:
+    async def start(self, plan: Plan) -> FakeActivityRun:
         self.activities.most_attempts = plan.most_attempts
         (ref,) = self._refs(plan)
-        scene = FakeScene(self.activities, plan, ref)
-        await scene.begin()
-        return scene
+        run = FakeActivityRun(self.activities, plan, ref)
+        await run.begin()
+        return run
 
-    async def ask_many(self, plan: Plan) -> list[ActivityExecution]:
+    async def start_many(self, plan: Plan) -> list[ActivityExecution]:
         refs = self._refs(plan)
         for ref in refs:
             self.activities.schedule(ref)
@@ -137,65 +136,65 @@ class FakeStage:
 
 class TestFakeActivities(ActivitiesContract):
     @pytest.fixture
-    def stage(self) -> Stage:
-        return FakeStage()
+    def env(self) -> ActivityEnv:
+        return FakeEnv()
 
 
 @pytest.fixture
-def stage() -> FakeStage:
-    return FakeStage()
+def env() -> FakeEnv:
+    return FakeEnv()
 
 
-async def test_a_server_that_is_switched_off_tells_and_takes_nothing(stage: FakeStage) -> None:
-    scene = await stage.ask(Plan())
-    ref = scene.asked.ref
-    stage.activities.is_reachable = False
+async def test_a_server_that_is_switched_off_tells_and_takes_nothing(env: FakeEnv) -> None:
+    run = await env.start(Plan())
+    ref = run.callback.ref
+    env.activities.is_reachable = False
 
     for way in Way:
         with pytest.raises(TemporalUnreachableError):
-            await send(stage, way, scene.asked, RESULT)
+            await send(env, way, run.callback, RESULT)
     for call in (
-        stage.activities.poll([ref]),
-        stage.activities.resolve(ref),
-        stage.activities.find_after_reset(ref),
-        stage.heartbeats.heartbeat(scene.asked, None),
+        env.activities.poll([ref]),
+        env.activities.resolve(ref),
+        env.activities.find_after_reset(ref),
+        env.heartbeats.heartbeat(run.callback, None),
     ):
         with pytest.raises(TemporalUnreachableError):
             await call
 
-    assert stage.activities.pending(ref) is not None
-    assert stage.activities.deliveries == []
+    assert env.activities.pending(ref) is not None
+    assert env.activities.deliveries == []
 
 
-async def test_a_busy_server_takes_no_delivery(stage: FakeStage) -> None:
-    scene = await stage.ask(Plan())
-    stage.activities.is_busy = True
+async def test_a_busy_server_takes_no_delivery(env: FakeEnv) -> None:
+    run = await env.start(Plan())
+    env.activities.is_busy = True
 
     for way in Way:
         with pytest.raises(TemporalBusyError):
-            await send(stage, way, scene.asked, RESULT)
+            await send(env, way, run.callback, RESULT)
 
-    assert stage.activities.deliveries == []
+    assert env.activities.deliveries == []
 
 
-async def test_a_lost_reply_is_that_of_a_delivery_that_was_applied(stage: FakeStage) -> None:
-    scene = await stage.ask(Plan())
-    stage.activities.loses_replies = True
+async def test_a_lost_reply_is_that_of_a_delivery_that_was_applied(env: FakeEnv) -> None:
+    run = await env.start(Plan())
+    env.activities.loses_replies = True
 
     with pytest.raises(TemporalUnreachableError):
-        await send(stage, Way.BY_TOKEN, scene.asked, RESULT)
+        await send(env, Way.BY_TOKEN, run.callback, RESULT)
 
-    assert stage.activities.deliveries == [(scene.asked.ref, RESULT, ME)]
-    assert isinstance(await stage.activities.resolve(scene.asked.ref), Ended)
+    assert env.activities.deliveries == [(run.callback.ref, RESULT, ME)]
+    assert isinstance(await env.activities.resolve(run.callback.ref), Ended)
 
 
 async def test_an_activity_that_was_never_scheduled_may_still_be_said_to_have_ended(
-    stage: FakeStage,
+    env: FakeEnv,
 ) -> None:
     ref = factories.activity_ref()
-    before = await stage.activities.resolve(ref)
+    before = await env.activities.resolve(ref)
 
-    stage.activities.end(ref, how="timed out")
+    env.activities.end(ref, how="timed out")
 
     assert isinstance(before, Unknown)
-    assert isinstance(await stage.activities.resolve(ref), Ended)
+    assert isinstance(await env.activities.resolve(ref), Ended)

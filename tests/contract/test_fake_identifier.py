@@ -1,16 +1,16 @@
-"""The fake knows attempts as the real server does."""
+"""`FakeIdentifier` meets the contract of `Identifier`."""
 
 import pytest
 
 from ringback.ports.identifier import Identifier
 from ringback.testing import FakeActivities, FakeIdentifier
-from tests.contract.activities.stage import Plan, Stage
-from tests.contract.identifying import IdentifierContract
-from tests.contract.test_fake_activities import FakeScene, FakeStage
+from tests.contract.activities.env import ActivityEnv, Plan
+from tests.contract.identifier_contract import IdentifierContract
+from tests.contract.test_fake_activities import FakeActivityRun, FakeEnv
 
 
-class KnownStage(FakeStage):
-    """A fake whose activities can be named."""
+class KnownEnv(FakeEnv):
+    """A fake whose activities the identifier knows."""
 
     def __init__(self, identifier: FakeIdentifier) -> None:
         super().__init__()
@@ -18,10 +18,10 @@ class KnownStage(FakeStage):
         self.heartbeats = identifier.activities
         self.identifier = identifier
 
-    async def ask(self, plan: Plan) -> FakeScene:
-        scene = await super().ask(plan)
-        self.identifier.known.append(scene.ref)
-        return scene
+    async def start(self, plan: Plan) -> FakeActivityRun:
+        run = await super().start(plan)
+        self.identifier.known.append(run.ref)
+        return run
 
 
 class TestFakeIdentifier(IdentifierContract):
@@ -34,5 +34,5 @@ class TestFakeIdentifier(IdentifierContract):
         return fake
 
     @pytest.fixture
-    def stage(self, fake: FakeIdentifier) -> Stage:
-        return KnownStage(fake)
+    def env(self, fake: FakeIdentifier) -> ActivityEnv:
+        return KnownEnv(fake)

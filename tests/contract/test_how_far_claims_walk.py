@@ -12,10 +12,10 @@ from ringback.store.database import Database
 from ringback.store.migrate import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
-from tests.contract.dated import DatedDatabase
-from tests.contract.keeping_wide_runs import interleaved
-from tests.contract.servers import own_database, server_url
+from tests.contract.manual_clock_database import ManualClockDatabase
+from tests.contract.postgresql_server import own_database, server_url
 from tests.contract.stores import SECOND
+from tests.contract.wide_runs import interleaved
 
 OF_EACH: Final = 10
 MOST: Final = 40
@@ -26,7 +26,7 @@ _SCANS: Final = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"
 async def database(clock: ManualClock) -> AsyncIterator[Database]:
     """A database in which 150 runs are due, each with ten callbacks."""
     async with own_database(await server_url()) as url:
-        database = DatedDatabase(url, clock)
+        database = ManualClockDatabase(url, clock)
         await upgrade(database)
         await interleaved(SqlStore(database), runs=150, of_each=OF_EACH)
         async with database.writing() as connection:

@@ -9,7 +9,7 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.contract.looking import NobodyTells
+from tests.contract.search import NoChangeFeedContract
 from tests.contract.store_contract import StoreContract
 
 
@@ -24,7 +24,7 @@ def store(database: InMemoryDatabase) -> SqlStore:
     return SqlStore(database)
 
 
-class TestInMemoryStore(StoreContract, NobodyTells):
+class TestInMemoryStore(StoreContract, NoChangeFeedContract):
     pass
 
 

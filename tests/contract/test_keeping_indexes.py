@@ -14,8 +14,8 @@ from ringback.store.migrate import upgrade
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.dated import DatedDatabase
-from tests.contract.servers import own_database, server_url
+from tests.contract.manual_clock_database import ManualClockDatabase
+from tests.contract.postgresql_server import own_database, server_url
 
 VALUES: Final = {"now": factories.NOW, "limit": 5, "window": 50}
 EXPLAIN: Final = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
@@ -31,7 +31,7 @@ async def empty(
         yield SqliteDatabase(tmp_path / "ringback.db", clock)
         return
     async with own_database(await server_url()) as url:
-        yield DatedDatabase(url, clock)
+        yield ManualClockDatabase(url, clock)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 from tests import factories
-from tests.contract.poolers import pooled
+from tests.contract.pgbouncer import pooled
 
 TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 

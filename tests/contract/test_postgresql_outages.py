@@ -17,10 +17,10 @@ from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 from tests import factories
-from tests.contract.clusters import Cluster, running_cluster
-from tests.contract.followers import Follower
-from tests.contract.servers import CUT_ALL_OFF, execute
+from tests.contract.postgresql_cluster import Cluster, running_cluster
+from tests.contract.postgresql_server import CUT_ALL_OFF, execute
 from tests.contract.stores import found, kinds, opened
+from tests.contract.subscriber import Subscriber
 
 pytestmark = pytest.mark.thorough
 
@@ -216,19 +216,19 @@ async def test_a_wrong_password_is_told_without_telling_it(cluster: Cluster) -> 
 
 
 async def test_news_go_on_when_the_server_is_back(cluster: Cluster, store: SqlStore) -> None:
-    follower = Follower(cluster.url())
+    subscriber = Subscriber(cluster.url())
     async with task_group() as group:
-        following = group.create_task(follower.run())
-        await follower.told_of_accepted()
+        following = group.create_task(subscriber.run())
+        await subscriber.told_of_accepted()
 
         await cluster.stop()
         await cluster.start()
 
-        await follower.told_of_accepted()
+        await subscriber.told_of_accepted()
         await works(store)
-        await follower.told_of_accepted()
+        await subscriber.told_of_accepted()
         following.cancel()
-    await follower.close()
+    await subscriber.close()
 
 
 async def test_what_was_told_to_be_kept_is_there_after_a_crash_of_the_server(

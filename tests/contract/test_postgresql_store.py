@@ -31,10 +31,10 @@ from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.at_once import AtOnce
-from tests.contract.dated import DatedDatabase
-from tests.contract.keeping_at_once import ClaimsWaitForNobody, KeepingAtOnce
-from tests.contract.servers import execute
+from tests.contract.concurrency import ConcurrencyContract
+from tests.contract.concurrent_polls import ConcurrentPollsContract, SkipLockedContract
+from tests.contract.manual_clock_database import ManualClockDatabase
+from tests.contract.postgresql_server import execute
 from tests.contract.store_contract import StoreContract
 from tests.contract.stores import SECOND, opened
 
@@ -51,10 +51,10 @@ async def database(url: str) -> AsyncIterator[PostgresqlDatabase]:
     await database.close()
 
 
-class TestPostgresqlAtOnce(AtOnce, KeepingAtOnce, ClaimsWaitForNobody):
+class TestPostgresqlConcurrency(ConcurrencyContract, ConcurrentPollsContract, SkipLockedContract):
     @pytest.fixture
     async def stores(self, url: str, clock: ManualClock) -> AsyncIterator[Sequence[SqlStore]]:
-        databases = [DatedDatabase(url, clock) for _ in range(4)]
+        databases = [ManualClockDatabase(url, clock) for _ in range(4)]
         yield [SqlStore(database) for database in databases]
         for database in databases:
             await database.close()
@@ -62,13 +62,13 @@ class TestPostgresqlAtOnce(AtOnce, KeepingAtOnce, ClaimsWaitForNobody):
 
 class TestPostgresqlStore(StoreContract):
     @pytest.fixture
-    async def database(self, url: str, clock: ManualClock) -> AsyncIterator[DatedDatabase]:
-        database = DatedDatabase(url, clock)
+    async def database(self, url: str, clock: ManualClock) -> AsyncIterator[ManualClockDatabase]:
+        database = ManualClockDatabase(url, clock)
         yield database
         await database.close()
 
     @pytest.fixture
-    def store(self, database: DatedDatabase) -> SqlStore:
+    def store(self, database: ManualClockDatabase) -> SqlStore:
         return SqlStore(database)
 
 

@@ -10,7 +10,7 @@ from ringback.store.migrate import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
-from tests.contract.keeping_wide_runs import KeepingWideRuns
+from tests.contract.wide_runs import WideRunsContract
 
 _MOST = 256 + 10
 """A part, and what else a statement has."""
@@ -27,7 +27,7 @@ async def test_no_statement_about_thousands_has_more_values_than_a_part(
         engine, "before_cursor_execute", lambda *args: sizes.extend(_sizes(args[3])), named=False
     )
 
-    await KeepingWideRuns().test_thousands_are_claimed_kept_judged_and_closed(
+    await WideRunsContract().test_thousands_are_claimed_kept_judged_and_closed(
         SqlStore(database), clock
     )
 

@@ -24,9 +24,9 @@ from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase, sqlite_engine
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.at_once import AtOnce
-from tests.contract.keeping_at_once import KeepingAtOnce
-from tests.contract.looking import NobodyTells
+from tests.contract.concurrency import ConcurrencyContract
+from tests.contract.concurrent_polls import ConcurrentPollsContract
+from tests.contract.search import NoChangeFeedContract
 from tests.contract.store_contract import StoreContract
 
 
@@ -43,11 +43,11 @@ def store(database: Database) -> SqlStore:
     return SqlStore(database)
 
 
-class TestSqliteStore(StoreContract, NobodyTells):
+class TestSqliteStore(StoreContract, NoChangeFeedContract):
     pass
 
 
-class TestSqliteAtOnce(AtOnce, KeepingAtOnce):
+class TestSqliteConcurrency(ConcurrencyContract, ConcurrentPollsContract):
     @pytest.fixture
     async def stores(self, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Sequence[SqlStore]]:
         databases = [SqliteDatabase(tmp_path / "ringback.db", clock) for _ in range(4)]

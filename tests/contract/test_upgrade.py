@@ -22,8 +22,8 @@ from ringback.store.sqlite import SqliteDatabase
 from ringback.store.tables import metadata
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.dated import DatedDatabase
-from tests.contract.servers import own_database, server_url
+from tests.contract.manual_clock_database import ManualClockDatabase
+from tests.contract.postgresql_server import own_database, server_url
 
 NEWEST: Final = "0001"
 
@@ -39,7 +39,7 @@ async def connect(
         yield lambda: SqliteDatabase(tmp_path / "ringback.db", clock)
         return
     async with own_database(await server_url()) as url:
-        yield lambda: DatedDatabase(url, clock)
+        yield lambda: ManualClockDatabase(url, clock)
 
 
 @pytest.fixture

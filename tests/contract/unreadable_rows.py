@@ -19,9 +19,9 @@ from ringback.domain.query import Query
 from ringback.store.database import Database
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.keeping_keys import new_key
-from tests.contract.kept import CALM, TIMEOUT, pending
+from tests.contract.api_keys import new_key
 from tests.contract.stores import LEASE, SECOND, Store, events_of, found, state_of
+from tests.contract.tracked import CALM, TIMEOUT, pending
 
 MINUTE: Final = timedelta(minutes=1)
 
@@ -96,7 +96,7 @@ def ids_of(callbacks: Iterable[Callback]) -> set[CallbackId]:
     return {callback.id for callback in callbacks}
 
 
-class UnreadableRows:
+class UnreadableRowsContract:
     async def test_claim_serves_the_readable_outcomes_of_a_batch(
         self, store: Store, database: Database
     ) -> None:

@@ -22,14 +22,13 @@ from ringback.domain.outcome import Completed
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.translate import to_error
 from tests import factories
-from tests.contract.activities.stage import (
+from tests.contract.activities.env import (
     BY_ME,
     ME,
     RESULT,
+    ActivityEnv,
     Plan,
-    Stage,
     Way,
-    asked_with,
     send,
     waiting,
 )
@@ -37,7 +36,7 @@ from tests.contract.activities_contract import ActivitiesContract
 from tests.integration.conftest import OpenHouse
 from tests.integration.facts.answering import ById, failure
 from tests.integration.house import Outside, path_of
-from tests.integration.temporal_stage import TemporalStage, TemporalWorker
+from tests.integration.temporal_env import TemporalEnv, TemporalWorker
 from tests.integration.workflows import Run, RunTwiceWithOneId
 
 server = pytest.mark.server
@@ -51,81 +50,81 @@ async def at_work(client: Client) -> AsyncIterator[TemporalWorker]:
 
 
 @pytest.fixture
-async def temporal_stage(client: Client, at_work: TemporalWorker) -> AsyncIterator[TemporalStage]:
-    stage = TemporalStage(client, at_work)
-    yield stage
-    await stage.close()
+async def temporal_env(client: Client, at_work: TemporalWorker) -> AsyncIterator[TemporalEnv]:
+    env = TemporalEnv(client, at_work)
+    yield env
+    await env.close()
 
 
 @server
 class TestTemporalActivities(ActivitiesContract):
     @pytest.fixture
-    def stage(self, temporal_stage: TemporalStage) -> Stage:
-        return temporal_stage
+    def env(self, temporal_env: TemporalEnv) -> ActivityEnv:
+        return temporal_env
 
 
 @server
 @pytest.mark.parametrize("way", Way, ids=lambda way: way.value)
 async def test_a_result_reaches_the_workflow_as_it_was_given(
-    temporal_stage: TemporalStage, way: Way
+    temporal_env: TemporalEnv, way: Way
 ) -> None:
-    scene = await temporal_stage.ask(Plan())
+    run = await temporal_env.start(Plan())
 
-    await send(temporal_stage, way, scene.asked, Completed(b'{"n": 1.50}'))
+    await send(temporal_env, way, run.callback, Completed(b'{"n": 1.50}'))
 
-    (completed,) = await scene.question.events("activity_task_completed")
+    (completed,) = await run.question.events("activity_task_completed")
     assert [payload.data for payload in completed.result.payloads] == [b'{"n": 1.50}']
 
 
 @server
 async def test_a_failure_that_the_server_has_cut_still_shows_who_sent_it(
-    temporal_stage: TemporalStage,
+    temporal_env: TemporalEnv,
 ) -> None:
-    scene = await temporal_stage.ask(Plan())
+    run = await temporal_env.start(Plan())
     large = failure("busy", source=ME, stack_trace="x" * 10_000)
 
-    await ById(scene.attempt).fail(large)
+    await ById(run.attempt).fail(large)
 
-    assert (await waiting(temporal_stage, scene)).last_failure == BY_ME
+    assert (await waiting(temporal_env, run)).last_failure == BY_ME
 
 
 @server
 async def test_a_heartbeat_without_details_keeps_those_that_were_recorded(
-    temporal_stage: TemporalStage,
+    temporal_env: TemporalEnv,
 ) -> None:
-    scene = await temporal_stage.ask(Plan())
+    run = await temporal_env.start(Plan())
 
-    await temporal_stage.heartbeats.heartbeat(scene.asked, b'{"done": 1}')
-    await temporal_stage.heartbeats.heartbeat(scene.asked, None)
+    await temporal_env.heartbeats.heartbeat(run.callback, b'{"done": 1}')
+    await temporal_env.heartbeats.heartbeat(run.callback, None)
 
-    pending = await scene.question.pending()
+    pending = await run.question.pending()
     assert [payload.data for payload in pending.heartbeat_details.payloads] == [b'{"done": 1}']
 
 
 @server
 async def test_what_the_attempt_had_recorded_itself_is_kept_by_heartbeats_without_details(
-    temporal_stage: TemporalStage,
+    temporal_env: TemporalEnv,
 ) -> None:
-    scene = await temporal_stage.ask(Plan())
+    run = await temporal_env.start(Plan())
     own = Payload(metadata={"encoding": b"json/plain"}, data=b'"half done"')
-    await ById(scene.attempt).heartbeat(Payloads(payloads=[own]))
+    await ById(run.attempt).heartbeat(Payloads(payloads=[own]))
 
     for _ in range(2):
-        await temporal_stage.heartbeats.heartbeat_to_attempt(scene.asked, None)
+        await temporal_env.heartbeats.heartbeat_to_attempt(run.callback, None)
 
-    pending = await scene.question.pending()
+    pending = await run.question.pending()
     assert [payload.data for payload in pending.heartbeat_details.payloads] == [b'"half done"']
 
 
 @server
-async def test_a_token_that_is_none_is_refused(temporal_stage: TemporalStage) -> None:
-    scene = await temporal_stage.ask(Plan())
-    edited = replace(scene.asked, task_token=b"not a token of Temporal's")
+async def test_a_token_that_is_none_is_refused(temporal_env: TemporalEnv) -> None:
+    run = await temporal_env.start(Plan())
+    edited = replace(run.callback, task_token=b"not a token of Temporal's")
 
     with pytest.raises(RefusedByTemporalError, match="task token"):
-        await send(temporal_stage, Way.BY_TOKEN, edited, RESULT)
+        await send(temporal_env, Way.BY_TOKEN, edited, RESULT)
 
-    assert (await waiting(temporal_stage, scene)).attempt == 1
+    assert (await waiting(temporal_env, run)).attempt == 1
 
 
 @server
@@ -154,7 +153,7 @@ async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_ne
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:
     activities = TemporalActivities(await Client.connect("127.0.0.1:1", lazy=True))
-    callback = await asked_with(factories.request())
+    callback = await factories.opened(factories.request())
     encoded = await activities.encode(callback, Completed(b"1"))
 
     with pytest.raises(TemporalUnreachableError):
@@ -171,7 +170,7 @@ async def test_a_namespace_that_is_not_there_is_not_taken_for_an_ended_activity(
 ) -> None:
     run_id = "00000000-0000-0000-0000-000000000000"
     ref = replace(factories.activity_ref(run_id=run_id), namespace="nowhere")
-    callback = await asked_with(factories.request(ref=ref))
+    callback = await factories.opened(factories.request(ref=ref))
     activities = TemporalActivities(client)
     encoded = await activities.encode(callback, Completed(b"1"))
 

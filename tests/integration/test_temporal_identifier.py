@@ -7,9 +7,9 @@ from temporalio.client import Client
 
 from ringback.ports.identifier import Identifier
 from ringback.temporal.identify import TemporalIdentifier
-from tests.contract.activities.stage import Stage
-from tests.contract.identifying import IdentifierContract
-from tests.integration.temporal_stage import TemporalStage, TemporalWorker
+from tests.contract.activities.env import ActivityEnv
+from tests.contract.identifier_contract import IdentifierContract
+from tests.integration.temporal_env import TemporalEnv, TemporalWorker
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +22,10 @@ async def at_work(client: Client) -> AsyncIterator[TemporalWorker]:
 @pytest.mark.server
 class TestTemporalIdentifier(IdentifierContract):
     @pytest.fixture
-    async def stage(self, client: Client, at_work: TemporalWorker) -> AsyncIterator[Stage]:
-        stage = TemporalStage(client, at_work)
-        yield stage
-        await stage.close()
+    async def env(self, client: Client, at_work: TemporalWorker) -> AsyncIterator[ActivityEnv]:
+        env = TemporalEnv(client, at_work)
+        yield env
+        await env.close()
 
     @pytest.fixture
     def identifier(self, client: Client) -> Identifier:

@@ -9,7 +9,7 @@ from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
-from tests.contract.servers import own_database, server_url
+from tests.contract.postgresql_server import own_database, server_url
 
 
 @pytest.fixture

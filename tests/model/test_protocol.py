@@ -17,8 +17,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from ringback.store.database import Database
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
-from tests.contract.dated import DatedDatabase
-from tests.contract.servers import empty
+from tests.contract.manual_clock_database import ManualClockDatabase
+from tests.contract.postgresql_server import empty
 from tests.model.protocol import Protocol
 from tests.model.server import Store
 
@@ -48,7 +48,7 @@ class PostgresqlProtocol(Protocol):
 
     def __init__(self, url: str) -> None:
         self._url = url
-        super().__init__(lambda clock: DatedDatabase(url, clock))
+        super().__init__(lambda clock: ManualClockDatabase(url, clock))
 
     async def open_store(self) -> Store:
         await empty(self._url)

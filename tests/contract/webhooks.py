@@ -15,8 +15,8 @@ from ringback.domain.webhook import Webhook
 from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import pending, see
 from tests.contract.stores import LEASE, SECOND, Store, events_of, found
+from tests.contract.tracked import pending, see
 
 CANCEL_URL = "https://outside.example/cancel?key=hush"
 NOTIFY_URL = "https://outside.example/notify"
@@ -42,7 +42,7 @@ async def told_at(store: Store) -> dict[str, list[EventKind]]:
     return kinds
 
 
-class Telling:
+class WebhooksContract:
     async def test_of_an_answer_and_its_verdict_the_one_address_is_told(
         self, store: Store, clock: ManualClock
     ) -> None:

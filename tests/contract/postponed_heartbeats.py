@@ -9,7 +9,15 @@ from ringback.domain.event import EventKind
 from ringback.domain.liveness import PollResult, SentHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import (
+from tests.contract.stores import (
+    LEASE,
+    SECOND,
+    Store,
+    events_of,
+    found,
+    opened,
+)
+from tests.contract.tracked import (
     CALM,
     GAP,
     MINUTE,
@@ -23,17 +31,9 @@ from tests.contract.kept import (
     receive_heartbeats,
     see,
 )
-from tests.contract.stores import (
-    LEASE,
-    SECOND,
-    Store,
-    events_of,
-    found,
-    opened,
-)
 
 
-class PostponingBeats:
+class PostponedHeartbeatsContract:
     async def test_what_was_not_taken_is_due_again_when_it_was_said_and_not_before(
         self, store: Store, clock: ManualClock
     ) -> None:

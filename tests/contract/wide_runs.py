@@ -8,8 +8,8 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import MINUTE, looks, of_runs, pending, see
 from tests.contract.stores import LEASE, SECOND, Store, found
+from tests.contract.tracked import MINUTE, looks, of_runs, pending, see
 
 OPENED_AT_ONCE: Final = 250
 
@@ -27,7 +27,7 @@ def joined(runs: Sequence[Sequence[CallbackId]]) -> list[CallbackId]:
     return [id_ for run in runs for id_ in run]
 
 
-class KeepingWideRuns:
+class WideRunsContract:
     async def test_a_claim_takes_whole_runs_while_there_is_room(
         self, store: Store, clock: ManualClock
     ) -> None:

@@ -29,7 +29,7 @@ async def asked_again(store: Store, callback: Callback, attempt: int = 2) -> Cal
     return again
 
 
-class Delivering:
+class DeliveriesContract:
     async def test_a_claim_is_alone_until_its_lease_is_over(
         self, store: Store, clock: ManualClock
     ) -> None:

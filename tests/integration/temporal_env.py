@@ -1,4 +1,4 @@
-"""The real server as a stage of the contract of `Activities`."""
+"""The real server as an environment of the contract of `Activities`."""
 
 import asyncio
 from collections import defaultdict
@@ -22,14 +22,14 @@ from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref
 from tests import factories
-from tests.contract.activities.stage import NOT_SOON, Again, Plan, asked_with
+from tests.contract.activities.env import NOT_SOON, Again, Plan
 from tests.integration.facts import operating
 from tests.integration.facts.ground import Attempt, Question, instant, until
 from tests.integration.play import Play, Playing
 
 
 @dataclass
-class TemporalScene:
+class TemporalActivityRun:
     """A workflow on the server."""
 
     activities: TemporalActivities
@@ -38,15 +38,15 @@ class TemporalScene:
     is_soon_followed: bool
     is_hurried: bool = False
     attempt: Attempt = field(init=False)
-    asked: Callback = field(init=False)
+    callback: Callback = field(init=False)
 
     async def next_attempt(self) -> Callback:
         self.attempt = await self.question.next()
-        self.asked = await _asked(self.attempt)
+        self.callback = await _open(self.attempt)
         if self.is_hurried:
             await self._set_start_to_close(NOT_SOON.total_seconds())
             self.is_hurried = False
-        return self.asked
+        return self.callback
 
     async def end_in_worker(self, outcome: Completed | Failed) -> None:
         self.worker.commands[self.question.handle.id].put_nowait(outcome)
@@ -65,7 +65,7 @@ class TemporalScene:
         await until(self._locate, lambda found: isinstance(found, Ended) or not _is_started(found))
 
     async def _locate(self) -> ActivityState:
-        return await self.activities.resolve(self.asked.ref)
+        return await self.activities.resolve(self.callback.ref)
 
     async def request_cancel(self) -> None:
         await self.question.handle.cancel()
@@ -88,7 +88,7 @@ class TemporalScene:
         await operating.update_options(self.question, schedule_to_close=seconds)
 
     async def reset_workflow(self) -> Callback:
-        run_id = self.asked.ref.run_id
+        run_id = self.callback.ref.run_id
         event_id = await self._step(run_id)
         await operating.reset_workflow(self.question, event_id, run_id=run_id)
         return await self.next_attempt()
@@ -117,7 +117,7 @@ def _is_started(found: ActivityState) -> bool:
     return getattr(found, "is_started", False)
 
 
-async def _asked(attempt: Attempt) -> Callback:
+async def _open(attempt: Attempt) -> Callback:
     info = attempt.info
     request = replace(
         factories.request(ref=to_ref(info), attempt=info.attempt, task_token=info.task_token),
@@ -126,12 +126,12 @@ async def _asked(attempt: Attempt) -> Callback:
         activity_type=info.activity_type,
         task_queue=info.task_queue,
     )
-    return await asked_with(request)
+    return await factories.opened(request)
 
 
 @dataclass
 class TemporalWorker:
-    """Takes the attempts of all scenes, and ends them when it is told to."""
+    """Takes the attempts of all runs, and ends them on command."""
 
     client: Client
     task_queue: str = field(default_factory=lambda: f"test-{uuid4()}")
@@ -171,12 +171,12 @@ def _return_or_raise(outcome: Completed | Failed) -> str:
 
 
 @dataclass
-class TemporalStage:
+class TemporalEnv:
     """The real server, and workflows on it."""
 
     client: Client
     on: TemporalWorker
-    scenes: list[TemporalScene] = field(default_factory=list)
+    runs: list[TemporalActivityRun] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.activities = TemporalActivities(self.client)
@@ -186,21 +186,21 @@ class TemporalStage:
     def worker(self) -> str:
         return self.client.identity
 
-    async def ask(self, plan: Plan) -> TemporalScene:
-        scene = await self._begin(plan)
+    async def start(self, plan: Plan) -> TemporalActivityRun:
+        run = await self._begin(plan)
         if plan.has_worker:
-            await scene.next_attempt()
+            await run.next_attempt()
         else:
-            (ref,) = await _scheduled(scene.question, plan)
-            scene.asked = await asked_with(factories.request(ref=ref, task_token=None))
-        return scene
+            (ref,) = await _scheduled(run.question, plan)
+            run.callback = await factories.opened(factories.request(ref=ref, task_token=None))
+        return run
 
-    async def ask_many(self, plan: Plan) -> list[ActivityExecution]:
-        scene = await self._begin(plan)
-        asked = [await scene.next_attempt() for _ in range(plan.activities)]
+    async def start_many(self, plan: Plan) -> list[ActivityExecution]:
+        run = await self._begin(plan)
+        asked = [await run.next_attempt() for _ in range(plan.activities)]
         return [callback.ref for callback in asked]
 
-    async def _begin(self, plan: Plan) -> TemporalScene:
+    async def _begin(self, plan: Plan) -> TemporalActivityRun:
         workflow_id = plan.workflow_id or f"test-{uuid4()}"
         if plan.stays_in_worker:
             self.on.commands[workflow_id] = asyncio.Queue()
@@ -209,9 +209,9 @@ class TemporalStage:
         )
         question = Question(self.client, handle, self.on.attempts[workflow_id])
         is_soon_followed = plan.back_off < NOT_SOON
-        scene = TemporalScene(self.activities, question, self.on, is_soon_followed)
-        self.scenes.append(scene)
-        return scene
+        run = TemporalActivityRun(self.activities, question, self.on, is_soon_followed)
+        self.runs.append(run)
+        return run
 
     def _playing(self, plan: Plan) -> Playing:
         in_all = plan.schedule_to_close
@@ -229,11 +229,11 @@ class TemporalStage:
 
     async def close(self) -> None:
         """Terminate what is still open."""
-        await asyncio.gather(*(self._close(scene) for scene in self.scenes))
+        await asyncio.gather(*(self._close(run) for run in self.runs))
 
-    async def _close(self, scene: TemporalScene) -> None:
+    async def _close(self, run: TemporalActivityRun) -> None:
         with suppress(RPCError):
-            await self.client.get_workflow_handle(scene.question.handle.id).terminate()
+            await self.client.get_workflow_handle(run.question.handle.id).terminate()
 
 
 async def _scheduled(question: Question, plan: Plan) -> list[ActivityExecution]:

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import asyncpg
 
-from tests.contract.clusters import unused_port
+from tests.contract.postgresql_cluster import unused_port
 from tests.services import missing
 
 _UNPRIVILEGED = "postgres"

@@ -31,7 +31,7 @@ from tests.contract.stores import (
 )
 
 
-class Answering:
+class AnswersContract:
     async def test_the_first_outcome_wins(self, store: Store) -> None:
         callback = await opened(store)
         first = factories.answer(callback.id, Completed(b"1"))

@@ -34,7 +34,7 @@ def _bare(outcome: Outcome) -> Outcome:
     return replace(outcome, details=None)
 
 
-class ChecksWrites:
+class WriteCheckContract:
     async def test_check_write_passes_and_changes_nothing(self, store: Store) -> None:
         callback = await opened(store)
 
@@ -44,7 +44,7 @@ class ChecksWrites:
         assert await found(store, callback.id) == callback
 
 
-class NobodyTells:
+class NoChangeFeedContract:
     async def test_a_store_of_one_machine_has_no_news_to_follow(self, store: Store) -> None:
         told: list[object] = []
 
@@ -54,7 +54,7 @@ class NobodyTells:
         assert told == []
 
 
-class Looking:
+class SearchContract:
     async def test_pages_go_through_all_callbacks_of_some_states(self, store: Store) -> None:
         waiting = [(await opened(store)).id for _ in range(5)]
         over = await in_state(store, State.EXPIRED)

@@ -1,7 +1,7 @@
-"""What the contract's tests need of a server: activities that wait, and all that happens to them.
+"""The environment of the contract of `Activities`: a server, and activities that wait.
 
-There is a stage with the fake and one with the real server. Whatever is done to a scene has taken
-effect when the call returns.
+One environment uses the fake, another the real server. A method of a run returns once its effect is
+visible.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,8 @@ import pytest
 from ringback.domain.activity_state import Ended, LastFailure, Pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.errors import ActivityGoneError
-from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activities import Activities, Heartbeats
-from tests import factories
 
 RESULT: Final = Completed(b'"yes"')
 RETRIED: Final = Failed("busy", "Busy")
@@ -55,15 +53,15 @@ class Plan:
     """How a workflow runs its activity.
 
     Attributes:
-        activities: How many activities the workflow runs beside each other.
-        has_worker: Whether a worker takes the attempts.
-        stays_in_worker: Whether an attempt goes on in its worker, which may end it.
+        activities: Number of activities that the workflow runs concurrently.
+        has_worker: Whether a worker runs the attempts.
+        stays_in_worker: Whether the worker's function keeps running and may end the attempt.
         back_off: How long the server waits before the next attempt.
-        most_attempts: After so many the activity has failed; 0 is no limit.
+        most_attempts: Maximum number of attempts; 0 means no limit.
         start_to_close: How long an attempt may take.
         schedule_to_close: How long all of them may take.
         again: Where the workflow runs its activity again.
-        workflow_id: The workflow's id; one that nobody else has if it is `None`.
+        workflow_id: The workflow's id; `None` creates a unique one.
     """
 
     activities: int = 1
@@ -77,28 +75,28 @@ class Plan:
     workflow_id: str | None = None
 
 
-class Scene(Protocol):
-    """A workflow that runs an activity; each attempt that is started asks."""
+class ActivityRun(Protocol):
+    """A workflow that runs an activity; each attempt that starts opens its callback."""
 
     @property
-    def asked(self) -> Callback:
-        """What the latest attempt asked with."""
+    def callback(self) -> Callback:
+        """The callback as the latest attempt opened it."""
         ...
 
     async def next_attempt(self) -> Callback:
-        """Return what the next attempt asks with, also of an activity that is run again."""
+        """Wait for the next attempt, also of an activity that runs again; return its callback."""
         ...
 
     async def end_in_worker(self, outcome: Completed | Failed) -> None:
-        """Let the worker's own code end the attempt."""
+        """End the attempt in the worker's own code."""
         ...
 
     async def time_out(self) -> None:
-        """Let the attempt that runs time out."""
+        """Time the running attempt out."""
         ...
 
     async def request_cancel(self) -> None:
-        """Let the workflow ask its activity to cancel."""
+        """Request a cancellation of the activity, as its workflow does."""
         ...
 
     async def pause(self) -> None:
@@ -106,7 +104,7 @@ class Scene(Protocol):
         ...
 
     async def unpause(self) -> None:
-        """Let it go on."""
+        """Unpause the activity."""
         ...
 
     async def reset(self) -> None:
@@ -114,29 +112,29 @@ class Scene(Protocol):
         ...
 
     async def set_timeout(self, schedule_to_close: timedelta) -> None:
-        """Give the activity another timeout."""
+        """Change the activity's timeout."""
         ...
 
     async def reset_workflow(self) -> Callback:
-        """Reset the workflow to where its activity waits; return what that asks with."""
+        """Reset the workflow to where its activity waits; return the callback of the new run."""
         ...
 
     async def terminate(self) -> None:
-        """Close the workflow over its activity."""
+        """Terminate the workflow while its activity waits."""
         ...
 
 
-class Stage(Protocol):
-    """A server, and workflows on it."""
+class ActivityEnv(Protocol):
+    """A server and its workflows."""
 
     @property
     def activities(self) -> Activities:
-        """What is under test."""
+        """The implementation under test."""
         ...
 
     @property
     def heartbeats(self) -> Heartbeats:
-        """What is under test for signs of life."""
+        """The implementation of heartbeats under test."""
         ...
 
     @property
@@ -144,54 +142,49 @@ class Stage(Protocol):
         """The identity of the worker."""
         ...
 
-    async def ask(self, plan: Plan) -> Scene:
+    async def start(self, plan: Plan) -> ActivityRun:
         """Start a workflow; return once its activity waits."""
         ...
 
-    async def ask_many(self, plan: Plan) -> list[ActivityExecution]:
+    async def start_many(self, plan: Plan) -> list[ActivityExecution]:
         """Start a workflow; return its activities once they all wait."""
         ...
 
 
-async def asked_with(request: OpenRequest) -> Callback:
-    """Return what an attempt gets that asks with this."""
-    return await factories.opened(request)
-
-
-async def send(stage: Stage, way: Way, callback: Callback, outcome: Outcome) -> None:
-    """Deliver an outcome in my name."""
-    encoded = await stage.activities.encode(callback, outcome)
+async def send(env: ActivityEnv, way: Way, callback: Callback, outcome: Outcome) -> None:
+    """Deliver an outcome with the identity `ME`."""
+    encoded = await env.activities.encode(callback, outcome)
     if way is Way.BY_TOKEN:
-        await stage.activities.deliver_to_attempt(callback, encoded, identity=ME)
+        await env.activities.deliver_to_attempt(callback, encoded, identity=ME)
     else:
-        await stage.activities.deliver(callback, encoded, identity=ME)
+        await env.activities.deliver(callback, encoded, identity=ME)
 
 
-async def assert_gone(stage: Stage, way: Way, callback: Callback, *outcomes: Outcome) -> None:
-    """Check that none of the outcomes reaches anything."""
+async def assert_gone(env: ActivityEnv, way: Way, callback: Callback, *outcomes: Outcome) -> None:
+    """Assert that each outcome is refused because the activity has ended."""
     for outcome in outcomes or OUTCOMES:
         with pytest.raises(ActivityGoneError):
-            await send(stage, way, callback, outcome)
+            await send(env, way, callback, outcome)
 
 
-async def waiting(stage: Stage, scene: Scene) -> Pending:
-    """Return how the activity waits, which both requests tell alike."""
-    (looked,) = await stage.activities.poll([scene.asked.ref])
-    located = await stage.activities.resolve(scene.asked.ref)
+async def waiting(env: ActivityEnv, run: ActivityRun) -> Pending:
+    """Return how the activity waits; assert that `poll` and `resolve` agree."""
+    (looked,) = await env.activities.poll([run.callback.ref])
+    located = await env.activities.resolve(run.callback.ref)
     assert looked == located
     assert isinstance(looked, Pending)
     return looked
 
 
-async def ended(stage: Stage, scene: Scene) -> Ended:
-    """Return how the activity ended, which both requests tell."""
-    (looked,) = await stage.activities.poll([scene.asked.ref])
-    located = await stage.activities.resolve(scene.asked.ref)
+async def ended(env: ActivityEnv, run: ActivityRun) -> Ended:
+    """Return how the activity ended; assert that `poll` and `resolve` agree."""
+    (looked,) = await env.activities.poll([run.callback.ref])
+    located = await env.activities.resolve(run.callback.ref)
     assert looked is None
     assert isinstance(located, Ended)
     return located
 
 
 def facts(end: Ended) -> tuple[str, str, int | None, LastFailure | None]:
-    """Return what an end tells besides its instant and its event."""
+    """Return an end without its instant and its event."""
     return end.how, end.identity, end.attempt, end.last_failure

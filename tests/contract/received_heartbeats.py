@@ -9,7 +9,15 @@ from ringback.domain.heartbeat_state import DETAILS_INTERVAL
 from ringback.domain.liveness import HeartbeatReceipt, ReceivedHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import (
+from tests.contract.stores import (
+    LEASE,
+    SECOND,
+    Store,
+    found,
+    in_state,
+    opened,
+)
+from tests.contract.tracked import (
     GAP,
     MINUTE,
     TIMEOUT,
@@ -21,17 +29,9 @@ from tests.contract.kept import (
     receive_heartbeats,
     see,
 )
-from tests.contract.stores import (
-    LEASE,
-    SECOND,
-    Store,
-    found,
-    in_state,
-    opened,
-)
 
 
-class TakingNotes:
+class ReceivedHeartbeatsContract:
     async def test_the_first_sign_of_life_is_passed_on_at_once(
         self, store: Store, clock: ManualClock
     ) -> None:

@@ -25,7 +25,7 @@ from tests.contract.stores import (
 )
 
 
-class Asking:
+class CallbacksContract:
     async def test_an_activity_has_one_callback_over_its_attempts(self, store: Store) -> None:
         ref = factories.activity_ref()
 

@@ -13,7 +13,7 @@ def new_key(name: str, role: Role = Role.VIEWER) -> NewKey:
     return NewKey(KeyId(name), f"for {name}", role, digest_secret(name))
 
 
-class KeepingKeys:
+class ApiKeysContract:
     async def test_a_key_is_kept_as_it_was_made(self, store: Store, clock: ManualClock) -> None:
         added = await store.add_key(new_key("a", Role.OPERATOR))
 

@@ -9,7 +9,7 @@ from ringback.store.database import Connection
 from ringback.store.postgresql import PostgresqlDatabase
 
 
-class DatedDatabase(PostgresqlDatabase):
+class ManualClockDatabase(PostgresqlDatabase):
     """Dates what is written by a clock of the test's, not by the server's."""
 
     def __init__(self, url: str, clock: Clock) -> None:

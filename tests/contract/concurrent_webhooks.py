@@ -28,7 +28,7 @@ async def claimed(store: SqlStore) -> Sequence[Webhook]:
     return await store.claim_webhooks(limit=MANY, lease=LEASE)
 
 
-class TellingAtOnce:
+class ConcurrentWebhooksContract:
     """`stores` are four on one database."""
 
     async def test_each_notice_is_claimed_by_one(self, stores: Sequence[SqlStore]) -> None:

@@ -29,7 +29,7 @@ async def awaited(store: Store, *, within: timedelta | None = MINUTE) -> Callbac
     return callback
 
 
-class KeepingDeadlines:
+class DeadlinesContract:
     async def test_the_outside_has_its_time_from_the_opening_on_and_once(
         self, store: Store, clock: ManualClock
     ) -> None:

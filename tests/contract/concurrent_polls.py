@@ -1,6 +1,6 @@
 """What a SQL store promises to keepers that use one database at the same moment.
 
-As in `tests.contract.at_once`: what contends runs again and again, in another order each time.
+As in `tests.contract.concurrency`: what contends runs again and again, in another order each time.
 """
 
 import asyncio
@@ -20,8 +20,9 @@ from ringback.domain.liveness import PollResult, ReceivedHeartbeat, SentHeartbea
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.at_once import MANY, ROUNDS, expiries, shuffled
-from tests.contract.kept import (
+from tests.contract.concurrency import MANY, ROUNDS, expiries, shuffled
+from tests.contract.stores import LEASE, SECOND, accepted, events_of, found, opened
+from tests.contract.tracked import (
     CALM,
     GAP,
     MINUTE,
@@ -32,7 +33,6 @@ from tests.contract.kept import (
     of_runs,
     pending,
 )
-from tests.contract.stores import LEASE, SECOND, accepted, events_of, found, opened
 
 PAUSED: Final = replace(CALM, paused=True)
 
@@ -43,7 +43,7 @@ def taken(of: Callback) -> SentHeartbeat:
     )
 
 
-class KeepingAtOnce:
+class ConcurrentPollsContract:
     """`stores` are four on one database; `clock` dates what they write."""
 
     async def test_a_look_is_claimed_by_one(
@@ -176,7 +176,7 @@ async def deliveries(store: SqlStore) -> list[CallbackId]:
     return [callback.id for callback in await store.claim("me", limit=9, lease=LEASE)]
 
 
-class ClaimsWaitForNobody:
+class SkipLockedContract:
     """`stores` are on the PostgreSQL database at `url`."""
 
     @pytest.mark.parametrize(

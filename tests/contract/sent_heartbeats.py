@@ -8,7 +8,16 @@ from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import (
+from tests.contract.stores import (
+    LEASE,
+    SECOND,
+    Store,
+    events_of,
+    found,
+    kinds,
+    opened,
+)
+from tests.contract.tracked import (
     CALM,
     GAP,
     MINUTE,
@@ -20,18 +29,9 @@ from tests.contract.kept import (
     pending,
     see,
 )
-from tests.contract.stores import (
-    LEASE,
-    SECOND,
-    Store,
-    events_of,
-    found,
-    kinds,
-    opened,
-)
 
 
-class KeepingAlive:
+class SentHeartbeatsContract:
     async def test_a_kept_alive_attempt_is_due_soon_after_it_asked(
         self, store: Store, clock: ManualClock
     ) -> None:

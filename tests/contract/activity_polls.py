@@ -10,7 +10,6 @@ from ringback.domain.event import EventKind
 from ringback.domain.outcome import Canceled, Completed
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import MINUTE, looks, of_runs, pending, see
 from tests.contract.stores import (
     LEASE,
     SECOND,
@@ -23,9 +22,10 @@ from tests.contract.stores import (
     kinds,
     opened,
 )
+from tests.contract.tracked import MINUTE, looks, of_runs, pending, see
 
 
-class KeepingUpToDate:
+class ActivityPollsContract:
     async def test_a_new_callback_is_first_looked_for_after_a_second(
         self, store: Store, clock: ManualClock
     ) -> None:

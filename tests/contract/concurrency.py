@@ -21,7 +21,7 @@ from ringback.ports.store import MAX_EVIDENCE, Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.kept import pending
+from tests.contract.concurrent_webhooks import ConcurrentWebhooksContract
 from tests.contract.stores import (
     LEASE,
     SECOND,
@@ -33,7 +33,7 @@ from tests.contract.stores import (
     kinds,
     outcome_of,
 )
-from tests.contract.telling_at_once import TellingAtOnce
+from tests.contract.tracked import pending
 
 ROUNDS: Final = 10
 MANY: Final = 8
@@ -56,7 +56,7 @@ async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackI
     return {id_: await store.extend(id_, LEASE) for id_ in ids}
 
 
-class AtOnce(TellingAtOnce):
+class ConcurrencyContract(ConcurrentWebhooksContract):
     """`stores` are four on one database; `clock` dates what they write."""
 
     async def test_of_an_answer_an_end_and_a_default_one_wins_and_all_are_told_so(

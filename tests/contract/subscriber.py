@@ -10,7 +10,7 @@ from ringback.store.sql_store import SqlStore
 _IN_TIME: Final = 8
 
 
-class Follower:
+class Subscriber:
     """Another process, and what it was told."""
 
     def __init__(self, url: str) -> None:
