@@ -18,10 +18,10 @@ from ringback.ports.deadlines import Deadlines
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
-from tests.keepers import Temporal
 from tests.model.gates import Gate, Gated
 from tests.model.processes import Process
 from tests.model.truth import Effect, Truth
+from tests.pollers import Temporal
 
 _MOVE_STATES: Final = frozenset({
     "open",

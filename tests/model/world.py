@@ -16,10 +16,16 @@ from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Outcome
 from ringback.testing import ExactResults, ManualClock
-from tests.keepers import Temporal, heartbeating, keep_alive, observer, poller
 from tests.model.processes import Process
 from tests.model.server import Store
 from tests.model.workers import Workers
+from tests.pollers import (
+    Temporal,
+    activity_checker,
+    activity_poller,
+    heartbeat_keeper,
+    heartbeat_service,
+)
 
 
 class World(Workers):
@@ -83,7 +89,7 @@ class World(Workers):
         """Let somebody outside send a heartbeat."""
 
         async def work(store: Store, activities: Temporal) -> None:
-            signs = heartbeating(store, activities)
+            signs = heartbeat_service(store, activities)
             async with run_services(signs):
                 await signs.heartbeat(callback_id, json.dumps(callback_id).encode())
 
@@ -95,14 +101,14 @@ class World(Workers):
         if found is None or found.is_over:
             found = self._keepers[which] = self._process("keeper of activities")
             store, activities = self._ports(found.gate)
-            found.begin(keep_alive(store, activities, self.clock).run())
+            found.begin(heartbeat_keeper(store, activities, self.clock).run())
         return found
 
     def look_around(self) -> Process:
         """Let a gateway look at the open callbacks."""
 
         async def work(store: Store, activities: Temporal) -> None:
-            await poller(store, activities, self.clock).poll()
+            await activity_poller(store, activities, self.clock).poll()
 
         return self._begin("looker", work)
 
@@ -112,7 +118,7 @@ class World(Workers):
         async def work(store: Store, activities: Temporal) -> None:
             keeper = DeadlineKeeper(
                 store,
-                observer(store, activities, self.clock),
+                activity_checker(store, activities, self.clock),
                 clock=self.clock,
                 new_outcome_id=self._new_outcome_id,
                 on_accepted=lambda: None,

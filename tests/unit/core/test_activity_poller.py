@@ -15,8 +15,8 @@ from ringback.domain.event import EventKind
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
-from tests.keepers import PER_SECOND, poller
 from tests.loops import idle
+from tests.pollers import PER_SECOND, activity_poller
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ class DuePoller:
     """A looker that looks when all open callbacks are due."""
 
     def __init__(self, store: SqlStore, activities: FakeActivities, clock: ManualClock) -> None:
-        self.poller = poller(store, activities, clock)
+        self.poller = activity_poller(store, activities, clock)
         self._clock = clock
 
     async def poll(self) -> None:
@@ -75,7 +75,7 @@ async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callbacks = [await opened(store, activities) for _ in range(7)]
-    few = poller(store, activities, clock, per_second=3)
+    few = activity_poller(store, activities, clock, per_second=3)
     clock.advance(LEASE)
 
     for _ in range(2):
@@ -108,8 +108,8 @@ async def test_two_gateways_do_not_look_at_the_same(
         await opened(store, activities)
     clock.advance(LEASE)
 
-    await poller(store, activities, clock).poll()
-    await poller(store, activities, clock).poll()
+    await activity_poller(store, activities, clock).poll()
+    await activity_poller(store, activities, clock).poll()
 
     assert len(activities.looks) == 5
 
@@ -118,7 +118,7 @@ async def test_a_young_question_is_looked_at_often_and_then_seldom(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await opened(store, activities)
-    one = poller(store, activities, clock)
+    one = activity_poller(store, activities, clock)
     looked_after: list[int] = []
 
     for second in range(1, 31):
@@ -165,7 +165,7 @@ async def test_a_time_out_is_looked_at_when_it_has_passed(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities)
-    one = poller(store, activities, clock)
+    one = activity_poller(store, activities, clock)
     clock.advance(timedelta(minutes=10))
     activities.set_timeout(callback.ref, clock.now() + timedelta(seconds=2))
     await one.poll()

@@ -25,8 +25,8 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.keepers import heartbeating, observer, poller
 from tests.loops import idle
+from tests.pollers import activity_checker, activity_poller, heartbeat_service
 from tests.unit.core.stage import accepted, asked, found, state_of
 
 MINUTE = timedelta(minutes=1)
@@ -72,7 +72,7 @@ async def test_refused_default_answer_is_reported_once_and_the_others_are_taken(
     await refuse(database, "INSERT ON outcomes", bad)
     keeper = DeadlineKeeper(
         store,
-        observer(store, activities, clock),
+        activity_checker(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,
@@ -98,7 +98,7 @@ async def test_refused_default_answer_is_not_due_again_at_once(
     await refuse(database, "INSERT ON outcomes", bad)
     keeper = DeadlineKeeper(
         store,
-        observer(store, activities, clock),
+        activity_checker(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,
@@ -131,7 +131,7 @@ async def test_refused_look_is_reported_and_the_others_are_stored(
     clock.advance(LEASE)
 
     for _ in range(2):
-        await poller(store, activities, clock).poll()
+        await activity_poller(store, activities, clock).poll()
 
     assert (await found(store, good)).attempt_timeout_at == attempt_timeout_at
     assert await state_of(store, ended) is State.EXPIRED
@@ -163,7 +163,7 @@ async def test_activity_that_cannot_be_judged_stops_no_other_of_its_run(
     activities.refused = bad
     clock.advance(2 * MINUTE)
 
-    await poller(store, activities, clock).poll()
+    await activity_poller(store, activities, clock).poll()
 
     states = [await state_of(store, one) for one in (first, bad, last)]
     assert states == [State.EXPIRED, State.OPEN, State.EXPIRED]
@@ -193,7 +193,7 @@ async def test_heartbeats_beside_an_unreadable_callback_are_stored(
 ) -> None:
     bad, good = [await opened(store, activities) for _ in range(2)]
     await execute(database, "UPDATE callbacks SET attempts = 'x' WHERE id = :id", id=bad.id)
-    service = heartbeating(store, activities)
+    service = heartbeat_service(store, activities)
 
     async with run_services(service):
         refused, taken = await asyncio.gather(

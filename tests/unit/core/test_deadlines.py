@@ -22,8 +22,8 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.keepers import observer
 from tests.loops import idle
+from tests.pollers import activity_checker
 from tests.unit.core.stage import asked, found, state_of
 
 HOUR = timedelta(hours=1)
@@ -41,7 +41,7 @@ def keeper(
 ) -> DeadlineKeeper:
     return DeadlineKeeper(
         store,
-        observer(store, activities, clock),
+        activity_checker(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: wait_for_event.append("accepted"),
@@ -214,7 +214,7 @@ async def test_a_store_that_fails_is_tried_again(
     store = StoreThatCannotExpire(database)
     keeper = DeadlineKeeper(
         store,
-        observer(store, activities, clock),
+        activity_checker(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,
@@ -248,7 +248,7 @@ async def test_what_is_due_and_cannot_be_looked_at_is_tried_again_after_a_rest(
     activities = ActivitiesThatCount()
     keeper = DeadlineKeeper(
         store,
-        observer(store, activities, clock),
+        activity_checker(store, activities, clock),
         clock=clock,
         new_outcome_id=factories.outcome_id,
         on_accepted=lambda: None,

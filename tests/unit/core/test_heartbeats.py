@@ -22,7 +22,7 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.keepers import heartbeating as heartbeating_with
+from tests.pollers import heartbeat_service
 from tests.unit.core.stage import asked, found
 
 TIMEOUT = timedelta(seconds=30)
@@ -34,7 +34,7 @@ QUIET = HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
 async def heartbeating(
     store: SqlStore, activities: FakeActivities
 ) -> AsyncIterator[HeartbeatService]:
-    signs = heartbeating_with(store, activities)
+    signs = heartbeat_service(store, activities)
     async with run_services(signs):
         yield signs
 
@@ -286,7 +286,7 @@ async def test_a_callback_on_which_a_later_attempt_waits_by_now_takes_the_next_h
     activities.schedule(ref)
     callback = await asked(store, activities, ref)
     activities.end(callback.ref, how="workflow terminated")
-    signs = heartbeating_with(store, activities)
+    signs = heartbeat_service(store, activities)
 
     with pytest.raises(TemporalUnreachableError, match="later attempt"):
         async with run_services(signs):
@@ -322,7 +322,7 @@ async def test_who_is_refused_is_told_so(store: SqlStore) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
     callback = await asked(store, activities, ref)
-    signs = heartbeating_with(store, activities)
+    signs = heartbeat_service(store, activities)
 
     with pytest.raises(RefusedByTemporalError, match="nowhere"):
         async with run_services(signs):

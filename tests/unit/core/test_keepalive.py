@@ -20,8 +20,8 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.keepers import keep_alive
 from tests.loops import idle
+from tests.pollers import heartbeat_keeper
 from tests.unit.core.stage import asked, found
 
 TIMEOUT = timedelta(seconds=30)
@@ -40,7 +40,7 @@ async def kept(store: SqlStore, activities: FakeActivities, **asking: Any) -> Ca
 async def polls(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, *, gateways: int = 1
 ) -> AsyncIterator[None]:
-    keepers = [keep_alive(store, activities, clock) for _ in range(gateways)]
+    keepers = [heartbeat_keeper(store, activities, clock) for _ in range(gateways)]
     async with run_services(*keepers):
         await idle()
         yield

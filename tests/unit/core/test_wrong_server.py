@@ -19,8 +19,8 @@ from ringback.domain.outcome import Completed, Failed, Outcome
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
-from tests.keepers import keep_alive, poller
 from tests.loops import idle
+from tests.pollers import activity_poller, heartbeat_keeper
 from tests.unit.core.stage import accepted, asked, state_of
 
 LONG_OUTAGE = 4 * TRIES_WITHOUT_A_TRACE
@@ -141,7 +141,7 @@ async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
         keep = {"heartbeat": HeartbeatBy.GATEWAY, "heartbeat_timeout": timedelta(seconds=4)}
         callback = await asked(store, activities, ref, **keep)
 
-    async with run_services(keep_alive(store, activities, clock)):
+    async with run_services(heartbeat_keeper(store, activities, clock)):
         for _ in range(20):
             clock.advance(timedelta(seconds=1))
             await idle()
@@ -169,7 +169,7 @@ async def test_looks_at_an_unserved_namespace_hold_up_no_others_and_close_nothin
     activities.end(ended.ref, how="timed out")
     clock.advance(LEASE)
 
-    await poller(store, activities, clock).poll()
+    await activity_poller(store, activities, clock).poll()
 
     assert await state_of(store, ended) is State.EXPIRED
     assert {await state_of(store, callback) for callback in unknown} == {State.OPEN}

@@ -22,7 +22,7 @@ class Temporal(Activities, Heartbeats, Protocol):
     """What keeping needs of a server."""
 
 
-def observer(
+def activity_checker(
     store: Store, activities: Activities, clock: Clock, schedule: PollSchedule | None = None
 ) -> ActivityChecker:
     return ActivityChecker(
@@ -35,16 +35,16 @@ def observer(
     )
 
 
-def poller(
+def activity_poller(
     store: Store, activities: Activities, clock: Clock, per_second: int = PER_SECOND
 ) -> ActivityPoller:
     schedule = PollSchedule(per_second)
     return ActivityPoller(
-        store, observer(store, activities, clock, schedule), schedule, clock=clock
+        store, activity_checker(store, activities, clock, schedule), schedule, clock=clock
     )
 
 
-def heartbeating(store: Store, temporal: Temporal) -> HeartbeatService:
+def heartbeat_service(store: Store, temporal: Temporal) -> HeartbeatService:
     return HeartbeatService(
         store,
         temporal,
@@ -53,7 +53,7 @@ def heartbeating(store: Store, temporal: Temporal) -> HeartbeatService:
     )
 
 
-def keep_alive(store: Store, temporal: Temporal, clock: Clock) -> HeartbeatKeeper:
+def heartbeat_keeper(store: Store, temporal: Temporal, clock: Clock) -> HeartbeatKeeper:
     return HeartbeatKeeper(
         store, HeartbeatSender(temporal, temporal), clock=clock, jitter=lambda: 1.0
     )
