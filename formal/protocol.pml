@@ -303,8 +303,8 @@ inline store_postpone(r, copy, is_not_applied) {
 
 /* ---- ringback.core.verdicts */
 
-/* ringback.core.verdicts.fits_the_token: a failure that was tried before may have ended the attempt
- * already. */
+/* ringback.core.verdicts.may_send_by_token: a failure that was tried before may have ended the
+ * attempt already. */
 #ifdef UNSEEN_TOKEN
 #define FITS_THE_TOKEN(r, is_first_try) true
 #else
@@ -483,7 +483,7 @@ end_resting:
        /* ringback.core.delivery.Deliverer._bring_after_a_look. A token that is dead stays dead: so
         * NOT_FOUND and the look may be one step. */
        judge(r, handed, unproven, verdict);
-       /* ringback.core.verdicts.may_be_delivered, ringback.core.verdicts.is_at_its_token */
+       /* ringback.core.verdicts.may_be_delivered, ringback.core.verdicts.is_attempt_of_token */
        if
        :: verdict != NONE -> forget_the_copy(); goto settling
        :: verdict == NONE && IS_TOKEN_GOOD(token)
@@ -622,7 +622,7 @@ settling: /* ringback.core.opening.CallbackOpener._is_not_applied: the verdict, 
 #endif
     fi
   }
-taking: /* ringback.core.opening.CallbackOpener.take_answer */
+taking: /* ringback.core.opening.CallbackOpener.deliver_inline */
   atomic {
     cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k));
     may_go_wrong(k);

@@ -47,12 +47,12 @@ async def test_what_was_to_be_told_when_the_gateway_was_killed_is_told_by_the_ne
             callback = await outside.next()
             await handle.terminate()
             first = await receiver.next()
-            postponed = await gateway.line("outside told later")
+            postponed = await gateway.line("webhook retrying")
             await gateway.kill()
             receiver.reply = OK
             async with site.gateway(RINGBACK_ALLOW_PRIVATE_WEBHOOKS="true") as next_gateway:
                 again = await receiver.next()
-                await next_gateway.line("outside told")
+                await next_gateway.line("webhook delivered")
                 secret = (await Command(site)("webhook-secret")).out.strip()
                 events = (await shown(site, callback.id))["events"]
 

@@ -218,7 +218,7 @@ class ActivityPollsContract:
         until_due = await store.next_default()
         clock.advance(MINUTE)
 
-        taken = await store.take_defaults([callback.id], factories.outcome_id)
+        taken = await store.accept_defaults([callback.id], factories.outcome_id)
 
         canceled = (await found(store, callback.id)).accepted
         assert (until_due, taken) == (MINUTE, [callback.id])

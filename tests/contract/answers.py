@@ -186,7 +186,7 @@ class AnswersContract:
         )
         assert not await store.redeliver(nobody)
         assert (await store.extend(nobody, LEASE)).callback is None
-        assert await store.take_defaults([nobody], factories.outcome_id) == []
+        assert await store.accept_defaults([nobody], factories.outcome_id) == []
         assert await store.find([nobody]) == {}
         assert await store.events(nobody) == []
 

@@ -170,9 +170,9 @@ class CallbacksContract:
         assert (second.generation, second.state) == (2, State.OPEN)
         assert second.id != first.id
         assert (over.state, over.expired_at) == (State.EXPIRED, clock.now())
-        assert over.expired_because == "a later attempt asks anew"
+        assert over.expired_because == "a later attempt opened a new callback"
         (event,) = await events_of(store, first.id, EventKind.EXPIRED)
-        assert event.facts == {"reason": "a later attempt asks anew"}
+        assert event.facts == {"reason": "a later attempt opened a new callback"}
 
     async def test_where_each_attempt_asks_for_itself_one_that_asks_twice_has_one_callback(
         self, store: Store

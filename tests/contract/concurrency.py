@@ -70,7 +70,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             given, _nothing, defaults, extensions = await asyncio.gather(
                 one.accept([answers[id_] for id_ in shuffled(ids)]),
                 other.expire(await expiries(other, ids)),
-                third.take_defaults(shuffled(ids), factories.outcome_id),
+                third.accept_defaults(shuffled(ids), factories.outcome_id),
                 extended(fourth, shuffled(ids)),
             )
 

@@ -46,13 +46,13 @@ class DeadlinesContract:
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await awaited(store)
-        too_early = await store.take_defaults([callback.id], factories.outcome_id)
+        too_early = await store.accept_defaults([callback.id], factories.outcome_id)
         assert await store.due_defaults(limit=10) == []
         assert await store.next_default() == MINUTE
         clock.advance(MINUTE)
 
         (due,) = await store.due_defaults(limit=10)
-        taken = await store.take_defaults([due.id], factories.outcome_id)
+        taken = await store.accept_defaults([due.id], factories.outcome_id)
 
         assert too_early == []
         assert (due, taken) == (callback, [callback.id])
@@ -65,7 +65,7 @@ class DeadlinesContract:
         callback = await awaited(store)
         clock.advance(MINUTE)
 
-        await store.take_defaults([callback.id], factories.outcome_id)
+        await store.accept_defaults([callback.id], factories.outcome_id)
 
         answered = await found(store, callback.id)
         kept = outcome_of(answered)
@@ -88,7 +88,7 @@ class DeadlinesContract:
 
         assert await store.due_defaults(limit=10) == []
         assert await store.next_default() is None
-        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert await store.accept_defaults([callback.id], factories.outcome_id) == []
         assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
 
     async def test_no_default_answer_is_taken_where_nobody_waits(
@@ -100,7 +100,7 @@ class DeadlinesContract:
 
         assert await store.due_defaults(limit=10) == []
         assert await store.next_default() is None
-        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert await store.accept_defaults([callback.id], factories.outcome_id) == []
         assert await state_of(store, callback.id) is State.EXPIRED
 
     async def test_without_a_default_answer_a_deadline_of_its_own_is_a_failure(
@@ -109,7 +109,7 @@ class DeadlinesContract:
         (callback,) = await store.open([factories.request(deadline=MINUTE)])
         clock.advance(MINUTE)
 
-        await store.take_defaults([callback.id], factories.outcome_id)
+        await store.accept_defaults([callback.id], factories.outcome_id)
 
         taken = outcome_of(await found(store, callback.id))
         assert (taken.is_default, taken.outcome) == (True, callback.default_answer)
@@ -121,7 +121,7 @@ class DeadlinesContract:
         clock.advance(MINUTE)
 
         assert await store.due_defaults(limit=10) == []
-        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert await store.accept_defaults([callback.id], factories.outcome_id) == []
         assert await state_of(store, callback.id) is State.OPEN
 
     async def test_a_default_failure_is_kept_exactly(
@@ -131,7 +131,7 @@ class DeadlinesContract:
         (callback,) = await store.open([factories.request(deadline=MINUTE, on_deadline=late)])
         clock.advance(MINUTE)
 
-        await store.take_defaults([callback.id], factories.outcome_id)
+        await store.accept_defaults([callback.id], factories.outcome_id)
 
         assert callback.options.on_deadline == late
         assert outcome_of(await found(store, callback.id)).outcome == late
@@ -188,7 +188,7 @@ class DeadlinesContract:
         clock.advance(MINUTE)
         await store.extend(callback.id, SECOND)
 
-        assert await store.take_defaults([callback.id], factories.outcome_id) == []
+        assert await store.accept_defaults([callback.id], factories.outcome_id) == []
         assert await state_of(store, callback.id) is State.OPEN
 
     @pytest.mark.parametrize("ending", ["answered", "expired", "without a deadline"])

@@ -49,7 +49,7 @@ async def test_a_default_answer_is_told(store: SqlStore, subscriber: Subscriber)
     request = factories.request(deadline=timedelta(0), on_deadline=Completed(b"0"))
     (callback,) = await store.open([request])
 
-    await store.take_defaults([callback.id], factories.outcome_id)
+    await store.accept_defaults([callback.id], factories.outcome_id)
 
     await subscriber.told_of_accepted()
 

@@ -169,7 +169,7 @@ class UnreadableRowsContract:
         clock.advance(MINUTE)
 
         due = await store.due_defaults(limit=100)
-        taken = await store.take_defaults([one.id for one in batch.all], factories.outcome_id)
+        taken = await store.accept_defaults([one.id for one in batch.all], factories.outcome_id)
 
         assert ids_of(due) == batch.ids
         assert set(taken) == batch.ids

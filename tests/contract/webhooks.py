@@ -77,7 +77,7 @@ class WebhooksContract:
     ) -> None:
         callback = await told(store)
         clock.advance(MINUTE)
-        await store.take_defaults([callback.id], factories.outcome_id)
+        await store.accept_defaults([callback.id], factories.outcome_id)
 
         webhooks = await claimed(store)
 

@@ -49,7 +49,10 @@ async def test_where_only_the_current_attempt_counts_each_has_a_link_of_its_own(
         await house.answer(second, "to attempt 2")
 
         assert first.id != second.id
-        assert (late.status_code, late.json()["reason"]) == (410, "a later attempt asks anew")
+        assert (late.status_code, late.json()["reason"]) == (
+            410,
+            "a later attempt opened a new callback",
+        )
         assert await handle.result() == "to attempt 2"
 
 

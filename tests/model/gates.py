@@ -11,7 +11,7 @@ from ringback.core.delivery import LEASE
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.testing import ManualClock
 
-_LOOKS: Final = frozenset({"look", "locate"})
+_LOOKS: Final = frozenset({"poll", "resolve"})
 _SENDS: Final = frozenset({"deliver", "deliver_to_attempt", "heartbeat"})
 _FREE: Final = frozenset({
     "check",

@@ -29,7 +29,7 @@ _MOVE_STATES: Final = frozenset({
     "expire",
     "settle",
     "redeliver",
-    "take_defaults",
+    "accept_defaults",
 })
 
 

@@ -63,7 +63,7 @@ class Workers(Server):
             async with run_services(opening):
                 callback = await opening.open(request)
                 attempt.callback_id = callback.id
-                accepted = await opening.take_answer(
+                accepted = await opening.deliver_inline(
                     callback, request.attempt_started_at, worker=attempt.worker
                 )
                 if accepted is not None:

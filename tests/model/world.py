@@ -123,7 +123,7 @@ class World(Workers):
                 new_outcome_id=self._new_outcome_id,
                 on_accepted=lambda: None,
             )
-            await keeper.keep()
+            await keeper.accept_due()
 
         return self._begin("keeper", work)
 

@@ -110,7 +110,7 @@ class KeepAlive:
         return self._error
 
     @property
-    def is_in_outages(self) -> bool:
+    def is_failing(self) -> bool:
         """Whether the last heartbeat failed; it is retried."""
         return self._tries > 0
 

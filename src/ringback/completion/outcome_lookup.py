@@ -25,7 +25,7 @@ from ringback.temporal.history import newest_first, senders
 from ringback.temporal.pending import to_last_failure
 from ringback.temporal.requests import Address, describe_standalone, describe_workflow
 from ringback.temporal.rpc import Metadata, in_time
-from ringback.temporal.standalone import to_whereabouts
+from ringback.temporal.standalone import to_activity_state
 
 _RUNS: Final = 3
 """Maximum runs of a chain that are searched, latest first, for a call without a run id."""
@@ -136,7 +136,7 @@ class OutcomeLookup:
     async def _find_standalone_proof(
         self, encoded: Encoded, identity: str, within: timedelta
     ) -> Proof:
-        shown = to_whereabouts(await self._describe_standalone(within))
+        shown = to_activity_state(await self._describe_standalone(within))
         failed = "" if shown.last_failure is None else shown.last_failure.source
         ended_by = shown.identity if isinstance(shown, Ended) else ""
         if identity in {failed, ended_by}:

@@ -123,7 +123,7 @@ class ActivityChecker:
         self._outages = OutageLog(logger, "look at an activity")
         self._failures = FailureLog(logger, "store what Temporal says of a callback")
 
-    async def observe(self, callbacks: Iterable[Callback]) -> frozenset[CallbackId]:
+    async def check(self, callbacks: Iterable[Callback]) -> frozenset[CallbackId]:
         """Look at each, and return those that were seen.
 
         One that cannot be looked at holds up no other.
@@ -268,4 +268,4 @@ class ActivityPoller:
         """
         due = await self._polls.claim_polls(limit=self._schedule.per_tick, lease=LEASE)
         self._schedule.record(is_behind=due.is_full)
-        await self._activity_checker.observe(due.callbacks)
+        await self._activity_checker.check(due.callbacks)

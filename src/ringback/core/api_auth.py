@@ -27,7 +27,7 @@ class Authorizer:
         self._cached: dict[KeyId, tuple[ApiKey | None, timedelta]] = {}
 
     @property
-    def remembered(self) -> int:
+    def cached_keys(self) -> int:
         """How many keys are known by heart, the guessed ones too."""
         return len(self._cached)
 

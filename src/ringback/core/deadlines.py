@@ -42,12 +42,12 @@ class DeadlineKeeper:
     async def run(self) -> None:
         """Keep deadlines until canceled."""
         while True:
-            is_behind = await caught(self.keep())
+            is_behind = await caught(self.accept_due())
             self._outages.record(is_behind)
             # What is due and was not taken is postponed: it is not tried at once again.
             await self._clock.sleep(LONGEST_REST if is_behind else await self._rest())
 
-    async def keep(self) -> bool:
+    async def accept_due(self) -> bool:
         """Take the default answers that are due now, once; return whether some had to be left.
 
         Raises:
@@ -58,7 +58,7 @@ class DeadlineKeeper:
             return False
         # An operator may have given the activity more time, or it may have ended: then it is not
         # due. A deadline of the activity's own needs no look: it has passed.
-        seen = await self._activity_checker.observe(due)
+        seen = await self._activity_checker.check(due)
         ids = [one.id for one in due if one.id in seen or one.default_due_at == one.own_deadline_at]
         taken = await self._take_each(ids)
         left = [one.id for one in due if one.id not in taken]
@@ -70,12 +70,12 @@ class DeadlineKeeper:
         taken: set[CallbackId] = set()
 
         async def take(some: Sequence[CallbackId]) -> None:
-            taken.update(await self._deadlines.take_defaults(some, self._new_outcome_id))
+            taken.update(await self._deadlines.accept_defaults(some, self._new_outcome_id))
 
         for callback_id, failure in await write_each(take, ids):
             self._failures.report(callback_id, failure)
         for callback_id in sorted(taken):
-            logger.info("default answer taken", extra={"callback_id": callback_id})
+            logger.info("default answer accepted", extra={"callback_id": callback_id})
         if taken:
             self._on_accepted()
         return taken

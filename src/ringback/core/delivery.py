@@ -18,7 +18,13 @@ from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
 from ringback.core.verdict_waiter import VerdictWaiter
-from ringback.core.verdicts import fits_the_token, is_at_its_token, judge, may_be_delivered, resolve
+from ringback.core.verdicts import (
+    is_attempt_of_token,
+    judge,
+    may_be_delivered,
+    may_send_by_token,
+    resolve,
+)
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
@@ -169,7 +175,7 @@ class Deliverer:
 
         Without one, return how the activity waits, or `None` if Temporal does not know it.
         """
-        if fits_the_token(callback, accepted):
+        if may_send_by_token(callback, accepted):
             try:
                 send = partial(self._activities.deliver_to_attempt, callback, encoded)
                 return await self._end(send, callback, accepted)
@@ -191,7 +197,7 @@ class Deliverer:
             raise TemporalUnreachableError(msg)
         # By ids it reaches whatever has them by now: another attempt or, where the workflow chose
         # the activity's id, another activity. The token is good for nothing else.
-        by_token = is_at_its_token(callback, found)
+        by_token = is_attempt_of_token(callback, found)
         send = self._activities.deliver_to_attempt if by_token else self._activities.deliver
         try:
             return await self._end(partial(send, there, encoded), there, accepted)

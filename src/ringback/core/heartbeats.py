@@ -108,7 +108,7 @@ class HeartbeatService:
         return await self._polls.receive_heartbeats(notes, lease=LEASE)
 
     async def _pass_on(self, callback: Callback) -> HeartbeatResponse:
-        sent = await caught(self._heartbeat_sender.beat(callback))
+        sent = await caught(self._heartbeat_sender.send(callback))
         if isinstance(sent, HeartbeatResponse):
             await self._polls.save_sent_heartbeats([to_sent_heartbeat(callback, sent)])
             return sent

@@ -40,7 +40,7 @@ class HeartbeatSender:
         """
         await self._heartbeats.check_details(callback, details)
 
-    async def beat(self, callback: Callback) -> HeartbeatResponse:
+    async def send(self, callback: Callback) -> HeartbeatResponse:
         """Record a heartbeat with what the outside said last, for the attempt that asked last.
 
         By its token that is one request. By ids, after a look, where an operator's reset made the
@@ -158,7 +158,7 @@ class HeartbeatKeeper:
         return max(_SHORTEST_REST, min(until_next, LONGEST_REST))
 
     async def _send(self, callback: Callback) -> None:
-        sent = await caught(self._heartbeat_sender.beat(callback))
+        sent = await caught(self._heartbeat_sender.send(callback))
         # A wrong server answers, and what it says holds for one namespace.
         is_heard = isinstance(sent, TemporalBusyError | TemporalMisconfiguredError)
         is_unheard = isinstance(sent, TemporalUnreachableError) and not is_heard

@@ -20,7 +20,7 @@ from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.ports.activities import Activities
-from ringback.ports.identifier import Identified, Identifier, Named
+from ringback.ports.identifier import AttemptRef, IdentifiedAttempt, Identifier
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 
@@ -89,7 +89,7 @@ class CallbackOpener:
         """Commit that the outside party was asked: no later attempt asks again."""
         await self._submits.submit(callback_id)
 
-    async def take_answer(
+    async def deliver_inline(
         self, callback: Callback, attempt_started_at: datetime, *, worker: str
     ) -> Accepted | None:
         """Return the outcome that this attempt must end with; `None` to go asynchronous.
@@ -203,7 +203,7 @@ class OpenService:
 
     async def open(
         self,
-        named: Named,
+        named: AttemptRef,
         options: CallbackOptions,
         *,
         result_schema: str | None = None,
@@ -231,7 +231,7 @@ class OpenService:
             options = replace(options, follow_reset=False)
         request = self._to_open_request(named, found, options, result_schema=result_schema)
         callback = await self._opener.open(request)
-        is_inline = worker is not None and await self._opener.take_answer(
+        is_inline = worker is not None and await self._opener.deliver_inline(
             callback, found.started_at, worker=worker
         )
         return OpenReply(callback, Next.RETURN if is_inline else _next(callback), callback.accepted)
@@ -246,8 +246,8 @@ class OpenService:
 
     def _to_open_request(
         self,
-        named: Named,
-        found: Identified,
+        named: AttemptRef,
+        found: IdentifiedAttempt,
         options: CallbackOptions,
         *,
         result_schema: str | None,

@@ -19,7 +19,7 @@ It may be another server for a while: a wrong address, or one that is being rest
 """
 
 
-def fits_the_token(callback: Callback, accepted: Accepted) -> bool:
+def may_send_by_token(callback: Callback, accepted: Accepted) -> bool:
     """Tell whether the outcome may go to the attempt that asked last, by its token, unseen.
 
     The token reaches that attempt or nothing, so that a result that is sent again does no harm. A
@@ -54,7 +54,7 @@ def may_be_delivered(callback: Callback, accepted: Accepted, found: ActivityStat
             assert_never(accepted.outcome)
 
 
-def is_at_its_token(callback: Callback, found: ActivityState) -> bool:
+def is_attempt_of_token(callback: Callback, found: ActivityState) -> bool:
     """Tell whether the attempt that was found is the one that the callback's token names."""
     return (
         isinstance(found, Pending)
@@ -241,7 +241,7 @@ async def resolve_from(
 
 
 def _may_have_moved(callback: Callback, end: Ended) -> bool:
-    if not callback.options.follow_reset or not end.is_the_workflow_s:
+    if not callback.options.follow_reset or not end.is_workflow_end:
         return False
     if callback.accepted is None:
         return True

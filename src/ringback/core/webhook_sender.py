@@ -144,9 +144,9 @@ class WebhookSender:
     async def _end(self, webhook: Webhook, last_error: str | None) -> None:
         await self._ending.submit(WebhookEnd(webhook.id, last_error))
         if last_error is None:
-            logger.info("outside told", extra=_facts(webhook))
+            logger.info("webhook delivered", extra=_facts(webhook))
         else:
-            logger.warning("outside not told", extra={**_facts(webhook), "reason": last_error})
+            logger.warning("webhook failed", extra={**_facts(webhook), "reason": last_error})
 
     async def _postpone(self, webhook: Webhook, ended: NotReceived) -> None:
         wait = backoff(webhook.tries, jitter=self._jitter(), first=FIRST_WAIT, longest=LONGEST_WAIT)
@@ -156,7 +156,7 @@ class WebhookSender:
             WebhookRetry(webhook.id, webhook.tries, max(wait, asked), ended.reason)
         )
         facts = {**_facts(webhook), "tries": webhook.tries, "reason": ended.reason}
-        logger.warning("outside told later", extra=facts)
+        logger.warning("webhook retrying", extra=facts)
 
 
 def _received(ended: Reception | Exception) -> Reception:

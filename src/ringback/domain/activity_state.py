@@ -86,7 +86,7 @@ class Ended:
     last_failure: LastFailure | None = None
 
     @property
-    def is_the_workflow_s(self) -> bool:
+    def is_workflow_end(self) -> bool:
         """Whether it was the workflow that closed, over an activity that still waited."""
         return self.how.startswith("workflow ")
 

@@ -40,7 +40,7 @@ class Act(Enum):
     OPEN = "open"
     SUBMIT = "submit"
     IDENTIFY = "identify"
-    LOOK = "look"
+    VIEW = "view"
     ANSWER = "answer"
     HEARTBEAT = "heartbeat"
     EXTEND = "extend"
@@ -53,7 +53,7 @@ ALLOWED: Final[dict[Role, frozenset[Act]]] = {
     # Opening returns the activity's link and so requires its task token; ids are not secret.
     Role.WORKER: frozenset({Act.IDENTIFY, Act.OPEN, Act.SUBMIT}),
     Role.OPERATOR: frozenset(Act) - {Act.OPEN, Act.SUBMIT},
-    Role.VIEWER: frozenset({Act.IDENTIFY, Act.LOOK}),
+    Role.VIEWER: frozenset({Act.IDENTIFY, Act.VIEW}),
 }
 """The operations that each role allows."""
 

@@ -12,7 +12,7 @@ from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
 from ringback.domain.outcome import Completed, Failed
 
-REPLACED: Final = "a later attempt asks anew"
+REPLACED: Final = "a later attempt opened a new callback"
 """Why a callback expires that a later one replaces."""
 
 

@@ -50,7 +50,7 @@ class Deadlines(Protocol):
         """
         ...
 
-    async def take_defaults(
+    async def accept_defaults(
         self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
     ) -> Sequence[CallbackId]:
         """Accept the default answers of those callbacks that are open and due; return which.

@@ -44,7 +44,7 @@ class AttemptInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class AttemptRef:
     """An attempt, by what its worker has at hand in every language.
 
     Attributes:
@@ -65,7 +65,7 @@ class Named:
     task_token: bytes = field(repr=False)
     info: AttemptInfo | None = None
 
-    def identified(self) -> "Identified | None":
+    def to_identified(self) -> "IdentifiedAttempt | None":
         """Return the attempt as its info describes it; `None` if it has none."""
         info = self.info
         if info is None:
@@ -73,7 +73,7 @@ class Named:
         ref = ActivityExecution(
             self.namespace, self.workflow_id, self.run_id, self.activity_id, info.scheduled_at
         )
-        return Identified(
+        return IdentifiedAttempt(
             ref=ref,
             workflow_type=info.workflow_type,
             activity_type=info.activity_type,
@@ -86,7 +86,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Identified:
+class IdentifiedAttempt:
     """The attempt that was named, as Temporal has it.
 
     Attributes:
@@ -114,7 +114,7 @@ class Identified:
 class Identifier(Protocol):
     """Who knows the attempts that run."""
 
-    async def identify(self, named: Named) -> Identified:
+    async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
         """Return the attempt that is named, which runs now.
 
         An attempt with info is believed: only its task token is checked against its name.

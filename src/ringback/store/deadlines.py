@@ -128,16 +128,16 @@ class SqlDeadlines(SqlPart):
         values = {"ids": callback_ids, "now": now, "until": now + wait}
         await connection.execute(POSTPONE, values)
 
-    async def take_defaults(
+    async def accept_defaults(
         self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
     ) -> Sequence[CallbackId]:
-        taken = await self._take_defaults(callback_ids, new_outcome_id)
+        taken = await self._accept_defaults(callback_ids, new_outcome_id)
         if taken:
             self._database.announce_accepted()
         return taken
 
     @writes
-    async def _take_defaults(
+    async def _accept_defaults(
         self,
         connection: Connection,
         callback_ids: Sequence[CallbackId],

@@ -9,10 +9,10 @@ from ringback.domain.activity_state import ActivityState, Pending
 from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import Terms, to_terms
+from ringback.temporal.activity_lookup import ActivityLookup
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import Encoded, encode, relays_json
 from ringback.temporal.limits import Limits
-from ringback.temporal.looks import Looks
 from ringback.temporal.namespaces import Namespaces
 from ringback.temporal.requests import ActivityRequests, Address
 from ringback.temporal.rpc import in_time, translated
@@ -34,7 +34,7 @@ class TemporalActivities:
         self._encoder = encoder or Encoder(client.data_converter)
         self._is_relayed = relays_json(client.data_converter)
         self._limits = Limits(client)
-        self._looks = Looks(client.workflow_service)
+        self._lookup = ActivityLookup(client.workflow_service)
         self._namespaces = Namespaces(client.workflow_service)
 
     async def run(self) -> None:
@@ -81,17 +81,17 @@ class TemporalActivities:
             await in_time(requests.end(encoded))
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
-        return await self._looks.poll(refs)
+        return await self._lookup.poll(refs)
 
     async def resolve(self, ref: ActivityExecution) -> ActivityState:
-        (found,) = await self._looks.resolve_all([ref])
+        (found,) = await self._lookup.resolve_all([ref])
         return found
 
     async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
-        return await self._looks.resolve_all(refs)
+        return await self._lookup.resolve_all(refs)
 
     async def check_server(self, callback: Callback) -> None:
         await self._namespaces.check(callback)
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
-        return await self._looks.find_after_reset(ref)
+        return await self._lookup.find_after_reset(ref)

@@ -14,7 +14,7 @@ from ringback.domain.activity_state import Ended, Pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import UnusableTokenError
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.identifier import Identified, Named
+from ringback.ports.identifier import AttemptRef, IdentifiedAttempt
 from ringback.temporal import standalone
 from ringback.temporal.describe import describe, find_pending
 from ringback.temporal.history import newest_first
@@ -35,9 +35,9 @@ class TemporalIdentifier:
         """Use the connection of `client`, for activities of all namespaces."""
         self._service = client.workflow_service
 
-    async def identify(self, named: Named) -> Identified:
+    async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
         claim = check_token(named)
-        if (known := named.identified()) is not None:
+        if (known := named.to_identified()) is not None:
             return known
         ref = ActivityExecution(
             named.namespace, named.workflow_id, named.run_id, named.activity_id, _NOT_KNOWN_YET
@@ -47,7 +47,7 @@ class TemporalIdentifier:
         return await _of_workflow(self._service, ref, named, claim=claim)
 
 
-def check_token(named: Named) -> TaskToken:
+def check_token(named: AttemptRef) -> TaskToken:
     """Check that the token of `named` matches its ids, and return its content.
 
     The token is unsigned and proves nothing, but a mix-up would deliver to another activity.
@@ -67,8 +67,8 @@ def check_token(named: Named) -> TaskToken:
 
 
 async def _of_workflow(
-    service: WorkflowService, ref: ActivityExecution, named: Named, *, claim: TaskToken
-) -> Identified:
+    service: WorkflowService, ref: ActivityExecution, named: AttemptRef, *, claim: TaskToken
+) -> IdentifiedAttempt:
     described = await describe(service, ref)
     found = find_pending(ref, described)
     if found is None:
@@ -80,7 +80,7 @@ async def _of_workflow(
         raise MalformedRequestError([Problem(_AT, _ANOTHER)])
     scheduled_at = to_instant(scheduled.event_time)
     pending = to_pending(found, scheduled_at)
-    return Identified(
+    return IdentifiedAttempt(
         ref=replace(ref, scheduled_at=scheduled_at),
         workflow_type=described.workflow_execution_info.type.name,
         activity_type=found.activity_type.name,
@@ -103,13 +103,15 @@ async def _scheduled(service: WorkflowService, ref: ActivityExecution) -> Histor
     raise ActivityGoneError(_OVER)
 
 
-async def _standalone(service: WorkflowService, ref: ActivityExecution, named: Named) -> Identified:
+async def _standalone(
+    service: WorkflowService, ref: ActivityExecution, named: AttemptRef
+) -> IdentifiedAttempt:
     described = await standalone.describe(service, ref)
-    pending = standalone.to_whereabouts(described)
+    pending = standalone.to_activity_state(described)
     if isinstance(pending, Ended):
         raise ActivityGoneError(_OVER)
     info = described.info
-    return Identified(
+    return IdentifiedAttempt(
         ref=replace(ref, scheduled_at=to_instant(info.schedule_time)),
         workflow_type="",
         activity_type=info.activity_type.name,
@@ -121,7 +123,7 @@ async def _standalone(service: WorkflowService, ref: ActivityExecution, named: N
     )
 
 
-def _start_of(pending: Pending, named: Named) -> datetime:
+def _start_of(pending: Pending, named: AttemptRef) -> datetime:
     if not pending.is_started or pending.started_at is None or pending.attempt != named.attempt:
         raise ActivityGoneError(_OVER)
     return pending.started_at

@@ -46,10 +46,10 @@ async def resolve(service: WorkflowService, ref: ActivityExecution) -> Pending |
         described = await describe(service, ref, with_end=True)
     except ActivityGoneError as exc:
         return Unknown(str(exc))
-    return to_whereabouts(described)
+    return to_activity_state(described)
 
 
-def to_whereabouts(described: DescribeActivityExecutionResponse) -> Pending | Ended:
+def to_activity_state(described: DescribeActivityExecutionResponse) -> Pending | Ended:
     """Return the state in a description that includes its outcome and latest failure."""
     how = _ENDS.get(described.info.status)
     return _to_pending(described.info) if how is None else _to_ended(how, described)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.identifier import Identified, Named
+from ringback.ports.identifier import AttemptRef, IdentifiedAttempt
 from ringback.testing.fake_activities import FakeActivities
 
 
@@ -20,7 +20,7 @@ class FakeIdentifier:
     activities: FakeActivities
     known: list[ActivityExecution] = field(default_factory=list)
 
-    async def identify(self, named: Named) -> Identified:
+    async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
         """Return the known activity that `named` identifies.
 
         Raises:
@@ -38,7 +38,7 @@ class FakeIdentifier:
         if named.task_token != self.activities.task_token(ref):
             problem = Problem("/activity/task_token", "it is not the task token of this activity")
             raise MalformedRequestError([problem])
-        return named.identified() or Identified(
+        return named.to_identified() or IdentifiedAttempt(
             ref=ref,
             workflow_type="Order",
             activity_type="charge",
@@ -50,6 +50,6 @@ class FakeIdentifier:
         )
 
 
-def _has_name(ref: ActivityExecution, named: Named) -> bool:
+def _has_name(ref: ActivityExecution, named: AttemptRef) -> bool:
     run = (named.namespace, named.workflow_id, named.run_id)
     return (ref.run, ref.activity_id) == (run, named.activity_id)

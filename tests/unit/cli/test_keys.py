@@ -25,7 +25,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 async def role_of(text: str) -> Role:
     clock = SystemClock()
     async with opened_store(load_settings(), clock) as store:
-        return (await Authorizer(store, clock=clock).authorize(text, Act.LOOK)).role
+        return (await Authorizer(store, clock=clock).authorize(text, Act.VIEW)).role
 
 
 def test_a_key_that_was_made_is_good_until_it_is_revoked(

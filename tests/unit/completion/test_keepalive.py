@@ -360,13 +360,13 @@ async def test_trouble_is_tried_again_within_the_time_between_heartbeats(
         await idle()
         for _ in range(2):
             await pass_time(clock, timedelta(seconds=1))
-        in_outages, tries = life.is_in_outages, away.tries
+        is_failing, tries = life.is_failing, away.tries
         away.is_away = False
         await pass_time(clock, timedelta(seconds=1))
-        afterwards = life.is_in_outages
+        afterwards = life.is_failing
         await pass_time(clock, EVERY)
 
-    assert (in_outages, tries, afterwards) == (True, 3, False)
+    assert (is_failing, tries, afterwards) == (True, 3, False)
     assert len(activity.heartbeats) == 2
     (record,) = [one for one in caplog.records if one.levelno == logging.WARNING]
     assert record.getMessage() == "cannot keep an activity alive: Temporal does not answer"
@@ -557,7 +557,7 @@ async def test_a_pause_is_no_outages(
     async with keeping_alive(completion, ref, every=EVERY, clock=clock) as life:
         await idle()
 
-    assert not life.is_in_outages
+    assert not life.is_failing
 
 
 @pytest.mark.parametrize("stops", [["1"], ["2"], ["1", "2"]], ids=["outer", "inner", "both"])

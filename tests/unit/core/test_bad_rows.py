@@ -105,7 +105,7 @@ async def test_refused_default_answer_is_not_due_again_at_once(
     )
     clock.advance(MINUTE)
 
-    assert await keeper.keep() is True
+    assert await keeper.accept_due() is True
     assert await store.due_defaults(limit=9) == []
     assert await store.next_default() == LONGEST_REST
 

@@ -89,7 +89,7 @@ async def test_who_answers_in_time_is_heard(
     await store.accept([factories.answer(callback.id, Completed(b"1"))])
     clock.advance(HOUR)
 
-    await keeper.keep()
+    await keeper.accept_due()
 
     after = await found(store, callback)
     assert after.accepted is not None
@@ -102,10 +102,10 @@ async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
 
     clock.advance(HOUR - MAX_LEAD - timedelta(seconds=1))
-    await keeper.keep()
+    await keeper.accept_due()
     before = await state_of(store, callback)
     clock.advance(timedelta(seconds=1))
-    await keeper.keep()
+    await keeper.accept_due()
 
     assert before is State.OPEN
     assert await state_of(store, callback) is State.ACCEPTED
@@ -118,10 +118,10 @@ async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_out
     callback = await opened(store, activities, clock.now() + HOUR, deadline=3 * HOUR)
 
     clock.advance(2 * HOUR)
-    await keeper.keep()
+    await keeper.accept_due()
     before = await state_of(store, callback)
     clock.advance(HOUR)
-    await keeper.keep()
+    await keeper.accept_due()
 
     after = await found(store, callback)
     assert before is State.OPEN
@@ -138,10 +138,10 @@ async def test_an_operator_who_gave_the_activity_more_time_gave_it_to_the_outsid
     activities.set_timeout(callback.ref, clock.now() + 2 * HOUR)
     clock.advance(HOUR)
 
-    await keeper.keep()
+    await keeper.accept_due()
     before = await state_of(store, callback)
     clock.advance(HOUR)
-    await keeper.keep()
+    await keeper.accept_due()
 
     assert before is State.OPEN
     assert await state_of(store, callback) is State.ACCEPTED
@@ -154,7 +154,7 @@ async def test_while_an_activity_is_paused_none_of_its_time_outs_counts(
     activities.pause(callback.ref)
     clock.advance(HOUR)
 
-    await keeper.keep()
+    await keeper.accept_due()
 
     assert await state_of(store, callback) is State.OPEN
 
@@ -166,7 +166,7 @@ async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
     activities.end(callback.ref, how="workflow terminated")
     clock.advance(HOUR)
 
-    await keeper.keep()
+    await keeper.accept_due()
 
     assert await state_of(store, callback) is State.EXPIRED
 
@@ -178,7 +178,7 @@ async def test_a_deadline_is_kept_while_temporal_is_away(
     activities.is_reachable = False
     clock.advance(HOUR)
 
-    await keeper.keep()
+    await keeper.accept_due()
 
     assert await state_of(store, callback) is State.ACCEPTED
 
@@ -190,11 +190,11 @@ async def test_a_time_out_that_may_have_been_moved_is_looked_at_before_it_counts
     activities.is_reachable = False
     clock.advance(HOUR)
 
-    await keeper.keep()
+    await keeper.accept_due()
     before = await state_of(store, callback)
     activities.is_reachable = True
     clock.advance(LONGEST_REST)
-    await keeper.keep()
+    await keeper.accept_due()
 
     assert before is State.OPEN
     assert await state_of(store, callback) is State.ACCEPTED

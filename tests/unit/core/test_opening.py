@@ -40,13 +40,13 @@ async def answered(opening: CallbackOpener, store: SqlStore, outcome: Outcome) -
 
 async def taken(opening: CallbackOpener, callback: Callback) -> Outcome | None:
     """Return what the attempt that asked last ends with."""
-    accepted = await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER)
+    accepted = await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER)
     return None if accepted is None else accepted.outcome
 
 
 async def take(opening: CallbackOpener, store: SqlStore, callback: Callback) -> None:
     found = (await store.find([callback.id]))[callback.id]
-    assert await opening.take_answer(found, found.attempt_started_at, worker=WORKER) is not None
+    assert await opening.deliver_inline(found, found.attempt_started_at, worker=WORKER) is not None
 
 
 async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitted(
@@ -64,7 +64,9 @@ async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitte
 async def test_an_attempt_without_an_answer_takes_none(opening: CallbackOpener) -> None:
     callback = await opening.open(factories.request(ref=REF))
 
-    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
+    assert (
+        await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
+    )
 
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
@@ -94,7 +96,9 @@ async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
 
     callback = await opening.open(factories.request(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
+    assert (
+        await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
+    )
 
 
 async def test_a_cancellation_is_left_to_temporal(opening: CallbackOpener, store: SqlStore) -> None:
@@ -102,7 +106,9 @@ async def test_a_cancellation_is_left_to_temporal(opening: CallbackOpener, store
 
     callback = await opening.open(factories.request(ref=REF, attempt=2))
 
-    assert await opening.take_answer(callback, callback.attempt_started_at, worker=WORKER) is None
+    assert (
+        await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
+    )
 
 
 async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
@@ -263,7 +269,7 @@ async def test_what_is_parked_is_left_to_a_person(opening: CallbackOpener, store
     again = await opening.open(factories.request(ref=REF, attempt=2))
 
     assert again.id == callback.id
-    assert await opening.take_answer(again, again.attempt_started_at, worker=WORKER) is None
+    assert await opening.deliver_inline(again, again.attempt_started_at, worker=WORKER) is None
 
 
 async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
@@ -277,7 +283,7 @@ async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
     first = await opening.open(factories.request(ref=REF))
 
     assert (
-        await opening.take_answer(
+        await opening.deliver_inline(
             first, factories.request(ref=REF).attempt_started_at, worker=WORKER
         )
         is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ringback.core.activity_poller import explain_end
-from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE, fits_the_token, is_failure_of, judge
+from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE, is_failure_of, judge, may_send_by_token
 from ringback.domain.activity_state import Ended, LastFailure, Pending, Unknown
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.durations import format_instant
@@ -228,7 +228,7 @@ def test_each_outcome_has_an_identity_of_its_own() -> None:
 def test_only_what_does_no_harm_twice_goes_by_token_unseen(
     callback: Callback, outcome: Outcome, changes: dict[str, Any], *, fits: bool
 ) -> None:
-    assert fits_the_token(callback, replace(accepted(outcome), **changes)) is fits
+    assert may_send_by_token(callback, replace(accepted(outcome), **changes)) is fits
 
 
 def test_where_one_attempt_must_not_stand_in_for_another_a_look_comes_first(
@@ -236,5 +236,5 @@ def test_where_one_attempt_must_not_stand_in_for_another_a_look_comes_first(
 ) -> None:
     current = replace(callback, options=CallbackOptions(attempts=Attempts.CURRENT))
 
-    assert not fits_the_token(current, accepted())
-    assert not fits_the_token(replace(callback, task_token=None), accepted())
+    assert not may_send_by_token(current, accepted())
+    assert not may_send_by_token(replace(callback, task_token=None), accepted())

@@ -66,4 +66,4 @@ def test_a_key_does_not_show_its_digest() -> None:
 def test_everything_may_be_done_by_somebody_and_looking_changes_nothing() -> None:
     assert frozenset().union(*ALLOWED.values()) == frozenset(Act)
     assert ALLOWED.keys() == set(Role)
-    assert ALLOWED[Role.VIEWER] == {Act.IDENTIFY, Act.LOOK}
+    assert ALLOWED[Role.VIEWER] == {Act.IDENTIFY, Act.VIEW}

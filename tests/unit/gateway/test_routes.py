@@ -75,7 +75,7 @@ async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(
         on_deadline=Completed(b"1"),
     )
     house.clock.advance(timedelta(hours=1))
-    await house.store.take_defaults([callback.id], factories.outcome_id)
+    await house.store.accept_defaults([callback.id], factories.outcome_id)
 
     reply = await house.http.post(
         f"/c/{house.keyring.sign(factories.link(to=callback.id))}", content=b"1"

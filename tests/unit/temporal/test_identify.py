@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from ringback.domain.errors import MalformedRequestError
-from ringback.ports.identifier import Named
+from ringback.ports.identifier import AttemptRef
 from ringback.temporal.identify import check_token
 from tests.unit.temporal.test_token import NAMESPACE_ID, OF_A_WORKFLOW, number, text
 
-MINE = Named("default", "order-7", "a-run", "1", 2, OF_A_WORKFLOW)
-ALONE = Named(
+MINE = AttemptRef("default", "order-7", "a-run", "1", 2, OF_A_WORKFLOW)
+ALONE = AttemptRef(
     "default",
     "",
     "its-run",
@@ -27,7 +27,7 @@ ALONE = Named(
 
 
 @pytest.mark.parametrize("named", [MINE, ALONE], ids=["of a workflow", "standalone"])
-def test_its_own_token_is_read(named: Named) -> None:
+def test_its_own_token_is_read(named: AttemptRef) -> None:
     claim = check_token(named)
 
     assert claim.activity_id == named.activity_id
@@ -39,7 +39,9 @@ def test_its_own_token_is_read(named: Named) -> None:
     [{"workflow_id": "order"}, {"run_id": "run"}, {"activity_id": "2"}, {"attempt": 3}],
     ids=str,
 )
-def test_a_token_that_differs_in_one_part_is_refused(named: Named, other: dict[str, Any]) -> None:
+def test_a_token_that_differs_in_one_part_is_refused(
+    named: AttemptRef, other: dict[str, Any]
+) -> None:
     with pytest.raises(MalformedRequestError, match="not the task token"):
         check_token(replace(named, **other))
 

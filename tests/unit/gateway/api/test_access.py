@@ -16,9 +16,9 @@ from tests.unit.gateway.house import PROBLEM, House, key_of, opened_house
 ROUTES = {
     ("GET", "/v1/whoami"): Act.IDENTIFY,
     ("POST", "/v1/callbacks"): Act.OPEN,
-    ("GET", "/v1/callbacks"): Act.LOOK,
-    ("GET", "/v1/callbacks/{id}"): Act.LOOK,
-    ("GET", "/v1/callbacks/{id}/events"): Act.LOOK,
+    ("GET", "/v1/callbacks"): Act.VIEW,
+    ("GET", "/v1/callbacks/{id}"): Act.VIEW,
+    ("GET", "/v1/callbacks/{id}/events"): Act.VIEW,
     ("POST", "/v1/callbacks/{id}/complete"): Act.ANSWER,
     ("POST", "/v1/callbacks/{id}/check"): Act.ANSWER,
     ("POST", "/v1/callbacks/{id}/fail"): Act.ANSWER,
@@ -35,7 +35,7 @@ MAY = {
     Role.WORKER: {Act.IDENTIFY, Act.OPEN, Act.SUBMIT},
     Role.OPERATOR: {
         Act.IDENTIFY,
-        Act.LOOK,
+        Act.VIEW,
         Act.ANSWER,
         Act.HEARTBEAT,
         Act.EXTEND,
@@ -43,7 +43,7 @@ MAY = {
         Act.REDELIVER,
         Act.LINK,
     },
-    Role.VIEWER: {Act.IDENTIFY, Act.LOOK},
+    Role.VIEWER: {Act.IDENTIFY, Act.VIEW},
 }
 every_route = pytest.mark.parametrize("route", list(ROUTES), ids=" ".join)
 
@@ -154,8 +154,8 @@ async def test_guesses_do_not_fill_the_memory(house: House) -> None:
 
     for number in range(3 * MOST_CACHED):
         with pytest.raises(UnknownKeyError):
-            await authorizing.authorize(to_text(KeyId(f"k{number}"), "guessed"), Act.LOOK)
-        remembered = max(remembered, authorizing.remembered)
+            await authorizing.authorize(to_text(KeyId(f"k{number}"), "guessed"), Act.VIEW)
+        remembered = max(remembered, authorizing.cached_keys)
 
     assert 0 < remembered <= MOST_CACHED
 

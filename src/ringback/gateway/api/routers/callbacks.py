@@ -34,7 +34,7 @@ router = new_router("/callbacks")
 @router.get(
     "",
     summary="List callbacks, oldest first",
-    dependencies=requires(Act.LOOK),
+    dependencies=requires(Act.VIEW),
     responses=behind_a_key(),
 )
 async def list_callbacks(services: Injected, filters: Annotated[ListIn, Query()]) -> PageOut:
@@ -55,7 +55,7 @@ async def list_callbacks(services: Injected, filters: Annotated[ListIn, Query()]
 @router.get(
     "/{id}",
     summary="Show a callback",
-    dependencies=requires(Act.LOOK),
+    dependencies=requires(Act.VIEW),
     responses=behind_a_key(404),
 )
 async def show_callback(services: Injected, callback_id: IdInPath) -> ShownOut:
@@ -72,7 +72,7 @@ async def show_callback(services: Injected, callback_id: IdInPath) -> ShownOut:
 @router.get(
     "/{id}/events",
     summary="List what happened to a callback",
-    dependencies=requires(Act.LOOK),
+    dependencies=requires(Act.VIEW),
     responses=behind_a_key(404),
 )
 async def list_events(services: Injected, callback_id: IdInPath) -> EventsOut:

@@ -18,7 +18,7 @@ from ringback.gateway.api.bodies import raw, read_model, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
 from ringback.gateway.api.services import CheckSchema, Injected, Services
 from ringback.gateway.body import TO_OUTCOME
-from ringback.ports.identifier import AttemptInfo, Named
+from ringback.ports.identifier import AttemptInfo, AttemptRef
 from ringback.schemas.requests import (
     LONGEST_SCHEMA,
     ActivityIn,
@@ -51,7 +51,7 @@ async def open_callback(services: Injected, request: Request) -> Response:
     asked, body = await read_model(request, OpenIn, limit=services.body_limit)
     schema = await _to_schema(asked.options, body, services.check_schema)
     opened = await services.open_service.open(
-        _to_named(asked.activity),
+        _to_attempt_ref(asked.activity),
         _to_options(asked.options, body),
         result_schema=schema,
         worker=asked.worker,
@@ -91,8 +91,8 @@ async def whoami(services: Injected, request: Request) -> WhoamiOut:
     )
 
 
-def _to_named(activity: ActivityIn) -> Named:
-    return Named(
+def _to_attempt_ref(activity: ActivityIn) -> AttemptRef:
+    return AttemptRef(
         activity.namespace,
         activity.workflow_id,
         activity.run_id,

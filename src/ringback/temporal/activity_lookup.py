@@ -1,4 +1,4 @@
-"""Looks: the states of activities, from describe and history; one request per run."""
+"""ActivityLookup: the states of activities, from describe and history; one request per run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from ringback.temporal.rpc import translated
 _MOST: Final = 100_000
 
 
-class Looks:
+class ActivityLookup:
     """Reads the states of activities, and changes nothing."""
 
     def __init__(self, service: WorkflowService) -> None:
@@ -166,7 +166,7 @@ def _with_last_attempt(
     ended: Ended | Unknown, listed: PendingActivityInfo | None, scheduled_at: datetime
 ) -> Ended | Unknown:
     # History has no event of an attempt that its closing workflow ended; describe shows it.
-    if isinstance(ended, Unknown) or listed is None or not ended.is_the_workflow_s:
+    if isinstance(ended, Unknown) or listed is None or not ended.is_workflow_end:
         return ended
     last = to_pending(listed, scheduled_at)
     return replace(
