@@ -7,17 +7,17 @@ import pytest
 
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError
-from ringback.ports.identifier import Identifier, Named
+from ringback.ports.identifier import AttemptRef, Identifier
 from tests.contract.activities.env import RETRIED, ActivityEnv, Plan
 
 SOON = timedelta(seconds=1)
 
 
-def named(callback: Callback) -> Named:
+def named(callback: Callback) -> AttemptRef:
     """Return an attempt as its worker names it."""
     assert callback.task_token is not None, "an attempt has one"
     ref = callback.ref
-    return Named(
+    return AttemptRef(
         ref.namespace,
         ref.workflow_id,
         ref.run_id,

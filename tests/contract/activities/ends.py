@@ -223,7 +223,7 @@ class ActivityEndsContract:
         end = await ended(env, run)
         assert facts(end) == ("workflow terminated", "", 2, BY_ME)
         assert end.started_at is None
-        assert end.is_the_workflow_s
+        assert end.is_workflow_end
 
 
 async def failed_once(env: ActivityEnv, plan: Plan | None = None) -> ActivityRun:
