@@ -1,4 +1,4 @@
-"""Commands for the callbacks that need a person."""
+"""Commands by which an operator changes a callback."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -9,8 +9,7 @@ import typer
 
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client
-from ringback.cli.given import AsJson, to_duration
-from ringback.cli.target import CallbackArgument
+from ringback.cli.params import AsJson, CallbackArgument, to_duration
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.callback import State
 from ringback.domain.durations import format_instant
@@ -22,11 +21,11 @@ def extend(
     callback_id: CallbackArgument,
     within: Annotated[
         timedelta,
-        typer.Argument(parser=to_duration, metavar="DURATION", help="From now on: 90m, 1h30m, 2d."),
+        typer.Argument(parser=to_duration, metavar="DURATION", help="90m, 1h30m, 2d."),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Give the sender more time: the callback's own deadline is that long from now."""
+    """Set the callback's deadline to DURATION from now."""
     callback = run(_change(lambda client: client.extend(callback_id, within)))
     assert callback.deadline_at is not None, "it was just set"
     until = format_instant(callback.deadline_at)
@@ -34,53 +33,67 @@ def extend(
 
 
 def redeliver(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
-    """Deliver a parked answer again, after the cause was fixed."""
+    """Deliver a parked answer again.
+
+    Fix the cause first; `ringback show` prints it.
+    """
     callback = run(_change(lambda client: client.redeliver(callback_id)))
     _say(callback, "will be delivered again", as_json=as_json)
 
 
 def revoke(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
-    """Revoke all links to a callback. The callback stays open; `ringback link` makes a new one."""
+    """Revoke all links to a callback.
+
+    The callback stays open; `ringback link` creates a new link.
+    """
     callback = run(_change(lambda client: client.revoke(callback_id)))
-    _say(callback, "has no valid link any more; for a new one: ringback link", as_json=as_json)
+    _say(callback, "has no valid links now; for a new one: ringback link", as_json=as_json)
 
 
 def link(
     callback_id: CallbackArgument,
     verbs: Annotated[
         str | None,
-        typer.Option(metavar="VERBS", help="What it allows: complete,fail,heartbeat,cancel,view."),
+        typer.Option(
+            metavar="VERBS",
+            help="Any of complete,fail,heartbeat,cancel,view; default: as the activity's link.",
+        ),
     ] = None,
     good_for: Annotated[
         timedelta | None,
-        typer.Option("--for", parser=to_duration, metavar="DURATION", help="From now on: 90m, 2d."),
+        typer.Option(
+            "--for",
+            parser=to_duration,
+            metavar="DURATION",
+            help="How long it is valid: 90m, 2d; default: as the activity's link.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a link to a callback: a credential; whoever has it may answer.
+    """Create a link to a callback, and print it.
 
-    Without options it allows what the activity's own link does, for as long.
-    It never allows more, nor for longer.
+    The link is a credential: anybody who has it can answer. It allows at most what the activity's
+    own link allows, and for at most as long.
     """
     wanted = None if verbs is None else to_verbs(verbs)
     callback, made = run(_create_link(callback_id, wanted, good_for))
     if callback.state != State.OPEN.value:
-        why = f"{callback.id} is {callback.state}: nobody can answer it with this link any more"
-        print(f"ringback: {why}; the link only shows how it stands", file=sys.stderr)
+        why = f"{callback.id} is {callback.state}: it accepts no more answers"
+        print(f"ringback: {why}; the link only shows its state", file=sys.stderr)
     print(made.model_dump_json() if as_json else made.url)
 
 
 def to_verbs(text: str) -> list[str]:
-    """Return the verbs that `text` names, separated by commas.
+    """Parse the verbs of a link, separated by commas.
 
     Raises:
-        typer.BadParameter: It names none, or something else.
+        typer.BadParameter: A name is no verb.
     """
     known = [verb.name.lower() for verb in Verb]
     named = list(dict.fromkeys(name.strip().lower() for name in text.split(",")))
     unknown = [name for name in named if name not in known]
     if unknown:
-        msg = f"{unknown[0]!r} is no verb of a link; known are {', '.join(known)}"
+        msg = f"{unknown[0]!r} is not a verb of a link; use {', '.join(known)}"
         raise typer.BadParameter(msg)
     return named
 

@@ -1,6 +1,6 @@
 """Commands that complete, fail, cancel or heartbeat an activity.
 
-A callback is answered at the gateway, any other activity with the completion client: each is loaded
+The gateway answers a callback; the completion client acts on any other activity. Each is loaded
 when it is used.
 """
 
@@ -12,20 +12,17 @@ import typer
 
 from ringback.app.exits import REFUSED, TRY_AGAIN
 from ringback.app.program import run
-from ringback.cli.given import AsJson, check_one_stdin, to_details, to_duration, to_json
-from ringback.cli.target import (
-    ActivityId,
-    CallbackOption,
-    Names,
-    Namespace,
-    OptionalCallback,
-    RunId,
-    Subject,
-    Token,
-    TokenFile,
-    WorkflowId,
-    one_callback,
+from ringback.cli.params import (
+    AsJson,
+    Details,
+    Result,
+    Wait,
+    check_one_stdin,
+    to_details,
+    to_duration,
+    to_json,
 )
+from ringback.cli.target import Names, Subject, on_activity
 from ringback.domain.callback import State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId
@@ -39,150 +36,89 @@ _IN_WORDS: Final = {
     State.PARKED: "parked: it is stored, but cannot be delivered; see: ringback show",
 }
 
-Wait = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        metavar="SECONDS",
-        help="With a callback, wait at most that long until Temporal has the answer.",
-    ),
-]
-Details = Annotated[
-    str | None,
-    typer.Option(metavar="JSON", help="JSON; @FILE reads a file, - reads standard input."),
-]
 
-
+@on_activity
 def complete(
-    callback_id: OptionalCallback = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    workflow_id: WorkflowId = None,
-    run_id: RunId = None,
-    activity_id: ActivityId = None,
-    namespace: Namespace = None,
-    callback: CallbackOption = None,
-    result: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON",
-            help="The result: JSON; @FILE reads a file, - reads standard input. Without it there is"
-            " none.",
-        ),
+    names: Names,
+    result_argument: Annotated[
+        str | None, typer.Argument(metavar="RESULT", help="The result, as with --result.")
     ] = None,
+    result: Result = None,
     wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Complete an activity that waits, with a result.
+    """Complete a waiting activity with a result.
 
-    By token or ids it goes to Temporal at once. By callback the gateway stores it
-    first, and then delivers it.
+    The answer to a callback is stored by the gateway and then delivered to Temporal. With a token
+    or ids, the command sends it to Temporal itself. Without a result the activity returns nothing.
     """
-    check_one_stdin(token, result)
-    named = one_callback(callback_id, callback)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
-    _end(names.subject(), Completed(to_json(result)), wait=wait, as_json=as_json)
+    if result_argument is not None and result is not None:
+        msg = "give the result once: as the argument or by --result"
+        raise typer.BadParameter(msg)
+    given = result if result_argument is None else result_argument
+    check_one_stdin(names.token, given)
+    _end(names.subject(), Completed(to_json(given)), wait=wait, as_json=as_json)
 
 
+@on_activity
 def fail(
+    names: Names,
     message: Annotated[str, typer.Option(help="What went wrong, for people.")],
-    callback_id: OptionalCallback = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    workflow_id: WorkflowId = None,
-    run_id: RunId = None,
-    activity_id: ActivityId = None,
-    namespace: Namespace = None,
-    callback: CallbackOption = None,
     type_: Annotated[
         str | None,
-        typer.Option("--type", help="For code: the workflow tells failures apart by it."),
+        typer.Option("--type", help="The failure's type, by which code distinguishes failures."),
     ] = None,
     non_retryable: Annotated[
-        bool, typer.Option("--non-retryable", help="No for good: Temporal does not try again.")
+        bool, typer.Option("--non-retryable", help="Final: Temporal does not retry the activity.")
     ] = False,
-    details: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON",
-            help="JSON; @FILE reads a file, - reads standard input. A list is several details.",
-        ),
-    ] = None,
+    details: Details = None,
     next_retry_delay: Annotated[
         timedelta | None,
         typer.Option(
             parser=to_duration,
             metavar="DURATION",
-            help="How long Temporal waits before it tries again: 90s, 5m, 2d.",
+            help="How long Temporal waits before the next attempt: 90s, 5m, 2d.",
         ),
     ] = None,
     wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Fail an activity that waits. Unless it is non-retryable, Temporal may try again.
+    """Fail a waiting activity; Temporal may retry it.
 
-    By token or ids it goes to Temporal at once. By callback the gateway stores it
-    first, and then delivers it.
+    The answer to a callback is stored by the gateway and then delivered to Temporal. With a token
+    or ids, the command sends it to Temporal itself. A JSON array of details is several details.
     """
-    check_one_stdin(token, details)
-    named = one_callback(callback_id, callback)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
+    check_one_stdin(names.token, details)
     failed = Failed(message, type_ or None, non_retryable, to_details(details), next_retry_delay)
     _end(names.subject(), failed, wait=wait, as_json=as_json)
 
 
-def cancel(
-    callback_id: OptionalCallback = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    workflow_id: WorkflowId = None,
-    run_id: RunId = None,
-    activity_id: ActivityId = None,
-    namespace: Namespace = None,
-    callback: CallbackOption = None,
-    details: Details = None,
-    wait: Wait = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Report that the work was canceled, after somebody asked the activity to cancel.
+@on_activity
+def cancel(names: Names, details: Details = None, wait: Wait = 0, as_json: AsJson = False) -> None:
+    """Report that the work was canceled, as requested.
 
-    Without such a request it is refused. By callback the gateway stores it
-    first, and then delivers it.
+    It is refused when nobody requested a cancellation of the activity.
     """
-    check_one_stdin(token, details)
-    named = one_callback(callback_id, callback)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
+    check_one_stdin(names.token, details)
     _end(names.subject(), Canceled(to_json(details)), wait=wait, as_json=as_json)
 
 
-def heartbeat(
-    callback_id: OptionalCallback = None,
-    token: Token = None,
-    token_file: TokenFile = None,
-    workflow_id: WorkflowId = None,
-    run_id: RunId = None,
-    activity_id: ActivityId = None,
-    namespace: Namespace = None,
-    callback: CallbackOption = None,
-    details: Details = None,
-    as_json: AsJson = False,
-) -> None:
-    """Report that the work goes on, and learn whether it is still wanted.
+@on_activity
+def heartbeat(names: Names, details: Details = None, as_json: AsJson = False) -> None:
+    """Send a heartbeat; print whether to continue.
 
-    Without details the last ones stay. Exit codes: 0 go on;
-    1 stop, because the activity was asked to cancel, was reset, or has ended;
-    3 it is paused, or there is no reply: go on later.
+    Without details, those of the previous heartbeat remain. Exit codes: 0 continue; 1 stop: a
+    cancellation was requested, or the activity was reset or has ended; 3 the activity is paused,
+    or there is no reply: continue later.
     """
-    check_one_stdin(token, details)
-    named = one_callback(callback_id, callback)
-    names = Names(token, token_file, workflow_id, run_id, activity_id, namespace, named)
+    check_one_stdin(names.token, details)
     reply = run(_heartbeat(names.subject(), to_json(details)))
     print(reply.model_dump_json() if as_json else in_words(reply))
     raise typer.Exit(exit_code_of(reply))
 
 
 def say(receipt: ReceiptOut, *, as_json: bool, prefix: str = "") -> None:
-    """Print what became of an answer to a callback."""
+    """Print the reply to an answer."""
     if as_json:
         print(receipt.model_dump_json())
         return
@@ -192,18 +128,18 @@ def say(receipt: ReceiptOut, *, as_json: bool, prefix: str = "") -> None:
 
 
 def in_words(reply: SignOut) -> str:
-    """Return for people what a heartbeat's reply asks for."""
+    """Return the reply to a heartbeat as an instruction for people."""
     if reply.cancel_requested:
         return "cancel requested: stop the work, then report it with: ringback cancel"
     if reply.reset:
         return "reset: start the work again from the beginning"
     if reply.paused:
         return "paused: wait; an answer is still accepted"
-    return "recorded: go on"
+    return "recorded: continue the work"
 
 
 def exit_code_of(reply: SignOut) -> int:
-    """Return for programs what a heartbeat's reply asks for."""
+    """Return the reply to a heartbeat as an exit code."""
     if reply.cancel_requested or reply.reset:
         return REFUSED
     return TRY_AGAIN if reply.paused else 0
@@ -215,7 +151,7 @@ def _end(subject: Subject, outcome: Outcome, *, wait: int, as_json: bool) -> Non
         return
     if wait:
         msg = (
-            "--wait only works with --callback; with --token or ids the command already waits for"
+            "--wait only works with a callback; with --token or ids the command already waits for"
             " Temporal's reply"
         )
         raise typer.BadParameter(msg)

@@ -1,4 +1,4 @@
-"""Commands by which a person decides: approve or reject what waits for an approval."""
+"""Commands by which a person approves or rejects."""
 
 import getpass
 import json
@@ -12,8 +12,7 @@ import typer
 from ringback.app.program import run
 from ringback.cli.answer import say
 from ringback.cli.gateway import operator_client, send_answer
-from ringback.cli.given import AsJson, to_json
-from ringback.cli.target import CallbackArgument
+from ringback.cli.params import AsJson, CallbackArgument, Result, Wait, to_json
 from ringback.client.gateway_client import GatewayClient
 from ringback.domain.errors import MalformedAnswerError, Problem, WrongResultError
 from ringback.domain.ids import CallbackId
@@ -21,31 +20,25 @@ from ringback.domain.outcome import Completed, Failed
 from ringback.schemas.responses import ReceiptOut, ResultProblemOut
 
 DENIED: Final = "ApprovalDenied"
-"""The failure type of a rejection."""
+"""The type of the failure that a rejection is."""
 
-Reason = Annotated[str | None, typer.Option(help="Why, in a sentence; the workflow is told.")]
+Reason = Annotated[str | None, typer.Option(help="Why, in a sentence. The workflow gets it.")]
 By = Annotated[
     str | None,
     typer.Option(
         help="Name recorded as the approver (default: your OS user). It is not authenticated."
     ),
 ]
-Wait = Annotated[
-    int,
-    typer.Option(
-        min=0, metavar="SECONDS", help="Wait at most that long until Temporal has the decision."
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said of it.
+    """What a person decided.
 
     Attributes:
-        by: Who decided, if it was given.
-        user: This machine's user, if it was not.
-        reason: Why, if it was given.
+        by: The value of `--by`.
+        user: The OS user, if `--by` was not given.
+        reason: The value of `--reason`.
     """
 
     by: str | None
@@ -54,13 +47,13 @@ class Decision:
 
     @property
     def who(self) -> str | None:
-        """Who decided."""
+        """The name that is recorded as the approver."""
         return self.by or self.user
 
     def approvals(self) -> Iterator[bytes]:
         """Yield the approval in each shape that an activity may return, the fullest one first.
 
-        What was said on purpose is in all of them: an activity without a place for it refuses it.
+        Every shape contains what was given as an option, so that it is refused rather than lost.
         """
         yield _json(approved=True, by=self.who, reason=self.reason)
         if self.by is None:
@@ -69,7 +62,7 @@ class Decision:
                 yield b"true"
 
     def rejection(self) -> Failed:
-        """Return the failure that says no for good, so that nobody is asked again."""
+        """Return the non-retryable failure, so that the activity does not ask again."""
         message = "approval denied" + (f": {self.reason}" if self.reason else "")
         details = b"[" + _json(approved=False, by=self.who, reason=self.reason) + b"]"
         return Failed(message, type=DENIED, non_retryable=True, details=details)
@@ -79,27 +72,21 @@ def approve(
     callback_id: CallbackArgument,
     reason: Reason = None,
     by: By = None,
-    result: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON",
-            help="The whole result, where the activity returns another shape; @FILE reads a file, -"
-            " reads standard input.",
-        ),
-    ] = None,
+    result: Result = None,
     wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say yes: the activity completes with {"approved": true, "by": …, "reason": …}.
+    """Approve: the activity completes.
 
-    Where it returns less than that, it gets less: no "by" that was not given, or just true.
+    Its result is {"approved": true, "by": …, "reason": …}, or as much of it as the activity's
+    result type has: without the OS user as "by", or true alone. --result replaces it.
     """
     if result is not None and (reason is not None or by is not None):
-        msg = "--result is the whole result: give --by and --reason in it"
+        msg = "--result is the whole result; write the approver and the reason in it"
         raise typer.BadParameter(msg)
     given = to_json(result)
-    if given is not None and _says_no(given):
-        msg = "the result says no; to say no, run: ringback reject"
+    if given is not None and _is_rejection(given):
+        msg = 'the result says "approved": false; to reject, run: ringback reject'
         raise typer.BadParameter(msg)
     decision = _decision(by, reason)
     receipt = run(_approve(CallbackId(callback_id), given, decision, timedelta(seconds=wait)))
@@ -113,7 +100,10 @@ def reject(
     wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say no: the activity fails for good, with the type ApprovalDenied; nobody is asked again."""
+    """Reject: the activity fails and is not retried.
+
+    The failure has the type ApprovalDenied, and the decision as its details.
+    """
     failed = _decision(by, reason).rejection()
     receipt = run(_reject(CallbackId(callback_id), failed, timedelta(seconds=wait)))
     say(receipt, as_json=as_json, prefix="rejected; ")
@@ -123,7 +113,7 @@ async def _approve(
     callback_id: CallbackId, given: bytes | None, decision: Decision, wait: timedelta
 ) -> ReceiptOut:
     async with operator_client() as client:
-        result = given or await _fitting(client, callback_id, decision)
+        result = given or await _fullest(client, callback_id, decision)
         return await send_answer(client, callback_id, Completed(result), wait=wait)
 
 
@@ -132,8 +122,8 @@ async def _reject(callback_id: CallbackId, failed: Failed, wait: timedelta) -> R
         return await send_answer(client, callback_id, failed, wait=wait)
 
 
-async def _fitting(client: GatewayClient, callback_id: CallbackId, decision: Decision) -> bytes:
-    """Return the fullest approval that the activity returns."""
+async def _fullest(client: GatewayClient, callback_id: CallbackId, decision: Decision) -> bytes:
+    """Return the fullest approval that meets the result schema."""
     wrong: list[list[ResultProblemOut]] = []
     for result in decision.approvals():
         problems = await client.check(callback_id, result)
@@ -153,11 +143,11 @@ def _user() -> str | None:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # A container may have no name for who runs in it.
+        # In a container the user may have no name.
         return None
 
 
-def _says_no(result: bytes) -> bool:
+def _is_rejection(result: bytes) -> bool:
     given = json.loads(result)
     approved = given.get("approved") if isinstance(given, dict) else given
     return approved is False

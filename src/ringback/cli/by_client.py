@@ -1,4 +1,4 @@
-"""Ends and heartbeats of an activity by its token or its ids, with the completion client."""
+"""Completion and heartbeats by token or ids, with the completion client."""
 
 import asyncio
 import sys
@@ -29,7 +29,7 @@ from ringback.temporal.token import is_local, read_token
 
 _CONNECT_SECONDS: Final = 5
 _CALL_SECONDS: Final = 15
-"""Longer than the SDK tries by itself."""
+"""Longer than the SDK retries by itself."""
 _GATEWAY_SECONDS: Final = 3
 _UNREADABLE: Final = "it is neither hexadecimal nor base64 of a task token"
 
@@ -38,13 +38,13 @@ async def end(activity: Target, outcome: Outcome) -> None:
     """End `activity` with `outcome`.
 
     Raises:
-        typer.BadParameter: The token is none of an activity that can be reached.
-        RingbackError: What `AsyncCompletionClient` raises; or Temporal was not reached in time.
+        typer.BadParameter: The token is not the token of an activity.
+        RingbackError: An error of `AsyncCompletionClient`, or Temporal did not reply in time.
     """
     async with _connected(activity) as client:
         match outcome:
             case Completed(result):
-                # No result and null are not the same: the one has no argument here.
+                # No result differs from null: it is a call without an argument.
                 await client.complete(activity, *raw_values(result))
             case Failed():
                 await client.fail(activity, to_exception(outcome))
@@ -58,14 +58,14 @@ async def heartbeat(activity: Target, details: bytes | None) -> SignOut:
     """Record a heartbeat for `activity`; return what Temporal replied.
 
     Raises:
-        typer.BadParameter: The token is none of an activity that can be reached.
-        RingbackError: What `AsyncCompletionClient` raises; or Temporal was not reached in time.
+        typer.BadParameter: The token is not the token of an activity.
+        RingbackError: An error of `AsyncCompletionClient`, or Temporal did not reply in time.
     """
     async with _connected(activity) as client:
         try:
             await client.heartbeat(activity, *raw_values(details))
         except (ActivityCancelledError, ActivityPausedError, ActivityResetError) as exc:
-            # It was recorded; this is what came back.
+            # The heartbeat was recorded; the error has the reply.
             return _to_reply(exc.details)
     return SignOut(cancel_requested=False, paused=False, reset=False, deadline=None)
 
@@ -74,7 +74,7 @@ async def heartbeat(activity: Target, details: bytes | None) -> SignOut:
 async def _connected(activity: Target) -> AsyncIterator[AsyncCompletionClient]:
     try:
         if isinstance(activity, bytes):
-            # A wrong token is reported while Temporal is away, too.
+            # Checked first, so that a wrong token is reported even if Temporal is down.
             _check_token(activity)
         await _note_open_callback(activity)
         async with asyncio.timeout(_CONNECT_SECONDS):
@@ -82,7 +82,7 @@ async def _connected(activity: Target) -> AsyncIterator[AsyncCompletionClient]:
         async with asyncio.timeout(_CALL_SECONDS):
             yield AsyncCompletionClient(client)
     except TimeoutError as exc:
-        msg = "Temporal does not answer; whether it acted is not known"
+        msg = "Temporal did not reply in time; it may have recorded the request"
         raise TemporalUnreachableError(msg) from exc
     except UnusableTokenError as exc:
         raise typer.BadParameter(str(exc)) from exc
@@ -92,7 +92,7 @@ def _check_token(token: bytes) -> None:
     try:
         read_token(token)
     except UnusableTokenError as exc:
-        # The exception speaks to programs, which pass bytes; here text was decoded to them.
+        # The exception is about bytes; the user of a command gave text.
         msg = str(exc) if is_local(token) else _UNREADABLE
         raise typer.BadParameter(msg) from exc
 
@@ -107,9 +107,9 @@ def _to_reply(details: CancellationDetails) -> SignOut:
 
 
 async def _note_open_callback(activity: Target) -> None:
-    """Print that the activity has an open callback, if a gateway knows one.
+    """Print that the activity has an open callback, if the gateway has one.
 
-    The work needs no gateway, so none has to be reached.
+    The command works without a gateway, so an unreachable one is ignored.
     """
     if not isinstance(activity, ActivityRef) or activity.workflow_id is None:
         return

@@ -1,22 +1,22 @@
-"""Commands that show callbacks, and what became of them."""
+"""Commands that show callbacks and their events."""
 
 import json
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Annotated, Final
+import shlex
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
 
 import typer
 
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client, operator_target
-from ringback.cli.given import AsJson, to_duration
-from ringback.cli.target import CallbackArgument, to_callback_id
-from ringback.cli.view import line_of, lines_of, print_callbacks
+from ringback.cli.listing import Fields, Record, print_list, printable
+from ringback.cli.params import AsJson, CallbackArgument, to_callback_id, to_duration
 from ringback.client.gateway_client import GatewayClient
 from ringback.core.services import SystemClock
 from ringback.domain.callback import MOVES, State
 from ringback.domain.durations import format_instant
-from ringback.schemas.responses import EventOut, PageOut, ShownOut
+from ringback.schemas.responses import CallbackOut, EventOut, PageOut, ShownOut
 
 _POLL_EVERY: Final = timedelta(milliseconds=500)
 _MOST_LISTED: Final = 1000
@@ -24,31 +24,45 @@ _MOST_LISTED: Final = 1000
 
 def list_callbacks(
     state: Annotated[
-        list[State] | None, typer.Option(help="Only these; without it, what has not ended.")
+        list[State] | None,
+        typer.Option(
+            metavar="STATE",
+            help="Only this state; may be repeated. Default: open, accepted and parked.",
+        ),
     ] = None,
-    workflow_id: Annotated[str | None, typer.Option(help="Only of this workflow.")] = None,
-    workflow_type: Annotated[str | None, typer.Option(help="Only of this workflow type.")] = None,
-    activity_type: Annotated[str | None, typer.Option(help="Only of this activity type.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
+    workflow_id: Annotated[str | None, typer.Option(help="Only this workflow.")] = None,
+    workflow_type: Annotated[str | None, typer.Option(help="Only this workflow type.")] = None,
+    activity_type: Annotated[str | None, typer.Option(help="Only this activity type.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only callbacks with this tag.")] = None,
     older_than: Annotated[
         timedelta | None,
-        typer.Option(parser=to_duration, metavar="DURATION", help="Opened at least so long ago."),
+        typer.Option(
+            parser=to_duration, metavar="DURATION", help="Opened at least this long ago: 90m, 2d."
+        ),
     ] = None,
     newer_than: Annotated[
         timedelta | None,
-        typer.Option(parser=to_duration, metavar="DURATION", help="Opened at most so long ago."),
+        typer.Option(
+            parser=to_duration, metavar="DURATION", help="Opened at most this long ago: 90m, 2d."
+        ),
     ] = None,
     overdue: Annotated[
-        bool, typer.Option("--overdue", help="Only open ones whose deadline has passed.")
+        bool, typer.Option("--overdue", help="Only open callbacks whose deadline has passed.")
     ] = False,
     after: Annotated[
         str | None,
-        typer.Option(parser=to_callback_id, metavar="CALLBACK", help="Only those after this one."),
+        typer.Option(
+            parser=to_callback_id,
+            metavar="CALLBACK",
+            help="Begin after this callback, for the next page.",
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="How many at most.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=_MOST_LISTED, help="Maximum number of callbacks.")
+    ] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List callbacks, the oldest first: what waits, for whom, and since when."""
+    """List callbacks, the oldest first."""
     opened_after = None if newer_than is None else SystemClock().now() - newer_than
     filters = {
         "state": [one.value for one in state or []],
@@ -75,23 +89,26 @@ def list_callbacks(
 
 
 def show(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
-    """Show one callback: its state, its proof, what it accepts, and what happened to it."""
+    """Show one callback, its events, and how to answer it."""
     callback, happened = run(_find(callback_id))
     if as_json:
         trail = [event.model_dump(mode="json") for event in happened]
         print(json.dumps({**callback.model_dump(mode="json"), "events": trail}))
         return
     print(*lines_of(callback), "", *map(line_of, happened), sep="\n")
+    if callback.state == State.OPEN.value:
+        print("", *ways_to_answer(callback), sep="\n")
 
 
 def events(
     callback_id: CallbackArgument,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Continue until the callback has ended.")
+        bool,
+        typer.Option("--follow", "-f", help="Wait for more events until the callback has ended."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what happened to a callback, a line for each event; with --json, each is JSON."""
+    """Print the events of a callback, one per line."""
     run(_print_events(callback_id, follow=follow, as_json=as_json))
 
 
@@ -117,7 +134,7 @@ async def _happening(
     printed = 0
     while True:
         callback = await client.show(callback_id)
-        # Read after it: the events of its end are there if the end is.
+        # Read after the state, so that the events of the end are included.
         happened = await client.events(callback_id)
         for event in happened[printed:]:
             yield event
@@ -125,3 +142,70 @@ async def _happening(
         if not follow or not MOVES[State(callback.state)]:
             return
         await SystemClock().sleep(_POLL_EVERY)
+
+
+def print_callbacks(found: Sequence[CallbackOut], *, now: datetime) -> None:
+    """Print a list of callbacks; with a column of titles if one has a title."""
+    titles = ["title"] if any(callback.title for callback in found) else []
+    names = ["callback", "state", *titles, "activity", "workflow", "attempt", "opened", "deadline"]
+    narrow = ["waits for", "workflow", "state", "opened", "deadline"]
+    fields = Fields(names, minor=frozenset({"activity", "attempt"}), narrow=narrow)
+    print_list(fields, [_to_record(callback) for callback in found], now=now)
+
+
+def _to_record(callback: CallbackOut) -> Record:
+    return {
+        "callback": callback.id,
+        "state": callback.state,
+        "title": callback.title,
+        "waits for": callback.title or callback.activity_type,
+        "activity": callback.activity_type,
+        "workflow": callback.workflow_id,
+        "attempt": str(callback.attempt),
+        "opened": callback.opened_at,
+        "deadline": callback.deadline_at,
+    }
+
+
+def lines_of(callback: ShownOut) -> list[str]:
+    """Return a line for each member of the callback that has a value."""
+    facts = callback.model_dump(mode="json", exclude={"result_example"})
+    for inner in ("heartbeat", "outcome"):
+        facts |= {f"{inner} {name}": value for name, value in (facts.pop(inner) or {}).items()}
+    known = {
+        name.replace("_", " "): printable(_plain(value))
+        for name, value in facts.items()
+        if value is not None and value not in ({}, [])
+    }
+    width = max(map(len, known))
+    return [f"{name:<{width}}  {value}" for name, value in known.items()]
+
+
+def ways_to_answer(callback: ShownOut) -> Iterator[str]:
+    """Yield the commands that answer an open callback, with a result that would be accepted."""
+    yield "Answer it with one of:"
+    yield printable(f"  ringback complete {callback.id} {_result_of(callback)}")
+    yield f"  ringback fail {callback.id} --message 'what went wrong'"
+
+
+def _result_of(callback: ShownOut) -> str:
+    if callback.result_example is not None:
+        return shlex.quote(json.dumps(callback.result_example, ensure_ascii=False))
+    return "RESULT  (JSON that meets the result schema)" if callback.result_schema else "RESULT"
+
+
+def line_of(event: EventOut) -> str:
+    """Return an event as one line without control characters."""
+    return printable(
+        f"{format_instant(event.at.replace(microsecond=0))}  {event.kind}  {_facts(event)}".rstrip()
+    )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _facts(event: EventOut) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in event.facts.items())

@@ -1,8 +1,10 @@
-"""Commands that run everything on this machine."""
+"""Commands that run the demo, whole or one program of it."""
 
 import json
 import secrets
+import socket
 import tempfile
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,31 +12,42 @@ import typer
 from pydantic import HttpUrl
 from rich.console import Console
 
+from ringback.app.plugin import RingbackPlugin
 from ringback.app.program import run, stop_requested
 from ringback.app.system import SystemClock
-from ringback.app.web import free_ports, local_url
-from ringback.cli.given import AsJson
-from ringback.cli.programs import DEFAULT_SERVICE_PORT
-from ringback.cli.serving import print_exports
+from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
+from ringback.app.workers import working
+from ringback.cli.params import AsJson
+from ringback.cli.serving import Host, Port, enter_gateway, print_exports, say_ready
+from ringback.demo.service import create_service
 from ringback.demo.stack import Observers, Ports, running_stack
 from ringback.demo.tour import GatewaySteps, Tour
+from ringback.demo.worker import demo_worker
 from ringback.demo.workflow import TASK_QUEUE
 from ringback.domain.errors import ConfigurationError
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
+from ringback.temporal.connect import connect
 
+DEFAULT_SERVICE_PORT: Final = 8001
 _TEMPORAL_PORT: Final = 7233
 _UI_PORT: Final = 8233
 _FAILED: Final = 1
 
+ServiceUrl = Annotated[
+    str,
+    typer.Option(envvar="RINGBACK_DEMO_SERVICE_URL", help="The URL of the demo's payment service."),
+]
+
 
 def demo(
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the end as JSON; the rest on standard error.")
+        bool,
+        typer.Option("--json", help="Print the result as JSON, and the steps on standard error."),
     ] = False,
 ) -> None:
-    """Run everything, make one round trip, show each step, stop everything.
+    """Run everything, make one round trip, and stop.
 
-    Exit codes: 0 each step happened; 1 a step is missing, or the call failed.
+    Prints each step. Exit codes: 0 all steps happened; 1 a step is missing, or the call failed.
     """
     with tempfile.TemporaryDirectory(prefix="ringback-demo-") as folder:
         went_well = run(_demo(Path(folder), Console(stderr=as_json, highlight=False)))
@@ -44,12 +57,12 @@ def demo(
 
 
 async def _demo(data: Path, console: Console) -> bool:
-    console.print("Starting Temporal, gateway, worker and an outside service.")
+    console.print("Starting Temporal, the gateway, a worker and a service.")
     tour = Tour(console, SystemClock())
     observers = Observers(
         on_server_line=_ignore, on_step=tour.on_step, hooks=GatewaySteps(tour.on_step)
     )
-    # Its own, so that no other worker on this Temporal server takes its activity.
+    # A task queue of its own: no other worker on this Temporal server takes the activity.
     task_queue = f"{TASK_QUEUE}-{secrets.token_hex(4)}"
     port = free_ports(1)[0]
     settings = _isolated(load_settings(), data, port)
@@ -71,17 +84,23 @@ def _isolated(settings: Settings, data: Path, port: int) -> Settings:
 
 def dev(
     data: Annotated[
-        Path | None, typer.Option(help="The folder to keep data in; by default your state folder.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="The data folder. Default: `ringback` in your state folder."
+        ),
     ] = None,
     port: Annotated[int, typer.Option(help="The gateway's port.")] = DEFAULT_PORT,
     temporal_port: Annotated[int, typer.Option(help="Temporal's port.")] = _TEMPORAL_PORT,
     ui_port: Annotated[int, typer.Option(help="The port of Temporal's web UI.")] = _UI_PORT,
     service_port: Annotated[
-        int, typer.Option(help="The outside service's port.")
+        int, typer.Option(help="The demo service's port.")
     ] = DEFAULT_SERVICE_PORT,
     as_json: AsJson = False,
 ) -> None:
-    """Run everything, and stay up until Ctrl-C."""
+    """Run Temporal, a gateway and the demo until Ctrl-C.
+
+    Prints the settings that your own worker needs.
+    """
     settings = load_settings()
     if data is not None:
         settings = settings.model_copy(update={"data": data.absolute()})
@@ -94,7 +113,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        msg = f"the data folder {folder} cannot be made ({exc.strerror}); choose another one"
+        msg = f"cannot create the data folder {folder} ({exc.strerror}); choose another one"
         raise ConfigurationError(msg) from exc
 
 
@@ -114,7 +133,7 @@ async def _dev(ports: Ports, settings: Settings, *, as_json: bool) -> None:
 
 
 def _ignore(line: str) -> None:
-    """Do nothing with a line of the server: its last lines are in the error if it ends."""
+    """Drop a line of the server; if the server ends, the error contains the last lines."""
 
 
 def _print_json(line: str) -> None:
@@ -123,3 +142,48 @@ def _print_json(line: str) -> None:
 
 def _print_line(line: str) -> None:
     print(f"temporal: {line}", flush=True)
+
+
+def worker(
+    serve: Annotated[bool, typer.Option(help="Run the gateway in the same process.")] = False,
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    service_url: ServiceUrl = f"http://127.0.0.1:{DEFAULT_SERVICE_PORT}",
+    as_json: AsJson = False,
+) -> None:
+    """Run the demo's worker, alone or with the gateway."""
+    settings = load_settings()
+    with ExitStack() as stack:
+        listening = stack.enter_context(bound_socket(host, port)) if serve else None
+        if listening is not None:
+            settings = settings.served_at(url_of(listening))
+        run(_work(settings, listening, service_url, as_json=as_json))
+
+
+async def _work(
+    settings: Settings, listening: socket.socket | None, service_url: str, *, as_json: bool
+) -> None:
+    async with AsyncExitStack() as stack:
+        url = None
+        if listening is not None:
+            url = url_of(listening)
+            await enter_gateway(stack, settings, listening)
+            say_ready(url, as_json=as_json)
+        client = await connect(RingbackPlugin(url=url))
+        async with working(demo_worker(client, service_url)):
+            say_ready("worker", as_json=as_json)
+            await stop_requested()
+
+
+def http_service(
+    host: Host = "127.0.0.1", port: Port = DEFAULT_SERVICE_PORT, as_json: AsJson = False
+) -> None:
+    """Run the demo's service, which answers its links later."""
+    run(_serve_service(host, port, as_json=as_json))
+
+
+async def _serve_service(host: str, port: int, *, as_json: bool) -> None:
+    listening = bound_socket(host, port)
+    async with served(create_service(), listening):
+        say_ready(url_of(listening), as_json=as_json)
+        await stop_requested()

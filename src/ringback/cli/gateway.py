@@ -1,4 +1,4 @@
-"""The gateway that the commands use, with an operator's API key."""
+"""The gateway that commands talk to, with an operator's API key."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ from ringback.domain.outcome import Outcome
 from ringback.schemas.responses import ReceiptOut
 
 _LONGEST_WAIT: Final = timedelta(seconds=60)
-"""The longest time that a gateway lets one request wait for a verdict."""
+"""The longest time for which a gateway lets one request wait for a verdict."""
 
 
 def operator_target() -> Target:
@@ -39,11 +39,11 @@ def operator_client() -> GatewayClient:
 async def send_answer(
     client: GatewayClient, callback_id: CallbackId, outcome: Outcome, *, wait: timedelta
 ) -> ReceiptOut:
-    """Answer a callback; then wait at most `wait` for the verdict.
+    """Answer a callback, and wait at most `wait` for the verdict.
 
     Raises:
         GatewayRefusedError: The gateway does not accept it, or the activity had already ended.
-        GatewayUnavailableError: The gateway cannot accept it now; the same again is safe.
+        GatewayUnavailableError: The gateway cannot accept it now; a retry is safe.
         RefusedByTemporalError: The answer is parked.
     """
     verb, body = to_request(outcome)
@@ -52,7 +52,7 @@ async def send_answer(
     for part in more:
         if receipt.state != State.ACCEPTED.value:
             break
-        # The same answer again changes nothing, and waits.
+        # Sending the same answer again is safe, and waits for the verdict.
         again = await client.answer(callback_id, verb, body, wait=part)
         receipt = receipt.model_copy(update={"state": again.state})
     if wait and receipt.state == State.PARKED.value:

@@ -1,4 +1,4 @@
-"""Commands for API keys: those of the operator API, not those that links are signed with."""
+"""Commands for API keys. Link keys, which sign links, are files and settings."""
 
 import json
 import secrets
@@ -10,8 +10,8 @@ import typer
 from ringback.app.program import run
 from ringback.app.stores import existing_store, opened_store
 from ringback.app.system import SystemClock
-from ringback.cli.given import AsJson
 from ringback.cli.listing import Fields, Record, print_list
+from ringback.cli.params import AsJson
 from ringback.domain.api_key import (
     ID_BYTES,
     SECRET_BYTES,
@@ -32,20 +32,21 @@ T = TypeVar("T")
 
 _LONGEST_NAME: Final = 100
 
-keys: Final = typer.Typer(
-    help="Make, list and revoke API keys, which the operator API asks for.", no_args_is_help=True
-)
+keys: Final = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
 
 @keys.command()
 def add(
-    role: Annotated[Role, typer.Option(help="What the key is for.")],
-    name: Annotated[str, typer.Option(help="Who has it, in your words.")],
+    role: Annotated[Role, typer.Option(metavar="ROLE", help="worker, operator or viewer.")],
+    name: Annotated[str, typer.Option(help="A name for its holder, for `ringback keys list`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key, and print it: once, since only a digest of it is kept."""
+    """Create an API key, and print it.
+
+    It cannot be printed again: the store has only its digest.
+    """
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
-        msg = f"a name has 1 to {_LONGEST_NAME} signs that can be printed"
+        msg = f"a name has 1 to {_LONGEST_NAME} printable characters"
         raise typer.BadParameter(msg, param_hint="--name")
     key_id = new_key_id(secrets.token_bytes(ID_BYTES))
     secret = new_secret(secrets.token_bytes(SECRET_BYTES))
@@ -57,8 +58,11 @@ def add(
 
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List all API keys, the revoked ones too; the keys themselves are not kept."""
-    found = run(_with_keys(lambda kept: kept.all_keys()))
+    """List the API keys, with the revoked ones.
+
+    The list has their ids and names. The keys themselves are not stored.
+    """
+    found = run(_with_keys(lambda store: store.all_keys()))
     if as_json:
         print(json.dumps([to_json(key) for key in found]))
         return
@@ -71,11 +75,16 @@ def list_keys(as_json: AsJson = False) -> None:
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="The id, as it is listed.", metavar="ID")],
+    key_id: Annotated[
+        str, typer.Argument(help="The key's id in `ringback keys list`.", metavar="ID")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Revoke an API key: within seconds no gateway takes it any more."""
-    key = run(_with_keys(lambda kept: kept.revoke_key(KeyId(key_id))))
+    """Revoke an API key.
+
+    Within seconds, all gateways refuse it.
+    """
+    key = run(_with_keys(lambda store: store.revoke_key(KeyId(key_id))))
     if key is None:
         msg = f"there is no key {key_id!r}; see: ringback keys list"
         raise UnknownKeyError(msg)
@@ -104,7 +113,7 @@ def _to_record(key: ApiKey) -> Record:
 
 
 async def _add(new: NewKey) -> ApiKey:
-    # A key may be made before the first gateway starts.
+    # The first key may be created before the first gateway starts.
     async with opened_store(load_settings(), SystemClock()) as store:
         return await store.add_key(new)
 

@@ -1,4 +1,4 @@
-"""Lists of records: a table that fits the terminal for people, and tabs in a pipe for programs.
+"""Lists of records: a table that fits a terminal, and tab-separated lines in a pipe.
 
 A pipe gets every field whole, one line per record. A terminal gets the first layout that fits: all
 fields, then only the major ones, then the narrow ones with the longest texts shortened. Lists
@@ -99,8 +99,8 @@ def to_age(at: datetime, now: datetime) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` with a mark in the place of each character that cannot be printed."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+    """Replace each character of `text` that cannot be printed."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _exact(value: Value) -> str:

@@ -1,6 +1,6 @@
-"""The `ringback` command: a table of commands, each loaded when it is named.
+"""The `ringback` command: a table of commands, each imported when it is used.
 
-Most of what a command needs is slow to import, and most commands need little of it.
+Some imports are slow, and most commands need few of them.
 """
 
 import logging
@@ -21,8 +21,8 @@ COMMANDS: Final = {
     "demo": "ringback.cli.dev:demo",
     "dev": "ringback.cli.dev:dev",
     "serve": "ringback.cli.serving:serve",
-    "worker": "ringback.cli.programs:worker",
-    "http-service": "ringback.cli.programs:http_service",
+    "worker": "ringback.cli.dev:worker",
+    "http-service": "ringback.cli.dev:http_service",
     "client": "ringback.demo.client:client",
     "list": "ringback.cli.callbacks:list_callbacks",
     "show": "ringback.cli.callbacks:show",
@@ -37,27 +37,28 @@ COMMANDS: Final = {
     "revoke": "ringback.cli.admin:revoke",
     "extend": "ringback.cli.admin:extend",
     "redeliver": "ringback.cli.admin:redeliver",
-    "webhook-secret": "ringback.cli.notify:webhook_secret",
+    "webhook-secret": "ringback.cli.webhook_secret:webhook_secret",
     "keys": "ringback.cli.keys:keys",
-    "migrate": "ringback.cli.migrate:migrate",
-    "doctor": "ringback.cli.doctor:doctor",
+    "migrate": "ringback.cli.maintenance:migrate",
+    "doctor": "ringback.cli.maintenance:doctor",
 }
-"""Each command, in the order of the help, and the function or the group of commands behind it."""
+"""Each command, in the order of the help, with its function or its group of commands."""
 
 _LOGGING: Final = frozenset({"dev", "serve", "worker", "http-service"})
-"""The programs that run on: they tell what they do. The others answer, and tell only of trouble."""
+"""The programs that run until they are stopped log at INFO, the other commands at WARNING."""
 
 
 def create_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """Return the command line with these commands, by default with all."""
+    """Return the command line with the given commands; default: all."""
     app = typer.Typer(
         name="ringback",
-        help="Lets anyone outside a Temporal worker finish a Temporal activity.",
+        help="Let anything outside a Temporal worker finish a Temporal activity.",
+        rich_markup_mode=None,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    # With it, one command alone is still called by its name.
+    # Without a callback, Typer would run a single command without its name.
     app.callback()(_options)
     for name in names:
         command = _load(COMMANDS[name])
@@ -69,7 +70,7 @@ def create_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
 
 
 def named(words: Sequence[str]) -> list[str]:
-    """Return the commands that a command line needs: the one it names, else all."""
+    """Return the commands that a command line needs: the one that it names, or all."""
     first = words[0] if words else ""
     if first == "--version":
         return []
@@ -87,7 +88,7 @@ def _load(home: str) -> Any:
 
 
 def _without(package: str) -> Callable[[], None]:
-    """Return a command in the place of one that needs a package which is not installed."""
+    """Return a stand-in for a command whose package is not installed."""
 
     def missing() -> None:
         """Not installed; run: pip install 'ringback[gateway]'."""

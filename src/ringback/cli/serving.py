@@ -1,4 +1,4 @@
-"""The command that runs the gateway, and what other programs run of it."""
+"""The command that runs the gateway, and the parts of it that `worker` and `dev` share."""
 
 import json
 import socket
@@ -13,17 +13,20 @@ from ringback.app.exports import export_lines
 from ringback.app.program import run, stop_requested
 from ringback.app.serve import serving_gateway
 from ringback.app.web import bound_socket, listens_everywhere, url_of
-from ringback.cli.given import AsJson
+from ringback.cli.params import AsJson
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
 from ringback.temporal.connect import connect_lazily
 from ringback.temporal.converter import choose_converter
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
-Port = Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")]
+Port = Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")]
 
 
 def serve(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
-    """Run the gateway: take answers over HTTP, keep them, and bring them to Temporal."""
+    """Run the gateway.
+
+    It accepts answers over HTTP, stores them, and delivers them to Temporal.
+    """
     settings = load_settings()
     with bound_socket(host, port) as listening:
         say_where(listening)
@@ -31,7 +34,7 @@ def serve(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, as_json: AsJson =
 
 
 def say_where(listening: socket.socket) -> None:
-    """Print what others need to know of this address, on standard error."""
+    """Warn on standard error if the address is reachable from other machines."""
     host = listening.getsockname()[0]
     if listens_everywhere(host):
         print(f"listening on every address of this machine ({host})", file=sys.stderr)
@@ -54,7 +57,7 @@ async def enter_gateway(
 
 
 def print_exports(settings: Settings, client: Client) -> None:
-    """Print what a worker or a command in another terminal needs, on standard error."""
+    """Print the settings of workers and commands in other terminals, on standard error."""
     address = client.service_client.config.target_host
     lines = export_lines(
         settings, url=settings.base_url, temporal=address, namespace=client.namespace
@@ -63,5 +66,5 @@ def print_exports(settings: Settings, client: Client) -> None:
 
 
 def say_ready(what: str, *, as_json: bool) -> None:
-    """Tell who started the program that it can be used now."""
+    """Print that the program is ready."""
     print(json.dumps({"ready": what}) if as_json else f"ready {what}", flush=True)

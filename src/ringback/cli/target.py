@@ -1,103 +1,67 @@
-"""Which activity a command acts on: by token, by ids, or by callback."""
+"""The activity that a command acts on: by callback, by token, or by ids."""
 
-import re
-from dataclasses import dataclass, field
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from ringback.cli.given import read_token
+from ringback.cli.params import read_token, to_callback_id
 from ringback.completion.refs import ActivityRef
 from ringback.domain.ids import CallbackId
-
-_CALLBACK: Final = re.compile(r"cb_[0-9a-z_]+")
 
 Subject: TypeAlias = bytes | ActivityRef | CallbackId
 """A task token, an activity by its ids, or a callback."""
 
 
-def to_callback_id(text: str) -> CallbackId:
-    """Return `text` as a callback's id.
-
-    Raises:
-        typer.BadParameter: It is none; a link, for one, is not repeated in the message.
-    """
-    if not _CALLBACK.fullmatch(text):
-        msg = "a callback's id begins with cb_; see: ringback list"
-        raise typer.BadParameter(msg)
-    return CallbackId(text)
-
-
-CallbackArgument = Annotated[
-    str, typer.Argument(parser=to_callback_id, help="cb_…", metavar="CALLBACK")
-]
-
-OptionalCallback = Annotated[
-    str | None, typer.Argument(parser=to_callback_id, help="cb_…", metavar="CALLBACK")
-]
-
-Token = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TOKEN",
-        help="The task token, hexadecimal or base64; - reads it from standard input. Others on this"
-        " machine see a command's words: - or --token-file hides it.",
-    ),
-]
-TokenFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A file that holds the task token.")
-]
-WorkflowId = Annotated[
-    str | None,
-    typer.Option(metavar="ID", help="The workflow; without it, a standalone activity is meant."),
-]
-RunId = Annotated[
-    str | None, typer.Option(metavar="ID", help="The run of it; without it, the latest one.")
-]
-ActivityId = Annotated[str | None, typer.Option(metavar="ID", help="The activity's id.")]
-Namespace = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Its namespace; without it, the connection's.")
-]
-CallbackOption = Annotated[
-    str | None,
-    typer.Option(metavar="CALLBACK", help="The callback that it opened, as the argument: cb_…"),
-]
-
-
-def one_callback(argument: str | None, option: str | None) -> str | None:
-    """Return the callback that the command line names; `None` if it names none.
-
-    Raises:
-        typer.BadParameter: It is named twice.
-    """
-    if argument is not None and option is not None:
-        msg = "name the callback once: as the argument or by --callback"
-        raise typer.BadParameter(msg)
-    return option if argument is None else argument
-
-
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What was given to name one activity; `None` for what was not."""
+    """The parameters that name one activity; `None` for those that were not given."""
 
-    token: str | None = field(default=None, repr=False)
-    token_file: Path | None = None
-    workflow_id: str | None = None
-    run_id: str | None = None
-    activity_id: str | None = None
-    namespace: str | None = None
-    callback: str | None = None
+    callback: Annotated[
+        str | None,
+        typer.Argument(parser=to_callback_id, metavar="CALLBACK", help="The callback: cb_…"),
+    ] = None
+    callback_option: Annotated[
+        str | None,
+        typer.Option("--callback", metavar="CALLBACK", help="The same, as an option."),
+    ] = None
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            help="The task token, hexadecimal or base64; - reads it from standard input. Other"
+            " users of this machine can see a command line; - and --token-file hide the token.",
+        ),
+    ] = field(default=None, repr=False)
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file that contains the task token.")
+    ] = None
+    activity_id: Annotated[str | None, typer.Option(metavar="ID", help="The activity's id.")] = None
+    workflow_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Its workflow. A standalone activity has no workflow."),
+    ] = None
+    run_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The workflow's run. Default: the latest one.")
+    ] = None
+    namespace: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Its namespace. Default: that of the connection."),
+    ] = None
 
     def subject(self) -> Subject:
-        """Return the one activity that is meant.
+        """Return the activity.
 
         Raises:
-            typer.BadParameter: None or several are named, or a name is empty or cannot be read.
+            typer.BadParameter: No activity or several are named, or a name is empty or invalid.
         """
         self._check_none_empty()
-        token = read_token(self.token, self.token_file)
-        named = [one for one in (token, self.activity_id, self.callback) if one is not None]
+        callback, token = self._one_callback(), read_token(self.token, self.token_file)
+        named = [one for one in (token, self.activity_id, callback) if one is not None]
         if len(named) != 1:
             msg = "name one activity: by its callback, by --token, or by --activity-id"
             raise typer.BadParameter(msg)
@@ -106,11 +70,17 @@ class Names:
         self._check_no_other_ids()
         if token is not None:
             return token
-        assert self.callback is not None, "one of the three was named"
-        return to_callback_id(self.callback)
+        assert callback is not None, "one of the three was named"
+        return to_callback_id(callback)
+
+    def _one_callback(self) -> str | None:
+        if self.callback is not None and self.callback_option is not None:
+            msg = "name the callback once: as the argument or by --callback"
+            raise typer.BadParameter(msg)
+        return self.callback_option if self.callback is None else self.callback
 
     def _check_none_empty(self) -> None:
-        # A variable that was not set must not turn a workflow's activity into a standalone one.
+        # An unset shell variable must not turn a workflow's activity into a standalone one.
         ids = {
             "--workflow-id": self.workflow_id,
             "--run-id": self.run_id,
@@ -129,3 +99,20 @@ class Names:
         if self.workflow_id is not None or self.run_id is not None:
             msg = "--workflow-id and --run-id go with --activity-id"
             raise typer.BadParameter(msg)
+
+
+def on_activity(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the parameters of `Names`, which it gets as its first argument."""
+    _, *own = inspect.signature(command).parameters.values()
+    shared = inspect.signature(Names).parameters.values()
+
+    @wraps(command)
+    def with_names(**given: Any) -> None:
+        names = Names(**{one.name: given.pop(one.name) for one in fields(Names)})
+        return command(names, **given)
+
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*shared, *own)]
+    # Typer reads both.
+    vars(with_names)["__signature__"] = inspect.Signature(parameters)
+    with_names.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_names

@@ -55,10 +55,10 @@ def test_cancellation_is_accepted_after_a_request(gateway: Served) -> None:
     assert gateway.outcome_of(callback.id) == Canceled(b'"stopped"')
 
 
-def test_heartbeat_says_go_on(gateway: Served) -> None:
+def test_heartbeat_says_to_continue(gateway: Served) -> None:
     ran = ringback("heartbeat", gateway.asked().id)
 
-    assert (ran.code, ran.out) == (0, "recorded: go on\n")
+    assert (ran.code, ran.out) == (0, "recorded: continue the work\n")
 
 
 def test_wait_returns_once_temporal_has_the_answer(gateway: Served) -> None:
@@ -109,7 +109,7 @@ def test_link_of_an_ended_callback_says_that_it_is_of_no_use(gateway: Served) ->
     assert (good.code, good.err) == (0, "")
     assert good.json["allows"] == ["complete", "view"]
     assert useless.code == 0
-    assert f"{ended.id} is expired: nobody can answer it" in useless.err
+    assert f"{ended.id} is expired: it accepts no more answers" in useless.err
     assert useless.out.count("\n") == 1
 
 
@@ -122,7 +122,7 @@ def test_deadline_is_extended_and_links_are_revoked(gateway: Served) -> None:
 
     assert extended.json["id"] == callback.id
     assert gateway.now(callback.id).link_serial == callback.link_serial + 1
-    assert revoked.out.startswith(f"{callback.id} has no valid link any more")
+    assert revoked.out.startswith(f"{callback.id} has no valid links now")
     assert (redelivered.code, redelivered.err) == (1, "ringback: it is open, not parked\n")
 
 

@@ -1,12 +1,13 @@
 """What others wrote is shown as they wrote it, and steers no terminal."""
 
 import json
+import shlex
 from datetime import timedelta
 
 import pytest
 
 from ringback.domain.ids import CallbackId
-from ringback.domain.outcome import Failed
+from ringback.domain.outcome import Completed, Failed
 from tests import factories
 from tests.unit.cli.commands import Served, ringback
 
@@ -156,3 +157,37 @@ def test_unknown_callback_says_how_to_find_one(gateway: Served) -> None:  # noqa
 
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == "ringback: there is no callback cb_nothing; see: ringback list\n"
+
+
+OWNER = {"type": "string"}
+SCHEMA = json.dumps({"type": "object", "required": ["who's"], "properties": {"who's": OWNER}})
+
+
+def test_show_prints_a_command_whose_result_is_accepted(gateway: Served) -> None:
+    callback = gateway.asked(result_schema=SCHEMA)
+
+    shown = ringback("show", callback.id)
+    (line,) = [line for line in shown.out.splitlines() if line.startswith("  ringback complete")]
+    ran = ringback(*shlex.split(line)[1:])
+
+    assert SCHEMA in shown.out
+    assert (ran.code, gateway.outcome_of(callback.id)) == (0, Completed(b'{"who\'s": "text"}'))
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown"),
+    [(None, " RESULT\n"), ('{"not": {}}', "RESULT  (JSON that meets the result schema)\n")],
+)
+def test_show_without_an_example_names_the_result(
+    gateway: Served, schema: str | None, shown: str
+) -> None:
+    callback = gateway.asked(result_schema=schema)
+
+    assert f"ringback complete {callback.id} {shown.lstrip()}" in ringback("show", callback.id).out
+
+
+def test_show_of_an_ended_callback_prints_no_way_to_answer(gateway: Served) -> None:
+    callback = gateway.asked()
+    ringback("complete", callback.id, "1")
+
+    assert "Answer it" not in ringback("show", callback.id).out

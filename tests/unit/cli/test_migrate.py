@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.cli.migrate import migrate
+from ringback.cli.maintenance import migrate
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +18,8 @@ def test_an_empty_store_gets_the_schema_once(capsys: pytest.CaptureFixture[str])
     migrate()
 
     assert capsys.readouterr().out.splitlines() == [
-        "the schema is 0001, in a store that was empty",
-        "the schema is 0001 already",
+        "the store was empty; the schema is now 0001",
+        "the schema is already 0001",
     ]
 
 

@@ -1,6 +1,6 @@
 """What people are shown of events."""
 
-from ringback.cli.view import line_of
+from ringback.cli.callbacks import line_of
 from ringback.schemas.responses import EventOut
 from tests import factories
 

@@ -13,7 +13,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.cli.given import read_token, to_details, to_duration, to_json, to_token
+from ringback.cli.params import read_token, to_details, to_duration, to_json, to_token
 
 FORMS: Final[dict[str, Callable[[bytes], str]]] = {
     "hex": lambda token: token.hex(),

@@ -1,18 +1,18 @@
-"""Commands for telling the outside party."""
+"""The command that prints what the receivers of webhooks need."""
 
 import json
 
 from ringback.app.webhook_secrets import load_webhook_secrets
-from ringback.cli.given import AsJson
+from ringback.cli.params import AsJson
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.signature import from_secret
 from ringback.settings import load_settings
 
 
 def webhook_secret(as_json: AsJson = False) -> None:
-    """Print the secret that messages to the outside are signed with, for who receives them.
+    """Print the secret that signs webhooks.
 
-    One to a line, if there are several: each of them signs.
+    Their receivers need it. Several secrets are printed one per line; each of them signs.
     """
     texts = [from_secret(secret) for secret in load_webhook_secrets(load_settings())]
     if not texts:

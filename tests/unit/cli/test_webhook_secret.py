@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.cli.notify import webhook_secret
+from ringback.cli.webhook_secret import webhook_secret
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.signature import to_secret
 

@@ -1,7 +1,7 @@
-"""What a command is given: task tokens, JSON and durations, as text, from a file or from a pipe.
+"""Parameters that several commands have, and the parsing of their values.
 
-Whatever the text, reading it returns or raises `typer.BadParameter`, which is exit code 2. What
-was given is never repeated in the message: it may be a secret.
+A value is text, a file, or standard input. A parser returns or raises `typer.BadParameter`, which
+is exit code 2. No message repeats the value: it may be a secret.
 """
 
 import codecs
@@ -17,27 +17,38 @@ from pydantic_core import from_json
 
 from ringback.domain.durations import parse_duration
 from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+from ringback.domain.ids import CallbackId
 
 STDIN: Final = "-"
 
+_CALLBACK: Final = re.compile(r"cb_[0-9a-z_]+")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _BASE64: Final = re.compile(r"[A-Za-z0-9_-]+")
-_NEVER_LEFT_OVER: Final = 1
-"""No number of bytes has a base64 form with so many signs more than a multiple of four."""
+_IMPOSSIBLE_REMAINDER: Final = 1
+"""No base64 text has a length of one more than a multiple of four."""
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
-"""What Temporal takes in one request (observed on server 1.32)."""
+"""The most that Temporal takes in one request (observed on server 1.32)."""
+
+
+def to_callback_id(text: str) -> CallbackId:
+    """Parse a callback's id.
+
+    Raises:
+        typer.BadParameter: It is no id. It may be a link, so the message does not repeat it.
+    """
+    if not _CALLBACK.fullmatch(text):
+        msg = "a callback's id begins with cb_; see: ringback list"
+        raise typer.BadParameter(msg)
+    return CallbackId(text)
 
 
 def to_token(text: str) -> bytes:
-    """Return the task token that `text` is: hexadecimal, or base64 in any of its forms.
+    """Parse a task token: hexadecimal, or base64 in any of its forms.
 
-    What can be read as hexadecimal is: no token of Temporal's has such a base64 form, since all
-    begin with the same two bytes, whose form is none ("CiQ"; observed on server 1.32). Base64 may
-    be the standard one or the URL-safe one, with or without padding. White space does not count,
-    so lines may be wrapped.
+    Text that could be both is hexadecimal: every token of Temporal begins with "CiQ" in base64
+    (observed on server 1.32), and Q is no hexadecimal digit. Base64 may be standard or URL-safe,
+    with or without padding. White space is ignored, so lines may be wrapped.
 
     Raises:
         typer.BadParameter: It is neither.
@@ -46,17 +57,17 @@ def to_token(text: str) -> bytes:
     if _HEX.fullmatch(dense):
         return bytes.fromhex(dense)
     plain = dense.rstrip("=").translate({ord("+"): "-", ord("/"): "_"})
-    if not _BASE64.fullmatch(plain) or len(plain) % 4 == _NEVER_LEFT_OVER:
+    if not _BASE64.fullmatch(plain) or len(plain) % 4 == _IMPOSSIBLE_REMAINDER:
         msg = "the task token is neither hexadecimal nor base64"
         raise typer.BadParameter(msg)
     return urlsafe_b64decode(plain + "=" * (-len(plain) % 4))
 
 
 def read_token(token: str | None, file: Path | None) -> bytes | None:
-    """Return the task token of `--token` or `--token-file`; `None` if neither was given.
+    """Return the task token of `--token` or `--token-file`; `None` without either.
 
     Raises:
-        typer.BadParameter: Both were given, or there is no token in what was.
+        typer.BadParameter: Both were given, or the value is not a token.
     """
     if token is not None and file is not None:
         msg = "give --token or --token-file, not both"
@@ -69,10 +80,10 @@ def read_token(token: str | None, file: Path | None) -> bytes | None:
 
 
 def to_json(source: str | None) -> bytes | None:
-    """Return the JSON value that `source` is or leads to, exactly as it was written.
+    """Return the JSON value of `source`, byte for byte.
 
     Args:
-        source: JSON; or `@` and the name of a file; or `-` for standard input; or `None`.
+        source: JSON; `@` and the name of a file; `-` for standard input; or `None`.
 
     Raises:
         typer.BadParameter: It is not one JSON value, or cannot be read.
@@ -91,10 +102,10 @@ def to_json(source: str | None) -> bytes | None:
 
 
 def to_details(source: str | None) -> bytes | None:
-    """Return the details of a failure as one JSON array: an array is several, else it is one.
+    """Return the details of a failure as a JSON array; a value that is no array is the only one.
 
     Raises:
-        typer.BadParameter: See `to_json`.
+        typer.BadParameter: It is not one JSON value, or cannot be read.
     """
     body = to_json(source)
     return body if body is None or body.startswith(b"[") else b"[" + body + b"]"
@@ -104,7 +115,7 @@ def check_one_stdin(*sources: str | None) -> None:
     """Check that at most one of `sources` is standard input.
 
     Raises:
-        typer.BadParameter: Two are: the second would find nothing left.
+        typer.BadParameter: Two are, and the second one would read nothing.
     """
     if sources.count(STDIN) > 1:
         msg = "only one thing can be read from standard input"
@@ -112,10 +123,10 @@ def check_one_stdin(*sources: str | None) -> None:
 
 
 def to_duration(text: str) -> timedelta:
-    """Return the duration that `text` says: `90m`, `1h30m`, `2d`, `PT2H`.
+    """Parse a duration: `90m`, `1h30m`, `2d`, `PT2H`.
 
     Raises:
-        typer.BadParameter: It says none.
+        typer.BadParameter: It is no duration.
     """
     try:
         return parse_duration(text)
@@ -126,7 +137,7 @@ def to_duration(text: str) -> timedelta:
 def _body(source: str) -> bytes:
     if source == STDIN or source.startswith("@"):
         return _read(source.removeprefix("@"))
-    # What the terminal sent that is not UTF-8 is no JSON either.
+    # Bytes of the terminal that are not UTF-8 are not JSON either; the parser refuses them.
     return source.encode("utf-8", "surrogateescape")
 
 
@@ -145,11 +156,39 @@ def _read(source: str) -> bytes:
 def _read_from(stream: BinaryIO) -> bytes:
     body = stream.read(_MOST_BYTES + 1)
     if len(body) > _MOST_BYTES:
-        msg = f"it is longer than {_MOST_BYTES} bytes, more than Temporal ever takes"
+        msg = f"it is longer than {_MOST_BYTES} bytes, the most that Temporal takes"
         raise typer.BadParameter(msg)
     return body
 
 
 def _text(body: bytes) -> str:
-    # A sign that is not ASCII is in no token: what stands in its place is refused.
+    # A token is ASCII; the parser refuses the replacement character.
     return body.decode("ascii", "replace")
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+CallbackArgument = Annotated[
+    str, typer.Argument(parser=to_callback_id, help="The callback: cb_…", metavar="CALLBACK")
+]
+Result = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help="The whole result; @FILE reads a file, - reads standard input.",
+    ),
+]
+Details = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help="Details; @FILE reads a file, - reads standard input.",
+    ),
+]
+Wait = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="Wait at most this long until Temporal has the answer.",
+    ),
+]
