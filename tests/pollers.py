@@ -1,4 +1,4 @@
-"""The keeper's parts, put together as the gateway does it."""
+"""Pollers and heartbeat senders, built as the gateway builds them."""
 
 from typing import Protocol
 
@@ -15,11 +15,11 @@ PER_SECOND = 50
 
 
 class Store(CallbackStore, ActivityPollStore, Deadlines, Protocol):
-    """What keeping needs of a store."""
+    """The ports of a store that they use."""
 
 
 class Temporal(Activities, Heartbeats, Protocol):
-    """What keeping needs of a server."""
+    """The ports of Temporal that they use."""
 
 
 def activity_checker(

@@ -22,6 +22,8 @@ class ManualClockDatabase(PostgresqlDatabase):
     def own_now(self) -> datetime:
         return self._clock.now()
 
-    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
-        await super().hold(connection, callback_ids)
+    async def lock_now(
+        self, connection: Connection, callback_ids: Collection[CallbackId]
+    ) -> datetime:
+        await super().lock_now(connection, callback_ids)
         return self._clock.now()

@@ -22,12 +22,11 @@ from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed
 from ringback.settings import Settings
 from ringback.store.answers import accept
-from ringback.store.callbacks import EXPIRE
+from ringback.store.callbacks import EXPIRE, REVOKE
 from ringback.store.database import Connection
-from ringback.store.events import record
-from ringback.store.links import REVOKE
 from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
+from ringback.store.queries import record
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
@@ -188,10 +187,10 @@ async def test_what_is_held_is_held_from_when_who_held_it_before_let_it_go(
 
     async def hold_it_too(connection: Connection) -> datetime:
         process.set_result(await connection.scalar(text("SELECT pg_backend_pid()")))
-        return await database.hold(connection, [callback.id])
+        return await database.lock_now(connection, [callback.id])
 
     async with asyncio.timeout(5), task_group() as group, database.writing() as connection:
-        await database.hold(connection, [callback.id])
+        await database.lock_now(connection, [callback.id])
         second = group.create_task(database.write(hold_it_too))
         await until_it_waits(url, await process)
         let_go_at = await database.now(connection)
@@ -211,7 +210,7 @@ async def test_an_answer_that_waited_for_another_transaction_comes_after_what_th
         return await accept(database, connection, [factories.answer(callback.id)])
 
     async with asyncio.timeout(5), task_group() as group, database.writing() as connection:
-        await database.hold(connection, [callback.id])
+        await database.lock_now(connection, [callback.id])
         answering = group.create_task(database.write(accept_it))
         await until_it_waits(url, await process)
         now = await database.now(connection)
@@ -237,7 +236,7 @@ async def test_an_answer_that_waits_for_an_end_or_a_revocation_is_not_taken(
         return await accept(database, connection, answers)
 
     async with asyncio.timeout(5), task_group() as group, database.writing() as connection:
-        await database.hold(connection, ids)
+        await database.lock_now(connection, ids)
         answering = group.create_task(database.write(accept_them))
         await until_it_waits(url, await process)
         values = {"callback_id": over.id, "now": factories.NOW, "reason": "over"}

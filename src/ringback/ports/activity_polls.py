@@ -60,7 +60,7 @@ class ActivityPollStore(Protocol):
         ...
 
     async def receive_heartbeats(
-        self, notes: Sequence[ReceivedHeartbeat], *, lease: timedelta
+        self, heartbeats: Sequence[ReceivedHeartbeat], *, lease: timedelta
     ) -> Sequence[HeartbeatReceipt]:
         """Keep signs of life from outside; tell for each, in their order, what became of it.
 
@@ -78,7 +78,7 @@ class ActivityPollStore(Protocol):
         """
         ...
 
-    async def save_sent_heartbeats(self, beats: Sequence[SentHeartbeat]) -> None:
+    async def save_sent_heartbeats(self, heartbeats: Sequence[SentHeartbeat]) -> None:
         """Keep that heartbeats were taken, and what Temporal answered.
 
         The next one is due after `HeartbeatState.gap`, if the gateway keeps the activity alive or

@@ -1,4 +1,4 @@
-"""The statement that accepts all the answers of a commit at once."""
+"""The statement that accepts all answers of a commit."""
 
 import json
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ _ANSWERS: Final = BulkRows(
         "link_serial": Integer(),
     },
 )
-"""The values that differ from one answer to the next; the rest of a row is the same for all."""
+"""The values that differ between answers; the other columns of a row are the same for all."""
 
 
 def bulk_values(dialect: str, answers: Sequence[Answer]) -> dict[str, object]:
@@ -63,12 +63,12 @@ def bulk_values(dialect: str, answers: Sequence[Answer]) -> dict[str, object]:
 def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str, int | None]:
     outcome = answer.outcome
     fields = to_fields(outcome)
-    told = json.dumps(fields) if fields else "{}"
+    encoded = json.dumps(fields) if fields else "{}"
     kind, body = KINDS[type(outcome)], to_body(outcome)
-    return answer.callback_id, answer.id, kind, body, told, answer.link_serial
+    return answer.callback_id, answer.id, kind, body, encoded, answer.link_serial
 
 
-#: Whether there is more to do once there is an outcome: few have a default answer, or are told.
+#: Whether an outcome takes further statements: the callback has a default answer or webhook URLs.
 _HAS_MORE_TO_DO: Final = (
     callbacks.c.default_due_at.is_not(None)
     | callbacks.c.cancel_url.is_not(None)
@@ -76,8 +76,8 @@ _HAS_MORE_TO_DO: Final = (
 )
 
 
-def _takes(callback: FromClause, answers: FromClause) -> ColumnElement[bool]:
-    """Return whether a callback takes the answer beside it: it is open, and the link is good."""
+def _accepts(callback: FromClause, answers: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a callback accepts an answer: it is open, the link not revoked."""
     serial = func.coalesce(answers.c.link_serial, callback.c.link_serial)
     return and_(
         callback.c.id == answers.c.callback_id,
@@ -92,9 +92,9 @@ def _insert(
     *,
     now: ColumnElement[Any],
     after_event: ColumnElement[Any],
-    taken: Select[Any],
+    accepted: Select[Any],
 ) -> sqlite.Insert | postgresql.Insert:
-    """Store each of `answers` that is the first for its callback, if it is among the `taken`."""
+    """Insert the `accepted` rows of `answers` whose callback has no outcome."""
     row = {
         **{name: column for name, column in answers.c.items() if name in outcomes.c},
         "accepted_at": now,
@@ -104,7 +104,7 @@ def _insert(
         "tries": literal(0),
         "after_event": after_event,
     }
-    values = taken.with_only_columns(*(value.label(name) for name, value in row.items()))
+    values = accepted.with_only_columns(*(value.label(name) for name, value in row.items()))
     into = INSERTS[dialect](outcomes).from_select(list(row), values)
     return into.on_conflict_do_nothing(index_elements=["callback_id"])
 
@@ -117,7 +117,7 @@ def _insert_on_sqlite() -> Insert:
         answers,
         now=bindparam("now", type_=Instant),
         after_event=newest,
-        taken=select(answers).where(exists().where(_takes(callbacks, answers))),
+        accepted=select(answers).where(exists().where(_accepts(callbacks, answers))),
     )
 
 
@@ -131,11 +131,11 @@ def _accept_on_sqlite() -> Select[Any]:
 
 
 _NOW: Final = cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
-"""The time of a PostgreSQL server, as `Instant` keeps it."""
+"""The time of a PostgreSQL server, as an `Instant` stores it."""
 
 
-def _held() -> Select[Any]:
-    # In the order of ids: two that hold the same ones never cross.
+def _lock() -> Select[Any]:
+    # In the order of ids, so that two transactions never deadlock.
     ordered = select(callbacks).where(any_of(callbacks.c.id, "ids")).order_by(callbacks.c.id)
     return ordered.with_for_update(key_share=True)
 
@@ -143,10 +143,10 @@ def _held() -> Select[Any]:
 def _accept_on_postgresql() -> Select[Any]:
     has_more_to_do = _HAS_MORE_TO_DO.label("has_more_to_do")
     columns = (callbacks.c.id, callbacks.c.expired_because, callbacks.c.link_serial)
-    held = _held().with_only_columns(*columns, has_more_to_do).cte("held")
-    # Counted, so that all of them are held before the time is read, and the newest event: another
-    # transaction that had held one may have recorded events that this statement's snapshot lacks.
-    all_held = select(func.count()).select_from(held).subquery("all_held")
+    locked = _lock().with_only_columns(*columns, has_more_to_do).cte("locked")
+    # The count makes the statement lock all rows before it reads the time and the newest event:
+    # a transaction that it waited for may have recorded events that its snapshot lacks.
+    all_locked = select(func.count()).select_from(locked).subquery("all_locked")
     newest = func.pg_sequence_last_value(
         cast(func.pg_get_serial_sequence(events.name, events.c.id.name), REGCLASS)
     )
@@ -155,12 +155,12 @@ def _accept_on_postgresql() -> Select[Any]:
             func.coalesce(bindparam("now", type_=Instant), _NOW).label("now"),
             func.coalesce(newest, 0).label("after_event"),
         )
-        .select_from(all_held)
+        .select_from(all_locked)
         .cte("moment")
     )
     answers = _ANSWERS.rows("postgresql")
-    takes = _takes(held, answers) & or_(
-        bindparam("in_transaction", type_=Boolean), held.c.has_more_to_do.is_(False)
+    accepts = _accepts(locked, answers) & or_(
+        bindparam("in_transaction", type_=Boolean), locked.c.has_more_to_do.is_(False)
     )
     stored = (
         _insert(
@@ -168,32 +168,32 @@ def _accept_on_postgresql() -> Select[Any]:
             answers,
             now=moment.c.now,
             after_event=moment.c.after_event,
-            taken=select(answers).join(held, takes).join(moment, true()),
+            accepted=select(answers).join(locked, accepts).join(moment, true()),
         )
         .returning(outcomes.c.callback_id, outcomes.c.outcome_id, outcomes.c.accepted_at)
         .cte("stored")
     )
-    told = func.json_build_array(stored.c.outcome_id, stored.c.accepted_at, held.c.has_more_to_do)
-    return select(func.json_agg(told, type_=JSON)).outerjoin_from(
-        held, stored, stored.c.callback_id == held.c.id
+    row = func.json_build_array(stored.c.outcome_id, stored.c.accepted_at, locked.c.has_more_to_do)
+    return select(func.json_agg(row, type_=JSON)).outerjoin_from(
+        locked, stored, stored.c.callback_id == locked.c.id
     )
 
 
-def _hold() -> Select[datetime]:
-    held = _held().with_only_columns(callbacks.c.id).subquery("held")
-    all_held = select(func.count()).select_from(held).subquery("all_held")
-    return select(func.clock_timestamp(type_=DateTime(timezone=True))).select_from(all_held)
+def _lock_now() -> Select[datetime]:
+    locked = _lock().with_only_columns(callbacks.c.id).subquery("locked")
+    all_locked = select(func.count()).select_from(locked).subquery("all_locked")
+    return select(func.clock_timestamp(type_=DateTime(timezone=True))).select_from(all_locked)
 
 
-#: Let nobody else decide on the callbacks until the commit, and tell when all of them were held.
-HOLD: Final = _hold()
+#: Lock the callbacks until the commit, and return the time at which all were locked.
+LOCK_NOW: Final = _lock_now()
 
-#: What comes before `ACCEPT` where that cannot write: SQLite would return row by row what it
-#: inserts, and other threads run in between.
+#: Runs before `ACCEPT` on SQLite, which would return inserted rows one by one; other threads would
+#: run between two rows.
 INSERT: Final = {"sqlite": _insert_on_sqlite()}
 
-#: Store each answer that is the first, if its callback takes it. Return what was stored, as one
-#: value: the outcome's id, when it was accepted, and whether there is more to do. PostgreSQL also
-#: returns the callbacks without a stored answer, with an id of null. Unless it runs
-#: `in_transaction`, it leaves out those with more to do, which takes further statements.
+#: Store the first answer to each callback that accepts it. Return one value for each stored answer:
+#: the outcome's id, when it was accepted, and whether it takes further statements. PostgreSQL also
+#: returns the callbacks without a stored answer, with an id of null; unless it runs
+#: `in_transaction`, it leaves out answers that take further statements.
 ACCEPT: Final = {"sqlite": _accept_on_sqlite(), "postgresql": _accept_on_postgresql()}

@@ -1,32 +1,48 @@
-"""Poll open activities, in a SQL database."""
+"""Poll open activities, and save what polls and heartbeats change of callbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, case, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Integer,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    case,
+    select,
+    update,
+)
 
 from ringback.domain.callback import State
 from ringback.domain.ids import CallbackId
-from ringback.domain.liveness import PollResult, apply_poll_result
+from ringback.domain.liveness import PollResult, TrackedCallback, apply_poll_result
 from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim
+from ringback.store import mapping
 from ringback.store.bulk_params import any_of
-from ringback.store.database import Connection, SqlPart, writes
-from ringback.store.due_times import NEVER
-from ringback.store.queries import HAS_OUTCOME, IS_OPEN, find_readable, parts
-from ringback.store.tables import Instant, callbacks
-from ringback.store.tracked_callbacks import (
-    LEARNED_COLUMNS,
-    lock_tracked,
-    save_changes,
-    update_columns,
+from ringback.store.database import Connection, Database, SqlPart, writes
+from ringback.store.deadlines import NEVER
+from ringback.store.queries import (
+    CALLBACKS,
+    HAS_OUTCOME,
+    IS_OPEN,
+    execute_each,
+    find_readable,
+    lock,
+    parts,
+    record,
 )
+from ringback.store.tables import Instant, callbacks
+from ringback.store.unreadable import read_rows
 
 _ROWS_PER_RUN: Final = 16
 """A claim reads this many due callbacks per run; where runs have more, it claims fewer runs."""
 
 _WINDOWS: Final = 8
-"""Maximum number of times that a claim reads on because some of what is due is answered."""
+"""Maximum number of windows that a claim reads while due callbacks turn out to be answered."""
 
 _Run: TypeAlias = tuple[str, str, str]
 
@@ -40,8 +56,8 @@ _is_unclaimed: ColumnElement[bool] = callbacks.c.poll_held_until.is_(None) | (
 
 _due_first = (callbacks.c.poll_due_at, callbacks.c.id)
 
-#: Callbacks that are due and that nobody else has claimed, with their runs and whether they are
-#: answered; locked until the commit.
+#: Due callbacks that no other gateway has claimed, with their runs and whether they are answered;
+#: locked until the commit.
 DUE_POLLS: Final = (
     select(
         callbacks.c.id,
@@ -78,15 +94,15 @@ _place = case(
 #: The open callbacks of some runs, due or not, run by run and the longest due first.
 OF_RUNS: Final = (
     select(callbacks.c.id, _place.label("place"))
-    # Not by the workflow: its earlier runs may have thousands of callbacks that have ended.
+    # Not by workflow: its earlier runs may have thousands of closed callbacks.
     .where(callbacks.c.run_id.in_(_run_ids), _place.is_not(None), IS_OPEN, _is_unclaimed)
     .order_by(_place, *_due_first)
     .limit(bindparam("max_callbacks", type_=Integer))
     .with_for_update(of=callbacks, key_share=True, skip_locked=True)
 )
 
-#: An answered callback needs no poll: a claim never reads it again.
-_PASS_OVER: Final = (
+#: An answered callback needs no more polls, so no claim reads it again.
+_STOP_POLLING: Final = (
     update(callbacks).where(_is_wanted).values(poll_due_at=bindparam("never", type_=Instant))
 )
 
@@ -99,9 +115,27 @@ _CLAIM: Final = (
     )
 )
 
+
+def update_columns(*names: str) -> Update:
+    """Return a statement that sets these columns of one callback to what `save_changes` writes."""
+    values = {name: bindparam(f"{name}_", type_=callbacks.c[name].type) for name in names}
+    return update(callbacks).where(callbacks.c.id == bindparam("callback_id")).values(values)
+
+
+LEARNED_COLUMNS: Final = (
+    "default_due_at",
+    "cancel_requested_at",
+    "paused_at",
+    "reset_at",
+    "heartbeat_due_at",
+    "poll_due_at",
+)
+
 _SAVE_POLL_RESULT: Final = update_columns(
     *LEARNED_COLUMNS, "attempt_timeout_at", "heartbeat_timeout", "poll_held_until"
 )
+
+_FIND_TRACKED: Final = CALLBACKS.where(_is_wanted)
 
 
 class SqlActivityPolls(SqlPart):
@@ -119,15 +153,12 @@ class SqlActivityPolls(SqlPart):
         now = await self._database.now(connection)
         window = min(limit * _ROWS_PER_RUN, max_callbacks)
         due, is_whole = await _due_runs(connection, now=now, window=window)
-        held, are_all = await _of_runs(
-            connection, due[:limit], now=now, max_callbacks=max_callbacks
-        )
-        for part in parts(held):
-            claim = {"ids": part, "until": now + lease}
-            await connection.execute(_CLAIM, claim)
-        found = await find_readable(connection, held)
-        # One that was answered while this began is not open any more.
-        open_ones = [one for id_ in held if (one := found.get(id_)) and one.state is State.OPEN]
+        claimed, are_all = await _of_runs(connection, due[:limit], now=now, most=max_callbacks)
+        for part in parts(claimed):
+            await connection.execute(_CLAIM, {"ids": part, "until": now + lease})
+        found = await find_readable(connection, claimed)
+        # One may have been answered since this transaction began.
+        open_ones = [one for id_ in claimed if (one := found.get(id_)) and one.state is State.OPEN]
         return PollClaim(open_ones, is_full=len(due) >= limit or not is_whole or not are_all)
 
     async def save_poll_results(self, poll_results: Sequence[PollResult]) -> None:
@@ -138,30 +169,29 @@ class SqlActivityPolls(SqlPart):
     async def _save_poll_results(
         self, connection: Connection, poll_results: Sequence[PollResult]
     ) -> None:
-        before = await lock_tracked(connection, [one.callback_id for one in poll_results])
-        now = await self._database.now(connection)
-        after = dict(before)
-        for one in poll_results:
-            if one.callback_id in after:
-                after[one.callback_id] = apply_poll_result(after[one.callback_id], one, now)
-        await save_changes(connection, _SAVE_POLL_RESULT, before=before, after=after)
+        await apply_all(
+            connection,
+            _SAVE_POLL_RESULT,
+            poll_results,
+            apply=apply_poll_result,
+            database=self._database,
+        )
 
 
 async def _due_runs(
     connection: Connection, *, now: datetime, window: int
 ) -> tuple[list[_Run], bool]:
-    """Return the runs of what is due, the longest due first, and whether that is all of them.
+    """Return the runs of due callbacks, the longest due first, and whether these are all.
 
-    What is answered meanwhile, and not delivered yet, is never due again: while Temporal is away
-    that may be most of all.
+    While Temporal is unreachable, most due callbacks may be answered and not delivered. They are
+    made due `NEVER`, so that they take no place in the next window.
     """
     for _ in range(_WINDOWS):
         values = {"now": now, "window": window}
         due = list(await connection.execute(DUE_POLLS, values))
         answered = [CallbackId(row.id) for row in due if row.is_answered]
         for part in parts(answered):
-            passing = {"ids": part, "never": NEVER}
-            await connection.execute(_PASS_OVER, passing)
+            await connection.execute(_STOP_POLLING, {"ids": part, "never": NEVER})
         is_whole = len(due) < window
         if is_whole or not answered:
             break
@@ -171,35 +201,86 @@ async def _due_runs(
 
 
 async def _of_runs(
-    connection: Connection, runs: Sequence[_Run], *, now: datetime, max_callbacks: int
+    connection: Connection, runs: Sequence[_Run], *, now: datetime, most: int
 ) -> tuple[list[CallbackId], bool]:
-    """Return the open callbacks of whole runs, and whether that is all of them.
+    """Return at most `most` open callbacks of whole runs, and whether these are all.
 
-    The first run has some in any case.
+    If even the first run has more, return the part of it that is due the longest.
     """
-    held: list[CallbackId] = []
+    claimed: list[CallbackId] = []
     is_over = False
     for some in parts(runs, RUNS_AT_ONCE):
-        # One more than there may be shows that the last run is not whole.
-        values = {**_names(some), "now": now, "max_callbacks": max_callbacks - len(held) + 1}
+        # One callback more than allowed shows that the last run is not whole.
+        values = {**_names(some), "now": now, "max_callbacks": most - len(claimed) + 1}
         result = await connection.execute(OF_RUNS, values)
         found = [(row.place, CallbackId(row.id)) for row in result]
-        is_over = len(held) + len(found) > max_callbacks
+        is_over = len(claimed) + len(found) > most
         last = found[-1][0] if is_over else None
         whole = [one for one in found if one[0] != last]
-        if not held and not whole:
-            whole = found[:max_callbacks]
-        held += [id_ for _, id_ in sorted(whole)]
+        if not claimed and not whole:
+            whole = found[:most]
+        claimed += [id_ for _, id_ in sorted(whole)]
         if is_over:
             break
-    return held, not is_over
+    return claimed, not is_over
 
 
 def _names(runs: Sequence[_Run]) -> dict[str, str]:
-    """Return what `OF_RUNS` asks for; where there are few runs, the last one again and again."""
+    """Return `runs` as parameters of `OF_RUNS`; the last one fills the remaining places."""
     padding = [runs[-1]] * (RUNS_AT_ONCE - len(runs))
     return {
         f"{name}_{place}": value
         for place, run in enumerate([*runs, *padding])
         for name, value in zip(("namespace", "workflow_id", "run_id"), run, strict=True)
     }
+
+
+class _Change(Protocol):
+    @property
+    def callback_id(self) -> CallbackId: ...
+
+
+C = TypeVar("C", bound=_Change)
+
+
+async def apply_all(
+    connection: Connection,
+    statement: Executable,
+    changes: Sequence[C],
+    *,
+    apply: Callable[[TrackedCallback, C, datetime], TrackedCallback],
+    database: Database,
+) -> None:
+    """Apply each of `changes` to its callback if that exists, and save the callbacks."""
+    before = await lock_tracked(connection, [one.callback_id for one in changes])
+    now = await database.now(connection)
+    after = dict(before)
+    for one in changes:
+        if one.callback_id in after:
+            after[one.callback_id] = apply(after[one.callback_id], one, now)
+    await save_changes(connection, statement, before=before, after=after)
+
+
+async def lock_tracked(
+    connection: Connection, ids: Iterable[CallbackId]
+) -> dict[CallbackId, TrackedCallback]:
+    """Lock these callbacks until the commit; return those whose rows can be read."""
+    locked: list[TrackedCallback] = []
+    for part in parts(await lock(connection, ids)):
+        result = await connection.execute(_FIND_TRACKED, {"ids": part})
+        readable, _ = read_rows(result, mapping.to_tracked, key="id")
+        locked += readable
+    return {tracked.callback.id: tracked for tracked in locked}
+
+
+async def save_changes(
+    connection: Connection,
+    statement: Executable,
+    *,
+    before: Mapping[CallbackId, TrackedCallback],
+    after: Mapping[CallbackId, TrackedCallback],
+) -> None:
+    """Write the callbacks `after` that differ from `before`, and record their events."""
+    changed = [tracked for id_, tracked in sorted(after.items()) if tracked is not before[id_]]
+    await execute_each(connection, statement, [mapping.from_tracked(one) for one in changed])
+    await record(connection, [event for tracked in changed for event in tracked.happened])

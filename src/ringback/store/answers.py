@@ -1,7 +1,8 @@
-"""Answers: accept the first one to each callback, and keep evidence of others."""
+"""Accept the first answer to each callback, and store evidence of later ones."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import JSON, ColumnElement, Select, bindparam, func, insert, select, update
@@ -15,16 +16,15 @@ from ringback.store import mapping
 from ringback.store.accept_statement import ACCEPT, INSERT, bulk_values
 from ringback.store.bulk_params import any_of
 from ringback.store.database import Connection, Database, SqlPart, reads, writes
-from ringback.store.events import notify
-from ringback.store.queries import lock
+from ringback.store.queries import add_webhooks, lock
 from ringback.store.tables import callbacks, events, to_instant
 
 _Function: TypeAlias = Callable[..., ColumnElement[Any]]
 
 _BYTES: Final = 8 * 1024 * 1024
-"""A statement takes this many bytes and one more answer: a driver copies them several times."""
+"""A statement ends after this many bytes of answers, because a driver copies them several times."""
 
-#: A callback with an outcome needs no default answer.
+#: Clear the due time of default answers that are no longer needed.
 _CLEAR_DEFAULT: Final = (
     update(callbacks)
     .where(any_of(callbacks.c.id, "ids"), callbacks.c.default_due_at.is_not(None))
@@ -48,13 +48,13 @@ def _select_terms(all_of: _Function, one: _Function) -> Select[Any]:
     return select(all_of(one(*_TERM_COLUMNS), type_=JSON)).where(any_of(callbacks.c.id, "ids"))
 
 
-#: The terms of the callbacks, as one value; `NULL` if there are none.
+#: The terms of callbacks as one JSON value; `NULL` if no callback exists.
 _TERMS: Final = {
     "sqlite": _select_terms(func.json_group_array, func.json_array),
     "postgresql": _select_terms(func.json_agg, func.json_build_array),
 }
 
-_kept = (
+_evidence_count = (
     select(func.count())
     .select_from(events)
     .where(events.c.callback_id == bindparam("callback_id"), events.c.kind == bindparam("kind"))
@@ -63,11 +63,11 @@ _kept = (
 
 _event_columns = ["callback_id", "at", "kind", "facts"]
 
-#: Store evidence while the callback has less than `MAX_EVIDENCE` of it.
-_KEEP_EVIDENCE: Final = insert(events).from_select(
+#: Store evidence unless the callback has `MAX_EVIDENCE` entries.
+_STORE_EVIDENCE: Final = insert(events).from_select(
     _event_columns,
     select(*(bindparam(name, type_=events.c[name].type) for name in _event_columns)).where(
-        _kept < MAX_EVIDENCE
+        _evidence_count < MAX_EVIDENCE
     ),
 )
 
@@ -107,7 +107,7 @@ class SqlAnswers(SqlPart):
         for answer in answers:
             if answer.callback_id in known:
                 evidence = mapping.from_event(_evidence(answer, now))
-                await connection.execute(_KEEP_EVIDENCE, evidence)
+                await connection.execute(_STORE_EVIDENCE, evidence)
 
 
 async def accept(
@@ -117,10 +117,10 @@ async def accept(
     *,
     is_default: bool = False,
 ) -> dict[OutcomeId, datetime]:
-    """Store the first answer to each callback that is open; return when each was accepted.
+    """Store the first answer to each open callback; return when each was accepted.
 
-    An answer with a link serial is stored only if that is still the callback's. What `is_default`
-    nobody gave: it was taken at the deadline.
+    An answer by a revoked link is not stored: its serial differs from the callback's. With
+    `is_default`, the answers are default answers, taken at the deadline.
     """
     accepted: dict[OutcomeId, datetime] = {}
     for part in _by_size(_first_of_each(answers)):
@@ -131,9 +131,9 @@ async def accept(
 async def accept_alone(
     database: Database, connection: Connection, answers: Sequence[Answer]
 ) -> tuple[dict[OutcomeId, datetime], Sequence[Answer]]:
-    """Do what `accept` does, by statements that each commit at once; return also what is left.
+    """Do the same as `accept` with statements that each commit; return also the answers left over.
 
-    What is left takes a transaction: answers whose callbacks have a default answer or webhook URLs.
+    Those need a transaction: their callbacks have a default answer or webhook URLs.
     """
     accepted: dict[OutcomeId, datetime] = {}
     left: list[Answer] = []
@@ -159,7 +159,7 @@ async def _accept(
         callback_ids = [answer.callback_id for answer in unusual]
         await connection.execute(_CLEAR_DEFAULT, {"ids": callback_ids})
         accepted_events = [_event(one, accepted[one.id], is_default=is_default) for one in unusual]
-        await notify(connection, accepted_events)
+        await add_webhooks(connection, accepted_events)
     return accepted
 
 
@@ -191,16 +191,16 @@ def _event(answer: Answer, accepted_at: datetime, *, is_default: bool) -> Event:
 async def find_terms(
     connection: Connection, ids: Collection[CallbackId]
 ) -> dict[CallbackId, Terms]:
-    """Return the terms of those of the callbacks that exist."""
+    """Return the terms of those callbacks that exist."""
     statement = _TERMS[connection.dialect.name]
-    found = map(mapping.to_terms, await connection.scalar(statement, {"ids": ids}) or [])
-    return {terms.callback_id: terms for terms in found}
+    found = await connection.scalar(statement, {"ids": ids}) or []
+    return {terms.callback_id: terms for terms in starmap(Terms, found)}
 
 
 def _first_of_each(answers: Sequence[Answer]) -> Sequence[Answer]:
-    """Return the first answer to each callback by each of its links, in the order of callbacks.
+    """Return the first answer to each callback by each of its links, sorted by callback.
 
-    The first of all may have come by a link that is revoked.
+    The very first may have come by a revoked link.
     """
     first: dict[tuple[CallbackId, int | None], Answer] = {}
     for answer in answers:
@@ -209,7 +209,7 @@ def _first_of_each(answers: Sequence[Answer]) -> Sequence[Answer]:
 
 
 def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
-    """Yield the answers in parts that are not too large."""
+    """Yield the answers in parts of about `_BYTES`."""
     part: list[Answer] = []
     size = 0
     for answer in answers:

@@ -1,4 +1,4 @@
-"""API keys, in a SQL database."""
+"""API keys."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +12,7 @@ from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.tables import Instant, api_keys
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
-#: Of several gateways that add the same key at once, one does.
+#: If several gateways add the same key at once, one does.
 ADD: Final = {
     dialect: insert(api_keys).on_conflict_do_nothing() for dialect, insert in INSERTS.items()
 }
@@ -21,7 +21,7 @@ FIND: Final = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
 
 ALL: Final = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
 
-#: The first time counts.
+#: The first revocation counts.
 REVOKE: Final = (
     update(api_keys)
     .where(api_keys.c.id == bindparam("key_id"), api_keys.c.revoked_at.is_(None))

@@ -113,7 +113,7 @@ class Database(ABC):
         """Return the time of this process if its clock dates all rows; `None` if it does not."""
 
     @abstractmethod
-    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
+    async def lock_now(self, connection: Connection, ids: Collection[CallbackId]) -> datetime:
         """Lock these callbacks until the commit; return the time at which all were locked."""
 
     async def read(self, transaction: Transaction[T]) -> T:

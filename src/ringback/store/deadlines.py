@@ -1,23 +1,32 @@
-"""Deadlines and default answers, in a SQL database."""
+"""Deadlines and default answers; repair due times after a clock was set back."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, bindparam, case, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Update,
+    bindparam,
+    case,
+    func,
+    select,
+    type_coerce,
+    update,
+)
 
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.event import Event, EventKind, key_fact
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.ports.deadlines import Extension
+from ringback.ports.deadlines import Extension, LongestWaits
 from ringback.ports.store import Answer
 from ringback.store import mapping
 from ringback.store.answers import accept
 from ringback.store.bulk_params import any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.events import record
 from ringback.store.queries import (
     CALLBACKS,
     IS_OPEN,
@@ -26,11 +35,13 @@ from ringback.store.queries import (
     find_readable,
     lock,
     parts,
+    record,
+    time_until,
 )
-from ringback.store.tables import Instant, callbacks
+from ringback.store.tables import Instant, callbacks, outcomes, webhooks
 from ringback.store.unreadable import read_rows
 
-#: The earlier of the two, where there are two.
+#: The earlier of the two deadlines; `NULL` if there is none.
 DEADLINE_AT: Final[ColumnElement[object]] = case(
     (callbacks.c.attempt_timeout_at.is_(None), callbacks.c.own_deadline_at),
     (callbacks.c.own_deadline_at < callbacks.c.attempt_timeout_at, callbacks.c.own_deadline_at),
@@ -49,7 +60,7 @@ SET_DEADLINE: Final = (
     )
 )
 
-#: Only what is open has a due time: an answer and an end empty it.
+#: An answer and the end of the activity clear `default_due_at`.
 _awaits_default: ColumnElement[bool] = callbacks.c.closed_at.is_(
     None
 ) & callbacks.c.default_due_at.is_not(None)
@@ -61,7 +72,7 @@ DUE_DEFAULTS: Final = (
     .limit(bindparam("limit"))
 )
 
-#: What is due becomes due later; what the deadline says stays as it is.
+#: Postpone due default answers; the deadlines stay.
 POSTPONE: Final = (
     update(callbacks)
     .where(
@@ -76,13 +87,88 @@ NEXT_DEFAULT: Final = select(func.min(callbacks.c.default_due_at)).where(_awaits
 
 ARE_OVERDUE: Final = select(callbacks.c.id).where(any_of(callbacks.c.id, "ids"), HAS_PASSED)
 
-
 UNREADABLE_REST: Final = timedelta(minutes=1)
-"""How long a callback whose row cannot be read is not due."""
+"""How long the default answer of an unreadable row is postponed."""
+
+NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""When the next poll of an answered callback is due."""
+
+_MOST: Final = 1000
+"""Maximum number of due times of each kind that one repair changes."""
+
+_SECOND: Final = timedelta(seconds=1) // timedelta(microseconds=1)
+
+_SHORTEST: Final = 5 * _SECOND
+"""The shortest wait after a failed heartbeat, whatever the heartbeat timeout."""
+
+_now: ColumnElement[datetime] = bindparam("now", type_=Instant)
+_latest: ColumnElement[datetime] = bindparam("latest", type_=Instant)
+
+_far_deliveries = (
+    select(outcomes.c.callback_id)
+    .where(outcomes.c.state == State.ACCEPTED.value, outcomes.c.due_at > _latest)
+    .limit(_MOST)
+)
+
+_REPAIR_DELIVERIES: Final = (
+    update(outcomes)
+    .where(outcomes.c.callback_id.in_(_far_deliveries), outcomes.c.due_at > _latest)
+    .values(due_at=_now)
+)
+
+_far_webhooks = (
+    select(webhooks.c.id)
+    .where(webhooks.c.ended_at.is_(None), webhooks.c.due_at > _latest)
+    .limit(_MOST)
+)
+
+_REPAIR_WEBHOOKS: Final = (
+    update(webhooks)
+    .where(webhooks.c.id.in_(_far_webhooks), webhooks.c.due_at > _latest)
+    .values(due_at=_now)
+)
+
+_is_far_poll: ColumnElement[bool] = (callbacks.c.poll_due_at > _latest) & (
+    callbacks.c.poll_due_at < bindparam("never", NEVER, type_=Instant)
+)
+
+_far_polls = (
+    select(callbacks.c.id).where(callbacks.c.closed_at.is_(None), _is_far_poll).limit(_MOST)
+)
+
+_REPAIR_POLLS: Final = (
+    update(callbacks)
+    .where(callbacks.c.id.in_(_far_polls), _is_far_poll)
+    .values(poll_due_at=_now, poll_held_until=None)
+)
+
+# Instants and durations are stored as whole microseconds.
+_timeout: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_timeout, BigInteger)
+_due_at: ColumnElement[int] = type_coerce(callbacks.c.heartbeat_due_at, BigInteger)
+_wait: ColumnElement[int] = _due_at - type_coerce(_now, BigInteger)
+_is_far_heartbeat: ColumnElement[bool] = (_wait > _SHORTEST) & (
+    _wait > func.coalesce(_timeout, 60 * _SECOND)
+)
+
+_far_heartbeats = (
+    select(callbacks.c.id)
+    .where(
+        callbacks.c.closed_at.is_(None),
+        callbacks.c.heartbeat_due_at.is_not(None),
+        _is_far_heartbeat,
+    )
+    .limit(_MOST)
+)
+
+_REPAIR_HEARTBEATS: Final = (
+    update(callbacks)
+    .where(callbacks.c.id.in_(_far_heartbeats), _is_far_heartbeat)
+    .values(heartbeat_due_at=_now, heartbeat_held_until=None)
+)
 
 
 class SqlDeadlines(SqlPart):
-    """`Deadlines` on a SQL database."""
+    """`Deadlines` and `DueTimes` on a SQL database."""
 
     @writes
     async def extend(
@@ -125,8 +211,7 @@ class SqlDeadlines(SqlPart):
     ) -> None:
         await lock(connection, callback_ids)
         now = await self._database.now(connection)
-        values = {"ids": callback_ids, "now": now, "until": now + wait}
-        await connection.execute(POSTPONE, values)
+        await connection.execute(POSTPONE, {"ids": callback_ids, "now": now, "until": now + wait})
 
     async def accept_defaults(
         self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
@@ -161,17 +246,28 @@ class SqlDeadlines(SqlPart):
         now = await self._database.now(connection)
         overdue: set[CallbackId] = set()
         for part in parts(callback_ids):
-            values = {"ids": part, "now": now}
-            result = await connection.execute(ARE_OVERDUE, values)
+            result = await connection.execute(ARE_OVERDUE, {"ids": part, "now": now})
             overdue.update(CallbackId(row.id) for row in result)
         return frozenset(overdue)
 
     @reads
     async def next_default(self, connection: Connection) -> timedelta | None:
-        due_at: datetime | None = await connection.scalar(NEXT_DEFAULT)
-        if due_at is None:
-            return None
-        return max(timedelta(0), due_at - await self._database.now(connection))
+        return await time_until(self._database, connection, NEXT_DEFAULT)
+
+    @writes
+    async def repair(self, connection: Connection, longest: LongestWaits) -> int:
+        now = await self._database.now(connection)
+        repairs: list[tuple[Update, dict[str, object]]] = [
+            (_REPAIR_DELIVERIES, {"latest": now + longest.delivery}),
+            (_REPAIR_WEBHOOKS, {"latest": now + longest.webhook}),
+            (_REPAIR_POLLS, {"latest": now + longest.poll}),
+            (_REPAIR_HEARTBEATS, {}),
+        ]
+        repaired = 0
+        for statement, values in repairs:
+            result = await connection.execute(statement, {"now": now, **values})
+            repaired += result.rowcount
+        return repaired
 
 
 def _is_due(callback: Callback, now: datetime) -> bool:

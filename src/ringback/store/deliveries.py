@@ -1,4 +1,4 @@
-"""Deliver outcomes to Temporal, from a SQL database."""
+"""The queue of outcomes that wait for their delivery to Temporal."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -22,14 +22,13 @@ from ringback.domain.ids import CallbackId
 from ringback.ports.store import Postponement
 from ringback.store.bulk_params import any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.events import record
-from ringback.store.queries import execute_each, find_readable, lock, parts
+from ringback.store.queries import execute_each, find_readable, lock, parts, record, time_until
 from ringback.store.tables import Instant, callbacks, outcomes
 
-#: In the statement's text, not as a parameter: only so the index of what is due is of use.
+#: A literal, not a parameter: only then does the planner use the partial index `ix_outcomes_due`.
 _is_accepted: ColumnElement[bool] = outcomes.c.state == literal_column(f"'{State.ACCEPTED.value}'")
 _is_this_one: ColumnElement[bool] = outcomes.c.callback_id == bindparam("id")
-#: Another try has not begun meanwhile.
+#: No other try has begun since.
 _is_this_try: ColumnElement[bool] = outcomes.c.tries == bindparam("tries_")
 
 
@@ -38,8 +37,7 @@ def _of_the_callback(name: str) -> ScalarSelect[object]:
     return chosen.correlate(outcomes).scalar_subquery()
 
 
-#: Which of the callbacks have an outcome that waits for its verdict, and in which try; held until
-#: the commit.
+#: The unsettled outcomes of these callbacks and their tries; locked until the commit.
 UNSETTLED: Final = (
     select(outcomes.c.callback_id, outcomes.c.tries)
     .where(any_of(outcomes.c.callback_id, "ids"), _is_accepted)
@@ -47,12 +45,16 @@ UNSETTLED: Final = (
     .with_for_update()
 )
 
-_says_untaken: ColumnElement[bool] = bindparam("is_not_applied", type_=outcomes.c.is_default.type)
-_is_untaken: ColumnElement[bool] = _says_untaken & outcomes.c.unconfirmed_started_at.is_not(None)
+_is_said_not_applied: ColumnElement[bool] = bindparam(
+    "is_not_applied", type_=outcomes.c.is_default.type
+)
+_is_not_applied: ColumnElement[bool] = (
+    _is_said_not_applied & outcomes.c.unconfirmed_started_at.is_not(None)
+)
 
 
-def _if_untaken(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
-    return case((_is_untaken, value), else_=outcomes.c[name])
+def _if_not_applied(value: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    return case((_is_not_applied, value), else_=outcomes.c[name])
 
 
 POSTPONE: Final = (
@@ -62,17 +64,17 @@ POSTPONE: Final = (
         due_at=bindparam("due", type_=Instant),
         claimed_by=None,
         last_error=bindparam("why"),
-        tries=outcomes.c.tries + case((_says_untaken, 1), else_=0),
-        not_applied_started_at=_if_untaken(
+        tries=outcomes.c.tries + case((_is_said_not_applied, 1), else_=0),
+        not_applied_started_at=_if_not_applied(
             outcomes.c.unconfirmed_started_at, "not_applied_started_at"
         ),
-        unconfirmed_attempt=_if_untaken(null(), "unconfirmed_attempt"),
-        unconfirmed_started_at=_if_untaken(null(), "unconfirmed_started_at"),
+        unconfirmed_attempt=_if_not_applied(null(), "unconfirmed_attempt"),
+        unconfirmed_started_at=_if_not_applied(null(), "unconfirmed_started_at"),
     )
 )
 
-#: What is due and held by nobody else, held until the commit. A table of its own, since a subquery
-#: of the condition might be run more than once, and choose anew each time.
+#: Due outcomes that no other gateway has claimed; locked until the commit. It is a common table
+#: expression: PostgreSQL might run a subquery several times, and choose other rows each time.
 _due = (
     select(outcomes.c.callback_id)
     .where(_is_accepted, outcomes.c.due_at <= bindparam("now", type_=Instant))
@@ -82,10 +84,10 @@ _due = (
     .cte("due")
 )
 
-#: The first such attempt stays, and one that is known not to have ended with it is none.
-_is_unproven_now: ColumnElement[bool] = outcomes.c.unconfirmed_attempt.is_(None) & _of_the_callback(
-    "attempt_started_at"
-).is_distinct_from(outcomes.c.not_applied_started_at)
+#: The first unconfirmed attempt stays; one with which the outcome was not applied does not count.
+_is_newly_unconfirmed: ColumnElement[bool] = outcomes.c.unconfirmed_attempt.is_(
+    None
+) & _of_the_callback("attempt_started_at").is_distinct_from(outcomes.c.not_applied_started_at)
 
 CLAIM: Final = (
     update(outcomes)
@@ -95,10 +97,11 @@ CLAIM: Final = (
         claimed_by=bindparam("owner"),
         tries=outcomes.c.tries + 1,
         unconfirmed_attempt=case(
-            (_is_unproven_now, _of_the_callback("attempt")), else_=outcomes.c.unconfirmed_attempt
+            (_is_newly_unconfirmed, _of_the_callback("attempt")),
+            else_=outcomes.c.unconfirmed_attempt,
         ),
         unconfirmed_started_at=case(
-            (_is_unproven_now, _of_the_callback("attempt_started_at")),
+            (_is_newly_unconfirmed, _of_the_callback("attempt_started_at")),
             else_=outcomes.c.unconfirmed_started_at,
         ),
     )
@@ -123,20 +126,20 @@ RELEASE: Final = (
 
 NEXT_DUE: Final = select(func.min(outcomes.c.due_at)).where(_is_accepted)
 
-_asked_last: ColumnElement[bool] = _of_the_callback("attempt_started_at") == bindparam(
+_is_latest_attempt: ColumnElement[bool] = _of_the_callback("attempt_started_at") == bindparam(
     "started_at", type_=Instant
 )
 
-#: A hand-over is a claim by the worker; it is refused while somebody else delivers the outcome.
-HAND_OVER: Final = (
+#: Claim an outcome for the worker that runs the attempt, unless another process delivers it.
+DELIVER_INLINE: Final = (
     update(outcomes)
     .where(
         _is_this_one,
         _is_accepted,
-        _asked_last,
+        _is_latest_attempt,
         outcomes.c.claimed_by.is_(None)
         | (outcomes.c.due_at <= bindparam("now", type_=Instant))
-        # The attempt that took it before this one has ended, and not with it.
+        # An earlier attempt claimed it inline, and ended without applying it.
         | (
             (outcomes.c.claimed_by == outcomes.c.delivered_inline_to)
             & (outcomes.c.unconfirmed_started_at < bindparam("started_at", type_=Instant))
@@ -214,10 +217,7 @@ class SqlDeliveries(SqlPart):
 
     @reads
     async def next_due(self, connection: Connection) -> timedelta | None:
-        due_at: datetime | None = await connection.scalar(NEXT_DUE)
-        if due_at is None:
-            return None
-        return max(timedelta(0), due_at - await self._database.now(connection))
+        return await time_until(self._database, connection, NEXT_DUE)
 
     @writes
     async def deliver_inline(
@@ -238,7 +238,7 @@ class SqlDeliveries(SqlPart):
             "worker": worker,
             "started_at": attempt_started_at,
         }
-        attempt = await connection.scalar(HAND_OVER, values)
+        attempt = await connection.scalar(DELIVER_INLINE, values)
         if attempt is None:
             return False
         facts: dict[str, object] = {"worker": worker, "attempt": attempt}
@@ -263,5 +263,5 @@ class SqlDeliveries(SqlPart):
 
 
 def _accepted_at(callback: Callback) -> datetime:
-    assert callback.accepted is not None, "what was claimed has an outcome"
+    assert callback.accepted is not None, "a claimed callback has an outcome"
     return callback.accepted.accepted_at

@@ -1,7 +1,7 @@
-"""Keep activities alive by heartbeats, in a SQL database."""
+"""Store received and sent heartbeats, and when the next ones are due."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Integer, bindparam, func, select, update
@@ -15,22 +15,23 @@ from ringback.domain.liveness import (
     apply_received_heartbeat,
     apply_sent_heartbeat,
 )
-from ringback.store.bulk_params import any_of
-from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.queries import find_readable, lock
-from ringback.store.tables import Instant, callbacks
-from ringback.store.tracked_callbacks import (
+from ringback.store.activity_polls import (
     LEARNED_COLUMNS,
+    apply_all,
     lock_tracked,
     save_changes,
     update_columns,
 )
+from ringback.store.bulk_params import any_of
+from ringback.store.database import Connection, SqlPart, reads, writes
+from ringback.store.queries import find_readable, lock, time_until
+from ringback.store.tables import Instant, callbacks
 
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
 
 _is_wanted: ColumnElement[bool] = any_of(callbacks.c.id, "ids")
 
-#: Answered callbacks, too, are kept alive until their outcome has reached the attempt.
+#: This includes answered callbacks: the attempt must live until its outcome has been delivered.
 _awaits_heartbeat: ColumnElement[bool] = callbacks.c.closed_at.is_(
     None
 ) & callbacks.c.heartbeat_due_at.is_not(None)
@@ -58,7 +59,7 @@ _SAVE_RECEIVED: Final = update_columns(
     "details", "heartbeat_received_at", "heartbeat_due_at", "heartbeat_held_until"
 )
 
-#: A later attempt that has opened the callback meanwhile has no claim; it is left alone.
+#: False once a later attempt has opened the callback: that ends the claim.
 _is_claimed: ColumnElement[bool] = callbacks.c.heartbeat_held_until.is_not(None)
 
 _POSTPONE: Final = (
@@ -86,12 +87,12 @@ class SqlHeartbeats(SqlPart):
 
     @writes
     async def receive_heartbeats(
-        self, connection: Connection, notes: Sequence[ReceivedHeartbeat], *, lease: timedelta
+        self, connection: Connection, heartbeats: Sequence[ReceivedHeartbeat], *, lease: timedelta
     ) -> Sequence[HeartbeatReceipt]:
-        before = await lock_tracked(connection, [one.callback_id for one in notes])
+        before = await lock_tracked(connection, [one.callback_id for one in heartbeats])
         now = await self._database.now(connection)
         after, receipts = dict(before), []
-        for one in notes:
+        for one in heartbeats:
             receipt = HeartbeatReceipt(None, is_due=False)
             if one.callback_id in after:
                 after[one.callback_id], receipt = apply_received_heartbeat(
@@ -110,22 +111,21 @@ class SqlHeartbeats(SqlPart):
             CallbackId(row.id)
             for row in await connection.execute(DUE_HEARTBEATS, {"now": now, "limit": limit})
         ]
-        claim = {"ids": claimed, "until": now + lease}
-        await connection.execute(_CLAIM, claim)
+        await connection.execute(_CLAIM, {"ids": claimed, "until": now + lease})
         found = await find_readable(connection, claimed)
         return [found[id_] for id_ in claimed if id_ in found]
 
     @writes
     async def save_sent_heartbeats(
-        self, connection: Connection, beats: Sequence[SentHeartbeat]
+        self, connection: Connection, heartbeats: Sequence[SentHeartbeat]
     ) -> None:
-        before = await lock_tracked(connection, [one.callback_id for one in beats])
-        now = await self._database.now(connection)
-        after = dict(before)
-        for one in beats:
-            if one.callback_id in after:
-                after[one.callback_id] = apply_sent_heartbeat(after[one.callback_id], one, now)
-        await save_changes(connection, _SAVE_SENT, before=before, after=after)
+        await apply_all(
+            connection,
+            _SAVE_SENT,
+            heartbeats,
+            apply=apply_sent_heartbeat,
+            database=self._database,
+        )
 
     @writes
     async def postpone_heartbeats(
@@ -140,7 +140,4 @@ class SqlHeartbeats(SqlPart):
 
     @reads
     async def next_heartbeat(self, connection: Connection) -> timedelta | None:
-        due_at: datetime | None = await connection.scalar(_NEXT_DUE)
-        if due_at is None:
-            return None
-        return max(timedelta(0), due_at - await self._database.now(connection))
+        return await time_until(self._database, connection, _NEXT_DUE)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
-from ringback.store.accept_statement import HOLD
+from ringback.store.accept_statement import LOCK_NOW
 from ringback.store.asyncpg_connection import AsyncpgConnection, connect
 from ringback.store.database import Connection, Database, Transaction
 from ringback.store.listen_notify import Announcer, Listener
@@ -136,9 +136,9 @@ class PostgresqlDatabase(Database):
     def own_now(self) -> datetime | None:
         return None
 
-    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:
-        """See `Database.hold`; one statement does both, so that there is one trip less."""
-        result = await connection.execute(HOLD, {"ids": sorted(callback_ids)})
+    async def lock_now(self, connection: Connection, ids: Collection[CallbackId]) -> datetime:
+        """Lock and read the clock in one statement, which saves a trip."""
+        result = await connection.execute(LOCK_NOW, {"ids": sorted(ids)})
         now: datetime = result.scalar_one()
         return now
 

@@ -1,37 +1,39 @@
-"""Queries that several parts of the store use: lock callbacks, and find them.
+"""Queries that several parts of the store use: lock, find and time callbacks, and record events.
 
-A transaction that decides on callbacks locks their rows first, in the order of their ids (`lock`),
-and reads what it decides on in a later statement: on PostgreSQL a statement that had to wait for a
-lock sees every row but the locked one as it was before. Other rows are locked in the order of their
-ids, too, so that two batches never wait for each other. Each statement is built once and repeats
-the condition that guards it.
+A transaction that decides on callbacks first locks their rows with `lock`, then reads them in a
+later statement. On PostgreSQL, a statement that had to wait for a lock sees the locked rows as they
+are now, and all others as they were when it began. Rows are always locked in the order of their
+ids, so that two batches never deadlock. Every statement also repeats the condition that guards it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Executable, exists, null, select
+from sqlalchemy import Column, ColumnElement, Executable, exists, insert, null, select
 
 from ringback.domain.callback import Callback
 from ringback.domain.errors import UnreadableCallbackError
+from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
+from ringback.domain.webhook import NOTIFIED, webhooks_for
 from ringback.store import mapping
-from ringback.store.bulk_params import any_of
-from ringback.store.database import Connection
+from ringback.store.bulk_params import INSERTS, any_of
+from ringback.store.database import Connection, Database
 from ringback.store.mapping import OUTCOME_COLUMNS
-from ringback.store.tables import callbacks, outcomes
+from ringback.store.tables import callbacks, events, outcomes, webhooks
 from ringback.store.unreadable import read_rows
 
 _PART: Final = 256
-"""Maximum number of callbacks that one statement reads or writes where there may be thousands."""
+"""Maximum number of callbacks that one statement reads or writes."""
 
 T = TypeVar("T")
 
-#: A callback with its outcome, if it has one.
+#: Callbacks with their outcomes.
 CALLBACKS: Final = select(callbacks, *OUTCOME_COLUMNS).outerjoin_from(callbacks, outcomes)
 
-#: What may be large, and may be secret: no list shows it.
+#: Columns that lists leave out: their values may be large or secret.
 _UNLISTED: Final = frozenset({"task_token", "on_deadline_body", "details", "body"})
 
 
@@ -39,17 +41,17 @@ def _listed(column: Column[Any]) -> ColumnElement[Any]:
     return null().label(column.name) if column.name in _UNLISTED else column
 
 
-#: What a list shows of a callback and its outcome, in the same columns.
+#: The columns of `CALLBACKS`, with `NULL` for those that lists leave out.
 LISTED: Final = [_listed(column) for column in [*callbacks.c, *OUTCOME_COLUMNS]]
 
 _FIND: Final = CALLBACKS.where(any_of(callbacks.c.id, "ids"))
 
 HAS_OUTCOME: Final = exists().where(outcomes.c.callback_id == callbacks.c.id).correlate(callbacks)
 
-#: Neither answered nor closed.
+#: The callback is neither answered nor closed.
 IS_OPEN: Final = callbacks.c.closed_at.is_(None) & ~HAS_OUTCOME
 
-#: Nobody else decides on these callbacks until the commit; the audit trail may still point at them.
+#: Other transactions may still insert events that refer to the locked rows.
 _LOCK: Final = (
     select(callbacks.c.id)
     .where(any_of(callbacks.c.id, "ids"))
@@ -57,11 +59,22 @@ _LOCK: Final = (
     .with_for_update(key_share=True)
 )
 
+#: The webhook URLs of those callbacks that have any.
+_WEBHOOK_URLS: Final = select(callbacks.c.id, callbacks.c.cancel_url, callbacks.c.notify_url).where(
+    any_of(callbacks.c.id, "ids"),
+    callbacks.c.cancel_url.is_not(None) | callbacks.c.notify_url.is_not(None),
+)
+
+#: Store each webhook once.
+_ADD_WEBHOOK: Final = {
+    dialect: insert_into(webhooks).on_conflict_do_nothing(index_elements=["id"])
+    for dialect, insert_into in INSERTS.items()
+}
+
 
 async def lock(connection: Connection, ids: Iterable[CallbackId]) -> frozenset[CallbackId]:
-    """Let nobody else decide on these callbacks until the commit; return those that exist."""
+    """Lock these callbacks until the commit; return those that exist."""
     locked: set[CallbackId] = set()
-    # In the order of ids from part to part, too: two that lock the same ones never cross.
     for part in parts(sorted(set(ids))):
         result = await connection.execute(_LOCK, {"ids": part})
         locked.update(CallbackId(row.id) for row in result)
@@ -72,7 +85,7 @@ async def find(connection: Connection, ids: Iterable[CallbackId]) -> dict[Callba
     """Return those of the callbacks that exist.
 
     Raises:
-        UnreadableCallbackError: The row of one cannot be read.
+        UnreadableCallbackError: A row cannot be read.
     """
     found, unreadable = await _find(connection, ids)
     if unreadable:
@@ -101,10 +114,49 @@ async def _find(
     return {callback.id: callback for callback in found}, unreadable
 
 
+async def time_until(
+    database: Database, connection: Connection, next_due: Executable
+) -> timedelta | None:
+    """Return how long until the instant that `next_due` selects; `None` if there is none."""
+    due_at = await connection.scalar(next_due)
+    if due_at is None:
+        return None
+    wait: timedelta = due_at - await database.now(connection)
+    return max(timedelta(0), wait)
+
+
+async def record(connection: Connection, happened: Iterable[Event]) -> None:
+    """Add events to the audit trail, and the webhooks that announce them.
+
+    The caller has locked the callbacks or created them in this transaction, unless an event only
+    reports how a webhook ended.
+    """
+    recorded = list(happened)
+    rows = [mapping.from_event(event) for event in recorded]
+    await execute_each(connection, insert(events), rows)
+    announced = [event for event in recorded if event.kind in NOTIFIED]
+    if announced:
+        await add_webhooks(connection, announced)
+
+
+async def add_webhooks(connection: Connection, happened: Sequence[Event]) -> None:
+    """Add a webhook for each event whose callback has a URL for it."""
+    ids = list({event.callback_id for event in happened})
+    result = await connection.execute(_WEBHOOK_URLS, {"ids": ids})
+    urls = {row.id: (row.cancel_url, row.notify_url) for row in result}
+    added = [
+        mapping.from_webhook(webhook)
+        for event in happened
+        if event.callback_id in urls
+        for webhook in webhooks_for(event, *urls[event.callback_id])
+    ]
+    await execute_each(connection, _ADD_WEBHOOK[connection.dialect.name], added)
+
+
 async def execute_each(
     connection: Connection, statement: Executable, values: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Execute `statement` once with each of `values`, which may be none."""
+    """Execute `statement` once for each of `values`; do nothing if there are none."""
     if values:
         await connection.execute(statement, values)
 

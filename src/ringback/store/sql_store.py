@@ -1,4 +1,4 @@
-"""The store on a SQL database: all of its parts in one."""
+"""The whole store on a SQL database."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,9 +9,7 @@ from ringback.store.api_keys import SqlApiKeys
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
-from ringback.store.due_times import SqlDueTimes
 from ringback.store.heartbeats import SqlHeartbeats
-from ringback.store.links import SqlLinks
 from ringback.store.search import SqlCallbackIndex
 from ringback.store.verdicts import SqlVerdicts
 from ringback.store.webhook_outbox import SqlWebhookOutbox
@@ -26,8 +24,6 @@ class SqlStore(
     SqlActivityPolls,
     SqlHeartbeats,
     SqlWebhookOutbox,
-    SqlDueTimes,
-    SqlLinks,
     SqlApiKeys,
     SqlCallbackIndex,
 ):

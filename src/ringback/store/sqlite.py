@@ -58,8 +58,8 @@ def sqlite_engine(url: str, **options: Any) -> Engine:
 class LocalDatabase(Database):
     """A SQLite database that only this machine uses.
 
-    Its clock is this machine's. A write locks the whole database, so `hold` has nothing to lock.
-    It sends no notifications: other processes see a change when they poll.
+    Its clock is this machine's. A write locks the whole database, so `lock_now` locks nothing.
+    There are no notifications: other processes see a change when they poll.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -76,7 +76,7 @@ class LocalDatabase(Database):
     def own_now(self) -> datetime:
         return self._clock.now()
 
-    async def hold(self, connection: Connection, callback_ids: Collection[CallbackId]) -> datetime:  # noqa: ARG002 - a write locks the whole database
+    async def lock_now(self, connection: Connection, ids: Collection[CallbackId]) -> datetime:  # noqa: ARG002 - a write locks the whole database
         return self._clock.now()
 
     async def check_once(self) -> None:

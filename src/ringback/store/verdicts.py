@@ -1,4 +1,4 @@
-"""Settle outcomes: store the verdicts and their proof, in a SQL database."""
+"""Settle outcomes: store verdicts with their proof."""
 
 import json
 from collections.abc import Sequence
@@ -14,8 +14,7 @@ from ringback.ports.store import Settlement
 from ringback.store.bulk_params import INSERTS, BulkRows, any_of
 from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.deliveries import UNSETTLED
-from ringback.store.events import notify
-from ringback.store.queries import lock, parts
+from ringback.store.queries import add_webhooks, lock, parts
 from ringback.store.tables import Instant, callbacks, events, outcomes
 
 _FINAL: Final = frozenset(state for state, moves in MOVES.items() if not moves)
@@ -29,7 +28,7 @@ _SETTLEMENTS: Final = BulkRows(
         "proof": outcomes.c.proof.type,
     },
 )
-"""The values that differ from one settlement to the next."""
+"""The values that differ between settlements."""
 
 
 def _bulk_values(dialect: str, settlements: Sequence[Settlement]) -> dict[str, object]:
@@ -56,17 +55,17 @@ def _settle(dialect: str) -> Update:
     )
 
 
-#: Store verdicts of locked outcomes that have none, each unless another try has begun.
+#: Store the verdicts of locked, unsettled outcomes; skip those whose next try has begun.
 _SETTLE: Final = {dialect: _settle(dialect) for dialect in INSERTS}
 
-#: Close the callbacks whose verdict is final.
+#: Close callbacks whose verdict is final.
 _CLOSE: Final = (
     update(callbacks)
     .where(any_of(callbacks.c.id, "ids"))
     .values(closed_at=bindparam("now", type_=Instant))
 )
 
-#: Record the stored verdicts in the audit trail.
+#: Add the stored verdicts to the audit trail.
 _RECORD: Final = insert(events).from_select(
     ["callback_id", "at", "kind", "facts"],
     select(outcomes.c.callback_id, outcomes.c.verdict_at, outcomes.c.state, outcomes.c.proof).where(
@@ -107,7 +106,7 @@ class SqlVerdicts(SqlPart):
         await connection.execute(_CLOSE, {"ids": ended, "now": now})
         ids = [one.callback_id for one in settled]
         await connection.execute(_RECORD, {"ids": ids})
-        await notify(connection, [_verdict(one, now) for one in settled])
+        await add_webhooks(connection, [_verdict(one, now) for one in settled])
 
 
 def _verdict(settlement: Settlement, now: datetime) -> Event:

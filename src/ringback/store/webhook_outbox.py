@@ -1,4 +1,4 @@
-"""The webhook outbox, in a SQL database."""
+"""The outbox of webhooks that are not received yet."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -20,21 +20,20 @@ from ringback.domain.webhook import (
 from ringback.ports.webhooks import MAX_ORIGINS, WebhookEnd, WebhookRetry
 from ringback.store.bulk_params import any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.events import record
-from ringback.store.queries import execute_each, parts
+from ringback.store.queries import execute_each, parts, record, time_until
 from ringback.store.tables import Instant, webhooks
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 CLAIMED: Final = [
     webhooks.c[name] for name in ("id", "callback_id", "url", "kind", "at", "facts", "tries")
 ]
-"""The columns of what `to_webhook` reads."""
+"""The columns that `to_webhook` reads."""
 
 _TYPES: Final = RowTypes(CLAIMED)
 
 
 def to_webhook(row: AnyRow) -> Webhook:
-    """Return the notice of a row, which may have more columns behind those of `CLAIMED`."""
+    """Return the webhook of a row; further columns may follow those of `CLAIMED`."""
     _TYPES.check(row[: len(CLAIMED)])
     urlsplit(row.url)
     return Webhook(
@@ -50,7 +49,7 @@ def to_webhook(row: AnyRow) -> Webhook:
 
 _is_waiting = webhooks.c.ended_at.is_(None)
 
-#: The parameters for the origins that a claim leaves alone.
+#: The parameters for the origins that a claim excludes.
 ORIGINS: Final = tuple(f"origin_{number}" for number in range(MAX_ORIGINS))
 
 
@@ -59,7 +58,7 @@ def _goes_to(name: str) -> ColumnElement[bool]:
     return func.substr(webhooks.c.url + "/", 1, func.length(origin)) == origin
 
 
-#: What is due and held by nobody else, held until the commit.
+#: Due webhooks that no other gateway has claimed; locked until the commit.
 _due = (
     select(webhooks.c.id)
     .where(
@@ -80,7 +79,7 @@ CLAIM: Final = (
     .returning(*CLAIMED)
 )
 
-#: Those of the notices that wait; held until the commit.
+#: The webhooks among these that have not ended; locked until the commit.
 WAITING: Final = (
     select(*CLAIMED, webhooks.c.last_error)
     .where(any_of(webhooks.c.id, "ids"), _is_waiting)
@@ -105,7 +104,7 @@ NEXT_DUE: Final = select(func.min(webhooks.c.due_at)).where(_is_waiting)
 
 
 _NO_ORIGIN: Final = "no origin"
-"""No address begins so."""
+"""No URL begins with this text."""
 
 
 class SqlWebhookOutbox(SqlPart):
@@ -120,7 +119,7 @@ class SqlWebhookOutbox(SqlPart):
         lease: timedelta,
         excluded: Collection[str] = (),
     ) -> Sequence[Webhook]:
-        assert len(excluded) <= len(ORIGINS), "see `MAX_ORIGINS`"
+        assert len(excluded) <= len(ORIGINS), "a claim excludes at most `MAX_ORIGINS` origins"
         origins = dict(zip(ORIGINS, chain(excluded, repeat(_NO_ORIGIN)), strict=False))
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, **origins}
@@ -130,10 +129,10 @@ class SqlWebhookOutbox(SqlPart):
 
     async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:
         for part in parts(ends):
-            await self._end_notices(part)
+            await self._end_webhooks(part)
 
     @writes
-    async def _end_notices(self, connection: Connection, ends: Sequence[WebhookEnd]) -> None:
+    async def _end_webhooks(self, connection: Connection, ends: Sequence[WebhookEnd]) -> None:
         first = {end.webhook_id: end for end in reversed(ends)}
         waiting = await _waiting(connection, first)
         now = await self._database.now(connection)
@@ -144,10 +143,10 @@ class SqlWebhookOutbox(SqlPart):
 
     async def postpone_webhooks(self, postponements: Sequence[WebhookRetry]) -> None:
         for part in parts(postponements):
-            await self._postpone_notices(part)
+            await self._postpone_webhooks(part)
 
     @writes
-    async def _postpone_notices(
+    async def _postpone_webhooks(
         self, connection: Connection, postponements: Sequence[WebhookRetry]
     ) -> None:
         waiting = await _waiting(connection, (item.webhook_id for item in postponements))
@@ -162,24 +161,21 @@ class SqlWebhookOutbox(SqlPart):
             for item in postponements
         ]
         await execute_each(connection, POSTPONE, values)
-        troubles = {(item.webhook_id, item.tries): item.last_error for item in postponements}
-        news = [
-            retrying_event(to_webhook(row), now, troubles[row.id, row.tries])
+        errors = {(item.webhook_id, item.tries): item.last_error for item in postponements}
+        retries = [
+            retrying_event(to_webhook(row), now, errors[row.id, row.tries])
             for row in waiting
-            if row.last_error is None and (row.id, row.tries) in troubles
+            if row.last_error is None and (row.id, row.tries) in errors
         ]
-        await record(connection, news)
+        await record(connection, retries)
 
     @reads
     async def next_webhook(self, connection: Connection) -> timedelta | None:
-        due_at: datetime | None = await connection.scalar(NEXT_DUE)
-        if due_at is None:
-            return None
-        return max(timedelta(0), due_at - await self._database.now(connection))
+        return await time_until(self._database, connection, NEXT_DUE)
 
 
 async def _waiting(connection: Connection, ids: Iterable[WebhookId]) -> Sequence[AnyRow]:
-    """Return those of the notices that have no end, held until the commit."""
+    """Return the rows of those webhooks that have not ended, locked until the commit."""
     return list(await connection.execute(WAITING, {"ids": ids}))
 
 
