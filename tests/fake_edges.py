@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from ringback.app.edges import Edges
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, FakeIdentifier, ManualClock
@@ -17,7 +18,7 @@ LIMIT = 100_000
 def fake_edges(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, **others: Any
 ) -> Edges:
-    """Return edges on fakes; `others` are fields of `Edges` that a test wants otherwise."""
+    """Return edges on fakes; `others` replaces fields of `Edges`."""
     edges = Edges(
         store=store,
         activities=activities,
@@ -31,6 +32,7 @@ def fake_edges(
         polls_per_second=50,
         clock=clock,
         jitter=lambda: 1.0,
+        verdicts=VerdictWaiter(store, clock),
         owner="me",
         new_callback_id=factories.callback_id,
         new_outcome_id=factories.outcome_id,

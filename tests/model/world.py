@@ -49,7 +49,7 @@ class World(Workers):
         deliverer = Deliverer(
             store,
             activities,
-            VerdictWaiter(),
+            VerdictWaiter(store, self.clock),
             clock=self.clock,
             jitter=lambda: 1.0,
             owner=process.name,

@@ -19,6 +19,7 @@ from ringback.app.webhook_secrets import opened_sender
 from ringback.core.connection_check import ConnectionChecker
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import run_services
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
 from ringback.settings import Settings
 from ringback.store.sql_store import SqlStore
@@ -107,6 +108,7 @@ def edges_of(
         polls_per_second=settings.polls_per_second,
         clock=clock,
         jitter=jitter,
+        verdicts=VerdictWaiter(store, clock),
         owner=process_name(),
         new_callback_id=callback_ids(clock),
         new_outcome_id=outcome_ids(clock),

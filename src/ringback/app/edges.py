@@ -33,13 +33,13 @@ class Edges:
         polls_per_second: How many activities are polled in a second.
         clock: Dates everything.
         jitter: Chance, from 0 to 1.
+        verdicts: Wakes the requests of this process that wait for a verdict.
         owner: The name of this process in claims.
         new_callback_id: Makes the id of a callback.
         new_outcome_id: Makes the id of an outcome.
         services: What of these runs in the background.
         hooks: Hears what is committed.
         results: Checks results against schemas.
-        verdicts: Wakes those that wait for a verdict in this process.
     """
 
     store: SqlStore
@@ -54,10 +54,10 @@ class Edges:
     polls_per_second: int
     clock: Clock
     jitter: Callable[[], float]
+    verdicts: VerdictWaiter
     owner: str
     new_callback_id: Callable[[], CallbackId]
     new_outcome_id: Callable[[], OutcomeId]
     services: Sequence[Service] = ()
     hooks: Hooks = NO_HOOKS
     results: SchemaChecker = field(default_factory=SchemaChecker)
-    verdicts: VerdictWaiter = field(default_factory=VerdictWaiter)

@@ -44,7 +44,7 @@ def operator_services(
         opener=opener,
         answer_service=gateway.answer_service,
         heartbeat_service=gateway.heartbeat_service,
-        receipts=Receipts(gateway.verdicts, store, clock),
+        receipts=Receipts(gateway.verdicts),
         operator_service=OperatorService(store, store, store, links=store),
         store=store,
         keyring=keyring,

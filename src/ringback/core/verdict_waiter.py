@@ -12,30 +12,32 @@ from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackStore
 
-_LOOK_AGAIN: Final = timedelta(milliseconds=500)
-"""How late is seen what another process did."""
+_POLL_EVERY: Final = timedelta(milliseconds=500)
+"""How often the store is read, in case a verdict of another process was not announced."""
 
 
 def has_verdict(callback: Callback) -> bool:
-    """Tell whether the callback's outcome has ended."""
+    """Return whether the outcome of `callback` has a verdict."""
     return callback.state is not State.ACCEPTED
 
 
 class VerdictWaiter:
-    """Passes the news of verdicts on, within this process."""
+    """Wakes requests of this process that wait for a verdict."""
 
-    def __init__(self) -> None:
-        """Begin with nobody waiting."""
+    def __init__(self, store: CallbackStore, clock: Clock) -> None:
+        """Read callbacks from `store`; `clock` measures the waits."""
+        self._store = store
+        self._clock = clock
         self._waiting: defaultdict[CallbackId, set[asyncio.Event]] = defaultdict(set)
         self.is_stopping = False
 
     def stop_waiting(self) -> None:
-        """End every wait at once, and every later one too, because the program stops."""
+        """End all waits, also later ones, because the program stops."""
         self.is_stopping = True
         self.announce(list(self._waiting))
 
     def announce(self, callback_ids: Iterable[CallbackId]) -> None:
-        """Wake who waits for any of these callbacks."""
+        """Wake the requests that wait for one of these callbacks."""
         for callback_id in callback_ids:
             for event in self._waiting.get(callback_id, ()):
                 event.set()
@@ -43,32 +45,30 @@ class VerdictWaiter:
     async def wait(
         self,
         callback_id: CallbackId,
-        store: CallbackStore,
-        clock: Clock,
         *,
         within: timedelta,
         until: Callable[[Callback], bool] = has_verdict,
     ) -> Callback | None:
-        """Return the callback once it is as `until` has it, or as it stands after `within`.
+        """Wait until `until` is true of the callback, at most for `within`.
 
-        When the program stops, the callback is returned as it stands.
+        The wait also ends when the program stops.
 
         Returns:
-            The callback; `None` if the store could not tell in time.
+            The callback's latest state; `None` if the store could not be read.
         """
         event = asyncio.Event()
         self._waiting[callback_id].add(event)
-        give_up_at = clock.monotonic() + within
+        give_up_at = self._clock.monotonic() + within
         try:
             while True:
                 event.clear()
-                found = await caught(store.find([callback_id]))
+                found = await caught(self._store.find([callback_id]))
                 callback = None if isinstance(found, Exception) else found[callback_id]
-                left = give_up_at - clock.monotonic()
+                left = give_up_at - self._clock.monotonic()
                 is_over = self.is_stopping or left <= timedelta(0)
                 if is_over or (callback and until(callback)):
                     return callback
-                await wait_for_event(event, clock, at_most=min(left, _LOOK_AGAIN))
+                await wait_for_event(event, self._clock, at_most=min(left, _POLL_EVERY))
         finally:
             self._forget(callback_id, event)
 

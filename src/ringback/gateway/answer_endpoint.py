@@ -35,7 +35,7 @@ class AnswerEndpoint:
         self._gateway = gateway
         self._verb = verb
         self._to_outcome = to_outcome
-        self._receipts = Receipts(gateway.verdicts, gateway.store, gateway.clock)
+        self._receipts = Receipts(gateway.verdicts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept the answer of a request, whose link is a path parameter, and reply."""

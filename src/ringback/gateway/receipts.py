@@ -14,8 +14,6 @@ from ringback.domain.durations import format_instant
 from ringback.domain.errors import ExpiredCallbackError
 from ringback.gateway.prefer import applied, wanted_wait
 from ringback.gateway.view import why_ended
-from ringback.ports.clock import Clock
-from ringback.ports.store import CallbackStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +21,10 @@ class Receipts:
     """Replies to answers.
 
     Attributes:
-        verdicts: Tells of verdicts, for who waits for one.
-        store: Where a waiting sender's callback is read.
-        clock: Says how long that takes.
+        verdicts: Waits for the verdict if the sender does.
     """
 
     verdicts: VerdictWaiter
-    store: CallbackStore
-    clock: Clock
 
     async def reply(self, request: Request, receipt: Receipt, *, status_url: str) -> Response:
         """Return the reply to `request`, which brought the answer of `receipt`.
@@ -48,9 +42,7 @@ class Receipts:
     async def _state_within(self, wait: timedelta, receipt: Receipt) -> State:
         if not wait or receipt.state is State.APPLIED:
             return receipt.state
-        callback = await self.verdicts.wait(
-            receipt.callback_id, self.store, self.clock, within=wait
-        )
+        callback = await self.verdicts.wait(receipt.callback_id, within=wait)
         if callback is None:
             return receipt.state
         _check_not_superseded(callback)

@@ -71,8 +71,6 @@ class _OtherRoutes:
                 break
             await gateway.verdicts.wait(
                 link.callback_id,
-                gateway.store,
-                gateway.clock,
                 within=give_up_at - gateway.clock.monotonic(),
                 until=partial(has_moved, seen.callback),
             )

@@ -17,6 +17,8 @@ from ringback.app.web import bound_socket, served
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.api_key import Role
 from ringback.domain.callback import Callback
+from ringback.ports.clock import Clock
+from ringback.ports.store import CallbackStore
 from tests import factories
 from tests.unit.gateway.house import House, key_of, opened_house
 
@@ -24,8 +26,8 @@ from tests.unit.gateway.house import House, key_of, opened_house
 class ObservedVerdicts(VerdictWaiter):
     """Shows when a request has begun to wait."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, store: CallbackStore, clock: Clock) -> None:
+        super().__init__(store, clock)
         self.has_begun = asyncio.Event()
 
     async def wait(self, *given: Any, **options: Any) -> Callback | None:
@@ -60,7 +62,7 @@ async def path_to_callback(house: House) -> tuple[str, str]:
 async def test_post_that_waits_gets_202_when_the_gateway_stops(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with opened_house(verdicts=ObservedVerdicts()) as house:
+    async with opened_house(make_verdicts=ObservedVerdicts) as house:
         _, path = await path_to_callback(house)
         async with requested(
             house, "POST", path, content=b"1", headers={"prefer": "wait=60"}
@@ -73,7 +75,7 @@ async def test_post_that_waits_gets_202_when_the_gateway_stops(
 
 
 async def test_repeated_post_that_waits_gets_200_when_the_gateway_stops() -> None:
-    async with opened_house(verdicts=ObservedVerdicts()) as house:
+    async with opened_house(make_verdicts=ObservedVerdicts) as house:
         _, path = await path_to_callback(house)
         await house.http.post(path, content=b"1")
         async with requested(
@@ -85,7 +87,7 @@ async def test_repeated_post_that_waits_gets_200_when_the_gateway_stops() -> Non
 
 
 async def test_post_by_key_that_waits_gets_202_when_the_gateway_stops() -> None:
-    async with opened_house(verdicts=ObservedVerdicts()) as house:
+    async with opened_house(make_verdicts=ObservedVerdicts) as house:
         callback_id, _ = await path_to_callback(house)
         headers = {"prefer": "wait=60", "authorization": f"Bearer {key_of(Role.OPERATOR)}"}
         async with requested(
@@ -100,7 +102,7 @@ async def test_post_by_key_that_waits_gets_202_when_the_gateway_stops() -> None:
 async def test_get_that_waits_is_answered_when_the_gateway_stops(
     *, known: bool, status: int
 ) -> None:
-    async with opened_house(verdicts=ObservedVerdicts()) as house:
+    async with opened_house(make_verdicts=ObservedVerdicts) as house:
         _, path = await path_to_callback(house)
         seen = await house.http.get(path)
         headers = {"prefer": "wait=60"} | ({"if-none-match": seen.headers["etag"]} if known else {})

@@ -176,7 +176,7 @@ async def test_unreadable_outcome_stops_no_delivery(
     bad, good = [await accepted(store, activities) for _ in range(2)]
     await execute(database, "UPDATE outcomes SET kind = 'x' WHERE callback_id = :id", id=bad.id)
     deliverer = Deliverer(
-        store, activities, VerdictWaiter(), clock=clock, jitter=lambda: 1.0, owner="me"
+        store, activities, VerdictWaiter(store, clock), clock=clock, jitter=lambda: 1.0, owner="me"
     )
 
     async with run_services(deliverer):

@@ -30,8 +30,8 @@ TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
 
 @pytest.fixture
-def verdicts() -> VerdictWaiter:
-    return VerdictWaiter()
+def verdicts(store: SqlStore, clock: ManualClock) -> VerdictWaiter:
+    return VerdictWaiter(store, clock)
 
 
 @pytest.fixture
@@ -333,12 +333,9 @@ async def test_who_waits_for_a_verdict_is_told(
     activities: FakeActivities,
     verdicts: VerdictWaiter,
     deliverer: Deliverer,
-    clock: ManualClock,
 ) -> None:
     callback = await accepted(store, activities)
-    waiting = asyncio.ensure_future(
-        verdicts.wait(callback.id, store, clock, within=timedelta(seconds=5))
-    )
+    waiting = asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(seconds=5)))
 
     async with run_services(deliverer):
         await idle()
@@ -350,9 +347,7 @@ async def test_who_waits_in_vain_is_told_how_it_stands(
     store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
-    waiting = asyncio.ensure_future(
-        verdicts.wait(callback.id, store, clock, within=timedelta(milliseconds=500))
-    )
+    waiting = asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(milliseconds=500)))
 
     await idle()
     clock.advance(timedelta(milliseconds=500))
@@ -365,9 +360,7 @@ async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
 ) -> None:
     callback = await accepted(store, activities)
     short, long = (
-        asyncio.ensure_future(
-            verdicts.wait(callback.id, store, clock, within=timedelta(milliseconds=wait))
-        )
+        asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(milliseconds=wait)))
         for wait in (100, 400)
     )
 
@@ -392,9 +385,7 @@ async def test_who_waits_while_the_store_is_away_goes_on_waiting(
     callback = await accepted(store, activities)
     database.is_available = False
     patient, hasty = (
-        asyncio.ensure_future(
-            verdicts.wait(callback.id, store, clock, within=timedelta(seconds=seconds))
-        )
+        asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(seconds=seconds)))
         for seconds in (5, 1)
     )
     for _ in range(2):

@@ -30,7 +30,7 @@ async def delivering(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> AsyncIterator[Deliverer]:
     deliverer = Deliverer(
-        store, activities, VerdictWaiter(), clock=clock, jitter=lambda: 1.0, owner="me"
+        store, activities, VerdictWaiter(store, clock), clock=clock, jitter=lambda: 1.0, owner="me"
     )
     async with run_services(deliverer):
         await idle()

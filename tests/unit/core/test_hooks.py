@@ -62,7 +62,7 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
     opening = CallbackOpener(store, store, activities, hooks=recorder)
     accepting = accepting_with(store, activities, recorder)
     deliverer = Deliverer(
-        *(store, activities, VerdictWaiter()),
+        *(store, activities, VerdictWaiter(store, clock)),
         clock=clock,
         jitter=lambda: 1.0,
         owner="me",

@@ -29,7 +29,7 @@ LONG_OUTAGE = 4 * TRIES_WITHOUT_A_TRACE
 @pytest.fixture
 def deliverer(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> Deliverer:
     return Deliverer(
-        store, activities, VerdictWaiter(), clock=clock, jitter=lambda: 1.0, owner="me"
+        store, activities, VerdictWaiter(store, clock), clock=clock, jitter=lambda: 1.0, owner="me"
     )
 
 

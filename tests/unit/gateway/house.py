@@ -19,6 +19,7 @@ from ringback.domain.callback import ActivityExecution, Callback
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring
 from ringback.ports.api_keys import NewKey
+from ringback.ports.clock import Clock
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
@@ -111,14 +112,17 @@ def key_of(role: Role) -> str:
 
 @asynccontextmanager
 async def opened_house(
-    make_store: Callable[[Database], SqlStore] = SqlStore, **edges: Any
+    make_store: Callable[[Database], SqlStore] = SqlStore,
+    make_verdicts: Callable[[SqlStore, Clock], VerdictWaiter] = VerdictWaiter,
+    **edges: Any,
 ) -> AsyncIterator[House]:
-    """Open a gateway on fakes; `edges` are fields of `Edges` that a test wants otherwise."""
+    """Open a gateway on fakes; `edges` replaces fields of `Edges`."""
     clock, activities = ManualClock(), FakeActivities()
     with InMemoryDatabase(clock) as database:
         store = make_store(database)
         await add_keys(store)
-        parts = Parts(fake_edges(store, activities, clock, **edges))
+        verdicts = make_verdicts(store, clock)
+        parts = Parts(fake_edges(store, activities, clock, verdicts=verdicts, **edges))
         app = build_app(parts)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
