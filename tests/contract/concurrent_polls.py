@@ -12,9 +12,9 @@ from typing import Final
 import asyncpg
 import pytest
 
+from ringback.domain.activity_state import DETAILS_INTERVAL
 from ringback.domain.callback import Callback, State
 from ringback.domain.event import EventKind
-from ringback.domain.heartbeat_state import DETAILS_INTERVAL
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.store.sql_store import SqlStore

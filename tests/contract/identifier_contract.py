@@ -7,7 +7,7 @@ import pytest
 
 from ringback.domain.callback import Callback
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError
-from ringback.ports.identifier import AttemptRef, Identifier
+from ringback.ports.activities import AttemptRef, Identifier
 from tests.contract.activities.env import RETRIED, ActivityEnv, Plan
 
 SOON = timedelta(seconds=1)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from ringback.domain.activity_state import DETAILS_INTERVAL
 from ringback.domain.callback import State
-from ringback.domain.heartbeat_state import DETAILS_INTERVAL
 from ringback.domain.liveness import HeartbeatReceipt, ReceivedHeartbeat
 from ringback.testing import ManualClock
 from tests import factories

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringback.ports.identifier import Identifier
+from ringback.ports.activities import Identifier
 from ringback.testing import FakeActivities, FakeIdentifier
 from tests.contract.activities.env import ActivityEnv, Plan
 from tests.contract.identifier_contract import IdentifierContract

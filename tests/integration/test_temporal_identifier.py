@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from ringback.ports.identifier import Identifier
+from ringback.ports.activities import Identifier
 from ringback.temporal.identify import TemporalIdentifier
 from tests.contract.activities.env import ActivityEnv
 from tests.contract.identifier_contract import IdentifierContract

@@ -24,9 +24,8 @@ from ringback.domain.errors import (
 )
 from ringback.settings import Settings
 from ringback.store.migrate import inspect
-from ringback.temporal.connect import check_connection, connect_lazily
+from ringback.temporal.connect import check_connection, check_permissions, connect_lazily
 from ringback.temporal.converter import choose_converter
-from ringback.temporal.permissions import check_permissions
 from ringback.worker.gateway_runtime import check_gateway
 
 _TIMEOUT: Final = timedelta(seconds=5)

@@ -8,9 +8,8 @@ from ringback.core.services import Service
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Keyring
-from ringback.ports.activities import Activities, Heartbeats
+from ringback.ports.activities import Activities, Heartbeats, Identifier
 from ringback.ports.clock import Clock
-from ringback.ports.identifier import Identifier
 from ringback.result_schema.checker import SchemaChecker
 from ringback.store.sql_store import SqlStore
 

@@ -11,9 +11,9 @@ from ringback.domain.ids import CallbackId
 from ringback.gateway.api.services import Services
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.receipts import Receipts
+from ringback.ports.activities import Identifier
 from ringback.ports.api_keys import ApiKeys
 from ringback.ports.deadlines import Deadlines
-from ringback.ports.identifier import Identifier
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
 from ringback.result_schema.checker import SchemaChecker
 

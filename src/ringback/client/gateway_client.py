@@ -15,7 +15,7 @@ from ringback.domain.errors import (
     GatewayUnavailableError,
     RingbackError,
 )
-from ringback.domain.raw_json import members
+from ringback.domain.exact_json import members
 from ringback.schemas.responses import (
     CallbackOut,
     CheckedOut,

@@ -10,14 +10,13 @@ from typing import Final, Literal, TypeAlias
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
 from ringback.core.services import OutageLog, SystemClock, caught, jitter, wait_for_event
-from ringback.domain.backoff import backoff
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,
     ActivityPausedError,
     ActivityResetError,
 )
-from ringback.domain.durations import check_duration
+from ringback.domain.durations import backoff, check_duration
 from ringback.domain.errors import EncodingError, RetryableError, RingbackError
 from ringback.ports.clock import Clock
 

@@ -16,9 +16,8 @@ from typing import Final, TypeVar
 
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.domain.backoff import backoff
 from ringback.domain.callback import ActivityExecution
-from ringback.domain.durations import check_duration
+from ringback.domain.durations import backoff, check_duration
 from ringback.domain.errors import (
     ActivityGoneError,
     EncodingError,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from ringback.domain.backoff import backoff
+from ringback.domain.durations import backoff
 
 
 class CircuitBreaker:

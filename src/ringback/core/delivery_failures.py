@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.domain.activity_state import ActivityState, Pending
-from ringback.domain.backoff import LONGEST, backoff
 from ringback.domain.callback import Accepted
+from ringback.domain.durations import LONGEST, backoff
 from ringback.domain.errors import (
     EncodingError,
     FinalError,

@@ -19,8 +19,7 @@ from ringback.domain.link import ALL_VERBS, link_expires_at
 from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed
-from ringback.ports.activities import Activities
-from ringback.ports.identifier import AttemptRef, IdentifiedAttempt, Identifier
+from ringback.ports.activities import Activities, AttemptRef, IdentifiedAttempt, Identifier
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 

@@ -17,7 +17,7 @@ from ringback.core.services import (
     task_group,
     wait_for_event,
 )
-from ringback.domain.backoff import backoff
+from ringback.domain.durations import backoff
 from ringback.domain.webhook import Webhook, to_body, to_origin
 from ringback.ports.clock import Clock
 from ringback.ports.webhooks import (

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from ringback.domain.activity_state import HeartbeatState
 from ringback.domain.errors import IllegalMoveError
-from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
 from ringback.domain.options import CallbackOptions, HeartbeatBy

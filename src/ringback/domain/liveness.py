@@ -4,11 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from ringback.domain.activity_state import HeartbeatResponse, Pending
+from ringback.domain.activity_state import HeartbeatResponse, HeartbeatState, Pending
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.event import Event, EventKind
-from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId
 
 FIRST_POLL_AFTER: Final = timedelta(seconds=1)

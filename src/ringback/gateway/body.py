@@ -21,9 +21,8 @@ from ringback.domain.errors import (
     MalformedAnswerError,
     UnsupportedMediaTypeError,
 )
-from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
+from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number, members
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.domain.raw_json import members
 from ringback.gateway.body_budget import claim_bytes
 
 _JSON: Final = "application/json"

@@ -8,7 +8,7 @@ from random import SystemRandom
 from typing import Final
 
 from ringback.core.services import OutageLog, caught
-from ringback.domain.backoff import backoff
+from ringback.domain.durations import backoff
 from ringback.domain.errors import StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.store.asyncpg_connection import AsyncpgConnection

@@ -7,9 +7,9 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import Any, Final
 
+from ringback.domain.activity_state import HeartbeatState
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.event import Event, EventKind
-from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import from_bits, to_bits
 from ringback.domain.liveness import FIRST_POLL_AFTER, PollState, TrackedCallback

@@ -1,22 +1,34 @@
-"""The connection to Temporal, as the SDK's own configuration describes it."""
+"""The connection to Temporal: open it by the SDK's own configuration, and check it."""
 
 import re
-from datetime import timedelta
+import secrets
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from temporalio.api.workflowservice.v1 import (
+    RecordActivityTaskHeartbeatByIdRequest,
+    RespondActivityTaskCompletedByIdRequest,
+)
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
-from ringback.domain.errors import ConfigurationError, TemporalUnreachableError
-from ringback.temporal.requests import describe_namespace
-from ringback.temporal.rpc import in_time, translated
+from ringback.domain.callback import ActivityExecution
+from ringback.domain.errors import (
+    ActivityGoneError,
+    ConfigurationError,
+    TemporalMisconfiguredError,
+    TemporalUnreachableError,
+)
+from ringback.temporal.requests import describe_namespace, describe_workflow, read_history
+from ringback.temporal.rpc import Request, in_time, to_request, translated
 
 if TYPE_CHECKING:
     # It loads everything that a worker needs; a gateway does not need it.
     from temporalio.plugin import SimplePlugin
+
 
 _ADDRESS: Final = "127.0.0.1:7233"
 _HOST_AND_PORT: Final = re.compile(r"[^\s/]+:\d+")
@@ -88,3 +100,43 @@ async def check_connection(client: Client) -> None:
     request = describe_namespace(client.workflow_service, client.namespace)
     with translated():
         await in_time(request, within=_HEALTH_TIMEOUT)
+
+
+async def check_permissions(client: Client) -> None:
+    """Check that `client` may read workflows, and heartbeat and complete activities.
+
+    It asks about a workflow that does not exist, so it changes nothing.
+
+    Raises:
+        TemporalMisconfiguredError: The server rejects a request; the message names the request.
+        TemporalUnreachableError: The server does not answer.
+    """
+    for name, request in _requests(client).items():
+        try:
+            with translated():
+                await in_time(request)
+        except ActivityGoneError:
+            # The server has searched for the missing workflow, so the client has the permission.
+            continue
+        except TemporalMisconfiguredError as exc:
+            msg = f"{name} is rejected ({exc}); grant it to the gateway's identity"
+            raise TemporalMisconfiguredError(msg) from exc
+
+
+def _requests(client: Client) -> dict[str, Request[Any]]:
+    service, namespace = client.workflow_service, client.namespace
+    nobody = f"ringback-doctor-{secrets.token_hex(8)}"
+    ref = ActivityExecution(namespace, nobody, "", "1", datetime.fromtimestamp(0, UTC))
+    names: Any = {"namespace": namespace, "workflow_id": nobody, "activity_id": ref.activity_id}
+    return {
+        "DescribeWorkflowExecution": describe_workflow(service, ref),
+        "GetWorkflowExecutionHistoryReverse": read_history(service, ref, page=b""),
+        "RecordActivityTaskHeartbeatById": to_request(
+            service.record_activity_task_heartbeat_by_id,
+            RecordActivityTaskHeartbeatByIdRequest(**names),
+        ),
+        "RespondActivityTaskCompletedById": to_request(
+            service.respond_activity_task_completed_by_id,
+            RespondActivityTaskCompletedByIdRequest(**names),
+        ),
+    }

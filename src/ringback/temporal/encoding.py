@@ -18,8 +18,8 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
+from ringback.domain.exact_json import items
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.domain.raw_json import items
 from ringback.domain.terms import Terms
 from ringback.temporal.encoder import Encoder, Use
 

@@ -14,7 +14,7 @@ from ringback.domain.activity_state import Ended, Pending
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.completion_errors import UnusableTokenError
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.identifier import AttemptRef, IdentifiedAttempt
+from ringback.ports.activities import AttemptRef, IdentifiedAttempt
 from ringback.temporal import standalone
 from ringback.temporal.describe import describe, find_pending
 from ringback.temporal.history import newest_first

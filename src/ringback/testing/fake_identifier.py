@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
-from ringback.ports.identifier import AttemptRef, IdentifiedAttempt
+from ringback.ports.activities import AttemptRef, IdentifiedAttempt
 from ringback.testing.fake_activities import FakeActivities
 
 

@@ -8,9 +8,9 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.converter import FailureConverter
 
+from ringback.domain.exact_json import items
 from ringback.domain.ids import OutcomeId, to_identity
 from ringback.domain.outcome import Completed, Failed
-from ringback.domain.raw_json import items
 
 T = TypeVar("T")
 

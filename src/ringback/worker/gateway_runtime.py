@@ -1,26 +1,31 @@
 """The worker's connection to its gateway; apart from `runtime`, which workflow files import too."""
 
 import asyncio
+import base64
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
 
+from ringback.client.answers import to_bytes, to_object, to_request
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target
 from ringback.domain.api_key import Role
+from ringback.domain.callback import ActivityExecution
+from ringback.domain.durations import format_instant
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.options import CallbackOptions
-from ringback.domain.outcome import Canceled, from_parts
+from ringback.domain.outcome import Canceled, Completed, Failed, from_parts
 from ringback.schemas.responses import AnswerOut, WhoamiOut
 from ringback.worker.answer import InlineAnswer
 from ringback.worker.callback import Callback
-from ringback.worker.open_request import to_open_request
 from ringback.worker.runtime import Opened, to_ref
 
 logger = logging.getLogger(__name__)
@@ -127,3 +132,64 @@ def check_gateway(found: WhoamiOut, target: Target, namespace: str) -> None:
             f" {found.namespace!r}; set TEMPORAL_NAMESPACE for both, or use another RINGBACK_URL"
         )
         raise ConfigurationError(msg)
+
+
+def to_open_request(
+    info: activity.Info,
+    ref: ActivityExecution,
+    options: CallbackOptions,
+    *,
+    schema: str | None,
+    worker: str | None,
+) -> bytes:
+    """Return an `OpenIn` as JSON.
+
+    It contains the default answer and the result schema byte for byte: encoding them again would
+    change numbers such as `1.10`.
+    """
+    parts = {name: to_bytes(_to_json(value)) for name, value in options.to_plain().items()}
+    if options.on_deadline is not None:
+        parts["on_deadline"] = _default(options.on_deadline)
+    if schema is not None:
+        parts["result_schema"] = schema.encode()
+    return to_object({
+        "activity": to_bytes(_activity(info, ref)),
+        "worker": to_bytes(worker),
+        "options": to_object(parts),
+    })
+
+
+def _activity(info: activity.Info, ref: ActivityExecution) -> dict[str, Any]:
+    return {
+        "namespace": ref.namespace,
+        "workflow_id": ref.workflow_id,
+        "run_id": ref.run_id,
+        "activity_id": ref.activity_id,
+        "attempt": info.attempt,
+        "task_token": base64.b64encode(info.task_token).decode("ascii"),
+        "info": {
+            "workflow_type": info.workflow_type or "",
+            "activity_type": info.activity_type,
+            "task_queue": info.task_queue,
+            "scheduled_at": format_instant(info.scheduled_time),
+            "started_at": format_instant(info.started_time),
+            "schedule_to_close_timeout": _seconds(info.schedule_to_close_timeout),
+            "start_to_close_timeout": _seconds(info.start_to_close_timeout),
+            "heartbeat_timeout": _seconds(info.heartbeat_timeout),
+        },
+    }
+
+
+def _default(default: Completed | Failed) -> bytes:
+    verb, body = to_request(default)
+    given = {} if body is None else {"body": body}
+    return to_object({"verb": to_bytes(verb), **given})
+
+
+def _to_json(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    # Temporal uses zero for no timeout.
+    return duration.total_seconds() if duration else None

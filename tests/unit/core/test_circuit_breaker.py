@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from ringback.core.circuit_breaker import CircuitBreaker
-from ringback.domain.backoff import LONGEST
+from ringback.domain.durations import LONGEST
 
 NOW = timedelta(days=1)
 

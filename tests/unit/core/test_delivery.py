@@ -12,8 +12,8 @@ from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.verdicts import TRIES_WITHOUT_A_TRACE
 from ringback.domain.activity_state import ActivityState, LastFailure
-from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.durations import LONGEST
 from ringback.domain.errors import EncodingError, StoreUnavailableError
 from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts

@@ -11,8 +11,8 @@ from ringback.core.delivery_failures import BUDGET, TRIES_OF_A_MISTAKE
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.activity_state import LastFailure
-from ringback.domain.backoff import LONGEST
 from ringback.domain.callback import Callback, State
+from ringback.domain.durations import LONGEST
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.store.sql_store import SqlStore

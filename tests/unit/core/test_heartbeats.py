@@ -7,7 +7,7 @@ import pytest
 
 from ringback.core.heartbeats import HeartbeatService
 from ringback.core.services import run_services
-from ringback.domain.activity_state import HeartbeatResponse, LastFailure
+from ringback.domain.activity_state import DETAILS_INTERVAL, HeartbeatResponse, LastFailure
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnswerTooLargeError,
@@ -16,7 +16,6 @@ from ringback.domain.errors import (
     TemporalUnreachableError,
     UnknownCallbackError,
 )
-from ringback.domain.heartbeat_state import DETAILS_INTERVAL
 from ringback.ports.store import Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.domain.backoff import FIRST, LONGEST, backoff
+from ringback.domain.durations import FIRST, LONGEST, backoff
 
 jitters = st.floats(0, 1)
 

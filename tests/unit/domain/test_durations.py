@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from ringback.domain.activity_state import HeartbeatState
 from ringback.domain.durations import (
     LATEST,
     LONGEST_DURATION,
@@ -15,7 +16,6 @@ from ringback.domain.durations import (
     later,
     parse_duration,
 )
-from ringback.domain.heartbeat_state import HeartbeatState
 from ringback.domain.link import link_expires_at
 from ringback.domain.opening import find_or_create
 from ringback.worker.options import to_options

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ringback.domain.errors import MalformedRequestError
-from ringback.ports.identifier import AttemptRef
+from ringback.ports.activities import AttemptRef
 from ringback.temporal.identify import check_token
 from tests.unit.temporal.test_token import NAMESPACE_ID, OF_A_WORKFLOW, number, text
 

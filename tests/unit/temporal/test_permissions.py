@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
-from ringback.temporal.permissions import check_permissions
+from ringback.temporal.connect import check_permissions
 
 
 class Service:

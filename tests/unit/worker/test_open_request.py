@@ -8,7 +8,7 @@ from temporalio.testing import ActivityEnvironment
 from ringback.domain.options import CallbackOptions
 from ringback.gateway.api.routers.workers import _to_options
 from ringback.schemas.requests import OpenIn
-from ringback.worker.open_request import to_open_request
+from ringback.worker.gateway_runtime import to_open_request
 from ringback.worker.options import to_options
 from ringback.worker.runtime import to_ref
 

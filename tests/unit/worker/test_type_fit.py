@@ -23,7 +23,7 @@ from typing import (
 import pytest
 from typing_extensions import TypeAliasType
 
-from ringback.worker.type_fit import is_held_by
+from ringback.worker.activity_function import is_held_by
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from ringback.domain.errors import MalformedRequestError, Problem
-from ringback.domain.raw_json import members
+from ringback.domain.exact_json import members
 from ringback.gateway.body import read_apart, read_json
 
 M = TypeVar("M", bound=BaseModel)

@@ -16,9 +16,9 @@ from ringback.domain.errors import (
     RingbackError,
     UnknownCallbackError,
 )
+from ringback.domain.exact_json import items
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Outcome
-from ringback.domain.raw_json import items
 from ringback.gateway.api.access import IdInPath, new_router, requires, to_callback_id
 from ringback.gateway.api.bodies import raw, read_model, takes, takes_json
 from ringback.gateway.api.problems import OF_A_BODY, OF_AN_ANSWER, behind_a_key

@@ -18,7 +18,7 @@ from ringback.gateway.api.bodies import raw, read_model, takes
 from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
 from ringback.gateway.api.services import CheckSchema, Injected, Services
 from ringback.gateway.body import TO_OUTCOME
-from ringback.ports.identifier import AttemptInfo, AttemptRef
+from ringback.ports.activities import AttemptInfo, AttemptRef
 from ringback.schemas.requests import (
     LONGEST_SCHEMA,
     ActivityIn,
