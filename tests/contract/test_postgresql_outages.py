@@ -90,7 +90,7 @@ async def test_a_server_that_stands_still_is_given_up_in_time_and_used_again(
     with cluster.frozen():
         told = await asyncio.gather(*(is_refused(lambda: opened(store)) for _ in range(15)))
 
-    assert all("does not answer in time" in one for one in told)
+    assert all("did not respond in time" in one for one in told)
     assert (await works(store)).accepted is not None
     assert await found(store, before.id) == before
 

@@ -1,25 +1,51 @@
-"""Connections to PostgreSQL: durable, and none of them waits for ever."""
+"""Connections to PostgreSQL with durable commits and bounded waits.
+
+A URL is read as libpq reads it. asyncpg sends every parameter that it does not know to the server
+as a setting, and the server rejects those of libpq, so the parameters are sorted here.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
 
 from ringback.domain.errors import ConfigurationError
-from ringback.store.postgresql_url import PostgresqlUrl
 
+_CONNECT_SECONDS: Final = 5
 _SET_UP_SECONDS: Final = 5
 _CLOSE_SECONDS: Final = 1
+
+_OF_ASYNCPG: Final = frozenset([
+    *("host", "port", "dbname", "database", "user", "password", "passfile"),
+    *("service", "servicefile", "target_session_attrs", "krbsrvname", "gsslib"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslnegotiation", "sslcrl", "sslpassword"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+])
+
+_IGNORED: Final = frozenset([
+    *("channel_binding", "client_encoding", "fallback_application_name", "gssdelegation"),
+    *("gssencmode", "hostaddr", "keepalives", "keepalives_count", "keepalives_idle"),
+    *("keepalives_interval", "load_balance_hosts", "max_protocol_version"),
+    *("min_protocol_version", "replication", "require_auth", "requirepeer", "requiressl"),
+    *("scram_client_key", "scram_server_key", "sslcertmode", "sslcompression"),
+    *("sslkeylogfile", "sslsni", "tcp_user_timeout"),
+])
+"""Parameters of libpq that asyncpg does not support."""
+
+_FILES: Final = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
 
 _SET: Final = (
     "SELECT set_config(name, value, false)"
     " FROM unnest($1::text[], $2::text[]) AS given (name, value)"
 )
 
-#: A commit is on disk before it is done, whatever the server's default; more than that is kept.
+#: Commits wait for the disk even if the server's default is weaker; a stronger default stays.
 _DURABLE: Final = (
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
@@ -29,29 +55,97 @@ _DURABLE: Final = (
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[asyncpg.Record]
 else:
-    # Only its stubs can be subscripted.
+    # Generic in the stubs only.
     _Connection = asyncpg.Connection
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresqlUrl:
+    """The parts of a URL, by who understands them.
+
+    Attributes:
+        url: The part that asyncpg understands; it may contain the password.
+        timeout: `connect_timeout`, in seconds.
+        startup: Parameters of the startup message (`options`).
+        settings: Settings of the session (`application_name`, `search_path`, …).
+        ignored: The names of parameters that have no effect.
+    """
+
+    url: str = field(repr=False)
+    timeout: float
+    startup: dict[str, str]
+    settings: dict[str, str]
+    ignored: tuple[str, ...]
+
+
+def parse_postgresql_url(text: str) -> PostgresqlUrl:
+    """Sort the parameters of a URL.
+
+    Raises:
+        ConfigurationError: A parameter is invalid.
+    """
+    parts = urlsplit(text)
+    given = dict(_split(pair) for pair in parts.query.split("&") if pair)
+    for name in _FILES:
+        _check_file(name, given)
+    of_asyncpg = {name: value for name, value in given.items() if name in _OF_ASYNCPG}
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in of_asyncpg.items())
+    known = _OF_ASYNCPG | _IGNORED | {"connect_timeout", "options"}
+    return PostgresqlUrl(
+        urlunsplit(parts._replace(query=query)),
+        _timeout(given.get("connect_timeout")),
+        {name: value for name, value in given.items() if name == "options"},
+        {name: value for name, value in given.items() if name not in known},
+        tuple(sorted(given.keys() & _IGNORED)),
+    )
+
+
+def _split(pair: str) -> tuple[str, str]:
+    name, equals, value = pair.partition("=")
+    if not equals:
+        msg = "RINGBACK_STORE has a parameter without a value; write <name>=<value>"
+        raise ConfigurationError(msg)
+    return unquote(name), unquote(value)
+
+
+def _check_file(name: str, given: dict[str, str]) -> None:
+    path = given.get(name)
+    if path and path != "system" and not Path(path).expanduser().is_file():
+        msg = f"RINGBACK_STORE names a file that does not exist: {name}={path}"
+        raise ConfigurationError(msg)
+
+
+def _timeout(text: str | None) -> float:
+    if text is None:
+        return _CONNECT_SECONDS
+    try:
+        seconds = int(text)
+    except ValueError as exc:
+        msg = f"RINGBACK_STORE has connect_timeout={text}; write whole seconds"
+        raise ConfigurationError(msg) from exc
+    # libpq would wait forever for 0, without a word of explanation.
+    return seconds if seconds > 0 else _CONNECT_SECONDS
+
+
 class AsyncpgConnection(_Connection):
-    """A connection that can be closed whatever the server does."""
+    """A connection that closes even if the server does not respond."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
-        """Close in good order if the server takes part in it soon, else close at once."""
+        """Close gracefully if the server responds soon, else terminate the connection."""
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await super().close(timeout=timeout)
         except TimeoutError:
-            # asyncpg itself would wait for the farewell of a server that stands still.
+            # asyncpg itself would wait for a server that is paused.
             self.terminate()
 
 
 async def connect(address: PostgresqlUrl, patience: timedelta) -> AsyncpgConnection:
-    """Return a new connection, on which the server gives up what takes longer than `patience`.
+    """Return a new connection; the server cancels statements that take longer than `patience`.
 
     Raises:
-        ConfigurationError: The URL cannot be used.
-        OSError: There is no answer.
+        ConfigurationError: The URL is invalid.
+        OSError: The server does not respond.
     """
     try:
         connection = await asyncpg.connect(
@@ -61,7 +155,7 @@ async def connect(address: PostgresqlUrl, patience: timedelta) -> AsyncpgConnect
             server_settings=address.startup,
         )
     except asyncpg.ClientConfigurationError as exc:
-        msg = f"RINGBACK_STORE cannot be used: {exc}"
+        msg = f"RINGBACK_STORE is invalid: {exc}"
         raise ConfigurationError(msg) from None
     milliseconds = str(round(patience.total_seconds() * 1000))
     settings = {
@@ -69,7 +163,7 @@ async def connect(address: PostgresqlUrl, patience: timedelta) -> AsyncpgConnect
         **address.settings,
         "statement_timeout": milliseconds,
         "lock_timeout": milliseconds,
-        # A process that stands still must not hold up the others.
+        # A paused process must not block the others.
         "idle_in_transaction_session_timeout": milliseconds,
     }
     with ExitStack() as after_a_failure:
@@ -80,18 +174,18 @@ async def connect(address: PostgresqlUrl, patience: timedelta) -> AsyncpgConnect
 
 
 async def _set_up(connection: AsyncpgConnection, settings: Mapping[str, str]) -> None:
-    """Set what holds for the session.
+    """Set the session's settings.
 
-    PgBouncer rejects settings that come with the connection's beginning, or drops them in silence.
+    PgBouncer rejects or ignores settings in the startup message.
 
     Raises:
-        ConfigurationError: The server does not know a setting, or not with this value.
+        ConfigurationError: The server does not know a setting or its value.
     """
     try:
         await connection.fetch(
             _SET, list(settings), list(settings.values()), timeout=_SET_UP_SECONDS
         )
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as exc:
-        msg = f"RINGBACK_STORE has a parameter that cannot be used: {exc}"
+        msg = f"RINGBACK_STORE has an invalid parameter: {exc}"
         raise ConfigurationError(msg) from None
     await connection.execute(_DURABLE, timeout=_SET_UP_SECONDS)

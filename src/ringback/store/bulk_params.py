@@ -1,10 +1,10 @@
-"""Many values as one parameter: lists of texts, and rows.
+"""Pass lists of texts, and rows, as one parameter.
 
 SQLite takes both as JSON. PostgreSQL takes a list as an array, and rows as one array per column.
 
-A statement with one parameter per text would be a different statement for each number of texts, and
-would be compiled and parsed each time. A driver that receives rows one by one lets other threads
-run between two rows. With 64 rows that takes longer than the rest of a commit.
+With one parameter per text, every number of texts would be another statement to compile and parse.
+A driver that receives rows one by one lets other threads run between two rows: for 64 rows that
+takes longer than the rest of a commit.
 """
 
 import json
@@ -37,7 +37,7 @@ INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
-"""Both dialects know `ON CONFLICT DO NOTHING`, each under its own `insert`."""
+"""The `insert` of each dialect, with `ON CONFLICT DO NOTHING`."""
 
 
 class Texts(TypeDecorator[Collection[str]]):
@@ -47,20 +47,20 @@ class Texts(TypeDecorator[Collection[str]]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type that the list has in the database."""
+        """Return the type of the list in the database."""
         is_array = dialect.name == "postgresql"
         return dialect.type_descriptor(postgresql.ARRAY(Text) if is_array else Text())
 
     def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> object:
-        """Return the list as the driver takes it."""
+        """Return the list as the driver accepts it."""
         assert value is not None, "a list may be empty, but not missing"
         return list(value) if dialect.name == "postgresql" else json.dumps(list(value))
 
 
 class any_of(FunctionElement[Any]):  # noqa: N801 - it reads as a function in a statement
-    """`any_of(column, "ids")`: the column's text is one of those of the parameter `ids`."""
+    """`any_of(column, "ids")`: the column's value is in the list of the parameter `ids`."""
 
-    #: SQLAlchemy writes `= 1` after a Boolean function, and then SQLite uses no index.
+    #: Not Boolean: SQLAlchemy would write `= 1` after it, and SQLite would use no index.
     type = NullType()
     inherit_cache = True
 
@@ -83,11 +83,11 @@ def _as_array(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BulkRows:
-    """Rows that are a parameter of a statement.
+    """Rows that a statement receives as a parameter.
 
     Attributes:
         name: The name of the rows in the statement.
-        columns: The name and type of each column. The values of a JSON column are texts.
+        columns: The name and type of each column. Values of a JSON column are passed as text.
     """
 
     name: str
@@ -121,7 +121,7 @@ class BulkRows:
             yield cast(table.c[name], type_) if isinstance(type_, JSON) else table.c[name]
 
     def _array(self, name: str) -> str:
-        # Parameters of an update must not be named as what it sets.
+        # A parameter of an update must not have the name of a column that it sets.
         return f"{self.name}_{name}"
 
 

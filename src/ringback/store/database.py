@@ -1,8 +1,8 @@
-"""A database: its connections and transactions, and what time it is there.
+"""A database: its connections, its transactions and its clock.
 
-A transaction is written once, as a coroutine. On PostgreSQL it waits for the network. On SQLite
-nothing has to wait: the transaction runs in a thread from start to end, and each hop between
-threads that it does not make is time that the event loop has for others.
+A transaction is written once, as a coroutine. On PostgreSQL it waits for the network. On SQLite it
+never waits: it runs in one thread from start to end, because each switch between threads costs the
+event loop time.
 """
 
 from abc import ABC, abstractmethod
@@ -53,7 +53,7 @@ Transaction: TypeAlias = Callable[[Connection], Coroutine[Any, Any, T]]
 
 
 class InlineConnection:
-    """A connection that runs in this thread: no call of it ever waits."""
+    """A connection that runs statements in this thread; no call waits for the event loop."""
 
     def __init__(self, connection: PlainConnection) -> None:
         """Use `connection`."""
@@ -81,7 +81,7 @@ def run_inline(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that never waits, and return what it returns.
 
     Raises:
-        RuntimeError: It waits, and nothing would wake it.
+        RuntimeError: It waited; nothing would resume it.
     """
     try:
         work.send(None)
@@ -93,11 +93,11 @@ def run_inline(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError(msg)
 
 
-_NO_ANSWER: Final = "it does not answer in time"
+_NO_ANSWER: Final = "it did not respond in time"
 
 
 class Database(ABC):
-    """A database; its errors are `StoreUnavailableError`."""
+    """A database; it raises `StoreUnavailableError` when it cannot be reached or written."""
 
     @property
     @abstractmethod
@@ -106,18 +106,18 @@ class Database(ABC):
 
     @abstractmethod
     async def now(self, connection: Connection) -> datetime:
-        """Return the current time by the clock that all users of the database share."""
+        """Return the current time of the clock that all users of the database share."""
 
     @abstractmethod
     def own_now(self) -> datetime | None:
-        """Return the time of this process if its clock dates all rows; `None` if it does not."""
+        """Return the time of this process if its clock dates all rows, else `None`."""
 
     @abstractmethod
     async def lock_now(self, connection: Connection, ids: Collection[CallbackId]) -> datetime:
         """Lock these callbacks until the commit; return the time at which all were locked."""
 
     async def read(self, transaction: Transaction[T]) -> T:
-        """Return what `transaction` returns, which writes nothing.
+        """Run a transaction that only reads, and return what it returns.
 
         Raises:
             StoreUnavailableError: The database could not be reached.
@@ -125,7 +125,7 @@ class Database(ABC):
         return await self.write(transaction)
 
     async def write(self, transaction: Transaction[T]) -> T:
-        """Return what `transaction` returns, once what it wrote is durable.
+        """Run a transaction; return what it returns once its writes are durable.
 
         Raises:
             StoreUnavailableError: The database could not be reached or written; nothing was stored.
@@ -139,11 +139,11 @@ class Database(ABC):
         return False
 
     async def write_alone(self, statements: Transaction[T]) -> T:
-        """Return what `statements` returns, each of whose statements is a transaction of its own.
+        """Run `statements`, each of which commits by itself, and return what it returns.
 
         Raises:
             StoreUnavailableError: The database could not be reached or written; the last statement
-                may have been committed all the same.
+                may have been committed.
         """
         return await self.write(statements)
 
@@ -166,20 +166,20 @@ class Database(ABC):
             yield connection
 
     def _is_about_content(self, error: DBAPIError) -> bool:
-        """Return whether the values are wrong, not the database."""
+        """Return whether the statement or its values are wrong, and not the database."""
         return isinstance(error, IntegrityError | DataError | ProgrammingError)
 
     @abstractmethod
     async def check_once(self) -> None:
-        """Check what a program checks once, as it starts.
+        """Check the database when a program starts.
 
         Raises:
-            ConfigurationError: Answers could not be stored in this database, however often tried.
+            ConfigurationError: The database cannot store answers until somebody changes it.
             StoreUnavailableError: The database could not be reached.
         """
 
-    def find_mistake(self, error: StoreUnavailableError) -> str | None:  # noqa: ARG002 - by default there is none
-        """Return what to do, if `error` will come again until somebody does it."""
+    def find_mistake(self, error: StoreUnavailableError) -> str | None:  # noqa: ARG002 - by default there is no advice
+        """Return what to do about `error`; `None` if retries may succeed."""
         return None
 
     async def check_write(self) -> None:
@@ -192,18 +192,18 @@ class Database(ABC):
 
     @abstractmethod
     async def _write_nothing(self, connection: Connection) -> None:
-        """Make the commit write to disk, without changing anything that is stored."""
+        """Make the commit write to disk without changing any data."""
 
     @abstractmethod
     def announce_accepted(self) -> None:
-        """Notify other processes soon that there is something to deliver; call it once committed.
+        """Notify other processes soon of a committed answer.
 
-        Best effort, as `announce_settled` is: a poll finds what a lost notification was about.
+        Best effort, like `announce_settled`: other processes also poll.
         """
 
     @abstractmethod
     def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
-        """Notify other processes soon that there are verdicts; call it once committed."""
+        """Notify other processes soon of committed verdicts."""
 
     @abstractmethod
     async def subscribe(
@@ -225,7 +225,7 @@ class Database(ABC):
         except DBAPIError as exc:
             if self._is_about_content(exc):
                 raise
-            # The statement and its parameters stay out of the message: they hold payloads.
+            # Only the driver's message: the statement's parameters contain payloads.
             raise _unavailable(exc.orig) from exc
         except TimeoutError as exc:
             raise _unavailable(_NO_ANSWER) from exc
@@ -238,7 +238,7 @@ def _unavailable(why: object) -> StoreUnavailableError:
 
 
 class SqlPart:
-    """A part of the store; its methods are transactions of `reads` and `writes`."""
+    """A part of the store. Its methods are transactions, made by `reads` and `writes`."""
 
     def __init__(self, database: Database) -> None:
         """Store everything in `database`, whose schema is the newest."""
@@ -252,12 +252,12 @@ _Method: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 def reads(steps: _Steps[S, P, T]) -> _Method[S, P, T]:
-    """Turn `steps`, which use a connection and only read, into a method."""
+    """Make a method of `steps`, which only read on a connection."""
     return _method(steps, lambda database: database.read)
 
 
 def writes(steps: _Steps[S, P, T]) -> _Method[S, P, T]:
-    """Turn `steps`, which use a connection, into a method; then, all writes are durable."""
+    """Make a method of `steps`, which write on a connection; it returns once they are durable."""
     return _method(steps, lambda database: database.write)
 
 

@@ -1,4 +1,4 @@
-"""News between processes: PostgreSQL's LISTEN and NOTIFY, on a connection of their own."""
+"""Notify other processes of commits by PostgreSQL's LISTEN and NOTIFY."""
 
 import asyncio
 import logging
@@ -19,10 +19,10 @@ ACCEPTED: Final = "ringback_accepted"
 SETTLED: Final = "ringback_settled"
 
 _LONGEST_PAYLOAD: Final = 7900
-"""In bytes; PostgreSQL takes less than 8000."""
+"""Bytes; PostgreSQL accepts fewer than 8000."""
 
 _CHECK_SECONDS: Final = 10
-"""How often the connection is tried: a server that vanished does not say so."""
+"""Interval of checks whether the connection still works."""
 
 _PATIENCE_SECONDS: Final = 5
 
@@ -33,7 +33,7 @@ Connect = Callable[[], Awaitable[AsyncpgConnection]]
 
 
 def payloads(callback_ids: Sequence[CallbackId]) -> Iterator[str]:
-    """Yield the ids in as few pieces as PostgreSQL takes."""
+    """Yield the ids in as few payloads as PostgreSQL accepts."""
     piece = ""
     for callback_id in callback_ids:
         if len(piece) + len(callback_id) >= _LONGEST_PAYLOAD:
@@ -47,29 +47,29 @@ def payloads(callback_ids: Sequence[CallbackId]) -> Iterator[str]:
 class Announcer:
     """Notifies other processes of commits.
 
-    A NOTIFY holds a lock of the whole server until its transaction has ended, so it has a
-    transaction of its own, and there is at most one for many commits.
+    A NOTIFY locks the whole server until its transaction ends. So it runs in a transaction of its
+    own, and one NOTIFY announces many commits.
     """
 
     def __init__(self, notify: Callable[[str, str], Awaitable[object]]) -> None:
-        """Send by `notify`, which takes a channel and a payload."""
+        """Send with `notify`, which takes a channel and a payload."""
         self._notify = notify
         self._is_accepted = False
         self._settled: dict[CallbackId, None] = {}
         self._sending: asyncio.Future[None] | None = None
 
     def announce_accepted(self) -> None:
-        """Send soon that there is something to deliver."""
+        """Announce soon that there is an outcome to deliver."""
         self._is_accepted = True
         self._begin()
 
     def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
-        """Send soon that these have verdicts."""
+        """Announce soon that these callbacks have verdicts."""
         self._settled.update(dict.fromkeys(callback_ids))
         self._begin()
 
     async def close(self) -> None:
-        """Stop; what was not sent is found by a poll."""
+        """Stop sending; other processes find the rest when they poll."""
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait([self._sending])
@@ -83,7 +83,7 @@ class Announcer:
             is_accepted, settled = self._is_accepted, list(self._settled)
             self._is_accepted = False
             self._settled.clear()
-            # The poll finds what a lost notification was about.
+            # Other processes also poll.
             with suppress(StoreUnavailableError):
                 if is_accepted:
                     await self._notify(ACCEPTED, "")
@@ -93,7 +93,7 @@ class Announcer:
 
 
 class Listener:
-    """Calls back for what other processes commit, and connects anew when the database is back."""
+    """Calls back for commits of other processes; reconnects after an outage."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Listener:
         self._connect = connect
         self._on_accepted = on_accepted
         self._on_settled = on_settled
-        self._outages = OutageLog(logger, "listen for news")
+        self._outages = OutageLog(logger, "listen for notifications")
         self._chance = SystemRandom()
         self._failures = 0
 
@@ -120,21 +120,21 @@ class Listener:
             await asyncio.sleep(pause.total_seconds())
 
     async def _listen(self) -> None:
-        """Listen for as long as the connection holds."""
+        """Listen until the connection ends."""
         async with self._connected() as connection:
             gone = asyncio.Event()
             connection.add_termination_listener(lambda _: gone.set())
             await connection.add_listener(ACCEPTED, lambda *_: self._on_accepted())
-            await connection.add_listener(SETTLED, lambda *args: self._tell_settled(args[-1]))
+            await connection.add_listener(SETTLED, lambda *args: self._report_settled(args[-1]))
             self._failures = 0
             self._outages.record(None)
-            # Nobody listened until now: something may have been missed.
+            # Notifications may have been missed while nothing listened.
             self._on_accepted()
             while not gone.is_set():
                 await connection.execute("SELECT 1", timeout=_PATIENCE_SECONDS)
                 await _set_within(gone, _CHECK_SECONDS)
 
-    def _tell_settled(self, payload: object) -> None:
+    def _report_settled(self, payload: object) -> None:
         self._on_settled([CallbackId(id_) for id_ in str(payload).split(",")])
 
     @asynccontextmanager
@@ -143,7 +143,7 @@ class Listener:
         try:
             yield connection
         finally:
-            # It holds nothing that would have to be ended in good order.
+            # There is nothing to finish gracefully.
             connection.terminate()
 
 

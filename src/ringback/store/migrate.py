@@ -1,4 +1,4 @@
-"""Migrate the schema to the newest revision before anything else uses the database."""
+"""Migrate the schema of a database to the newest revision."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,44 +22,43 @@ class Upgrade:
     """The result of an upgrade.
 
     Attributes:
-        before: The revision that the schema had; `None` if there was none.
-        after: The revision that it has.
+        before: The revision before; `None` if the database was empty.
+        after: The revision after.
     """
 
     before: str | None
     after: str
 
 
-#: Alembic keeps what it is at in globals: two upgrades in one process would meet there.
+#: Alembic keeps its state in globals, so a process runs one upgrade at a time.
 _alone: Final = asyncio.Lock()
 
 
 async def upgrade(database: Database) -> Upgrade:
-    """Bring the schema of `database` up to this program, in one transaction.
+    """Upgrade the schema of `database` to this program's, in one transaction.
 
-    Several processes may do it at once: the first one does the work, the others wait and find it
-    done.
+    Several processes may call this at the same time: the first one upgrades, the others wait.
 
     Raises:
-        ConfigurationError: The database was written by a newer Ringback, or cannot be used until
-            somebody changes something; the message says what.
+        ConfigurationError: A newer Ringback wrote the database, or its configuration is wrong; the
+            message says what to do.
         StoreUnavailableError: The database could not be reached or written.
     """
-    with _mistakes_explained(database):
+    with _explained(database):
         await database.check_once()
-        return await _bring_up_to_date(database)
+        return await _upgrade_if_needed(database)
 
 
 async def inspect(database: Database) -> Upgrade:
-    """Return what an upgrade would do, and upgrade nothing.
+    """Return what an upgrade would do, without upgrading.
 
-    If nothing is to be upgraded, it commits a tiny write that leaves nothing behind.
+    If the schema is up to date, this also commits a tiny write that leaves nothing behind.
 
     Raises:
         ConfigurationError: See `upgrade`.
         StoreUnavailableError: The database could not be reached or written.
     """
-    with _mistakes_explained(database):
+    with _explained(database):
         await database.check_once()
         current = await database.read(lambda it: it.run_sync(_current))
         if current == _newest():
@@ -68,7 +67,7 @@ async def inspect(database: Database) -> Upgrade:
 
 
 @contextmanager
-def _mistakes_explained(database: Database) -> Iterator[None]:
+def _explained(database: Database) -> Iterator[None]:
     try:
         yield
     except StoreUnavailableError as exc:
@@ -79,7 +78,7 @@ def _mistakes_explained(database: Database) -> Iterator[None]:
         raise ConfigurationError(msg) from exc
 
 
-async def _bring_up_to_date(database: Database) -> Upgrade:
+async def _upgrade_if_needed(database: Database) -> Upgrade:
     current = await database.read(lambda it: it.run_sync(_current))
     if current == _newest():
         return Upgrade(current, current)
@@ -88,7 +87,7 @@ async def _bring_up_to_date(database: Database) -> Upgrade:
 
 
 async def has_schema(database: Database) -> bool:
-    """Return whether `database` is a store of Ringback, of whatever version.
+    """Return whether `database` is a store of any version of Ringback.
 
     Raises:
         StoreUnavailableError: The database could not be reached.
@@ -97,7 +96,7 @@ async def has_schema(database: Database) -> bool:
 
 
 def revisions() -> list[str]:
-    """Return all revisions that this program knows, oldest first: the names of their files."""
+    """Return all revisions of this program, oldest first."""
     return sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("*.py"))
 
 
@@ -109,7 +108,7 @@ def _upgrade(connection: Connection) -> Upgrade:
 
 
 def _migrate(connection: Connection) -> None:
-    # Alembic is slow to load and hardly ever needed: without this, every start would pay for it.
+    # Alembic is slow to load and rarely needed.
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 

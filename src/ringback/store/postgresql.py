@@ -1,4 +1,4 @@
-"""PostgreSQL: one database for many machines. Needs asyncpg, which comes with an extra."""
+"""PostgreSQL: one database for many machines. Needs the extra `postgres`."""
 
 import asyncio
 import logging
@@ -15,10 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
 from ringback.domain.ids import CallbackId
 from ringback.store.accept_statement import LOCK_NOW
-from ringback.store.asyncpg_connection import AsyncpgConnection, connect
+from ringback.store.asyncpg_connection import AsyncpgConnection, connect, parse_postgresql_url
 from ringback.store.database import Connection, Database, Transaction
 from ringback.store.listen_notify import Announcer, Listener
-from ringback.store.postgresql_url import parse_postgresql_url
 from ringback.store.unreadable import read_json
 
 T = TypeVar("T")
@@ -26,52 +25,52 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 PATIENCE: Final = timedelta(seconds=10)
-"""For how long a transaction may last, with the wait for a connection: less than a caller waits."""
+"""Maximum time of a transaction and its wait for a connection; callers wait longer."""
 
 _POOL: Final = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
-"""Ten connections at most, and one that listens. One that is wanted in vain says so in time."""
+"""At most ten connections, besides the one that listens."""
 
 _UPGRADE_LOCK: Final = 0x72696E676261636B
-"""The advisory lock of who upgrades the schema: `ringback` in ASCII."""
+"""The advisory lock of schema upgrades: `ringback` in ASCII."""
 
 _CONTENT: Final = ("22", "23")
-"""The classes of SQLSTATE that say that what was to be written is wrong."""
+"""The SQLSTATE classes of wrong values: data exceptions and violated constraints."""
 
 _READ_ONLY: Final = "25006"
 
 _MISTAKES: Final = {
     "28P01": "correct the user or the password in RINGBACK_STORE",
-    "28000": "let this user connect to this database: see pg_hba.conf, or the provider's access"
-    " rules, and whether it wants sslmode=require",
+    "28000": "allow this user to connect to this database: see pg_hba.conf, or the provider's"
+    " access rules, and whether it requires sslmode=require",
     "3D000": "create the database, or correct its name in RINGBACK_STORE",
     "3F000": "create the schema, or correct search_path",
-    "42501": "grant the user of RINGBACK_STORE what it needs: CONNECT on the database, USAGE and"
-    " CREATE on its schema, and the ownership of Ringback's tables",
+    "42501": "grant the user of RINGBACK_STORE CONNECT on the database, USAGE and CREATE on its"
+    " schema, and ownership of Ringback's tables",
 }
-"""The SQLSTATEs that stay until somebody changes something, and what to change."""
+"""SQLSTATEs that retries cannot fix, and what to do."""
 
 _ENCODING: Final = text("SELECT current_setting('server_encoding')")
 
 _NOW: Final = select(func.clock_timestamp())
 
 _INSERT_NO_ROW: Final = text("INSERT INTO outcomes SELECT * FROM outcomes WHERE false")
-"""Fails where an answer would fail: without the permission, or in a transaction that only reads."""
+"""Fails if an answer would: without permission, or on a read-only server."""
 
 _LOG_A_RECORD: Final = text("SELECT pg_logical_emit_message(true, 'ringback', '')")
-"""Makes the commit wait for the disk (and for standbys) as an answer's commit does; no row, so
-nothing to vacuum."""
+"""Makes the commit wait for the disk and for standbys, as the commit of an answer does. It writes
+no row, so there is nothing to vacuum."""
 
 _NOTIFY: Final = select(func.pg_notify(bindparam("channel"), bindparam("payload")))
 
 
 class PostgresqlDatabase(Database):
-    """A database on a server. The server's clock rules: those of the machines may differ."""
+    """A database on a server. The server's clock dates all rows."""
 
     def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
-        """Use the database at `url` (`postgresql://…`); give a transaction up after `patience`.
+        """Use the database at `url` (`postgresql://…`); cancel a transaction after `patience`.
 
         Raises:
-            ConfigurationError: A parameter of `url` cannot be used.
+            ConfigurationError: A parameter of `url` is invalid.
         """
         self._address = parse_postgresql_url(url)
         if self._address.ignored:
@@ -82,14 +81,14 @@ class PostgresqlDatabase(Database):
             "postgresql+asyncpg://",
             async_creator=self.connect,
             isolation_level="READ COMMITTED",
-            # An error that is logged must not tell what somebody answered.
+            # Errors are logged, and parameters contain answers.
             hide_parameters=True,
             json_deserializer=read_json,
             **_POOL,
         )
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_standby)
         self._announcer = Announcer(self._notify)
-        # One statement needs no transaction around it, and so two trips less.
+        # A single statement needs no transaction; that saves two trips.
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -121,11 +120,11 @@ class PostgresqlDatabase(Database):
         await self._engine.dispose()
 
     async def connect(self) -> AsyncpgConnection:
-        """Return a new connection beside the pool's.
+        """Return a new connection outside the pool.
 
         Raises:
-            ConfigurationError: The URL cannot be used.
-            OSError: There is no answer.
+            ConfigurationError: The URL is invalid.
+            OSError: The server does not respond.
         """
         return await connect(self._address, self._patience)
 
@@ -143,18 +142,18 @@ class PostgresqlDatabase(Database):
         return now
 
     def _patiently(self) -> AbstractAsyncContextManager[object]:
-        # A server that stands still breaks no connection: this side must give up.
+        # A paused server breaks no connection, so this side needs a timeout.
         return asyncio.timeout(self._patience.total_seconds())
 
     def _is_about_content(self, error: DBAPIError) -> bool:
         state = getattr(error.orig, "sqlstate", None)
         if state is None:
-            # What cannot even be sent.
+            # asyncpg could not encode a value.
             return isinstance(getattr(error.orig, "__cause__", None), ValueError)
         return str(state).startswith(_CONTENT)
 
     async def check_once(self) -> None:
-        """See `Database.check_once`.
+        """Check the encoding.
 
         Raises:
             ConfigurationError: Its encoding is not UTF-8.
@@ -210,13 +209,13 @@ class PostgresqlDatabase(Database):
 async def _run(
     engine: AsyncEngine, transaction: Transaction[T], *, is_second_try: bool = False
 ) -> T:
-    """Return what `transaction` returns; run it again if the pool's connection was lost.
+    """Return what `transaction` returns; run it again if the connection was lost before the commit.
 
-    Pinging a connection before each use would make three trips more.
+    The alternative, a ping before each use of a connection, takes three more trips.
 
     Raises:
-        DBAPIError: The database refused it, or the second connection was lost too; or the first
-            one was lost at the commit, which may have happened all the same.
+        DBAPIError: The database refused it, or the second connection was lost too, or the first one
+            was lost during the commit, which may have succeeded.
     """
     is_done = False
     try:
@@ -232,6 +231,6 @@ async def _run(
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:
-    """Give up connections to a server that writes no more: the next one may find who does."""
+    """Drop a connection to a read-only server: the next one may reach the new primary."""
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True

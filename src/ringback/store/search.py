@@ -1,4 +1,4 @@
-"""Find callbacks and list their events, in a SQL database."""
+"""Find callbacks, and list their events."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -28,10 +28,10 @@ _ANSWERED: Final = outcomes.join(callbacks)
 def pages(
     query: Query, *, after: CallbackId | None, now: datetime, limit: int
 ) -> Sequence[Select[Any]]:
-    """Return what finds a page: the first `limit` of all that these find, by id, are it.
+    """Return statements that find a page: the first `limit` rows of all results, by id.
 
-    There is one for each index that has to be walked, so that what is rare is found as fast among
-    a million of what is not. Nothing is counted, and nothing before the page is read.
+    Each statement walks one index, so rare callbacks are found quickly among a million others.
+    Nothing is counted, and no row before the page is read.
     """
     conditions = list(_conditions(query, now))
     found = []
@@ -43,7 +43,7 @@ def pages(
 
 
 def _ways(query: Query) -> Iterator[tuple[FromClause, ColumnElement[str], list[_Condition]]]:
-    """Yield which index is walked, in which order, and what else must hold there."""
+    """Yield the table to walk, the column that orders it, and further conditions."""
     source, key = (
         (_WITH_OUTCOME, callbacks.c.id) if query.tag is None else (_TAGGED, tags.c.callback_id)
     )
@@ -90,7 +90,7 @@ OVERDUE: Final = (
     .limit(bindparam("limit"))
 )
 
-#: When an outcome was accepted, and behind which event that stands; it has none of its own.
+#: The `accepted` event of an outcome, which has no row in `events`.
 ACCEPTED: Final = select(
     outcomes.c.after_event,
     outcomes.c.callback_id,
@@ -139,7 +139,7 @@ class SqlCallbackIndex(SqlPart):
             await connection.execute(EVENTS, of_it),
             lambda row: ((row.id, False), mapping.to_event(row)),
         )
-        # Behind the event that was the newest then.
+        # Sorts after the event that was the newest then.
         accepted, _ = read_rows(
             await connection.execute(ACCEPTED, of_it),
             lambda row: ((row.after_event, True), mapping.to_accepted_event(row)),

@@ -1,4 +1,4 @@
-"""SQLite: one file on this machine, written so that a commit survives a power cut."""
+"""SQLite: one file on this machine; a commit survives a power cut."""
 
 import asyncio
 import sqlite3
@@ -36,10 +36,10 @@ _PRAGMAS: Final = (
 )
 
 _BETWEEN_TRIES: Final = 0.005
-"""In seconds. Setting WAL mode takes about a millisecond."""
+"""Seconds. Setting WAL mode takes about a millisecond."""
 
 _QUICK_TO_CHECK: Final = 32 * 1024 * 1024
-"""In bytes. Each program checks the file as it starts; 32 MiB take a tenth of a second."""
+"""Bytes. Every program checks the file when it starts; 32 MiB take 0.1 s."""
 
 _CHECK: Final = text("PRAGMA quick_check(1)")
 
@@ -48,7 +48,7 @@ _SAME_HEADER: Final = text("PRAGMA user_version = 0")
 
 def sqlite_engine(url: str, **options: Any) -> Engine:
     """Create an engine for the database at `url`; `options` are those of `create_engine`."""
-    # Parameters are payloads: keep them out of errors, which are logged.
+    # Errors are logged, and parameters contain payloads.
     engine = create_engine(url, hide_parameters=True, json_deserializer=read_json, **options)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -63,14 +63,14 @@ class LocalDatabase(Database):
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Date everything by `clock`."""
+        """Date all rows by `clock`."""
         self._clock = clock
 
     @property
     def dialect(self) -> str:
         return "sqlite"
 
-    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - it has no clock
+    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002 - SQLite has no clock
         return self._clock.now()
 
     def own_now(self) -> datetime:
@@ -80,17 +80,17 @@ class LocalDatabase(Database):
         return self._clock.now()
 
     async def check_once(self) -> None:
-        """See `Database.check_once`."""
+        pass
 
     async def _write_nothing(self, connection: Connection) -> None:
         # SQLite writes the page of the file's header even when the value stays the same.
         await connection.execute(_SAME_HEADER)
 
     def announce_accepted(self) -> None:
-        """See `Database.announce_accepted`."""
+        pass
 
     def announce_settled(self, callback_ids: Sequence[CallbackId]) -> None:
-        """See `Database.announce_settled`."""
+        pass
 
     async def subscribe(
         self,
@@ -98,35 +98,35 @@ class LocalDatabase(Database):
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `ChangeFeed.subscribe`."""
+        pass
 
 
 class SqliteDatabase(LocalDatabase):
     """A database file."""
 
     def __init__(self, path: Path, clock: Clock, *, patience: timedelta = PATIENCE) -> None:
-        """Use the file `path`, whose folder must exist, and date everything by `clock`.
+        """Use the file `path`, whose folder must exist, and date all rows by `clock`.
 
-        A write waits for those of other processes, and gives up after `patience`.
+        A write waits for other processes for at most `patience`.
         """
         super().__init__(clock)
         self._path = path
 
         def connect() -> sqlite3.Connection:
-            # A URL would decode %20, and end at a question mark: another file than was named.
+            # Not by URL: that would decode %20 in the path and end it at a question mark.
             return sqlite3.connect(
                 path, timeout=patience.total_seconds(), check_same_thread=False, uri=False
             )
 
         self._engine = sqlite_engine("sqlite://", creator=connect, poolclass=QueuePool)
-        # SQLite takes one writer at a time: queueing here costs nothing, there it means polling.
+        # SQLite allows one writer at a time. A queue here costs nothing; waiting in SQLite polls.
         self._writer = _Lane(self._engine, name="sqlite-writer")
         self._reader = _Lane(
             self._engine.execution_options(ringback_reads=True), name="sqlite-reader"
         )
 
     async def check_once(self) -> None:
-        """See `Database.check_once`; a file of more than 32 MiB is not read whole for it.
+        """Check the file for damage if it is at most 32 MiB.
 
         Raises:
             ConfigurationError: The file is damaged.
@@ -134,7 +134,7 @@ class SqliteDatabase(LocalDatabase):
         if self._path.exists() and self._path.stat().st_size <= _QUICK_TO_CHECK:
             found = await self.read(lambda connection: connection.scalar(_CHECK))
             if found != "ok":
-                # What it found may quote what is stored.
+                # SQLite's own report may quote stored data.
                 msg = f"the database {self._path} is damaged; {self._rescue}"
                 raise ConfigurationError(msg)
 
@@ -151,48 +151,48 @@ class SqliteDatabase(LocalDatabase):
         )
 
     async def read(self, transaction: Transaction[T]) -> T:
-        """See `Database.read`; it runs in a thread."""
+        """Run the transaction in the reader's thread."""
         async with self._translated():
             return await self._reader.run(transaction)
 
     async def write(self, transaction: Transaction[T]) -> T:
-        """See `Database.write`; it runs in a thread, one after another."""
+        """Run the transaction in the writer's thread."""
         async with self._translated():
             return await self._writer.run(transaction)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
-        """See `Database.writing`; it runs in this thread, which waits."""
+        """Run the block in this thread, which waits for other writers."""
         async with self._translated():
             with self._engine.begin() as connection:
                 yield InlineConnection(connection)
 
     async def close(self) -> None:
-        """See `Database.close`; what is under way ends first."""
+        """Close all connections after the running transactions have ended."""
         for lane in (self._writer, self._reader):
             await lane.close()
         self._engine.dispose()
 
 
 class _Lane:
-    """A thread with a connection that is kept, in which transactions run one after another.
+    """A thread with a connection of its own, which runs one transaction at a time.
 
-    To take one out of the pool and to give it back takes as long as a small transaction.
+    Taking a connection from the pool and returning it takes as long as a small transaction.
     """
 
     def __init__(self, engine: Engine, *, name: str) -> None:
-        """Connect to `engine` when it is needed."""
+        """Connect to `engine` before the first transaction."""
         self._engine = engine
         self._connection: PlainConnection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
     async def run(self, transaction: Transaction[T]) -> T:
-        """Return what `transaction` returns, once it is over."""
+        """Run `transaction`, and return what it returns."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._run, transaction)
 
     async def close(self) -> None:
-        """End the thread after what is under way, and give the connection back."""
+        """End the thread after the running transaction, and return the connection to the pool."""
         await asyncio.to_thread(self._thread.shutdown)
         self._give_back()
 
@@ -200,7 +200,7 @@ class _Lane:
         if self._connection is None:
             self._connection = self._engine.connect()
         with ExitStack() as after_a_failure:
-            # Whatever state it is in then, the pool sets it right.
+            # The pool resets the connection.
             after_a_failure.callback(self._give_back)
             with self._connection.begin():
                 result = run_inline(transaction(InlineConnection(self._connection)))
@@ -214,7 +214,7 @@ class _Lane:
 
 
 def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # Python's driver would begin transactions by itself, and later than it should.
+    # Python's driver would begin transactions itself, and too late.
     connection.isolation_level = None
     cursor = connection.cursor()
     _use_wal(cursor)
@@ -224,13 +224,13 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 
 def _use_wal(cursor: Any) -> None:
-    """Set WAL mode, waiting for others as long as a write does.
+    """Set WAL mode; wait for other connections as long as a write does.
 
-    Where several connections set it on a new file at once, SQLite does not wait: all but one fail
-    at once with "database is locked", whatever the connection's timeout is.
+    If several connections set it on a new file at the same time, SQLite ignores the timeout: all
+    but one fail immediately with "database is locked".
 
     Raises:
-        OperationalError: The mode cannot be set, or the file stayed locked for the whole timeout.
+        OperationalError: The mode cannot be set, or the file stayed locked.
     """
     (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
     give_up_at = time.monotonic() + patience / 1000
@@ -246,17 +246,17 @@ def _use_wal(cursor: Any) -> None:
 
 
 def _begin(connection: PlainConnection) -> None:
-    """Begin.
+    """Begin a transaction.
 
     Raises:
-        OperationalError: The file cannot be locked, or not be read.
+        OperationalError: The file cannot be locked or read.
     """
-    # What begins as a reader and then writes may fail at once instead of waiting its turn.
+    # A transaction that begins as a reader and then writes may fail instead of waiting.
     is_reader = connection.get_execution_options().get("ringback_reads", False)
     statement = "BEGIN" if is_reader else "BEGIN IMMEDIATE"
     driver: Any = connection.connection.driver_connection
     try:
-        # Straight to the driver: SQLAlchemy takes longer over it than SQLite.
+        # Directly on the driver: SQLAlchemy's overhead is larger than SQLite's work.
         driver.execute(statement)
     except sqlite3.Error as exc:
         raise OperationalError(statement, None, exc) from exc

@@ -29,17 +29,17 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware instant, kept as whole microseconds since 1970 in UTC: exact and sorted."""
+    """An aware instant, stored as whole microseconds since 1970 in UTC."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
-        """Turn an instant into microseconds."""
+        """Return an instant in microseconds."""
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
-        """Return what turns microseconds into an instant, or into `UNREADABLE`."""
+        """Return a function that reads an instant, or returns `UNREADABLE`."""
         return _read_instant
 
     @property
@@ -56,22 +56,22 @@ def _read_instant(value: Any) -> object:
 
 
 def to_instant(microseconds: int) -> datetime:
-    """Return the instant that an `Instant` keeps as so many microseconds."""
+    """Return the instant that an `Instant` stores as `microseconds`."""
     return _EPOCH + microseconds * _MICROSECOND
 
 
 class Duration(TypeDecorator[timedelta]):
-    """A duration, kept as whole microseconds."""
+    """A duration, stored as whole microseconds."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
-        """Turn a duration into microseconds."""
+        """Return a duration in microseconds."""
         return None if value is None else value // _MICROSECOND
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
-        """Return what turns microseconds into a duration, or into `UNREADABLE`."""
+        """Return a function that reads a duration, or returns `UNREADABLE`."""
         return _read_duration
 
     @property
@@ -89,7 +89,7 @@ def _read_duration(value: Any) -> object:
 
 metadata = MetaData()
 
-#: One row for each question that an activity asked the outside.
+#: One row per callback.
 callbacks = Table(
     "callbacks",
     metadata,
@@ -111,39 +111,39 @@ callbacks = Table(
     Column("task_token", LargeBinary),
     Column("opened_at", Instant, nullable=False),
     Column("submitted_at", Instant),
-    #: When Temporal times the attempt out.
+    #: When Temporal times out the attempt.
     Column("attempt_timeout_at", Instant),
-    #: When the activity's own deadline passes; an operator may have extended it.
+    #: The activity's own deadline, as an operator may have extended it.
     Column("own_deadline_at", Instant),
-    #: When the default answer is taken; empty once there is another one.
+    #: When the default answer is accepted; `NULL` once another answer is.
     Column("default_due_at", Instant),
-    #: In `schemas`, where nothing is ever deleted: a foreign key would only be a row that all lock.
+    #: Refers to `schemas`. Without a foreign key: nothing is deleted there, and it would lock rows.
     Column("schema_id", Text),
-    #: When a verdict was known, or that nobody waits any more; what is not closed is worth a look.
+    #: When the final verdict was stored or the callback expired.
     Column("closed_at", Instant),
     Column("expired_because", Text),
     Column("verbs", Integer, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("link_expires_at", Instant, nullable=False),
-    #: The links of a lower serial are revoked.
+    #: Links with a lower serial are revoked.
     Column("link_serial", Integer, nullable=False),
     Column("heartbeat_timeout", Duration),
-    #: What the outside said last in a heartbeat.
+    #: The details of the last heartbeat that was received.
     Column("details", LargeBinary),
     Column("heartbeat_received_at", Instant),
     Column("heartbeat_sent_at", Instant),
-    #: When the next heartbeat is due; a claim moves it by its lease. Empty while none is due.
+    #: When the next heartbeat is due; a claim postpones it by its lease. `NULL` if none will be.
     Column("heartbeat_due_at", Instant),
-    #: Until when somebody has claimed it, or it was postponed.
+    #: The end of a claim or a postponement.
     Column("heartbeat_held_until", Instant),
-    #: When Temporal is to be asked how the activity waits; a claim moves it by its lease.
+    #: When the next poll is due; a claim postpones it by its lease.
     Column("poll_due_at", Instant, nullable=False),
     Column("poll_held_until", Instant),
     Column("cancel_requested_at", Instant),
     Column("paused_at", Instant),
-    #: When it was learnt that an operator reset the attempt that asked last.
+    #: When a poll found that an operator had reset the latest attempt.
     Column("reset_at", Instant),
-    #: The options, each in the column of its name. `heartbeat` is the latest attempt's.
+    #: The options, in columns of their names. `heartbeat` is the latest attempt's.
     Column("deadline", Duration),
     Column("on_deadline_kind", Text),
     Column("on_deadline_body", LargeBinary),
@@ -160,7 +160,7 @@ callbacks = Table(
     UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_generation"),
 )
 
-#: The result schemas, each once: its id is a digest of its text.
+#: The result schemas; the id is a digest of the text.
 schemas = Table(
     "schemas",
     metadata,
@@ -168,7 +168,7 @@ schemas = Table(
     Column("text", Text, nullable=False),
 )
 
-#: The first answer to each callback; its primary key is what makes the first one win.
+#: The first answer to each callback: the primary key rejects all others.
 outcomes = Table(
     "outcomes",
     metadata,
@@ -178,25 +178,25 @@ outcomes = Table(
     Column("body", LargeBinary),
     Column("fields", JSON, nullable=False),
     Column("accepted_at", Instant, nullable=False),
-    #: Nobody gave it: it was taken at the deadline.
+    #: A default answer, accepted at the deadline.
     Column("is_default", Boolean, nullable=False),
     Column("state", Text, nullable=False),
-    #: When anybody may try to deliver it; a claim moves it by its lease.
+    #: When the next try is due; a claim postpones it by its lease.
     Column("due_at", Instant, nullable=False),
     Column("claimed_by", Text),
     Column("tries", Integer, nullable=False),
-    #: The attempt that had asked when a try began, while nothing shows whether it ended with this.
+    #: The attempt that was current when a try began, until its effect is confirmed.
     Column("unconfirmed_attempt", Integer),
     Column("unconfirmed_started_at", Instant),
-    #: The attempt, by its start, that is known not to have ended with this.
+    #: The start of an attempt that certainly did not end with this outcome.
     Column("not_applied_started_at", Instant),
     Column("last_error", Text),
     Column("delivered_inline_to", Text),
     Column("delivered_inline_attempt", Integer),
     Column("verdict_at", Instant),
     Column("proof", JSON(none_as_null=True)),
-    #: The newest event when it was accepted: right behind it stands that it was. There is no event
-    #: of its own, which among a million callbacks would cost more than the outcome itself.
+    #: The newest event when it was accepted; the `accepted` event is shown after it. It has no row
+    #: in `events`: that would cost more than the outcome itself.
     Column("after_event", BigInteger, nullable=False),
 )
 
@@ -211,7 +211,7 @@ events = Table(
     Column("facts", JSON, nullable=False),
 )
 
-#: What callbacks can be found by.
+#: Tags by which callbacks are found.
 tags = Table(
     "tags",
     metadata,
@@ -219,7 +219,7 @@ tags = Table(
     Column("callback_id", Text, ForeignKey("callbacks.id"), primary_key=True),
 )
 
-#: What the outside party is still to be told, and what it was told.
+#: Webhooks, sent or still to send.
 webhooks = Table(
     "webhooks",
     metadata,
@@ -229,15 +229,15 @@ webhooks = Table(
     Column("kind", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Column("facts", JSON, nullable=False),
-    #: When anybody may try to send it; a claim moves it by its lease.
+    #: When the next try is due; a claim postpones it by its lease.
     Column("due_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
-    #: When it was taken, or given up; `last_error` tells which.
+    #: When it was received, or given up; then `last_error` is set.
     Column("ended_at", Instant),
     Column("last_error", Text),
 )
 
-#: Who may use the operator API; a key itself is never kept.
+#: API keys; the secret itself is never stored.
 api_keys = Table(
     "api_keys",
     metadata,
@@ -259,7 +259,7 @@ _not_closed = callbacks.c.closed_at.is_(None)
 _index_where(_not_closed, "ix_callbacks_not_closed", callbacks.c.id)
 _has_default = _not_closed & callbacks.c.default_due_at.is_not(None)
 _index_where(_has_default, "ix_callbacks_default_due", callbacks.c.default_due_at)
-#: By the state too, or SQLite takes the index of pages instead, and sorts all that waits.
+#: The state comes first: otherwise SQLite uses `ix_outcomes_state` and sorts every due outcome.
 _index_where(
     outcomes.c.state == "accepted",
     "ix_outcomes_due",
@@ -272,7 +272,7 @@ _index_where(_heartbeats, "ix_callbacks_heartbeat_due", callbacks.c.heartbeat_du
 _index_where(_not_closed, "ix_callbacks_poll_due", callbacks.c.poll_due_at, callbacks.c.id)
 _index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
 Index("ix_tags_callback", tags.c.callback_id)
-#: What a page is found by; each ends in what pages are ordered by.
+#: For pages: each index ends with the column by which pages are ordered.
 Index("ix_outcomes_state", outcomes.c.state, outcomes.c.callback_id)
 Index("ix_callbacks_workflow", callbacks.c.workflow_id, callbacks.c.id)
 _index_where(callbacks.c.expired_because.is_not(None), "ix_callbacks_expired", callbacks.c.id)

@@ -1,7 +1,7 @@
-"""Rows that cannot be read: each is left out of its batch, and reported once.
+"""Leave out rows that cannot be read, and log each of them once.
 
-A value that this version does not know, broken JSON, or an instant out of range spoils one row.
-Whoever reads many rows goes on with the others.
+A row is unreadable if it has a value of a newer version, broken JSON, or an instant out of range.
+Reads of many rows continue with the others.
 """
 
 import json
@@ -18,15 +18,15 @@ AnyRow = Row[tuple[Any, ...]]
 
 T = TypeVar("T")
 
-_failures: Final = FailureLog(logging.getLogger(__name__), "read a stored row, which is left out")
+_failures: Final = FailureLog(logging.getLogger(__name__), "read a stored row")
 
 
 class _Unreadable:
-    """What stands in a row for a value that its column's type cannot read."""
+    """Marks a value that its column's type cannot read."""
 
 
 UNREADABLE: Final = _Unreadable()
-"""The drivers read all rows of a result at once: an error there would lose all of them."""
+"""Used instead of an error: drivers convert all rows of a result, and an error would lose all."""
 
 
 def read_json(text: Any) -> object:
@@ -43,9 +43,9 @@ class RowTypes:
     def __init__(
         self, columns: Collection[Column[Any]], joined: Collection[Column[Any]] = ()
     ) -> None:
-        """Derive the types from `columns`, and from those that are `joined` where there is a row.
+        """Use the types of `columns`, and of `joined` columns that may be missing.
 
-        JSON is an object, but for tags.
+        A JSON value is an object, except in the column `tags`.
         """
         self._names: list[str] = []
         self._types: list[tuple[type, ...]] = []
@@ -69,16 +69,16 @@ class RowTypes:
                 for name, value, types in zip(self._names, row, self._types, strict=True)
                 if not isinstance(value, types)
             )
-            msg = f"the value of the column {next(wrong)} cannot be read"
+            msg = f"the column {next(wrong)} has a value of the wrong type"
             raise ValueError(msg)
 
 
 def read_rows(
     rows: Iterable[AnyRow], build: Callable[[AnyRow], T], *, key: str = "callback_id"
 ) -> tuple[list[T], list[AnyRow]]:
-    """Return what `build` makes of the rows that it can read, and the rows that it cannot.
+    """Return what `build` returns for readable rows, and the unreadable rows.
 
-    Each unreadable row is logged, by the value of its column `key`.
+    Each unreadable row is logged with the value of its column `key`.
     """
     values: list[T] = []
     unreadable: list[AnyRow] = []

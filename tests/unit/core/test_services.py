@@ -121,13 +121,13 @@ async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
 
 
 def test_an_error_without_a_text_is_logged_by_its_kind(caplog: pytest.LogCaptureFixture) -> None:
-    last_error = OutageLog(logging.getLogger("ringback.test"), "listen for news")
+    last_error = OutageLog(logging.getLogger("ringback.test"), "listen for notifications")
 
     last_error.record(TimeoutError())
     last_error.record(TimeoutError())
 
     assert [record.getMessage() for record in caplog.records] == [
-        "cannot listen for news: TimeoutError"
+        "cannot listen for notifications: TimeoutError"
     ]
 
 
