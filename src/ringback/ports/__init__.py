@@ -1,1 +1,1 @@
-"""What the core needs from the outside, as Protocols of at most seven methods."""
+"""The interfaces that the core needs, as Protocols of at most seven methods."""

@@ -13,102 +13,104 @@ from ringback.domain.terms import Terms
 
 
 class Activities(Protocol):
-    """Temporal's side of a callback.
+    """Activities in Temporal.
 
-    All methods raise `TemporalUnreachableError` when there was no answer, or none that settles it,
-    and `TemporalMisconfiguredError` when it is the wrong server or rejects the gateway.
+    Every method raises `TemporalUnreachableError` if Temporal does not reply or cannot serve now,
+    and `TemporalMisconfiguredError` if the server is the wrong one or rejects the gateway.
     """
 
     async def check(self, terms: Terms, outcome: Outcome) -> None:
-        """Check that Temporal would take `outcome` as it is, encoded as it will be delivered.
+        """Check that Temporal would accept `outcome`, encoded as for its delivery.
 
         Raises:
-            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity because of it.
         """
         ...
 
     async def encode(self, callback: Callback, outcome: Outcome) -> object:
-        """Return `outcome` as `deliver` and `deliver_to_attempt` take it.
+        """Encode `outcome` for `deliver` and `deliver_to_attempt`.
 
         Raises:
-            EncodingError: The user's data converter or codec failed, or did not return in time.
+            EncodingError: The user's data converter or codec failed or timed out.
         """
         ...
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
-        """End the attempt that asked last with an outcome, in the name of `identity`.
+        """End the latest attempt that opened the callback, as `identity`.
 
-        By its task token: it reaches that attempt or nothing. The callback has a token.
+        The request names the attempt by its task token, so it never reaches another attempt. The
+        callback must have a token.
 
         Raises:
-            ActivityGoneError: NOT_FOUND; look it up to learn what that means.
-            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
-            RefusedByTemporalError: The request cannot be fulfilled as it is.
-            TemporalUnreachableError: No answer; it may have been applied.
+            ActivityGoneError: NOT_FOUND; resolve the activity to find out why.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity because of it.
+            RefusedByTemporalError: Temporal rejected the request.
+            TemporalUnreachableError: No reply; the outcome may have been applied.
         """
         ...
 
     async def deliver(self, callback: Callback, encoded: object, *, identity: str) -> None:
-        """End the activity with an outcome, in the name of `identity`.
+        """End the activity, as `identity`.
 
-        By its ids: it reaches whatever has them by now, so look first.
+        The request names the activity by its ids, and reaches whichever activity has these ids now.
+        Poll or resolve the activity first.
 
         Raises:
-            ActivityGoneError: NOT_FOUND; look it up to learn what that means.
-            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
-            RefusedByTemporalError: The request cannot be fulfilled as it is.
-            TemporalUnreachableError: No answer; it may have been applied.
+            ActivityGoneError: NOT_FOUND; resolve the activity to find out why.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity because of it.
+            RefusedByTemporalError: Temporal rejected the request.
+            TemporalUnreachableError: No reply; the outcome may have been applied.
         """
         ...
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
-        """Tell for each, in their order, how it waits; `None` if it does not wait any more.
+        """Return the pending state of each activity, in order; `None` if it no longer waits.
 
-        Read only, and one request for all the activities of one run.
+        One read-only request serves all activities of a run.
         """
         ...
 
     async def resolve(self, ref: ActivityExecution) -> ActivityState:
-        """Tell how the activity waits or, from history, how it ended."""
+        """Return the activity's pending state or, from history, how it ended."""
         ...
 
     async def resolve_all(self, refs: Sequence[ActivityExecution]) -> Sequence[ActivityState]:
-        """Tell the same for each, in their order, with one pass for all the activities of a run."""
+        """Resolve each activity, in order, with one pass over the history of each run."""
         ...
 
     async def check_server(self, callback: Callback) -> None:
-        """Check that this is the server that runs the activity, where the token can show it.
+        """Check that this server runs the activity, if the callback's token can show it.
 
-        Ask it before believing that the server does not know an activity.
+        Call this before you trust a server that does not know the activity.
 
         Raises:
-            TemporalMisconfiguredError: It is another server, or its data was emptied.
+            TemporalMisconfiguredError: It is another server, or its data was deleted.
         """
         ...
 
     async def find_after_reset(self, ref: ActivityExecution) -> ActivityExecution | None:
-        """Return the same activity in the workflow's latest run, if a reset has brought it there.
+        """Return the activity in the workflow's latest run, if a reset moved it there.
 
-        A reset that keeps the event which scheduled the activity makes a run that has it too, at
-        the same instant (observed on server 1.32).
+        A reset to a point after the activity was scheduled copies the scheduling event, with its
+        time, into the new run (observed on server 1.32).
         """
         ...
 
 
 class Heartbeats(Protocol):
-    """Heartbeats that Temporal records for an activity.
+    """Heartbeats that Temporal records.
 
-    A heartbeat without details keeps those that were recorded before. All methods raise
-    `TemporalUnreachableError` when there was no answer.
+    A heartbeat without details preserves the recorded details. Every method raises
+    `TemporalUnreachableError` if Temporal does not reply.
     """
 
     async def check_details(self, callback: Callback, details: bytes | None) -> None:
-        """Check that Temporal would take `details`, encoded as they will be sent.
+        """Check that Temporal would accept `details`, encoded as for a heartbeat.
 
         Raises:
-            AnswerTooLargeError: Temporal would fail the activity over them.
+            AnswerTooLargeError: Temporal would fail the activity because of them.
             EncodingError: The user's data converter or codec failed.
         """
         ...
@@ -116,34 +118,36 @@ class Heartbeats(Protocol):
     async def heartbeat_to_attempt(
         self, callback: Callback, details: bytes | None
     ) -> HeartbeatResponse:
-        """Record a heartbeat for the attempt that asked last.
+        """Record a heartbeat for the latest attempt that opened the callback, with one request.
 
-        By its task token: it reaches that attempt or nothing, with one request. The callback has a
-        token.
+        The request names the attempt by its task token, so it never reaches another attempt. The
+        callback must have a token.
 
         Raises:
-            ActivityGoneError: NOT_FOUND; look it up to learn what that means.
-            AnswerTooLargeError: Temporal would fail the activity over the details.
+            ActivityGoneError: NOT_FOUND; resolve the activity to find out why.
+            AnswerTooLargeError: Temporal would fail the activity because of the details.
             EncodingError: The user's data converter or codec failed.
-            RefusedByTemporalError: The request cannot be fulfilled as it is.
+            RefusedByTemporalError: Temporal rejected the request.
         """
         ...
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
-        """Record a heartbeat for whatever attempt runs now, by the activity's ids: look first.
+        """Record a heartbeat for the attempt that runs now, by the activity's ids.
+
+        Poll the activity first: the ids may belong to another activity.
 
         Raises:
             ActivityGoneError: The activity has ended, or is between two attempts.
-            AnswerTooLargeError: Temporal would fail the activity over the details.
+            AnswerTooLargeError: Temporal would fail the activity because of the details.
             EncodingError: The user's data converter or codec failed.
-            RefusedByTemporalError: The request cannot be fulfilled as it is.
+            RefusedByTemporalError: Temporal rejected the request.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptInfo:
-    """What an SDK tells of an attempt, exact to the microsecond.
+    """What an SDK knows of an attempt, exact to the microsecond.
 
     Attributes:
         workflow_type: The type of its workflow; empty for a standalone activity.
@@ -167,7 +171,7 @@ class AttemptInfo:
 
     @property
     def attempt_timeout_at(self) -> datetime | None:
-        """When Temporal times the attempt out; `None` if it never does."""
+        """When Temporal times out the attempt; `None` if it never does."""
         ends = []
         if self.schedule_to_close:
             ends.append(later(self.scheduled_at, self.schedule_to_close))
@@ -178,16 +182,16 @@ class AttemptInfo:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRef:
-    """An attempt, by what its worker has at hand in every language.
+    """An attempt, by what its worker knows in every language.
 
     Attributes:
         namespace: Temporal's namespace.
-        workflow_id: The workflow that scheduled the activity; empty for a standalone one.
-        run_id: The run of it; a standalone one's own.
+        workflow_id: The workflow that scheduled the activity; empty for a standalone activity.
+        run_id: The run of the workflow, or of the standalone activity.
         activity_id: The activity's id in that run.
         attempt: The number of the attempt.
-        task_token: What names the attempt to Temporal.
-        info: What the SDK tells besides; `None` if it cuts instants to milliseconds.
+        task_token: Temporal's token of the attempt.
+        info: What the SDK knows besides; `None` if the SDK cuts times to milliseconds.
     """
 
     namespace: str
@@ -199,7 +203,7 @@ class AttemptRef:
     info: AttemptInfo | None = None
 
     def to_identified(self) -> "IdentifiedAttempt | None":
-        """Return the attempt as its info describes it; `None` if it has none."""
+        """Return the attempt as its info describes it; `None` without info."""
         info = self.info
         if info is None:
             return None
@@ -220,18 +224,18 @@ class AttemptRef:
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedAttempt:
-    """The attempt that was named, as Temporal has it.
+    """An attempt, as Temporal describes it.
 
     Attributes:
-        ref: The activity, with the exact instant that it was first scheduled at: what SDKs tell
-            of it is cut to milliseconds in some languages.
-        workflow_type: The type of its workflow; empty for a standalone one.
+        ref: The activity, with the exact time at which it was first scheduled. Some SDKs cut that
+            time to milliseconds.
+        workflow_type: The type of its workflow; empty for a standalone activity.
         activity_type: Its type.
-        task_queue: Where its worker takes it from.
+        task_queue: The task queue of its worker.
         started_at: When the attempt was started.
-        attempt_timeout_at: When Temporal times the attempt out, as far as is known.
-        schedule_to_close: How long all its attempts may take; `None` is for ever.
-        heartbeat_timeout: How long it may be without a heartbeat; `None` is for ever.
+        attempt_timeout_at: When Temporal times out the attempt; `None` if it never does.
+        schedule_to_close: The timeout over all attempts; `None` if there is none.
+        heartbeat_timeout: The heartbeat timeout; `None` if there is none.
     """
 
     ref: ActivityExecution
@@ -245,17 +249,17 @@ class IdentifiedAttempt:
 
 
 class Identifier(Protocol):
-    """Who knows the attempts that run."""
+    """Finds running attempts."""
 
     async def identify(self, named: AttemptRef) -> IdentifiedAttempt:
-        """Return the attempt that is named, which runs now.
+        """Return the running attempt that `named` names.
 
-        An attempt with info is believed: only its task token is checked against its name.
+        The info of an attempt is trusted. Only the task token is checked against the ids.
 
         Raises:
-            ActivityGoneError: It does not run any more, or never did.
-            MalformedRequestError: The task token is none, or another activity's.
+            ActivityGoneError: The attempt is not running.
+            MalformedRequestError: The task token is invalid, or belongs to another attempt.
             RefusedByTemporalError: Temporal does not know the namespace.
-            TemporalUnreachableError: No answer.
+            TemporalUnreachableError: No reply.
         """
         ...

@@ -1,7 +1,7 @@
-"""Keeping callbacks up to date and their activities alive, in the store.
+"""The store's side of polling activities and of heartbeats.
 
-What `ringback.ports.store` says of its methods holds here too. Work is shared by all gateways that
-use the store: what one has claimed no other gets while the lease lasts.
+The promises of `ringback.ports.store` hold here too. All gateways share the work: what one gateway
+has claimed, no other gateway gets until the lease ends.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,19 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import HeartbeatReceipt, PollResult, ReceivedHeartbeat, SentHeartbeat
 
 MAX_POLLED_AT_ONCE: Final = 2000
-"""About so many callbacks are claimed for a look at once, however many a run has.
+"""Maximum callbacks per claim, unless one run alone has more.
 
-Temporal lets a workflow have 2,000 activities that wait, unless it is set up otherwise.
+Temporal's default limit is 2,000 pending activities per workflow.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class PollClaim:
-    """What was claimed for a look.
+    """Callbacks whose activities the caller polls now.
 
     Attributes:
-        callbacks: Open callbacks, those of each run together.
-        is_full: There may be more that are due: as many runs came as were wanted, or as many
-            callbacks as come at once.
+        callbacks: Open callbacks, grouped by run.
+        is_full: Whether a limit was reached, so that more may be due.
     """
 
     callbacks: Sequence[Callback]
@@ -35,67 +34,67 @@ class PollClaim:
 
 
 class ActivityPollStore(Protocol):
-    """What the keeper needs."""
+    """What the activity poller and the heartbeats need."""
 
     async def claim_polls(
         self, *, limit: int, lease: timedelta, max_callbacks: int = MAX_POLLED_AT_ONCE
     ) -> PollClaim:
-        """Take open callbacks that are due for a look, the longest due first, `limit` runs of them.
+        """Claim open callbacks of up to `limit` runs whose poll is due, the longest due first.
 
-        Those of one run come together, due or not, since one request shows them all; without those
-        that another gateway has claimed. Where runs have many, fewer runs come, so that there
-        are at most `max_callbacks`; of a run that alone has more, those that are due the longest.
+        All callbacks of a run come together, due or not, since one request shows them all.
+        Callbacks that another gateway has claimed are left out. If runs have many callbacks, fewer
+        runs come, to keep to `max_callbacks`; of a single run with more, the longest due come.
         """
         ...
 
     async def save_poll_results(self, poll_results: Sequence[PollResult]) -> None:
-        """Keep what was seen: timeouts, requests to cancel, pauses; and when to look again.
+        """Store timeouts, cancel requests, pauses and resets, and when the next poll is due.
 
-        Many are kept in parts, each in a transaction of its own: answers do not wait for all.
-        What is news is told in the audit trail; a reset of the attempt that asked last, once, and
-        `Callback.attempt` stays the number that its task token bears. A heartbeat that nobody has
-        claimed is due earlier where the timeout has become shorter, and at once where the attempt
-        runs, is to be kept alive, and none was due.
+        Large calls are written in several transactions, so that answers need not wait for all.
+        Changes enter the audit trail. A reset is recorded once per attempt, and `Callback.attempt`
+        keeps the number that the task token contains. A heartbeat that no gateway has claimed
+        becomes due earlier if the timeout is now shorter. It becomes due at once if none was
+        scheduled for a running attempt that the gateway keeps alive.
         """
         ...
 
     async def receive_heartbeats(
         self, heartbeats: Sequence[ReceivedHeartbeat], *, lease: timedelta
     ) -> Sequence[HeartbeatReceipt]:
-        """Keep signs of life from outside; tell for each, in their order, what became of it.
+        """Store heartbeats of senders; return for each whether the caller must forward it now.
 
-        One is due when Temporal has had no heartbeat for `HeartbeatState.gap`; otherwise it is
-        passed on when that has passed, with the latest details; not while another is claimed or
-        postponed. Only an open callback takes any.
+        A heartbeat is due if Temporal had none for `HeartbeatState.gap`. Otherwise it is forwarded
+        at the end of that gap, with the latest details. While a heartbeat is claimed or postponed,
+        no other becomes due. Callbacks that are not open ignore heartbeats.
         """
         ...
 
     async def claim_heartbeats(self, *, limit: int, lease: timedelta) -> Sequence[Callback]:
-        """Take callbacks whose heartbeat is due, the longest due first.
+        """Claim callbacks whose heartbeat is due, the longest due first.
 
-        Those that are answered and not closed are among them: the attempt must live until its
-        answer has reached it.
+        Accepted callbacks without a verdict are included: the attempt must live until its answer
+        arrives.
         """
         ...
 
     async def save_sent_heartbeats(self, heartbeats: Sequence[SentHeartbeat]) -> None:
-        """Keep that heartbeats were taken, and what Temporal answered.
+        """Store that Temporal accepted heartbeats, and its responses.
 
-        The next one is due after `HeartbeatState.gap`, if the gateway keeps the activity alive or
-        the outside has said something since the claim; otherwise none is.
+        The next heartbeat is due after `HeartbeatState.gap` if the gateway keeps the activity
+        alive, or the sender has sent one since the claim. Otherwise none is due.
         """
         ...
 
     async def postpone_heartbeats(
         self, callback_ids: Sequence[CallbackId], wait: timedelta | None
     ) -> None:
-        """Have claimed heartbeats that were not taken due in `wait`; `None`: not again.
+        """Make claimed heartbeats that Temporal did not accept due again in `wait`.
 
-        Where it is `None`, a look is due at once: the attempt has ended, or asks anew. It is void
-        where a later attempt has asked since the claim.
+        `None` means that the attempt ended or the next one runs: no heartbeat is due, and a poll is
+        due at once. Nothing changes if a later attempt has opened the callback since the claim.
         """
         ...
 
     async def next_heartbeat(self) -> timedelta | None:
-        """Return how long until a heartbeat is due; `None` if none will be."""
+        """Return the time until a heartbeat is due; `None` if none is scheduled."""
         ...

@@ -1,4 +1,4 @@
-"""API keys in the store; what `ringback.ports.store` says of its methods holds here too."""
+"""The store's side of API keys; the promises of `ringback.ports.store` hold here too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from ringback.domain.api_key import ApiKey, KeyId, Role
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that is to be kept.
+    """A new key.
 
     Attributes:
-        id: Names it; no other key has it.
-        name: What it is for.
-        role: What its holder may do.
-        digest: The digest of its secret; the secret itself goes nowhere.
+        id: The key's unique id.
+        name: What the key is for.
+        role: What the key allows.
+        digest: The digest of the secret; the secret itself is not stored.
     """
 
     id: KeyId
@@ -25,23 +25,23 @@ class NewKey:
 
 
 class ApiKeys(Protocol):
-    """What keeping API keys needs."""
+    """What the management of API keys needs."""
 
     async def add_key(self, new: NewKey) -> ApiKey:
-        """Keep a key that was just made."""
+        """Store a new key."""
         ...
 
     async def find_key(self, key_id: KeyId) -> ApiKey | None:
-        """Return a key, revoked or not; `None` if there is none."""
+        """Return a key, revoked or not."""
         ...
 
     async def all_keys(self) -> Sequence[ApiKey]:
-        """Return all keys, the revoked ones too, oldest first."""
+        """Return all keys, revoked ones included, oldest first."""
         ...
 
     async def revoke_key(self, key_id: KeyId) -> ApiKey | None:
-        """Revoke a key; return it as it is kept then, or `None` if there is none.
+        """Revoke a key and return it; `None` if it does not exist.
 
-        The first time counts.
+        Revoking it again does not change when it was revoked.
         """
         ...

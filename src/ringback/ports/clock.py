@@ -1,23 +1,23 @@
-"""Time, which comes in by argument."""
+"""The clock, which every service receives as an argument."""
 
 from datetime import datetime, timedelta
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time and lets it pass."""
+    """Reads the time, and waits."""
 
     def now(self) -> datetime:
-        """Return this instant, aware, in UTC."""
+        """Return the current time, in UTC."""
         ...
 
     def monotonic(self) -> timedelta:
-        """Return a time that only ever grows, whatever the clock is set to.
+        """Return a time that only increases, also when the clock is set back.
 
-        Use it where a duration counts.
+        Use it to measure durations.
         """
         ...
 
     async def sleep(self, delay: timedelta) -> None:
-        """Return when `delay` has passed."""
+        """Wait for `delay`."""
         ...

@@ -1,4 +1,4 @@
-"""Deadlines in the store; what `ringback.ports.store` says of its methods holds here too."""
+"""The store's side of deadlines; the promises of `ringback.ports.store` hold here too."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from ringback.domain.ids import CallbackId, OutcomeId
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """What became of a wish for more time.
+    """The result of a request for more time.
 
     Attributes:
-        callback: The callback as it stands now; `None` if there is none.
+        callback: The callback afterwards; `None` if it does not exist.
         was_extended: Whether its deadline was moved.
     """
 
@@ -23,61 +23,61 @@ class Extension:
 
 
 class Deadlines(Protocol):
-    """What keeping deadlines needs."""
+    """What the services for deadlines need."""
 
     async def extend(
         self, callback_id: CallbackId, within: timedelta, *, by: str | None = None
     ) -> Extension:
-        """Let the outside answer `within` from now on, if the callback is open and has a deadline.
+        """Set the deadline of an open callback to `within` from now, if it has one.
 
-        Only the activity's own deadline is moved; Temporal's timeouts stay as they are.
-        The event names whose API key asked for it, `by`, if one did.
+        Only the activity's own deadline moves; Temporal's timeouts do not. The event names the API
+        key `by`, if any.
         """
         ...
 
     async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
         """Return open callbacks whose default answer is due, the longest overdue first.
 
-        One whose row cannot be read is left out, and is not due again for a while.
+        A callback whose row cannot be read is left out and becomes due again later.
         """
         ...
 
     async def postpone_defaults(self, callback_ids: Sequence[CallbackId], wait: timedelta) -> None:
-        """Let those of the callbacks whose default answer is due be due again after `wait`.
+        """Make default answers that are due become due again after `wait`.
 
-        So what cannot be dealt with now does not stand in the way of the others. Their deadlines
-        stay as they are.
+        So a default answer that cannot be accepted now does not block the others. The deadlines do
+        not move.
         """
         ...
 
     async def accept_defaults(
         self, callback_ids: Sequence[CallbackId], new_outcome_id: Callable[[], OutcomeId]
     ) -> Sequence[CallbackId]:
-        """Accept the default answers of those callbacks that are open and due; return which.
+        """Accept the default answers that are due, of open callbacks; return which were accepted.
 
-        Each is the callback's outcome then, exactly as if it had been given, and no other is taken.
+        A default answer is then the outcome of its callback, like an answer of a sender.
         """
         ...
 
     async def are_overdue(self, callback_ids: Sequence[CallbackId]) -> frozenset[CallbackId]:
-        """Return those of the callbacks whose deadline has passed, by the store's clock."""
+        """Return the callbacks whose deadline has passed, by the store's clock."""
         ...
 
     async def next_default(self) -> timedelta | None:
-        """Return how long until a default answer is due; `None` if none will be."""
+        """Return the time until a default answer is due; `None` if none is scheduled."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LongestWaits:
-    """How far ahead work may be due, at most.
+    """The furthest that a due time can lie ahead.
 
-    A heartbeat's own limit is the heartbeat timeout of its activity.
+    For heartbeats the limit is the activity's heartbeat timeout.
 
     Attributes:
-        delivery: A delivery to Temporal: the longest lease or backoff.
-        webhook: A message to the outside.
-        poll: A poll at an open callback.
+        delivery: Of a delivery to Temporal: the longest lease or backoff.
+        webhook: Of a webhook.
+        poll: Of a poll of an open callback's activity.
     """
 
     delivery: timedelta
@@ -86,12 +86,12 @@ class LongestWaits:
 
 
 class DueTimes(Protocol):
-    """Repairs due times; deadlines are real times and stay as they are."""
+    """Repairs due times. Deadlines are real times and are not changed."""
 
     async def repair(self, longest: LongestWaits) -> int:
-        """Make due now what is due further ahead than anything waits; return how much that was.
+        """Make due now what is due later than `longest` allows; return the number of repaired rows.
 
-        Such a due time was written before the clock was set back. At most 1,000 of each kind are
-        repaired at a time.
+        Such a due time was written before the clock was set back. A call repairs at most 1,000 rows
+        of each kind.
         """
         ...

@@ -1,13 +1,12 @@
-"""The store: callbacks, their outcomes and what happened to them.
+"""The store: callbacks, their outcomes and their audit trail.
 
-Every method takes and returns many at once and is one transaction: one commit for many answers is
-what makes it fast. What tells how things ended (`expire`, `settle`, `postpone`) may be thousands:
-it is kept in parts, each a transaction of its own. What is returned is durable. The store's own
-clock dates everything, so the clocks of the machines that use it do not matter; callers pass
-durations, never instants.
+Every method takes and returns many items and is one transaction, so that many answers share one
+commit. `expire`, `settle` and `postpone` may receive thousands of items and use several
+transactions. When a method returns, its changes are durable. The store's clock dates everything, so
+the clocks of the gateways do not matter; callers pass durations, never instants.
 
-All methods raise `StoreUnavailableError` when the database cannot be reached or cannot write; then
-nothing of the call was kept.
+All methods raise `StoreUnavailableError` if the database cannot be reached or cannot write. Nothing
+of the call was stored then.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +25,13 @@ from ringback.domain.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An outcome that somebody outside gave to one callback.
+    """An answer of a sender to one callback.
 
     Attributes:
         callback_id: The callback.
-        id: The id that the outcome gets if it wins.
+        id: The outcome's id if the answer is accepted.
         outcome: The outcome.
-        link_serial: The serial of the link that it came with; `None` if it came without a link.
+        link_serial: The serial of the sender's link; `None` without a link.
     """
 
     callback_id: CallbackId
@@ -43,13 +42,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How an accepted outcome ended.
+    """The verdict on an accepted outcome.
 
     Attributes:
         callback_id: The callback.
-        tries: `Accepted.tries` as it was judged: once another try has begun, it counts no more.
+        tries: `Accepted.tries` at the time of the verdict. The store ignores a verdict of an older
+            try.
         verdict: One of `ringback.domain.callback.VERDICTS`.
-        proof: What shows it, by name, as plain JSON.
+        proof: The evidence, by name, as plain JSON.
     """
 
     callback_id: CallbackId
@@ -60,14 +60,14 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Postponement:
-    """A delivery that did not end and is to be tried again.
+    """A delivery without a verdict, which is retried.
 
     Attributes:
         callback_id: The callback.
-        tries: `Accepted.tries` of the try that did not end: once another has begun, this is void.
-        wait: How long nobody tries.
-        reason: Why it did not end.
-        is_not_applied: Temporal has shown that no delivery so far had an effect.
+        tries: `Accepted.tries` of that delivery. The store ignores a postponement of an older try.
+        wait: The time until the next try.
+        reason: Why there is no verdict.
+        is_not_applied: Whether Temporal has shown that no delivery so far had an effect.
     """
 
     callback_id: CallbackId
@@ -79,12 +79,12 @@ class Postponement:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """That nobody waits for a callback's answer any more.
+    """A callback whose activity no longer accepts an answer.
 
     Attributes:
         callback_id: The callback.
-        attempt_started_at: `Callback.attempt_started_at` as it was judged: once a later attempt
-            has asked, it is void.
+        attempt_started_at: `Callback.attempt_started_at` as it was read. The store ignores the
+            expiry if a later attempt has opened the callback since.
         reason: What ended the activity, in a sentence.
     """
 
@@ -98,24 +98,24 @@ EVIDENCE_BYTES: Final = 16 * 1024
 
 
 class CallbackStore(Protocol):
-    """What asking and answering need."""
+    """What opening callbacks and accepting answers need."""
 
     async def open(self, requests: Sequence[OpenRequest]) -> Sequence[Callback]:
-        """Find or make the callback of each wish, in their order.
+        """Find or create the callback of each request, in order.
 
-        An activity has one callback over all its attempts; a new one is made only when the question
-        of the latest one is settled (`ringback.domain.opening.needs_new_callback`). An open one
-        that a new one replaces expires. What a later attempt asks with (its number, start, token,
-        timeout and, after a reset, its run) replaces what the one before had.
+        An activity has one callback over all its attempts, unless
+        `ringback.domain.opening.needs_new_callback` says otherwise. An open callback that a new one
+        replaces expires. The data of a later attempt (number, start time, token, timeout and, after
+        a reset, run) replaces that of the attempt before.
         """
         ...
 
     async def mark_submitted(self, callback_ids: Sequence[CallbackId]) -> None:
-        """Keep that the user's submit has returned. The first time counts."""
+        """Store that the user's `submit` has returned. Later calls change nothing."""
         ...
 
     async def terms(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Terms]:
-        """Return the terms of those of the callbacks that exist. They never change."""
+        """Return the terms of the callbacks that exist. Terms never change."""
         ...
 
     async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
@@ -129,21 +129,21 @@ class CallbackStore(Protocol):
         ...
 
     async def store_evidence(self, answers: Sequence[Answer]) -> None:
-        """Keep answers that differ from their callback's outcome in the audit trail.
+        """Store answers that differ from the accepted one in the audit trail.
 
-        The first `MAX_EVIDENCE` of a callback are kept, each with `EVIDENCE_BYTES` of its body.
+        A callback stores the first `MAX_EVIDENCE` of them, each with `EVIDENCE_BYTES` of its body.
         """
         ...
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
-        """Close callbacks that were never answered and no longer can be; others are left alone."""
+        """Close open callbacks whose activity no longer accepts an answer; ignore the others."""
         ...
 
     async def find(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Callback]:
-        """Return those of the callbacks that exist.
+        """Return the callbacks that exist.
 
         Raises:
-            UnreadableCallbackError: The row of one cannot be read; see what `claim` does.
+            UnreadableCallbackError: The row of one cannot be read.
         """
         ...
 
@@ -153,39 +153,39 @@ class CallbackStore(Protocol):
 
 
 class DeliveryQueue(Protocol):
-    """What bringing outcomes to Temporal needs."""
+    """What deliveries to Temporal need."""
 
     async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
-        """Take callbacks whose outcome is due, oldest first.
+        """Claim callbacks whose outcome is due, oldest first.
 
-        Nobody else gets them while the lease lasts; each claim counts as a try, and what it may
-        have done to the attempt that asked last is unproven (`Accepted.unconfirmed_attempt` and
-        `unconfirmed_started_at`, which keep the first such attempt) until it is settled or
-        postponed as untaken; from then on that attempt is known not to have ended with it.
+        No other owner gets them until the lease ends. Each claim counts as a try. From the claim
+        until the verdict, the attempt is unconfirmed: the delivery may have ended it
+        (`Accepted.unconfirmed_attempt` keeps the first such attempt). A postponement with
+        `is_not_applied` clears that.
         """
         ...
 
     async def release(self, owner: str) -> None:
-        """Give back all that `owner` has claimed and not ended: it stops."""
+        """Give back what `owner` has claimed and not finished, because it stops."""
         ...
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
-        """Give claimed outcomes back, to be tried again later.
+        """Give claimed outcomes back, to be retried.
 
-        One that is untaken counts as a try, so that what was judged before it is void.
+        One with `is_not_applied` counts as a try, so that verdicts from before are ignored.
         """
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Keep verdicts with their proof.
+        """Store verdicts with their proof.
 
-        The first verdict of an outcome counts, and none that was found in an earlier try than the
-        latest: who stood still meanwhile knows too little.
+        The first verdict of an outcome counts. A verdict of an older try is ignored: a process that
+        was paused acts on stale data.
         """
         ...
 
     async def next_due(self) -> timedelta | None:
-        """Return how long until an outcome is due; `None` if none is waiting."""
+        """Return the time until an outcome is due; `None` if none is scheduled."""
         ...
 
     async def deliver_inline(
@@ -196,16 +196,17 @@ class DeliveryQueue(Protocol):
         attempt_started_at: datetime,
         lease: timedelta,
     ) -> bool:
-        """Give the accepted outcome to an attempt that is about to return or raise it.
+        """Claim the accepted outcome for an attempt that is about to return or raise it.
 
-        It counts as a try. For the length of `lease` nobody delivers it; whether the attempt ends
-        with it is unproven. Returns whether it was given: not while somebody delivers it, not while
-        it is parked, and not to any attempt but the one that asked last.
+        It counts as a try, and until the lease ends nobody else delivers the outcome. The attempt
+        is unconfirmed until the verdict. Returns whether the outcome was claimed: not while another
+        delivery runs, not if it is parked, and only for the latest attempt that opened the
+        callback.
         """
         ...
 
     async def redeliver(self, callback_id: CallbackId) -> bool:
-        """Make a parked outcome due again, with all that is unproven of it taken as untaken.
+        """Make a parked outcome due again, and treat earlier deliveries as not applied.
 
         Returns whether it was parked.
         """
@@ -213,20 +214,18 @@ class DeliveryQueue(Protocol):
 
 
 class Links(Protocol):
-    """What revoking links needs."""
+    """What the revocation of links needs."""
 
     async def revoke(self, callback_id: CallbackId, *, by: str | None = None) -> Callback | None:
-        """Let none of the links that a callback has so far be good any more.
+        """Revoke all links to a callback; return it with the serial of new links.
 
-        The event names whose API key asked for it, `by`, if one did.
-
-        Return the callback as it stands then, with a new serial for new links; `None` if there is
-        none. It can be done in every state: a link also tells how a callback ended.
+        `None` means that the callback does not exist. It works in every state, since a link also
+        shows how a callback ended. The event names the API key `by`, if any.
         """
         ...
 
     async def record_link(self, callback_id: CallbackId, facts: dict[str, object]) -> None:
-        """Keep in the trail of a callback that a link to it was made; nothing if there is none."""
+        """Record in the audit trail that a link was created; ignore unknown callbacks."""
         ...
 
 
@@ -234,7 +233,7 @@ class WriteCheck(Protocol):
     """Whether the store accepts writes now."""
 
     async def check_write(self) -> None:
-        """Commit a tiny write that leaves nothing behind.
+        """Commit a small write that leaves nothing behind.
 
         Raises:
             StoreUnavailableError: An answer could not be stored now; the message says why.
@@ -243,7 +242,7 @@ class WriteCheck(Protocol):
 
 
 class ChangeFeed(Protocol):
-    """What other processes did in the store, told as it happens."""
+    """Changes that other processes make in the store."""
 
     async def subscribe(
         self,
@@ -253,24 +252,24 @@ class ChangeFeed(Protocol):
     ) -> None:
         """Call back for each commit of an answer or a verdict, until canceled.
 
-        Best effort: news may be lost while the database is away, so a poll stays, a slow one. A
-        store that cannot tell returns at once.
+        Best effort: changes may be missed while the database is away, so callers also poll. A store
+        without notifications returns at once.
         """
         ...
 
 
 class CallbackIndex(Protocol):
-    """What people who look need.
+    """Lists for people.
 
-    A list shows no bodies, and none are read for it: of what it holds, the task token, the details
-    of heartbeats, the body of the default answer and that of the outcome are `None`. Nothing may
-    be delivered, or told apart from another answer, by a callback from a list: `find` it.
+    Callbacks in a list have no payloads: the task token, the heartbeat details and the bodies of
+    the outcome and the default answer are `None`. Use `find` before you deliver or compare an
+    outcome.
     """
 
     async def page(
         self, query: Query, *, after: CallbackId | None, limit: int
     ) -> Sequence[Callback]:
-        """Return up to `limit` callbacks that `query` asks for, by ascending id, behind `after`."""
+        """Return up to `limit` callbacks that match `query`, by ascending id, after `after`."""
         ...
 
     async def overdue(self, *, limit: int) -> Sequence[Callback]:
@@ -278,5 +277,5 @@ class CallbackIndex(Protocol):
         ...
 
     async def events(self, callback_id: CallbackId) -> Sequence[Event]:
-        """Return what happened to a callback, oldest first."""
+        """Return the events of a callback, oldest first."""
         ...

@@ -1,7 +1,7 @@
-"""Webhooks: send one, and the outbox of those that are not received yet.
+"""Webhooks: sending one, and the outbox of those that are not delivered yet.
 
-What `ringback.ports.store` says of its methods holds here too. A webhook enters the outbox in the
-transaction that records its event.
+The promises of `ringback.ports.store` hold here too. A webhook enters the outbox in the transaction
+that records its event.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,11 +14,11 @@ from ringback.domain.webhook import Webhook, WebhookId
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent.
+    """One HTTP message.
 
     Attributes:
-        id: The same over all tries, so that the receiver sees it once.
-        url: Where to; it may hold a secret of the receiver's.
+        id: The same at every try, so that the receiver can detect duplicates.
+        url: The receiver's URL, which may contain a secret.
         body: One JSON value.
     """
 
@@ -29,16 +29,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The receiver has it."""
+    """The receiver accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotReceived:
-    """It may be received later.
+    """A later try may succeed.
 
     Attributes:
-        reason: What happened, without the address.
-        retry_after: How long the receiver wants to be left alone, if it said so.
+        reason: What happened, without the URL.
+        retry_after: The wait that the receiver requested, if any.
     """
 
     reason: str
@@ -47,10 +47,10 @@ class NotReceived:
 
 @dataclass(frozen=True, slots=True)
 class Undeliverable:
-    """It is of no use to send it again.
+    """No later try can succeed.
 
     Attributes:
-        reason: What happened, without the address.
+        reason: What happened, without the URL.
     """
 
     reason: str
@@ -60,24 +60,24 @@ Reception: TypeAlias = Received | NotReceived | Undeliverable
 
 
 class Sender(Protocol):
-    """What brings messages to addresses outside."""
+    """Sends messages over HTTP."""
 
     async def send(self, message: Message) -> Reception:
-        """Send `message` once, and return what became of it; that takes a bounded time."""
+        """Send `message` once, within a bounded time."""
         ...
 
 
 MAX_ORIGINS: Final = 8
-"""How many origins a claim can leave alone."""
+"""Maximum origins that a claim can exclude."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEnd:
-    """That a notice is done with.
+    """A webhook that is not sent again.
 
     Attributes:
-        webhook_id: The notice.
-        last_error: Why it was given up; `None` if it was received.
+        webhook_id: The webhook.
+        last_error: Why it failed; `None` if it was delivered.
     """
 
     webhook_id: WebhookId
@@ -86,13 +86,13 @@ class WebhookEnd:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRetry:
-    """That a notice was not received, and is to be sent again.
+    """A webhook that is sent again.
 
     Attributes:
-        webhook_id: The notice.
-        tries: `Webhook.tries` as it was claimed: once another has claimed it, this is void.
-        wait: How long nobody sends it.
-        last_error: Why it was not received.
+        webhook_id: The webhook.
+        tries: `Webhook.tries` at the claim. The store ignores a retry of an older claim.
+        wait: The time until the next try.
+        last_error: Why the try failed.
     """
 
     webhook_id: WebhookId
@@ -102,32 +102,32 @@ class WebhookRetry:
 
 
 class WebhookOutbox(Protocol):
-    """What telling the outside needs."""
+    """What the webhook sender needs."""
 
     async def claim_webhooks(
         self, *, limit: int, lease: timedelta, excluded: Collection[str] = ()
     ) -> Sequence[Webhook]:
-        """Take notices that are due, the longest due first; each claim counts as a try.
+        """Claim webhooks that are due, the longest due first; each claim counts as a try.
 
-        Nobody else gets them while the lease lasts. Those to an origin in `excluded`, which has
-        `MAX_ORIGINS` at most, are left alone; see `ringback.domain.webhook.to_origin`.
+        No other process gets them until the lease ends. `excluded` names up to `MAX_ORIGINS`
+        origins whose webhooks are left out; see `ringback.domain.webhook.to_origin`.
         """
         ...
 
     async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:
-        """Keep that notices were received or given up, and tell it in the audit trail.
+        """Store that webhooks were delivered or failed, and record it in the audit trail.
 
-        The first end of a notice counts.
+        The first end of a webhook counts.
         """
         ...
 
     async def postpone_webhooks(self, postponements: Sequence[WebhookRetry]) -> None:
-        """Give claimed notices back, to be sent again later.
+        """Give claimed webhooks back, to be sent again.
 
-        The first time of each is told in the audit trail.
+        The first retry of each enters the audit trail.
         """
         ...
 
     async def next_webhook(self) -> timedelta | None:
-        """Return how long until a notice is due; `None` if none will be."""
+        """Return the time until a webhook is due; `None` if none is scheduled."""
         ...
