@@ -1,4 +1,4 @@
-"""A process that checks results, and that the kernel ends when a check exceeds its limits."""
+"""A process that checks results; the kernel ends it when a check exceeds its limits."""
 
 import resource
 import signal
@@ -13,7 +13,7 @@ MOST_MEMORY: Final = 1024 * 1024 * 1024
 
 
 def main(descriptor: int) -> None:
-    """Answer requests on a connection until the other side closes it."""
+    """Reply to requests on a connection until the other side closes it."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -23,7 +23,7 @@ def main(descriptor: int) -> None:
                 schema, result, is_result = connection.recv()
             except EOFError:
                 return
-            # CPU time, not time that passes: a busy machine must not fail a small check.
+            # CPU time, not wall time: a busy machine must not fail a small check.
             signal.setitimer(signal.ITIMER_PROF, MOST_CPU_SECONDS)
             reply = find_problems(schema, result) if is_result else why_unusable(schema)
             signal.setitimer(signal.ITIMER_PROF, 0)

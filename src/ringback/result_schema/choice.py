@@ -1,36 +1,71 @@
-"""Find the branch of a choice that was plainly meant, although none of them is valid."""
+"""Find the branch of an invalid choice that the sender most likely meant."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
 from pydantic_core import to_json
 
 from ringback.result_schema.cost import resolve
-from ringback.result_schema.node import Node
 
 _MOST_PARTS: Final = 50
-"""Maximum parts of one branch to read: references in a circle would never end."""
+"""Maximum parts of one branch to read: circular references never end."""
 
 _TAGS: Final = frozenset({"const", "enum"})
 
 Explained: TypeAlias = tuple[tuple[str, ...], str]
-"""A place below the choice, and what is wrong there."""
+"""A place below the choice, and the problem there."""
 
 Misfit: TypeAlias = tuple[tuple[str, ...], list[str]]
-"""A place below the choice that rules a branch out, and what the branch wants there."""
+"""A place below the choice that rules out a branch, and the values that the branch allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A part of a schema, and the part of a result that it applies to.
+
+    Attributes:
+        schema: The part of the schema.
+        pointer: The place of `schema`, as a JSON Pointer.
+        value: The part of the result.
+        path: The place of `value`.
+        is_invalid: Whether `value` certainly does not meet `schema`.
+    """
+
+    schema: Any
+    pointer: str
+    value: Any
+    path: tuple[str | int, ...] = ()
+    is_invalid: bool = False
+
+    def inside(self, *steps: str | int) -> "Node":
+        """Return a schema inside this one that applies to the same value."""
+        schema, pointer = self.schema, self.pointer
+        for step in steps:
+            schema, pointer = schema[step], f"{pointer}/{quote(escaped(step))}"
+        return Node(schema, pointer, self.value, self.path)
+
+    def at(self, key: str | int) -> "Node":
+        """Return this schema, applied to a member or an item of the value."""
+        return Node(self.schema, self.pointer, self.value[key], (*self.path, key))
+
+    def moved(self, reference: str, target: Any) -> "Node":
+        """Return `target`, which `reference` refers to, applied to the same value."""
+        return Node(target, reference[1:], self.value, self.path)
 
 
 class Choice:
-    """Finds branches by type, by tag and by required members."""
+    """Finds branches by type, tag and required members."""
 
     def __init__(self, schema: Any, errors: Callable[[Node], Iterator[ValidationError]]) -> None:
-        """Resolve references in `schema`; `errors` returns those of a node itself."""
+        """Resolve references in `schema`; `errors` returns the errors of one node."""
         self._schema = schema
         self._errors = errors
 
     def best(self, branches: list[Node]) -> Node | Explained:
-        """Return the branch that was meant; if it is not plain, what is wrong with the choice."""
+        """Return the branch that was meant, or the problem of the choice if that is unclear."""
         misfits = [self._misfit(branch) for branch in branches]
         scores = [misfit for misfit in misfits if isinstance(misfit, int)]
         if scores:
@@ -39,12 +74,12 @@ class Choice:
         place = next((at for at, _ in reasons if at), ())
         wanted = dict.fromkeys(word for at, words in reasons if at == place for word in words)
         if not wanted:
-            return (), f"it is none of the {len(branches)} choices"
+            return (), f"it matches none of the {len(branches)} choices"
         listed = " or ".join(wanted)
         return place, f"it is not one of {listed}" if place else f"it is not of type {listed}"
 
     def _misfit(self, branch: Node) -> int | Misfit:
-        """Return how many required members are missing, or the place and values of a misfit."""
+        """Return the number of missing members, or why the branch was not meant."""
         missing = 0
         for part in self._parts(branch):
             for error in self._errors(part):
@@ -73,7 +108,7 @@ class Choice:
         return None
 
     def _parts(self, branch: Node) -> Iterator[Node]:
-        """Return the branch and what it refers to or consists of."""
+        """Yield the branch, and the parts that it refers to or combines."""
         waiting = [branch]
         for _ in range(_MOST_PARTS):
             if not waiting:
@@ -89,3 +124,8 @@ class Choice:
             waiting += [
                 node.inside("allOf", place) for place in range(len(node.schema.get("allOf", [])))
             ]
+
+
+def escaped(step: str | int) -> str:
+    """Return a step of a JSON Pointer."""
+    return str(step).replace("~", "~0").replace("/", "~1")

@@ -1,32 +1,32 @@
-"""Estimate how much work a schema is for each byte of a result."""
+"""Estimate the work of a schema for each byte of a result."""
 
 import math
 from typing import Any, Final
 
 PATTERN_WEIGHT: Final = 500
-"""Weight of a pattern: it is compiled once, which may take 10 ms, and then read for each text."""
+"""Weight of a pattern; it is compiled once, which may take 10 ms."""
 
 _ELSEWHERE: Final = frozenset({"$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveRef"})
-"""Keywords after which a reference is not followed here."""
+"""Keywords whose references are not followed here."""
 
 
 def estimate_cost(schema: Any) -> float:
-    """Return the number of parts in `schema`, each reference replaced by what it refers to.
+    """Return the number of parts in `schema`, with each reference replaced by its target.
 
-    The weight times the size of a result bounds the time of its check. The weight is infinite if
-    the schema refers to itself: the time may then grow exponentially with the nesting of a result.
+    This cost times the size of a result bounds the time of its check. It is infinite if the schema
+    refers to itself: the time may then grow exponentially with the nesting of a result.
     """
     try:
         return _Weighing(schema).weigh(schema, is_root=True)
     except RecursionError:
-        # A long chain of references, each to the next.
+        # A long chain of references.
         return math.inf
 
 
 class _Weighing:
     def __init__(self, root: Any) -> None:
         self._root = root
-        # While a target is being weighed, it weighs infinitely much: it would contain itself.
+        # Infinite while the target is being weighed: it would contain itself.
         self._targets: dict[str, float] = {}
 
     def weigh(self, part: Any, *, is_root: bool = False) -> float:
@@ -57,7 +57,7 @@ class _Weighing:
 
 
 def resolve(root: Any, reference: str) -> Any:
-    """Return what a reference within `root` refers to; `None` if it is not a JSON Pointer."""
+    """Return the target of a reference within `root`; `None` if it is not a JSON Pointer."""
     if reference == "#":
         return root
     if not reference.startswith("#/"):

@@ -1,9 +1,9 @@
-"""What Temporal's default converter reads from JSON, as a JSON Schema.
+"""The JSON Schema of what Temporal's default converter reads as a type.
 
-pydantic cannot tell: it reads a `date` or a `Decimal`, which the default converter does not, and
-`bytes` from a text instead of a list. So this follows `temporalio.converter.value_to_type` branch
-by branch. Where that would bend a value into shape (1.5 into 1, a text into the list of its
-letters), the schema refuses it.
+pydantic's own schema differs: pydantic reads a `date` or a `Decimal`, which the default converter
+does not, and reads `bytes` from text instead of a list. So this module follows
+`temporalio.converter.value_to_type` branch by branch. Where that would change a value (1.5 to 1, a
+text to the list of its letters), the schema rejects it.
 """
 
 import collections.abc
@@ -50,15 +50,15 @@ _ENUMS: Final[dict[type, str]] = {int: "integer", str: "string"}
 
 
 class DefaultConverterSchema:
-    """The schema of one type; dataclasses and models are in its definitions.
+    """Generates the schema of one type, with dataclasses and models as definitions.
 
     Attributes:
-        unreadable: The types in it that the converter can read from no JSON at all.
+        unreadable: The types in it that the converter cannot read from any JSON.
         models: The pydantic models in it.
     """
 
     def __init__(self) -> None:
-        """Begin without definitions."""
+        """Start without definitions."""
         self.unreadable: list[Any] = []
         self.models: list[type] = []
         self._names: dict[type, str] = {}
@@ -68,9 +68,9 @@ class DefaultConverterSchema:
         """Return the schema of `hint`.
 
         Raises:
-            NameError: An annotation in it names what cannot be found.
-            TypeError: The same, or an annotation is no type.
-            PydanticUserError: A model in it cannot be written as a schema.
+            NameError: An annotation in it names something undefined.
+            TypeError: An annotation in it is not a type.
+            PydanticUserError: pydantic cannot generate the schema of a model in it.
         """
         made = self._of(hint)
         return {"$defs": self._definitions, **made} if self._definitions else made
@@ -85,7 +85,7 @@ class DefaultConverterSchema:
             raise TypeError(msg)
         origin = get_origin(hint) or hint
         if origin is typing.Annotated:
-            # The converter does not see annotations.
+            # The converter ignores annotations.
             return self._of(get_args(hint)[0])
         if origin is Literal:
             return {"enum": [one for one in get_args(hint) if isinstance(one, str | int | None)]}
@@ -146,7 +146,7 @@ class DefaultConverterSchema:
         made = pydantic_schema(kind, f"{place}/$defs/{{model}}")
         if made.get("type") == "object":
             return made
-        # The converter gives a model nothing but objects, also where it would read a list.
+        # The converter passes only objects to a model, even if the model could read a list.
         definitions = made.pop("$defs", {})
         return {"$defs": definitions, "type": "object", "allOf": [made]}
 

@@ -1,7 +1,7 @@
-"""Explain why a result does not meet its schema, with a budget.
+"""Explain why a result does not meet its schema, within a budget of time and steps.
 
-A validator that lists every error lists those of every branch of every `anyOf`, and their number
-doubles with each level of a recursive union. The explainer follows only the branch that fits best.
+A list of all errors would contain those of every branch of every `anyOf`: their number doubles with
+each level of a recursive union. The explainer follows only the branch that fits best.
 """
 
 import time
@@ -13,16 +13,15 @@ from typing import Any, Final, Protocol
 from jsonschema_rs import ReferencingError, ValidationError
 
 from ringback.domain.errors import Problem
-from ringback.result_schema.choice import Choice
+from ringback.result_schema.choice import Choice, Node, escaped
 from ringback.result_schema.cost import resolve
-from ringback.result_schema.node import Node, escaped
 
 MOST_PROBLEMS: Final = 20
 LONGEST_TEXT: Final = 200
 MOST_STEPS: Final = 10_000
 MOST_CPU_TIME: Final = 0.02
 
-NOT_READABLE: Final = "the worker could read nothing that stands here"
+NOT_READABLE: Final = "the worker can read no value here"
 SOMEWHERE: Final = "something in it does not meet the schema"
 
 _ON_THE_SPOT: Final = frozenset({
@@ -31,13 +30,13 @@ _ON_THE_SPOT: Final = frozenset({
     *("minItems", "maxItems", "uniqueItems"),
     *("minProperties", "maxProperties", "required", "dependentRequired"),
 })
-"""Keywords without a schema in them."""
+"""Keywords that contain no schema."""
 
 _BY_CONTENT: Final = frozenset({"enum", "const", "uniqueItems"})
 
 
 class Validator(Protocol):
-    """What the explainer needs of a validator."""
+    """The methods of a validator that the explainer uses."""
 
     def is_valid(self, instance: Any) -> bool:
         """Return whether `instance` is valid."""
@@ -49,7 +48,7 @@ class Validator(Protocol):
 
 
 class Explainer:
-    """Explains results that one schema rejects."""
+    """Explains why one schema rejects results."""
 
     def __init__(
         self,
@@ -57,7 +56,7 @@ class Explainer:
         compile_schema: Callable[[Any], Validator],
         compile_parts: Callable[[list[str]], Validator],
     ) -> None:
-        """Explain by `schema`; `compile_parts` joins parts of it, by their JSON Pointers."""
+        """Explain by `schema`; `compile_parts` compiles `anyOf` parts of it, by JSON Pointers."""
         self._schema = schema
         self._compile_schema = compile_schema
         self._compile_parts = compile_parts
@@ -65,14 +64,14 @@ class Explainer:
         self._choice = Choice(schema, self.errors_on_the_spot)
 
     def explain(self, value: Any) -> list[Problem]:
-        """Return what is wrong with `value`, which the schema rejects: at least one problem."""
+        """Return at least one problem of `value`, which the schema rejects."""
         found = islice(
             self._problems(Node(self._schema, "", value, is_invalid=True)), MOST_PROBLEMS
         )
         return list(dict.fromkeys(found))
 
     def errors_on_the_spot(self, node: Node) -> Iterator[ValidationError]:
-        """Return the errors by keywords that contain no schema."""
+        """Return the errors of keywords that contain no schema."""
         name = f"on the spot {node.pointer}"
         keywords = {word: node.schema[word] for word in node.schema.keys() & _ON_THE_SPOT}
         validator = self._validator(name, lambda: self._compile_schema(keywords))
@@ -83,7 +82,7 @@ class Explainer:
 
     def _problems(self, root: Node) -> Iterator[Problem]:
         ends_at = time.thread_time() + MOST_CPU_TIME
-        # Iterators on a stack, since the nesting of a result may exceed that of Python calls.
+        # A stack of iterators: results may be nested deeper than Python calls.
         stack: list[Iterator[Node | Problem]] = [iter([root])]
         invalid, is_explained = root, False
         for _ in range(MOST_STEPS):
@@ -102,7 +101,7 @@ class Explainer:
             yield to_problem(invalid.path, SOMEWHERE)
 
     def _steps(self, node: Node) -> Iterator[Node | Problem]:
-        """Return what is wrong with the value itself, and the nodes to look at next."""
+        """Yield the problems of the value itself, and the nodes to visit next."""
         if node.schema is False or node.schema == {"not": {}}:
             yield to_problem(node.path, NOT_READABLE)
         if not isinstance(node.schema, dict):
@@ -174,7 +173,7 @@ class Explainer:
         return validator is not None and validator.is_valid(name)
 
     def _is_valid(self, *choices: Node) -> bool:
-        """Return whether the value meets one of the schemas; one that cannot be compiled is met."""
+        """Return whether the value meets one of the schemas, or one of them cannot be compiled."""
         pointers = [node.pointer for node in choices]
         validator = self._validator(" ".join(pointers), lambda: self._compile_parts(pointers))
         return validator is None or validator.is_valid(choices[0].value)
@@ -189,12 +188,12 @@ class Explainer:
 
 
 def to_problem(path: tuple[str | int, ...], message: str) -> Problem:
-    """Return a problem with its place as a JSON Pointer; neither is long."""
+    """Return a problem; its place is a JSON Pointer, and both texts are cut."""
     return Problem(cut("".join(f"/{escaped(step)}" for step in path)), cut(message))
 
 
 def cut(text: str) -> str:
-    """Return `text`, at most `LONGEST_TEXT` characters of it."""
+    """Return at most `LONGEST_TEXT` characters of `text`."""
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 
 
@@ -210,7 +209,7 @@ def _items(node: Node) -> Iterator[Node]:
 
 
 def _shallow(value: Any) -> Any:
-    """Return `value` without what is inside it: to copy all of it at each level is quadratic."""
+    """Return `value` without its contents: copying those at each level would be quadratic."""
     if isinstance(value, dict):
         return dict.fromkeys(value)
     return [None] * len(value) if isinstance(value, list) else value

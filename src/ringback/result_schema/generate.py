@@ -1,4 +1,4 @@
-"""The JSON Schema of a type: what a JSON value must be to be read as that type in the worker."""
+"""Generate the JSON Schema of a type, as the worker's data converter reads it."""
 
 import json
 import logging
@@ -21,11 +21,11 @@ from ringback.result_schema.pydantic_converter import pydantic_schema
 from ringback.schemas.requests import LONGEST_SCHEMA
 
 _TYPES: Final = 1024
-"""Maximum types whose schemas are cached: a worker has about as many as it has activities."""
+"""Maximum number of types in the cache; a worker has about one per activity."""
 
 _JSON: Final = b"json/plain"
 _TRANSFERRED: Final = "__temporal_transfer_type_converter"
-"""The SDK's attribute of a type that is another type on the wire."""
+"""The SDK's attribute of types that are transferred as another type."""
 
 _SAYS_NOTHING: Final = frozenset({"$defs", "default", "description", "examples", "title"})
 
@@ -33,7 +33,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Reader(Enum):
-    """What turns JSON into the types of an activity."""
+    """What reads JSON as the types of an activity."""
 
     DEFAULT = "Temporal's default converter"
     PYDANTIC = "pydantic"
@@ -41,15 +41,15 @@ class Reader(Enum):
 
 
 def generate_schema(result_type: object, converter: DataConverter | None = None) -> str | None:
-    """Return the JSON Schema of what `converter` reads as `result_type`; `None` for any JSON.
+    """Return the JSON Schema of `result_type`; `None` if any JSON is valid.
 
-    The same type has the same text. A type that cannot be written as a schema is not checked; that
-    is logged once, and so is what the converter cannot read.
+    A type always has the same text. If no schema can be generated, or the converter cannot read the
+    type, that is logged once.
 
     Args:
-        result_type: What the activity returns.
-        converter: The worker's. One that reads JSON in its own way is taken to read what pydantic
-            does; so is none.
+        result_type: The return type of the activity.
+        converter: The worker's data converter. `None`, and one that reads JSON in its own way, are
+            treated like pydantic's.
     """
     is_transferred = isinstance(getattr(result_type, _TRANSFERRED, None), TransferTypeConverter)
     if result_type is object or result_type is Any or is_transferred:
@@ -58,12 +58,12 @@ def generate_schema(result_type: object, converter: DataConverter | None = None)
     try:
         return _cached(result_type, reader)
     except TypeError:
-        # It cannot be hashed: an annotation in it is a list, for example.
+        # It cannot be hashed: it contains a list, for example.
         return _generate_text(result_type, reader)
 
 
 def find_reader(converter: DataConverter | None) -> Reader:
-    """Return what reads JSON for `converter`."""
+    """Return what reads JSON in `converter`."""
     inner = None if converter is None else converter.payload_converter_class()
     if not isinstance(inner, CompositePayloadConverter):
         return Reader.UNKNOWN
@@ -79,10 +79,12 @@ def _generate_text(result_type: Any, reader: Reader) -> str | None:
     try:
         made = _generate(result_type, reader, name)
     except (PydanticUserError, NameError, TypeError) as exc:
-        _logger.warning("results of %s are not checked: no JSON Schema can be made (%s)", name, exc)
+        _logger.warning(
+            "results of %s are not checked: no JSON Schema can be generated (%s)", name, exc
+        )
         return None
     if made.keys() <= _SAYS_NOTHING:
-        _logger.info("results of %s are not checked: any JSON can be read as it", name)
+        _logger.info("results of %s are not checked: any JSON is valid", name)
         return None
     text = json.dumps(made, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     if len(text) > LONGEST_SCHEMA:
@@ -102,7 +104,7 @@ def _generate(result_type: Any, reader: Reader, name: str) -> JsonSchemaValue:
     if reader is Reader.DEFAULT:
         return _generate_for_default(result_type, name)
     if reader is Reader.PYDANTIC and not _is_known(result_type):
-        _logger.warning("pydantic cannot read %s: every result is refused", name)
+        _logger.warning("pydantic cannot read %s: every result is rejected", name)
         return {"not": {}}
     return pydantic_schema(result_type)
 
@@ -120,7 +122,7 @@ def _generate_for_default(result_type: Any, name: str) -> JsonSchemaValue:
         )
     if schema.unreadable:
         _logger.warning(
-            "Temporal's default converter cannot read %s in %s: a result that has one is refused;"
+            "Temporal's default converter cannot read %s in %s: results with it are rejected;"
             " use pydantic's converter or another type",
             ", ".join(map(_to_name, schema.unreadable)),
             name,

@@ -1,7 +1,7 @@
-"""What pydantic reads from JSON, as a JSON Schema.
+"""The JSON Schema of what pydantic reads as a type.
 
-It is pydantic's own schema. What is changed here is what would accept a value that pydantic cannot
-read, or refuse the usual form of one that it can.
+This is pydantic's own schema, except where that would accept a value that pydantic cannot read, or
+reject the usual form of one that it can.
 """
 
 import logging
@@ -20,7 +20,7 @@ _NAMES: Final[dict[str, JsonSchemaValue]] = {
     "null": {"enum": ["null"]},
     "number": {"pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
 }
-"""How JSON writes keys that are not text, by their type."""
+"""The text of object keys that are not strings, by their type."""
 
 _logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def pydantic_schema(result_type: Any, ref_template: str = "#/$defs/{model}") -> 
     """Return the JSON Schema of what pydantic reads as `result_type`.
 
     Raises:
-        PydanticUserError: pydantic does not know the type, or cannot write it as a schema.
+        PydanticUserError: pydantic does not know the type, or cannot generate its schema.
     """
     adapter: TypeAdapter[Any] = TypeAdapter(result_type)
     made = adapter.json_schema(schema_generator=_Generator, ref_template=ref_template)
@@ -38,18 +38,18 @@ def pydantic_schema(result_type: Any, ref_template: str = "#/$defs/{model}") -> 
 
 
 def name_schema(keys: JsonSchemaValue) -> JsonSchemaValue | None:
-    """Return how JSON writes keys of the schema `keys` as text; `None` if they are text."""
+    """Return the schema of the text of keys that meet `keys`; `None` if they are text already."""
     kind = keys.get("type")
     return _NAMES.get(kind) if isinstance(kind, str) else None
 
 
 def either_offset(name: str) -> JsonSchemaValue:
-    """Return a text of the format `name`, with or without an offset from UTC."""
+    """Return the schema of a text in the format `name`, with or without a UTC offset."""
     return {"type": "string", "anyOf": [{"format": name}, {"format": f"{name}-local"}]}
 
 
 class _Generator(GenerateJsonSchema):
-    # A default that is not JSON is left out: it is only shown.
+    # A default that is not JSON is left out: it is for display only.
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default", "skipped-discriminator"}  # noqa: RUF012 - pydantic's own attribute
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
@@ -115,7 +115,7 @@ class _Generator(GenerateJsonSchema):
     def tagged_union_schema(self, schema: core.TaggedUnionSchema) -> JsonSchemaValue:
         made = super().tagged_union_schema(schema)
         tag = made.get("discriminator", {}).get("propertyName")
-        # pydantic reads no object without the tag, also where a field has it as a default.
+        # pydantic requires the tag even if a field has it as its default.
         return made if tag is None else {**made, "required": [tag]}
 
 
@@ -137,7 +137,7 @@ def _to_name(value: object) -> str:
 
 
 def _drop_unsupported_patterns(part: Any) -> None:
-    """Remove the patterns that cannot be checked in linear time, and log each."""
+    """Remove and log patterns that cannot be checked in linear time."""
     if isinstance(part, list):
         for item in part:
             _drop_unsupported_patterns(item)

@@ -1,9 +1,21 @@
 """Compile result schemas, and check results against them."""
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from ipaddress import (
+    IPv4Interface,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Any, Final
+from uuid import UUID
 
 from jsonschema_rs import (
     Draft202012Validator,
@@ -13,20 +25,20 @@ from jsonschema_rs import (
     ValidationError,
     ValidationErrorKind,
 )
+from pydantic import Base64Bytes, TypeAdapter
 from pydantic_core import from_json
 
 from ringback.domain.errors import Problem
 from ringback.result_schema.cost import estimate_cost
 from ringback.result_schema.explain import Explainer, cut
-from ringback.result_schema.formats import FORMATS
 
 PATTERNS: Final = RegexOptions(size_limit=1024 * 1024)
 """An engine without backtracking: the time of a match is linear in the text."""
 
 _COMPILED: Final = 256
-"""Maximum schemas that are cached compiled; each activity type has one."""
+"""Maximum number of compiled schemas in the cache; each activity type has one."""
 
-_NO_SCHEMA: Final = "it is no JSON Schema (2020-12), or it refers to one that is elsewhere"
+_NO_SCHEMA: Final = "it is not a JSON Schema (2020-12), or it refers to another document"
 _NO_PATTERN: Final = (
     "a pattern is not a regular expression that can be checked in linear time: it must not contain"
     " look-around ((?=…), (?!…), (?<=…), (?<!…)) or back-references (\\1), and must stay below"
@@ -37,9 +49,51 @@ _BASE: Final = "urn:ringback:result"
 
 _logger = logging.getLogger(__name__)
 
+_DATE: Final = r"\d{4}-\d\d-\d\d"
+_TIME: Final = r"[0-2]\d:\d\d:\d\d(\.\d+)?"
+_OFFSET: Final = r"(Z|[+-]\d\d:\d\d)"
+_BASE64: Final = "[A-Za-z0-9+/_-]*={0,2}"
+_UUID: Final = (
+    "[0-9a-fA-F]{{8}}-[0-9a-fA-F]{{4}}-{}[0-9a-fA-F]{{3}}-[89abAB][0-9a-fA-F]{{3}}-.{{12}}"
+)
+
+
+def _format(read: Callable[[str], object], pattern: str = ".*") -> Callable[[str], bool]:
+    """Return a check that a text matches `pattern` and that `read` accepts it."""
+    compiled = re.compile(pattern, re.ASCII | re.DOTALL)
+
+    def check(text: str) -> bool:
+        try:
+            return compiled.fullmatch(text) is not None and read(text) is not None
+        except (ValueError, OverflowError):
+            return False
+
+    return check
+
+
+FORMATS: Final[dict[str, Callable[[str], bool]]] = {
+    "date": _format(date.fromisoformat, _DATE),
+    "date-time": _format(datetime.fromisoformat, f"{_DATE}[T ]{_TIME}{_OFFSET}"),
+    "date-time-local": _format(datetime.fromisoformat, f"{_DATE}[T ]{_TIME}"),
+    "time": _format(time.fromisoformat, _TIME + _OFFSET),
+    "time-local": _format(time.fromisoformat, _TIME),
+    "duration": _format(TypeAdapter(timedelta).validate_python, "[+-]?P.+"),
+    "base64": _format(TypeAdapter(Base64Bytes).validate_python, _BASE64),
+    "base64url": _format(TypeAdapter(Base64Bytes).validate_python, _BASE64),
+    "ipv4network": _format(IPv4Network),
+    "ipv6network": _format(IPv6Network),
+    "ipv4interface": _format(IPv4Interface),
+    "ipv6interface": _format(IPv6Interface),
+    "ipvanyaddress": _format(ip_address),
+    "ipvanynetwork": _format(ip_network),
+    "ipvanyinterface": _format(ip_interface),
+    **{f"uuid{version}": _format(UUID, _UUID.format(version)) for version in range(1, 9)},
+}
+"""Checks of formats that jsonschema-rs does not know, or reads more widely than Python."""
+
 
 class Compiled:
-    """A result schema, ready to check results."""
+    """A compiled result schema."""
 
     def __init__(self, schema: str) -> None:
         """Compile `schema`.
@@ -53,7 +107,7 @@ class Compiled:
         self._explainer: Explainer | None = None
 
     def problems(self, value: Any) -> list[Problem]:
-        """Return what is wrong with `value`, at most `MOST_PROBLEMS`; nothing if it is valid."""
+        """Return at most `MOST_PROBLEMS` problems of `value`; none if it is valid."""
         if self._validator.is_valid(value):
             return []
         if self._explainer is None:
@@ -63,7 +117,7 @@ class Compiled:
 
 @lru_cache(maxsize=_COMPILED)
 def cached_cost(schema: str) -> float:
-    """Return how heavy `schema` is; see `estimate_cost`."""
+    """Return the cost of the text `schema`; see `estimate_cost`."""
     try:
         return estimate_cost(from_json(schema))
     except ValueError:
@@ -71,7 +125,7 @@ def cached_cost(schema: str) -> float:
 
 
 def find_problems(schema: str, result: bytes | None) -> Sequence[Problem]:
-    """Return what is wrong with `result`; nothing if it meets `schema`, or `schema` is unusable."""
+    """Return the problems of `result`; none if it meets `schema` or `schema` is unusable."""
     try:
         value = from_json(b"null" if result is None else result, allow_inf_nan=False)
     except ValueError as exc:
@@ -85,8 +139,8 @@ def _compiled(schema: str) -> Compiled | None:
     try:
         return Compiled(schema)
     except (ValueError, ReferencingError):
-        # A mistake here, or a schema of another version, must not reject everybody's answer.
-        _logger.exception("a result schema cannot be used, so results are not checked")
+        # A bug here, or a schema of another version, must not reject every answer.
+        _logger.exception("a result schema is unusable, so results are not checked")
         return None
 
 

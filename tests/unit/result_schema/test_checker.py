@@ -110,7 +110,7 @@ def test_a_name_that_is_wrong_is_told() -> None:
 
 def test_where_nothing_can_be_read_that_is_told() -> None:
     assert problems({"properties": {"a": {"not": {}}}}, {"a": 1}) == [
-        ("/a", "the worker could read nothing that stands here")
+        ("/a", "the worker can read no value here")
     ]
 
 
