@@ -28,8 +28,8 @@ _DIGITS: Final = 9
 """Longer numbers of seconds are ignored."""
 
 _PRIVATE: Final = (
-    "the address is not a public one; an operator may allow such with"
-    " RINGBACK_ALLOW_PRIVATE_WEBHOOKS"
+    "the address is not public; to allow private addresses, an operator sets"
+    " RINGBACK_ALLOW_PRIVATE_WEBHOOKS=true"
 )
 _SUCCESSES: Final = range(200, 300)
 _REDIRECTS: Final = range(300, 400)
@@ -66,11 +66,11 @@ class Webhooks:
         except PrivateAddressError:
             return Undeliverable(_PRIVATE)
         except (TimeoutError, httpcore2.TimeoutException):
-            return NotReceived("no answer in time")
+            return NotReceived("no reply in time")
         except httpcore2.ConnectError as exc:
             return NotReceived(f"no connection: {exc}")
         except (httpcore2.NetworkError, httpcore2.ProtocolError):
-            return NotReceived("the connection broke, or what came was not HTTP")
+            return NotReceived("the connection broke, or the reply was not HTTP")
 
     async def _post(self, url: WebUrl, message: Message) -> Reception:
         now = self._clock.now()
@@ -141,10 +141,12 @@ def _judge(response: httpcore2.Response, now: datetime) -> Reception:
     if status in _SUCCESSES:
         return Received()
     if status == HTTPStatus.GONE:
-        return Undeliverable("it answered 410: it wants to be told nothing more")
+        return Undeliverable("the receiver returned 410: it wants no more webhooks")
     also = ", and redirects are not followed" if status in _REDIRECTS else ""
     said = {name.lower(): value for name, value in response.headers}.get(b"retry-after", b"")
-    return NotReceived(f"it answered {status}{also}", retry_after(said.decode("latin-1"), now))
+    return NotReceived(
+        f"the receiver returned {status}{also}", retry_after(said.decode("latin-1"), now)
+    )
 
 
 def retry_after(text: str, now: datetime) -> timedelta | None:

@@ -31,16 +31,20 @@ class ListIn(BaseModel):
     state: list[Literal["open", "accepted", "applied", "superseded", "parked", "expired"]] = Field(
         default=[],
         max_length=len(State),
-        description="In any of these states; without one, what has not ended.",
+        description="In one of these states; by default, those that have not ended.",
     )
-    workflow_id: Text | None = Field(default=None, description="Of this workflow.")
+    workflow_id: Text | None = Field(default=None, description="Of the workflow with this id.")
     workflow_type: Text | None = Field(default=None, description="Of workflows of this type.")
     activity_type: Text | None = Field(default=None, description="Of activities of this type.")
     tag: Text | None = Field(default=None, description="With this tag.")
-    opened_after: AwareDatetime | None = Field(default=None, description="Opened then or later.")
-    opened_before: AwareDatetime | None = Field(default=None, description="Opened before then.")
+    opened_after: AwareDatetime | None = Field(
+        default=None, description="Opened at this time or later."
+    )
+    opened_before: AwareDatetime | None = Field(
+        default=None, description="Opened before this time."
+    )
     older_than: Duration | None = Field(
-        default=None, description="Opened at least that long ago: seconds, or `PT90M`."
+        default=None, description="Opened at least this long ago: seconds, or `PT90M`."
     )
     overdue: bool = Field(default=False, description="Only open ones whose deadline has passed.")
     after: str | None = Field(
@@ -50,7 +54,7 @@ class ListIn(BaseModel):
 
 
 class InfoIn(BaseModel):
-    """What the SDK tells of the attempt: with it, opening takes no request to Temporal.
+    """Facts of the attempt that the SDK knows: with them, opening needs no request to Temporal.
 
     Leave it out where the SDK cuts instants to milliseconds, as those of TypeScript and Go do.
     """
@@ -68,7 +72,7 @@ class InfoIn(BaseModel):
 
 
 class ActivityIn(BaseModel):
-    """The attempt that asks, as every SDK names it. Ringback reads the rest from Temporal."""
+    """The attempt that opens the callback, as every SDK names it."""
 
     model_config = ConfigDict(extra="forbid", title="Activity")
 
@@ -86,17 +90,19 @@ class ActivityIn(BaseModel):
         repr=False,
     )
     info: InfoIn | None = Field(
-        default=None, description="What the SDK tells besides, exact to the microsecond."
+        default=None, description="Further facts from the SDK, exact to the microsecond."
     )
 
 
 class DefaultAnswer(BaseModel):
-    """The answer that the activity ends with if nobody answers in time."""
+    """The answer that ends the activity if none arrives in time."""
 
     model_config = ConfigDict(extra="forbid")
 
     verb: Literal["complete", "fail"]
-    body: Json = Field(default=None, repr=False, description="What `POST /c/{link}/{verb}` takes.")
+    body: Json = Field(
+        default=None, repr=False, description="The body that `POST /c/{link}/{verb}` accepts."
+    )
 
 
 class OptionsIn(BaseModel):
@@ -105,20 +111,21 @@ class OptionsIn(BaseModel):
     model_config = ConfigDict(extra="forbid", title="Options")
 
     deadline: Duration | None = Field(
-        default=None, description="How long an answer may take, from the first opening on."
+        default=None, description="How long an answer may take, from the first opening."
     )
     on_deadline: DefaultAnswer | None = Field(
         default=None,
         repr=False,
-        description="What the activity ends with if nobody answers in time.",
+        description="The answer that ends the activity if none arrives in time.",
     )
     attempts: Literal["any", "current"] = Field(
-        default="any", description="Which attempt an answer may end: any, or only the one it asked."
+        default="any",
+        description="Which attempt an answer may end: any, or only the one that opened it.",
     )
     follow_reset: bool = Field(
         default=False,
         strict=True,
-        description="Whether the callback goes on after a reset of the workflow.",
+        description="Whether the callback continues after a reset of the workflow.",
     )
     heartbeat: Literal["sender", "gateway"] = Field(
         default="sender", description="Who sends the heartbeats to Temporal."
@@ -129,15 +136,17 @@ class OptionsIn(BaseModel):
     cancel_url: Text | None = Field(
         default=None,
         repr=False,
-        description="Where a webhook reports that the answer is no longer needed.",
+        description="Receives a webhook when the answer is no longer needed.",
     )
     notify_url: Text | None = Field(
-        default=None, repr=False, description="Where webhooks report everything that happens."
+        default=None, repr=False, description="Receives a webhook for every change of the callback."
     )
     title: Text | None = Field(
-        default=None, max_length=LONGEST_TITLE, description="What is asked; link holders see it."
+        default=None,
+        max_length=LONGEST_TITLE,
+        description="The question, in a few words; link holders see it.",
     )
-    tags: list[Text] = Field(default=[], max_length=MOST_TAGS, description="Words to find it by.")
+    tags: list[Text] = Field(default=[], max_length=MOST_TAGS, description="Labels for searching.")
     metadata: dict[str, Json] = Field(
         default={}, repr=False, description="Details to store with it; link holders see them."
     )
@@ -177,7 +186,7 @@ class AnswerIn(BaseModel):
     body: Json = Field(
         default=None,
         repr=False,
-        description="What `POST …/{verb}` takes; without it there is no body.",
+        description="The body that `POST …/{verb}` accepts; leave it out for none.",
     )
 
 
@@ -194,11 +203,11 @@ class ExtendIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.EXTEND]})
 
-    within: Duration = Field(description="How long an answer may take, from now on.")
+    within: Duration = Field(description="How long an answer may take, from now.")
 
 
 class LinkIn(BaseModel):
-    """A request for a link. It never allows more than the activity's own link, nor for longer."""
+    """A request for a link, which allows at most what the activity's own link allows."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.LINK]})
 
@@ -206,8 +215,8 @@ class LinkIn(BaseModel):
         default=None,
         min_length=1,
         max_length=len(Verb),
-        description="What it allows; without it, all that the activity's own link does.",
+        description="What it allows; by default, the same as the activity's own link.",
     )
     good_for: Duration | None = Field(
-        default=None, alias="for", description="How long it is valid, from now on."
+        default=None, alias="for", description="How long it is valid, from now."
     )

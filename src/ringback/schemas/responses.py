@@ -1,4 +1,4 @@
-"""Replies: never a task token, never a link that was not asked for."""
+"""Replies. They contain no task token, and a link only if one was requested."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ Url = Annotated[str, Field(repr=False, examples=["https://ring.example/c/k1.…"
 
 
 class OutcomeOut(BaseModel):
-    """The answer that won, without its body."""
+    """The accepted answer, without its body."""
 
     id: str = Field(examples=["oc_0dj0q6nk5g1e2b3a4c5d6e7f8g"])
     kind: str = Field(description="completed, failed or canceled.", examples=["completed"])
@@ -20,12 +20,12 @@ class OutcomeOut(BaseModel):
     non_retryable: bool | None = None
     next_retry_delay: float | None = Field(default=None, description="In seconds.")
     accepted_at: datetime
-    is_default: bool = Field(description="Nobody answered: it is the default.")
+    is_default: bool = Field(description="Whether it is the default answer.")
     tries: int
     last_error: str | None = Field(description="Why the latest delivery failed.")
     verdict_at: datetime | None
     proof: dict[str, Any] | None = Field(
-        description="What shows how it ended.", examples=[{"by": "reply"}]
+        description="The proof of how it ended.", examples=[{"by": "reply"}]
     )
 
 
@@ -81,7 +81,7 @@ class ShownOut(CallbackOut):
     """A callback, with what its activity returns."""
 
     result_schema: dict[str, Any] | bool | None = Field(
-        description="The JSON Schema that a result must meet; null if any JSON will do.",
+        description="The JSON Schema that a result must meet; null if any JSON is accepted.",
         examples=[{"type": "object", "required": ["approved"]}],
     )
     result_example: Any = Field(
@@ -98,7 +98,7 @@ class PageOut(BaseModel):
 
 
 class EventOut(BaseModel):
-    """One thing that happened to a callback."""
+    """An event of a callback."""
 
     at: datetime
     kind: str = Field(examples=["opened"])
@@ -106,13 +106,13 @@ class EventOut(BaseModel):
 
 
 class EventsOut(BaseModel):
-    """What happened to a callback, oldest first."""
+    """The events of a callback, oldest first."""
 
     events: list[EventOut]
 
 
 class AnswerOut(BaseModel):
-    """An answer, as an attempt may end with it."""
+    """An answer with which the attempt may end."""
 
     id: str = Field(
         description="The id of the outcome.", examples=["oc_0dj0q6nk5g1e2b3a4c5d6e7f8g"]
@@ -128,22 +128,22 @@ class AnswerOut(BaseModel):
 
 
 class OpenedOut(BaseModel):
-    """The callback of the activity that asked."""
+    """The callback of the activity."""
 
     id: CallbackId = Field(
         description="Use it as the idempotency key of your request to the sender."
     )
     url: Url = Field(
-        repr=False, description="The link: whoever holds it may answer. Keep it out of logs."
+        repr=False, description="The link: anyone who has it may answer. Keep it out of logs."
     )
     state: State
     submitted: bool
     answered: bool
     next: str = Field(
-        description="What the attempt does now: submit, wait or return.", examples=["submit"]
+        description="What the attempt must do next: submit, wait or return.", examples=["submit"]
     )
     deadline: datetime | None
-    answer: AnswerOut | None = Field(description="The answer, if there is one already.")
+    answer: AnswerOut | None = Field(description="The answer, if one was accepted.")
 
 
 class WhoamiOut(BaseModel):
@@ -157,7 +157,7 @@ class WhoamiOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    """A new link: a credential; whoever has it may answer."""
+    """A new link. It is a credential: anyone who has it may answer."""
 
     url: Url
     allows: list[str] = Field(examples=[["complete", "view"]])
@@ -165,16 +165,16 @@ class LinkOut(BaseModel):
 
 
 class ResultProblemOut(BaseModel):
-    """One thing that is wrong with a result."""
+    """One problem of a result."""
 
-    pointer: str = Field(description="Where: a JSON Pointer into the result.")
+    pointer: str = Field(description="The place in the result, as a JSON Pointer.")
     detail: str
 
 
 class CheckedOut(BaseModel):
-    """What is wrong with a result that was checked."""
+    """The problems of a checked result."""
 
-    problems: list[ResultProblemOut] = Field(description="Empty if the activity returns such.")
+    problems: list[ResultProblemOut] = Field(description="Empty if the result would be accepted.")
 
 
 class ReceiptOut(BaseModel):
@@ -211,7 +211,9 @@ class ResultOut(BaseModel):
     """How one of many answers ended."""
 
     callback: CallbackId
-    status: int = Field(description="The status that it would have had alone.", examples=[202])
+    status: int = Field(
+        description="The HTTP status of the same answer sent alone.", examples=[202]
+    )
     receipt: ReceiptOut | None = None
     problem: ProblemOut | None = None
 

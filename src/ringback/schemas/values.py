@@ -1,4 +1,4 @@
-"""Values that several requests have: text, durations, task tokens."""
+"""Types of values in requests: text, durations, task tokens."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ from ringback.domain.durations import LONGEST_DURATION, parse_duration
 
 LONGEST_TEXT: Final = 1000
 ID_PATTERN: Final = "^[A-Za-z0-9_]{1,64}$"
-"""What an id of a callback may look like."""
+"""The form of a callback's id."""
 
 _NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 
@@ -31,14 +31,14 @@ def _to_bytes(text: object) -> object:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         msg = "it is not base64"
-        # Without its cause and the input: that may be most of a task token.
+        # Without the cause, which contains the input: most of a task token.
         raise ValueError(msg) from None
 
 
 def _to_timedelta(given: object) -> object:
     if not isinstance(given, str):
         return given
-    # A query parameter is always text, also a number of seconds.
+    # A query parameter is always text, even a number of seconds.
     return float(given) if _NUMBER.fullmatch(given) else parse_duration(given)
 
 

@@ -133,7 +133,7 @@ async def test_what_happens_later_is_told_within_a_second(
 async def test_who_does_not_receive_it_is_sent_the_same_again_ever_more_seldom(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("it answered 500")] * 2
+    outside.answers = [NotReceived("the receiver returned 500")] * 2
     callback = await expired(store)
 
     async with run_services(teller):
@@ -153,7 +153,7 @@ async def test_who_does_not_receive_it_is_sent_the_same_again_ever_more_seldom(
 async def test_who_asks_for_a_break_gets_it(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("it answered 429", retry_after=timedelta(minutes=2))]
+    outside.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(minutes=2))]
     await expired(store)
 
     async with run_services(teller):
@@ -167,7 +167,7 @@ async def test_who_asks_for_a_break_gets_it(
 async def test_nobody_gets_a_break_without_end(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("it answered 429", retry_after=timedelta(days=999))]
+    outside.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(days=999))]
     await expired(store)
 
     async with run_services(teller):
@@ -179,7 +179,7 @@ async def test_nobody_gets_a_break_without_end(
 async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("it answered 500")] * 1000
+    outside.answers = [NotReceived("the receiver returned 500")] * 1000
     callback = await expired(store)
 
     async with run_services(teller):
@@ -190,7 +190,7 @@ async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
 
     (event,) = await told(store, callback)
     assert event.kind is EventKind.WEBHOOK_FAILED
-    assert event.facts["reason"] == "it answered 500"
+    assert event.facts["reason"] == "the receiver returned 500"
     assert BUDGET <= event.at - callback.opened_at <= BUDGET + LONGEST_WAIT
     assert 20 < tries < 50
     assert len(outside.got) == tries
@@ -199,7 +199,7 @@ async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
 async def test_who_wants_to_hear_nothing_is_left_alone_at_once(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
-    outside.answers = [Undeliverable("it answered 410")]
+    outside.answers = [Undeliverable("the receiver returned 410")]
     callback = await expired(store)
 
     async with run_services(teller):
@@ -207,7 +207,10 @@ async def test_who_wants_to_hear_nothing_is_left_alone_at_once(
 
     assert len(outside.got) == 1
     (event,) = await told(store, callback)
-    assert (event.kind, event.facts["reason"]) == (EventKind.WEBHOOK_FAILED, "it answered 410")
+    assert (event.kind, event.facts["reason"]) == (
+        EventKind.WEBHOOK_FAILED,
+        "the receiver returned 410",
+    )
 
 
 async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_same_message(

@@ -79,7 +79,9 @@ async def test_what_is_no_success_is_sent_again(
 ) -> None:
     receiver.reply = OK.replace(b"200 OK", status.encode())
 
-    assert await webhooks.send(message(receiver)) == NotReceived(f"it answered {status[:3]}")
+    assert await webhooks.send(message(receiver)) == NotReceived(
+        f"the receiver returned {status[:3]}"
+    )
 
 
 async def test_gone_is_for_good(webhooks: Webhooks, receiver: Receiver) -> None:
@@ -95,7 +97,7 @@ async def test_a_receiver_may_say_when_to_come_again(
 
     reception = await webhooks.send(message(receiver))
 
-    assert reception == NotReceived("it answered 429", timedelta(minutes=2))
+    assert reception == NotReceived("the receiver returned 429", timedelta(minutes=2))
 
 
 async def test_no_redirect_is_followed(webhooks: Webhooks, receiver: Receiver) -> None:
@@ -105,7 +107,7 @@ async def test_no_redirect_is_followed(webhooks: Webhooks, receiver: Receiver) -
 
         reception = await webhooks.send(message(receiver))
 
-    assert reception == NotReceived("it answered 307, and redirects are not followed")
+    assert reception == NotReceived("the receiver returned 307, and redirects are not followed")
     assert other.got == []
 
 
@@ -138,7 +140,7 @@ async def test_who_says_nothing_is_waited_for_no_longer_than_the_time_out(
     async with opened(timedelta(seconds=0.1)) as webhooks:
         reception = await webhooks.send(message(receiver))
 
-    assert reception == NotReceived("no answer in time")
+    assert reception == NotReceived("no reply in time")
     assert len(receiver.got) == 1
 
 
