@@ -28,9 +28,9 @@ class LastFailure:
 
     Attributes:
         kind: Temporal's name for it, such as `application` or `timeout`.
-        message: As Temporal stores it.
-        type: The application failure's type, if it has one.
-        source: Who made the failure; for one that Ringback delivered, the outcome's identity.
+        message: Temporal's message.
+        type: The type of an application failure, if any.
+        source: Who created the failure; if Ringback delivered it, the outcome's identity.
     """
 
     kind: str
@@ -41,17 +41,17 @@ class LastFailure:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The activity still waits for its end.
+    """The activity waits for its end.
 
     Attributes:
-        attempt: The present attempt, or the next one while in back-off.
-        is_started: Whether that attempt runs; false while in back-off, or when no worker took it.
-        started_at: When that attempt was started; `None` if it was not.
-        cancel_requested: Somebody asked it to cancel.
+        attempt: The current attempt, or the next one during a backoff.
+        is_started: Whether that attempt runs; false during a backoff and before a worker takes it.
+        started_at: When that attempt was started, if it was.
+        cancel_requested: Somebody asked the activity to cancel.
         paused: An operator paused it.
-        attempt_timeout_at: When Temporal times the present attempt out, if it does.
-        heartbeat_timeout: How long it may be without a heartbeat; `None` is for ever.
+        attempt_timeout_at: When Temporal times out the current attempt, if it does.
         last_failure: Why the attempt before ended, if there was one.
+        heartbeat_timeout: The heartbeat timeout; `None` if there is none.
     """
 
     attempt: int
@@ -66,17 +66,18 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The activity waits no more.
+    """The activity has ended.
 
     Attributes:
-        how: `completed`, `failed`, `timed out`, `canceled`, `terminated`, or `workflow …` when the
-            workflow closed over it.
-        at: When, as Temporal has it.
-        identity: Who closed it, as Temporal has it; empty where Temporal names nobody.
+        how: `completed`, `failed`, `timed out`, `canceled`, `terminated`, or `workflow …` if the
+            workflow closed while the activity was pending.
+        at: When, according to Temporal.
+        identity: Who ended it, according to Temporal; empty if Temporal does not say.
         event_id: The event of history that shows it; a standalone activity has no history.
-        attempt: The attempt that was the last; `None` where Temporal does not show it.
-        started_at: When that attempt was started; `None` if it was not, or is not shown.
-        last_failure: Why the attempt before that one ended, if there was one and Temporal shows it.
+        attempt: The last attempt; `None` if Temporal does not show it.
+        started_at: When that attempt was started; `None` if it was not, or Temporal does not show
+            it.
+        last_failure: Why the attempt before that one ended, if Temporal shows it.
     """
 
     how: str
@@ -89,16 +90,16 @@ class Ended:
 
     @property
     def is_workflow_end(self) -> bool:
-        """Whether it was the workflow that closed, over an activity that still waited."""
+        """Whether the workflow closed while the activity was pending."""
         return self.how.startswith("workflow ")
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Temporal has no record of the activity: its workflow was deleted, or never was there.
+    """Temporal has no record of the activity: its workflow was deleted, or never existed.
 
     Attributes:
-        why: What Temporal said.
+        why: Temporal's message.
     """
 
     why: str

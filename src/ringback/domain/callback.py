@@ -187,9 +187,9 @@ class Callback:
 
     @property
     def is_kept_alive(self) -> bool:
-        """Whether the gateway sends heartbeats without the sender's."""
-        is_asked_to = self.options.heartbeat is HeartbeatBy.GATEWAY
-        return is_asked_to and self.heartbeat_state.timeout is not None
+        """Whether the gateway heartbeats for the attempt."""
+        is_by_gateway = self.options.heartbeat is HeartbeatBy.GATEWAY
+        return is_by_gateway and self.heartbeat_state.timeout is not None
 
     @property
     def default_answer(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""Liveness: what polls of Temporal, and heartbeats sent and received, change in a callback."""
+"""Liveness: how polls of Temporal, and received and sent heartbeats, change a callback."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 
 FIRST_POLL_AFTER: Final = timedelta(seconds=1)
-"""How long after a question was asked Temporal is first asked about its activity."""
+"""The time from opening a callback to the first poll of its activity."""
 
 _LONGEST_HOLD: Final = timedelta(minutes=1)
 _MOMENT: Final = timedelta(microseconds=1)
@@ -20,14 +20,14 @@ ENDS: Final = frozenset({State.APPLIED, State.SUPERSEDED, State.EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What Temporal showed of the activity of an open callback.
+    """The pending state of an open callback's activity.
 
     Attributes:
         callback_id: The callback.
-        attempt_started_at: `Callback.attempt_started_at` as it was looked for: once a later attempt
-            has asked, the sighting is void.
-        pending: How the activity waits.
-        poll_in: When to look again, from now on.
+        attempt_started_at: `Callback.attempt_started_at` at the poll. If a later attempt has opened
+            the callback since, the result is ignored.
+        pending: The activity's pending state.
+        poll_in: The time until the next poll.
     """
 
     callback_id: CallbackId
@@ -38,15 +38,15 @@ class PollResult:
 
 @dataclass(frozen=True, slots=True)
 class SentHeartbeat:
-    """A heartbeat that Temporal has taken.
+    """A heartbeat that Temporal accepted.
 
     Attributes:
         callback_id: The callback.
-        attempt_started_at: `Callback.attempt_started_at` as it was claimed: once a later attempt
-            has asked, it is void.
-        heartbeat_received_at: `HeartbeatState.heartbeat_received_at` as it was claimed: what the
-            outside said since is still due.
-        response: What Temporal answered.
+        attempt_started_at: `Callback.attempt_started_at` at the claim. If a later attempt has
+            opened the callback since, it is ignored.
+        heartbeat_received_at: `HeartbeatState.heartbeat_received_at` at the claim. Heartbeats
+            received since are still due.
+        response: Temporal's response.
     """
 
     callback_id: CallbackId
@@ -57,11 +57,11 @@ class SentHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedHeartbeat:
-    """A sign of life from the outside.
+    """A heartbeat of a sender.
 
     Attributes:
         callback_id: The callback.
-        details: One JSON value; `None` keeps what was said before.
+        details: One JSON value; `None` preserves the details before it.
     """
 
     callback_id: CallbackId
@@ -70,11 +70,11 @@ class ReceivedHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatReceipt:
-    """What became of a sign of life.
+    """What a received heartbeat caused.
 
     Attributes:
-        callback: The callback as it stands; `None` if there is none.
-        is_due: Temporal is to be told now, and nobody but the caller does it: it has claimed it.
+        callback: The callback afterwards; `None` if it does not exist.
+        is_due: Whether the caller has claimed the heartbeat and must send it to Temporal now.
     """
 
     callback: Callback | None
@@ -83,14 +83,14 @@ class HeartbeatReceipt:
 
 @dataclass(frozen=True, slots=True)
 class PollState:
-    """What only the store knows of a callback that it keeps up to date.
+    """The state of polls and heartbeats, which only the store needs.
 
     Attributes:
-        poll_due_at: When Temporal is to be asked how the activity waits.
-        poll_held_until: Until when somebody has claimed that look.
-        heartbeat_held_until: Until when no sign of life makes a heartbeat due: somebody has claimed
-            it, or it was postponed.
-        reset_at: When it was learnt that an operator reset the attempt that asked last.
+        poll_due_at: When the next poll is due.
+        poll_held_until: When the claim of that poll ends.
+        heartbeat_held_until: Until when received heartbeats make none due: one is claimed or
+            postponed.
+        reset_at: When Ringback found that an operator reset the latest attempt.
     """
 
     poll_due_at: datetime
@@ -99,9 +99,9 @@ class PollState:
     reset_at: datetime | None = None
 
     def is_heartbeat_held(self, now: datetime, gap: timedelta) -> bool:
-        """Tell whether a heartbeat is claimed, or waits after one that was not taken.
+        """Return whether a heartbeat is claimed or postponed.
 
-        A hold that is much longer than `gap` was made before the clock was set back.
+        A hold much longer than `gap` was made before the clock was set back, and is ignored.
         """
         if self.heartbeat_held_until is None:
             return False
@@ -110,12 +110,12 @@ class PollState:
 
 @dataclass(frozen=True, slots=True)
 class TrackedCallback:
-    """A callback that is kept up to date.
+    """A callback with its poll state.
 
     Attributes:
         callback: The callback.
-        poll_state: What only the store knows of it.
-        happened: What is to be told of it.
+        poll_state: The state of its polls and heartbeats.
+        happened: The events to record.
     """
 
     callback: Callback
@@ -126,13 +126,13 @@ class TrackedCallback:
 def apply_poll_result(
     tracked: TrackedCallback, poll_result: PollResult, now: datetime
 ) -> TrackedCallback:
-    """Return what `poll_result` comes to; `tracked` itself, if it is void."""
+    """Return `tracked` after `poll_result`; an outdated result changes nothing."""
     callback, pending = tracked.callback, poll_result.pending
-    is_void = callback.attempt_started_at != poll_result.attempt_started_at
-    if is_void or callback.state is not State.OPEN:
+    is_outdated = callback.attempt_started_at != poll_result.attempt_started_at
+    if is_outdated or callback.state is not State.OPEN:
         return tracked
     is_running = _is_running(callback, pending)
-    # The number of its attempt is left as it was: the task token bears that, and fits it alone.
+    # `Callback.attempt` is unchanged: the task token contains that number.
     was_reset = is_running and pending.attempt < callback.attempt
     heartbeat_state = replace(callback.heartbeat_state, timeout=pending.heartbeat_timeout)
     callback = replace(
@@ -150,25 +150,25 @@ def apply_poll_result(
             tracked.poll_state, poll_due_at=now + poll_result.poll_in, poll_held_until=None
         ),
     )
-    return _learn(
+    return _record_changes(
         tracked, HeartbeatResponse(pending.cancel_requested, pending.paused, was_reset), now
     )
 
 
 def apply_sent_heartbeat(
-    tracked: TrackedCallback, taken: SentHeartbeat, now: datetime
+    tracked: TrackedCallback, sent: SentHeartbeat, now: datetime
 ) -> TrackedCallback:
-    """Return what a heartbeat that was taken comes to; `tracked` itself, if it is void."""
+    """Return `tracked` after a sent heartbeat; an outdated one changes nothing."""
     callback = tracked.callback
-    is_void = callback.attempt_started_at != taken.attempt_started_at
-    if is_void or callback.state in ENDS:
+    is_outdated = callback.attempt_started_at != sent.attempt_started_at
+    if is_outdated or callback.state in ENDS:
         return tracked
     heartbeat_state = callback.heartbeat_state
-    is_awaited = (
+    is_next_needed = (
         callback.is_kept_alive
-        or heartbeat_state.heartbeat_received_at != taken.heartbeat_received_at
+        or heartbeat_state.heartbeat_received_at != sent.heartbeat_received_at
     )
-    due_at = now + heartbeat_state.gap if is_awaited else None
+    due_at = now + heartbeat_state.gap if is_next_needed else None
     tracked = replace(
         tracked,
         callback=replace(
@@ -179,27 +179,27 @@ def apply_sent_heartbeat(
         ),
         poll_state=replace(tracked.poll_state, heartbeat_held_until=None),
     )
-    return _learn(tracked, taken.response, now)
+    return _record_changes(tracked, sent.response, now)
 
 
 def apply_received_heartbeat(
-    tracked: TrackedCallback, said: ReceivedHeartbeat, now: datetime, *, lease: timedelta
+    tracked: TrackedCallback, received: ReceivedHeartbeat, now: datetime, *, lease: timedelta
 ) -> tuple[TrackedCallback, HeartbeatReceipt]:
-    """Return what a sign of life from outside comes to, and what is told of it."""
+    """Return `tracked` after a heartbeat of a sender, and its receipt."""
     callback, poll_state = tracked.callback, tracked.poll_state
     if callback.state is not State.OPEN:
         return tracked, HeartbeatReceipt(callback, is_due=False)
-    heartbeat_state = _noted(callback.heartbeat_state, said, now)
+    heartbeat_state = _with_received(callback.heartbeat_state, received, now)
     is_due = (
         not poll_state.is_heartbeat_held(now, heartbeat_state.gap)
-        and _passed_on_at(heartbeat_state, now) <= now
+        and _forward_at(heartbeat_state, now) <= now
     )
     if is_due:
         heartbeat_state = replace(heartbeat_state, heartbeat_due_at=now + lease)
         poll_state = replace(poll_state, heartbeat_held_until=now + lease)
     elif not poll_state.is_heartbeat_held(now, heartbeat_state.gap):
         due_at = min(
-            filter(None, (heartbeat_state.heartbeat_due_at, _passed_on_at(heartbeat_state, now)))
+            filter(None, (heartbeat_state.heartbeat_due_at, _forward_at(heartbeat_state, now)))
         )
         heartbeat_state = replace(heartbeat_state, heartbeat_due_at=due_at)
     callback = replace(callback, heartbeat_state=heartbeat_state)
@@ -208,27 +208,27 @@ def apply_received_heartbeat(
     )
 
 
-def _noted(
-    heartbeat_state: HeartbeatState, said: ReceivedHeartbeat, now: datetime
+def _with_received(
+    heartbeat_state: HeartbeatState, received: ReceivedHeartbeat, now: datetime
 ) -> HeartbeatState:
-    # No two have the same instant: by that it is known what was said after a claim.
+    # Each has its own instant, which shows whether it arrived after a claim.
     heartbeat_received_at = (
         now
         if heartbeat_state.heartbeat_received_at is None
         else max(now, heartbeat_state.heartbeat_received_at + _MOMENT)
     )
-    details = heartbeat_state.details if said.details is None else said.details
+    details = heartbeat_state.details if received.details is None else received.details
     return replace(heartbeat_state, details=details, heartbeat_received_at=heartbeat_received_at)
 
 
-def _passed_on_at(heartbeat_state: HeartbeatState, now: datetime) -> datetime:
+def _forward_at(heartbeat_state: HeartbeatState, now: datetime) -> datetime:
     return _next_at(heartbeat_state, now) or now
 
 
 def _next_at(heartbeat_state: HeartbeatState, now: datetime) -> datetime | None:
-    """Return the latest instant for the next heartbeat; `None` if none was taken before.
+    """Return the latest instant for the next heartbeat; `None` without an earlier one.
 
-    One that was taken in the future was taken before the clock was set back.
+    A heartbeat that was sent in the future was sent before the clock was set back.
     """
     if heartbeat_state.heartbeat_sent_at is None or heartbeat_state.heartbeat_sent_at > now:
         return None
@@ -236,33 +236,35 @@ def _next_at(heartbeat_state: HeartbeatState, now: datetime) -> datetime | None:
 
 
 def _due_at(callback: Callback, now: datetime, *, is_running: bool) -> datetime | None:
-    """Return when a heartbeat is due where nobody has claimed it, as the timeout is now."""
+    """Return when an unclaimed heartbeat is due, given the current timeout."""
     heartbeat_state = callback.heartbeat_state
     latest = _next_at(heartbeat_state, now) or now + heartbeat_state.gap / 2
     if heartbeat_state.heartbeat_due_at is not None:
         return min(heartbeat_state.heartbeat_due_at, latest)
-    return _passed_on_at(heartbeat_state, now) if callback.is_kept_alive and is_running else None
+    return _forward_at(heartbeat_state, now) if callback.is_kept_alive and is_running else None
 
 
 def _is_running(callback: Callback, pending: Pending) -> bool:
     return pending.is_started and pending.started_at == callback.attempt_started_at
 
 
-def _learn(tracked: TrackedCallback, response: HeartbeatResponse, now: datetime) -> TrackedCallback:
-    """Keep what an operator or the workflow did, and tell what of it is news."""
+def _record_changes(
+    tracked: TrackedCallback, response: HeartbeatResponse, now: datetime
+) -> TrackedCallback:
+    """Store cancel requests, pauses and resets, with an event for each change."""
     callback, poll_state = tracked.callback, tracked.poll_state
-    news: list[EventKind] = []
+    kinds: list[EventKind] = []
     if response.cancel_requested and callback.cancel_requested_at is None:
         callback = replace(callback, cancel_requested_at=now)
-        news.append(EventKind.CANCEL_REQUESTED)
+        kinds.append(EventKind.CANCEL_REQUESTED)
     if response.paused is (callback.paused_at is None):
         callback = replace(callback, paused_at=now if response.paused else None)
-        news.append(EventKind.PAUSED if response.paused else EventKind.UNPAUSED)
-    # However often Temporal says it of one attempt, it is told once.
+        kinds.append(EventKind.PAUSED if response.paused else EventKind.UNPAUSED)
+    # Recorded once per attempt, however often Temporal reports it.
     if response.reset and poll_state.reset_at is None:
         poll_state = replace(poll_state, reset_at=now)
-        news.append(EventKind.RESET)
-    events = (Event(callback.id, now, kind, _facts(kind, callback)) for kind in news)
+        kinds.append(EventKind.RESET)
+    events = (Event(callback.id, now, kind, _facts(kind, callback)) for kind in kinds)
     return TrackedCallback(callback, poll_state, (*tracked.happened, *events))
 
 

@@ -18,23 +18,23 @@ REPLACED: Final = "a later attempt opened a new callback"
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """What an attempt asks the store for: the callback of its activity, made if there is none.
+    """An attempt's request for the callback of its activity.
 
     Attributes:
-        id: The id that the callback gets if it is made now.
+        id: The id of the callback if it is created now.
         ref: The activity.
-        workflow_type: For people who look at the list.
-        activity_type: For people who look at the list.
-        task_queue: For people who look at the list.
-        attempt: Which attempt asks, from 1; an operator's reset begins anew at 1.
-        attempt_started_at: When Temporal started that attempt: of two, the later one counts.
-        task_token: What names that attempt to Temporal. It never leaves the store but to Temporal.
-        attempt_timeout_at: When Temporal times this attempt out, as far as its options tell.
-        verbs: What the callback's link allows, if it is made now.
-        key_id: Which key signs its link, if it is made now.
-        link_expires_at: When its link stops to be good, if it is made now.
-        options: What the activity sets for its callback.
-        result_schema: The JSON Schema that a result must meet, as text; `None` takes any JSON.
+        workflow_type: For display.
+        activity_type: For display.
+        task_queue: For display.
+        attempt: The attempt's number, from 1; an operator's reset starts again at 1.
+        attempt_started_at: When Temporal started the attempt; it decides which attempt is later.
+        task_token: Temporal's token of the attempt. Only Temporal ever receives it.
+        attempt_timeout_at: When Temporal times out this attempt, if known.
+        verbs: What the callback's link allows, if it is created now.
+        key_id: The key that signs the link, if it is created now.
+        link_expires_at: When the link expires, if it is created now.
+        options: The activity's options.
+        result_schema: The JSON Schema of the result, as text; `None` accepts any JSON.
         heartbeat_timeout: Temporal's heartbeat timeout; `None` if there is none.
     """
 
@@ -57,7 +57,7 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True)
 class OpenResult:
-    """What a request to open a callback changes.
+    """The changes of a request to open a callback.
 
     Attributes:
         callback: The callback of the attempt.
@@ -71,7 +71,7 @@ class OpenResult:
 
 
 def find_or_create(latest: Callback | None, request: OpenRequest, now: datetime) -> OpenResult:
-    """Return the callback of `request`, where `latest` is the activity's latest one so far."""
+    """Return the callback for `request`, given the activity's `latest` one."""
     if latest is None:
         return _create(request, 1, now)
     if needs_new_callback(latest, request):
@@ -137,7 +137,7 @@ def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult
 
 
 def _with_new_heartbeat_state(callback: Callback, request: OpenRequest, now: datetime) -> Callback:
-    """Return `callback` with the heartbeat state of a new attempt, which has recorded none yet."""
+    """Return `callback` with the heartbeat state of a new attempt, which has sent none yet."""
     heartbeat_state = replace(
         callback.heartbeat_state,
         timeout=request.heartbeat_timeout,
@@ -145,24 +145,24 @@ def _with_new_heartbeat_state(callback: Callback, request: OpenRequest, now: dat
         heartbeat_sent_at=None,
     )
     callback = replace(callback, heartbeat_state=heartbeat_state)
-    # The attempt's heartbeat timeout has run since before it asked.
+    # The attempt's heartbeat timeout began before this request.
     due_at = now + heartbeat_state.gap / 2 if callback.is_kept_alive else None
     return replace(callback, heartbeat_state=replace(heartbeat_state, heartbeat_due_at=due_at))
 
 
 def is_later_attempt(callback: Callback, request: OpenRequest) -> bool:
-    """Tell whether `request` comes from a later attempt than the one that asked last."""
+    """Return whether `request` is from a later attempt than the last one that opened it."""
     return request.attempt_started_at > callback.attempt_started_at
 
 
 def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
-    """Tell whether an attempt that finds `callback` needs a new one.
+    """Return whether `request` needs a new callback.
 
-    It does when the question is settled and yet Temporal runs the activity again: the answer was a
-    failure that Temporal retried, or nobody waited for it. A result stays the result: an attempt
-    that failed after it was given it gets it again. A failure to be retried that is parked holds
-    up no later attempt: that it asks anew is all that such a failure wants. Where each attempt asks
-    for itself, a later attempt always needs a new one.
+    It does if `callback` is settled but Temporal runs the activity again: the answer was a failure
+    that Temporal retried, or it expired. A result remains the result: an attempt that received it
+    and then failed receives it again. A parked failure that Temporal retries does not block later
+    attempts, because another attempt is all that it was meant to cause. With `Attempts.CURRENT`,
+    each later attempt needs its own callback.
     """
     if callback.options.attempts is Attempts.CURRENT and is_later_attempt(callback, request):
         return True

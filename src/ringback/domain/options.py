@@ -170,7 +170,7 @@ def _check_metadata(metadata: Mapping[str, object]) -> None:
 def _check_texts(name: str, texts: Iterable[str]) -> None:
     for text in texts:
         # UTF-8 cannot encode half of a surrogate pair.
-        if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
             msg = f"{name} contains a NUL or half of a character, which no database stores"
             raise ValueError(msg)
 

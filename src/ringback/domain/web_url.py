@@ -48,7 +48,7 @@ def parse_url(name: str, text: str) -> WebUrl:
     if len(text) > LONGEST_URL:
         msg = f"{name} must have at most {LONGEST_URL} characters"
         raise ValueError(msg)
-    if any(sign.isspace() or not sign.isprintable() or sign == "\\" for sign in text):
+    if any(c.isspace() or not c.isprintable() or c == "\\" for c in text):
         msg = f"{name} contains a space, a control character or a backslash; percent-encode it"
         raise ValueError(msg)
     try:
