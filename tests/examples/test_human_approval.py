@@ -138,7 +138,7 @@ async def test_after_the_time_to_decide_nobody_waits_any_more(
     assert ended == 1
     assert placed.lines[-1].startswith("no decision: ")
     assert code == 1
-    assert "nobody waits any more" in told or "the activity's end came first" in told
+    assert "nobody waits any more" in told or "the activity already ended" in told
 
 
 async def test_what_waits_for_a_person_is_listed_with_what_was_asked(

@@ -25,35 +25,36 @@ from ringback.ports.deadlines import Deadlines
 from ringback.ports.store import CallbackStore, Expiry
 
 EVERY: Final = timedelta(seconds=1)
-"""How often the next ones are looked at."""
+"""The interval of polls."""
 
 SHORTEST: Final = timedelta(seconds=1)
 LONGEST: Final = timedelta(seconds=5)
-"""For how long an open callback is not looked at, where the budget allows it."""
+"""The longest time between two polls of an open callback, if the budget allows it."""
 
 _PATIENCE: Final = timedelta(hours=1)
-"""And where it does not: after a look takes its turn, however many wait."""
+"""The longest time between two polls of a callback if more are due than the budget allows."""
 
 _RELIEF: Final = 1.1
 _MARGIN: Final = timedelta(seconds=1)
 
 
 class PollSchedule:
-    """Spreads the looks: often while a question is young, then as seldom as the budget needs.
+    """Spreads the polls: frequent for young callbacks, then as seldom as the budget requires.
 
-    A namespace of Temporal Cloud takes 2,000 requests a second; with 100,000 open callbacks, one
-    look at each every minute would be 1,667 of them.
+    A namespace of Temporal Cloud allows 2,000 requests per second. With 100,000 open callbacks, one
+    poll of each per minute would need 1,667 of them.
     """
 
     def __init__(self, per_second: int) -> None:
-        """Allow looks at so many runs a second."""
+        """Allow polls of `per_second` runs."""
         self.per_tick = max(1, round(per_second * EVERY.total_seconds()))
         self.longest = LONGEST
 
     def record(self, *, is_behind: bool) -> None:
-        """Take note of whether more wait than could be looked at.
+        """Record whether more callbacks were due than could be polled.
 
-        To look at them all takes as long as that has lasted, so no look is due again before.
+        While that lasts, the longest time between two polls grows, since polling all of them takes
+        at least as long.
         """
         if is_behind:
             self.longest = min(_PATIENCE, self.longest + EVERY)
@@ -63,10 +64,10 @@ class PollSchedule:
     def poll_in(
         self, callback: Callback, attempt_timeout_at: datetime | None, now: datetime
     ) -> timedelta:
-        """Return when to look again at a callback that was just seen.
+        """Return the time until the next poll of a callback that was just polled.
 
-        After its age: what happens soon is seen soon, and a look at the first day of a long wait
-        tells little. Right after the timeout in any case.
+        It is the callback's age, so that early events are noticed early and long waits cost little.
+        A poll always follows right after the timeout.
         """
         age = max(SHORTEST, now - callback.opened_at)
         wait = min(age, self.longest)
@@ -80,15 +81,15 @@ logger = logging.getLogger(__name__)
 S = TypeVar("S", Expiry, PollResult)
 
 _MISSES: Final = 3
-"""After so many looks without an answer, Temporal is taken to be away for now."""
+"""After this many polls without a reply, the rest of a round is skipped."""
 
-_BESIDE: Final = 8
-"""How many runs are looked at beside each other."""
+_CONCURRENCY: Final = 8
+"""Maximum runs that are polled concurrently."""
 
 
 @dataclass
 class _Found:
-    """What was seen, to be kept together."""
+    """The results of one round, stored together."""
 
     seen: set[CallbackId] = field(default_factory=set)
     poll_results: list[PollResult] = field(default_factory=list)
@@ -96,11 +97,10 @@ class _Found:
 
 
 class ActivityChecker:
-    """Closes open callbacks whose activity has ended, and keeps what is known of the others true.
+    """Updates open callbacks from Temporal, and closes those whose activity has ended.
 
-    Temporal tells nobody outside when an activity is asked to cancel, is paused, times out or gets
-    other timeouts, or its workflow closes: it is asked, read only, with one request for all the
-    activities of a run.
+    Temporal does not notify anyone of cancel requests, pauses, timeouts, changed timeouts or closed
+    workflows. So the gateway polls, with one read-only request per run.
     """
 
     def __init__(
@@ -113,68 +113,70 @@ class ActivityChecker:
         schedule: PollSchedule,
         clock: Clock,
     ) -> None:
-        """Ask `activities`, close in `store`, and keep what was seen in `polls`."""
+        """Poll `activities`, close callbacks in `store`, and store results in `polls`."""
         self._store = store
         self._polls = polls
         self._deadlines = deadlines
         self._activities = activities
         self._schedule = schedule
         self._clock = clock
-        self._outages = OutageLog(logger, "look at an activity")
-        self._failures = FailureLog(logger, "store what Temporal says of a callback")
+        self._outages = OutageLog(logger, "poll an activity")
+        self._failures = FailureLog(logger, "store the polled state of a callback")
 
     async def check(self, callbacks: Iterable[Callback]) -> frozenset[CallbackId]:
-        """Look at each, and return those that were seen.
+        """Poll the activities of `callbacks`, and return those whose results were stored.
 
-        One that cannot be looked at holds up no other.
+        An activity that cannot be polled does not block the others.
 
         Raises:
-            StoreUnavailableError: What was seen could not be kept.
+            StoreUnavailableError: The results could not be stored.
         """
         found = _Found()
         misses = 0
-        for some in _parts(list(_by_run(callbacks)), _BESIDE):
-            looks = await asyncio.gather(*(caught(self._look(run, found)) for run in some))
-            for looked in looks:
-                self._outages.record(looked)
-            misses += sum(map(_is_unanswered, looks))
+        for some in _parts(list(_by_run(callbacks)), _CONCURRENCY):
+            results = await asyncio.gather(*(caught(self._poll_run(run, found)) for run in some))
+            for result in results:
+                self._outages.record(result)
+            misses += sum(map(_is_unanswered, results))
             if misses >= _MISSES:
                 break
-        await self._keep(found)
+        await self._store_found(found)
         return frozenset(found.seen)
 
-    async def _look(self, of_one_run: Sequence[Callback], found: "_Found") -> None:
-        looks = await self._activities.poll([callback.ref for callback in of_one_run])
-        seen = list(zip(of_one_run, looks, strict=True))
-        found.poll_results += [self._sighting(one, pending) for one, pending in seen if pending]
+    async def _poll_run(self, of_one_run: Sequence[Callback], found: "_Found") -> None:
+        states = await self._activities.poll([callback.ref for callback in of_one_run])
+        seen = list(zip(of_one_run, states, strict=True))
+        found.poll_results += [
+            self._to_poll_result(one, pending) for one, pending in seen if pending
+        ]
         found.seen.update(one.id for one, pending in seen if pending)
-        await self._look_for_ends([one for one, pending in seen if pending is None], found)
+        await self._find_ends([one for one, pending in seen if pending is None], found)
 
-    def _sighting(self, callback: Callback, pending: Pending) -> PollResult:
+    def _to_poll_result(self, callback: Callback, pending: Pending) -> PollResult:
         poll_in = self._schedule.poll_in(callback, pending.attempt_timeout_at, self._clock.now())
         return PollResult(callback.id, callback.attempt_started_at, pending, poll_in)
 
-    async def _keep(self, found: "_Found") -> None:
-        unkept = {
-            *await self._keep_each(self._store.expire, found.expiries),
-            *await self._keep_each(self._polls.save_poll_results, found.poll_results),
+    async def _store_found(self, found: "_Found") -> None:
+        failed = {
+            *await self._store_each(self._store.expire, found.expiries),
+            *await self._store_each(self._polls.save_poll_results, found.poll_results),
         }
-        found.seen -= unkept
+        found.seen -= failed
 
-    async def _keep_each(
+    async def _store_each(
         self, write: Callable[[Sequence[S]], Awaitable[None]], items: Sequence[S]
     ) -> Sequence[CallbackId]:
-        """Write `items`, and return the callbacks of those that cannot be written."""
+        """Write `items`; return the callbacks of those that cannot be written."""
         failed = await write_each(write, items)
         for item, failure in failed:
             self._failures.report(item.callback_id, failure)
         return [item.callback_id for item, _ in failed]
 
-    async def _look_for_ends(self, gone: Sequence[Callback], found: "_Found") -> None:
-        """Learn how each ended; one that cannot be judged stops no other.
+    async def _find_ends(self, gone: Sequence[Callback], found: "_Found") -> None:
+        """Resolve each activity; one that cannot be resolved does not stop the others.
 
         Raises:
-            RetryableError: Temporal or the store cannot be reached; the rest was not looked at.
+            RetryableError: Temporal or the store cannot be reached.
         """
         ends = await self._activities.resolve_all([callback.ref for callback in gone])
         for callback, end in zip(gone, ends, strict=True):
@@ -195,30 +197,30 @@ class ActivityChecker:
         return None if reason is None else to_expiry(callback, reason)
 
     async def _is_overdue(self, callback: Callback) -> bool:
-        """Tell whether it is time to believe a Temporal that knows nothing of the activity."""
+        """Return whether to believe a server that does not know the activity."""
         return bool(await self._deadlines.are_overdue([callback.id]))
 
 
 def to_expiry(callback: Callback, reason: str) -> Expiry:
-    """Return that `callback`, as it was seen, expires for `reason`."""
+    """Return the expiry of `callback`, as it was read, for `reason`."""
     return Expiry(callback.id, callback.attempt_started_at, reason)
 
 
 def explain_end(found: ActivityState) -> str | None:
-    """Return in a sentence why an activity takes no answer; `None` if it still does."""
+    """Return why an activity accepts no answer, in a sentence; `None` if it still does."""
     match found:
         case Pending():
             return None
         case Ended(how, at):
-            return f"the activity's end came first ({how} at {at.isoformat(timespec='seconds')})"
+            return f"the activity already ended ({how} at {at.isoformat(timespec='seconds')})"
         case Unknown(why):
             return f"Temporal does not know the activity ({why})"
 
 
-def _is_unanswered(looked: object) -> bool:
-    # A wrong server answers, and what it says holds for one namespace.
-    is_answered = isinstance(looked, TemporalMisconfiguredError)
-    return isinstance(looked, TemporalUnreachableError) and not is_answered
+def _is_unanswered(result: object) -> bool:
+    # A wrong server replies, and its reply concerns one namespace only.
+    is_answered = isinstance(result, TemporalMisconfiguredError)
+    return isinstance(result, TemporalUnreachableError) and not is_answered
 
 
 def _by_run(callbacks: Iterable[Callback]) -> Iterable[Sequence[Callback]]:
@@ -233,11 +235,11 @@ def _parts(runs: Sequence[Sequence[Callback]], size: int) -> Iterable[Sequence[S
 
 
 LEASE: Final = timedelta(seconds=15)
-"""For how long no other gateway looks at what this one has taken."""
+"""How long no other gateway polls a claimed callback."""
 
 
 class ActivityPoller:
-    """Looks at the open callbacks that are due, all of a run at once."""
+    """Polls the open callbacks that are due, all of a run together."""
 
     def __init__(
         self,
@@ -247,21 +249,21 @@ class ActivityPoller:
         *,
         clock: Clock,
     ) -> None:
-        """Take what is due from `polls` at the pace of `schedule`; `activity_checker` polls it."""
+        """Claim from `polls` at the pace of `schedule`, and poll with `activity_checker`."""
         self._polls = polls
         self._activity_checker = activity_checker
         self._schedule = schedule
         self._clock = clock
-        self._outages = OutageLog(logger, "look at open callbacks")
+        self._outages = OutageLog(logger, "poll open callbacks")
 
     async def run(self) -> None:
-        """Look until canceled."""
+        """Poll until canceled."""
         while True:
             self._outages.record(await caught(self.poll()))
             await self._clock.sleep(EVERY)
 
     async def poll(self) -> None:
-        """Look at what is due, once.
+        """Poll what is due, once.
 
         Raises:
             RetryableError: The store or Temporal could not be reached.

@@ -1,4 +1,4 @@
-"""Answers: check each, and store the first of each callback durably."""
+"""Answers: validate each, and store the first of each callback durably."""
 
 import asyncio
 import logging
@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the sender of an answer is told.
+    """The result of an accepted answer.
 
     Attributes:
-        callback_id: The callback that was answered.
-        state: Where it stands.
-        accepted_at: When this answer, or the same one before it, was committed.
-        is_duplicate: The same answer had been given before.
+        callback_id: The callback.
+        state: The callback's state.
+        accepted_at: When the answer was committed.
+        is_duplicate: Whether the same answer was committed before.
     """
 
     callback_id: CallbackId
@@ -44,7 +44,7 @@ class Receipt:
 
 
 class AnswerService:
-    """Takes answers from everywhere and keeps the first for each callback."""
+    """Accepts answers from all senders, and stores the first for each callback."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class AnswerService:
         on_accepted: Callable[[], None],
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Keep answers that pass `checks` in `store`.
+        """Store answers that pass `checks` in `store`.
 
-        `on_accepted` is called right after each commit of a first one.
+        `on_accepted` is called after each commit of accepted answers.
         """
         self._store = store
         self._checks = checks
@@ -76,41 +76,42 @@ class AnswerService:
     async def accept(
         self, callback_id: CallbackId, outcome: Outcome, *, serial: int | None = None
     ) -> Receipt:
-        """Keep `outcome` if it is the first for its callback.
+        """Store `outcome` if it is the first for its callback.
 
-        When it returns, the outcome is committed. The same answer again gets the same receipt,
+        The outcome is committed when this returns. The same answer again gets the same receipt,
         marked as a duplicate.
 
         Args:
             callback_id: The callback.
             outcome: The answer.
-            serial: The serial of the link that the sender holds, if it came with one.
+            serial: The serial of the sender's link, if it came with one.
 
         Raises:
-            UnknownCallbackError: There is no such callback, or the link was revoked.
-            AnsweredDifferentlyError: Another outcome was first; this one is kept as evidence.
-            ExpiredCallbackError: Nobody waits for this answer any more.
-            MalformedAnswerError: It is too large, or no result of this activity.
-            NoCancelRequestedError: `outcome` reports a cancellation that nobody asked for.
-            RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
-            TemporalUnreachableError: The same, for now; send the report again.
-            StoreUnavailableError: It could not be kept; try again.
+            UnknownCallbackError: The callback does not exist, or the link was revoked.
+            AnsweredDifferentlyError: Another outcome was first; this one is stored as evidence.
+            ExpiredCallbackError: The activity no longer accepts an answer.
+            MalformedAnswerError: It is too large, or not a result of this activity.
+            NoCancelRequestedError: It reports a cancellation that was not requested.
+            RefusedByTemporalError: Temporal rejects the question whether one was requested.
+            TemporalUnreachableError: Temporal does not reply to that question; send the report
+                again.
+            StoreUnavailableError: It could not be stored; retry.
         """
         answer = Answer(callback_id, self._new_outcome_id(), outcome, serial)
         terms = await self._checks.terms(callback_id)
         if terms is None:
             raise UnknownCallbackError
         receipt = await self._check(terms, answer) or await self._store_first(answer)
-        assert receipt is not None, "an open callback takes an answer by a link that is good"
+        assert receipt is not None, "an open callback accepts an answer by a valid link"
         return receipt
 
     async def _check(self, terms: Terms, answer: Answer) -> Receipt | None:
-        """Check `answer`; if it is wrong but was given before, return its receipt.
+        """Validate `answer`; if it is invalid but was accepted before, return its receipt.
 
-        A sender that comes too late, or by a revoked link, learns that and nothing else.
+        An answer that is late or came by a revoked link gets that error and no other.
 
         Raises:
-            RingbackError: It is wrong, or cannot be checked now.
+            RingbackError: It is invalid, or cannot be validated now.
         """
         try:
             await self._checks.check(terms, answer.outcome)
@@ -137,7 +138,7 @@ class AnswerService:
         return accepted
 
     async def _explain(self, answer: Answer) -> Receipt | None:
-        # Returns nothing while the callback is open: no answer was given yet.
+        # None: the callback is open, so no answer was accepted.
         callback = (await self._store.find([answer.callback_id])).get(answer.callback_id)
         if callback is None or not callback.accepts_serial(answer.link_serial):
             raise UnknownCallbackError
@@ -153,25 +154,25 @@ class AnswerService:
 
 
 def to_expired(callback: Callback) -> ExpiredCallbackError:
-    """Return the error that says why `callback` takes no answer."""
+    """Return the error that says why `callback` accepts no answer."""
     accepted = callback.accepted
     if accepted is not None:
-        reason = "its deadline passed" if accepted.is_default else "it has been answered"
+        reason = "its deadline passed" if accepted.is_default else "it was answered"
         return ExpiredCallbackError(callback.id, reason, accepted.accepted_at)
-    assert callback.expired_at is not None, "a callback that refuses every answer has expired"
+    assert callback.expired_at is not None, "a closed callback without an answer has expired"
     assert callback.expired_because is not None, "an expired callback says why"
     return ExpiredCallbackError(callback.id, callback.expired_because, callback.expired_at)
 
 
 def _to_log_facts(won: Sequence[Answer]) -> dict[str, object]:
-    """Return what the log tells of a commit: a line for each of its answers would cost too much."""
+    """Return one log entry for a commit; a line for each of its answers would cost too much."""
     kinds = {KINDS[type(answer.outcome)] for answer in won}
     ids = (answer.callback_id for answer in won)
     return {"kinds": " ".join(sorted(kinds)), "callback_ids": " ".join(ids)}
 
 
 MOST_AT_ONCE: Final = 64
-"""So many answers are under way at a time: some of them ask Temporal first."""
+"""Maximum answers of one batch in progress: some of them need a request to Temporal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +191,13 @@ class SentAnswer:
 async def answer_many(
     answer_service: AnswerService, answers: Sequence[SentAnswer]
 ) -> Sequence[Receipt | RingbackError]:
-    """Give all `answers`; return for each, in their order, its receipt or why it has none.
+    """Accept all `answers`; return the receipt or the error of each, in order.
 
-    They are independent: one that is refused takes no other with it, and of two to the same
-    callback either may be first. What is under way together is committed together.
+    They are independent: a rejected answer does not affect the others, and of two to the same
+    callback either may be first. Answers in progress share commits.
 
     Raises:
-        Exception: A mistake of the program's; some of the answers may have been accepted.
+        Exception: A bug; some of the answers may have been accepted.
     """
     free = asyncio.Semaphore(MOST_AT_ONCE)
     async with task_group() as group:

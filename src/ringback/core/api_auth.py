@@ -9,35 +9,35 @@ from ringback.ports.api_keys import ApiKeys
 from ringback.ports.clock import Clock
 
 CACHED_FOR: Final = timedelta(seconds=5)
-"""How long a key is believed without asking the store: so long a revoked one may still be good."""
+"""How long a key is cached, and how long a revoked key may remain valid."""
 
 MOST_CACHED: Final = 1000
-"""How many keys are known by heart at most, the guessed ones too."""
+"""Maximum cached keys, unknown ones included."""
 
-_NO_KEY: Final = "send a good API key: Authorization: Bearer rbk_…"
+_NO_KEY: Final = "send a valid API key: Authorization: Bearer rbk_…"
 
 
 class Authorizer:
-    """Knows the keys, from the store and for a moment by heart."""
+    """Finds keys in the store, and caches them for a moment."""
 
     def __init__(self, keys: ApiKeys, *, clock: Clock) -> None:
-        """Look keys up in `keys`."""
+        """Find keys in `keys`."""
         self._keys = keys
         self._clock = clock
         self._cached: dict[KeyId, tuple[ApiKey | None, timedelta]] = {}
 
     @property
     def cached_keys(self) -> int:
-        """How many keys are known by heart, the guessed ones too."""
+        """The number of cached keys, unknown ones included."""
         return len(self._cached)
 
     async def authorize(self, text: str | None, act: Act) -> ApiKey:
-        """Return the key that `text` is, if it is good and allows `act`.
+        """Return the key in `text` if it is valid and allows `act`.
 
         Raises:
-            UnknownKeyError: It is no key, or a revoked one.
+            UnknownKeyError: The key is malformed, unknown or revoked.
             NotAllowedError: Its role does not allow `act`.
-            StoreUnavailableError: It could not be looked up; try again.
+            StoreUnavailableError: The key could not be read; retry.
         """
         parts = from_text(text or "")
         if parts is None:
@@ -47,7 +47,7 @@ class Authorizer:
         if key is None or not key.is_valid(secret):
             raise UnknownKeyError(_NO_KEY)
         if act not in ALLOWED[key.role]:
-            msg = f"a key of the role {key.role.value} may not {act.value}"
+            msg = f"the role {key.role.value} does not allow: {act.value}; use another key"
             raise NotAllowedError(msg)
         return key
 
@@ -57,7 +57,7 @@ class Authorizer:
             return known[0]
         key = await self._keys.find_key(key_id)
         if len(self._cached) >= MOST_CACHED:
-            # Guesses fill it, and must not make it grow.
+            # Guessed keys are cached too, and must not fill the memory.
             self._cached.clear()
         self._cached[key_id] = key, self._clock.monotonic() + CACHED_FOR
         return key

@@ -1,4 +1,4 @@
-"""Connection check: report once why Temporal cannot be used."""
+"""Connection check: log once why Temporal cannot be used."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ class ConnectionChecker:
     """Checks the connection to Temporal, and logs each change once."""
 
     def __init__(self, check: Callable[[], Awaitable[None]], *, clock: Clock) -> None:
-        """Check by `check`, which raises why Temporal cannot be used."""
+        """Check with `check`, which raises why Temporal cannot be used."""
         self._check = check
         self._clock = clock
         self._reason: str | None = None
@@ -42,15 +42,15 @@ class ConnectionChecker:
 
 
 MEMORY: Final = timedelta(seconds=30)
-"""For how long after its last failure an outage lasts: twice the longest wait between two tries."""
+"""How long an outage lasts after its last failure: twice the longest wait between two tries."""
 
 _MOST: Final = 100
 
 
 class MisconfigurationLog:
-    """Why a Temporal server that answers takes no answers.
+    """The reasons why a Temporal server that replies accepts no deliveries.
 
-    Several reasons may last at a time, since callbacks may belong to several namespaces.
+    Several reasons may exist at a time, since callbacks may belong to several namespaces.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -60,7 +60,7 @@ class MisconfigurationLog:
 
     @property
     def lasts(self) -> bool:
-        """Whether a delivery met a wrong server lately."""
+        """Whether a delivery failed for such a reason recently."""
         self._forget_old_ones()
         return bool(self._seen_at)
 

@@ -1,4 +1,4 @@
-"""Due times: make due now what a clock that was set back has left far ahead."""
+"""Due times: repair those that a clock set back has left far ahead."""
 
 import logging
 from datetime import datetime, timedelta
@@ -14,10 +14,10 @@ from ringback.ports.deadlines import DueTimes, LongestWaits
 logger = logging.getLogger(__name__)
 
 EVERY: Final = timedelta(seconds=5)
-"""How often the clock is compared with the time that has passed."""
+"""The interval at which the clock is compared with the monotonic clock."""
 
 ANYWAY_EVERY: Final = timedelta(minutes=1)
-"""How often due times are repaired without such a sign: the database's clock may be another."""
+"""The interval of repairs without that sign, since the database may have another clock."""
 
 _STEP: Final = timedelta(seconds=1)
 _MARGIN: Final = timedelta(minutes=1)
@@ -27,7 +27,7 @@ class DueTimeRepair:
     """Repairs due times at its start, when the clock was set back, and every minute."""
 
     def __init__(self, due_times: DueTimes, schedule: PollSchedule, *, clock: Clock) -> None:
-        """Repair `due_times`; `schedule` says how far ahead a look may be due."""
+        """Repair `due_times`; `schedule` says how far ahead a poll may be due."""
         self._due_times = due_times
         self._schedule = schedule
         self._clock = clock
@@ -63,5 +63,5 @@ class DueTimeRepair:
             logger.warning("the clock was set back: %d due times were too far ahead", repaired)
 
     def _origin(self) -> datetime:
-        """Return what the clock showed when this machine's monotonic clock began."""
+        """Return the wall-clock time at which the monotonic clock started."""
         return self._clock.now() - self._clock.monotonic()

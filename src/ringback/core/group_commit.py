@@ -1,4 +1,4 @@
-"""Group commit: many single calls become few calls for many."""
+"""Group commit: combine many single calls into few calls for many."""
 
 import asyncio
 from collections import deque
@@ -13,22 +13,21 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 LARGEST: Final = 256
-"""So many items are committed together, at most."""
+"""Maximum items per batch."""
 
 HEAVIEST: Final = 4 * 1024 * 1024
-"""With so many bytes a commit takes no more items: it has a timeout, and others wait for it."""
+"""Maximum bytes per batch: a commit has a timeout, and everyone in the batch waits for it."""
 
 _ENOUGH: Final = 64
-"""For so many a commit does not wait for more."""
+"""A batch of this size does not wait for more items."""
 
 _STOPPING: Final = "the program is stopping"
 
 
 class GroupCommit(Generic[T, R]):
-    """Gathers items while a commit is under way, and commits them together next.
+    """Collects items during a commit, and commits them together next.
 
-    A lone item waits for nothing, and under load the cost of a commit is shared by all who came
-    meanwhile.
+    A single item does not wait. Under load, the items share the cost of a commit.
     """
 
     def __init__(
@@ -38,10 +37,10 @@ class GroupCommit(Generic[T, R]):
         weigh: Callable[[T], int] = lambda _: 0,
         gather: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Gather for `commit`, which gets at most `LARGEST` items and returns a result for each.
+        """Collect items for `commit`, which gets at most `LARGEST` and returns a result for each.
 
-        Where items may be large, `weigh` returns how many bytes one has. Where more are expected,
-        `gather` is awaited before a commit.
+        `weigh` returns the bytes of an item. `gather` is awaited before each commit, to let more
+        items arrive.
         """
         self._commit = commit
         self._weigh = weigh
@@ -52,17 +51,17 @@ class GroupCommit(Generic[T, R]):
 
     @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
-        # To ask which one runs is a system call, and every answer comes by here.
+        # Looking up the running loop is a system call, and every answer needs it.
         return asyncio.get_running_loop()
 
     async def submit(self, item: T) -> R:
         """Return the result for `item` once it is committed.
 
-        A caller that is canceled meanwhile takes nothing back: the item may still be committed.
+        Canceling the call does not withdraw the item: it may still be committed.
 
         Raises:
-            StoreUnavailableError: The commit did not happen, or the program is stopping.
-            Exception: What else the commit raised for this item alone.
+            StoreUnavailableError: The commit failed, or the program is stopping.
+            Exception: Any other error that the commit raised for this item alone.
         """
         if self._has_stopped:
             msg = _STOPPING
@@ -73,7 +72,7 @@ class GroupCommit(Generic[T, R]):
         return await result
 
     async def run(self) -> None:
-        """Commit what is submitted, until canceled; then refuse what still waits."""
+        """Commit items until canceled; then reject those that wait."""
         try:
             while True:
                 await self._arrived.wait()
@@ -88,7 +87,7 @@ class GroupCommit(Generic[T, R]):
             self._refuse(self._waiting, StoreUnavailableError(_STOPPING))
 
     async def _all_of_this_turn(self) -> None:
-        """Return when a turn of the loop brought no more: who comes just behind waits twice."""
+        """Wait until a turn of the loop brings no more items, which would wait for two commits."""
         seen = 0
         while seen < len(self._waiting) < _ENOUGH:
             seen = len(self._waiting)
@@ -102,7 +101,7 @@ class GroupCommit(Generic[T, R]):
             self._refuse(batch, StoreUnavailableError(_STOPPING))
 
     def _take(self) -> Iterator[tuple[T, "asyncio.Future[R]"]]:
-        """Yield what is committed next, and forget it."""
+        """Remove and yield the items of the next batch."""
         count = weight = 0
         while self._waiting and count < LARGEST and weight < HEAVIEST:
             entry = self._waiting.popleft()
@@ -118,7 +117,7 @@ class GroupCommit(Generic[T, R]):
         elif isinstance(results, RetryableError) or len(batch) == 1:
             self._refuse(batch, results)
         else:
-            # One item that cannot be written must not take the others down with it.
+            # An item that cannot be written must not fail the others.
             for entry in batch:
                 await self._commit_batch([entry])
 
@@ -135,7 +134,7 @@ class GroupCommit(Generic[T, R]):
 def acknowledged(
     write: Callable[[Sequence[T]], Awaitable[None]],
 ) -> Callable[[Sequence[T]], Awaitable[Sequence[None]]]:
-    """Make a `write` that returns nothing fit for `GroupCommit`: each item gets its `None`."""
+    """Adapt a `write` without a result to `GroupCommit`: each item gets `None`."""
 
     async def commit(items: Sequence[T]) -> Sequence[None]:
         await write(items)

@@ -125,7 +125,7 @@ class ExpiredCallbackError(FinalError):
     """
 
     def __init__(self, callback_id: CallbackId, reason: str, expired_at: datetime) -> None:
-        super().__init__(f"too late, the activity already ended: {reason}")
+        super().__init__(f"too late: {reason}")
         self.callback_id = callback_id
         self.reason = reason
         self.expired_at = expired_at

@@ -30,7 +30,7 @@ class Receipts:
         """Return the reply to `request`, which brought the answer of `receipt`.
 
         Raises:
-            ExpiredCallbackError: The sender waited, and learnt that the activity's end came first.
+            ExpiredCallbackError: The activity ended first while the sender waited.
         """
         wait = wanted_wait(request.headers.getlist("prefer"))
         state = await self._state_within(wait, receipt)

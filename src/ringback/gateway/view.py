@@ -105,7 +105,7 @@ def why_ended(callback: Callback) -> str | None:
             return callback.expired_because
         case State.SUPERSEDED:
             at = f" at {proof['at']}" if "at" in proof else ""
-            return f"the activity's end came first ({proof.get('closed')}{at})"
+            return f"the activity already ended ({proof.get('closed')}{at})"
         case State.PARKED:
             return "it could not be delivered; an operator must look"
         case _:

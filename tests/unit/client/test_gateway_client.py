@@ -131,7 +131,7 @@ async def test_operator_finds_and_changes_callbacks(house: House) -> None:
 
 
 async def test_unknown_key_names_where_it_came_from() -> None:
-    problem = {"title": "unknown key", "detail": "send a good API key"}
+    problem = {"title": "unknown key", "detail": "send a valid API key"}
     headers = {"content-type": "application/problem+json"}
     async with replying(httpx2.Response(401, json=problem, headers=headers)) as client:
         with pytest.raises(GatewayRefusedError, match="rejects the API key of RINGBACK_API_KEY"):

@@ -17,10 +17,10 @@ _MEANINGS: Final[dict[str, errors.RingbackError]] = {
         "message: Field required"
     ),
     "The API key is missing, unknown or revoked.": errors.UnknownKeyError(
-        "send a good API key: Authorization: Bearer rbk_…"
+        "send a valid API key: Authorization: Bearer rbk_…"
     ),
     "The role of the key does not allow this.": errors.NotAllowedError(
-        "a key of the role viewer may not answer"
+        "the role viewer does not allow: answer; use another key"
     ),
     "There is no such callback; or the link is unknown, edited, expired or not valid for this.": (
         errors.UnknownCallbackError(f"there is no callback {_ID}")
