@@ -325,8 +325,8 @@ inline store_postpone(r, copy, is_not_applied) {
 #define IS_IN_DOUBT(r, unproven_, is_shown) (KIND(r) == RETRYABLE && unproven_ != 0 && !(is_shown))
 #endif
 
-/* ringback.core.verdicts._judge_pending, ringback.core.verdicts._has_ended_an_attempt,
- * ringback.core.verdicts._may_have_ended_an_attempt */
+/* ringback.core.verdicts._judge_pending, ringback.core.verdicts._has_ended_attempt,
+ * ringback.core.verdicts._may_have_ended_attempt */
 #define STILL_RUNS(k) (is_started && (k) == attempt)
 inline judge_pending(r, handed_, unproven_, verdict) {
   if
@@ -338,7 +338,7 @@ inline judge_pending(r, handed_, unproven_, verdict) {
   fi
 }
 
-/* ringback.core.verdicts._verdict_of_end, ringback.core.verdicts._is_handed_end: history shows who
+/* ringback.core.verdicts._verdict_of_end, ringback.core.verdicts._is_inline_end: history shows who
  * closed the activity and, if it was an attempt that ended, its number and what ended the one
  * before. */
 #ifdef ANY_ATTEMPT_S_WORKER
@@ -474,13 +474,13 @@ end_resting:
 #ifdef BY_ID_BLIND
   goto sending_by_id;
 #endif
-  atomic { /* ringback.core.delivery.Deliverer._bring: by the token first, where it fits */
+  atomic { /* ringback.core.delivery.Deliverer._send: by the token first, where it fits */
     if
     :: !is_calm -> rest(d) /* it dies */
     :: !is_calm -> forget_the_copy(); goto postponing /* the request is lost */
     :: IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try) -> send(r, d)
     :: !(IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try)) ->
-       /* ringback.core.delivery.Deliverer._bring_after_a_look. A token that is dead stays dead: so
+       /* ringback.core.delivery.Deliverer._resolve_and_send. A token that is dead stays dead: so
         * NOT_FOUND and the look may be one step. */
        judge(r, handed, unproven, verdict);
        /* ringback.core.verdicts.may_be_delivered, ringback.core.verdicts.is_attempt_of_token */

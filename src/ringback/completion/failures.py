@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
-from ringback.core.services import caught
+from ringback.core.services import call_caught, caught
 from ringback.domain.completion_errors import CompletionRefusedError, UnusableTokenError
 from ringback.domain.durations import check_duration
 from ringback.domain.errors import AnswerTooLargeError, EncodingError, RingbackError
@@ -104,14 +104,14 @@ async def fail_with_what_was_raised(
     """
     refusal = await caught(client.fail(target, error))
     for longest in _MESSAGES:
-        if not _may_be_told_in_brief(refusal):
+        if not _may_be_shortened(refusal):
             break
-        refusal = await caught(client.fail(target, await _in_brief(error, longest)))
+        refusal = await caught(client.fail(target, _shorten(error, longest)))
     if refusal is not None:
         raise refusal
 
 
-def _may_be_told_in_brief(refusal: Exception | None) -> bool:
+def _may_be_shortened(refusal: Exception | None) -> bool:
     match refusal:
         case None | UnusableTokenError():
             return False
@@ -124,8 +124,8 @@ def _may_be_told_in_brief(refusal: Exception | None) -> bool:
             return not isinstance(refusal, RingbackError)
 
 
-async def _in_brief(error: Exception, longest: int) -> ApplicationError:
-    message = _clean(await caught(_text(error)), longest)
+def _shorten(error: Exception, longest: int) -> ApplicationError:
+    message = _clean(call_caught(_text, error), longest)
     if not isinstance(error, ApplicationError):
         return ApplicationError(message, type=_clean(type(error).__name__, _LONGEST_TYPE))
     delay = error.next_retry_delay
@@ -146,7 +146,7 @@ def _is_sendable(delay: timedelta | None) -> bool:
     return True
 
 
-async def _text(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return error.message if isinstance(error, ApplicationError) else str(error)
 
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _UNUSED: Final = timedelta(days=1)
-_NOTHING_SAID: Final = (
+_NO_RESULT: Final = (
     "the block ended without a result for the activity: set `result`, to None if there"
     " is nothing to return"
 )
@@ -47,14 +47,14 @@ class Processing:
         target: Target,
         *,
         life: KeepAlive,
-        beside: AbstractAsyncContextManager[None],
+        heartbeats: AbstractAsyncContextManager[None],
     ) -> None:
-        """Do work for `target`, with heartbeats of `life` while the block `beside` runs."""
+        """Do work for `target`, and send the heartbeats of `life` in the block `heartbeats`."""
         self.cancel_details: tuple[object, ...] = ()
         self._client = client
         self._target = target
         self._life = life
-        self._beside = beside
+        self._heartbeats = heartbeats
         self._results: list[object] = []
 
     @property
@@ -65,7 +65,7 @@ class Processing:
             LookupError: It has not been set yet.
         """
         if not self._results:
-            raise LookupError(_NOTHING_SAID)
+            raise LookupError(_NO_RESULT)
         return self._results[0]
 
     @result.setter
@@ -92,12 +92,13 @@ class Processing:
         return self._life.stopped
 
     async def __aenter__(self) -> Self:
-        failure = await caught(self._life.begin())
-        if failure is not None:
-            if failure is self._life.error:
-                await self._tell(failure)
-            raise failure
-        await self._beside.__aenter__()
+        try:
+            await self._life.begin()
+        except RingbackError as exc:
+            if exc is self._life.error:
+                await self._report(exc)
+            raise
+        await self._heartbeats.__aenter__()
         return self
 
     async def __aexit__(
@@ -106,25 +107,25 @@ class Processing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        failure = await caught(self._beside.__aexit__(kind, error, trace))
+        failure = await caught(self._heartbeats.__aexit__(kind, error, trace))
         ended_by = failure if isinstance(failure, Exception) else error
         if ended_by is None and not self._results:
-            ended_by = LookupError(_NOTHING_SAID)
-        await self._tell(ended_by)
+            ended_by = LookupError(_NO_RESULT)
+        await self._report(ended_by)
         if ended_by is not None and ended_by is not error:
             raise ended_by
 
-    async def _tell(self, ended_by: BaseException | None) -> None:
+    async def _report(self, ended_by: BaseException | None) -> None:
         if ended_by is None:
             await self._client.complete(self._target, self.result)
         elif ended_by is self._life.error:
-            await self._tell_that_it_stopped()
+            await self._report_stop()
         elif not _is_a_stop_of_the_program(ended_by):
-            undelivered = await caught(self._tell_what_was_raised(ended_by))
+            undelivered = await caught(self._report_failure(ended_by))
             if undelivered is not None:
-                await _note(ended_by, undelivered)
+                _note(ended_by, undelivered)
 
-    async def _tell_what_was_raised(self, error: BaseException) -> None:
+    async def _report_failure(self, error: BaseException) -> None:
         if isinstance(error, ActivityCancelledError):
             # The block's own heartbeat raised it, perhaps for another activity.
             with suppress(CompletionRefusedError):
@@ -133,7 +134,7 @@ class Processing:
         failure = error if isinstance(error, Exception) else RuntimeError(CANCELED_FROM_WITHIN)
         await fail_with_what_was_raised(self._client, self._target, failure)
 
-    async def _tell_that_it_stopped(self) -> None:
+    async def _report_stop(self) -> None:
         match self._life.stopped:
             case Stopped.CANCELED:
                 await self._client.report_cancellation(self._target, *self.cancel_details)
@@ -152,17 +153,16 @@ def _is_a_stop_of_the_program(error: BaseException) -> bool:
     return not isinstance(error, Exception) and not is_from_within
 
 
-async def _note(error: BaseException, undelivered: Exception) -> None:
+def _note(error: BaseException, undelivered: Exception) -> None:
     """Add a note to `error` that its activity was not notified, and why; or log it."""
     # Errors of the data converter may contain a payload.
     why = f": {undelivered}" if isinstance(undelivered, RingbackError) else ""
     note = f"the activity did not receive this failure: {type(undelivered).__name__}{why}"
-    if await caught(_add(note, error)) is not None:
+    try:
+        error.add_note(note)
+    except (AttributeError, TypeError):
+        # The exception's class allows no notes.
         logger.warning("%s", note)
-
-
-async def _add(note: str, error: BaseException) -> None:
-    error.add_note(note)
 
 
 def processing(
@@ -225,8 +225,8 @@ def processing(
         on_pause=on_pause,
         clock=clock,
     )
-    beside = nullcontext() if every is None else kept(life)
-    return Processing(client, target, life=life, beside=beside)
+    heartbeats = nullcontext() if every is None else kept(life)
+    return Processing(client, target, life=life, heartbeats=heartbeats)
 
 
 async def process(

@@ -1,7 +1,8 @@
-"""Deliver: bring accepted outcomes to Temporal, and know how each ended."""
+"""Delivery: deliver accepted outcomes to Temporal, and find out how each ended."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -29,6 +30,7 @@ from ringback.domain.activity_state import Pending
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     ActivityGoneError,
+    RingbackError,
     TemporalBusyError,
     TemporalMisconfiguredError,
     TemporalUnreachableError,
@@ -40,21 +42,22 @@ from ringback.ports.store import DeliveryQueue, Postponement, Settlement
 
 logger = logging.getLogger(__name__)
 
-UNKEPT: Final = 2 * MOST
-"""How many deliveries may have begun whose end is not kept yet, at most."""
+MAX_UNSETTLED: Final = 2 * MOST
+"""Maximum deliveries in progress whose verdict is not committed."""
 
 LEASE: Final = timedelta(seconds=15)
-"""For how long a claimed outcome is left alone: longer than its requests to Temporal should take.
+"""How long no other process delivers a claimed outcome, normally longer than a delivery takes.
 
-Should they take longer, two may deliver it: in one name, so that it counts once.
+If a delivery takes longer, two processes may deliver the outcome. They use one identity, so it
+counts once.
 """
 
 
 class Deliverer:
-    """Claims accepted outcomes, brings each to Temporal, and settles it.
+    """Claims accepted outcomes, delivers each to Temporal, and settles it.
 
-    It may be killed at any moment: what it had claimed is claimed again when the lease has passed,
-    and the identity in history shows whether it had been applied.
+    It may be killed at any moment. Then another process claims the outcome when the lease ends, and
+    the identity in Temporal's history shows whether it was applied.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Deliverer:
         owner: str,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Deliver from `queue` to `activities` as `owner`; tell `verdicts` of each end."""
+        """Deliver from `queue` to `activities` as `owner`; announce each verdict to `verdicts`."""
         self._hooks = hooks
         self._queue = queue
         self._activities = activities
@@ -77,27 +80,29 @@ class Deliverer:
         self._jitter = jitter
         self._owner = owner
         self._pacer = DeliveryPacer(clock, jitter)
-        self._outages = OutageLog(logger, "claim")
+        self._outages = OutageLog(logger, "claim outcomes")
         self._misconfiguration = MisconfigurationLog(clock)
         self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._pacer.gather)
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
     @property
     def is_misconfigured(self) -> bool:
-        """Whether a delivery met a wrong Temporal server lately, or one that rejects it."""
+        """Whether a delivery recently met a wrong Temporal server, or one that rejects it."""
         return self._misconfiguration.lasts
 
     def wake(self) -> None:
-        """Deliver soon: an outcome was accepted in this process."""
+        """Deliver soon, since an outcome was accepted in this process."""
         self._pacer.wake()
 
     async def run(self) -> None:
-        """Deliver until canceled; then give back what was claimed."""
+        """Deliver until canceled; then release what was claimed."""
         try:
             async with run_services(self._settling, self._postponing), task_group() as group:
-                await self._deliver_with(TaskPool(group, UNKEPT))
+                await self._deliver_with(TaskPool(group, MAX_UNSETTLED))
         finally:
-            await caught(self._queue.release(self._owner))
+            # Without it, the claims end with their leases.
+            with suppress(RingbackError):
+                await self._queue.release(self._owner)
 
     async def _deliver_with(self, pool: TaskPool) -> None:
         while True:
@@ -133,13 +138,13 @@ class Deliverer:
         if verdict is not None:
             await self._settling.submit(verdict)
         else:
-            # It may be due sooner than anything else.
+            # Its retry may be due before anything else.
             self._pacer.woken.set()
 
     async def _verdict_on(
         self, callback: Callback, accepted: Accepted, encoded: object
     ) -> Settlement | None:
-        """Deliver, and return the verdict; postpone it and return `None` if there is none yet."""
+        """Deliver, and return the verdict; without one, postpone the delivery and return `None`."""
         ended = await self._try(callback, accepted, encoded)
         if isinstance(ended, Settlement):
             return ended
@@ -155,48 +160,48 @@ class Deliverer:
         if isinstance(encoded, Exception):
             return encoded
         began = self._pacer.begin_request()
-        ended = await caught(self._bring(callback, accepted, encoded))
-        self._learn(began, ended)
+        ended = await caught(self._send(callback, accepted, encoded))
+        self._record_reply(began, ended)
         return ended
 
-    def _learn(self, began: int, ended: object) -> None:
+    def _record_reply(self, began: int, ended: object) -> None:
         if isinstance(ended, TemporalMisconfiguredError):
-            # It answers, and what it says holds for one namespace: the others are not held up.
+            # The reply concerns one namespace, so deliveries to others continue.
             self._misconfiguration.record(ended)
             return
         is_busy = isinstance(ended, TemporalBusyError)
         is_away = isinstance(ended, TemporalUnreachableError) and not is_busy
         self._pacer.end_request(began, is_busy=is_busy, is_away=is_away)
 
-    async def _bring(
+    async def _send(
         self, callback: Callback, accepted: Accepted, encoded: object
     ) -> Settlement | Pending | None:
         """Deliver, and return the verdict.
 
-        Without one, return how the activity waits, or `None` if Temporal does not know it.
+        Without one, return the activity's pending state, or `None` if Temporal does not know it.
         """
         if may_send_by_token(callback, accepted):
             try:
                 send = partial(self._activities.deliver_to_attempt, callback, encoded)
                 return await self._end(send, callback, accepted)
             except ActivityGoneError:
-                # The attempt has ended, by this outcome or another way, or an operator reset it.
-                return await self._bring_after_a_look(callback, accepted, encoded)
-        return await self._bring_after_a_look(callback, accepted, encoded)
+                # This outcome or something else ended the attempt, or an operator reset it.
+                return await self._resolve_and_send(callback, accepted, encoded)
+        return await self._resolve_and_send(callback, accepted, encoded)
 
-    async def _bring_after_a_look(
+    async def _resolve_and_send(
         self, callback: Callback, accepted: Accepted, encoded: object
     ) -> Settlement | Pending | None:
-        looked_at = self._clock.monotonic()
+        resolved_at = self._clock.monotonic()
         there, found = await resolve(self._activities, callback)
         accepted = there.accepted or accepted
         if not may_be_delivered(callback, accepted, found):
             return judge(callback, accepted, found) or to_pending(found)
-        if self._clock.monotonic() - looked_at >= LEASE:
-            msg = "this process stood still, and another one may have taken over"
+        if self._clock.monotonic() - resolved_at >= LEASE:
+            msg = "this process was paused, and another may have claimed the outcome"
             raise TemporalUnreachableError(msg)
-        # By ids it reaches whatever has them by now: another attempt or, where the workflow chose
-        # the activity's id, another activity. The token is good for nothing else.
+        # Ids may now belong to another attempt or, if the workflow chose them, to another activity.
+        # The token belongs to one attempt only.
         by_token = is_attempt_of_token(callback, found)
         send = self._activities.deliver_to_attempt if by_token else self._activities.deliver
         try:

@@ -1,4 +1,4 @@
-"""Deliveries that did not end: why, whether to retry them, and when."""
+"""Deliveries without a verdict: why, whether to retry them, and when."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,15 +15,15 @@ from ringback.domain.errors import (
 )
 
 TRIES_OF_A_MISTAKE: Final = 10
-"""How often a delivery may fail for a reason of the program's before a person must look."""
+"""How often a delivery may fail because of a bug before an operator must look."""
 
 BUDGET: Final = timedelta(days=7)
-"""For how long a delivery is tried that Temporal never answers, before a person must look."""
+"""How long a delivery is retried without a reply of Temporal before an operator must look."""
 
 LONGEST_ON_WRONG_SERVER: Final = timedelta(seconds=15)
-"""The longest wait while a wrong server answers.
+"""The longest wait while a wrong server replies.
 
-Each outcome is retried by itself then, since the same server may serve other namespaces.
+Each outcome is retried on its own then, since the same server may serve other namespaces.
 """
 
 LONGEST_ON_FAILED_ENCODING: Final = timedelta(seconds=30)
@@ -31,7 +31,7 @@ LONGEST_ON_FAILED_ENCODING: Final = timedelta(seconds=30)
 
 
 def must_park(accepted: Accepted, ended: Exception | Pending | None, now: datetime) -> bool:
-    """Tell whether a delivery that ended so is not retried: a person must look."""
+    """Return whether a delivery that ended so is parked instead of retried."""
     match ended:
         case FinalError():
             return True
@@ -44,7 +44,7 @@ def must_park(accepted: Accepted, ended: Exception | Pending | None, now: dateti
 
 
 def compute_wait(tries: int, ended: Exception | Pending | None, *, jitter: float) -> timedelta:
-    """Return how long to wait before the next try."""
+    """Return the wait before the next try."""
     is_misconfigured = isinstance(ended, TemporalMisconfiguredError)
     if isinstance(ended, EncodingError):
         return backoff(tries, jitter=jitter, longest=LONGEST_ON_FAILED_ENCODING)
@@ -53,19 +53,19 @@ def compute_wait(tries: int, ended: Exception | Pending | None, *, jitter: float
 
 
 def to_pending(found: ActivityState) -> Pending | None:
-    """Return how the activity waits; `None` if Temporal does not know it."""
+    """Return the activity's pending state; `None` if Temporal does not know it."""
     return found if isinstance(found, Pending) else None
 
 
 def describe_failure(ended: Exception | Pending | None) -> str:
-    """Return in a sentence why a delivery did not end."""
+    """Return why a delivery has no verdict, in a sentence."""
     match ended:
         case None:
             return "this Temporal does not know the activity"
         case Pending():
-            return "the next attempt will take it"
+            return "the next attempt will receive it"
         case RingbackError():
             return str(ended)
         case _:
-            # What it says is not ours, and may tell what somebody answered.
-            return f"a mistake of the program's: {type(ended).__name__}"
+            # The message of an unknown error may contain a payload.
+            return f"a bug in Ringback: {type(ended).__name__}"

@@ -7,14 +7,14 @@ from ringback.ports.store import Answer, Settlement
 
 
 class Hooks:
-    """Ignores everything; a program overrides the methods that it needs.
+    """Ignores every event; a program overrides the methods that it needs.
 
-    Each method is called once what it reports is committed. It is called in the event loop, so it
+    Each method is called after the commit of what it reports. It is called in the event loop, so it
     must return at once, and it must not raise.
     """
 
     def callback_opened(self, callback_id: CallbackId) -> None:
-        """An attempt has opened this callback, or found the one that it had opened before."""
+        """An attempt has opened this callback, for the first time or again."""
 
     def answers_accepted(self, answers: Sequence[Answer]) -> None:
         """These answers of senders were the first for their callbacks."""
@@ -24,4 +24,4 @@ class Hooks:
 
 
 NO_HOOKS = Hooks()
-"""For a program that needs none."""
+"""Hooks that ignore every event."""

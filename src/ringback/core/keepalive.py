@@ -1,4 +1,4 @@
-"""Keepalive: send the heartbeats that are due, and no more than the timeouts need."""
+"""Keepalive: send the heartbeats that are due, and no more than the timeouts require."""
 
 import logging
 from collections.abc import Callable
@@ -24,34 +24,34 @@ from ringback.ports.clock import Clock
 
 
 class HeartbeatSender:
-    """Sends heartbeats to where they belong."""
+    """Sends heartbeats to the attempt that they are for."""
 
     def __init__(self, heartbeats: Heartbeats, activities: Activities) -> None:
-        """Send through `heartbeats`; look at `activities` where a token does not serve."""
+        """Send through `heartbeats`; poll `activities` if the token cannot be used."""
         self._heartbeats = heartbeats
         self._activities = activities
 
     async def check_details(self, callback: Callback, details: bytes | None) -> None:
-        """Check that Temporal would take `details`.
+        """Check that Temporal would accept `details`.
 
         Raises:
-            AnswerTooLargeError: Temporal would fail the activity over them.
-            EncodingError: The user's data converter or codec failed; try again.
+            AnswerTooLargeError: Temporal would fail the activity because of them.
+            EncodingError: The user's data converter or codec failed; retry.
         """
         await self._heartbeats.check_details(callback, details)
 
     async def send(self, callback: Callback) -> HeartbeatResponse:
-        """Record a heartbeat with what the outside said last, for the attempt that asked last.
+        """Record a heartbeat with the sender's latest details for the latest attempt.
 
-        By its token that is one request. By ids, after a look, where an operator's reset made the
-        token another attempt's, or there is none: a heartbeat by ids reaches whatever has them.
+        With the attempt's token, this is one request. Without a token, or if an operator's reset
+        moved it to another attempt, the activity is polled first and then addressed by its ids.
 
         Raises:
-            ActivityGoneError: That attempt does not run any more.
-            AnswerTooLargeError: Temporal would fail the activity over the details.
-            EncodingError: The user's data converter or codec failed; try again.
-            RefusedByTemporalError: Temporal does not take it.
-            TemporalUnreachableError: No answer; try again.
+            ActivityGoneError: That attempt no longer runs.
+            AnswerTooLargeError: Temporal would fail the activity because of the details.
+            EncodingError: The user's data converter or codec failed; retry.
+            RefusedByTemporalError: Temporal rejected it.
+            TemporalUnreachableError: No reply; retry.
         """
         details = callback.heartbeat_state.details
         if callback.task_token is not None:
@@ -66,7 +66,7 @@ class HeartbeatSender:
     async def _check_runs(self, callback: Callback) -> None:
         (pending,) = await self._activities.poll([callback.ref])
         if not _is_the_attempt(callback, pending):
-            msg = "the attempt does not run any more"
+            msg = "the attempt no longer runs"
             raise ActivityGoneError(msg)
 
 
@@ -77,23 +77,26 @@ def _is_the_attempt(callback: Callback, pending: Pending | None) -> bool:
 logger = logging.getLogger(__name__)
 
 SLOTS: Final = 64
-"""How many heartbeats are on their way at a time, at most."""
+"""Maximum heartbeats in flight."""
 
 _BATCH: Final = SLOTS // 2
-"""How many free places it takes to claim more: few claims for many cost less than many for one."""
+"""Free slots that a claim waits for: few large claims cost less than many small ones."""
 
 _SUSPECT: Final = 8
-"""After so many heartbeats in a row without an answer, Temporal is taken to be away."""
+"""After this many heartbeats in a row without a reply, Temporal is treated as away."""
 
 LEASE: Final = timedelta(seconds=2)
-"""For how long no other gateway sends a heartbeat that this one has taken.
+"""How long no other gateway sends a claimed heartbeat.
 
-Short, since a gateway that dies with it must not cost the activity its life; that one is sent twice
-does no harm.
+It is short, since the activity must survive if this gateway dies. Sending a heartbeat twice does no
+harm.
 """
 
 LONGEST_REST: Final = timedelta(milliseconds=250)
-"""How late a callback is seen that another process opened: it may have a second to live."""
+"""The longest time until a callback that another process opened is noticed.
+
+The activity may have a heartbeat timeout of one second.
+"""
 
 _SHORTEST_REST: Final = timedelta(milliseconds=10)
 
@@ -104,8 +107,8 @@ _LATEST: Final = timedelta(seconds=5)
 class HeartbeatKeeper:
     """Sends the heartbeats that are due.
 
-    For callbacks that ask for it, of its own accord; for all, those of the outside that were not
-    passed on at once.
+    These are its own heartbeats for callbacks with `heartbeat="gateway"`, and those of senders that
+    were not forwarded at once.
     """
 
     def __init__(
@@ -116,36 +119,36 @@ class HeartbeatKeeper:
         clock: Clock,
         jitter: Callable[[], float],
     ) -> None:
-        """Take what is due from `polls`; `heartbeat_sender` sends it."""
+        """Claim what is due from `polls`; `heartbeat_sender` sends it."""
         self._polls = polls
         self._heartbeat_sender = heartbeat_sender
         self._clock = clock
         self._outages = OutageLog(logger, "keep activities alive")
         self._refusal = OutageLog(logger, "send a heartbeat")
         self._breaker = CircuitBreaker(jitter)
-        self._unheard = 0
+        self._failed_in_a_row = 0
         self._heartbeats: GroupCommit[SentHeartbeat, None] = GroupCommit(
             acknowledged(polls.save_sent_heartbeats)
         )
 
     async def run(self) -> None:
-        """Keep activities alive until canceled."""
+        """Send heartbeats until canceled."""
         async with run_services(self._heartbeats), task_group() as group:
-            crew = TaskPool(group, SLOTS)
+            pool = TaskPool(group, SLOTS)
             while True:
-                await crew.room(_BATCH)
-                claimed = await caught(self._has_started_some(crew))
+                await pool.room(_BATCH)
+                claimed = await caught(self._has_started_some(pool))
                 self._outages.record(claimed)
                 if claimed is not True:
                     await self._clock.sleep(await self._rest())
 
-    async def _has_started_some(self, crew: TaskPool) -> bool:
-        limit = self._breaker.limit(crew.free, self._clock.monotonic())
+    async def _has_started_some(self, pool: TaskPool) -> bool:
+        limit = self._breaker.limit(pool.free, self._clock.monotonic())
         if limit == 0:
             return False
         due = await self._polls.claim_heartbeats(limit=limit, lease=LEASE)
         for callback in due:
-            crew.start(self._send(callback), name=f"heartbeat for {callback.id}")
+            pool.start(self._send(callback), name=f"heartbeat for {callback.id}")
         return bool(due)
 
     async def _rest(self) -> timedelta:
@@ -159,12 +162,12 @@ class HeartbeatKeeper:
 
     async def _send(self, callback: Callback) -> None:
         sent = await caught(self._heartbeat_sender.send(callback))
-        # A wrong server answers, and what it says holds for one namespace.
-        is_heard = isinstance(sent, TemporalBusyError | TemporalMisconfiguredError)
-        is_unheard = isinstance(sent, TemporalUnreachableError) and not is_heard
-        self._unheard = self._unheard + 1 if is_unheard else 0
-        # One that gets no answer, as while a shard of the server's moves, holds up no other.
-        self._breaker.record(is_away=self._unheard >= _SUSPECT, now=self._clock.monotonic())
+        # A wrong server replies, and its reply concerns one namespace only.
+        has_reply = isinstance(sent, TemporalBusyError | TemporalMisconfiguredError)
+        has_failed = isinstance(sent, TemporalUnreachableError) and not has_reply
+        self._failed_in_a_row = self._failed_in_a_row + 1 if has_failed else 0
+        # A single heartbeat without a reply, for example while a shard moves, blocks no other.
+        self._breaker.record(is_away=self._failed_in_a_row >= _SUSPECT, now=self._clock.monotonic())
         if isinstance(sent, HeartbeatResponse):
             self._refusal.record(sent)
             await self._heartbeats.submit(to_sent_heartbeat(callback, sent))
@@ -175,7 +178,7 @@ class HeartbeatKeeper:
 
 
 def to_sent_heartbeat(callback: Callback, response: HeartbeatResponse) -> SentHeartbeat:
-    """Return that Temporal took a heartbeat for `callback`, as it was claimed."""
+    """Return that Temporal accepted a heartbeat for `callback`, as it was claimed."""
     return SentHeartbeat(
         callback.id,
         callback.attempt_started_at,
@@ -185,7 +188,7 @@ def to_sent_heartbeat(callback: Callback, response: HeartbeatResponse) -> SentHe
 
 
 async def postpone(polls: ActivityPollStore, callback: Callback, last_error: Exception) -> None:
-    """Give a heartbeat that was not taken back, to be sent again in time, or not at all."""
+    """Give back a heartbeat that Temporal did not accept; it is retried in time, or not at all."""
     await polls.postpone_heartbeats([CallbackId(callback.id)], _wait(callback, last_error))
 
 
@@ -194,6 +197,6 @@ def _wait(callback: Callback, last_error: Exception) -> timedelta | None:
         return None
     if isinstance(last_error, TemporalMisconfiguredError):
         return _LATEST
-    # Who is busy has enough to do already.
+    # A busy server gets a longer break.
     share = 2 if isinstance(last_error, TemporalBusyError) else 5
     return min(_LATEST, max(_SOONEST, callback.heartbeat_state.gap / share))

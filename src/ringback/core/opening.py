@@ -1,4 +1,4 @@
-"""Opening: find or create the callback of an activity, and use an answer that is there already."""
+"""Opening: find or create the callback of an activity, and return an answer that exists already."""
 
 import logging
 from collections.abc import Callable
@@ -26,18 +26,18 @@ from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 logger = logging.getLogger(__name__)
 
 INLINE_LEASE: Final = timedelta(seconds=5)
-"""For how long an attempt that took an answer may need to return or raise it.
+"""How long an attempt has to return or raise an answer that it received inline.
 
-Should it need longer, the answer is delivered too: to the same attempt, so that it counts once.
+After it, the answer is delivered to the same attempt as well; it counts once.
 """
 
 
 _NOW: Final = timedelta(0)
-_NOT_APPLIED: Final = "the attempt before ended otherwise"
+_NOT_APPLIED: Final = "the previous attempt did not end with this outcome"
 
 
 class CallbackOpener:
-    """The worker's side: asks, and is asked whether it has asked before."""
+    """Opens callbacks for attempts, and gives them answers that exist already."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class CallbackOpener:
     ) -> None:
         """Open callbacks in `store`.
 
-        `on_opened` is called with each callback, right after its commit.
+        `on_opened` is called with each callback after its commit.
         """
         self._hooks = hooks
         self._store = store
@@ -63,7 +63,7 @@ class CallbackOpener:
         )
 
     async def run(self) -> None:
-        """Commit what is opened, until canceled."""
+        """Commit opened callbacks until canceled."""
         async with run_services(self._submits):
             await self._commits.run()
 
@@ -71,9 +71,11 @@ class CallbackOpener:
         """Return the callback of the activity, committed.
 
         Raises:
-            StoreUnavailableError: It could not be kept; the attempt fails and Temporal retries it.
-            TemporalUnreachableError: How the attempt before ended could not be learnt; the same.
-            ActivityGoneError: The activity has ended meanwhile; nobody waits for this attempt.
+            StoreUnavailableError: It could not be stored; the attempt fails, and Temporal retries
+                it.
+            TemporalUnreachableError: Temporal does not say how the previous attempt ended; the
+                attempt fails, and Temporal retries it.
+            ActivityGoneError: The activity has ended.
         """
         while True:
             callback = await self._commits.submit(request)
@@ -85,16 +87,16 @@ class CallbackOpener:
                 return callback
 
     async def mark_submitted(self, callback_id: CallbackId) -> None:
-        """Commit that the outside party was asked: no later attempt asks again."""
+        """Commit that `submit` has returned, so that no later attempt submits again."""
         await self._submits.submit(callback_id)
 
     async def deliver_inline(
         self, callback: Callback, attempt_started_at: datetime, *, worker: str
     ) -> Accepted | None:
-        """Return the outcome that this attempt must end with; `None` to go asynchronous.
+        """Return the outcome that this attempt must end with; `None` if it must wait.
 
-        Until the hand-over's time is up nobody else delivers it. A cancellation is not handed
-        over: only Temporal can apply it. `worker` is the worker's identity as history shows it.
+        Until the lease ends, nobody else delivers the outcome. A cancellation is never delivered
+        inline: only Temporal can apply it. `worker` is the worker's identity in Temporal's history.
         """
         accepted = callback.accepted
         if accepted is None or isinstance(accepted.outcome, Canceled):
@@ -103,36 +105,37 @@ class CallbackOpener:
             return None
         if callback.state in {State.APPLIED, State.SUPERSEDED}:
             return accepted
-        was_given = await self._queue.deliver_inline(
+        was_claimed = await self._queue.deliver_inline(
             callback.id,
             worker=worker,
             attempt_started_at=attempt_started_at,
             lease=INLINE_LEASE,
         )
-        return accepted if was_given else None
+        return accepted if was_claimed else None
 
     async def _is_not_applied(self, callback: Callback, accepted: Accepted) -> bool:
-        """Learn whether a failure has ended an attempt before this one; if so, settle it.
+        """Return whether a failure has ended no attempt before this one; if it has, settle it.
 
-        Then the question is answered, and Temporal's retry asks a new one. That is not put off to
-        the deliverer: what is handed over to this attempt hides what became of those before.
+        A settled failure ends the callback, and Temporal's retry opens a new one. The deliverer
+        cannot do this later: once this attempt receives the outcome, Temporal no longer shows how
+        the attempts before it ended.
 
         Raises:
-            TemporalUnreachableError: It cannot be learnt now.
+            TemporalUnreachableError: Temporal does not reply.
             ActivityGoneError: The activity has ended.
         """
         there, found = await resolve(self._activities, callback)
         if isinstance(found, Unknown):
-            msg = f"how the attempt before ended cannot be learnt: {found.why}"
+            msg = f"Temporal does not say how the previous attempt ended: {found.why}"
             raise TemporalUnreachableError(msg)
         verdict = judge(callback, there.accepted or accepted, found)
         if verdict is None:
-            # Later that cannot be seen any more, and who began to deliver it may be dead: it is
-            # free for this attempt.
-            untaken = Postponement(
+            # Temporal will not show this later, and the deliverer that began may have died: make
+            # the outcome available to this attempt.
+            postponement = Postponement(
                 callback.id, accepted.tries, _NOW, _NOT_APPLIED, is_not_applied=True
             )
-            await self._queue.postpone([untaken])
+            await self._queue.postpone([postponement])
             return True
         await self._queue.settle([verdict])
         if isinstance(found, Ended):
@@ -142,38 +145,38 @@ class CallbackOpener:
 
 
 def _find_doubtful_failure(callback: Callback, request: OpenRequest) -> Accepted | None:
-    """Return the accepted failure that may have ended an attempt before the one that asks."""
+    """Return the accepted failure that may have ended an attempt before that of `request`."""
     accepted = callback.accepted
     if accepted is None or callback.state is not State.ACCEPTED:
         return None
     tried_at = accepted.unconfirmed_started_at
     if not isinstance(accepted.outcome, Failed) or tried_at is None:
         return None
-    # Of a later attempt it can tell nothing: it is one that was left behind.
+    # An outdated attempt learns nothing about a later one.
     return accepted if tried_at < request.attempt_started_at else None
 
 
 class Next(Enum):
-    """What the attempt that asked does next."""
+    """What the attempt does next."""
 
     SUBMIT = "submit"
-    """Ask the outside party, tell that it was asked, and go asynchronous."""
+    """Call `submit`, report that it returned, and wait."""
 
     WAIT = "wait"
-    """Go asynchronous: the outside party was asked before, or has answered already."""
+    """Wait: an earlier attempt has submitted, or the answer is being delivered."""
 
     RETURN = "return"
-    """End with the answer itself: it was delivered before, and nobody does so again."""
+    """Return or raise the answer, which nobody else delivers."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenReply:
-    """What the worker is told.
+    """The reply to a worker.
 
     Attributes:
         callback: The callback, committed.
         next: What its attempt does next.
-        answer: The answer, if there is one already.
+        answer: The accepted answer, if any.
     """
 
     callback: Callback
@@ -182,7 +185,7 @@ class OpenReply:
 
 
 class OpenService:
-    """Opens callbacks in the place of workers that have no Ringback of their own."""
+    """Opens callbacks for workers."""
 
     def __init__(
         self,
@@ -193,7 +196,7 @@ class OpenService:
         new_callback_id: Callable[[], CallbackId],
         key_id: str,
     ) -> None:
-        """Open by `opener` what `identifier` knows; links are signed with `key_id`."""
+        """Open callbacks with `opener`; `key_id` signs their links."""
         self._opener = opener
         self._identifier = identifier
         self._results = results
@@ -208,21 +211,21 @@ class OpenService:
         result_schema: str | None = None,
         worker: str | None = None,
     ) -> OpenReply:
-        """Return the callback of the activity that runs as `named`, committed.
+        """Return the callback of the running activity that `named` names, committed.
 
-        The same activity gets the same callback, over all its attempts.
+        All attempts of the activity get the same callback.
 
-        An answer that waits to be delivered is delivered inline to an attempt that names its
-        `worker`: the identity in history proves whether it ended with the answer. To any other
-        attempt the deliverer brings it, by the attempt's token.
+        An accepted answer is delivered inline to an attempt that names its `worker`: the identity
+        in history proves whether the attempt ended with the answer. For any other attempt, the
+        deliverer delivers it, by the attempt's token.
 
         Raises:
-            ActivityGoneError: The attempt does not run any more; nobody waits for it.
-            MalformedRequestError: The task token is none, or another activity's.
+            ActivityGoneError: The attempt no longer runs.
+            MalformedRequestError: The task token is invalid, or belongs to another attempt.
             WrongResultError: The default answer is not what the activity returns.
             RefusedByTemporalError: Temporal does not know the namespace.
-            TemporalUnreachableError: The activity cannot be looked at now; try again.
-            StoreUnavailableError: It could not be kept; try again.
+            TemporalUnreachableError: Temporal does not reply; retry.
+            StoreUnavailableError: The callback could not be stored; retry.
         """
         await self._check_default(options, result_schema)
         found = await self._identifier.identify(named)
@@ -275,5 +278,5 @@ def _next(callback: Callback) -> Next:
     if accepted is None:
         return Next.SUBMIT if callback.submitted_at is None else Next.WAIT
     is_settled = callback.state in {State.APPLIED, State.SUPERSEDED}
-    # A cancellation is nothing that an attempt can end with by itself.
+    # An attempt cannot end itself as canceled.
     return Next.RETURN if is_settled and not isinstance(accepted.outcome, Canceled) else Next.WAIT

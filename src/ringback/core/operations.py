@@ -12,7 +12,7 @@ from ringback.ports.store import CallbackStore, DeliveryQueue, Links
 
 
 class OperatorService:
-    """Moves deadlines, revokes links, and has parked outcomes delivered again."""
+    """Extends deadlines, revokes links, and redelivers parked outcomes."""
 
     def __init__(
         self, store: CallbackStore, queue: DeliveryQueue, deadlines: Deadlines, *, links: Links
@@ -26,18 +26,18 @@ class OperatorService:
     async def extend(
         self, callback_id: CallbackId, within: timedelta, *, by: str | None = None
     ) -> Callback:
-        """Let the outside answer `within` from now on; return the callback as it stands then.
+        """Set the deadline of a callback to `within` from now; return the callback afterwards.
 
         Args:
             callback_id: The callback.
-            within: How long the outside may take.
-            by: The id of the API key that asks for it, for the audit trail.
+            within: How long the sender has from now.
+            by: The id of the API key, for the audit trail.
 
         Raises:
             ValueError: `within` is not positive, or longer than ten years.
-            UnknownCallbackError: There is no such callback.
+            UnknownCallbackError: The callback does not exist.
             CannotExtendError: It was answered, has expired, or has no deadline of its own.
-            StoreUnavailableError: It could not be kept; try again.
+            StoreUnavailableError: The deadline could not be stored; retry.
         """
         check_duration("within", within)
         extension = await self._deadlines.extend(callback_id, within, by=by)
@@ -48,15 +48,15 @@ class OperatorService:
         return extension.callback
 
     async def redeliver(self, callback_id: CallbackId) -> Callback:
-        """Have a parked outcome delivered again; return the callback as it stands then.
+        """Deliver a parked outcome again; return the callback afterwards.
 
-        What it was parked for may have been mended since. Where it could not be proven whether an
-        attempt ended with it, the person who calls this decides that none did.
+        If Ringback could not prove whether an attempt ended with the outcome, the caller decides
+        that none did.
 
         Raises:
-            UnknownCallbackError: There is no such callback.
+            UnknownCallbackError: The callback does not exist.
             NotParkedError: Its outcome is not parked.
-            StoreUnavailableError: It could not be kept; try again.
+            StoreUnavailableError: The change could not be stored; retry.
         """
         was_parked = await self._queue.redeliver(callback_id)
         callback = await get_callback(self._store, callback_id)
@@ -66,14 +66,14 @@ class OperatorService:
         return callback
 
     async def revoke(self, callback_id: CallbackId, *, by: str | None = None) -> Callback:
-        """Let none of a callback's links be good any more; return it as it stands then.
+        """Revoke all links to a callback; return the callback afterwards.
 
-        What has been answered stays answered, and links that are made from now on are good. The
-        audit trail names `by`, the id of the API key that asks for it.
+        An accepted answer remains accepted, and new links are valid. The audit trail names `by`,
+        the id of the API key.
 
         Raises:
-            UnknownCallbackError: There is no such callback.
-            StoreUnavailableError: It could not be kept; try again.
+            UnknownCallbackError: The callback does not exist.
+            StoreUnavailableError: The change could not be stored; retry.
         """
         callback = await self._links.revoke(callback_id, by=by)
         if callback is None:
@@ -81,10 +81,10 @@ class OperatorService:
         return callback
 
     async def record_link(self, link: Link, *, by: str) -> None:
-        """Keep in the audit trail that `link` was made with the API key `by`.
+        """Record in the audit trail that the API key `by` created `link`.
 
         Raises:
-            StoreUnavailableError: It could not be kept; try again.
+            StoreUnavailableError: It could not be stored; retry.
         """
         allows = sorted(verb.name.lower() for verb in link.verbs)
         facts: dict[str, object] = {"allows": allows, "until": format_instant(link.expires_at)}
@@ -92,11 +92,11 @@ class OperatorService:
 
 
 async def get_callback(store: CallbackStore, callback_id: CallbackId) -> Callback:
-    """Return a callback as it stands.
+    """Return a callback.
 
     Raises:
-        UnknownCallbackError: There is no such callback.
-        StoreUnavailableError: It could not be read; try again.
+        UnknownCallbackError: The callback does not exist.
+        StoreUnavailableError: It could not be read; retry.
     """
     callback = (await store.find([callback_id])).get(callback_id)
     if callback is None:
@@ -113,8 +113,8 @@ def link_to(
 ) -> Link:
     """Return a new link to `callback`, signed with `key_id`.
 
-    It never allows more than the activity's own link does, nor for longer; without `verbs` and
-    `until` it allows the same for as long.
+    A link never allows more than the activity's own link, nor for longer. Without `verbs` and
+    `until`, it allows the same for as long.
     """
     own = callback.link_expires_at
     return Link(
@@ -127,7 +127,7 @@ def link_to(
 
 
 def describe_unknown(callback_id: CallbackId) -> str:
-    """Return what is said where there is no such callback."""
+    """Return the message for a callback that does not exist."""
     return f"there is no callback {callback_id}; see: ringback list"
 
 

@@ -1,7 +1,7 @@
-"""Services: loops that run beside the program, with an owner each.
+"""Services: loops that run beside the program.
 
-A service returns only by being canceled, and a single bad item never ends it. This is the one
-module that may catch every exception. Tasks are started in a task group: each has an owner.
+A service returns only when it is canceled, and a failed item never ends it. Only this module may
+catch every exception. Tasks start in a task group, so that each has an owner.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ V = TypeVar("V")
 
 
 class Service(Protocol):
-    """A loop that somebody else starts and stops."""
+    """A loop that its owner starts and stops."""
 
     async def run(self) -> None:
         """Run until canceled."""
@@ -33,7 +33,7 @@ class Service(Protocol):
 
 @asynccontextmanager
 async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
-    """Open a task group whose only error, if there is just one, comes out as itself."""
+    """Open a task group that raises a single error as itself, not as a group."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group
@@ -46,7 +46,7 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
 
 @asynccontextmanager
 async def run_services(*services: Service) -> AsyncIterator[None]:
-    """Run `services` beside the body; stop them, last first, when it ends."""
+    """Run `services` during the block; stop them, last first, when it ends."""
     async with task_group() as group:
         tasks = [group.create_task(service.run()) for service in services]
         try:
@@ -58,30 +58,30 @@ async def run_services(*services: Service) -> AsyncIterator[None]:
 
 
 class TaskPool:
-    """Runs short pieces of work beside each other, in the task group of the loop that owns them."""
+    """Runs a bounded number of short tasks concurrently, in the task group of their loop."""
 
     def __init__(self, group: asyncio.TaskGroup, size: int) -> None:
-        """Take work into `group`; `free` counts down from `size`."""
+        """Start tasks in `group`, at most `size` at a time."""
         self._group = group
         self._size = size
         self._busy: set[asyncio.Task[None]] = set()
 
     @property
     def free(self) -> int:
-        """How many more pieces fit."""
+        """The number of free places."""
         return self._size - len(self._busy)
 
     async def room(self, places: int = 1) -> None:
-        """Return when there are so many free places."""
+        """Wait until there are `places` free places."""
         while self.free < places:
             await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
 
     def start(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
-        """Begin a piece of work; if it fails, that is logged and ends nothing else.
+        """Start a task; if it fails, the failure is logged and nothing else ends.
 
-        There must be a `free` place for it.
+        There must be a `free` place.
         """
-        assert self.free > 0, "ask for a free place first"
+        assert self.free > 0, "wait for room first"
         task = self._group.create_task(_survive(work, name), name=name)
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
@@ -97,23 +97,26 @@ async def _survive(work: Coroutine[object, object, None], name: str) -> None:
 
 
 async def caught(work: Awaitable[T]) -> T | Exception:
-    """Return what `work` returns, or the exception that it raised."""
+    """Return the result of `work`, or the exception that it raised.
+
+    Use it only in loops that must survive any failure of an item, and around code of users.
+    """
     try:
         return await work
-    except Exception as exc:  # noqa: BLE001 - what judges or logs the exception is the caller
+    except Exception as exc:  # noqa: BLE001 - the caller handles the exception
         return exc
 
 
 def call_caught(work: Callable[[V], T], value: V) -> T | Exception:
-    """Return what `work` returns for `value`, or the exception that it raised."""
+    """Return the result of `work(value)`, or the exception that it raised."""
     try:
         return work(value)
-    except Exception as exc:  # noqa: BLE001 - what judges or logs the exception is the caller
+    except Exception as exc:  # noqa: BLE001 - the caller handles the exception
         return exc
 
 
 class OutageLog:
-    """Logs that a loop cannot do its work, once for as long as it lasts."""
+    """Logs once per outage that a loop cannot do its work."""
 
     def __init__(self, log: logging.Logger, what: str) -> None:
         """Log to `log` that the loop cannot do `what`."""
@@ -122,7 +125,7 @@ class OutageLog:
         self.lasts = False
 
     def record(self, result: object) -> None:
-        """Take note of what `caught` returned."""
+        """Record what `caught` returned."""
         is_failure = isinstance(result, Exception)
         if is_failure and not self.lasts:
             # Some errors, such as a timeout, have no text of their own.
@@ -131,7 +134,7 @@ class OutageLog:
 
 
 class FailureLog:
-    """Logs what fails for one callback, once for each callback and reason."""
+    """Logs failures of single callbacks, once per callback and reason."""
 
     def __init__(self, log: logging.Logger, what: str, *, size: int = 10_000) -> None:
         """Log to `log` that the loop cannot do `what`, and remember the last `size` failures."""
@@ -155,10 +158,10 @@ class FailureLog:
 async def write_each(
     write: Callable[[Sequence[T]], Awaitable[object]], items: Sequence[T]
 ) -> list[tuple[T, Exception]]:
-    """Write all of `items` at once; if that fails, write each alone.
+    """Write all of `items` together; if that fails, write each alone.
 
     Returns:
-        The items that cannot be written, each with the reason.
+        The items that cannot be written, each with the error.
 
     Raises:
         RetryableError: Nothing can be written now.
@@ -176,7 +179,7 @@ async def write_each(
 
 
 async def wait_for_event(event: asyncio.Event, clock: Clock, *, at_most: timedelta) -> None:
-    """Return when `event` is set, or `at_most` has passed."""
+    """Wait until `event` is set, or `at_most` has passed."""
     waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(at_most))]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -188,18 +191,15 @@ async def wait_for_event(event: asyncio.Event, clock: Clock, *, at_most: timedel
 class SystemClock:
     """The clock of this machine."""
 
-    def now(self) -> datetime:
-        """See `Clock.now`."""
+    def now(self) -> datetime:  # noqa: D102 - `Clock` documents it
         return datetime.now(UTC)  # noqa: TID251 - this is where time comes in
 
-    def monotonic(self) -> timedelta:
-        """See `Clock.monotonic`."""
+    def monotonic(self) -> timedelta:  # noqa: D102 - `Clock` documents it
         return timedelta(seconds=time.monotonic())
 
-    async def sleep(self, delay: timedelta) -> None:
-        """See `Clock.sleep`."""
+    async def sleep(self, delay: timedelta) -> None:  # noqa: D102 - `Clock` documents it
         await asyncio.sleep(delay.total_seconds())
 
 
 jitter: Final[Callable[[], float]] = random.SystemRandom().random
-"""Chance, from 0 to 1."""
+"""Returns a random number from 0 to 1."""

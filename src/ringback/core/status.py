@@ -1,4 +1,4 @@
-"""Status: what the holder of a link, and what an operator may see of a callback."""
+"""Status: what the holder of a link, and what an operator, can see of a callback."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,13 +19,12 @@ from ringback.ports.store import CallbackStore
 
 @dataclass(frozen=True, slots=True)
 class CallbackStatus:
-    """A callback, and its activity as Temporal has it now.
+    """A callback, with the current state of its activity.
 
     Attributes:
         callback: The callback.
-        pending: The activity, while it waits.
-        is_live: Whether Temporal was asked and answered; if not, `pending` is `None` and tells
-            nothing.
+        pending: The activity's pending state.
+        is_live: Whether Temporal replied; if not, `pending` is `None` and means nothing.
         result_schema: The JSON Schema of the result of an open callback, as text, if it has one.
     """
 
@@ -36,22 +35,22 @@ class CallbackStatus:
 
 
 class StatusService:
-    """Looks, and changes nothing."""
+    """Reads callbacks and their activities, and changes nothing."""
 
     def __init__(self, store: CallbackStore, activities: Activities) -> None:
-        """Look into `store` and at `activities`."""
+        """Read callbacks from `store` and pending states from `activities`."""
         self._store = store
         self._activities = activities
 
     async def view(self, callback_id: CallbackId, *, serial: int | None = None) -> CallbackStatus:
-        """Return the callback as it stands; an open one with its activity.
+        """Return a callback, with the pending state of its activity if it is open.
 
         Args:
             callback_id: The callback.
-            serial: The serial of the link that the viewer holds, if it came with one.
+            serial: The serial of the viewer's link, if there is one.
 
         Raises:
-            UnknownCallbackError: There is no such callback, or the link was revoked.
+            UnknownCallbackError: The callback does not exist, or the link was revoked.
         """
         callback = (await self._store.find([callback_id])).get(callback_id)
         if callback is None or not callback.accepts_serial(serial):
@@ -72,11 +71,11 @@ class StatusService:
 
 
 _PAYLOADS: Final = frozenset({"body", "details"})
-"""Facts that hold what somebody answered; they stay in the store."""
+"""Facts with payloads, which are never shown."""
 
 
 def serialize_callback(callback: Callback) -> dict[str, Any]:
-    """Return what is told of `callback`: plain JSON but for instants, durations in seconds."""
+    """Return `callback` as plain JSON, except for times; durations are in seconds."""
     ref, options, accepted = callback.ref, callback.options, callback.accepted
     return {
         "id": callback.id,
@@ -110,7 +109,7 @@ def serialize_callback(callback: Callback) -> dict[str, Any]:
 
 
 def serialize_event(event: Event) -> dict[str, Any]:
-    """Return what is told of `event`: plain JSON but for its instant."""
+    """Return an event as plain JSON, except for its time; payloads are left out."""
     facts = {name: fact for name, fact in event.facts.items() if name not in _PAYLOADS}
     return {"at": event.at, "kind": event.kind.value, "facts": facts}
 

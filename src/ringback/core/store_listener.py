@@ -1,4 +1,4 @@
-"""Store listener: learn at once what other processes committed."""
+"""Store listener: receive the commits of other processes without polling."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -16,29 +16,29 @@ _PAUSE: Final = timedelta(seconds=5)
 
 
 class StoreListener:
-    """Passes the news of the store on; without it they would be seen a moment later."""
+    """Forwards the store's notifications; without them, changes are noticed a moment later."""
 
     def __init__(
         self,
-        news: ChangeFeed,
+        changes: ChangeFeed,
         *,
         clock: Clock,
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """Tell `on_accepted` of new answers, and `on_settled` of verdicts."""
-        self._news = news
+        """Call `on_accepted` for new answers, and `on_settled` for verdicts."""
+        self._changes = changes
         self._clock = clock
         self._on_accepted = on_accepted
         self._on_settled = on_settled
         self._outages = OutageLog(logger, "listen to the store")
 
     async def run(self) -> None:
-        """Listen until canceled; to a store that tells nothing, not at all."""
+        """Listen until canceled; return at once if the store has no notifications."""
         failure: object = Exception
         while failure is not None:
             failure = await caught(
-                self._news.subscribe(on_accepted=self._on_accepted, on_settled=self._on_settled)
+                self._changes.subscribe(on_accepted=self._on_accepted, on_settled=self._on_settled)
             )
             self._outages.record(failure)
             if failure is not None:

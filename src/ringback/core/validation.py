@@ -1,7 +1,7 @@
-"""Validation: what must be right about an answer before it is accepted.
+"""Validation: what must hold for an answer before it is accepted.
 
-Temporal would take what is wrong here and say OK, and then fail the activity, cut the answer, or
-leave a workflow that can never go on.
+Temporal would accept an invalid answer, and then fail the activity, cut the answer, or leave a
+workflow that can never continue.
 """
 
 from collections import OrderedDict
@@ -29,12 +29,12 @@ V = TypeVar("V")
 
 
 class AnswerValidator:
-    """Checks answers to callbacks, outside every transaction of the store."""
+    """Validates answers to callbacks, outside every transaction of the store."""
 
     def __init__(
         self, store: CallbackStore, activities: Activities, results: ResultChecker
     ) -> None:
-        """Check sizes and cancellations by `activities`, and results by `results`."""
+        """Check sizes and cancellations with `activities`, and results with `results`."""
         self._store = store
         self._activities = activities
         self._results = results
@@ -47,10 +47,10 @@ class AnswerValidator:
         await self._reads.run()
 
     async def terms(self, callback_id: CallbackId) -> Terms | None:
-        """Return what an answer to a callback is checked against; `None` if there is none.
+        """Return what answers to a callback are validated against; `None` if it does not exist.
 
         Raises:
-            StoreUnavailableError: It could not be read.
+            StoreUnavailableError: The terms could not be read.
         """
         terms = self._terms.get(callback_id)
         if terms is None:
@@ -58,7 +58,7 @@ class AnswerValidator:
         return terms
 
     def remember(self, callback: Callback) -> None:
-        """Cache the terms of a callback that was opened here: its answer needs no read."""
+        """Cache the terms of a callback that was opened here, so that its answer needs no read."""
         self._terms.put(callback.id, to_terms(callback))
 
     async def _read_terms(self, callback_ids: Sequence[CallbackId]) -> Sequence[Terms | None]:
@@ -68,14 +68,15 @@ class AnswerValidator:
         return [found.get(callback_id) for callback_id in callback_ids]
 
     async def check(self, terms: Terms, outcome: Outcome) -> None:
-        """Check that `outcome` is an answer that Temporal and the workflow can take.
+        """Check that Temporal and the workflow can accept `outcome`.
 
         Raises:
             WrongResultError: It is not what the activity returns.
-            AnswerTooLargeError: Temporal would cut it, or fail the activity over it.
-            NoCancelRequestedError: It reports a cancellation that nobody asked for.
-            RefusedByTemporalError: Whether a cancellation was asked for cannot be learnt.
-            TemporalUnreachableError: The same, for now; send the report again.
+            AnswerTooLargeError: Temporal would cut it, or fail the activity because of it.
+            NoCancelRequestedError: It reports a cancellation that was not requested.
+            RefusedByTemporalError: Temporal rejects the question whether one was requested.
+            TemporalUnreachableError: Temporal does not reply to that question; send the report
+                again.
             StoreUnavailableError: The schema could not be read.
         """
         if isinstance(outcome, Completed) and terms.schema_id is not None:
@@ -94,33 +95,33 @@ class AnswerValidator:
             raise WrongResultError(problems)
 
     async def _check_cancel_requested(self, callback_id: CallbackId) -> None:
-        # The run may be another one since a reset of the workflow, so it is not cached.
+        # The run is not cached: a reset of the workflow changes it.
         callback = (await self._store.find([callback_id])).get(callback_id)
         if callback is None:
             raise UnknownCallbackError
-        # Kept unseen, a report that Temporal refuses would stand in the way of the real answer.
+        # Without this check, a report that Temporal rejects would block the real answer.
         (pending,) = await self._activities.poll([callback.ref])
         if pending is not None and not pending.cancel_requested:
-            msg = "nobody asked this activity to cancel"
+            msg = "no cancellation of this activity was requested"
             raise NoCancelRequestedError(msg)
 
 
 class _Cache(Generic[K, V]):
-    """The values that were used last; they never change."""
+    """The most recently used values, which never change."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """Return the value of `key`, and keep it longest of all; `None` if it is not cached."""
+        """Return the value of `key`, if it is cached, and mark it as used."""
         value = self._values.get(key)
         if value is not None:
             self._values.move_to_end(key)
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Cache `value`; drop the one that was used longest ago if there are too many."""
+        """Cache `value`; drop the least recently used one if there are too many."""
         self._values[key] = value
         self._values.move_to_end(key)
         if len(self._values) > self._size:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.services import caught, wait_for_event
+from ringback.core.services import wait_for_event
 from ringback.domain.callback import Callback, State
+from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.ports.clock import Clock
 from ringback.ports.store import CallbackStore
@@ -62,8 +63,7 @@ class VerdictWaiter:
         try:
             while True:
                 event.clear()
-                found = await caught(self._store.find([callback_id]))
-                callback = None if isinstance(found, Exception) else found[callback_id]
+                callback = await self._find(callback_id)
                 left = give_up_at - self._clock.monotonic()
                 is_over = self.is_stopping or left <= timedelta(0)
                 if is_over or (callback and until(callback)):
@@ -71,6 +71,12 @@ class VerdictWaiter:
                 await wait_for_event(event, self._clock, at_most=min(left, _POLL_EVERY))
         finally:
             self._forget(callback_id, event)
+
+    async def _find(self, callback_id: CallbackId) -> Callback | None:
+        try:
+            return (await self._store.find([callback_id]))[callback_id]
+        except RingbackError:
+            return None
 
     def _forget(self, callback_id: CallbackId, event: asyncio.Event) -> None:
         self._waiting[callback_id].discard(event)

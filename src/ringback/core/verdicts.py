@@ -13,19 +13,18 @@ from ringback.ports.activities import Activities
 from ringback.ports.store import Settlement
 
 TRIES_WITHOUT_A_TRACE: Final = 10
-"""How often Temporal may know nothing of the activity before a person must look.
+"""How often Temporal may not know the activity before an operator must look.
 
-It may be another server for a while: a wrong address, or one that is being restored.
+It may be another server for a while: the address is wrong, or the server is being restored.
 """
 
 
 def may_send_by_token(callback: Callback, accepted: Accepted) -> bool:
-    """Tell whether the outcome may go to the attempt that asked last, by its token, unseen.
+    """Return whether to deliver by the latest attempt's token without resolving the activity first.
 
-    The token reaches that attempt or nothing, so that a result that is sent again does no harm. A
-    look comes first where one attempt must not stand in for another: an operator's reset makes
-    the token of an earlier attempt good again, and a failure that was sent before may have ended
-    the attempt.
+    The token names one attempt, so sending a result twice does no harm. The activity is resolved
+    first if the answer must not reach another attempt: an operator's reset makes the token of an
+    earlier attempt valid again, and a failure that was sent before may have ended the attempt.
     """
     if callback.task_token is None or callback.options.attempts is Attempts.CURRENT:
         return False
@@ -36,10 +35,10 @@ def may_send_by_token(callback: Callback, accepted: Accepted) -> bool:
 
 
 def may_be_delivered(callback: Callback, accepted: Accepted, found: ActivityState) -> bool:
-    """Tell whether what was found still waits for this answer, and takes it now.
+    """Return whether the activity waits for this answer and can accept it now.
 
-    A result ends the activity between two attempts too. A failure ends an attempt: only the one
-    that asked, never one that has not asked yet and will find the answer when it does.
+    A result also ends an activity between two attempts. A failure ends an attempt: only the latest
+    that opened the callback, since a newer one receives the failure when it opens it.
     """
     if not isinstance(found, Pending) or judge(callback, accepted, found) is not None:
         return False
@@ -47,7 +46,7 @@ def may_be_delivered(callback: Callback, accepted: Accepted, found: ActivityStat
         case Completed():
             return True
         case Failed():
-            return _is_the_attempt_that_asked(callback, found)
+            return _is_latest_attempt(callback, found)
         case Canceled():
             return found.is_started
         case _:
@@ -55,17 +54,17 @@ def may_be_delivered(callback: Callback, accepted: Accepted, found: ActivityStat
 
 
 def is_attempt_of_token(callback: Callback, found: ActivityState) -> bool:
-    """Tell whether the attempt that was found is the one that the callback's token names."""
+    """Return whether the running attempt is the one that the callback's token names."""
     return (
         isinstance(found, Pending)
         and callback.task_token is not None
         and found.attempt == callback.attempt
-        and _is_the_attempt_that_asked(callback, found)
+        and _is_latest_attempt(callback, found)
     )
 
 
 def judge(callback: Callback, accepted: Accepted, found: ActivityState) -> Settlement | None:
-    """Return the verdict that `found` proves; `None` if it proves none yet."""
+    """Return the verdict that `found` proves, if any."""
     match found:
         case Ended():
             return _judge_end(callback, accepted, found)
@@ -80,10 +79,10 @@ def judge(callback: Callback, accepted: Accepted, found: ActivityState) -> Settl
 
 
 def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
-    """Tell whether an attempt ended with the failure that was accepted.
+    """Return whether an attempt ended with the accepted failure.
 
-    One that was delivered carries the outcome's identity as its source. One that an attempt took
-    and raised went through the SDK, which signs for itself: there the text must do.
+    A delivered failure has the outcome's identity as its source. If an attempt received the failure
+    inline and raised it, the SDK sets the source, so the message and the type are compared.
     """
     outcome = accepted.outcome
     if last_failure is None or not isinstance(outcome, Failed):
@@ -99,37 +98,35 @@ def is_failure_of(accepted: Accepted, last_failure: LastFailure | None) -> bool:
 
 
 def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Settlement | None:
-    if _has_ended_an_attempt(accepted, found):
+    if _has_ended_attempt(accepted, found):
         proof: dict[str, object] = {
             "ended attempt": accepted.unconfirmed_attempt or found.attempt - 1
         }
         return Settlement(callback.id, accepted.tries, State.APPLIED, proof)
-    if _may_have_ended_an_attempt(accepted, found):
+    if _may_have_ended_attempt(accepted, found):
         reason = _unprovable(accepted)
         return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": reason})
-    if callback.options.attempts is Attempts.CURRENT and not _is_the_attempt_that_asked(
-        callback, found
-    ):
+    if callback.options.attempts is Attempts.CURRENT and not _is_latest_attempt(callback, found):
         proof = {"closed": f"attempt {callback.attempt} ended"}
         return Settlement(callback.id, accepted.tries, State.SUPERSEDED, proof)
     return None
 
 
-def _has_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
-    """Tell whether an attempt has ended with this failure, and another follows it.
+def _has_ended_attempt(accepted: Accepted, found: Pending) -> bool:
+    """Return whether an attempt has ended with this failure, and another follows.
 
-    Temporal keeps no event for it, only the latest failure beside the pending activity.
+    Temporal has no event for that, only the last failure of the pending activity.
     """
     is_a_later_attempt = found.attempt > (accepted.delivered_inline_attempt or 0)
     return is_a_later_attempt and is_failure_of(accepted, found.last_failure)
 
 
-def _may_have_ended_an_attempt(accepted: Accepted, found: Pending) -> bool:
+def _may_have_ended_attempt(accepted: Accepted, found: Pending) -> bool:
     attempt = accepted.unconfirmed_attempt
     if attempt is None or not _is_retried(accepted):
         return False
     still_runs = found.is_started and found.started_at == accepted.unconfirmed_started_at
-    # Temporal shows the failure of the attempt before the present one, until a reset clears it.
+    # Temporal shows the failure of the previous attempt, until a reset clears it.
     is_shown = found.attempt == attempt + 1 and found.last_failure is not None
     return not still_runs and not is_shown
 
@@ -138,8 +135,8 @@ def _is_retried(accepted: Accepted) -> bool:
     return isinstance(accepted.outcome, Failed) and not accepted.outcome.non_retryable
 
 
-def _is_the_attempt_that_asked(callback: Callback, found: Pending) -> bool:
-    # Not by its number alone: an operator's reset sets that back.
+def _is_latest_attempt(callback: Callback, found: Pending) -> bool:
+    # The number alone is not enough: an operator's reset sets it back.
     if callback.task_token is None:
         return found.is_started and found.attempt == callback.attempt
     return found.is_started and found.started_at == callback.attempt_started_at
@@ -160,30 +157,30 @@ def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement
 
 
 def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
-    # In whose name is not enough: Temporal fails an activity over a result that is too large in
-    # the name of who sent the result.
+    # The identity alone is not enough: if a result is too large, Temporal fails the activity under
+    # the identity that sent it.
     is_its_kind = end.how == KINDS[type(accepted.outcome)]
-    if is_its_kind and (_is_ours(accepted, end) or _is_handed_end(accepted, end)):
+    if is_its_kind and (_is_ours(accepted, end) or _is_inline_end(accepted, end)):
         return State.APPLIED
     if end.last_failure is not None and end.last_failure.source == to_identity(accepted.id):
-        # Whatever its number: an operator's reset sets that back.
+        # The attempt's number does not matter: an operator's reset sets it back.
         return State.APPLIED
     if accepted.unconfirmed_attempt is None or not _is_retried(accepted):
         return State.SUPERSEDED
-    if _was_the_unproven_attempt(accepted, end):
+    if _was_unconfirmed_attempt(accepted, end):
         return State.SUPERSEDED
-    # That no failure is shown proves nothing: an operator's change may have cleared it.
+    # A missing failure proves nothing: an operator's change may have cleared it.
     if end.attempt == accepted.unconfirmed_attempt + 1 and end.last_failure is not None:
         is_ours = is_failure_of(accepted, end.last_failure)
         return State.APPLIED if is_ours else State.SUPERSEDED
     return State.PARKED
 
 
-def _was_the_unproven_attempt(accepted: Accepted, end: Ended) -> bool:
-    """Tell whether the attempt that a delivery was begun to was the last one, and ended otherwise.
+def _was_unconfirmed_attempt(accepted: Accepted, end: Ended) -> bool:
+    """Return whether the unconfirmed attempt was the last one and ended in another way.
 
-    An operator's reset sets its number back while it runs on; a later attempt of the same number
-    has another start.
+    An operator's reset sets its number back while it runs; a later attempt with the same number has
+    another start time.
     """
     attempt = accepted.unconfirmed_attempt
     if end.attempt is None or attempt is None or end.attempt > attempt:
@@ -195,7 +192,7 @@ def _is_ours(accepted: Accepted, end: Ended) -> bool:
     return end.identity == to_identity(accepted.id)
 
 
-def _is_handed_end(accepted: Accepted, end: Ended) -> bool:
+def _is_inline_end(accepted: Accepted, end: Ended) -> bool:
     is_its_worker = (
         accepted.delivered_inline_to is not None and end.identity == accepted.delivered_inline_to
     )
@@ -205,19 +202,19 @@ def _is_handed_end(accepted: Accepted, end: Ended) -> bool:
 
 def _unprovable(accepted: Accepted) -> str:
     return (
-        f"whether it ended attempt {accepted.unconfirmed_attempt} cannot be proven any more: "
+        f"it cannot be proved whether it ended attempt {accepted.unconfirmed_attempt}: "
         "Temporal does not show how that attempt ended"
     )
 
 
 async def resolve(activities: Activities, callback: Callback) -> tuple[Callback, ActivityState]:
-    """Return the callback as it is to be addressed now, and how its activity waits or ended.
+    """Return the callback with its current run, and the state of its activity.
 
-    A reset of the workflow ends the activity, unless the callback follows it to where the same
-    activity waits again.
+    A reset of the workflow ends the activity, unless the callback follows it to a run where the
+    same activity waits.
 
     Raises:
-        TemporalUnreachableError: It cannot be learnt now.
+        TemporalUnreachableError: Temporal does not reply.
     """
     return await resolve_from(activities, callback, await activities.resolve(callback.ref))
 
@@ -225,10 +222,10 @@ async def resolve(activities: Activities, callback: Callback) -> tuple[Callback,
 async def resolve_from(
     activities: Activities, callback: Callback, found: ActivityState
 ) -> tuple[Callback, ActivityState]:
-    """Return the same, where the activity itself was `found` already.
+    """Do the same, given the state that was `found` of the activity itself.
 
     Raises:
-        TemporalUnreachableError: It cannot be learnt now.
+        TemporalUnreachableError: Temporal does not reply.
     """
     if isinstance(found, Unknown):
         await activities.check_server(callback)
@@ -245,7 +242,7 @@ def _may_have_moved(callback: Callback, end: Ended) -> bool:
         return False
     if callback.accepted is None:
         return True
-    # What an attempt there ended with, or may have, is not for a later run.
+    # An outcome that ended an attempt there, or may have, does not move to a later run.
     verdict = judge(callback, callback.accepted, end)
     return verdict is not None and verdict.verdict is State.SUPERSEDED
 
@@ -253,6 +250,6 @@ def _may_have_moved(callback: Callback, end: Ended) -> bool:
 def _moved(callback: Callback, moved_to: ActivityExecution) -> Callback:
     accepted = callback.accepted
     if accepted is not None:
-        # That it ended no attempt where it was is known by now, and attempts count anew.
+        # It ended no attempt in the old run, and attempts of the new run start at 1.
         accepted = replace(accepted, unconfirmed_attempt=None, unconfirmed_started_at=None)
     return replace(callback, ref=moved_to, accepted=accepted)

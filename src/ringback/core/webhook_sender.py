@@ -1,4 +1,4 @@
-"""Webhook sender: send each webhook until it is received, or its retries end."""
+"""Webhook sender: send each webhook until it is delivered, or its retries end."""
 
 import asyncio
 import logging
@@ -36,60 +36,60 @@ from ringback.ports.webhooks import (
 logger = logging.getLogger(__name__)
 
 SLOTS: Final = 64
-"""How many notices are sent at a time, at most."""
+"""Maximum webhooks sent at a time."""
 
 HOST_SLOTS: Final = SLOTS // MAX_ORIGINS
-"""How many of them go to one host, so that one that answers nothing keeps no other waiting."""
+"""Maximum webhooks sent to one origin at a time, so that a slow one does not block the others."""
 
 LEASE: Final = timedelta(minutes=1)
-"""For how long a claimed notice is left alone: longer than sending it once takes."""
+"""How long no other process sends a claimed webhook, which is longer than one try takes."""
 
 LONGEST_REST: Final = timedelta(seconds=1)
-"""How late a notice is seen that another process made."""
+"""The longest time until a webhook of another process is noticed."""
 
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(hours=3)
 BUDGET: Final = timedelta(days=3)
-"""For how long a notice is sent again that nobody receives."""
+"""How long a webhook is retried."""
 
 
 class WebhookSender:
-    """Claims notices that are due, sends each, and keeps what became of it.
+    """Claims webhooks that are due, sends each, and stores the result.
 
-    It may be killed at any moment: what it had claimed is sent again, under the same id, when the
-    lease has passed. So a notice is received at least once, and any two in any order.
+    It may be killed at any moment: another process sends the claimed webhooks again, with the same
+    id, when the lease ends. So each webhook is delivered at least once, in any order.
     """
 
     def __init__(
         self, webhooks: WebhookOutbox, sender: Sender, *, clock: Clock, jitter: Callable[[], float]
     ) -> None:
-        """Send from `webhooks` by `sender`."""
-        self._notices = webhooks
+        """Send the webhooks of the outbox `webhooks` with `sender`."""
+        self._outbox = webhooks
         self._sender = sender
         self._clock = clock
         self._jitter = jitter
         self._finished = asyncio.Event()
         self._sending: Counter[str] = Counter()
-        self._outages = OutageLog(logger, "claim notices")
+        self._outages = OutageLog(logger, "claim webhooks")
         self._ending = GroupCommit(acknowledged(webhooks.end_webhooks))
         self._postponing = GroupCommit(acknowledged(webhooks.postpone_webhooks))
 
     async def run(self) -> None:
-        """Tell until canceled; what is being sent then is sent again by whoever claims it next."""
+        """Send until canceled; then other processes send what was in progress again."""
         async with run_services(self._ending, self._postponing), task_group() as group:
-            await self._tell_with(TaskPool(group, SLOTS))
+            await self._send_with(TaskPool(group, SLOTS))
 
-    async def _tell_with(self, crew: TaskPool) -> None:
+    async def _send_with(self, pool: TaskPool) -> None:
         while True:
             self._finished.clear()
-            if not await self._has_started_some(crew):
-                await wait_for_event(self._finished, self._clock, at_most=await self._rest(crew))
+            if not await self._has_started_some(pool):
+                await wait_for_event(self._finished, self._clock, at_most=await self._rest(pool))
 
-    async def _has_started_some(self, crew: TaskPool) -> bool:
-        if crew.free == 0:
+    async def _has_started_some(self, pool: TaskPool) -> bool:
+        if pool.free == 0:
             return False
-        claim = self._notices.claim_webhooks(
-            limit=self._room(crew), lease=LEASE, excluded=self._full
+        claim = self._outbox.claim_webhooks(
+            limit=self._room(pool), lease=LEASE, excluded=self._full
         )
         due = await caught(claim)
         self._outages.record(due)
@@ -98,7 +98,7 @@ class WebhookSender:
         for webhook in due:
             origin = to_origin(webhook.url)
             self._sending[origin] += 1
-            task = crew.start(self._tell(webhook), name=f"telling of {webhook.callback_id}")
+            task = pool.start(self._process(webhook), name=f"webhook for {webhook.callback_id}")
             task.add_done_callback(partial(self._finish, origin))
         return bool(due)
 
@@ -106,10 +106,10 @@ class WebhookSender:
     def _full(self) -> list[str]:
         return [origin for origin, count in self._sending.items() if count >= HOST_SLOTS]
 
-    def _room(self, crew: TaskPool) -> int:
-        """Return how many may be claimed though all of them may go to the same host."""
+    def _room(self, pool: TaskPool) -> int:
+        """Return how many may be claimed even if all of them go to the same origin."""
         others = [count for count in self._sending.values() if count < HOST_SLOTS]
-        return min(crew.free, HOST_SLOTS - max(others, default=0))
+        return min(pool.free, HOST_SLOTS - max(others, default=0))
 
     def _finish(self, origin: str, _: asyncio.Task[None]) -> None:
         self._sending[origin] -= 1
@@ -117,16 +117,16 @@ class WebhookSender:
             del self._sending[origin]
         self._finished.set()
 
-    async def _rest(self, crew: TaskPool) -> timedelta:
-        # What is due may go to a host that has its fill.
-        if crew.free == 0 or self._full or self._outages.lasts:
+    async def _rest(self, pool: TaskPool) -> timedelta:
+        # The webhooks that are due may go to an origin without a free slot.
+        if pool.free == 0 or self._full or self._outages.lasts:
             return LONGEST_REST
-        until_due = await caught(self._notices.next_webhook())
+        until_due = await caught(self._outbox.next_webhook())
         if until_due is None or isinstance(until_due, Exception):
             return LONGEST_REST
         return min(until_due, LONGEST_REST)
 
-    async def _tell(self, webhook: Webhook) -> None:
+    async def _process(self, webhook: Webhook) -> None:
         reception = _received(await caught(self._send(webhook)))
         match reception:
             case Received():
@@ -150,7 +150,7 @@ class WebhookSender:
 
     async def _postpone(self, webhook: Webhook, ended: NotReceived) -> None:
         wait = backoff(webhook.tries, jitter=self._jitter(), first=FIRST_WAIT, longest=LONGEST_WAIT)
-        # Who asks for a longer break gets it, while there is time to tell.
+        # A receiver may request a longer wait, up to the longest one.
         asked = min(ended.retry_after or wait, LONGEST_WAIT)
         await self._postponing.submit(
             WebhookRetry(webhook.id, webhook.tries, max(wait, asked), ended.reason)
@@ -161,8 +161,8 @@ class WebhookSender:
 
 def _received(ended: Reception | Exception) -> Reception:
     if isinstance(ended, Exception):
-        # What it says is not ours, and may tell the address.
-        return NotReceived(f"a mistake of the program's: {type(ended).__name__}")
+        # The message of an unknown error may contain the URL.
+        return NotReceived(f"a bug in Ringback: {type(ended).__name__}")
     return ended
 
 

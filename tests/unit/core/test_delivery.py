@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.core.delivery import LEASE, UNKEPT, Deliverer
+from ringback.core.delivery import LEASE, MAX_UNSETTLED, Deliverer
 from ringback.core.delivery_pacer import MOST, PACE, SLOTS, SLOW
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
@@ -497,7 +497,7 @@ async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_paylo
 
     found = (await store.find([callback.id]))[callback.id].accepted
     assert found is not None
-    assert found.last_error == "a mistake of the program's: KeyError"
+    assert found.last_error == "a bug in Ringback: KeyError"
 
 
 async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
@@ -712,7 +712,7 @@ async def test_while_deliveries_run_verdicts_share_a_commit(
 async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_kept(
     counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
-    for _ in range(UNKEPT + SLOTS):
+    for _ in range(MAX_UNSETTLED + SLOTS):
         await accepted(counting, gated)
     counting.is_slow.set()
 
@@ -720,15 +720,15 @@ async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_
         await idle()
         await gated.let(SLOTS)
         while_few_wait = sum(counting.claims)
-        for _ in range(UNKEPT):
+        for _ in range(MAX_UNSETTLED):
             gated.places.release()
-        for _ in range(UNKEPT // SLOTS + 1):
+        for _ in range(MAX_UNSETTLED // SLOTS + 1):
             await idle()
             clock.advance(PACE)
         await idle()
 
         assert while_few_wait > SLOTS
-        assert len(gated.deliveries) == UNKEPT, "and no more than can be kept in mind"
+        assert len(gated.deliveries) == MAX_UNSETTLED, "and no more than can be kept in mind"
 
 
 async def test_more_run_at_a_time_while_all_is_well_and_fewer_after_an_outage(

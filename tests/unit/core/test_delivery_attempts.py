@@ -76,7 +76,7 @@ async def test_a_failure_waits_for_an_attempt_that_has_not_asked_yet(
 
     assert before.state is State.ACCEPTED
     assert before.accepted is not None
-    assert before.accepted.last_error == "the next attempt will take it"
+    assert before.accepted.last_error == "the next attempt will receive it"
     assert await state_of(store, callback) is State.APPLIED
 
 
@@ -190,7 +190,7 @@ async def test_a_failure_whose_effect_cannot_be_proven_any_more_is_parked_and_no
 
     assert after.state is State.PARKED
     assert after.accepted is not None
-    assert "cannot be proven" in str(after.accepted.proof)
+    assert "cannot be proved" in str(after.accepted.proof)
     assert len(activities.deliveries) == 1
 
 
@@ -382,7 +382,7 @@ async def test_a_delivery_that_goes_on_meeting_a_mistake_is_parked_with_its_name
     after = await found(store, callback)
     assert after.state is State.PARKED
     assert after.accepted is not None
-    assert after.accepted.proof == {"reason": "a mistake of the program's: KeyError"}
+    assert after.accepted.proof == {"reason": "a bug in Ringback: KeyError"}
 
 
 class ActivitiesThatBreak(FakeActivities):

@@ -216,7 +216,7 @@ async def test_a_failure_in_doubt_waits_until_temporal_tells(
     await store.accept([factories.answer(callback.id, Failed("try again"))])
     await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
 
-    with pytest.raises(TemporalUnreachableError, match="cannot be learnt"):
+    with pytest.raises(TemporalUnreachableError, match="does not say how"):
         await opening.open(factories.request(ref=ref, attempt=2))
 
 

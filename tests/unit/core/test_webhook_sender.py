@@ -348,7 +348,7 @@ async def test_a_mistake_of_the_sender_s_ends_nothing_and_tells_no_address(
 
     assert len(outside.got) == 2
     assert [event.kind for event in await told(store, callback)] == [EventKind.WEBHOOK_DELIVERED]
-    assert "a mistake of the program's: RuntimeError" in [
+    assert "a bug in Ringback: RuntimeError" in [
         getattr(record, "reason", None) for record in caplog.records
     ]
     assert "hush" not in str([record.__dict__ for record in caplog.records])
