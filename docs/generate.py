@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
-from fastapi import FastAPI
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Route
 from typer.main import get_command
 
 import ringback
@@ -30,7 +29,6 @@ from ringback.cli.main import create_app as create_cli
 from ringback.domain import completion_errors, errors
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
-from ringback.gateway.api.operator_api import describe
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.settings import Settings
 from ringback.store.sql_store import SqlStore
@@ -225,26 +223,18 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
     clock = ManualClock()
     with InMemoryDatabase(clock) as database:
         app = build_app(Parts(fake_edges(SqlStore(database), FakeActivities(), clock)))
-    routes = list(_routes_of(app.routes))
-    (mounted,) = (one.app for one in app.routes if isinstance(one, Mount))
-    assert isinstance(mounted, FastAPI)
-    paths = describe(mounted)["paths"]
-    named = {
-        f"{method.upper()} {path}": told
-        for path, item in paths.items()
-        for method, told in item.items()
+    routes = [
+        f"{method} {route.path}"
+        for route in app.routes
+        if isinstance(route, Route)
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, item in app.openapi()["paths"].items()
+        for method, operation in item.items()
     }
-    return routes, {route: named[route] for route in routes if "x-roles" in named.get(route, {})}
-
-
-def _routes_of(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[str]:
-    for route in routes:
-        if isinstance(route, Mount):
-            yield from _routes_of(route.routes, route.path)
-        else:
-            assert isinstance(route, Route), "the gateway has plain routes, and what it mounts"
-            for method in sorted((route.methods or set()) - {"HEAD"}):
-                yield f"{method} {prefix}{route.path}"
+    return routes, {name: one for name, one in operations.items() if "x-roles" in one}
 
 
 def _speed() -> str:

@@ -28,7 +28,7 @@ ROUTES: Final = {
     "POST /c/{link}/heartbeat": "Records a heartbeat and returns whether to continue. The body is"
     " the details.",
     "GET /openapi.json": "This API as OpenAPI.",
-    "GET /docs": "The same as a page, without scripts.",
+    "GET /docs": "The same as a page. The browser loads its scripts from a public server.",
     "GET /healthz": "The process is alive.",
     "GET /readyz": "The store has just committed a small write. The body also has the state of"
     " Temporal.",

@@ -400,7 +400,7 @@ inline any_due_round(r) {
   fi
 }
 
-/* The outside and a gateway: ringback.gateway.routes, ringback.core.answers.AnswerService.accept.
+/* The outside and a gateway: ringback.gateway.api.routers.links, ringback.core.answers.AnswerService.accept.
  * Any sender answers any round, any number of times: that is every retry after a lost reply, every
  * duplicate, every answer that differs and every late one. A gateway that dies before the commit
  * has done nothing; where it dies after it, or the reply is lost, the sender sends again. That a

@@ -1,42 +1,50 @@
-"""Builds the ASGI application of a gateway; programs, tests and docs build theirs here."""
+"""Builds the ASGI application of a gateway, for programs, tests and docs."""
 
-from functools import partial
+from fastapi import FastAPI
 
-from starlette.applications import Starlette
-
-from ringback.app.operator_api import operator_services
+import ringback
 from ringback.app.parts import Parts
+from ringback.core.api_auth import Authorizer
+from ringback.core.opening import OpenService
+from ringback.core.operations import OperatorService
 from ringback.core.status import StatusService
 from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
-from ringback.gateway.api.services import Services
 from ringback.gateway.app import create_app
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.health import Health, TemporalStatus
-from ringback.gateway.unknown_keys import UnknownKeys
+from ringback.gateway.rare_warnings import UnknownKeyLog
 
 
-def build_app(parts: Parts) -> Starlette:
-    """Return the ASGI application of a gateway; the caller runs the parts that it needs."""
-    gateway = _gateway(parts)
-    status = partial(_temporal_status, parts)
-    health = Health(parts.edges.store, status, clock=parts.edges.clock)
-    return create_app(gateway, health, _api(parts, gateway))
-
-
-def _gateway(parts: Parts) -> Gateway:
-    edges = parts.edges
-    return Gateway(
-        keyring=edges.keyring,
+def build_app(parts: Parts) -> FastAPI:
+    """Return the ASGI application of a gateway; the caller runs the services of `parts`."""
+    edges, store = parts.edges, parts.edges.store
+    gateway = Gateway(
         answer_service=parts.answer_service,
         heartbeat_service=parts.heartbeat_service,
-        status_service=StatusService(edges.store, edges.activities),
+        status_service=StatusService(store, edges.activities),
+        open_service=OpenService(
+            parts.opener,
+            edges.identifier,
+            edges.results,
+            new_callback_id=edges.new_callback_id,
+            key_id=edges.keyring.signing,
+        ),
+        opener=parts.opener,
+        operator_service=OperatorService(store, store, store, links=store),
+        authorizer=Authorizer(store, clock=edges.clock),
         verdicts=edges.verdicts,
-        store=edges.store,
+        store=store,
+        keyring=edges.keyring,
         clock=edges.clock,
-        unknown_keys=UnknownKeys(edges.clock),
+        results=edges.results,
+        health=Health(store, lambda: _temporal_status(parts), clock=edges.clock),
+        unknown_keys=UnknownKeyLog(edges.clock),
         public_url=edges.public_url,
         body_limit=edges.body_limit,
+        version=ringback.__version__,
+        namespace=edges.namespace,
     )
+    return create_app(gateway)
 
 
 async def _temporal_status(parts: Parts) -> TemporalStatus:
@@ -48,16 +56,3 @@ async def _temporal_status(parts: Parts) -> TemporalStatus:
         return TemporalStatus.UNREACHABLE
     is_misconfigured = parts.deliverer.is_misconfigured
     return TemporalStatus.MISCONFIGURED if is_misconfigured else TemporalStatus.OK
-
-
-def _api(parts: Parts, gateway: Gateway) -> Services:
-    edges = parts.edges
-    return operator_services(
-        gateway,
-        edges.store,
-        opener=parts.opener,
-        identifier=edges.identifier,
-        results=edges.results,
-        new_callback_id=edges.new_callback_id,
-        namespace=edges.namespace,
-    )

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from starlette.applications import Starlette
+from fastapi import FastAPI
 from temporalio.client import Client
 
 from ringback.app.build import build_app
@@ -40,7 +40,7 @@ class RunningGateway:
             server begins to stop; the server cancels requests that take too long after that.
     """
 
-    app: Starlette
+    app: FastAPI
     stop_waiting: Callable[[], None]
 
 

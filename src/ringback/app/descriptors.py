@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from ringback.gateway.rare_warning import RareWarning
+from ringback.gateway.rare_warnings import RareWarning
 
 try:
     import resource

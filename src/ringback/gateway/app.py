@@ -1,57 +1,57 @@
 """The gateway as an ASGI application."""
 
-from starlette.applications import Starlette
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from ringback.domain.errors import RingbackError
-from ringback.domain.link import Verb
-from ringback.gateway.answer_endpoint import AnswerEndpoint, HotPath
-from ringback.gateway.api.operator_api import operator_routes
-from ringback.gateway.api.services import Services
-from ringback.gateway.body import to_completed
+from ringback.gateway.answer_endpoint import HotPath
+from ringback.gateway.api.openapi import describe
+from ringback.gateway.api.routers import answers, callbacks, links, workers
 from ringback.gateway.body_budget import BodyBudget
 from ringback.gateway.gateway import Gateway
-from ringback.gateway.health import Health
-from ringback.gateway.page import front_page, wants_page
 from ringback.gateway.replies import (
-    not_found,
     on_bug,
+    on_invalid_request,
     on_method_not_allowed,
     on_not_found,
     on_ringback_error,
 )
-from ringback.gateway.routes import link_routes
 
 
-def create_app(gateway: Gateway, health: Health, services: Services | None = None) -> Starlette:
-    """Return the application; its services are run by whoever made them."""
-    complete = AnswerEndpoint(gateway, Verb.COMPLETE, to_completed)
-    app = Starlette(
-        routes=[
-            *link_routes(gateway, complete),
-            *health.routes(),
-            Route("/", _front),
-            *(operator_routes(services) if services else []),
-        ],
+def create_app(gateway: Gateway) -> FastAPI:
+    """Return the application; the caller runs the services of `gateway`."""
+    routers = (links.router, workers.identity, workers.router, callbacks.router, answers.router)
+    app = _App(
+        title="Ringback",
+        version=gateway.version,
+        servers=[{"url": gateway.public_url}],
+        # Not `include_router`: these routes are found by one loop, also for the header `Allow`.
+        routes=[route for router in routers for route in router.routes],
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        # A redirect would repeat the link in a header and reveal which paths exist.
+        redirect_slashes=False,
         middleware=[
             Middleware(BodyBudget, largest=gateway.body_limit),
-            Middleware(HotPath, complete=complete),
+            Middleware(HotPath, gateway=gateway),
         ],
         exception_handlers={
             RingbackError: on_ringback_error,
+            RequestValidationError: on_invalid_request,
             404: on_not_found,
             405: on_method_not_allowed,
             Exception: on_bug,
         },
     )
-    # A redirect would repeat the link in a header, and tell which paths there are.
-    app.router.redirect_slashes = False
+    app.state.gateway = gateway
     return app
 
 
-async def _front(request: Request) -> Response:
-    """Say to a browser what this is; there is nothing here for a program."""
-    return front_page() if wants_page(request) else not_found()
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = describe(self)
+        return self.openapi_schema

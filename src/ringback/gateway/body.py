@@ -1,6 +1,6 @@
-"""Bodies: what the outside sent, as an outcome, or a clear reason why not.
+"""Bodies: reads what a sender sent, as JSON and as an outcome.
 
-Total: whatever the bytes, reading them returns or raises a `MalformedAnswerError`.
+Whatever the bytes are, reading them returns a value or raises one of Ringback's errors.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from ringback.domain.errors import (
     UnsupportedMediaTypeError,
 )
 from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number, members
+from ringback.domain.link import Verb
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.gateway.body_budget import claim_bytes
 
@@ -30,13 +31,13 @@ _CHARSET: Final = re.compile(r"\bcharset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 
 LARGE: Final = 256 * 1024
-"""From so many bytes on a body is read in a thread, so that no other request waits for it."""
+"""Parse bodies above this size in a thread, to keep the event loop responsive."""
 
 T = TypeVar("T")
 
 
-async def read_apart(body: bytes, read: Callable[[], T]) -> T:
-    """Return what `read` makes of `body`; of a large one in a thread.
+async def run_apart(body: bytes, read: Callable[[], T]) -> T:
+    """Return the result of `read`, which parses `body`; run it in a thread if `body` is large.
 
     Raises:
         Exception: What `read` raises.
@@ -45,18 +46,18 @@ async def read_apart(body: bytes, read: Callable[[], T]) -> T:
 
 
 async def read_json(request: Request, *, limit: int) -> bytes | None:
-    """Return the body, checked to be one JSON value; `None` if it is empty.
+    """Return the body, which is one JSON value; `None` if it is empty.
 
     Raises:
-        AnswerTooLargeError: It is longer than `limit` bytes.
-        UnsupportedMediaTypeError: It is declared as something that is not JSON.
-        MalformedAnswerError: It is not JSON.
+        AnswerTooLargeError: The body is longer than `limit` bytes.
+        UnsupportedMediaTypeError: The headers declare something other than JSON in UTF-8.
+        MalformedAnswerError: The body is not JSON, or the sender closed the connection.
     """
     body = (await _read(request, limit)).removeprefix(codecs.BOM_UTF8)
     if not body:
         return None
     _check_headers(request.headers)
-    await read_apart(body, lambda: _parse(body))
+    await run_apart(body, lambda: _parse(body))
     return body
 
 
@@ -76,21 +77,11 @@ def _check_headers(headers: Headers) -> None:
         raise UnsupportedMediaTypeError(msg)
 
 
-def to_completed(body: bytes | None) -> Completed:
-    """Return the outcome of a `complete`: the body is the result."""
-    return Completed(body)
-
-
-def to_canceled(body: bytes | None) -> Canceled:
-    """Return the outcome of a `cancel`: the body is the details."""
-    return Canceled(body)
-
-
 def to_failed(body: bytes | None) -> Failed:
-    """Return the outcome of a `fail`: the body is an object with at least `message`.
+    """Return the outcome of a `fail`, whose body is a `FailureBody`.
 
     Raises:
-        MalformedAnswerError: The body is not such an object; the message says where.
+        MalformedAnswerError: The body does not fit the model; the message says where.
     """
     try:
         failure = FailureBody.model_validate(_parse(body or b"{}"))
@@ -105,16 +96,28 @@ def to_failed(body: bytes | None) -> Failed:
     )
 
 
-TO_OUTCOME: Final[dict[str, Callable[[bytes | None], Outcome]]] = {
-    "complete": to_completed,
-    "fail": to_failed,
-    "cancel": to_canceled,
+TO_OUTCOME: Final[dict[Verb, Callable[[bytes | None], Outcome]]] = {
+    Verb.COMPLETE: Completed,
+    Verb.FAIL: to_failed,
+    Verb.CANCEL: Canceled,
 }
-"""What makes an outcome of a body, by the verb that the body came with."""
+"""Converts the body of an answer to an outcome: a body is a result, a failure, or details."""
+
+
+async def read_outcome(request: Request, verb: Verb, *, limit: int) -> Outcome:
+    """Return the outcome that the body of `request` describes.
+
+    Raises:
+        AnswerTooLargeError: The body is longer than `limit` bytes.
+        UnsupportedMediaTypeError: The headers declare something other than JSON in UTF-8.
+        MalformedAnswerError: The body does not fit `verb`; the message says where.
+    """
+    body = await read_json(request, limit=limit)
+    return await run_apart(body or b"", lambda: TO_OUTCOME[verb](body))
 
 
 class FailureBody(BaseModel):
-    """How the activity fails."""
+    """A failure of the activity."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -124,15 +127,17 @@ class FailureBody(BaseModel):
         },
     )
 
-    message: Annotated[str, Field(strict=True, description="For people.")]
+    message: Annotated[str, Field(strict=True, description="The message, for people.")]
     type: Annotated[str, Field(strict=True, min_length=1)] | None = Field(
-        default=None, description="For code: retry policies and workflows match it."
+        default=None, description="The error type, which retry policies and workflows match."
     )
     non_retryable: Annotated[bool, Field(strict=True)] = Field(
-        default=False, description="Whether Temporal must not run the activity again."
+        default=False, description="Whether Temporal must not retry the activity."
     )
     details: Any = Field(
-        default=None, repr=False, description="An array is several details; else it is one."
+        default=None,
+        repr=False,
+        description="An array is a list of details; else it is one.",
     )
     next_retry_delay: Annotated[timedelta, Field(ge=timedelta(0), le=LONGEST_DURATION)] | None = (
         Field(default=None, description="Seconds, or an ISO 8601 duration.")
@@ -140,7 +145,7 @@ class FailureBody(BaseModel):
 
 
 def _to_details(body: bytes | None) -> bytes | None:
-    # As they were written. An array is several details, as the SDK has them; else it is one.
+    # Byte for byte. The SDK has a list of details, so any value but an array is a list of one.
     details = members(body or b"{}").get("details")
     if details is None or details.startswith(b"["):
         return details
@@ -156,7 +161,7 @@ def _explain(exc: ValidationError) -> str:
 
 
 def _say(problem: ErrorDetails) -> str:
-    # pydantic's own text names the class.
+    # pydantic's text contains the name of the class.
     return "send a JSON object" if problem["type"] == "model_type" else problem["msg"]
 
 
@@ -183,12 +188,12 @@ async def _read(request: Request, limit: int) -> bytes:
         claim_bytes(request, int(declared))
     chunks: list[bytes] = []
     size = 0
-    is_whole = False
-    while not is_whole:
-        # Starlette's own stream makes three objects for each body.
+    is_complete = False
+    while not is_complete:
+        # Starlette's stream creates three objects for each body.
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            msg = "the sender hung up before the body had come"
+            msg = "the sender closed the connection before the whole body had arrived"
             raise MalformedAnswerError(msg)
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
@@ -196,5 +201,5 @@ async def _read(request: Request, limit: int) -> bytes:
             raise AnswerTooLargeError(limit)
         if not is_declared:
             claim_bytes(request, size)
-        is_whole = not message.get("more_body", False)
+        is_complete = not message.get("more_body", False)
     return b"".join(chunks)

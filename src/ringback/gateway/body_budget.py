@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.domain.errors import TooManyBytesError
-from ringback.gateway.rare_warning import RareWarning
+from ringback.gateway.rare_warnings import RareWarning
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Is it alive, and is it ready?"""
+"""Readiness: whether answers can be committed now, and whether Temporal can be used."""
 
 import asyncio
 import logging
@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.ports.clock import Clock
@@ -18,7 +16,7 @@ from ringback.ports.store import WriteCheck
 logger = logging.getLogger(__name__)
 
 _VALID_FOR: Final = timedelta(seconds=1)
-"""How long a check of the store counts: probes cause at most one write a second."""
+"""How long a check of the store is valid: probes cause at most one write per second."""
 
 _LIMIT: Final = timedelta(seconds=2)
 """How long a check may take. An answer waits longer for a busy store, but a probe must not."""
@@ -34,7 +32,7 @@ class TemporalStatus(Enum):
 
 
 class Health:
-    """Answers the probes."""
+    """Checks the store and Temporal for readiness probes."""
 
     def __init__(
         self,
@@ -44,9 +42,9 @@ class Health:
         clock: Clock,
         limit: timedelta = _LIMIT,
     ) -> None:
-        """Check `store`, without which no answer can be stored, for at most `limit`.
+        """Check `store` for at most `limit`.
 
-        `temporal` is reported only: answers are stored either way.
+        The reply reports `temporal`, but the gateway is ready without it: it stores answers.
         """
         self._store = store
         self._temporal = temporal
@@ -56,23 +54,15 @@ class Health:
         self._checked_at: datetime | None = None
         self._is_writable = False
 
-    def routes(self) -> list[Route]:
-        """Return `/healthz` and `/readyz`."""
-        return [Route("/healthz", self.healthz), Route("/readyz", self.readyz)]
-
-    async def healthz(self, _: Request) -> Response:
-        """The process answers."""
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(self, _: Request) -> Response:
-        """Report whether answers can be stored now, and whether Temporal can be reached."""
+    async def check(self) -> Response:
+        """Return 200 if answers can be committed now, and 503 if not."""
         if not await self._can_write():
             return JSONResponse({"status": "not ready", "store": "unavailable"}, status_code=503)
         temporal = await self._temporal()
         return JSONResponse({"status": "ready", "store": "ok", "temporal": temporal.value})
 
     async def _can_write(self) -> bool:
-        """Return the result of the latest check; probes that come at once share one check."""
+        """Return the result of the latest check; simultaneous probes share one check."""
         async with self._checking:
             if self._is_old():
                 self._is_writable = await self._try_to_write()
@@ -80,11 +70,11 @@ class Health:
             return self._is_writable
 
     def _is_old(self) -> bool:
-        # A clock that steps back must not make a check count for longer.
+        # A clock that is set back must not make a check valid for longer.
         return self._checked_at is None or (abs(self._clock.now() - self._checked_at) >= _VALID_FOR)
 
     async def _try_to_write(self) -> bool:
-        # What the database says names hosts, and anybody may call this: it goes to the log only.
+        # Anyone may call this, and errors of the database name hosts: only the log has them.
         try:
             async with asyncio.timeout(self._limit.total_seconds()):
                 await self._store.check_write()

@@ -1,58 +1,75 @@
-"""Receipts: what the sender of an answer is told, at once or when its end is known."""
+"""Receipts: the replies to answers, sent immediately or, with `Prefer: wait=N`, after the verdict.
 
-from dataclasses import dataclass
+`Prefer: wait=N` is RFC 7240: the sender waits up to N seconds instead of asking again.
+"""
+
+import re
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Annotated, Final, TypeAlias
 
+from fastapi import Depends, Header
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ringback.core.answers import Receipt
-from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import ExpiredCallbackError
-from ringback.gateway.prefer import applied, wanted_wait
+from ringback.gateway.gateway import Gateway
 from ringback.gateway.view import why_ended
 
+LONGEST_WAIT: Final = timedelta(seconds=60)
 
-@dataclass(frozen=True, slots=True)
-class Receipts:
-    """Replies to answers.
+_WAIT: Final = re.compile(r"""(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])""", re.IGNORECASE)
 
-    Attributes:
-        verdicts: Waits for the verdict if the sender does.
+
+def wanted_wait(prefer: Iterable[str]) -> timedelta:
+    """Return how long the sender wants to wait, at most `LONGEST_WAIT`; zero if it does not."""
+    found = _WAIT.search(",".join(prefer))
+    if found is None:
+        return timedelta(0)
+    return min(timedelta(seconds=int(found[1])), LONGEST_WAIT)
+
+
+async def _wait(
+    request: Request,
+    prefer: Annotated[  # noqa: ARG001 - for OpenAPI; it has only the first of several headers
+        str | None,
+        Header(
+            alias="Prefer",
+            description="`wait=10`: wait for the verdict or a change, at most 60 seconds.",
+        ),
+    ] = None,
+) -> timedelta:
+    return wanted_wait(request.headers.getlist("prefer"))
+
+
+Wait: TypeAlias = Annotated[timedelta, Depends(_wait)]
+"""A parameter of a route: how long the sender wants to wait."""
+
+
+def applied(wait: timedelta) -> dict[str, str]:
+    """Return the header that confirms the preference of a sender that waits."""
+    return {"preference-applied": f"wait={wait.seconds}"} if wait else {}
+
+
+async def reply_with_receipt(
+    gateway: Gateway, receipt: Receipt, *, wait: timedelta, status_url: str
+) -> Response:
+    """Return the reply to an answer, after its verdict or after `wait`.
+
+    Raises:
+        ExpiredCallbackError: The sender waited, and the activity had ended before the answer.
     """
-
-    verdicts: VerdictWaiter
-
-    async def reply(self, request: Request, receipt: Receipt, *, status_url: str) -> Response:
-        """Return the reply to `request`, which brought the answer of `receipt`.
-
-        Raises:
-            ExpiredCallbackError: The activity ended first while the sender waited.
-        """
-        wait = wanted_wait(request.headers.getlist("prefer"))
-        state = await self._state_within(wait, receipt)
-        reply = to_receipt(receipt, state, status_url=status_url)
-        if wait:
-            reply.headers.update(applied(wait))
-        return reply
-
-    async def _state_within(self, wait: timedelta, receipt: Receipt) -> State:
-        if not wait or receipt.state is State.APPLIED:
-            return receipt.state
-        callback = await self.verdicts.wait(receipt.callback_id, within=wait)
-        if callback is None:
-            return receipt.state
-        _check_not_superseded(callback)
-        return callback.state
-
-
-def to_receipt(receipt: Receipt, state: State, *, status_url: str) -> Response:
-    """Return the reply to an answer that was accepted, and whose callback is in `state`."""
-    body = encode_receipt(receipt, state, status_url=status_url)
-    return Response(body, status_of(receipt, state), media_type="application/json")
+    state = await _state_within(gateway, wait, receipt)
+    return Response(
+        encode_receipt(receipt, state, status_url=status_url),
+        status_of(receipt, state),
+        headers=applied(wait),
+        media_type="application/json",
+    )
 
 
 def status_of(receipt: Receipt, state: State) -> int:
@@ -70,6 +87,16 @@ def encode_receipt(receipt: Receipt, state: State, *, status_url: str) -> bytes:
         "status_url": status_url,
     }
     return to_json(content)
+
+
+async def _state_within(gateway: Gateway, wait: timedelta, receipt: Receipt) -> State:
+    if not wait or receipt.state is State.APPLIED:
+        return receipt.state
+    callback = await gateway.verdicts.wait(receipt.callback_id, within=wait)
+    if callback is None:
+        return receipt.state
+    _check_not_superseded(callback)
+    return callback.state
 
 
 def _check_not_superseded(callback: Callback) -> None:

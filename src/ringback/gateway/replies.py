@@ -1,10 +1,11 @@
-"""Replies: what each error and each receipt looks like over HTTP."""
+"""Error replies: problem details (RFC 9457) for each of Ringback's errors."""
 
 import logging
 import re
 from datetime import timedelta
 from typing import Any, Final
 
+from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
@@ -53,6 +54,7 @@ from ringback.domain.errors import (
     UnsupportedMediaTypeError,
     WrongResultError,
 )
+from ringback.gateway.api.bodies import to_malformed
 from ringback.gateway.page import for_reader
 
 logger = logging.getLogger(__name__)
@@ -80,12 +82,12 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     TemporalUnreachableError: 503,
     TooManyBytesError: 503,
     UnreadableCallbackError: 500,
-    # These mean a mistake of ours: no request should meet them.
+    # These mean a bug in the gateway.
     ConfigurationError: 500,
     IllegalMoveError: 500,
     NotWiredError: 500,
     ProgramEndedError: 500,
-    # These are the clients', which the gateway does not use.
+    # The gateway never raises these: its clients do.
     GatewayRefusedError: 500,
     GatewayUnavailableError: 500,
     ActivityCancelledError: 500,
@@ -100,49 +102,50 @@ STATUS: Final[dict[type[RingbackError], int]] = {
 }
 
 _TRY_AGAIN: Final[dict[type[RingbackError], str]] = {
-    EncodingError: "the data converter cannot encode it now; send the same again",
-    StoreUnavailableError: "it cannot be kept now; send the same again",
-    TemporalBusyError: "Temporal takes no more for now; send the same again",
+    EncodingError: "the data converter cannot encode the body now; send the same again",
+    StoreUnavailableError: "the store is unavailable; send the same again",
+    TemporalBusyError: "Temporal is overloaded; send the same again",
     TemporalMisconfiguredError: (
-        "the gateway reaches a Temporal server that does not serve this namespace or rejects the "
-        "gateway; its operator must correct that; then send the same again"
+        "the Temporal server does not serve this namespace, or it rejects the gateway; its operator"
+        " must correct that; then send the same again"
     ),
-    TemporalUnreachableError: "Temporal does not answer now; send the same again",
+    TemporalUnreachableError: "Temporal cannot be reached; send the same again",
 }
 
-_LATER: Final = "it may work later; send the same again"
+_LATER: Final = "the gateway cannot do this now; send the same again"
 
 _NOT_FOUND_DETAIL: Final = "there is nothing here, or this link does not allow it"
 _UNKNOWN: Final = "there is no such callback"
+_BUG: Final = "a bug in the gateway; it is unknown whether anything was stored"
 _RETRY_AFTER: Final = timedelta(seconds=2)
 
 
-def problem(status: int, kind: str, detail: str, **more: Any) -> JSONResponse:
-    """Return problem details (RFC 9457); `kind` is in words, `more` are its own members."""
+def problem(status: int, title: str, detail: str, **members: Any) -> JSONResponse:
+    """Return problem details; `members` are further members of the JSON."""
     content = {
-        "type": f"urn:ringback:{kind.replace(' ', '-')}",
-        "title": kind,
+        "type": f"urn:ringback:{title.replace(' ', '-')}",
+        "title": title,
         "status": status,
         "detail": detail,
-        **more,
+        **members,
     }
     return JSONResponse(content, status, media_type="application/problem+json")
 
 
 def to_problem(error: RingbackError) -> JSONResponse:
-    """Return the problem details of `error`, as a stranger may see them."""
+    """Return the problem details of `error` for anyone: without what only operators may know."""
     if isinstance(error, UnknownCallbackError):
         return not_found()
-    return _to_reply(error, _detail(error))
+    return _to_reply(error, _public_detail(error))
 
 
-def to_known_problem(error: RingbackError) -> JSONResponse:
-    """Return the problem details of `error`, for who has an API key: with everything it says."""
+def to_full_problem(error: RingbackError) -> JSONResponse:
+    """Return the problem details of `error` for clients with an API key, with the whole message."""
     return _to_reply(error, str(error) or _UNKNOWN)
 
 
 def _to_reply(error: RingbackError, detail: str) -> JSONResponse:
-    reply = problem(STATUS[type(error)], _in_words(type(error)), detail, **_members(error))
+    reply = problem(STATUS[type(error)], _title(type(error)), detail, **_members(error))
     if isinstance(error, RetryableError):
         after = error.retry_after or _RETRY_AFTER
         reply.headers["retry-after"] = str(max(1, round(after.total_seconds())))
@@ -152,7 +155,7 @@ def _to_reply(error: RingbackError, detail: str) -> JSONResponse:
 
 
 def not_found() -> JSONResponse:
-    """Return the one reply to everything that is not there."""
+    """Return the reply to unknown paths, bad links and unknown callbacks: the same for all."""
     return problem(404, "not found", _NOT_FOUND_DETAIL)
 
 
@@ -164,18 +167,27 @@ def stopping() -> JSONResponse:
 
 
 async def on_ringback_error(request: Request, exc: Exception) -> Response:
-    """Answer a request that met one of Ringback's errors."""
+    """Reply to a request that failed with one of Ringback's errors."""
     assert isinstance(exc, RingbackError), "registered for these only"
+    # Set once the API key was checked.
+    if hasattr(request.state, "key"):
+        return to_full_problem(exc)
     return for_reader(request, to_problem(exc))
 
 
+async def on_invalid_request(_: Request, exc: Exception) -> Response:
+    """Reply to a request whose parameters FastAPI refused."""
+    assert isinstance(exc, RequestValidationError), "registered for these only"
+    return to_full_problem(to_malformed(exc.errors()))
+
+
 async def on_not_found(request: Request, __: Exception) -> Response:
-    """Answer a request for what is no route: exactly as for a link that is not good."""
+    """Reply to a request for an unknown path as to one with a bad link."""
     return for_reader(request, not_found())
 
 
 async def on_method_not_allowed(request: Request, _: Exception) -> Response:
-    """Answer a request with a method that no route of this path has."""
+    """Reply to a request whose method no route of its path supports."""
     reply = problem(405, "method not allowed", "the reply's header Allow names the methods")
     reply.headers["allow"] = ", ".join(sorted(_allowed_methods(request)))
     return for_reader(request, reply)
@@ -189,13 +201,12 @@ def _allowed_methods(request: Request) -> set[str]:
 
 
 async def on_bug(request: Request, __: Exception) -> Response:
-    """Answer a request that met a mistake of ours, and tell nothing of it."""
-    detail = "this is a mistake of the gateway's; nothing is known to be kept"
-    return for_reader(request, problem(500, "internal error", detail))
+    """Reply to a request that met a bug; the log has the traceback, the reply has nothing."""
+    return for_reader(request, problem(500, "internal error", _BUG))
 
 
-def _detail(error: RingbackError) -> str:
-    """Return what a stranger may know: what the database and the network say names hosts."""
+def _public_detail(error: RingbackError) -> str:
+    # Errors of the database and the network name hosts.
     if isinstance(error, RetryableError) and error.retry_after is None:
         logger.warning("request refused: %s", error)
         return _TRY_AGAIN.get(type(error), _LATER)
@@ -216,6 +227,6 @@ def _members(error: RingbackError) -> dict[str, Any]:
             return {}
 
 
-def _in_words(kind: type[RingbackError]) -> str:
+def _title(kind: type[RingbackError]) -> str:
     words = re.findall(r"[A-Z][a-z]+", kind.__name__.removesuffix("Error"))
     return " ".join(words).lower()

@@ -1,4 +1,4 @@
-"""How a callback stands, in the words of the public JSON."""
+"""The state of a callback as the holder of a link sees it."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ _EXAMPLES: Final = {
 
 
 def to_view(seen: CallbackStatus, link: Link, url: str) -> dict[str, Any]:
-    """Return what the holder of `link` may know, as JSON."""
+    """Return a callback without its answer, as JSON, with what `link` allows now."""
     callback, pending = seen.callback, seen.pending
     accepted, schema = callback.accepted, seen.result_schema
     usable = _usable(seen, link)
@@ -41,7 +41,7 @@ def to_view(seen: CallbackStatus, link: Link, url: str) -> dict[str, Any]:
         "activity_type": callback.activity_type,
         "opened_at": _text(callback.opened_at),
         "waiting": pending is not None if seen.is_live else None,
-        **_moving(seen),
+        **_to_changing(seen),
         "accepted_at": None if accepted is None else _text(accepted.accepted_at),
         "outcome": None if accepted is None else KINDS[type(accepted.outcome)],
         "reason": why_ended(callback),
@@ -52,36 +52,36 @@ def to_view(seen: CallbackStatus, link: Link, url: str) -> dict[str, Any]:
     }
 
 
-def to_sign(sign: HeartbeatReply) -> dict[str, Any]:
-    """Return what the sender of a heartbeat is told, as JSON."""
+def to_heartbeat_reply(reply: HeartbeatReply) -> dict[str, Any]:
+    """Return the reply to a heartbeat, as JSON."""
     return {
-        "cancel_requested": sign.response.cancel_requested,
-        "paused": sign.response.paused,
-        "reset": sign.response.reset,
-        "deadline": _text(sign.deadline_at),
+        "cancel_requested": reply.response.cancel_requested,
+        "paused": reply.response.paused,
+        "reset": reply.response.reset,
+        "deadline": _text(reply.deadline_at),
     }
 
 
 def etag(seen: CallbackStatus) -> str:
-    """Return what changes with all that may change in the view of a callback (RFC 9110, 8.8.3)."""
-    facts = [seen.callback.state.value, why_ended(seen.callback), _moving(seen)]
+    """Return the entity tag of a view (RFC 9110, 8.8.3); it changes when the view does."""
+    facts = [seen.callback.state.value, why_ended(seen.callback), _to_changing(seen)]
     return f'"{sha256(json.dumps(facts).encode()).hexdigest()[:20]}"'
 
 
 def is_one_of(tag: str, known: str) -> bool:
-    """Tell whether an `If-None-Match` names `tag`; compared weakly, as it is to be (RFC 9110)."""
+    """Return whether an `If-None-Match` contains `tag`, by the weak comparison of RFC 9110."""
     named = (one.strip().removeprefix("W/") for one in known.split(","))
     return any(one in {tag, "*"} for one in named)
 
 
-def has_moved(before: Callback, now: Callback) -> bool:
-    """Tell whether what is known of a callback is not what it was."""
+def has_changed(before: Callback, now: Callback) -> bool:
+    """Return whether the views of two versions of a callback differ."""
     one, other = (CallbackStatus(callback, None, is_live=False) for callback in (before, now))
     return etag(one) != etag(other)
 
 
-def _moving(seen: CallbackStatus) -> dict[str, Any]:
-    """Return what may change while nobody answers: from Temporal if it was asked, or as known."""
+def _to_changing(seen: CallbackStatus) -> dict[str, Any]:
+    """Return what can change without an answer: from Temporal if it was asked, or as stored."""
     callback, pending = seen.callback, seen.pending
     if pending is None:
         return {
@@ -98,7 +98,7 @@ def _moving(seen: CallbackStatus) -> dict[str, Any]:
 
 
 def why_ended(callback: Callback) -> str | None:
-    """Return in a sentence why no answer ended the activity; `None` if one did, or still may."""
+    """Return why no answer ended the activity; `None` if one did or still can."""
     proof = (callback.accepted.proof if callback.accepted else None) or {}
     match callback.state:
         case State.EXPIRED:
@@ -107,19 +107,19 @@ def why_ended(callback: Callback) -> str | None:
             at = f" at {proof['at']}" if "at" in proof else ""
             return f"the activity already ended ({proof.get('closed')}{at})"
         case State.PARKED:
-            return "it could not be delivered; an operator must look"
+            return "it could not be delivered; an operator must decide"
         case _:
             return None
 
 
 def _usable(seen: CallbackStatus, link: Link) -> frozenset[Verb]:
-    """Return what `link` allows and would not be refused as the callback stands."""
+    """Return the verbs of `link` that the state of the callback allows."""
     is_waiting = seen.callback.state is State.OPEN and (
         seen.pending is not None or not seen.is_live
     )
     if not is_waiting:
         return link.verbs & {Verb.VIEW}
-    may_cancel = _moving(seen)["cancel_requested"]
+    may_cancel = _to_changing(seen)["cancel_requested"]
     return link.verbs if may_cancel else link.verbs - {Verb.CANCEL}
 
 

@@ -1,11 +1,8 @@
-"""Examples for every route, as OpenAPI shows them."""
+"""Examples of request bodies in OpenAPI."""
 
 from typing import Any, Final
 
 _ID: Final = "cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"
-_AT: Final = "2030-01-01T12:00:00Z"
-_LATER: Final = "2030-01-02T12:00:00Z"
-_URL: Final = "https://ring.example/c/k1.…"
 
 Example = dict[str, Any]
 
@@ -38,24 +35,3 @@ ANSWERS: Final[Example] = {
         {"callback": "cb_unknown", "verb": "fail", "body": {"message": "card declined"}},
     ]
 }
-VIEW: Final[Example] = {
-    "callback": _ID,
-    "state": "open",
-    "title": "Charge order 1",
-    "metadata": {"order": "1"},
-    "activity_type": "charge",
-    "opened_at": _AT,
-    "deadline": _LATER,
-    "waiting": True,
-    "cancel_requested": False,
-    "paused": False,
-    "accepted_at": None,
-    "outcome": None,
-    "reason": None,
-    "allows": ["complete", "view"],
-    "link_expires_at": _LATER,
-    "result_schema": {"type": "object", "required": ["receipt"]},
-    "examples": {"complete": f"curl -X POST '{_URL}/complete' …"},
-}
-HEALTHY: Final[Example] = {"status": "ok"}
-READY: Final[Example] = {"status": "ready", "store": "ok", "temporal": "ok"}

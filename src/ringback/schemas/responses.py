@@ -177,6 +177,48 @@ class CheckedOut(BaseModel):
     problems: list[ResultProblemOut] = Field(description="Empty if the result would be accepted.")
 
 
+class ViewOut(BaseModel):
+    """A callback, as the holder of a link sees it."""
+
+    callback: CallbackId
+    state: State
+    title: str | None
+    metadata: dict[str, Any] = Field(repr=False)
+    activity_type: str
+    opened_at: datetime
+    waiting: bool | None = Field(
+        description="Whether the activity waits now; null if Temporal did not say."
+    )
+    deadline: datetime | None
+    cancel_requested: bool
+    paused: bool
+    accepted_at: datetime | None
+    outcome: str | None = Field(description="completed, failed or canceled.")
+    reason: str | None = Field(description="Why no answer ended the activity.")
+    allows: list[str] = Field(examples=[["complete", "view"]])
+    link_expires_at: datetime
+    result_schema: dict[str, Any] | bool | None
+    examples: dict[str, str] = Field(
+        repr=False, description="A command for each way to answer that is allowed now."
+    )
+
+
+class HealthOut(BaseModel):
+    """The reply to a liveness probe."""
+
+    status: str = Field(examples=["ok"])
+
+
+class ReadyOut(BaseModel):
+    """The reply to a readiness probe."""
+
+    status: str = Field(examples=["ready"])
+    store: str = Field(examples=["ok"])
+    temporal: str | None = Field(
+        default=None, description="ok, unreachable or misconfigured.", examples=["ok"]
+    )
+
+
 class ReceiptOut(BaseModel):
     """The reply to an answer."""
 
@@ -199,12 +241,14 @@ class SignOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """Problem details (RFC 9457)."""
+    """Problem details (RFC 9457). Some types have more members, such as `errors`."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:ringback:unknown-callback"])
+    title: str = Field(examples=["unknown callback"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["there is no callback cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])
 
 
 class ResultOut(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from ringback.gateway.answer_endpoint import HotPath, find_link
@@ -28,12 +28,16 @@ async def routed(house: HouseWithCallback) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the same application without its hot path."""
     others = [one for one in house.app.user_middleware if not is_hot_path(one)]
     assert len(others) == len(house.app.user_middleware) - 1
-    app = Starlette(
+    app = FastAPI(
         routes=house.app.routes,
         middleware=others,
         exception_handlers=house.app.exception_handlers,
+        redirect_slashes=False,
+        docs_url=None,
+        openapi_url=None,
+        redoc_url=None,
     )
-    app.router.redirect_slashes = False
+    app.state = house.app.state
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url=BASE) as http:
         yield http

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from ringback.gateway.body import LARGE, read_apart
+from ringback.gateway.body import LARGE, run_apart
 
 
 @pytest.mark.parametrize(("size", "is_apart"), [(LARGE, False), (LARGE + 1, True)])
 async def test_what_is_large_is_read_in_a_thread(size: int, *, is_apart: bool) -> None:
-    reader = await read_apart(bytes(size), threading.get_ident)
+    reader = await run_apart(bytes(size), threading.get_ident)
 
     assert (reader != threading.get_ident()) == is_apart
 
@@ -20,4 +20,4 @@ async def test_what_is_wrong_with_it_is_told_to_who_reads(size: int) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await read_apart(bytes(size), refuse)
+        await run_apart(bytes(size), refuse)

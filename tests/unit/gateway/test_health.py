@@ -6,6 +6,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from ringback.domain.errors import StoreUnavailableError
 from ringback.gateway.health import Health, TemporalStatus
@@ -46,7 +49,11 @@ def client(store: Store, clock: ManualClock, limit: timedelta = SECOND) -> httpx
         return TemporalStatus.OK
 
     health = Health(store, temporal, clock=clock, limit=limit)
-    transport = httpx2.ASGITransport(app=Starlette(routes=health.routes()))
+
+    async def readyz(_: Request) -> Response:
+        return await health.check()
+
+    transport = httpx2.ASGITransport(app=Starlette(routes=[Route("/readyz", readyz)]))
     return httpx2.AsyncClient(transport=transport, base_url="http://gateway")
 
 

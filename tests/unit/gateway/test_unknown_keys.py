@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringback.gateway.unknown_keys import MOST_REMEMBERED, MOST_WARNINGS, PERIOD, UnknownKeys
+from ringback.gateway.rare_warnings import MOST_REMEMBERED, MOST_WARNINGS, PERIOD, UnknownKeyLog
 from ringback.testing import ManualClock
 from tests.factories import NOW
 
@@ -18,7 +18,7 @@ def clock() -> ManualClock:
 def test_each_unknown_key_is_logged_once(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unknown = UnknownKeys(clock)
+    unknown = UnknownKeyLog(clock)
 
     for _ in range(3):
         unknown.report("k43af89")
@@ -33,7 +33,7 @@ def test_each_unknown_key_is_logged_once(
 def test_invented_keys_do_not_flood_the_log(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unknown = UnknownKeys(clock)
+    unknown = UnknownKeyLog(clock)
 
     for number in range(1000):
         unknown.report(f"k{number}")
@@ -45,7 +45,7 @@ def test_invented_keys_do_not_flood_the_log(
 
 
 def test_invented_keys_do_not_fill_the_memory(clock: ManualClock) -> None:
-    unknown = UnknownKeys(clock)
+    unknown = UnknownKeyLog(clock)
 
     for number in range(2 * MOST_REMEMBERED):
         unknown.report(f"k{number}")
@@ -57,7 +57,7 @@ def test_invented_keys_do_not_fill_the_memory(clock: ManualClock) -> None:
 def test_clock_that_steps_back_does_not_silence_warnings(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unknown = UnknownKeys(clock)
+    unknown = UnknownKeyLog(clock)
     for number in range(MOST_WARNINGS):
         unknown.report(f"k{number}")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from ringback.domain.exact_json import members
 from ringback.domain.options import CallbackOptions
 from ringback.gateway.api.routers.workers import _to_options
 from ringback.schemas.requests import OpenIn
@@ -47,4 +48,4 @@ def sent(options: CallbackOptions) -> CallbackOptions:
     """Return the options as the gateway reads them from a worker's request."""
     info = ActivityEnvironment.default_info()
     body = to_open_request(info, to_ref(info), options, schema=None, worker=None)
-    return _to_options(OpenIn.model_validate_json(body).options, body)
+    return _to_options(OpenIn.model_validate_json(body).options, members(members(body)["options"]))

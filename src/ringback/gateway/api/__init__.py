@@ -1,1 +1,1 @@
-"""The operator API, for operators and for workers in any language: by bearer key, with a role."""
+"""The HTTP API: routes by link for senders; by API key for operators and for workers."""

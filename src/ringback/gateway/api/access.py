@@ -1,4 +1,4 @@
-"""Access: a bearer key, and a role that allows what the route does."""
+"""Access to the operator API: an API key, and a role that allows what the route does."""
 
 import logging
 import re
@@ -12,7 +12,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ringback.domain.api_key import ALLOWED, Act, ApiKey, Role
 from ringback.domain.errors import RingbackError, UnknownCallbackError
 from ringback.domain.ids import CallbackId
-from ringback.gateway.api.services import services_of
+from ringback.gateway.api.openapi import problems
+from ringback.gateway.gateway import GatewayOf
 from ringback.schemas.values import ID_PATTERN
 
 logger = logging.getLogger(__name__)
@@ -36,20 +37,20 @@ class Requires:
 
     async def __call__(
         self,
+        gateway: GatewayOf,
         request: Request,
-        given: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+        sent: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     ) -> AsyncIterator[ApiKey]:
         """Yield the key.
 
         Raises:
             UnknownKeyError: The key is missing, unknown or revoked.
             NotAllowedError: Its role does not allow the act.
-            StoreUnavailableError: The key could not be looked up; retry.
-            RingbackError: What the route raises, after it was logged.
+            StoreUnavailableError: The key cannot be read; retry.
+            RingbackError: The route raised it; it is logged.
         """
-        text = None if given is None else given.credentials
-        key = await services_of(request).authorizer.authorize(text, self.act)
-        request.state.key, request.state.key_id = key, key.id
+        key = await gateway.authorizer.authorize(sent.credentials if sent else None, self.act)
+        request.state.key = key
         result = "failed"
         try:
             yield key
@@ -58,7 +59,8 @@ class Requires:
             result = type(exc).__name__
             raise
         finally:
-            _log(request, self.act, result)
+            if request.method != "GET":
+                _log_change(request, self.act, result)
 
     @property
     def roles(self) -> list[str]:
@@ -67,30 +69,33 @@ class Requires:
 
 
 def new_router(prefix: str) -> APIRouter:
-    """Return a router whose operations are named after their functions in OpenAPI."""
+    """Return a router of the operator API; OpenAPI names its operations after their functions."""
     return APIRouter(
-        prefix=prefix, tags=["by key"], generate_unique_id_function=lambda route: route.name
+        prefix=f"/v1{prefix}",
+        tags=["by key"],
+        responses=problems(401, 403, 422, 503),
+        generate_unique_id_function=lambda route: route.name,
     )
 
 
 def requires(act: Act) -> list[Any]:
-    """Return `dependencies` for a route that does `act`."""
+    """Return the `dependencies` of a route that does `act`."""
     return [Depends(Requires(act))]
 
 
 def to_callback_id(text: str) -> CallbackId:
-    """Return the id that `text` is.
+    """Return `text` as the id of a callback.
 
     Raises:
-        UnknownCallbackError: No callback has such an id.
+        UnknownCallbackError: The text cannot be an id.
     """
     if not re.fullmatch(ID_PATTERN, text):
-        msg = "this is no id of a callback"
+        msg = "the path does not contain the id of a callback"
         raise UnknownCallbackError(msg)
     return CallbackId(text)
 
 
-def _callback_id(text: Annotated[str, Path(alias="id")]) -> CallbackId:
+async def _callback_id(text: Annotated[str, Path(alias="id")]) -> CallbackId:
     return to_callback_id(text)
 
 
@@ -98,11 +103,14 @@ IdInPath: TypeAlias = Annotated[CallbackId, Depends(_callback_id)]
 """A parameter of a route under `/callbacks/{id}`."""
 
 
-def _log(request: Request, act: Act, result: str) -> None:
-    if request.method == "GET":
-        return
-    given = request.path_params.get("id", "")
-    who_and_what = {"key": request.state.key_id, "act": act.value, "result": result}
-    # A path that holds no id may hold any text.
-    callback_id = given if re.fullmatch(ID_PATTERN, given) else None
-    logger.info("operator API", extra={**who_and_what, "callback_id": callback_id})
+def _log_change(request: Request, act: Act, result: str) -> None:
+    # Only a valid id is logged: the path can hold any text.
+    text = request.path_params.get("id", "")
+    callback_id = text if re.fullmatch(ID_PATTERN, text) else None
+    facts = {
+        "key": request.state.key.id,
+        "act": act.value,
+        "result": result,
+        "callback_id": callback_id,
+    }
+    logger.info("operator API", extra=facts)

@@ -1,1 +1,1 @@
-"""The routes of the operator API, by what they act on."""
+"""The routes of the gateway, by what they act on."""

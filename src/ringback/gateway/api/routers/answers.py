@@ -1,7 +1,7 @@
-"""Answers by callback id: what a link does for one callback, an operator does for any."""
+"""Routes for operators that answer callbacks by their ids, with the effect of a link."""
 
 import json
-from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -16,28 +16,29 @@ from ringback.domain.errors import (
     RingbackError,
     UnknownCallbackError,
 )
-from ringback.domain.exact_json import items
+from ringback.domain.exact_json import items, members
 from ringback.domain.ids import CallbackId
-from ringback.domain.outcome import Outcome
+from ringback.domain.link import Verb
 from ringback.gateway.api.access import IdInPath, new_router, requires, to_callback_id
-from ringback.gateway.api.bodies import raw, read_model, takes, takes_json
-from ringback.gateway.api.problems import OF_A_BODY, OF_AN_ANSWER, behind_a_key
-from ringback.gateway.api.services import Injected, Services
-from ringback.gateway.body import TO_OUTCOME, FailureBody, read_apart, read_json
+from ringback.gateway.api.bodies import read_model
+from ringback.gateway.api.openapi import OF_A_BODY, OF_AN_ANSWER, problems, takes, takes_json
+from ringback.gateway.body import TO_OUTCOME, FailureBody, read_json, read_outcome, run_apart
 from ringback.gateway.body_budget import release_bytes
-from ringback.gateway.receipts import to_receipt
-from ringback.gateway.replies import to_known_problem
-from ringback.gateway.view import to_sign
+from ringback.gateway.gateway import Gateway, GatewayOf
+from ringback.gateway.receipts import Wait, encode_receipt, reply_with_receipt, status_of
+from ringback.gateway.replies import to_full_problem
+from ringback.gateway.view import to_heartbeat_reply
 from ringback.schemas import examples
 from ringback.schemas.requests import AnswerIn, AnswersIn
 from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultProblemOut, ResultsOut, SignOut
 
 MOST_BYTES: Final = 4 * 1024 * 1024
+"""Maximum bytes of `POST /v1/answers`."""
 
 router = new_router("")
 
 _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
-    **behind_a_key(*OF_AN_ANSWER),
+    **problems(*OF_AN_ANSWER),
     202: {"model": ReceiptOut, "description": "Committed; Ringback delivers it to Temporal."},
 }
 
@@ -48,28 +49,28 @@ _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
     dependencies=requires(Act.ANSWER),
     response_model=ReceiptOut,
     responses=_ACCEPTED,
-    openapi_extra=takes_json("The result; without a body there is none.", examples.RESULT),
+    openapi_extra=takes_json("The result. Without a body there is none.", examples.RESULT),
 )
 async def complete_callback(
-    services: Injected, callback_id: IdInPath, request: Request
+    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
 ) -> Response:
     """Accept a result. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await _answer(services, callback_id, request, verb="complete")
+    return await _answer(gateway, callback_id, request, verb=Verb.COMPLETE, wait=wait)
 
 
 @router.post(
     "/callbacks/{id}/check",
     summary="Check a result without sending it",
     dependencies=requires(Act.ANSWER),
-    responses=behind_a_key(*OF_AN_ANSWER),
-    openapi_extra=takes_json("The result; without a body there is none.", examples.RESULT),
+    responses=problems(*OF_AN_ANSWER),
+    openapi_extra=takes_json("The result. Without a body there is none.", examples.RESULT),
 )
-async def check_result(services: Injected, callback_id: IdInPath, request: Request) -> CheckedOut:
-    """Return what is wrong with a result by the callback's result schema. Stores nothing."""
-    result = await read_json(request, limit=services.body_limit)
-    callback = await get_callback(services.store, callback_id)
-    schema = await services.schema_of(callback)
-    problems = [] if schema is None else await services.validate(schema, result)
+async def check_result(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> CheckedOut:
+    """Return the problems of a result by the callback's result schema. Stores nothing."""
+    result = await read_json(request, limit=gateway.body_limit)
+    callback = await get_callback(gateway.store, callback_id)
+    schema = await gateway.find_schema(callback)
+    problems = [] if schema is None else await gateway.results.problems(schema, result)
     return CheckedOut(
         problems=[ResultProblemOut(pointer=one.path, detail=one.message) for one in problems]
     )
@@ -83,9 +84,11 @@ async def check_result(services: Injected, callback_id: IdInPath, request: Reque
     responses=_ACCEPTED,
     openapi_extra=takes(FailureBody),
 )
-async def fail_callback(services: Injected, callback_id: IdInPath, request: Request) -> Response:
+async def fail_callback(
+    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
+) -> Response:
     """Accept a failure. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await _answer(services, callback_id, request, verb="fail")
+    return await _answer(gateway, callback_id, request, verb=Verb.FAIL, wait=wait)
 
 
 @router.post(
@@ -96,93 +99,90 @@ async def fail_callback(services: Injected, callback_id: IdInPath, request: Requ
     responses=_ACCEPTED,
     openapi_extra=takes_json("The details of the cancellation.", examples.REASON),
 )
-async def cancel_callback(services: Injected, callback_id: IdInPath, request: Request) -> Response:
+async def cancel_callback(
+    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
+) -> Response:
     """Accept a cancellation. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await _answer(services, callback_id, request, verb="cancel")
+    return await _answer(gateway, callback_id, request, verb=Verb.CANCEL, wait=wait)
 
 
 @router.post(
     "/callbacks/{id}/heartbeat",
     summary="Send a heartbeat",
     dependencies=requires(Act.HEARTBEAT),
-    responses=behind_a_key(*OF_AN_ANSWER),
+    responses=problems(*OF_AN_ANSWER),
     openapi_extra=takes_json("The details.", examples.DETAILS),
 )
 async def heartbeat_callback(
-    services: Injected, callback_id: IdInPath, request: Request
+    gateway: GatewayOf, callback_id: IdInPath, request: Request
 ) -> SignOut:
-    """Return what Temporal replied last; without a body the last details stay."""
-    details = await read_json(request, limit=services.body_limit)
-    return SignOut(**to_sign(await services.heartbeat_service.heartbeat(callback_id, details)))
+    """Return Temporal's latest reply. Without a body the last details stay."""
+    details = await read_json(request, limit=gateway.body_limit)
+    reply = await gateway.heartbeat_service.heartbeat(callback_id, details)
+    return SignOut(**to_heartbeat_reply(reply))
 
 
 @router.post(
     "/answers",
-    summary="Answer many callbacks at once",
+    summary="Answer many callbacks",
     dependencies=requires(Act.ANSWER),
     response_model=ResultsOut,
-    responses=behind_a_key(*OF_A_BODY),
+    responses=problems(*OF_A_BODY),
     openapi_extra=takes(AnswersIn),
 )
-async def answer_callbacks(services: Injected, request: Request) -> Response:
-    """Judge each answer alone: each has the status that it would have had alone.
+async def answer_callbacks(gateway: GatewayOf, request: Request) -> Response:
+    """Accept each answer by itself; each gets the status that it would get alone.
 
-    At most 1,000 answers and 4 MiB. Several answers to one callback may be accepted in any order.
-    A body that is not JSON, or has an unknown verb, is refused as a whole.
+    At most 1,000 answers and 4 MiB. Several answers to one callback are accepted in any order. A
+    body that is not JSON or has an unknown verb is refused as a whole.
     """
     asked, body = await read_model(request, AnswersIn, limit=MOST_BYTES)
-    read = await read_apart(body, lambda: _read_all(asked, body, limit=services.body_limit))
-    given = [one for one in read if isinstance(one, SentAnswer)]
-    results = iter(await answer_many(services.answer_service, given))
-    ended = [next(results) if isinstance(one, SentAnswer) else one for one in read]
-    told = [
-        _to_result(*both, status_url=services.status_url)
-        for both in zip(asked.answers, ended, strict=True)
+    read = await run_apart(body, lambda: _read_all(asked, body, limit=gateway.body_limit))
+    sent = [one for one in read if isinstance(one, SentAnswer)]
+    replies = iter(await answer_many(gateway.answer_service, sent))
+    ends = [next(replies) if isinstance(one, SentAnswer) else one for one in read]
+    results = [
+        _to_result(gateway, one.callback, end) for one, end in zip(asked.answers, ends, strict=True)
     ]
-    return JSONResponse({"results": told})
+    return JSONResponse({"results": results})
 
 
 async def _answer(
-    services: Services, callback_id: CallbackId, request: Request, *, verb: str
+    gateway: Gateway, callback_id: CallbackId, request: Request, *, verb: Verb, wait: timedelta
 ) -> Response:
-    outcome = await _read_outcome(request, verb, limit=services.body_limit)
-    receipt = await services.answer_service.accept(callback_id, outcome)
+    outcome = await read_outcome(request, verb, limit=gateway.body_limit)
+    receipt = await gateway.answer_service.accept(callback_id, outcome)
     # The answer is committed. A sender may wait for its verdict for a minute from here.
     del outcome
     release_bytes(request)
-    return await services.receipts.reply(
-        request, receipt, status_url=services.status_url(receipt.callback_id)
+    return await reply_with_receipt(
+        gateway, receipt, wait=wait, status_url=gateway.status_url(receipt.callback_id)
     )
 
 
-async def _read_outcome(request: Request, verb: str, *, limit: int) -> Outcome:
-    body = await read_json(request, limit=limit)
-    return await read_apart(body or b"", lambda: TO_OUTCOME[verb](body))
-
-
 def _read_all(asked: AnswersIn, body: bytes, *, limit: int) -> list[SentAnswer | RingbackError]:
-    texts = items(raw(body, "answers") or b"[]")
+    texts = items(members(body)["answers"])
     return [_read(*both, limit=limit) for both in zip(asked.answers, texts, strict=True)]
 
 
 def _read(asked: AnswerIn, text: bytes, *, limit: int) -> SentAnswer | RingbackError:
-    """Return `asked` with its body as it stands in `text`, or why it cannot be used."""
-    body = raw(text, "body")
+    """Return `asked` with its body byte for byte from `text`, or why it is refused."""
+    body = members(text).get("body")
     if len(body or b"") > limit:
         return AnswerTooLargeError(limit)
     try:
-        return SentAnswer(to_callback_id(asked.callback), TO_OUTCOME[asked.verb](body))
+        outcome = TO_OUTCOME[Verb[asked.verb.upper()]](body)
+        return SentAnswer(to_callback_id(asked.callback), outcome)
     except (MalformedAnswerError, UnknownCallbackError) as exc:
         return exc
 
 
-def _to_result(
-    asked: AnswerIn, ended: Receipt | RingbackError, *, status_url: Callable[[CallbackId], str]
-) -> dict[str, Any]:
-    if isinstance(ended, Receipt):
-        reply = to_receipt(ended, ended.state, status_url=status_url(ended.callback_id))
-        result: dict[str, Any] = {"receipt": json.loads(bytes(reply.body)), "problem": None}
+def _to_result(gateway: Gateway, callback: str, end: Receipt | RingbackError) -> dict[str, Any]:
+    if isinstance(end, Receipt):
+        body = encode_receipt(end, end.state, status_url=gateway.status_url(end.callback_id))
+        status, parts = status_of(end, end.state), {"receipt": json.loads(body), "problem": None}
     else:
-        reply = to_known_problem(ended)
-        result = {"receipt": None, "problem": json.loads(bytes(reply.body))}
-    return {"callback": asked.callback, "status": reply.status_code, **result}
+        reply = to_full_problem(end)
+        problem = json.loads(bytes(reply.body))
+        status, parts = reply.status_code, {"receipt": None, "problem": problem}
+    return {"callback": callback, "status": status, **parts}

@@ -1,4 +1,4 @@
-"""Callbacks for operators: the list, one of them, its history, and what a person changes."""
+"""Routes for operators: list and show callbacks, and change them."""
 
 import json
 from typing import Annotated
@@ -14,10 +14,10 @@ from ringback.domain.errors import MalformedRequestError, Problem
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
 from ringback.gateway.api.access import IdInPath, new_router, requires
-from ringback.gateway.api.bodies import json_body, takes
-from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
-from ringback.gateway.api.services import Injected
+from ringback.gateway.api.bodies import SMALL, read_model
+from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.example import example_of
+from ringback.gateway.gateway import GatewayOf
 from ringback.schemas.requests import ExtendIn, LinkIn, ListIn
 from ringback.schemas.responses import (
     CallbackOut,
@@ -35,16 +35,15 @@ router = new_router("/callbacks")
     "",
     summary="List callbacks, oldest first",
     dependencies=requires(Act.VIEW),
-    responses=behind_a_key(),
 )
-async def list_callbacks(services: Injected, filters: Annotated[ListIn, Query()]) -> PageOut:
-    """Return a page by ascending id; ask again with `after` until `next` is null.
+async def list_callbacks(gateway: GatewayOf, filters: Annotated[ListIn, Query()]) -> PageOut:
+    """Return a page by ascending id. Pass `next` as `after` until it is null.
 
-    Nothing is counted. A filter by a rare state is fast; any other filter that few callbacks meet
-    reads all open ones, and is slower the more there are.
+    There is no total. A filter by a rare state is fast. Any other filter that few callbacks meet
+    reads all open ones, so it gets slower with their number.
     """
     after = None if filters.after is None else CallbackId(filters.after)
-    found = await services.store.page(_to_query(filters), after=after, limit=filters.limit + 1)
+    found = await gateway.store.page(_to_query(filters), after=after, limit=filters.limit + 1)
     shown = found[: filters.limit]
     return PageOut(
         callbacks=[_to_callback_out(callback) for callback in shown],
@@ -56,12 +55,12 @@ async def list_callbacks(services: Injected, filters: Annotated[ListIn, Query()]
     "/{id}",
     summary="Show a callback",
     dependencies=requires(Act.VIEW),
-    responses=behind_a_key(404),
+    responses=problems(404),
 )
-async def show_callback(services: Injected, callback_id: IdInPath) -> ShownOut:
+async def show_callback(gateway: GatewayOf, callback_id: IdInPath) -> ShownOut:
     """Return a callback without its link and without the body of its answer."""
-    callback = await get_callback(services.store, callback_id)
-    schema = await services.schema_of(callback)
+    callback = await get_callback(gateway.store, callback_id)
+    schema = await gateway.find_schema(callback)
     return ShownOut.model_validate({
         **serialize_callback(callback),
         "result_schema": json.loads(schema or "null"),
@@ -73,33 +72,30 @@ async def show_callback(services: Injected, callback_id: IdInPath) -> ShownOut:
     "/{id}/events",
     summary="List what happened to a callback",
     dependencies=requires(Act.VIEW),
-    responses=behind_a_key(404),
+    responses=problems(404),
 )
-async def list_events(services: Injected, callback_id: IdInPath) -> EventsOut:
+async def list_events(gateway: GatewayOf, callback_id: IdInPath) -> EventsOut:
     """Return the audit trail, oldest first."""
-    callback = await get_callback(services.store, callback_id)
-    events = await services.store.events(callback.id)
+    callback = await get_callback(gateway.store, callback_id)
+    events = await gateway.store.events(callback.id)
     return EventsOut(events=[EventOut.model_validate(serialize_event(event)) for event in events])
 
 
 @router.post(
     "/{id}/extend",
-    summary="Give a callback more time",
+    summary="Extend the deadline of a callback",
     dependencies=requires(Act.EXTEND),
-    responses=behind_a_key(404, 409, *OF_A_BODY),
+    responses=problems(404, 409, *OF_A_BODY),
     openapi_extra=takes(ExtendIn),
 )
 async def extend_deadline(
-    *,
-    services: Injected,
-    callback_id: IdInPath,
-    request: Request,
-    asked: Annotated[ExtendIn, json_body(ExtendIn)],
+    gateway: GatewayOf, callback_id: IdInPath, request: Request
 ) -> CallbackOut:
-    """Set the callback's own deadline to `within` from now. Temporal's timeouts stay."""
-    by = request.state.key_id
+    """Set the callback's own deadline to `within` from now. Temporal's timeouts do not change."""
+    extend, _ = await read_model(request, ExtendIn, limit=SMALL)
+    by = request.state.key.id
     return _to_callback_out(
-        await services.operator_service.extend(callback_id, asked.within, by=by)
+        await gateway.operator_service.extend(callback_id, extend.within, by=by)
     )
 
 
@@ -107,54 +103,50 @@ async def extend_deadline(
     "/{id}/revoke",
     summary="Revoke all links of a callback",
     dependencies=requires(Act.REVOKE),
-    responses=behind_a_key(404),
+    responses=problems(404),
 )
-async def revoke_links(services: Injected, callback_id: IdInPath, request: Request) -> CallbackOut:
-    """Refuse every link that was made so far. The callback stays open; make a new link for it."""
-    by = request.state.key_id
-    return _to_callback_out(await services.operator_service.revoke(callback_id, by=by))
+async def revoke_links(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> CallbackOut:
+    """Revoke all links made so far. The callback stays open; `POST …/link` creates a new one."""
+    by = request.state.key.id
+    return _to_callback_out(await gateway.operator_service.revoke(callback_id, by=by))
 
 
 @router.post(
     "/{id}/redeliver",
     summary="Deliver a parked answer again",
     dependencies=requires(Act.REDELIVER),
-    responses=behind_a_key(404, 409),
+    responses=problems(404, 409),
 )
-async def redeliver_answer(services: Injected, callback_id: IdInPath) -> CallbackOut:
-    """Deliver again, once the cause is fixed: you decide that no attempt has ended with it."""
-    return _to_callback_out(await services.operator_service.redeliver(callback_id))
+async def redeliver_answer(gateway: GatewayOf, callback_id: IdInPath) -> CallbackOut:
+    """Deliver again after you fixed the cause. Make sure that no attempt ended with this answer."""
+    return _to_callback_out(await gateway.operator_service.redeliver(callback_id))
 
 
 @router.post(
     "/{id}/link",
-    summary="Make a new link to a callback",
+    summary="Create a link to a callback",
     dependencies=requires(Act.LINK),
-    responses=behind_a_key(404, *OF_A_BODY),
+    responses=problems(404, *OF_A_BODY),
     openapi_extra=takes(LinkIn),
 )
 async def create_link(
-    *,
-    services: Injected,
-    callback_id: IdInPath,
-    request: Request,
-    response: Response,
-    asked: Annotated[LinkIn, json_body(LinkIn)],
+    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, response: Response
 ) -> LinkOut:
-    """Return a new link. It is a credential; revoke all links of the callback to withdraw it."""
-    callback = await get_callback(services.store, callback_id)
-    made = link_to(
+    """Return a new link. It is a credential; `POST …/revoke` withdraws it with all others."""
+    asked, _ = await read_model(request, LinkIn, limit=SMALL)
+    callback = await get_callback(gateway.store, callback_id)
+    link = link_to(
         callback,
-        key_id=services.keyring.signing,
+        key_id=gateway.keyring.signing,
         verbs=_to_verbs(asked, callback),
-        until=None if asked.good_for is None else services.clock.now() + asked.good_for,
+        until=None if asked.good_for is None else gateway.clock.now() + asked.good_for,
     )
-    await services.operator_service.record_link(made, by=request.state.key_id)
+    await gateway.operator_service.record_link(link, by=request.state.key.id)
     response.headers["cache-control"] = "no-store"
     return LinkOut(
-        url=services.keyring.url(services.public_url, made),
-        allows=sorted(verb.name.lower() for verb in made.verbs),
-        expires_at=made.expires_at,
+        url=gateway.keyring.url(gateway.public_url, link),
+        allows=sorted(verb.name.lower() for verb in link.verbs),
+        expires_at=link.expires_at,
     )
 
 

@@ -1,6 +1,7 @@
-"""Callbacks for workers: opening one, and reporting that the request was submitted."""
+"""Routes for workers: open a callback and report that the request was submitted."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 from fastapi import Request, Response
@@ -11,13 +12,15 @@ from ringback.domain.api_key import Act, ApiKey
 from ringback.domain.callback import Accepted
 from ringback.domain.durations import format_instant
 from ringback.domain.errors import MalformedRequestError, Problem
+from ringback.domain.exact_json import members
+from ringback.domain.link import Verb
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
 from ringback.gateway.api.access import IdInPath, new_router, requires
-from ringback.gateway.api.bodies import raw, read_model, takes
-from ringback.gateway.api.problems import OF_A_BODY, behind_a_key
-from ringback.gateway.api.services import CheckSchema, Injected, Services
+from ringback.gateway.api.bodies import read_model
+from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.body import TO_OUTCOME
+from ringback.gateway.gateway import Gateway, GatewayOf, ResultSchemas
 from ringback.ports.activities import AttemptInfo, AttemptRef
 from ringback.schemas.requests import (
     LONGEST_SCHEMA,
@@ -38,25 +41,25 @@ identity = new_router("")
     summary="Open the callback of an activity, or find it",
     dependencies=requires(Act.OPEN),
     response_model=OpenedOut,
-    responses=behind_a_key(410, *OF_A_BODY),
+    responses=problems(410, *OF_A_BODY),
     openapi_extra=takes(OpenIn),
 )
-async def open_callback(services: Injected, request: Request) -> Response:
+async def open_callback(gateway: GatewayOf, request: Request) -> Response:
     """Return the same callback for the same activity, over all its attempts. Safe to repeat.
 
     `next` says what the attempt does now. `submit`: give `url` to the sender, then
-    `POST …/submitted`, then complete asynchronously. `wait`: complete asynchronously at once.
-    `return`: end with `answer`, since nobody else delivers it to this attempt.
+    `POST …/submitted`, then complete asynchronously. `wait`: complete asynchronously.
+    `return`: end with `answer`, because Ringback does not deliver it to this attempt.
     """
-    asked, body = await read_model(request, OpenIn, limit=services.body_limit)
-    schema = await _to_schema(asked.options, body, services.check_schema)
-    opened = await services.open_service.open(
+    asked, body = await read_model(request, OpenIn, limit=gateway.body_limit)
+    options = members(members(body).get("options", b"{}"))
+    opened = await gateway.open_service.open(
         _to_attempt_ref(asked.activity),
-        _to_options(asked.options, body),
-        result_schema=schema,
+        _to_options(asked.options, options),
+        result_schema=await _to_schema(asked.options, options, gateway.results),
         worker=asked.worker,
     )
-    content = _to_json(opened, services)
+    content = _to_json(opened, gateway)
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
 
@@ -65,29 +68,28 @@ async def open_callback(services: Injected, request: Request) -> Response:
     summary="Report that the request was submitted: no later attempt submits it again",
     dependencies=requires(Act.SUBMIT),
     status_code=204,
-    responses=behind_a_key(404),
+    responses=problems(404),
 )
-async def mark_submitted(services: Injected, callback_id: IdInPath) -> None:
+async def mark_submitted(gateway: GatewayOf, callback_id: IdInPath) -> None:
     """Record the submission. Only the first report counts; it is safe to repeat."""
-    callback = await get_callback(services.store, callback_id)
-    await services.opener.mark_submitted(callback.id)
+    callback = await get_callback(gateway.store, callback_id)
+    await gateway.opener.mark_submitted(callback.id)
 
 
 @identity.get(
     "/whoami",
     summary="Show the API key and the gateway",
     dependencies=requires(Act.IDENTIFY),
-    responses=behind_a_key(),
 )
-async def whoami(services: Injected, request: Request) -> WhoamiOut:
-    """Return what the gateway knows of the key. A client checks its settings with it."""
+async def whoami(gateway: GatewayOf, request: Request) -> WhoamiOut:
+    """Return the key's name and role, for a client that checks its settings."""
     key: ApiKey = request.state.key
     return WhoamiOut(
         key=key.id,
         name=key.name,
         role=key.role.value,
-        version=services.version,
-        namespace=services.namespace,
+        version=gateway.version,
+        namespace=gateway.namespace,
     )
 
 
@@ -116,57 +118,60 @@ def _to_info(info: InfoIn) -> AttemptInfo:
     )
 
 
-def _to_options(asked: OptionsIn, body: bytes) -> CallbackOptions:
-    """Return the options; the default answer stays as it was written in `body`."""
+def _to_options(asked: OptionsIn, texts: Mapping[str, bytes]) -> CallbackOptions:
+    """Return the options; the body of the default answer is byte for byte that of `texts`."""
     plain = {name: getattr(asked, name) for name in PLAIN_OPTIONS}
-    return CallbackOptions.from_plain(plain, _to_default(asked.on_deadline, body))
+    return CallbackOptions.from_plain(plain, _to_default(asked.on_deadline, texts))
 
 
-def _to_default(asked: DefaultAnswer | None, body: bytes) -> Completed | Failed | None:
+def _to_default(
+    asked: DefaultAnswer | None, texts: Mapping[str, bytes]
+) -> Completed | Failed | None:
     if asked is None:
         return None
-    answer = TO_OUTCOME[asked.verb](raw(body, "options", "on_deadline", "body"))
-    return cast("Completed | Failed", answer)
+    body = members(texts["on_deadline"]).get("body")
+    return cast("Completed | Failed", TO_OUTCOME[Verb[asked.verb.upper()]](body))
 
 
-async def _to_schema(asked: OptionsIn, body: bytes, check_schema: CheckSchema) -> str | None:
+async def _to_schema(
+    asked: OptionsIn, texts: Mapping[str, bytes], schemas: ResultSchemas
+) -> str | None:
     if asked.result_schema is None:
         return None
-    text = (raw(body, "options", "result_schema") or b"").decode()
+    text = texts["result_schema"].decode()
     if len(text) > LONGEST_SCHEMA:
         why: str | None = f"it is longer than {LONGEST_SCHEMA} bytes"
     else:
-        why = await check_schema(text)
+        why = await schemas.why_unusable(text)
     if why is not None:
         raise MalformedRequestError([Problem("/options/result_schema", why)])
     return text
 
 
-def _to_json(opened: OpenReply, services: Services) -> bytes:
-    """Return the reply, with the answer exactly as it was given."""
+def _to_json(opened: OpenReply, gateway: Gateway) -> bytes:
+    """Return the reply, in which the body of the answer is byte for byte what the sender sent."""
     callback, answer = opened.callback, opened.answer
     deadline = callback.deadline_at
-    told: dict[str, Any] = {
+    reply: dict[str, Any] = {
         "id": callback.id,
-        "url": services.own_link(callback),
+        "url": gateway.activity_url(callback),
         "state": callback.state.value,
         "submitted": callback.submitted_at is not None,
         "answered": answer is not None,
         "next": opened.next.value,
         "deadline": None if deadline is None else format_instant(deadline),
     }
-    content = [json.dumps(told)[:-1].encode(), b', "answer": ', _answer_to_json(answer), b"}"]
-    return b"".join(content)
+    return _with_member(reply, "answer", _answer_to_json(answer))
 
 
 def _answer_to_json(answer: Accepted | None) -> bytes:
     if answer is None:
         return b"null"
-    outcome = answer.outcome
-    told = json.dumps({
-        "id": answer.id,
-        "kind": KINDS[type(outcome)],
-        **to_fields(outcome),
-    }).encode()
-    body = to_body(outcome)
-    return told if body is None else b"".join([told[:-1], b', "body": ', body, b"}"])
+    outcome, body = answer.outcome, to_body(answer.outcome)
+    content = {"id": answer.id, "kind": KINDS[type(outcome)], **to_fields(outcome)}
+    return json.dumps(content).encode() if body is None else _with_member(content, "body", body)
+
+
+def _with_member(content: dict[str, Any], name: str, value: bytes) -> bytes:
+    start = json.dumps(content).encode().removesuffix(b"}")
+    return b"".join([start, b', "', name.encode(), b'": ', value, b"}"])

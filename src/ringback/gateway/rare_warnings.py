@@ -1,6 +1,7 @@
-"""Warnings about links that were signed with a key that this gateway does not have."""
+"""Warnings that requests cause: few lines, however many requests there are."""
 
 import logging
+import time
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,9 +17,30 @@ MOST_WARNINGS: Final = 10
 MOST_REMEMBERED: Final = 1000
 """Maximum key ids that are remembered, so that each is logged once."""
 
+_EVERY_SECONDS: Final = 60
 
-class UnknownKeys:
-    """Logs each unknown key id once, with bounded memory and a bounded number of lines."""
+
+class RareWarning:
+    """Logs a warning at most once a minute."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        """Log to `log`."""
+        self._log = log
+        self._silent_until = 0.0
+
+    def warn(self, message: str, *values: object) -> None:
+        """Log this warning, unless one was logged within the last minute."""
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + _EVERY_SECONDS
+            self._log.warning(message, *values)
+
+
+class UnknownKeyLog:
+    """Logs once each unknown key id of a link, with bounded memory and a bounded number of lines.
+
+    A worker whose gateway has other link keys is a common mistake, and its links only get 404.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Measure `PERIOD` by `clock`."""

@@ -1,0 +1,195 @@
+"""The routes that need no API key: by link under `/c`, probes, and the front page."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Path, Request
+from starlette.responses import JSONResponse, Response
+
+from ringback.core.status import CallbackStatus
+from ringback.domain.link import Link, Verb
+from ringback.gateway.answer_endpoint import answer_by_link
+from ringback.gateway.api.openapi import OF_AN_ANSWER, problems, takes, takes_json
+from ringback.gateway.body import FailureBody, read_json
+from ringback.gateway.gateway import Gateway, GatewayOf
+from ringback.gateway.page import front_page, page, wants_page
+from ringback.gateway.receipts import Wait, applied
+from ringback.gateway.replies import not_found
+from ringback.gateway.view import etag, has_changed, is_one_of, to_heartbeat_reply, to_view
+from ringback.schemas import examples
+from ringback.schemas.responses import HealthOut, ReadyOut, ReceiptOut, SignOut, ViewOut
+
+router = APIRouter(generate_unique_id_function=lambda route: route.name)
+
+SignedLink = Annotated[
+    str, Path(alias="link", description="The signed part of a callback's URL; the credential.")
+]
+KnownTag = Annotated[
+    str | None,
+    Header(alias="If-None-Match", description="Your latest `ETag`: 304 if nothing has changed."),
+]
+_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
+    **problems(*OF_AN_ANSWER, 422, 503),
+    200: {"model": ReceiptOut, "description": "Applied, or the same answer as before."},
+    202: {"model": ReceiptOut, "description": "Committed; Ringback delivers it to Temporal."},
+}
+_PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
+_RESULT: Final = takes_json("The result. Without a body there is none.", examples.RESULT)
+
+
+@router.head("/c/{link}", include_in_schema=False)
+@router.get(
+    "/c/{link}",
+    tags=["by link"],
+    summary="Show the state of the callback; changes nothing",
+    response_model=ViewOut,
+    responses={
+        **problems(404, 503),
+        200: {"description": "The state.", "content": _PAGE},
+        304: {"description": "Nothing has changed since the `ETag` in `If-None-Match`."},
+    },
+)
+async def show_link(
+    *,
+    gateway: GatewayOf,
+    request: Request,
+    link: SignedLink,
+    wait: Wait,
+    known: KnownTag = None,
+) -> Response:
+    """Return a page for a browser, JSON for a program.
+
+    `Prefer: wait=N` waits for a change: from the state that `If-None-Match` names, or from now.
+    """
+    verified = gateway.verify(link, Verb.VIEW)
+    seen = await gateway.status_service.view(verified.callback_id, serial=verified.serial)
+    if wait:
+        seen = await _wait_for_change(
+            gateway, verified, seen, known=known or etag(seen), within=wait
+        )
+    headers = {"cache-control": "no-store", "etag": etag(seen), **applied(wait)}
+    if known is not None and is_one_of(etag(seen), known):
+        return Response(status_code=304, headers=headers)
+    view = to_view(seen, verified, gateway.link_url(link))
+    return page(view) if wants_page(request) else JSONResponse(view, headers=headers)
+
+
+@router.post(
+    "/c/{link}",
+    tags=["by link"],
+    summary="Complete the activity",
+    responses=_ACCEPTED,
+    openapi_extra=_RESULT,
+)
+async def answer_link(
+    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
+) -> Response:
+    """Accept a result, as `POST /c/{link}/complete` does."""
+    return await answer_by_link(gateway, request, link=link, verb=Verb.COMPLETE, wait=wait)
+
+
+@router.post(
+    "/c/{link}/complete",
+    tags=["by link"],
+    summary="Complete the activity",
+    responses=_ACCEPTED,
+    openapi_extra=_RESULT,
+)
+async def complete_link(
+    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
+) -> Response:
+    """Accept a result. The first answer counts; `Prefer: wait=N` waits for the verdict."""
+    return await answer_by_link(gateway, request, link=link, verb=Verb.COMPLETE, wait=wait)
+
+
+@router.post(
+    "/c/{link}/fail",
+    tags=["by link"],
+    summary="Fail the activity",
+    responses=_ACCEPTED,
+    openapi_extra=takes(FailureBody),
+)
+async def fail_link(
+    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
+) -> Response:
+    """Accept a failure. The first answer counts; `Prefer: wait=N` waits for the verdict."""
+    return await answer_by_link(gateway, request, link=link, verb=Verb.FAIL, wait=wait)
+
+
+@router.post(
+    "/c/{link}/cancel",
+    tags=["by link"],
+    summary="Report that the work was canceled",
+    responses=_ACCEPTED,
+    openapi_extra=takes_json("The details of the cancellation.", examples.REASON),
+)
+async def cancel_link(
+    *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
+) -> Response:
+    """Accept a cancellation. The first answer counts; `Prefer: wait=N` waits for the verdict."""
+    return await answer_by_link(gateway, request, link=link, verb=Verb.CANCEL, wait=wait)
+
+
+@router.post(
+    "/c/{link}/heartbeat",
+    tags=["by link"],
+    summary="Send a heartbeat",
+    responses=problems(*OF_AN_ANSWER, 422, 503),
+    openapi_extra=takes_json("The details.", examples.DETAILS),
+)
+async def heartbeat_link(gateway: GatewayOf, request: Request, link: SignedLink) -> SignOut:
+    """Return Temporal's latest reply. Without a body the last details stay."""
+    verified = gateway.verify(link, Verb.HEARTBEAT)
+    details = await read_json(request, limit=gateway.body_limit)
+    reply = await gateway.heartbeat_service.heartbeat(
+        verified.callback_id, details, serial=verified.serial
+    )
+    return SignOut(**to_heartbeat_reply(reply))
+
+
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz", tags=["probes"], summary="The process answers")
+async def healthz() -> HealthOut:
+    """Return 200. It checks nothing."""
+    return HealthOut(status="ok")
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get(
+    "/readyz",
+    tags=["probes"],
+    summary="Answers can be stored",
+    response_model=ReadyOut,
+    responses={503: {"model": ReadyOut, "description": "The store fails."}},
+)
+async def readyz(gateway: GatewayOf) -> Response:
+    """Commit a small write, at most once per second, and report whether Temporal can be used."""
+    return await gateway.health.check()
+
+
+@router.head("/", include_in_schema=False)
+@router.get("/", include_in_schema=False)
+async def front(request: Request) -> Response:
+    """Show a browser what this is; a program gets 404."""
+    return front_page() if wants_page(request) else not_found()
+
+
+async def _wait_for_change(
+    gateway: Gateway, link: Link, seen: CallbackStatus, *, known: str, within: timedelta
+) -> CallbackStatus:
+    """Return the first status whose tag is not in `known`, or the latest when the time is up.
+
+    The time is also up when the program stops.
+    """
+    give_up_at = gateway.clock.monotonic() + within
+    while is_one_of(etag(seen), known) and gateway.clock.monotonic() < give_up_at:
+        if gateway.verdicts.is_stopping:
+            break
+        await gateway.verdicts.wait(
+            link.callback_id,
+            within=give_up_at - gateway.clock.monotonic(),
+            until=partial(has_changed, seen.callback),
+        )
+        seen = await gateway.status_service.view(link.callback_id, serial=link.serial)
+    return seen
