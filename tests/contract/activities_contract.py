@@ -1,4 +1,4 @@
-"""What the core relies on at Temporal, as tests that run on the fake and on the real server."""
+"""The contract of `Activities`: what the core relies on, tested on the fake and on Temporal."""
 
 from tests.contract.activities.between_attempts import BetweenAttemptsContract
 from tests.contract.activities.ends import ActivityEndsContract, EndsContract, RefusalsContract
@@ -24,4 +24,4 @@ class ActivitiesContract(
     WorkflowResetContract,
     PollsContract,
 ):
-    """Every test here runs on every `Activities`; `env` comes from the module of each."""
+    """Runs on every `Activities`; the module of each defines the fixture `env`."""

@@ -1,4 +1,4 @@
-"""What every store promises to those who look how activities wait."""
+"""The contract of every store for polls of activities."""
 
 from datetime import timedelta
 
@@ -22,15 +22,15 @@ from tests.contract.stores import (
     kinds,
     opened,
 )
-from tests.contract.tracked import MINUTE, looks, of_runs, pending, see
+from tests.contract.tracked import MINUTE, claim_polls, open_in_runs, pending, save_poll
 
 
 class ActivityPollsContract:
-    async def test_a_new_callback_is_first_looked_for_after_a_second(
+    async def test_new_callback_is_first_polled_after_a_second(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
-        too_early = await looks(store)
+        too_early = await claim_polls(store)
         clock.advance(SECOND)
 
         due = await store.claim_polls(limit=1, lease=LEASE)
@@ -38,73 +38,73 @@ class ActivityPollsContract:
         assert too_early == []
         assert list(due.callbacks) == [callback]
 
-    async def test_a_claimed_look_is_alone_until_its_lease_is_over(
+    async def test_claimed_poll_is_not_claimed_again_during_its_lease(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
         clock.advance(SECOND)
 
-        first = await looks(store)
+        first = await claim_polls(store)
         clock.advance(LEASE - SECOND)
-        nothing = await looks(store)
+        nothing = await claim_polls(store)
         clock.advance(SECOND)
 
         assert first == [callback.id]
         assert nothing == []
-        assert await looks(store) == [callback.id]
+        assert await claim_polls(store) == [callback.id]
 
-    async def test_only_what_is_open_is_looked_for(self, store: Store, clock: ManualClock) -> None:
+    async def test_only_open_callbacks_are_polled(self, store: Store, clock: ManualClock) -> None:
         callbacks = [await in_state(store, state) for state in State]
         clock.advance(MINUTE)
 
-        due = await looks(store)
+        due = await claim_polls(store)
 
         assert due == [callback.id for callback in callbacks if callback.state is State.OPEN]
 
-    async def test_the_longest_due_is_looked_for_first_and_no_more_runs_than_asked(
+    async def test_claim_returns_longest_due_runs_up_to_limit(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (third,), (first,) = [await of_runs(store, run_id) for run_id in ("z", "y")]
-        await see(store, await found(store, third), poll_in=3 * SECOND)
+        (third,), (first,) = [await open_in_runs(store, run_id) for run_id in ("z", "y")]
+        await save_poll(store, await found(store, third), poll_in=3 * SECOND)
         clock.advance(SECOND)
-        (second,) = await of_runs(store, "x")
+        (second,) = await open_in_runs(store, "x")
         clock.advance(MINUTE)
 
-        assert await looks(store, limit=2) == [first, second]
-        assert await looks(store, limit=2) == [third]
+        assert await claim_polls(store, limit=2) == [first, second]
+        assert await claim_polls(store, limit=2) == [third]
 
-    async def test_those_of_one_run_come_together_due_or_not(
+    async def test_callbacks_of_one_run_are_claimed_together(
         self, store: Store, clock: ManualClock
     ) -> None:
-        one, other, another = await of_runs(store, "r", "another", "r")
+        one, other, another = await open_in_runs(store, "r", "another", "r")
         clock.advance(SECOND)
-        (new,) = await of_runs(store, "r")
+        (new,) = await open_in_runs(store, "r")
 
-        first = await looks(store, limit=1)
+        first = await claim_polls(store, limit=1)
 
         assert first == [one, another, new]
-        assert await looks(store, limit=1) == [other]
+        assert await claim_polls(store, limit=1) == [other]
 
-    async def test_however_many_there_are_of_each_run_as_many_runs_are_claimed_as_asked(
+    async def test_claim_returns_limit_runs_however_many_callbacks_each_has(
         self, store: Store, clock: ManualClock
     ) -> None:
-        *first, _ = await of_runs(store, "a", "a", "a", "b", "b", "a", "c")
+        *first, _ = await open_in_runs(store, "a", "a", "a", "b", "b", "a", "c")
         clock.advance(SECOND)
 
-        claimed = await looks(store, limit=2)
+        claimed = await claim_polls(store, limit=2)
 
         assert claimed == [*first[:3], first[5], *first[3:5]]
 
-    async def test_what_is_answered_takes_nobody_s_place(
+    async def test_answered_callback_takes_no_place_in_a_claim(
         self, store: Store, clock: ManualClock
     ) -> None:
         await accepted(store)
         callback = await opened(store)
         clock.advance(SECOND)
 
-        assert await looks(store, limit=1) == [callback.id]
+        assert await claim_polls(store, limit=1) == [callback.id]
 
-    async def test_however_many_are_answered_what_is_open_is_found_behind_them(
+    async def test_open_callbacks_are_found_behind_many_answered_ones(
         self, store: Store, clock: ManualClock
     ) -> None:
         await accepted_callbacks(store, 50)
@@ -115,7 +115,7 @@ class ActivityPollsContract:
 
         assert [one.id for one in claim.callbacks] == [callback.id]
 
-    async def test_a_run_of_another_workflow_or_namespace_is_another_run(
+    async def test_same_run_id_in_other_workflow_or_namespace_is_another_run(
         self, store: Store, clock: ManualClock
     ) -> None:
         one, other = await store.open([
@@ -123,68 +123,68 @@ class ActivityPollsContract:
         ])
         clock.advance(SECOND)
 
-        claims = [await looks(store, limit=1) for _ in range(2)]
+        claims = [await claim_polls(store, limit=1) for _ in range(2)]
 
         assert claims == [[one.id], [other.id]]
 
-    async def test_what_somebody_looks_for_does_not_come_along(
+    async def test_callback_claimed_elsewhere_is_not_claimed_with_its_run(
         self, store: Store, clock: ManualClock
     ) -> None:
-        (held,) = await of_runs(store, "r")
+        (held,) = await open_in_runs(store, "r")
         clock.advance(SECOND)
-        await looks(store)
-        (new,) = await of_runs(store, "r")
+        await claim_polls(store)
+        (new,) = await open_in_runs(store, "r")
         clock.advance(SECOND)
 
-        assert await looks(store) == [new]
+        assert await claim_polls(store) == [new]
         assert held != new
 
-    async def test_what_was_seen_says_when_to_look_again(
-        self, store: Store, clock: ManualClock
-    ) -> None:
+    async def test_poll_result_sets_next_poll(self, store: Store, clock: ManualClock) -> None:
         callback = await opened(store)
         clock.advance(SECOND)
-        await looks(store)
+        await claim_polls(store)
 
-        await see(store, callback, poll_in=5 * SECOND)
+        await save_poll(store, callback, poll_in=5 * SECOND)
 
         clock.advance(4 * SECOND)
-        assert await looks(store) == []
+        assert await claim_polls(store) == []
         clock.advance(SECOND)
-        assert await looks(store) == [callback.id]
+        assert await claim_polls(store) == [callback.id]
 
-    async def test_what_was_seen_comes_along_again(self, store: Store, clock: ManualClock) -> None:
-        (seen,) = await of_runs(store, "r")
+    async def test_polled_callback_is_claimed_with_its_run_again(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        (seen,) = await open_in_runs(store, "r")
         clock.advance(SECOND)
-        await looks(store)
-        await see(store, await found(store, seen))
-        (new,) = await of_runs(store, "r")
+        await claim_polls(store)
+        await save_poll(store, await found(store, seen))
+        (new,) = await open_in_runs(store, "r")
         clock.advance(SECOND)
 
-        assert await looks(store) == [seen, new]
+        assert await claim_polls(store) == [seen, new]
 
-    async def test_a_later_attempt_is_looked_for_after_a_second_whoever_looks(
+    async def test_later_attempt_is_polled_after_a_second_despite_claim(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
         clock.advance(SECOND)
-        await looks(store)
+        await claim_polls(store)
 
         await store.open([factories.request(ref=callback.ref, attempt=2)])
 
-        assert await looks(store) == []
+        assert await claim_polls(store) == []
         clock.advance(SECOND)
-        assert await looks(store) == [callback.id]
+        assert await claim_polls(store) == [callback.id]
 
-    async def test_time_outs_are_kept_as_seen_and_move_the_default_answer(
+    async def test_polled_timeouts_are_stored_and_move_default(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([factories.request(on_deadline=Completed(b"0"))])
         waits = pending(callback, attempt_timeout_at=clock.now() + MINUTE, heartbeat_timeout=SECOND)
 
-        seen = await see(store, callback, waits)
+        seen = await save_poll(store, callback, waits)
         until_default = await store.next_default()
-        suspended = await see(store, callback)
+        suspended = await save_poll(store, callback)
 
         assert (seen.attempt_timeout_at, seen.heartbeat_state.timeout) == (
             clock.now() + MINUTE,
@@ -195,26 +195,24 @@ class ActivityPollsContract:
         assert await store.next_default() is None
         assert await kinds(store, callback.id) == [EventKind.OPENED]
 
-    async def test_a_request_to_cancel_is_dated_and_told_once(
-        self, store: Store, clock: ManualClock
-    ) -> None:
+    async def test_cancel_request_is_recorded_once(self, store: Store, clock: ManualClock) -> None:
         (callback,) = await store.open([factories.request(cancel_within=MINUTE)])
         waits = pending(callback, cancel_requested=True)
 
-        first = await see(store, callback, waits)
+        first = await save_poll(store, callback, waits)
         clock.advance(SECOND)
-        again = await see(store, callback, waits)
+        again = await save_poll(store, callback, waits)
 
         asked_at = clock.now() - SECOND
         assert first.cancel_requested_at == asked_at == again.cancel_requested_at
         (event,) = await events_of(store, callback.id, EventKind.CANCEL_REQUESTED)
         assert (event.at, event.facts) == (asked_at, {"until": format_instant(asked_at + MINUTE)})
 
-    async def test_what_is_asked_to_cancel_is_canceled_when_its_time_is_over(
+    async def test_cancel_request_without_report_cancels_after_cancel_within(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([factories.request(cancel_within=MINUTE)])
-        await see(store, callback, pending(callback, cancel_requested=True))
+        await save_poll(store, callback, pending(callback, cancel_requested=True))
         until_due = await store.next_default()
         clock.advance(MINUTE)
 
@@ -225,43 +223,41 @@ class ActivityPollsContract:
         assert canceled is not None
         assert canceled.outcome == Canceled(None)
 
-    async def test_a_pause_and_its_end_are_told_once_each(
+    async def test_pause_and_unpause_are_recorded_once_each(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
 
-        paused = await see(store, callback, pending(callback, paused=True))
+        paused = await save_poll(store, callback, pending(callback, paused=True))
         clock.advance(SECOND)
-        still = await see(store, callback, pending(callback, paused=True))
-        runs = [await see(store, callback), await see(store, callback)][-1]
+        still = await save_poll(store, callback, pending(callback, paused=True))
+        runs = [await save_poll(store, callback), await save_poll(store, callback)][-1]
 
         assert paused.paused_at == clock.now() - SECOND == still.paused_at
         assert runs.paused_at is None
-        told = [EventKind.OPENED, EventKind.PAUSED, EventKind.UNPAUSED]
-        assert await kinds(store, callback.id) == told
+        trail = [EventKind.OPENED, EventKind.PAUSED, EventKind.UNPAUSED]
+        assert await kinds(store, callback.id) == trail
 
-    async def test_a_reset_of_the_attempt_that_asked_is_told_once_and_its_number_left(
-        self, store: Store
-    ) -> None:
+    async def test_reset_is_recorded_once_and_keeps_attempt_number(self, store: Store) -> None:
         (callback,) = await store.open([factories.request(attempt=3)])
 
-        first = await see(store, callback, pending(callback, attempt=1))
-        await see(store, callback, pending(callback, attempt=1))
+        first = await save_poll(store, callback, pending(callback, attempt=1))
+        await save_poll(store, callback, pending(callback, attempt=1))
 
         assert first.attempt == 3
         assert await kinds(store, callback.id) == [EventKind.OPENED, EventKind.RESET]
 
-    async def test_a_later_attempt_can_be_reset_too(self, store: Store) -> None:
+    async def test_reset_of_later_attempt_is_recorded(self, store: Store) -> None:
         (callback,) = await store.open([factories.request(attempt=2)])
-        await see(store, callback, pending(callback, attempt=1))
+        await save_poll(store, callback, pending(callback, attempt=1))
         (later,) = await store.open([factories.request(ref=callback.ref, attempt=3)])
 
-        await see(store, later, pending(later, attempt=1))
+        await save_poll(store, later, pending(later, attempt=1))
 
         assert len(await events_of(store, callback.id, EventKind.RESET)) == 2
 
     @pytest.mark.parametrize("runs", ["back-off", "another attempt", "a later number"])
-    async def test_no_other_attempt_is_one_that_was_reset(self, store: Store, runs: str) -> None:
+    async def test_other_attempts_are_not_taken_for_a_reset(self, store: Store, runs: str) -> None:
         (callback,) = await store.open([factories.request(attempt=2)])
         waits = {
             "back-off": pending(callback, attempt=1, is_started=False),
@@ -269,11 +265,11 @@ class ActivityPollsContract:
             "a later number": pending(callback, attempt=3),
         }
 
-        await see(store, callback, waits[runs])
+        await save_poll(store, callback, waits[runs])
 
         assert await events_of(store, callback.id, EventKind.RESET) == []
 
-    async def test_what_was_seen_before_a_later_attempt_asked_is_void(
+    async def test_poll_result_of_earlier_attempt_is_ignored(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
@@ -282,12 +278,12 @@ class ActivityPollsContract:
             callback, paused=True, cancel_requested=True, attempt_timeout_at=clock.now()
         )
 
-        assert await see(store, callback, waits) == later
+        assert await save_poll(store, callback, waits) == later
         clock.advance(SECOND)
-        assert await looks(store) == [callback.id]
+        assert await claim_polls(store) == [callback.id]
 
     @pytest.mark.parametrize("state", [one for one in State if one is not State.OPEN])
-    async def test_what_is_not_open_is_seen_no_more(
+    async def test_poll_result_of_closed_callback_is_ignored(
         self, store: Store, clock: ManualClock, state: State
     ) -> None:
         callback = await in_state(store, state)
@@ -295,4 +291,4 @@ class ActivityPollsContract:
             callback, paused=True, cancel_requested=True, attempt_timeout_at=clock.now()
         )
 
-        assert await see(store, callback, waits) == callback
+        assert await save_poll(store, callback, waits) == callback

@@ -1,4 +1,4 @@
-"""What every store promises to those who answer."""
+"""The contract of every store for answers."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ from tests.contract.stores import (
 
 
 class AnswersContract:
-    async def test_the_first_outcome_wins(self, store: Store) -> None:
+    async def test_first_outcome_is_stored_and_later_ones_are_not(self, store: Store) -> None:
         callback = await opened(store)
         first = factories.answer(callback.id, Completed(b"1"))
         second = factories.answer(callback.id, Completed(b"2"))
@@ -44,7 +44,7 @@ class AnswersContract:
         kept = outcome_of(await found(store, callback.id))
         assert (kept.id, kept.outcome, kept.accepted_at) == (first.id, Completed(b"1"), won)
 
-    async def test_an_answer_by_a_revoked_link_is_not_taken(self, store: Store) -> None:
+    async def test_answer_by_revoked_link_is_not_accepted(self, store: Store) -> None:
         callback, other = await opened(store), await opened(store)
         await store.revoke(callback.id)
         first, current = callback.link_serial, callback.link_serial + 1
@@ -60,9 +60,7 @@ class AnswersContract:
         assert [at is None for at in await store.accept(answers)] == [True, False]
         assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
 
-    async def test_an_answer_without_a_link_is_taken_whatever_was_revoked(
-        self, store: Store
-    ) -> None:
+    async def test_answer_without_link_is_accepted_after_revocation(self, store: Store) -> None:
         callback = await opened(store)
         await store.revoke(callback.id)
 
@@ -78,9 +76,7 @@ class AnswersContract:
 
         assert terms == {callback.id: to_terms(callback)}
 
-    async def test_terms_stay_the_same_when_a_later_attempt_asks_in_another_run(
-        self, store: Store
-    ) -> None:
+    async def test_terms_stay_the_same_after_workflow_reset(self, store: Store) -> None:
         ref = factories.activity_ref()
         (first,) = await store.open([factories.request(ref=ref, follow_reset=True)])
         before = await store.terms([first.id])
@@ -91,7 +87,7 @@ class AnswersContract:
         assert (again.id, again.ref.run_id) == (first.id, "another-run")
         assert await store.terms([first.id]) == before == {first.id: to_terms(again)}
 
-    async def test_the_first_outcome_wins_within_one_call(self, store: Store) -> None:
+    async def test_first_outcome_of_one_call_is_stored(self, store: Store) -> None:
         callback, other = await opened(store), await opened(store)
         answers = [
             factories.answer(other.id, Completed(b"3")),
@@ -105,18 +101,18 @@ class AnswersContract:
         assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
 
     @pytest.mark.parametrize("outcome", OUTCOMES, ids=ascii)
-    async def test_an_outcome_is_kept_exactly(self, store: Store, outcome: Outcome) -> None:
+    async def test_outcome_is_stored_exactly(self, store: Store, outcome: Outcome) -> None:
         kept = outcome_of(await accepted(store, outcome))
 
         assert kept.outcome == outcome
         assert not kept.is_default
 
-    async def test_an_answer_to_nothing_is_not_taken(self, store: Store) -> None:
+    async def test_answer_to_unknown_callback_is_not_accepted(self, store: Store) -> None:
         (result,) = await store.accept([factories.answer(factories.callback_id())])
 
         assert result is None
 
-    async def test_an_answer_to_an_expired_callback_is_not_taken(self, store: Store) -> None:
+    async def test_answer_to_expired_callback_is_not_accepted(self, store: Store) -> None:
         callback = await in_state(store, State.EXPIRED)
 
         (result,) = await store.accept([factories.answer(callback.id)])
@@ -126,16 +122,14 @@ class AnswersContract:
         assert callback.expired_because == "timed out"
         assert await store.claim("me", limit=1, lease=LEASE) == []
 
-    async def test_an_answered_callback_does_not_expire(self, store: Store) -> None:
+    async def test_answered_callback_does_not_expire(self, store: Store) -> None:
         callback = await accepted(store)
 
         await store.expire([factories.expiry(callback, "timed out")])
 
         assert await found(store, callback.id) == callback
 
-    async def test_an_end_that_was_seen_before_a_later_attempt_asked_is_void(
-        self, store: Store
-    ) -> None:
+    async def test_expiry_of_earlier_attempt_has_no_effect(self, store: Store) -> None:
         seen = await opened(store)
         (now,) = await store.open([factories.request(ref=seen.ref, attempt=2)])
 
@@ -143,7 +137,7 @@ class AnswersContract:
 
         assert await found(store, seen.id) == now
 
-    async def test_an_answer_is_told_with_what_names_it_and_no_more(self, store: Store) -> None:
+    async def test_accepted_event_names_outcome_without_its_body(self, store: Store) -> None:
         callback = await opened(store)
         answer = factories.answer(callback.id)
 
@@ -152,7 +146,7 @@ class AnswersContract:
         (event,) = await events_of(store, callback.id, EventKind.ACCEPTED)
         assert event.facts == {"kind": "completed", "outcome": answer.id}
 
-    async def test_evidence_is_kept_and_changes_nothing(self, store: Store) -> None:
+    async def test_evidence_is_stored_and_changes_no_state(self, store: Store) -> None:
         callback = await accepted(store)
 
         await store.store_evidence([factories.answer(callback.id, Completed(b'"other"'))])
@@ -161,7 +155,7 @@ class AnswersContract:
         (evidence,) = await events_of(store, callback.id, EventKind.ANSWERED_DIFFERENTLY)
         assert evidence.facts["body"] == '"other"'
 
-    async def test_evidence_is_bounded(self, store: Store) -> None:
+    async def test_evidence_is_bounded_in_count_and_size(self, store: Store) -> None:
         callback = await accepted(store)
         long = b'"' + b"x" * 2 * EVIDENCE_BYTES + b'"'
 
@@ -172,7 +166,7 @@ class AnswersContract:
         assert len(evidence) == MAX_EVIDENCE
         assert {len(str(event.facts["body"])) for event in evidence} == {EVIDENCE_BYTES}
 
-    async def test_what_does_not_exist_is_left_alone(self, store: Store) -> None:
+    async def test_unknown_callback_is_ignored(self, store: Store) -> None:
         nobody = factories.callback_id()
 
         await store.mark_submitted([nobody])
@@ -191,9 +185,7 @@ class AnswersContract:
         assert await store.events(nobody) == []
 
     @pytest.mark.parametrize("state", list(State), ids=lambda state: state.value)
-    async def test_a_callback_moves_only_as_the_table_says(
-        self, store: Store, state: State
-    ) -> None:
+    async def test_callback_moves_only_as_moves_allow(self, store: Store, state: State) -> None:
         moved: set[State] = set()
         for wanted in State:
             callback = await in_state(store, state)

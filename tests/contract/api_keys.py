@@ -1,4 +1,4 @@
-"""What every store promises of API keys, and of revoking links."""
+"""The contract of every store for API keys and revoked links."""
 
 from ringback.domain.api_key import ApiKey, KeyId, Role, digest_secret
 from ringback.domain.callback import State
@@ -14,7 +14,7 @@ def new_key(name: str, role: Role = Role.VIEWER) -> NewKey:
 
 
 class ApiKeysContract:
-    async def test_a_key_is_kept_as_it_was_made(self, store: Store, clock: ManualClock) -> None:
+    async def test_added_key_is_found_unchanged(self, store: Store, clock: ManualClock) -> None:
         added = await store.add_key(new_key("a", Role.OPERATOR))
 
         kept = await store.find_key(KeyId("a"))
@@ -22,11 +22,11 @@ class ApiKeysContract:
         assert added == kept
         assert kept == ApiKey(KeyId("a"), "for a", Role.OPERATOR, digest_secret("a"), clock.now())
 
-    async def test_a_key_that_was_never_made_is_not_found(self, store: Store) -> None:
+    async def test_unknown_key_is_not_found(self, store: Store) -> None:
         assert await store.find_key(KeyId("a")) is None
         assert await store.revoke_key(KeyId("a")) is None
 
-    async def test_a_revoked_key_stays_and_tells_when_it_was_revoked_first(
+    async def test_second_revocation_keeps_first_time(
         self, store: Store, clock: ManualClock
     ) -> None:
         await store.add_key(new_key("a"))
@@ -40,7 +40,7 @@ class ApiKeysContract:
         assert revoked.revoked_at == clock.now() - SECOND
         assert again == revoked == await store.find_key(KeyId("a"))
 
-    async def test_all_keys_are_told_oldest_first(self, store: Store, clock: ManualClock) -> None:
+    async def test_all_keys_are_listed_oldest_first(self, store: Store, clock: ManualClock) -> None:
         for name in ("b", "a"):
             await store.add_key(new_key(name))
             clock.advance(SECOND)
@@ -48,9 +48,7 @@ class ApiKeysContract:
 
         assert [key.id for key in await store.all_keys()] == ["b", "a"]
 
-    async def test_a_revoked_link_has_another_serial_and_nothing_else_changes(
-        self, store: Store
-    ) -> None:
+    async def test_revocation_changes_only_the_serial(self, store: Store) -> None:
         callback = await opened(store)
         other = await opened(store)
 
@@ -63,10 +61,10 @@ class ApiKeysContract:
         assert again == await found(store, callback.id)
         assert (revoked.id, revoked.state) == (callback.id, State.OPEN)
         assert await found(store, other.id) == other
-        told = await events_of(store, callback.id, EventKind.REVOKED)
-        assert [event.facts for event in told] == [{"serial": 2}, {"serial": 3}]
+        events = await events_of(store, callback.id, EventKind.REVOKED)
+        assert [event.facts for event in events] == [{"serial": 2}, {"serial": 3}]
 
-    async def test_the_trail_names_whose_key_revoked_and_made_links(self, store: Store) -> None:
+    async def test_link_events_name_the_api_key(self, store: Store) -> None:
         callback = await opened(store)
 
         await store.revoke(callback.id, by="k1")
@@ -78,7 +76,7 @@ class ApiKeysContract:
         assert revoked.facts == {"serial": 2, "by": "k1"}
         assert made.facts == {"allows": ["view"], "by": "k2"}
 
-    async def test_the_links_of_what_has_ended_can_be_revoked(self, store: Store) -> None:
+    async def test_links_of_ended_callbacks_can_be_revoked(self, store: Store) -> None:
         callback = await in_state(store, State.EXPIRED)
 
         revoked = await store.revoke(callback.id)
@@ -86,10 +84,10 @@ class ApiKeysContract:
         assert revoked is not None
         assert (revoked.state, revoked.link_serial) == (State.EXPIRED, 2)
 
-    async def test_no_links_of_what_is_not_there_are_revoked(self, store: Store) -> None:
+    async def test_revoking_unknown_callback_returns_none(self, store: Store) -> None:
         assert await store.revoke(factories.callback_id()) is None
 
-    async def test_a_later_attempt_finds_the_serial_as_it_is(self, store: Store) -> None:
+    async def test_later_attempt_keeps_the_serial(self, store: Store) -> None:
         ref = factories.activity_ref()
         (callback,) = await store.open([factories.request(ref=ref)])
         await store.revoke(callback.id)

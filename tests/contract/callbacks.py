@@ -1,4 +1,4 @@
-"""What every store promises to those who ask."""
+"""The contract of every store for opening callbacks."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +26,7 @@ from tests.contract.stores import (
 
 
 class CallbacksContract:
-    async def test_an_activity_has_one_callback_over_its_attempts(self, store: Store) -> None:
+    async def test_all_attempts_share_one_callback(self, store: Store) -> None:
         ref = factories.activity_ref()
 
         (first,) = await store.open([factories.request(ref=ref)])
@@ -35,9 +35,7 @@ class CallbacksContract:
         assert again.id == first.id
         assert await kinds(store, first.id) == [EventKind.OPENED, EventKind.OPENED_AGAIN]
 
-    async def test_what_a_later_attempt_asks_with_replaces_what_the_one_before_had(
-        self, store: Store
-    ) -> None:
+    async def test_later_attempt_replaces_facts_of_earlier_one(self, store: Store) -> None:
         ref = factories.activity_ref()
         await store.open([factories.request(ref=ref, attempt_timeout_at=factories.NOW + SECOND)])
         later = factories.request(
@@ -51,7 +49,7 @@ class CallbacksContract:
         assert again.attempt_started_at == later.attempt_started_at
         assert again.attempt_timeout_at == later.attempt_timeout_at
 
-    async def test_of_two_attempts_the_one_that_started_later_counts_whatever_its_number(
+    async def test_attempt_that_started_later_counts_whatever_its_number(
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
@@ -64,7 +62,7 @@ class CallbacksContract:
         assert stale == reset
         assert (reset.attempt, reset.attempt_started_at) == (1, started_at)
 
-    async def test_what_is_opened_is_found_as_it_was_wished(self, store: Store) -> None:
+    async def test_opened_callback_has_all_requested_values(self, store: Store) -> None:
         request = factories.request(
             attempt_timeout_at=factories.NOW + timedelta(seconds=1.000001),
             on_deadline=Failed("too late", type="Late", details=b'["x"]'),
@@ -93,7 +91,7 @@ class CallbacksContract:
         assert callback.link_expires_at == request.link_expires_at
         assert callback.state is State.OPEN
 
-    async def test_activities_that_differ_in_one_part_have_their_own_callbacks(
+    async def test_activities_that_differ_in_one_field_have_own_callbacks(
         self, store: Store
     ) -> None:
         ref = factories.activity_ref(workflow_id="w")
@@ -110,7 +108,7 @@ class CallbacksContract:
 
         assert len({callback.id for callback in callbacks}) == len(refs)
 
-    async def test_one_call_that_opens_the_same_activity_twice_makes_one(
+    async def test_opening_same_activity_twice_in_one_call_creates_one_callback(
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
@@ -119,7 +117,7 @@ class CallbacksContract:
 
         assert one.id == other.id
 
-    async def test_attempts_that_open_in_one_call_leave_the_latest(self, store: Store) -> None:
+    async def test_two_attempts_in_one_call_leave_the_later_one(self, store: Store) -> None:
         ref = factories.activity_ref()
 
         await store.open([factories.request(ref=ref), factories.request(ref=ref, attempt=2)])
@@ -145,7 +143,7 @@ class CallbacksContract:
             "a parked result",
         ],
     )
-    async def test_a_later_attempt_asks_anew_only_when_the_question_is_settled(
+    async def test_later_attempt_gets_new_callback_only_after_delivery_or_expiry(
         self, store: Store, outcome: Outcome, verdict: State, *, asks: bool
     ) -> None:
         before = await settled(store, verdict, outcome)
@@ -155,7 +153,7 @@ class CallbacksContract:
         assert (after.id != before.id) is asks
         assert after.generation == (2 if asks else 1)
 
-    async def test_where_each_attempt_asks_for_itself_the_open_callback_of_the_one_before_expires(
+    async def test_with_attempts_current_next_attempt_expires_open_callback(
         self, store: Store, clock: ManualClock
     ) -> None:
         ref = factories.activity_ref()
@@ -174,7 +172,7 @@ class CallbacksContract:
         (event,) = await events_of(store, first.id, EventKind.EXPIRED)
         assert event.facts == {"reason": "a later attempt opened a new callback"}
 
-    async def test_where_each_attempt_asks_for_itself_one_that_asks_twice_has_one_callback(
+    async def test_with_attempts_current_same_attempt_keeps_its_callback(
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
@@ -184,9 +182,7 @@ class CallbacksContract:
 
         assert again == first
 
-    async def test_attempts_that_ask_for_themselves_in_one_call_leave_one_open(
-        self, store: Store
-    ) -> None:
+    async def test_with_attempts_current_one_call_leaves_one_open(self, store: Store) -> None:
         ref = factories.activity_ref()
 
         first, second = await store.open([
@@ -198,7 +194,7 @@ class CallbacksContract:
         assert await state_of(store, second.id) is State.OPEN
         assert await kinds(store, first.id) == [EventKind.OPENED, EventKind.EXPIRED]
 
-    async def test_an_answer_to_an_earlier_attempt_stays_when_the_next_one_asks_for_itself(
+    async def test_with_attempts_current_answer_to_earlier_attempt_stays(
         self, store: Store
     ) -> None:
         ref = factories.activity_ref()
@@ -209,9 +205,7 @@ class CallbacksContract:
 
         assert await state_of(store, first.id) is State.ACCEPTED
 
-    async def test_a_callback_goes_on_in_the_run_that_a_reset_made_if_it_is_to(
-        self, store: Store
-    ) -> None:
+    async def test_callback_that_follows_resets_moves_to_new_run(self, store: Store) -> None:
         ref = factories.activity_ref(run_id="old")
         moved = replace(ref, run_id="new")
         (before,) = await store.open([factories.request(ref=ref, follow_reset=True)])
@@ -228,7 +222,7 @@ class CallbacksContract:
         (event,) = await events_of(store, before.id, EventKind.OPENED_AGAIN)
         assert event.facts == {"attempt": 1, "run_id": "new"}
 
-    async def test_a_callback_that_does_not_follow_a_reset_stays_in_its_run(
+    async def test_callback_that_does_not_follow_resets_stays_in_its_run(
         self, store: Store
     ) -> None:
         ref = factories.activity_ref(run_id="old")
@@ -243,7 +237,7 @@ class CallbacksContract:
         assert after.id != before.id
         assert (await found(store, before.id)).ref == ref
 
-    async def test_a_schema_is_found_by_its_id(self, store: Store) -> None:
+    async def test_schema_is_found_by_its_id(self, store: Store) -> None:
         texts = ['{"type": "string"}', '{"type": "null"}']
         requests = [factories.request(result_schema=text) for text in [*texts, texts[0]]]
 
@@ -256,7 +250,7 @@ class CallbacksContract:
         }
         assert await store.schemas([]) == {}
 
-    async def test_submitting_counts_once(self, store: Store, clock: ManualClock) -> None:
+    async def test_second_submit_is_not_recorded(self, store: Store, clock: ManualClock) -> None:
         callback = await opened(store)
 
         await store.mark_submitted([callback.id])
@@ -267,7 +261,7 @@ class CallbacksContract:
         assert (await found(store, callback.id)).submitted_at == at
         assert (await kinds(store, callback.id)).count(EventKind.SUBMITTED) == 1
 
-    async def test_what_has_expired_is_asked_anew(self, store: Store) -> None:
+    async def test_expired_callback_is_replaced_by_new_one(self, store: Store) -> None:
         before = await in_state(store, State.EXPIRED)
 
         (after,) = await store.open([factories.request(ref=before.ref)])

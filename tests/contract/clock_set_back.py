@@ -1,4 +1,4 @@
-"""What every store promises after its clock was set back: nothing waits until it has caught up."""
+"""The contract of every store after its clock was set back: due times are repaired."""
 
 from datetime import timedelta
 
@@ -10,7 +10,15 @@ from ringback.ports.webhooks import WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import LEASE, SECOND, Store, accepted, found, opened
-from tests.contract.tracked import MINUTE, beat, beats, kept_alive, looks, receive_heartbeats, see
+from tests.contract.tracked import (
+    MINUTE,
+    claim_heartbeats,
+    claim_polls,
+    open_kept_alive,
+    receive_heartbeats,
+    save_poll,
+    save_sent,
+)
 
 HOUR = timedelta(hours=1)
 LONGEST = LongestWaits(delivery=MINUTE, webhook=MINUTE, poll=MINUTE)
@@ -55,44 +63,42 @@ class ClockSetBackContract:
 
         assert len(await store.claim_webhooks(limit=1, lease=LEASE)) == 1
 
-    async def test_look_is_due_now_whether_it_was_claimed_or_done(
+    async def test_poll_is_due_now_whether_claimed_or_done(
         self, store: Store, clock: ManualClock
     ) -> None:
         claimed, seen = await opened(store), await opened(store)
         clock.step(HOUR)
-        await looks(store)
-        await see(store, seen, poll_in=5 * SECOND)
+        await claim_polls(store)
+        await save_poll(store, seen, poll_in=5 * SECOND)
         clock.step(-HOUR)
 
         repaired = await store.repair(LONGEST)
 
         assert repaired == 2
-        assert sorted(await looks(store)) == sorted([claimed.id, seen.id])
+        assert sorted(await claim_polls(store)) == sorted([claimed.id, seen.id])
 
     async def test_heartbeat_is_due_now(self, store: Store, clock: ManualClock) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.step(HOUR)
-        await beats(store)
-        await beat(store, await found(store, callback.id))
+        await claim_heartbeats(store)
+        await save_sent(store, await found(store, callback.id))
         clock.step(-HOUR)
 
         await store.repair(LONGEST)
 
-        assert await beats(store) == [callback.id]
+        assert await claim_heartbeats(store) == [callback.id]
 
-    async def test_heartbeat_from_outside_is_passed_on(
-        self, store: Store, clock: ManualClock
-    ) -> None:
+    async def test_received_heartbeat_is_forwarded(self, store: Store, clock: ManualClock) -> None:
         callback = await opened(store)
         clock.step(HOUR)
         noted = await receive_heartbeats(store, callback, b"1")
         assert noted.callback is not None
-        await beat(store, noted.callback)
+        await save_sent(store, noted.callback)
         clock.step(-HOUR)
 
         assert (await receive_heartbeats(store, callback, b"2")).is_due
 
-    async def test_held_heartbeat_from_outside_is_passed_on(
+    async def test_heartbeat_received_before_clock_was_set_back_does_not_delay_the_next(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
@@ -106,26 +112,24 @@ class ClockSetBackContract:
         delivered = await accepted(store)
         await store.claim("me", limit=1, lease=LEASE)
         await store.postpone([Postponement(delivered.id, 1, MINUTE, "no answer")])
-        await kept_alive(store)
-        await looks(store)
+        await open_kept_alive(store)
+        await claim_polls(store)
 
         assert await store.repair(LONGEST) == 0
         assert await store.next_due() == MINUTE
 
-    async def test_answered_callbacks_are_looked_at_never(
+    async def test_answered_callbacks_are_never_polled(
         self, store: Store, clock: ManualClock
     ) -> None:
         await accepted(store)
         clock.advance(LEASE)
-        await looks(store)
+        await claim_polls(store)
 
         await store.repair(LONGEST)
 
-        assert await looks(store) == []
+        assert await claim_polls(store) == []
 
-    async def test_deadline_is_a_real_time_and_stays(
-        self, store: Store, clock: ManualClock
-    ) -> None:
+    async def test_deadline_is_not_changed(self, store: Store, clock: ManualClock) -> None:
         request = factories.request(deadline=HOUR, on_deadline=Completed(b"1"))
         (callback,) = await store.open([request])
         clock.step(-HOUR)

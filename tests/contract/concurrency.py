@@ -1,7 +1,7 @@
-"""What a SQL store promises where several processes use one database at the same moment.
+"""The contract of a SQL store that several processes use concurrently.
 
-Each test lets calls that contend run beside each other on stores of their own, again and again, in
-another order each time. No call may fail, and the records must agree with what each was told.
+Each test runs competing calls concurrently on separate stores, several times and in random order.
+No call may fail, and the audit trail must agree with what each call returned.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from tests.contract.stores import (
     LEASE,
     SECOND,
     accepted_callbacks,
+    deliver_inline,
     due_callbacks,
     events_of,
     found,
-    handed_over,
     kinds,
     outcome_of,
 )
@@ -47,7 +47,7 @@ def shuffled(items: Sequence[T]) -> list[T]:
 
 
 async def expiries(store: SqlStore, ids: Sequence[CallbackId]) -> list[Expiry]:
-    """Return that all of them are over, as they are seen now."""
+    """Return an expiry for each callback, based on its current attempt."""
     seen = await store.find(ids)
     return [factories.expiry(seen[id_]) for id_ in shuffled(ids)]
 
@@ -57,9 +57,9 @@ async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackI
 
 
 class ConcurrencyContract(ConcurrentWebhooksContract):
-    """`stores` are four on one database; `clock` dates what they write."""
+    """The fixture `stores` is four stores on one database, dated by `clock`."""
 
-    async def test_of_an_answer_an_end_and_a_default_one_wins_and_all_are_told_so(
+    async def test_answer_expiry_and_default_race_and_one_wins(
         self, stores: Sequence[SqlStore], clock: ManualClock
     ) -> None:
         for _ in range(ROUNDS):
@@ -83,14 +83,12 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             assert sorted(by_default) == sorted(defaults)
             assert sorted([*by_answer, *by_default, *by_end]) == sorted(ids)
             for id_, extension in extensions.items():
-                told = await kinds(one, id_)
-                assert (EventKind.EXTENDED in told) is extension.was_extended
+                recorded = await kinds(one, id_)
+                assert (EventKind.EXTENDED in recorded) is extension.was_extended
                 assert not (extension.was_extended and id_ in by_default)
-                assert len({EventKind.ACCEPTED, EventKind.EXPIRED} & set(told)) == 1
+                assert len({EventKind.ACCEPTED, EventKind.EXPIRED} & set(recorded)) == 1
 
-    async def test_an_answer_is_taken_before_its_link_is_revoked_or_never(
-        self, stores: Sequence[SqlStore]
-    ) -> None:
+    async def test_answer_races_revocation_and_one_wins(self, stores: Sequence[SqlStore]) -> None:
         for _ in range(ROUNDS):
             callbacks = await stores[0].open([factories.request() for _ in range(MANY)])
             ids = [callback.id for callback in callbacks]
@@ -102,13 +100,13 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             )
 
             for id_, accepted_at in zip(ids, given, strict=True):
-                told = await kinds(stores[0], id_)
+                recorded = await kinds(stores[0], id_)
                 ends = [EventKind.REVOKED]
                 if accepted_at is not None:
                     ends = [EventKind.ACCEPTED, EventKind.REVOKED]
-                assert told == [EventKind.OPENED, *ends]
+                assert recorded == [EventKind.OPENED, *ends]
 
-    async def test_attempts_that_ask_at_once_have_one_callback_and_the_latest_counts(
+    async def test_concurrent_attempts_share_one_callback_of_the_latest(
         self, stores: Sequence[SqlStore]
     ) -> None:
         for _ in range(ROUNDS):
@@ -129,7 +127,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
                 assert callback.attempt == len(stores)
                 assert (await kinds(stores[0], id_)).count(EventKind.OPENED) == 1
 
-    async def test_attempts_that_ask_for_themselves_at_once_leave_the_latest_one_open(
+    async def test_with_attempts_current_concurrent_attempts_leave_latest_open(
         self, stores: Sequence[SqlStore]
     ) -> None:
         for _ in range(ROUNDS):
@@ -155,7 +153,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
                 for callback in rounds:
                     assert (await kinds(stores[0], callback.id)).count(EventKind.OPENED) == 1
 
-    async def test_of_an_answer_an_end_and_a_later_attempt_that_asks_for_itself_one_wins(
+    async def test_answer_expiry_and_later_attempt_race_and_one_wins(
         self, stores: Sequence[SqlStore]
     ) -> None:
         for _ in range(ROUNDS):
@@ -186,7 +184,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
                 assert {kind.value for kind in ends} == {callback.state.value}
                 assert len([kind for kind in await kinds(stores[0], id_) if kind in ends]) == 1
 
-    async def test_a_question_that_is_settled_is_asked_anew_once(
+    async def test_concurrent_openings_after_delivery_create_one_callback(
         self, stores: Sequence[SqlStore]
     ) -> None:
         for _ in range(ROUNDS):
@@ -208,7 +206,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             assert {one.generation for (one,) in opened} <= {1, 2}
             assert {one.id for (one,) in opened if one.generation == 2} <= {after.id}
 
-    async def test_what_is_due_is_claimed_by_one(self, stores: Sequence[SqlStore]) -> None:
+    async def test_due_outcome_is_claimed_by_one_process(self, stores: Sequence[SqlStore]) -> None:
         for _ in range(ROUNDS):
             waiting = await accepted_callbacks(stores[0], 5 * MANY)
 
@@ -228,7 +226,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             )
             assert {outcome_of(callback).tries for claim in claims for callback in claim} <= {1}
 
-    async def test_a_try_ends_in_one_way(
+    async def test_settle_and_postpone_race_and_one_wins(
         self, stores: Sequence[SqlStore], clock: ManualClock
     ) -> None:
         for _ in range(ROUNDS):
@@ -253,7 +251,8 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
                 verdicts = [kind for kind in await kinds(one, id_) if kind in ENDS]
                 is_settled = callback.state is not State.ACCEPTED
                 assert [kind.value for kind in verdicts] == [callback.state.value] * is_settled
-                # A later try voids what the one before it found, and there is only one later try.
+                # A later try invalidates the result of the one before, and there is only one later
+                # try.
                 assert not (id_ in tried and id_ in handed)
                 is_tried_again = id_ in tried or id_ in handed
                 assert factories.tries(callback) == factories.tries(before) + is_tried_again
@@ -262,7 +261,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
                 tried | handed
             )
 
-    async def test_what_is_parked_is_redelivered_once(self, stores: Sequence[SqlStore]) -> None:
+    async def test_concurrent_redeliveries_count_once(self, stores: Sequence[SqlStore]) -> None:
         for _ in range(ROUNDS):
             (callback,) = await accepted_callbacks(stores[0], 1)
             await stores[0].settle([factories.settlement(callback, State.PARKED)])
@@ -272,7 +271,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             assert sum(redelivered) == 1
             assert len(await events_of(stores[0], callback.id, EventKind.REDELIVERED)) == 1
 
-    async def test_what_is_seen_and_what_is_extended_are_both_kept(
+    async def test_concurrent_poll_result_and_extension_are_both_stored(
         self, stores: Sequence[SqlStore], clock: ManualClock
     ) -> None:
         for _ in range(ROUNDS):
@@ -308,7 +307,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
         evidence = await events_of(stores[0], callback.id, EventKind.ANSWERED_DIFFERENTLY)
         assert len(evidence) == MAX_EVIDENCE
 
-    async def test_a_schema_that_several_bring_is_kept_once(
+    async def test_concurrent_openings_store_their_schema_once(
         self, stores: Sequence[SqlStore]
     ) -> None:
         text = f'{{"title": "{factories.callback_id()}"}}'
@@ -322,7 +321,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
 
 
 async def _handed_over_all(store: SqlStore, claimed: Sequence[Callback]) -> set[CallbackId]:
-    return {callback.id for callback in claimed if await handed_over(store, callback)}
+    return {callback.id for callback in claimed if await deliver_inline(store, callback)}
 
 
 def _has(callback: Callback, outcome_id: str) -> bool:

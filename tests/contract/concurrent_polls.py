@@ -1,4 +1,4 @@
-"""What a SQL store promises to keepers that use one database at the same moment.
+"""The contract of a SQL store for concurrent polls and heartbeats.
 
 As in `tests.contract.concurrency`: what contends runs again and again, in another order each time.
 """
@@ -26,37 +26,39 @@ from tests.contract.tracked import (
     CALM,
     GAP,
     MINUTE,
-    beats,
-    kept_alive,
-    looks,
-    noted_and_due,
-    of_runs,
+    claim_heartbeats,
+    claim_polls,
+    open_in_runs,
+    open_kept_alive,
     pending,
+    receive_due_heartbeat,
 )
 
 PAUSED: Final = replace(CALM, paused=True)
 
 
-def taken(of: Callback) -> SentHeartbeat:
+def sent(of: Callback) -> SentHeartbeat:
     return SentHeartbeat(
         of.id, of.attempt_started_at, of.heartbeat_state.heartbeat_received_at, PAUSED
     )
 
 
 class ConcurrentPollsContract:
-    """`stores` are four on one database; `clock` dates what they write."""
+    """The fixture `stores` is four stores on one database, dated by `clock`."""
 
-    async def test_a_look_is_claimed_by_one(
+    async def test_due_poll_is_claimed_by_one_process(
         self, stores: Sequence[SqlStore], clock: ManualClock
     ) -> None:
         for number in range(ROUNDS):
             runs = [f"{number}-{run}" for run in range(3 * MANY)]
-            ids = await of_runs(stores[0], *runs, *runs)
+            ids = await open_in_runs(stores[0], *runs, *runs)
             clock.advance(SECOND)
 
-            claims = await asyncio.gather(*(looks(store, limit=5) for store in [*stores, *stores]))
+            claims = await asyncio.gather(
+                *(claim_polls(store, limit=5) for store in [*stores, *stores])
+            )
 
-            rest = await looks(stores[0], limit=len(runs))
+            rest = await claim_polls(stores[0], limit=len(runs))
             claimed = [id_ for claim in claims for id_ in claim]
             assert sorted([*claimed, *rest]) == sorted(ids)
             for claim in claims:
@@ -64,22 +66,24 @@ class ConcurrentPollsContract:
                 assert len({callback.ref.run for callback in known.values()}) <= 5
             await stores[0].expire(await expiries(stores[0], ids))
 
-    async def test_a_beat_is_claimed_by_one(
+    async def test_due_heartbeat_is_claimed_by_one_process(
         self, stores: Sequence[SqlStore], clock: ManualClock
     ) -> None:
         for _ in range(ROUNDS):
-            ids = [(await kept_alive(stores[0])).id for _ in range(2 * MANY)]
+            ids = [(await open_kept_alive(stores[0])).id for _ in range(2 * MANY)]
             clock.advance(GAP / 2)
 
-            claims = await asyncio.gather(*(beats(store, limit=3) for store in [*stores, *stores]))
+            claims = await asyncio.gather(
+                *(claim_heartbeats(store, limit=3) for store in [*stores, *stores])
+            )
 
-            rest = await beats(stores[0], limit=len(ids))
+            rest = await claim_heartbeats(stores[0], limit=len(ids))
             claimed = [id_ for claim in claims for id_ in claim]
             assert all(len(claim) <= 3 for claim in claims)
             assert sorted([*claimed, *rest]) == sorted(ids)
             await stores[0].expire(await expiries(stores[0], ids))
 
-    async def test_of_signs_of_life_at_once_one_is_due_and_none_is_lost(
+    async def test_of_concurrent_heartbeats_one_is_due_and_none_is_lost(
         self, stores: Sequence[SqlStore]
     ) -> None:
         for _ in range(ROUNDS):
@@ -94,28 +98,29 @@ class ConcurrentPollsContract:
                 )
             )
 
-            told = [one for of_store in noted for one in of_store]
-            due = [one.callback for one in told if one.is_due and one.callback is not None]
+            receipts = [one for of_store in noted for one in of_store]
+            due = [one.callback for one in receipts if one.is_due and one.callback is not None]
             assert sorted(callback.id for callback in due) == sorted(ids)
             seen = {
                 one.callback.heartbeat_state.heartbeat_received_at
-                for one in told
+                for one in receipts
                 if one.callback is not None
             }
             assert len(seen) == len(stores)
 
-    async def test_what_is_said_while_a_heartbeat_is_taken_is_passed_on_later(
+    async def test_heartbeat_received_during_a_send_is_forwarded_later(
         self, stores: Sequence[SqlStore]
     ) -> None:
         for _ in range(ROUNDS):
             claimed = [
-                await noted_and_due(stores[0], await opened(stores[0]), b"1") for _ in range(MANY)
+                await receive_due_heartbeat(stores[0], await opened(stores[0]), b"1")
+                for _ in range(MANY)
             ]
             notes = [ReceivedHeartbeat(one.id, b"2") for one in claimed]
 
             noted, _ = await asyncio.gather(
                 stores[0].receive_heartbeats(shuffled(notes), lease=LEASE),
-                stores[1].save_sent_heartbeats([taken(one) for one in shuffled(claimed)]),
+                stores[1].save_sent_heartbeats([sent(one) for one in shuffled(claimed)]),
             )
 
             assert not any(one.is_due for one in noted)
@@ -128,18 +133,18 @@ class ConcurrentPollsContract:
                     == heartbeat_state.heartbeat_sent_at + DETAILS_INTERVAL
                 )
 
-    async def test_a_later_attempt_an_answer_and_what_was_seen_of_the_one_before_agree(
+    async def test_later_attempt_answer_and_stale_poll_result_agree(
         self, stores: Sequence[SqlStore], clock: ManualClock
     ) -> None:
         for _ in range(ROUNDS):
             one, other, third, fourth = stores
-            callbacks = [await kept_alive(one) for _ in range(MANY)]
+            callbacks = [await open_kept_alive(one) for _ in range(MANY)]
             clock.advance(GAP)
             claimed = await one.claim_heartbeats(limit=MANY, lease=LEASE)
             later = [factories.request(ref=callback.ref, attempt=2) for callback in callbacks]
 
             await asyncio.gather(
-                one.save_sent_heartbeats([taken(callback) for callback in shuffled(claimed)]),
+                one.save_sent_heartbeats([sent(callback) for callback in shuffled(claimed)]),
                 other.save_poll_results([_paused(callback) for callback in shuffled(claimed)]),
                 third.open(shuffled(later)),
                 fourth.accept([factories.answer(callback.id) for callback in shuffled(claimed)]),
@@ -148,10 +153,10 @@ class ConcurrentPollsContract:
 
             for callback in callbacks:
                 after = await found(one, callback.id)
-                told = await events_of(one, callback.id, EventKind.PAUSED)
+                recorded = await events_of(one, callback.id, EventKind.PAUSED)
                 assert (after.state, after.attempt) == (State.ACCEPTED, 2)
                 assert after.heartbeat_state.heartbeat_sent_at is None
-                assert len(told) == (after.paused_at is not None)
+                assert len(recorded) == (after.paused_at is not None)
 
 
 def _paused(callback: Callback) -> PollResult:
@@ -161,7 +166,7 @@ def _paused(callback: Callback) -> PollResult:
 
 @asynccontextmanager
 async def locked(url: str, table: str, key: str, callback_id: CallbackId) -> AsyncIterator[None]:
-    """Hold a row as a claim does that is not committed yet, for the block."""
+    """Lock a row for the block, as an uncommitted claim does."""
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
@@ -177,18 +182,18 @@ async def deliveries(store: SqlStore) -> list[CallbackId]:
 
 
 class SkipLockedContract:
-    """`stores` are on the PostgreSQL database at `url`."""
+    """The fixture `stores` uses the PostgreSQL database at `url`."""
 
     @pytest.mark.parametrize(
         ("make", "claim", "table", "key"),
         [
-            (opened, looks, "callbacks", "id"),
-            (kept_alive, beats, "callbacks", "id"),
+            (opened, claim_polls, "callbacks", "id"),
+            (open_kept_alive, claim_heartbeats, "callbacks", "id"),
             (accepted, deliveries, "outcomes", "callback_id"),
         ],
         ids=["looks", "beats", "deliveries"],
     )
-    async def test_a_claim_waits_for_none_that_is_not_committed_yet(
+    async def test_claim_skips_rows_locked_by_others(
         self,
         stores: Sequence[SqlStore],
         clock: ManualClock,
@@ -208,14 +213,14 @@ class SkipLockedContract:
         assert claimed == [free]
         assert await claim(stores[0]) == [held]
 
-    async def test_what_is_held_does_not_come_along_with_its_run(
+    async def test_locked_callback_is_not_claimed_with_its_run(
         self, stores: Sequence[SqlStore], clock: ManualClock, url: str
     ) -> None:
-        (due,) = await of_runs(stores[0], "r")
+        (due,) = await open_in_runs(stores[0], "r")
         clock.advance(SECOND)
-        (held,) = await of_runs(stores[0], "r")
+        (held,) = await open_in_runs(stores[0], "r")
 
         async with locked(url, "callbacks", "id", held):
-            claimed = await looks(stores[0])
+            claimed = await claim_polls(stores[0])
 
         assert claimed == [due]

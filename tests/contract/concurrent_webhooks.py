@@ -1,4 +1,4 @@
-"""What a SQL store promises where several gateways tell the outside at the same moment."""
+"""The contract of a SQL store for webhooks that several gateways send concurrently."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ MANY: Final = 8
 CANCEL_URL: Final = "https://outside.example/cancel"
 
 
-async def told_of_ends(store: SqlStore) -> list[CallbackId]:
-    """Let many callbacks expire whose outside is told."""
+async def expire_with_url(store: SqlStore) -> list[CallbackId]:
+    """Open callbacks with a webhook URL and let them expire."""
     callbacks = await store.open([factories.request(cancel_url=CANCEL_URL) for _ in range(MANY)])
     await store.expire([factories.expiry(callback) for callback in callbacks])
     return [callback.id for callback in callbacks]
@@ -29,11 +29,11 @@ async def claimed(store: SqlStore) -> Sequence[Webhook]:
 
 
 class ConcurrentWebhooksContract:
-    """`stores` are four on one database."""
+    """The fixture `stores` is four stores on one database."""
 
-    async def test_each_notice_is_claimed_by_one(self, stores: Sequence[SqlStore]) -> None:
+    async def test_due_webhook_is_claimed_by_one_process(self, stores: Sequence[SqlStore]) -> None:
         for _ in range(ROUNDS):
-            ids = await told_of_ends(stores[0])
+            ids = await expire_with_url(stores[0])
 
             claims = await asyncio.gather(*(claimed(store) for store in stores))
 
@@ -41,10 +41,10 @@ class ConcurrentWebhooksContract:
             assert sorted(webhook.callback_id for webhook in webhooks) == sorted(ids)
             await stores[0].end_webhooks([WebhookEnd(webhook.id) for webhook in webhooks])
 
-    async def test_a_notice_has_one_end_whoever_says_so(self, stores: Sequence[SqlStore]) -> None:
+    async def test_concurrent_ends_of_webhook_count_once(self, stores: Sequence[SqlStore]) -> None:
         one, other, third, _ = stores
         for _ in range(ROUNDS):
-            ids = await told_of_ends(one)
+            ids = await expire_with_url(one)
             webhooks = await claimed(one)
 
             await asyncio.gather(

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for all tests that need one, and databases on it."""
+"""A PostgreSQL server and databases on it."""
 
 from collections.abc import AsyncIterator
 
@@ -17,20 +17,20 @@ def clock() -> ManualClock:
 
 @pytest.fixture(scope="session")
 async def postgresql() -> str:
-    """The address of a PostgreSQL server."""
+    """The URL of a PostgreSQL server."""
     return await server_url()
 
 
 @pytest.fixture
 async def empty_url(postgresql: str) -> AsyncIterator[str]:
-    """A database that nobody has used."""
+    """A new database."""
     async with own_database(postgresql) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 async def shared_url(postgresql: str) -> AsyncIterator[str]:
-    """A database with the newest schema, for all tests."""
+    """A database with the newest schema that all tests share."""
     async with own_database(postgresql) as url:
         database = PostgresqlDatabase(url)
         await upgrade(database)
@@ -40,6 +40,6 @@ async def shared_url(postgresql: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def url(shared_url: str) -> str:
-    """A database with the newest schema and nothing in it."""
+    """An empty database with the newest schema."""
     await empty(shared_url)
     return shared_url

@@ -1,4 +1,4 @@
-"""What every store promises to those who keep deadlines."""
+"""The contract of every store for deadlines and default answers."""
 
 from datetime import timedelta
 
@@ -24,13 +24,13 @@ LATE = Completed(b'"nobody answered"')
 MINUTE = timedelta(minutes=1)
 
 
-async def awaited(store: Store, *, within: timedelta | None = MINUTE) -> Callback:
+async def open_with_deadline(store: Store, *, within: timedelta | None = MINUTE) -> Callback:
     (callback,) = await store.open([factories.request(deadline=within, on_deadline=LATE)])
     return callback
 
 
 class DeadlinesContract:
-    async def test_the_outside_has_its_time_from_the_opening_on_and_once(
+    async def test_deadline_counts_from_first_opening(
         self, store: Store, clock: ManualClock
     ) -> None:
         ref = factories.activity_ref()
@@ -42,10 +42,10 @@ class DeadlinesContract:
 
         assert (first.own_deadline_at, again.own_deadline_at) == (own_deadline_at, own_deadline_at)
 
-    async def test_a_default_answer_is_taken_when_it_is_due_and_not_before(
+    async def test_default_answer_is_accepted_when_due(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await awaited(store)
+        callback = await open_with_deadline(store)
         too_early = await store.accept_defaults([callback.id], factories.outcome_id)
         assert await store.due_defaults(limit=10) == []
         assert await store.next_default() == MINUTE
@@ -59,10 +59,10 @@ class DeadlinesContract:
         assert await store.due_defaults(limit=10) == []
         assert await store.next_default() is None
 
-    async def test_a_default_answer_is_the_outcome_exactly_as_if_it_had_been_given(
+    async def test_default_answer_is_stored_like_a_given_one(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await awaited(store)
+        callback = await open_with_deadline(store)
         clock.advance(MINUTE)
 
         await store.accept_defaults([callback.id], factories.outcome_id)
@@ -79,10 +79,10 @@ class DeadlinesContract:
         (claimed,) = await store.claim("me", limit=1, lease=LEASE)
         assert outcome_of(claimed).outcome == LATE
 
-    async def test_no_default_answer_is_taken_where_another_was_given(
+    async def test_answered_callback_gets_no_default_answer(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await awaited(store)
+        callback = await open_with_deadline(store)
         await store.accept([factories.answer(callback.id, Completed(b"1"))])
         clock.advance(MINUTE)
 
@@ -91,10 +91,10 @@ class DeadlinesContract:
         assert await store.accept_defaults([callback.id], factories.outcome_id) == []
         assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
 
-    async def test_no_default_answer_is_taken_where_nobody_waits(
+    async def test_expired_callback_gets_no_default_answer(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await awaited(store)
+        callback = await open_with_deadline(store)
         await store.expire([factories.expiry(callback, "over")])
         clock.advance(MINUTE)
 
@@ -103,7 +103,7 @@ class DeadlinesContract:
         assert await store.accept_defaults([callback.id], factories.outcome_id) == []
         assert await state_of(store, callback.id) is State.EXPIRED
 
-    async def test_without_a_default_answer_a_deadline_of_its_own_is_a_failure(
+    async def test_own_deadline_without_default_fails_activity(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([factories.request(deadline=MINUTE)])
@@ -114,7 +114,7 @@ class DeadlinesContract:
         taken = outcome_of(await found(store, callback.id))
         assert (taken.is_default, taken.outcome) == (True, callback.default_answer)
 
-    async def test_a_time_out_of_temporal_s_alone_has_no_default(
+    async def test_timeout_of_temporal_alone_has_no_default(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([factories.request(attempt_timeout_at=clock.now() + MINUTE)])
@@ -124,7 +124,7 @@ class DeadlinesContract:
         assert await store.accept_defaults([callback.id], factories.outcome_id) == []
         assert await state_of(store, callback.id) is State.OPEN
 
-    async def test_a_default_failure_is_kept_exactly(
+    async def test_default_failure_is_stored_exactly(
         self, store: Store, clock: ManualClock
     ) -> None:
         late = Failed("late", type="Late", non_retryable=True, details=b"[1]")
@@ -136,17 +136,17 @@ class DeadlinesContract:
         assert callback.options.on_deadline == late
         assert outcome_of(await found(store, callback.id)).outcome == late
 
-    async def test_the_longest_overdue_default_is_due_first_and_no_more_than_asked(
+    async def test_longest_overdue_defaults_are_returned_up_to_limit(
         self, store: Store, clock: ManualClock
     ) -> None:
-        waiting = [(await awaited(store, within=left * SECOND)).id for left in (3, 1, 2)]
+        waiting = [(await open_with_deadline(store, within=left * SECOND)).id for left in (3, 1, 2)]
         clock.advance(MINUTE)
 
         due = await store.due_defaults(limit=2)
 
         assert [callback.id for callback in due] == [waiting[1], waiting[2]]
 
-    async def test_a_default_answer_is_taken_before_temporal_times_the_attempt_out(
+    async def test_default_answer_is_due_before_temporal_timeout(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([
@@ -156,7 +156,7 @@ class DeadlinesContract:
         assert await store.next_default() == timedelta(seconds=55)
         assert callback.default_due_at == clock.now() + timedelta(seconds=55)
 
-    async def test_a_later_attempt_moves_the_default_answer_with_its_time_out(
+    async def test_later_attempt_moves_default_with_its_timeout(
         self, store: Store, clock: ManualClock
     ) -> None:
         ref = factories.activity_ref()
@@ -167,8 +167,8 @@ class DeadlinesContract:
 
         assert await store.next_default() == timedelta(seconds=115)
 
-    async def test_an_extension_counts_from_now(self, store: Store, clock: ManualClock) -> None:
-        callback = await awaited(store)
+    async def test_extension_counts_from_now(self, store: Store, clock: ManualClock) -> None:
+        callback = await open_with_deadline(store)
         clock.advance(SECOND)
         until = clock.now() + 5 * MINUTE
 
@@ -181,10 +181,10 @@ class DeadlinesContract:
         (event,) = await events_of(store, callback.id, EventKind.EXTENDED)
         assert event.facts == {"until": format_instant(until), "by": "k1"}
 
-    async def test_what_is_extended_in_time_has_no_default_answer_yet(
+    async def test_extended_callback_gets_no_default_answer_yet(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await awaited(store)
+        callback = await open_with_deadline(store)
         clock.advance(MINUTE)
         await store.extend(callback.id, SECOND)
 
@@ -192,8 +192,12 @@ class DeadlinesContract:
         assert await state_of(store, callback.id) is State.OPEN
 
     @pytest.mark.parametrize("ending", ["answered", "expired", "without a deadline"])
-    async def test_only_an_open_deadline_is_extended(self, store: Store, ending: str) -> None:
-        callback = await awaited(store, within=None if ending == "without a deadline" else MINUTE)
+    async def test_only_open_callback_with_deadline_is_extended(
+        self, store: Store, ending: str
+    ) -> None:
+        callback = await open_with_deadline(
+            store, within=None if ending == "without a deadline" else MINUTE
+        )
         if ending == "answered":
             await store.accept([factories.answer(callback.id)])
         if ending == "expired":
@@ -206,7 +210,7 @@ class DeadlinesContract:
         assert extension.callback == before == await found(store, callback.id)
         assert await events_of(store, callback.id, EventKind.EXTENDED) == []
 
-    async def test_what_is_open_behind_its_deadline_is_overdue_the_longest_first(
+    async def test_open_callbacks_after_deadline_are_overdue_longest_first(
         self, store: Store, clock: ManualClock
     ) -> None:
         requests = [
@@ -230,7 +234,7 @@ class DeadlinesContract:
         assert [callback.id for callback in over] == [callbacks[one].id for one in (1, 2, 0)]
         assert await store.overdue(limit=1) == over[:1]
 
-    async def test_of_some_callbacks_it_is_told_which_are_overdue(
+    async def test_are_overdue_returns_only_overdue_ids(
         self, store: Store, clock: ManualClock
     ) -> None:
         over, in_time, without = await store.open([

@@ -1,4 +1,4 @@
-"""What every store promises to those who bring outcomes to Temporal."""
+"""The contract of every store for deliveries to Temporal."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,9 +13,9 @@ from tests.contract.stores import (
     Store,
     accepted,
     claimed,
+    deliver_inline,
     events_of,
     found,
-    handed_over,
     kinds,
     opened,
     outcome_of,
@@ -24,13 +24,13 @@ from tests.contract.stores import (
 )
 
 
-async def asked_again(store: Store, callback: Callback, attempt: int = 2) -> Callback:
+async def open_next_attempt(store: Store, callback: Callback, attempt: int = 2) -> Callback:
     (again,) = await store.open([factories.request(ref=callback.ref, attempt=attempt)])
     return again
 
 
 class DeliveriesContract:
-    async def test_a_claim_is_alone_until_its_lease_is_over(
+    async def test_claimed_outcome_is_not_claimed_again_during_its_lease(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await accepted(store)
@@ -44,7 +44,7 @@ class DeliveriesContract:
         assert nothing == []
         assert (outcome_of(first).tries, outcome_of(again).tries) == (1, 2)
 
-    async def test_the_oldest_is_claimed_first_and_no_more_than_asked(
+    async def test_claim_returns_oldest_outcomes_up_to_limit(
         self, store: Store, clock: ManualClock
     ) -> None:
         waiting = []
@@ -56,7 +56,7 @@ class DeliveriesContract:
 
         assert [callback.id for callback in taken] == waiting[:2]
 
-    async def test_what_a_try_did_to_the_attempt_that_asked_is_unproven(self, store: Store) -> None:
+    async def test_claim_marks_current_attempt_as_unconfirmed(self, store: Store) -> None:
         callback = await claimed(store)
 
         assert callback == await found(store, callback.id)
@@ -64,9 +64,9 @@ class DeliveriesContract:
         assert unproven.unconfirmed_attempt == callback.attempt
         assert unproven.unconfirmed_started_at == callback.attempt_started_at
 
-    async def test_the_first_unproven_attempt_stays_unproven(self, store: Store) -> None:
+    async def test_first_unconfirmed_attempt_stays_over_later_claims(self, store: Store) -> None:
         callback = await claimed(store)
-        await asked_again(store, callback)
+        await open_next_attempt(store, callback)
         await store.postpone([factories.postponement(callback, timedelta(0))])
 
         (again,) = await store.claim("me", limit=1, lease=LEASE)
@@ -75,7 +75,7 @@ class DeliveriesContract:
         assert outcome_of(again).unconfirmed_attempt == 1
         assert outcome_of(again).unconfirmed_started_at == callback.attempt_started_at
 
-    async def test_what_was_postponed_as_untaken_is_proven(self, store: Store) -> None:
+    async def test_postponing_as_not_applied_clears_unconfirmed_attempt(self, store: Store) -> None:
         callback = await claimed(store)
 
         await store.postpone([factories.postponement(callback, timedelta(0), is_not_applied=True)])
@@ -83,7 +83,7 @@ class DeliveriesContract:
         proven = outcome_of(await found(store, callback.id))
         assert (proven.unconfirmed_attempt, proven.unconfirmed_started_at) == (None, None)
 
-    async def test_a_verdict_from_before_it_was_found_untaken_is_void(self, store: Store) -> None:
+    async def test_verdict_of_try_before_not_applied_is_ignored(self, store: Store) -> None:
         callback = await claimed(store)
         await store.postpone([factories.postponement(callback, timedelta(0), is_not_applied=True)])
 
@@ -91,21 +91,19 @@ class DeliveriesContract:
 
         assert (await found(store, callback.id)).state is State.ACCEPTED
 
-    async def test_an_attempt_that_is_known_not_to_have_ended_with_it_is_not_unproven_again(
-        self, store: Store
-    ) -> None:
+    async def test_not_applied_attempt_is_not_marked_unconfirmed_again(self, store: Store) -> None:
         callback = await claimed(store)
         await store.postpone([factories.postponement(callback, timedelta(0), is_not_applied=True)])
 
         (same,) = await store.claim("me", limit=1, lease=LEASE)
         await store.postpone([factories.postponement(same, timedelta(0), is_not_applied=True)])
-        later = await asked_again(store, callback)
+        later = await open_next_attempt(store, callback)
         (another,) = await store.claim("me", limit=1, lease=LEASE)
 
         assert outcome_of(same).unconfirmed_attempt is None
         assert outcome_of(another).unconfirmed_started_at == later.attempt_started_at
 
-    async def test_what_is_postponed_comes_back_in_its_time(
+    async def test_postponed_outcome_is_due_after_its_wait(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await claimed(store)
@@ -118,7 +116,7 @@ class DeliveriesContract:
         (again,) = await store.claim("me", limit=1, lease=LEASE)
         assert outcome_of(again).last_error == "no server"
 
-    async def test_who_stood_still_over_his_lease_postpones_nothing(
+    async def test_postponement_after_lease_was_lost_is_ignored(
         self, store: Store, clock: ManualClock
     ) -> None:
         stale = await claimed(store, "one")
@@ -130,19 +128,19 @@ class DeliveriesContract:
         assert await found(store, stale.id) == latest
         assert await store.claim("one", limit=1, lease=LEASE) == []
 
-    async def test_who_stood_still_over_his_lease_settles_nothing(
+    async def test_verdict_after_lease_was_lost_is_ignored(
         self, store: Store, clock: ManualClock
     ) -> None:
         stale = await claimed(store, "one")
         clock.advance(LEASE)
-        await handed_over(store, stale)
+        await deliver_inline(store, stale)
 
         await store.settle([factories.settlement(stale, State.SUPERSEDED)])
 
         assert await state_of(store, stale.id) is State.ACCEPTED
         assert EventKind.SUPERSEDED not in await kinds(store, stale.id)
 
-    async def test_a_verdict_of_the_present_try_counts_beside_a_stale_one(
+    async def test_current_verdict_in_one_call_with_stale_one_is_stored(
         self, store: Store, clock: ManualClock
     ) -> None:
         stale = await claimed(store, "one")
@@ -156,7 +154,7 @@ class DeliveriesContract:
 
         assert await state_of(store, latest.id) is State.APPLIED
 
-    async def test_what_is_released_is_due_at_once_and_nothing_else(self, store: Store) -> None:
+    async def test_release_makes_only_own_claims_due_now(self, store: Store) -> None:
         mine, other = await accepted(store), await accepted(store)
         await store.claim("me", limit=1, lease=LEASE)
         await store.claim("other", limit=1, lease=LEASE)
@@ -167,7 +165,7 @@ class DeliveriesContract:
         assert again.id == mine.id
         assert await state_of(store, other.id) is State.ACCEPTED
 
-    async def test_who_lost_his_lease_releases_nothing(
+    async def test_release_after_lease_was_lost_has_no_effect(
         self, store: Store, clock: ManualClock
     ) -> None:
         await claimed(store, "one")
@@ -178,14 +176,14 @@ class DeliveriesContract:
 
         assert await store.claim("one", limit=1, lease=LEASE) == []
 
-    async def test_nothing_is_due_when_nothing_waits(self, store: Store) -> None:
+    async def test_next_due_is_none_without_outcomes(self, store: Store) -> None:
         await opened(store)
         await settled(store, State.APPLIED)
 
         assert await store.next_due() is None
         assert await store.claim("me", limit=1, lease=LEASE) == []
 
-    async def test_the_first_verdict_counts(self, store: Store) -> None:
+    async def test_second_verdict_is_ignored(self, store: Store) -> None:
         callback = await accepted(store)
 
         await store.settle([factories.settlement(callback, State.APPLIED, {"by": "us"})])
@@ -196,7 +194,7 @@ class DeliveriesContract:
         assert outcome_of(settled_).proof == {"by": "us"}
         assert EventKind.SUPERSEDED not in await kinds(store, callback.id)
 
-    async def test_a_proof_is_kept_and_told_as_it_was_given(self, store: Store) -> None:
+    async def test_proof_is_stored_and_recorded_unchanged(self, store: Store) -> None:
         callback = await accepted(store)
         proof: dict[str, object] = {
             "by": 'it\'s "Zoë"\\ \u2028',
@@ -207,15 +205,15 @@ class DeliveriesContract:
 
         await store.settle([factories.settlement(callback, State.APPLIED, proof)])
 
-        (told,) = await events_of(store, callback.id, EventKind.APPLIED)
-        assert told.facts == outcome_of(await found(store, callback.id)).proof == proof
+        (event,) = await events_of(store, callback.id, EventKind.APPLIED)
+        assert event.facts == outcome_of(await found(store, callback.id)).proof == proof
 
-    async def test_a_hand_over_keeps_deliverers_away_for_its_lease(
+    async def test_inline_delivery_blocks_claims_during_its_lease(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await asked_again(store, await accepted(store))
+        callback = await open_next_attempt(store, await accepted(store))
 
-        assert await handed_over(store, callback, "w")
+        assert await deliver_inline(store, callback, "w")
 
         assert await store.claim("me", limit=1, lease=LEASE) == []
         handed = outcome_of(await found(store, callback.id))
@@ -230,46 +228,44 @@ class DeliveriesContract:
         (taken,) = await store.claim("me", limit=1, lease=LEASE)
         assert outcome_of(taken) == replace(handed, tries=2)
 
-    async def test_nothing_is_handed_over_while_it_is_delivered(self, store: Store) -> None:
+    async def test_claimed_outcome_is_not_delivered_inline(self, store: Store) -> None:
         callback = await claimed(store)
 
-        assert not await handed_over(store, callback)
+        assert not await deliver_inline(store, callback)
 
-    async def test_nothing_is_handed_to_another_attempt_than_the_one_that_asked_last(
-        self, store: Store
-    ) -> None:
+    async def test_only_latest_attempt_gets_inline_delivery(self, store: Store) -> None:
         before = await accepted(store)
-        latest = await asked_again(store, before)
+        latest = await open_next_attempt(store, before)
 
-        assert not await handed_over(store, before)
-        assert await handed_over(store, latest)
+        assert not await deliver_inline(store, before)
+        assert await deliver_inline(store, latest)
 
-    async def test_what_an_attempt_took_and_did_not_end_with_the_next_one_takes(
+    async def test_next_attempt_gets_outcome_that_earlier_one_did_not_apply(
         self, store: Store
     ) -> None:
-        callback = await asked_again(store, await accepted(store))
-        await handed_over(store, callback, "w")
+        callback = await open_next_attempt(store, await accepted(store))
+        await deliver_inline(store, callback, "w")
 
-        same = await handed_over(store, callback, "w")
-        later = await handed_over(store, await asked_again(store, callback, 3), "v")
+        same = await deliver_inline(store, callback, "w")
+        later = await deliver_inline(store, await open_next_attempt(store, callback, 3), "v")
 
         assert (same, later) == (False, True)
         assert outcome_of(await found(store, callback.id)).delivered_inline_to == "v"
 
-    async def test_what_was_postponed_can_be_handed_over(self, store: Store) -> None:
+    async def test_postponed_outcome_is_delivered_inline(self, store: Store) -> None:
         callback = await claimed(store)
         await store.postpone([factories.postponement(callback, timedelta(hours=1))])
 
-        assert await handed_over(store, callback)
+        assert await deliver_inline(store, callback)
 
-    async def test_nothing_is_handed_over_that_is_parked_or_has_ended(self, store: Store) -> None:
+    async def test_settled_outcome_is_not_delivered_inline(self, store: Store) -> None:
         for verdict in (State.PARKED, State.APPLIED):
             callback = await settled(store, verdict)
 
-            assert not await handed_over(store, callback)
+            assert not await deliver_inline(store, callback)
             assert await state_of(store, callback.id) is verdict
 
-    async def test_what_is_redelivered_waits_with_nothing_against_it(self, store: Store) -> None:
+    async def test_redelivery_resets_error_proof_and_attempts(self, store: Store) -> None:
         callback = await claimed(store)
         await store.postpone([factories.postponement(callback, timedelta(0), "no server")])
         (callback,) = await store.claim("me", limit=1, lease=LEASE)
@@ -286,7 +282,7 @@ class DeliveriesContract:
         (again,) = await store.claim("me", limit=1, lease=LEASE)
         assert again.id == callback.id
 
-    async def test_only_what_is_parked_is_redelivered(self, store: Store) -> None:
+    async def test_only_parked_outcomes_are_redelivered(self, store: Store) -> None:
         callbacks = [
             await opened(store),
             await accepted(store),

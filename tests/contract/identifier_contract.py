@@ -1,4 +1,4 @@
-"""What opening over HTTP relies on: an attempt is found by its name and its own task token."""
+"""The contract of `Identifier`: an attempt is identified by its ids and its own task token."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ SOON = timedelta(seconds=1)
 
 
 def named(callback: Callback) -> AttemptRef:
-    """Return an attempt as its worker names it."""
+    """Return the ids and the task token with which a worker names its attempt."""
     assert callback.task_token is not None, "an attempt has one"
     ref = callback.ref
     return AttemptRef(
@@ -28,9 +28,9 @@ def named(callback: Callback) -> AttemptRef:
 
 
 class IdentifierContract:
-    """Every test here runs on every `Identifier`; `env` and `identifier` come from its module."""
+    """Runs on every `Identifier`; its module defines the fixtures `env` and `identifier`."""
 
-    async def test_an_attempt_is_found_by_its_name(
+    async def test_running_attempt_is_identified(
         self, env: ActivityEnv, identifier: Identifier
     ) -> None:
         callback = (await env.start(Plan())).callback
@@ -39,7 +39,7 @@ class IdentifierContract:
 
         assert (found.ref, found.started_at) == (callback.ref, callback.attempt_started_at)
 
-    async def test_the_token_of_another_run_is_refused(
+    async def test_task_token_of_another_run_is_rejected(
         self, env: ActivityEnv, identifier: Identifier
     ) -> None:
         callback, other = (await env.start(Plan())).callback, (await env.start(Plan())).callback
@@ -47,7 +47,7 @@ class IdentifierContract:
         with pytest.raises(MalformedRequestError, match="task token"):
             await identifier.identify(replace(named(callback), task_token=named(other).task_token))
 
-    async def test_the_token_of_another_attempt_is_refused(
+    async def test_task_token_of_another_attempt_is_rejected(
         self, env: ActivityEnv, identifier: Identifier
     ) -> None:
         run = await env.start(Plan(stays_in_worker=True, back_off=SOON))
@@ -59,9 +59,7 @@ class IdentifierContract:
             await identifier.identify(replace(second, task_token=first.task_token))
         assert (await identifier.identify(second)).ref == run.callback.ref
 
-    async def test_an_attempt_before_the_one_that_runs_is_gone(
-        self, env: ActivityEnv, identifier: Identifier
-    ) -> None:
+    async def test_earlier_attempt_is_gone(self, env: ActivityEnv, identifier: Identifier) -> None:
         run = await env.start(Plan(stays_in_worker=True, back_off=SOON))
         first = named(run.callback)
         await run.end_in_worker(RETRIED)
@@ -70,7 +68,7 @@ class IdentifierContract:
         with pytest.raises(ActivityGoneError):
             await identifier.identify(first)
 
-    async def test_the_ids_alone_are_no_token(
+    async def test_forged_token_of_ids_is_rejected(
         self, env: ActivityEnv, identifier: Identifier
     ) -> None:
         callback = (await env.start(Plan())).callback

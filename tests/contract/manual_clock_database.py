@@ -1,4 +1,4 @@
-"""A PostgreSQL database in which a test says what time it is."""
+"""A PostgreSQL database whose time a test sets."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,7 +10,7 @@ from ringback.store.postgresql import PostgresqlDatabase
 
 
 class ManualClockDatabase(PostgresqlDatabase):
-    """Dates what is written by a clock of the test's, not by the server's."""
+    """Dates rows by a test's clock instead of the server's."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         super().__init__(url)

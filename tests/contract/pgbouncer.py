@@ -1,4 +1,4 @@
-"""PgBouncer in session mode, with its defaults, before the tests' PostgreSQL."""
+"""PgBouncer in session mode with default settings, in front of PostgreSQL."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _LIMIT_SECONDS = 20
 
 @asynccontextmanager
 async def pooled(url: str, *extra: str) -> AsyncIterator[str]:
-    """Run PgBouncer with these lines in its settings for the block; yield `url` through it."""
+    """Run PgBouncer for the block, with `extra` settings; yield the URL through it."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         missing("the program pgbouncer", "install the package pgbouncer")

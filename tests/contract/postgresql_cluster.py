@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, which it may stop, start and freeze."""
+"""A PostgreSQL server that a test can stop, start and freeze."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ class Cluster:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Let the server stand still for the block: it neither answers nor hangs up."""
+        """Freeze the server for the block: it neither replies nor disconnects."""
         processes = [self._postmaster(), *_children(self._postmaster())]
         for process in processes:
             os.kill(process, signal.SIGSTOP)
@@ -54,7 +54,7 @@ class Cluster:
             yield
         finally:
             for process in processes:
-                # One that was about to end when it was stopped is gone.
+                # A process that was about to end may be gone.
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGCONT)
 
@@ -117,7 +117,7 @@ def _give_away(path: Path) -> None:
 
 def _children(parent: int) -> Iterator[int]:
     for status in Path("/proc").glob("[0-9]*/stat"):
-        # The name of the program stands in parentheses, and may have any sign in it.
+        # The program's name is in parentheses, and may contain any character.
         fields = status.read_text().rpartition(")")[2].split()
         if int(fields[1]) == parent:
             yield int(status.parent.name)

@@ -1,4 +1,4 @@
-"""Databases of our own on a PostgreSQL server."""
+"""Databases for tests on a PostgreSQL server."""
 
 import os
 from collections.abc import AsyncIterator
@@ -19,11 +19,11 @@ CUT_ALL_OFF: Final = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
-"""Ends all other connections of a database."""
+"""Terminates all other connections to a database."""
 
 
 async def server_url() -> str:
-    """Return the address of a server that answers, or skip the test."""
+    """Return the URL of a running server, or skip the test."""
     url = os.environ.get(VARIABLE, DEFAULT)
     try:
         connection = await asyncpg.connect(url, timeout=5)
@@ -35,7 +35,7 @@ async def server_url() -> str:
 
 @asynccontextmanager
 async def own_database(server: str) -> AsyncIterator[str]:
-    """Make a database for the block, and drop it whoever still uses it; yield its URL."""
+    """Create a database for the block; yield its URL. Drop it even if it is in use."""
     name = f"ringback_test_{uuid4().hex}"
     await execute(server, f'CREATE DATABASE "{name}"')
     try:
@@ -45,7 +45,7 @@ async def own_database(server: str) -> AsyncIterator[str]:
 
 
 async def execute(url: str, *statements: str) -> None:
-    """Execute each statement by itself."""
+    """Execute each statement in a transaction of its own."""
     connection = await asyncpg.connect(url, timeout=5)
     try:
         for statement in statements:
@@ -55,5 +55,5 @@ async def execute(url: str, *statements: str) -> None:
 
 
 async def empty(url: str) -> None:
-    """Delete all rows. TRUNCATE makes new files and waits for the disk: 0.2 s instead of 5 ms."""
+    """Delete all rows: 5 ms. TRUNCATE would create files and take 0.2 s."""
     await execute(url, *(str(table.delete()) for table in reversed(metadata.sorted_tables)))

@@ -1,4 +1,4 @@
-"""What every store promises of heartbeats that were not taken, or whose timeout changes."""
+"""The contract of every store for postponed heartbeats and changed timeouts."""
 
 from datetime import timedelta
 
@@ -22,24 +22,24 @@ from tests.contract.tracked import (
     GAP,
     MINUTE,
     TIMEOUT,
-    beat,
-    beats,
-    kept_alive,
-    looks,
-    noted_and_due,
+    claim_heartbeats,
+    claim_polls,
+    open_kept_alive,
     pending,
+    receive_due_heartbeat,
     receive_heartbeats,
-    see,
+    save_poll,
+    save_sent,
 )
 
 
 class PostponedHeartbeatsContract:
-    async def test_what_was_not_taken_is_due_again_when_it_was_said_and_not_before(
+    async def test_postponed_heartbeat_is_due_after_its_wait(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(GAP)
-        await beats(store)
+        await claim_heartbeats(store)
 
         await store.postpone_heartbeats([callback.id], 3 * SECOND)
 
@@ -47,29 +47,29 @@ class PostponedHeartbeatsContract:
         assert not (await receive_heartbeats(store, callback)).is_due
         assert await store.next_heartbeat() == SECOND
         clock.advance(SECOND)
-        assert await beats(store) == [callback.id]
+        assert await claim_heartbeats(store) == [callback.id]
 
-    async def test_what_is_not_to_be_tried_again_is_looked_for_at_once(
+    async def test_heartbeat_given_up_makes_poll_due_now(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(GAP)
-        await looks(store)
-        await beats(store)
+        await claim_polls(store)
+        await claim_heartbeats(store)
 
         await store.postpone_heartbeats([callback.id], None)
 
         assert await store.next_heartbeat() is None
         assert (await found(store, callback.id)).heartbeat_state.heartbeat_due_at is None
-        assert await looks(store) == [callback.id]
+        assert await claim_polls(store) == [callback.id]
 
     @pytest.mark.parametrize("wait", [None, MINUTE])
-    async def test_what_became_of_an_earlier_attempt_s_beat_postpones_no_later_one_s(
+    async def test_postponement_of_earlier_attempt_is_ignored(
         self, store: Store, clock: ManualClock, wait: timedelta | None
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(GAP)
-        await beats(store)
+        await claim_heartbeats(store)
         again = factories.request(
             ref=callback.ref,
             attempt=2,
@@ -82,106 +82,104 @@ class PostponedHeartbeatsContract:
 
         assert await store.next_heartbeat() == GAP / 2
 
-    async def test_a_beat_of_an_earlier_attempt_is_void(
+    async def test_sent_heartbeat_of_earlier_attempt_is_ignored(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         (later,) = await store.open([factories.request(ref=callback.ref, attempt=2)])
 
-        after = await beat(
+        after = await save_sent(
             store, callback, HeartbeatResponse(cancel_requested=True, paused=True, reset=True)
         )
 
         assert after == later
         clock.advance(SECOND)
-        assert await looks(store) == [callback.id]
+        assert await claim_polls(store) == [callback.id]
 
-    async def test_what_is_closed_is_beaten_no_more(self, store: Store) -> None:
-        callback = await kept_alive(store)
+    async def test_closed_callback_gets_no_heartbeats(self, store: Store) -> None:
+        callback = await open_kept_alive(store)
         await store.expire([factories.expiry(callback)])
         before = await found(store, callback.id)
 
-        assert await beat(store, callback, HeartbeatResponse(True, True, True)) == before  # noqa: FBT003 - its order
+        assert await save_sent(store, callback, HeartbeatResponse(True, True, True)) == before  # noqa: FBT003 - its order
         assert await store.next_heartbeat() is None
 
-    async def test_a_heartbeat_time_out_that_appears_makes_a_beat_due_at_once(
-        self, store: Store
-    ) -> None:
-        callback = await kept_alive(store, None)
+    async def test_new_heartbeat_timeout_makes_heartbeat_due_now(self, store: Store) -> None:
+        callback = await open_kept_alive(store, None)
         without = await store.next_heartbeat()
 
-        await see(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
+        await save_poll(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
 
         assert without is None
         assert await store.next_heartbeat() == timedelta(0)
-        assert await beats(store) == [callback.id]
+        assert await claim_heartbeats(store) == [callback.id]
 
-    async def test_what_is_kept_alive_by_the_outside_has_no_beat_of_ours(
+    async def test_callback_with_sender_heartbeats_gets_none_from_gateway(
         self, store: Store
     ) -> None:
         callback = await opened(store)
 
-        await see(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
+        await save_poll(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
 
         assert await store.next_heartbeat() is None
 
-    async def test_a_time_out_that_becomes_shorter_makes_the_beat_due_earlier(
+    async def test_shorter_timeout_makes_heartbeat_due_earlier(
         self, store: Store, clock: ManualClock
     ) -> None:
-        unbeaten = await kept_alive(store)
-        await see(store, unbeaten, pending(unbeaten, heartbeat_timeout=TIMEOUT / 2))
+        unbeaten = await open_kept_alive(store)
+        await save_poll(store, unbeaten, pending(unbeaten, heartbeat_timeout=TIMEOUT / 2))
         until_first = await store.next_heartbeat()
         clock.advance(GAP)
         (claimed,) = await store.claim_heartbeats(limit=1, lease=LEASE)
-        await beat(store, claimed)
+        await save_sent(store, claimed)
         clock.advance(SECOND)
 
-        await see(store, unbeaten, pending(unbeaten, heartbeat_timeout=TIMEOUT / 4))
+        await save_poll(store, unbeaten, pending(unbeaten, heartbeat_timeout=TIMEOUT / 4))
 
         assert until_first == GAP / 4
         assert await store.next_heartbeat() == GAP / 4 - SECOND
 
-    async def test_a_longer_time_out_or_the_same_one_moves_no_beat(
+    async def test_longer_or_same_timeout_moves_no_heartbeat(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(SECOND)
 
-        await see(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
+        await save_poll(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
         same = await store.next_heartbeat()
-        await see(store, callback, pending(callback, heartbeat_timeout=2 * TIMEOUT))
+        await save_poll(store, callback, pending(callback, heartbeat_timeout=2 * TIMEOUT))
 
         assert same == await store.next_heartbeat() == GAP / 2 - SECOND
 
-    async def test_what_is_seen_of_a_claimed_beat_leaves_it_to_who_has_it(
+    async def test_poll_result_does_not_move_claimed_heartbeat(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(GAP)
-        await beats(store)
+        await claim_heartbeats(store)
 
-        await see(store, callback, pending(callback, heartbeat_timeout=SECOND))
+        await save_poll(store, callback, pending(callback, heartbeat_timeout=SECOND))
 
-        assert await beats(store) == []
+        assert await claim_heartbeats(store) == []
         assert await store.next_heartbeat() == LEASE
 
-    async def test_an_attempt_that_runs_after_all_is_kept_alive_again(
+    async def test_attempt_found_running_gets_heartbeats_again(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(GAP)
-        await beats(store)
+        await claim_heartbeats(store)
         await store.postpone_heartbeats([callback.id], None)
         backs_off = pending(callback, is_started=False, heartbeat_timeout=TIMEOUT)
-        await see(store, callback, backs_off)
+        await save_poll(store, callback, backs_off)
         nothing = await store.next_heartbeat()
 
-        await see(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
+        await save_poll(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
 
         assert nothing is None
         assert await store.next_heartbeat() == timedelta(0)
 
-    async def test_what_is_unknown_is_left_alone(self, store: Store) -> None:
+    async def test_unknown_callbacks_are_ignored(self, store: Store) -> None:
         nobody, at = factories.callback_id(), factories.NOW
         waits = pending(await opened(store))
 
@@ -194,11 +192,13 @@ class PostponedHeartbeatsContract:
         await store.postpone_heartbeats([], None)
 
         assert await store.claim_heartbeats(limit=9, lease=LEASE) == []
-        assert await looks(store) == []
+        assert await claim_polls(store) == []
         assert await store.next_heartbeat() is None
 
-    async def test_several_are_kept_at_once(self, store: Store, clock: ManualClock) -> None:
-        callbacks = [await kept_alive(store) for _ in range(3)]
+    async def test_several_heartbeats_are_saved_in_one_call(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        callbacks = [await open_kept_alive(store) for _ in range(3)]
         clock.advance(GAP)
         claimed = await store.claim_heartbeats(limit=9, lease=LEASE)
         paused = HeartbeatResponse(cancel_requested=False, paused=True, reset=False)
@@ -212,4 +212,4 @@ class PostponedHeartbeatsContract:
         assert [len(events) for events in told] == [0, 1, 0]
         after = [(await found(store, one.id)).paused_at for one in callbacks]
         assert after == [None, clock.now(), None]
-        assert await noted_and_due(store, await opened(store))
+        assert await receive_due_heartbeat(store, await opened(store))

@@ -1,4 +1,4 @@
-"""What every store promises to those who take signs of life from outside."""
+"""The contract of every store for heartbeats that senders send."""
 
 from dataclasses import replace
 
@@ -21,74 +21,76 @@ from tests.contract.tracked import (
     GAP,
     MINUTE,
     TIMEOUT,
-    beat,
-    beats,
-    kept_alive,
-    noted_and_due,
+    claim_heartbeats,
+    open_kept_alive,
     pending,
+    receive_due_heartbeat,
     receive_heartbeats,
-    see,
+    save_poll,
+    save_sent,
 )
 
 
 class ReceivedHeartbeatsContract:
-    async def test_the_first_sign_of_life_is_passed_on_at_once(
+    async def test_first_received_heartbeat_is_due_now(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
 
-        noted = await receive_heartbeats(store, callback, b"1")
+        receipts = await receive_heartbeats(store, callback, b"1")
 
         after = await found(store, callback.id)
         heartbeat_state = replace(
             callback.heartbeat_state, details=b"1", heartbeat_received_at=clock.now()
         )
         heartbeat_state = replace(heartbeat_state, heartbeat_due_at=clock.now() + LEASE)
-        assert noted == HeartbeatReceipt(after, is_due=True)
+        assert receipts == HeartbeatReceipt(after, is_due=True)
         assert after == replace(callback, heartbeat_state=heartbeat_state)
 
-    async def test_what_somebody_passes_on_nobody_else_does_until_the_lease_is_over(
+    async def test_received_heartbeat_is_forwarded_by_one_gateway_during_lease(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
-        await noted_and_due(store, callback)
+        await receive_due_heartbeat(store, callback)
 
         second = await receive_heartbeats(store, callback, b"2")
-        claimed = await beats(store)
+        claimed = await claim_heartbeats(store)
         clock.advance(LEASE)
 
         assert (second.is_due, claimed) == (False, [])
-        assert await beats(store) == [callback.id]
+        assert await claim_heartbeats(store) == [callback.id]
 
-    async def test_further_ones_are_passed_on_when_half_the_time_out_has_passed(
+    async def test_further_heartbeats_are_due_after_half_the_timeout(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
-        await see(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
-        await beat(store, await noted_and_due(store, callback))
+        await save_poll(store, callback, pending(callback, heartbeat_timeout=TIMEOUT))
+        await save_sent(store, await receive_due_heartbeat(store, callback))
         clock.advance(SECOND)
 
-        noted = [await receive_heartbeats(store, callback, details) for details in (b"1", b"2")]
+        receipts = [await receive_heartbeats(store, callback, details) for details in (b"1", b"2")]
 
-        assert [one.is_due for one in noted] == [False, False]
+        assert [one.is_due for one in receipts] == [False, False]
         assert await store.next_heartbeat() == GAP - SECOND
         clock.advance(GAP - SECOND)
         (due,) = await store.claim_heartbeats(limit=1, lease=LEASE)
         assert due.heartbeat_state.details == b"2"
 
-    async def test_without_a_time_out_they_are_passed_on_unhurriedly(self, store: Store) -> None:
+    async def test_without_timeout_heartbeats_are_forwarded_at_details_interval(
+        self, store: Store
+    ) -> None:
         callback = await opened(store)
-        await beat(store, await noted_and_due(store, callback))
+        await save_sent(store, await receive_due_heartbeat(store, callback))
 
         await receive_heartbeats(store, callback)
 
         assert await store.next_heartbeat() == DETAILS_INTERVAL
 
-    async def test_after_half_the_time_out_the_next_one_is_due(
+    async def test_heartbeat_after_half_the_timeout_is_due_now(
         self, store: Store, clock: ManualClock
     ) -> None:
         callback = await opened(store)
-        await beat(store, await noted_and_due(store, callback))
+        await save_sent(store, await receive_due_heartbeat(store, callback))
         clock.advance(DETAILS_INTERVAL - SECOND)
         too_early = await receive_heartbeats(store, callback)
         clock.advance(SECOND)
@@ -96,11 +98,11 @@ class ReceivedHeartbeatsContract:
         assert not too_early.is_due
         assert (await receive_heartbeats(store, callback)).is_due
 
-    async def test_what_is_kept_alive_is_not_beaten_later_for_what_was_said(
+    async def test_received_heartbeat_does_not_delay_gateway_heartbeat(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
-        await beat(store, await noted_and_due(store, callback))
+        callback = await open_kept_alive(store)
+        await save_sent(store, await receive_due_heartbeat(store, callback))
         before = await store.next_heartbeat()
         clock.advance(SECOND)
 
@@ -109,20 +111,20 @@ class ReceivedHeartbeatsContract:
         assert before == GAP
         assert await store.next_heartbeat() == GAP - SECOND
 
-    async def test_details_are_never_erased(self, store: Store, clock: ManualClock) -> None:
+    async def test_heartbeat_without_details_keeps_earlier_details(
+        self, store: Store, clock: ManualClock
+    ) -> None:
         callback = await opened(store)
 
         for details in (b"1", None, b"null", None):
-            noted = await receive_heartbeats(store, callback, details)
+            receipts = await receive_heartbeats(store, callback, details)
             clock.advance(MINUTE)
 
-        assert noted.callback is not None
-        assert noted.callback.heartbeat_state.details == b"null"
+        assert receipts.callback is not None
+        assert receipts.callback.heartbeat_state.details == b"null"
 
-    async def test_what_was_said_to_one_attempt_is_not_repeated_to_the_next(
-        self, store: Store
-    ) -> None:
-        """Temporal has it, and the next attempt may have recorded something newer itself."""
+    async def test_details_of_one_attempt_are_not_sent_to_the_next(self, store: Store) -> None:
+        """The next attempt may have recorded newer details itself."""
         callback = await opened(store)
         await receive_heartbeats(store, callback, b"1")
 
@@ -130,19 +132,21 @@ class ReceivedHeartbeatsContract:
 
         assert later.heartbeat_state.details is None
 
-    async def test_of_several_at_once_each_is_answered_and_one_is_due(self, store: Store) -> None:
+    async def test_several_heartbeats_in_one_call_get_receipts_and_one_is_due(
+        self, store: Store
+    ) -> None:
         one, other = await opened(store), await opened(store)
         nobody = factories.callback_id()
         ids = [one.id, other.id, nobody, one.id]
 
-        noted = await store.receive_heartbeats(
+        receipts = await store.receive_heartbeats(
             [ReceivedHeartbeat(id_, str(number).encode()) for number, id_ in enumerate(ids)],
             lease=LEASE,
         )
 
-        assert [told.is_due for told in noted] == [True, True, False, False]
-        assert [told.callback and told.callback.id for told in noted] == [*ids[:2], None, one.id]
-        assert [told.callback and told.callback.heartbeat_state.details for told in noted] == [
+        assert [one.is_due for one in receipts] == [True, True, False, False]
+        assert [one.callback and one.callback.id for one in receipts] == [*ids[:2], None, one.id]
+        assert [one.callback and one.callback.heartbeat_state.details for one in receipts] == [
             b"0",
             b"1",
             None,
@@ -150,32 +154,28 @@ class ReceivedHeartbeatsContract:
         ]
         assert await store.receive_heartbeats([], lease=LEASE) == []
 
-    async def test_what_is_said_at_the_instant_of_a_claim_is_still_passed_on(
-        self, store: Store
-    ) -> None:
+    async def test_heartbeat_received_when_claimed_is_still_forwarded(self, store: Store) -> None:
         callback = await opened(store)
-        claimed = await noted_and_due(store, callback, b"1")
+        claimed = await receive_due_heartbeat(store, callback, b"1")
         await receive_heartbeats(store, callback, b"2")
 
-        after = await beat(store, claimed)
+        after = await save_sent(store, claimed)
 
         assert after.heartbeat_state.details == b"2"
         assert await store.next_heartbeat() == DETAILS_INTERVAL
 
     @pytest.mark.parametrize("state", [one for one in State if one is not State.OPEN])
-    async def test_only_an_open_callback_takes_any(self, store: Store, state: State) -> None:
+    async def test_only_open_callback_accepts_heartbeats(self, store: Store, state: State) -> None:
         callback = await in_state(store, state)
 
-        noted = await receive_heartbeats(store, callback, b"1")
+        receipts = await receive_heartbeats(store, callback, b"1")
 
-        assert noted == HeartbeatReceipt(callback, is_due=False)
+        assert receipts == HeartbeatReceipt(callback, is_due=False)
         assert await found(store, callback.id) == callback
 
-    async def test_a_later_attempt_is_told_at_once_whoever_told_the_one_before(
-        self, store: Store
-    ) -> None:
+    async def test_heartbeat_to_later_attempt_is_due_now(self, store: Store) -> None:
         callback = await opened(store)
-        await noted_and_due(store, callback)
+        await receive_due_heartbeat(store, callback)
 
         await store.open([factories.request(ref=callback.ref, attempt=2)])
 

@@ -1,4 +1,4 @@
-"""What every store promises to those who look."""
+"""The contract of every store for lists and audit trails."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.contract.stores import LEASE, OUTCOMES, SECOND, Store, found, in_stat
 
 
 def without_bodies(callback: Callback) -> Callback:
-    """Return what is left in a list of a callback whose default answer is a result."""
+    """Return `callback` as a list shows it."""
     accepted = callback.accepted
     return replace(
         callback,
@@ -45,17 +45,17 @@ class WriteCheckContract:
 
 
 class NoChangeFeedContract:
-    async def test_a_store_of_one_machine_has_no_news_to_follow(self, store: Store) -> None:
-        told: list[object] = []
+    async def test_store_of_one_machine_sends_no_notifications(self, store: Store) -> None:
+        received: list[object] = []
 
-        await store.subscribe(on_accepted=lambda: told.append(None), on_settled=told.append)
+        await store.subscribe(on_accepted=lambda: received.append(None), on_settled=received.append)
         await settled(store, State.APPLIED)
 
-        assert told == []
+        assert received == []
 
 
 class SearchContract:
-    async def test_pages_go_through_all_callbacks_of_some_states(self, store: Store) -> None:
+    async def test_pages_contain_all_callbacks_of_given_states(self, store: Store) -> None:
         waiting = [(await opened(store)).id for _ in range(5)]
         over = await in_state(store, State.EXPIRED)
         applied = await settled(store, State.APPLIED)
@@ -70,7 +70,7 @@ class SearchContract:
         assert [callback.id for callback in [*first, *rest]] == waiting
         assert {callback.id for callback in ended} == {over.id, applied.id}
 
-    async def test_a_parked_callback_is_listed_with_what_has_not_ended(self, store: Store) -> None:
+    async def test_parked_callback_is_listed_as_not_ended(self, store: Store) -> None:
         callback = await settled(store, State.PARKED)
 
         found = await store.page(Query(states=frozenset({State.PARKED})), after=None, limit=3)
@@ -86,7 +86,7 @@ class SearchContract:
             Query(tag="wanted"),
         ],
     )
-    async def test_a_page_is_what_the_query_asks_for(self, store: Store, query: Query) -> None:
+    async def test_page_contains_only_matching_callbacks(self, store: Store, query: Query) -> None:
         ref = factories.activity_ref(workflow_id="wanted")
         request = factories.request(ref=ref, tags=("vip", "wanted"))
         request = replace(request, workflow_type="wanted", activity_type="wanted")
@@ -98,7 +98,7 @@ class SearchContract:
 
         assert [one.id for one in found] == [wanted.id]
 
-    async def test_what_meets_one_of_two_conditions_is_not_asked_for(self, store: Store) -> None:
+    async def test_callback_must_meet_all_conditions(self, store: Store) -> None:
         tagged = factories.request(tags=("vip", "eu"))
         (callback,) = await store.open([tagged])
         query = Query(tag="vip", workflow_id=callback.ref.workflow_id)
@@ -110,7 +110,7 @@ class SearchContract:
         assert one == []
 
     @pytest.mark.parametrize("state", list(State))
-    async def test_every_state_can_be_asked_for_alone_and_with_a_tag(
+    async def test_every_state_can_be_queried_alone_and_with_tag(
         self, store: Store, state: State
     ) -> None:
         callbacks = [await in_state(store, one) for one in State]
@@ -127,7 +127,7 @@ class SearchContract:
         assert [one.id for one in with_tag] == expected
 
     @pytest.mark.parametrize("states", [frozenset(State), NOT_ENDED, frozenset(State) - NOT_ENDED])
-    async def test_several_states_are_one_list_in_the_order_of_ids(
+    async def test_several_states_are_one_list_ordered_by_id(
         self, store: Store, states: frozenset[State]
     ) -> None:
         callbacks = [await in_state(store, state) for state in [*State, *reversed(State)]]
@@ -138,7 +138,7 @@ class SearchContract:
 
         assert [one.id for one in [*first, *rest]] == sorted(wanted)
 
-    async def test_a_page_of_some_age(self, store: Store, clock: ManualClock) -> None:
+    async def test_page_filters_by_age(self, store: Store, clock: ManualClock) -> None:
         old = await opened(store)
         clock.advance(SECOND)
         new = await opened(store)
@@ -152,9 +152,7 @@ class SearchContract:
         assert await listed(Query(older_than=timedelta(0))) == [old.id, new.id]
 
     @pytest.mark.parametrize("outcome", OUTCOMES)
-    async def test_a_list_has_all_but_bodies_and_tokens(
-        self, store: Store, outcome: Outcome
-    ) -> None:
+    async def test_list_omits_bodies_and_tokens(self, store: Store, outcome: Outcome) -> None:
         request = factories.request(on_deadline=Completed(b"0"))
         (callback,) = await store.open([request])
         await store.receive_heartbeats([ReceivedHeartbeat(callback.id, b"17")], lease=LEASE)
@@ -166,7 +164,7 @@ class SearchContract:
         assert whole.heartbeat_state.details == b"17"
         assert listed == without_bodies(whole)
 
-    async def test_what_is_overdue_is_listed_without_bodies_and_tokens(
+    async def test_overdue_list_omits_bodies_and_tokens(
         self, store: Store, clock: ManualClock
     ) -> None:
         request = factories.request(on_deadline=Completed(b"0"), deadline=SECOND)
@@ -175,7 +173,7 @@ class SearchContract:
 
         assert list(await store.overdue(limit=9)) == [without_bodies(callback)]
 
-    async def test_an_answer_stands_in_the_trail_where_it_was_taken(self, store: Store) -> None:
+    async def test_accepted_event_is_in_order_of_time(self, store: Store) -> None:
         before, early = await opened(store), await opened(store)
         await store.mark_submitted([before.id])
         await store.accept([factories.answer(one.id) for one in (before, early)])
@@ -186,7 +184,7 @@ class SearchContract:
         first, second, third = EventKind.OPENED, EventKind.SUBMITTED, EventKind.ACCEPTED
         assert trails == [[first, second, third], [first, third, second]]
 
-    async def test_only_what_is_open_can_be_overdue(self, store: Store, clock: ManualClock) -> None:
+    async def test_only_open_callbacks_are_overdue(self, store: Store, clock: ManualClock) -> None:
         requests = [factories.request(deadline=within) for within in (SECOND, SECOND, SECOND * 9)]
         late, answered, _ = await store.open(requests)
         await store.open([factories.request()])

@@ -1,4 +1,4 @@
-"""What every store promises to those who keep activities alive."""
+"""The contract of every store for heartbeats that the gateway sends."""
 
 from dataclasses import replace
 
@@ -21,23 +21,23 @@ from tests.contract.tracked import (
     CALM,
     GAP,
     MINUTE,
-    beat,
-    beats,
-    kept_alive,
-    looks,
-    noted_and_due,
+    claim_heartbeats,
+    claim_polls,
+    open_kept_alive,
     pending,
-    see,
+    receive_due_heartbeat,
+    save_poll,
+    save_sent,
 )
 
 
 class SentHeartbeatsContract:
-    async def test_a_kept_alive_attempt_is_due_soon_after_it_asked(
+    async def test_first_heartbeat_is_due_soon_after_opening(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         until_due = await store.next_heartbeat()
-        too_early = await beats(store)
+        too_early = await claim_heartbeats(store)
         clock.advance(GAP / 2)
 
         (claimed,) = await store.claim_heartbeats(limit=1, lease=LEASE)
@@ -48,32 +48,32 @@ class SentHeartbeatsContract:
         )
         assert claimed == await found(store, callback.id)
 
-    async def test_a_claimed_beat_is_alone_until_its_lease_is_over(
+    async def test_claimed_heartbeat_is_not_claimed_again_during_its_lease(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(GAP)
 
-        first = await beats(store)
+        first = await claim_heartbeats(store)
         clock.advance(LEASE - SECOND)
-        nothing = await beats(store)
+        nothing = await claim_heartbeats(store)
         clock.advance(SECOND)
 
         assert (first, nothing) == ([callback.id], [])
-        assert await beats(store) == [callback.id]
+        assert await claim_heartbeats(store) == [callback.id]
 
-    async def test_the_longest_due_is_beaten_first_and_no_more_than_asked(
+    async def test_claim_returns_longest_due_heartbeats_up_to_limit(
         self, store: Store, clock: ManualClock
     ) -> None:
-        waiting = [(await kept_alive(store, seconds * SECOND)).id for seconds in (30, 10, 20)]
+        waiting = [(await open_kept_alive(store, seconds * SECOND)).id for seconds in (30, 10, 20)]
         clock.advance(MINUTE)
 
-        assert await beats(store, limit=2) == [waiting[1], waiting[2]]
+        assert await claim_heartbeats(store, limit=2) == [waiting[1], waiting[2]]
 
-    async def test_an_attempt_lives_until_its_answer_has_reached_it(
+    async def test_heartbeats_continue_until_outcome_is_settled(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callbacks = [await kept_alive(store) for _ in range(4)]
+        callbacks = [await open_kept_alive(store) for _ in range(4)]
         answered, parked, applied, expired = callbacks
         await store.accept([factories.answer(one.id) for one in callbacks[:3]])
         await store.expire([factories.expiry(expired)])
@@ -88,19 +88,19 @@ class SentHeartbeatsContract:
 
         assert [one.id for one in claimed] == [answered.id, parked.id]
         assert [
-            (await beat(store, one)).heartbeat_state.heartbeat_sent_at for one in claimed
+            (await save_sent(store, one)).heartbeat_state.heartbeat_sent_at for one in claimed
         ] == 2 * [clock.now()]
         assert await store.next_heartbeat() == GAP
 
-    async def test_what_is_kept_alive_is_due_again_after_half_the_time_out(
+    async def test_next_heartbeat_is_due_after_half_the_timeout(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await kept_alive(store)
+        callback = await open_kept_alive(store)
         clock.advance(GAP)
         (claimed,) = await store.claim_heartbeats(limit=1, lease=LEASE)
         clock.advance(SECOND)
 
-        after = await beat(store, claimed)
+        after = await save_sent(store, claimed)
 
         heartbeat_state = replace(
             callback.heartbeat_state,
@@ -110,39 +110,39 @@ class SentHeartbeatsContract:
         assert after == replace(callback, heartbeat_state=heartbeat_state)
         assert await store.next_heartbeat() == GAP
 
-    async def test_the_outside_s_own_are_not_repeated(self, store: Store) -> None:
+    async def test_sender_heartbeats_are_not_repeated(self, store: Store) -> None:
         callback = await opened(store)
 
-        after = await beat(store, await noted_and_due(store, callback))
+        after = await save_sent(store, await receive_due_heartbeat(store, callback))
 
         assert after.heartbeat_state.heartbeat_due_at is None
         assert await store.next_heartbeat() is None
 
-    async def test_a_heartbeat_leaves_the_next_look_where_it_was(
+    async def test_heartbeat_does_not_move_next_poll(
         self, store: Store, clock: ManualClock
     ) -> None:
-        """It does not tell the timeouts, which an operator may change."""
+        """The response contains no timeouts, which an operator may change."""
         callback = await opened(store)
         clock.advance(SECOND / 2)
 
-        await beat(store, await noted_and_due(store, callback))
+        await save_sent(store, await receive_due_heartbeat(store, callback))
 
-        assert await looks(store) == []
+        assert await claim_polls(store) == []
         clock.advance(SECOND / 2)
-        assert await looks(store) == [callback.id]
+        assert await claim_polls(store) == [callback.id]
 
-    async def test_what_temporal_answers_is_told_once(
+    async def test_heartbeat_response_is_recorded_once(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([
             factories.request(cancel_within=MINUTE, on_deadline=Completed(b"0"))
         ])
-        claimed = await noted_and_due(store, callback)
+        claimed = await receive_due_heartbeat(store, callback)
         response = HeartbeatResponse(cancel_requested=True, paused=True, reset=True)
 
-        first = await beat(store, claimed, response)
-        again = await beat(store, claimed, response)
-        runs = await beat(store, claimed, replace(response, paused=False))
+        first = await save_sent(store, claimed, response)
+        again = await save_sent(store, claimed, response)
+        runs = await save_sent(store, claimed, replace(response, paused=False))
 
         assert (first.cancel_requested_at, first.paused_at) == (clock.now(), clock.now())
         assert (again.cancel_requested_at, again.paused_at) == (clock.now(), clock.now())
@@ -151,12 +151,12 @@ class SentHeartbeatsContract:
         assert await kinds(store, callback.id) == [EventKind.OPENED, *news]
         assert await store.next_default() == MINUTE
 
-    async def test_a_reset_is_told_once_whether_it_was_seen_or_answered(self, store: Store) -> None:
+    async def test_reset_is_recorded_once_whether_polled_or_responded(self, store: Store) -> None:
         (callback,) = await store.open([factories.request(attempt=2)])
-        claimed = await noted_and_due(store, callback)
-        await beat(store, claimed, replace(CALM, reset=True))
+        claimed = await receive_due_heartbeat(store, callback)
+        await save_sent(store, claimed, replace(CALM, reset=True))
 
-        await see(store, callback, pending(callback, attempt=1))
+        await save_poll(store, callback, pending(callback, attempt=1))
 
         assert len(await events_of(store, callback.id, EventKind.RESET)) == 1
         assert (await found(store, callback.id)).attempt == 2

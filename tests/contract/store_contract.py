@@ -1,4 +1,4 @@
-"""What every store promises, as tests that each store's own module runs."""
+"""The contract of every store; the module of each store runs these tests."""
 
 from tests.contract.activity_polls import ActivityPollsContract
 from tests.contract.answers import AnswersContract
@@ -33,7 +33,7 @@ class StoreContract(
     WriteCheckContract,
     UnreadableRowsContract,
 ):
-    """Every test here runs on every store.
+    """Runs on every store.
 
     `store`, `database` and `clock` come from the store's module.
     """

@@ -1,4 +1,4 @@
-"""What the contract's tests need of a store: all its ports, and callbacks in every state."""
+"""All ports of a store as one type, and callbacks in every state."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +59,7 @@ class Store(
     WriteCheck,
     Protocol,
 ):
-    """A whole store."""
+    """All ports of a store."""
 
 
 async def opened(store: Store) -> Callback:
@@ -133,7 +133,7 @@ async def state_of(store: Store, callback_id: CallbackId) -> State:
     return (await found(store, callback_id)).state
 
 
-async def handed_over(store: Store, callback: Callback, worker: str = "w") -> bool:
+async def deliver_inline(store: Store, callback: Callback, worker: str = "w") -> bool:
     return await store.deliver_inline(
         callback.id,
         worker=worker,

@@ -1,4 +1,4 @@
-"""Another process that follows the news of a PostgreSQL database."""
+"""A subscriber to the notifications of a PostgreSQL database."""
 
 import asyncio
 from typing import Final
@@ -11,7 +11,7 @@ _IN_TIME: Final = 8
 
 
 class Subscriber:
-    """Another process, and what it was told."""
+    """Another process, with the notifications that it received."""
 
     def __init__(self, url: str) -> None:
         self._database = PostgresqlDatabase(url)
@@ -24,16 +24,16 @@ class Subscriber:
             on_settled=lambda ids: self._settled.put_nowait(list(ids)),
         )
 
-    async def told_of_accepted(self) -> None:
+    async def wait_for_accepted(self) -> None:
         async with asyncio.timeout(_IN_TIME):
             await self._accepted.wait()
         self._accepted.clear()
 
-    async def told_of_settled(self) -> list[CallbackId]:
+    async def wait_for_settled(self) -> list[CallbackId]:
         async with asyncio.timeout(_IN_TIME):
             return await self._settled.get()
 
-    def was_told_nothing(self) -> bool:
+    def has_received_nothing(self) -> bool:
         return not self._accepted.is_set() and self._settled.empty()
 
     async def close(self) -> None:

@@ -145,7 +145,7 @@ def env() -> FakeEnv:
     return FakeEnv()
 
 
-async def test_a_server_that_is_switched_off_tells_and_takes_nothing(env: FakeEnv) -> None:
+async def test_unreachable_server_raises_and_applies_nothing(env: FakeEnv) -> None:
     run = await env.start(Plan())
     ref = run.callback.ref
     env.activities.is_reachable = False
@@ -166,7 +166,7 @@ async def test_a_server_that_is_switched_off_tells_and_takes_nothing(env: FakeEn
     assert env.activities.deliveries == []
 
 
-async def test_a_busy_server_takes_no_delivery(env: FakeEnv) -> None:
+async def test_busy_server_accepts_no_delivery(env: FakeEnv) -> None:
     run = await env.start(Plan())
     env.activities.is_busy = True
 
@@ -177,7 +177,7 @@ async def test_a_busy_server_takes_no_delivery(env: FakeEnv) -> None:
     assert env.activities.deliveries == []
 
 
-async def test_a_lost_reply_is_that_of_a_delivery_that_was_applied(env: FakeEnv) -> None:
+async def test_delivery_with_lost_reply_is_applied(env: FakeEnv) -> None:
     run = await env.start(Plan())
     env.activities.loses_replies = True
 
@@ -188,7 +188,7 @@ async def test_a_lost_reply_is_that_of_a_delivery_that_was_applied(env: FakeEnv)
     assert isinstance(await env.activities.resolve(run.callback.ref), Ended)
 
 
-async def test_an_activity_that_was_never_scheduled_may_still_be_said_to_have_ended(
+async def test_activity_that_was_never_scheduled_can_be_ended(
     env: FakeEnv,
 ) -> None:
     ref = factories.activity_ref()

@@ -1,4 +1,4 @@
-"""What a claim of looks costs does not grow with what is due."""
+"""The cost of a claim of polls does not grow with the number of due callbacks."""
 
 import json
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from ringback.testing import ManualClock
 from tests.contract.manual_clock_database import ManualClockDatabase
 from tests.contract.postgresql_server import own_database, server_url
 from tests.contract.stores import SECOND
-from tests.contract.wide_runs import interleaved
+from tests.contract.wide_runs import open_interleaved
 
 OF_EACH: Final = 10
 MOST: Final = 40
@@ -24,13 +24,13 @@ _SCANS: Final = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"
 
 @pytest.fixture
 async def database(clock: ManualClock) -> AsyncIterator[Database]:
-    """A database in which 150 runs are due, each with ten callbacks."""
+    """A database with 150 due runs of ten callbacks each."""
     async with own_database(await server_url()) as url:
         database = ManualClockDatabase(url, clock)
         await upgrade(database)
-        await interleaved(SqlStore(database), runs=150, of_each=OF_EACH)
+        await open_interleaved(SqlStore(database), runs=150, of_each=OF_EACH)
         async with database.writing() as connection:
-            # The planner is to know that the table is not small.
+            # The planner must know that the table is large.
             await connection.execute(text("ANALYZE callbacks"))
             await connection.execute(text("ANALYZE outcomes"))
         clock.advance(SECOND)
@@ -39,15 +39,15 @@ async def database(clock: ManualClock) -> AsyncIterator[Database]:
 
 
 async def walked(database: Database, statement: Select[Any], values: dict[str, object]) -> int:
-    """Return how many callbacks a statement reads, those that it throws away included."""
+    """Return how many rows of callbacks a statement reads, including those it filters out."""
     async with database.writing() as connection:
         compiled = statement.params(values).compile(
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}
         )
-        told = await connection.run_sync(
+        result = await connection.run_sync(
             lambda it: it.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}")
         )
-        plan = told.scalar_one()
+        plan = result.scalar_one()
     (whole,) = json.loads(plan) if isinstance(plan, str) else plan
     return _read(whole["Plan"])
 
@@ -61,7 +61,7 @@ def _read(node: dict[str, Any]) -> int:
     return below + read
 
 
-async def test_a_claim_reads_what_it_takes_of_what_is_due(
+async def test_claim_reads_only_the_due_rows_it_takes(
     database: Database, clock: ManualClock
 ) -> None:
     read = await walked(database, DUE_POLLS, {"now": clock.now(), "window": MOST})
@@ -69,7 +69,7 @@ async def test_a_claim_reads_what_it_takes_of_what_is_due(
     assert read == MOST
 
 
-async def test_a_claim_reads_no_other_runs_than_it_asks_for(
+async def test_claim_reads_only_the_runs_it_asks_for(
     database: Database, clock: ManualClock
 ) -> None:
     names: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""What a claim of outcomes costs does not grow with how many wait: on SQLite too."""
+"""The cost of a claim of outcomes does not grow with their number, on SQLite too."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,18 +22,18 @@ async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqliteDa
 
 
 async def plan_of(database: SqliteDatabase, statement: ClauseElement) -> list[str]:
-    """Return the steps by which SQLite finds what `statement` is about."""
+    """Return SQLite's query plan of `statement`."""
     async with database.writing() as connection:
         compiled = statement.compile(dialect=connection.dialect)
         assert isinstance(compiled, SQLCompiler)
         values = tuple(1 for _ in compiled.positiontup or ())
-        told = await connection.run_sync(
+        result = await connection.run_sync(
             lambda it: it.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
         )
-        return [row.detail for row in told]
+        return [row.detail for row in result]
 
 
-async def test_what_is_due_is_found_in_its_order_and_nothing_is_sorted(
+async def test_due_outcomes_are_found_in_index_order(
     database: SqliteDatabase,
 ) -> None:
     plan = await plan_of(database, deliveries.CLAIM)
@@ -42,7 +42,7 @@ async def test_what_is_due_is_found_in_its_order_and_nothing_is_sorted(
     assert not any("TEMP B-TREE" in step for step in plan)
 
 
-async def test_when_the_next_is_due_is_read_from_the_same_order(database: SqliteDatabase) -> None:
+async def test_next_due_is_read_from_the_same_index(database: SqliteDatabase) -> None:
     plan = await plan_of(database, deliveries.NEXT_DUE)
 
     assert plan == ["SEARCH outcomes USING COVERING INDEX ix_outcomes_due (state=?)"]

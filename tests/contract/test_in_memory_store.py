@@ -1,4 +1,4 @@
-"""The store on an in-memory database keeps the promises of a store."""
+"""The store on an in-memory database meets the contract."""
 
 from collections.abc import Iterator
 

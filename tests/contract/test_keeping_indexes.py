@@ -1,4 +1,4 @@
-"""What is due is found by an index, however many callbacks there are."""
+"""Due callbacks are found by an index."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,7 +26,7 @@ ONLY_BY_INDEX: Final = {"sqlite": "SELECT 1", "postgresql": "SET LOCAL enable_se
 async def empty(
     request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
 ) -> AsyncIterator[Database]:
-    """A database that nobody has used."""
+    """A new database."""
     if request.param == "sqlite":
         yield SqliteDatabase(tmp_path / "ringback.db", clock)
         return
@@ -36,14 +36,14 @@ async def empty(
 
 @pytest.fixture
 async def database(empty: Database) -> AsyncIterator[Database]:
-    """The same, with the newest schema."""
+    """The database with the newest schema."""
     await upgrade(empty)
     yield empty
     await empty.close()
 
 
 async def plan(database: Database, statement: Select[Any]) -> str:
-    """Return how the database would go about a statement in a large table."""
+    """Return the query plan of a statement on a large table."""
     async with database.writing() as connection:
         await connection.execute(text(ONLY_BY_INDEX[database.dialect]))
         compiled = statement.params(VALUES).compile(
@@ -63,7 +63,7 @@ async def plan(database: Database, statement: Select[Any]) -> str:
     ],
     ids=["looks", "beats"],
 )
-async def test_what_is_due_is_found_by_an_index(
+async def test_due_callbacks_are_found_by_an_index(
     database: Database, statement: Select[Any], indexes: list[str]
 ) -> None:
     found = await plan(database, statement)

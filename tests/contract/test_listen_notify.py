@@ -1,4 +1,4 @@
-"""What one process commits on PostgreSQL, the others are told at once."""
+"""PostgreSQL notifies other processes of commits."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -29,60 +29,58 @@ async def subscriber(url: str) -> AsyncIterator[Subscriber]:
     subscriber = Subscriber(url)
     async with task_group() as group:
         following = group.create_task(subscriber.run())
-        # Who begins to listen looks once: something may have been missed.
-        await subscriber.told_of_accepted()
+        # A new listener always reports a possible answer: it may have missed one.
+        await subscriber.wait_for_accepted()
         yield subscriber
         following.cancel()
     await subscriber.close()
 
 
-async def test_an_answer_is_told(store: SqlStore, subscriber: Subscriber) -> None:
+async def test_answer_is_announced(store: SqlStore, subscriber: Subscriber) -> None:
     callback = await opened(store)
-    assert subscriber.was_told_nothing()
+    assert subscriber.has_received_nothing()
 
     await store.accept([factories.answer(callback.id)])
 
-    await subscriber.told_of_accepted()
+    await subscriber.wait_for_accepted()
 
 
-async def test_a_default_answer_is_told(store: SqlStore, subscriber: Subscriber) -> None:
+async def test_default_answer_is_announced(store: SqlStore, subscriber: Subscriber) -> None:
     request = factories.request(deadline=timedelta(0), on_deadline=Completed(b"0"))
     (callback,) = await store.open([request])
 
     await store.accept_defaults([callback.id], factories.outcome_id)
 
-    await subscriber.told_of_accepted()
+    await subscriber.wait_for_accepted()
 
 
-async def test_a_redelivery_is_told(store: SqlStore, subscriber: Subscriber) -> None:
+async def test_redelivery_is_announced(store: SqlStore, subscriber: Subscriber) -> None:
     callback = await settled(store, State.PARKED)
-    await subscriber.told_of_accepted()
-    await subscriber.told_of_settled()
+    await subscriber.wait_for_accepted()
+    await subscriber.wait_for_settled()
 
     await store.redeliver(callback.id)
 
-    await subscriber.told_of_accepted()
+    await subscriber.wait_for_accepted()
 
 
-async def test_verdicts_are_told_however_many(store: SqlStore, subscriber: Subscriber) -> None:
+async def test_many_verdicts_are_announced(store: SqlStore, subscriber: Subscriber) -> None:
     callbacks = await store.open([factories.request() for _ in range(700)])
     await store.accept([factories.answer(callback.id) for callback in callbacks])
     known = await store.find([callback.id for callback in callbacks])
 
     await store.settle([factories.settlement(callback) for callback in known.values()])
 
-    told: set[CallbackId] = set()
-    while len(told) < len(known):
-        told |= set(await subscriber.told_of_settled())
-    assert told == set(known)
+    received: set[CallbackId] = set()
+    while len(received) < len(known):
+        received |= set(await subscriber.wait_for_settled())
+    assert received == set(known)
 
 
-async def test_what_was_not_taken_is_told_to_nobody(
-    store: SqlStore, subscriber: Subscriber
-) -> None:
+async def test_rejected_answer_is_not_announced(store: SqlStore, subscriber: Subscriber) -> None:
     callback = await settled(store, State.APPLIED)
-    await subscriber.told_of_accepted()
-    await subscriber.told_of_settled()
+    await subscriber.wait_for_accepted()
+    await subscriber.wait_for_settled()
     stale = factories.settlement(callback, State.PARKED)
 
     await store.accept([factories.answer(callback.id)])
@@ -90,18 +88,18 @@ async def test_what_was_not_taken_is_told_to_nobody(
     await store.redeliver(callback.id)
     await settled(store, State.APPLIED)
 
-    (other,) = await subscriber.told_of_settled()
+    (other,) = await subscriber.wait_for_settled()
     assert other != callback.id
 
 
-async def test_who_was_cut_off_listens_again_and_looks_once(
+async def test_listener_reconnects_and_reports_a_possible_answer(
     url: str, store: SqlStore, subscriber: Subscriber
 ) -> None:
     callback = await opened(store)
-    assert subscriber.was_told_nothing()
+    assert subscriber.has_received_nothing()
 
     await execute(url, CUT_ALL_OFF)
 
-    await subscriber.told_of_accepted()
+    await subscriber.wait_for_accepted()
     await store.accept([factories.answer(callback.id)])
-    await subscriber.told_of_accepted()
+    await subscriber.wait_for_accepted()

@@ -19,7 +19,7 @@ TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_ti
     [[], [f"ignore_startup_parameters = {','.join(TIMEOUTS)}"]],
     ids=["defaults", "ignoring"],
 )
-async def test_a_store_through_pgbouncer_has_all_timeouts(empty_url: str, extra: list[str]) -> None:
+async def test_store_through_pgbouncer_has_all_timeouts(empty_url: str, extra: list[str]) -> None:
     async with pooled(empty_url, *extra) as url:
         database = PostgresqlDatabase(url, patience=timedelta(seconds=7))
         await upgrade(database)

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away, stands still or has no room, and the process goes on when it is back."""
+"""The store recovers after PostgreSQL was stopped, frozen, or out of connections or space."""
 
 import asyncio
 import traceback
@@ -30,7 +30,7 @@ NOT_FOR_EVER = 15
 
 @pytest.fixture(scope="module")
 async def cluster() -> AsyncIterator[Cluster]:
-    """A server that runs when a test begins."""
+    """A running server."""
     async with running_cluster() as cluster:
         yield cluster
 
@@ -49,7 +49,7 @@ def store(database: PostgresqlDatabase) -> SqlStore:
 
 
 async def is_refused(call: Callable[[], Awaitable[object]]) -> str:
-    """Check that the call fails as it must, and soon; return what it tells."""
+    """Assert that the call raises `StoreUnavailableError` in time; return the message."""
     async with asyncio.timeout(NOT_FOR_EVER):
         with pytest.raises(StoreUnavailableError) as caught:
             await call()
@@ -60,16 +60,14 @@ CUT_ITSELF_OFF = text("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(6
 
 
 async def works(store: SqlStore) -> Callback:
-    """Use the store once it is back: what was in the pool may be lost meanwhile."""
+    """Use the store after an outage; connections in the pool may be broken."""
     async with asyncio.timeout(NOT_FOR_EVER):
         callback = await opened(store)
         await store.accept([factories.answer(callback.id)])
         return await found(store, callback.id)
 
 
-async def test_a_server_that_was_stopped_and_started_is_used_again(
-    cluster: Cluster, store: SqlStore
-) -> None:
+async def test_restarted_server_is_used_again(cluster: Cluster, store: SqlStore) -> None:
     before = await opened(store)
     await cluster.stop()
 
@@ -82,20 +80,18 @@ async def test_a_server_that_was_stopped_and_started_is_used_again(
     assert await found(store, before.id) == before
 
 
-async def test_a_server_that_stands_still_is_given_up_in_time_and_used_again(
-    cluster: Cluster, store: SqlStore
-) -> None:
+async def test_frozen_server_times_out_and_is_used_again(cluster: Cluster, store: SqlStore) -> None:
     before = await opened(store)
 
     with cluster.frozen():
-        told = await asyncio.gather(*(is_refused(lambda: opened(store)) for _ in range(15)))
+        texts = await asyncio.gather(*(is_refused(lambda: opened(store)) for _ in range(15)))
 
-    assert all("did not respond in time" in one for one in told)
+    assert all("did not respond in time" in one for one in texts)
     assert (await works(store)).accepted is not None
     assert await found(store, before.id) == before
 
 
-async def test_a_process_can_stop_while_the_server_stands_still(
+async def test_process_stops_while_server_is_frozen(
     cluster: Cluster, database: PostgresqlDatabase, store: SqlStore
 ) -> None:
     await asyncio.gather(*(opened(store) for _ in range(3)))
@@ -107,7 +103,7 @@ async def test_a_process_can_stop_while_the_server_stands_still(
     assert (await works(store)).accepted is not None
 
 
-async def test_connections_that_were_cut_are_replaced(cluster: Cluster, store: SqlStore) -> None:
+async def test_broken_connections_are_replaced(cluster: Cluster, store: SqlStore) -> None:
     await asyncio.gather(*(opened(store) for _ in range(5)))
 
     await execute(cluster.url(), CUT_ALL_OFF)
@@ -115,7 +111,7 @@ async def test_connections_that_were_cut_are_replaced(cluster: Cluster, store: S
     assert (await works(store)).accepted is not None
 
 
-async def test_a_transaction_that_was_cut_keeps_nothing(
+async def test_interrupted_transaction_stores_nothing(
     cluster: Cluster, database: PostgresqlDatabase, store: SqlStore
 ) -> None:
     before = await opened(store)
@@ -146,13 +142,13 @@ async def test_transaction_that_lost_its_connection_runs_once_more(
     assert await getattr(database, how)(lose_the_first) == 1
 
 
-async def test_transaction_that_loses_two_connections_is_refused(
+async def test_transaction_that_loses_two_connections_fails(
     database: PostgresqlDatabase,
 ) -> None:
     await is_refused(lambda: database.write(lambda connection: connection.execute(CUT_ITSELF_OFF)))
 
 
-async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
+async def test_wait_for_a_lock_times_out(
     database: PostgresqlDatabase, store: SqlStore, cluster: Cluster
 ) -> None:
     before = await opened(store)
@@ -168,7 +164,7 @@ async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(
     assert database.dialect == "postgresql"
 
 
-async def test_who_stands_still_in_a_transaction_holds_up_nobody_for_long(
+async def test_transaction_of_frozen_process_is_ended_by_the_server(
     cluster: Cluster, store: SqlStore
 ) -> None:
     before = await opened(store)
@@ -182,7 +178,7 @@ async def test_who_stands_still_in_a_transaction_holds_up_nobody_for_long(
     stopped.terminate()
 
 
-async def test_a_pool_in_which_all_are_taken_is_not_waited_for_for_ever(
+async def test_wait_for_a_pooled_connection_times_out(
     database: PostgresqlDatabase, store: SqlStore
 ) -> None:
     async with AsyncExitStack() as taken:
@@ -193,7 +189,7 @@ async def test_a_pool_in_which_all_are_taken_is_not_waited_for_for_ever(
     assert (await works(store)).accepted is not None
 
 
-async def test_a_server_without_a_free_connection_is_told(cluster: Cluster) -> None:
+async def test_server_without_free_connection_raises(cluster: Cluster) -> None:
     await execute(cluster.url(), "CREATE ROLE crowded LOGIN PASSWORD 'x' CONNECTION LIMIT 0")
     url = cluster.url().replace("test:geheim%2F%25", "crowded:x")
     database = PostgresqlDatabase(url, patience=PATIENCE)
@@ -203,37 +199,37 @@ async def test_a_server_without_a_free_connection_is_told(cluster: Cluster) -> N
     await execute(cluster.url(), "DROP ROLE crowded")
 
 
-async def test_a_wrong_password_is_told_without_telling_it(cluster: Cluster) -> None:
+async def test_wrong_password_is_reported_without_the_password(cluster: Cluster) -> None:
     database = PostgresqlDatabase(cluster.url("falsch"), patience=PATIENCE)
 
     with pytest.raises(ConfigurationError, match="correct the user or the password") as caught:
         await upgrade(database)
 
-    told = "".join(traceback.format_exception(caught.value))
-    assert 'password authentication failed for user "test"' in told
-    assert "falsch" not in told
+    message = "".join(traceback.format_exception(caught.value))
+    assert 'password authentication failed for user "test"' in message
+    assert "falsch" not in message
     await database.close()
 
 
-async def test_news_go_on_when_the_server_is_back(cluster: Cluster, store: SqlStore) -> None:
+async def test_notifications_continue_after_server_restart(
+    cluster: Cluster, store: SqlStore
+) -> None:
     subscriber = Subscriber(cluster.url())
     async with task_group() as group:
         following = group.create_task(subscriber.run())
-        await subscriber.told_of_accepted()
+        await subscriber.wait_for_accepted()
 
         await cluster.stop()
         await cluster.start()
 
-        await subscriber.told_of_accepted()
+        await subscriber.wait_for_accepted()
         await works(store)
-        await subscriber.told_of_accepted()
+        await subscriber.wait_for_accepted()
         following.cancel()
     await subscriber.close()
 
 
-async def test_what_was_told_to_be_kept_is_there_after_a_crash_of_the_server(
-    cluster: Cluster, store: SqlStore
-) -> None:
+async def test_acknowledged_answer_survives_server_crash(cluster: Cluster, store: SqlStore) -> None:
     callbacks = [await works(store) for _ in range(5)]
 
     await cluster.stop()

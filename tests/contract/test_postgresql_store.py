@@ -1,4 +1,4 @@
-"""The store on PostgreSQL keeps the promises of a store, and those of a server."""
+"""The store on PostgreSQL meets the contract, and handles a server's errors."""
 
 import asyncio
 import traceback
@@ -44,7 +44,7 @@ _WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[PostgresqlDatabase]:
-    """A database as the programs use it, by the server's clock."""
+    """A database that uses the server's clock, as programs do."""
     database = PostgresqlDatabase(url, patience=SECOND)
     yield database
     await database.close()
@@ -73,7 +73,7 @@ class TestPostgresqlStore(StoreContract):
 
 @asynccontextmanager
 async def refusing(url: str, state: str) -> AsyncIterator[None]:
-    """Make every new outcome fail with an SQLSTATE, for the block."""
+    """Make every insert of an outcome fail with SQLSTATE `state` for the block."""
     body = f"BEGIN RAISE EXCEPTION 'as the test wants' USING ERRCODE = '{state}'; END"
     await execute(
         url,
@@ -110,7 +110,9 @@ async def clock_of(url: str) -> datetime:
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=10), timedelta(minutes=-10)], ids=str)
-async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta) -> None:
+async def test_server_clock_dates_rows_whatever_machine_clocks_say(
+    url: str, off: timedelta
+) -> None:
     now = await clock_of(url)
     settings = Settings(store=SecretStr(url))
     requests = [factories.request(deadline=HOUR, on_deadline=Completed(b"0")) for _ in range(2)]
@@ -144,7 +146,7 @@ async def test_the_clocks_of_the_machines_do_not_matter(url: str, off: timedelta
     ("of_the_server", "of_ours"),
     [("off", "on"), ("local", "on"), ("remote_write", "on"), ("remote_apply", "remote_apply")],
 )
-async def test_a_commit_is_durable_whatever_the_server_s_default(
+async def test_commit_is_durable_whatever_the_server_default(
     empty_url: str, of_the_server: str, of_ours: str
 ) -> None:
     name = empty_url.rpartition("/")[2]
@@ -171,7 +173,9 @@ async def test_transactions_are_isolated_as_the_statements_expect(empty_url: str
     assert isolation == "read committed"
 
 
-async def test_instants_are_kept_to_the_microsecond(url: str, database: PostgresqlDatabase) -> None:
+async def test_instants_are_stored_to_the_microsecond(
+    url: str, database: PostgresqlDatabase
+) -> None:
     async with database.writing() as connection:
         now = await database.now(connection)
 
@@ -179,26 +183,26 @@ async def test_instants_are_kept_to_the_microsecond(url: str, database: Postgres
     assert timedelta(0) <= await clock_of(url) - now < timedelta(minutes=1)
 
 
-async def test_what_is_held_is_held_from_when_who_held_it_before_let_it_go(
+async def test_lock_time_is_after_release_by_other_transaction(
     url: str, database: PostgresqlDatabase
 ) -> None:
     callback = await opened(SqlStore(database))
     process: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
-    async def hold_it_too(connection: Connection) -> datetime:
+    async def lock_too(connection: Connection) -> datetime:
         process.set_result(await connection.scalar(text("SELECT pg_backend_pid()")))
         return await database.lock_now(connection, [callback.id])
 
     async with asyncio.timeout(5), task_group() as group, database.writing() as connection:
         await database.lock_now(connection, [callback.id])
-        second = group.create_task(database.write(hold_it_too))
+        second = group.create_task(database.write(lock_too))
         await until_it_waits(url, await process)
-        let_go_at = await database.now(connection)
+        released_at = await database.now(connection)
 
-    assert second.result() >= let_go_at
+    assert second.result() >= released_at
 
 
-async def test_an_answer_that_waited_for_another_transaction_comes_after_what_that_recorded(
+async def test_answer_is_ordered_after_events_of_transaction_it_waited_for(
     url: str, database: PostgresqlDatabase
 ) -> None:
     store = SqlStore(database)
@@ -218,11 +222,11 @@ async def test_an_answer_that_waited_for_another_transaction_comes_after_what_th
 
     (accepted_at,) = answering.result().values()
     assert accepted_at >= now
-    told = [event.kind for event in await store.events(callback.id)]
-    assert told == [EventKind.OPENED, EventKind.SUBMITTED, EventKind.ACCEPTED]
+    trail = [event.kind for event in await store.events(callback.id)]
+    assert trail == [EventKind.OPENED, EventKind.SUBMITTED, EventKind.ACCEPTED]
 
 
-async def test_an_answer_that_waits_for_an_end_or_a_revocation_is_not_taken(
+async def test_answer_that_waited_for_expiry_or_revocation_is_not_accepted(
     url: str, database: PostgresqlDatabase
 ) -> None:
     store = SqlStore(database)
@@ -262,7 +266,7 @@ async def test_an_answer_that_waits_for_an_end_or_a_revocation_is_not_taken(
         "XX000",
     ],
 )
-async def test_a_write_that_the_database_could_not_do_is_told_and_nothing_of_it_kept(
+async def test_failed_write_raises_and_stores_nothing(
     url: str, database: PostgresqlDatabase, state: str
 ) -> None:
     store = SqlStore(database)
@@ -271,14 +275,14 @@ async def test_a_write_that_the_database_could_not_do_is_told_and_nothing_of_it_
         with pytest.raises(StoreUnavailableError, match="as the test wants") as caught:
             await store.accept([factories.answer(callback.id)])
 
-    told = "".join(traceback.format_exception(caught.value))
-    assert callback.id not in told
+    message = "".join(traceback.format_exception(caught.value))
+    assert callback.id not in message
     assert (await store.find([callback.id]))[callback.id] == callback
     assert len(await store.events(callback.id)) == 1
     await store.accept([factories.answer(callback.id)])
 
 
-async def test_a_server_that_writes_no_more_is_left(url: str, database: PostgresqlDatabase) -> None:
+async def test_read_only_server_is_disconnected(url: str, database: PostgresqlDatabase) -> None:
     callback = await opened(SqlStore(database))
     before = await process_of(database)
 
@@ -289,7 +293,7 @@ async def test_a_server_that_writes_no_more_is_left(url: str, database: Postgres
     assert await process_of(database) != before
 
 
-async def test_check_write_fails_while_the_server_only_reads(empty_url: str) -> None:
+async def test_check_write_fails_on_read_only_server(empty_url: str) -> None:
     name = empty_url.rpartition("/")[2]
     writable = PostgresqlDatabase(empty_url)
     await upgrade(writable)
@@ -320,7 +324,7 @@ async def test_check_write_leaves_no_dead_row_behind(
     await connection.close()
 
 
-async def test_parameters_of_libpq_are_honoured_or_ignored_with_a_warning(
+async def test_libpq_parameters_are_used_or_ignored_with_warning(
     empty_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     parameters = (
@@ -354,18 +358,18 @@ async def test_parameters_of_libpq_are_honoured_or_ignored_with_a_warning(
         ("sslmode", "write <name>=<value>"),
         ("sslmode=perhaps", "sslmode"),
         ("target_session_attrs=best", "target_session_attrs"),
-        ("sslcert=/nowhere/client.crt", "is not there"),
-        ("sslrootcert=/nowhere/ca.crt", "is not there"),
+        ("sslcert=/nowhere/client.crt", "does not exist"),
+        ("sslrootcert=/nowhere/ca.crt", "does not exist"),
     ],
 )
-async def test_a_parameter_that_cannot_be_used_is_a_wrong_setting(
+async def test_invalid_parameter_raises_configuration_error(
     empty_url: str, parameter: str, message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         await upgrade(PostgresqlDatabase(f"{empty_url}?{parameter}"))
 
 
-async def test_a_database_that_is_not_there_says_what_to_do(empty_url: str) -> None:
+async def test_missing_database_error_says_what_to_do(empty_url: str) -> None:
     database = PostgresqlDatabase(f"{empty_url}_missing")
 
     with pytest.raises(ConfigurationError, match="does not exist; create the database"):
@@ -374,7 +378,9 @@ async def test_a_database_that_is_not_there_says_what_to_do(empty_url: str) -> N
     await database.close()
 
 
-async def test_a_user_without_permissions_says_what_to_do(postgresql: str, empty_url: str) -> None:
+async def test_error_of_user_without_permissions_says_what_to_do(
+    postgresql: str, empty_url: str
+) -> None:
     name = f"ringback_test_{uuid4().hex}"
     await execute(postgresql, f"CREATE ROLE {name} LOGIN PASSWORD 'x'")
     address = urlsplit(empty_url)
@@ -389,9 +395,7 @@ async def test_a_user_without_permissions_says_what_to_do(postgresql: str, empty
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-async def test_a_database_that_cannot_store_every_text_is_refused(
-    postgresql: str, encoding: str
-) -> None:
+async def test_database_with_other_encoding_is_rejected(postgresql: str, encoding: str) -> None:
     name = f"ringback_test_{uuid4().hex}"
     await execute(
         postgresql,
@@ -407,7 +411,7 @@ async def test_a_database_that_cannot_store_every_text_is_refused(
 
 
 @pytest.mark.parametrize("state", ["22P05", "23514"])
-async def test_an_item_that_cannot_be_written_is_not_the_database_s_fault(
+async def test_unwritable_value_is_not_store_unavailable(
     url: str, database: PostgresqlDatabase, state: str
 ) -> None:
     store = SqlStore(database)
@@ -421,7 +425,7 @@ async def test_an_item_that_cannot_be_written_is_not_the_database_s_fault(
 
 
 @pytest.mark.parametrize("workflow_id", ["a\x00b", "a\ud800b"], ids=["NUL", "surrogate"])
-async def test_text_that_postgresql_does_not_take_is_not_the_database_s_fault(
+async def test_text_that_postgresql_rejects_is_not_store_unavailable(
     database: PostgresqlDatabase, workflow_id: str
 ) -> None:
     store = SqlStore(database)

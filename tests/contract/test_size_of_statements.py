@@ -1,4 +1,4 @@
-"""What comes of thousands of callbacks is written a few hundred at a time."""
+"""Changes of thousands of callbacks are written in parts of a few hundred."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,10 @@ from ringback.testing import ManualClock
 from tests.contract.wide_runs import WideRunsContract
 
 _MOST = 256 + 10
-"""A part, and what else a statement has."""
+"""The size of a part, and a margin for other parameters."""
 
 
-async def test_no_statement_about_thousands_has_more_values_than_a_part(
+async def test_statements_about_thousands_have_bounded_parameters(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     sizes: list[int] = []
@@ -27,7 +27,7 @@ async def test_no_statement_about_thousands_has_more_values_than_a_part(
         engine, "before_cursor_execute", lambda *args: sizes.extend(_sizes(args[3])), named=False
     )
 
-    await WideRunsContract().test_thousands_are_claimed_kept_judged_and_closed(
+    await WideRunsContract().test_thousands_of_callbacks_are_claimed_saved_settled_and_expired(
         SqlStore(database), clock
     )
 
@@ -36,7 +36,7 @@ async def test_no_statement_about_thousands_has_more_values_than_a_part(
 
 
 def _sizes(parameters: Sequence[object]) -> Iterator[int]:
-    """Yield how many parameters there are, and how much is in those that are lists, as JSON."""
+    """Yield the number of parameters, and the lengths of JSON lists among them."""
     yield len(parameters)
     lists = (one for one in parameters if isinstance(one, str) and one.startswith("["))
     yield from (len(json.loads(one)) for one in lists)

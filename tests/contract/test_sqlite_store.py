@@ -1,4 +1,4 @@
-"""The store on SQLite keeps the promises of a store, and those of a file."""
+"""The store on SQLite meets the contract, and handles a file's errors."""
 
 import asyncio
 import sqlite3
@@ -57,7 +57,7 @@ class TestSqliteConcurrency(ConcurrencyContract, ConcurrentPollsContract):
             await database.close()
 
 
-async def test_what_is_accepted_is_there_for_the_next_process(
+async def test_accepted_answer_is_found_by_next_process(
     store: SqlStore, tmp_path: Path, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.request()])
@@ -70,7 +70,7 @@ async def test_what_is_accepted_is_there_for_the_next_process(
     await other.close()
 
 
-async def test_a_commit_is_on_disk_before_it_is_done(database: Database) -> None:
+async def test_commit_waits_for_the_disk(database: Database) -> None:
     async with database.writing() as connection:
         synchronous = await connection.scalar(text("PRAGMA synchronous"))
         journal = await connection.scalar(text("PRAGMA journal_mode"))
@@ -78,7 +78,7 @@ async def test_a_commit_is_on_disk_before_it_is_done(database: Database) -> None
     assert (synchronous, journal) == (2, "wal")
 
 
-async def test_several_connections_may_write_at_once(tmp_path: Path, clock: ManualClock) -> None:
+async def test_several_connections_write_concurrently(tmp_path: Path, clock: ManualClock) -> None:
     databases = [SqliteDatabase(tmp_path / "ringback.db", clock) for _ in range(4)]
     await asyncio.gather(*(upgrade(database) for database in databases))
     stores = [SqlStore(database) for database in databases]
@@ -95,7 +95,7 @@ async def test_several_connections_may_write_at_once(tmp_path: Path, clock: Manu
         await database.close()
 
 
-def test_connections_that_open_a_new_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+def test_concurrent_connections_to_new_file_wait_for_each_other(tmp_path: Path) -> None:
     def connect(path: Path, together: Barrier) -> str:
         engine = sqlite_engine(f"sqlite:///{path}", poolclass=NullPool)
         together.wait()
@@ -110,7 +110,7 @@ def test_connections_that_open_a_new_file_at_once_wait_for_each_other(tmp_path: 
             assert [mode.result() for mode in modes] == ["wal"] * 4
 
 
-async def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, clock: ManualClock) -> None:
+async def test_read_only_store_raises(tmp_path: Path, clock: ManualClock) -> None:
     database = SqliteDatabase(tmp_path / "missing" / "ringback.db", clock)
 
     with pytest.raises(StoreUnavailableError, match="unable to open database file"):
@@ -119,9 +119,7 @@ async def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, clock: Man
     await database.close()
 
 
-async def test_an_error_of_the_store_does_not_tell_the_payload(
-    store: SqlStore, database: Database
-) -> None:
+async def test_store_error_contains_no_payload(store: SqlStore, database: Database) -> None:
     (callback,) = await store.open([factories.request()])
     async with database.writing() as connection:
         await connection.execute(text("ALTER TABLE outcomes RENAME COLUMN body TO corpus"))
@@ -129,13 +127,13 @@ async def test_an_error_of_the_store_does_not_tell_the_payload(
     with pytest.raises(StoreUnavailableError) as caught:
         await store.accept([factories.answer(callback.id)])
 
-    told = "".join(traceback.format_exception(caught.value))
-    assert "no column named body" in told
-    assert callback.id not in told
-    assert "true" not in told
+    message = "".join(traceback.format_exception(caught.value))
+    assert "no column named body" in message
+    assert callback.id not in message
+    assert "true" not in message
 
 
-async def test_a_file_that_is_no_database_is_told_so(tmp_path: Path, clock: ManualClock) -> None:
+async def test_file_that_is_not_a_database_is_reported(tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "ringback.db"
     path.write_text("this is no database, whatever it is called" * 50)
     database = SqliteDatabase(path, clock)
@@ -169,7 +167,7 @@ async def test_a_file_with_overwritten_pages_is_reported_at_start(
     assert "confidential" not in str(caught.value)
 
 
-async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> None:
+async def test_schema_of_newer_program_is_rejected(database: Database) -> None:
     async with database.writing() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
@@ -177,7 +175,7 @@ async def test_a_schema_of_a_newer_program_is_refused(database: Database) -> Non
         await upgrade(database)
 
 
-async def test_who_waits_in_vain_for_another_process_s_commit_is_told(
+async def test_wait_for_commit_of_another_process_times_out(
     store: SqlStore, tmp_path: Path, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.request()])
@@ -193,7 +191,7 @@ async def test_who_waits_in_vain_for_another_process_s_commit_is_told(
     await hasty.close()
 
 
-async def test_what_could_not_be_undone_stands_in_nobody_s_way(
+async def test_failed_rollback_does_not_block_later_transactions(
     store: SqlStore, database: Database
 ) -> None:
     def fail(_: Connection) -> None:
@@ -213,9 +211,7 @@ async def test_what_could_not_be_undone_stands_in_nobody_s_way(
     assert callback.state is State.OPEN
 
 
-async def test_a_disk_without_room_is_told_and_nothing_half_kept(
-    store: SqlStore, database: Database
-) -> None:
+async def test_full_disk_raises_and_stores_nothing(store: SqlStore, database: Database) -> None:
     (callback,) = await store.open([factories.request()])
     large = factories.answer(callback.id, Completed(b'"' + b"x" * 2**20 + b'"'))
     with room_for(database, pages=1):
@@ -229,7 +225,7 @@ async def test_a_disk_without_room_is_told_and_nothing_half_kept(
     assert result is not None
 
 
-async def test_check_write_fails_while_another_process_holds_the_file(
+async def test_check_write_fails_while_another_process_locks_the_file(
     store: SqlStore, tmp_path: Path, clock: ManualClock
 ) -> None:
     hasty = SqliteDatabase(tmp_path / "ringback.db", clock, patience=timedelta(0))
@@ -244,7 +240,7 @@ async def test_check_write_fails_while_another_process_holds_the_file(
     await hasty.close()
 
 
-async def test_check_write_fails_where_the_file_may_only_be_read(database: Database) -> None:
+async def test_check_write_fails_on_read_only_file(database: Database) -> None:
     assert isinstance(database, SqliteDatabase)
     event.listen(
         database._engine,  # noqa: SLF001 - root may write to any file
@@ -267,7 +263,7 @@ async def test_check_write_reaches_the_disk(database: Database, tmp_path: Path) 
 
 @contextmanager
 def room_for(database: Database, *, pages: int) -> Iterator[None]:
-    """Let the file grow no further than it is, or than `pages`, for the block."""
+    """Limit the file to `pages` for the block, or to its current size if that is larger."""
     limit = [pages]
 
     def set_limit(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""An empty database gets the schema once; a schema that this program does not know is refused."""
+"""An empty database gets the schema once; an unknown schema is rejected."""
 
 import asyncio
 import sys
@@ -34,7 +34,7 @@ Connect = Callable[[], Database]
 async def connect(
     request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
 ) -> AsyncIterator[Connect]:
-    """Connect to one database, which is empty at first."""
+    """A function that connects to one database, initially empty."""
     if request.param == "sqlite":
         yield lambda: SqliteDatabase(tmp_path / "ringback.db", clock)
         return
@@ -44,7 +44,7 @@ async def connect(
 
 @pytest.fixture
 async def database(connect: Connect) -> AsyncIterator[Database]:
-    """The database, still empty."""
+    """The empty database."""
     database = connect()
     yield database
     await database.close()
@@ -85,7 +85,7 @@ async def test_empty_database_gets_the_tables_that_the_code_uses(database: Datab
     assert differences == []
 
 
-async def test_database_with_the_newest_schema_is_left_alone(database: Database) -> None:
+async def test_database_with_newest_schema_is_not_changed(database: Database) -> None:
     await upgrade(database)
     (callback,) = await SqlStore(database).open([factories.request()])
 
@@ -95,7 +95,7 @@ async def test_database_with_the_newest_schema_is_left_alone(database: Database)
     assert await SqlStore(database).find([callback.id]) == {callback.id: callback}
 
 
-async def test_programs_that_start_at_once_create_one_schema(connect: Connect) -> None:
+async def test_programs_that_start_together_create_one_schema(connect: Connect) -> None:
     databases = [connect() for _ in range(4)]
 
     upgrades = await asyncio.gather(*(upgrade(one) for one in databases))
@@ -104,7 +104,7 @@ async def test_programs_that_start_at_once_create_one_schema(connect: Connect) -
     await asyncio.gather(*(one.close() for one in databases))
 
 
-async def test_schema_of_a_newer_program_is_refused(database: Database) -> None:
+async def test_schema_of_a_newer_program_is_rejected(database: Database) -> None:
     await upgrade(database)
     async with database.writing() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -1,4 +1,4 @@
-"""What the contract's tests do with callbacks that are kept up to date and alive."""
+"""Polls and heartbeats of callbacks, as the contract's tests use them."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,7 +29,7 @@ def pending(
     attempt_timeout_at: datetime | None = None,
     heartbeat_timeout: timedelta | None = None,
 ) -> Pending:
-    """Return how an activity waits; unless told otherwise, in the attempt that asked last."""
+    """Return a pending state of the activity, by default in the latest attempt."""
     return Pending(
         attempt=attempt or of.attempt,
         is_started=is_started,
@@ -42,24 +42,24 @@ def pending(
     )
 
 
-async def see(
+async def save_poll(
     store: Store, of: Callback, waits: Pending | None = None, *, poll_in: timedelta = MINUTE
 ) -> Callback:
-    """Keep what was seen of `of`, and return it as it is then."""
+    """Save a poll result of a callback, and return the callback."""
     poll_result = PollResult(of.id, of.attempt_started_at, waits or pending(of), poll_in)
     await store.save_poll_results([poll_result])
     return await found(store, of.id)
 
 
-async def looks(
+async def claim_polls(
     store: Store, limit: int = 10, *, max_callbacks: int = MAX_POLLED_AT_ONCE
 ) -> list[CallbackId]:
     claimed = await store.claim_polls(limit=limit, lease=LEASE, max_callbacks=max_callbacks)
     return [callback.id for callback in claimed.callbacks]
 
 
-async def of_runs(store: Store, *run_ids: str) -> list[CallbackId]:
-    """Open a callback in each of the runs."""
+async def open_in_runs(store: Store, *run_ids: str) -> list[CallbackId]:
+    """Open one callback in each of the runs."""
     refs = [
         factories.activity_ref(workflow_id="w", run_id=run_id, activity_id=factories.callback_id())
         for run_id in run_ids
@@ -67,7 +67,7 @@ async def of_runs(store: Store, *run_ids: str) -> list[CallbackId]:
     return [one.id for one in await store.open([factories.request(ref=ref) for ref in refs])]
 
 
-async def kept_alive(store: Store, within: timedelta | None = TIMEOUT) -> Callback:
+async def open_kept_alive(store: Store, within: timedelta | None = TIMEOUT) -> Callback:
     request = factories.request(heartbeat=HeartbeatBy.GATEWAY, heartbeat_timeout=within)
     (callback,) = await store.open([request])
     return callback
@@ -76,26 +76,28 @@ async def kept_alive(store: Store, within: timedelta | None = TIMEOUT) -> Callba
 async def receive_heartbeats(
     store: Store, to: Callback, details: bytes | None = None
 ) -> HeartbeatReceipt:
-    (noted,) = await store.receive_heartbeats([ReceivedHeartbeat(to.id, details)], lease=LEASE)
-    return noted
+    (receipt,) = await store.receive_heartbeats([ReceivedHeartbeat(to.id, details)], lease=LEASE)
+    return receipt
 
 
-async def noted_and_due(store: Store, to: Callback, details: bytes | None = None) -> Callback:
-    """Note a sign of life that Temporal is to be told now; return what the caller has claimed."""
-    noted = await receive_heartbeats(store, to, details)
-    assert noted.is_due
-    assert noted.callback is not None
-    return noted.callback
+async def receive_due_heartbeat(
+    store: Store, to: Callback, details: bytes | None = None
+) -> Callback:
+    """Receive a heartbeat that is due now; return the callback, which the caller has claimed."""
+    receipt = await receive_heartbeats(store, to, details)
+    assert receipt.is_due
+    assert receipt.callback is not None
+    return receipt.callback
 
 
-async def beat(store: Store, of: Callback, response: HeartbeatResponse = CALM) -> Callback:
-    """Keep that the heartbeat that was claimed with `of` was taken; return what it is then."""
-    taken = SentHeartbeat(
+async def save_sent(store: Store, of: Callback, response: HeartbeatResponse = CALM) -> Callback:
+    """Save that the claimed heartbeat of a callback was sent; return the callback."""
+    heartbeat = SentHeartbeat(
         of.id, of.attempt_started_at, of.heartbeat_state.heartbeat_received_at, response
     )
-    await store.save_sent_heartbeats([taken])
+    await store.save_sent_heartbeats([heartbeat])
     return await found(store, of.id)
 
 
-async def beats(store: Store, limit: int = 10) -> list[CallbackId]:
+async def claim_heartbeats(store: Store, limit: int = 10) -> list[CallbackId]:
     return [callback.id for callback in await store.claim_heartbeats(limit=limit, lease=LEASE)]

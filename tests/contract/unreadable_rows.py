@@ -1,4 +1,4 @@
-"""What every store promises when rows cannot be read: the others of a batch are served."""
+"""The contract of every store for unreadable rows: the others of a batch are served."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ _ANYWHERE: Final = (
 )
 
 _ON_SQLITE: Final = ("metadata = '{'", "attempt = 'first'", "title = x'ff'", "opened_at = 'soon'")
-"""PostgreSQL does not store these."""
+"""Values that PostgreSQL rejects."""
 
 
 def spoilings(database: Database) -> Sequence[str]:
@@ -54,7 +54,7 @@ async def execute(database: Database, statement: str, **values: Any) -> None:
 
 
 class Batch:
-    """A batch in which a callback is spoiled in each way, before and behind those that are not."""
+    """A batch with one callback unreadable in each way, before and after readable ones."""
 
     def __init__(self, callbacks: Sequence[Callback], database: Database) -> None:
         self.all = callbacks
@@ -64,7 +64,7 @@ class Batch:
 
     @property
     def ids(self) -> set[CallbackId]:
-        """The callbacks that can be read."""
+        """The readable callbacks."""
         return {callback.id for callback in self.good}
 
     @property
@@ -111,7 +111,7 @@ class UnreadableRowsContract:
         assert await store.next_due() == LEASE
 
     @pytest.mark.parametrize("spoiling", ["kind = 'maybe'", "fields = '[]'", "fields = '{}'"])
-    async def test_claim_leaves_out_an_outcome_that_cannot_be_read(
+    async def test_claim_leaves_out_unreadable_outcome(
         self, store: Store, database: Database, spoiling: str
     ) -> None:
         bad, good = await store.open([factories.request(), factories.request()])
@@ -135,7 +135,7 @@ class UnreadableRowsContract:
         assert None not in accepted
         assert [await state_of(store, one.id) for one in batch.good] == [State.APPLIED] * 2
 
-    async def test_looks_are_claimed_and_stored_for_the_readable_callbacks(
+    async def test_polls_are_claimed_and_saved_for_readable_callbacks(
         self, store: Store, database: Database, clock: ManualClock
     ) -> None:
         batch = await opened_batch(store, database)
@@ -161,7 +161,7 @@ class UnreadableRowsContract:
             attempt_timeout_at
         ] * 2
 
-    async def test_default_answers_are_taken_for_the_readable_callbacks(
+    async def test_default_answers_are_accepted_for_readable_callbacks(
         self, store: Store, database: Database, clock: ManualClock
     ) -> None:
         batch = await opened_batch(store, database)
@@ -176,7 +176,7 @@ class UnreadableRowsContract:
         assert await store.next_default() == MINUTE
         assert await store.due_defaults(limit=100) == []
 
-    async def test_a_page_of_unreadable_due_callbacks_does_not_hide_the_others(
+    async def test_unreadable_due_callbacks_do_not_hide_the_others(
         self, store: Store, database: Database, clock: ManualClock
     ) -> None:
         batch = await opened_batch(store, database)
@@ -191,7 +191,7 @@ class UnreadableRowsContract:
 
         assert seen == batch.ids
 
-    async def test_heartbeats_are_claimed_and_stored_for_the_readable_callbacks(
+    async def test_heartbeats_are_claimed_and_saved_for_readable_callbacks(
         self, store: Store, database: Database, clock: ManualClock
     ) -> None:
         batch = await opened_batch(store, database)
@@ -239,7 +239,7 @@ class UnreadableRowsContract:
     ) -> None:
         batch = await opened_batch(store, database)
         await batch.spoil()
-        # A list does not read these.
+        # Lists do not read these columns.
         await execute(database, "UPDATE callbacks SET on_deadline_kind = NULL")
         listed = batch.ids | set(batch.spoiled_ids[8:10])
         clock.advance(2 * MINUTE)
@@ -252,7 +252,7 @@ class UnreadableRowsContract:
         assert ids_of([*first, *rest]) == listed
         assert ids_of(overdue) == listed
 
-    async def test_an_unreadable_event_is_left_out_of_the_audit_trail(
+    async def test_unreadable_event_is_left_out_of_audit_trail(
         self, store: Store, database: Database
     ) -> None:
         (callback,) = await store.open([factories.request()])
@@ -262,7 +262,7 @@ class UnreadableRowsContract:
         assert [event.kind for event in await store.events(callback.id)] == [EventKind.SUBMITTED]
         assert await events_of(store, callback.id, EventKind.OPENED) == []
 
-    async def test_an_api_key_of_an_unknown_role_is_no_key(
+    async def test_api_key_with_unknown_role_is_not_found(
         self, store: Store, database: Database
     ) -> None:
         await store.add_key(new_key("a"))
@@ -272,7 +272,7 @@ class UnreadableRowsContract:
         assert await store.all_keys() == [good]
         assert await store.find_key(new_key("a").id) is None
 
-    async def test_one_unreadable_callback_raises_and_is_logged_once_with_its_id(
+    async def test_unreadable_callback_raises_and_is_logged_once(
         self, store: Store, database: Database, caplog: pytest.LogCaptureFixture
     ) -> None:
         bad, good = await store.open([factories.request(), factories.request()])
@@ -287,7 +287,7 @@ class UnreadableRowsContract:
         assert vars(line)["callback_id"] == bad.id
         assert "'x' is not a valid Attempts" in line.message
 
-    async def test_an_activity_with_an_unreadable_callback_opens_no_other(
+    async def test_activity_with_unreadable_callback_opens_no_other(
         self, store: Store, database: Database
     ) -> None:
         ref = factories.activity_ref()

@@ -1,4 +1,4 @@
-"""What every store promises to those who tell the outside."""
+"""The contract of every store for webhooks."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -16,15 +16,15 @@ from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import LEASE, SECOND, Store, events_of, found
-from tests.contract.tracked import pending, see
+from tests.contract.tracked import pending, save_poll
 
 CANCEL_URL = "https://outside.example/cancel?key=hush"
 NOTIFY_URL = "https://outside.example/notify"
 MINUTE = timedelta(minutes=1)
 
 
-async def told(store: Store, **about: Any) -> Callback:
-    """Open a callback whose outside is told; at both addresses, unless it is said where."""
+async def open_with_urls(store: Store, **about: Any) -> Callback:
+    """Open a callback with both webhook URLs, unless `about` names some."""
     urls = about or {"cancel_url": CANCEL_URL, "notify_url": NOTIFY_URL}
     (callback,) = await store.open([factories.request(deadline=MINUTE, **urls)])
     return callback
@@ -34,8 +34,8 @@ async def claimed(store: Store, limit: int = 100) -> Sequence[Webhook]:
     return await store.claim_webhooks(limit=limit, lease=LEASE)
 
 
-async def told_at(store: Store) -> dict[str, list[EventKind]]:
-    """Return what waits to be told, in its order, by where it goes."""
+async def webhooks_by_url(store: Store) -> dict[str, list[EventKind]]:
+    """Return the kinds of waiting webhooks in their order, by URL."""
     kinds: dict[str, list[EventKind]] = {}
     for webhook in await claimed(store):
         kinds.setdefault(webhook.url, []).append(webhook.kind)
@@ -43,10 +43,10 @@ async def told_at(store: Store) -> dict[str, list[EventKind]]:
 
 
 class WebhooksContract:
-    async def test_of_an_answer_and_its_verdict_the_one_address_is_told(
+    async def test_notify_url_receives_answer_and_verdict(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await told(store)
+        callback = await open_with_urls(store)
         await store.accept([factories.answer(callback.id, Completed(b'"hush"'))])
         clock.advance(SECOND)
         answered = await found(store, callback.id)
@@ -60,10 +60,8 @@ class WebhooksContract:
         ]
         assert {one.callback_id for one in webhooks} == {callback.id}
 
-    async def test_that_no_answer_is_wanted_any_more_both_addresses_are_told(
-        self, store: Store
-    ) -> None:
-        callback = await told(store)
+    async def test_both_urls_receive_expiry(self, store: Store) -> None:
+        callback = await open_with_urls(store)
         await store.expire([factories.expiry(callback, "timed out")])
 
         webhooks = await claimed(store)
@@ -72,10 +70,8 @@ class WebhooksContract:
         assert len({one.id for one in webhooks}) == 2
         assert [one.facts for one in webhooks] == [{"reason": "timed out"}] * 2
 
-    async def test_that_the_deadline_was_faster_both_addresses_are_told(
-        self, store: Store, clock: ManualClock
-    ) -> None:
-        callback = await told(store)
+    async def test_both_urls_receive_default_answer(self, store: Store, clock: ManualClock) -> None:
+        callback = await open_with_urls(store)
         clock.advance(MINUTE)
         await store.accept_defaults([callback.id], factories.outcome_id)
 
@@ -84,80 +80,76 @@ class WebhooksContract:
         assert {one.url for one in webhooks} == {CANCEL_URL, NOTIFY_URL}
         assert [one.facts for one in webhooks] == [{"outcome": "failed", "by": "deadline"}] * 2
 
-    async def test_that_an_answer_came_to_nothing_both_addresses_are_told(
-        self, store: Store, clock: ManualClock
-    ) -> None:
-        callback = await told(store)
+    async def test_both_urls_receive_superseded(self, store: Store, clock: ManualClock) -> None:
+        callback = await open_with_urls(store)
         await store.accept([factories.answer(callback.id)])
         clock.advance(SECOND)
         answered = await found(store, callback.id)
         await store.settle([factories.settlement(answered, State.SUPERSEDED)])
 
-        assert await told_at(store) == {
+        assert await webhooks_by_url(store) == {
             CANCEL_URL: [EventKind.SUPERSEDED],
             NOTIFY_URL: [EventKind.ACCEPTED, EventKind.SUPERSEDED],
         }
 
-    async def test_that_the_activity_was_asked_to_cancel_both_addresses_are_told_once(
-        self, store: Store
-    ) -> None:
-        callback = await told(store)
+    async def test_both_urls_receive_cancel_request_once(self, store: Store) -> None:
+        callback = await open_with_urls(store)
 
         for _ in range(2):
-            await see(store, callback, pending(callback, cancel_requested=True))
+            await save_poll(store, callback, pending(callback, cancel_requested=True))
 
-        assert await told_at(store) == {
+        assert await webhooks_by_url(store) == {
             CANCEL_URL: [EventKind.CANCEL_REQUESTED],
             NOTIFY_URL: [EventKind.CANCEL_REQUESTED],
         }
 
-    async def test_until_when_the_report_of_a_cancellation_is_waited_for_is_told(
+    async def test_cancel_request_contains_its_deadline(
         self, store: Store, clock: ManualClock
     ) -> None:
         (callback,) = await store.open([
             factories.request(cancel_url=CANCEL_URL, cancel_within=MINUTE)
         ])
 
-        await see(store, callback, pending(callback, cancel_requested=True))
+        await save_poll(store, callback, pending(callback, cancel_requested=True))
 
         (webhook,) = await claimed(store)
         assert webhook.facts == {"deadline": format_instant(clock.now() + MINUTE)}
 
-    async def test_of_a_pause_and_its_end_the_one_address_is_told(
+    async def test_notify_url_receives_pause_and_unpause(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await told(store)
+        callback = await open_with_urls(store)
 
-        await see(store, callback, pending(callback, paused=True))
+        await save_poll(store, callback, pending(callback, paused=True))
         clock.advance(SECOND)
-        await see(store, callback)
+        await save_poll(store, callback)
 
-        assert await told_at(store) == {NOTIFY_URL: [EventKind.PAUSED, EventKind.UNPAUSED]}
+        assert await webhooks_by_url(store) == {NOTIFY_URL: [EventKind.PAUSED, EventKind.UNPAUSED]}
 
-    async def test_that_its_links_were_revoked_both_addresses_are_told(self, store: Store) -> None:
-        callback = await told(store)
+    async def test_both_urls_receive_revocation(self, store: Store) -> None:
+        callback = await open_with_urls(store)
 
         await store.revoke(callback.id)
 
-        assert await told_at(store) == {
+        assert await webhooks_by_url(store) == {
             CANCEL_URL: [EventKind.REVOKED],
             NOTIFY_URL: [EventKind.REVOKED],
         }
 
-    async def test_who_is_told_at_one_address_twice_is_told_once(self, store: Store) -> None:
-        callback = await told(store, cancel_url=NOTIFY_URL, notify_url=NOTIFY_URL)
+    async def test_same_url_twice_receives_one_webhook(self, store: Store) -> None:
+        callback = await open_with_urls(store, cancel_url=NOTIFY_URL, notify_url=NOTIFY_URL)
         await store.expire([factories.expiry(callback)])
 
-        assert await told_at(store) == {NOTIFY_URL: [EventKind.EXPIRED]}
+        assert await webhooks_by_url(store) == {NOTIFY_URL: [EventKind.EXPIRED]}
 
-    async def test_who_gave_no_address_is_told_nothing(self, store: Store) -> None:
+    async def test_callback_without_urls_sends_no_webhooks(self, store: Store) -> None:
         (callback,) = await store.open([factories.request()])
         await store.accept([factories.answer(callback.id)])
 
         assert await claimed(store) == []
         assert await store.next_webhook() is None
 
-    async def test_that_a_later_attempt_asks_anew_is_told(self, store: Store) -> None:
+    async def test_expiry_by_next_attempt_is_announced(self, store: Store) -> None:
         ref = factories.activity_ref()
         current = Attempts.CURRENT
         await store.open([factories.request(ref=ref, cancel_url=CANCEL_URL, attempts=current)])
@@ -166,12 +158,10 @@ class WebhooksContract:
             factories.request(ref=ref, cancel_url=CANCEL_URL, attempts=current, attempt=2)
         ])
 
-        assert await told_at(store) == {CANCEL_URL: [EventKind.EXPIRED]}
+        assert await webhooks_by_url(store) == {CANCEL_URL: [EventKind.EXPIRED]}
 
-    async def test_more_time_is_told_with_the_new_deadline(
-        self, store: Store, clock: ManualClock
-    ) -> None:
-        callback = await told(store)
+    async def test_extension_contains_new_deadline(self, store: Store, clock: ManualClock) -> None:
+        callback = await open_with_urls(store)
         await store.extend(callback.id, 5 * MINUTE)
 
         (webhook,) = await claimed(store)
@@ -179,10 +169,10 @@ class WebhooksContract:
         assert webhook.kind is EventKind.EXTENDED
         assert webhook.facts == {"deadline": format_instant(clock.now() + 5 * MINUTE)}
 
-    async def test_what_one_has_claimed_nobody_else_gets_until_the_lease_ends(
+    async def test_claimed_webhook_is_not_claimed_again_during_its_lease(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await told(store)
+        callback = await open_with_urls(store)
         await store.accept([factories.answer(callback.id)])
         assert await store.next_webhook() == timedelta(0)
         (first,) = await claimed(store)
@@ -194,9 +184,7 @@ class WebhooksContract:
 
         assert (again.id, again.tries) == (first.id, 2)
 
-    async def test_what_goes_to_an_origin_that_is_left_out_is_claimed_later(
-        self, store: Store
-    ) -> None:
+    async def test_webhook_to_excluded_origin_is_claimed_later(self, store: Store) -> None:
         urls = [
             "https://a.example/x",
             "https://a.example",
@@ -204,7 +192,7 @@ class WebhooksContract:
             "http://a.example/x",
         ]
         for url in urls:
-            await store.expire([factories.expiry(await told(store, cancel_url=url))])
+            await store.expire([factories.expiry(await open_with_urls(store, cancel_url=url))])
 
         others = await store.claim_webhooks(limit=9, lease=LEASE, excluded={"https://a.example/"})
         left = await claimed(store)
@@ -212,12 +200,12 @@ class WebhooksContract:
         assert {one.url for one in others} == set(urls[2:])
         assert {one.url for one in left} == set(urls[:2])
 
-    async def test_no_more_are_claimed_than_asked_and_the_longest_due_first(
+    async def test_claim_returns_longest_due_webhooks_up_to_limit(
         self, store: Store, clock: ManualClock
     ) -> None:
         waiting = []
         for _ in range(3):
-            callback = await told(store, notify_url=NOTIFY_URL)
+            callback = await open_with_urls(store, notify_url=NOTIFY_URL)
             await store.expire([factories.expiry(callback)])
             waiting.append(callback.id)
             clock.advance(SECOND)
@@ -225,10 +213,10 @@ class WebhooksContract:
         assert [one.callback_id for one in await claimed(store, limit=2)] == waiting[:2]
         assert [one.callback_id for one in await claimed(store, limit=2)] == waiting[2:]
 
-    async def test_what_was_received_is_not_sent_again_and_stands_in_the_audit_trail(
+    async def test_received_webhook_is_recorded_and_not_sent_again(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await told(store, cancel_url=CANCEL_URL)
+        callback = await open_with_urls(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
         (webhook,) = await claimed(store)
 
@@ -247,10 +235,10 @@ class WebhooksContract:
         }
         assert await events_of(store, callback.id, EventKind.WEBHOOK_FAILED) == []
 
-    async def test_what_was_given_up_is_not_sent_again_and_the_audit_trail_tells_why(
+    async def test_failed_webhook_is_recorded_with_reason_and_not_sent_again(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await told(store, cancel_url=CANCEL_URL)
+        callback = await open_with_urls(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
         (webhook,) = await claimed(store)
 
@@ -263,10 +251,10 @@ class WebhooksContract:
         assert "hush" not in str(event)
         assert await events_of(store, callback.id, EventKind.WEBHOOK_DELIVERED) == []
 
-    async def test_what_is_postponed_is_due_when_its_wait_is_over(
+    async def test_postponed_webhook_is_due_after_its_wait(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await told(store, cancel_url=CANCEL_URL)
+        callback = await open_with_urls(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
         (webhook,) = await claimed(store)
 
@@ -277,10 +265,10 @@ class WebhooksContract:
         (again,) = await claimed(store)
         assert (again.id, again.tries, again.at) == (webhook.id, 2, webhook.at)
 
-    async def test_the_first_time_that_it_is_not_received_stands_in_the_audit_trail(
+    async def test_first_failure_of_webhook_is_recorded(
         self, store: Store, clock: ManualClock
     ) -> None:
-        callback = await told(store, cancel_url=CANCEL_URL)
+        callback = await open_with_urls(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
         for last_error in ("busy", "away"):
             (webhook,) = await claimed(store)
@@ -300,10 +288,10 @@ class WebhooksContract:
         }
 
     @pytest.mark.parametrize("meanwhile", ["claimed again", "received"])
-    async def test_who_stood_still_postpones_nothing(
+    async def test_postponement_of_earlier_try_is_ignored(
         self, store: Store, clock: ManualClock, meanwhile: str
     ) -> None:
-        callback = await told(store, cancel_url=CANCEL_URL)
+        callback = await open_with_urls(store, cancel_url=CANCEL_URL)
         await store.expire([factories.expiry(callback)])
         (webhook,) = await claimed(store)
         clock.advance(LEASE)
@@ -317,7 +305,7 @@ class WebhooksContract:
         assert await store.next_webhook() == before
         assert await events_of(store, callback.id, EventKind.WEBHOOK_RETRYING) == []
 
-    async def test_nothing_is_ended_or_postponed_that_is_not_there(self, store: Store) -> None:
+    async def test_unknown_webhooks_are_ignored(self, store: Store) -> None:
         nobody = factories.webhook().id
 
         await store.end_webhooks([WebhookEnd(nobody)])

@@ -31,7 +31,7 @@ from tests.contract.activities.env import (
 
 
 class BetweenAttemptsContract:
-    async def test_between_two_attempts_only_a_result_by_ids_ends_the_activity(
+    async def test_between_attempts_only_result_by_ids_ends_activity(
         self, env: ActivityEnv
     ) -> None:
         run = await failed_once(env)
@@ -45,7 +45,7 @@ class BetweenAttemptsContract:
         assert facts(end) == ("completed", ME, 2, BY_ME)
         assert end.started_at not in {None, run.callback.attempt_started_at}
 
-    async def test_an_activity_that_no_worker_took_is_ended_by_a_result_by_ids_only(
+    async def test_unstarted_activity_is_ended_only_by_result_by_ids(
         self, env: ActivityEnv
     ) -> None:
         run = await env.start(Plan(has_worker=False))
@@ -58,7 +58,7 @@ class BetweenAttemptsContract:
         assert facts(end) == ("completed", ME, 1, None)
 
     @pytest.mark.parametrize("outcome", [RESULT, FINAL], ids=["completed", "failed"])
-    async def test_a_later_attempt_is_reached_by_ids_and_not_by_an_earlier_one_s_token(
+    async def test_later_attempt_is_reached_by_ids_and_not_by_earlier_token(
         self, env: ActivityEnv, outcome: Outcome
     ) -> None:
         run = await env.start(Plan(back_off=AT_ONCE))
@@ -75,7 +75,7 @@ class BetweenAttemptsContract:
         end = await ended(env, run)
         assert (end.identity, end.attempt, end.last_failure) == (ME, 2, TIMED_OUT)
 
-    async def test_a_later_attempt_is_reached_by_its_own_token_and_by_any_heartbeat(
+    async def test_later_attempt_is_reached_by_its_token_and_any_heartbeat_by_ids(
         self, env: ActivityEnv
     ) -> None:
         run = await failed_once(env, Plan(back_off=AT_ONCE))
@@ -88,9 +88,7 @@ class BetweenAttemptsContract:
         end = await ended(env, run)
         assert facts(end) == ("completed", ME, 2, BY_ME)
 
-    async def test_a_failure_to_retry_takes_the_place_of_the_one_before(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_retryable_failure_replaces_earlier_one(self, env: ActivityEnv) -> None:
         run = await env.start(Plan(back_off=AT_ONCE))
         await run.time_out()
         later = await run.next_attempt()
@@ -100,7 +98,7 @@ class BetweenAttemptsContract:
         found = await waiting(env, run)
         assert (found.attempt, found.last_failure) == (3, BY_ME)
 
-    async def test_ids_that_came_back_in_a_run_reach_the_new_activity_and_the_token_does_not(
+    async def test_reused_ids_reach_new_activity_and_old_token_does_not(
         self, env: ActivityEnv
     ) -> None:
         run, earlier = await rerun_activity(env, Again.IN_THE_SAME_RUN)
@@ -116,9 +114,7 @@ class BetweenAttemptsContract:
         assert not response.cancel_requested
         assert facts(await ended(env, run)) == ("completed", ME, 1, None)
 
-    async def test_nothing_leads_to_the_run_that_a_workflow_continued_as(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_nothing_reaches_run_of_continue_as_new(self, env: ActivityEnv) -> None:
         run, earlier = await rerun_activity(env, Again.IN_A_NEW_RUN)
 
         await assert_nothing_arrives(env, earlier)

@@ -33,7 +33,7 @@ class EndsContract:
         return Way(request.param)
 
     @pytest.mark.parametrize("outcome", [RESULT, FINAL], ids=["completed", "failed"])
-    async def test_an_outcome_ends_the_activity_in_its_own_name(
+    async def test_outcome_ends_activity_with_its_identity(
         self, env: ActivityEnv, way: Way, outcome: Outcome
     ) -> None:
         run = await env.start(Plan())
@@ -44,7 +44,7 @@ class EndsContract:
         assert facts(end) == (KINDS[type(outcome)], ME, 1, None)
         assert end.started_at == run.callback.attempt_started_at
 
-    async def test_a_cancellation_that_was_asked_for_ends_it_in_its_own_name(
+    async def test_requested_cancellation_ends_activity_with_its_identity(
         self, env: ActivityEnv, way: Way
     ) -> None:
         run = await env.start(Plan())
@@ -55,7 +55,7 @@ class EndsContract:
         end = await ended(env, run)
         assert facts(end) == ("canceled", ME, 1, None)
 
-    async def test_a_failure_to_retry_ends_the_attempt_and_shows_beside_the_next_with_its_sender(
+    async def test_retryable_failure_ends_attempt_and_is_reported_with_identity(
         self, env: ActivityEnv, way: Way
     ) -> None:
         run = await env.start(Plan())
@@ -72,7 +72,7 @@ class EndsContract:
             last_failure=BY_ME,
         )
 
-    async def test_a_failure_to_retry_of_the_last_attempt_ends_the_activity(
+    async def test_retryable_failure_of_last_attempt_ends_activity(
         self, env: ActivityEnv, way: Way
     ) -> None:
         run = await env.start(Plan(most_attempts=1))
@@ -82,7 +82,7 @@ class EndsContract:
         end = await ended(env, run)
         assert facts(end) == ("failed", ME, 1, None)
 
-    async def test_a_failure_to_retry_ends_an_activity_that_was_asked_to_cancel(
+    async def test_retryable_failure_ends_activity_with_cancel_request(
         self, env: ActivityEnv, way: Way
     ) -> None:
         run = await env.start(Plan())
@@ -95,7 +95,7 @@ class EndsContract:
 
 
 class RefusalsContract:
-    async def test_a_cancellation_that_nobody_asked_for_is_refused_and_changes_nothing(
+    async def test_unrequested_cancellation_is_rejected_and_changes_nothing(
         self, env: ActivityEnv
     ) -> None:
         run = await env.start(Plan())
@@ -108,7 +108,7 @@ class RefusalsContract:
         assert await waiting(env, run) == before
 
     @pytest.mark.parametrize("outcome", [RESULT, FINAL], ids=["completed", "failed"])
-    async def test_the_second_outcome_is_gone_whatever_it_is_and_changes_nothing(
+    async def test_second_outcome_is_gone_and_changes_nothing(
         self, env: ActivityEnv, outcome: Outcome
     ) -> None:
         run = await env.start(Plan())
@@ -119,9 +119,7 @@ class RefusalsContract:
 
         assert await ended(env, run) == before
 
-    async def test_nothing_reaches_an_activity_whose_workflow_was_closed(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_nothing_reaches_activity_of_closed_workflow(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         await run.terminate()
 
@@ -131,7 +129,7 @@ class RefusalsContract:
         assert facts(end) == ("workflow terminated", "", 1, None)
         assert end.started_at == run.callback.attempt_started_at
 
-    async def test_nothing_reaches_a_later_run_of_the_workflow(self, env: ActivityEnv) -> None:
+    async def test_nothing_reaches_later_run_of_workflow(self, env: ActivityEnv) -> None:
         earlier = await env.start(Plan())
         await earlier.terminate()
         later = await env.start(Plan(workflow_id=earlier.callback.ref.workflow_id))
@@ -144,9 +142,7 @@ class RefusalsContract:
 
 
 class ActivityEndsContract:
-    async def test_an_attempt_that_times_out_is_followed_by_the_next(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_timed_out_attempt_is_followed_by_the_next(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
 
         await run.time_out()
@@ -154,7 +150,7 @@ class ActivityEndsContract:
         found = await waiting(env, run)
         assert (found.attempt, found.is_started, found.last_failure) == (2, False, TIMED_OUT)
 
-    async def test_a_last_attempt_that_times_out_ends_the_activity_by_nobody_s_hand(
+    async def test_timeout_of_last_attempt_ends_activity_without_identity(
         self, env: ActivityEnv
     ) -> None:
         run = await env.start(Plan(most_attempts=2, back_off=AT_ONCE))
@@ -167,9 +163,7 @@ class ActivityEndsContract:
         assert facts(end) == ("timed out", "", 2, BY_ME)
         assert end.started_at == run.callback.attempt_started_at
 
-    async def test_an_attempt_that_times_out_ends_an_activity_that_was_asked_to_cancel(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_timeout_ends_activity_with_cancel_request(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         await run.request_cancel()
 
@@ -178,7 +172,7 @@ class ActivityEndsContract:
         end = await ended(env, run)
         assert facts(end) == ("timed out", "", 1, None)
 
-    async def test_a_failure_of_the_worker_s_own_is_not_signed(self, env: ActivityEnv) -> None:
+    async def test_failure_of_worker_has_no_identity(self, env: ActivityEnv) -> None:
         run = await env.start(Plan(stays_in_worker=True))
 
         await run.end_in_worker(RETRIED)
@@ -191,7 +185,7 @@ class ActivityEndsContract:
         [(RESULT, 0), (FINAL, 0), (RETRIED, 1)],
         ids=["completed", "failed", "failed at its last attempt"],
     )
-    async def test_an_activity_that_its_worker_ended_names_the_worker(
+    async def test_activity_ended_by_worker_names_the_worker(
         self, env: ActivityEnv, outcome: Completed | Failed, most_attempts: int
     ) -> None:
         run = await env.start(Plan(stays_in_worker=True, most_attempts=most_attempts))
@@ -201,9 +195,7 @@ class ActivityEndsContract:
         end = await ended(env, run)
         assert facts(end) == (KINDS[type(outcome)], env.worker, 1, None)
 
-    async def test_an_activity_between_two_attempts_that_is_asked_to_cancel_ends_at_once(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_cancel_request_between_attempts_ends_activity(self, env: ActivityEnv) -> None:
         run = await failed_once(env)
 
         await run.request_cancel()
@@ -213,7 +205,7 @@ class ActivityEndsContract:
         assert shown == ("canceled", None, None, None)
         assert end.identity != ME
 
-    async def test_a_workflow_that_closes_between_two_attempts_shows_how_the_first_ended(
+    async def test_workflow_closed_between_attempts_reports_last_failure(
         self, env: ActivityEnv
     ) -> None:
         run = await failed_once(env)

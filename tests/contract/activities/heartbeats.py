@@ -26,9 +26,7 @@ async def beat(
 
 class HeartbeatsContract:
     @by_both
-    async def test_the_attempt_that_runs_takes_a_heartbeat(
-        self, env: ActivityEnv, way: Way
-    ) -> None:
+    async def test_running_attempt_accepts_heartbeat(self, env: ActivityEnv, way: Way) -> None:
         run = await env.start(Plan())
 
         responses = [await beat(env, way, run.callback, details) for details in (None, b"1", None)]
@@ -36,7 +34,7 @@ class HeartbeatsContract:
         assert responses == [QUIET] * 3
 
     @by_both
-    async def test_what_is_asked_of_the_activity_is_told_in_reply(
+    async def test_heartbeat_response_reports_pause_and_cancel_request(
         self, env: ActivityEnv, way: Way
     ) -> None:
         run = await env.start(Plan())
@@ -48,21 +46,21 @@ class HeartbeatsContract:
         assert response == HeartbeatResponse(cancel_requested=True, paused=True, reset=False)
 
     @by_both
-    async def test_between_two_attempts_nobody_takes_one(self, env: ActivityEnv, way: Way) -> None:
+    async def test_between_attempts_heartbeat_is_gone(self, env: ActivityEnv, way: Way) -> None:
         run = await failed_once(env)
 
         with pytest.raises(ActivityGoneError):
             await beat(env, way, run.callback, b"1")
 
     @by_both
-    async def test_an_activity_that_has_ended_takes_none(self, env: ActivityEnv, way: Way) -> None:
+    async def test_ended_activity_accepts_no_heartbeat(self, env: ActivityEnv, way: Way) -> None:
         run = await env.start(Plan())
         await send(env, Way.BY_TOKEN, run.callback, RESULT)
 
         with pytest.raises(ActivityGoneError):
             await beat(env, way, run.callback, b"1")
 
-    async def test_by_token_only_its_own_attempt_takes_one(self, env: ActivityEnv) -> None:
+    async def test_heartbeat_by_token_reaches_only_its_attempt(self, env: ActivityEnv) -> None:
         run = await failed_once(env, Plan(back_off=AT_ONCE))
         first, second = run.callback, await run.next_attempt()
 
@@ -72,7 +70,7 @@ class HeartbeatsContract:
         assert await beat(env, Way.BY_TOKEN, second, b"1") == QUIET
         assert await beat(env, Way.BY_IDS, first, b"1") == QUIET
 
-    async def test_after_a_reset_in_place_only_one_by_ids_reaches_the_attempt(
+    async def test_after_reset_only_heartbeat_by_ids_reaches_attempt(
         self, env: ActivityEnv
     ) -> None:
         run = await failed_once(env, Plan(back_off=AT_ONCE))
@@ -85,9 +83,7 @@ class HeartbeatsContract:
         assert (await beat(env, Way.BY_IDS, second, b"1")).reset
 
     @by_both
-    async def test_details_over_which_the_activity_would_fail_are_refused(
-        self, env: ActivityEnv, way: Way
-    ) -> None:
+    async def test_too_large_details_are_rejected(self, env: ActivityEnv, way: Way) -> None:
         run = await env.start(Plan())
 
         with pytest.raises(AnswerTooLargeError):

@@ -25,7 +25,7 @@ from tests.contract.activities.env import (
 
 
 class PauseContract:
-    async def test_a_pause_shows_stops_the_timers_and_keeps_nobody_from_answering(
+    async def test_paused_activity_has_no_timeout_and_accepts_answers(
         self, env: ActivityEnv
     ) -> None:
         run = await env.start(Plan())
@@ -42,7 +42,7 @@ class PauseContract:
         assert response == HeartbeatResponse(cancel_requested=False, paused=True, reset=False)
         assert facts(await ended(env, run)) == ("completed", ME, 1, None)
 
-    async def test_after_a_pause_all_is_as_it_was_before(self, env: ActivityEnv) -> None:
+    async def test_unpause_restores_state(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         before = await waiting(env, run)
 
@@ -53,7 +53,7 @@ class PauseContract:
         await send(env, Way.BY_TOKEN, run.callback, RESULT)
 
     @pytest.mark.parametrize("most_attempts", [0, 1], ids=["one of many", "the last"])
-    async def test_a_failure_of_a_paused_attempt_waits_and_the_end_of_the_pause_forgets_it(
+    async def test_unpause_clears_failure_of_paused_attempt(
         self, env: ActivityEnv, most_attempts: int
     ) -> None:
         run = await env.start(Plan(most_attempts=most_attempts))
@@ -69,9 +69,7 @@ class PauseContract:
         assert paused.last_failure == BY_ME
         assert (later.attempt, found.paused, found.last_failure) == (2, False, None)
 
-    async def test_a_cancel_request_shows_beside_a_pause_and_outdoes_it(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_cancel_request_is_reported_during_a_pause(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         await run.pause()
         await run.request_cancel()
@@ -90,9 +88,7 @@ class PauseContract:
 
 
 class ResetContract:
-    async def test_a_reset_of_a_running_attempt_makes_it_the_first_and_leaves_it_running(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_reset_makes_running_attempt_the_first(self, env: ActivityEnv) -> None:
         run = await failed_once(env, Plan(back_off=AT_ONCE))
         second = await run.next_attempt()
         before = await env.heartbeats.heartbeat(second, None)
@@ -105,7 +101,7 @@ class ResetContract:
         assert (found.is_started, found.last_failure) == (True, BY_ME)
         assert (before.reset, response.reset) == (False, True)
 
-    async def test_a_reset_revives_the_first_attempt_s_token_and_kills_the_one_that_runs(
+    async def test_reset_validates_first_token_and_invalidates_current_one(
         self, env: ActivityEnv
     ) -> None:
         run = await failed_once(env, Plan(back_off=AT_ONCE))
@@ -119,9 +115,7 @@ class ResetContract:
         assert facts(end) == ("completed", ME, 1, BY_ME)
         assert end.started_at == second.attempt_started_at
 
-    async def test_a_reset_gives_all_attempts_back_and_a_token_is_good_for_its_number_again(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_reset_restores_all_attempts_and_tokens_by_number(self, env: ActivityEnv) -> None:
         run = await failed_once(env, Plan(back_off=AT_ONCE, most_attempts=2))
         second = await run.next_attempt()
         await run.reset()
@@ -137,9 +131,7 @@ class ResetContract:
         assert not response.reset
         assert facts(await ended(env, run)) == ("completed", ME, 2, BY_ME)
 
-    async def test_a_reset_between_two_attempts_forgets_how_the_first_ended(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_reset_between_attempts_clears_last_failure(self, env: ActivityEnv) -> None:
         run = await failed_once(env)
         first = run.callback
         await run.reset()
@@ -154,7 +146,7 @@ class ResetContract:
         assert not response.reset
         assert facts(await ended(env, run)) == ("completed", ME, 1, None)
 
-    async def test_a_reset_ends_a_pause_and_not_a_cancel_request(self, env: ActivityEnv) -> None:
+    async def test_reset_ends_pause_and_keeps_cancel_request(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         await run.pause()
         await run.request_cancel()
@@ -166,7 +158,7 @@ class ResetContract:
 
 
 class TimeoutChangeContract:
-    async def test_a_new_time_out_shows_at_once(self, env: ActivityEnv) -> None:
+    async def test_new_timeout_is_reported(self, env: ActivityEnv) -> None:
         run = await failed_once(env, Plan(back_off=AT_ONCE))
         await run.next_attempt()
 
@@ -176,9 +168,7 @@ class TimeoutChangeContract:
         assert found.attempt_timeout_at == run.callback.ref.scheduled_at + timedelta(seconds=100)
         assert found.last_failure == BY_ME
 
-    async def test_a_new_time_out_between_two_attempts_forgets_how_the_first_ended(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_new_timeout_between_attempts_clears_last_failure(self, env: ActivityEnv) -> None:
         run = await failed_once(env)
 
         await run.set_timeout(timedelta(seconds=100))
@@ -189,7 +179,7 @@ class TimeoutChangeContract:
 
 
 class WorkflowResetContract:
-    async def test_a_workflow_reset_ends_the_activity_and_it_waits_again_in_the_new_run(
+    async def test_workflow_reset_ends_activity_and_starts_it_in_new_run(
         self, env: ActivityEnv
     ) -> None:
         run = await env.start(Plan())
@@ -207,9 +197,7 @@ class WorkflowResetContract:
             await assert_gone(env, way, earlier)
         await assert_waits(env, run)
 
-    async def test_after_two_resets_the_activity_is_found_in_the_latest_run(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_after_two_resets_activity_is_found_in_latest_run(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         first = run.callback
         second = await run.reset_workflow()

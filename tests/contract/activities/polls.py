@@ -37,9 +37,7 @@ LARGE_ENOUGH: list[Outcome] = [
 
 
 class PollsContract:
-    async def test_an_attempt_that_runs_tells_its_start_and_when_it_times_out(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_running_attempt_reports_start_and_timeout(self, env: ActivityEnv) -> None:
         run = await env.start(Plan(start_to_close=MINUTE, schedule_to_close=2 * MINUTE))
 
         started_at = run.callback.attempt_started_at
@@ -53,9 +51,7 @@ class PollsContract:
             last_failure=None,
         )
 
-    async def test_between_two_attempts_only_the_whole_activity_can_time_out(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_between_attempts_timeout_is_that_of_the_activity(self, env: ActivityEnv) -> None:
         plan = Plan(start_to_close=MINUTE, schedule_to_close=9 * MINUTE, back_off=MINUTE)
         run = await env.start(plan)
         await send(env, Way.BY_TOKEN, run.callback, RETRIED)
@@ -64,7 +60,7 @@ class PollsContract:
 
         assert found.attempt_timeout_at == run.callback.ref.scheduled_at + 9 * MINUTE
 
-    async def test_a_request_to_cancel_shows(self, env: ActivityEnv) -> None:
+    async def test_cancel_request_is_reported(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         before = await env.heartbeats.heartbeat(run.callback, b"1")
 
@@ -75,9 +71,7 @@ class PollsContract:
         assert before == HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
         assert after == HeartbeatResponse(cancel_requested=True, paused=False, reset=False)
 
-    async def test_the_activities_of_a_run_are_looked_at_in_their_order(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_activities_of_a_run_are_polled_in_given_order(self, env: ActivityEnv) -> None:
         first, second, third = await env.start_many(Plan(activities=3))
         never = replace(first, activity_id="99")
         elsewhere = replace(first, workflow_id="nobody")
@@ -91,9 +85,7 @@ class PollsContract:
         assert [type(together[n]) for n in (1, 3)] == [Unknown, Unknown]
         assert [looks[0], looks[2], looks[4]] == located
 
-    async def test_an_activity_that_never_was_is_unknown_and_takes_nothing(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_unknown_activity_is_reported_and_accepts_nothing(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
         ref = run.callback.ref
         strange = [
@@ -113,7 +105,7 @@ class PollsContract:
         for one in strange[:3]:
             await assert_gone(env, Way.BY_IDS, replace(run.callback, ref=one), *OUTCOMES)
 
-    async def test_what_the_server_would_cut_or_fail_the_activity_over_is_refused(
+    async def test_answer_that_temporal_would_cut_or_fail_is_rejected(
         self, env: ActivityEnv
     ) -> None:
         run = await env.start(Plan())
@@ -122,7 +114,7 @@ class PollsContract:
             with pytest.raises(AnswerTooLargeError):
                 await env.activities.check(to_terms(run.callback), outcome)
 
-    async def test_what_is_too_large_is_not_sent(self, env: ActivityEnv) -> None:
+    async def test_too_large_answer_is_not_sent(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
 
         for way in Way:
@@ -132,15 +124,13 @@ class PollsContract:
 
         assert (await waiting(env, run)).attempt == 1
 
-    async def test_what_the_server_keeps_as_it_is_passes(self, env: ActivityEnv) -> None:
+    async def test_answer_within_limits_passes_check(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
 
         for outcome in (*OUTCOMES, *LARGE_ENOUGH):
             await env.activities.check(to_terms(run.callback), outcome)
 
-    async def test_details_of_a_heartbeat_that_would_fail_the_activity_are_refused(
-        self, env: ActivityEnv
-    ) -> None:
+    async def test_too_large_heartbeat_details_are_not_sent(self, env: ActivityEnv) -> None:
         run = await env.start(Plan())
 
         with pytest.raises(AnswerTooLargeError):

@@ -101,17 +101,17 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("text", PRIVATE)
-def test_what_is_not_one_machine_on_the_public_internet_is_private(text: str) -> None:
+def test_special_addresses_are_not_public(text: str) -> None:
     assert not is_public(ip_address(text))
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_what_is_one_is_public(text: str) -> None:
+def test_unicast_internet_addresses_are_public(text: str) -> None:
     assert is_public(ip_address(text))
 
 
 @given(st.ip_addresses(v=4))
-def test_no_wrapping_makes_a_private_address_public(address: IPv4Address) -> None:
+def test_wrapped_private_addresses_are_not_public(address: IPv4Address) -> None:
     number = int(address)
     wrapped = [
         IPv6Address(number),
@@ -125,7 +125,7 @@ def test_no_wrapping_makes_a_private_address_public(address: IPv4Address) -> Non
 
 
 @given(st.ip_addresses())
-def test_what_python_calls_private_is_never_public(address: Address) -> None:
+def test_addresses_private_to_python_are_never_public(address: Address) -> None:
     is_odd = (
         address.is_private
         or address.is_loopback
@@ -142,7 +142,7 @@ def test_what_python_calls_private_is_never_public(address: Address) -> None:
     "host",
     ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0", "0.0.0.0", "::1"],  # noqa: S104 - what somebody may try
 )
-async def test_however_this_machine_is_written_it_is_not_reached(host: str) -> None:
+async def test_every_spelling_of_loopback_is_rejected(host: str) -> None:
     network = PublicNetwork(allows_private=False)
 
     async with listening() as receiver:
@@ -152,7 +152,7 @@ async def test_however_this_machine_is_written_it_is_not_reached(host: str) -> N
     assert receiver.got == []
 
 
-async def test_a_name_that_leads_to_a_private_address_too_is_not_used_at_all() -> None:
+async def test_name_with_a_private_address_is_rejected() -> None:
     names = Names(outside=["8.8.8.8", "127.0.0.1"])
     network = PublicNetwork(allows_private=False, look_up=names.look_up)
 
@@ -160,7 +160,7 @@ async def test_a_name_that_leads_to_a_private_address_too_is_not_used_at_all() -
         await network.connect_tcp("outside.example", 80)
 
 
-async def test_a_name_is_looked_up_once_and_that_address_is_used() -> None:
+async def test_name_is_looked_up_once_and_that_address_is_used() -> None:
     names = Names(outside=["127.0.0.1"])
     network = PublicNetwork(allows_private=True, look_up=names.look_up)
 
@@ -172,7 +172,7 @@ async def test_a_name_is_looked_up_once_and_that_address_is_used() -> None:
     await stream.aclose()
 
 
-async def test_where_one_address_takes_no_connection_the_next_is_tried() -> None:
+async def test_next_address_is_tried_if_one_refuses() -> None:
     names = Names(outside=["127.0.0.2", "127.0.0.1"])
     network = PublicNetwork(allows_private=True, look_up=names.look_up)
 
@@ -183,12 +183,12 @@ async def test_where_one_address_takes_no_connection_the_next_is_tried() -> None
     await stream.aclose()
 
 
-async def test_a_name_that_nobody_has_is_no_address() -> None:
+async def test_unknown_name_has_no_address() -> None:
     with pytest.raises(httpcore2.ConnectError, match="no such host"):
         await look_up_here("nobody.invalid", 80)
 
 
-async def test_a_name_without_addresses_is_no_address() -> None:
+async def test_name_without_addresses_is_not_connected() -> None:
     network = PublicNetwork(allows_private=True, look_up=Names(outside=[]).look_up)
 
     with pytest.raises(httpcore2.ConnectError, match="no such host"):

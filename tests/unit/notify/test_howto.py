@@ -35,7 +35,7 @@ def signed(body: bytes) -> dict[str, str]:
     return sign(Message("no_1", "", body), now, [SECRET])
 
 
-async def test_what_is_sent_is_received_and_the_same_again_counts_once(
+async def test_howto_receiver_accepts_message_and_ignores_its_repetition(
     receiver: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     webhook = factories.webhook()
@@ -50,7 +50,7 @@ async def test_what_is_sent_is_received_and_the_same_again_counts_once(
 @pytest.mark.parametrize(
     "changed", [{}, {"webhook-signature": "v1,abc"}, {"webhook-signature": "v1"}]
 )
-async def test_what_somebody_else_sends_is_refused(
+async def test_howto_receiver_rejects_forged_message(
     receiver: httpx2.AsyncClient, changed: dict[str, str]
 ) -> None:
     body = to_body(factories.webhook())
@@ -61,7 +61,7 @@ async def test_what_somebody_else_sends_is_refused(
     assert reply.status_code == 401
 
 
-def test_the_page_tells_of_every_message_and_of_who_gets_it() -> None:
+def test_howto_lists_every_message_and_its_receivers() -> None:
     rows = re.findall(
         r"^\| (`callback\.[^|]*) \|[^|]*\| ([^|]*?) ?\| yes \|$", HOWTO.read_text(), re.MULTILINE
     )

@@ -20,7 +20,7 @@ def message(body: bytes = b'{"test": 2432232314}') -> Message:
 
 
 @given(st.text(), st.binary(min_size=24, max_size=64))
-def test_the_reference_implementation_signs_the_same(text: str, secret: bytes) -> None:
+def test_signature_equals_that_of_reference_library(text: str, secret: bytes) -> None:
     signed = sign(message(text.encode()), AT, [secret])
 
     reference = Webhook(from_secret(secret)).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", AT, text)
@@ -28,7 +28,7 @@ def test_the_reference_implementation_signs_the_same(text: str, secret: bytes) -
     assert signed["webhook-timestamp"] == str(int(AT.timestamp()))
 
 
-def test_each_secret_signs_so_that_one_can_be_replaced() -> None:
+def test_each_secret_signs_so_that_secrets_can_be_rotated() -> None:
     new, old = to_secret(SECRET), bytes(24)
 
     signatures = sign(message(), AT, [new, old])["webhook-signature"]
@@ -38,7 +38,7 @@ def test_each_secret_signs_so_that_one_can_be_replaced() -> None:
 
 
 @given(st.binary(min_size=24, max_size=64))
-def test_a_secret_is_read_as_it_was_written(secret: bytes) -> None:
+def test_secret_is_decoded_as_it_was_encoded(secret: bytes) -> None:
     assert to_secret(from_secret(secret)) == secret
 
 
@@ -46,7 +46,7 @@ def test_a_secret_is_read_as_it_was_written(secret: bytes) -> None:
     "text",
     ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!!!", "whsec_MfKQ", "whsec_\udcff"],
 )
-def test_what_is_no_secret_is_refused_without_being_told(text: str) -> None:
+def test_invalid_secret_is_rejected_without_repeating_it(text: str) -> None:
     with pytest.raises(ConfigurationError, match="a secret is whsec_") as caught:
         to_secret(text)
 
@@ -54,7 +54,7 @@ def test_what_is_no_secret_is_refused_without_being_told(text: str) -> None:
 
 
 @given(st.text())
-def test_whatever_is_read_as_a_secret_nothing_else_is_raised(text: str) -> None:
+def test_to_secret_raises_only_configuration_error(text: str) -> None:
     try:
         secret = to_secret("whsec_" + text)
     except ConfigurationError:

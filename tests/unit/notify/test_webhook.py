@@ -50,7 +50,7 @@ def message(receiver: Receiver, path: str = "/told?key=hush") -> Message:
     return Message("no_1", f"http://outside.example:{receiver.port}{path}", b'{"type":"x"}')
 
 
-async def test_a_message_is_posted_and_the_reference_verifier_accepts_it(
+async def test_message_is_posted_and_verified_by_reference_library(
     webhooks: Webhooks, receiver: Receiver
 ) -> None:
     reception = await webhooks.send(message(receiver))
@@ -65,16 +65,14 @@ async def test_a_message_is_posted_and_the_reference_verifier_accepts_it(
 
 
 @pytest.mark.parametrize("status", ["200 OK", "202 Accepted", "204 No Content", "299 Whatever"])
-async def test_any_success_acknowledges(
-    webhooks: Webhooks, receiver: Receiver, status: str
-) -> None:
+async def test_any_2xx_acknowledges(webhooks: Webhooks, receiver: Receiver, status: str) -> None:
     receiver.reply = OK.replace(b"200 OK", status.encode())
 
     assert await webhooks.send(message(receiver)) == Received()
 
 
 @pytest.mark.parametrize("status", ["400 No", "401 No", "404 No", "409 No", "500 No", "503 No"])
-async def test_what_is_no_success_is_sent_again(
+async def test_other_statuses_are_retried(
     webhooks: Webhooks, receiver: Receiver, status: str
 ) -> None:
     receiver.reply = OK.replace(b"200 OK", status.encode())
@@ -84,15 +82,13 @@ async def test_what_is_no_success_is_sent_again(
     )
 
 
-async def test_gone_is_for_good(webhooks: Webhooks, receiver: Receiver) -> None:
+async def test_status_410_is_undeliverable(webhooks: Webhooks, receiver: Receiver) -> None:
     receiver.reply = OK.replace(b"200 OK", b"410 Gone")
 
     assert isinstance(await webhooks.send(message(receiver)), Undeliverable)
 
 
-async def test_a_receiver_may_say_when_to_come_again(
-    webhooks: Webhooks, receiver: Receiver
-) -> None:
+async def test_retry_after_of_receiver_is_returned(webhooks: Webhooks, receiver: Receiver) -> None:
     receiver.reply = b"HTTP/1.1 429 Busy\r\nRetry-After: 120\r\ncontent-length: 0\r\n\r\n"
 
     reception = await webhooks.send(message(receiver))
@@ -100,7 +96,7 @@ async def test_a_receiver_may_say_when_to_come_again(
     assert reception == NotReceived("the receiver returned 429", timedelta(minutes=2))
 
 
-async def test_no_redirect_is_followed(webhooks: Webhooks, receiver: Receiver) -> None:
+async def test_redirects_are_not_followed(webhooks: Webhooks, receiver: Receiver) -> None:
     async with listening() as other:
         to = f"http://outside.example:{other.port}/".encode()
         receiver.reply = b"HTTP/1.1 307 There\r\nlocation: " + to + b"\r\ncontent-length: 0\r\n\r\n"
@@ -111,7 +107,7 @@ async def test_no_redirect_is_followed(webhooks: Webhooks, receiver: Receiver) -
     assert other.got == []
 
 
-async def test_of_an_endless_reply_only_the_head_is_read(
+async def test_only_the_head_of_an_endless_reply_is_read(
     webhooks: Webhooks, receiver: Receiver
 ) -> None:
     receiver.reply = (
@@ -124,7 +120,7 @@ async def test_of_an_endless_reply_only_the_head_is_read(
 @pytest.mark.parametrize(
     "reply", [b"", b"SSH-2.0-OpenSSH_9.9\r\n", b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 2**18]
 )
-async def test_what_is_not_http_is_no_success(
+async def test_reply_that_is_not_http_is_retried(
     webhooks: Webhooks, receiver: Receiver, reply: bytes
 ) -> None:
     receiver.reply = reply
@@ -132,7 +128,7 @@ async def test_what_is_not_http_is_no_success(
     assert isinstance(await webhooks.send(message(receiver)), NotReceived)
 
 
-async def test_who_says_nothing_is_waited_for_no_longer_than_the_time_out(
+async def test_silent_receiver_times_out(
     receiver: Receiver,
 ) -> None:
     receiver.reply = None
@@ -144,7 +140,7 @@ async def test_who_says_nothing_is_waited_for_no_longer_than_the_time_out(
     assert len(receiver.got) == 1
 
 
-async def test_who_takes_no_connection_is_told_later(webhooks: Webhooks) -> None:
+async def test_refused_connection_is_retried(webhooks: Webhooks) -> None:
     async with listening() as closed:
         pass
 
@@ -155,7 +151,7 @@ async def test_who_takes_no_connection_is_told_later(webhooks: Webhooks) -> None
     assert "hush" not in reception.reason
 
 
-async def test_this_machine_is_told_nothing_unless_that_is_allowed(receiver: Receiver) -> None:
+async def test_loopback_receives_webhooks_only_if_allowed(receiver: Receiver) -> None:
     network = PublicNetwork(allows_private=False, look_up=NAMES.look_up)
 
     async with opened_webhooks([SECRET], clock=ManualClock(), network=network) as webhooks:
@@ -166,7 +162,7 @@ async def test_this_machine_is_told_nothing_unless_that_is_allowed(receiver: Rec
     assert receiver.got == []
 
 
-async def test_each_connection_is_judged_anew(receiver: Receiver) -> None:
+async def test_address_is_checked_for_each_connection(receiver: Receiver) -> None:
     """A name that was public a moment ago opens no door to this machine."""
     names = Names(outside=["127.0.0.1"])
     network = PublicNetwork(allows_private=True, look_up=names.look_up)
@@ -196,7 +192,7 @@ async def test_each_connection_is_judged_anew(receiver: Receiver) -> None:
         "",
     ],
 )
-async def test_what_is_no_address_is_told_nothing(webhooks: Webhooks, url: str) -> None:
+async def test_invalid_url_is_undeliverable(webhooks: Webhooks, url: str) -> None:
     reception = await webhooks.send(Message("no_1", url, b"{}"))
 
     with pytest.raises(ValueError, match="the address") as refused:
@@ -207,7 +203,7 @@ async def test_what_is_no_address_is_told_nothing(webhooks: Webhooks, url: str) 
 @given(
     st.text() | st.text().map("http://127.0.0.1:1/{}".format) | st.text().map("https://{}".format)
 )
-def test_whatever_stands_as_the_address_nothing_is_raised(url: str) -> None:
+def test_send_never_raises_whatever_the_url(url: str) -> None:
     network = PublicNetwork(allows_private=False, look_up=Names().look_up)
 
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -235,20 +231,18 @@ def test_whatever_stands_as_the_address_nothing_is_raised(url: str) -> None:
         ("1.5", None),
     ],
 )
-def test_when_to_come_again_is_said_in_seconds_or_as_a_date(
-    text: str, wait: timedelta | None
-) -> None:
+def test_retry_after_reads_seconds_and_dates(text: str, wait: timedelta | None) -> None:
     assert retry_after(text, NOW) == wait
 
 
 @given(st.text() | st.text(alphabet="0123456789") | st.datetimes().map(str))
-def test_whatever_is_said_of_when_to_come_again_nothing_is_raised(text: str) -> None:
+def test_retry_after_never_raises(text: str) -> None:
     wait = retry_after(text, NOW)
 
     assert wait is None or wait >= timedelta(0)
 
 
-async def test_without_a_secret_nothing_is_sent_and_it_is_said_what_to_set() -> None:
+async def test_without_secret_nothing_is_sent_and_the_reason_names_the_setting() -> None:
     reception = await Unsigned().send(Message("no_1", "https://outside.example", b"{}"))
 
     assert isinstance(reception, NotReceived)
@@ -273,7 +267,7 @@ def certificate(folder: Path, name: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "expected"), [("outside.example", Received), ("other.example", NotReceived)]
 )
-async def test_tls_is_about_the_name_and_not_about_the_address_that_was_judged(
+async def test_tls_verifies_the_name_and_not_the_address(
     tmp_path: Path, name: str, expected: type
 ) -> None:
     pem = certificate(tmp_path, name)

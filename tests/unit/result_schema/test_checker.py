@@ -31,16 +31,16 @@ def problems(said: object, value: object) -> list[tuple[str, str]]:
     return [(one.path, one.message) for one in found]
 
 
-def test_a_result_that_fits_has_no_problems() -> None:
+def test_valid_result_has_no_problems() -> None:
     assert problems({"type": "object", "required": ["a"]}, {"a": 1}) == []
 
 
-def test_no_result_is_checked_as_null() -> None:
+def test_missing_result_is_checked_as_null() -> None:
     assert find_problems('{"type":"null"}', None) == []
     assert find_problems('{"type":"string"}', None) == [Problem("", 'it is not of type "string"')]
 
 
-def test_a_problem_is_told_with_its_place() -> None:
+def test_problem_is_reported_with_its_place() -> None:
     said = {"properties": {"lines": {"items": {"properties": {"cents": {"type": "integer"}}}}}}
 
     found = problems(said, {"lines": [{"cents": 1}, {"cents": "much"}]})
@@ -48,7 +48,7 @@ def test_a_problem_is_told_with_its_place() -> None:
     assert found == [("/lines/1/cents", 'it is not of type "integer"')]
 
 
-def test_a_place_is_a_json_pointer() -> None:
+def test_place_is_a_json_pointer() -> None:
     said = {"additionalProperties": {"type": "integer"}}
 
     found = problems(said, {"a/b": "x", "m~n": "x"})
@@ -56,23 +56,23 @@ def test_a_place_is_a_json_pointer() -> None:
     assert {path for path, _ in found} == {"/a~1b", "/m~0n"}
 
 
-def test_what_is_missing_is_told_by_name() -> None:
+def test_missing_member_is_reported_by_name() -> None:
     assert problems({"required": ["cents"]}, {}) == [("", '"cents" is a required property')]
 
 
-def test_what_was_sent_is_not_repeated() -> None:
+def test_sent_verdicts_are_not_sent_again() -> None:
     found = problems({"items": {"type": "integer"}}, ["a secret"])
 
     assert "secret" not in str(found)
 
 
-def test_of_a_choice_what_is_wrong_in_the_one_that_was_meant_is_told() -> None:
+def test_choice_reports_problems_of_the_intended_branch() -> None:
     said = {"anyOf": [{"type": "null"}, {"properties": {"a": {"type": "integer"}}}]}
 
     assert problems(said, {"a": "x"}) == [("/a", 'it is not of type "integer"')]
 
 
-def test_of_a_choice_by_tag_what_is_wrong_in_the_one_with_the_tag_is_told() -> None:
+def test_tagged_choice_reports_problems_of_the_tagged_branch() -> None:
     made = generate_schema(Owner, pydantic_data_converter) or ""
 
     found = find_problems(made, b'{"pet": {"kind": "dog"}}')
@@ -80,7 +80,7 @@ def test_of_a_choice_by_tag_what_is_wrong_in_the_one_with_the_tag_is_told() -> N
     assert found == [Problem("/pet", '"age" is a required property')]
 
 
-def test_of_a_choice_of_types_all_are_told() -> None:
+def test_choice_of_types_reports_all_types() -> None:
     said = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "minLength": 1}]}
 
     assert problems(said, []) == [("", "it is not of type integer or string")]
@@ -100,7 +100,7 @@ def test_each_wrong_field_of_a_model_has_its_place() -> None:
     }
 
 
-def test_a_name_that_is_wrong_is_told() -> None:
+def test_wrong_member_name_is_reported() -> None:
     made = generate_schema(dict[int, str], pydantic_data_converter) or ""
 
     (found,) = find_problems(made, b'{"first": "a"}')
@@ -108,17 +108,17 @@ def test_a_name_that_is_wrong_is_told() -> None:
     assert found.message == 'one of its names: it does not match "^-?[0-9]{1,4000}$"'
 
 
-def test_where_nothing_can_be_read_that_is_told() -> None:
+def test_unreadable_type_is_reported_in_problems() -> None:
     assert problems({"properties": {"a": {"not": {}}}}, {"a": 1}) == [
         ("/a", "the worker can read no value here")
     ]
 
 
-def test_there_are_never_too_many_problems() -> None:
+def test_number_of_problems_is_bounded() -> None:
     assert len(find_problems(NUMBERS, json.dumps(["x"] * 100).encode())) == MOST_PROBLEMS
 
 
-def test_nothing_that_is_told_is_long() -> None:
+def test_problems_are_cut_to_a_maximum_length() -> None:
     long = "name" * 1000
     said = {"additionalProperties": {"enum": ["choice" * 1000]}}
 
@@ -130,7 +130,7 @@ def test_nothing_that_is_told_is_long() -> None:
 @pytest.mark.parametrize(
     "kind", [list[int], list[int] | None, list[int] | dict[str, int], list[list[int] | None]]
 )
-def test_a_long_result_does_not_take_long(kind: type) -> None:
+def test_long_result_is_checked_quickly(kind: type) -> None:
     made = generate_schema(kind, pydantic_data_converter) or ""
     long = json.dumps(["x"] * 500_000).encode()
     began = time.thread_time()
@@ -154,7 +154,7 @@ def test_pattern_with_nested_repetition_is_checked_in_linear_time() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff", b"[1,]", b"NaN", b"1" * 5000, b"[" * 5000, b'"\\ud800"']
 )
-def test_what_is_no_json_is_a_problem(body: bytes) -> None:
+def test_invalid_json_is_a_problem(body: bytes) -> None:
     (found,) = find_problems("{}", body)
 
     assert found.path == ""
@@ -162,7 +162,7 @@ def test_what_is_no_json_is_a_problem(body: bytes) -> None:
 
 
 @given(made=st.sampled_from(SCHEMAS), body=st.binary(max_size=64))
-def test_whatever_the_bytes_the_checker_answers(made: str, body: bytes) -> None:
+def test_checker_replies_to_any_bytes(made: str, body: bytes) -> None:
     assert isinstance(find_problems(made, body), list)
 
 
@@ -176,7 +176,7 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
         PLAIN, lambda inner: st.lists(inner) | st.dictionaries(KEYS | st.text(), inner)
     ),
 )
-def test_whatever_the_value_the_problems_are_short_and_few(made: str, value: object) -> None:
+def test_problems_of_any_value_are_few_and_short(made: str, value: object) -> None:
     found = find_problems(made, json.dumps(value).encode())
 
     assert len(found) <= MOST_PROBLEMS
@@ -203,7 +203,7 @@ def test_deep_nesting_is_checked_as_deep_as_json_is_read() -> None:
         '{"$ref": "file:///etc/hostname"}',
     ],
 )
-def test_with_a_schema_that_cannot_be_used_nothing_is_refused(
+def test_unusable_stored_schema_rejects_no_result(
     unusable: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)

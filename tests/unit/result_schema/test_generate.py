@@ -62,7 +62,7 @@ def is_accepted(schema: str | None, text: str) -> bool:
 
 
 @pytest.mark.parametrize(("by", "name"), ASKED)
-def test_accepted_values_can_be_read_by_the_converter(by: str, name: str) -> None:
+def test_accepted_values_are_readable_by_the_converter(by: str, name: str) -> None:
     schema = generate_schema(TYPES[name], CONVERTERS[by])
 
     accepted = [text for text in VALUES if is_accepted(schema, text)]
@@ -84,7 +84,7 @@ JSON = st.recursive(
 
 @given(which=st.sampled_from(ASKED), value=JSON)
 @settings(max_examples=300, deadline=None)
-def test_any_accepted_value_can_be_read_by_the_converter(
+def test_any_accepted_value_is_readable_by_the_converter(
     which: tuple[str, str], value: object
 ) -> None:
     by, name = which
@@ -185,7 +185,7 @@ PLAIN = [
 
 
 @pytest.mark.parametrize(("by", "name", "right", "wrong"), PLAIN)
-def test_values_of_a_type_are_accepted_and_others_refused(
+def test_values_of_a_type_are_accepted_and_others_rejected(
     by: str, name: str, right: list[str], wrong: list[str]
 ) -> None:
     schema = generate_schema(TYPES[name], CONVERTERS[by])
@@ -202,7 +202,7 @@ def test_schema_is_plain_json_schema_that_the_gateway_accepts(by: str, name: str
     assert schema is None or why_unusable(schema) is None
 
 
-def test_the_same_type_has_the_same_text() -> None:
+def test_same_type_has_same_schema_text() -> None:
     schema = generate_schema(Invoice, pydantic_data_converter) or ""
 
     assert schema == json.dumps(
@@ -211,7 +211,7 @@ def test_the_same_type_has_the_same_text() -> None:
 
 
 @pytest.mark.parametrize("said", [object, Any])
-def test_a_type_that_says_nothing_has_no_schema(said: object) -> None:
+def test_type_that_accepts_any_json_has_no_schema(said: object) -> None:
     assert generate_schema(said, DataConverter.default) is None
 
 
@@ -240,7 +240,7 @@ def no_type_there() -> Any:
         (Opaque, "Opaque"),
     ],
 )
-def test_a_type_without_a_schema_is_warned_about_once_and_not_checked(
+def test_type_without_schema_is_warned_about_once_and_not_checked(
     hint: Any, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = [generate_schema(hint) for _ in range(3)]
@@ -252,7 +252,7 @@ def test_a_type_without_a_schema_is_warned_about_once_and_not_checked(
 
 
 @pytest.mark.parametrize("by", CONVERTERS)
-def test_what_the_converter_can_never_read_is_refused_and_warned_about(
+def test_unreadable_type_is_warned_about_and_rejected(
     by: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     schema = generate_schema(dict[str, Opaque], CONVERTERS[by])
@@ -273,7 +273,7 @@ class Basket(BaseModel):
 @pytest.mark.parametrize(
     "hint", [Basket, list[Basket], dict[str, Basket | None], tuple[int, Basket]]
 )
-def test_a_model_under_the_default_converter_is_warned_about_once(
+def test_model_under_default_converter_is_warned_about_once(
     hint: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
@@ -297,7 +297,7 @@ def test_a_model_under_the_default_converter_is_warned_about_once(
         (Ticket, DataConverter.default),
     ],
 )
-def test_a_type_that_the_converter_reads_is_not_warned_about(
+def test_readable_type_is_not_warned_about(
     hint: Any, converter: DataConverter | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -323,13 +323,13 @@ def test_unsupported_pattern_is_warned_about_and_not_checked(
     assert not is_accepted(schema, '{"text": 5}')
 
 
-def test_an_annotation_that_cannot_be_hashed_does_no_harm() -> None:
+def test_unhashable_annotation_is_supported() -> None:
     schema = generate_schema(Annotated[int, ["a list"]], DataConverter.default)
 
     assert schema == '{"type":"integer"}'
 
 
-def test_a_type_may_say_itself_what_it_looks_like() -> None:
+def test_type_may_define_its_own_schema() -> None:
     schema = generate_schema(Annotated[Any, WithJsonSchema({"const": 5})])
 
     assert is_accepted(schema, "5")
@@ -370,11 +370,11 @@ class Alone(PayloadConverter):
         (DataConverter(payload_converter_class=Alone), Reader.UNKNOWN),
     ],
 )
-def test_what_reads_json_is_known_by_the_converter(
+def test_reader_is_found_from_the_converter(
     converter: DataConverter | None, reader: Reader
 ) -> None:
     assert find_reader(converter) is reader
 
 
-def test_an_unknown_converter_is_taken_to_read_what_pydantic_reads() -> None:
+def test_unknown_converter_is_treated_like_pydantic() -> None:
     assert generate_schema(Receipt) == generate_schema(Receipt, pydantic_data_converter)

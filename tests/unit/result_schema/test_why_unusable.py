@@ -17,7 +17,7 @@ from ringback.result_schema.validate import why_unusable
         '{"format": "date-time", "x-own": 1}',
     ],
 )
-def test_a_schema_that_says_all_by_itself_is_good(schema: str) -> None:
+def test_self_contained_schema_is_usable(schema: str) -> None:
     assert why_unusable(schema) is None
 
 
@@ -38,10 +38,10 @@ def test_a_schema_that_says_all_by_itself_is_good(schema: str) -> None:
         '{"not":' * 500 + "true" + "}" * 500,
     ],
 )
-def test_what_cannot_judge_is_refused(schema: str) -> None:
+def test_unusable_schema_is_rejected(schema: str) -> None:
     assert why_unusable(schema) is not None
 
 
 @given(text=st.text())
-def test_judging_a_schema_is_total(text: str) -> None:
+def test_why_unusable_never_raises(text: str) -> None:
     assert why_unusable(text) is None or why_unusable(text)

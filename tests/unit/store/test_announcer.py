@@ -28,7 +28,7 @@ class Server:
         self._called.clear()
 
 
-async def test_commits_of_one_moment_share_one_notification() -> None:
+async def test_concurrent_commits_share_one_notification() -> None:
     server = Server()
     announcer = Announcer(server.notify)
 
@@ -69,7 +69,7 @@ async def test_lost_notification_does_not_stop_the_next() -> None:
     assert server.received == [(ACCEPTED, "")]
 
 
-async def test_nothing_is_sent_after_the_end() -> None:
+async def test_nothing_is_sent_after_close() -> None:
     server = Server()
     announcer = Announcer(server.notify)
     announcer.announce_accepted()
