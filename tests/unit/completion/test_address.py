@@ -64,7 +64,7 @@ def namespaces() -> Namespaces:
     return Namespaces()
 
 
-async def test_ids_are_taken_as_they_are_in_the_client_s_namespace_or_their_own(
+async def test_ids_default_to_the_namespace_of_the_client(
     namespaces: Namespaces,
 ) -> None:
     finder = namespaces.finder()
@@ -82,7 +82,7 @@ async def test_ids_are_taken_as_they_are_in_the_client_s_namespace_or_their_own(
     assert namespaces.asked == 0
 
 
-async def test_a_token_is_sent_as_it_is_and_the_namespace_is_asked_for_once(
+async def test_token_is_sent_unchanged_and_the_namespace_is_described_once(
     namespaces: Namespaces,
 ) -> None:
     finder = namespaces.finder()
@@ -94,12 +94,12 @@ async def test_a_token_is_sent_as_it_is_and_the_namespace_is_asked_for_once(
     assert namespaces.asked == 1
 
 
-async def test_a_token_of_another_namespace_is_refused(namespaces: Namespaces) -> None:
+async def test_token_of_another_namespace_is_rejected(namespaces: Namespaces) -> None:
     with pytest.raises(UnusableTokenError, match="'default'"):
         await namespaces.finder().find(token("other"))
 
 
-async def test_many_tokens_of_another_namespace_are_refused_without_asking_each_time(
+async def test_tokens_of_another_namespace_are_rejected_without_a_request_for_each(
     namespaces: Namespaces,
 ) -> None:
     finder = namespaces.finder()
@@ -111,7 +111,7 @@ async def test_many_tokens_of_another_namespace_are_refused_without_asking_each_
     assert namespaces.asked == 1
 
 
-async def test_a_namespace_that_was_made_anew_is_found_again(namespaces: Namespaces) -> None:
+async def test_recreated_namespace_is_found_again(namespaces: Namespaces) -> None:
     finder = namespaces.finder()
     await finder.find(token("first"))
     namespaces.id = "second"
@@ -122,7 +122,7 @@ async def test_a_namespace_that_was_made_anew_is_found_again(namespaces: Namespa
     assert found.claim.namespace_id == "second"
 
 
-async def test_while_nobody_tells_the_namespace_the_server_judges_the_token(
+async def test_token_is_sent_when_the_namespace_cannot_be_described(
     namespaces: Namespaces,
 ) -> None:
     namespaces.is_away = True

@@ -53,7 +53,7 @@ def gate(completion: FakeCompletionClient) -> Gate:
     return gate
 
 
-async def test_each_activity_is_completed_with_its_result(
+async def test_each_activity_completes_with_its_result(
     completion: FakeCompletionClient,
 ) -> None:
     deliveries = await complete_many(completion, items(100), concurrency=3)
@@ -65,7 +65,7 @@ async def test_each_activity_is_completed_with_its_result(
     ]
 
 
-async def test_one_that_is_not_taken_stops_no_other_and_keeps_its_result(
+async def test_undelivered_item_keeps_its_result_and_does_not_stop_the_others(
     completion: FakeCompletionClient,
 ) -> None:
     completion[ref(1)].end()
@@ -77,7 +77,7 @@ async def test_one_that_is_not_taken_stops_no_other_and_keeps_its_result(
     assert isinstance(second.error, ActivityNotFoundError)
 
 
-async def test_no_more_are_under_way_than_the_concurrency(
+async def test_requests_in_flight_never_exceed_the_concurrency(
     completion: FakeCompletionClient, gate: Gate
 ) -> None:
     done = asyncio.ensure_future(complete_many(completion, items(20), concurrency=3))
@@ -88,7 +88,7 @@ async def test_no_more_are_under_way_than_the_concurrency(
     assert gate.most == 3
 
 
-async def test_a_slow_one_stops_those_behind_it_only_when_the_window_is_full(
+async def test_slow_item_blocks_later_items_only_when_the_window_is_full(
     completion: FakeCompletionClient,
 ) -> None:
     go_on = asyncio.Event()
@@ -107,7 +107,7 @@ async def test_a_slow_one_stops_those_behind_it_only_when_the_window_is_full(
     assert len(await done) == 20
 
 
-async def test_endless_items_are_read_as_there_is_room(
+async def test_endless_items_are_read_only_while_there_is_room(
     completion: FakeCompletionClient, gate: Gate
 ) -> None:
     endless = Counted()
@@ -131,7 +131,7 @@ async def test_endless_items_are_read_as_there_is_room(
     assert endless.asked <= 29
 
 
-async def test_a_block_that_ends_early_waits_for_those_under_way_and_begins_no_more(
+async def test_block_that_ends_early_waits_for_items_in_flight_and_starts_no_more(
     completion: FakeCompletionClient,
 ) -> None:
     begun, gate, leaving = [], Gate(), asyncio.Event()
@@ -175,7 +175,7 @@ class Arriving:
             self.is_closed = True
 
 
-async def test_a_delivery_comes_out_though_no_other_item_has_come(
+async def test_delivery_is_returned_before_the_next_item_arrives(
     completion: FakeCompletionClient,
 ) -> None:
     arriving = Arriving()
@@ -192,7 +192,9 @@ async def test_a_delivery_comes_out_though_no_other_item_has_come(
     assert arriving.is_closed
 
 
-async def test_items_may_come_one_by_one(completion: FakeCompletionClient) -> None:
+async def test_items_may_come_from_an_asynchronous_iterable(
+    completion: FakeCompletionClient,
+) -> None:
     async def arriving() -> AsyncIterator[tuple[Target, object]]:
         for item in items(5):
             await idle()
@@ -203,7 +205,7 @@ async def test_items_may_come_one_by_one(completion: FakeCompletionClient) -> No
     assert len(deliveries) == 5
 
 
-async def test_the_progress_counts_what_became_of_them(completion: FakeCompletionClient) -> None:
+async def test_progress_counts_each_outcome(completion: FakeCompletionClient) -> None:
     completion[ref(1)].end()
     seen: list[Progress] = []
 
@@ -217,7 +219,7 @@ async def test_the_progress_counts_what_became_of_them(completion: FakeCompletio
     assert [progress.done for progress in seen] == [1, 2, 3]
 
 
-async def test_what_the_items_raise_comes_out(completion: FakeCompletionClient) -> None:
+async def test_exception_of_the_items_is_raised(completion: FakeCompletionClient) -> None:
     def broken() -> Iterator[tuple[Target, object]]:
         yield from items(2)
         raise KeyError
@@ -235,18 +237,18 @@ async def test_what_the_items_raise_comes_out(completion: FakeCompletionClient) 
     assert came == [ref(0), ref(1)]
 
 
-async def test_nothing_is_done_at_once_for_none_at_a_time(
+async def test_concurrency_below_one_is_rejected(
     completion: FakeCompletionClient,
 ) -> None:
     with pytest.raises(ValueError, match="use at least 1"):
         await complete_many(completion, items(1), concurrency=0)
 
 
-async def test_nothing_becomes_of_nothing(completion: FakeCompletionClient) -> None:
+async def test_no_items_have_no_deliveries(completion: FakeCompletionClient) -> None:
     assert await complete_many(completion, []) == []
 
 
-def test_what_became_of_one_shows_no_token_and_no_payload() -> None:
+def test_repr_of_a_delivery_shows_no_token_and_no_payload() -> None:
     shown = repr(
         Delivery(
             b"secret token",

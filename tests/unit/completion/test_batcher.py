@@ -61,7 +61,7 @@ def batcher(completion: FakeCompletionClient, work: Work, clock: ManualClock) ->
     return Batcher(completion, work, size=3, every=EVERY, bound=6, clock=clock)
 
 
-async def test_what_the_work_returns_completes_and_what_it_raises_fails(
+async def test_return_value_completes_and_exception_fails_the_activity(
     completion: FakeCompletionClient, batcher: Batcher[int]
 ) -> None:
     async with batcher:
@@ -75,7 +75,7 @@ async def test_what_the_work_returns_completes_and_what_it_raises_fails(
     assert isinstance(failed.failure, ValueError)
 
 
-async def test_a_batcher_is_used_once(batcher: Batcher[int]) -> None:
+async def test_second_block_of_a_batcher_raises(batcher: Batcher[int]) -> None:
     async with batcher:
         first = await batcher.put(ref(1), 1)
 
@@ -87,7 +87,7 @@ async def test_a_batcher_is_used_once(batcher: Batcher[int]) -> None:
     assert batcher.waiting == 0
 
 
-async def test_two_blocks_of_one_batcher_cannot_begin_beside_each_other(
+async def test_second_concurrent_block_of_a_batcher_raises(
     batcher: Batcher[int],
 ) -> None:
     async with batcher:
@@ -98,7 +98,7 @@ async def test_two_blocks_of_one_batcher_cannot_begin_beside_each_other(
     assert (await delivery).ending is Ending.COMPLETED
 
 
-async def test_a_batch_begins_when_it_is_full(batcher: Batcher[int], work: Work) -> None:
+async def test_batch_starts_when_it_is_full(batcher: Batcher[int], work: Work) -> None:
     begun = []
 
     async with batcher:
@@ -110,7 +110,7 @@ async def test_a_batch_begins_when_it_is_full(batcher: Batcher[int], work: Work)
     assert begun == [[], [], [0, 1, 2]]
 
 
-async def test_a_batch_begins_when_its_first_item_has_waited_long_enough(
+async def test_batch_starts_when_its_first_item_has_waited_for_the_interval(
     batcher: Batcher[int], work: Work, clock: ManualClock
 ) -> None:
     begun = []
@@ -131,7 +131,7 @@ async def test_a_batch_begins_when_its_first_item_has_waited_long_enough(
     assert begun == [[], [1, 2]]
 
 
-async def test_a_batcher_that_does_not_wait_begins_at_once(
+async def test_interval_of_zero_starts_each_batch_at_once(
     completion: FakeCompletionClient, work: Work, clock: ManualClock
 ) -> None:
     work.go_on.set()
@@ -142,7 +142,7 @@ async def test_a_batcher_that_does_not_wait_begins_at_once(
     assert delivery.ending is Ending.COMPLETED
 
 
-async def test_an_item_that_waited_behind_a_long_batch_does_not_wait_again(
+async def test_item_that_waited_for_a_long_batch_does_not_wait_again(
     batcher: Batcher[int], work: Work, clock: ManualClock
 ) -> None:
     work.go_on.clear()
@@ -159,7 +159,7 @@ async def test_an_item_that_waited_behind_a_long_batch_does_not_wait_again(
     assert begun == [0, 1, 2, 3]
 
 
-async def test_the_next_batch_begins_after_the_last(batcher: Batcher[int], work: Work) -> None:
+async def test_next_batch_starts_after_the_previous_one(batcher: Batcher[int], work: Work) -> None:
     work.go_on.clear()
 
     async with batcher:
@@ -194,7 +194,7 @@ async def test_put_waits_for_room(batcher: Batcher[int], work: Work) -> None:
     assert (await delivery).ending is Ending.COMPLETED
 
 
-async def test_a_put_that_is_canceled_has_taken_nothing_in(
+async def test_canceled_put_queues_nothing(
     completion: FakeCompletionClient, batcher: Batcher[int], work: Work
 ) -> None:
     work.go_on.clear()
@@ -215,7 +215,7 @@ async def test_a_put_that_is_canceled_has_taken_nothing_in(
     assert completion[ref(9)].ended_by is None
 
 
-async def test_the_end_of_the_block_works_off_all_that_was_put_in(
+async def test_end_of_the_block_processes_all_queued_items(
     completion: FakeCompletionClient, batcher: Batcher[int]
 ) -> None:
     async with batcher:
@@ -226,7 +226,7 @@ async def test_the_end_of_the_block_works_off_all_that_was_put_in(
     assert batcher.progress == Progress(completed=5)
 
 
-async def test_a_block_that_raises_has_its_items_worked_off_too(
+async def test_block_that_raises_still_processes_its_items(
     completion: FakeCompletionClient, batcher: Batcher[int]
 ) -> None:
     async def put_and_raise() -> None:
@@ -240,7 +240,7 @@ async def test_a_block_that_raises_has_its_items_worked_off_too(
     assert completion[ref(1)].ended_by == "completed"
 
 
-async def test_a_program_that_is_stopped_abandons_what_has_not_come_to_an_end(
+async def test_canceled_block_abandons_unfinished_items(
     completion: FakeCompletionClient, batcher: Batcher[int], work: Work
 ) -> None:
     work.go_on.clear()
@@ -262,7 +262,7 @@ async def test_a_program_that_is_stopped_abandons_what_has_not_come_to_an_end(
     assert completion[ref(0)].ended_by is None
 
 
-async def test_an_item_of_a_block_that_is_stopped_at_once_is_abandoned(
+async def test_item_of_a_block_canceled_at_once_is_abandoned(
     batcher: Batcher[int],
 ) -> None:
     put: list[asyncio.Future[Delivery]] = []
@@ -280,7 +280,7 @@ async def test_an_item_of_a_block_that_is_stopped_at_once_is_abandoned(
     assert (batcher.waiting, batcher.progress) == (0, Progress(abandoned=1))
 
 
-async def test_a_program_that_is_stopped_while_it_works_off_abandons_the_rest(
+async def test_block_canceled_while_it_drains_abandons_the_rest(
     batcher: Batcher[int], work: Work
 ) -> None:
     work.go_on.clear()
@@ -299,7 +299,7 @@ async def test_a_program_that_is_stopped_while_it_works_off_abandons_the_rest(
     assert (await put[0]).ending is Ending.ABANDONED
 
 
-async def test_a_batcher_takes_nothing_in_outside_its_block(batcher: Batcher[int]) -> None:
+async def test_put_outside_the_block_raises(batcher: Batcher[int]) -> None:
     with pytest.raises(RuntimeError, match="only inside its block"):
         await batcher.put(ref(1), 1)
 
@@ -310,7 +310,7 @@ async def test_a_batcher_takes_nothing_in_outside_its_block(batcher: Batcher[int
         await batcher.put(ref(1), 1)
 
 
-async def test_who_waits_for_room_when_the_batcher_closes_is_told(
+async def test_put_that_waits_for_room_raises_when_the_batcher_closes(
     batcher: Batcher[int], work: Work
 ) -> None:
     work.go_on.clear()
@@ -327,7 +327,7 @@ async def test_who_waits_for_room_when_the_batcher_closes_is_told(
     assert [type(one) for one in told] == [RuntimeError] * 11
 
 
-async def test_an_outcome_that_nobody_waits_for_any_more_ends_nothing(
+async def test_canceled_delivery_future_stops_nothing(
     completion: FakeCompletionClient, batcher: Batcher[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with batcher:
@@ -340,7 +340,7 @@ async def test_an_outcome_that_nobody_waits_for_any_more_ends_nothing(
 
 
 @pytest.mark.parametrize(("number", "verb"), [(1, "complete"), (-1, "fail")])
-async def test_what_temporal_did_not_take_is_told_with_the_error_and_kept(
+async def test_undelivered_item_has_the_error_and_its_result(
     completion: FakeCompletionClient, batcher: Batcher[int], number: int, verb: str
 ) -> None:
     told = []
@@ -362,7 +362,7 @@ async def test_what_temporal_did_not_take_is_told_with_the_error_and_kept(
     assert isinstance(delivery.failure, ValueError) is (number < 0)
 
 
-async def test_work_that_is_canceled_from_within_has_failed(
+async def test_work_that_cancels_itself_fails_its_activity(
     completion: FakeCompletionClient, clock: ManualClock
 ) -> None:
     async def work(_payload: int) -> None:
@@ -376,7 +376,7 @@ async def test_work_that_is_canceled_from_within_has_failed(
     assert (await delivery).ending is Ending.FAILED
 
 
-async def test_the_progress_is_told_after_each_item(
+async def test_progress_is_reported_after_each_item(
     completion: FakeCompletionClient, work: Work, clock: ManualClock
 ) -> None:
     seen: list[Progress] = []
@@ -389,7 +389,7 @@ async def test_the_progress_is_told_after_each_item(
     assert seen == [Progress(completed=1), Progress(completed=1, failed=1)]
 
 
-async def test_a_progress_that_raises_is_logged_and_ends_nothing(
+async def test_exception_of_on_progress_is_logged_and_stops_nothing(
     completion: FakeCompletionClient,
     work: Work,
     clock: ManualClock,
@@ -408,7 +408,7 @@ async def test_a_progress_that_raises_is_logged_and_ends_nothing(
 
 
 @pytest.mark.parametrize(("size", "bound"), [(0, 1), (2, 1)])
-def test_a_batch_that_can_never_be_is_refused(
+def test_impossible_batch_size_is_rejected(
     completion: FakeCompletionClient, work: Work, size: int, bound: int
 ) -> None:
     with pytest.raises(ValueError, match="size must be from 1 to bound"):
@@ -509,7 +509,7 @@ async def play(stage: Stage, steps: list[tuple[Step, bool]], leaving: Leaving) -
     steps=st.lists(st.tuples(STEPS, st.booleans()), max_size=30),
     leaving=st.sampled_from(["ends", "raises", "is canceled"]),
 )
-async def test_whatever_happens_each_item_comes_to_exactly_one_end_in_order_and_within_bounds(
+async def test_each_item_has_exactly_one_outcome_in_order_and_within_bounds(
     size: int, room: int, steps: list[tuple[Step, bool]], leaving: Leaving
 ) -> None:
     stage = Stage(size=size, bound=size + room)

@@ -117,7 +117,7 @@ def stage(by: Address, *ends: Exception, proof: Proof | Exception = Proof.NOT_AP
 
 
 @every_way
-async def test_a_call_that_is_taken_is_made_once_and_never_looked_up(by: Address) -> None:
+async def test_accepted_call_is_made_once_and_never_looked_up(by: Address) -> None:
     taken = stage(by)
 
     await taken.end()
@@ -127,7 +127,7 @@ async def test_a_call_that_is_taken_is_made_once_and_never_looked_up(by: Address
 
 @every_way
 @pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
-async def test_what_was_not_taken_is_tried_again_without_doubt(by: Address, end: Exception) -> None:
+async def test_try_that_never_arrived_is_retried_without_doubt(by: Address, end: Exception) -> None:
     again = stage(by, end, end)
 
     await again.end()
@@ -137,7 +137,7 @@ async def test_what_was_not_taken_is_tried_again_without_doubt(by: Address, end:
 
 @every_way
 @pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
-async def test_not_found_after_what_was_not_taken_is_believed(by: Address, end: Exception) -> None:
+async def test_not_found_after_a_rejected_try_is_raised(by: Address, end: Exception) -> None:
     gone = stage(by, end, GONE, proof=Proof.APPLIED)
 
     with pytest.raises(ActivityNotFoundError):
@@ -146,7 +146,7 @@ async def test_not_found_after_what_was_not_taken_is_believed(by: Address, end: 
     assert gone.history.looked == 0
 
 
-async def test_a_token_is_tried_again_after_a_lost_reply_without_a_look() -> None:
+async def test_call_by_token_is_retried_after_a_lost_reply_without_a_lookup() -> None:
     again = stage(BY_TOKEN, LOST)
 
     await again.end()
@@ -154,7 +154,7 @@ async def test_a_token_is_tried_again_after_a_lost_reply_without_a_look() -> Non
     assert (again.server.asked, again.history.looked) == (2, 0)
 
 
-async def test_ids_are_looked_at_before_they_are_tried_again() -> None:
+async def test_call_by_ids_is_looked_up_before_a_retry() -> None:
     applied, not_applied = stage(BY_IDS, LOST, proof=Proof.APPLIED), stage(BY_IDS, LOST)
 
     await applied.end()
@@ -165,7 +165,7 @@ async def test_ids_are_looked_at_before_they_are_tried_again() -> None:
 
 
 @pytest.mark.parametrize("by", [BY_IDS, OF_THE_LATEST], ids=["ids", "ids of the latest"])
-async def test_ids_are_unproven_where_a_look_shows_nothing(by: Address) -> None:
+async def test_call_by_ids_is_unproven_if_the_lookup_shows_nothing(by: Address) -> None:
     hidden = stage(by, LOST, proof=Proof.NOTHING)
 
     with pytest.raises(CompletionUnprovenError):
@@ -175,7 +175,7 @@ async def test_ids_are_unproven_where_a_look_shows_nothing(by: Address) -> None:
 
 
 @pytest.mark.parametrize("proof", [REFUSED, DOWN], ids=["refused", "down"])
-async def test_ids_are_not_tried_again_where_nobody_can_look(proof: Exception) -> None:
+async def test_call_by_ids_is_not_retried_if_it_cannot_be_looked_up(proof: Exception) -> None:
     lost = stage(BY_IDS, LOST, proof=proof)
 
     with pytest.raises(CompletionUnansweredError) as caught:
@@ -185,7 +185,7 @@ async def test_ids_are_not_tried_again_where_nobody_can_look(proof: Exception) -
     assert lost.server.asked == 1
 
 
-async def test_ids_without_a_run_are_never_tried_again_after_a_lost_reply() -> None:
+async def test_call_by_ids_without_a_run_is_not_retried_after_a_lost_reply() -> None:
     lost = stage(OF_THE_LATEST, LOST)
 
     with pytest.raises(CompletionUnansweredError, match="with a run id") as caught:
@@ -195,7 +195,7 @@ async def test_ids_without_a_run_are_never_tried_again_after_a_lost_reply() -> N
     assert lost.server.asked == 1
 
 
-async def test_ids_without_a_run_are_looked_at_after_a_lost_reply() -> None:
+async def test_call_by_ids_without_a_run_is_looked_up_after_a_lost_reply() -> None:
     applied = stage(OF_THE_LATEST, LOST, proof=Proof.APPLIED)
 
     await applied.end()
@@ -212,7 +212,7 @@ async def test_not_found_after_a_lost_reply_is_looked_up() -> None:
 
 
 @repeatable
-async def test_not_found_is_believed_where_history_shows_somebody_else(by: Address) -> None:
+async def test_not_found_is_raised_if_history_shows_another_identity(by: Address) -> None:
     somebody = stage(by, LOST, GONE, proof=Proof.NOT_APPLIED)
 
     with pytest.raises(ActivityNotFoundError) as caught:
@@ -224,7 +224,7 @@ async def test_not_found_is_believed_where_history_shows_somebody_else(by: Addre
 @pytest.mark.parametrize(
     "proof", [Proof.NOTHING, REFUSED, DOWN], ids=["nothing", "refused", "down"]
 )
-async def test_what_nothing_shows_is_said_to_be_unproven(proof: Proof | Exception) -> None:
+async def test_call_without_evidence_is_unproven(proof: Proof | Exception) -> None:
     unproven = stage(BY_TOKEN, LOST, GONE, proof=proof)
 
     with pytest.raises(CompletionUnprovenError) as caught:
@@ -235,7 +235,7 @@ async def test_what_nothing_shows_is_said_to_be_unproven(proof: Proof | Exceptio
 
 
 @repeatable
-async def test_a_last_look_finds_what_was_applied_when_no_try_is_answered(by: Address) -> None:
+async def test_final_lookup_finds_an_applied_call_when_no_try_gets_a_reply(by: Address) -> None:
     applied = stage(by, *[LOST] * 99, proof=Proof.APPLIED)
 
     await applied.end()
@@ -244,7 +244,7 @@ async def test_a_last_look_finds_what_was_applied_when_no_try_is_answered(by: Ad
 
 
 @every_way
-async def test_a_call_without_an_answer_ends_with_its_time_and_tells_the_doubt(
+async def test_call_without_a_reply_times_out_and_says_that_it_may_be_applied(
     by: Address,
 ) -> None:
     lost, down = stage(by, *[LOST] * 99), stage(by, *[DOWN] * 99)
@@ -262,7 +262,7 @@ async def test_a_call_without_an_answer_ends_with_its_time_and_tells_the_doubt(
 
 @every_way
 @pytest.mark.parametrize("before", [[], [BUSY]], ids=["at once", "after a pause"])
-async def test_a_refusal_is_final(by: Address, before: list[Exception]) -> None:
+async def test_rejection_is_final(by: Address, before: list[Exception]) -> None:
     refused = stage(by, *before, REFUSED)
 
     with pytest.raises(CompletionRefusedError, match="INVALID_ARGUMENT: no") as caught:
@@ -271,7 +271,7 @@ async def test_a_refusal_is_final(by: Address, before: list[Exception]) -> None:
     assert caught.value.cause is REFUSED
 
 
-async def test_a_refusal_after_a_lost_reply_is_final() -> None:
+async def test_rejection_after_a_lost_reply_is_final() -> None:
     refused = stage(BY_TOKEN, LOST, REFUSED)
 
     with pytest.raises(CompletionRefusedError):
@@ -283,7 +283,7 @@ async def test_a_refusal_after_a_lost_reply_is_final() -> None:
     [(True, ActivityResetError), (False, ActivityNotFoundError), (DOWN, ActivityNotFoundError)],
     ids=["reset", "not reset", "not shown"],
 )
-async def test_a_token_that_a_reset_killed_is_told_apart(
+async def test_token_that_a_reset_invalidated_raises_the_reset_error(
     is_reset: bool | Exception,  # noqa: FBT001 - what history shows
     kind: type[RingbackError],
 ) -> None:
@@ -297,7 +297,7 @@ async def test_a_token_that_a_reset_killed_is_told_apart(
 
 
 @every_way
-async def test_a_heartbeat_is_sent_again_after_a_lost_reply_and_needs_no_proof(
+async def test_heartbeat_is_retried_after_a_lost_reply_without_proof(
     by: Address,
 ) -> None:
     beating, gone = stage(by, LOST, DOWN), stage(by, LOST, GONE, proof=Proof.APPLIED)
@@ -310,7 +310,7 @@ async def test_a_heartbeat_is_sent_again_after_a_lost_reply_and_needs_no_proof(
     assert gone.history.looked == 0
 
 
-async def test_a_heartbeat_without_an_answer_tells_whether_it_may_have_been_recorded() -> None:
+async def test_heartbeat_without_a_reply_says_whether_it_may_be_recorded() -> None:
     lost, down = stage(BY_TOKEN, *[LOST] * 99), stage(BY_TOKEN, *[DOWN] * 99)
 
     with pytest.raises(CompletionUnansweredError) as in_doubt:
@@ -329,7 +329,7 @@ async def test_a_heartbeat_without_an_answer_tells_whether_it_may_have_been_reco
         ("reset", ActivityResetError, FinalError),
     ],
 )
-def test_of_several_things_a_heartbeat_brings_back_the_most_urgent_is_raised(
+def test_heartbeat_with_several_flags_raises_the_most_urgent(
     flags: str, kind: type[RingbackError], branch: type[RingbackError]
 ) -> None:
     response = replace(NOTHING, **dict.fromkeys(flags.split(), True))
@@ -342,9 +342,9 @@ def test_of_several_things_a_heartbeat_brings_back_the_most_urgent_is_raised(
     assert (details.paused, details.reset) == (response.paused, response.reset)
 
 
-def test_a_heartbeat_that_brings_back_nothing_raises_nothing() -> None:
+def test_heartbeat_without_flags_raises_nothing() -> None:
     raise_if_asked_to_stop(NOTHING)
 
 
-def test_what_was_addressed_never_shows_its_token() -> None:
+def test_error_never_shows_the_token() -> None:
     assert "a token" not in repr(BY_TOKEN)

@@ -42,19 +42,19 @@ STANDALONE = execution("")
         (Code.ABORTED, "something", TryFailure.LOST),
     ],
 )
-def test_an_answer_about_an_activity_of_a_workflow(
+def test_status_of_a_workflow_activity_is_classified(
     status: RPCStatusCode, message: str, failure: TryFailure
 ) -> None:
     assert classify(RPCError(message, status, b""), IN_A_WORKFLOW) is failure
 
 
-def test_a_standalone_activity_that_has_ended_is_gone() -> None:
+def test_ended_standalone_activity_is_gone() -> None:
     ended = RPCError("invalid transition from Completed", Code.FAILED_PRECONDITION, b"")
 
     assert classify(ended, STANDALONE) is TryFailure.GONE
 
 
-def test_a_namespace_that_is_not_there_is_no_activity_that_is_gone() -> None:
+def test_missing_namespace_is_not_a_missing_activity() -> None:
     detail = Any()
     detail.Pack(NamespaceNotFoundFailure(namespace="nowhere"))
     raw = GrpcStatus(code=5, details=[detail]).SerializeToString()
@@ -63,5 +63,5 @@ def test_a_namespace_that_is_not_there_is_no_activity_that_is_gone() -> None:
     assert classify(nowhere, IN_A_WORKFLOW) is TryFailure.REFUSED
 
 
-def test_without_a_connection_nothing_was_sent() -> None:
+def test_failed_connection_means_nothing_was_sent() -> None:
     assert classify(RuntimeError("Failed client connect")) is TryFailure.NOT_TAKEN

@@ -106,7 +106,7 @@ async def test_failure_with_an_impossible_retry_delay_is_refused(delay: timedelt
 
 
 @pytest.mark.parametrize("error", ["the bank said no", ValueError])
-async def test_what_is_no_exception_is_no_failure(error: Any) -> None:
+async def test_failure_that_is_not_an_exception_is_rejected(error: Any) -> None:
     server = Server()
 
     with pytest.raises(TypeError, match="an activity fails with an exception"):

@@ -19,7 +19,7 @@ from ringback.domain.errors import AnswerTooLargeError, EncodingError
 from ringback.testing import FakeCompletionClient, FakeWaitingActivity
 
 
-def test_a_failure_has_all_that_it_was_given() -> None:
+def test_failure_has_all_its_arguments() -> None:
     failure = fail_with(
         "CardDeclined",
         "the bank said no",
@@ -33,40 +33,40 @@ def test_a_failure_has_all_that_it_was_given() -> None:
     assert failure.next_retry_delay == timedelta(minutes=5)
 
 
-def test_a_failure_can_be_the_last_one() -> None:
+def test_failure_can_be_non_retryable() -> None:
     failure = fail_with("ApprovalDenied", non_retryable=True)
 
     assert failure.non_retryable
     assert failure.next_retry_delay is None
 
 
-def test_without_a_message_the_type_is_the_message() -> None:
+def test_message_defaults_to_the_type() -> None:
     assert fail_with("ApprovalDenied").message == "ApprovalDenied"
 
 
-def test_a_delay_of_nothing_is_the_shortest_that_temporal_retries_after() -> None:
+def test_delay_of_zero_becomes_the_shortest_delay() -> None:
     assert fail_with("Busy", next_retry_delay=timedelta(0)).next_retry_delay == timedelta(
         milliseconds=1
     )
 
 
 @pytest.mark.parametrize("text", ["one text", b"bytes"])
-def test_one_text_is_not_taken_apart_into_details(text: str | bytes) -> None:
+def test_string_as_details_is_rejected(text: str | bytes) -> None:
     with pytest.raises(TypeError, match="details is a string"):
         fail_with("Busy", details=text)
 
 
-def test_a_failure_without_a_type_is_refused() -> None:
+def test_failure_without_a_type_is_rejected() -> None:
     with pytest.raises(ValueError, match="type"):
         fail_with("")
 
 
-def test_a_delay_into_the_past_is_refused() -> None:
+def test_negative_delay_is_rejected() -> None:
     with pytest.raises(ValueError, match="delay"):
         fail_with("Busy", next_retry_delay=timedelta(seconds=-1))
 
 
-def test_a_delay_before_an_attempt_that_will_not_be_is_refused() -> None:
+def test_delay_of_a_non_retryable_failure_is_rejected() -> None:
     with pytest.raises(ValueError, match="no attempt follows"):
         fail_with("Busy", non_retryable=True, next_retry_delay=timedelta(seconds=1))
 
@@ -98,7 +98,7 @@ def refused(status: RPCStatusCode) -> CompletionRefusedError:
     ],
     ids=["too large", "no such kind", "refused", "not encoded"],
 )
-async def test_a_failure_that_cannot_be_told_is_told_in_brief(
+async def test_failure_that_cannot_be_sent_is_shortened(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -113,7 +113,7 @@ async def test_a_failure_that_cannot_be_told_is_told_in_brief(
     assert (told.type, told.message, told.non_retryable) == ("ValueError", "x" * 500, False)
 
 
-async def test_a_failure_in_brief_is_as_final_as_it_was(
+async def test_shortened_failure_keeps_its_retry_options(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     completion.before = Refusing(AnswerTooLargeError(4096))
@@ -181,7 +181,7 @@ LONG_NAMED = type("E" * 6000, (Exception,), {})
         "long name",
     ],
 )
-async def test_whatever_was_raised_the_activity_fails_with_what_can_be_told_of_it(
+async def test_activity_fails_with_what_can_be_sent_of_any_exception(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -196,7 +196,7 @@ async def test_whatever_was_raised_the_activity_fails_with_what_can_be_told_of_i
     assert (told.type, told.message) == (type_, message)
 
 
-async def test_a_failure_that_its_codec_makes_larger_is_told_in_less(
+async def test_failure_that_its_codec_enlarges_is_shortened_further(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     await fail_with_what_was_raised(Encoding(completion, growth=12), ref, ValueError("x" * 5000))
@@ -209,7 +209,7 @@ async def test_a_failure_that_its_codec_makes_larger_is_told_in_less(
 @pytest.mark.parametrize(
     "refusal", [TypeError("no failure is encoded"), AnswerTooLargeError(1)], ids=["error", "large"]
 )
-async def test_a_failure_of_which_nothing_can_be_told_says_so(
+async def test_failure_that_cannot_be_sent_at_all_raises(
     completion: FakeCompletionClient, ref: ActivityRef, refusal: Exception
 ) -> None:
     async def refuse(_told: str, _target: Target) -> None:
@@ -230,7 +230,7 @@ async def test_a_failure_of_which_nothing_can_be_told_says_so(
     ],
     ids=["no token", "not permitted", "not known"],
 )
-async def test_who_is_refused_whatever_is_told_tells_nothing_more(
+async def test_rejected_client_sends_no_shorter_failure(
     completion: FakeCompletionClient, ref: ActivityRef, refusal: CompletionRefusedError
 ) -> None:
     told = []
@@ -248,7 +248,7 @@ async def test_who_is_refused_whatever_is_told_tells_nothing_more(
     assert told == ["fail"]
 
 
-async def test_a_failure_that_did_not_get_through_is_not_told_in_brief(
+async def test_failure_without_a_reply_is_not_shortened(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     completion.before = Refusing(

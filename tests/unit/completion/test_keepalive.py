@@ -65,7 +65,7 @@ each_stop = pytest.mark.parametrize(("stop", "reason", "error"), STOPS)
 Stop = Callable[[FakeWaitingActivity], None]
 
 
-async def test_a_heartbeat_comes_at_once_and_then_each_time(
+async def test_heartbeat_is_sent_at_once_and_then_at_each_interval(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -86,7 +86,7 @@ async def test_a_heartbeat_comes_at_once_and_then_each_time(
     assert counts == [1, 1, 2, 3]
 
 
-async def test_no_heartbeat_comes_after_the_block(
+async def test_no_heartbeat_is_sent_after_the_block(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -100,7 +100,7 @@ async def test_no_heartbeat_comes_after_the_block(
     assert len(activity.heartbeats) == 1
 
 
-async def test_a_callable_is_asked_for_the_details_of_each_heartbeat(
+async def test_callable_returns_the_details_of_each_heartbeat(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -118,7 +118,7 @@ async def test_a_callable_is_asked_for_the_details_of_each_heartbeat(
     assert activity.heartbeats == [({"done": 0},), ({"done": 7},)]
 
 
-async def test_the_details_that_were_set_last_win(
+async def test_latest_details_are_sent(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -133,7 +133,7 @@ async def test_the_details_that_were_set_last_win(
     assert activity.heartbeats == [("begun",), ("a half",)]
 
 
-async def test_without_details_none_are_sent_so_that_none_are_erased(
+async def test_heartbeat_without_details_preserves_the_recorded_ones(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -149,7 +149,7 @@ async def test_without_details_none_are_sent_so_that_none_are_erased(
 
 
 @each_stop
-async def test_the_work_is_canceled_when_it_should_stop_and_the_error_says_why(
+async def test_work_that_should_stop_is_canceled_with_the_reason(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -179,7 +179,7 @@ async def test_the_work_is_canceled_when_it_should_stop_and_the_error_says_why(
 
 
 @each_stop
-async def test_work_that_wants_to_be_told_is_told_and_goes_on(
+async def test_work_with_on_stop_continue_runs_on_and_sees_the_reason(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -203,7 +203,7 @@ async def test_work_that_wants_to_be_told_is_told_and_goes_on(
 
 
 @pytest.mark.parametrize("on_stop", ["continue", "cancel"])
-async def test_heartbeats_stop_by_themselves(
+async def test_heartbeats_stop_when_the_work_should_stop(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -223,7 +223,7 @@ async def test_heartbeats_stop_by_themselves(
     assert len(activity.heartbeats) == 1
 
 
-async def test_a_pause_is_shown_and_the_heartbeats_go_on(
+async def test_pause_is_shown_and_heartbeats_continue(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -246,7 +246,7 @@ async def test_a_pause_is_shown_and_the_heartbeats_go_on(
     assert life.stopped is None
 
 
-async def test_work_that_ends_all_the_same_ends_well(
+async def test_work_that_ignores_its_cancellation_ends_normally(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -267,7 +267,7 @@ async def test_work_that_ends_all_the_same_ends_well(
     assert task.cancelling() == 0
 
 
-async def test_what_the_work_raises_while_it_stops_comes_out_alone(
+async def test_exception_during_cancellation_is_raised_alone(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -290,7 +290,7 @@ async def test_what_the_work_raises_while_it_stops_comes_out_alone(
     assert task.cancelling() == 0
 
 
-async def test_what_the_work_raises_comes_out_as_it_is_and_the_heartbeats_end(
+async def test_exception_of_the_work_is_raised_unchanged_and_heartbeats_end(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -308,7 +308,7 @@ async def test_what_the_work_raises_comes_out_as_it_is_and_the_heartbeats_end(
     assert len(activity.heartbeats) == 1
 
 
-async def test_a_program_that_is_stopped_stops_the_work_too(
+async def test_program_that_stops_cancels_the_work(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -329,7 +329,7 @@ async def test_a_program_that_is_stopped_stops_the_work_too(
     assert len(activity.heartbeats) == 1
 
 
-async def test_a_program_that_is_stopped_is_not_held_up_by_an_activity_that_is_canceled(
+async def test_canceled_activity_does_not_delay_a_program_that_stops(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -347,7 +347,7 @@ async def test_a_program_that_is_stopped_is_not_held_up_by_an_activity_that_is_c
         await block
 
 
-async def test_trouble_is_tried_again_within_the_time_between_heartbeats(
+async def test_failed_heartbeat_is_retried_within_the_interval(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -372,7 +372,7 @@ async def test_trouble_is_tried_again_within_the_time_between_heartbeats(
     assert record.getMessage() == "cannot keep an activity alive: Temporal does not answer"
 
 
-async def test_trouble_that_names_a_time_is_tried_again_no_earlier_and_no_later_than_every(
+async def test_failed_heartbeat_is_retried_after_retry_after_but_within_the_interval(
     completion: FakeCompletionClient, ref: ActivityRef, clock: ManualClock
 ) -> None:
     completion.before = away = Away(retry_after=timedelta(seconds=7))
@@ -400,7 +400,7 @@ async def test_trouble_that_names_a_time_is_tried_again_no_earlier_and_no_later_
         (timedelta(hours=1), timedelta(seconds=10)),
     ],
 )
-async def test_a_heartbeat_is_given_up_in_time_for_the_next_one(
+async def test_hanging_heartbeat_times_out_before_the_next_one(
     ref: ActivityRef, clock: ManualClock, every: timedelta, patience: timedelta
 ) -> None:
     limits = []
@@ -433,7 +433,7 @@ class Slow:
             await self.then()
 
 
-async def test_a_heartbeat_that_is_under_way_is_over_before_the_block_is(
+async def test_block_ends_after_the_heartbeat_in_flight(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -456,7 +456,7 @@ async def test_a_heartbeat_that_is_under_way_is_over_before_the_block_is(
 
 
 @pytest.mark.parametrize("what", ["canceled", "refused"])
-async def test_what_a_heartbeat_brings_back_after_the_work_changes_nothing(
+async def test_reply_after_the_work_is_ignored(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -479,7 +479,7 @@ async def test_what_a_heartbeat_brings_back_after_the_work_changes_nothing(
 
 
 @pytest.mark.parametrize("on_stop", ["continue", "cancel"])
-async def test_a_heartbeat_that_can_never_get_through_ends_the_work(
+async def test_heartbeat_that_can_never_succeed_ends_the_work(
     completion: FakeCompletionClient, ref: ActivityRef, clock: ManualClock, on_stop: OnStop
 ) -> None:
     async def refuse(_told: str, _target: Target) -> None:
@@ -493,7 +493,7 @@ async def test_a_heartbeat_that_can_never_get_through_ends_the_work(
             await forever()
 
 
-async def test_details_that_cannot_be_told_end_the_work(
+async def test_exception_of_the_callable_for_details_ends_the_work(
     completion: FakeCompletionClient, ref: ActivityRef, clock: ManualClock
 ) -> None:
     def details() -> object:
@@ -505,7 +505,7 @@ async def test_details_that_cannot_be_told_end_the_work(
 
 
 @pytest.mark.parametrize("error", [OSError, EncodingError])
-async def test_details_that_cannot_be_encoded_cost_the_details_and_not_the_activity(
+async def test_heartbeat_is_sent_without_details_that_cannot_be_encoded(
     ref: ActivityRef,
     clock: ManualClock,
     caplog: pytest.LogCaptureFixture,
@@ -537,7 +537,7 @@ async def test_details_that_cannot_be_encoded_cost_the_details_and_not_the_activ
 
 
 @pytest.mark.parametrize("every", [timedelta(0), timedelta(seconds=-1)])
-async def test_heartbeats_without_a_pause_between_them_are_refused(
+async def test_interval_of_zero_is_rejected(
     completion: FakeCompletionClient, ref: ActivityRef, every: timedelta
 ) -> None:
     with pytest.raises(ValueError, match="every"):
@@ -545,7 +545,7 @@ async def test_heartbeats_without_a_pause_between_them_are_refused(
             await forever()
 
 
-async def test_a_pause_is_no_outages(
+async def test_pause_is_not_logged_as_an_outage(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -561,7 +561,7 @@ async def test_a_pause_is_no_outages(
 
 
 @pytest.mark.parametrize("stops", [["1"], ["2"], ["1", "2"]], ids=["outer", "inner", "both"])
-async def test_work_for_two_activities_stops_with_the_error_of_the_one_that_should_stop(
+async def test_nested_work_stops_with_the_error_of_the_canceled_activity(
     completion: FakeCompletionClient, clock: ManualClock, stops: list[str]
 ) -> None:
     outer, inner = ActivityRef("1"), ActivityRef("2")
@@ -587,7 +587,7 @@ async def test_work_for_two_activities_stops_with_the_error_of_the_one_that_shou
     assert task.cancelling() == 0
 
 
-async def test_a_time_limit_around_the_work_is_a_time_limit(
+async def test_timeout_around_the_work_raises_timeout_error(
     completion: FakeCompletionClient, ref: ActivityRef, clock: ManualClock
 ) -> None:
     async def work() -> None:

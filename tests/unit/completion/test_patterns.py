@@ -12,7 +12,7 @@ from tests.loops import idle
 EVERY = timedelta(seconds=10)
 
 
-async def test_a_client_keeps_alive(
+async def test_client_keeps_alive(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     activity.pause()
@@ -25,7 +25,7 @@ async def test_a_client_keeps_alive(
     assert activity.heartbeats == [("here",)]
 
 
-async def test_a_client_processes_in_a_block_and_in_a_function(
+async def test_client_processes_in_a_block_and_in_a_function(
     completion: FakeCompletionClient,
 ) -> None:
     one, two = ActivityRef("1", "workflow"), ActivityRef("2", "workflow")
@@ -45,7 +45,7 @@ async def _work(_block: object) -> str:
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-async def test_a_client_completes_many(completion: FakeCompletionClient, concurrency: int) -> None:
+async def test_client_completes_many(completion: FakeCompletionClient, concurrency: int) -> None:
     refs = [ActivityRef(str(number), "workflow") for number in range(6)]
     seen: list[Progress] = []
 

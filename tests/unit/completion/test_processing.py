@@ -51,7 +51,7 @@ class Away:
             raise TemporalUnreachableError(msg)
 
 
-async def test_the_end_of_the_block_completes_the_activity(
+async def test_end_of_the_block_completes_the_activity(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     async with processing(completion, ref) as work:
@@ -63,7 +63,7 @@ async def test_the_end_of_the_block_completes_the_activity(
     assert (activity.ended_by, activity.result) == ("completed", "receipt")
 
 
-async def test_work_that_is_a_function_completes_the_activity_with_what_it_returns(
+async def test_return_value_of_a_function_completes_the_activity(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     assert await process(completion, ref, returns) == "receipt"
@@ -71,7 +71,7 @@ async def test_work_that_is_a_function_completes_the_activity_with_what_it_retur
     assert (activity.ended_by, activity.result) == ("completed", "receipt")
 
 
-async def test_nothing_can_be_the_result(
+async def test_none_can_be_the_result(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     async with processing(completion, ref) as work:
@@ -80,7 +80,7 @@ async def test_nothing_can_be_the_result(
     assert (activity.ended_by, activity.result) == ("completed", None)
 
 
-async def test_a_block_that_forgets_its_result_is_a_failure_and_not_an_answer(
+async def test_block_without_a_result_fails_the_activity(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     with pytest.raises(LookupError, match="ended without a result for the activity"):
@@ -90,7 +90,7 @@ async def test_a_block_that_forgets_its_result_is_a_failure_and_not_an_answer(
     assert activity.ended_by == "failed"
 
 
-async def test_what_the_work_raises_fails_the_activity_and_goes_on(
+async def test_exception_fails_the_activity_and_propagates(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     with pytest.raises(ApplicationError) as raised:
@@ -100,7 +100,7 @@ async def test_what_the_work_raises_fails_the_activity_and_goes_on(
     assert activity.failure is raised.value
 
 
-async def test_the_result_that_temporal_does_not_take_is_never_turned_into_a_failure(
+async def test_rejected_result_never_becomes_a_failure(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     completion.before = Away("complete")
@@ -117,7 +117,7 @@ async def test_the_result_that_temporal_does_not_take_is_never_turned_into_a_fai
     assert block.result == "receipt"
 
 
-async def test_what_the_work_raised_goes_on_though_temporal_does_not_take_it(
+async def test_exception_propagates_although_temporal_rejects_the_failure(
     completion: FakeCompletionClient, ref: ActivityRef
 ) -> None:
     completion.before = Away("fail")
@@ -131,7 +131,7 @@ async def test_what_the_work_raised_goes_on_though_temporal_does_not_take_it(
     ]
 
 
-async def test_a_note_shows_nothing_of_what_the_data_converter_said(
+async def test_note_shows_no_text_of_the_data_converter(
     completion: FakeCompletionClient, ref: ActivityRef
 ) -> None:
     async def cannot_encode(told: str, _target: Target) -> None:
@@ -154,7 +154,7 @@ class SealedError(Exception):
         raise AttributeError(name)
 
 
-async def test_what_was_not_told_is_logged_if_it_cannot_be_noted(
+async def test_undelivered_failure_is_logged_if_the_exception_allows_no_note(
     completion: FakeCompletionClient, ref: ActivityRef, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def raises_what_takes_no_notes(_work: Processing) -> None:
@@ -168,7 +168,7 @@ async def test_what_was_not_told_is_logged_if_it_cannot_be_noted(
     assert "the activity did not receive this failure: TemporalUnreachableError" in caplog.text
 
 
-async def test_awaiting_what_was_canceled_is_a_failure_and_no_stop_of_the_program(
+async def test_awaiting_a_canceled_task_fails_the_activity(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     canceled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -184,7 +184,7 @@ async def test_awaiting_what_was_canceled_is_a_failure_and_no_stop_of_the_progra
     assert str(activity.failure) == "the work was canceled from within"
 
 
-async def test_a_heartbeat_of_the_blocks_own_that_is_told_to_cancel_reports_it(
+async def test_cancellation_that_the_blocks_own_heartbeat_raises_is_reported(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     async def work(block: Processing) -> None:
@@ -198,7 +198,7 @@ async def test_a_heartbeat_of_the_blocks_own_that_is_told_to_cancel_reports_it(
     assert (activity.ended_by, activity.cancel_details) == ("canceled", ("three frames",))
 
 
-async def test_the_cancellation_of_another_activity_fails_the_one_that_is_worked_on(
+async def test_cancellation_of_another_activity_fails_this_one(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     other = ActivityRef("2", "order-42")
@@ -214,7 +214,7 @@ async def test_the_cancellation_of_another_activity_fails_the_one_that_is_worked
     assert isinstance(activity.failure, ActivityCancelledError)
 
 
-async def test_work_that_nobody_waits_for_does_not_begin(
+async def test_work_does_not_start_for_an_ended_activity(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     begun = []
@@ -229,7 +229,7 @@ async def test_work_that_nobody_waits_for_does_not_begin(
     assert begun == []
 
 
-async def test_work_does_not_begin_while_temporal_cannot_be_asked(
+async def test_work_does_not_start_while_temporal_is_away(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     completion.before = Away("heartbeat")
@@ -240,7 +240,7 @@ async def test_work_does_not_begin_while_temporal_cannot_be_asked(
     assert activity.ended_by is None
 
 
-async def test_a_heartbeat_that_can_never_get_through_fails_the_activity(
+async def test_heartbeat_that_can_never_succeed_fails_the_activity(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -262,7 +262,7 @@ async def test_a_heartbeat_that_can_never_get_through_fails_the_activity(
     assert isinstance(activity.failure, CompletionRefusedError)
 
 
-async def test_an_activity_that_is_already_canceled_is_reported_so_and_not_worked_on(
+async def test_canceled_activity_is_reported_without_starting_the_work(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     activity.cancel()
@@ -273,7 +273,7 @@ async def test_an_activity_that_is_already_canceled_is_reported_so_and_not_worke
     assert activity.ended_by == "canceled"
 
 
-async def test_work_that_is_canceled_is_reported_with_its_details(
+async def test_cancellation_is_reported_with_its_details(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -297,7 +297,7 @@ async def test_work_that_is_canceled_is_reported_with_its_details(
     assert activity.cancel_details == ({"undone": 3}, Stopped.CANCELED)
 
 
-async def test_work_that_ends_with_a_result_although_it_is_canceled_completes(
+async def test_canceled_work_that_returns_a_result_completes_the_activity(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -325,7 +325,7 @@ async def test_work_that_ends_with_a_result_although_it_is_canceled_completes(
         pytest.param(FakeWaitingActivity.pause, ActivityPausedError, "ActivityPause", id="paused"),
     ],
 )
-async def test_work_that_is_to_begin_anew_fails_its_attempt(
+async def test_reset_cancels_the_work_and_fails_the_attempt(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -348,7 +348,7 @@ async def test_work_that_is_to_begin_anew_fails_its_attempt(
     assert (activity.failure.type, activity.failure.non_retryable) == (type_, False)
 
 
-async def test_work_goes_on_during_a_pause(
+async def test_work_continues_during_a_pause(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -368,7 +368,7 @@ async def test_work_goes_on_during_a_pause(
     assert activity.result == "receipt"
 
 
-async def test_work_whose_activity_is_gone_is_canceled_and_nothing_is_told(
+async def test_work_is_canceled_without_a_report_when_the_activity_ended(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -391,7 +391,7 @@ async def test_work_whose_activity_is_gone_is_canceled_and_nothing_is_told(
     assert told == ["heartbeat", "heartbeat"]
 
 
-async def test_a_program_that_is_stopped_tells_the_activity_nothing(
+async def test_program_that_stops_sends_nothing(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -407,7 +407,7 @@ async def test_a_program_that_is_stopped_tells_the_activity_nothing(
     assert activity.ended_by is None
 
 
-async def test_the_last_heartbeat_is_over_before_the_activity_is_completed(
+async def test_activity_is_completed_after_the_last_heartbeat(
     completion: FakeCompletionClient,
     ref: ActivityRef,
     activity: FakeWaitingActivity,
@@ -434,7 +434,7 @@ async def test_the_last_heartbeat_is_over_before_the_activity_is_completed(
     assert activity.heartbeats == [("begun",), ("nearly done",)]
 
 
-async def test_details_that_cannot_be_encoded_do_not_keep_the_work_from_beginning(
+async def test_work_starts_although_details_cannot_be_encoded(
     ref: ActivityRef, caplog: pytest.LogCaptureFixture
 ) -> None:
     class WithoutKeys(FakeCompletionClient):
@@ -458,7 +458,7 @@ async def test_details_that_cannot_be_encoded_do_not_keep_the_work_from_beginnin
     ]
 
 
-async def test_details_that_cannot_be_said_keep_the_work_from_beginning(
+async def test_exception_of_the_callable_for_details_prevents_the_work(
     completion: FakeCompletionClient, ref: ActivityRef, activity: FakeWaitingActivity
 ) -> None:
     def say() -> object:
@@ -472,14 +472,14 @@ async def test_details_that_cannot_be_said_keep_the_work_from_beginning(
     assert activity.ended_by is None
 
 
-async def test_details_can_be_looked_at(completion: FakeCompletionClient, ref: ActivityRef) -> None:
+async def test_details_can_be_read(completion: FakeCompletionClient, ref: ActivityRef) -> None:
     async with processing(completion, ref, details="begun") as work:
         assert work.details == "begun"
         assert work.stopped is None
         work.result = None
 
 
-async def test_a_result_that_was_not_set_cannot_be_read(
+async def test_reading_a_missing_result_raises(
     completion: FakeCompletionClient, ref: ActivityRef
 ) -> None:
     block = processing(completion, ref)

@@ -5,7 +5,7 @@ import pytest
 from ringback.completion.refs import ActivityRef
 
 
-def test_what_there_is_none_of_is_left_out() -> None:
+def test_optional_ids_may_be_omitted() -> None:
     assert ActivityRef("1") == ActivityRef("1", None, None, None)
 
 
@@ -19,7 +19,7 @@ def test_what_there_is_none_of_is_left_out() -> None:
         (("1", "workflow", "run", 3), "namespace"),
     ],
 )
-def test_an_id_that_is_no_text_is_refused_by_its_name(ids: tuple[str, ...], name: str) -> None:
+def test_id_that_is_not_a_string_is_rejected_by_name(ids: tuple[str, ...], name: str) -> None:
     with pytest.raises(TypeError, match=f"{name} must be a string"):
         ActivityRef(*ids)
 
@@ -33,6 +33,6 @@ def test_an_id_that_is_no_text_is_refused_by_its_name(ids: tuple[str, ...], name
         (("1", "workflow", "run", ""), "namespace"),
     ],
 )
-def test_an_empty_id_is_refused_by_its_name(ids: tuple[str, ...], name: str) -> None:
+def test_empty_id_is_rejected_by_name(ids: tuple[str, ...], name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is empty"):
         ActivityRef(*ids)

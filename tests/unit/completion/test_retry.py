@@ -57,9 +57,7 @@ def ending_with(*ends: Exception | str, time: Time) -> Callable[[timedelta], Awa
     return request
 
 
-async def test_a_try_gets_half_of_what_is_left_so_that_there_may_be_another(
-    tries: Tries, time: Time
-) -> None:
+async def test_try_gets_half_of_the_remaining_time(tries: Tries, time: Time) -> None:
     await tries.make(ending_with("done", time=time))
     assert time.now == 4
 
@@ -67,7 +65,7 @@ async def test_a_try_gets_half_of_what_is_left_so_that_there_may_be_another(
     assert time.now == 6
 
 
-async def test_a_try_never_gets_more_than_a_request_of_the_gateway(time: Time) -> None:
+async def test_try_never_gets_more_than_the_request_timeout(time: Time) -> None:
     tries = Tries(seconds(60), monotonic=time.monotonic)
 
     await tries.make(ending_with("done", time=time))
@@ -75,16 +73,14 @@ async def test_a_try_never_gets_more_than_a_request_of_the_gateway(time: Time) -
     assert time.now == 5
 
 
-async def test_between_tries_there_is_a_pause_that_grows(tries: Tries, time: Time) -> None:
+async def test_pause_between_tries_grows(tries: Tries, time: Time) -> None:
     assert await tries.pause()
     assert await tries.pause()
 
     assert time.slept == [0.1, 0.2]
 
 
-async def test_there_is_no_pause_when_no_time_would_be_left_after_it(
-    tries: Tries, time: Time
-) -> None:
+async def test_last_try_is_followed_by_no_pause(tries: Tries, time: Time) -> None:
     time.now = 7.95
 
     assert not await tries.pause()
@@ -92,18 +88,18 @@ async def test_there_is_no_pause_when_no_time_would_be_left_after_it(
     assert time.slept == []
 
 
-async def test_what_only_reads_is_tried_until_it_is_answered(tries: Tries, time: Time) -> None:
+async def test_read_is_retried_until_a_reply(tries: Tries, time: Time) -> None:
     assert await tries.read(ending_with(AWAY, AWAY, "seen", time=time)) == "seen"
 
 
-async def test_what_only_reads_is_not_tried_again_after_a_refusal(tries: Tries, time: Time) -> None:
+async def test_rejected_read_is_not_retried(tries: Tries, time: Time) -> None:
     with pytest.raises(RPCError) as caught:
         await tries.read(ending_with(REFUSED, "never", time=time))
 
     assert caught.value is REFUSED
 
 
-async def test_what_only_reads_ends_with_the_time(tries: Tries, time: Time) -> None:
+async def test_read_ends_with_the_timeout(tries: Tries, time: Time) -> None:
     with pytest.raises(RPCError):
         await tries.read(ending_with(*[AWAY] * 99, time=time))
 
@@ -111,6 +107,6 @@ async def test_what_only_reads_ends_with_the_time(tries: Tries, time: Time) -> N
 
 
 @pytest.mark.parametrize("total", [5, 0.5, "5s"])
-def test_a_time_without_a_unit_is_refused(total: Any) -> None:
+def test_timeout_that_is_not_a_timedelta_is_rejected(total: Any) -> None:
     with pytest.raises(TypeError, match="rpc_timeout must be a timedelta"):
         Tries(total)

@@ -11,13 +11,11 @@ jitters = st.floats(0, 1)
 
 
 @given(tries=st.integers(1, 10_000), jitter=jitters)
-def test_a_wait_is_never_longer_than_the_longest_nor_shorter_than_half_the_first(
-    tries: int, jitter: float
-) -> None:
+def test_wait_is_between_half_the_first_and_the_longest(tries: int, jitter: float) -> None:
     assert FIRST / 2 <= backoff(tries, jitter=jitter) <= LONGEST
 
 
-def test_waits_double_until_the_longest() -> None:
+def test_waits_double_up_to_the_longest() -> None:
     waits = [backoff(tries, jitter=1.0) for tries in range(1, 9)]
 
     assert waits[:3] == [FIRST, FIRST * 2, FIRST * 4]
@@ -25,5 +23,5 @@ def test_waits_double_until_the_longest() -> None:
 
 
 @given(tries=st.integers(1, 100))
-def test_chance_spreads_a_wait_over_half_of_it(tries: int) -> None:
+def test_jitter_spreads_a_wait_over_half_of_it(tries: int) -> None:
     assert backoff(tries, jitter=0.0) * 2 - backoff(tries, jitter=1.0) <= timedelta(microseconds=1)

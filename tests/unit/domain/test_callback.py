@@ -28,7 +28,9 @@ LEGAL = {
 
 @pytest.mark.parametrize("wanted", list(State))
 @pytest.mark.parametrize("state", list(State))
-def test_only_moves_of_the_table_are_made(callback: Callback, state: State, wanted: State) -> None:
+def test_only_moves_in_the_table_are_allowed(
+    callback: Callback, state: State, wanted: State
+) -> None:
     here = replace(callback, state=state)
 
     if (state.value, wanted.value) in LEGAL:

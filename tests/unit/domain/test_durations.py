@@ -125,7 +125,7 @@ def test_duration_is_read_in_both_forms(text: str, duration: timedelta) -> None:
         "9" * 400 + "d",
     ],
 )
-def test_text_that_is_no_usable_duration_is_refused(text: str) -> None:
+def test_text_that_is_not_a_duration_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
 

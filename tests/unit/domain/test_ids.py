@@ -28,6 +28,6 @@ def test_of_two_ids_the_earlier_sorts_first(one: timedelta, other: timedelta) ->
     assert new_callback_id(at[0], chance) <= new_callback_id(at[1], chance)
 
 
-def test_ids_say_what_they_name() -> None:
+def test_id_prefix_says_its_kind() -> None:
     assert new_callback_id(NOW, bytes(RANDOM_BYTES)).startswith("cb_")
     assert new_outcome_id(NOW, bytes(RANDOM_BYTES)).startswith("oc_")

@@ -19,9 +19,7 @@ verb_sets = st.frozensets(st.sampled_from(list(Verb)), min_size=1)
 
 
 @given(verbs=verb_sets, seconds=st.integers(1, 10**9))
-def test_a_link_says_after_signing_what_it_said_before(
-    verbs: frozenset[Verb], seconds: int
-) -> None:
+def test_verified_link_equals_the_signed_one(verbs: frozenset[Verb], seconds: int) -> None:
     link = factories.link(verbs=verbs, expires_at=NOW + timedelta(seconds=seconds))
     keyring = factories.keyring()
 
@@ -31,7 +29,7 @@ def test_a_link_says_after_signing_what_it_said_before(
 
 
 @given(data=st.data())
-def test_a_link_that_was_edited_anywhere_is_unknown(data: st.DataObject) -> None:
+def test_edited_link_is_unknown(data: st.DataObject) -> None:
     keyring = factories.keyring()
     text = keyring.sign(factories.link())
     at = data.draw(st.integers(0, len(text) - 1))
@@ -42,13 +40,13 @@ def test_a_link_that_was_edited_anywhere_is_unknown(data: st.DataObject) -> None
 
 
 @given(text=st.text())
-def test_whatever_the_text_verifying_is_total(text: str) -> None:
+def test_verify_of_arbitrary_text_raises_nothing_else(text: str) -> None:
     with pytest.raises(UnknownCallbackError):
         factories.keyring().verify(text, verb=Verb.VIEW, now=NOW)
 
 
 @given(text=st.text(max_size=60))
-def test_verifying_is_total_for_what_a_key_of_ours_signed(text: str) -> None:
+def test_verify_of_arbitrary_signed_text_raises_nothing_else(text: str) -> None:
     """Even the holder of a key cannot make `verify` raise anything else."""
     keyring = factories.keyring()
     body = f"k1.{text}"
@@ -60,7 +58,7 @@ def test_verifying_is_total_for_what_a_key_of_ours_signed(text: str) -> None:
 
 
 @pytest.mark.parametrize("verb", list(Verb), ids=lambda verb: verb.name)
-def test_a_link_allows_only_its_verbs(verb: Verb) -> None:
+def test_link_allows_only_its_verbs(verb: Verb) -> None:
     keyring = factories.keyring()
     text = keyring.sign(factories.link(verbs=ALL_VERBS - {verb}))
 
@@ -68,7 +66,7 @@ def test_a_link_allows_only_its_verbs(verb: Verb) -> None:
         keyring.verify(text, verb=verb, now=NOW)
 
 
-def test_a_link_expires_to_the_second() -> None:
+def test_link_expires_to_the_second() -> None:
     keyring = factories.keyring()
     expires_at = NOW + timedelta(hours=1)
     text = keyring.sign(factories.link(expires_at=expires_at))
@@ -78,7 +76,7 @@ def test_a_link_expires_to_the_second() -> None:
         keyring.verify(text, verb=Verb.VIEW, now=expires_at)
 
 
-def test_a_link_of_an_older_key_is_good_while_the_ring_has_it() -> None:
+def test_link_of_an_older_key_is_valid_while_the_keyring_has_that_key() -> None:
     text = factories.keyring("k1").sign(factories.link())
 
     rotated = factories.keyring("k2", "k1", signing="k2")
@@ -89,7 +87,7 @@ def test_a_link_of_an_older_key_is_good_while_the_ring_has_it() -> None:
         dropped.verify(text, verb=Verb.VIEW, now=NOW)
 
 
-def test_a_callback_keeps_its_link_when_the_signing_key_changes() -> None:
+def test_callback_keeps_its_link_when_the_signing_key_changes() -> None:
     link = factories.link(key_id="k1")
 
     before = factories.keyring("k1").sign(link)
@@ -98,7 +96,7 @@ def test_a_callback_keeps_its_link_when_the_signing_key_changes() -> None:
     assert before == after
 
 
-def test_a_key_signs_only_under_its_own_id() -> None:
+def test_key_is_valid_only_under_its_own_id() -> None:
     """The same secret under another id is another key."""
     secret = bytes(32)
     text = Keyring({"a": secret}, signing="a").sign(factories.link(key_id="a"))
@@ -107,7 +105,7 @@ def test_a_key_signs_only_under_its_own_id() -> None:
         Keyring({"b": secret}, signing="b").verify("b" + text[1:], verb=Verb.VIEW, now=NOW)
 
 
-def test_nothing_is_signed_by_the_stand_in_for_an_unknown_key() -> None:
+def test_placeholder_for_unknown_keys_signs_nothing() -> None:
     stand_in = Keyring({"x": bytes(32)}, signing="x")
     text = stand_in.sign(factories.link(key_id="x"))
 
@@ -115,7 +113,7 @@ def test_nothing_is_signed_by_the_stand_in_for_an_unknown_key() -> None:
         factories.keyring("k1").verify(text, verb=Verb.VIEW, now=NOW)
 
 
-def test_a_link_holds_no_more_than_it_says() -> None:
+def test_link_contains_only_its_documented_fields() -> None:
     link = Link(CallbackId("cb_1"), ALL_VERBS, NOW, "k1")
 
     assert len(factories.keyring().sign(link)) < 60
@@ -129,7 +127,7 @@ def test_a_link_holds_no_more_than_it_says() -> None:
         ({"k1": bytes(32)}, "k2", "no key 'k2'"),
     ],
 )
-def test_a_ring_that_could_not_sign_is_refused(
+def test_keyring_that_cannot_sign_is_rejected(
     keys: dict[str, bytes], signing: str, problem: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem):
@@ -168,7 +166,7 @@ def test_narrowing_again_never_widens() -> None:
 
 
 @given(data=st.data())
-def test_narrowed_link_that_was_edited_anywhere_is_unknown(data: st.DataObject) -> None:
+def test_edited_narrowed_link_is_unknown(data: st.DataObject) -> None:
     keyring = factories.keyring()
     text = narrow(keyring.sign(factories.link()), [Verb.VIEW, Verb.HEARTBEAT])
     at = data.draw(st.integers(0, len(text) - 1))
@@ -178,7 +176,7 @@ def test_narrowed_link_that_was_edited_anywhere_is_unknown(data: st.DataObject) 
         keyring.verify(text[:at] + other + text[at + 1 :], verb=Verb.VIEW, now=NOW)
 
 
-def test_narrowing_cannot_be_cut_off_again() -> None:
+def test_narrowing_cannot_be_removed() -> None:
     keyring = factories.keyring()
     whole = keyring.sign(factories.link())
     key_id, packed, narrowing, signature = narrow(whole, [Verb.VIEW]).split(".")
@@ -190,13 +188,13 @@ def test_narrowing_cannot_be_cut_off_again() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "https://ring.example/c/k1.x"])
-def test_narrowing_refuses_what_is_not_a_link(text: str) -> None:
+def test_narrowing_rejects_text_that_is_not_a_link(text: str) -> None:
     with pytest.raises(ValueError, match="not a link"):
         narrow(text, [Verb.VIEW])
 
 
 @pytest.mark.parametrize("narrowing", ["", "!!", "AAAA", "\u00e9", "A"])
-def test_signed_narrowing_that_says_nothing_is_unknown(narrowing: str) -> None:
+def test_signed_empty_narrowing_is_unknown(narrowing: str) -> None:
     """Even the holder of a link cannot make `verify` raise anything else."""
     keyring = factories.keyring()
     head, _, signature = keyring.sign(factories.link()).rpartition(".")

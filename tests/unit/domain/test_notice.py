@@ -19,27 +19,27 @@ def event(kind: EventKind, /, **facts: Any) -> Event:
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_an_event_is_told_if_it_stands_in_the_table(kind: EventKind) -> None:
+def test_event_in_the_table_makes_a_webhook(kind: EventKind) -> None:
     webhooks = webhooks_for(event(kind), None, NOTIFY)
 
     assert bool(webhooks) is (kind in NOTIFIED)
 
 
 @pytest.mark.parametrize("kind", list(NOTIFIED))
-def test_no_fact_is_told_that_the_table_does_not_name(kind: EventKind) -> None:
+def test_message_contains_only_facts_in_the_table(kind: EventKind) -> None:
     (webhook,) = webhooks_for(event(kind, proof="hush", outcome="oc_1", worker="w"), None, NOTIFY)
 
     assert webhook.facts == {}
     assert b"hush" not in to_body(webhook)
 
 
-def test_who_answers_is_not_told_that_it_need_not_answer() -> None:
+def test_answer_of_a_sender_is_not_sent_to_cancel_url() -> None:
     accepted = event(EventKind.ACCEPTED, kind="completed", outcome="oc_1")
 
     assert webhooks_for(accepted, CANCEL, None) == []
 
 
-def test_the_same_message_has_the_same_id_and_another_one_another() -> None:
+def test_id_depends_only_on_the_message() -> None:
     expired = event(EventKind.EXPIRED, reason="over")
     once, again = (webhooks_for(expired, CANCEL, NOTIFY) for _ in range(2))
 
@@ -49,7 +49,7 @@ def test_the_same_message_has_the_same_id_and_another_one_another() -> None:
     assert len({webhook.id for webhook in once + other}) == 4
 
 
-def test_an_address_is_not_shown() -> None:
+def test_repr_hides_the_url() -> None:
     (webhook,) = webhooks_for(event(EventKind.EXPIRED), None, "https://outside.example/?key=hush")
 
     assert "hush" not in repr(webhook)
@@ -57,7 +57,7 @@ def test_an_address_is_not_shown() -> None:
 
 @example("\N{GRINNING FACE}" * 100_000, EventKind.ACCEPTED)
 @given(st.text(), st.sampled_from(list(NOTIFIED)))
-def test_a_message_is_small_json_whatever_the_facts_say(text: str, kind: EventKind) -> None:
+def test_message_is_small_json_for_any_facts(text: str, kind: EventKind) -> None:
     facts = dict.fromkeys(NOTIFIED[kind], text)
     (webhook,) = webhooks_for(event(kind, **facts), None, NOTIFY)
 

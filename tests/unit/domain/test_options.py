@@ -17,13 +17,13 @@ KEPT: Mapping[str, Any] = {
 }
 
 
-def test_what_can_be_kept_is() -> None:
+def test_valid_options_are_accepted() -> None:
     assert to_options(object, **KEPT).metadata == KEPT["metadata"]
 
 
 @pytest.mark.parametrize("bad", ["a\x00b", "\ud83c"], ids=["NUL", "half a sign"])
 @pytest.mark.parametrize("where", ["title", "tags", "metadata", "its names", "inside it"])
-def test_what_no_database_keeps_is_refused(where: str, bad: str) -> None:
+def test_text_that_no_database_stores_is_rejected(where: str, bad: str) -> None:
     options: dict[str, dict[str, Any]] = {
         "title": {"title": bad},
         "tags": {"tags": ["vip", bad]},
@@ -47,7 +47,7 @@ def test_what_no_database_keeps_is_refused(where: str, bad: str) -> None:
     ],
     ids=["metadata", "metadata in bytes", "url", "tags", "title"],
 )
-def test_what_is_too_long_is_refused(options: dict[str, Any]) -> None:
+def test_option_that_is_too_long_is_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at most"):
         to_options(object, **options)
 
@@ -62,6 +62,6 @@ def test_metadata_is_measured_in_bytes_of_json(sign: str) -> None:
         check_option("metadata", {"a": fits + sign})
 
 
-def test_an_activity_is_told_that_its_metadata_is_too_long() -> None:
+def test_metadata_that_is_too_long_is_rejected_in_the_activity() -> None:
     with pytest.raises(ValueError, match="metadata must have at most"):
         to_options(object, metadata={"a": ["x" * 1000] * 20})

@@ -36,7 +36,7 @@ from ringback.domain.outcome import (
         (Canceled(b'"x"'), Canceled(b'"\\u0078"')),
     ],
 )
-def test_answers_with_the_same_json_value_are_the_same(one: Outcome, other: Outcome) -> None:
+def test_answers_with_equal_json_are_the_same(one: Outcome, other: Outcome) -> None:
     assert is_same_answer(one, other)
 
 
@@ -71,7 +71,7 @@ def test_answers_with_the_same_json_value_are_the_same(one: Outcome, other: Outc
         (Failed("no"), Failed("no", details=b"[]")),
     ],
 )
-def test_everything_else_counts(one: Outcome, other: Outcome) -> None:
+def test_any_other_difference_makes_another_answer(one: Outcome, other: Outcome) -> None:
     assert not is_same_answer(one, other)
 
 
@@ -83,7 +83,7 @@ def test_everything_else_counts(one: Outcome, other: Outcome) -> None:
         Canceled(None),
     ],
 )
-def test_an_outcome_taken_apart_is_put_together_again(outcome: Outcome) -> None:
+def test_outcome_survives_a_round_trip_through_its_parts(outcome: Outcome) -> None:
     parts = KINDS[type(outcome)], to_body(outcome), to_fields(outcome)
 
     assert from_parts(*parts) == outcome

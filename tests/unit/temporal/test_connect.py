@@ -9,7 +9,7 @@ from ringback.temporal.connect import connect_lazily
 
 
 @pytest.mark.parametrize("name", ["missing.pem", "."], ids=["missing", "folder"])
-async def test_a_client_certificate_that_cannot_be_read_is_named(
+async def test_unreadable_client_certificate_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path = str(tmp_path / name)

@@ -52,7 +52,7 @@ def in_a_folder_with_converters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     modules.pop("house_converters", None)
 
 
-def test_none_is_none() -> None:
+def test_no_setting_means_no_converter() -> None:
     assert load_data_converter(None) is None
 
 
@@ -68,17 +68,17 @@ def test_a_module_in_the_current_folder_is_found() -> None:
     assert found is modules["house_converters"].House.converter
 
 
-def test_a_function_is_asked_for_it() -> None:
+def test_function_returns_the_converter() -> None:
     assert isinstance(load_data_converter("house_converters:made"), DataConverter)
 
 
-def test_a_function_is_asked_once() -> None:
+def test_function_is_called_once() -> None:
     first, again = (load_data_converter("house_converters:made") for _ in range(2))
 
     assert first is again
 
 
-def test_what_is_installed_goes_before_a_file_here(tmp_path: Path) -> None:
+def test_installed_module_precedes_a_file_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "temporalio.py").write_text("raise RuntimeError")
 
     assert load_data_converter("temporalio.contrib.pydantic:pydantic_data_converter")
@@ -101,7 +101,7 @@ def test_what_is_installed_goes_before_a_file_here(tmp_path: Path) -> None:
         ("house_converters:without_json", "does not read json/plain"),
     ],
 )
-def test_what_is_wrong_is_told_by_the_name_of_the_setting(wrong: str, says: str) -> None:
+def test_error_names_the_setting(wrong: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^RINGBACK_DATA_CONVERTER") as told:
         load_data_converter(wrong)
 
@@ -121,13 +121,13 @@ SETTING = "temporalio.contrib.pydantic:pydantic_data_converter"
         (SETTING, pydantic_data_converter, pydantic_data_converter),
     ],
 )
-def test_the_setting_and_what_the_client_was_given_are_one(
+def test_setting_equal_to_the_clients_converter_is_accepted(
     setting: str | None, given: DataConverter | None, chosen: DataConverter
 ) -> None:
     assert choose_converter(setting, given) is chosen
 
 
-def test_two_that_differ_are_refused() -> None:
+def test_two_different_converters_are_rejected() -> None:
     unhashable = DataConverter(payload_codec=UnhashableCodec())
 
     with pytest.raises(ConfigurationError, match="set only one"):

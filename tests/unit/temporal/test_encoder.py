@@ -83,7 +83,7 @@ async def test_encoding_that_never_returns_is_refused_and_reported(
     assert await encoder.run(quick, ONE, Use.CHECK) == "ringback-encoder-1"
 
 
-async def test_others_are_encoded_while_many_hang(encoder: Encoder) -> None:
+async def test_other_encodings_succeed_while_many_hang(encoder: Encoder) -> None:
     hanging = [refused(encoder, hang, CallbackId(f"{n}")) for n in range(MOST_AT_ONCE - 1)]
 
     *_, name = await asyncio.gather(*hanging, encoder.run(quick, ONE, Use.CHECK))
@@ -91,7 +91,7 @@ async def test_others_are_encoded_while_many_hang(encoder: Encoder) -> None:
     assert name == "ringback-encoder-1"
 
 
-async def test_more_at_once_than_fit_are_refused_at_once(encoder: Encoder) -> None:
+async def test_encodings_above_the_maximum_are_rejected_at_once(encoder: Encoder) -> None:
     ids = [CallbackId(f"{n}") for n in range(MOST_AT_ONCE + 1)]
 
     *_, last = await asyncio.gather(*(refused(encoder, hang, id_) for id_ in ids))
@@ -120,7 +120,7 @@ async def test_error_of_the_codec_is_reported_without_its_text(encoder: Encoder)
     assert told == "the data converter failed to encode the answer: TimeoutError"
 
 
-async def test_others_move_to_another_thread_while_one_is_blocked(
+async def test_other_encodings_use_another_thread_while_one_is_blocked(
     encoder: Encoder, released: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     begun = threading.Event()
@@ -139,7 +139,7 @@ async def test_others_move_to_another_thread_while_one_is_blocked(
     }
 
 
-async def test_what_blocks_a_thread_alone_is_refused_until_it_returns(
+async def test_encoding_that_blocks_a_thread_is_rejected_until_it_returns(
     encoder: Encoder, released: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -160,7 +160,7 @@ async def test_what_blocks_a_thread_alone_is_refused_until_it_returns(
     assert await encoder.run(quick, ONE, Use.CHECK)
 
 
-async def test_what_ran_beside_a_blocking_one_is_encoded_on_its_next_try(
+async def test_encoding_stuck_in_a_blocked_thread_succeeds_on_its_retry(
     encoder: Encoder, released: threading.Event
 ) -> None:
     async def beside() -> str:
@@ -174,7 +174,7 @@ async def test_what_ran_beside_a_blocking_one_is_encoded_on_its_next_try(
     assert await encoder.run(beside, OTHER, Use.CHECK) == "done"
 
 
-async def test_when_all_threads_are_blocked_the_next_one_is_refused_at_once(
+async def test_encoding_is_rejected_at_once_when_all_threads_are_blocked(
     encoder: Encoder, released: threading.Event
 ) -> None:
     for number in range(MOST_THREADS):

@@ -47,7 +47,7 @@ def details_of(failure: Failure) -> list[bytes]:
     return [one.data for one in failure.application_failure_info.details.payloads]
 
 
-async def test_a_codec_is_told_what_the_activity_s_worker_tells_it() -> None:
+async def test_codec_gets_the_same_context_as_in_the_worker() -> None:
     codec = Listening()
 
     contextual(DataConverter(payload_codec=codec), await waiting())
@@ -65,7 +65,7 @@ async def test_a_codec_is_told_what_the_activity_s_worker_tells_it() -> None:
     ]
 
 
-async def test_a_codec_s_key_may_depend_on_the_workflow() -> None:
+async def test_key_of_a_codec_may_depend_on_the_workflow() -> None:
     ours, theirs = [contextual(hidden, await waiting(name)) for name in ("ours", "theirs")]
 
     encoded = await to_payloads(ours, raw_values(b'"secret"'))
@@ -76,7 +76,7 @@ async def test_a_codec_s_key_may_depend_on_the_workflow() -> None:
     assert encoded != await to_payloads(theirs, raw_values(b'"secret"'))
 
 
-async def test_a_result_goes_on_as_it_came() -> None:
+async def test_result_keeps_its_bytes() -> None:
     encoded = await to_payloads(DataConverter.default, raw_values(b'{"b": 1.10, "a": 1e400}'))
 
     assert isinstance(encoded, Payloads)
@@ -85,11 +85,11 @@ async def test_a_result_goes_on_as_it_came() -> None:
     assert payload.metadata["encoding"] == b"json/plain"
 
 
-async def test_nothing_is_no_payload() -> None:
+async def test_missing_result_is_no_payload() -> None:
     assert await to_payloads(DataConverter.default, raw_values(None)) is None
 
 
-async def test_details_go_on_as_they_came() -> None:
+async def test_details_keep_their_bytes() -> None:
     failed = Failed("no", details=b'[1.10, 1e400, {"b": 1,  "a": 2.0}, "\\u00e4", []]')
 
     failure = await to_failure(DataConverter.default, to_exception(failed))
@@ -97,7 +97,7 @@ async def test_details_go_on_as_they_came() -> None:
     assert details_of(failure) == [b"1.10", b"1e400", b'{"b": 1,  "a": 2.0}', b'"\\u00e4"', b"[]"]
 
 
-async def test_a_failure_says_what_it_said() -> None:
+async def test_failure_keeps_its_fields() -> None:
     failed = Failed(
         "declined", type="Declined", non_retryable=True, next_retry_delay=timedelta(minutes=5)
     )
@@ -110,13 +110,13 @@ async def test_a_failure_says_what_it_said() -> None:
     assert (failure.stack_trace, failure.HasField("cause")) == ("", False)
 
 
-async def test_no_delay_leaves_it_to_temporal() -> None:
+async def test_missing_delay_is_left_to_temporal() -> None:
     failure = await to_failure(DataConverter.default, to_exception(Failed("no")))
 
     assert not failure.application_failure_info.HasField("next_retry_delay")
 
 
-async def test_after_a_delay_of_nothing_the_next_attempt_comes_as_soon_as_it_can() -> None:
+async def test_delay_of_zero_is_sent_as_the_shortest_delay() -> None:
     failed = Failed("no", next_retry_delay=timedelta(0))
 
     failure = await to_failure(DataConverter.default, to_exception(failed))
@@ -125,7 +125,7 @@ async def test_after_a_delay_of_nothing_the_next_attempt_comes_as_soon_as_it_can
     assert timedelta(0) < told <= timedelta(milliseconds=1)
 
 
-async def test_a_failure_is_hidden_down_to_its_message() -> None:
+async def test_failure_is_encrypted_including_its_message() -> None:
     converter = contextual(hidden, await waiting())
 
     failure = await to_failure(
@@ -140,7 +140,7 @@ async def test_a_failure_is_hidden_down_to_its_message() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"amount": 1.10}', None], ids=["a result", "nothing"])
-async def test_a_result_that_no_converter_changes_is_what_the_converter_would_make_of_it(
+async def test_unchanged_result_equals_the_converters_payload(
     body: bytes | None,
 ) -> None:
     converter = DataConverter.default
@@ -150,7 +150,7 @@ async def test_a_result_that_no_converter_changes_is_what_the_converter_would_ma
     assert encoded == Result(await to_payloads(converter, raw_values(body)))
 
 
-async def test_a_result_goes_through_a_codec_where_there_is_one() -> None:
+async def test_result_passes_through_the_codec() -> None:
     converter = DataConverter(payload_codec=ZipCodec())
 
     encoded = await encode(Encoder(converter), await waiting(), Completed(b"1"), use=Use.DELIVERY)

@@ -27,7 +27,7 @@ ALONE = AttemptRef(
 
 
 @pytest.mark.parametrize("named", [MINE, ALONE], ids=["of a workflow", "standalone"])
-def test_its_own_token_is_read(named: AttemptRef) -> None:
+def test_own_token_is_read(named: AttemptRef) -> None:
     claim = check_token(named)
 
     assert claim.activity_id == named.activity_id
@@ -39,13 +39,13 @@ def test_its_own_token_is_read(named: AttemptRef) -> None:
     [{"workflow_id": "order"}, {"run_id": "run"}, {"activity_id": "2"}, {"attempt": 3}],
     ids=str,
 )
-def test_a_token_that_differs_in_one_part_is_refused(
+def test_token_that_differs_in_one_field_is_rejected(
     named: AttemptRef, other: dict[str, Any]
 ) -> None:
     with pytest.raises(MalformedRequestError, match="not the task token"):
         check_token(replace(named, **other))
 
 
-def test_bytes_with_all_ids_in_them_are_no_token() -> None:
+def test_bytes_that_contain_all_ids_are_not_a_token() -> None:
     with pytest.raises(MalformedRequestError, match="not a task token"):
         check_token(replace(MINE, task_token=b"1 a-run order-7"))

@@ -85,7 +85,7 @@ def failure(size: int, *, non_retryable: bool = False) -> Failure:
 
 
 @pytest.mark.parametrize("wrap", [Result, Cancellation, lambda payloads: payloads])
-def test_payloads_may_be_as_large_as_the_limit(wrap: type[Result]) -> None:
+def test_payloads_of_exactly_the_limit_are_accepted(wrap: type[Result]) -> None:
     check_size(wrap(payloads(1000)), 1000)
 
     with pytest.raises(AnswerTooLargeError, match="1001 bytes as it goes to Temporal") as told:
@@ -95,11 +95,11 @@ def test_payloads_may_be_as_large_as_the_limit(wrap: type[Result]) -> None:
 
 
 @pytest.mark.parametrize("nothing", [Result(None), Cancellation(None)])
-def test_nothing_is_never_too_large(nothing: Result | Cancellation) -> None:
+def test_missing_payload_is_never_too_large(nothing: Result | Cancellation) -> None:
     check_size(nothing, 0)
 
 
-def test_a_failure_to_retry_may_be_as_large_as_temporal_keeps_it() -> None:
+def test_retryable_failure_may_have_the_size_that_temporal_keeps() -> None:
     check_size(failure(RETRYABLE_FAILURE_LIMIT), DEFAULT_BLOB_LIMIT)
 
     with pytest.raises(AnswerTooLargeError, match="non_retryable") as told:
@@ -107,7 +107,7 @@ def test_a_failure_to_retry_may_be_as_large_as_temporal_keeps_it() -> None:
     assert told.value.limit == RETRYABLE_FAILURE_LIMIT
 
 
-def test_a_final_failure_may_be_as_large_as_a_result() -> None:
+def test_non_retryable_failure_may_be_as_large_as_a_result() -> None:
     check_size(failure(10_000, non_retryable=True), 10_000)
 
     with pytest.raises(AnswerTooLargeError) as told:
@@ -115,13 +115,13 @@ def test_a_final_failure_may_be_as_large_as_a_result() -> None:
     assert told.value.limit == 10_000
 
 
-def test_no_failure_may_be_larger_than_the_namespace_allows() -> None:
+def test_failure_above_the_namespaces_limit_is_rejected() -> None:
     with pytest.raises(AnswerTooLargeError) as told:
         check_size(failure(2000), 1000)
     assert told.value.limit == 1000
 
 
-async def test_the_limit_is_the_namespace_s_own() -> None:
+async def test_each_namespace_has_its_own_limit() -> None:
     server = Namespaces(limit=1000)
 
     with pytest.raises(AnswerTooLargeError):
@@ -130,7 +130,7 @@ async def test_the_limit_is_the_namespace_s_own() -> None:
     assert server.asked == ["orders"]
 
 
-async def test_a_namespace_is_asked_once_in_a_while() -> None:
+async def test_limits_of_a_namespace_are_cached() -> None:
     server = Namespaces()
     limits = server.limits()
 
@@ -145,7 +145,7 @@ async def test_a_namespace_is_asked_once_in_a_while() -> None:
     assert server.asked == ["one", "other", "one"]
 
 
-async def test_a_server_that_says_nothing_has_the_default() -> None:
+async def test_server_without_limits_has_the_default() -> None:
     assert await Namespaces(limit=0).limits().blob_limit("default") == DEFAULT_BLOB_LIMIT
 
 
@@ -157,7 +157,7 @@ AWAY = [
 
 
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
-async def test_while_temporal_is_away_the_default_holds_and_it_is_asked_again_soon(
+async def test_default_applies_and_is_refreshed_soon_while_temporal_is_away(
     error: Exception,
 ) -> None:
     server = Namespaces(error=error)
@@ -172,7 +172,7 @@ async def test_while_temporal_is_away_the_default_holds_and_it_is_asked_again_so
     assert len(server.asked) == 2
 
 
-async def test_while_temporal_is_away_what_was_known_holds() -> None:
+async def test_known_limit_applies_while_temporal_is_away() -> None:
     server = Namespaces(limit=1000)
     limits = server.limits()
     await limits.blob_limit("default")
@@ -182,7 +182,7 @@ async def test_while_temporal_is_away_what_was_known_holds() -> None:
     assert await limits.blob_limit("default") == 1000
 
 
-async def test_what_is_sent_next_is_not_judged_by_a_guess() -> None:
+async def test_check_before_sending_does_not_use_a_guess() -> None:
     server = Namespaces(limit=1000, error=AWAY[0])
     limits = server.limits()
     await limits.check("default", Result(payloads(2000)))
@@ -198,7 +198,7 @@ async def test_what_is_sent_next_is_not_judged_by_a_guess() -> None:
     assert len(server.asked) == 3
 
 
-async def test_only_one_asks_and_the_others_go_on_with_what_was_known() -> None:
+async def test_refresh_does_not_block_other_checks() -> None:
     server = Namespaces(limit=1000)
     limits = server.limits()
     await limits.blob_limit("default")
@@ -215,7 +215,7 @@ async def test_only_one_asks_and_the_others_go_on_with_what_was_known() -> None:
     assert len(server.asked) == 2
 
 
-async def test_of_many_that_know_nothing_yet_one_asks() -> None:
+async def test_concurrent_first_checks_share_one_request() -> None:
     server = Namespaces(limit=1000)
     limits = server.limits()
     server.may_answer.clear()
@@ -229,7 +229,7 @@ async def test_of_many_that_know_nothing_yet_one_asks() -> None:
     assert server.asked == ["default"]
 
 
-async def test_what_is_small_is_known_to_be_taken_before_anybody_was_asked() -> None:
+async def test_small_payload_is_allowed_without_a_request() -> None:
     server = Namespaces()
     limits = server.limits()
 
@@ -238,7 +238,7 @@ async def test_what_is_small_is_known_to_be_taken_before_anybody_was_asked() -> 
     assert server.asked == []
 
 
-async def test_what_was_told_is_known_while_it_is_fresh() -> None:
+async def test_fresh_limit_is_used_without_a_request() -> None:
     server = Namespaces(limit=1000)
     limits = server.limits()
     await limits.blob_limit("default")
@@ -250,7 +250,7 @@ async def test_what_was_told_is_known_while_it_is_fresh() -> None:
     assert not limits.allow("default", 1001)
 
 
-async def test_of_what_was_told_long_ago_only_what_is_small_is_sure() -> None:
+async def test_expired_limit_is_sure_only_for_small_payloads() -> None:
     server = Namespaces(limit=1_000_000)
     limits = server.limits()
     await limits.blob_limit("default")
@@ -260,7 +260,7 @@ async def test_of_what_was_told_long_ago_only_what_is_small_is_sure() -> None:
     assert not limits.allow("default", SURELY_TAKEN + 1)
 
 
-async def test_it_is_asked_again_before_somebody_must_wait_for_it() -> None:
+async def test_limits_are_refreshed_before_they_expire() -> None:
     server = Namespaces(error=RuntimeError("away"))
     limits = server.limits()
     async with run_services(limits):

@@ -63,6 +63,6 @@ async def test_request_that_is_denied_is_named(method: str, request_name: str) -
         await check(Service(method, RPCStatusCode.PERMISSION_DENIED))
 
 
-async def test_server_that_is_away_is_no_denial() -> None:
+async def test_unreachable_server_is_not_reported_as_a_denial() -> None:
     with pytest.raises(TemporalUnreachableError):
         await check(Service("describe_workflow_execution", RPCStatusCode.UNAVAILABLE))

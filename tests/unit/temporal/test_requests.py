@@ -56,7 +56,7 @@ async def tell_everything(told: ActivityRequests) -> None:
         await request(SECOND)
 
 
-async def test_a_token_makes_requests_by_token(service: Service) -> None:
+async def test_token_makes_requests_by_token(service: Service) -> None:
     await tell_everything(requests(service, Address(EXECUTION, b"a token")))
 
     assert [name for name, *_ in service.calls] == [
@@ -84,7 +84,7 @@ async def test_ids_make_requests_by_ids(service: Service) -> None:
 @pytest.mark.parametrize(
     "address", [Address(EXECUTION), Address(EXECUTION, b"x")], ids=["ids", "token"]
 )
-async def test_every_request_has_the_identity_the_headers_a_time_out_and_no_retries_of_the_sdk(
+async def test_every_request_has_identity_headers_timeout_and_no_sdk_retries(
     service: Service, address: Address
 ) -> None:
     await tell_everything(requests(service, address))
@@ -97,7 +97,7 @@ async def test_every_request_has_the_identity_the_headers_a_time_out_and_no_retr
 @pytest.mark.parametrize(
     "address", [Address(EXECUTION), Address(EXECUTION, b"x")], ids=["ids", "token"]
 )
-async def test_every_request_carries_what_is_told(service: Service, address: Address) -> None:
+async def test_every_request_contains_its_arguments(service: Service, address: Address) -> None:
     await tell_everything(requests(service, address))
 
     completed, failed, canceled, beaten = [one for _, one, _ in service.calls]
@@ -105,7 +105,7 @@ async def test_every_request_carries_what_is_told(service: Service, address: Add
     assert (failed.failure.message, failed.last_heartbeat_details) == ("no", SOME)
 
 
-async def test_the_reply_to_a_heartbeat_says_what_the_activity_should_do(service: Service) -> None:
+async def test_heartbeat_response_contains_the_flags(service: Service) -> None:
     response = await requests(service, Address(EXECUTION)).heartbeat(None)(SECOND)
 
     assert response == HeartbeatResponse(cancel_requested=False, paused=True, reset=False)

@@ -13,7 +13,7 @@ SHORT = timedelta(milliseconds=10)
 MESSAGE = DescribeNamespaceRequest(namespace="default")
 
 
-async def test_a_request_is_told_for_how_long_it_may_wait() -> None:
+async def test_request_gets_its_timeout() -> None:
     async def call(request: object, **options: Any) -> tuple[object, dict[str, Any]]:
         return request, options
 
@@ -22,7 +22,7 @@ async def test_a_request_is_told_for_how_long_it_may_wait() -> None:
     assert sent == (MESSAGE, {"metadata": {"x-tenant": "a"}, "timeout": SHORT})
 
 
-async def test_one_that_cannot_even_connect_in_time_is_given_up() -> None:
+async def test_request_that_cannot_connect_in_time_is_abandoned() -> None:
     async def request(_: timedelta) -> None:
         await asyncio.Event().wait()
 

@@ -34,13 +34,13 @@ OF_A_WORKFLOW = (
 )
 
 
-def test_a_token_names_the_activity_and_the_attempt() -> None:
+def test_token_contains_the_activity_and_the_attempt() -> None:
     assert read_token(OF_A_WORKFLOW) == TaskToken(
         NAMESPACE_ID, "order-7", "a-run", "1", scheduled_event_id=5, attempt=2
     )
 
 
-def test_the_token_of_a_standalone_activity_as_server_1_32_makes_it() -> None:
+def test_token_of_a_standalone_activity_of_server_1_32_is_read() -> None:
     token = (
         b"\n$01a1fd99-cae8-727f-b07f-cffa4382620b(\x012\x0bmy-activityB\x03askrg\n$01a1fd99-cae8-"
         b"727f-b07f-cffa4382620b\x12\x0bmy-activity\x1a$01a1fd99-cb5e-76bd-aaf9-15167338dbb3 \xe2"
@@ -67,7 +67,7 @@ def test_the_token_of_a_standalone_activity_as_server_1_32_makes_it() -> None:
     ],
     ids=["empty", "local", "garbage", "without an activity", "without a namespace", "hexadecimal"],
 )
-def test_what_is_no_token_is_refused_and_never_repeated(token: bytes, said: str) -> None:
+def test_invalid_token_is_rejected_and_not_repeated_in_the_error(token: bytes, said: str) -> None:
     with pytest.raises(UnusableTokenError, match=said) as caught:
         read_token(token)
 
@@ -86,7 +86,7 @@ edited = st.builds(
 @given(st.binary() | edited)
 @example(OF_A_WORKFLOW + b"\x72\x01\xff")
 @example(text(1, "x") + b"\x12\x01\xff")
-def test_whatever_the_bytes_a_token_is_read_or_refused(token: bytes) -> None:
+def test_arbitrary_bytes_are_read_or_rejected(token: bytes) -> None:
     read: Any = None
     try:
         read = read_token(token)

@@ -38,7 +38,7 @@ STANDALONE = replace(IN_A_WORKFLOW, workflow_id="")
         (None, "invalid transition from Completed", RefusedByTemporalError),
     ],
 )
-def test_only_of_a_standalone_activity_a_failed_precondition_says_that_it_has_ended(
+def test_failed_precondition_means_ended_only_for_standalone_activities(
     about: ActivityExecution | None, said: str, error: type[RingbackError]
 ) -> None:
     translated = to_error(RPCError(said, RPCStatusCode.FAILED_PRECONDITION, b""), about)

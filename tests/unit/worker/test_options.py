@@ -43,7 +43,7 @@ def test_impossible_option_is_rejected(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["deadline", "cancel_within"])
-def test_duration_that_is_no_timedelta_is_rejected(name: str) -> None:
+def test_duration_that_is_not_a_timedelta_is_rejected(name: str) -> None:
     with pytest.raises(TypeError, match=f"{name} must be a timedelta"):
         options(name, 60)
 

@@ -195,10 +195,10 @@ NOT_HELD: list[tuple[object, object]] = [
 
 
 @pytest.mark.parametrize(("annotation", "wanted"), HELD, ids=str)
-def test_a_type_that_may_be_returned_is_held(annotation: object, wanted: object) -> None:
+def test_type_that_may_be_returned_is_accepted(annotation: object, wanted: object) -> None:
     assert is_held_by(annotation, wanted)
 
 
 @pytest.mark.parametrize(("annotation", "wanted"), NOT_HELD, ids=str)
-def test_a_type_that_must_not_be_returned_is_not_held(annotation: object, wanted: object) -> None:
+def test_type_that_must_not_be_returned_is_rejected(annotation: object, wanted: object) -> None:
     assert not is_held_by(annotation, wanted)
