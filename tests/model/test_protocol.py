@@ -55,17 +55,17 @@ class PostgresqlProtocol(Protocol):
         return await super().open_store()
 
 
-def test_the_protocol_keeps_its_promises_in_memory() -> None:
+def test_protocol_keeps_its_promises_in_memory() -> None:
     play(Protocol, 60)
 
 
 @pytest.mark.thorough
-def test_the_protocol_keeps_its_promises_in_many_examples() -> None:
+def test_protocol_keeps_its_promises_in_many_examples() -> None:
     play(Protocol, 600)
 
 
 @pytest.mark.thorough
-def test_the_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
+def test_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
     def copied(clock: ManualClock) -> Database:
         path = sqlite_file.with_name("example.db")
         for old in sqlite_file.parent.glob("example.db*"):
@@ -77,5 +77,5 @@ def test_the_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_the_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
+def test_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
     play(lambda: PostgresqlProtocol(postgresql_url), 60)

@@ -47,7 +47,7 @@ async def states(store: SqlStore, callbacks: list[Callback]) -> list[State]:
     return [found[callback.id].state for callback in callbacks]
 
 
-async def test_an_ended_activity_closes_its_callback_with_the_reason(
+async def test_ended_activity_closes_its_callback_with_the_reason(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callback = await opened(store, activities)
@@ -60,7 +60,7 @@ async def test_an_ended_activity_closes_its_callback_with_the_reason(
     assert "timed out at 2030" in str(found.expired_because)
 
 
-async def test_a_waiting_activity_keeps_its_callback_open_between_attempts_too(
+async def test_callback_stays_open_during_a_backoff(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callbacks = [await opened(store, activities) for _ in range(2)]
@@ -71,7 +71,7 @@ async def test_a_waiting_activity_keeps_its_callback_open_between_attempts_too(
     assert await states(store, callbacks) == [State.OPEN, State.OPEN]
 
 
-async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
+async def test_budget_limits_the_polled_runs_and_all_get_their_turn(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callbacks = [await opened(store, activities) for _ in range(7)]
@@ -88,7 +88,7 @@ async def test_as_many_runs_as_the_budget_has_are_looked_at_and_all_in_turn(
     assert {ref for refs in activities.looks for ref in refs} == {one.ref for one in callbacks}
 
 
-async def test_one_request_shows_all_activities_of_a_run(
+async def test_one_request_polls_all_activities_of_a_run(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     refs = [factories.activity_ref(workflow_id="order", activity_id=str(n)) for n in range(20)]
@@ -101,7 +101,7 @@ async def test_one_request_shows_all_activities_of_a_run(
     assert [set(looked) for looked in activities.looks] == [set(refs)]
 
 
-async def test_two_gateways_do_not_look_at_the_same(
+async def test_two_gateways_never_poll_the_same_callback(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     for _ in range(5):
@@ -114,7 +114,7 @@ async def test_two_gateways_do_not_look_at_the_same(
     assert len(activities.looks) == 5
 
 
-async def test_a_young_question_is_looked_at_often_and_then_seldom(
+async def test_young_callback_is_polled_often_and_an_old_one_seldom(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await opened(store, activities)
@@ -132,7 +132,7 @@ async def test_a_young_question_is_looked_at_often_and_then_seldom(
     assert gaps == {LONGEST.total_seconds()}
 
 
-async def test_what_is_asked_of_an_activity_is_learnt_and_told_once(
+async def test_cancel_request_is_stored_and_recorded_once(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callback = await opened(store, activities)
@@ -149,7 +149,7 @@ async def test_what_is_asked_of_an_activity_is_learnt_and_told_once(
     assert kinds == [EventKind.OPENED, EventKind.CANCEL_REQUESTED, EventKind.PAUSED]
 
 
-async def test_a_time_out_that_an_operator_changed_is_learnt(
+async def test_timeout_that_an_operator_changed_is_stored(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     callback = await opened(store, activities)
@@ -161,7 +161,7 @@ async def test_a_time_out_that_an_operator_changed_is_learnt(
     assert (await store.find([callback.id]))[callback.id].attempt_timeout_at == later
 
 
-async def test_a_time_out_is_looked_at_when_it_has_passed(
+async def test_poll_is_due_right_after_the_timeout(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities)
@@ -181,7 +181,7 @@ async def test_a_time_out_is_looked_at_when_it_has_passed(
     assert await states(store, [callback]) == [State.EXPIRED]
 
 
-async def test_a_callback_that_follows_resets_stays_open_where_its_activity_waits_again(
+async def test_callback_with_follow_reset_stays_open_in_the_new_run(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller"
 ) -> None:
     (callback,) = await store.open([factories.request(follow_reset=True)])
@@ -193,7 +193,7 @@ async def test_a_callback_that_follows_resets_stays_open_where_its_activity_wait
     assert await states(store, [callback]) == [State.OPEN]
 
 
-async def test_while_temporal_is_away_nothing_is_closed_and_later_it_is(
+async def test_callback_expires_only_after_an_outage_of_temporal(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller", clock: ManualClock
 ) -> None:
     callback = await opened(store, activities)
@@ -226,7 +226,7 @@ class ActivitiesOfAMissingNamespace(FakeActivities):
         return await super().poll(refs)
 
 
-async def test_one_that_cannot_be_looked_at_holds_up_no_other(
+async def test_activity_that_cannot_be_polled_does_not_block_others(
     store: SqlStore, clock: ManualClock
 ) -> None:
     ref = factories.activity_ref()
@@ -240,7 +240,7 @@ async def test_one_that_cannot_be_looked_at_holds_up_no_other(
     assert await states(store, [refused, ended]) == [State.OPEN, State.EXPIRED]
 
 
-async def test_a_temporal_that_does_not_answer_is_not_asked_for_every_run(
+async def test_round_of_polls_stops_while_temporal_is_away(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatAreAway()
@@ -262,7 +262,7 @@ class ActivitiesThatAreAway(FakeActivities):
         raise TemporalUnreachableError(msg)
 
 
-async def test_a_temporal_that_knows_nothing_is_believed_only_when_the_time_is_up(
+async def test_missing_activity_expires_a_callback_only_after_its_deadline(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller", clock: ManualClock
 ) -> None:
     """It may be another server: nothing is closed for that which may still be answered."""

@@ -34,7 +34,7 @@ async def accepting(store: SqlStore, activities: FakeActivities) -> AsyncIterato
         yield accepting
 
 
-async def test_one_that_is_refused_takes_no_other_with_it(
+async def test_rejected_answer_does_not_affect_the_others(
     accepting: AnswerService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request()])
@@ -50,7 +50,7 @@ async def test_one_that_is_refused_takes_no_other_with_it(
     assert receipt.state is State.ACCEPTED
 
 
-async def test_while_the_store_is_away_each_is_told_so(
+async def test_each_answer_gets_an_error_while_the_store_is_away(
     accepting: AnswerService, database: InMemoryDatabase
 ) -> None:
     database.is_available = False
@@ -67,7 +67,7 @@ class StoreWithAMistake(SqlStore):
         raise ZeroDivisionError(answers)
 
 
-async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
+async def test_bug_is_raised_and_not_returned_as_a_result(
     database: InMemoryDatabase, activities: FakeActivities
 ) -> None:
     store = StoreWithAMistake(database)
@@ -79,7 +79,7 @@ async def test_a_mistake_of_ours_is_told_to_nobody_as_an_answer(
             await answer_many(accepting, [SentAnswer(callback.id, Completed(None))])
 
 
-async def test_only_so_many_are_under_way_at_a_time(
+async def test_answers_in_progress_never_exceed_the_maximum(
     accepting: AnswerService, store: SqlStore, activities: FakeActivities
 ) -> None:
     requests = [factories.request(ref=factories.activity_ref()) for _ in range(3 * MOST_AT_ONCE)]

@@ -77,7 +77,7 @@ async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     return callback
 
 
-async def test_a_receipt_means_that_the_answer_is_kept(
+async def test_answer_is_stored_when_the_receipt_is_returned(
     accepting: AnswerService, store: SqlStore, callback: Callback, wake_ups: list[str]
 ) -> None:
     receipt = await accepting.accept(callback.id, Completed(b"1"))
@@ -87,7 +87,7 @@ async def test_a_receipt_means_that_the_answer_is_kept(
     assert wake_ups == ["accepted"]
 
 
-async def test_a_link_that_is_revoked_takes_not_even_the_answer_that_is_being_checked(
+async def test_link_revoked_during_validation_rejects_the_answer(
     store: SqlStore,
 ) -> None:
     activities = SlowActivities()
@@ -107,7 +107,7 @@ async def test_a_link_that_is_revoked_takes_not_even_the_answer_that_is_being_ch
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
-async def test_the_same_answer_again_gets_the_same_receipt(
+async def test_same_answer_again_gets_the_same_receipt(
     accepting: AnswerService, callback: Callback, wake_ups: list[str]
 ) -> None:
     first = await accepting.accept(callback.id, Completed(b'{"a": 1}'))
@@ -119,7 +119,7 @@ async def test_the_same_answer_again_gets_the_same_receipt(
     assert wake_ups == ["accepted"]
 
 
-async def test_a_different_answer_is_refused_and_kept_as_evidence(
+async def test_second_different_answer_is_rejected_and_stored_as_evidence(
     accepting: AnswerService, store: SqlStore, callback: Callback
 ) -> None:
     first = await accepting.accept(callback.id, Completed(b"1"))
@@ -132,7 +132,7 @@ async def test_a_different_answer_is_refused_and_kept_as_evidence(
     assert kinds[-1] is EventKind.ANSWERED_DIFFERENTLY
 
 
-async def test_of_many_different_answers_at_once_one_wins(
+async def test_one_of_many_concurrent_answers_wins(
     accepting: AnswerService, callback: Callback
 ) -> None:
     results = await asyncio.gather(
@@ -145,12 +145,12 @@ async def test_of_many_different_answers_at_once_one_wins(
     assert (len(winners), len(refused)) == (1, 19)
 
 
-async def test_an_answer_to_nothing_is_unknown(accepting: AnswerService) -> None:
+async def test_answer_to_an_unknown_callback_is_unknown(accepting: AnswerService) -> None:
     with pytest.raises(UnknownCallbackError):
         await accepting.accept(factories.callback_id(), Completed(b"1"))
 
 
-async def test_an_answer_that_nobody_waits_for_is_told_why(
+async def test_answer_to_an_expired_callback_returns_the_reason(
     accepting: AnswerService, store: SqlStore, callback: Callback
 ) -> None:
     await store.expire([factories.expiry(callback, "timed out")])
@@ -159,7 +159,7 @@ async def test_an_answer_that_nobody_waits_for_is_told_why(
         await accepting.accept(callback.id, Completed(b"1"))
 
 
-async def test_what_cannot_be_kept_is_not_accepted(
+async def test_answer_that_cannot_be_stored_is_not_accepted(
     accepting: AnswerService, database: InMemoryDatabase, callback: Callback, wake_ups: list[str]
 ) -> None:
     database.is_available = False
@@ -170,7 +170,7 @@ async def test_what_cannot_be_kept_is_not_accepted(
     assert wake_ups == []
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_not_kept(
+async def test_cancellation_without_a_request_is_not_stored(
     accepting: AnswerService, store: SqlStore, callback: Callback
 ) -> None:
     with pytest.raises(NoCancelRequestedError):
@@ -179,7 +179,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_not_kept(
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
-async def test_a_cancellation_that_was_asked_for_is_kept(
+async def test_requested_cancellation_is_accepted(
     accepting: AnswerService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.request_cancel(callback.ref)
@@ -187,7 +187,7 @@ async def test_a_cancellation_that_was_asked_for_is_kept(
     assert (await accepting.accept(callback.id, Canceled(None))).state is State.ACCEPTED
 
 
-async def test_a_cancellation_reported_while_temporal_is_away_is_to_be_reported_again(
+async def test_cancellation_reported_while_temporal_is_away_must_be_sent_again(
     accepting: AnswerService, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     """Nobody may have asked for it; then it must not stand in the way of the real answer."""
@@ -199,7 +199,7 @@ async def test_a_cancellation_reported_while_temporal_is_away_is_to_be_reported_
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
-async def test_a_cancellation_reported_twice_is_a_duplicate(
+async def test_second_report_of_a_cancellation_is_a_duplicate(
     accepting: AnswerService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.request_cancel(callback.ref)
@@ -208,7 +208,7 @@ async def test_a_cancellation_reported_twice_is_a_duplicate(
     assert (await accepting.accept(callback.id, Canceled(None))).is_duplicate
 
 
-async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
+async def test_result_that_does_not_match_is_rejected_with_and_without_cache(
     accepting: AnswerService, store: SqlStore, activities: FakeActivities
 ) -> None:
     requests = [factories.request(result_schema="1") for _ in range(3)]
@@ -221,7 +221,7 @@ async def test_what_the_activity_does_not_return_is_refused_at_once_and_later(
         assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
-async def test_a_wrong_answer_takes_none_of_its_commit_down_with_it(
+async def test_invalid_answer_does_not_fail_the_others_of_its_batch(
     accepting: AnswerService, store: SqlStore, activities: FakeActivities
 ) -> None:
     first, *others = await store.open([factories.request(result_schema="1") for _ in range(4)])
@@ -250,7 +250,7 @@ async def test_wrong_answer_by_revoked_link_returns_unknown(
         await accepting.accept(callback.id, Completed(b"2"), serial=callback.link_serial)
 
 
-async def test_wrong_answer_after_another_one_returns_conflict_and_is_kept_as_evidence(
+async def test_invalid_answer_after_another_one_returns_conflict_and_is_stored_as_evidence(
     accepting: AnswerService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request(result_schema="1")])
@@ -286,7 +286,7 @@ async def test_repeated_cancellation_is_a_duplicate_while_temporal_is_away(
     assert (again.is_duplicate, again.accepted_at) == (True, first.accepted_at)
 
 
-async def test_answers_are_accepted_while_another_one_is_still_checked(
+async def test_slow_validation_does_not_block_other_answers(
     store: SqlStore,
 ) -> None:
     activities = SlowActivities(slow_for=Completed)

@@ -61,7 +61,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, object]]:
     ]
 
 
-async def test_refused_default_answer_is_reported_once_and_the_others_are_taken(
+async def test_rejected_default_answer_is_reported_once_and_the_others_are_accepted(
     store: SqlStore,
     database: InMemoryDatabase,
     activities: FakeActivities,
@@ -91,7 +91,7 @@ async def test_refused_default_answer_is_reported_once_and_the_others_are_taken(
     assert callback_id == bad.id
 
 
-async def test_refused_default_answer_is_not_due_again_at_once(
+async def test_rejected_default_answer_is_not_due_again_at_once(
     store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
 ) -> None:
     bad = await opened(store, activities)
@@ -113,7 +113,7 @@ async def test_refused_default_answer_is_not_due_again_at_once(
 @pytest.mark.parametrize(
     "what", ["UPDATE OF attempt_timeout_at ON callbacks", "UPDATE OF expired_because ON callbacks"]
 )
-async def test_refused_look_is_reported_and_the_others_are_stored(
+async def test_rejected_poll_result_is_reported_and_the_others_are_stored(
     store: SqlStore,
     database: InMemoryDatabase,
     activities: FakeActivities,
@@ -153,7 +153,7 @@ class ActivitiesWithOneThatCannotBeJudged(FakeActivities):
             raise RefusedByTemporalError(msg)
 
 
-async def test_activity_that_cannot_be_judged_stops_no_other_of_its_run(
+async def test_activity_that_cannot_be_resolved_does_not_stop_others_of_its_run(
     store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     activities = ActivitiesWithOneThatCannotBeJudged()
@@ -188,7 +188,7 @@ async def test_unreadable_outcome_stops_no_delivery(
     assert [ref for ref, _, _ in activities.deliveries] == [good.ref]
 
 
-async def test_heartbeats_beside_an_unreadable_callback_are_stored(
+async def test_unreadable_callback_does_not_block_the_heartbeats_of_others(
     store: SqlStore, database: InMemoryDatabase, activities: FakeActivities
 ) -> None:
     bad, good = [await opened(store, activities) for _ in range(2)]
@@ -204,7 +204,7 @@ async def test_heartbeats_beside_an_unreadable_callback_are_stored(
     assert isinstance(taken, HeartbeatReply)
 
 
-async def test_write_each_raises_what_may_work_later_and_writes_none_alone() -> None:
+async def test_write_each_raises_a_retryable_error_without_writing_items_alone() -> None:
     tried: list[Sequence[int]] = []
 
     async def write(items: Sequence[int]) -> None:

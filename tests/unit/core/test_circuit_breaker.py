@@ -14,14 +14,14 @@ def away() -> CircuitBreaker:
     return breaker
 
 
-def test_while_temporal_answers_all_begin_that_there_is_room_for() -> None:
+def test_all_free_slots_are_used_while_temporal_replies() -> None:
     breaker = CircuitBreaker(lambda: 1.0)
 
     assert breaker.limit(64, NOW) == 64
     assert breaker.rest(NOW) is None
 
 
-def test_while_it_is_away_one_begins_now_and_then() -> None:
+def test_one_probe_starts_now_and_then_while_temporal_is_away() -> None:
     breaker = away()
     rest = breaker.rest(NOW)
     assert rest is not None
@@ -31,7 +31,7 @@ def test_while_it_is_away_one_begins_now_and_then() -> None:
     assert breaker.limit(64, NOW + rest) == 0
 
 
-def test_a_probe_for_which_there_is_no_room_is_not_used_up() -> None:
+def test_probe_without_room_is_not_counted() -> None:
     breaker, later = away(), NOW + LONGEST
 
     for _ in range(10):
@@ -41,7 +41,7 @@ def test_a_probe_for_which_there_is_no_room_is_not_used_up() -> None:
     assert breaker.limit(1, later) == 1
 
 
-def test_the_first_answer_ends_it() -> None:
+def test_first_answer_is_delivered() -> None:
     breaker = away()
 
     breaker.record(is_away=False, now=NOW)

@@ -60,7 +60,7 @@ async def opened(
     return await asked(store, activities, ref, attempt_timeout_at=attempt_timeout_at, **asking)
 
 
-async def test_at_its_deadline_a_callback_takes_its_default_answer(
+async def test_default_answer_is_accepted_at_the_deadline(
     keeper: DeadlineKeeper,
     store: SqlStore,
     activities: FakeActivities,
@@ -82,7 +82,7 @@ async def test_at_its_deadline_a_callback_takes_its_default_answer(
     assert wait_for_event == ["accepted"]
 
 
-async def test_who_answers_in_time_is_heard(
+async def test_answer_in_time_prevents_the_default_answer(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
@@ -96,7 +96,7 @@ async def test_who_answers_in_time_is_heard(
     assert after.accepted.outcome == Completed(b"1")
 
 
-async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
+async def test_default_answer_is_accepted_before_temporals_timeout(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
@@ -111,7 +111,7 @@ async def test_the_default_answer_comes_in_time_for_temporal_s_own_time_out(
     assert await state_of(store, callback) is State.ACCEPTED
 
 
-async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_outs_to_temporal(
+async def test_deadline_without_default_fails_at_the_deadline_only(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """The attempt may time out long before: then Temporal runs the next one."""
@@ -131,7 +131,7 @@ async def test_a_deadline_alone_is_a_failure_at_the_deadline_and_leaves_time_out
     )
 
 
-async def test_an_operator_who_gave_the_activity_more_time_gave_it_to_the_outside(
+async def test_extended_timeout_postpones_the_default_answer(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
@@ -147,7 +147,7 @@ async def test_an_operator_who_gave_the_activity_more_time_gave_it_to_the_outsid
     assert await state_of(store, callback) is State.ACCEPTED
 
 
-async def test_while_an_activity_is_paused_none_of_its_time_outs_counts(
+async def test_timeouts_of_a_paused_activity_do_not_count(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
@@ -159,7 +159,7 @@ async def test_while_an_activity_is_paused_none_of_its_time_outs_counts(
     assert await state_of(store, callback) is State.OPEN
 
 
-async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
+async def test_ended_activity_gets_no_default_answer(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
@@ -171,7 +171,7 @@ async def test_an_activity_that_has_ended_meanwhile_needs_no_default(
     assert await state_of(store, callback) is State.EXPIRED
 
 
-async def test_a_deadline_is_kept_while_temporal_is_away(
+async def test_default_answer_is_accepted_while_temporal_is_away(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, deadline=HOUR, on_deadline=NO)
@@ -183,7 +183,7 @@ async def test_a_deadline_is_kept_while_temporal_is_away(
     assert await state_of(store, callback) is State.ACCEPTED
 
 
-async def test_a_time_out_that_may_have_been_moved_is_looked_at_before_it_counts(
+async def test_timeout_is_polled_before_the_default_answer_is_accepted(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await opened(store, activities, clock.now() + HOUR, on_deadline=NO)
@@ -208,7 +208,7 @@ class StoreThatCannotExpire(SqlStore):
         raise StoreUnavailableError(msg)
 
 
-async def test_a_store_that_fails_is_tried_again(
+async def test_keeper_continues_after_an_error_of_the_store(
     activities: FakeActivities, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
     store = StoreThatCannotExpire(database)
@@ -242,7 +242,7 @@ class ActivitiesThatCount(FakeActivities):
         return await super().poll(refs)
 
 
-async def test_what_is_due_and_cannot_be_looked_at_is_tried_again_after_a_rest(
+async def test_default_answer_that_cannot_be_checked_is_retried_after_a_rest(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatCount()

@@ -56,7 +56,7 @@ def identity(callback: Callback) -> str:
     return to_identity(callback.accepted.id)
 
 
-async def test_an_outcome_is_applied_in_its_own_name(
+async def test_outcome_is_applied_under_its_identity(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
@@ -71,7 +71,7 @@ async def test_an_outcome_is_applied_in_its_own_name(
     assert found.accepted.proof == {"by": identity(callback)}
 
 
-async def test_an_outcome_accepted_while_it_rests_is_delivered_at_once_when_woken(
+async def test_wake_delivers_an_outcome_at_once(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     async with run_services(deliverer):
@@ -87,7 +87,7 @@ async def test_an_outcome_accepted_while_it_rests_is_delivered_at_once_when_woke
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_an_outcome_of_another_process_is_found_without_waking(
+async def test_outcome_of_another_process_is_claimed_without_a_wake(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     async with run_services(deliverer):
@@ -112,7 +112,7 @@ async def test_many_outcomes_are_all_delivered(
         assert {await state_of(store, callback) for callback in callbacks} == {State.APPLIED}
 
 
-async def test_while_temporal_is_away_an_outcome_waits_longer_each_time_and_is_then_delivered(
+async def test_outcome_is_retried_with_backoff_while_temporal_is_away(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
@@ -135,7 +135,7 @@ async def test_while_temporal_is_away_an_outcome_waits_longer_each_time_and_is_t
 @pytest.mark.parametrize(
     "outcome", [Completed(b"1"), Failed("no", non_retryable=True)], ids=["completed", "failed"]
 )
-async def test_a_lost_reply_is_proven_applied_by_the_identity_in_history(
+async def test_identity_in_history_proves_a_delivery_whose_reply_was_lost(
     store: SqlStore,
     activities: FakeActivities,
     deliverer: Deliverer,
@@ -159,7 +159,7 @@ async def test_a_lost_reply_is_proven_applied_by_the_identity_in_history(
     assert len(activities.deliveries) == 1
 
 
-async def test_a_lost_reply_to_a_retryable_failure_does_not_fail_the_next_attempt_too(
+async def test_retryable_failure_with_a_lost_reply_does_not_fail_the_next_attempt(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"))
@@ -178,7 +178,7 @@ async def test_a_lost_reply_to_a_retryable_failure_does_not_fail_the_next_attemp
 @pytest.mark.parametrize(
     "how", ["completed", "failed", "timed out", "canceled", "workflow terminated"]
 )
-async def test_an_activity_that_ended_otherwise_supersedes_the_outcome(
+async def test_activity_that_ended_in_another_way_supersedes_the_outcome(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, how: str
 ) -> None:
     callback = await accepted(store, activities)
@@ -193,7 +193,7 @@ async def test_an_activity_that_ended_otherwise_supersedes_the_outcome(
     assert (found.accepted.proof or {})["closed"] == how
 
 
-async def test_what_temporal_refuses_is_parked_with_its_reason(
+async def test_rejected_delivery_is_parked_with_its_reason(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities, Canceled(None))
@@ -207,7 +207,7 @@ async def test_what_temporal_refuses_is_parked_with_its_reason(
     assert "request canceled first" in str(found.accepted.proof)
 
 
-async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
+async def test_outcome_of_an_activity_that_stays_unknown_is_parked(
     store: SqlStore, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.request()])
@@ -224,7 +224,7 @@ async def test_what_temporal_goes_on_to_have_no_record_of_is_parked(
     assert await state_of(store, callback) is State.PARKED
 
 
-async def test_a_failure_between_two_attempts_waits_for_the_next_one(
+async def test_failure_during_a_backoff_waits_for_the_next_attempt(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no", non_retryable=True))
@@ -245,7 +245,7 @@ async def test_a_failure_between_two_attempts_waits_for_the_next_one(
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_result_between_two_attempts_is_applied_at_once(
+async def test_result_during_a_backoff_is_applied_at_once(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
@@ -257,7 +257,7 @@ async def test_a_result_between_two_attempts_is_applied_at_once(
     assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_sent_again(
+async def test_failure_that_an_attempt_raised_inline_is_applied_and_not_sent_again(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
@@ -275,7 +275,7 @@ async def test_a_failure_that_an_attempt_took_and_ended_with_is_applied_and_not_
     assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
+async def test_failure_given_inline_to_a_dead_worker_is_delivered_after_the_lease(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
@@ -293,7 +293,7 @@ async def test_a_failure_that_a_dead_worker_took_is_delivered_after_its_lease(
     assert len(activities.deliveries) == 1
 
 
-async def test_a_result_that_an_attempt_returned_is_applied(
+async def test_result_that_an_attempt_returned_inline_is_applied(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
@@ -309,7 +309,7 @@ async def test_a_result_that_an_attempt_returned_is_applied(
     assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_store_that_is_away_is_waited_for(
+async def test_webhooks_are_sent_after_an_outage_of_the_store(
     store: SqlStore,
     database: InMemoryDatabase,
     activities: FakeActivities,
@@ -328,7 +328,7 @@ async def test_a_store_that_is_away_is_waited_for(
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_who_waits_for_a_verdict_is_told(
+async def test_wait_returns_the_verdict(
     store: SqlStore,
     activities: FakeActivities,
     verdicts: VerdictWaiter,
@@ -343,7 +343,7 @@ async def test_who_waits_for_a_verdict_is_told(
         assert told(await waiting) is State.APPLIED
 
 
-async def test_who_waits_in_vain_is_told_how_it_stands(
+async def test_wait_without_a_verdict_returns_the_state_after_the_timeout(
     store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
@@ -355,7 +355,7 @@ async def test_who_waits_in_vain_is_told_how_it_stands(
     assert told(await waiting) is State.ACCEPTED
 
 
-async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
+async def test_waits_for_one_verdict_have_their_own_timeouts(
     store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)
@@ -375,7 +375,7 @@ async def test_each_who_waits_for_the_same_verdict_waits_as_long_as_it_wants(
     assert told(await long) is State.APPLIED
 
 
-async def test_who_waits_while_the_store_is_away_goes_on_waiting(
+async def test_wait_continues_while_the_store_is_away(
     store: SqlStore,
     database: InMemoryDatabase,
     activities: FakeActivities,
@@ -416,7 +416,7 @@ class ActivitiesWithACodecThatHangs(FakeActivities):
         return await super().encode(callback, outcome)
 
 
-async def test_outcomes_are_delivered_while_more_encodings_hang_than_there_are_places(
+async def test_outcomes_are_delivered_while_all_slots_have_hanging_encodings(
     store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesWithACodecThatHangs()
@@ -456,7 +456,7 @@ class StoreThatCannotClaim(SqlStore):
         raise StoreUnavailableError(msg)
 
 
-async def test_a_store_that_cannot_be_written_is_not_asked_again_and_again(
+async def test_failing_claims_are_retried_after_a_rest(
     activities: FakeActivities,
     verdicts: VerdictWaiter,
     database: InMemoryDatabase,
@@ -485,7 +485,7 @@ class ActivitiesThatBreak(FakeActivities):
         raise KeyError(msg)
 
 
-async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_payload(
+async def test_delivery_that_hits_a_bug_is_retried_and_logs_no_payload(
     store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatBreak()
@@ -500,7 +500,7 @@ async def test_a_delivery_that_meets_a_mistake_is_tried_later_and_tells_no_paylo
     assert found.last_error == "a bug in Ringback: KeyError"
 
 
-async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
+async def test_deliverer_that_stops_releases_its_claims(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callback = await accepted(store, activities)
@@ -515,7 +515,7 @@ async def test_a_deliverer_that_stops_gives_back_what_it_had_claimed(
     assert [one.id for one in after] == [callback.id]
 
 
-async def test_no_more_is_claimed_than_can_be_delivered(
+async def test_claims_never_exceed_the_free_slots(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
     callbacks = [await accepted(store, activities) for _ in range(SLOTS + 1)]
@@ -543,7 +543,7 @@ class ActivitiesThatStandStill(FakeActivities):
         return found
 
 
-async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_claimed(
+async def test_process_paused_beyond_its_lease_does_not_deliver(
     store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatStandStill(clock, LEASE)
@@ -560,7 +560,7 @@ async def test_a_process_that_stood_still_too_long_does_not_deliver_what_it_had_
     assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_while_temporal_is_away_one_outcome_at_a_time_finds_out_whether_it_is_back(
+async def test_one_outcome_at_a_time_probes_temporal_while_it_is_away(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
     callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
@@ -636,7 +636,7 @@ def gated() -> GatedActivities:
     return GatedActivities()
 
 
-async def test_while_most_places_are_taken_a_claim_waits_for_room_for_many(
+async def test_claim_waits_for_many_free_slots(
     counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     # With each that ends there may be one more: then no more than half of the places are taken.
@@ -657,7 +657,7 @@ async def test_while_most_places_are_taken_a_claim_waits_for_room_for_many(
         assert counting.claims == [SLOTS, 2 * enough]
 
 
-async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are(
+async def test_claim_waits_at_most_for_its_pace_when_deliveries_are_slow(
     counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(3 * SLOTS):
@@ -672,7 +672,7 @@ async def test_a_claim_waits_no_longer_than_its_pace_however_slow_deliveries_are
         assert counting.claims == [SLOTS, 2], "the place of the one that ended, and one more"
 
 
-async def test_an_outcome_accepted_while_few_are_delivered_is_claimed_at_once(
+async def test_outcome_is_claimed_at_once_while_few_deliveries_run(
     counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(SLOTS // 2):
@@ -690,7 +690,7 @@ async def test_an_outcome_accepted_while_few_are_delivered_is_claimed_at_once(
         assert found.tries == 1
 
 
-async def test_while_deliveries_run_verdicts_share_a_commit(
+async def test_verdicts_share_a_commit_while_deliveries_run(
     counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(4):
@@ -709,7 +709,7 @@ async def test_while_deliveries_run_verdicts_share_a_commit(
         assert counting.verdicts == [2, 2], "when none runs any more, nothing is waited for"
 
 
-async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_kept(
+async def test_finished_delivery_frees_its_slot_before_its_verdict_is_committed(
     counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(MAX_UNSETTLED + SLOTS):
@@ -731,7 +731,7 @@ async def test_a_delivery_that_has_ended_leaves_its_place_before_its_verdict_is_
         assert len(gated.deliveries) == MAX_UNSETTLED, "and no more than can be kept in mind"
 
 
-async def test_more_run_at_a_time_while_all_is_well_and_fewer_after_an_outage(
+async def test_concurrency_grows_with_success_and_shrinks_after_an_outage(
     counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     for _ in range(8 * SLOTS):
@@ -762,7 +762,7 @@ class StoreThatCannotPostpone(SqlStore):
         raise StoreUnavailableError(msg)
 
 
-async def test_a_delivery_whose_end_cannot_be_kept_gives_its_place_back(
+async def test_delivery_whose_verdict_cannot_be_stored_frees_its_slot(
     verdicts: VerdictWaiter, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
     store, activities = StoreThatCannotPostpone(database), ActivitiesThatBreak()

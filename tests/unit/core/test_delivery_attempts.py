@@ -52,7 +52,7 @@ async def lose_the_reply(store: SqlStore, activities: FakeActivities, clock: Man
     activities.loses_replies = False
 
 
-async def test_a_result_ends_the_attempt_that_runs_though_an_earlier_one_asked(
+async def test_result_ends_the_running_attempt_although_an_earlier_one_opened_the_callback(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"))
@@ -62,7 +62,7 @@ async def test_a_result_ends_the_attempt_that_runs_though_an_earlier_one_asked(
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_failure_waits_for_an_attempt_that_has_not_asked_yet(
+async def test_failure_waits_for_an_attempt_that_has_not_opened_the_callback(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no", non_retryable=True))
@@ -81,7 +81,7 @@ async def test_a_failure_waits_for_an_attempt_that_has_not_asked_yet(
 
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=["completed", "failed"])
-async def test_an_activity_that_an_operator_reset_still_gets_the_answer(
+async def test_activity_that_an_operator_reset_still_gets_the_answer(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, outcome: Outcome
 ) -> None:
     """Its attempt counts from 1 again and its token is dead, but it is the attempt that asked."""
@@ -103,7 +103,7 @@ async def accepted_in_attempt_2(
     return await found(store, second)
 
 
-async def test_where_only_the_current_attempt_counts_an_earlier_one_s_answer_is_superseded(
+async def test_answer_of_an_earlier_attempt_is_superseded_with_attempts_current(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
@@ -118,7 +118,7 @@ async def test_where_only_the_current_attempt_counts_an_earlier_one_s_answer_is_
     assert activities.deliveries == []
 
 
-async def test_a_token_that_a_reset_made_good_again_does_not_let_an_earlier_answer_in(
+async def test_reset_that_revives_a_token_does_not_let_an_earlier_answer_in(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
@@ -133,7 +133,7 @@ async def test_a_token_that_a_reset_made_good_again_does_not_let_an_earlier_answ
     assert await state_of(store, callback) is State.SUPERSEDED
 
 
-async def test_the_current_attempt_s_answer_is_applied(
+async def test_answer_of_the_current_attempt_is_applied(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
@@ -142,7 +142,7 @@ async def test_the_current_attempt_s_answer_is_applied(
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_failure_that_ended_an_earlier_attempt_is_proven_by_the_activity_s_last_failure(
+async def test_last_failure_proves_a_failure_that_ended_an_earlier_attempt(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"))
@@ -158,7 +158,7 @@ async def test_a_failure_that_ended_an_earlier_attempt_is_proven_by_the_activity
     assert len(activities.deliveries) == 1
 
 
-async def test_a_failure_sent_to_an_attempt_that_was_the_last_and_timed_out_is_superseded(
+async def test_failure_sent_to_a_last_attempt_that_timed_out_is_superseded(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"))
@@ -173,7 +173,7 @@ async def test_a_failure_sent_to_an_attempt_that_was_the_last_and_timed_out_is_s
 
 
 @pytest.mark.parametrize("has_ended", [False, True], ids=["pending", "ended"])
-async def test_a_failure_whose_effect_cannot_be_proven_any_more_is_parked_and_not_sent_again(
+async def test_failure_that_can_no_longer_be_proved_is_parked(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, *, has_ended: bool
 ) -> None:
     """Attempt 2 failed by itself before anybody looked: Temporal shows its failure only."""
@@ -194,7 +194,7 @@ async def test_a_failure_whose_effect_cannot_be_proven_any_more_is_parked_and_no
     assert len(activities.deliveries) == 1
 
 
-async def test_a_failure_that_proved_untaken_may_wait_through_many_attempts(
+async def test_failure_proved_not_applied_may_wait_for_many_attempts(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("no"))
@@ -216,7 +216,7 @@ async def test_a_failure_that_proved_untaken_may_wait_through_many_attempts(
     assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follows_it(
+async def test_workflow_reset_supersedes_the_answer_without_follow_reset(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     stays = await accepted(store, activities, Completed(b"1"))
@@ -231,7 +231,7 @@ async def test_a_workflow_reset_supersedes_the_answer_unless_the_callback_follow
     assert [ref.run_id for ref, _, _ in activities.deliveries] == ["another-run"]
 
 
-async def test_a_failure_that_ended_an_attempt_before_the_reset_is_not_carried_into_the_new_run(
+async def test_failure_applied_before_a_reset_is_not_delivered_in_the_new_run(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"), follow_reset=True)
@@ -244,7 +244,7 @@ async def test_a_failure_that_ended_an_attempt_before_the_reset_is_not_carried_i
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_failure_that_ended_none_goes_on_in_the_new_run(
+async def test_unapplied_failure_is_delivered_in_the_run_after_a_reset(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, Failed("try again"), follow_reset=True)
@@ -262,7 +262,7 @@ async def test_a_failure_that_ended_none_goes_on_in_the_new_run(
     assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_callback_that_follows_a_reset_ends_with_the_activity_that_was_not_reset(
+async def test_callback_with_follow_reset_expires_if_the_reset_dropped_its_activity(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities, follow_reset=True)
@@ -273,7 +273,7 @@ async def test_a_callback_that_follows_a_reset_ends_with_the_activity_that_was_n
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
-async def test_a_cancellation_is_delivered_to_an_attempt_that_runs(
+async def test_cancellation_is_delivered_to_the_running_attempt(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, *, is_asked: bool
 ) -> None:
     callback = await accepted(store, activities, Canceled(b"1"))
@@ -286,7 +286,7 @@ async def test_a_cancellation_is_delivered_to_an_attempt_that_runs(
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_an_attempt_that_ends_between_the_look_and_the_delivery_is_looked_at_again(
+async def test_attempt_that_ends_before_the_delivery_is_resolved_again(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatEndMeanwhile()
@@ -306,7 +306,7 @@ class ActivitiesThatEndMeanwhile(FakeActivities):
         await super().deliver_to_attempt(callback, encoded, identity=identity)
 
 
-async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_asked(
+async def test_failure_without_a_token_ends_the_attempt_with_the_same_number(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """As in a database of a Ringback that kept no tokens."""
@@ -319,7 +319,7 @@ async def test_a_failure_without_a_token_ends_the_attempt_with_the_number_that_a
         assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_what_a_process_that_stood_still_believes_does_not_count(
+async def test_verdict_of_a_paused_process_is_ignored(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """It had looked; meanwhile its lease ran out, and an attempt took the answer and ended."""
@@ -340,7 +340,7 @@ async def test_what_a_process_that_stood_still_believes_does_not_count(
     assert await state_of(store, callback) is State.APPLIED
 
 
-async def test_a_busy_temporal_gets_fewer_deliveries_at_a_time_and_loses_none(
+async def test_busy_temporal_gets_fewer_concurrent_deliveries_and_none_is_lost(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callbacks = [await accepted(store, activities) for _ in range(100)]
@@ -368,7 +368,7 @@ async def tries(store: SqlStore, callbacks: list[Callback]) -> int:
     return sum(one.accepted.tries for one in seen.values() if one.accepted)
 
 
-async def test_a_delivery_that_goes_on_meeting_a_mistake_is_parked_with_its_name(
+async def test_delivery_that_keeps_hitting_a_bug_is_parked_with_the_errors_type(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatBreak()
@@ -395,7 +395,7 @@ class ActivitiesThatBreak(FakeActivities):
         raise KeyError(msg)
 
 
-async def test_what_temporal_never_answers_is_for_a_person_in_the_end(
+async def test_delivery_without_any_reply_is_parked_after_the_budget(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await accepted(store, activities)

@@ -14,7 +14,7 @@ def take(limit: ConcurrencyLimit, count: int) -> None:
         limit.end(limit.begin(), is_busy=False)
 
 
-def test_they_grow_with_each_that_is_taken_and_never_beyond_the_most() -> None:
+def test_limit_grows_with_each_delivery_up_to_the_maximum() -> None:
     limit = ConcurrencyLimit()
     first = limit.allowed
     take(limit, 10)
@@ -24,7 +24,7 @@ def test_they_grow_with_each_that_is_taken_and_never_beyond_the_most() -> None:
     assert (first, soon, limit.allowed) == (SLOTS, SLOTS + 10, MOST)
 
 
-def test_a_busy_temporal_halves_them_once_for_all_that_were_under_way() -> None:
+def test_busy_temporal_halves_the_limit_once_per_round() -> None:
     limit = ConcurrencyLimit()
     under_way = [limit.begin() for _ in range(SLOTS)]
 
@@ -34,7 +34,7 @@ def test_a_busy_temporal_halves_them_once_for_all_that_were_under_way() -> None:
     assert limit.allowed == SLOTS // 2
 
 
-def test_there_is_always_one_that_finds_out() -> None:
+def test_limit_never_falls_below_one() -> None:
     limit = ConcurrencyLimit()
 
     for _ in range(10):
@@ -43,7 +43,7 @@ def test_there_is_always_one_that_finds_out() -> None:
     assert limit.allowed == 1
 
 
-def test_once_it_was_too_much_they_grow_slowly() -> None:
+def test_limit_grows_slowly_after_a_cut() -> None:
     limit = ConcurrencyLimit()
     limit.end(limit.begin(), is_busy=True)
 
@@ -54,7 +54,7 @@ def test_once_it_was_too_much_they_grow_slowly() -> None:
     assert (soon, limit.allowed) == (SLOTS // 2, SLOTS // 2 + 2)
 
 
-def test_after_an_outage_there_are_as_many_as_at_first_however_many_there_were() -> None:
+def test_outage_reduces_the_limit_to_its_first_value() -> None:
     limit = grown()
     began = limit.begin()
 
@@ -65,7 +65,7 @@ def test_after_an_outage_there_are_as_many_as_at_first_however_many_there_were()
     assert limit.allowed == SLOTS
 
 
-def test_an_outage_gives_a_busy_temporal_no_more() -> None:
+def test_outage_does_not_raise_the_limit() -> None:
     limit = ConcurrencyLimit()
     limit.end(limit.begin(), is_busy=True)
 

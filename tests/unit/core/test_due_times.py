@@ -64,7 +64,7 @@ async def test_due_times_are_repaired_every_minute_and_after_an_outage_of_the_st
     assert len(ahead.repairs) == 4
 
 
-async def test_looks_may_be_due_as_far_ahead_as_the_budget_of_looks_needs(
+async def test_polls_may_be_due_as_far_ahead_as_the_budget_requires(
     clock: ManualClock,
 ) -> None:
     ahead, schedule = DueTimesAhead(), PollSchedule(50)

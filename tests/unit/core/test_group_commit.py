@@ -39,7 +39,7 @@ async def test_each_gets_its_own_result() -> None:
         assert await asyncio.gather(*(group.submit(n) for n in range(5))) == [0, 10, 20, 30, 40]
 
 
-async def test_who_comes_while_a_commit_is_under_way_shares_the_next() -> None:
+async def test_items_that_arrive_during_a_commit_share_the_next_one() -> None:
     commits = Commits()
     group = GroupCommit(commits)
     commits.let_go.clear()
@@ -55,7 +55,7 @@ async def test_who_comes_while_a_commit_is_under_way_shares_the_next() -> None:
     assert commits.batches == [[1], [2, 3]]
 
 
-async def test_a_batch_is_bounded() -> None:
+async def test_batch_has_at_most_the_largest_size() -> None:
     commits = Commits()
     group = GroupCommit(commits)
 
@@ -65,7 +65,7 @@ async def test_a_batch_is_bounded() -> None:
     assert [len(batch) for batch in commits.batches] == [LARGEST, LARGEST, 2]
 
 
-async def test_what_is_large_is_committed_in_smaller_batches() -> None:
+async def test_large_items_are_committed_in_smaller_batches() -> None:
     commits = Commits()
     group = GroupCommit(commits, weigh=lambda number: HEAVIEST // 2 if number < 30 else 0)
 
@@ -75,7 +75,7 @@ async def test_what_is_large_is_committed_in_smaller_batches() -> None:
     assert commits.batches == [[27, 28], [29, 30, 31, 32]]
 
 
-async def test_one_that_cannot_be_written_takes_no_other_down() -> None:
+async def test_item_that_cannot_be_written_does_not_fail_the_others() -> None:
     group = GroupCommit(Commits())
 
     async with run_services(group):
@@ -87,7 +87,7 @@ async def test_one_that_cannot_be_written_takes_no_other_down() -> None:
     assert isinstance(bad, ValueError)
 
 
-async def test_when_nothing_can_be_written_all_are_told_and_the_next_are_served() -> None:
+async def test_failed_commit_rejects_its_batch_and_the_next_one_succeeds() -> None:
     commits = Commits()
     commits.is_available = False
     group = GroupCommit(commits)
@@ -100,7 +100,7 @@ async def test_when_nothing_can_be_written_all_are_told_and_the_next_are_served(
         assert await group.submit(3) == 30
 
 
-async def test_who_still_waits_when_the_program_stops_is_refused() -> None:
+async def test_items_that_wait_when_the_program_stops_are_rejected() -> None:
     commits = Commits()
     commits.let_go.clear()
     group = GroupCommit(commits)
@@ -114,7 +114,7 @@ async def test_who_still_waits_when_the_program_stops_is_refused() -> None:
             await refused
 
 
-async def test_a_caller_that_gives_up_takes_nothing_back() -> None:
+async def test_canceled_submit_does_not_withdraw_the_item() -> None:
     commits = Commits()
     commits.let_go.clear()
     group = GroupCommit(commits)
@@ -129,7 +129,7 @@ async def test_a_caller_that_gives_up_takes_nothing_back() -> None:
     assert commits.batches == [[1], [2]]
 
 
-async def test_who_comes_after_the_program_stopped_is_refused() -> None:
+async def test_submit_after_the_stop_is_rejected() -> None:
     group = GroupCommit(Commits())
     async with run_services(group):
         await idle()

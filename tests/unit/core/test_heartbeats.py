@@ -47,7 +47,7 @@ async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     )
 
 
-async def test_a_heartbeat_is_recorded_and_tells_the_deadline(
+async def test_heartbeat_is_forwarded_and_returns_the_deadline(
     heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
 ) -> None:
     sign = await heartbeating.heartbeat(callback.id, b"1")
@@ -56,7 +56,7 @@ async def test_a_heartbeat_is_recorded_and_tells_the_deadline(
     assert sign.deadline_at == factories.NOW
 
 
-async def test_between_two_attempts_the_next_heartbeat_is_asked_for(
+async def test_heartbeat_during_a_backoff_asks_for_the_next_one(
     heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.back_off(callback.ref, LastFailure("timeout", "", None))
@@ -67,7 +67,7 @@ async def test_between_two_attempts_the_next_heartbeat_is_asked_for(
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
-async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
+async def test_heartbeat_to_an_ended_activity_closes_the_callback(
     heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.end(callback.ref, how="timed out")
@@ -79,7 +79,7 @@ async def test_a_heartbeat_to_an_ended_activity_closes_the_callback(
     assert (await store.find([callback.id]))[callback.id].state is State.EXPIRED
 
 
-async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
+async def test_late_heartbeat_reports_the_answer_that_came_first(
     heartbeating: HeartbeatService, store: SqlStore, callback: Callback
 ) -> None:
     await store.accept([factories.answer(callback.id)])
@@ -88,12 +88,12 @@ async def test_an_answer_that_came_meanwhile_is_what_the_sender_is_told(
         await heartbeating.heartbeat(callback.id, None)
 
 
-async def test_a_heartbeat_to_nothing_is_unknown(heartbeating: HeartbeatService) -> None:
+async def test_heartbeat_to_an_unknown_callback_is_unknown(heartbeating: HeartbeatService) -> None:
     with pytest.raises(UnknownCallbackError):
         await heartbeating.heartbeat(factories.callback_id(), None)
 
 
-async def test_a_link_that_was_revoked_is_good_for_no_heartbeat(
+async def test_heartbeat_by_a_revoked_link_is_unknown(
     heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
 ) -> None:
     with pytest.raises(UnknownCallbackError):
@@ -102,7 +102,7 @@ async def test_a_link_that_was_revoked_is_good_for_no_heartbeat(
     assert activities.heartbeats == []
 
 
-async def test_what_comes_more_often_than_the_time_out_needs_is_noted_and_the_last_wins(
+async def test_frequent_heartbeats_are_stored_and_the_latest_details_win(
     heartbeating: HeartbeatService,
     store: SqlStore,
     activities: FakeActivities,
@@ -117,7 +117,7 @@ async def test_what_comes_more_often_than_the_time_out_needs_is_noted_and_the_la
     assert (await found(store, callback)).heartbeat_state.details == b"9"
 
 
-async def test_when_half_the_time_out_has_passed_the_next_is_passed_on_at_once(
+async def test_heartbeat_after_half_the_timeout_is_forwarded_at_once(
     heartbeating: HeartbeatService,
     activities: FakeActivities,
     callback: Callback,
@@ -130,7 +130,7 @@ async def test_when_half_the_time_out_has_passed_the_next_is_passed_on_at_once(
     assert [details for _, details in activities.heartbeats] == [b"1", b"2"]
 
 
-async def test_without_a_time_out_details_are_passed_on_now_and_then(
+async def test_details_are_forwarded_now_and_then_without_a_timeout(
     heartbeating: HeartbeatService,
     store: SqlStore,
     activities: FakeActivities,
@@ -147,7 +147,7 @@ async def test_without_a_time_out_details_are_passed_on_now_and_then(
     assert len(activities.heartbeats) == 2
 
 
-async def test_a_heartbeat_without_details_keeps_what_was_said_before(
+async def test_heartbeat_without_details_preserves_the_recorded_ones(
     heartbeating: HeartbeatService,
     activities: FakeActivities,
     callback: Callback,
@@ -160,7 +160,7 @@ async def test_a_heartbeat_without_details_keeps_what_was_said_before(
     assert [details for _, details in activities.heartbeats] == [b"1", b"1"]
 
 
-async def test_who_is_not_passed_on_is_told_what_temporal_said_last(
+async def test_stored_heartbeat_returns_temporals_latest_known_state(
     heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.request_cancel(callback.ref)
@@ -172,7 +172,7 @@ async def test_who_is_not_passed_on_is_told_what_temporal_said_last(
     assert len(activities.heartbeats) == 1
 
 
-async def test_details_over_which_the_activity_would_fail_are_not_noted(
+async def test_details_that_are_too_large_are_not_stored(
     heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.largest = 5
@@ -183,7 +183,7 @@ async def test_details_over_which_the_activity_would_fail_are_not_noted(
     assert (await found(store, callback)).heartbeat_state.details is None
 
 
-async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
+async def test_heartbeat_is_stored_and_forwarded_after_an_outage_of_temporal(
     heartbeating: HeartbeatService,
     store: SqlStore,
     activities: FakeActivities,
@@ -203,7 +203,7 @@ async def test_while_temporal_is_away_it_is_noted_and_passed_on_later(
     assert activities.heartbeats == [(callback.ref, b"1")]
 
 
-async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_new_one(
+async def test_heartbeat_does_not_reach_a_later_activity_with_the_same_id(
     heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     ref = factories.activity_ref(activity_id="approve", workflow_id="order")
@@ -225,7 +225,7 @@ async def test_a_heartbeat_to_an_activity_whose_id_came_back_does_not_reach_the_
     assert activities.heartbeats == [(ref, b"1")]
 
 
-async def test_after_an_operator_s_reset_in_place_it_reaches_the_attempt_by_its_ids(
+async def test_heartbeat_reaches_a_reset_attempt_by_ids(
     heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities
 ) -> None:
     ref = factories.activity_ref()
@@ -241,7 +241,7 @@ async def test_after_an_operator_s_reset_in_place_it_reaches_the_attempt_by_its_
     assert activities.heartbeats == [(ref, b"1")]
 
 
-async def test_a_callback_of_an_earlier_version_has_no_token_and_is_kept_by_its_ids(
+async def test_callback_without_a_token_is_kept_alive_by_ids(
     heartbeating: HeartbeatService, store: SqlStore, activities: FakeActivities
 ) -> None:
     ref = factories.activity_ref()
@@ -256,7 +256,7 @@ async def test_a_callback_of_an_earlier_version_has_no_token_and_is_kept_by_its_
     assert activities.heartbeats == [(ref, b"1")]
 
 
-async def test_a_temporal_that_knows_nothing_of_the_activity_closes_no_callback(
+async def test_missing_activity_does_not_close_the_callback(
     heartbeating: HeartbeatService, store: SqlStore
 ) -> None:
     """It may be another server for a while."""
@@ -277,7 +277,7 @@ class StoreThatIsAskedMeanwhile(SqlStore):
         await super().expire(expiries)
 
 
-async def test_a_callback_on_which_a_later_attempt_waits_by_now_takes_the_next_heartbeat(
+async def test_callback_reopened_by_a_later_attempt_accepts_the_next_heartbeat(
     activities: FakeActivities, database: InMemoryDatabase
 ) -> None:
     store = StoreThatIsAskedMeanwhile(database)
@@ -292,7 +292,7 @@ async def test_a_callback_on_which_a_later_attempt_waits_by_now_takes_the_next_h
             await signs.heartbeat(callback.id, None)
 
 
-async def test_between_two_attempts_many_heartbeats_cost_no_more_than_one(
+async def test_many_heartbeats_during_a_backoff_cost_one_request(
     heartbeating: HeartbeatService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.back_off(callback.ref, LastFailure("timeout", "", None))
@@ -316,7 +316,7 @@ class ActivitiesOfAMissingNamespace(FakeActivities):
         raise RefusedByTemporalError(msg)
 
 
-async def test_who_is_refused_is_told_so(store: SqlStore) -> None:
+async def test_rejected_heartbeat_raises(store: SqlStore) -> None:
     activities = ActivitiesOfAMissingNamespace()
     ref = factories.activity_ref()
     activities.schedule(ref)

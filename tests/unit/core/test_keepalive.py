@@ -53,7 +53,7 @@ async def let_pass(clock: ManualClock, time: timedelta) -> None:
 
 
 @pytest.mark.parametrize("gateways", [1, 3])
-async def test_it_gets_a_heartbeat_each_half_time_out_and_no_more(
+async def test_heartbeat_is_sent_every_half_timeout(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, gateways: int
 ) -> None:
     callback = await kept(store, activities)
@@ -65,7 +65,7 @@ async def test_it_gets_a_heartbeat_each_half_time_out_and_no_more(
     assert 20 <= len(activities.heartbeats) <= 21
 
 
-async def test_who_does_not_ask_for_it_is_not_kept_alive(
+async def test_callback_with_heartbeat_sender_is_not_kept_alive(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await kept(store, activities, heartbeat=HeartbeatBy.SENDER)
@@ -77,7 +77,7 @@ async def test_who_does_not_ask_for_it_is_not_kept_alive(
     assert activities.heartbeats == []
 
 
-async def test_what_the_outside_said_since_is_passed_on_in_time(
+async def test_heartbeat_received_since_the_claim_is_forwarded_in_time(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities, heartbeat=HeartbeatBy.SENDER)
@@ -96,7 +96,7 @@ async def test_what_the_outside_said_since_is_passed_on_in_time(
     assert [details for _, details in activities.heartbeats] == [b"0", b"9"]
 
 
-async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
+async def test_attempt_is_kept_alive_until_its_answer_is_delivered(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
@@ -108,7 +108,7 @@ async def test_an_answer_that_is_not_delivered_yet_does_not_let_its_attempt_die(
     assert len(activities.heartbeats) == 2
 
 
-async def test_what_is_settled_gets_no_more(
+async def test_settled_callback_gets_no_heartbeat(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
@@ -121,7 +121,7 @@ async def test_what_is_settled_gets_no_more(
     assert activities.heartbeats == []
 
 
-async def test_what_temporal_says_in_reply_is_learnt_and_told(
+async def test_heartbeat_response_is_stored_and_returned(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
@@ -135,7 +135,7 @@ async def test_what_temporal_says_in_reply_is_learnt_and_told(
     assert kinds.count(EventKind.CANCEL_REQUESTED) == 1
 
 
-async def test_a_lost_heartbeat_is_sent_again_in_time(
+async def test_lost_heartbeat_is_retried_in_time(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await kept(store, activities)
@@ -149,7 +149,7 @@ async def test_a_lost_heartbeat_is_sent_again_in_time(
     assert len(activities.heartbeats) == 1
 
 
-async def test_an_attempt_that_has_ended_gets_no_more_and_the_next_one_does(
+async def test_ended_attempt_gets_no_heartbeat_and_the_next_one_does(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
@@ -172,7 +172,7 @@ async def test_an_attempt_that_has_ended_gets_no_more_and_the_next_one_does(
     assert len(activities.heartbeats) == 2
 
 
-async def test_the_end_of_an_attempt_has_it_looked_at_at_once(
+async def test_end_of_an_attempt_makes_a_poll_due_at_once(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await kept(store, activities)
@@ -202,7 +202,7 @@ class ActivitiesWithOneThatHangs(FakeActivities):
         return await super().heartbeat_to_attempt(callback, details)
 
 
-async def test_one_that_gets_no_answer_holds_up_no_other(
+async def test_heartbeat_without_a_reply_does_not_block_others(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesWithOneThatHangs()
@@ -216,7 +216,7 @@ async def test_one_that_gets_no_answer_holds_up_no_other(
     assert (await found(store, hanging)).state is State.OPEN
 
 
-async def test_while_the_store_is_away_the_keeper_waits_for_it(
+async def test_heartbeat_keeper_continues_after_an_outage_of_the_store(
     store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
 ) -> None:
     await kept(store, activities)
@@ -230,7 +230,7 @@ async def test_while_the_store_is_away_the_keeper_waits_for_it(
     assert len(activities.heartbeats) == 1
 
 
-async def test_while_temporal_is_away_one_heartbeat_at_a_time_finds_out_whether_it_is_back(
+async def test_one_heartbeat_at_a_time_probes_temporal_while_it_is_away(
     store: SqlStore, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     activities = ActivitiesThatAreAway()

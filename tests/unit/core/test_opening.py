@@ -49,7 +49,7 @@ async def take(opening: CallbackOpener, store: SqlStore, callback: Callback) -> 
     assert await opening.deliver_inline(found, found.attempt_started_at, worker=WORKER) is not None
 
 
-async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitted(
+async def test_second_attempt_gets_the_same_submitted_callback(
     opening: CallbackOpener,
 ) -> None:
     first = await opening.open(factories.request(ref=REF))
@@ -61,7 +61,7 @@ async def test_a_second_attempt_finds_the_same_callback_and_that_it_was_submitte
     assert second.submitted_at is not None
 
 
-async def test_an_attempt_without_an_answer_takes_none(opening: CallbackOpener) -> None:
+async def test_attempt_without_an_answer_gets_none_inline(opening: CallbackOpener) -> None:
     callback = await opening.open(factories.request(ref=REF))
 
     assert (
@@ -70,7 +70,7 @@ async def test_an_attempt_without_an_answer_takes_none(opening: CallbackOpener) 
 
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
-async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
+async def test_answer_during_a_backoff_is_delivered_inline_to_the_next_attempt(
     opening: CallbackOpener,
     store: SqlStore,
     activities: FakeActivities,
@@ -88,7 +88,7 @@ async def test_an_answer_between_two_attempts_is_what_the_next_one_takes(
     assert (found.delivered_inline_to, found.delivered_inline_attempt) == ("the worker", 2)
 
 
-async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
+async def test_answer_in_delivery_is_not_delivered_inline(
     opening: CallbackOpener, store: SqlStore
 ) -> None:
     await answered(opening, store, Completed(b"1"))
@@ -101,7 +101,9 @@ async def test_an_answer_that_is_being_delivered_is_left_to_who_delivers_it(
     )
 
 
-async def test_a_cancellation_is_left_to_temporal(opening: CallbackOpener, store: SqlStore) -> None:
+async def test_cancellation_is_never_delivered_inline(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
     await answered(opening, store, Canceled(None))
 
     callback = await opening.open(factories.request(ref=REF, attempt=2))
@@ -111,7 +113,7 @@ async def test_a_cancellation_is_left_to_temporal(opening: CallbackOpener, store
     )
 
 
-async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
+async def test_applied_result_is_returned_to_every_later_attempt(
     opening: CallbackOpener, store: SqlStore
 ) -> None:
     """An activity that fails after it was given its answer is given it again."""
@@ -123,7 +125,7 @@ async def test_a_result_that_was_applied_is_the_result_of_every_later_attempt(
     assert await taken(opening, again) == Completed(b"1")
 
 
-async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
+async def test_applied_failure_makes_the_next_attempt_open_a_new_callback(
     opening: CallbackOpener, store: SqlStore
 ) -> None:
     first = await answered(opening, store, Failed("try again"))
@@ -135,7 +137,7 @@ async def test_a_failure_that_was_applied_makes_the_next_attempt_ask_anew(
     assert second.accepted is None
 
 
-async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked_anew(
+async def test_failure_of_the_previous_attempt_is_settled_and_a_new_callback_opened(
     opening: CallbackOpener, store: SqlStore, activities: FakeActivities
 ) -> None:
     first = await answered(opening, store, Failed("try again"))
@@ -148,7 +150,7 @@ async def test_a_failure_that_the_attempt_before_ended_with_is_settled_and_asked
     assert (await store.find([first.id]))[first.id].state is State.APPLIED
 
 
-async def test_a_failure_that_a_dying_worker_took_is_not_lost(
+async def test_failure_given_inline_to_a_dying_worker_is_not_lost(
     opening: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """It was handed over, but the attempt timed out before Temporal heard of it."""
@@ -163,7 +165,7 @@ async def test_a_failure_that_a_dying_worker_took_is_not_lost(
     assert await taken(opening, second) == Failed("no")
 
 
-async def test_a_failure_that_may_have_ended_an_attempt_is_not_handed_to_one_that_has_ended_too(
+async def test_unconfirmed_failure_is_not_delivered_inline_to_an_ended_attempt(
     opening: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     """Its worker stood still; had it the answer, that would hide what became of attempt 1."""
@@ -188,7 +190,7 @@ class StoreClaimedMeanwhile(SqlStore):
         await super().settle(settlements)
 
 
-async def test_a_verdict_that_came_too_late_is_found_again(
+async def test_verdict_that_was_lost_is_found_by_the_next_try(
     activities: FakeActivities, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
     store = StoreClaimedMeanwhile(database)
@@ -208,7 +210,7 @@ async def test_a_verdict_that_came_too_late_is_found_again(
     assert (await store.find([first.id]))[first.id].state is State.APPLIED
 
 
-async def test_a_failure_in_doubt_waits_until_temporal_tells(
+async def test_unconfirmed_failure_waits_until_temporal_replies(
     opening: CallbackOpener, store: SqlStore
 ) -> None:
     ref = factories.activity_ref()
@@ -220,7 +222,7 @@ async def test_a_failure_in_doubt_waits_until_temporal_tells(
         await opening.open(factories.request(ref=ref, attempt=2))
 
 
-async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deliver_it_died(
+async def test_unapplied_failure_of_a_dead_deliverer_is_delivered_inline(
     opening: CallbackOpener, store: SqlStore, activities: FakeActivities
 ) -> None:
     await answered(opening, store, Failed("no"))
@@ -238,7 +240,7 @@ async def test_a_failure_that_ended_no_attempt_is_taken_though_who_began_to_deli
     [(Failed("no"), True), (Failed("no", non_retryable=True), False), (Completed(b"1"), False)],
     ids=["retried", "final", "completed"],
 )
-async def test_only_a_failure_to_be_retried_that_is_parked_lets_a_later_attempt_ask_anew(
+async def test_only_a_parked_retryable_failure_lets_a_later_attempt_open_a_new_callback(
     opening: CallbackOpener, store: SqlStore, outcome: Outcome, *, needs_new_callback: bool
 ) -> None:
     first = await answered(opening, store, outcome)
@@ -251,7 +253,7 @@ async def test_only_a_failure_to_be_retried_that_is_parked_lets_a_later_attempt_
     assert (await store.find([first.id]))[first.id].state is State.PARKED
 
 
-async def test_where_only_the_current_attempt_counts_each_asks_anew(
+async def test_each_attempt_opens_its_own_callback_with_attempts_current(
     opening: CallbackOpener, store: SqlStore
 ) -> None:
     first = await opening.open(factories.request(ref=REF, attempts=Attempts.CURRENT))
@@ -262,7 +264,9 @@ async def test_where_only_the_current_attempt_counts_each_asks_anew(
     assert (await store.find([first.id]))[first.id].state is State.EXPIRED
 
 
-async def test_what_is_parked_is_left_to_a_person(opening: CallbackOpener, store: SqlStore) -> None:
+async def test_parked_outcome_is_not_delivered_inline(
+    opening: CallbackOpener, store: SqlStore
+) -> None:
     callback = await answered(opening, store, Completed(b"1"))
     await store.settle([Settlement(callback.id, 0, State.PARKED, {"reason": "refused"})])
 
@@ -272,7 +276,7 @@ async def test_what_is_parked_is_left_to_a_person(opening: CallbackOpener, store
     assert await opening.deliver_inline(again, again.attempt_started_at, worker=WORKER) is None
 
 
-async def test_an_attempt_that_was_left_behind_tells_nothing_of_a_later_one(
+async def test_outdated_attempt_does_not_settle_a_later_one(
     opening: CallbackOpener, store: SqlStore
 ) -> None:
     """Its worker stood still before it asked; the answer is on its way to attempt 2."""

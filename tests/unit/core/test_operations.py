@@ -23,7 +23,7 @@ def operating(store: SqlStore) -> OperatorService:
     return OperatorService(store, store, store, links=store)
 
 
-async def test_more_time_is_counted_from_now(
+async def test_extension_counts_from_now(
     operating: OperatorService, store: SqlStore, clock: ManualClock
 ) -> None:
     asking = factories.request(deadline=HOUR, on_deadline=Completed(b"0"))
@@ -35,7 +35,7 @@ async def test_more_time_is_counted_from_now(
     assert extended.deadline_at == clock.now() + 2 * HOUR
 
 
-async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
+async def test_extend_without_own_deadline_is_rejected_with_the_command_to_use(
     operating: OperatorService, store: SqlStore, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.request(attempt_timeout_at=clock.now() + HOUR)])
@@ -44,7 +44,7 @@ async def test_temporal_s_own_time_outs_are_not_moved_and_who_can_is_named(
         await operating.extend(callback.id, HOUR)
 
 
-async def test_what_was_answered_gets_no_more_time(
+async def test_answered_callback_cannot_be_extended(
     operating: OperatorService, store: SqlStore, activities: FakeActivities
 ) -> None:
     callback = await accepted(store, activities, deadline=HOUR)
@@ -53,7 +53,7 @@ async def test_what_was_answered_gets_no_more_time(
         await operating.extend(callback.id, HOUR)
 
 
-async def test_a_parked_outcome_is_due_again(
+async def test_redelivered_outcome_is_due_again(
     operating: OperatorService, store: SqlStore, activities: FakeActivities
 ) -> None:
     callback = await accepted(store, activities)
@@ -65,7 +65,7 @@ async def test_a_parked_outcome_is_due_again(
     assert await store.next_due() == timedelta(0)
 
 
-async def test_only_what_is_parked_is_delivered_again(
+async def test_only_a_parked_outcome_can_be_redelivered(
     operating: OperatorService, store: SqlStore, activities: FakeActivities
 ) -> None:
     callback = await accepted(store, activities)
@@ -76,14 +76,14 @@ async def test_only_what_is_parked_is_delivered_again(
     assert (await found(store, callback)).state is State.ACCEPTED
 
 
-async def test_what_is_not_there_is_unknown(operating: OperatorService) -> None:
+async def test_view_of_an_unknown_callback_is_unknown(operating: OperatorService) -> None:
     with pytest.raises(UnknownCallbackError):
         await operating.extend(factories.callback_id(), HOUR)
     with pytest.raises(UnknownCallbackError):
         await operating.redeliver(factories.callback_id())
 
 
-async def test_revoked_links_are_no_good_and_new_ones_are(
+async def test_revoked_links_are_invalid_and_new_ones_valid(
     operating: OperatorService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request()])
@@ -95,12 +95,12 @@ async def test_revoked_links_are_no_good_and_new_ones_are(
     assert revoked.accepts_serial(link_to(revoked, key_id="k1").serial)
 
 
-async def test_what_is_not_there_cannot_be_revoked(operating: OperatorService) -> None:
+async def test_revoke_of_an_unknown_callback_is_unknown(operating: OperatorService) -> None:
     with pytest.raises(UnknownCallbackError, match="ringback list"):
         await operating.revoke(factories.callback_id())
 
 
-async def test_a_new_link_never_allows_more_than_the_activity_s_own(store: SqlStore) -> None:
+async def test_new_link_never_allows_more_than_the_activitys_link(store: SqlStore) -> None:
     asking = factories.request()
     (callback,) = await store.open([replace(asking, verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))])
     wanted = frozenset({Verb.VIEW, Verb.FAIL})

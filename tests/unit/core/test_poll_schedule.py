@@ -20,11 +20,11 @@ async def callback(store: SqlStore) -> Callback:
     return callback
 
 
-def test_a_budget_is_spent_tick_by_tick() -> None:
+def test_budget_is_spent_tick_by_tick() -> None:
     assert [PollSchedule(per_second).per_tick for per_second in (1, 50, 2000)] == [1, 50, 2000]
 
 
-async def test_where_more_wait_than_there_may_be_all_wait_longer_and_then_shorter_again(
+async def test_polls_become_seldom_beyond_the_budget_and_frequent_again_after_it(
     callback: Callback, clock: ManualClock
 ) -> None:
     schedule = PollSchedule(10)
@@ -42,7 +42,7 @@ async def test_where_more_wait_than_there_may_be_all_wait_longer_and_then_shorte
     assert schedule.poll_in(callback, None, clock.now()) == LONGEST
 
 
-async def test_however_many_wait_each_is_looked_at_within_the_hour(
+async def test_each_callback_is_polled_within_the_hour(
     callback: Callback, clock: ManualClock
 ) -> None:
     schedule = PollSchedule(1)
@@ -54,9 +54,7 @@ async def test_however_many_wait_each_is_looked_at_within_the_hour(
     assert schedule.poll_in(callback, None, clock.now()) == timedelta(hours=1)
 
 
-async def test_a_look_follows_a_time_out_and_a_time_out_that_passed_draws_no_more(
-    callback: Callback, clock: ManualClock
-) -> None:
+async def test_poll_follows_a_timeout_once(callback: Callback, clock: ManualClock) -> None:
     schedule = PollSchedule(1)
     for _ in range(100):
         schedule.record(is_behind=True)
@@ -69,7 +67,7 @@ async def test_a_look_follows_a_time_out_and_a_time_out_that_passed_draws_no_mor
     assert passed == MINUTE
 
 
-async def test_a_clock_that_goes_behind_the_store_s_looks_all_the_same(
+async def test_clock_behind_the_store_polls_in_the_same_way(
     callback: Callback, clock: ManualClock
 ) -> None:
     behind = clock.now() - timedelta(hours=1)
@@ -77,7 +75,7 @@ async def test_a_clock_that_goes_behind_the_store_s_looks_all_the_same(
     assert PollSchedule(1).poll_in(callback, None, behind) == timedelta(seconds=1)
 
 
-async def test_with_more_callbacks_than_the_budget_has_all_are_looked_at_in_turn(
+async def test_all_callbacks_get_their_turn_beyond_the_budget(
     callback: Callback, clock: ManualClock
 ) -> None:
     """A thousand old ones, all due at once, as after a restart; fifty may be looked at a second."""

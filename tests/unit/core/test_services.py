@@ -35,13 +35,13 @@ async def test_services_stop_last_first_when_the_body_ends() -> None:
     assert told == ["body ended", "two stopped", "one stopped"]
 
 
-async def test_what_the_body_raises_comes_out_as_it_is() -> None:
+async def test_exception_of_the_block_is_raised_unchanged() -> None:
     with pytest.raises(KeyError):
         async with run_services(Loop("one", [])):
             raise KeyError
 
 
-async def test_what_a_service_raises_ends_the_body_and_comes_out_as_it_is() -> None:
+async def test_exception_of_a_service_ends_the_block_and_is_raised_unchanged() -> None:
     class Broken:
         async def run(self) -> None:
             raise KeyError
@@ -65,7 +65,7 @@ async def test_several_errors_come_out_together() -> None:
         await fail_twice()
 
 
-async def test_a_piece_of_work_that_fails_is_logged_and_the_rest_goes_on(
+async def test_failed_task_is_logged_and_the_others_continue(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     done: list[str] = []
@@ -86,7 +86,7 @@ async def test_a_piece_of_work_that_fails_is_logged_and_the_rest_goes_on(
     assert record.getMessage() == "the bad one failed"
 
 
-async def test_a_full_crew_has_room_once_a_piece_of_work_is_done() -> None:
+async def test_full_pool_has_room_when_a_task_ends() -> None:
     go_on = asyncio.Event()
 
     async def work() -> None:
@@ -105,7 +105,7 @@ async def test_a_full_crew_has_room_once_a_piece_of_work_is_done() -> None:
         assert crew.free == 1
 
 
-async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
+async def test_retryable_error_of_a_task_is_logged_without_a_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fail() -> None:
@@ -120,7 +120,7 @@ async def test_a_piece_of_work_that_may_work_later_is_told_without_a_traceback(
     assert record.exc_info is None
 
 
-def test_an_error_without_a_text_is_logged_by_its_kind(caplog: pytest.LogCaptureFixture) -> None:
+def test_error_without_a_message_is_logged_by_its_type(caplog: pytest.LogCaptureFixture) -> None:
     last_error = OutageLog(logging.getLogger("ringback.test"), "listen for notifications")
 
     last_error.record(TimeoutError())
@@ -131,7 +131,7 @@ def test_an_error_without_a_text_is_logged_by_its_kind(caplog: pytest.LogCapture
     ]
 
 
-def test_the_system_clock_is_in_utc_and_its_monotonic_time_never_goes_back() -> None:
+def test_system_clock_is_in_utc_and_monotonic_time_only_increases() -> None:
     clock = SystemClock()
 
     before, first = clock.monotonic(), clock.now()

@@ -25,7 +25,7 @@ async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     return callback
 
 
-async def test_an_open_callback_is_shown_with_its_activity(
+async def test_open_callback_is_shown_with_its_activity(
     viewing: StatusService, callback: Callback
 ) -> None:
     seen = await viewing.view(callback.id)
@@ -34,7 +34,7 @@ async def test_an_open_callback_is_shown_with_its_activity(
     assert seen.pending is not None
 
 
-async def test_without_temporal_nothing_is_claimed_about_the_activity(
+async def test_status_is_not_live_while_temporal_is_away(
     viewing: StatusService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.is_reachable = False
@@ -44,7 +44,7 @@ async def test_without_temporal_nothing_is_claimed_about_the_activity(
     assert (seen.is_live, seen.pending) == (False, None)
 
 
-async def test_an_answered_callback_is_shown_as_the_store_has_it(
+async def test_answered_callback_is_shown_without_its_activity(
     viewing: StatusService, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     await store.accept([factories.answer(callback.id)])
@@ -72,7 +72,7 @@ async def test_open_callback_is_shown_with_its_result_schema(
     assert (await viewing.view(callback.id)).result_schema == schema
 
 
-async def test_what_is_not_there_is_unknown(viewing: StatusService) -> None:
+async def test_view_of_an_unknown_callback_is_unknown(viewing: StatusService) -> None:
     with pytest.raises(UnknownCallbackError):
         await viewing.view(factories.callback_id())
 
@@ -85,7 +85,7 @@ class ActivitiesOfAMissingNamespace(FakeActivities):
         raise RefusedByTemporalError(msg)
 
 
-async def test_what_temporal_refuses_to_show_is_not_known(
+async def test_rejected_poll_means_that_the_status_is_not_live(
     store: SqlStore, callback: Callback
 ) -> None:
     seen = await StatusService(store, ActivitiesOfAMissingNamespace()).view(callback.id)

@@ -31,7 +31,7 @@ class NewsOfAStoreThatWasAway:
         on_settled([CallbackId("cb_1")])
 
 
-async def test_a_store_that_was_away_is_listened_to_again(clock: ManualClock) -> None:
+async def test_listener_subscribes_again_after_an_outage_of_the_store(clock: ManualClock) -> None:
     heard: list[object] = []
     listener = StoreListener(
         NewsOfAStoreThatWasAway(),

@@ -40,13 +40,13 @@ async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     return await asked(store, activities, ref, result_schema=SCHEMA)
 
 
-async def test_a_result_of_the_activity_s_type_passes(
+async def test_result_that_matches_the_schema_is_accepted(
     checks: AnswerValidator, callback: Callback
 ) -> None:
     await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
 
 
-async def test_any_other_result_is_refused_with_where_it_is_wrong(
+async def test_result_that_does_not_match_is_rejected_with_the_path(
     checks: AnswerValidator, callback: Callback
 ) -> None:
     with pytest.raises(WrongResultError, match="/a: not") as caught:
@@ -55,16 +55,20 @@ async def test_any_other_result_is_refused_with_where_it_is_wrong(
     assert [problem.path for problem in caught.value.problems] == ["/a"]
 
 
-async def test_no_result_at_all_is_checked_too(checks: AnswerValidator, callback: Callback) -> None:
+async def test_missing_result_is_checked_as_null(
+    checks: AnswerValidator, callback: Callback
+) -> None:
     with pytest.raises(WrongResultError):
         await checks.check(to_terms(callback), Completed(None))
 
 
-async def test_a_failure_is_no_result(checks: AnswerValidator, callback: Callback) -> None:
+async def test_failure_is_not_checked_against_the_schema(
+    checks: AnswerValidator, callback: Callback
+) -> None:
     await checks.check(to_terms(callback), Failed("no"))
 
 
-async def test_a_schema_is_read_once(
+async def test_schema_is_read_once(
     checks: AnswerValidator, database: InMemoryDatabase, callback: Callback
 ) -> None:
     await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
@@ -87,7 +91,7 @@ async def test_terms_are_read_once_and_together(
     assert first == again == [to_terms(callback) for callback in callbacks]
 
 
-async def test_an_unknown_callback_has_no_terms_until_it_is_opened(
+async def test_unknown_callback_has_no_terms_until_it_is_opened(
     store: SqlStore, checks: AnswerValidator
 ) -> None:
     request = factories.request()
@@ -132,7 +136,7 @@ async def test_terms_do_not_fill_the_memory(
     assert None not in known
 
 
-async def test_a_cancellation_is_looked_up_where_the_activity_runs_since_a_reset(
+async def test_cancel_request_is_checked_in_the_run_after_a_reset(
     checks: AnswerValidator, store: SqlStore, activities: FakeActivities
 ) -> None:
     ref = factories.activity_ref()
@@ -151,7 +155,7 @@ async def test_a_cancellation_is_looked_up_where_the_activity_runs_since_a_reset
     assert activities.looks[-1] == [later]
 
 
-async def test_a_cancellation_of_nothing_is_unknown(
+async def test_cancellation_for_an_unknown_callback_is_unknown(
     checks: AnswerValidator, callback: Callback
 ) -> None:
     terms = replace(to_terms(callback), callback_id=factories.callback_id())
@@ -183,7 +187,7 @@ async def test_schemas_do_not_fill_the_memory(
         await checks.check(*others[0])
 
 
-async def test_without_its_schema_a_result_is_not_let_in(
+async def test_result_is_rejected_if_its_schema_is_missing(
     checks: AnswerValidator, database: InMemoryDatabase, callback: Callback
 ) -> None:
     database.is_available = False
@@ -193,7 +197,7 @@ async def test_without_its_schema_a_result_is_not_let_in(
 
 
 @pytest.mark.parametrize("outcome", [Failed("no", details=b"[123456]"), Canceled(b"123456")])
-async def test_what_temporal_would_cut_is_refused(
+async def test_answer_that_temporal_would_cut_is_rejected(
     checks: AnswerValidator,
     activities: FakeActivities,
     callback: Callback,
@@ -206,7 +210,7 @@ async def test_what_temporal_would_cut_is_refused(
         await checks.check(to_terms(callback), outcome)
 
 
-async def test_a_cancellation_needs_somebody_who_asked_for_it(
+async def test_cancellation_without_a_request_is_rejected(
     checks: AnswerValidator, activities: FakeActivities, callback: Callback
 ) -> None:
     with pytest.raises(NoCancelRequestedError):

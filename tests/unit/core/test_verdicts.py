@@ -64,7 +64,7 @@ async def callback() -> Callback:
         (Ended("workflow terminated", NOW, "", 7), None, State.SUPERSEDED),
     ],
 )
-def test_the_end_belongs_to_whose_identity_history_has(
+def test_identity_in_history_decides_whose_end_it_was(
     callback: Callback, end: Ended, handed: int | None, verdict: State
 ) -> None:
     settlement = judge(callback, accepted(handed=handed), end)
@@ -79,21 +79,21 @@ def test_the_end_belongs_to_whose_identity_history_has(
     }
 
 
-def test_what_temporal_does_not_know_may_still_come(callback: Callback) -> None:
+def test_unknown_activity_has_no_verdict_at_first(callback: Callback) -> None:
     """The gateway may have been sent to another server."""
     few = accepted(tries=TRIES_WITHOUT_A_TRACE - 1)
 
     assert judge(callback, few, Unknown("not here")) is None
 
 
-def test_what_temporal_goes_on_not_to_know_is_for_a_person(callback: Callback) -> None:
+def test_activity_that_stays_unknown_is_parked(callback: Callback) -> None:
     settlement = judge(callback, accepted(tries=TRIES_WITHOUT_A_TRACE), Unknown("deleted"))
 
     assert settlement is not None
     assert (settlement.verdict, settlement.proof) == (State.PARKED, {"reason": "deleted"})
 
 
-def test_an_activity_that_waits_proves_nothing(callback: Callback) -> None:
+def test_pending_activity_proves_nothing(callback: Callback) -> None:
     assert judge(callback, accepted(), pending(1)) is None
 
 
@@ -107,7 +107,7 @@ def test_an_activity_that_waits_proves_nothing(callback: Callback) -> None:
         (2, None, False),
     ],
 )
-def test_only_the_same_failure_beside_a_later_attempt_is_proven_applied(
+def test_only_the_same_failure_before_a_later_attempt_is_applied(
     callback: Callback, attempt: int, failure: LastFailure | None, *, is_proven: bool
 ) -> None:
     settlement = judge(callback, accepted(Failed("no", "T")), pending(attempt, failure))
@@ -126,13 +126,13 @@ def test_only_the_same_failure_beside_a_later_attempt_is_proven_applied(
         (None, LastFailure("application", "cut by the server", None, OURS), True),
     ],
 )
-def test_a_failure_is_known_by_its_source_or_by_its_text_where_an_attempt_raised_it(
+def test_failure_is_recognized_by_source_or_by_text_if_delivered_inline(
     handed: int | None, failure: LastFailure, *, is_ours: bool
 ) -> None:
     assert is_failure_of(accepted(Failed("no", "T"), handed=handed), failure) is is_ours
 
 
-def test_a_result_is_never_taken_for_a_failure() -> None:
+def test_result_is_never_mistaken_for_a_failure() -> None:
     assert not is_failure_of(accepted(), LastFailure("application", "no", None, OURS))
 
 
@@ -152,7 +152,7 @@ UNSIGNED = LastFailure("application", "no", "T", "somebody")
         (1, SIGNED, State.APPLIED),  # an operator reset the activity
     ],
 )
-def test_after_the_end_a_failure_is_judged_by_what_temporal_shows_of_the_attempt_it_was_sent_to(
+def test_failure_is_judged_by_the_attempt_that_it_was_sent_to(
     callback: Callback,
     attempt: int | None,
     before: LastFailure | None,
@@ -179,7 +179,7 @@ def test_after_the_end_a_failure_is_judged_by_what_temporal_shows_of_the_attempt
         (3, State.PARKED),  # between attempts; the latest start is that of the one before
     ],
 )
-def test_the_attempt_that_a_failure_was_sent_to_is_known_by_its_start(
+def test_attempt_of_a_failure_is_identified_by_its_start_time(
     callback: Callback, attempt: int, verdict: State
 ) -> None:
     sent = replace(
@@ -192,14 +192,14 @@ def test_the_attempt_that_a_failure_was_sent_to_is_known_by_its_start(
     assert settlement.verdict is verdict
 
 
-def test_an_end_without_an_event_names_none(callback: Callback) -> None:
+def test_proof_of_a_standalone_activity_names_no_event(callback: Callback) -> None:
     settlement = judge(callback, accepted(), Ended("completed", NOW, OURS, None))
 
     assert settlement is not None
     assert settlement.proof == {"closed": "completed", "by": OURS, "at": format_instant(NOW)}
 
 
-def test_why_nobody_waits_is_said_only_when_nobody_does() -> None:
+def test_explain_end_returns_none_for_a_pending_activity() -> None:
     assert explain_end(pending(1)) is None
     assert "timed out" in str(explain_end(Ended("timed out", NOW, "", 7)))
     assert "deleted" in str(explain_end(Unknown("deleted")))
@@ -225,13 +225,13 @@ def test_each_outcome_has_an_identity_of_its_own() -> None:
         (Failed("no"), {"tries": 1, "unconfirmed_started_at": NOW - timedelta(days=1)}, False),
     ],
 )
-def test_only_what_does_no_harm_twice_goes_by_token_unseen(
+def test_only_outcomes_that_are_safe_to_repeat_are_sent_by_token_first(
     callback: Callback, outcome: Outcome, changes: dict[str, Any], *, fits: bool
 ) -> None:
     assert may_send_by_token(callback, replace(accepted(outcome), **changes)) is fits
 
 
-def test_where_one_attempt_must_not_stand_in_for_another_a_look_comes_first(
+def test_answers_of_the_current_attempt_only_are_resolved_before_delivery(
     callback: Callback,
 ) -> None:
     current = replace(callback, options=CallbackOptions(attempts=Attempts.CURRENT))

@@ -100,7 +100,7 @@ async def told(store: SqlStore, callback: Callback) -> Sequence[Event]:
     return [event for event in await store.events(callback.id) if event.kind in kinds]
 
 
-async def test_what_happened_is_told_and_that_it_was(
+async def test_webhook_is_delivered_and_recorded(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     callback = await expired(store)
@@ -119,7 +119,7 @@ async def test_what_happened_is_told_and_that_it_was(
     assert event.kind is EventKind.WEBHOOK_DELIVERED
 
 
-async def test_what_happens_later_is_told_within_a_second(
+async def test_webhook_of_a_later_event_is_sent_within_a_second(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     async with run_services(teller):
@@ -130,7 +130,7 @@ async def test_what_happens_later_is_told_within_a_second(
     assert len(outside.got) == 1
 
 
-async def test_who_does_not_receive_it_is_sent_the_same_again_ever_more_seldom(
+async def test_failed_webhook_is_retried_with_backoff_and_the_same_content(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("the receiver returned 500")] * 2
@@ -150,7 +150,7 @@ async def test_who_does_not_receive_it_is_sent_the_same_again_ever_more_seldom(
     assert (event.kind, event.facts["tries"]) == (EventKind.WEBHOOK_DELIVERED, 3)
 
 
-async def test_who_asks_for_a_break_gets_it(
+async def test_retry_after_of_the_receiver_is_respected(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(minutes=2))]
@@ -164,7 +164,7 @@ async def test_who_asks_for_a_break_gets_it(
     assert (too_early, len(outside.got)) == (1, 2)
 
 
-async def test_nobody_gets_a_break_without_end(
+async def test_requested_wait_is_limited(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(days=999))]
@@ -176,7 +176,7 @@ async def test_nobody_gets_a_break_without_end(
     assert len(outside.got) == 2
 
 
-async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
+async def test_webhook_fails_after_the_budget_with_its_reason(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [NotReceived("the receiver returned 500")] * 1000
@@ -196,7 +196,7 @@ async def test_who_never_receives_it_is_given_up_and_a_person_can_see_why(
     assert len(outside.got) == tries
 
 
-async def test_who_wants_to_hear_nothing_is_left_alone_at_once(
+async def test_undeliverable_webhook_is_not_retried(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.answers = [Undeliverable("the receiver returned 410")]
@@ -213,7 +213,7 @@ async def test_who_wants_to_hear_nothing_is_left_alone_at_once(
     )
 
 
-async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_same_message(
+async def test_killed_process_is_followed_by_the_same_message(
     store: SqlStore, database: InMemoryDatabase, outside: Outside, clock: ManualClock
 ) -> None:
     class Killed(SqlStore):
@@ -237,7 +237,7 @@ async def test_who_was_killed_between_sending_and_keeping_it_is_followed_by_the_
     assert event.kind is EventKind.WEBHOOK_DELIVERED
 
 
-async def test_of_two_gateways_one_tells(
+async def test_two_gateways_send_a_webhook_once(
     store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     for _ in range(10):
@@ -249,7 +249,7 @@ async def test_of_two_gateways_one_tells(
     assert len(outside.got) == len(set(outside.got)) == 10
 
 
-async def test_who_does_not_answer_keeps_nobody_else_waiting(
+async def test_slow_receiver_does_not_block_other_receivers(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.is_listening.clear()
@@ -270,7 +270,7 @@ async def test_who_does_not_answer_keeps_nobody_else_waiting(
     "url",
     ["https://dead.example/told", "https://dead.example:8443?a", "https://dead.example"],
 )
-async def test_a_dead_receiver_gets_a_few_at_a_time_and_holds_up_no_other(
+async def test_dead_receiver_does_not_block_other_receivers(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock, url: str
 ) -> None:
     outside.dead = url
@@ -288,7 +288,7 @@ async def test_a_dead_receiver_gets_a_few_at_a_time_and_holds_up_no_other(
     assert received == {url: HOST_SLOTS, URL: SLOTS, "https://dead.example.org/told": 1}
 
 
-async def test_hosts_that_have_their_fill_are_not_asked_after_all_the_time(
+async def test_full_origins_do_not_cause_busy_claims(
     database: InMemoryDatabase, outside: Outside, clock: ManualClock
 ) -> None:
     class Counted(SqlStore):
@@ -313,7 +313,7 @@ async def test_hosts_that_have_their_fill_are_not_asked_after_all_the_time(
     assert counted.claims == before + 1
 
 
-async def test_no_more_are_sent_at_a_time_than_there_are_slots(
+async def test_webhooks_in_flight_never_exceed_the_slots(
     teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
 ) -> None:
     outside.is_listening.clear()
@@ -332,7 +332,7 @@ async def test_no_more_are_sent_at_a_time_than_there_are_slots(
     assert len(outside.got) == SLOTS + 1
 
 
-async def test_a_mistake_of_the_sender_s_ends_nothing_and_tells_no_address(
+async def test_bug_in_the_sender_stops_nothing_and_logs_no_url(
     teller: WebhookSender,
     store: SqlStore,
     outside: Outside,
@@ -354,7 +354,7 @@ async def test_a_mistake_of_the_sender_s_ends_nothing_and_tells_no_address(
     assert "hush" not in str([record.__dict__ for record in caplog.records])
 
 
-async def test_a_store_that_fails_is_asked_again(
+async def test_poller_continues_after_an_error_of_the_store(
     teller: WebhookSender,
     store: SqlStore,
     database: InMemoryDatabase,

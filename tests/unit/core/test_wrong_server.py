@@ -131,7 +131,7 @@ def test_many_reasons_do_not_fill_the_log(
     assert len(caplog.records) == 100
 
 
-async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
+async def test_heartbeats_for_an_unserved_namespace_do_not_block_others(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     activities.unserved = frozenset({"gone"})
@@ -154,7 +154,7 @@ async def test_heartbeats_for_an_unserved_namespace_do_not_hold_up_others(
     assert len({ref for ref, _ in activities.heartbeats}) == 21
 
 
-async def test_looks_at_an_unserved_namespace_hold_up_no_others_and_close_nothing(
+async def test_polls_of_an_unserved_namespace_block_no_others_and_close_nothing(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     activities.unserved = frozenset({"gone"})
