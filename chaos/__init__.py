@@ -1,4 +1,4 @@
-"""Chaos: real programs, seeded faults, and at the end the ledger beside every history.
+"""Chaos: run real programs under seeded faults, then compare the ledger with every history.
 
-It judges by what it reads itself: nothing here uses `ringback.temporal`.
+It reads everything itself: nothing here uses `ringback.temporal`.
 """

@@ -17,20 +17,26 @@ from ringback.app.program import run
 
 
 def main(
-    seed: Annotated[int | None, typer.Option(help="Decides all but how things interleave.")] = None,
-    callbacks: Annotated[int, typer.Option(min=1, help="How many questions are asked.")] = 2000,
-    seconds: Annotated[float, typer.Option(min=1, help="For how long faults happen.")] = 100,
-    settle: Annotated[float, typer.Option(min=1, help="How long the end may take at most.")] = 150,
-    store: Annotated[StoreKind, typer.Option(help="Where the ledger is.")] = StoreKind.SQLITE,
-    gateways: Annotated[int, typer.Option(min=1, max=8, help="How many gateways.")] = 2,
-    workers: Annotated[int, typer.Option(min=1, max=8, help="How many workers.")] = 2,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the scripts, answers and faults.")
+    ] = None,
+    callbacks: Annotated[int, typer.Option(min=1, help="Number of questions.")] = 2000,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds during which faults are injected.")
+    ] = 100,
+    settle: Annotated[
+        float, typer.Option(min=1, help="Maximum seconds until everything has settled.")
+    ] = 150,
+    store: Annotated[StoreKind, typer.Option(help="The database.")] = StoreKind.SQLITE,
+    gateways: Annotated[int, typer.Option(min=1, max=8, help="Number of gateways.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=8, help="Number of workers.")] = 2,
     faults: Annotated[
-        str, typer.Option(help=f"Which faults, with commas: {', '.join(Fault)}.")
+        str, typer.Option(help=f"The faults to inject, separated by commas: {', '.join(Fault)}.")
     ] = ",".join(Fault),
     modes: Annotated[
-        str, typer.Option(help=f"Which sorts of workflows, with commas: {', '.join(MODES)}.")
+        str, typer.Option(help=f"The modes of workflows, separated by commas: {', '.join(MODES)}.")
     ] = ",".join(MODES),
-    keep: Annotated[bool, typer.Option(help="Keep the folder with all that was written.")] = False,
+    keep: Annotated[bool, typer.Option(help="Keep the run's folder.")] = False,
 ) -> None:
     """Run real programs under seeded faults, and compare the ledger with every history."""
     options = Options(

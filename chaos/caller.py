@@ -1,4 +1,4 @@
-"""The caller: starts the workflows, and ends some of them; it does not mind an outage."""
+"""The caller: starts the workflows, and ends some of them. It retries through outages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,14 +21,14 @@ _FIRST: Final = "1"
 """The id that the SDK gives to the first activity of a workflow."""
 
 _TASK_TIMEOUT: Final = timedelta(seconds=3)
-"""How long a worker may take over a step of a workflow: those who were killed do not finish."""
+"""Timeout of a workflow task: a killed worker does not finish its task."""
 
 
 class Caller:
     """Starts and ends workflows."""
 
     def __init__(self, client: Client) -> None:
-        """Call through `client`, which knows nothing of Ringback."""
+        """Use `client`, a plain client of Temporal."""
         self._client = client
 
     async def start(self, scripts: Sequence[Script], *, seconds: float) -> None:
@@ -41,7 +41,7 @@ class Caller:
                 group.create_task(self._start(script))
 
     async def end(self, script: Script, how: End) -> None:
-        """Do to a workflow, or to its first activity, what others may do."""
+        """Terminate or cancel a workflow, or end its first activity, without Ringback."""
         workflow = self._client.get_workflow_handle(script.workflow_id)
         activity = self._client.get_async_activity_handle(
             workflow_id=script.workflow_id, run_id=None, activity_id=_FIRST
@@ -70,7 +70,7 @@ class Caller:
 
 
 async def _until_done(request: Callable[[], Awaitable[object]]) -> None:
-    """Make a request until it was taken, or has no object any more."""
+    """Retry a request until it succeeds or its object is gone."""
     while True:
         try:
             await request()

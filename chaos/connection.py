@@ -1,4 +1,4 @@
-"""The connection to Temporal: the SDK's own, with nothing of Ringback's."""
+"""The connection to Temporal, by the SDK alone."""
 
 from functools import cache
 
@@ -7,12 +7,12 @@ from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, Telemetr
 
 
 async def connect(address: str, *, lazily: bool = False) -> Client:
-    """Return a client for the server at `address`; one that is lazy connects when it is used."""
+    """Return a client for the server at `address`; a lazy one connects on first use."""
     return await Client.connect(address, lazy=lazily, runtime=quiet_runtime())
 
 
 @cache
 def quiet_runtime() -> Runtime:
-    """Return what the SDK runs in: outages are the point here, so it need not tell of them."""
+    """Return an SDK runtime that logs errors only: outages are expected here."""
     quiet = TelemetryFilter(core_level="ERROR", other_level="ERROR")
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=quiet)))

@@ -1,4 +1,4 @@
-"""Evidence: what was asked, answered, kept, noted and recorded, side by side."""
+"""Evidence: scripts, answers, the ledger, the workers' facts, and histories."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from chaos.senders import Sent
 
 
 class Harm(StrEnum):
-    """What must not be; all but the last fail the run."""
+    """Kinds of findings; all except the last fail the run."""
 
     LOST = "lost"
     DOUBLE = "double"
@@ -26,12 +26,12 @@ class Harm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that should not be.
+    """A finding.
 
     Attributes:
-        harm: Of which sort.
+        harm: The kind.
         where: The callback, the question or the workflow.
-        text: What was seen.
+        text: The observation.
     """
 
     harm: Harm
@@ -41,14 +41,14 @@ class Finding:
 
 @dataclass
 class Evidence:
-    """All that is known at the end.
+    """Everything known at the end of a run.
 
     Attributes:
-        scripts: What each workflow was told, by question.
-        asked: What the outside was asked, and what it answered, by callback.
-        ledger: What the ledger says, by callback.
-        stories: What history says, by workflow id.
-        facts: What the worker saw, by question.
+        scripts: The script of each workflow, by question.
+        asked: The links that the sender received, and its answers, by callback.
+        ledger: The ledger's entries, by callback.
+        stories: The histories, by workflow id.
+        facts: What the workers observed, by question.
     """
 
     scripts: Mapping[str, Script]
@@ -68,7 +68,7 @@ class Evidence:
 
     @cached_property
     def closed_with(self) -> Mapping[str, list[Execution]]:
-        """For each value the activities that closed with it."""
+        """The activities that closed with each value."""
         found: defaultdict[str, list[Execution]] = defaultdict(list)
         for execution in self.executions.values():
             if execution.ends_with_answer:
@@ -78,7 +78,7 @@ class Evidence:
 
     @cached_property
     def ended_with(self) -> Mapping[str, list[tuple[str, int]]]:
-        """For each value the attempts, by question and number, that ended with it and went on."""
+        """The attempts, by question and number, that ended with each value and were retried."""
         found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         for key in self.executions:
             for attempt, values in self.ended(key).items():
@@ -93,7 +93,7 @@ class Evidence:
 
     @cached_property
     def sent(self) -> Mapping[str, list[Sent]]:
-        """Every answer that was sent, by value."""
+        """All sent answers, by value."""
         found: defaultdict[str, list[Sent]] = defaultdict(list)
         for asked in self.asked.values():
             for sent in asked.sent:
@@ -101,13 +101,13 @@ class Evidence:
         return found
 
     def ended(self, key: str) -> EndedAttempts:
-        """Return how the attempts of a question ended: by history and by what the worker saw."""
+        """Return how the attempts of a question ended, by history and by the worker's facts."""
         execution = self.executions.get(key)
         by_history = execution.ended if execution else {}
         return {**self.facts.get(key, {}), **by_history}
 
     def is_fully_seen(self, key: str) -> bool:
-        """Tell whether it is known of every attempt before the last one how it ended."""
+        """Return whether the end of every attempt except the last is known."""
         last = self.executions[key].attempt
         ended = self.ended(key)
         return last is not None and all(
@@ -115,6 +115,6 @@ class Evidence:
         )
 
     def kept(self, callback_id: str) -> Iterator[Sent]:
-        """Yield the answers to a callback that somebody was told are kept."""
+        """Yield the answers to a callback that were acknowledged as stored."""
         asked = self.asked.get(callback_id)
         yield from (sent for sent in (asked.sent if asked else ()) if sent.is_kept)

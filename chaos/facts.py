@@ -1,4 +1,4 @@
-"""Facts: what the worker saw, kept where its own kill cannot take it away."""
+"""Facts: what the worker observed, on disk, so that they survive its kill."""
 
 import json
 import os
@@ -12,18 +12,18 @@ from chaos.values import values_in
 
 
 def text_of(failure: Failure) -> str:
-    """Return a failure as text; a timeout has none, since it may only repeat what was before."""
+    """Return a failure as text; empty for a timeout, which may repeat an earlier failure."""
     return "" if failure.HasField("timeout_failure_info") else str(failure)
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What an attempt found when it began.
+    """What an attempt found when it started.
 
     Attributes:
         key: The question.
         attempt: The attempt, from 2.
-        failure: How the attempt before it ended, as Temporal told; `None` if it could not be asked.
+        failure: How the attempt before it ended; `None` if Temporal was unreachable.
     """
 
     key: str
@@ -32,30 +32,30 @@ class Fact:
 
 
 class FactsFile:
-    """Takes facts; when `add` returns, the fact is on the disk."""
+    """Stores facts on disk."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        """Write to a file of this process's own in `folder`."""
+        """Write to this process's file in `folder`."""
         self._file = (folder / f"{name}-{os.getpid()}.jsonl").open("a")
 
     def add(self, fact: Fact) -> None:
-        """Keep `fact`."""
+        """Store `fact`; it is on disk when this returns."""
         self._file.write(json.dumps(asdict(fact)) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
 
 EndedAttempts = dict[int, list[str] | None]
-"""For each attempt that ended: the values in its failure; `None` where nobody could tell."""
+"""The values in the failure of each ended attempt; `None` if unknown."""
 
 
 def read_facts(folder: Path) -> dict[str, EndedAttempts]:
-    """Return for each question how its attempts ended, as far as the worker saw."""
+    """Return how the attempts of each question ended, as far as the workers observed."""
     found: defaultdict[str, EndedAttempts] = defaultdict(dict)
     for path in sorted(folder.glob("*.jsonl")):
         for line in path.read_text().splitlines():
             if not line.endswith("}"):
-                continue  # the worker was killed while it wrote
+                continue  # the worker was killed during the write
             fact = Fact(**json.loads(line))
             values = None if fact.failure is None else values_in(fact.failure)
             ended = found[fact.key]

@@ -1,4 +1,4 @@
-"""Histories: how each question ended, as Temporal kept it; read with the SDK alone."""
+"""Histories: how each question ended according to Temporal, read with the SDK alone."""
 
 import asyncio
 import json
@@ -44,13 +44,13 @@ class Execution:
     """One activity in a history.
 
     Attributes:
-        key: The question that it asked.
-        activity_id: Its id, which another one of the same workflow may have had.
-        how: How it closed; `None` while it is pending, and where its workflow closed over it.
-        identity: Who closed it.
+        key: Its question.
+        activity_id: Its id, which another activity of the same workflow may share.
+        how: How it closed; `None` if it is pending or its workflow closed first.
+        identity: The identity that closed it.
         values: The values that it closed with.
-        attempt: The last attempt; `None` where nobody tells which one it was.
-        ended: How its attempts ended, as far as history tells.
+        attempt: The last attempt; `None` if unknown.
+        ended: How its attempts ended, as far as history shows.
     """
 
     key: str
@@ -63,7 +63,7 @@ class Execution:
 
     @property
     def ends_with_answer(self) -> bool:
-        """Whether what it closed with was given to it: a timeout only repeats what was before."""
+        """Whether it closed with a new outcome: a timeout only repeats the last failure."""
         return self.how in {"completed", "failed", "canceled"}
 
 
@@ -72,10 +72,10 @@ class Story:
     """One workflow, from its history.
 
     Attributes:
-        workflow_id: Which one.
+        workflow_id: Its id.
         end: How it closed; `None` while it runs.
         executions: Its activities, by question.
-        received: What it says it received for each question: how it ended, and with which values.
+        received: How each question ended for the workflow, and with which values.
     """
 
     workflow_id: str
@@ -131,7 +131,7 @@ def _close(scheduled: dict[int, Execution], event: HistoryEvent) -> None:
     attributes: Any = getattr(event, str(event.WhichOneof("attributes")))
     execution = scheduled[attributes.scheduled_event_id]
     execution.how = _CLOSES[event.event_type]
-    # A timeout is nobody's doing: its event has no identity.
+    # The event of a timeout has no identity.
     execution.identity = getattr(attributes, "identity", "")
     execution.values = values_in(str(attributes))
     if execution.attempt is not None and not execution.ends_with_answer:
@@ -139,7 +139,7 @@ def _close(scheduled: dict[int, Execution], event: HistoryEvent) -> None:
 
 
 async def _take_pending(client: Client, story: Story) -> None:
-    """Add what Temporal tells of activities that never closed."""
+    """Add what Temporal reports about activities that never closed."""
     request = DescribeWorkflowExecutionRequest(
         namespace=client.namespace, execution=WorkflowExecution(workflow_id=story.workflow_id)
     )

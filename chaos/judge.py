@@ -1,6 +1,6 @@
-"""The judge: the ledger and every reply beside every history.
+"""The judge: compares the ledger and every reply with every history.
 
-It knows the promises and nothing of how they are kept.
+It knows the promises, but not how they are implemented.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _CONFLICT, _GONE = 409, 410
 
 
 def judge(evidence: Evidence) -> list[Finding]:
-    """Return all that should not be."""
+    """Return all findings."""
     found: list[Finding] = []
     for callback_id, asked in evidence.asked.items():
         entry = evidence.ledger.get(callback_id)
@@ -53,7 +53,7 @@ def _judge_replies(
 
 
 def _fits(reply: Reply, sent: Sent, entry: Entry) -> bool:
-    """Tell whether a reply agrees with what the ledger says in the end."""
+    """Return whether a reply agrees with the ledger at the end."""
     is_winner = sent.answer.value in entry.values
     if reply.is_kept:
         return is_winner and reply.callback_id == entry.callback_id
@@ -80,7 +80,7 @@ def _judge_entry(evidence: Evidence, entry: Entry) -> Iterator[Finding]:
 
 
 def _find_unsettled(evidence: Evidence, entry: Entry) -> Finding:
-    """Judge what is not settled: a failure that is retried may be beyond proof, and parked."""
+    """Judge an unsettled outcome: a retryable failure without proof may be parked."""
     why = entry.proof.get("reason") or entry.last_error or "nobody says why"
     is_beyond_proof = entry.state == "parked" and _is_retried(evidence, entry.values)
     harm = Harm.UNPROVEN if is_beyond_proof else Harm.UNDECIDED
@@ -90,14 +90,14 @@ def _find_unsettled(evidence: Evidence, entry: Entry) -> Finding:
 
 
 def _places(evidence: Evidence, value: str) -> list[str]:
-    """Return what an answer did, as far as anybody saw."""
+    """Return the observed effects of an answer."""
     places = [f"closed {one.key}" for one in evidence.closed_with.get(value, ())]
     ended = evidence.ended_with.get(value, ())
     return places + [f"ended attempt {attempt} of {key}" for key, attempt in ended]
 
 
 def _is_retried(evidence: Evidence, values: list[str]) -> bool:
-    """Tell whether what was sent is a failure after which Temporal runs the activity again."""
+    """Return whether an answer is a failure that Temporal retries."""
     return any(
         not sent.answer.is_final for value in values for sent in evidence.sent.get(value, ())
     )
@@ -120,7 +120,7 @@ def _judge_end(evidence: Evidence, entry: Entry, value: str) -> Iterator[Finding
 
 
 def _find_missing(evidence: Evidence, entry: Entry, value: str) -> Finding:
-    """Judge an outcome that is said to be applied, and that no history shows."""
+    """Judge an outcome with the verdict applied that no history shows."""
     key = question_of(value)
     if (
         _is_retried(evidence, [value])
@@ -143,7 +143,7 @@ def _has_ended(evidence: Evidence, value: str) -> bool:
 
 
 def _is_closed_by(execution: Execution, entry: Entry) -> bool:
-    """Tell whether an activity was closed by this outcome, or by the worker that took it."""
+    """Return whether an activity was closed by this outcome or by the worker that got it inline."""
     is_ours = execution.identity == f"{_IDENTITY}{entry.outcome_id}"
     is_handed = execution.identity.startswith("worker-")
     return execution.how == entry.kind and (is_ours or is_handed)

@@ -1,4 +1,4 @@
-"""The ledger, as an operator reads it and as it stands in the database."""
+"""The ledger: callbacks and outcomes, read as an operator and from the database."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _EVENTS: Final = "SELECT callback_id, kind FROM events ORDER BY id"
 
 
 class LedgerUnreadableError(Exception):
-    """The ledger could not be read; the message says what was said."""
+    """The ledger could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class Entry:
 
     Attributes:
         callback_id: Its id.
-        workflow_id: The workflow that asks.
-        state: Where it stands.
-        attempt: The latest attempt that asked.
-        outcome_id: The outcome that won, if there is one.
+        workflow_id: The workflow.
+        state: Its state.
+        attempt: The latest attempt that opened it.
+        outcome_id: The accepted outcome, if any.
         kind: That outcome's kind.
-        values: The values that stand in that outcome.
-        proof: What the ledger keeps as its proof.
-        last_error: Why it is not delivered.
+        values: The values in that outcome.
+        proof: The stored proof.
+        last_error: The last delivery error.
         verdicts: The verdicts in its audit trail.
     """
 
@@ -63,19 +63,19 @@ class Entry:
 
 
 class Ledger:
-    """Reads the ledger; changes nothing."""
+    """Reads the ledger without changing it."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        """Read the database at `url`, which is the store of `settings`."""
+        """Read the database at `url`, the store of `settings`."""
         self._engine = create_async_engine(url)
         self._settings = settings
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         await self._engine.dispose()
 
     async def unsettled(self) -> int:
-        """Return how many callbacks wait for something."""
+        """Return the number of unsettled callbacks."""
         async with self._engine.connect() as connection:
             return int((await connection.execute(text(_UNSETTLED))).scalar_one())
 

@@ -1,4 +1,4 @@
-"""What a run of chaos is told."""
+"""The options of a run."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Fault(StrEnum):
-    """What may go wrong on purpose."""
+    """Faults that a run injects."""
 
     KILL = "kill"
     FREEZE = "freeze"
@@ -18,7 +18,7 @@ class Fault(StrEnum):
 
 
 class StoreKind(StrEnum):
-    """Which database the ledger is in."""
+    """The kind of database."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
@@ -41,28 +41,28 @@ MODES: Final = {
     "flaky": 4,
     "thread": 6,
 }
-"""What is special about a workflow, and how often that is so."""
+"""The modes of workflows, with their weights."""
 
 SHORT: Final = 30
-"""A run of fewer seconds is a short one: all of it goes faster, to come to rest sooner."""
+"""Runs of fewer seconds are short: everything is faster, so that they settle sooner."""
 
 ALL_FAULTS: Final = frozenset(Fault)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One run.
+    """The options of one run.
 
     Attributes:
         seed: Decides scripts, answers and faults.
-        callbacks: How many questions are asked; failures that Temporal retries ask a few more.
-        seconds: For how long questions are asked and faults happen.
-        settle: How long the end may take to come to rest, in seconds.
-        store: Where the ledger is.
-        gateways: How many gateways take answers.
-        workers: How many worker processes run.
-        faults: What goes wrong.
-        modes: Which of `MODES` there are.
+        callbacks: Number of questions; retried failures add a few.
+        seconds: How long questions are asked and faults are injected.
+        settle: Maximum seconds until everything has settled.
+        store: The database of the ledger.
+        gateways: Number of gateways.
+        workers: Number of worker processes.
+        faults: The faults to inject.
+        modes: The modes to use, of `MODES`.
         is_kept: Whether the folder with all that was written stays.
     """
 
@@ -79,5 +79,5 @@ class Options:
 
     @property
     def is_short(self) -> bool:
-        """Whether it has to be quick."""
+        """Whether the run is short."""
         return self.seconds < SHORT

@@ -1,4 +1,4 @@
-"""The outside party: it is given links, and answers as the plan says."""
+"""The sender: it receives links, and answers as planned."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,21 +18,21 @@ from chaos.senders import Post, Sent
 from chaos.values import chance
 
 _EARLY_SECONDS: Final = 3
-"""How long an early answer may keep who asked from going on."""
+"""How long an early answer may delay the reply to the worker."""
 
 Ending = Callable[[Script, End], Awaitable[None]]
-"""Ends a workflow, or its activity, past Ringback."""
+"""Ends a workflow, or its activity, without Ringback."""
 
 
 @dataclass
 class Asked:
-    """A link that the outside was given.
+    """A link that the sender received.
 
     Attributes:
         key: The question.
-        number: Its round, by the links that were given for it.
-        times: How often it was given.
-        sent: What was answered.
+        number: Its generation, by the number of links for the question.
+        times: How often it was received.
+        sent: The answers sent to it.
     """
 
     key: str
@@ -42,7 +42,7 @@ class Asked:
 
 
 class Outside:
-    """Takes links and answers them; knows each callback by its id."""
+    """Receives links and answers them."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Outside:
         group: asyncio.TaskGroup,
         end: Ending,
     ) -> None:
-        """Answer through `post`, in tasks of `group`; `scripts` are known by question."""
+        """Answer with `post`, in tasks of `group`; `scripts` are by question."""
         self._options = options
         self._scripts = scripts
         self._post = post
@@ -65,16 +65,16 @@ class Outside:
 
     @property
     def app(self) -> Starlette:
-        """What takes links."""
+        """The ASGI app that receives links."""
         return Starlette(routes=[Route("/ask", self._take, methods=["POST"])])
 
     @property
     def busy(self) -> int:
-        """How many pieces of its work are not done."""
+        """The number of unfinished tasks."""
         return len(self._busy)
 
     def give_up(self) -> None:
-        """Drop what is not done."""
+        """Cancel unfinished tasks."""
         for task in self._busy:
             task.cancel()
 

@@ -1,6 +1,6 @@
-"""The plan: what is asked and what is answered, all of it from the seed.
+"""The plan: all questions and answers, determined by the seed.
 
-Each part of it has chance of its own, so that it is the same however the processes interleave.
+Each part has its own random generator, so that it is the same however the processes interleave.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,21 +14,21 @@ from chaos.script import Question, Script
 from chaos.values import chance, key_of, value_of
 
 _LAST_OPEN_ROUND: Final = 3
-"""From this round on nobody answers with a failure that is asked anew."""
+"""From this generation on, no answer is a failure that is retried."""
 
 _ATTEMPT: Final = (10, 14)
-"""For how many seconds an attempt may last."""
+"""Timeout of an attempt, in seconds."""
 
 _SHORT_ATTEMPT: Final = (16, 17)
-"""The same in a short run: just longer than a delivery's lease, so that few answers are handed over
-to the next attempt, whose end is waited for twice as long."""
+"""The same in a short run: just longer than a delivery's lease, so that the next attempt gets few
+answers inline, which take twice as long to settle."""
 
 _HASTY: Final = (0.8, 2.5)
-"""The same where attempts are to end early."""
+"""The same for attempts that should end early."""
 
 
 class End(StrEnum):
-    """What somebody else does to a workflow, or to its activity, past Ringback."""
+    """How a workflow, or its activity, is ended without Ringback."""
 
     CANCEL = "cancel"
     TERMINATE = "terminate"
@@ -41,9 +41,9 @@ class Sending:
     """One sender of an answer.
 
     Attributes:
-        after: How many seconds it waits before its first try.
-        hangs_up: Whether it hangs up before the first reply can have come.
-        waits: Whether it asks to wait for the end (`Prefer: wait`).
+        after: Seconds before its first try.
+        hangs_up: Whether it disconnects before the first reply.
+        waits: Whether it waits for the verdict (`Prefer: wait`).
     """
 
     after: float
@@ -56,11 +56,11 @@ class Answer:
     """One answer, from one or more senders.
 
     Attributes:
-        value: What names it everywhere.
+        value: Its unique value.
         verb: `complete`, `fail` or `cancel`.
-        body: What is sent.
-        is_final: Whether Temporal asks no more after it.
-        sendings: Who sends it.
+        body: The body.
+        is_final: Whether it ends the activity.
+        sendings: Its senders.
     """
 
     value: str
@@ -72,15 +72,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What the outside does with one link.
+    """What the sender does with one link.
 
     Attributes:
-        answers: What it answers; more than one contradict each other.
-        is_early: Whether it answers before it says that it was asked.
-        is_flaky: Whether it says at first that it could not be asked.
-        beats: For how many seconds it sends heartbeats.
-        ends: What somebody else does to the workflow meanwhile.
-        ends_after: After how many seconds.
+        answers: Its answers; several contradict each other.
+        is_early: Whether it answers before it replies to the worker.
+        is_flaky: Whether its first reply to the worker is an error.
+        beats: Seconds during which it sends heartbeats.
+        ends: How the workflow is ended meanwhile.
+        ends_after: Seconds until then.
     """
 
     answers: tuple[Answer, ...]
@@ -97,7 +97,7 @@ _SEVERAL: Final = frozenset({"twice", "hasty-twice", "together"})
 
 
 def scripts(options: Options) -> Iterator[Script]:
-    """Yield the scripts of all workflows, with as many questions as there are to be callbacks."""
+    """Yield the scripts of all workflows, with one question per callback."""
     left, number = options.callbacks, 0
     while left > 0:
         script = _script(options, number, left)
@@ -150,7 +150,7 @@ def _as_hasty(random: Random, question: Question) -> Question:
 
 
 def _as_twice(_: Random, question: Question) -> Question:
-    # An id of digits looks like the SDK's own, which do not come back.
+    # An id of digits looks like one of the SDK's, which are never reused.
     number = int(question.key.removeprefix("w").partition("q")[0])
     return replace(question, activity_id=("ask", "7")[number % 2])
 
@@ -171,7 +171,7 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
 
 
 def round_of(options: Options, script: Script, key: str, *, number: int) -> Round:
-    """Return what the outside does with the link of a question's round."""
+    """Return what the sender does with the link of a question's generation."""
     random = chance(options.seed, "generation", key, number)
     question = next(one for one in script.questions if one.key == key)
     mode = script.mode
@@ -182,7 +182,7 @@ def round_of(options: Options, script: Script, key: str, *, number: int) -> Roun
         is_flaky=mode == "flaky" and number == 1,
         beats=random.choice([0, random.uniform(0, 5)]) if question.heartbeat else 0,
         ends=_end(random, mode),
-        # Who contests an answer comes shortly before it.
+        # A contesting answer comes shortly before.
         ends_after=max(0, answers[0].sendings[0].after - random.uniform(0, 0.3))
         if mode == "contested"
         else random.uniform(0, 1.2),

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the harness's own, in a folder of its own."""
+"""A PostgreSQL cluster for a run, in its own folder."""
 
 import asyncio
 import os
@@ -16,11 +16,11 @@ _UNPRIVILEGED: Final = ("postgres", "nobody")
 
 
 class NoPostgresqlError(Exception):
-    """The server's programs are not on this machine."""
+    """PostgreSQL's server programs are not installed."""
 
 
 def server_folder() -> Path:
-    """Return the folder with the newest server's programs.
+    """Return the folder of the newest server programs.
 
     Raises:
         NoPostgresqlError: There is none.
@@ -39,7 +39,7 @@ def url_of(port: int) -> str:
 
 
 def make_cluster(folder: Path, port: int) -> Recipe:
-    """Make a cluster below `folder`, and return how to run it on `port`.
+    """Create a cluster below `folder`, and return how to run it on `port`.
 
     Raises:
         NoPostgresqlError: The server's programs are not on this machine.
@@ -65,7 +65,7 @@ def make_cluster(folder: Path, port: int) -> Recipe:
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """Return who shall run the server, which refuses root; `None` for who runs this."""
+    """Return the user to run the server, which refuses root; `None` for the current user."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -75,6 +75,6 @@ def _unprivileged() -> pwd.struct_passwd | None:
 def _run_by(user: pwd.struct_passwd | None, words: list[str]) -> list[str]:
     if user is None:
         return words
-    # Who becomes another user is no longer tied to who started it, unless it says so again.
+    # A change of user clears the parent-death signal, so it is set again.
     who = ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
     return ["setpriv", *who, "--pdeathsig", "KILL", *words]

@@ -1,4 +1,4 @@
-"""Programs: started, watched, killed, frozen, and brought back as a supervisor would."""
+"""Programs: started, watched, killed, frozen, and restarted as by a supervisor."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _LAST_LINES: Final = 10
 
 
 class NotReadyError(Exception):
-    """A program does not come up; the message tells where its log is."""
+    """A program did not start; the message names its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class Recipe:
 
     Attributes:
         name: For people, and for its log.
-        words: The program and its arguments.
-        environment: Its whole environment.
+        words: The command line.
+        environment: Its complete environment.
         folder: Where it runs, and where its log is written.
-        is_ready: Tells whether it does its work.
+        is_ready: Returns whether it works.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Recipe:
 
     @property
     def log(self) -> Path:
-        """Where it prints to."""
+        """Its log file."""
         return self.folder / f"{self.name}.log"
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it; it ends with this process, even where that is killed."""
+        """Start it; it ends with this process, even if that is killed."""
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 end_with_parent(self.words),
@@ -63,11 +63,11 @@ class Recipe:
 
 @dataclass
 class Program:
-    """A program that is kept running.
+    """A program that is restarted when it ends.
 
     Attributes:
         recipe: How it is run.
-        exits: The codes with which it ended although nobody ended it.
+        exits: The exit codes of unexpected ends.
     """
 
     recipe: Recipe
@@ -78,7 +78,7 @@ class Program:
     _rest: float = _RESTART_SECONDS
 
     async def run(self) -> None:
-        """Keep it running until canceled; then stop it."""
+        """Restart it until canceled; then stop it."""
         try:
             while True:
                 self._rest, self._is_struck = _RESTART_SECONDS, False
@@ -93,7 +93,7 @@ class Program:
             self._see_it_end()
 
     async def ready(self) -> None:
-        """Return when it does its work.
+        """Wait until it works.
 
         Raises:
             NotReadyError: It takes too long.
@@ -107,14 +107,14 @@ class Program:
             raise NotReadyError(msg) from exc
 
     async def standing(self) -> str:
-        """Return whether it is up, and what it printed last."""
+        """Return whether it runs, and the end of its log."""
         is_up = self._is_up() and await self.recipe.is_ready()
         printed = self.recipe.log.read_text(errors="replace").splitlines()
         last = [f"    {line}" for line in printed[-_LAST_LINES:]]
         return "\n".join([f"{self.recipe.name} {'is up' if is_up else 'is down'}", *last])
 
     def kill(self, rest: float) -> bool:
-        """End it as a power cut would; it is back after `rest` seconds. Tell whether it ran."""
+        """Kill it; it restarts after `rest` seconds. Return whether it ran."""
         if not self._is_up():
             return False
         self._is_struck, self._rest = True, rest
@@ -122,11 +122,11 @@ class Program:
         return True
 
     def freeze(self) -> bool:
-        """Let it stand still; tell whether it ran."""
+        """Freeze it; return whether it ran."""
         return self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self._signal(signal.SIGCONT)
 
     def _is_up(self) -> bool:
@@ -141,7 +141,7 @@ class Program:
         return True
 
     def ask_to_stop(self) -> None:
-        """Ask it to end, once."""
+        """Terminate it, once."""
         if self._process is not None and self._is_up() and not self._is_asked:
             self._is_asked = True
             self.thaw()
@@ -158,11 +158,11 @@ class Program:
 
 
 def _descendants(pid: int) -> list[int]:
-    """Return the processes below `pid`, where the system tells; a database has several."""
+    """Return the child processes of `pid`, where `/proc` exists; a database has several."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # The name stands in parentheses, and may hold anything.
+            # The name is in parentheses, and may contain anything.
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
     found = [pid]
     for one in found:

@@ -1,4 +1,4 @@
-"""The report: what was done, what became of it, and what should not be."""
+"""The report: what was done, the results, and the findings."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +13,12 @@ _FAILING: Final = (Harm.LOST, Harm.DOUBLE, Harm.UNDECIDED, Harm.WRONG)
 
 
 def counts(outcome: Outcome) -> Counter[Harm]:
-    """Return how much there is of each harm."""
+    """Return the number of findings of each kind."""
     return Counter(finding.harm for finding in outcome.findings)
 
 
 def is_clean(outcome: Outcome) -> bool:
-    """Tell whether nothing was lost, double, undecided or wrong."""
+    """Return whether nothing was lost, double, undecided or wrong."""
     found = counts(outcome)
     return not any(found[harm] for harm in _FAILING)
 
@@ -35,15 +35,15 @@ def lines(options: Options, outcome: Outcome) -> Iterator[str]:
     found = list(finding_lines(outcome))
     yield from found[:_SHOWN]
     if len(found) > _SHOWN:
-        yield f"and {len(found) - _SHOWN} more; --keep writes all of them"
+        yield f"and {len(found) - _SHOWN} more; --keep keeps all of them"
     yield ""
     evidence = outcome.evidence
     yield (
         f"seed {options.seed}, {options.store.value}, {options.gateways} gateways,"
         f" {options.workers} workers, {outcome.seconds:.1f} s"
     )
-    for name, told in _facts(outcome, evidence):
-        yield f"{name:<10} {told}"
+    for name, text in _facts(outcome, evidence):
+        yield f"{name:<10} {text}"
     yield ""
     harms = counts(outcome)
     yield ", ".join(f"{harm.value} {harms[harm]}" for harm in Harm)
@@ -52,20 +52,20 @@ def lines(options: Options, outcome: Outcome) -> Iterator[str]:
 def _facts(outcome: Outcome, evidence: Evidence) -> Iterator[tuple[str, str]]:
     entries = evidence.ledger.values()
     yield "questions", f"{len(evidence.scripts)}: {_modes(evidence)}"
-    yield "callbacks", f"{len(entries)}: {_told(Counter(entry.state for entry in entries))}"
+    yield "callbacks", f"{len(entries)}: {_counts(Counter(entry.state for entry in entries))}"
     yield "answers", _answers(evidence)
-    yield "replies", _told(outcome.statuses)
+    yield "replies", _counts(outcome.statuses)
     verdicts = Counter(f"{one.state} {one.kind}" for one in entries if one.outcome_id)
-    yield "verdicts", _told(verdicts)
-    yield "closed by", _told(_closers(evidence))
-    yield "proven by", _told(Counter(_proofs(evidence)))
+    yield "verdicts", _counts(verdicts)
+    yield "closed by", _counts(_closers(evidence))
+    yield "proven by", _counts(Counter(_proofs(evidence)))
     yield "attempts", _attempts(evidence)
-    yield "blows", _told(Counter(_by_sort(outcome)))
+    yield "faults", _counts(Counter(_by_sort(outcome)))
     yield "exits", _exits(outcome.exits)
 
 
 def _modes(evidence: Evidence) -> str:
-    return _told(Counter(script.mode for script in evidence.scripts.values()))
+    return _counts(Counter(script.mode for script in evidence.scripts.values()))
 
 
 def _answers(evidence: Evidence) -> str:
@@ -76,8 +76,9 @@ def _answers(evidence: Evidence) -> str:
     kept = sum(one.is_kept for one in sent)
     again = sum(asked.times - 1 for asked in evidence.asked.values())
     return (
-        f"{len(sent)}, {kept} of them kept; {conflicts} links with a conflict,"
-        f" {senders - len(sent)} duplicate senders, {hang_ups} hung up; {again} links given again"
+        f"{len(sent)}, {kept} acknowledged; {conflicts} links with a conflict,"
+        f" {senders - len(sent)} duplicate senders, {hang_ups} disconnected;"
+        f" {again} links sent again"
     )
 
 
@@ -88,21 +89,21 @@ def _closers(evidence: Evidence) -> Counter[str]:
 def _closer(identity: str) -> str:
     known = {"ringback/": "Ringback", "worker-": "a worker"}
     found = (who for start, who in known.items() if identity.startswith(start))
-    return next(found, "somebody else" if identity else "nobody")
+    return next(found, "others" if identity else "a timeout or a closed workflow")
 
 
 def _proofs(evidence: Evidence) -> Iterator[str]:
-    """Yield for each answer that was applied what the ledger knows it from."""
+    """Yield the kind of proof of each applied answer."""
     for entry in evidence.ledger.values():
         if entry.state == "applied":
-            yield "reply" if set(entry.proof) == {"by"} else "history or a look"
+            yield "reply" if set(entry.proof) == {"by"} else "history or a poll"
 
 
 def _attempts(evidence: Evidence) -> str:
     ended = [values for key in evidence.executions for values in evidence.ended(key).values()]
     with_answer = sum(bool(values) for values in ended)
     unseen = sum(values is None for values in ended)
-    return f"{len(ended)} ended early: {with_answer} with an answer, {unseen} not seen how"
+    return f"{len(ended)} ended early: {with_answer} with an answer, {unseen} for an unknown reason"
 
 
 def _by_sort(outcome: Outcome) -> Iterable[str]:
@@ -117,8 +118,8 @@ def _exits(exits: Mapping[str, Mapping[int, int]]) -> str:
         for name, codes in exits.items()
         for code, times in codes.items()
     )
-    return ", ".join(told) or "none by itself"
+    return ", ".join(told) or "none unexpected"
 
 
-def _told(counted: Counter[str]) -> str:
+def _counts(counted: Counter[str]) -> str:
     return ", ".join(f"{name} {times}" for name, times in sorted(counted.items())) or "none"

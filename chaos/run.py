@@ -1,4 +1,4 @@
-"""One run: start everything, ask and answer under faults, come to rest, and judge."""
+"""One run: start everything, ask and answer under faults, settle, and judge."""
 
 import asyncio
 import socket
@@ -39,16 +39,16 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run showed.
+    """The result of a run.
 
     Attributes:
-        evidence: All that was seen.
-        findings: What should not be.
-        blows: How often which program was struck, by fault and program.
-        statuses: How often which reply came to an answer.
-        exits: The programs that ended though nobody ended them, with their codes.
-        folder: Where everything was written.
-        seconds: How long it took.
+        evidence: The evidence.
+        findings: The findings.
+        blows: Number of faults, by fault and program.
+        statuses: Number of replies to answers, by status.
+        exits: Unexpected ends of programs, with exit codes.
+        folder: The run's folder.
+        seconds: Its duration.
     """
 
     evidence: Evidence
@@ -61,7 +61,7 @@ class Outcome:
 
 
 async def chaos(options: Options, tell: Tell) -> Outcome:
-    """Make one run, and `tell` how it goes.
+    """Make one run, and report progress to `tell`.
 
     Raises:
         NoPostgresqlError: The store is to be PostgreSQL, and there is none on this machine.
@@ -78,7 +78,7 @@ async def chaos(options: Options, tell: Tell) -> Outcome:
 
 
 class _Run:
-    """What happens while everything runs."""
+    """A run while all programs are up."""
 
     def __init__(self, options: Options, site: Site, tell: Tell) -> None:
         self._options = options
@@ -92,7 +92,7 @@ class _Run:
         self._post = Post(site.gateways)
 
     async def run(self, listening: socket.socket) -> Outcome:
-        """Ask and answer, come to rest, and judge."""
+        """Ask and answer, settle, and judge."""
         began = asyncio.get_running_loop().time()
         async with self._reading() as (client, ledger), task_group() as group:
             caller = Caller(client)
@@ -201,7 +201,7 @@ def _port(listening: socket.socket) -> int:
 
 
 async def _left(client: Client, outside: Outside, ledger: Ledger) -> tuple[int, int, int]:
-    """Return what is not at rest: workflows, senders, callbacks; -1 for what cannot be told."""
+    """Return the numbers of unsettled workflows, senders and callbacks; -1 if unknown."""
     try:
         running = (await client.count_workflows(_RUNNING)).count
         return running, outside.busy, await ledger.unsettled()

@@ -1,4 +1,4 @@
-"""The schedule: when which program is killed or frozen, all of it from the seed."""
+"""The schedule: when programs are killed or frozen, determined by the seed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from chaos.options import Fault, Options
 from chaos.values import chance
 
 WIRE: Final = "wire"
-"""What leads from the gateways to Temporal."""
+"""The connection between gateways and Temporal."""
 
 _GAPS: Final = {"temporal": 26.0, "postgresql": 18.0, "gateway": 11.0, "worker": 13.0, "wire": 5.0}
-"""About how many seconds a program of a sort is left alone."""
+"""Approximate seconds between faults, by kind of program."""
 
 _BLOWS_AT_LEAST: Final = {WIRE: 6, "temporal": 1.5, "postgresql": 1.5}
-"""About how many there are in a run, however short. While Temporal is away, little can go wrong."""
+"""Approximate minimum of faults per run. While Temporal is down, little can go wrong."""
 
 _FAULTS: Final = {WIRE: {Fault.LOST_REPLY}}
-"""What may happen to what is no process."""
+"""Faults of the connection, which is not a process."""
 
 _DELIVERY: Final = 0.03
-"""About how many seconds it takes to bring an answer to Temporal."""
+"""Approximate seconds to deliver an answer to Temporal."""
 
 _LONG_RUN: Final = 60
-"""From how many seconds on a run has time for what is longer than a lease."""
+"""Runs of at least this many seconds have time for freezes longer than a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Blow:
     """One fault of one program.
 
     Attributes:
-        at: When, in seconds since the beginning.
+        at: Seconds since the start.
         target: The program's name, as `gateway-0`; or `WIRE`.
         fault: What happens to it.
-        lasts: For how many seconds it is down or stands still.
-        poised: How long after the next answer that is accepted it comes, in seconds, so that it
+        lasts: Seconds that it is down or frozen.
+        poised: Seconds after the next accepted answer at which it happens, so that it
             falls into a delivery; `None` for no matter when.
     """
 
@@ -48,7 +48,7 @@ class Blow:
 
 
 def schedule(options: Options, targets: Sequence[str]) -> list[Blow]:
-    """Return the blows for `targets`, in the order of time."""
+    """Return the faults of `targets`, ordered by time."""
     blows = [blow for target in targets for blow in _for_target(options, target)]
     return sorted(blows, key=lambda blow: (blow.at, blow.target))
 
@@ -78,7 +78,7 @@ def _lasts(random: Random, options: Options, fault: Fault, *, sort: str) -> floa
 
 
 def _freeze(random: Random, options: Options, sort: str) -> float:
-    """Return how long to stand still: at times longer than a request may take, or a lease lasts."""
+    """Return the length of a freeze: sometimes longer than a request or a lease."""
     lot = random.random()
     is_ours = sort in {"gateway", "worker"}
     if is_ours and options.seconds >= _LONG_RUN and lot < 0.12:

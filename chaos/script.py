@@ -1,4 +1,4 @@
-"""What a workflow is told to ask, and what it says it received; plain data for both processes."""
+"""The script of a workflow and what it received, as plain data for both processes."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ class Question:
     """One activity of a workflow.
 
     Attributes:
-        key: Names it among all: `w12q0`.
-        activity_id: The id that the workflow chooses; `None` leaves it to the SDK.
-        maximum_attempts: As in a retry policy: 0 for no limit.
+        key: Its unique name: `w12q0`.
+        activity_id: The chosen id; `None` leaves it to the SDK.
+        maximum_attempts: As in a retry policy: 0 is no limit.
         start_to_close: The attempt's timeout, in seconds.
         schedule_to_close: The activity's timeout, in seconds.
         heartbeat: The heartbeat timeout, in seconds; `None` for none.
-        retry_after: How long Temporal waits between two attempts, in seconds.
+        retry_after: The retry interval, in seconds.
         in_thread: Whether the activity runs in a thread.
     """
 
@@ -32,14 +32,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Script:
-    """What one workflow does.
+    """The script of one workflow.
 
     Attributes:
-        number: Which of the workflows it is.
-        mode: The word for what is special about it.
-        questions: What it asks.
-        at_once: Whether it asks all of them at the same time.
-        awaits_cancellation: Whether a cancellation waits for the report of the outside.
+        number: Its number.
+        mode: Its mode, of `MODES`.
+        questions: Its questions.
+        at_once: Whether it asks them concurrently.
+        awaits_cancellation: Whether a cancellation waits for the sender's report.
     """
 
     number: int
@@ -56,12 +56,12 @@ class Script:
 
 @dataclass(frozen=True)
 class Received:
-    """How a question ended, as the workflow saw it.
+    """How a question ended for the workflow.
 
     Attributes:
         key: The question.
         how: `completed`, `failed`, `canceled` or `timed out`.
-        text: What came with it, as text that holds the answer's value.
+        text: The result or failure, as text with the answer's value.
     """
 
     key: str

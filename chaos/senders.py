@@ -1,4 +1,4 @@
-"""Senders: each brings one answer to one link, and does not give up before it has a final reply."""
+"""Senders: each sends one answer to one link until it gets a final reply."""
 
 import asyncio
 from collections import Counter
@@ -13,8 +13,8 @@ import httpx2
 from chaos.plan import Answer, Sending
 
 NO_REPLY: Final = (httpx2.TransportError, AttributeError, RuntimeError)
-"""What a request raises that gets no reply; the last two where a connection is reset while it
-opens, and the HTTP library stumbles over that."""
+"""Errors of requests without a reply. The HTTP library raises the last two if a connection is reset
+while it opens."""
 
 _TIMEOUT_SECONDS: Final = 4
 _HANG_UP_SECONDS: Final = 0.02
@@ -27,13 +27,13 @@ _NOT_YET: Final = "urn:ringback:no-cancel-requested"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The final reply that one sender got.
+    """The final reply to one sender.
 
     Attributes:
         status: The HTTP status.
-        callback_id: The callback that it speaks of, if it says so.
-        state: How that stands, if it says so.
-        is_duplicate: Whether the same answer was there before.
+        callback_id: The callback that it names, if any.
+        state: The callback's state, if the reply contains it.
+        is_duplicate: Whether the same answer was accepted before.
     """
 
     status: int
@@ -43,7 +43,7 @@ class Reply:
 
     @property
     def is_kept(self) -> bool:
-        """Whether it promises that the answer is kept."""
+        """Whether it acknowledges that the answer is stored."""
         return 200 <= self.status < 300
 
     def __str__(self) -> str:
@@ -53,13 +53,13 @@ class Reply:
 
 @dataclass
 class Sent:
-    """An answer on its way.
+    """An answer that is being sent.
 
     Attributes:
-        answer: What is sent.
-        callback_id: Whose link it is sent to.
-        replies: What its senders were told in the end.
-        open: How many senders have no final reply yet.
+        answer: The answer.
+        callback_id: The callback of the link.
+        replies: The final replies.
+        open: Number of senders without a final reply.
     """
 
     answer: Answer
@@ -69,12 +69,12 @@ class Sent:
 
     @property
     def is_kept(self) -> bool:
-        """Whether some sender was told that it is kept."""
+        """Whether a reply acknowledged that it is stored."""
         return any(reply.is_kept for reply in self.replies)
 
 
 class Post:
-    """Brings answers to the gateways, whichever chance names: as behind a load balancer."""
+    """Sends answers to random gateways, as a load balancer does."""
 
     def __init__(self, gateways: Sequence[str]) -> None:
         """Send to `gateways`."""
@@ -85,11 +85,11 @@ class Post:
         self.statuses: Counter[str] = Counter()
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def send(self, path: str, sent: Sent, sending: Sending, *, random: Random) -> None:
-        """Send until there is a final reply, and note it in `sent`."""
+        """Retry until there is a final reply, and add it to `sent`."""
         sent.open += 1
         await asyncio.sleep(sending.after)
         if sent.answer.verb == "cancel":
@@ -105,20 +105,20 @@ class Post:
         sent.open -= 1
 
     async def next_accepted(self) -> None:
-        """Return when an answer is accepted; after a while, all the same."""
+        """Wait until an answer is accepted, but not for long."""
         self._accepted.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(_POISED_SECONDS):
                 await self._accepted.wait()
 
     async def beat(self, path: str, seconds: float, random: Random) -> None:
-        """Send heartbeats for a while, whatever becomes of them."""
+        """Send heartbeats for a while, and ignore the replies."""
         for beat in range(int(seconds / 0.4)):
             await self._post(f"{path}/heartbeat", {"beat": beat}, random)
             await asyncio.sleep(0.4)
 
     async def _until_cancel_requested(self, path: str, random: Random) -> None:
-        """Look until the work is to be canceled, or there is no use in looking."""
+        """Poll until a cancellation is requested or the callback is closed."""
         while True:
             with suppress(*NO_REPLY):
                 view = await self._http.get(random.choice(self._gateways) + path)

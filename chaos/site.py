@@ -1,4 +1,4 @@
-"""Everything on one machine, in one folder; what is started here is stopped here."""
+"""All programs of a run on one machine, in one folder."""
 
 import asyncio
 import os
@@ -38,9 +38,9 @@ _KEY_BYTES: Final = 32
 
 @contextmanager
 def folder_of(options: Options) -> Iterator[Path]:
-    """Make a folder for a run; it is removed at the end, unless the options keep it."""
+    """Create a folder for a run; it is removed at the end unless the options keep it."""
     folder = Path(tempfile.mkdtemp(prefix="ringback-chaos-"))
-    # The database's user must be able to pass through; what others must not read has its own mode.
+    # The database's user must be able to traverse it; secret files have their own mode.
     folder.chmod(0o711)
     (folder / "facts").mkdir()
     try:
@@ -52,14 +52,14 @@ def folder_of(options: Options) -> Iterator[Path]:
 
 @dataclass
 class Site:
-    """The programs, and where they are.
+    """The programs of a run, and their addresses.
 
     Attributes:
-        folder: Where everything is.
-        environment: What the programs of Ringback are given.
+        folder: The run's folder.
+        environment: The environment of Ringback's programs.
         database: The ledger's address, for SQLAlchemy.
         temporal: Temporal's address.
-        wire: What the gateways reach Temporal over.
+        wire: The connection between gateways and Temporal.
         gateways: The gateways' URLs.
         programs: By name, in the order in which they start.
     """
@@ -74,12 +74,12 @@ class Site:
 
     @property
     def facts(self) -> Path:
-        """Where the workers note what they see."""
+        """The folder of the workers' facts."""
         return self.folder / "facts"
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the programs for the block, which begins when all of them do their work."""
+        """Run the programs for the block, which starts when all of them work."""
         tasks: list[asyncio.Task[None]] = []
         async with task_group() as group:
             try:
@@ -96,7 +96,7 @@ class Site:
                     task.cancel()
 
     def _in_order(self) -> list[list[Program]]:
-        """Return the programs in groups, each of which needs the ones before it."""
+        """Return the programs in groups; each group needs the ones before it."""
         servers, gateways, others = [], [], []
         for name, program in self.programs.items():
             if name in {"temporal", "postgresql"}:
@@ -112,30 +112,30 @@ class Site:
         return any(one.recipe.name.startswith("gateway-") for one in programs)
 
     async def _make_worker_key(self) -> None:
-        # A gateway on SQLite has made it by itself; for a server the operator does.
+        # A gateway creates it on SQLite; on a server, the operator does.
         if self.settings.store is not None:
             async with opened_store(self.settings, SystemClock()) as opened:
                 await ensure_local_keys(self.folder, opened)
 
     @property
     def settings(self) -> Settings:
-        """How the run itself reaches the store."""
+        """The settings with which the run itself opens the store."""
         store = self.environment.get("RINGBACK_STORE")
         return Settings(data=self.folder, store=None if store is None else SecretStr(store))
 
     async def calm(self) -> None:
-        """Return when all programs do their work."""
+        """Wait until all programs work."""
         for program in self.programs.values():
             program.thaw()
             await program.ready()
 
 
 def build_site(options: Options, folder: Path, *, outside: int, wire: int) -> Site:
-    """Make everything that a run needs in `folder`; nothing runs yet.
+    """Create everything that a run needs in `folder`, without starting it.
 
     Args:
         options: What the run is told.
-        folder: Where everything is.
+        folder: The run's folder.
         outside: The port on which the outside party is asked.
         wire: The port that leads to Temporal.
     """
@@ -196,7 +196,7 @@ def _temporal(folder: Path, port: int) -> Recipe:
             return False
 
     command = dev_server_command(port=port, ui_port=None, database=folder / "temporal.db")
-    # A kill of the process takes nothing from a file; only a power cut would, and none comes here.
+    # A kill loses nothing that was written to a file; only a power cut would.
     command += ["--sqlite-pragma", "synchronous=off"]
     return Recipe("temporal", command, _plain_environment(), folder, is_ready)
 

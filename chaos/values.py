@@ -1,4 +1,4 @@
-"""Values: each answer carries one that no other answer has, so it is known wherever it turns up."""
+"""Values: each answer contains a unique value, by which it is recognized everywhere."""
 
 import re
 from random import Random
@@ -13,7 +13,7 @@ def key_of(workflow: int, question: int) -> str:
 
 
 def value_of(key: str, round_: int, answer: int) -> str:
-    """Return the value of an answer to a question, in one of its rounds."""
+    """Return the value of an answer to a question, in one of its generations."""
     return f"{key}r{round_}a{answer}z"
 
 
@@ -23,12 +23,12 @@ def question_of(value: str) -> str:
 
 
 def values_in(text: str | bytes) -> list[str]:
-    """Return the values that stand in `text`, each once."""
+    """Return the distinct values in `text`."""
     if isinstance(text, bytes):
         text = text.decode("ascii", "replace")
     return list(dict.fromkeys(_VALUE.findall(text)))
 
 
 def chance(*parts: object) -> Random:
-    """Return chance that depends on `parts` alone, and on nothing that happened before."""
+    """Return a random generator that depends on `parts` alone."""
     return Random("/".join(str(part) for part in parts))

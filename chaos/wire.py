@@ -1,4 +1,4 @@
-"""The wire between the gateways and Temporal: it can lose what Temporal replies."""
+"""The connection between gateways and Temporal, which can lose replies."""
 
 import asyncio
 import socket
@@ -11,10 +11,10 @@ _CHUNK: Final = 64 * 1024
 
 
 class Wire:
-    """Passes on what gateways and Temporal say to one another."""
+    """Forwards bytes between gateways and Temporal."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Lead to the server at `host` and `port`."""
+        """Forward to the server at `host` and `port`."""
         self._host = host
         self._port = port
         self._is_deaf = False
@@ -22,7 +22,7 @@ class Wire:
 
     @asynccontextmanager
     async def laid(self, listening: socket.socket) -> AsyncIterator[None]:
-        """Pass on what comes to `listening`, for the block."""
+        """Forward connections to `listening` for the block."""
         server = await asyncio.start_server(self._connect, sock=listening)
         try:
             yield
@@ -31,9 +31,9 @@ class Wire:
             self._cut()
 
     async def lose_replies(self, seconds: float) -> bool:
-        """Let requests through and lose every reply to them, then cut; tell whether any was lost.
+        """Forward requests but drop their replies, then disconnect; return whether any was dropped.
 
-        Temporal has done what was asked, and who asked does not learn it.
+        Temporal executes the requests, and the gateway does not see the replies.
         """
         self._is_deaf, was_used = True, bool(self._open)
         await asyncio.sleep(seconds)

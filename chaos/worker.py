@@ -1,4 +1,4 @@
-"""The worker: activities that ask the outside, and note how the attempt before them ended."""
+"""The worker: its activities ask the sender, and store how the attempt before ended."""
 
 import asyncio
 import os
@@ -30,17 +30,18 @@ _LOOKS: Final = 3
 _LOOK: Final = timedelta(seconds=1)
 _THREADS: Final = 8
 _STICKY: Final = timedelta(seconds=2)
-"""How long a workflow waits for a worker that knows it: those who were killed do not come back."""
+"""Sticky timeout: how long a workflow task waits for the worker that has it cached, which may be
+killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The activities, with what they need.
+    """The activities and their dependencies.
 
     Attributes:
-        client: The connection to Temporal, for looks of the harness's own.
-        outside: Where the outside party is asked.
-        facts: Where they are noted.
+        client: The connection to Temporal, to describe activities.
+        outside: The HTTP client of the sender.
+        facts: The file of facts.
         loop: The worker's event loop.
     """
 
@@ -51,7 +52,7 @@ class Asking:
 
     @activity.defn(name=ASK)
     async def ask(self, question: Question) -> dict[str, str]:
-        """Ask, and end with the answer."""
+        """Ask the sender, and end with the answer."""
         await self._note(question, activity.info())
 
         async def submit(callback: Callback) -> None:
@@ -102,7 +103,7 @@ class Asking:
 
 
 async def _work(name: str, outside: str, facts: Path) -> None:
-    # The name is the same after a restart, as it is in a container: harder than one that is new.
+    # The same identity after a restart, as in a container: the harder case.
     address = os.environ["TEMPORAL_ADDRESS"]
     client = await Client.connect(
         address, identity=name, plugins=[RingbackPlugin()], runtime=quiet_runtime()

@@ -1,4 +1,4 @@
-"""The workflow: it asks what its script says, and tells what it received."""
+"""The workflow: it asks the questions of its script, and returns what it received."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ ASK = "ask"
 
 @workflow.defn
 class Ask:
-    """Asks, one question after another or all at once."""
+    """Asks its questions one after another, or concurrently."""
 
     @workflow.run
     async def run(self, script: Script) -> list[Received]:
-        """Return what was received for each question, however it ended."""
+        """Return what was received for each question."""
         if script.at_once:
             asked = (_ask(question, script) for question in script.questions)
             return list(await asyncio.gather(*asked))

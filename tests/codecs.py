@@ -1,4 +1,4 @@
-"""Codecs and data converters as users have them."""
+"""Payload codecs and data converters, as users write them."""
 
 import asyncio
 import dataclasses
@@ -23,7 +23,7 @@ from temporalio.converter import (
 
 @dataclass(frozen=True)
 class XorCodec(PayloadCodec, WithSerializationContext):
-    """Hides payloads by a key of the workflow's own: without its context it can do nothing."""
+    """Encrypts payloads with a key per workflow, so it needs the workflow's context."""
 
     key: bytes | None = None
 
@@ -41,17 +41,17 @@ class XorCodec(PayloadCodec, WithSerializationContext):
         ]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        # Nothing passes that was not hidden, so that plain text in a history is noticed.
+        # Reject plain payloads, so that plain text in a history is noticed.
         assert {payload.metadata["encoding"] for payload in payloads} <= {b"binary/xor"}
         return [Payload.FromString(self._xored(payload.data)) for payload in payloads]
 
     def _xored(self, data: bytes) -> bytes:
-        assert self.key is not None, "a codec by workflow needs to know the workflow"
+        assert self.key is not None, "the codec needs the context of a workflow"
         return bytes(one ^ other for one, other in zip(data, cycle(self.key), strict=False))
 
 
 class ZipCodec(PayloadCodec):
-    """Makes payloads small."""
+    """Compresses payloads."""
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         return [
@@ -67,7 +67,7 @@ class ZipCodec(PayloadCodec):
 
 
 class HangingCodec(ZipCodec):
-    """Never returns from a payload that says so, as one whose key service does not reply."""
+    """Hangs on payloads that contain `hang`, like a codec whose key service does not reply."""
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         if any(b"hang" in payload.data for payload in payloads):
@@ -80,7 +80,7 @@ hidden = DataConverter(
     payload_codec=XorCodec(),
     failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
 )
-"""pydantic's types, hidden by a key of the workflow's own, down to the messages of failures."""
+"""pydantic's types, encrypted with a key per workflow, including failure messages."""
 
 zipped = DataConverter(payload_codec=ZipCodec())
 

@@ -1,4 +1,4 @@
-"""The real Temporal server, once for all tests."""
+"""The real Temporal server, started once for all tests."""
 
 import atexit
 import os
@@ -14,17 +14,16 @@ from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
 from tests.services import missing
 
-# An interpreter that ends while the SDK's threads still run may crash (temporalio 1.35, issue 300
-# of sdk-python). This runs after the last test.
+# Python may crash if it exits while the SDK's threads run (temporalio 1.35, sdk-python issue 300).
+# This runs after the last test.
 atexit.register(time.sleep, 0.2)
 
 LONGER = {"hypothesis": 60, "processes": 60, "thorough": 120}
-"""Timeouts in seconds by mark, where a test has none of its own.
+"""Timeouts in seconds by mark, for tests without their own.
 
-A property (hypothesis marks it) is tried on 100 examples and more.
-
-A program needs 1 to 2 s of computing to start, and a test of `processes` starts up to six beside
-those of the other tests. A thorough one also waits until killed programs and leases are replaced.
+A `hypothesis` test tries 100 examples and more. A program needs 1 to 2 s of CPU time to start, and
+a test of `processes` starts up to six. A `thorough` test also waits until killed programs are
+replaced and leases have expired.
 """
 
 HOW_TO_START = "run `make setup`, or set TEMPORAL_ADDRESS"
@@ -58,11 +57,11 @@ async def temporal_address() -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 async def client(temporal_address: str) -> Client:
-    """A client of the server, without Ringback."""
+    """A plain client of the server."""
     return await Client.connect(temporal_address)
 
 
 @pytest.fixture
 def unique() -> str:
-    """A name that no other test has, for workflows and task queues."""
+    """A unique name for workflows and task queues."""
     return f"test-{uuid4()}"

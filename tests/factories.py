@@ -1,4 +1,4 @@
-"""Makes values and fills in everything that a test does not care about."""
+"""Create values, with defaults for everything that a test does not care about."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -23,7 +23,7 @@ _numbers = count(1)
 
 
 async def opened(request: OpenRequest) -> Callback:
-    """Return the callback that a new store opens for this."""
+    """Return the callback that a new store opens for `request`."""
     with InMemoryDatabase(ManualClock()) as database:
         (callback,) = await SqlStore(database).open([request])
     return callback
@@ -61,7 +61,7 @@ def request(
     heartbeat_timeout: timedelta | None = None,
     **options: Any,
 ) -> OpenRequest:
-    # Unless it is told otherwise, attempt 2 starts a second after attempt 1, and so on.
+    # By default, attempt 2 starts a second after attempt 1, and so on.
     return OpenRequest(
         id=callback_id(),
         ref=ref or activity_ref(),
@@ -92,7 +92,7 @@ def outcome_id() -> OutcomeId:
 
 
 def expiry(of: Callback, reason: str = "over") -> Expiry:
-    """Make the end of a callback that nobody waits for, as `of` was seen."""
+    """Return the expiry of a callback, based on its current attempt."""
     return Expiry(of.id, of.attempt_started_at, reason)
 
 
@@ -123,7 +123,7 @@ def webhook(
 
 
 def tries(of: Callback) -> int:
-    assert of.accepted is not None, "only an outcome is tried"
+    assert of.accepted is not None, "only a callback with an outcome has tries"
     return of.accepted.tries
 
 

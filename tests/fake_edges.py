@@ -1,4 +1,4 @@
-"""What a gateway is built on in tests and docs: an in-memory store and fakes."""
+"""The edges of a gateway in tests and docs: an in-memory store and fakes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ LIMIT = 100_000
 def fake_edges(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, **others: Any
 ) -> Edges:
-    """Return edges on fakes; `others` replaces fields of `Edges`."""
+    """Return edges built from fakes; `others` replace fields of `Edges`."""
     edges = Edges(
         store=store,
         activities=activities,

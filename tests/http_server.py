@@ -1,4 +1,4 @@
-"""A real HTTP server whose replies and timers a test holds back, and its clients, byte by byte."""
+"""A real HTTP server whose replies and timers a test controls, and clients that send bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,10 +39,10 @@ class _Timer:
 
 
 class ManualLoop:
-    """The running event loop, but its timers wait until the test lets time pass."""
+    """The running event loop, except that its timers run when the test lets time pass."""
 
     def __init__(self) -> None:
-        # Not a float: two parts of a time must be exactly as long as the whole.
+        # Not a float: durations must add up exactly.
         self._now = timedelta(0)
         self._timers: list[_Timer] = []
 
@@ -66,7 +66,7 @@ class ManualLoop:
 
 
 class _Protocol(LimitedHttpProtocol):
-    """The gateway's own, on a manual loop; it counts what arrives."""
+    """The gateway's protocol on a manual loop; it counts received bytes."""
 
     received = 0
     has_paused = False
@@ -115,12 +115,12 @@ class Client:
         return head + await self.reader.readexactly(int(length or 0))
 
     async def rest(self) -> bytes:
-        """Return all that comes until the server closes the connection."""
+        """Return everything received until the server closes the connection."""
         return await self.reader.read()
 
 
 class Server:
-    """A server whose replies and timers the test holds back."""
+    """A server whose replies and timers the test controls."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -198,7 +198,7 @@ async def running(limits: HttpLimits = LIMITS) -> AsyncIterator[Server]:
 
 
 async def turns_until(holds: Callable[[], bool]) -> None:
-    """Let the loop turn until `holds()`; pytest's timeout ends what never does."""
+    """Run the loop until `holds()`; pytest's timeout ends an endless wait."""
     while not holds():  # noqa: ASYNC110 - the protocol of uvicorn sets no event
         await asyncio.sleep(0)
 
@@ -212,7 +212,7 @@ def post(body: bytes) -> bytes:
 
 
 async def drip(server: Server, client: Client, drop: bytes) -> timedelta:
-    """Send a drop a second until the server ends the connection; return for how long it was."""
+    """Send `drop` every second until the server disconnects; return the time that it took."""
     took = timedelta(0)
     while client.is_open:
         await client.send_until_received(drop)

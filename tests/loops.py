@@ -1,10 +1,10 @@
-"""Lets an event loop run without letting time pass."""
+"""Run the event loop without letting time pass."""
 
 import asyncio
 
 
 async def idle() -> None:
-    """Let everything run that can run now."""
+    """Run all callbacks and tasks that are ready."""
     loop = asyncio.get_running_loop()
     for _ in range(100):
         turn = loop.create_future()

@@ -1,4 +1,4 @@
-"""How long something takes, in units of this machine as it is loaded now."""
+"""Measure durations relative to the current speed of this machine."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -7,10 +7,10 @@ ROUNDS = 5
 
 
 async def units_of(run: Callable[[], Awaitable[object]]) -> float:
-    """Return how many times as long as a fixed piece of work `run` takes: the least of five.
+    """Return the duration of `run` in units of a fixed piece of work; the minimum of five runs.
 
-    The work takes about 1 ms on a machine that does nothing else. A machine that is busy is as
-    slow at both, so a bound in units means the same on every machine.
+    The work takes about 1 ms on an idle machine. A busy machine slows down both, so a limit in
+    units means the same on every machine.
     """
     least = float("inf")
     for _ in range(ROUNDS):

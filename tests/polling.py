@@ -1,4 +1,4 @@
-"""The pause between two looks at something that sends no event."""
+"""The pause between two polls of something that sends no event."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ PAUSE_SECONDS = 0.01
 
 
 async def pause() -> None:
-    """Leave the processor to what is looked at: without a pause a look follows the other."""
+    """Wait 10 ms, so that polling leaves CPU time to the polled program."""
     over = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(PAUSE_SECONDS, over.set_result, None)
     await over

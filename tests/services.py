@@ -1,4 +1,4 @@
-"""Services that tests need: skipped with their name where they are missing, failed in CI."""
+"""Skip tests whose service is missing, or fail them in CI."""
 
 import os
 from typing import NoReturn

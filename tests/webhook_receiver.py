@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine, and names that lead to it or elsewhere."""
+"""A receiver of webhooks on this machine, and a resolver of host names."""
 
 import asyncio
 import ssl
@@ -16,7 +16,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, as it came."""
+    """One received request."""
 
     line: str
     headers: Mapping[str, str]
@@ -25,13 +25,13 @@ class Request:
 
 @dataclass
 class Receiver:
-    """Answers every request with the same bytes.
+    """Replies to every request with the same bytes.
 
     Attributes:
-        port: Where it listens, on 127.0.0.1.
-        reply: What it answers; `None` for nothing at all.
-        got: The requests.
-        arrived: The same, for who waits for the next.
+        port: Its port on 127.0.0.1.
+        reply: The reply; `None` for no reply.
+        got: The received requests.
+        arrived: The same requests, as a queue.
     """
 
     port: int = 0
@@ -41,7 +41,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it is told."""
+        """The URL of its webhooks."""
         return f"http://127.0.0.1:{self.port}/told?key=hush"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,7 +59,7 @@ class Receiver:
         writer.close()
 
     async def next(self) -> Request:
-        """Return the next request that came."""
+        """Wait for the next request."""
         async with asyncio.timeout(_LIMIT_SECONDS):
             return await self.arrived.get()
 
@@ -75,10 +75,10 @@ async def listening(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver
 
 
 class Names:
-    """Knows what it is told, and counts how often it is asked.
+    """Resolves known names, and records look-ups.
 
     Attributes:
-        asked: The names that were looked up, as often as they were.
+        asked: The looked-up names, in order.
     """
 
     def __init__(self, **known: Sequence[str]) -> None:
