@@ -100,7 +100,7 @@ class Unsigned:
     """Sends nothing: without a secret to sign with, webhooks wait."""
 
     async def send(self, message: Message) -> Reception:  # noqa: ARG002 - nothing is sent
-        return NotReceived("there is no secret to sign with: set RINGBACK_WEBHOOK_SECRETS")
+        return NotReceived("a secret to sign with is missing: set RINGBACK_WEBHOOK_SECRETS")
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ class Reader(Enum):
 
     DEFAULT = "Temporal's default converter"
     PYDANTIC = "pydantic"
-    UNKNOWN = "a converter of the user's"
+    UNKNOWN = "a custom converter"
 
 
 def generate_schema(result_type: object, converter: DataConverter | None = None) -> str | None:

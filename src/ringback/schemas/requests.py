@@ -128,7 +128,7 @@ class OptionsIn(BaseModel):
         description="Whether the callback continues after a reset of the workflow.",
     )
     heartbeat: Literal["sender", "gateway"] = Field(
-        default="sender", description="Who sends the heartbeats to Temporal."
+        default="sender", description="Whether the gateway or the sender heartbeats."
     )
     cancel_within: Duration | None = Field(
         default=None, description="How long the sender may take to report a cancellation."

@@ -32,7 +32,7 @@ class OutcomeOut(BaseModel):
 class HeartbeatOut(BaseModel):
     """The heartbeats of the latest attempt."""
 
-    by: str = Field(description="Who heartbeats: sender or gateway.", examples=["sender"])
+    by: str = Field(description="sender or gateway.", examples=["sender"])
     timeout: float | None = Field(description="Its heartbeat timeout, in seconds.")
     heartbeat_received_at: datetime | None = Field(
         description="When the sender last sent a heartbeat."

@@ -61,7 +61,7 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlUrl:
-    """The parts of a URL, by who understands them.
+    """The parts of a URL, sorted by what reads them.
 
     Attributes:
         url: The part that asyncpg understands; it may contain the password.

@@ -54,7 +54,7 @@ UPDATE_ATTEMPT: Final = (
         details=None,
         heartbeat_sent_at=None,
         heartbeat_due_at=bindparam("heartbeat_due_at_"),
-        # Claims of the attempt before are void.
+        # A later attempt ends the claims of the one before.
         heartbeat_held_until=None,
         poll_due_at=bindparam("poll_due_at_"),
         poll_held_until=None,

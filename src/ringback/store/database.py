@@ -174,7 +174,7 @@ class Database(ABC):
         """Check the database when a program starts.
 
         Raises:
-            ConfigurationError: The database cannot store answers until somebody changes it.
+            ConfigurationError: The database cannot store answers; the message says what to change.
             StoreUnavailableError: The database could not be reached.
         """
 

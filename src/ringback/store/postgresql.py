@@ -28,7 +28,7 @@ PATIENCE: Final = timedelta(seconds=10)
 """Maximum time of a transaction and its wait for a connection; callers wait longer."""
 
 _POOL: Final = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
-"""At most ten connections, besides the one that listens."""
+"""At most ten connections, plus the one that listens."""
 
 _UPGRADE_LOCK: Final = 0x72696E676261636B
 """The advisory lock of schema upgrades: `ringback` in ASCII."""

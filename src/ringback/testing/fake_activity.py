@@ -103,7 +103,7 @@ class FakeActivity:
             self.last_failure = None
 
     def end(self, how: str, at: datetime, identity: str) -> None:
-        """End it; the last attempt is known if one was started."""
+        """End it; the end names the last attempt if one was started."""
         is_attempt_shown = self.is_started or how == "completed" or how.startswith("workflow ")
         self.ended = Ended(how, at, identity, 7)
         if is_attempt_shown:

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test advances it."""
+"""A clock that moves only when a test advances it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,0 +1,156 @@
+"""Claims find due rows by indexes: their cost does not grow with the number of callbacks."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import ClauseElement, Select, text
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from ringback.store import deliveries
+from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
+from ringback.store.database import Connection, Database
+from ringback.store.heartbeats import DUE_HEARTBEATS
+from ringback.store.migrate import upgrade
+from ringback.store.sql_store import SqlStore
+from ringback.store.sqlite import SqliteDatabase
+from ringback.testing import ManualClock
+from tests import factories
+from tests.contract.manual_clock_database import ManualClockDatabase
+from tests.contract.postgresql_server import own_database, server_url
+from tests.contract.stores import SECOND
+from tests.contract.wide_runs import open_interleaved
+
+VALUES: Final = {"now": factories.NOW, "limit": 5, "window": 50}
+OF_EACH: Final = 10
+MOST: Final = 40
+_SCANS: Final = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
+
+
+@pytest.fixture
+async def on_sqlite(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    database = SqliteDatabase(tmp_path / "ringback.db", clock)
+    await upgrade(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def on_postgresql(clock: ManualClock) -> AsyncIterator[Database]:
+    async with own_database(await server_url()) as url:
+        database = ManualClockDatabase(url, clock)
+        await upgrade(database)
+        yield database
+        await database.close()
+
+
+@pytest.fixture
+async def large(on_postgresql: Database, clock: ManualClock) -> Database:
+    """A PostgreSQL database with 150 due runs of ten callbacks each."""
+    await open_interleaved(SqlStore(on_postgresql), runs=150, of_each=OF_EACH)
+    async with on_postgresql.writing() as connection:
+        # The planner must know that the table is large.
+        await connection.execute(text("ANALYZE callbacks"))
+        await connection.execute(text("ANALYZE outcomes"))
+    clock.advance(SECOND)
+    return on_postgresql
+
+
+async def explain(
+    connection: Connection, how: str, statement: Select[Any], values: dict[str, object]
+) -> Any:
+    compiled = statement.params(values).compile(
+        dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+    )
+    return await connection.run_sync(lambda it: it.exec_driver_sql(f"{how} {compiled}"))
+
+
+async def steps(database: Database, statement: ClauseElement) -> list[str]:
+    """Return SQLite's query plan of `statement`, which may have any parameters."""
+    async with database.writing() as connection:
+        compiled = statement.compile(dialect=connection.dialect)
+        assert isinstance(compiled, SQLCompiler)
+        values = tuple(1 for _ in compiled.positiontup or ())
+        result = await connection.run_sync(
+            lambda it: it.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
+        )
+        return [row.detail for row in result]
+
+
+async def count_rows(database: Database, statement: Select[Any], values: dict[str, object]) -> int:
+    """Return how many rows of callbacks a statement reads, including those it filters out."""
+    async with database.writing() as connection:
+        result = await explain(connection, "EXPLAIN (ANALYZE, FORMAT JSON)", statement, values)
+        plan = result.scalar_one()
+    (whole,) = json.loads(plan) if isinstance(plan, str) else plan
+    return _rows_of(whole["Plan"])
+
+
+def _rows_of(node: dict[str, Any]) -> int:
+    below = sum(_rows_of(one) for one in node.get("Plans", []))
+    if node["Node Type"] not in _SCANS or node["Relation Name"] != "callbacks":
+        return below
+    filtered_out = node.get("Rows Removed by Filter", 0)
+    read: int = round((node["Actual Rows"] + filtered_out) * node["Actual Loops"])
+    return below + read
+
+
+by_index = pytest.mark.parametrize(
+    ("statement", "index"),
+    [(DUE_POLLS, "ix_callbacks_poll_due"), (DUE_HEARTBEATS, "ix_callbacks_heartbeat_due")],
+    ids=["polls", "heartbeats"],
+)
+
+
+@by_index
+async def test_sqlite_finds_due_callbacks_by_an_index(
+    on_sqlite: Database, statement: Select[Any], index: str
+) -> None:
+    async with on_sqlite.writing() as connection:
+        plan = await explain(connection, "EXPLAIN QUERY PLAN", statement, VALUES)
+
+    assert any(index in row.detail for row in plan)
+
+
+@by_index
+async def test_postgresql_finds_due_callbacks_by_an_index(
+    on_postgresql: Database, statement: Select[Any], index: str
+) -> None:
+    async with on_postgresql.writing() as connection:
+        # In an empty table, a sequential scan would be cheaper.
+        await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = await explain(connection, "EXPLAIN", statement, VALUES)
+
+    assert any(index in row[0] for row in plan)
+
+
+async def test_due_outcomes_are_found_in_index_order(on_sqlite: Database) -> None:
+    plan = await steps(on_sqlite, deliveries.CLAIM)
+
+    assert any("ix_outcomes_due (state=? AND due_at<?)" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+async def test_next_due_is_read_from_the_same_index(on_sqlite: Database) -> None:
+    plan = await steps(on_sqlite, deliveries.NEXT_DUE)
+
+    assert plan == ["SEARCH outcomes USING COVERING INDEX ix_outcomes_due (state=?)"]
+
+
+async def test_claim_reads_only_the_due_rows_it_takes(large: Database, clock: ManualClock) -> None:
+    read = await count_rows(large, DUE_POLLS, {"now": clock.now(), "window": MOST})
+
+    assert read == MOST
+
+
+async def test_claim_reads_only_the_runs_it_asks_for(large: Database, clock: ManualClock) -> None:
+    names: dict[str, object] = {}
+    for place in range(RUNS_AT_ONCE):
+        names |= {f"namespace_{place}": "default", f"workflow_id_{place}": "w"}
+        names |= {f"run_id_{place}": f"run-{place}"}
+
+    read = await count_rows(large, OF_RUNS, {**names, "now": clock.now(), "max_callbacks": MOST})
+
+    assert MOST <= read <= RUNS_AT_ONCE * OF_EACH
