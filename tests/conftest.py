@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -17,6 +18,12 @@ from tests.services import missing
 # Python may crash if it exits while the SDK's threads run (temporalio 1.35, sdk-python issue 300).
 # This runs after the last test.
 atexit.register(time.sleep, 0.2)
+
+# Hypothesis's own time limits measure how busy the machine is. The timeout of a test stays.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 LONGER = {"hypothesis": 60, "processes": 60, "thorough": 120}
 """Timeouts in seconds by mark, for tests without their own.

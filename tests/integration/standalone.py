@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 from ringback.core.verdicts import judge
 from ringback.domain.activity_state import ActivityState, Ended
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
+from ringback.domain.errors import ActivityGoneError, RetryableError
 from ringback.domain.ids import OutcomeId, to_identity
 from ringback.domain.outcome import Outcome
 from ringback.temporal.activities import TemporalActivities
@@ -84,10 +85,18 @@ class Question:
     async def answer(
         self, outcome: Outcome, *, by: str = OURS, attempt: Attempt | None = None
     ) -> None:
-        """Deliver an outcome to an attempt, as if its reply were lost."""
-        callback = (attempt or self.first).callback
-        encoded = await self.ground.activities.encode(callback, outcome)
-        await self.ground.activities.deliver_to_attempt(callback, encoded, identity=by)
+        """Deliver an outcome to an attempt, as if its reply were lost.
+
+        Like the gateway, it retries what Temporal could not take at that moment; the first try may
+        have counted all the same.
+        """
+        activities, callback = self.ground.activities, (attempt or self.first).callback
+        encoded = await activities.encode(callback, outcome)
+        try:
+            await activities.deliver_to_attempt(callback, encoded, identity=by)
+        except RetryableError:
+            with suppress(ActivityGoneError):
+                await activities.deliver_to_attempt(callback, encoded, identity=by)
 
     async def found(self) -> ActivityState:
         """Return what the edge finds."""

@@ -522,9 +522,7 @@ async def test_alive_means_only_alive(house: HouseWithCallback) -> None:
     assert (await house.http.get("/healthz")).status_code == 200
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(body=st.binary(max_size=60), media_type=st.sampled_from(["application/json", None]))
 async def test_whatever_the_bytes_the_reply_is_one_of_the_known_ones(
     house: HouseWithCallback, body: bytes, media_type: str | None

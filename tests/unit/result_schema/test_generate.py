@@ -83,7 +83,7 @@ JSON = st.recursive(
 
 
 @given(which=st.sampled_from(ASKED), value=JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_accepted_value_is_readable_by_the_converter(
     which: tuple[str, str], value: object
 ) -> None:

@@ -114,7 +114,6 @@ def attack(place: Served, route: tuple[str, str], mode: GenerationMode) -> None:
     @given(case=operation.as_strategy(generation_mode=mode), is_there=st.booleans())
     @settings(
         max_examples=12,
-        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
