@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
+from tests.acceptance.command_line import Command
 from tests.acceptance.marks import on_both_stores, on_postgresql
 from tests.acceptance.programs import free_port
 from tests.acceptance.site import Site
@@ -20,12 +21,12 @@ pytestmark = [pytest.mark.server, pytest.mark.processes]
 CHECKS = ["store", "link keys", "clock", "Temporal", "permissions", "public URL", "worker key"]
 
 
-async def diagnose(site: Site, **environment: str) -> tuple[int | None, dict[str, str]]:
+async def diagnose(site: Site, **environment: str) -> tuple[int, dict[str, str]]:
     """Return the exit code of `ringback doctor`, and for each check its line without its name."""
-    command = await site.run("doctor", **environment)
-    lines = [line for line in command.output.splitlines() if line]
+    ran = await Command(site)("doctor", stdin=b"", **environment)
+    lines = [line for line in (ran.out + ran.err).splitlines() if line]
     found = {line[9:20].strip(): f"{line[:7].strip()}: {line[22:]}" for line in lines}
-    return command.process.returncode, found
+    return ran.code, found
 
 
 def wrong(found: dict[str, str]) -> set[str]:
@@ -94,7 +95,7 @@ async def test_store_without_tables_is_reported(shared_site: Site) -> None:
 
 
 async def test_store_of_a_newer_version_is_reported(shared_site: Site) -> None:
-    await shared_site.run("migrate")
+    await Command(shared_site)("migrate")
     with closing(sqlite3.connect(shared_site.data / "ringback.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
 
@@ -105,7 +106,7 @@ async def test_store_of_a_newer_version_is_reported(shared_site: Site) -> None:
 
 @on_postgresql
 async def test_database_that_cannot_be_written_is_reported(shared_site: Site) -> None:
-    await shared_site.run("migrate")
+    await Command(shared_site)("migrate")
     async with shared_site.connected() as connection:
         name = await connection.scalar(text("SELECT current_database()"))
         await connection.execute(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.acceptance.programs import Program, free_port, temporal_server
+from tests.acceptance.programs import Program, free_port
 from tests.acceptance.site import Site
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
@@ -24,12 +24,13 @@ async def test_dead_port_is_named_at_the_start(site: Site) -> None:
         assert "Connection refused" in await said(gateway)
 
 
-async def test_tls_against_a_plain_server_is_named_at_the_start(site: Site) -> None:
-    database = site.data / "plain.db"
-    async with temporal_server(site.temporal_address, database):
-        async with site.gateway(TEMPORAL_API_KEY="hush") as gateway:
-            reason = await said(gateway)
-            assert "InvalidContentType" in reason
-            assert "hush" not in gateway.output
-        async with site.gateway(TEMPORAL_NAMESPACE="nowhere") as gateway:
-            assert "Namespace nowhere is not found" in await said(gateway)
+async def test_tls_against_a_plain_server_is_named_at_the_start(shared_site: Site) -> None:
+    async with shared_site.gateway(TEMPORAL_API_KEY="hush") as gateway:
+        reason = await said(gateway)
+        assert "InvalidContentType" in reason
+        assert "hush" not in gateway.output
+
+
+async def test_unknown_namespace_is_named_at_the_start(shared_site: Site) -> None:
+    async with shared_site.gateway(TEMPORAL_NAMESPACE="nowhere") as gateway:
+        assert "Namespace nowhere is not found" in await said(gateway)

@@ -49,11 +49,11 @@ async def test_callback_gets_more_time_from_the_command_line(shared_site: Site) 
 
 
 async def test_what_was_parked_is_delivered_again_once_its_reason_is_mended(
-    site: Site,
+    shared_site: Site,
 ) -> None:
+    site = shared_site
     nowhere = f"127.0.0.1:{free_port()}"
     async with (
-        site.temporal(),
         site.gateway(TEMPORAL_ADDRESS=nowhere) as gateway,
         site.asking_worker(),
     ):

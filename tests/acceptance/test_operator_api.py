@@ -59,12 +59,12 @@ async def test_what_waits_is_listed_extended_and_answered_until_the_key_is_revok
 
 
 async def test_what_was_parked_is_delivered_again_over_http(
-    site: Site,
+    shared_site: Site,
 ) -> None:
+    site = shared_site
     operator = await key(site, "operator")
     nowhere = f"127.0.0.1:{free_port()}"
     async with (
-        site.temporal(),
         site.gateway(TEMPORAL_ADDRESS=nowhere) as gateway,
         site.asking_worker(),
     ):

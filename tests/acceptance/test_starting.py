@@ -18,10 +18,12 @@ from tests.acceptance.site import Site
 pytestmark = pytest.mark.processes
 
 
-async def test_worker_without_a_gateway_fails_at_start_with_its_url(site: Site) -> None:
+@pytest.mark.server
+async def test_worker_without_a_gateway_fails_at_start_with_its_url(shared_site: Site) -> None:
+    site = shared_site
     environment = {**site.environment, "RINGBACK_API_KEY": "rbk_k1_secret"}
 
-    async with site.temporal(), program(ringback("worker"), environment) as worker:
+    async with program(ringback("worker"), environment) as worker:
         code = await worker.end()
 
     assert code == 3
