@@ -1,12 +1,11 @@
-/* Accept, deliver, reconcile: the protocol between the outside, the store and Temporal.
+/* Accept, deliver, reconcile: the protocol between senders, the store and Temporal.
  *
  * One activity with a few attempts, two gateways, two deliverers, and a worker for each attempt.
- * Each of them may stand still between any two steps for as long as it likes, and may die at any
- * step; requests and replies may be lost. What stands in one `atomic` is one transaction of the
- * store, or one request that Temporal serves. Nothing else happens at once.
+ * Each process may pause between any two steps, and may die at any step. Requests and replies may
+ * be lost. One `atomic` is one transaction of the store, or one request that Temporal serves.
  *
- * Comments name the code that a block stands for. README.md tells what is checked, what is left
- * out, and what the names after `#ifdef` break on purpose.
+ * Comments name the code that a block models. README.md lists what is checked, what is left out,
+ * and which mistakes the names after `#ifdef` make.
  */
 
 #ifndef ATTEMPTS
@@ -14,7 +13,7 @@
 #endif
 #define ROUNDS ATTEMPTS
 
-/* ringback.domain.callback.State. NONE: no such round yet; as a verdict: none yet. */
+/* ringback.domain.callback.State. NONE: this generation does not exist yet; as a verdict: none yet. */
 #define NONE 0
 #define OPEN 1
 #define ACCEPTED 2
@@ -23,7 +22,7 @@
 #define PARKED 5
 #define EXPIRED 6
 
-/* What the two senders answer, the same in every round: ringback.domain.outcome.Completed, and
+/* The answers of the two senders, the same in every generation: ringback.domain.outcome.Completed, and
  * ringback.domain.outcome.Failed without (RETRYABLE) or with (FINAL) `non_retryable`. */
 #define COMPLETED 0
 #define RETRYABLE 1
@@ -32,22 +31,22 @@ byte kinds[2];
 #define KIND(r) kinds[cb[r].answer - 1]
 #define IS_FAILED(r) (KIND(r) != COMPLETED)
 
-/* ringback.domain.ids.to_identity: another one for each outcome. */
+/* ringback.domain.ids.to_identity: a different one for each outcome. */
 #define IDENTITY(r) (1 + 2 * (r) + cb[r].answer - 1)
-#define ANOTHER 15 /* not an answer of Ringback's: a timeout, a cancellation … */
+#define ANOTHER 15 /* not an answer: a timeout, a cancellation … */
 
 /* ---- The store. It is durable. */
 
 /* ringback.domain.callback.Callback and ringback.domain.callback.Accepted, of one round */
 typedef Round {
   unsigned state : 3;
-  unsigned answer : 2;   /* whose outcome won: the sender, plus 1 */
-  unsigned token : 3;    /* `attempt` and `task_token`: the attempt that asked last */
+  unsigned answer : 2;   /* whose outcome was accepted: the sender, plus 1 */
+  unsigned token : 3;    /* `attempt` and `task_token`: the latest attempt that opened it */
   unsigned handed : 3;   /* `delivered_inline_attempt`, and its worker `delivered_inline_to`; 0: none */
   unsigned unproven : 3; /* `unconfirmed_attempt`; 0: none */
-  unsigned untaken : 3;  /* the attempt that is known not to have ended with it; 0: none */
-  unsigned owner : 2;    /* who claimed it last */
-  unsigned fresh : 6     /* `tries`: whose copy still has the present number, as bits */
+  unsigned untaken : 3;  /* the attempt that certainly did not end with it; 0: none */
+  unsigned owner : 2;    /* the last claimer */
+  unsigned fresh : 6     /* `tries`: who read the current number, as bits */
 }
 Round cb[ROUNDS];
 byte rounds = 0;
@@ -58,7 +57,7 @@ byte rounds = 0;
 #define DELIVERER(d) (d)
 #define WORKER 3
 #else
-/* Its lease may be out: then it does not matter who it is. */
+/* Its lease may have expired: then the owner does not matter. */
 #define DELIVERER(d) 1
 #define WORKER 1
 #endif
@@ -68,7 +67,7 @@ byte rounds = 0;
 /* ---- Temporal: the activity, and another one that may get its id later. */
 
 bool is_pending = true;
-byte attempt = 1;          /* the present one; in back-off the next one */
+byte attempt = 1;          /* the current one; in back-off the next one */
 bool is_started = false;
 byte last_failure = 0;     /* what ended the attempt before: an identity, ANOTHER, or 0 */
 byte closed_by = 0;        /* once ended: an identity, ANOTHER, or 0: that attempt's worker */
@@ -76,30 +75,30 @@ bool is_closed_failed = false;
 bool is_history_full = false; /* history shows the last attempt's number and `last_failure` */
 bool is_id_reused = false; /* another activity waits under the same id */
 
-/* ---- What only the checks know. */
+/* ---- Known only to the checks. */
 
 byte promised[ROUNDS];      /* whose answer got a 2xx: the sender, plus 1 */
-byte taken[ROUNDS];         /* how often Temporal took the outcome of the round */
-bool is_asleep = false;     /* the present attempt has gone asynchronous */
-bool is_aiming[3];          /* the deliverer has looked, and is about to send by id */
-bool is_calm = false;       /* from now on nobody dies, and nothing is lost */
-bool is_busy[4];            /* the owner is alive, and at work with what it claimed */
-bool is_gone[ATTEMPTS + 1]; /* the attempt's worker died before the attempt went asynchronous */
+byte taken[ROUNDS];         /* how often Temporal accepted the outcome of the generation */
+bool is_asleep = false;     /* the current attempt completes asynchronously */
+bool is_aiming[3];          /* the deliverer has polled, and is about to send by id */
+bool is_calm = false;       /* from now on no process dies, and no message is lost */
+bool is_busy[4];            /* the owner is alive and works on its claim */
+bool is_gone[ATTEMPTS + 1]; /* the worker died before the attempt became asynchronous */
 
-/* What only the run for liveness has to remember. */
+/* Used only to check liveness. */
 #ifdef LIVENESS
 #define NOTE(what) what
 #else
 #define NOTE(what) skip
 #endif
 
-/* Property 1: what got a 2xx is in the store, for ever. */
+/* Property 1: an answer that got a 2xx stays in the store. */
 #define IS_KEPT(r) (promised[r] == cb[r].answer && cb[r].state != OPEN && cb[r].state != EXPIRED)
 inline check_promise(r) {
   assert(promised[r] == 0 || IS_KEPT(r))
 }
 
-/* Properties 2 and 4: Temporal takes the outcome of a round once, and it is the one accepted; what
+/* Properties 2 and 4: Temporal accepts the outcome of a generation once, and it is the stored one; what
  * was called superseded is not taken later. */
 inline check_taking(r, who) {
   assert(taken[r] == 0);
@@ -115,7 +114,7 @@ inline check_verdict(r, verdict) {
   assert(verdict != SUPERSEDED || taken[r] == 0)
 }
 
-/* Property 6: no attempt sleeps on a question that is settled. */
+/* Property 6: no attempt waits for a settled callback. */
 inline check_sleep() {
   assert(!is_asleep || cb[LATEST].state == OPEN || cb[LATEST].state == ACCEPTED)
 }
@@ -131,7 +130,7 @@ inline end_activity(closer, has_failed, is_full) {
   fi
 }
 
-/* The attempt has ended with a failure that is retried, if an attempt is left. */
+/* The attempt has ended with a retryable failure; it is retried if an attempt is left. */
 inline retry(failure, closer) {
   if
   :: attempt < ATTEMPTS ->
@@ -140,7 +139,7 @@ inline retry(failure, closer) {
   fi
 }
 
-/* The outcome ends the attempt, or the activity, in the name of `closer`. */
+/* The outcome ends the attempt, or the activity, with the identity `closer`. */
 inline end_with_answer(r, closer) {
   check_taking(r, cb[r].answer);
   if
@@ -149,7 +148,7 @@ inline end_with_answer(r, closer) {
   fi
 }
 
-/* A token is good for its attempt while that runs; an id for what waits, a result also between two
+/* A token is valid for its attempt while that runs; an id for what waits, a result also between two
  * attempts. */
 #define IS_TOKEN_GOOD(k) (is_pending && is_started && attempt == (k))
 #define IS_ID_GOOD(r) (is_started || KIND(r) == COMPLETED)
@@ -157,8 +156,8 @@ inline end_with_answer(r, closer) {
 /* ---- ringback.store.sql_store.SqlStore: each is one transaction. */
 
 /* ringback.store.callbacks.SqlCallbacks.open, ringback.domain.opening.find_or_create,
- * ringback.domain.opening.needs_new_callback: a new round where the question is settled, else the latest.
- * The latest attempt that asks leaves its token. */
+ * ringback.domain.opening.needs_new_callback: a new generation if the latest is settled.
+ * The latest attempt that opens it leaves its token. */
 #define IS_OVER(r) (cb[r].state == APPLIED || cb[r].state == SUPERSEDED)
 #define IS_WAITING(r) (cb[r].state == OPEN || cb[r].state == ACCEPTED)
 #ifdef PARKED_HOLDS_UP
@@ -194,7 +193,7 @@ inline store_accept(r, who) {
   check_promise(r)
 }
 
-/* ringback.store.callbacks.SqlCallbacks.expire: only what has no outcome. */
+/* ringback.store.callbacks.SqlCallbacks.expire: only a callback without an outcome. */
 #ifdef EXPIRE_ANSWERED
 #define IS_EXPIRABLE(r) (cb[r].state == OPEN || cb[r].state == ACCEPTED)
 #else
@@ -205,14 +204,14 @@ inline store_expire(r) {
   check_promise(r); check_sleep()
 }
 
-/* A lease may run out at any time. Once it is calm, it lasts while its owner is at work. */
+/* A lease may expire at any time. Once it is calm, it lasts while its owner works. */
 #ifdef LEASE_FOR_EVER
 #define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY)
 #else
 #define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY || !is_calm || !is_busy[cb[r].owner])
 #endif
 
-/* ringback.store.deliveries.SqlDeliveries.claim. What is unproven is read of a RETRYABLE alone. */
+/* ringback.store.deliveries.SqlDeliveries.claim. Only a RETRYABLE uses `unproven`. */
 #define IS_DUE(r) (cb[r].state == ACCEPTED && MAY_LEASE_BE_OUT(r))
 inline store_claim(r, d) {
   cb[r].owner = DELIVERER(d); cb[r].fresh = COPY_OF_DELIVERER(d);
@@ -223,7 +222,7 @@ inline store_claim(r, d) {
   fi
 }
 
-/* ringback.store.deliveries.SqlDeliveries.deliver_inline: to the attempt that asked last, and not while
+/* ringback.store.deliveries.SqlDeliveries.deliver_inline: to the latest attempt, and not while
  * a deliverer is at work. */
 #ifdef HAND_BACK
 #define ASKED_LAST(r, k) true
@@ -270,7 +269,7 @@ inline store_settle(r, copy, verdict) {
   fi
 }
 
-/* ringback.store.deliveries.SqlDeliveries.postpone. What is called untaken counts as a try: copies
+/* ringback.store.deliveries.SqlDeliveries.postpone. An outcome that was not applied counts as a try: copies
  * from before it are void. */
 #ifdef POSTPONE_UNFENCED
 #define MAY_POSTPONE(r, copy) (cb[r].state == ACCEPTED)
@@ -318,7 +317,7 @@ inline store_postpone(r, copy, is_not_applied) {
 #define IS_ITS_FAILURE(r) (last_failure == IDENTITY(r))
 #endif
 
-/* A retryable failure may have ended an attempt, and Temporal shows no more how that one ended. */
+/* A retryable failure may have ended an attempt, and Temporal no longer shows how that one ended. */
 #ifdef NO_MARK
 #define IS_IN_DOUBT(r, unproven_, is_shown) false
 #else
@@ -378,7 +377,7 @@ inline judge(r, handed_, unproven_, verdict) {
   fi
 }
 
-/* ---- Who takes part. */
+/* ---- The processes. */
 
 inline any_round(r) {
   if
@@ -400,7 +399,7 @@ inline any_due_round(r) {
   fi
 }
 
-/* The outside and a gateway: ringback.gateway.api.routers.links, ringback.core.answers.AnswerService.accept.
+/* A sender and a gateway: ringback.gateway.api.routers.links, ringback.core.answers.AnswerService.accept.
  * Any sender answers any round, any number of times: that is every retry after a lost reply, every
  * duplicate, every answer that differs and every late one. A gateway that dies before the commit
  * has done nothing; where it dies after it, or the reply is lost, the sender sends again. That a
@@ -420,12 +419,12 @@ end_listening:
        promised[r] = who;
        if
        :: store_accept(r, who)
-       :: check_promise(r) /* it dies in between */
+       :: check_promise(r) /* it dies before the reply */
        fi;
 #else
        store_accept(r, who);
        if
-       :: cb[r].answer == who -> promised[r] = who /* it won, or it is the same again: 2xx */
+       :: cb[r].answer == who -> promised[r] = who /* it was accepted, or it is the same again: 2xx */
        :: else                                     /* 409 or 410 */
        fi;
 #endif
@@ -447,7 +446,7 @@ inline rest(d) {
   goto end_resting
 }
 
-/* ringback.core.delivery.Deliverer._end: Temporal takes it. The reply comes, or is lost, or finds
+/* ringback.core.delivery.Deliverer._end: Temporal accepts it. The reply arrives, or is lost, or finds
  * nobody. */
 inline send(r, d) {
   end_with_answer(r, IDENTITY(r));
@@ -480,7 +479,7 @@ end_resting:
     :: !is_calm -> forget_the_copy(); goto postponing /* the request is lost */
     :: IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try) -> send(r, d)
     :: !(IS_TOKEN_GOOD(token) && FITS_THE_TOKEN(r, is_first_try)) ->
-       /* ringback.core.delivery.Deliverer._resolve_and_send. A token that is dead stays dead: so
+       /* ringback.core.delivery.Deliverer._resolve_and_send. An invalid token stays invalid: so
         * NOT_FOUND and the look may be one step. */
        judge(r, handed, unproven, verdict);
        /* ringback.core.verdicts.may_be_delivered, ringback.core.verdicts.is_attempt_of_token */
@@ -493,7 +492,7 @@ end_resting:
        fi
     fi
   }
-  atomic { /* ringback.ports.activities.Activities.deliver_to_attempt, after the look */
+  atomic { /* ringback.ports.activities.Activities.deliver_to_attempt, after the poll */
     if
     :: !is_calm -> rest(d)
     :: !is_calm -> forget_the_copy(); goto postponing
@@ -501,7 +500,7 @@ end_resting:
     :: !IS_TOKEN_GOOD(token) -> token = 0; goto looking_again
     fi
   }
-sending_by_id: /* ringback.ports.activities.Activities.deliver: it reaches what has the id by now */
+sending_by_id: /* ringback.ports.activities.Activities.deliver: it reaches what has the id now */
   atomic {
     is_aiming[d] = false; token = 0; is_first_try = false;
     if
@@ -510,10 +509,10 @@ sending_by_id: /* ringback.ports.activities.Activities.deliver: it reaches what 
     :: is_pending && IS_ID_GOOD(r) -> send(r, d)
     :: is_pending && !IS_ID_GOOD(r) -> goto looking_again
     :: !is_pending && !is_id_reused -> goto looking_again
-    :: !is_pending && is_id_reused -> assert(false) /* property 5: another activity was touched */
+    :: !is_pending && is_id_reused -> assert(false) /* property 5: another activity was affected */
     fi
   }
-looking_again: /* NOT_FOUND, after a look */
+looking_again: /* NOT_FOUND, after a poll */
   atomic {
     judge(r, handed, unproven, verdict);
     forget_the_copy();
@@ -526,11 +525,11 @@ settling: /* ringback.ports.store.DeliveryQueue.settle */
   atomic { store_settle(r, COPY_OF_DELIVERER(d), verdict); rest(d) }
 postponing_as_untaken: /* ringback.ports.store.DeliveryQueue.postpone, `is_not_applied` */
   atomic { store_postpone(r, COPY_OF_DELIVERER(d), true); rest(d) }
-postponing: /* ringback.ports.store.DeliveryQueue.postpone: it may have been taken */
+postponing: /* ringback.ports.store.DeliveryQueue.postpone: it may have been applied */
   atomic { store_postpone(r, COPY_OF_DELIVERER(d), CALLS_IT_UNTAKEN); rest(d) }
 }
 
-/* Nobody is in the worker any more. */
+/* No activity runs in the worker any more. */
 inline leave(k) {
   if
   :: rounds > 0 -> cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k))
@@ -540,14 +539,14 @@ inline leave(k) {
   goto over
 }
 
-/* The attempt goes asynchronous. */
+/* The attempt becomes asynchronous. */
 inline fall_asleep(k) {
   is_asleep = is_asleep || IS_TOKEN_GOOD(k);
   check_sleep();
   leave(k)
 }
 
-/* The worker dies; or the attempt fails of its own: the store or Temporal is away. */
+/* The worker dies, or the attempt fails by itself: the store or Temporal is unavailable. */
 inline may_go_wrong(k) {
   if
   :: !is_calm -> NOTE(is_gone[k] = true); leave(k)
@@ -587,7 +586,7 @@ opening: /* ringback.core.opening.CallbackOpener.open */
     :: else -> fall_asleep(k)
     fi
   }
-  atomic { /* ringback.core.opening.CallbackOpener._is_not_applied: what became of the attempts before? */
+  atomic { /* ringback.core.opening.CallbackOpener._is_not_applied: how did the earlier attempts end? */
     may_go_wrong(k);
     judge(r, handed, unproven, verdict);
     handed = 0; unproven = 0;
