@@ -14,7 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from benchmarks.waiting_workflow import ANSWERED, ASK, Place, WaitingWorkflow
 from benchmarks.wrk import DriveError
-from ringback.app.workers import working
+from ringback.app.bootstrap import working
 
 PER_WORKFLOW: Final = 10
 """How many wait in one workflow: with one alone, making them would take most of a run's time."""

@@ -23,8 +23,8 @@ from chaos.postgresql import make_cluster, url_of
 from chaos.programs import Program, Recipe
 from chaos.senders import NO_REPLY
 from chaos.wire import Wire
+from ringback.app.credentials import ensure_local_keys
 from ringback.app.dev_server import dev_server_command
-from ringback.app.local_api_keys import ensure_local_keys
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import free_ports

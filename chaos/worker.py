@@ -22,9 +22,9 @@ from chaos.facts import Fact, FactsFile, text_of
 from chaos.script import TASK_QUEUE, Question
 from chaos.workflow import ASK, IN_THREAD, Ask
 from ringback import Callback, RingbackPlugin, wait_for_callback, wait_for_callback_sync
+from ringback.app.bootstrap import working
 from ringback.app.exits import run_command
 from ringback.app.program import run, stop_requested
-from ringback.app.workers import working
 
 _LOOKS: Final = 3
 _LOOK: Final = timedelta(seconds=1)

@@ -22,9 +22,8 @@ from benchmarks.page import RESULTS
 from benchmarks.page import page as speed_page
 from benchmarks.results import load
 from docs import words
-from ringback.app.build import build_app
+from ringback.app.container import Parts, build_app
 from ringback.app.exits import EXITS, exit_code
-from ringback.app.parts import Parts
 from ringback.cli.main import create_app as create_cli
 from ringback.domain import completion_errors, errors
 from ringback.domain.callback import MOVES, State

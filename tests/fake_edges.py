@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ringback.app.edges import Edges
+from ringback.app.container import Edges
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.store.sql_store import SqlStore

@@ -19,9 +19,9 @@ from ringback import Callback, RingbackPlugin, wait_for_callback
 with workflow.unsafe.imports_passed_through():
     import httpx2
 
+    from ringback.app.bootstrap import working
     from ringback.app.exits import run_command
     from ringback.app.program import run, stop_requested
-    from ringback.app.workers import working
     from ringback.temporal.connect import connect
 
 TASK_QUEUE: Final = "RINGBACK_TEST_TASK_QUEUE"

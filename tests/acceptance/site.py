@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client, WorkflowHandle
 
-from ringback.app.local_api_keys import ensure_local_keys
+from ringback.app.credentials import ensure_local_keys
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, served

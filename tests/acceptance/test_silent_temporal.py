@@ -10,7 +10,7 @@ from typing import Final
 import httpx2
 import pytest
 
-from ringback.app.keys import load_keyring
+from ringback.app.credentials import load_keyring
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket

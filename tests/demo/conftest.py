@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from temporalio.client import Client
 
-from ringback.app.compose import running_gateway
+from ringback.app.bootstrap import running_gateway
 from ringback.app.web import bound_socket, served
 from ringback.demo.service import create_service
 from ringback.demo.worker import demo_worker

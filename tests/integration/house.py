@@ -15,10 +15,9 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from ringback import RingbackPlugin
-from ringback.app.build import build_app
-from ringback.app.compose import RunningGateway, edges_of, running_gateway
-from ringback.app.local_api_keys import ensure_local_keys
-from ringback.app.parts import Parts
+from ringback.app.bootstrap import RunningGateway, edges_of, running_gateway
+from ringback.app.container import Parts, build_app
+from ringback.app.credentials import ensure_local_keys
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, free_ports, served

@@ -23,7 +23,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from ringback import Callback, wait_for_callback
-from ringback.app.compose import running_gateway
+from ringback.app.bootstrap import running_gateway
 from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.ids import OutcomeId, to_identity

@@ -17,7 +17,7 @@ from ringback import (
     RingbackPlugin,
     wait_for_callback,
 )
-from ringback.app.workers import working
+from ringback.app.bootstrap import working
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
 from ringback.domain.errors import (

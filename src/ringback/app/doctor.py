@@ -1,4 +1,4 @@
-"""Checks of an installation: each finds what works, or what is wrong and what to do about it."""
+"""Checks of an installation; each reports what works, or what is wrong and how to fix it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Final, Literal
 import httpx2
 from temporalio.client import Client
 
-from ringback.app.keys import load_keyring
+from ringback.app.credentials import load_keyring
 from ringback.app.stores import existing_database
 from ringback.app.system import SystemClock
 from ringback.client.gateway_client import GatewayClient
@@ -31,19 +31,19 @@ from ringback.worker.gateway_runtime import check_gateway
 _TIMEOUT: Final = timedelta(seconds=5)
 
 _LARGEST_DIFFERENCE: Final = timedelta(seconds=5)
-"""Deadlines and links end by clocks: a larger difference is noticed."""
+"""Deadlines and links expire by clocks, so a larger difference is a problem."""
 
 Status = Literal["ok", "wrong", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         check: The name of the check.
         status: `skipped` if there is nothing to check.
-        detail: What works; or what is wrong and what to do.
+        detail: What works, or what is wrong and how to fix it.
     """
 
     check: str
@@ -56,7 +56,7 @@ class _SkippedError(Exception):
 
 
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Run all checks, one after the other. They change nothing."""
+    """Run all checks in order. They change nothing."""
     checks = _Checks(settings)
     named: dict[str, Callable[[], Awaitable[str]]] = {
         "store": checks.store,
@@ -80,7 +80,7 @@ async def _run(name: str, check: Callable[[], Awaitable[str]]) -> Finding:
 
 
 class _Checks:
-    """The checks; each returns what it found, or raises a `RingbackError` that says what to do."""
+    """The checks; each returns what works, or raises an error that says how to fix it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -91,7 +91,7 @@ class _Checks:
         async with existing_database(self._settings, self._clock) as database:
             schema = await inspect(database)
         if schema.before is None:
-            msg = f"{name} is empty; `ringback serve` or `ringback migrate` makes its tables"
+            msg = f"{name} is empty; `ringback serve` or `ringback migrate` creates its tables"
             raise ConfigurationError(msg)
         if schema.before != schema.after:
             found = f"the schema of {name} is {schema.before}, not {schema.after}"
@@ -145,7 +145,9 @@ class _Checks:
 
     async def worker_key(self) -> str:
         if not self._needs_api_key:
-            msg = "no API key is set here; `ringback keys add --role worker` makes one for a worker"
+            msg = (
+                "no API key is set here; `ringback keys add --role worker` creates one for a worker"
+            )
             raise _SkippedError(msg)
         target = find_target(Role.WORKER)
         async with GatewayClient(target) as gateway:
@@ -155,7 +157,7 @@ class _Checks:
 
     @property
     def _needs_api_key(self) -> bool:
-        """Whether this machine has a worker's key, or a gateway that makes one."""
+        """Whether this machine has a worker's key, or a gateway that creates one."""
         settings = self._settings
         is_given = settings.api_key is not None or settings.api_key_file is not None
         is_local = settings.postgresql_url is None

@@ -1,4 +1,4 @@
-"""`run_gateway`: the gateway inside a program of yours."""
+"""`run_gateway`: runs the gateway inside your own program."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,18 +16,18 @@ async def run_gateway(
 ) -> AsyncIterator[str]:
     """Run the gateway in this process for the block, and yield its URL.
 
-    It is the gateway of `ringback serve`, with the same settings: `RINGBACK_*` in the environment
-    and `ringback.toml`. It stops when the block ends; what it accepted is in the store, and the
-    next gateway delivers it. It needs `pip install 'ringback[gateway]'`.
+    It has the settings of `ringback serve`: `RINGBACK_*` in the environment, and `ringback.toml`.
+    When the block ends, the gateway stops. Accepted answers are in the store, and the next gateway
+    delivers them. Requires `pip install 'ringback[gateway]'`.
 
-    A worker beside it connects with `RingbackPlugin(url=…)`. On SQLite it finds its API key by
-    itself; on PostgreSQL give it one (`api_key`, or `RINGBACK_API_KEY`).
+    A worker in the same program connects with `RingbackPlugin(url=…)`. On SQLite it finds its API
+    key by itself. On PostgreSQL, pass `api_key` or set `RINGBACK_API_KEY`.
 
     Args:
         host: The address to listen on.
-        port: The port to listen on; 0 takes a free one.
-        client: A client of Temporal, without `RingbackPlugin`. By default the gateway connects as
-            `TEMPORAL_*` or `temporal.toml` say, with its first request.
+        port: The port to listen on; 0 chooses a free one.
+        client: A client of Temporal, without `RingbackPlugin`. By default the gateway uses
+            `TEMPORAL_*` or `temporal.toml`, and connects with its first request.
 
     Raises:
         ConfigurationError: A setting or the port cannot be used, or the gateway is not installed.
@@ -35,7 +35,7 @@ async def run_gateway(
     """
     try:
         # The gateway is an extra, and importing `ringback` must stay light.
-        from ringback.app.serve import serving_gateway  # noqa: PLC0415 - see above
+        from ringback.app.bootstrap import serving_gateway  # noqa: PLC0415 - see above
         from ringback.app.web import bound_socket, url_of  # noqa: PLC0415 - see above
         from ringback.settings import load_settings  # noqa: PLC0415 - see above
     except ModuleNotFoundError as exc:

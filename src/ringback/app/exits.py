@@ -1,4 +1,4 @@
-"""How a command ends: one line for an error, and an exit code that says what to do next."""
+"""How a command ends: one line for an error, and an exit code for scripts."""
 
 import io
 import os
@@ -25,7 +25,7 @@ EXITS: Final[dict[type[RingbackError], int]] = {
     FinalError: REFUSED,
     ActivityCompletionError: REFUSED,
 }
-"""The first that fits decides: 1 the answer is no, 2 it was asked wrongly, 3 it may work later."""
+"""The first class that matches decides: 1 refused, 2 wrong usage or settings, 3 retry later."""
 
 
 def exit_code(error: RingbackError) -> int:
@@ -34,13 +34,13 @@ def exit_code(error: RingbackError) -> int:
 
 
 def run_command(command: Callable[[], object]) -> NoReturn:
-    """Run a command line, and end the process."""
+    """Run a command line and end the process."""
     code = REFUSED
     for out in (sys.stdout, sys.stderr):
         if isinstance(out, io.TextIOWrapper):
-            # What a terminal cannot show must not end the command.
+            # Characters that a terminal cannot encode must not end the command.
             out.reconfigure(errors="backslashreplace")
-    sys.stdout = _whole(sys.stdout)
+    sys.stdout = _to_line_buffered(sys.stdout)
     try:
         code = _run(command)
     finally:
@@ -49,22 +49,22 @@ def run_command(command: Callable[[], object]) -> NoReturn:
         for out in (sys.stdout, sys.stderr):
             _flush(out)
         # An interpreter that ends while the SDK's threads still run may hang or crash (temporalio
-        # 1.35, issue 300 of sdk-python). Everything of ours is closed and flushed by now.
+        # 1.35, issue 300 of sdk-python). Ringback has closed and flushed everything.
         os._exit(code)
 
 
 def _flush(out: TextIO | None) -> None:
-    """Write what `out` holds; it may be closed, or be read by nobody any more."""
+    """Flush `out`, which may be closed or a broken pipe."""
     if out is not None:
         with suppress(OSError, ValueError):
             out.flush()
 
 
-def _whole(out: TextIO) -> TextIO:
-    """Return what writes to `out` all that it is given; after each line at the latest.
+def _to_line_buffered(out: TextIO) -> TextIO:
+    """Return a line-buffered stream to `out` that writes everything.
 
-    Under `PYTHONUNBUFFERED` Python drops the rest of what the system took a part of only: of what
-    fills a pipe, when a signal comes in between.
+    With `PYTHONUNBUFFERED`, Python loses the rest of a partial write, which happens when a signal
+    interrupts a write to a full pipe.
     """
     if not isinstance(getattr(out, "buffer", None), io.RawIOBase):
         return out
@@ -77,13 +77,13 @@ def _run(command: Callable[[], object]) -> int:
     try:
         command()
     except RingbackError as exc:
-        sys.stderr.write(f"ringback: {_harmless(str(exc))}\n")
+        sys.stderr.write(f"ringback: {_to_printable(str(exc))}\n")
         return exit_code(exc)
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     return 0
 
 
-def _harmless(text: str) -> str:
-    """Return `text` as a terminal may show it: what others wrote in it must not steer one."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+def _to_printable(text: str) -> str:
+    """Return `text` without control characters: it may contain text from outside."""
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)

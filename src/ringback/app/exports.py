@@ -1,4 +1,4 @@
-"""The environment that a worker or a command in another terminal needs."""
+"""The environment variables that a worker or a command in another terminal needs."""
 
 import shlex
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ _FOR: Final = {Role.WORKER: "a worker", Role.OPERATOR: "the command line"}
 
 
 def export_lines(settings: Settings, *, url: str, temporal: str, namespace: str) -> list[str]:
-    """Return lines for a shell that lead a worker, or the command line, to this gateway.
+    """Return shell lines that connect a worker or the command line to this gateway.
 
-    They name files of API keys; no key is among them.
+    They contain the paths of key files, and no keys.
 
     Args:
         settings: The settings of the gateway.

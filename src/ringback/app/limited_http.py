@@ -4,6 +4,8 @@ uvicorn limits only how long a connection may be idle between two requests.
 """
 
 import asyncio
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -11,14 +13,67 @@ from typing import Any, Final
 
 import uvicorn
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ringback.app.descriptors import DescriptorLimit
-from ringback.app.one_write import OneWriteProtocol
+from ringback.gateway.rare_warnings import RareWarning
 from ringback.gateway.replies import problem
 
+try:
+    import resource
+except ImportError:  # pragma: no cover - Windows has no such limit
+    resource = None  # type: ignore[assignment]  # - see above
+
+logger = logging.getLogger(__name__)
+
+_ENOUGH: Final = 65_536
+"""More than a gateway uses; some systems allow a billion."""
+
+
+def raise_descriptor_limit() -> None:
+    """Raise this process's limit of file descriptors to its hard limit, at most 65,536."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems refuse their own hard limit.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class DescriptorLimit:
+    """Decides whether enough file descriptors are free for another connection.
+
+    Without it, a gateway at the limit resets connections without a log line and can reach neither
+    the store nor Temporal.
+    """
+
+    def __init__(self, reserved: int) -> None:
+        """Reserve descriptors for the store, Temporal and webhooks."""
+        self._reserved = reserved
+        self._warning = RareWarning(logger)
+
+    def has_room_for(self, transport: asyncio.Transport) -> bool:
+        """Return whether this new connection may stay; if not, log so at most once a minute."""
+        connection = transport.get_extra_info("socket")
+        if resource is None or connection is None:
+            return True
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # The system assigns the lowest free number.
+        used: int = connection.fileno() + 1
+        if limit == resource.RLIM_INFINITY or used <= limit - self._reserved:
+            return True
+        self._warning.warn(
+            "%d of %d file descriptors are in use, so new connections get 503; raise the hard"
+            " limit: `ulimit -Hn` in a shell, LimitNOFILE= in a systemd unit, `ulimits` in Compose",
+            used,
+            limit,
+        )
+        return False
+
+
 _TIMED_OUT: Final = problem(
-    408, "request timeout", "the request did not arrive as a whole in time; send the same again"
+    408, "request timeout", "the request did not arrive completely in time; send the same again"
 )
 _UPGRADE: Final = problem(
     400,
@@ -33,14 +88,13 @@ _TOO_MANY_CONNECTIONS.headers["retry-after"] = "2"
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """What clients may take.
+    """Limits for clients.
 
     Attributes:
         keep_alive: How long a connection may be idle between two requests.
-        request: How long a client may take to send a whole request, head and body, from its first
-            byte; and how long it may take to read a reply that is larger than the buffers.
-        reserved_descriptors: The number of file descriptors that connections leave to the store,
-            to Temporal and to webhooks.
+        request: How long a client may take to send a request, from its first byte to its last, and
+            to read a reply that is larger than the buffers.
+        reserved_descriptors: File descriptors reserved for the store, Temporal and webhooks.
     """
 
     keep_alive: timedelta = timedelta(seconds=75)
@@ -52,19 +106,19 @@ class LimitedConfig(uvicorn.Config):
     """uvicorn's configuration, with limits for `LimitedHttpProtocol`."""
 
     def __init__(self, *given: Any, limits: HttpLimits, **options: Any) -> None:
-        """Take what uvicorn takes, and `limits`."""
+        """Pass the options of uvicorn on, and add `limits`."""
         super().__init__(*given, **options)
         self.limits = limits
         self.descriptors = DescriptorLimit(limits.reserved_descriptors)
 
 
-class LimitedHttpProtocol(OneWriteProtocol):
-    """HTTP as uvicorn speaks it, with limits on what a client may make the gateway hold."""
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with limits that protect the gateway from slow clients."""
 
     config: LimitedConfig
 
     def __init__(self, *given: Any, **options: Any) -> None:
-        """Take what uvicorn gives its protocols."""
+        """Pass uvicorn's arguments on."""
         super().__init__(*given, **options)
         self._seconds = self.config.limits.request.total_seconds()
         self._request_timer: asyncio.TimerHandle | None = None
@@ -74,7 +128,7 @@ class LimitedHttpProtocol(OneWriteProtocol):
     def connection_made(  # type: ignore[override]  # - uvicorn narrows it the same way
         self, transport: asyncio.Transport
     ) -> None:
-        """Start the time for the first request; reject the connection if there are too many."""
+        """Start the timer of the first request, or reject the connection at the limit."""
         super().connection_made(transport)
         if self.config.descriptors.has_room_for(transport):
             self._start_request_timer()
@@ -88,25 +142,24 @@ class LimitedHttpProtocol(OneWriteProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, and start the time for a request that has not arrived as a whole."""
+        """Parse the data; start a timer if a request has not arrived completely."""
         super().data_received(data)
         is_idle = self.cycle is None or self.cycle.response_complete
         if self._request_timer is None and (is_idle or self._part is not _Part.NOTHING):
             self._start_request_timer()
 
     def on_message_begin(self) -> None:
-        """Note that a request has begun."""
+        """Note the start of a request."""
         super().on_message_begin()
         self._part = _Part.HEAD
 
     def on_headers_complete(self) -> None:
-        """Reject a request that does not name its host exactly once (RFC 9112, 3.2).
+        """Reject a request without exactly one Host header (RFC 9112, 3.2).
 
-        The parser stops at a request to upgrade: its body would be lost, and the connection has
-        no further request.
+        Also reject an upgrade with a body: the parser stops at it, so the body would be lost.
 
         Raises:
-            ValueError: The request is rejected; the parser makes it a 400.
+            ValueError: The request is rejected; the parser turns it into a 400.
         """
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
@@ -121,23 +174,23 @@ class LimitedHttpProtocol(OneWriteProtocol):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        """Stop the time of this request."""
+        """Stop the timer of this request."""
         super().on_message_complete()
         self._part = _Part.NOTHING
         self._stop_request_timer()
 
     def pause_writing(self) -> None:
-        """Start the time for a client that does not read its reply."""
+        """Start a timer: the client does not read its reply."""
         super().pause_writing()
         self._write_timer = self.loop.call_later(self._seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stop that time."""
+        """Stop that timer: the client reads again."""
         super().resume_writing()
         self._stop_write_timer()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, also if the client never read the last reply."""
+        """Close an idle connection, even if the client has not read the last reply."""
         self.transport.abort()
 
     def _start_request_timer(self) -> None:
@@ -157,7 +210,7 @@ class LimitedHttpProtocol(OneWriteProtocol):
         self._request_timer = None
         is_idle = self.cycle is None or self.cycle.response_complete
         if self.pipeline or (self._part is _Part.HEAD and not is_idle):
-            # The client waits too: for the reply to an earlier request.
+            # The client waits for the reply to an earlier request.
             self._start_request_timer()
         elif self._part is _Part.HEAD or (self._part is _Part.BODY and not self._has_replied()):
             self._reject(_TIMED_OUT)
@@ -171,7 +224,7 @@ class LimitedHttpProtocol(OneWriteProtocol):
         return self.cycle is not None and self.cycle.response_started
 
     def _reject(self, reply: Response) -> None:
-        """Reply without the application, and close the connection."""
+        """Reply without calling the application, and close the connection."""
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()

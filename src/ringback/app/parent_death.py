@@ -1,7 +1,6 @@
-"""The parent-death signal: the system kills a child when the process that started it ends.
+"""The parent-death signal: the system kills a child when its parent ends, even if it is killed.
 
-That covers a parent that is killed itself. Run as a script, this module asks for the signal and
-then becomes the child.
+Run as a script, this module requests the signal and then executes the child's program.
 """
 
 import ctypes
@@ -15,18 +14,18 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def end_with_parent(words: Sequence[str]) -> list[str]:
-    """Return the command that runs `words` until they end, or this process ends.
+    """Return a command that runs `words` until they end or this process ends.
 
-    Only Linux supports it. Elsewhere the command is `words`, and survives a parent that is killed.
+    Elsewhere than on Linux it is `words` itself, which survives a parent that is killed.
     """
     if sys.platform != "linux":
         return list(words)
-    # Isolated and without site-packages, Python starts in some milliseconds.
+    # Isolated and without site-packages, Python starts in a few milliseconds.
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *words]
 
 
 def _become(parent: int, words: list[str]) -> NoReturn:
-    # SIGKILL: after the parent's end nobody could wait for a gentler signal to take effect.
+    # SIGKILL, because no process is left to wait for a gentler signal to take effect.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the parent process has ended")

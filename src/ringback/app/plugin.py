@@ -1,4 +1,4 @@
-"""`RingbackPlugin`: what makes a worker able to wait for the outside."""
+"""`RingbackPlugin`: connects the workers of a client to a gateway."""
 
 import dataclasses
 from collections.abc import Awaitable, Callable
@@ -13,19 +13,19 @@ from ringback.worker.activity_function import ActivityFunctionInterceptor
 
 
 class RingbackPlugin(SimplePlugin):
-    """Wires Ringback into all workers of a client: `Client.connect(…, plugins=[RingbackPlugin()])`.
+    """Adds Ringback to all workers of a client: `Client.connect(…, plugins=[RingbackPlugin()])`.
 
-    While a worker runs, its activities open their callbacks at the gateway. A worker fails at its
-    start, with what to do, when the gateway cannot be reached, refuses the key, or serves another
-    namespace. The client gets the data converter that `RINGBACK_DATA_CONVERTER` names, which the
+    Activities of these workers open their callbacks at the gateway. A worker fails at its start,
+    with an error that says what to do, if the gateway cannot be reached, rejects the key, or serves
+    another namespace. The client gets the data converter of `RINGBACK_DATA_CONVERTER`, which the
     gateway uses too.
     """
 
     def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
         """Use the gateway at `url` with an API key of the role `worker`.
 
-        Without them `RINGBACK_URL` and `RINGBACK_API_KEY` or `RINGBACK_API_KEY_FILE` count. Without
-        those it is the gateway of this machine, with the key that it made.
+        The defaults are `RINGBACK_URL`, and `RINGBACK_API_KEY` or `RINGBACK_API_KEY_FILE`. Without
+        those, it is the gateway on this machine, with the key that the gateway created.
         """
         super().__init__(
             "ringback.RingbackPlugin",
@@ -37,7 +37,7 @@ class RingbackPlugin(SimplePlugin):
         self._api_key = api_key
 
     def _choose_converter(self, given: DataConverter | None) -> DataConverter:
-        # Heavy, so it is loaded here: importing this module in a file with workflows stays light.
+        # Imported here so that importing this module in a file with workflows stays fast.
         from ringback.client.settings import client_setting  # noqa: PLC0415 - see above
         from ringback.temporal.converter import choose_converter  # noqa: PLC0415 - see above
 
@@ -51,7 +51,7 @@ class RingbackPlugin(SimplePlugin):
             GatewayUnavailableError: The gateway cannot be reached.
             GatewayRefusedError: The gateway rejects the API key.
         """
-        # Heavy, so it is loaded here: importing this module in a file with workflows stays light.
+        # Imported here so that importing this module in a file with workflows stays fast.
         from ringback.client.target import find_target  # noqa: PLC0415 - see above
         from ringback.domain.api_key import Role  # noqa: PLC0415 - see above
         from ringback.result_schema.generate import generate_schema  # noqa: PLC0415 - see above

@@ -1,7 +1,7 @@
-"""Secret files: those that Ringback makes, and those that somebody else gives it.
+"""Secret files: those that Ringback creates, and those that a platform mounts.
 
-What Ringback makes is readable by its owner only. What a platform mounts has the platform's mode:
-0444 as a Docker secret, 0644 or 0440 behind two symlinks in Kubernetes, 0660 after its fsGroup.
+Only the owner can read what Ringback creates. Mounted files have the mode of the platform: 0444 for
+a Docker secret, 0644 or 0440 behind two symlinks in Kubernetes, 0660 after its fsGroup.
 """
 
 import logging
@@ -16,33 +16,33 @@ from ringback.domain.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 
-def read_or_make(path: Path, new_line: Callable[[], str]) -> list[str]:
-    """Return the lines of a file of ours, which is made with one line if it is not there.
+def read_or_create(path: Path, new_line: Callable[[], str]) -> list[str]:
+    """Return the lines of a secret file; create the file with one line if it is missing.
 
-    Of several that make it at once, one does; all read the same.
+    If several processes create it at the same time, all of them read the same line.
 
     Raises:
-        ConfigurationError: It cannot be made or read, or every user can read or write it.
+        ConfigurationError: The file cannot be created or read, or every user can read or write it.
     """
     if not path.exists():
-        _make(path, new_line())
+        _create(path, new_line())
     return read_own_lines(path)
 
 
 def read_own_lines(path: Path) -> list[str]:
-    """Return the lines of a file that `read_or_make` made.
+    """Return the lines of a file that `read_or_create` created.
 
     Raises:
-        ConfigurationError: It cannot be read, or is open to every user.
+        ConfigurationError: The file cannot be read, or every user can read or write it.
     """
     return _read(path, forbidden=stat.S_IROTH | stat.S_IWOTH)
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a file that somebody else made.
+    """Return the lines of a file that a person or a platform created.
 
     Raises:
-        ConfigurationError: It cannot be read, or every user can write it.
+        ConfigurationError: The file cannot be read, or every user can write it.
     """
     return _read(path, forbidden=stat.S_IWOTH)
 
@@ -55,7 +55,7 @@ def _read(path: Path, *, forbidden: int) -> list[str]:
         msg = f"the secret file {path} cannot be read: {exc.strerror}"
         raise ConfigurationError(msg) from exc
     except UnicodeError:
-        # Without its cause, which holds the secret.
+        # The cause contains the secret.
         msg = f"the secret file {path} is not UTF-8 text; save it as UTF-8"
         raise ConfigurationError(msg) from None
     if mode & forbidden:
@@ -75,11 +75,11 @@ def _read(path: Path, *, forbidden: int) -> list[str]:
     return lines
 
 
-def _make(path: Path, line: str) -> None:
+def _create(path: Path, line: str) -> None:
     try:
         _write_once(path, line)
     except OSError as exc:
-        msg = f"the secret file {path} cannot be made: {exc.strerror}"
+        msg = f"the secret file {path} cannot be created: {exc.strerror}"
         raise ConfigurationError(msg) from exc
 
 
@@ -91,7 +91,7 @@ def _write_once(path: Path, line: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        # A link fails if the file is there: of several that start at once, one makes it.
+        # A hard link fails if the file exists, so one of several processes creates it.
         os.link(mine, path)
     except FileExistsError:
         pass

@@ -1,4 +1,4 @@
-"""The store that the settings name, with its schema up to date."""
+"""Opens the store of the settings and upgrades its schema."""
 
 import os
 from collections.abc import AsyncIterator
@@ -17,15 +17,16 @@ from ringback.store.sqlite import SqliteDatabase
 _NO_DRIVER: Final = "the store is on PostgreSQL, which needs: pip install 'ringback[postgres]'"
 
 _PERMANENT: Final = (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
-"""What a file system says that it will say again until somebody changes a setting or a mode."""
+"""Errors of the file system that last until a person changes a setting or a file mode."""
 
 
 @asynccontextmanager
 async def existing_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlStore]:
-    """Open the store for the block, and create nothing: no folder, no file, no table.
+    """Open the store for the block; create no folder, no file and no table.
 
     Raises:
-        ConfigurationError: There is no store; or see `opened_store`.
+        ConfigurationError: The store does not exist, a newer Ringback wrote it, or its driver is
+            missing.
         StoreUnavailableError: The store cannot be reached; the message says why.
     """
     async with existing_database(settings, clock) as database:
@@ -37,10 +38,10 @@ async def existing_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlS
 
 @asynccontextmanager
 async def existing_database(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
-    """Open the database for the block; create nothing and upgrade nothing.
+    """Open the database for the block; create and upgrade nothing.
 
     Raises:
-        ConfigurationError: There is no file of a local store, or the driver is missing.
+        ConfigurationError: The file of a SQLite store or the driver is missing.
         StoreUnavailableError: The file cannot be opened; the message says why.
     """
     if settings.postgresql_url is None and not _is_file(settings.database_path):
@@ -51,10 +52,10 @@ async def existing_database(settings: Settings, clock: Clock) -> AsyncIterator[D
 
 @asynccontextmanager
 async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlStore]:
-    """Open the store for the block; create it if there is none.
+    """Open the store for the block; create it if it does not exist.
 
     Raises:
-        ConfigurationError: The store was written by a newer Ringback, or its driver is missing.
+        ConfigurationError: A newer Ringback wrote the store, or its driver is missing.
         StoreUnavailableError: The store cannot be reached; the message says why.
     """
     async with _opened_database(settings, clock) as database:
@@ -63,10 +64,10 @@ async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[SqlSto
 
 
 async def upgraded(settings: Settings, clock: Clock) -> Upgrade:
-    """Bring the schema of the store up to this program, and say what that came to.
+    """Upgrade the schema of the store; return the versions before and after.
 
     Raises:
-        ConfigurationError: The store was written by a newer Ringback, or its driver is missing.
+        ConfigurationError: A newer Ringback wrote the store, or its driver is missing.
         StoreUnavailableError: The store cannot be reached; the message says why.
     """
     async with _opened_database(settings, clock) as database:
@@ -98,14 +99,14 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        # Not to be looked at: to open it tells why.
+        # Opening it raises the reason.
         return True
 
 
 def _sqlite(path: Path, clock: Clock) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # It holds what was answered; SQLite gives the files beside it the same mode.
+        # It contains answers. SQLite gives the files beside it the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except _PERMANENT as exc:
         msg = (

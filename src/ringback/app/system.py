@@ -1,4 +1,4 @@
-"""What this machine gives the programs: names, ids, its clock and chance."""
+"""The clock, random numbers, ids and process name that programs use."""
 
 import os
 import secrets
@@ -18,44 +18,46 @@ from ringback.ports.clock import Clock
 
 __all__ = ["SystemClock", "callback_ids", "jitter", "outcome_ids", "process_name"]
 
-_AT_ONCE: Final = 256
-"""How many ids' worth of chance is fetched at once."""
+_IDS_PER_FETCH: Final = 256
+"""The number of ids for which random bytes are fetched together."""
 
 
-class _Chance:
-    """Random bytes for ids, fetched many at a time: to ask the system takes as long as the rest.
+class _RandomBytes:
+    """Random bytes for ids, fetched for many ids together: a system call takes as long as the rest.
 
-    Not for a process that forks: its child would give out the same ones.
+    Do not fork afterwards: the child would use the same bytes.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._ids: list[bytes] = []
 
     def __call__(self) -> bytes:
-        """Return `RANDOM_BYTES` that nobody has been given."""
+        """Return `RANDOM_BYTES` bytes; each is used once."""
         while True:
             try:
                 return self._ids.pop()
             except IndexError:
-                self._ids += _cut(secrets.token_bytes(RANDOM_BYTES * _AT_ONCE))
+                self._ids += _cut(secrets.token_bytes(RANDOM_BYTES * _IDS_PER_FETCH))
 
 
-def _cut(chance: bytes) -> list[bytes]:
-    return [chance[at : at + RANDOM_BYTES] for at in range(0, len(chance), RANDOM_BYTES)]
+def _cut(random_bytes: bytes) -> list[bytes]:
+    return [
+        random_bytes[at : at + RANDOM_BYTES] for at in range(0, len(random_bytes), RANDOM_BYTES)
+    ]
 
 
 def callback_ids(clock: Clock) -> Callable[[], CallbackId]:
-    """Return what makes callback ids."""
+    """Return a function that creates callback ids."""
     return lambda: new_callback_id(clock.now(), secrets.token_bytes(RANDOM_BYTES))
 
 
 def outcome_ids(clock: Clock) -> Callable[[], OutcomeId]:
-    """Return what makes outcome ids."""
-    chance = _Chance()
-    return lambda: new_outcome_id(clock.now(), chance())
+    """Return a function that creates outcome ids."""
+    random_bytes = _RandomBytes()
+    return lambda: new_outcome_id(clock.now(), random_bytes())
 
 
 def process_name() -> str:
-    """Return a name that no other process has: who claims, in the store."""
+    """Return a name for this process that no other process has, for claims in the store."""
     return f"{os.getpid()}@{socket.gethostname()}/{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Serves an application over HTTP, on a port that is known to be free."""
+"""Serves an ASGI application over HTTP, on a socket that is bound before anything starts."""
 
 import asyncio
 import ipaddress
@@ -16,19 +16,20 @@ from ringback.core.services import task_group
 from ringback.domain.errors import ConfigurationError
 from ringback.gateway.replies import stopping
 
-_SELDOM_GIVEN_OUT: Final = range(20_000, 32_000)
+_BELOW_ASSIGNED: Final = range(20_000, 32_000)
 _BACKLOG: Final = 4096
-"""How many connections may wait to be taken; Linux allows no more unless it is told to."""
+"""Maximum connections that wait to be accepted: the default limit of Linux."""
+
 _GRACE_SECONDS: Final = 1
-"""How long requests in progress may take once the program begins to stop."""
+"""How long requests in progress may take after the program begins to stop."""
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `port`; 0 takes one that is free.
+    """Return a socket that listens on `port`; 0 chooses a free one.
 
     Raises:
-        ConfigurationError: The port is taken or out of range, or the host is no address of this
-            machine.
+        ConfigurationError: The port is in use or out of range, or this machine does not have the
+            address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -45,27 +46,26 @@ def bound_socket(host: str, port: int) -> socket.socket:
 
 
 def local_url(host: str, port: int) -> str:
-    """Return the URL under which this machine reaches a server that listens on `host` and `port`.
+    """Return the URL at which this machine reaches a server that listens on `host` and `port`.
 
-    A wildcard address is a place to listen, not one to connect to: the URL has the loopback
-    address instead. `listens_everywhere` tells whether that is so.
+    For a wildcard address, it is the URL of the loopback address.
     """
     if listens_everywhere(host):
         host = "::1" if ":" in host else "127.0.0.1"
     if ":" not in host:
         return f"http://{host}:{port}"
-    # Hardly any program reads a URL with the zone of an address in it.
+    # Few programs can parse a URL that contains the zone of an address.
     return f"http://[{host.partition('%')[0]}]:{port}"
 
 
 def url_of(listening: socket.socket) -> str:
-    """Return the URL under which this machine reaches what listens on this socket."""
+    """Return the URL at which this machine reaches the server on this socket."""
     host, port = cast("tuple[str, int]", listening.getsockname()[:2])
     return local_url(host, port)
 
 
 def listens_everywhere(host: str) -> bool:
-    """Return whether `host` is a wildcard: every address of this machine."""
+    """Return whether `host` is a wildcard, which means all addresses of this machine."""
     try:
         return not host or ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -73,14 +73,14 @@ def listens_everywhere(host: str) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of this machine that nobody uses now.
+    """Return ports of this machine that are free now.
 
-    They lie below those that systems give out by themselves, so that what starts meanwhile on a
-    port of its system's choice, as Temporal does for its metrics, does not take one of them.
+    They are below the range from which systems assign ports, so a program that lets the system
+    choose, as Temporal does for its metrics, does not get one of them.
     """
     found: list[int] = []
-    first = random.SystemRandom().randrange(len(_SELDOM_GIVEN_OUT))
-    for port in (*_SELDOM_GIVEN_OUT[first:], *_SELDOM_GIVEN_OUT[:first]):
+    first = random.SystemRandom().randrange(len(_BELOW_ASSIGNED))
+    for port in (*_BELOW_ASSIGNED[first:], *_BELOW_ASSIGNED[:first]):
         with suppress(ConfigurationError):
             bound_socket("127.0.0.1", port).close()
             found.append(port)
@@ -103,17 +103,16 @@ async def served(
     Args:
         app: The ASGI application.
         listening: The socket to accept connections on.
-        on_stop: Called when the server begins to stop, before requests in progress get their last
-            second: it ends what they wait for.
-        limits: What clients may take.
+        on_stop: Called when the server begins to stop; requests in progress have one more second.
+        limits: Limits for clients.
         http: The protocol class; a benchmark measures what another one costs.
     """
-    # No access log: its lines would hold links.
+    # No access log: its lines would contain links.
     config = LimitedConfig(
         _ReplyWhenCanceled(app),
         http=http,
         ws="none",
-        # uvicorn listens again.
+        # uvicorn calls `listen` again.
         backlog=_BACKLOG,
         access_log=False,
         log_config=None,
@@ -134,7 +133,7 @@ async def served(
 
 
 class _ReplyWhenCanceled:
-    """Replies 503 to a request that the server cancels because it outlasts the stop.
+    """Replies 503 to a request that the server cancels when it stops.
 
     Without it, uvicorn logs a traceback and replies 500 in plain text.
     """
@@ -159,9 +158,9 @@ class _ReplyWhenCanceled:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the program."""
+    """A server that does not handle signals: the program does."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield

@@ -12,11 +12,11 @@ import typer
 from pydantic import HttpUrl
 from rich.console import Console
 
+from ringback.app.bootstrap import working
 from ringback.app.plugin import RingbackPlugin
 from ringback.app.program import run, stop_requested
 from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
-from ringback.app.workers import working
 from ringback.cli.params import AsJson
 from ringback.cli.serving import Host, Port, enter_gateway, print_exports, say_ready
 from ringback.demo.service import create_service

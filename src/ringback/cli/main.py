@@ -13,7 +13,6 @@ import typer
 
 import ringback
 from ringback.app.exits import run_command
-from ringback.app.loading import loading
 from ringback.app.program import set_up_logging
 from ringback.domain.errors import ConfigurationError
 
@@ -116,6 +115,4 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line."""
-    with loading():
-        app = create_app(named(sys.argv[1:]))
-    run_command(app)
+    run_command(create_app(named(sys.argv[1:])))

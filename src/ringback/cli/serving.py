@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from temporalio.client import Client
 
+from ringback.app.bootstrap import serving_gateway
 from ringback.app.exports import export_lines
 from ringback.app.program import run, stop_requested
-from ringback.app.serve import serving_gateway
 from ringback.app.web import bound_socket, listens_everywhere, url_of
 from ringback.cli.params import AsJson
 from ringback.settings import DEFAULT_PORT, Settings, load_settings

@@ -2,7 +2,7 @@
 
 import json
 
-from ringback.app.webhook_secrets import load_webhook_secrets
+from ringback.app.credentials import load_webhook_secrets
 from ringback.cli.params import AsJson
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.signature import from_secret

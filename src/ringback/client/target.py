@@ -57,7 +57,7 @@ def find_target(
     found_url = _check_url(url or setting("url") or DEFAULT_URL)
     text, source = (api_key, "api_key") if api_key is not None else _find_key(role, setting)
     if from_text(text) is None:
-        msg = f"{source} holds no API key; `ringback keys add --role {role.value}` prints one"
+        msg = f"{source} contains no API key; `ringback keys add --role {role.value}` prints one"
         raise ConfigurationError(msg)
     return Target(found_url, text, source)
 

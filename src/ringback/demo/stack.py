@@ -12,11 +12,10 @@ from typing import Final
 import httpx2
 from temporalio.client import Client
 
+from ringback.app.bootstrap import serving_gateway, working
 from ringback.app.dev_server import dev_server_command, running_dev_server
 from ringback.app.plugin import RingbackPlugin
-from ringback.app.serve import serving_gateway
 from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
-from ringback.app.workers import working
 from ringback.client.target import local_key_path
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.demo.service import create_service

@@ -254,7 +254,7 @@ async def test_connections_beyond_the_descriptor_limit_get_503_and_one_warning(
 
 def test_descriptor_limit_is_raised_to_what_is_allowed() -> None:
     code = (
-        "import resource; from ringback.app.descriptors import raise_descriptor_limit;"
+        "import resource; from ringback.app.limited_http import raise_descriptor_limit;"
         " _, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"
         " resource.setrlimit(resource.RLIMIT_NOFILE, (200, min(hard, 4000)));"
         " raise_descriptor_limit(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"

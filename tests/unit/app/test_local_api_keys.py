@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.app.local_api_keys import LOCAL_ROLES, ensure_local_keys
+from ringback.app.credentials import LOCAL_ROLES, ensure_local_keys
 from ringback.client.target import find_target
 from ringback.core.api_auth import Authorizer
 from ringback.domain.api_key import Act, Role
@@ -69,5 +69,5 @@ async def test_revoked_key_stays_revoked_and_the_log_says_what_to_do(
 async def test_file_without_a_key_is_refused(tmp_path: Path, store: SqlStore) -> None:
     (tmp_path / "worker.key").touch(0o600)
 
-    with pytest.raises(ConfigurationError, match="holds no API key"):
+    with pytest.raises(ConfigurationError, match="contains no API key"):
         await ensure_local_keys(tmp_path, store)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ringback.app.webhook_secrets import load_webhook_secrets, opened_sender
+from ringback.app.credentials import load_webhook_secrets, opened_sender
 from ringback.domain.errors import ConfigurationError
 from ringback.notify.signature import from_secret
 from ringback.notify.webhook import Unsigned, Webhooks

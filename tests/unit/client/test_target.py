@@ -61,7 +61,7 @@ def test_key_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("env", "problem"),
     [
-        ({"RINGBACK_API_KEY": "nope"}, "RINGBACK_API_KEY holds no API key"),
+        ({"RINGBACK_API_KEY": "nope"}, "RINGBACK_API_KEY contains no API key"),
         ({"RINGBACK_API_KEY": KEY, "RINGBACK_API_KEY_FILE": "x"}, "not both"),
         ({"RINGBACK_API_KEY": KEY, "RINGBACK_URL": "ftp://h"}, "RINGBACK_URL"),
         ({"RINGBACK_API_KEY": KEY, "RINGBACK_URL": "http://h?x=1"}, "RINGBACK_URL"),

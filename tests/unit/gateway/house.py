@@ -9,9 +9,7 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from ringback.app.build import build_app
-from ringback.app.edges import Edges
-from ringback.app.parts import Parts
+from ringback.app.container import Edges, Parts, build_app
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.api_key import KeyId, Role, digest_secret, to_text

@@ -1,24 +1,28 @@
-"""Puts the programs together: everything is made here, by hand, once."""
+"""Runs programs: builds a gateway from settings, serves it, and runs a worker beside it."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 from temporalio.client import Client
+from temporalio.worker import Worker
 
-from ringback.app.build import build_app
-from ringback.app.edges import Edges
-from ringback.app.keys import load_or_make_keyring
-from ringback.app.local_api_keys import ensure_local_keys
-from ringback.app.parts import Parts
+from ringback.app.container import Edges, Parts, build_app
+from ringback.app.credentials import ensure_local_keys, load_or_create_keyring, opened_sender
+from ringback.app.limited_http import HttpLimits, raise_descriptor_limit
+from ringback.app.program import freeze_objects
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, callback_ids, jitter, outcome_ids, process_name
-from ringback.app.webhook_secrets import opened_sender
+from ringback.app.web import served
 from ringback.core.connection_check import ConnectionChecker
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.services import run_services
+from ringback.core.services import run_services, task_group
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
 from ringback.settings import Settings
@@ -32,12 +36,12 @@ from ringback.temporal.identify import TemporalIdentifier
 
 @dataclass(frozen=True, slots=True)
 class RunningGateway:
-    """A gateway that runs, and is to be served.
+    """A gateway whose services run.
 
     Attributes:
-        app: The ASGI application.
-        stop_waiting: Ends the wait of every request that waits for a verdict. Call it when the
-            server begins to stop; the server cancels requests that take too long after that.
+        app: The ASGI application, which the caller serves.
+        stop_waiting: Ends the wait of all requests for a verdict. Call it when the server begins
+            to stop: the server cancels requests that take longer than a second after that.
     """
 
     app: FastAPI
@@ -48,9 +52,7 @@ class RunningGateway:
 async def running_gateway(
     client: Client, settings: Settings, *, hooks: Hooks = NO_HOOKS
 ) -> AsyncIterator[RunningGateway]:
-    """Run what accepts answers and delivers them to Temporal, for the block.
-
-    It reports to `hooks` what it commits.
+    """Run the services of a gateway for the block; they report commits to `hooks`.
 
     Raises:
         ConfigurationError: A setting cannot be used.
@@ -86,13 +88,13 @@ async def running_gateway(
 def edges_of(
     client: Client, settings: Settings, store: SqlStore, *, hooks: Hooks = NO_HOOKS
 ) -> Edges:
-    """Return what a gateway is built on: `store`, and the Temporal of `client`.
+    """Return the edges of a gateway on `store` and on the Temporal server of `client`.
 
     Raises:
-        ConfigurationError: The keys of links cannot be used.
+        ConfigurationError: The link keys cannot be read or created.
     """
     clock = SystemClock()
-    # One for all: what a codec keeps open is bound to one event loop.
+    # Shared: connections that a codec keeps open belong to one event loop.
     encoder = Encoder(client.data_converter)
     activities = TemporalActivities(client, encoder)
     return Edges(
@@ -102,7 +104,7 @@ def edges_of(
         identifier=TemporalIdentifier(client),
         check_connection=partial(check_connection, client),
         namespace=client.namespace,
-        keyring=load_or_make_keyring(settings),
+        keyring=load_or_create_keyring(settings),
         public_url=settings.base_url,
         body_limit=settings.body_limit,
         polls_per_second=settings.polls_per_second,
@@ -115,3 +117,40 @@ def edges_of(
         services=[activities],
         hooks=hooks,
     )
+
+
+@asynccontextmanager
+async def serving_gateway(
+    client: Client, settings: Settings, listening: socket.socket, *, hooks: Hooks = NO_HOOKS
+) -> AsyncIterator[None]:
+    """Serve a gateway on `listening` for the block; it reports commits to `hooks`.
+
+    Raises:
+        ConfigurationError: A setting cannot be used.
+        StoreUnavailableError: The store cannot be reached.
+    """
+    raise_descriptor_limit()
+    limits = HttpLimits(keep_alive=timedelta(seconds=settings.keep_alive))
+    async with running_gateway(client, settings, hooks=hooks) as gateway:
+        freeze_objects()
+        async with served(gateway.app, listening, on_stop=gateway.stop_waiting, limits=limits):
+            yield
+
+
+_CHECK_EVERY_SECONDS: Final = 0.02
+
+
+@asynccontextmanager
+async def working(worker: Worker) -> AsyncIterator[None]:
+    """Run `worker` for the block: it polls before the block begins and finishes after it.
+
+    An error at its start is raised unchanged, unlike with the worker's own `async with`.
+    """
+    async with task_group() as group:
+        group.create_task(worker.run(), name="worker")
+        while not worker.is_running:  # noqa: ASYNC110 - the SDK has no event for it
+            await asyncio.sleep(_CHECK_EVERY_SECONDS)
+        try:
+            yield
+        finally:
+            await worker.shutdown()

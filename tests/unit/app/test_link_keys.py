@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ringback.app.keys import load_keyring, load_or_make_keyring
+from ringback.app.credentials import load_keyring, load_or_create_keyring
 from ringback.domain.errors import ConfigurationError
 from ringback.settings import Settings
 
@@ -18,7 +18,7 @@ ONE, OTHER = "11" * 32, "22" * 32
 def test_without_keys_one_is_made_beside_the_store_and_kept(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
 
-    first, again = load_or_make_keyring(settings), load_keyring(settings)
+    first, again = load_or_create_keyring(settings), load_keyring(settings)
 
     path = tmp_path / "ringback.keys"
     assert first.signing == again.signing
@@ -30,7 +30,7 @@ def test_of_many_that_start_at_once_one_makes_the_key(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
 
     with ThreadPoolExecutor(8) as threads:
-        rings = list(threads.map(lambda _: load_or_make_keyring(settings), range(24)))
+        rings = list(threads.map(lambda _: load_or_create_keyring(settings), range(24)))
 
     assert len({ring.signing for ring in rings}) == 1
 
@@ -101,7 +101,7 @@ def test_a_file_that_ringback_made_must_stay_closed_to_every_user(
     tmp_path: Path, mode: int, *, is_used: bool
 ) -> None:
     settings = Settings(data=tmp_path)
-    made = load_or_make_keyring(settings)
+    made = load_or_create_keyring(settings)
     (tmp_path / "ringback.keys").chmod(mode)
 
     if is_used:
@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ("", "no key in it"),
+        ("", "contains no key"),
         ("k1", "write <id>:<64 hex digits>"),
         ("k1:xyz", "hex digits"),
         (f"k1:{ONE[:-2]}", "32 random bytes"),
