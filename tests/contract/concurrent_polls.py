@@ -191,7 +191,7 @@ class SkipLockedContract:
             (open_kept_alive, claim_heartbeats, "callbacks", "id"),
             (accepted, deliveries, "outcomes", "callback_id"),
         ],
-        ids=["looks", "beats", "deliveries"],
+        ids=["polls", "heartbeats", "deliveries"],
     )
     async def test_claim_skips_rows_locked_by_others(
         self,

@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from ringback.app.container import Edges, Parts, build_app
 from ringback.app.credentials import ensure_local_keys, load_or_create_keyring, opened_sender
@@ -32,6 +31,10 @@ from ringback.temporal.connect import check_connection
 from ringback.temporal.encoder import Encoder
 from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.temporal.identify import TemporalIdentifier
+
+if TYPE_CHECKING:
+    # A gateway runs no worker, and the module is slow to load.
+    from temporalio.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ _CHECK_EVERY_SECONDS: Final = 0.02
 
 
 @asynccontextmanager
-async def working(worker: Worker) -> AsyncIterator[None]:
+async def working(worker: "Worker") -> AsyncIterator[None]:
     """Run `worker` for the block: it polls before the block begins and finishes after it.
 
     An error at its start is raised unchanged, unlike with the worker's own `async with`.

@@ -1,4 +1,4 @@
-"""No message reaches a machine that is not on the public internet, however it is written."""
+"""Webhooks reach only machines on the public internet, however a URL is written."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 

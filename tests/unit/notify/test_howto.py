@@ -1,4 +1,4 @@
-"""The receiver of the how-to receives what is sent, and nothing else."""
+"""The receiver in the how-to accepts signed messages and nothing else."""
 
 import re
 from datetime import UTC, datetime
@@ -71,7 +71,7 @@ def test_howto_lists_every_message_and_its_receivers() -> None:
 
 
 def who_is_told(kind: EventKind) -> str:
-    """Return what the table says of `cancel_url`."""
+    """Return the expected cell of `cancel_url` in the table."""
     if is_told(kind):
         return "yes"
     return "only with `by`" if is_told(kind, by="deadline") else ""

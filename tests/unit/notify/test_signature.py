@@ -1,4 +1,4 @@
-"""Who receives a message can tell who sent it, with any library for Standard Webhooks."""
+"""Receivers can verify a message with any library for Standard Webhooks."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A message is sent to who may have it; whatever the receiver does, it does no harm here."""
+"""Webhooks are sent to allowed addresses; no behavior of a receiver harms the sender."""
 
 import asyncio
 import ssl
@@ -35,7 +35,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def webhooks() -> AsyncIterator[Webhooks]:
-    """What sends to this machine, too."""
+    """A sender that may also send to this machine."""
     async with opened(TIMEOUT) as webhooks:
         yield webhooks
 
@@ -163,7 +163,7 @@ async def test_loopback_receives_webhooks_only_if_allowed(receiver: Receiver) ->
 
 
 async def test_address_is_checked_for_each_connection(receiver: Receiver) -> None:
-    """A name that was public a moment ago opens no door to this machine."""
+    """A name that changes to a private address after the check does not reach this machine."""
     names = Names(outside=["127.0.0.1"])
     network = PublicNetwork(allows_private=True, look_up=names.look_up)
 

@@ -45,7 +45,7 @@ ASKED = [
 ]
 
 WHOLE_NUMBERS = {"1.0", "-1.0", "5.00", "1e15", "1e20", "[1.0]", '{"a": 1.0}'}
-"""JSON Schema has no way to refuse a whole number for the way that it is written."""
+"""JSON Schema cannot reject a whole number because it is written as a float."""
 
 
 def is_read(converter: DataConverter, hint: Any, text: str) -> bool:
@@ -148,7 +148,7 @@ SAME = [
     ),
     ("Tree", ['{"kids": [{"v": 2}, {"kids": []}]}'], ['{"kids": [{"v": "x"}]}']),
 ]
-"""Types that both converters read alike: what is accepted, and what is refused."""
+"""Types that both converters read alike, with accepted and rejected values."""
 
 PLAIN = [
     *((by, *row) for by in CONVERTERS for row in SAME),
@@ -216,7 +216,7 @@ def test_type_that_accepts_any_json_has_no_schema(said: object) -> None:
 
 
 class Opaque:
-    """A class that neither converter knows."""
+    """A class that neither converter can read."""
 
 
 class ByPath(BaseModel):
@@ -337,7 +337,7 @@ def test_type_may_define_its_own_schema() -> None:
 
 
 class Custom(DefaultPayloadConverter):
-    """A converter of the user's on top of the SDK's."""
+    """A custom converter based on the SDK's."""
 
 
 class CustomJson(CompositePayloadConverter):
@@ -348,7 +348,7 @@ class CustomJson(CompositePayloadConverter):
 
 
 class Alone(PayloadConverter):
-    """A converter that is not put together of others."""
+    """A converter that is not a composite of others."""
 
     default: ClassVar[PayloadConverter] = PayloadConverter.default
 

@@ -1,4 +1,4 @@
-"""No result and no schema makes a check exceed its time, its memory or the space of a reply."""
+"""Checks stay within limits of time, memory and reply size, whatever the schema and result."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from ringback.result_schema.generate import generate_schema
 from tests.pace import units_of
 
 SOON = 100
-"""In units of work: a check without end takes more than 500, where its limit ends it."""
+"""Units of work; an endless check takes more than 500 before its limit ends it."""
 
 MANY_TURNS = 1000
 
@@ -107,13 +107,13 @@ FOREIGN = {name: {"$defs": {"e": said}, **REF} for name, said in BRANCHES.items(
 
 
 def twice(word: str, length: int) -> dict[str, Any]:
-    """Return definitions that each refer to the next twice."""
+    """Return definitions that each refer to the next one twice."""
     chain = {f"d{n}": {word: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(length)}
     return {"$defs": {**chain, f"d{length}": {"type": "integer"}}, "$ref": "#/$defs/d0"}
 
 
 def circle(length: int) -> dict[str, Any]:
-    """Return the same, and a last one that refers to the first one for what is inside."""
+    """Return the same, with a last definition that refers to the first for its members."""
     made = twice("anyOf", length)
     made["$defs"][f"d{length}"] = {"type": "object", "properties": {"left": {"$ref": "#/$defs/d0"}}}
     return made
@@ -127,7 +127,7 @@ def checker() -> SchemaChecker:
 async def checked(
     checker: SchemaChecker, schema: str, result: bytes
 ) -> tuple[Sequence[Problem], float]:
-    """Return the problems, and how many units of work the check took."""
+    """Return the problems and the duration of the check in units of work."""
     await checker.problems(schema, b'"warm"')
     units = await units_of(lambda: checker.problems(schema, result))
     return await checker.problems(schema, result), units
@@ -154,7 +154,7 @@ async def test_recursive_union_at_depth_64_is_explained_quickly(
     for levels in (3, 64):
         (problem, *_), units = await checked(checker, schema, nested(levels))
 
-        # The budget may end before the very place is found.
+        # The budget may end before the exact place is found.
         said = {"it is not of type integer or object"}
         assert f"{end * levels}".startswith(problem.path.rstrip("…"))
         assert problem.path.count(end) >= min(levels, 5)
@@ -188,7 +188,7 @@ async def test_endless_check_is_ended_and_blocks_nothing(
             turns += 1
 
     assert await checking == [TOO_LONG]
-    # A check in this loop would leave it a few turns only.
+    # A check in this loop would allow only a few turns.
     assert turns > MANY_TURNS
     # The next check has a new process.
     assert await checker.problems(json.dumps(FOREIGN["anyOf"]), b"1") == []

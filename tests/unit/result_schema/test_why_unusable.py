@@ -1,4 +1,4 @@
-"""A schema from elsewhere judges results, or is refused."""
+"""A schema that a client sends is usable, or is rejected with a reason."""
 
 import pytest
 from hypothesis import given

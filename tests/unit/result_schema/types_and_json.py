@@ -1,4 +1,4 @@
-"""Types that an activity may return, and JSON that somebody may answer with."""
+"""Return types of activities, and JSON results."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -144,7 +144,7 @@ class Numbers(RootModel[list[int]]):
 
 
 def split(value: object) -> object:
-    """Read a list that comes as one text."""
+    """Read a list that is sent as one text."""
     return value.split(",") if isinstance(value, str) else value
 
 
@@ -220,7 +220,7 @@ ONLY_PYDANTIC: Final[dict[str, Any]] = {
     "SecretStr": SecretStr,
     "before": Annotated[list[str], BeforeValidator(split)],
 }
-"""Types that the default converter cannot read, or whose constraints it does not see."""
+"""Types that the default converter cannot read, or whose constraints it ignores."""
 
 _UUID = "12345678-1234-4678-9234-567812345678"
 _INVOICE = f'"id":"{_UUID}","at":"2026-01-02T03:04:05Z","cents":1'

@@ -1,4 +1,4 @@
-"""What is committed is announced to other processes, without a notification for each commit."""
+"""Commits are announced to other processes; one notification covers several commits."""
 
 import asyncio
 
