@@ -1,4 +1,4 @@
-"""Gates: every call that a process makes waits until the test lets it through, or spoils it."""
+"""Gates: each call of a process waits until the test releases it, or disturbs it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,9 +11,9 @@ from ringback.core.delivery import LEASE
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.testing import ManualClock
 
-_LOOKS: Final = frozenset({"poll", "resolve"})
+_READS: Final = frozenset({"poll", "resolve"})
 _SENDS: Final = frozenset({"deliver", "deliver_to_attempt", "heartbeat"})
-_FREE: Final = frozenset({
+_UNGATED: Final = frozenset({
     "check",
     "encode",
     "check_details",
@@ -27,7 +27,7 @@ _FREE: Final = frozenset({
 
 
 class Mode(Enum):
-    """What becomes of a call."""
+    """How a call is disturbed."""
 
     PASSES = "passes"
     IS_LOST = "is lost"
@@ -37,7 +37,7 @@ class Mode(Enum):
 
 @dataclass(eq=False)
 class Call:
-    """A call that waits at a gate, or its reply."""
+    """A call or a reply that waits at a gate."""
 
     name: str
     is_reply: bool
@@ -47,46 +47,47 @@ class Call:
 
 @dataclass
 class Gate:
-    """What the calls of one process go through.
+    """The gate for the calls of one process.
 
-    A process may stand still before each of its calls and, with the reply held, after it.
+    A process can be paused before each of its calls and, if the reply is held, after it.
 
     Attributes:
-        clock: The clock of all.
+        clock: The clock of the whole model.
         waiting: The calls that wait, oldest first.
-        is_dead: The process was killed: nothing leaves it any more.
-        in_the_air: How many calls that need no leave have begun and not ended.
-        has_landed: Set when one of them ends.
+        is_dead: The process was killed, and makes no more calls.
+        ungated_calls: The number of calls in progress that need no release.
+        ungated_call_ended: Set when one of them ends.
     """
 
     clock: ManualClock
     waiting: list[Call] = field(default_factory=list)
     is_dead: bool = False
-    in_the_air: int = 0
-    has_landed: asyncio.Event = field(default_factory=asyncio.Event)
-    _after_look: "dict[asyncio.Task[Any] | None, Mode]" = field(default_factory=dict)
+    ungated_calls: int = 0
+    ungated_call_ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _after_read: "dict[asyncio.Task[Any] | None, Mode]" = field(default_factory=dict)
 
     async def release(self, mode: Mode) -> str:
-        """Let the oldest call through; return its name once it was made."""
+        """Release the oldest call; return its name once it was made."""
         call = self.waiting.pop(0)
         call.mode.set_result(Mode.PASSES if call.is_reply else mode)
         await call.is_made.wait()
         return call.name
 
     async def call(self, name: str, make: Callable[[], Awaitable[Any]], lost: Exception) -> Any:
-        """Make the call when it is let through.
+        """Make the call when it is released.
 
-        What is sent after a look is sent at once, and spoiled in the look's stead: by ids it
-        reaches whatever has them then, and no look can exclude what happens in the same instant.
+        A request that follows a read is sent at once, and disturbed in place of the read. By ids it
+        reaches whichever attempt runs then, and no read can exclude what happens in the same
+        instant.
         """
         task, is_made = asyncio.current_task(), asyncio.Event()
-        if name in _SENDS and task in self._after_look:
-            mode = self._after_look.pop(task)
+        if name in _SENDS and task in self._after_read:
+            mode = self._after_read.pop(task)
         else:
             waited = await self._wait(name)
             mode, is_made = waited.mode.result(), waited.is_made
-        if name in _LOOKS and mode is not Mode.HOLDS_REPLY:
-            self._after_look[task], mode = mode, Mode.PASSES
+        if name in _READS and mode is not Mode.HOLDS_REPLY:
+            self._after_read[task], mode = mode, Mode.PASSES
         try:
             reply = await _made(make, lost, mode)
         finally:
@@ -95,22 +96,22 @@ class Gate:
             await self._hold(name)
         return reply
 
-    async def call_free(self, make: Callable[[], Awaitable[Any]]) -> Any:
-        """Make a call that needs no leave."""
-        self.in_the_air += 1
-        self.has_landed.clear()
+    async def call_ungated(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        """Make a call that needs no release."""
+        self.ungated_calls += 1
+        self.ungated_call_ended.clear()
         try:
             return await make()
         finally:
-            self.in_the_air -= 1
-            self.has_landed.set()
+            self.ungated_calls -= 1
+            self.ungated_call_ended.set()
 
     async def _hold(self, name: str) -> None:
         held_at = self.clock.now()
         reply = await self._wait(name, is_reply=True)
-        if name in _LOOKS:
-            # Who stands still with what he has seen stands still for longer than his lease.
-            self._after_look[asyncio.current_task()] = Mode.PASSES
+        if name in _READS:
+            # A process that is paused with what it has read is paused for longer than its lease.
+            self._after_read[asyncio.current_task()] = Mode.PASSES
             self.clock.advance(max(held_at + LEASE - self.clock.now(), timedelta(0)))
         reply.is_made.set()
 
@@ -133,7 +134,7 @@ async def _made(make: Callable[[], Awaitable[Any]], lost: Exception, mode: Mode)
         raise lost
     reply = await make()
     if mode is Mode.LOSES_REPLY and isinstance(lost, TemporalUnreachableError):
-        # What a store says it did not keep it has not kept: there the reply is only late.
+        # A store that reports a failure has stored nothing: there the reply is only late.
         raise lost
     return reply
 
@@ -142,10 +143,10 @@ Make = Callable[[str, tuple[Any, ...], dict[str, Any]], Awaitable[Any]]
 
 
 class Gated:
-    """A port whose calls go through a gate, but for those that no order of events depends on."""
+    """A port whose calls pass a gate, except for those whose order does not matter."""
 
     def __init__(self, gate: Gate, make: Make, lost: type[Exception]) -> None:
-        """Let `make` make the calls; one that is lost raises `lost`."""
+        """Make the calls with `make`; a lost call raises `lost`."""
         self._gate = gate
         self._make = make
         self._lost = lost
@@ -154,8 +155,8 @@ class Gated:
         """Return the method of the port with this name."""
 
         async def call(*args: Any, **options: Any) -> Any:
-            if name in _FREE:
-                return await self._gate.call_free(lambda: self._make(name, args, options))
+            if name in _UNGATED:
+                return await self._gate.call_ungated(lambda: self._make(name, args, options))
             lost = self._lost("the test lost the call")
             return await self._gate.call(name, lambda: self._make(name, args, options), lost)
 

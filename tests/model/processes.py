@@ -1,4 +1,4 @@
-"""Processes: gateways, workers and senders, each of which may stand still, be killed or restart."""
+"""Processes: gateways, workers and senders, which may be paused, killed or restarted."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,19 +11,19 @@ from tests.model.gates import Call, Gate, Mode
 Ts = TypeVarTuple("Ts")
 
 _OF_A_TURN: Final = 2
-"""What a turn of `idle` itself schedules: the end of the turn, and going on after it."""
+"""What a turn of `idle` itself schedules: its end, and its continuation."""
 
 _QUIET_TURNS: Final = 2
 
 ALL_CALLS: Final = 500
-"""More calls than anything makes before it rests."""
+"""More calls than any process makes before it is idle."""
 
 
 class CountingLoop(asyncio.SelectorEventLoop):
-    """An event loop that can tell when nothing is left to run.
+    """An event loop that counts callbacks, to find out when nothing is left to run.
 
     Attributes:
-        scheduled: How many callbacks have been scheduled.
+        scheduled: The number of scheduled callbacks.
     """
 
     scheduled = 0
@@ -37,7 +37,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 
 async def idle() -> None:
-    """Let everything run that can run now."""
+    """Run everything that can run now."""
     loop = cast("CountingLoop", asyncio.get_running_loop())
     quiet_turns = 0
     while quiet_turns < _QUIET_TURNS:
@@ -51,12 +51,12 @@ async def idle() -> None:
 
 @dataclass(eq=False)
 class Process:
-    """Something that runs by itself, call by call.
+    """A task that runs on its own, call by call.
 
     Attributes:
-        name: For people who read a failing example.
-        gate: What its calls go through.
-        wake: Tells it that there may be something to do.
+        name: Its name in failing examples.
+        gate: The gate of its calls.
+        wake: Tells it that there may be work.
     """
 
     name: str
@@ -75,11 +75,11 @@ class Process:
 
     @property
     def waiting(self) -> list[Call]:
-        """The calls that it waits to make."""
+        """The calls that wait at the gate."""
         return self.gate.waiting
 
     async def step(self, calls: int = ALL_CALLS, mode: Mode = Mode.PASSES) -> None:
-        """Let it make so many calls, the first of them in this mode, unless it rests before."""
+        """Release up to `calls` calls, the first one in `mode`."""
         await self._let_run()
         if not self.waiting:
             self.wake()
@@ -93,19 +93,19 @@ class Process:
 
     async def _let_run(self) -> None:
         await idle()
-        while self.gate.in_the_air:
-            await self.gate.has_landed.wait()
+        while self.gate.ungated_calls:
+            await self.gate.ungated_call_ended.wait()
             await idle()
         if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.result()
 
     async def kill(self) -> None:
-        """End it without its doing anything more."""
+        """End it at once."""
         self.gate.is_dead = True
         await self._cancel()
 
     async def stop(self) -> None:
-        """Ask it to end, and let it make the calls that it wants to make for that."""
+        """Cancel it, and release the calls that it makes to clean up."""
         assert self._task is not None, "it runs"
         self._task.cancel()
         await idle()

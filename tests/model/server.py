@@ -1,4 +1,4 @@
-"""The server, the store and what is asked for; what reaches them is compared with the truth."""
+"""The server and the store, whose changes are compared with the truth."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
@@ -41,31 +41,31 @@ class Store(
 
 @dataclass(eq=False)
 class Attempt:
-    """An attempt of an activity that a worker has taken.
+    """An attempt that a worker has started.
 
     Attributes:
-        request: What it asks with.
+        request: Its request to open the callback.
         worker: The identity of its worker.
-        process: What runs it.
-        callback_id: The callback that it was given.
-        is_asleep: It has gone asynchronous, and waits for an answer from outside.
+        process: The process that runs it.
+        callback_id: Its callback.
+        is_waiting: Whether it waits for an answer of a sender.
     """
 
     request: OpenRequest
     worker: str
     process: Process
     callback_id: CallbackId | None = None
-    is_asleep: bool = False
+    is_waiting: bool = False
 
 
 @dataclass(eq=False)
-class Play:
-    """An activity, and again in later runs.
+class Execution:
+    """An activity, which later runs may repeat.
 
     Attributes:
-        ref: Where it is now.
-        options: What it asks for.
-        attempts: The attempts that a worker took, oldest first.
+        ref: Its latest execution.
+        options: The options of its callback.
+        attempts: The attempts that a worker started, oldest first.
     """
 
     ref: ActivityExecution
@@ -74,14 +74,14 @@ class Play:
 
 
 class Server:
-    """Temporal and a store, with the gates before them, and the activities of workflows."""
+    """Temporal and a store behind gates, and the activities of workflows."""
 
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self.clock = clock
         self.store = store
         self.activities = FakeActivities(clock=clock)
         self.truth = Truth(self.activities)
-        self.plays: list[Play] = []
+        self.executions: list[Execution] = []
         self.processes: list[Process] = []
         self._refs: list[ActivityExecution] = []
         self._numbers = count(1)
@@ -95,7 +95,7 @@ class Server:
         reply = await getattr(self.store, name)(*args, **options)
         if name == "open":
             for request, callback in zip(args[0], reply, strict=True):
-                self.truth.asked[callback.id].append(request)
+                self.truth.requests[callback.id].append(request)
         if name in _MOVE_STATES:
             await self.look()
         return reply
@@ -110,7 +110,7 @@ class Server:
     async def _note_effect(self, accepted: Accepted, by: str, taking: Awaitable[None]) -> None:
         before = {ref: self.activities.pending(ref) for ref in self._refs}
         await taking
-        with self.truth.remembered():
+        with self.truth.recorded():
             self._note(accepted, by, before)
 
     def _note(
@@ -125,7 +125,7 @@ class Server:
         """Check the store against the truth."""
         listed = await self.store.page(Query(states=frozenset(State)), after=None, limit=1000)
         found = await self.store.find([callback.id for callback in listed])
-        with self.truth.remembered():
+        with self.truth.recorded():
             self.truth.look(list(found.values()))
 
     def _process(self, name: str) -> Process:
@@ -137,39 +137,39 @@ class Server:
     def _new_outcome_id(self) -> OutcomeId:
         return OutcomeId(f"oc_{next(self._numbers):04}")
 
-    def schedule(self, options: CallbackOptions) -> Play:
-        """Let a workflow run an activity; no worker has taken it yet."""
+    def schedule(self, options: CallbackOptions) -> Execution:
+        """Schedule an activity that no worker has started yet."""
         number = next(self._numbers)
         ref = factories.activity_ref(
             workflow_id=f"workflow-{number}", run_id="run-1", scheduled_at=self._instant()
         )
-        play = Play(ref, options)
-        self.plays.append(play)
-        self._schedule(play, ref)
-        return play
+        execution = Execution(ref, options)
+        self.executions.append(execution)
+        self._schedule(execution, ref)
+        return execution
 
     def _instant(self) -> datetime:
         return self.clock.now() + timedelta(microseconds=next(self._numbers))
 
-    def _schedule(self, play: Play, ref: ActivityExecution) -> None:
-        play.ref = ref
+    def _schedule(self, execution: Execution, ref: ActivityExecution) -> None:
+        execution.ref = ref
         self._refs.append(ref)
         self.activities.schedule(ref, is_started=False)
 
-    def run_again(self, play: Play, *, in_a_new_run: bool) -> None:
-        """Let the workflow run the activity again under its id."""
-        again = replace(play.ref, scheduled_at=self._instant())
+    def run_again(self, execution: Execution, *, in_a_new_run: bool) -> None:
+        """Schedule the activity again under its id."""
+        again = replace(execution.ref, scheduled_at=self._instant())
         if in_a_new_run:
-            self.activities.close_workflow(play.ref, how="workflow completed")
+            self.activities.close_workflow(execution.ref, how="workflow completed")
             again = replace(again, run_id=f"run-{next(self._numbers)}")
-        self._schedule(play, again)
+        self._schedule(execution, again)
 
-    def reset_workflow(self, play: Play) -> None:
-        """Reset the workflow to where the activity waits."""
-        moved = replace(play.ref, run_id=f"run-{next(self._numbers)}")
-        self.activities.close_workflow(play.ref, how="workflow terminated")
-        self._schedule(play, moved)
+    def reset_workflow(self, execution: Execution) -> None:
+        """Reset the workflow to the point where the activity waits."""
+        moved = replace(execution.ref, run_id=f"run-{next(self._numbers)}")
+        self.activities.close_workflow(execution.ref, how="workflow terminated")
+        self._schedule(execution, moved)
 
-    def pending(self, play: Play) -> Pending | None:
-        """Return how the activity waits."""
-        return self.activities.pending(play.ref)
+    def pending(self, execution: Execution) -> Pending | None:
+        """Return the activity's pending state."""
+        return self.activities.pending(execution.ref)

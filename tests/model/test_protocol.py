@@ -1,7 +1,7 @@
-"""The protocol keeps its promises on every store, whatever happens in whatever order.
+"""The protocol keeps its promises on every store, for every order of events.
 
-An ordinary run plays the same examples every time. For a long run with examples that nobody has
-seen, say how many on each store: `RINGBACK_MODEL_EXAMPLES=5000 pytest tests/model`.
+An ordinary run uses the same examples every time. For a long run with new examples, set their
+number per store: `RINGBACK_MODEL_EXAMPLES=5000 pytest tests/model`.
 """
 
 import os
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(0 if WANTED else 300)
 """An example takes 50 to 100 ms, and there are hundreds."""
 
 
-def play(machine: Callable[[], Protocol], examples: int) -> None:
-    """Play so many examples, unless the environment wants another number."""
+def execution(machine: Callable[[], Protocol], examples: int) -> None:
+    """Execution so many examples, unless the environment wants another number."""
     run_state_machine_as_test(
         cast("type[Protocol]", machine),
         settings=settings(
@@ -56,12 +56,12 @@ class PostgresqlProtocol(Protocol):
 
 
 def test_protocol_keeps_its_promises_in_memory() -> None:
-    play(Protocol, 60)
+    execution(Protocol, 60)
 
 
 @pytest.mark.thorough
 def test_protocol_keeps_its_promises_in_many_examples() -> None:
-    play(Protocol, 600)
+    execution(Protocol, 600)
 
 
 @pytest.mark.thorough
@@ -73,9 +73,9 @@ def test_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
         shutil.copy(sqlite_file, path)
         return SqliteDatabase(path, clock)
 
-    play(lambda: Protocol(copied), 60)
+    execution(lambda: Protocol(copied), 60)
 
 
 @pytest.mark.thorough
 def test_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
-    play(lambda: PostgresqlProtocol(postgresql_url), 60)
+    execution(lambda: PostgresqlProtocol(postgresql_url), 60)

@@ -1,4 +1,4 @@
-"""The truth: what really happened, which the store must never contradict."""
+"""The truth: what really happened, which the store must not contradict."""
 
 import json
 from collections import defaultdict
@@ -24,7 +24,7 @@ class Effect:
     Attributes:
         ref: The activity.
         started_at: When the attempt was started; `None` if none ran.
-        by: Who ended it: the outcome's own name, or a worker.
+        by: The identity that ended it: the outcome's, or a worker's.
     """
 
     ref: ActivityExecution
@@ -34,28 +34,28 @@ class Effect:
 
 @dataclass
 class Truth:
-    """What happened, and the checks that it allows.
+    """What happened, and checks of the store against it.
 
     Attributes:
-        asked: Which attempts asked for each callback.
-        told: The outcome that a sender was told is kept.
-        known: Each callback as it was seen last.
-        effects: What each outcome ended.
-        broken: What was found wrong.
+        requests: The requests that opened each callback.
+        confirmed: The outcome that a sender got a receipt for.
+        known: The latest known version of each callback.
+        effects: The attempts that each outcome ended.
+        broken: The first violation.
     """
 
     activities: FakeActivities
-    asked: defaultdict[CallbackId, list[OpenRequest]] = field(
+    requests: defaultdict[CallbackId, list[OpenRequest]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    told: dict[CallbackId, Outcome] = field(default_factory=dict)
+    confirmed: dict[CallbackId, Outcome] = field(default_factory=dict)
     known: dict[CallbackId, Callback] = field(default_factory=dict)
     effects: defaultdict[OutcomeId, list[Effect]] = field(default_factory=lambda: defaultdict(list))
     broken: AssertionError | None = None
 
     @contextmanager
-    def remembered(self) -> Iterator[None]:
-        """Remember what is found wrong in the block: a process may survive the error."""
+    def recorded(self) -> Iterator[None]:
+        """Record a violation in the block, since a process may survive the error."""
         try:
             yield
         except AssertionError as exc:
@@ -63,29 +63,29 @@ class Truth:
             raise
 
     def check(self) -> None:
-        """Raise what was found wrong, if something was."""
-        with self.remembered():
+        """Raise the recorded violation, if any."""
+        with self.recorded():
             self._check_heartbeats()
         if self.broken is not None:
             raise self.broken
 
     def _check_heartbeats(self) -> None:
         for ref, details in self.activities.heartbeats:
-            # What a person outside says in a heartbeat is the id of the callback.
+            # The details of a sender's heartbeat are the id of the callback.
             if details is not None:
                 callback_id = CallbackId(json.loads(details))
-                own = {lineage(request.ref) for request in self.asked[callback_id]}
+                own = {lineage(request.ref) for request in self.requests[callback_id]}
                 assert lineage(ref) in own, f"a heartbeat to {callback_id} reached {ref}"
         self.activities.heartbeats.clear()
 
     def note_ended(self, outcome_id: OutcomeId, effect: Effect) -> None:
-        """Take note that Temporal took an outcome; check that it may."""
+        """Record that Temporal applied an outcome; check that this was allowed."""
         of = self._callback_of(outcome_id)
         before = self.effects[outcome_id]
-        requests = self.asked[of.id]
+        requests = self.requests[of.id]
         assert of.state is not State.SUPERSEDED, f"{of.id} was superseded, and now is applied"
-        lawful = _lawful(of, requests, effect)
-        assert effect.ref in lawful, f"{of.id} ended another activity: {effect}"
+        allowed = _allowed(of, requests, effect)
+        assert effect.ref in allowed, f"{of.id} ended another activity: {effect}"
         assert effect.ref.run_id not in {one.ref.run_id for one in before}, (
             f"{of.id} was applied twice: {before}, {effect}"
         )
@@ -102,7 +102,7 @@ class Truth:
         raise AssertionError(msg)
 
     def look(self, callbacks: list[Callback]) -> None:
-        """Check what the store has now against what it had before, and what is true."""
+        """Check the store against its earlier contents and against the truth."""
         for callback in callbacks:
             before = self.known.get(callback.id)
             self.known[callback.id] = callback
@@ -111,15 +111,15 @@ class Truth:
                 self._check_move(state, callback)
             if before is not None and before.accepted is not None:
                 _check_kept(before.accepted, callback.accepted)
-        for callback_id, outcome in self.told.items():
+        for callback_id, outcome in self.confirmed.items():
             accepted = self.known[callback_id].accepted
-            assert accepted is not None, f"a sender was told that {callback_id} is answered"
-            assert accepted.outcome == outcome, f"{callback_id} has another outcome than was told"
-            assert not accepted.is_default, f"nobody answered {callback_id}, and somebody was told"
+            assert accepted is not None, f"{callback_id} has no outcome, but a sender has a receipt"
+            assert accepted.outcome == outcome, f"{callback_id} has another outcome"
+            assert not accepted.is_default, f"{callback_id} has its default answer"
 
     def _check_move(self, before: State | None, callback: Callback) -> None:
-        lawful = {State.OPEN} if before is None else MOVES[before]
-        assert callback.state in lawful, f"{callback.id} went from {before} to {callback.state}"
+        allowed = {State.OPEN} if before is None else MOVES[before]
+        assert callback.state in allowed, f"{callback.id} went from {before} to {callback.state}"
         match callback.state:
             case State.APPLIED:
                 assert self.has_effect(callback), f"{callback.id} is not applied: {callback}"
@@ -134,15 +134,17 @@ class Truth:
                 pass
 
     def _check_expired(self, callback: Callback) -> None:
-        last_wish = max(self.asked[callback.id], key=lambda request: request.attempt_started_at)
+        last_request = max(
+            self.requests[callback.id], key=lambda request: request.attempt_started_at
+        )
         if callback.expired_because == REPLACED:
             return
         pending = self.activities.pending(callback.ref)
-        is_asleep = pending is not None and pending.started_at == last_wish.attempt_started_at
-        assert pending is None, f"{callback.id} expired, and its activity waits: {is_asleep}"
+        is_waiting = pending is not None and pending.started_at == last_request.attempt_started_at
+        assert pending is None, f"{callback.id} expired, and its activity waits: {is_waiting}"
 
     def has_effect(self, callback: Callback) -> bool:
-        """Tell whether Temporal took the outcome."""
+        """Return whether Temporal applied the outcome."""
         return bool(self.effects[_accepted(callback).id])
 
 
@@ -152,12 +154,12 @@ def _accepted(callback: Callback) -> Accepted:
 
 
 def _check_kept(before: Accepted, now: Accepted | None) -> None:
-    assert now is not None, "an accepted outcome is gone"
+    assert now is not None, "an accepted outcome was lost"
     kept = (before.id, before.outcome, before.accepted_at, before.is_default)
     assert (now.id, now.outcome, now.accepted_at, now.is_default) == kept, "an outcome changed"
 
 
-def _lawful(
+def _allowed(
     callback: Callback, requests: list[OpenRequest], effect: Effect
 ) -> set[ActivityExecution]:
     """Return the activities that the outcome may end."""
@@ -168,5 +170,5 @@ def _lawful(
 
 
 def lineage(ref: ActivityExecution) -> Lineage:
-    """Return what an activity has in common with itself in the runs that resets made."""
+    """Return what identifies an activity across the runs of workflow resets."""
     return ref.namespace, ref.workflow_id, ref.activity_id, ref.scheduled_at

@@ -1,4 +1,4 @@
-"""The workers: they take attempts, which ask and then sleep or end."""
+"""The workers: they start attempts, which open callbacks and then wait or end."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +13,7 @@ from ringback.domain.errors import ActivityGoneError, RingbackError, TemporalUnr
 from ringback.domain.ids import CallbackId, to_identity
 from ringback.domain.outcome import Canceled, Completed, Failed
 from tests import factories
-from tests.model.server import Attempt, Play, Server
+from tests.model.server import Attempt, Execution, Server
 
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 STOPPED: Final = Failed("the worker was stopped", "Stopped")
@@ -22,61 +22,61 @@ TIMED_OUT: Final = LastFailure("timeout", "activity StartToClose timeout", None,
 
 
 class Workers(Server):
-    """Takes attempts, and does what the SDK and `ringback.worker` do there."""
+    """Starts attempts, and does what the SDK and `ringback.worker` do in a worker."""
 
-    def attempt(self, play: Play) -> Attempt | None:
-        """Return the attempt that runs, if a worker has taken it."""
-        pending = self.pending(play)
-        if pending is None or not pending.is_started or not play.attempts:
+    def attempt(self, execution: Execution) -> Attempt | None:
+        """Return the running attempt, if a worker has started it."""
+        pending = self.pending(execution)
+        if pending is None or not pending.is_started or not execution.attempts:
             return None
-        latest = play.attempts[-1]
+        latest = execution.attempts[-1]
         is_latest = latest.request.attempt_started_at == pending.started_at
-        return latest if is_latest and latest.request.ref == play.ref else None
+        return latest if is_latest and latest.request.ref == execution.ref else None
 
-    def take(self, play: Play, worker: str) -> Attempt:
-        """Let a worker take the attempt that waits."""
-        self.activities.start(play.ref)
-        pending = self.pending(play)
+    def take(self, execution: Execution, worker: str) -> Attempt:
+        """Start the pending attempt on a worker."""
+        self.activities.start(execution.ref)
+        pending = self.pending(execution)
         assert pending is not None, "it has just begun"
         assert pending.started_at is not None, "it has just begun"
         request = factories.request(
-            ref=play.ref,
+            ref=execution.ref,
             attempt=pending.attempt,
             attempt_started_at=pending.started_at,
-            task_token=self.activities.task_token(play.ref),
+            task_token=self.activities.task_token(execution.ref),
             attempt_timeout_at=pending.attempt_timeout_at,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
         )
         id_ = CallbackId(f"cb_{next(self._numbers):04}")
-        request = replace(request, id=id_, options=play.options)
-        process = self._process(f"attempt {pending.attempt} of {play.ref.workflow_id}")
+        request = replace(request, id=id_, options=execution.options)
+        process = self._process(f"attempt {pending.attempt} of {execution.ref.workflow_id}")
         attempt = Attempt(request, worker, process)
         process.begin(self._work(attempt))
-        play.attempts.append(attempt)
+        execution.attempts.append(attempt)
         return attempt
 
     async def _work(self, attempt: Attempt) -> None:
         gate, request = attempt.process.gate, attempt.request
         store, activities = self._ports(gate)
-        opening = CallbackOpener(store, store, activities)
+        opener = CallbackOpener(store, store, activities)
         try:
-            async with run_services(opening):
-                callback = await opening.open(request)
+            async with run_services(opener):
+                callback = await opener.open(request)
                 attempt.callback_id = callback.id
-                accepted = await opening.deliver_inline(
+                accepted = await opener.deliver_inline(
                     callback, request.attempt_started_at, worker=attempt.worker
                 )
                 if accepted is not None:
                     await self._end_attempt(attempt, accepted)
                 else:
-                    await opening.mark_submitted(callback.id)
-                    attempt.is_asleep = True
+                    await opener.mark_submitted(callback.id)
+                    attempt.is_waiting = True
         except RingbackError:
             with suppress(TemporalUnreachableError):
                 await self._at_return(attempt, STOPPED, None)
 
     async def _end_attempt(self, attempt: Attempt, accepted: Accepted) -> None:
-        assert not isinstance(accepted.outcome, Canceled), "a cancellation is not handed over"
+        assert not isinstance(accepted.outcome, Canceled), "cancellations are never inline"
         await self._at_return(attempt, accepted.outcome, accepted)
 
     async def _at_return(

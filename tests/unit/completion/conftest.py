@@ -1,4 +1,4 @@
-"""Patterns around a completion client, with fakes beside them."""
+"""Fakes for the tests of the completion client's patterns."""
 
 import pytest
 

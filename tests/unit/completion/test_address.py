@@ -1,4 +1,4 @@
-"""What is addressed is checked before anything is sent to it."""
+"""Addresses are checked before anything is sent."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +20,7 @@ AWAY = RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
 
 @dataclass
 class Namespaces:
-    """A client of one namespace, and the service that tells its id."""
+    """A client of one namespace, and the service that returns the namespace's id."""
 
     id: str = "first"
     is_away: bool = False

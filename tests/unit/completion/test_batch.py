@@ -1,4 +1,4 @@
-"""Many results reach their activities a few at a time, and each tells what became of it."""
+"""Many results are delivered a few at a time, and each item has an outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,7 @@ def items(count: int) -> list[tuple[Target, object]]:
 
 
 class Gate:
-    """A server that answers when it is let; it counts whom it keeps waiting."""
+    """A server that replies when the test releases it; it counts the calls that wait."""
 
     def __init__(self) -> None:
         self.under_way: list[Target] = []
@@ -36,7 +36,7 @@ class Gate:
 
 
 class Counted:
-    """Endless items, which know how many were asked for."""
+    """Endless items that count how many were read."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -161,7 +161,7 @@ async def test_block_that_ends_early_waits_for_items_in_flight_and_starts_no_mor
 
 
 class Arriving:
-    """Items that come when they are let."""
+    """Items that arrive when the test releases them."""
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[tuple[Target, object]] = asyncio.Queue()

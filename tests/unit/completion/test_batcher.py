@@ -1,4 +1,4 @@
-"""A batcher works off what was put in, so many at a time, and each item comes to one end."""
+"""A batcher processes queued items in batches, and each item has exactly one outcome."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ def ref(number: int) -> ActivityRef:
 
 @dataclass
 class Work:
-    """Work on numbers that ends when it is let; negative numbers fail."""
+    """Work on numbers that ends when it is released; negative numbers fail."""
 
     begun: list[int] = field(default_factory=list)
     at_once: int = 0
@@ -56,7 +56,7 @@ def work() -> Work:
 
 @pytest.fixture
 def batcher(completion: FakeCompletionClient, work: Work, clock: ManualClock) -> Batcher[int]:
-    """A batcher whose work is let go on."""
+    """A batcher whose work is released."""
     work.go_on.set()
     return Batcher(completion, work, size=3, every=EVERY, bound=6, clock=clock)
 
@@ -425,8 +425,8 @@ ENDINGS: dict[Behavior, Ending] = {
 }
 
 
-class Stage:
-    """A batcher whose items behave as they are told, watched from outside."""
+class Env:
+    """A batcher, its items, and what was observed of them."""
 
     def __init__(self, *, size: int, bound: int) -> None:
         self.clock = ManualClock()
@@ -475,29 +475,29 @@ class Stage:
 
 WELL_AFTER = ManualClock().now() + 100 * EVERY
 
-Step: TypeAlias = Callable[[Stage], object]
+Step: TypeAlias = Callable[[Env], object]
 
 STEPS: st.SearchStrategy[Step] = st.one_of(
-    st.sampled_from(sorted(ENDINGS)).map(lambda behavior: lambda stage: stage.put(behavior)),
+    st.sampled_from(sorted(ENDINGS)).map(lambda behavior: lambda env: env.put(behavior)),
     st.sampled_from([0.1, 1, 5]).map(
-        lambda seconds: lambda stage: stage.clock.advance(timedelta(seconds=seconds))
+        lambda seconds: lambda env: env.clock.advance(timedelta(seconds=seconds))
     ),
-    st.just(lambda stage: stage.go_on.set()),
-    st.just(lambda stage: stage.go_on.clear()),
+    st.just(lambda env: env.go_on.set()),
+    st.just(lambda env: env.go_on.clear()),
 )
 
 
-async def play(stage: Stage, steps: list[tuple[Step, bool]], leaving: Leaving) -> None:
-    async with stage.batcher:
+async def play(env: Env, steps: list[tuple[Step, bool]], leaving: Leaving) -> None:
+    async with env.batcher:
         for step, let_it_run in steps:
-            step(stage)
+            step(env)
             if let_it_run:
                 await idle()
-            stage.check()
+            env.check()
         if leaving == "is canceled":
             await asyncio.Event().wait()
-        stage.go_on.set()
-        await asyncio.gather(*stage.puts)
+        env.go_on.set()
+        await asyncio.gather(*env.puts)
         if leaving == "raises":
             raise KeyError
 
@@ -512,23 +512,23 @@ async def play(stage: Stage, steps: list[tuple[Step, bool]], leaving: Leaving) -
 async def test_each_item_has_exactly_one_outcome_in_order_and_within_bounds(
     size: int, room: int, steps: list[tuple[Step, bool]], leaving: Leaving
 ) -> None:
-    stage = Stage(size=size, bound=size + room)
-    playing = asyncio.ensure_future(play(stage, steps, leaving))
+    env = Env(size=size, bound=size + room)
+    playing = asyncio.ensure_future(play(env, steps, leaving))
     while not playing.done():
         await idle()
-        stage.clock.advance(EVERY)
-        if leaving == "is canceled" and not stage.clock.now() < WELL_AFTER:
+        env.clock.advance(EVERY)
+        if leaving == "is canceled" and not env.clock.now() < WELL_AFTER:
             playing.cancel()
 
     await asyncio.gather(playing, return_exceptions=True)
     await idle()
 
-    taken_in = [put.result() for put in stage.puts if put.done() and put.exception() is None]
+    taken_in = [put.result() for put in env.puts if put.done() and put.exception() is None]
     endings = [delivery.result().ending for delivery in taken_in]
-    expected = [ENDINGS[behavior] for behavior in stage.behaviors]
-    assert stage.begun == sorted(stage.begun)
-    assert max(stage.told.values(), default=0) <= 1
-    assert stage.batcher.progress.done == len(taken_in)
+    expected = [ENDINGS[behavior] for behavior in env.behaviors]
+    assert env.begun == sorted(env.begun)
+    assert max(env.told.values(), default=0) <= 1
+    assert env.batcher.progress.done == len(taken_in)
     if leaving == "is canceled":
         assert all(
             ending in {Ending.ABANDONED, wanted}

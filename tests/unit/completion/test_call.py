@@ -1,4 +1,4 @@
-"""A call is never believed to have failed, or to have worked, without a reason."""
+"""A call is reported as failed or as applied only with a reason."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ NOTHING = HeartbeatResponse(cancel_requested=False, paused=False, reset=False)
 
 @dataclass
 class Server(ActivityRequests):
-    """Answers as it was told to; then it takes everything."""
+    """Replies as scripted; then accepts everything."""
 
     ends: list[Exception]
     asked: int = 0
@@ -57,7 +57,7 @@ class Server(ActivityRequests):
 
 @dataclass
 class History(OutcomeLookup):
-    """Shows what it was told to."""
+    """Shows what the test scripted."""
 
     proof: Proof | Exception = Proof.NOT_APPLIED
     is_reset: bool | Exception = False
@@ -76,8 +76,8 @@ class History(OutcomeLookup):
 
 
 @dataclass
-class Stage:
-    """A call, its server, and what history will show."""
+class Env:
+    """A call, its server and its history."""
 
     address: Address
     server: Server
@@ -112,13 +112,13 @@ every_way = pytest.mark.parametrize(
 repeatable = pytest.mark.parametrize("by", [BY_TOKEN, BY_IDS], ids=["token", "ids"])
 
 
-def stage(by: Address, *ends: Exception, proof: Proof | Exception = Proof.NOT_APPLIED) -> Stage:
-    return Stage(by, Server(list(ends)), History(proof))
+def env(by: Address, *ends: Exception, proof: Proof | Exception = Proof.NOT_APPLIED) -> Env:
+    return Env(by, Server(list(ends)), History(proof))
 
 
 @every_way
 async def test_accepted_call_is_made_once_and_never_looked_up(by: Address) -> None:
-    taken = stage(by)
+    taken = env(by)
 
     await taken.end()
 
@@ -128,7 +128,7 @@ async def test_accepted_call_is_made_once_and_never_looked_up(by: Address) -> No
 @every_way
 @pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
 async def test_try_that_never_arrived_is_retried_without_doubt(by: Address, end: Exception) -> None:
-    again = stage(by, end, end)
+    again = env(by, end, end)
 
     await again.end()
 
@@ -138,7 +138,7 @@ async def test_try_that_never_arrived_is_retried_without_doubt(by: Address, end:
 @every_way
 @pytest.mark.parametrize("end", [BUSY, DOWN], ids=["busy", "down"])
 async def test_not_found_after_a_rejected_try_is_raised(by: Address, end: Exception) -> None:
-    gone = stage(by, end, GONE, proof=Proof.APPLIED)
+    gone = env(by, end, GONE, proof=Proof.APPLIED)
 
     with pytest.raises(ActivityNotFoundError):
         await gone.end()
@@ -147,7 +147,7 @@ async def test_not_found_after_a_rejected_try_is_raised(by: Address, end: Except
 
 
 async def test_call_by_token_is_retried_after_a_lost_reply_without_a_lookup() -> None:
-    again = stage(BY_TOKEN, LOST)
+    again = env(BY_TOKEN, LOST)
 
     await again.end()
 
@@ -155,7 +155,7 @@ async def test_call_by_token_is_retried_after_a_lost_reply_without_a_lookup() ->
 
 
 async def test_call_by_ids_is_looked_up_before_a_retry() -> None:
-    applied, not_applied = stage(BY_IDS, LOST, proof=Proof.APPLIED), stage(BY_IDS, LOST)
+    applied, not_applied = env(BY_IDS, LOST, proof=Proof.APPLIED), env(BY_IDS, LOST)
 
     await applied.end()
     await not_applied.end()
@@ -166,7 +166,7 @@ async def test_call_by_ids_is_looked_up_before_a_retry() -> None:
 
 @pytest.mark.parametrize("by", [BY_IDS, OF_THE_LATEST], ids=["ids", "ids of the latest"])
 async def test_call_by_ids_is_unproven_if_the_lookup_shows_nothing(by: Address) -> None:
-    hidden = stage(by, LOST, proof=Proof.NOTHING)
+    hidden = env(by, LOST, proof=Proof.NOTHING)
 
     with pytest.raises(CompletionUnprovenError):
         await hidden.end()
@@ -176,7 +176,7 @@ async def test_call_by_ids_is_unproven_if_the_lookup_shows_nothing(by: Address) 
 
 @pytest.mark.parametrize("proof", [REFUSED, DOWN], ids=["refused", "down"])
 async def test_call_by_ids_is_not_retried_if_it_cannot_be_looked_up(proof: Exception) -> None:
-    lost = stage(BY_IDS, LOST, proof=proof)
+    lost = env(BY_IDS, LOST, proof=proof)
 
     with pytest.raises(CompletionUnansweredError) as caught:
         await lost.end()
@@ -186,7 +186,7 @@ async def test_call_by_ids_is_not_retried_if_it_cannot_be_looked_up(proof: Excep
 
 
 async def test_call_by_ids_without_a_run_is_not_retried_after_a_lost_reply() -> None:
-    lost = stage(OF_THE_LATEST, LOST)
+    lost = env(OF_THE_LATEST, LOST)
 
     with pytest.raises(CompletionUnansweredError, match="with a run id") as caught:
         await lost.end()
@@ -196,7 +196,7 @@ async def test_call_by_ids_without_a_run_is_not_retried_after_a_lost_reply() -> 
 
 
 async def test_call_by_ids_without_a_run_is_looked_up_after_a_lost_reply() -> None:
-    applied = stage(OF_THE_LATEST, LOST, proof=Proof.APPLIED)
+    applied = env(OF_THE_LATEST, LOST, proof=Proof.APPLIED)
 
     await applied.end()
 
@@ -204,7 +204,7 @@ async def test_call_by_ids_without_a_run_is_looked_up_after_a_lost_reply() -> No
 
 
 async def test_not_found_after_a_lost_reply_is_looked_up() -> None:
-    ours = stage(BY_TOKEN, LOST, GONE, proof=Proof.APPLIED)
+    ours = env(BY_TOKEN, LOST, GONE, proof=Proof.APPLIED)
 
     await ours.end()
 
@@ -213,7 +213,7 @@ async def test_not_found_after_a_lost_reply_is_looked_up() -> None:
 
 @repeatable
 async def test_not_found_is_raised_if_history_shows_another_identity(by: Address) -> None:
-    somebody = stage(by, LOST, GONE, proof=Proof.NOT_APPLIED)
+    somebody = env(by, LOST, GONE, proof=Proof.NOT_APPLIED)
 
     with pytest.raises(ActivityNotFoundError) as caught:
         await somebody.end()
@@ -225,7 +225,7 @@ async def test_not_found_is_raised_if_history_shows_another_identity(by: Address
     "proof", [Proof.NOTHING, REFUSED, DOWN], ids=["nothing", "refused", "down"]
 )
 async def test_call_without_evidence_is_unproven(proof: Proof | Exception) -> None:
-    unproven = stage(BY_TOKEN, LOST, GONE, proof=proof)
+    unproven = env(BY_TOKEN, LOST, GONE, proof=proof)
 
     with pytest.raises(CompletionUnprovenError) as caught:
         await unproven.end()
@@ -236,7 +236,7 @@ async def test_call_without_evidence_is_unproven(proof: Proof | Exception) -> No
 
 @repeatable
 async def test_final_lookup_finds_an_applied_call_when_no_try_gets_a_reply(by: Address) -> None:
-    applied = stage(by, *[LOST] * 99, proof=Proof.APPLIED)
+    applied = env(by, *[LOST] * 99, proof=Proof.APPLIED)
 
     await applied.end()
 
@@ -247,7 +247,7 @@ async def test_final_lookup_finds_an_applied_call_when_no_try_gets_a_reply(by: A
 async def test_call_without_a_reply_times_out_and_says_that_it_may_be_applied(
     by: Address,
 ) -> None:
-    lost, down = stage(by, *[LOST] * 99), stage(by, *[DOWN] * 99)
+    lost, down = env(by, *[LOST] * 99), env(by, *[DOWN] * 99)
 
     with pytest.raises(CompletionUnansweredError) as in_doubt:
         await lost.end()
@@ -263,7 +263,7 @@ async def test_call_without_a_reply_times_out_and_says_that_it_may_be_applied(
 @every_way
 @pytest.mark.parametrize("before", [[], [BUSY]], ids=["at once", "after a pause"])
 async def test_rejection_is_final(by: Address, before: list[Exception]) -> None:
-    refused = stage(by, *before, REFUSED)
+    refused = env(by, *before, REFUSED)
 
     with pytest.raises(CompletionRefusedError, match="INVALID_ARGUMENT: no") as caught:
         await refused.end()
@@ -272,7 +272,7 @@ async def test_rejection_is_final(by: Address, before: list[Exception]) -> None:
 
 
 async def test_rejection_after_a_lost_reply_is_final() -> None:
-    refused = stage(BY_TOKEN, LOST, REFUSED)
+    refused = env(BY_TOKEN, LOST, REFUSED)
 
     with pytest.raises(CompletionRefusedError):
         await refused.end()
@@ -287,7 +287,7 @@ async def test_token_that_a_reset_invalidated_raises_the_reset_error(
     is_reset: bool | Exception,  # noqa: FBT001 - what history shows
     kind: type[RingbackError],
 ) -> None:
-    gone = stage(BY_TOKEN, GONE)
+    gone = env(BY_TOKEN, GONE)
     gone.history.is_reset = is_reset
 
     with pytest.raises(RingbackError) as caught:
@@ -300,18 +300,18 @@ async def test_token_that_a_reset_invalidated_raises_the_reset_error(
 async def test_heartbeat_is_retried_after_a_lost_reply_without_proof(
     by: Address,
 ) -> None:
-    beating, gone = stage(by, LOST, DOWN), stage(by, LOST, GONE, proof=Proof.APPLIED)
+    heartbeats, gone = env(by, LOST, DOWN), env(by, LOST, GONE, proof=Proof.APPLIED)
 
-    response: object = await beating.call().heartbeat(None)
+    response: object = await heartbeats.call().heartbeat(None)
     with pytest.raises(ActivityNotFoundError):
         await gone.call().heartbeat(None)
 
-    assert (response, beating.server.asked) == ("pulse", 3)
+    assert (response, heartbeats.server.asked) == ("pulse", 3)
     assert gone.history.looked == 0
 
 
 async def test_heartbeat_without_a_reply_says_whether_it_may_be_recorded() -> None:
-    lost, down = stage(BY_TOKEN, *[LOST] * 99), stage(BY_TOKEN, *[DOWN] * 99)
+    lost, down = env(BY_TOKEN, *[LOST] * 99), env(BY_TOKEN, *[DOWN] * 99)
 
     with pytest.raises(CompletionUnansweredError) as in_doubt:
         await lost.call().heartbeat(None)

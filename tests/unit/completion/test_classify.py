@@ -1,4 +1,4 @@
-"""How a try failed is told apart by one table."""
+"""One table classifies why a try failed."""
 
 from datetime import UTC, datetime
 

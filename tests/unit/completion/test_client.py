@@ -1,4 +1,4 @@
-"""What is told to an activity is checked before it goes."""
+"""Arguments are checked before anything is sent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +22,7 @@ REF = ActivityRef("1", "order-7", "a-run")
 
 @dataclass
 class Server:
-    """A client of a server that accepts everything, and keeps the names of what it is sent."""
+    """A client of a server that accepts everything and records the names of requests."""
 
     data_converter: DataConverter = DataConverter.default
     namespace: str = "default"

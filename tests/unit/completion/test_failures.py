@@ -1,4 +1,4 @@
-"""A failure is built with the words of Temporal, and impossible ones are refused."""
+"""Failures use Temporal's words, and impossible ones are rejected."""
 
 from datetime import timedelta
 
@@ -72,7 +72,7 @@ def test_delay_of_a_non_retryable_failure_is_rejected() -> None:
 
 
 class Refusing:
-    """A server that refuses the first that it is told."""
+    """A server that rejects the first failure."""
 
     def __init__(self, error: Exception) -> None:
         self.errors = [error]
@@ -129,7 +129,7 @@ async def test_shortened_failure_keeps_its_retry_options(
 
 
 class UnspeakableErrorError(Exception):
-    """An error without a text."""
+    """An error whose text raises."""
 
     def __str__(self) -> str:
         msg = "no text"

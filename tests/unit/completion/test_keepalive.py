@@ -1,4 +1,4 @@
-"""An activity is kept alive beside the work, and the work is told when it should stop."""
+"""Heartbeats keep an activity alive during the work, and report when it should stop."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ EVERY = timedelta(seconds=10)
 
 
 class Away:
-    """A server that is away until it is told to be back."""
+    """A server that is away until the test brings it back."""
 
     def __init__(self, *, retry_after: timedelta | None = None) -> None:
         self.is_away = True
@@ -419,7 +419,7 @@ async def test_hanging_heartbeat_times_out_before_the_next_one(
 
 
 class Slow:
-    """A server whose answers wait until they are let go."""
+    """A server whose replies wait until the test releases them."""
 
     def __init__(self, then: Callable[[], Awaitable[None]] | None = None) -> None:
         self.asked = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What becomes of outside work is what becomes of its activity."""
+"""The end of the work is the end of the activity."""
 
 import asyncio
 from collections.abc import Callable
@@ -148,7 +148,7 @@ async def test_note_shows_no_text_of_the_data_converter(
 
 
 class SealedError(Exception):
-    """An error that takes no notes."""
+    """An error that allows no notes."""
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(name)

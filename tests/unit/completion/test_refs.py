@@ -1,4 +1,4 @@
-"""Ids that name an activity are checked when they are given."""
+"""Ids are checked when a reference is created."""
 
 import pytest
 

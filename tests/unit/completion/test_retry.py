@@ -1,4 +1,4 @@
-"""One call may take several tries, in the time that it has."""
+"""One call may take several tries within its timeout."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ def seconds(value: float) -> timedelta:
 
 @dataclass
 class Time:
-    """Passes when somebody sleeps, or when a request takes its whole timeout."""
+    """A clock that advances when something sleeps, or when a request takes its whole timeout."""
 
     now: float = 0
     slept: list[float] = field(default_factory=list)
@@ -44,7 +44,7 @@ def tries(time: Time) -> Tries:
 
 
 def ending_with(*ends: Exception | str, time: Time) -> Callable[[timedelta], Awaitable[str]]:
-    """Return a request whose tries end so, one after the other; each takes its whole timeout."""
+    """Return a request whose tries end like this, in order; each takes its whole timeout."""
     left = list(ends)
 
     async def request(within: timedelta) -> str:

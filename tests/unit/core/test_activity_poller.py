@@ -1,4 +1,4 @@
-"""A callback that nobody waits for is closed, and no other."""
+"""Polling closes the callbacks whose activity has ended, and no others."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -25,7 +25,7 @@ def due_poller(store: SqlStore, activities: FakeActivities, clock: ManualClock) 
 
 
 class DuePoller:
-    """A looker that looks when all open callbacks are due."""
+    """A poller that polls when all open callbacks are due."""
 
     def __init__(self, store: SqlStore, activities: FakeActivities, clock: ManualClock) -> None:
         self.poller = activity_poller(store, activities, clock)
@@ -213,7 +213,7 @@ async def test_callback_expires_only_after_an_outage_of_temporal(
 
 
 class ActivitiesOfAMissingNamespace(FakeActivities):
-    """Temporal refuses to look at one of the activities."""
+    """Temporal rejects the poll of one activity."""
 
     def __init__(self, refused: ActivityExecution) -> None:
         super().__init__()
@@ -252,7 +252,7 @@ async def test_round_of_polls_stops_while_temporal_is_away(
 
 
 class ActivitiesThatAreAway(FakeActivities):
-    """It counts in vain how often it is asked."""
+    """Temporal never replies; counts the requests."""
 
     asked = 0
 
@@ -265,7 +265,7 @@ class ActivitiesThatAreAway(FakeActivities):
 async def test_missing_activity_expires_a_callback_only_after_its_deadline(
     store: SqlStore, activities: FakeActivities, due_poller: "DuePoller", clock: ManualClock
 ) -> None:
-    """It may be another server: nothing is closed for that which may still be answered."""
+    """It may be another server, so a callback that may still be answered stays open."""
     attempt_timeout_at = clock.now() + timedelta(hours=1)
     (callback,) = await store.open([factories.request(attempt_timeout_at=attempt_timeout_at)])
 

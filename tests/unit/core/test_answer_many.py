@@ -1,4 +1,4 @@
-"""Many answers, each judged alone."""
+"""Batches of answers: each is judged on its own."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ from tests import factories
 from tests.loops import idle
 
 
-def accepting_with(store: SqlStore, activities: FakeActivities) -> AnswerService:
+def make_answer_service(store: SqlStore, activities: FakeActivities) -> AnswerService:
     checks = AnswerValidator(store, activities, ExactResults())
     return AnswerService(
         store, checks, new_outcome_id=factories.outcome_id, on_accepted=lambda: None
@@ -28,14 +28,16 @@ def accepting_with(store: SqlStore, activities: FakeActivities) -> AnswerService
 
 
 @pytest.fixture
-async def accepting(store: SqlStore, activities: FakeActivities) -> AsyncIterator[AnswerService]:
-    accepting = accepting_with(store, activities)
-    async with run_services(accepting):
-        yield accepting
+async def answer_service(
+    store: SqlStore, activities: FakeActivities
+) -> AsyncIterator[AnswerService]:
+    answer_service = make_answer_service(store, activities)
+    async with run_services(answer_service):
+        yield answer_service
 
 
 async def test_rejected_answer_does_not_affect_the_others(
-    accepting: AnswerService, store: SqlStore
+    answer_service: AnswerService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request()])
     answers = [
@@ -43,7 +45,7 @@ async def test_rejected_answer_does_not_affect_the_others(
         SentAnswer(callback.id, Completed(b"1")),
     ]
 
-    unknown, receipt = await answer_many(accepting, answers)
+    unknown, receipt = await answer_many(answer_service, answers)
 
     assert isinstance(unknown, UnknownCallbackError)
     assert isinstance(receipt, Receipt)
@@ -51,17 +53,19 @@ async def test_rejected_answer_does_not_affect_the_others(
 
 
 async def test_each_answer_gets_an_error_while_the_store_is_away(
-    accepting: AnswerService, database: InMemoryDatabase
+    answer_service: AnswerService, database: InMemoryDatabase
 ) -> None:
     database.is_available = False
 
-    (told,) = await answer_many(accepting, [SentAnswer(factories.callback_id(), Completed(None))])
+    (told,) = await answer_many(
+        answer_service, [SentAnswer(factories.callback_id(), Completed(None))]
+    )
 
     assert isinstance(told, StoreUnavailableError)
 
 
 class StoreWithAMistake(SqlStore):
-    """It cannot take anything, for a reason of ours."""
+    """A store with a bug: it raises an unexpected exception."""
 
     async def accept(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
         raise ZeroDivisionError(answers)
@@ -72,15 +76,15 @@ async def test_bug_is_raised_and_not_returned_as_a_result(
 ) -> None:
     store = StoreWithAMistake(database)
     (callback,) = await store.open([factories.request()])
-    accepting = accepting_with(store, activities)
+    answer_service = make_answer_service(store, activities)
 
     with pytest.raises(ZeroDivisionError):
-        async with run_services(accepting):
-            await answer_many(accepting, [SentAnswer(callback.id, Completed(None))])
+        async with run_services(answer_service):
+            await answer_many(answer_service, [SentAnswer(callback.id, Completed(None))])
 
 
 async def test_answers_in_progress_never_exceed_the_maximum(
-    accepting: AnswerService, store: SqlStore, activities: FakeActivities
+    answer_service: AnswerService, store: SqlStore, activities: FakeActivities
 ) -> None:
     requests = [factories.request(ref=factories.activity_ref()) for _ in range(3 * MOST_AT_ONCE)]
     callbacks = await store.open(requests)
@@ -95,7 +99,9 @@ async def test_answers_in_progress_never_exceed_the_maximum(
 
     activities.poll = slow  # type: ignore[method-assign]  # it is slower, and the same
 
-    told = await answer_many(accepting, [SentAnswer(one.id, Canceled(None)) for one in callbacks])
+    told = await answer_many(
+        answer_service, [SentAnswer(one.id, Canceled(None)) for one in callbacks]
+    )
 
     assert len(told) == len(callbacks)
     assert 1 < max(under_way) <= MOST_AT_ONCE

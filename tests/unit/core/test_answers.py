@@ -1,4 +1,4 @@
-"""The first outcome is kept, durably, and everybody is told the truth about it."""
+"""The first outcome is stored durably, and every sender gets a true reply."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -35,15 +35,15 @@ def wake_ups() -> list[str]:
 
 
 @pytest.fixture
-async def accepting(
+async def answer_service(
     store: SqlStore, activities: FakeActivities, wake_ups: list[str]
 ) -> AsyncIterator[AnswerService]:
-    accepting = accepting_on(store, activities, lambda: wake_ups.append("accepted"))
-    async with run_services(accepting):
-        yield accepting
+    answer_service = make_answer_service(store, activities, lambda: wake_ups.append("accepted"))
+    async with run_services(answer_service):
+        yield answer_service
 
 
-def accepting_on(
+def make_answer_service(
     store: SqlStore, activities: FakeActivities, on_accepted: Callable[[], None]
 ) -> AnswerService:
     numbers = iter(range(10_000))
@@ -57,7 +57,7 @@ def accepting_on(
 
 @dataclass(kw_only=True)
 class SlowActivities(FakeActivities):
-    """Take their time over checking an answer."""
+    """Validation takes a while."""
 
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
     may_tell: asyncio.Event = field(default_factory=asyncio.Event)
@@ -78,9 +78,9 @@ async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
 
 
 async def test_answer_is_stored_when_the_receipt_is_returned(
-    accepting: AnswerService, store: SqlStore, callback: Callback, wake_ups: list[str]
+    answer_service: AnswerService, store: SqlStore, callback: Callback, wake_ups: list[str]
 ) -> None:
-    receipt = await accepting.accept(callback.id, Completed(b"1"))
+    receipt = await answer_service.accept(callback.id, Completed(b"1"))
 
     assert (receipt.state, receipt.is_duplicate) == (State.ACCEPTED, False)
     assert (await store.find([callback.id]))[callback.id].state is State.ACCEPTED
@@ -93,11 +93,11 @@ async def test_link_revoked_during_validation_rejects_the_answer(
     activities = SlowActivities()
     (callback,) = await store.open([factories.request()])
     activities.schedule(callback.ref)
-    accepting = accepting_on(store, activities, lambda: None)
+    answer_service = make_answer_service(store, activities, lambda: None)
 
-    async with run_services(accepting), asyncio.TaskGroup() as group:
+    async with run_services(answer_service), asyncio.TaskGroup() as group:
         taken = group.create_task(
-            caught(accepting.accept(callback.id, Failed("no"), serial=callback.link_serial))
+            caught(answer_service.accept(callback.id, Failed("no"), serial=callback.link_serial))
         )
         await activities.is_asked.wait()
         await store.revoke(callback.id)
@@ -108,11 +108,11 @@ async def test_link_revoked_during_validation_rejects_the_answer(
 
 
 async def test_same_answer_again_gets_the_same_receipt(
-    accepting: AnswerService, callback: Callback, wake_ups: list[str]
+    answer_service: AnswerService, callback: Callback, wake_ups: list[str]
 ) -> None:
-    first = await accepting.accept(callback.id, Completed(b'{"a": 1}'))
+    first = await answer_service.accept(callback.id, Completed(b'{"a": 1}'))
 
-    again = await accepting.accept(callback.id, Completed(b'{"a":1}'))
+    again = await answer_service.accept(callback.id, Completed(b'{"a":1}'))
 
     assert again.is_duplicate
     assert again.accepted_at == first.accepted_at
@@ -120,12 +120,12 @@ async def test_same_answer_again_gets_the_same_receipt(
 
 
 async def test_second_different_answer_is_rejected_and_stored_as_evidence(
-    accepting: AnswerService, store: SqlStore, callback: Callback
+    answer_service: AnswerService, store: SqlStore, callback: Callback
 ) -> None:
-    first = await accepting.accept(callback.id, Completed(b"1"))
+    first = await answer_service.accept(callback.id, Completed(b"1"))
 
     with pytest.raises(AnsweredDifferentlyError) as caught:
-        await accepting.accept(callback.id, Completed(b"2"))
+        await answer_service.accept(callback.id, Completed(b"2"))
 
     assert caught.value.accepted_at == first.accepted_at
     kinds = [event.kind for event in await store.events(callback.id)]
@@ -133,10 +133,10 @@ async def test_second_different_answer_is_rejected_and_stored_as_evidence(
 
 
 async def test_one_of_many_concurrent_answers_wins(
-    accepting: AnswerService, callback: Callback
+    answer_service: AnswerService, callback: Callback
 ) -> None:
     results = await asyncio.gather(
-        *(accepting.accept(callback.id, Completed(str(n).encode())) for n in range(20)),
+        *(answer_service.accept(callback.id, Completed(str(n).encode())) for n in range(20)),
         return_exceptions=True,
     )
 
@@ -145,93 +145,96 @@ async def test_one_of_many_concurrent_answers_wins(
     assert (len(winners), len(refused)) == (1, 19)
 
 
-async def test_answer_to_an_unknown_callback_is_unknown(accepting: AnswerService) -> None:
+async def test_answer_to_an_unknown_callback_is_unknown(answer_service: AnswerService) -> None:
     with pytest.raises(UnknownCallbackError):
-        await accepting.accept(factories.callback_id(), Completed(b"1"))
+        await answer_service.accept(factories.callback_id(), Completed(b"1"))
 
 
 async def test_answer_to_an_expired_callback_returns_the_reason(
-    accepting: AnswerService, store: SqlStore, callback: Callback
+    answer_service: AnswerService, store: SqlStore, callback: Callback
 ) -> None:
     await store.expire([factories.expiry(callback, "timed out")])
 
     with pytest.raises(ExpiredCallbackError, match="timed out"):
-        await accepting.accept(callback.id, Completed(b"1"))
+        await answer_service.accept(callback.id, Completed(b"1"))
 
 
 async def test_answer_that_cannot_be_stored_is_not_accepted(
-    accepting: AnswerService, database: InMemoryDatabase, callback: Callback, wake_ups: list[str]
+    answer_service: AnswerService,
+    database: InMemoryDatabase,
+    callback: Callback,
+    wake_ups: list[str],
 ) -> None:
     database.is_available = False
 
     with pytest.raises(StoreUnavailableError):
-        await accepting.accept(callback.id, Completed(b"1"))
+        await answer_service.accept(callback.id, Completed(b"1"))
 
     assert wake_ups == []
 
 
 async def test_cancellation_without_a_request_is_not_stored(
-    accepting: AnswerService, store: SqlStore, callback: Callback
+    answer_service: AnswerService, store: SqlStore, callback: Callback
 ) -> None:
     with pytest.raises(NoCancelRequestedError):
-        await accepting.accept(callback.id, Canceled(None))
+        await answer_service.accept(callback.id, Canceled(None))
 
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
 async def test_requested_cancellation_is_accepted(
-    accepting: AnswerService, activities: FakeActivities, callback: Callback
+    answer_service: AnswerService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.request_cancel(callback.ref)
 
-    assert (await accepting.accept(callback.id, Canceled(None))).state is State.ACCEPTED
+    assert (await answer_service.accept(callback.id, Canceled(None))).state is State.ACCEPTED
 
 
 async def test_cancellation_reported_while_temporal_is_away_must_be_sent_again(
-    accepting: AnswerService, store: SqlStore, activities: FakeActivities, callback: Callback
+    answer_service: AnswerService, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
-    """Nobody may have asked for it; then it must not stand in the way of the real answer."""
+    """If no cancellation was requested, accepting the report would block the real answer."""
     activities.is_reachable = False
 
     with pytest.raises(TemporalUnreachableError):
-        await accepting.accept(callback.id, Canceled(None))
+        await answer_service.accept(callback.id, Canceled(None))
 
     assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
 async def test_second_report_of_a_cancellation_is_a_duplicate(
-    accepting: AnswerService, activities: FakeActivities, callback: Callback
+    answer_service: AnswerService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.request_cancel(callback.ref)
-    await accepting.accept(callback.id, Canceled(None))
+    await answer_service.accept(callback.id, Canceled(None))
 
-    assert (await accepting.accept(callback.id, Canceled(None))).is_duplicate
+    assert (await answer_service.accept(callback.id, Canceled(None))).is_duplicate
 
 
 async def test_result_that_does_not_match_is_rejected_with_and_without_cache(
-    accepting: AnswerService, store: SqlStore, activities: FakeActivities
+    answer_service: AnswerService, store: SqlStore, activities: FakeActivities
 ) -> None:
     requests = [factories.request(result_schema="1") for _ in range(3)]
     for callback in await store.open(requests):
         activities.schedule(callback.ref)
-        # The first one's schema is read; the others' is known by heart.
+        # The schema is read for the first answer, and cached for the others.
         with pytest.raises(WrongResultError):
-            await accepting.accept(callback.id, Completed(b"2"))
+            await answer_service.accept(callback.id, Completed(b"2"))
 
         assert (await store.find([callback.id]))[callback.id].state is State.OPEN
 
 
 async def test_invalid_answer_does_not_fail_the_others_of_its_batch(
-    accepting: AnswerService, store: SqlStore, activities: FakeActivities
+    answer_service: AnswerService, store: SqlStore, activities: FakeActivities
 ) -> None:
     first, *others = await store.open([factories.request(result_schema="1") for _ in range(4)])
     for callback in (first, *others):
         activities.schedule(callback.ref)
-    await accepting.accept(first.id, Completed(b"1"))
+    await answer_service.accept(first.id, Completed(b"1"))
 
     told = await asyncio.gather(
         *(
-            accepting.accept(one.id, Completed(body))
+            answer_service.accept(one.id, Completed(body))
             for one, body in zip(others, (b"1", b"2", b"1"), strict=True)
         ),
         return_exceptions=True,
@@ -241,23 +244,23 @@ async def test_invalid_answer_does_not_fail_the_others_of_its_batch(
 
 
 async def test_wrong_answer_by_revoked_link_returns_unknown(
-    accepting: AnswerService, store: SqlStore
+    answer_service: AnswerService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request(result_schema="1")])
     await store.revoke(callback.id)
 
     with pytest.raises(UnknownCallbackError):
-        await accepting.accept(callback.id, Completed(b"2"), serial=callback.link_serial)
+        await answer_service.accept(callback.id, Completed(b"2"), serial=callback.link_serial)
 
 
 async def test_invalid_answer_after_another_one_returns_conflict_and_is_stored_as_evidence(
-    accepting: AnswerService, store: SqlStore
+    answer_service: AnswerService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request(result_schema="1")])
-    await accepting.accept(callback.id, Completed(b"1"))
+    await answer_service.accept(callback.id, Completed(b"1"))
 
     with pytest.raises(AnsweredDifferentlyError):
-        await accepting.accept(callback.id, Completed(b"2"))
+        await answer_service.accept(callback.id, Completed(b"2"))
 
     assert [event.kind for event in await store.events(callback.id)][-1] is (
         EventKind.ANSWERED_DIFFERENTLY
@@ -265,23 +268,23 @@ async def test_invalid_answer_after_another_one_returns_conflict_and_is_stored_a
 
 
 async def test_wrong_answer_to_expired_callback_returns_expired(
-    accepting: AnswerService, store: SqlStore
+    answer_service: AnswerService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request(result_schema="1")])
     await store.expire([factories.expiry(callback, "timed out")])
 
     with pytest.raises(ExpiredCallbackError, match="timed out"):
-        await accepting.accept(callback.id, Completed(b"2"))
+        await answer_service.accept(callback.id, Completed(b"2"))
 
 
 async def test_repeated_cancellation_is_a_duplicate_while_temporal_is_away(
-    accepting: AnswerService, activities: FakeActivities, callback: Callback
+    answer_service: AnswerService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.request_cancel(callback.ref)
-    first = await accepting.accept(callback.id, Canceled(None))
+    first = await answer_service.accept(callback.id, Canceled(None))
     activities.is_reachable = False
 
-    again = await accepting.accept(callback.id, Canceled(None))
+    again = await answer_service.accept(callback.id, Canceled(None))
 
     assert (again.is_duplicate, again.accepted_at) == (True, first.accepted_at)
 
@@ -291,12 +294,12 @@ async def test_slow_validation_does_not_block_other_answers(
 ) -> None:
     activities = SlowActivities(slow_for=Completed)
     slow, quick = await store.open([factories.request(), factories.request()])
-    accepting = accepting_on(store, activities, lambda: None)
+    answer_service = make_answer_service(store, activities, lambda: None)
 
-    async with run_services(accepting), asyncio.TaskGroup() as group:
-        first = group.create_task(accepting.accept(slow.id, Completed(b"1")))
+    async with run_services(answer_service), asyncio.TaskGroup() as group:
+        first = group.create_task(answer_service.accept(slow.id, Completed(b"1")))
         await activities.is_asked.wait()
-        second = await accepting.accept(quick.id, Failed("no"))
+        second = await answer_service.accept(quick.id, Failed("no"))
         activities.may_tell.set()
 
     assert (second.state, first.result().state) == (State.ACCEPTED, State.ACCEPTED)

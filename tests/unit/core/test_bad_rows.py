@@ -1,4 +1,4 @@
-"""One row that fails is reported once, and stops no other in any loop."""
+"""A row that cannot be written is reported once, and stops no other row in any loop."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
 from tests.pollers import activity_checker, activity_poller, heartbeat_service
-from tests.unit.core.stage import accepted, asked, found, state_of
+from tests.unit.core.callbacks import open_and_answer, open_callback, reload, state_of
 
 MINUTE = timedelta(minutes=1)
 
@@ -38,7 +38,7 @@ async def execute(database: InMemoryDatabase, statement: str, **values: str) -> 
 
 
 async def refuse(database: InMemoryDatabase, what: str, callback: Callback) -> None:
-    """Let the database refuse `what` for this callback; `what` ends in the name of the table."""
+    """Make the database reject `what` for this callback; `what` ends in the name of the table."""
     column = "callback_id" if what.endswith("outcomes") else "id"
     await execute(
         database,
@@ -50,7 +50,7 @@ async def refuse(database: InMemoryDatabase, what: str, callback: Callback) -> N
 async def opened(store: SqlStore, activities: FakeActivities) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    return await asked(store, activities, ref, deadline=MINUTE, on_deadline=Completed(b"0"))
+    return await open_callback(store, activities, ref, deadline=MINUTE, on_deadline=Completed(b"0"))
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, object]]:
@@ -133,7 +133,7 @@ async def test_rejected_poll_result_is_reported_and_the_others_are_stored(
     for _ in range(2):
         await activity_poller(store, activities, clock).poll()
 
-    assert (await found(store, good)).attempt_timeout_at == attempt_timeout_at
+    assert (await reload(store, good)).attempt_timeout_at == attempt_timeout_at
     assert await state_of(store, ended) is State.EXPIRED
     assert {id_ for _, id_ in refusals(caplog)} == {
         (bad if "attempt_timeout_at" in what else ended_bad).id
@@ -141,7 +141,7 @@ async def test_rejected_poll_result_is_reported_and_the_others_are_stored(
 
 
 class ActivitiesWithOneThatCannotBeJudged(FakeActivities):
-    """Temporal knows none of its activities, and judging one of them fails."""
+    """Temporal knows none of the activities, and resolving one of them raises."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ async def test_activity_that_cannot_be_resolved_does_not_stop_others_of_its_run(
 async def test_unreadable_outcome_stops_no_delivery(
     store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    bad, good = [await accepted(store, activities) for _ in range(2)]
+    bad, good = [await open_and_answer(store, activities) for _ in range(2)]
     await execute(database, "UPDATE outcomes SET kind = 'x' WHERE callback_id = :id", id=bad.id)
     deliverer = Deliverer(
         store, activities, VerdictWaiter(store, clock), clock=clock, jitter=lambda: 1.0, owner="me"

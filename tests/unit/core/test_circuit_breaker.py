@@ -1,4 +1,4 @@
-"""While Temporal is away, one delivery at a time finds out whether it is back."""
+"""While Temporal is away, one delivery at a time probes it."""
 
 from datetime import timedelta
 

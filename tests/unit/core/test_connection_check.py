@@ -12,7 +12,7 @@ from tests.loops import idle
 
 
 class Connection:
-    """A connection that fails as a test says."""
+    """A connection that fails as a test requires."""
 
     failure: Exception | None = None
 

@@ -1,4 +1,4 @@
-"""Nothing waits for ever: at its deadline a callback has an answer."""
+"""At its deadline, a callback gets its default answer."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
 from tests.pollers import activity_checker
-from tests.unit.core.stage import asked, found, state_of
+from tests.unit.core.callbacks import open_callback, reload, state_of
 
 HOUR = timedelta(hours=1)
 NO = Completed(b'{"approved":false}')
@@ -52,12 +52,14 @@ async def opened(
     store: SqlStore,
     activities: FakeActivities,
     attempt_timeout_at: datetime | None = None,
-    **asking: Any,
+    **options: Any,
 ) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
     activities.set_timeout(ref, attempt_timeout_at)
-    return await asked(store, activities, ref, attempt_timeout_at=attempt_timeout_at, **asking)
+    return await open_callback(
+        store, activities, ref, attempt_timeout_at=attempt_timeout_at, **options
+    )
 
 
 async def test_default_answer_is_accepted_at_the_deadline(
@@ -75,7 +77,7 @@ async def test_default_answer_is_accepted_at_the_deadline(
         clock.advance(HOUR)
         await idle()
 
-    after = await found(store, callback)
+    after = await reload(store, callback)
     assert before is State.OPEN
     assert after.accepted is not None
     assert (after.accepted.outcome, after.accepted.is_default) == (NO, True)
@@ -91,7 +93,7 @@ async def test_answer_in_time_prevents_the_default_answer(
 
     await keeper.accept_due()
 
-    after = await found(store, callback)
+    after = await reload(store, callback)
     assert after.accepted is not None
     assert after.accepted.outcome == Completed(b"1")
 
@@ -114,7 +116,7 @@ async def test_default_answer_is_accepted_before_temporals_timeout(
 async def test_deadline_without_default_fails_at_the_deadline_only(
     keeper: DeadlineKeeper, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    """The attempt may time out long before: then Temporal runs the next one."""
+    """The attempt may time out earlier; then Temporal runs the next one."""
     callback = await opened(store, activities, clock.now() + HOUR, deadline=3 * HOUR)
 
     clock.advance(2 * HOUR)
@@ -123,7 +125,7 @@ async def test_deadline_without_default_fails_at_the_deadline_only(
     clock.advance(HOUR)
     await keeper.accept_due()
 
-    after = await found(store, callback)
+    after = await reload(store, callback)
     assert before is State.OPEN
     assert after.accepted is not None
     assert after.accepted.outcome == Failed(
@@ -201,7 +203,7 @@ async def test_timeout_is_polled_before_the_default_answer_is_accepted(
 
 
 class StoreThatCannotExpire(SqlStore):
-    """It fails in the middle of the work."""
+    """A store that fails in the middle of a round."""
 
     async def expire(self, reasons: Any) -> None:
         msg = f"disk full: {len(reasons)}"
@@ -233,7 +235,7 @@ async def test_keeper_continues_after_an_error_of_the_store(
 
 
 class ActivitiesThatCount(FakeActivities):
-    """It counts how often it is asked."""
+    """Counts the polls."""
 
     asked = 0
 

@@ -1,4 +1,4 @@
-"""Every accepted outcome is brought to Temporal once, and its end is proven."""
+"""Every accepted outcome is delivered to Temporal once, and its end is proved."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
-from tests.unit.core.stage import accepted, asked, found, state_of
+from tests.unit.core.callbacks import open_and_answer, open_callback, reload, state_of
 
 TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
@@ -38,16 +38,16 @@ def verdicts(store: SqlStore, clock: ManualClock) -> VerdictWaiter:
 def deliverer(
     store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> Deliverer:
-    return delivering(store, activities, verdicts, clock)
+    return make_deliverer(store, activities, verdicts, clock)
 
 
-def delivering(
+def make_deliverer(
     store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> Deliverer:
     return Deliverer(store, activities, verdicts, clock=clock, jitter=lambda: 1.0, owner="me")
 
 
-def told(callback: Callback | None) -> State | None:
+def state_or_none(callback: Callback | None) -> State | None:
     return None if callback is None else callback.state
 
 
@@ -59,7 +59,7 @@ def identity(callback: Callback) -> str:
 async def test_outcome_is_applied_under_its_identity(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
-    callback = await accepted(store, activities, Completed(b"1"))
+    callback = await open_and_answer(store, activities, Completed(b"1"))
 
     async with run_services(deliverer):
         await idle()
@@ -76,7 +76,7 @@ async def test_wake_delivers_an_outcome_at_once(
 ) -> None:
     async with run_services(deliverer):
         await idle()
-        callback = await accepted(store, activities)
+        callback = await open_and_answer(store, activities)
         await idle()
         before = await state_of(store, callback)
 
@@ -92,7 +92,7 @@ async def test_outcome_of_another_process_is_claimed_without_a_wake(
 ) -> None:
     async with run_services(deliverer):
         await idle()
-        callback = await accepted(store, activities)
+        callback = await open_and_answer(store, activities)
 
         clock.advance(timedelta(seconds=1))
         await idle()
@@ -103,7 +103,7 @@ async def test_outcome_of_another_process_is_claimed_without_a_wake(
 async def test_many_outcomes_are_all_delivered(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
-    callbacks = [await accepted(store, activities) for _ in range(3 * SLOTS)]
+    callbacks = [await open_and_answer(store, activities) for _ in range(3 * SLOTS)]
 
     async with run_services(deliverer):
         await idle()
@@ -115,7 +115,7 @@ async def test_many_outcomes_are_all_delivered(
 async def test_outcome_is_retried_with_backoff_while_temporal_is_away(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     activities.is_reachable = False
 
     async with run_services(deliverer):
@@ -142,7 +142,7 @@ async def test_identity_in_history_proves_a_delivery_whose_reply_was_lost(
     clock: ManualClock,
     outcome: Outcome,
 ) -> None:
-    callback = await accepted(store, activities, outcome)
+    callback = await open_and_answer(store, activities, outcome)
     activities.loses_replies = True
 
     async with run_services(deliverer):
@@ -162,7 +162,7 @@ async def test_identity_in_history_proves_a_delivery_whose_reply_was_lost(
 async def test_retryable_failure_with_a_lost_reply_does_not_fail_the_next_attempt(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("try again"))
+    callback = await open_and_answer(store, activities, Failed("try again"))
     activities.loses_replies = True
 
     async with run_services(deliverer):
@@ -181,7 +181,7 @@ async def test_retryable_failure_with_a_lost_reply_does_not_fail_the_next_attemp
 async def test_activity_that_ended_in_another_way_supersedes_the_outcome(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, how: str
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     activities.end(callback.ref, how=how, identity="somebody else")
 
     async with run_services(deliverer):
@@ -196,7 +196,7 @@ async def test_activity_that_ended_in_another_way_supersedes_the_outcome(
 async def test_rejected_delivery_is_parked_with_its_reason(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
-    callback = await accepted(store, activities, Canceled(None))
+    callback = await open_and_answer(store, activities, Canceled(None))
 
     async with run_services(deliverer):
         await idle()
@@ -227,7 +227,7 @@ async def test_outcome_of_an_activity_that_stays_unknown_is_parked(
 async def test_failure_during_a_backoff_waits_for_the_next_attempt(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("no", non_retryable=True))
+    callback = await open_and_answer(store, activities, Failed("no", non_retryable=True))
     activities.back_off(callback.ref, TIMED_OUT)
 
     async with run_services(deliverer):
@@ -237,7 +237,7 @@ async def test_failure_during_a_backoff_waits_for_the_next_attempt(
         clock.advance(timedelta(milliseconds=100))
         await idle()
         unasked = await state_of(store, callback)
-        await asked(store, activities, callback.ref)
+        await open_callback(store, activities, callback.ref)
         clock.advance(LONGEST)
         await idle()
 
@@ -248,7 +248,7 @@ async def test_failure_during_a_backoff_waits_for_the_next_attempt(
 async def test_result_during_a_backoff_is_applied_at_once(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
-    callback = await accepted(store, activities, Completed(b"1"))
+    callback = await open_and_answer(store, activities, Completed(b"1"))
     activities.back_off(callback.ref, TIMED_OUT)
 
     async with run_services(deliverer):
@@ -260,7 +260,7 @@ async def test_result_during_a_backoff_is_applied_at_once(
 async def test_failure_that_an_attempt_raised_inline_is_applied_and_not_sent_again(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("no"))
+    callback = await open_and_answer(store, activities, Failed("no"))
     await store.deliver_inline(
         callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
     )
@@ -278,7 +278,7 @@ async def test_failure_that_an_attempt_raised_inline_is_applied_and_not_sent_aga
 async def test_failure_given_inline_to_a_dead_worker_is_delivered_after_the_lease(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("no"))
+    callback = await open_and_answer(store, activities, Failed("no"))
     await store.deliver_inline(
         callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
     )
@@ -296,7 +296,7 @@ async def test_failure_given_inline_to_a_dead_worker_is_delivered_after_the_leas
 async def test_result_that_an_attempt_returned_inline_is_applied(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Completed(b"1"))
+    callback = await open_and_answer(store, activities, Completed(b"1"))
     await store.deliver_inline(
         callback.id, worker="w", attempt_started_at=callback.attempt_started_at, lease=LEASE
     )
@@ -316,7 +316,7 @@ async def test_webhooks_are_sent_after_an_outage_of_the_store(
     deliverer: Deliverer,
     clock: ManualClock,
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     database.is_available = False
 
     async with run_services(deliverer):
@@ -334,31 +334,31 @@ async def test_wait_returns_the_verdict(
     verdicts: VerdictWaiter,
     deliverer: Deliverer,
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     waiting = asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(seconds=5)))
 
     async with run_services(deliverer):
         await idle()
 
-        assert told(await waiting) is State.APPLIED
+        assert state_or_none(await waiting) is State.APPLIED
 
 
 async def test_wait_without_a_verdict_returns_the_state_after_the_timeout(
     store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     waiting = asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(milliseconds=500)))
 
     await idle()
     clock.advance(timedelta(milliseconds=500))
 
-    assert told(await waiting) is State.ACCEPTED
+    assert state_or_none(await waiting) is State.ACCEPTED
 
 
 async def test_waits_for_one_verdict_have_their_own_timeouts(
     store: SqlStore, activities: FakeActivities, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     short, long = (
         asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(milliseconds=wait)))
         for wait in (100, 400)
@@ -372,7 +372,7 @@ async def test_waits_for_one_verdict_have_their_own_timeouts(
     assert not long.done()
     await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
     verdicts.announce([callback.id])
-    assert told(await long) is State.APPLIED
+    assert state_or_none(await long) is State.APPLIED
 
 
 async def test_wait_continues_while_the_store_is_away(
@@ -382,7 +382,7 @@ async def test_wait_continues_while_the_store_is_away(
     verdicts: VerdictWaiter,
     clock: ManualClock,
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     database.is_available = False
     patient, hasty = (
         asyncio.ensure_future(verdicts.wait(callback.id, within=timedelta(seconds=seconds)))
@@ -398,11 +398,11 @@ async def test_wait_continues_while_the_store_is_away(
     verdicts.announce([callback.id])
 
     assert await hasty is None
-    assert told(await patient) is State.APPLIED
+    assert state_or_none(await patient) is State.APPLIED
 
 
 class ActivitiesWithACodecThatHangs(FakeActivities):
-    """Encoding an outcome `1` does not end until it is let fail."""
+    """Encoding the outcome `1` hangs until it is released to fail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -420,10 +420,12 @@ async def test_outcomes_are_delivered_while_all_slots_have_hanging_encodings(
     store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesWithACodecThatHangs()
-    hanging = [await accepted(store, activities, Completed(b"1")) for _ in range(MOST + SLOTS)]
+    hanging = [
+        await open_and_answer(store, activities, Completed(b"1")) for _ in range(MOST + SLOTS)
+    ]
     clock.advance(timedelta(milliseconds=1))
-    other = await accepted(store, activities, Completed(b"2"))
-    deliverer = delivering(store, activities, verdicts, clock)
+    other = await open_and_answer(store, activities, Completed(b"2"))
+    deliverer = make_deliverer(store, activities, verdicts, clock)
 
     async with run_services(deliverer):
         for _ in range(MOST // SLOTS + 2):
@@ -438,13 +440,13 @@ async def test_outcomes_are_delivered_while_all_slots_have_hanging_encodings(
             clock.advance(timedelta(milliseconds=50))
 
     assert (under_way, delivered) == ({State.ACCEPTED}, State.APPLIED)
-    postponed = (await found(store, hanging[0])).accepted
+    postponed = (await reload(store, hanging[0])).accepted
     assert postponed is not None
     assert postponed.last_error == "the data converter did not return within 5 s"
 
 
 class StoreThatCannotClaim(SqlStore):
-    """Reads work, and writes do not, as on a full disk."""
+    """Reads succeed and writes fail, as on a full disk."""
 
     def __init__(self, database: InMemoryDatabase) -> None:
         super().__init__(database)
@@ -463,8 +465,8 @@ async def test_failing_claims_are_retried_after_a_rest(
     clock: ManualClock,
 ) -> None:
     store = StoreThatCannotClaim(database)
-    await accepted(store, activities)
-    deliverer = delivering(store, activities, verdicts, clock)
+    await open_and_answer(store, activities)
+    deliverer = make_deliverer(store, activities, verdicts, clock)
 
     async with run_services(deliverer):
         await idle()
@@ -476,7 +478,7 @@ async def test_failing_claims_are_retried_after_a_rest(
 
 
 class ActivitiesThatBreak(FakeActivities):
-    """A delivery meets a mistake, as a user's codec may make one."""
+    """A delivery raises an unexpected exception, as a user's codec may."""
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
@@ -489,8 +491,8 @@ async def test_delivery_that_hits_a_bug_is_retried_and_logs_no_payload(
     store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatBreak()
-    callback = await accepted(store, activities, Completed(b'"secret"'))
-    deliverer = delivering(store, activities, verdicts, clock)
+    callback = await open_and_answer(store, activities, Completed(b'"secret"'))
+    deliverer = make_deliverer(store, activities, verdicts, clock)
 
     async with run_services(deliverer):
         await idle()
@@ -503,7 +505,7 @@ async def test_delivery_that_hits_a_bug_is_retried_and_logs_no_payload(
 async def test_deliverer_that_stops_releases_its_claims(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     activities.is_frozen.set()
 
     async with run_services(deliverer):
@@ -518,7 +520,7 @@ async def test_deliverer_that_stops_releases_its_claims(
 async def test_claims_never_exceed_the_free_slots(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer
 ) -> None:
-    callbacks = [await accepted(store, activities) for _ in range(SLOTS + 1)]
+    callbacks = [await open_and_answer(store, activities) for _ in range(SLOTS + 1)]
     activities.is_frozen.set()
 
     async with run_services(deliverer):
@@ -529,7 +531,7 @@ async def test_claims_never_exceed_the_free_slots(
 
 
 class ActivitiesThatStandStill(FakeActivities):
-    """The process is stopped for a while right after it has looked."""
+    """The process is paused right after it has resolved the activity."""
 
     def __init__(self, clock: ManualClock, stands_still_for: timedelta) -> None:
         super().__init__()
@@ -547,8 +549,8 @@ async def test_process_paused_beyond_its_lease_does_not_deliver(
     store: SqlStore, verdicts: VerdictWaiter, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatStandStill(clock, LEASE)
-    callback = await accepted(store, activities, attempts=Attempts.CURRENT)
-    deliverer = delivering(store, activities, verdicts, clock)
+    callback = await open_and_answer(store, activities, attempts=Attempts.CURRENT)
+    deliverer = make_deliverer(store, activities, verdicts, clock)
 
     async with run_services(deliverer):
         await idle()
@@ -563,7 +565,7 @@ async def test_process_paused_beyond_its_lease_does_not_deliver(
 async def test_one_outcome_at_a_time_probes_temporal_while_it_is_away(
     store: SqlStore, activities: FakeActivities, deliverer: Deliverer, clock: ManualClock
 ) -> None:
-    callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
+    callbacks = [await open_and_answer(store, activities) for _ in range(2 * SLOTS)]
     activities.is_reachable = False
 
     async with run_services(deliverer):
@@ -587,7 +589,7 @@ async def tries(store: SqlStore, callbacks: list[Callback]) -> int:
 
 
 class GatedActivities(FakeActivities):
-    """Deliveries begin, and end when they are let."""
+    """Deliveries start, and end when the test releases them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -607,7 +609,7 @@ class GatedActivities(FakeActivities):
 
 
 class CountingStore(SqlStore):
-    """Keeps how many were asked for, or kept, in each call."""
+    """Records the number of items of each call."""
 
     def __init__(self, database: InMemoryDatabase) -> None:
         super().__init__(database)
@@ -627,135 +629,155 @@ class CountingStore(SqlStore):
 
 
 @pytest.fixture
-def counting(database: InMemoryDatabase) -> CountingStore:
+def counting_store(database: InMemoryDatabase) -> CountingStore:
     return CountingStore(database)
 
 
 @pytest.fixture
-def gated() -> GatedActivities:
+def gated_activities() -> GatedActivities:
     return GatedActivities()
 
 
 async def test_claim_waits_for_many_free_slots(
-    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+    counting_store: CountingStore,
+    gated_activities: GatedActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
 ) -> None:
-    # With each that ends there may be one more: then no more than half of the places are taken.
+    # Each delivery that ends raises the limit by one: then at most half of the slots are used.
     enough = SLOTS // 3 + 1
     for _ in range(3 * SLOTS):
-        await accepted(counting, gated)
+        await open_and_answer(counting_store, gated_activities)
 
-    deliverer = delivering(counting, gated, verdicts, clock)
+    deliverer = make_deliverer(counting_store, gated_activities, verdicts, clock)
     async with run_services(deliverer):
         await idle()
-        await gated.let(enough - 1)
+        await gated_activities.let(enough - 1)
         deliverer.wake()
         await idle()
-        before = list(counting.claims)
-        await gated.let(1)
+        before = list(counting_store.claims)
+        await gated_activities.let(1)
 
         assert before == [SLOTS]
-        assert counting.claims == [SLOTS, 2 * enough]
+        assert counting_store.claims == [SLOTS, 2 * enough]
 
 
 async def test_claim_waits_at_most_for_its_pace_when_deliveries_are_slow(
-    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+    counting_store: CountingStore,
+    gated_activities: GatedActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
 ) -> None:
     for _ in range(3 * SLOTS):
-        await accepted(counting, gated)
+        await open_and_answer(counting_store, gated_activities)
 
-    async with run_services(delivering(counting, gated, verdicts, clock)):
+    async with run_services(make_deliverer(counting_store, gated_activities, verdicts, clock)):
         await idle()
-        await gated.let(1)
+        await gated_activities.let(1)
         clock.advance(PACE)
         await idle()
 
-        assert counting.claims == [SLOTS, 2], "the place of the one that ended, and one more"
+        assert counting_store.claims == [SLOTS, 2], "the place of the one that ended, and one more"
 
 
 async def test_outcome_is_claimed_at_once_while_few_deliveries_run(
-    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+    counting_store: CountingStore,
+    gated_activities: GatedActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
 ) -> None:
     for _ in range(SLOTS // 2):
-        await accepted(counting, gated)
-    deliverer = delivering(counting, gated, verdicts, clock)
+        await open_and_answer(counting_store, gated_activities)
+    deliverer = make_deliverer(counting_store, gated_activities, verdicts, clock)
 
     async with run_services(deliverer):
         await idle()
-        callback = await accepted(counting, gated)
+        callback = await open_and_answer(counting_store, gated_activities)
         deliverer.wake()
         await idle()
 
-        found = (await counting.find([callback.id]))[callback.id].accepted
+        found = (await counting_store.find([callback.id]))[callback.id].accepted
         assert found is not None
         assert found.tries == 1
 
 
 async def test_verdicts_share_a_commit_while_deliveries_run(
-    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+    counting_store: CountingStore,
+    gated_activities: GatedActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
 ) -> None:
     for _ in range(4):
-        await accepted(counting, gated)
+        await open_and_answer(counting_store, gated_activities)
 
-    async with run_services(delivering(counting, gated, verdicts, clock)):
+    async with run_services(make_deliverer(counting_store, gated_activities, verdicts, clock)):
         await idle()
-        await gated.let(2)
-        before = list(counting.verdicts)
+        await gated_activities.let(2)
+        before = list(counting_store.verdicts)
         clock.advance(PACE)
         await idle()
-        between = list(counting.verdicts)
-        await gated.let(2)
+        between = list(counting_store.verdicts)
+        await gated_activities.let(2)
 
         assert (before, between) == ([], [2])
-        assert counting.verdicts == [2, 2], "when none runs any more, nothing is waited for"
+        assert counting_store.verdicts == [2, 2], "when none runs any more, nothing is waited for"
 
 
 async def test_finished_delivery_frees_its_slot_before_its_verdict_is_committed(
-    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+    counting_store: CountingStore,
+    gated_activities: GatedActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
 ) -> None:
     for _ in range(MAX_UNSETTLED + SLOTS):
-        await accepted(counting, gated)
-    counting.is_slow.set()
+        await open_and_answer(counting_store, gated_activities)
+    counting_store.is_slow.set()
 
-    async with run_services(delivering(counting, gated, verdicts, clock)):
+    async with run_services(make_deliverer(counting_store, gated_activities, verdicts, clock)):
         await idle()
-        await gated.let(SLOTS)
-        while_few_wait = sum(counting.claims)
+        await gated_activities.let(SLOTS)
+        while_few_wait = sum(counting_store.claims)
         for _ in range(MAX_UNSETTLED):
-            gated.places.release()
+            gated_activities.places.release()
         for _ in range(MAX_UNSETTLED // SLOTS + 1):
             await idle()
             clock.advance(PACE)
         await idle()
 
         assert while_few_wait > SLOTS
-        assert len(gated.deliveries) == MAX_UNSETTLED, "and no more than can be kept in mind"
+        assert len(gated_activities.deliveries) == MAX_UNSETTLED, (
+            "and never more unsettled deliveries"
+        )
 
 
 async def test_concurrency_grows_with_success_and_shrinks_after_an_outage(
-    counting: CountingStore, gated: GatedActivities, verdicts: VerdictWaiter, clock: ManualClock
+    counting_store: CountingStore,
+    gated_activities: GatedActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
 ) -> None:
     for _ in range(8 * SLOTS):
-        await accepted(counting, gated)
+        await open_and_answer(counting_store, gated_activities)
 
-    async with run_services(delivering(counting, gated, verdicts, clock)):
+    async with run_services(make_deliverer(counting_store, gated_activities, verdicts, clock)):
         await idle()
-        await gated.let(2 * SLOTS)
-        under_way = sum(counting.claims) - 2 * SLOTS
-        gated.is_reachable = False
-        await gated.let(under_way)
-        before = len(counting.claims)
+        await gated_activities.let(2 * SLOTS)
+        under_way = sum(counting_store.claims) - 2 * SLOTS
+        gated_activities.is_reachable = False
+        await gated_activities.let(under_way)
+        before = len(counting_store.claims)
         for is_reachable in (False, True):
-            gated.is_reachable = is_reachable
+            gated_activities.is_reachable = is_reachable
             clock.advance(LONGEST)
             await idle()
-            await gated.let(1)
+            await gated_activities.let(1)
 
         assert under_way > SLOTS
-        assert max(counting.claims[before:]) == SLOTS
+        assert max(counting_store.claims[before:]) == SLOTS
 
 
 class StoreThatCannotPostpone(SqlStore):
-    """Claims work; afterwards the disk is full."""
+    """Claims succeed; later writes fail, as on a full disk."""
 
     async def postpone(self, postponements: Sequence[Postponement]) -> None:
         msg = f"disk full: {len(postponements)}"
@@ -766,9 +788,9 @@ async def test_delivery_whose_verdict_cannot_be_stored_frees_its_slot(
     verdicts: VerdictWaiter, database: InMemoryDatabase, clock: ManualClock
 ) -> None:
     store, activities = StoreThatCannotPostpone(database), ActivitiesThatBreak()
-    callbacks = [await accepted(store, activities) for _ in range(2 * SLOTS)]
+    callbacks = [await open_and_answer(store, activities) for _ in range(2 * SLOTS)]
 
-    async with run_services(delivering(store, activities, verdicts, clock)):
+    async with run_services(make_deliverer(store, activities, verdicts, clock)):
         for _ in range(4):
             await idle()
             clock.advance(timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""An outcome ends the attempt that it answers, or is known not to; never another one."""
+"""An outcome ends the attempt that it answers, or is proved not applied."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,14 +19,14 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.loops import idle
-from tests.unit.core.stage import accepted, asked, found, state_of
+from tests.unit.core.callbacks import open_and_answer, open_callback, reload, state_of
 
 TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 ITS_OWN = LastFailure("application", "the code broke", None, "PythonSDK")
 
 
 @asynccontextmanager
-async def delivering(
+async def make_deliverer(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> AsyncIterator[Deliverer]:
     deliverer = Deliverer(
@@ -45,9 +45,9 @@ async def next_attempt(
 
 
 async def lose_the_reply(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> None:
-    """Let one delivery be applied, and nobody learn of it."""
+    """Apply one delivery, and lose Temporal's reply."""
     activities.loses_replies = True
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         pass
     activities.loses_replies = False
 
@@ -55,22 +55,22 @@ async def lose_the_reply(store: SqlStore, activities: FakeActivities, clock: Man
 async def test_result_ends_the_running_attempt_although_an_earlier_one_opened_the_callback(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Completed(b"1"))
+    callback = await open_and_answer(store, activities, Completed(b"1"))
     await next_attempt(activities, callback)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
 async def test_failure_waits_for_an_attempt_that_has_not_opened_the_callback(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("no", non_retryable=True))
+    callback = await open_and_answer(store, activities, Failed("no", non_retryable=True))
     await next_attempt(activities, callback)
 
-    async with delivering(store, activities, clock):
-        before = await found(store, callback)
-        await asked(store, activities, callback.ref)
+    async with make_deliverer(store, activities, clock):
+        before = await reload(store, callback)
+        await open_callback(store, activities, callback.ref)
         clock.advance(LONGEST)
         await idle()
 
@@ -84,11 +84,11 @@ async def test_failure_waits_for_an_attempt_that_has_not_opened_the_callback(
 async def test_activity_that_an_operator_reset_still_gets_the_answer(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, outcome: Outcome
 ) -> None:
-    """Its attempt counts from 1 again and its token is dead, but it is the attempt that asked."""
+    """Its attempts count from 1 again and its token is invalid, but the same attempt waits."""
     callback = await accepted_in_attempt_2(store, activities, outcome)
     activities.reset(callback.ref)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -97,20 +97,20 @@ async def accepted_in_attempt_2(
 ) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    await next_attempt(activities, await asked(store, activities, ref))
-    second = await asked(store, activities, ref)
+    await next_attempt(activities, await open_callback(store, activities, ref))
+    second = await open_callback(store, activities, ref)
     await store.accept([factories.answer(second.id, outcome)])
-    return await found(store, second)
+    return await reload(store, second)
 
 
 async def test_answer_of_an_earlier_attempt_is_superseded_with_attempts_current(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
+    callback = await open_and_answer(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
     await next_attempt(activities, callback)
 
-    async with delivering(store, activities, clock):
-        after = await found(store, callback)
+    async with make_deliverer(store, activities, clock):
+        after = await reload(store, callback)
 
     assert after.state is State.SUPERSEDED
     assert after.accepted is not None
@@ -121,12 +121,12 @@ async def test_answer_of_an_earlier_attempt_is_superseded_with_attempts_current(
 async def test_reset_that_revives_a_token_does_not_let_an_earlier_answer_in(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
+    callback = await open_and_answer(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
     await next_attempt(activities, callback)
     activities.reset(callback.ref)
     assert activities.task_token(callback.ref) == callback.task_token
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         pass
 
     assert activities.deliveries == []
@@ -136,23 +136,23 @@ async def test_reset_that_revives_a_token_does_not_let_an_earlier_answer_in(
 async def test_answer_of_the_current_attempt_is_applied(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
+    callback = await open_and_answer(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
 async def test_last_failure_proves_a_failure_that_ended_an_earlier_attempt(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("try again"))
+    callback = await open_and_answer(store, activities, Failed("try again"))
     await lose_the_reply(store, activities, clock)
     activities.start(callback.ref)
     activities.end(callback.ref, how="timed out")
     clock.advance(LONGEST)
 
-    async with delivering(store, activities, clock):
-        after = await found(store, callback)
+    async with make_deliverer(store, activities, clock):
+        after = await reload(store, callback)
 
     assert after.state is State.APPLIED
     assert len(activities.deliveries) == 1
@@ -161,9 +161,9 @@ async def test_last_failure_proves_a_failure_that_ended_an_earlier_attempt(
 async def test_failure_sent_to_a_last_attempt_that_timed_out_is_superseded(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("try again"))
+    callback = await open_and_answer(store, activities, Failed("try again"))
     activities.is_reachable = False
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         activities.end(callback.ref, how="timed out")
         activities.is_reachable = True
         clock.advance(LONGEST)
@@ -176,8 +176,8 @@ async def test_failure_sent_to_a_last_attempt_that_timed_out_is_superseded(
 async def test_failure_that_can_no_longer_be_proved_is_parked(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, *, has_ended: bool
 ) -> None:
-    """Attempt 2 failed by itself before anybody looked: Temporal shows its failure only."""
-    callback = await accepted(store, activities, Failed("try again"))
+    """Attempt 2 failed on its own before Ringback polled: Temporal shows only that failure."""
+    callback = await open_and_answer(store, activities, Failed("try again"))
     await lose_the_reply(store, activities, clock)
     activities.start(callback.ref)
     await next_attempt(activities, callback, ITS_OWN)
@@ -185,8 +185,8 @@ async def test_failure_that_can_no_longer_be_proved_is_parked(
         activities.end(callback.ref, how="timed out")
     clock.advance(LONGEST)
 
-    async with delivering(store, activities, clock):
-        after = await found(store, callback)
+    async with make_deliverer(store, activities, clock):
+        after = await reload(store, callback)
 
     assert after.state is State.PARKED
     assert after.accepted is not None
@@ -197,10 +197,10 @@ async def test_failure_that_can_no_longer_be_proved_is_parked(
 async def test_failure_proved_not_applied_may_wait_for_many_attempts(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("no"))
+    callback = await open_and_answer(store, activities, Failed("no"))
     activities.back_off(callback.ref, TIMED_OUT)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         for _ in range(3):
             activities.start(callback.ref)
             activities.back_off(callback.ref, ITS_OWN)
@@ -208,7 +208,7 @@ async def test_failure_proved_not_applied_may_wait_for_many_attempts(
             await idle()
         before = await state_of(store, callback)
         activities.start(callback.ref)
-        await asked(store, activities, callback.ref)
+        await open_callback(store, activities, callback.ref)
         clock.advance(LONGEST)
         await idle()
 
@@ -219,12 +219,12 @@ async def test_failure_proved_not_applied_may_wait_for_many_attempts(
 async def test_workflow_reset_supersedes_the_answer_without_follow_reset(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    stays = await accepted(store, activities, Completed(b"1"))
-    follows = await accepted(store, activities, Completed(b"2"), follow_reset=True)
+    stays = await open_and_answer(store, activities, Completed(b"1"))
+    follows = await open_and_answer(store, activities, Completed(b"2"), follow_reset=True)
     for callback in (stays, follows):
         activities.reset_workflow(callback.ref, "another-run")
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         states = [await state_of(store, callback) for callback in (stays, follows)]
 
     assert states == [State.SUPERSEDED, State.APPLIED]
@@ -234,27 +234,27 @@ async def test_workflow_reset_supersedes_the_answer_without_follow_reset(
 async def test_failure_applied_before_a_reset_is_not_delivered_in_the_new_run(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("try again"), follow_reset=True)
+    callback = await open_and_answer(store, activities, Failed("try again"), follow_reset=True)
     await lose_the_reply(store, activities, clock)
     moved = activities.reset_workflow(callback.ref, "another-run")
     activities.end(moved, how="workflow terminated")
     clock.advance(LONGEST)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
 async def test_unapplied_failure_is_delivered_in_the_run_after_a_reset(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, Failed("try again"), follow_reset=True)
+    callback = await open_and_answer(store, activities, Failed("try again"), follow_reset=True)
     await store.claim("a deliverer that died", limit=1, lease=LEASE)
     moved = activities.reset_workflow(callback.ref, "another-run")
     clock.advance(LEASE)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         before = await state_of(store, callback)
-        await asked(store, activities, moved, follow_reset=True)
+        await open_callback(store, activities, moved, follow_reset=True)
         clock.advance(LONGEST)
         await idle()
 
@@ -265,10 +265,10 @@ async def test_unapplied_failure_is_delivered_in_the_run_after_a_reset(
 async def test_callback_with_follow_reset_expires_if_the_reset_dropped_its_activity(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities, follow_reset=True)
+    callback = await open_and_answer(store, activities, follow_reset=True)
     activities.end(callback.ref, how="workflow terminated")
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.SUPERSEDED
 
 
@@ -276,13 +276,13 @@ async def test_callback_with_follow_reset_expires_if_the_reset_dropped_its_activ
 async def test_cancellation_is_delivered_to_the_running_attempt(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, *, is_asked: bool
 ) -> None:
-    callback = await accepted(store, activities, Canceled(b"1"))
+    callback = await open_and_answer(store, activities, Canceled(b"1"))
     await next_attempt(activities, callback)
     activities.request_cancel(callback.ref)
     if is_asked:
-        await asked(store, activities, callback.ref)
+        await open_callback(store, activities, callback.ref)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -290,14 +290,14 @@ async def test_attempt_that_ends_before_the_delivery_is_resolved_again(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatEndMeanwhile()
-    callback = await accepted(store, activities, attempts=Attempts.CURRENT)
+    callback = await open_and_answer(store, activities, attempts=Attempts.CURRENT)
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.SUPERSEDED
 
 
 class ActivitiesThatEndMeanwhile(FakeActivities):
-    """The activity times out just before the delivery reaches it."""
+    """The activity times out just before the delivery arrives."""
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
@@ -309,21 +309,21 @@ class ActivitiesThatEndMeanwhile(FakeActivities):
 async def test_failure_without_a_token_ends_the_attempt_with_the_same_number(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    """As in a database of a Ringback that kept no tokens."""
+    """Such rows come from a database of a Ringback version that stored no tokens."""
     ref = factories.activity_ref()
     activities.schedule(ref)
     (callback,) = await store.open([factories.request(ref=ref, task_token=None)])
     await store.accept([factories.answer(callback.id, Failed("no", non_retryable=True))])
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
 async def test_verdict_of_a_paused_process_is_ignored(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    """It had looked; meanwhile its lease ran out, and an attempt took the answer and ended."""
-    callback = await accepted(store, activities, Completed(b"1"))
+    """After it polled, its lease ended, and an attempt received the answer inline and ended."""
+    callback = await open_and_answer(store, activities, Completed(b"1"))
     (old_copy,) = await store.claim("frozen", limit=1, lease=LEASE)
     clock.advance(LEASE)
     started_at = callback.attempt_started_at
@@ -333,7 +333,7 @@ async def test_verdict_of_a_paused_process_is_ignored(
     await store.settle([factories.settlement(old_copy, State.SUPERSEDED)])
     between = await state_of(store, callback)
     clock.advance(LEASE)
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         pass
 
     assert between is State.ACCEPTED
@@ -343,10 +343,10 @@ async def test_verdict_of_a_paused_process_is_ignored(
 async def test_busy_temporal_gets_fewer_concurrent_deliveries_and_none_is_lost(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callbacks = [await accepted(store, activities) for _ in range(100)]
+    callbacks = [await open_and_answer(store, activities) for _ in range(100)]
     activities.is_busy = True
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         for _ in range(5):
             clock.advance(LONGEST)
             await idle()
@@ -372,21 +372,21 @@ async def test_delivery_that_keeps_hitting_a_bug_is_parked_with_the_errors_type(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesThatBreak()
-    callback = await accepted(store, activities, Completed(b'"secret"'))
+    callback = await open_and_answer(store, activities, Completed(b'"secret"'))
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         for _ in range(TRIES_OF_A_MISTAKE):
             clock.advance(LONGEST)
             await idle()
 
-    after = await found(store, callback)
+    after = await reload(store, callback)
     assert after.state is State.PARKED
     assert after.accepted is not None
     assert after.accepted.proof == {"reason": "a bug in Ringback: KeyError"}
 
 
 class ActivitiesThatBreak(FakeActivities):
-    """A delivery meets a mistake, as a user's codec may make one."""
+    """A delivery raises an unexpected exception, as a user's codec may."""
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
@@ -398,10 +398,10 @@ class ActivitiesThatBreak(FakeActivities):
 async def test_delivery_without_any_reply_is_parked_after_the_budget(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     activities.is_reachable = False
 
-    async with delivering(store, activities, clock):
+    async with make_deliverer(store, activities, clock):
         clock.advance(BUDGET - timedelta(minutes=1))
         await idle()
         before = await state_of(store, callback)

@@ -1,4 +1,4 @@
-"""As many deliveries at a time as Temporal takes."""
+"""The number of concurrent deliveries follows what Temporal accepts."""
 
 from ringback.core.delivery_pacer import MOST, SLOTS, ConcurrencyLimit
 

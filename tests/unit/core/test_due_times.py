@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 class DueTimesAhead:
-    """Counts how often it is repaired."""
+    """Counts the repairs."""
 
     def __init__(self) -> None:
         self.repairs: list[LongestWaits] = []

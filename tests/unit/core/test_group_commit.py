@@ -1,4 +1,4 @@
-"""Many who come at once share a commit, and nobody waits for nobody."""
+"""Items that arrive together share a commit, and a single item does not wait."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tests.loops import idle
 
 
 class Commits:
-    """Records batches; a commit lasts until it is let go."""
+    """Records batches; a commit lasts until the test releases it."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

@@ -44,7 +44,7 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-def accepting_with(store: SqlStore, activities: FakeActivities, hooks: Hooks) -> AnswerService:
+def make_answer_service(store: SqlStore, activities: FakeActivities, hooks: Hooks) -> AnswerService:
     return AnswerService(
         store,
         AnswerValidator(store, activities, ExactResults()),
@@ -59,8 +59,8 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    opening = CallbackOpener(store, store, activities, hooks=recorder)
-    accepting = accepting_with(store, activities, recorder)
+    opener = CallbackOpener(store, store, activities, hooks=recorder)
+    answer_service = make_answer_service(store, activities, recorder)
     deliverer = Deliverer(
         *(store, activities, VerdictWaiter(store, clock)),
         clock=clock,
@@ -69,10 +69,10 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
         hooks=recorder,
     )
 
-    async with run_services(opening, accepting):
-        callback = await opening.open(factories.request(ref=ref))
-        await accepting.accept(callback.id, Completed(b"1"))
-        await accepting.accept(callback.id, Completed(b"1"))
+    async with run_services(opener, answer_service):
+        callback = await opener.open(factories.request(ref=ref))
+        await answer_service.accept(callback.id, Completed(b"1"))
+        await answer_service.accept(callback.id, Completed(b"1"))
     async with run_services(deliverer):
         await idle()
 
@@ -90,11 +90,11 @@ async def test_hooks_report_no_answer_that_could_not_be_stored(
     recorder: Recorder,
 ) -> None:
     (callback,) = await store.open([factories.request()])
-    accepting = accepting_with(store, activities, recorder)
+    answer_service = make_answer_service(store, activities, recorder)
 
-    async with run_services(accepting):
+    async with run_services(answer_service):
         database.is_available = False
         with pytest.raises(StoreUnavailableError):
-            await accepting.accept(callback.id, Completed(b"1"))
+            await answer_service.accept(callback.id, Completed(b"1"))
 
     assert recorder.calls == []

@@ -1,4 +1,4 @@
-"""An activity whose callback asks for it lives as long as its question is not closed."""
+"""The gateway keeps an activity alive until its callback is closed, if the callback asks for it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,22 +22,22 @@ from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
 from tests.pollers import heartbeat_keeper
-from tests.unit.core.stage import asked, found
+from tests.unit.core.callbacks import open_callback, reload
 
 TIMEOUT = timedelta(seconds=30)
 GAP = TIMEOUT / 2
 SECOND = timedelta(seconds=1)
 
 
-async def kept(store: SqlStore, activities: FakeActivities, **asking: Any) -> Callback:
+async def open_kept_alive(store: SqlStore, activities: FakeActivities, **options: Any) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    asking = {"heartbeat": HeartbeatBy.GATEWAY, "heartbeat_timeout": TIMEOUT, **asking}
-    return await asked(store, activities, ref, **asking)
+    options = {"heartbeat": HeartbeatBy.GATEWAY, "heartbeat_timeout": TIMEOUT, **options}
+    return await open_callback(store, activities, ref, **options)
 
 
 @asynccontextmanager
-async def polls(
+async def running_keepers(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, *, gateways: int = 1
 ) -> AsyncIterator[None]:
     keepers = [heartbeat_keeper(store, activities, clock) for _ in range(gateways)]
@@ -46,7 +46,7 @@ async def polls(
         yield
 
 
-async def let_pass(clock: ManualClock, time: timedelta) -> None:
+async def pass_time(clock: ManualClock, time: timedelta) -> None:
     for _ in range(round(time / SECOND)):
         clock.advance(SECOND)
         await idle()
@@ -56,10 +56,10 @@ async def let_pass(clock: ManualClock, time: timedelta) -> None:
 async def test_heartbeat_is_sent_every_half_timeout(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, gateways: int
 ) -> None:
-    callback = await kept(store, activities)
+    callback = await open_kept_alive(store, activities)
 
-    async with polls(store, activities, clock, gateways=gateways):
-        await let_pass(clock, 10 * TIMEOUT)
+    async with running_keepers(store, activities, clock, gateways=gateways):
+        await pass_time(clock, 10 * TIMEOUT)
 
     assert {ref for ref, _ in activities.heartbeats} == {callback.ref}
     assert 20 <= len(activities.heartbeats) <= 21
@@ -68,11 +68,11 @@ async def test_heartbeat_is_sent_every_half_timeout(
 async def test_callback_with_heartbeat_sender_is_not_kept_alive(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    await kept(store, activities, heartbeat=HeartbeatBy.SENDER)
-    await kept(store, activities, heartbeat_timeout=None)
+    await open_kept_alive(store, activities, heartbeat=HeartbeatBy.SENDER)
+    await open_kept_alive(store, activities, heartbeat_timeout=None)
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, 4 * TIMEOUT)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, 4 * TIMEOUT)
 
     assert activities.heartbeats == []
 
@@ -80,17 +80,17 @@ async def test_callback_with_heartbeat_sender_is_not_kept_alive(
 async def test_heartbeat_received_since_the_claim_is_forwarded_in_time(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await kept(store, activities, heartbeat=HeartbeatBy.SENDER)
+    callback = await open_kept_alive(store, activities, heartbeat=HeartbeatBy.SENDER)
     (first,) = await store.receive_heartbeats([ReceivedHeartbeat(callback.id, b"0")], lease=LEASE)
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, LEASE)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, LEASE)
         for number in range(1, 10):
             await store.receive_heartbeats(
                 [ReceivedHeartbeat(callback.id, str(number).encode())], lease=LEASE
             )
-            await let_pass(clock, SECOND)
-        await let_pass(clock, 2 * TIMEOUT)
+            await pass_time(clock, SECOND)
+        await pass_time(clock, 2 * TIMEOUT)
 
     assert first.is_due
     assert [details for _, details in activities.heartbeats] == [b"0", b"9"]
@@ -99,11 +99,11 @@ async def test_heartbeat_received_since_the_claim_is_forwarded_in_time(
 async def test_attempt_is_kept_alive_until_its_answer_is_delivered(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await kept(store, activities)
+    callback = await open_kept_alive(store, activities)
     await store.accept([factories.answer(callback.id, Completed(b"1"))])
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, TIMEOUT)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, TIMEOUT)
 
     assert len(activities.heartbeats) == 2
 
@@ -111,12 +111,12 @@ async def test_attempt_is_kept_alive_until_its_answer_is_delivered(
 async def test_settled_callback_gets_no_heartbeat(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await kept(store, activities)
+    callback = await open_kept_alive(store, activities)
     await store.accept([factories.answer(callback.id, Completed(b"1"))])
-    await store.settle([factories.settlement(await found(store, callback))])
+    await store.settle([factories.settlement(await reload(store, callback))])
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, TIMEOUT)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, TIMEOUT)
 
     assert activities.heartbeats == []
 
@@ -124,13 +124,13 @@ async def test_settled_callback_gets_no_heartbeat(
 async def test_heartbeat_response_is_stored_and_returned(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await kept(store, activities)
+    callback = await open_kept_alive(store, activities)
     activities.request_cancel(callback.ref)
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, TIMEOUT)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, TIMEOUT)
 
-    assert (await found(store, callback)).cancel_requested_at is not None
+    assert (await reload(store, callback)).cancel_requested_at is not None
     kinds = [event.kind for event in await store.events(callback.id)]
     assert kinds.count(EventKind.CANCEL_REQUESTED) == 1
 
@@ -138,13 +138,13 @@ async def test_heartbeat_response_is_stored_and_returned(
 async def test_lost_heartbeat_is_retried_in_time(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    await kept(store, activities)
+    await open_kept_alive(store, activities)
 
-    async with polls(store, activities, clock):
+    async with running_keepers(store, activities, clock):
         activities.is_reachable = False
-        await let_pass(clock, GAP)
+        await pass_time(clock, GAP)
         activities.is_reachable = True
-        await let_pass(clock, GAP - SECOND)
+        await pass_time(clock, GAP - SECOND)
 
     assert len(activities.heartbeats) == 1
 
@@ -152,21 +152,21 @@ async def test_lost_heartbeat_is_retried_in_time(
 async def test_ended_attempt_gets_no_heartbeat_and_the_next_one_does(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await kept(store, activities)
+    callback = await open_kept_alive(store, activities)
     activities.back_off(callback.ref, LastFailure("timeout", "", None))
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, TIMEOUT)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, TIMEOUT)
         between = list(activities.heartbeats)
         activities.start(callback.ref)
-        await asked(
+        await open_callback(
             store,
             activities,
             callback.ref,
             heartbeat=HeartbeatBy.GATEWAY,
             heartbeat_timeout=TIMEOUT,
         )
-        await let_pass(clock, TIMEOUT)
+        await pass_time(clock, TIMEOUT)
 
     assert between == []
     assert len(activities.heartbeats) == 2
@@ -175,21 +175,21 @@ async def test_ended_attempt_gets_no_heartbeat_and_the_next_one_does(
 async def test_end_of_an_attempt_makes_a_poll_due_at_once(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    callback = await kept(store, activities)
+    callback = await open_kept_alive(store, activities)
     await store.claim_polls(limit=1, lease=timedelta(days=1))
     clock.advance(SECOND)
     await store.claim_polls(limit=1, lease=timedelta(days=1))
     activities.end(callback.ref, how="timed out")
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, GAP)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, GAP)
 
     claim = await store.claim_polls(limit=1, lease=LEASE)
     assert [one.id for one in claim.callbacks] == [callback.id]
 
 
 class ActivitiesWithOneThatHangs(FakeActivities):
-    """No answer about one of the activities, ever."""
+    """Temporal never replies about one activity."""
 
     hanging: Any = None
 
@@ -206,26 +206,26 @@ async def test_heartbeat_without_a_reply_does_not_block_others(
     store: SqlStore, clock: ManualClock
 ) -> None:
     activities = ActivitiesWithOneThatHangs()
-    hanging, other = [await kept(store, activities) for _ in range(2)]
+    hanging, other = [await open_kept_alive(store, activities) for _ in range(2)]
     activities.hanging = hanging.ref
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, 2 * TIMEOUT)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, 2 * TIMEOUT)
 
     assert [ref for ref, _ in activities.heartbeats] == [other.ref] * 4
-    assert (await found(store, hanging)).state is State.OPEN
+    assert (await reload(store, hanging)).state is State.OPEN
 
 
 async def test_heartbeat_keeper_continues_after_an_outage_of_the_store(
     store: SqlStore, database: InMemoryDatabase, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    await kept(store, activities)
+    await open_kept_alive(store, activities)
 
-    async with polls(store, activities, clock):
+    async with running_keepers(store, activities, clock):
         database.is_available = False
-        await let_pass(clock, GAP)
+        await pass_time(clock, GAP)
         database.is_available = True
-        await let_pass(clock, SECOND)
+        await pass_time(clock, SECOND)
 
     assert len(activities.heartbeats) == 1
 
@@ -235,17 +235,17 @@ async def test_one_heartbeat_at_a_time_probes_temporal_while_it_is_away(
 ) -> None:
     activities = ActivitiesThatAreAway()
     for _ in range(50):
-        await kept(store, activities)
+        await open_kept_alive(store, activities)
 
-    async with polls(store, activities, clock):
-        await let_pass(clock, 2 * TIMEOUT)
+    async with running_keepers(store, activities, clock):
+        await pass_time(clock, 2 * TIMEOUT)
 
     assert 50 <= activities.asked < 80
     assert len([one for one in caplog.records if "cannot send" in one.message]) == 1
 
 
 class ActivitiesThatAreAway(FakeActivities):
-    """It counts in vain how often it is asked."""
+    """Temporal never replies; counts the requests."""
 
     asked = 0
 

@@ -1,4 +1,4 @@
-"""An attempt finds what the attempts before it left."""
+"""An attempt gets the callback and the answer that earlier attempts left."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -25,151 +25,147 @@ TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
 
 @pytest.fixture
-async def opening(store: SqlStore, activities: FakeActivities) -> AsyncIterator[CallbackOpener]:
+async def opener(store: SqlStore, activities: FakeActivities) -> AsyncIterator[CallbackOpener]:
     activities.schedule(REF)
-    opening = CallbackOpener(store, store, activities)
-    async with run_services(opening):
-        yield opening
+    opener = CallbackOpener(store, store, activities)
+    async with run_services(opener):
+        yield opener
 
 
-async def answered(opening: CallbackOpener, store: SqlStore, outcome: Outcome) -> Callback:
-    callback = await opening.open(factories.request(ref=REF))
+async def open_and_answer(opener: CallbackOpener, store: SqlStore, outcome: Outcome) -> Callback:
+    callback = await opener.open(factories.request(ref=REF))
     await store.accept([factories.answer(callback.id, outcome)])
     return callback
 
 
-async def taken(opening: CallbackOpener, callback: Callback) -> Outcome | None:
-    """Return what the attempt that asked last ends with."""
-    accepted = await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER)
+async def deliver_inline(opener: CallbackOpener, callback: Callback) -> Outcome | None:
+    """Return the outcome that the latest attempt ends with."""
+    accepted = await opener.deliver_inline(callback, callback.attempt_started_at, worker=WORKER)
     return None if accepted is None else accepted.outcome
 
 
-async def take(opening: CallbackOpener, store: SqlStore, callback: Callback) -> None:
+async def deliver_inline_and_check(
+    opener: CallbackOpener, store: SqlStore, callback: Callback
+) -> None:
     found = (await store.find([callback.id]))[callback.id]
-    assert await opening.deliver_inline(found, found.attempt_started_at, worker=WORKER) is not None
+    assert await opener.deliver_inline(found, found.attempt_started_at, worker=WORKER) is not None
 
 
 async def test_second_attempt_gets_the_same_submitted_callback(
-    opening: CallbackOpener,
+    opener: CallbackOpener,
 ) -> None:
-    first = await opening.open(factories.request(ref=REF))
-    await opening.mark_submitted(first.id)
+    first = await opener.open(factories.request(ref=REF))
+    await opener.mark_submitted(first.id)
 
-    second = await opening.open(factories.request(ref=REF, attempt=2))
+    second = await opener.open(factories.request(ref=REF, attempt=2))
 
     assert second.id == first.id
     assert second.submitted_at is not None
 
 
-async def test_attempt_without_an_answer_gets_none_inline(opening: CallbackOpener) -> None:
-    callback = await opening.open(factories.request(ref=REF))
+async def test_attempt_without_an_answer_gets_none_inline(opener: CallbackOpener) -> None:
+    callback = await opener.open(factories.request(ref=REF))
 
-    assert (
-        await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
-    )
+    assert await opener.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
 
 
 @pytest.mark.parametrize("outcome", [Completed(b"1"), Failed("no")], ids=repr)
 async def test_answer_during_a_backoff_is_delivered_inline_to_the_next_attempt(
-    opening: CallbackOpener,
+    opener: CallbackOpener,
     store: SqlStore,
     activities: FakeActivities,
     outcome: Completed | Failed,
 ) -> None:
-    await answered(opening, store, outcome)
+    await open_and_answer(opener, store, outcome)
     activities.back_off(REF, TIMED_OUT)
     activities.start(REF)
 
-    callback = await opening.open(factories.request(ref=REF, attempt=2))
+    callback = await opener.open(factories.request(ref=REF, attempt=2))
 
-    assert await taken(opening, callback) == outcome
+    assert await deliver_inline(opener, callback) == outcome
     found = (await store.find([callback.id]))[callback.id].accepted
     assert found is not None
     assert (found.delivered_inline_to, found.delivered_inline_attempt) == ("the worker", 2)
 
 
 async def test_answer_in_delivery_is_not_delivered_inline(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
-    await answered(opening, store, Completed(b"1"))
+    await open_and_answer(opener, store, Completed(b"1"))
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=30))
 
-    callback = await opening.open(factories.request(ref=REF, attempt=2))
+    callback = await opener.open(factories.request(ref=REF, attempt=2))
 
-    assert (
-        await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
-    )
+    assert await opener.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
 
 
 async def test_cancellation_is_never_delivered_inline(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
-    await answered(opening, store, Canceled(None))
+    await open_and_answer(opener, store, Canceled(None))
 
-    callback = await opening.open(factories.request(ref=REF, attempt=2))
+    callback = await opener.open(factories.request(ref=REF, attempt=2))
 
-    assert (
-        await opening.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
-    )
+    assert await opener.deliver_inline(callback, callback.attempt_started_at, worker=WORKER) is None
 
 
 async def test_applied_result_is_returned_to_every_later_attempt(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
-    """An activity that fails after it was given its answer is given it again."""
-    callback = await answered(opening, store, Completed(b"1"))
+    """An attempt that fails after it received the answer receives it again."""
+    callback = await open_and_answer(opener, store, Completed(b"1"))
     await store.settle([Settlement(callback.id, 0, State.APPLIED, {})])
 
-    again = await opening.open(factories.request(ref=REF, attempt=2))
+    again = await opener.open(factories.request(ref=REF, attempt=2))
 
-    assert await taken(opening, again) == Completed(b"1")
+    assert await deliver_inline(opener, again) == Completed(b"1")
 
 
 async def test_applied_failure_makes_the_next_attempt_open_a_new_callback(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
-    first = await answered(opening, store, Failed("try again"))
+    first = await open_and_answer(opener, store, Failed("try again"))
     await store.settle([Settlement(first.id, 0, State.APPLIED, {})])
 
-    second = await opening.open(factories.request(ref=REF, attempt=2))
+    second = await opener.open(factories.request(ref=REF, attempt=2))
 
     assert second.id != first.id
     assert second.accepted is None
 
 
 async def test_failure_of_the_previous_attempt_is_settled_and_a_new_callback_opened(
-    opening: CallbackOpener, store: SqlStore, activities: FakeActivities
+    opener: CallbackOpener, store: SqlStore, activities: FakeActivities
 ) -> None:
-    first = await answered(opening, store, Failed("try again"))
-    await take(opening, store, first)
+    first = await open_and_answer(opener, store, Failed("try again"))
+    await deliver_inline_and_check(opener, store, first)
     activities.back_off(REF, LastFailure("application", "try again", None))
 
-    second = await opening.open(factories.request(ref=REF, attempt=2))
+    second = await opener.open(factories.request(ref=REF, attempt=2))
 
     assert second.id != first.id
     assert (await store.find([first.id]))[first.id].state is State.APPLIED
 
 
 async def test_failure_given_inline_to_a_dying_worker_is_not_lost(
-    opening: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
+    opener: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    """It was handed over, but the attempt timed out before Temporal heard of it."""
-    first = await answered(opening, store, Failed("no"))
-    await take(opening, store, first)
+    """It was delivered inline, but the attempt timed out before Temporal received it."""
+    first = await open_and_answer(opener, store, Failed("no"))
+    await deliver_inline_and_check(opener, store, first)
     activities.back_off(REF, TIMED_OUT)
     clock.advance(timedelta(seconds=30))
 
-    second = await opening.open(factories.request(ref=REF, attempt=2))
+    second = await opener.open(factories.request(ref=REF, attempt=2))
 
     assert second.id == first.id
-    assert await taken(opening, second) == Failed("no")
+    assert await deliver_inline(opener, second) == Failed("no")
 
 
 async def test_unconfirmed_failure_is_not_delivered_inline_to_an_ended_attempt(
-    opening: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
+    opener: CallbackOpener, store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
-    """Its worker stood still; had it the answer, that would hide what became of attempt 1."""
-    first = await answered(opening, store, Failed("try again"))
+    """Its worker was paused. With the answer, it would hide how attempt 1 ended."""
+    first = await open_and_answer(opener, store, Failed("try again"))
     await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
     activities.back_off(REF, LastFailure("application", "try again", None, "somebody else"))
     activities.start(REF)
@@ -177,13 +173,13 @@ async def test_unconfirmed_failure_is_not_delivered_inline_to_an_ended_attempt(
     clock.advance(timedelta(seconds=15))
 
     with pytest.raises(ActivityGoneError, match="timed out"):
-        await opening.open(factories.request(ref=REF, attempt=2))
+        await opener.open(factories.request(ref=REF, attempt=2))
 
     assert (await store.find([first.id]))[first.id].state is State.SUPERSEDED
 
 
 class StoreClaimedMeanwhile(SqlStore):
-    """A deliverer begins its next try just before the first verdict is written."""
+    """A deliverer starts its next try just before the first verdict is stored."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         await self.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
@@ -195,44 +191,44 @@ async def test_verdict_that_was_lost_is_found_by_the_next_try(
 ) -> None:
     store = StoreClaimedMeanwhile(database)
     activities.schedule(REF)
-    opening = CallbackOpener(store, store, activities)
-    async with run_services(opening):
-        first = await answered(opening, store, Failed("try again"))
+    opener = CallbackOpener(store, store, activities)
+    async with run_services(opener):
+        first = await open_and_answer(opener, store, Failed("try again"))
         (claimed,) = await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
         assert claimed.accepted is not None
         ours = LastFailure("application", "", None, to_identity(claimed.accepted.id))
         activities.back_off(REF, ours)
         clock.advance(timedelta(seconds=15))
 
-        second = await opening.open(factories.request(ref=REF, attempt=2))
+        second = await opener.open(factories.request(ref=REF, attempt=2))
 
     assert second.id != first.id
     assert (await store.find([first.id]))[first.id].state is State.APPLIED
 
 
 async def test_unconfirmed_failure_waits_until_temporal_replies(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
     ref = factories.activity_ref()
-    callback = await opening.open(factories.request(ref=ref))
+    callback = await opener.open(factories.request(ref=ref))
     await store.accept([factories.answer(callback.id, Failed("try again"))])
     await store.claim("a deliverer that died", limit=1, lease=timedelta(seconds=15))
 
     with pytest.raises(TemporalUnreachableError, match="does not say how"):
-        await opening.open(factories.request(ref=ref, attempt=2))
+        await opener.open(factories.request(ref=ref, attempt=2))
 
 
 async def test_unapplied_failure_of_a_dead_deliverer_is_delivered_inline(
-    opening: CallbackOpener, store: SqlStore, activities: FakeActivities
+    opener: CallbackOpener, store: SqlStore, activities: FakeActivities
 ) -> None:
-    await answered(opening, store, Failed("no"))
+    await open_and_answer(opener, store, Failed("no"))
     await store.claim("a gateway that was killed", limit=1, lease=timedelta(seconds=15))
     activities.back_off(REF, TIMED_OUT)
     activities.start(REF)
 
-    second = await opening.open(factories.request(ref=REF, attempt=2))
+    second = await opener.open(factories.request(ref=REF, attempt=2))
 
-    assert await taken(opening, second) == Failed("no")
+    assert await deliver_inline(opener, second) == Failed("no")
 
 
 @pytest.mark.parametrize(
@@ -241,53 +237,53 @@ async def test_unapplied_failure_of_a_dead_deliverer_is_delivered_inline(
     ids=["retried", "final", "completed"],
 )
 async def test_only_a_parked_retryable_failure_lets_a_later_attempt_open_a_new_callback(
-    opening: CallbackOpener, store: SqlStore, outcome: Outcome, *, needs_new_callback: bool
+    opener: CallbackOpener, store: SqlStore, outcome: Outcome, *, needs_new_callback: bool
 ) -> None:
-    first = await answered(opening, store, outcome)
+    first = await open_and_answer(opener, store, outcome)
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
     await store.settle([Settlement(first.id, 1, State.PARKED, {"reason": "beyond proof"})])
 
-    second = await opening.open(factories.request(ref=REF, attempt=2))
+    second = await opener.open(factories.request(ref=REF, attempt=2))
 
     assert (second.id != first.id) is needs_new_callback
     assert (await store.find([first.id]))[first.id].state is State.PARKED
 
 
 async def test_each_attempt_opens_its_own_callback_with_attempts_current(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
-    first = await opening.open(factories.request(ref=REF, attempts=Attempts.CURRENT))
+    first = await opener.open(factories.request(ref=REF, attempts=Attempts.CURRENT))
 
-    second = await opening.open(factories.request(ref=REF, attempt=2, attempts=Attempts.CURRENT))
+    second = await opener.open(factories.request(ref=REF, attempt=2, attempts=Attempts.CURRENT))
 
     assert second.id != first.id
     assert (await store.find([first.id]))[first.id].state is State.EXPIRED
 
 
 async def test_parked_outcome_is_not_delivered_inline(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
-    callback = await answered(opening, store, Completed(b"1"))
+    callback = await open_and_answer(opener, store, Completed(b"1"))
     await store.settle([Settlement(callback.id, 0, State.PARKED, {"reason": "refused"})])
 
-    again = await opening.open(factories.request(ref=REF, attempt=2))
+    again = await opener.open(factories.request(ref=REF, attempt=2))
 
     assert again.id == callback.id
-    assert await opening.deliver_inline(again, again.attempt_started_at, worker=WORKER) is None
+    assert await opener.deliver_inline(again, again.attempt_started_at, worker=WORKER) is None
 
 
 async def test_outdated_attempt_does_not_settle_a_later_one(
-    opening: CallbackOpener, store: SqlStore
+    opener: CallbackOpener, store: SqlStore
 ) -> None:
-    """Its worker stood still before it asked; the answer is on its way to attempt 2."""
-    second = await opening.open(factories.request(ref=REF, attempt=2))
+    """Its worker was paused, and the answer is being delivered to attempt 2."""
+    second = await opener.open(factories.request(ref=REF, attempt=2))
     await store.accept([factories.answer(second.id, Failed("try again"))])
     await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))
 
-    first = await opening.open(factories.request(ref=REF))
+    first = await opener.open(factories.request(ref=REF))
 
     assert (
-        await opening.deliver_inline(
+        await opener.deliver_inline(
             first, factories.request(ref=REF).attempt_started_at, worker=WORKER
         )
         is None

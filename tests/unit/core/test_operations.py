@@ -1,4 +1,4 @@
-"""What a person does with a callback that needs one, and what cannot be done."""
+"""What an operator can do with a callback, and what is rejected."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,91 +13,91 @@ from ringback.domain.outcome import Completed
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
-from tests.unit.core.stage import accepted, found
+from tests.unit.core.callbacks import open_and_answer, reload
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def operating(store: SqlStore) -> OperatorService:
+def operator_service(store: SqlStore) -> OperatorService:
     return OperatorService(store, store, store, links=store)
 
 
 async def test_extension_counts_from_now(
-    operating: OperatorService, store: SqlStore, clock: ManualClock
+    operator_service: OperatorService, store: SqlStore, clock: ManualClock
 ) -> None:
     asking = factories.request(deadline=HOUR, on_deadline=Completed(b"0"))
     (callback,) = await store.open([asking])
     clock.advance(HOUR / 2)
 
-    extended = await operating.extend(callback.id, 2 * HOUR)
+    extended = await operator_service.extend(callback.id, 2 * HOUR)
 
     assert extended.deadline_at == clock.now() + 2 * HOUR
 
 
 async def test_extend_without_own_deadline_is_rejected_with_the_command_to_use(
-    operating: OperatorService, store: SqlStore, clock: ManualClock
+    operator_service: OperatorService, store: SqlStore, clock: ManualClock
 ) -> None:
     (callback,) = await store.open([factories.request(attempt_timeout_at=clock.now() + HOUR)])
 
     with pytest.raises(CannotExtendError, match="update-options"):
-        await operating.extend(callback.id, HOUR)
+        await operator_service.extend(callback.id, HOUR)
 
 
 async def test_answered_callback_cannot_be_extended(
-    operating: OperatorService, store: SqlStore, activities: FakeActivities
+    operator_service: OperatorService, store: SqlStore, activities: FakeActivities
 ) -> None:
-    callback = await accepted(store, activities, deadline=HOUR)
+    callback = await open_and_answer(store, activities, deadline=HOUR)
 
     with pytest.raises(CannotExtendError, match="accepted, not open"):
-        await operating.extend(callback.id, HOUR)
+        await operator_service.extend(callback.id, HOUR)
 
 
 async def test_redelivered_outcome_is_due_again(
-    operating: OperatorService, store: SqlStore, activities: FakeActivities
+    operator_service: OperatorService, store: SqlStore, activities: FakeActivities
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
     await store.settle([factories.settlement(callback, State.PARKED)])
 
-    again = await operating.redeliver(callback.id)
+    again = await operator_service.redeliver(callback.id)
 
     assert again.state is State.ACCEPTED
     assert await store.next_due() == timedelta(0)
 
 
 async def test_only_a_parked_outcome_can_be_redelivered(
-    operating: OperatorService, store: SqlStore, activities: FakeActivities
+    operator_service: OperatorService, store: SqlStore, activities: FakeActivities
 ) -> None:
-    callback = await accepted(store, activities)
+    callback = await open_and_answer(store, activities)
 
     with pytest.raises(NotParkedError, match="accepted, not parked"):
-        await operating.redeliver(callback.id)
+        await operator_service.redeliver(callback.id)
 
-    assert (await found(store, callback)).state is State.ACCEPTED
+    assert (await reload(store, callback)).state is State.ACCEPTED
 
 
-async def test_view_of_an_unknown_callback_is_unknown(operating: OperatorService) -> None:
+async def test_view_of_an_unknown_callback_is_unknown(operator_service: OperatorService) -> None:
     with pytest.raises(UnknownCallbackError):
-        await operating.extend(factories.callback_id(), HOUR)
+        await operator_service.extend(factories.callback_id(), HOUR)
     with pytest.raises(UnknownCallbackError):
-        await operating.redeliver(factories.callback_id())
+        await operator_service.redeliver(factories.callback_id())
 
 
 async def test_revoked_links_are_invalid_and_new_ones_valid(
-    operating: OperatorService, store: SqlStore
+    operator_service: OperatorService, store: SqlStore
 ) -> None:
     (callback,) = await store.open([factories.request()])
     old = link_to(callback, key_id="k1")
 
-    revoked = await operating.revoke(callback.id)
+    revoked = await operator_service.revoke(callback.id)
 
     assert not revoked.accepts_serial(old.serial)
     assert revoked.accepts_serial(link_to(revoked, key_id="k1").serial)
 
 
-async def test_revoke_of_an_unknown_callback_is_unknown(operating: OperatorService) -> None:
+async def test_revoke_of_an_unknown_callback_is_unknown(operator_service: OperatorService) -> None:
     with pytest.raises(UnknownCallbackError, match="ringback list"):
-        await operating.revoke(factories.callback_id())
+        await operator_service.revoke(factories.callback_id())
 
 
 async def test_new_link_never_allows_more_than_the_activitys_link(store: SqlStore) -> None:

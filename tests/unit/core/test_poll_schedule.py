@@ -1,4 +1,4 @@
-"""Looks keep to their budget, however many callbacks are open."""
+"""Polls keep to their budget, however many callbacks are open."""
 
 import heapq
 from datetime import timedelta
@@ -78,7 +78,7 @@ async def test_clock_behind_the_store_polls_in_the_same_way(
 async def test_all_callbacks_get_their_turn_beyond_the_budget(
     callback: Callback, clock: ManualClock
 ) -> None:
-    """A thousand old ones, all due at once, as after a restart; fifty may be looked at a second."""
+    """A thousand callbacks are due, as after a restart; the budget is fifty per second."""
     schedule, second = PollSchedule(50), timedelta(seconds=1)
     clock.advance(timedelta(days=1))
     due = [(clock.now(), number) for number in range(1000)]

@@ -1,4 +1,4 @@
-"""Services have an owner, and one bad item ends none of them."""
+"""Services have an owner, and a failed item ends none of them."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from tests.loops import idle
 
 
 class Loop:
-    """A service that tells what becomes of it."""
+    """A service that records its start and its end."""
 
     def __init__(self, name: str, told: list[str]) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Looking shows what is known, and says when it is not known."""
+"""The status shows what Ringback knows, and whether Temporal confirmed it."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from tests import factories
 
 
 @pytest.fixture
-def viewing(store: SqlStore, activities: FakeActivities) -> StatusService:
+def status_service(store: SqlStore, activities: FakeActivities) -> StatusService:
     return StatusService(store, activities)
 
 
@@ -26,31 +26,31 @@ async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
 
 
 async def test_open_callback_is_shown_with_its_activity(
-    viewing: StatusService, callback: Callback
+    status_service: StatusService, callback: Callback
 ) -> None:
-    seen = await viewing.view(callback.id)
+    seen = await status_service.view(callback.id)
 
     assert seen.is_live
     assert seen.pending is not None
 
 
 async def test_status_is_not_live_while_temporal_is_away(
-    viewing: StatusService, activities: FakeActivities, callback: Callback
+    status_service: StatusService, activities: FakeActivities, callback: Callback
 ) -> None:
     activities.is_reachable = False
 
-    seen = await viewing.view(callback.id)
+    seen = await status_service.view(callback.id)
 
     assert (seen.is_live, seen.pending) == (False, None)
 
 
 async def test_answered_callback_is_shown_without_its_activity(
-    viewing: StatusService, store: SqlStore, activities: FakeActivities, callback: Callback
+    status_service: StatusService, store: SqlStore, activities: FakeActivities, callback: Callback
 ) -> None:
     await store.accept([factories.answer(callback.id)])
     activities.is_reachable = False
 
-    seen = await viewing.view(callback.id)
+    seen = await status_service.view(callback.id)
 
     assert seen.callback.accepted is not None
 
@@ -58,7 +58,7 @@ async def test_answered_callback_is_shown_without_its_activity(
 @pytest.mark.parametrize("is_reachable", [True, False])
 @pytest.mark.parametrize("schema", [None, '{"type":"boolean"}'])
 async def test_open_callback_is_shown_with_its_result_schema(
-    viewing: StatusService,
+    status_service: StatusService,
     store: SqlStore,
     activities: FakeActivities,
     *,
@@ -69,16 +69,16 @@ async def test_open_callback_is_shown_with_its_result_schema(
     activities.schedule(callback.ref)
     activities.is_reachable = is_reachable
 
-    assert (await viewing.view(callback.id)).result_schema == schema
+    assert (await status_service.view(callback.id)).result_schema == schema
 
 
-async def test_view_of_an_unknown_callback_is_unknown(viewing: StatusService) -> None:
+async def test_view_of_an_unknown_callback_is_unknown(status_service: StatusService) -> None:
     with pytest.raises(UnknownCallbackError):
-        await viewing.view(factories.callback_id())
+        await status_service.view(factories.callback_id())
 
 
 class ActivitiesOfAMissingNamespace(FakeActivities):
-    """Temporal refuses to look."""
+    """Temporal rejects the poll."""
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         msg = f"Namespace {refs[0].namespace} is not found."

@@ -1,4 +1,4 @@
-"""The news of the store are heard again after it was away."""
+"""The listener subscribes again after an outage of the store."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from tests.loops import idle
 
 
 class NewsOfAStoreThatWasAway:
-    """The first time it cannot be reached; then it tells one piece of each news, and ends."""
+    """Fails at first; then sends one notification of each kind, and ends."""
 
     def __init__(self) -> None:
         self.was_asked = 0

@@ -1,4 +1,4 @@
-"""What Temporal would take and then make harm of is refused before it is accepted."""
+"""Answers that Temporal would accept and then handle badly are rejected."""
 
 import asyncio
 from dataclasses import replace
@@ -23,7 +23,7 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, FakeActivities
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
-from tests.unit.core.stage import asked
+from tests.unit.core.callbacks import open_callback
 
 SCHEMA = '{"approved":true}'
 
@@ -37,7 +37,7 @@ def checks(store: SqlStore, activities: FakeActivities) -> AnswerValidator:
 async def callback(store: SqlStore, activities: FakeActivities) -> Callback:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    return await asked(store, activities, ref, result_schema=SCHEMA)
+    return await open_callback(store, activities, ref, result_schema=SCHEMA)
 
 
 async def test_result_that_matches_the_schema_is_accepted(
@@ -141,7 +141,7 @@ async def test_cancel_request_is_checked_in_the_run_after_a_reset(
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    before = await asked(store, activities, ref, follow_reset=True)
+    before = await open_callback(store, activities, ref, follow_reset=True)
     later = replace(ref, run_id="another-run")
     activities.schedule(later)
     activities.request_cancel(later)
@@ -175,7 +175,7 @@ async def test_schemas_do_not_fill_the_memory(
     for number in range(MOST_SCHEMAS):
         ref = factories.activity_ref()
         activities.schedule(ref)
-        other = await asked(store, activities, ref, result_schema=str(number))
+        other = await open_callback(store, activities, ref, result_schema=str(number))
         others.append((to_terms(other), Completed(str(number).encode())))
         await checks.check(*others[-1])
         await checks.check(to_terms(callback), Completed(SCHEMA.encode()))
@@ -187,7 +187,7 @@ async def test_schemas_do_not_fill_the_memory(
         await checks.check(*others[0])
 
 
-async def test_result_is_rejected_if_its_schema_is_missing(
+async def test_result_is_not_accepted_while_its_schema_cannot_be_read(
     checks: AnswerValidator, database: InMemoryDatabase, callback: Callback
 ) -> None:
     database.is_available = False

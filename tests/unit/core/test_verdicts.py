@@ -1,4 +1,4 @@
-"""A verdict says what is proven, and nothing else."""
+"""A verdict says only what is proved."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -80,7 +80,7 @@ def test_identity_in_history_decides_whose_end_it_was(
 
 
 def test_unknown_activity_has_no_verdict_at_first(callback: Callback) -> None:
-    """The gateway may have been sent to another server."""
+    """The gateway may talk to another server."""
     few = accepted(tries=TRIES_WITHOUT_A_TRACE - 1)
 
     assert judge(callback, few, Unknown("not here")) is None
@@ -146,7 +146,7 @@ UNSIGNED = LastFailure("application", "no", "T", "somebody")
         (1, None, State.PARKED),  # an operator reset it, and this is another attempt 1
         (2, SIGNED, State.APPLIED),
         (2, UNSIGNED, State.SUPERSEDED),
-        (2, None, State.PARKED),  # an operator's change has cleared it
+        (2, None, State.PARKED),  # an operator's change cleared it
         (3, UNSIGNED, State.PARKED),
         (None, None, State.PARKED),
         (1, SIGNED, State.APPLIED),  # an operator reset the activity
@@ -176,7 +176,7 @@ def test_failure_is_judged_by_the_attempt_that_it_was_sent_to(
     [
         (2, State.SUPERSEDED),
         (1, State.SUPERSEDED),  # an operator reset it while it ran
-        (3, State.PARKED),  # between attempts; the latest start is that of the one before
+        (3, State.PARKED),  # in backoff; the start time is that of the previous attempt
     ],
 )
 def test_attempt_of_a_failure_is_identified_by_its_start_time(
@@ -199,7 +199,7 @@ def test_proof_of_a_standalone_activity_names_no_event(callback: Callback) -> No
     assert settlement.proof == {"closed": "completed", "by": OURS, "at": format_instant(NOW)}
 
 
-def test_explain_end_returns_none_for_a_pending_activity() -> None:
+def test_explain_end_explains_only_an_end() -> None:
     assert explain_end(pending(1)) is None
     assert "timed out" in str(explain_end(Ended("timed out", NOW, "", 7)))
     assert "deleted" in str(explain_end(Unknown("deleted")))
@@ -231,7 +231,7 @@ def test_only_outcomes_that_are_safe_to_repeat_are_sent_by_token_first(
     assert may_send_by_token(callback, replace(accepted(outcome), **changes)) is fits
 
 
-def test_answers_of_the_current_attempt_only_are_resolved_before_delivery(
+def test_answer_is_not_sent_by_token_with_attempts_current_or_without_a_token(
     callback: Callback,
 ) -> None:
     current = replace(callback, options=CallbackOptions(attempts=Attempts.CURRENT))

@@ -1,4 +1,4 @@
-"""The outside is told: at least once, not for ever, and nobody waits for who does not answer."""
+"""Webhooks are delivered at least once, retried for a limited time, and never block one another."""
 
 import asyncio
 import json
@@ -41,13 +41,13 @@ SECOND = timedelta(seconds=1)
 URL = "https://outside.example/told?key=hush"
 
 
-class Outside:
-    """Answers what it is told to, and remembers what it got.
+class Receiver:
+    """Records messages, and answers as the test requires.
 
     Attributes:
-        got: Every message, as often as it came.
-        answers: What it answers, one after the other; when they are used up, that it has it.
-        dead: With what the addresses begin where nothing is ever answered.
+        got: Every message, duplicates included.
+        answers: The answers, in order; after them, each message is received.
+        dead: The start of URLs that never get an answer.
     """
 
     def __init__(self) -> None:
@@ -69,144 +69,144 @@ class Outside:
 
 
 @pytest.fixture
-def outside() -> Outside:
-    return Outside()
+def receiver() -> Receiver:
+    return Receiver()
 
 
-def teller_of(store: SqlStore, outside: Outside, clock: ManualClock) -> WebhookSender:
-    return WebhookSender(store, outside, clock=clock, jitter=lambda: 1.0)
+def make_webhook_sender(store: SqlStore, receiver: Receiver, clock: ManualClock) -> WebhookSender:
+    return WebhookSender(store, receiver, clock=clock, jitter=lambda: 1.0)
 
 
 @pytest.fixture
-def teller(store: SqlStore, outside: Outside, clock: ManualClock) -> WebhookSender:
-    return teller_of(store, outside, clock)
+def webhook_sender(store: SqlStore, receiver: Receiver, clock: ManualClock) -> WebhookSender:
+    return make_webhook_sender(store, receiver, clock)
 
 
-async def expired(store: SqlStore, url: str = URL) -> Callback:
+async def expire_callback(store: SqlStore, url: str = URL) -> Callback:
     (callback,) = await store.open([factories.request(cancel_url=url)])
     await store.expire([factories.expiry(callback, "timed out")])
     return callback
 
 
-async def passed(clock: ManualClock, time: timedelta) -> None:
-    """Let `time` pass in steps that no wait of the teller's is shorter than."""
+async def pass_time(clock: ManualClock, time: timedelta) -> None:
+    """Advance the clock by `time`, in steps shorter than every wait of the sender."""
     await idle()
     clock.advance(time)
     await idle()
 
 
-async def told(store: SqlStore, callback: Callback) -> Sequence[Event]:
+async def delivered(store: SqlStore, callback: Callback) -> Sequence[Event]:
     kinds = {EventKind.WEBHOOK_DELIVERED, EventKind.WEBHOOK_FAILED}
     return [event for event in await store.events(callback.id) if event.kind in kinds]
 
 
 async def test_webhook_is_delivered_and_recorded(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    callback = await expired(store)
+    callback = await expire_callback(store)
 
-    async with run_services(teller):
+    async with run_services(webhook_sender):
         await idle()
 
-    (message,) = outside.got
+    (message,) = receiver.got
     assert message.url == URL
     assert json.loads(message.body) == {
         "type": "callback.expired",
         "timestamp": format_instant(clock.now()),
         "data": {"callback": callback.id, "state": "expired", "reason": "timed out"},
     }
-    (event,) = await told(store, callback)
+    (event,) = await delivered(store, callback)
     assert event.kind is EventKind.WEBHOOK_DELIVERED
 
 
 async def test_webhook_of_a_later_event_is_sent_within_a_second(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    async with run_services(teller):
+    async with run_services(webhook_sender):
         await idle()
-        await expired(store)
-        await passed(clock, SECOND)
+        await expire_callback(store)
+        await pass_time(clock, SECOND)
 
-    assert len(outside.got) == 1
+    assert len(receiver.got) == 1
 
 
 async def test_failed_webhook_is_retried_with_backoff_and_the_same_content(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("the receiver returned 500")] * 2
-    callback = await expired(store)
+    receiver.answers = [NotReceived("the receiver returned 500")] * 2
+    callback = await expire_callback(store)
 
-    async with run_services(teller):
-        await passed(clock, FIRST_WAIT - SECOND / 10)
-        too_early = len(outside.got)
-        await passed(clock, SECOND / 10)
-        await passed(clock, 2 * FIRST_WAIT - SECOND / 10)
-        too_early_again = len(outside.got)
-        await passed(clock, SECOND / 10)
+    async with run_services(webhook_sender):
+        await pass_time(clock, FIRST_WAIT - SECOND / 10)
+        too_early = len(receiver.got)
+        await pass_time(clock, SECOND / 10)
+        await pass_time(clock, 2 * FIRST_WAIT - SECOND / 10)
+        too_early_again = len(receiver.got)
+        await pass_time(clock, SECOND / 10)
 
-    assert (too_early, too_early_again, len(outside.got)) == (1, 2, 3)
-    assert len(set(outside.got)) == 1
-    (event,) = await told(store, callback)
+    assert (too_early, too_early_again, len(receiver.got)) == (1, 2, 3)
+    assert len(set(receiver.got)) == 1
+    (event,) = await delivered(store, callback)
     assert (event.kind, event.facts["tries"]) == (EventKind.WEBHOOK_DELIVERED, 3)
 
 
 async def test_retry_after_of_the_receiver_is_respected(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(minutes=2))]
-    await expired(store)
+    receiver.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(minutes=2))]
+    await expire_callback(store)
 
-    async with run_services(teller):
-        await passed(clock, timedelta(minutes=2) - SECOND)
-        too_early = len(outside.got)
-        await passed(clock, SECOND)
+    async with run_services(webhook_sender):
+        await pass_time(clock, timedelta(minutes=2) - SECOND)
+        too_early = len(receiver.got)
+        await pass_time(clock, SECOND)
 
-    assert (too_early, len(outside.got)) == (1, 2)
+    assert (too_early, len(receiver.got)) == (1, 2)
 
 
 async def test_requested_wait_is_limited(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(days=999))]
-    await expired(store)
+    receiver.answers = [NotReceived("the receiver returned 429", retry_after=timedelta(days=999))]
+    await expire_callback(store)
 
-    async with run_services(teller):
-        await passed(clock, LONGEST_WAIT)
+    async with run_services(webhook_sender):
+        await pass_time(clock, LONGEST_WAIT)
 
-    assert len(outside.got) == 2
+    assert len(receiver.got) == 2
 
 
 async def test_webhook_fails_after_the_budget_with_its_reason(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    outside.answers = [NotReceived("the receiver returned 500")] * 1000
-    callback = await expired(store)
+    receiver.answers = [NotReceived("the receiver returned 500")] * 1000
+    callback = await expire_callback(store)
 
-    async with run_services(teller):
-        while not await told(store, callback):
-            await passed(clock, timedelta(hours=1))
-        tries = len(outside.got)
-        await passed(clock, BUDGET)
+    async with run_services(webhook_sender):
+        while not await delivered(store, callback):
+            await pass_time(clock, timedelta(hours=1))
+        tries = len(receiver.got)
+        await pass_time(clock, BUDGET)
 
-    (event,) = await told(store, callback)
+    (event,) = await delivered(store, callback)
     assert event.kind is EventKind.WEBHOOK_FAILED
     assert event.facts["reason"] == "the receiver returned 500"
     assert BUDGET <= event.at - callback.opened_at <= BUDGET + LONGEST_WAIT
     assert 20 < tries < 50
-    assert len(outside.got) == tries
+    assert len(receiver.got) == tries
 
 
 async def test_undeliverable_webhook_is_not_retried(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    outside.answers = [Undeliverable("the receiver returned 410")]
-    callback = await expired(store)
+    receiver.answers = [Undeliverable("the receiver returned 410")]
+    callback = await expire_callback(store)
 
-    async with run_services(teller):
-        await passed(clock, BUDGET)
+    async with run_services(webhook_sender):
+        await pass_time(clock, BUDGET)
 
-    assert len(outside.got) == 1
-    (event,) = await told(store, callback)
+    assert len(receiver.got) == 1
+    (event,) = await delivered(store, callback)
     assert (event.kind, event.facts["reason"]) == (
         EventKind.WEBHOOK_FAILED,
         "the receiver returned 410",
@@ -214,53 +214,53 @@ async def test_undeliverable_webhook_is_not_retried(
 
 
 async def test_killed_process_is_followed_by_the_same_message(
-    store: SqlStore, database: InMemoryDatabase, outside: Outside, clock: ManualClock
+    store: SqlStore, database: InMemoryDatabase, receiver: Receiver, clock: ManualClock
 ) -> None:
     class Killed(SqlStore):
         async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:
             """Keep nothing: the process has ended."""
 
     dead = Killed(database)
-    callback = await expired(store)
-    async with run_services(teller_of(dead, outside, clock)):
+    callback = await expire_callback(store)
+    async with run_services(make_webhook_sender(dead, receiver, clock)):
         await idle()
 
-    async with run_services(teller_of(store, outside, clock)):
-        await passed(clock, LEASE - SECOND)
-        too_early = len(outside.got)
-        await passed(clock, SECOND)
+    async with run_services(make_webhook_sender(store, receiver, clock)):
+        await pass_time(clock, LEASE - SECOND)
+        too_early = len(receiver.got)
+        await pass_time(clock, SECOND)
 
-    first, again = outside.got
+    first, again = receiver.got
     assert too_early == 1
     assert first == again
-    (event,) = await told(store, callback)
+    (event,) = await delivered(store, callback)
     assert event.kind is EventKind.WEBHOOK_DELIVERED
 
 
 async def test_two_gateways_send_a_webhook_once(
-    store: SqlStore, outside: Outside, clock: ManualClock
+    store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
     for _ in range(10):
-        await expired(store)
+        await expire_callback(store)
 
-    async with run_services(*(teller_of(store, outside, clock) for _ in range(2))):
-        await passed(clock, SECOND)
+    async with run_services(*(make_webhook_sender(store, receiver, clock) for _ in range(2))):
+        await pass_time(clock, SECOND)
 
-    assert len(outside.got) == len(set(outside.got)) == 10
+    assert len(receiver.got) == len(set(receiver.got)) == 10
 
 
 async def test_slow_receiver_does_not_block_other_receivers(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    outside.is_listening.clear()
-    await expired(store)
+    receiver.is_listening.clear()
+    await expire_callback(store)
 
-    async with run_services(teller):
+    async with run_services(webhook_sender):
         await idle()
-        await expired(store)
-        await passed(clock, SECOND)
-        started = len(outside.got)
-        outside.is_listening.set()
+        await expire_callback(store)
+        await pass_time(clock, SECOND)
+        started = len(receiver.got)
+        receiver.is_listening.set()
         await idle()
 
     assert started == 2
@@ -271,25 +271,25 @@ async def test_slow_receiver_does_not_block_other_receivers(
     ["https://dead.example/told", "https://dead.example:8443?a", "https://dead.example"],
 )
 async def test_dead_receiver_does_not_block_other_receivers(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock, url: str
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock, url: str
 ) -> None:
-    outside.dead = url
+    receiver.dead = url
     for _ in range(2 * SLOTS):
-        await expired(store, url)
-    await expired(store, "https://dead.example.org/told")
+        await expire_callback(store, url)
+    await expire_callback(store, "https://dead.example.org/told")
 
-    async with run_services(teller):
-        await passed(clock, SECOND)
+    async with run_services(webhook_sender):
+        await pass_time(clock, SECOND)
         for _ in range(SLOTS):
-            await expired(store)
-        await passed(clock, SECOND)
+            await expire_callback(store)
+        await pass_time(clock, SECOND)
 
-    received = Counter(message.url for message in outside.got)
+    received = Counter(message.url for message in receiver.got)
     assert received == {url: HOST_SLOTS, URL: SLOTS, "https://dead.example.org/told": 1}
 
 
 async def test_full_origins_do_not_cause_busy_claims(
-    database: InMemoryDatabase, outside: Outside, clock: ManualClock
+    database: InMemoryDatabase, receiver: Receiver, clock: ManualClock
 ) -> None:
     class Counted(SqlStore):
         claims = 0
@@ -301,53 +301,55 @@ async def test_full_origins_do_not_cause_busy_claims(
             return await super().claim_webhooks(limit=limit, lease=lease, excluded=excluded)
 
     counted = Counted(database)
-    outside.dead = URL
+    receiver.dead = URL
     for _ in range(SLOTS):
-        await expired(counted)
+        await expire_callback(counted)
 
-    async with run_services(teller_of(counted, outside, clock)):
-        await passed(clock, SECOND)
+    async with run_services(make_webhook_sender(counted, receiver, clock)):
+        await pass_time(clock, SECOND)
         before = counted.claims
-        await passed(clock, SECOND)
+        await pass_time(clock, SECOND)
 
     assert counted.claims == before + 1
 
 
 async def test_webhooks_in_flight_never_exceed_the_slots(
-    teller: WebhookSender, store: SqlStore, outside: Outside, clock: ManualClock
+    webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
-    outside.is_listening.clear()
-    await expired(store)
+    receiver.is_listening.clear()
+    await expire_callback(store)
 
-    async with run_services(teller):
+    async with run_services(webhook_sender):
         await idle()
         for number in range(SLOTS):
-            await expired(store, f"https://outside-{number}.example")
-        await passed(clock, SECOND)
-        started = len(outside.got)
-        outside.is_listening.set()
+            await expire_callback(store, f"https://receiver-{number}.example")
+        await pass_time(clock, SECOND)
+        started = len(receiver.got)
+        receiver.is_listening.set()
         await idle()
 
     assert started == SLOTS
-    assert len(outside.got) == SLOTS + 1
+    assert len(receiver.got) == SLOTS + 1
 
 
 async def test_bug_in_the_sender_stops_nothing_and_logs_no_url(
-    teller: WebhookSender,
+    webhook_sender: WebhookSender,
     store: SqlStore,
-    outside: Outside,
+    receiver: Receiver,
     clock: ManualClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    outside.answers = [RuntimeError(URL)]
-    callback = await expired(store)
+    receiver.answers = [RuntimeError(URL)]
+    callback = await expire_callback(store)
 
     with caplog.at_level(logging.INFO):
-        async with run_services(teller):
-            await passed(clock, FIRST_WAIT)
+        async with run_services(webhook_sender):
+            await pass_time(clock, FIRST_WAIT)
 
-    assert len(outside.got) == 2
-    assert [event.kind for event in await told(store, callback)] == [EventKind.WEBHOOK_DELIVERED]
+    assert len(receiver.got) == 2
+    assert [event.kind for event in await delivered(store, callback)] == [
+        EventKind.WEBHOOK_DELIVERED
+    ]
     assert "a bug in Ringback: RuntimeError" in [
         getattr(record, "reason", None) for record in caplog.records
     ]
@@ -355,18 +357,18 @@ async def test_bug_in_the_sender_stops_nothing_and_logs_no_url(
 
 
 async def test_poller_continues_after_an_error_of_the_store(
-    teller: WebhookSender,
+    webhook_sender: WebhookSender,
     store: SqlStore,
     database: InMemoryDatabase,
-    outside: Outside,
+    receiver: Receiver,
     clock: ManualClock,
 ) -> None:
-    await expired(store)
+    await expire_callback(store)
     database.is_available = False
 
-    async with run_services(teller):
-        await passed(clock, SECOND)
+    async with run_services(webhook_sender):
+        await pass_time(clock, SECOND)
         database.is_available = True
-        await passed(clock, SECOND)
+        await pass_time(clock, SECOND)
 
-    assert len(outside.got) == 1
+    assert len(receiver.got) == 1

@@ -21,7 +21,7 @@ from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.loops import idle
 from tests.pollers import activity_poller, heartbeat_keeper
-from tests.unit.core.stage import accepted, asked, state_of
+from tests.unit.core.callbacks import open_and_answer, open_callback, state_of
 
 LONG_OUTAGE = 4 * TRIES_WITHOUT_A_TRACE
 
@@ -48,7 +48,7 @@ async def test_wrong_server_delays_an_answer_and_the_right_one_receives_it(
     deliverer: Deliverer,
     clock: ManualClock,
 ) -> None:
-    callback = await accepted(store, activities, outcome, attempts=attempts)
+    callback = await open_and_answer(store, activities, outcome, attempts=attempts)
     activities.unserved = frozenset({"default"})
 
     async with run_services(deliverer):
@@ -72,10 +72,10 @@ async def test_answer_for_an_unserved_namespace_does_not_slow_down_another_names
     for _ in range(20):
         ref = factories.activity_ref(namespace="gone")
         activities.schedule(ref)
-        callback = await asked(store, activities, ref)
+        callback = await open_callback(store, activities, ref)
         await store.accept([factories.answer(callback.id)])
         lost.append(callback)
-    served = [await accepted(store, activities) for _ in range(20)]
+    served = [await open_and_answer(store, activities) for _ in range(20)]
 
     async with run_services(deliverer):
         await idle()
@@ -91,7 +91,7 @@ async def test_wrong_server_is_logged_once_per_outage_and_shown_while_it_lasts(
     clock: ManualClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await accepted(store, activities)
+    await open_and_answer(store, activities)
     activities.unserved = frozenset({"default"})
 
     async with run_services(deliverer):
@@ -139,7 +139,7 @@ async def test_heartbeats_for_an_unserved_namespace_do_not_block_others(
         ref = factories.activity_ref(namespace=namespace)
         activities.schedule(ref)
         keep = {"heartbeat": HeartbeatBy.GATEWAY, "heartbeat_timeout": timedelta(seconds=4)}
-        callback = await asked(store, activities, ref, **keep)
+        callback = await open_callback(store, activities, ref, **keep)
 
     async with run_services(heartbeat_keeper(store, activities, clock)):
         for _ in range(20):

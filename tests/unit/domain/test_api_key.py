@@ -1,4 +1,4 @@
-"""A key is read back as it was made; whatever else is sent is none."""
+"""A printed key can be read; anything else is rejected."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

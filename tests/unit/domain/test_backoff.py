@@ -1,4 +1,4 @@
-"""The wait between tries grows, is bounded, and is spread."""
+"""The wait between tries grows, is bounded, and is random."""
 
 from datetime import timedelta
 

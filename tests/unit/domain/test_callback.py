@@ -1,4 +1,4 @@
-"""A callback moves as its table says."""
+"""A callback moves only as its table allows."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Numbers that a float cannot hold are found, and nothing else is."""
+"""Numbers that a float cannot hold are found, and no others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Ids are opaque, alike in form, and ascend with time."""
+"""Ids are opaque, have one form, and ascend with time."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Links are capabilities: good as they were signed, or nothing at all."""
+"""A link is valid exactly as it was signed."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -47,7 +47,7 @@ def test_verify_of_arbitrary_text_raises_nothing_else(text: str) -> None:
 
 @given(text=st.text(max_size=60))
 def test_verify_of_arbitrary_signed_text_raises_nothing_else(text: str) -> None:
-    """Even the holder of a key cannot make `verify` raise anything else."""
+    """Even the holder of a key cannot make `verify` raise another error."""
     keyring = factories.keyring()
     body = f"k1.{text}"
     signature = keyring._signature("k1", body)  # noqa: SLF001 - a forger with the key
@@ -195,7 +195,7 @@ def test_narrowing_rejects_text_that_is_not_a_link(text: str) -> None:
 
 @pytest.mark.parametrize("narrowing", ["", "!!", "AAAA", "\u00e9", "A"])
 def test_signed_empty_narrowing_is_unknown(narrowing: str) -> None:
-    """Even the holder of a link cannot make `verify` raise anything else."""
+    """Even the holder of a link cannot make `verify` raise another error."""
     keyring = factories.keyring()
     head, _, signature = keyring.sign(factories.link()).rpartition(".")
     signed = hmac.digest(

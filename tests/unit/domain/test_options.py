@@ -1,4 +1,4 @@
-"""What cannot be kept is refused wherever it was said, in Python as over HTTP."""
+"""Options that cannot be stored are rejected, in Python and over HTTP."""
 
 from collections.abc import Mapping
 from typing import Any

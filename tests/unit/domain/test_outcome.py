@@ -1,4 +1,4 @@
-"""Two answers are the same when they say the same."""
+"""Two answers are the same if they have the same meaning."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""An address that is accepted at opening is one that a message can be sent to."""
+"""A URL that is accepted at opening can be sent to."""
 
 from typing import Any
 

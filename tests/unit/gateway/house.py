@@ -25,7 +25,7 @@ from ringback.testing.fake_identifier import FakeIdentifier
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.fake_edges import BASE, fake_edges
-from tests.unit.core.stage import asked
+from tests.unit.core.callbacks import open_callback
 
 PROBLEM = "application/problem+json"
 
@@ -72,9 +72,9 @@ class House:
         """Get with a key of this role."""
         return await self.call(role, "GET", path, **more)
 
-    async def asked(self, **asking: Any) -> Callback:
+    async def asked(self, **options: Any) -> Callback:
         """Let a Python worker's activity ask."""
-        return await asked(self.store, self.activities, self.scheduled(), **asking)
+        return await open_callback(self.store, self.activities, self.scheduled(), **options)
 
     def scheduled(self) -> ActivityExecution:
         """Let a foreign worker's activity run, which has not asked yet."""

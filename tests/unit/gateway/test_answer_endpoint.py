@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from ringback.gateway.answer_endpoint import HotPath, find_link
 from tests import factories
 from tests.fake_edges import BASE
-from tests.unit.core.stage import asked
+from tests.unit.core.callbacks import open_callback
 from tests.unit.gateway.conftest import LIMIT, HouseWithCallback
 
 JSON = {"content-type": "application/json"}
@@ -46,7 +46,7 @@ async def routed(house: HouseWithCallback) -> AsyncIterator[httpx2.AsyncClient]:
 async def new_path(house: HouseWithCallback) -> str:
     ref = factories.activity_ref()
     house.activities.schedule(ref)
-    callback = await asked(house.store, house.activities, ref)
+    callback = await open_callback(house.store, house.activities, ref)
     return f"/c/{house.keyring.sign(factories.link(to=callback.id))}"
 
 

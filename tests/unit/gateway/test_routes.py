@@ -15,7 +15,7 @@ from ringback.domain.link import Verb
 from ringback.domain.outcome import Completed, Failed
 from tests import factories
 from tests.loops import idle
-from tests.unit.core.stage import asked
+from tests.unit.core.callbacks import open_callback
 from tests.unit.gateway.conftest import LIMIT, HouseWithCallback
 
 PROBLEM = "application/problem+json"
@@ -38,7 +38,7 @@ async def test_a_result_that_is_not_what_the_activity_returns_is_refused_with_th
 ) -> None:
     ref = factories.activity_ref()
     house.activities.schedule(ref)
-    callback = await asked(
+    callback = await open_callback(
         house.store, house.activities, ref, result_schema='{"properties": {"a": {"const": 1}}}'
     )
     path = f"/c/{house.keyring.sign(factories.link(to=callback.id))}"
@@ -67,7 +67,7 @@ async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(
 ) -> None:
     ref = factories.activity_ref()
     house.activities.schedule(ref)
-    callback = await asked(
+    callback = await open_callback(
         house.store,
         house.activities,
         ref,

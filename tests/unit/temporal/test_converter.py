@@ -121,7 +121,7 @@ SETTING = "temporalio.contrib.pydantic:pydantic_data_converter"
         (SETTING, pydantic_data_converter, pydantic_data_converter),
     ],
 )
-def test_setting_equal_to_the_clients_converter_is_accepted(
+def test_converter_of_the_setting_or_the_client_is_chosen(
     setting: str | None, given: DataConverter | None, chosen: DataConverter
 ) -> None:
     assert choose_converter(setting, given) is chosen

@@ -1,4 +1,4 @@
-"""A data converter or codec that never returns stops nothing but what it encodes."""
+"""A data converter or codec that never returns blocks only its own encoding."""
 
 import asyncio
 import logging

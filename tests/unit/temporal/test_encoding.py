@@ -28,7 +28,7 @@ from tests.factories import activity_ref, opened, request
 
 
 class Listening(ZipCodec, WithSerializationContext):
-    """A codec that keeps what it is told of its context."""
+    """A codec that records its context."""
 
     def __init__(self) -> None:
         self.told: list[SerializationContext] = []

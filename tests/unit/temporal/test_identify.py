@@ -1,4 +1,4 @@
-"""The token that an attempt is named with must be its own, in every part."""
+"""The task token of a named attempt must match it in every field."""
 
 from dataclasses import replace
 from typing import Any

@@ -26,7 +26,7 @@ from tests.loops import idle
 
 @dataclass
 class Namespaces:
-    """A server that tells its limit, or is away; it stands for the client and for its service."""
+    """A client and its service in one: returns the limits of its namespace, or is away."""
 
     limit: int = 1000
     error: Exception | None = None

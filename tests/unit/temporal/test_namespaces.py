@@ -1,4 +1,4 @@
-"""Whether a server is the one that a callback's task token is from."""
+"""Whether a server is the one that issued a callback's task token."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +19,7 @@ from tests.unit.temporal.test_token import NAMESPACE_ID, OF_A_WORKFLOW
 
 @dataclass
 class Server:
-    """Knows one namespace, and counts how often it is asked."""
+    """A server with one namespace; counts the requests."""
 
     namespace_id: str = NAMESPACE_ID
     asked: list[str] = field(default_factory=list)

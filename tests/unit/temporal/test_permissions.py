@@ -12,7 +12,7 @@ from ringback.temporal.connect import check_permissions
 
 
 class Service:
-    """A server without any workflow, which answers the request `name` with `status`."""
+    """A server without workflows, which replies to the request `name` with `status`."""
 
     def __init__(self, name: str = "", status: RPCStatusCode = RPCStatusCode.NOT_FOUND) -> None:
         self.statuses = {name: status}

@@ -1,4 +1,4 @@
-"""Each verb is one request, by token or by ids, with what every request carries."""
+"""Each verb is one request, by token or by ids, with its common fields."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 
 @dataclass
 class Service:
-    """Keeps the calls that are made of it."""
+    """Records the requests."""
 
     calls: list[tuple[str, Any, dict[str, Any]]] = field(default_factory=list)
 
@@ -46,7 +46,7 @@ def requests(service: Service, address: Address) -> ActivityRequests:
     )
 
 
-async def tell_everything(told: ActivityRequests) -> None:
+async def send_all_requests(told: ActivityRequests) -> None:
     for request in (
         told.end(Result(SOME)),
         told.end(Failure(message="no"), SOME),
@@ -57,7 +57,7 @@ async def tell_everything(told: ActivityRequests) -> None:
 
 
 async def test_token_makes_requests_by_token(service: Service) -> None:
-    await tell_everything(requests(service, Address(EXECUTION, b"a token")))
+    await send_all_requests(requests(service, Address(EXECUTION, b"a token")))
 
     assert [name for name, *_ in service.calls] == [
         "respond_activity_task_completed",
@@ -69,7 +69,7 @@ async def test_token_makes_requests_by_token(service: Service) -> None:
 
 
 async def test_ids_make_requests_by_ids(service: Service) -> None:
-    await tell_everything(requests(service, Address(EXECUTION)))
+    await send_all_requests(requests(service, Address(EXECUTION)))
 
     assert [name for name, *_ in service.calls] == [
         "respond_activity_task_completed_by_id",
@@ -87,7 +87,7 @@ async def test_ids_make_requests_by_ids(service: Service) -> None:
 async def test_every_request_has_identity_headers_timeout_and_no_sdk_retries(
     service: Service, address: Address
 ) -> None:
-    await tell_everything(requests(service, address))
+    await send_all_requests(requests(service, address))
 
     assert {(one.identity, one.namespace) for _, one, _ in service.calls} == {("me/1", "default")}
     for _, _, options in service.calls:
@@ -98,10 +98,10 @@ async def test_every_request_has_identity_headers_timeout_and_no_sdk_retries(
     "address", [Address(EXECUTION), Address(EXECUTION, b"x")], ids=["ids", "token"]
 )
 async def test_every_request_contains_its_arguments(service: Service, address: Address) -> None:
-    await tell_everything(requests(service, address))
+    await send_all_requests(requests(service, address))
 
-    completed, failed, canceled, beaten = [one for _, one, _ in service.calls]
-    assert (completed.result, canceled.details, beaten.details) == (SOME, SOME, SOME)
+    completed, failed, canceled, heartbeat = [one for _, one, _ in service.calls]
+    assert (completed.result, canceled.details, heartbeat.details) == (SOME, SOME, SOME)
     assert (failed.failure.message, failed.last_heartbeat_details) == ("no", SOME)
 
 

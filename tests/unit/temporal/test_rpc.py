@@ -1,4 +1,4 @@
-"""No request waits longer than its time, not even for a connection."""
+"""No request takes longer than its timeout, connecting included."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the server answers, as Ringback's errors."""
+"""Server errors are translated into Ringback's errors."""
 
 from dataclasses import replace
 

@@ -23,7 +23,7 @@ class Receipt:
 
 @dataclass
 class ActivityOutput:
-    """An envelope, such as an agent framework returns."""
+    """An envelope, as an agent framework returns it."""
 
     result: Any = None
 
@@ -46,7 +46,7 @@ async def run(function: Callable[..., Any]) -> Any:
 
 
 def from_module(module: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` as if `module` had defined it."""
+    """Return `function` as if it were defined in `module`."""
     function.__module__ = module
     return function
 
@@ -94,7 +94,7 @@ async def decorated(*args: Any) -> Any:
 
 
 class Approvals:
-    """Has activities that are methods, and can be called itself."""
+    """Has activities that are methods, and is callable."""
 
     async def approve(self) -> ActivityOutput:
         check_activity(Receipt)

@@ -1,4 +1,4 @@
-"""What a worker asks for reaches the gateway unchanged."""
+"""The options of a worker reach the gateway unchanged."""
 
 from datetime import timedelta
 

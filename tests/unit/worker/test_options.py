@@ -12,7 +12,7 @@ TOO_LONG = timedelta(days=9_999_999)
 
 
 def options(name: str, value: Any) -> CallbackOptions:
-    """Return options of which one has a value that its type may not allow."""
+    """Return options with one value that its type may not allow."""
     return to_options(object, **{name: value})
 
 

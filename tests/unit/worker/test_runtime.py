@@ -1,4 +1,4 @@
-"""Which activity it is that runs."""
+"""How a running activity is identified."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Which annotation holds which type."""
+"""Which annotation accepts which type."""
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Base:
-    """What a decision is."""
+    """The base of decisions."""
 
 
 @dataclass
@@ -41,65 +41,65 @@ class Decision(Base):
 
 @dataclass
 class SameFields:
-    """Another class, though its JSON is the same."""
+    """Another class with the same JSON."""
 
     approved: bool
 
 
 class Page(Generic[T]):
-    """A result with a parameter."""
+    """A generic result."""
 
 
 class Numbers(Page[int]):
-    """A result without one."""
+    """A result that is not generic."""
 
 
 class Color(enum.StrEnum):
-    """A choice of texts."""
+    """An enum of texts."""
 
     RED = "red"
 
 
 class Pair(NamedTuple):
-    """A tuple with names."""
+    """A named tuple."""
 
     left: int
 
 
 class Paid(TypedDict):
-    """A dictionary whose keys are known."""
+    """A typed dictionary."""
 
     euros: int
 
 
 class PaidOrNot(TypedDict):
-    """The same, and more."""
+    """A typed dictionary with more keys."""
 
     euros: int
     note: NotRequired[str]
 
 
 class Refunded(TypedDict):
-    """A dictionary with other keys."""
+    """A typed dictionary with other keys."""
 
     refund: int
 
 
 class Unresolved(TypedDict):
-    """A dictionary with a key of a type that cannot be found."""
+    """A typed dictionary with a type that cannot be found."""
 
     euros: "Missing"  # type: ignore[name-defined]  # noqa: F821 - on purpose
 
 
 class HasFields(Protocol):
-    """What cannot be asked at run time."""
+    """A protocol that cannot be checked at run time."""
 
     approved: bool
 
 
 @runtime_checkable
 class Closes(Protocol):
-    """What can be asked at run time."""
+    """A protocol that can be checked at run time."""
 
     def close(self) -> None: ...
 

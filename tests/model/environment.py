@@ -1,4 +1,4 @@
-"""The world: all that runs between the outside, the store and Temporal."""
+"""The environment: gateways, senders and operators, between the store and Temporal."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -28,8 +28,8 @@ from tests.pollers import (
 )
 
 
-class World(Workers):
-    """Gateways and people, beside the workers."""
+class Environment(Workers):
+    """Gateways, senders and operators, with the workers."""
 
     def __init__(self, store: Store, clock: ManualClock) -> None:
         super().__init__(store, clock)
@@ -37,13 +37,13 @@ class World(Workers):
         self._keepers: dict[int, Process] = {}
 
     def deliverer(self, which: int) -> Process:
-        """Return a gateway's deliverer; one that was killed or has stopped is started anew."""
+        """Return a gateway's deliverer; start another if it was killed or has stopped."""
         found = self._deliverers.get(which)
         if found is None or found.is_over:
-            found = self._deliverers[which] = self._begin_delivering()
+            found = self._deliverers[which] = self._begin_deliverer()
         return found
 
-    def _begin_delivering(self) -> Process:
+    def _begin_deliverer(self) -> Process:
         process = self._process("deliverer")
         store, activities = self._ports(process.gate)
         deliverer = Deliverer(
@@ -72,31 +72,31 @@ class World(Workers):
         return process
 
     def send(self, callback_id: CallbackId, outcome: Outcome) -> Process:
-        """Let somebody outside answer."""
+        """Send an answer."""
 
         async def work(store: Store, activities: Temporal) -> None:
             checks = AnswerValidator(store, activities, ExactResults())
-            accepting = AnswerService(
+            answer_service = AnswerService(
                 store, checks, new_outcome_id=self._new_outcome_id, on_accepted=lambda: None
             )
-            async with run_services(accepting):
-                await accepting.accept(callback_id, outcome)
-            self.truth.told.setdefault(callback_id, outcome)
+            async with run_services(answer_service):
+                await answer_service.accept(callback_id, outcome)
+            self.truth.confirmed.setdefault(callback_id, outcome)
 
         return self._begin(f"sender to {callback_id}", work)
 
-    def beat(self, callback_id: CallbackId) -> Process:
-        """Let somebody outside send a heartbeat."""
+    def heartbeat(self, callback_id: CallbackId) -> Process:
+        """Send a heartbeat as a sender."""
 
         async def work(store: Store, activities: Temporal) -> None:
-            signs = heartbeat_service(store, activities)
-            async with run_services(signs):
-                await signs.heartbeat(callback_id, json.dumps(callback_id).encode())
+            service = heartbeat_service(store, activities)
+            async with run_services(service):
+                await service.heartbeat(callback_id, json.dumps(callback_id).encode())
 
         return self._begin(f"heartbeat to {callback_id}", work)
 
     def keeper(self, which: int) -> Process:
-        """Return a gateway's keeper; one that was killed or has stopped is started anew."""
+        """Return a gateway's heartbeat keeper; start another if it was killed or has stopped."""
         found = self._keepers.get(which)
         if found is None or found.is_over:
             found = self._keepers[which] = self._process("keeper of activities")
@@ -104,16 +104,16 @@ class World(Workers):
             found.begin(heartbeat_keeper(store, activities, self.clock).run())
         return found
 
-    def look_around(self) -> Process:
-        """Let a gateway look at the open callbacks."""
+    def poll_activities(self) -> Process:
+        """Let a gateway poll the activities of open callbacks."""
 
         async def work(store: Store, activities: Temporal) -> None:
             await activity_poller(store, activities, self.clock).poll()
 
-        return self._begin("looker", work)
+        return self._begin("activity poller", work)
 
-    def keep(self) -> Process:
-        """Let a gateway keep the deadlines."""
+    def accept_defaults(self) -> Process:
+        """Let a gateway accept the default answers that are due."""
 
         async def work(store: Store, activities: Temporal) -> None:
             keeper = DeadlineKeeper(
@@ -125,10 +125,10 @@ class World(Workers):
             )
             await keeper.accept_due()
 
-        return self._begin("keeper", work)
+        return self._begin("deadline keeper", work)
 
     def operate(self, do: Callable[[OperatorService], Coroutine[Any, Any, object]]) -> Process:
-        """Let a person do something."""
+        """Do something as an operator."""
 
         async def work(store: Store, _: Temporal) -> None:
             await do(OperatorService(store, store, store, links=store))

@@ -1,4 +1,4 @@
-"""What tests of the core begin with: an activity whose attempt has asked, and perhaps an answer."""
+"""Builders of the core's tests: open a callback for a running attempt, and perhaps answer it."""
 
 from typing import Any
 
@@ -9,43 +9,43 @@ from ringback.testing import FakeActivities
 from tests import factories
 
 
-async def accepted(
+async def open_and_answer(
     store: SqlStore,
     activities: FakeActivities,
     outcome: Outcome | None = None,
-    **asking: Any,
+    **options: Any,
 ) -> Callback:
-    """Let an attempt ask, and somebody answer."""
+    """Open a callback for a new activity, and accept an answer."""
     ref = factories.activity_ref()
     activities.schedule(ref)
-    callback = await asked(store, activities, ref, **asking)
+    callback = await open_callback(store, activities, ref, **options)
     await store.accept([factories.answer(callback.id, outcome)])
     return (await store.find([callback.id]))[callback.id]
 
 
-async def asked(
+async def open_callback(
     store: SqlStore,
     activities: FakeActivities,
     ref: ActivityExecution,
-    **asking: Any,
+    **options: Any,
 ) -> Callback:
-    """Let the attempt that runs ask; `asking` is what `factories.request` takes besides."""
+    """Open a callback for the running attempt; `options` are those of `factories.request`."""
     request = factories.request(
         ref=ref,
         attempt=activities.attempt(ref),
         attempt_started_at=activities.started_at(ref),
         task_token=activities.task_token(ref),
-        **asking,
+        **options,
     )
     (callback,) = await store.open([request])
     return callback
 
 
-async def found(store: SqlStore, callback: Callback) -> Callback:
-    """Return the callback as it stands."""
+async def reload(store: SqlStore, callback: Callback) -> Callback:
+    """Return the callback's current version."""
     return (await store.find([callback.id]))[callback.id]
 
 
 async def state_of(store: SqlStore, callback: Callback) -> State:
-    """Return where the callback stands."""
-    return (await found(store, callback)).state
+    """Return the callback's current state."""
+    return (await reload(store, callback)).state

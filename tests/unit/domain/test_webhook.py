@@ -1,4 +1,4 @@
-"""What the outside is told, and what it is never told."""
+"""What webhooks contain, and what they never contain."""
 
 import json
 from typing import Any
