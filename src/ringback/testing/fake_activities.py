@@ -20,8 +20,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome, to_body
 from ringback.domain.terms import Terms, to_terms
-from ringback.testing.fake_activity import FakeActivity
-from ringback.testing.fake_server import FakeServer
+from ringback.testing.fake_server import FakeActivity, FakeServer
 
 _NOT_RUNNING: Final = "invalid activityID or activity already timed out"
 _NOT_ASKED_TO_CANCEL: Final = (
@@ -98,7 +97,7 @@ class FakeActivities(FakeServer):
         self._check_reachable()
         assert callback.task_token is not None, "check callback.task_token first"
         await self.check_server(callback)
-        return self._beat(self._with_token(callback.task_token), details)
+        return self._heartbeat(self._with_token(callback.task_token), details)
 
     async def heartbeat(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
         """Send a heartbeat to the activity with these ids.
@@ -112,7 +111,7 @@ class FakeActivities(FakeServer):
         activity = self._with_ids(callback.ref)
         if not activity.is_started:
             raise ActivityGoneError(_NOT_RUNNING)
-        return self._beat(activity, details)
+        return self._heartbeat(activity, details)
 
     async def poll(self, refs: Sequence[ActivityExecution]) -> Sequence[Pending | None]:
         self._check_reachable()
@@ -144,7 +143,7 @@ class FakeActivities(FakeServer):
         latest = replace(ref, run_id=latest_run)
         return latest if latest != ref and latest in self._activities else None
 
-    def _beat(self, activity: FakeActivity, details: bytes | None) -> HeartbeatResponse:
+    def _heartbeat(self, activity: FakeActivity, details: bytes | None) -> HeartbeatResponse:
         self.heartbeats.append((activity.ref, details))
         return HeartbeatResponse(activity.cancel_requested, activity.paused, activity.was_reset)
 
