@@ -82,7 +82,7 @@ async def test_store_that_does_not_exist_is_reported_and_not_made(shared_site: S
 
     assert code == 1
     assert {"store", "link keys"} <= wrong(found)
-    assert "there is no store at" in found["store"]
+    assert "does not exist" in found["store"]
     assert not (shared_site.data / "ringback.db").exists()
 
 

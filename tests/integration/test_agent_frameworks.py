@@ -1,4 +1,4 @@
-"""A wait where the workflow could not read the answer is refused before anybody is asked."""
+"""A wait whose answer the workflow could not read is refused before it is submitted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ async def test_any_wait_inside_an_agent_framework_is_refused(
         assert await is_store_empty(settings)
 
 
-async def test_untyped_wait_of_the_lower_form_may_stand_in_a_typed_activity(
+async def test_typed_activity_may_use_the_untyped_lower_form(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     @activity.defn

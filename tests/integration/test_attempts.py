@@ -1,4 +1,4 @@
-"""Which attempt an answer ends, also after an operator's reset: on the real server."""
+"""Which attempt an answer ends, also after a reset, on the real server."""
 
 import asyncio
 from typing import Any
@@ -90,7 +90,7 @@ async def test_an_activity_that_an_operator_reset_still_takes_its_answer(
         assert await handle.result() == "the answer"
 
 
-async def test_a_workflow_that_was_reset_asks_anew(open_house: OpenHouse, outside: Outside) -> None:
+async def test_reset_workflow_opens_a_new_callback(open_house: OpenHouse, outside: Outside) -> None:
     async with open_house(asking(outside)) as house:
         handle = await house.start(Run("ask"))
         before = await outside.next()
@@ -107,7 +107,7 @@ async def test_a_workflow_that_was_reset_asks_anew(open_house: OpenHouse, outsid
         assert await newest.result() == "to the new run"
 
 
-async def test_a_callback_that_follows_resets_keeps_its_link_and_asks_nobody_again(
+async def test_callback_that_follows_resets_keeps_its_link_without_another_submit(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside, follow_reset=True)) as house:

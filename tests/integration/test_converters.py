@@ -138,7 +138,7 @@ async def failure_of(handle: WorkflowHandle[Any, Any]) -> ApplicationError:
     return cause
 
 
-async def test_a_result_is_hidden_by_the_workflow_s_own_key(open_place: OpenPlace) -> None:
+async def test_result_is_encrypted_with_the_key_of_the_workflow(open_place: OpenPlace) -> None:
     async with open_place(HIDDEN, Invoice) as place:
         handle = await place.start(ReadInvoice)
 
@@ -149,7 +149,7 @@ async def test_a_result_is_hidden_by_the_workflow_s_own_key(open_place: OpenPlac
         assert b"12345678-1234" not in await history_of(handle)
 
 
-async def test_a_failure_is_hidden_down_to_its_message(open_place: OpenPlace) -> None:
+async def test_failure_is_encrypted_including_its_message(open_place: OpenPlace) -> None:
     async with open_place(HIDDEN, Invoice) as place:
         handle = await place.start(RunActivity, Run("ask"))
         said = b'{"message": "a secret", "type": "Declined", "details": ["a secret", 1.10]}'
@@ -163,7 +163,7 @@ async def test_a_failure_is_hidden_down_to_its_message(open_place: OpenPlace) ->
         assert b"secret" not in await history_of(handle)
 
 
-async def test_a_hidden_failure_is_retried_and_proven(open_place: OpenPlace) -> None:
+async def test_encrypted_failure_is_retried_and_proven(open_place: OpenPlace) -> None:
     async with open_place(HIDDEN, Invoice) as place:
         handle = await place.start(RunActivity, Run("ask", attempts=2))
 
@@ -177,7 +177,7 @@ async def test_a_hidden_failure_is_retried_and_proven(open_place: OpenPlace) -> 
         assert (await handle.result())["id"] == INVOICE["id"]
 
 
-async def test_heartbeat_details_are_hidden_and_reach_the_next_attempt(
+async def test_heartbeat_details_are_encrypted_and_reach_the_next_attempt(
     open_place: OpenPlace,
 ) -> None:
     async with open_place(HIDDEN, Invoice) as place:
@@ -194,7 +194,7 @@ async def test_heartbeat_details_are_hidden_and_reach_the_next_attempt(
         assert SEEN[-1] == [{"progress": "a secret"}]
 
 
-async def test_sender_of_what_hangs_the_codec_gets_503_while_others_are_delivered(
+async def test_answer_that_hangs_the_codec_gets_503_and_others_are_delivered(
     open_place: OpenPlace,
 ) -> None:
     async with open_place(HANGING, str) as place:
@@ -225,7 +225,7 @@ async def test_sender_of_what_hangs_the_codec_gets_503_while_others_are_delivere
         assert results == {"the answer", "another answer"}
 
 
-async def test_a_wrong_result_is_refused_with_its_place_and_a_right_one_is_taken(
+async def test_wrong_result_is_refused_with_its_path_and_a_correct_one_is_accepted(
     open_place: OpenPlace,
 ) -> None:
     async with open_place(PYDANTIC, Invoice) as place:
@@ -241,7 +241,9 @@ async def test_a_wrong_result_is_refused_with_its_place_and_a_right_one_is_taken
         assert await handle.result() == "Invoice over 1.10"
 
 
-async def test_what_only_pydantic_reads_is_taken_only_with_pydantic(open_place: OpenPlace) -> None:
+async def test_result_that_only_pydantic_reads_needs_the_pydantic_converter(
+    open_place: OpenPlace,
+) -> None:
     async with open_place(None, Invoice | list[int]) as place:
         await place.start(RunActivity, Run("ask"))
         reply = await place.send(await place.outside.next(), b'["1"]')
@@ -249,7 +251,7 @@ async def test_what_only_pydantic_reads_is_taken_only_with_pydantic(open_place: 
     assert reply.status_code == 422
 
 
-async def test_details_arrive_as_they_were_written(open_place: OpenPlace) -> None:
+async def test_details_arrive_byte_for_byte(open_place: OpenPlace) -> None:
     async with open_place(None, str) as place:
         handle = await place.start(RunActivity, Run("ask"))
         details = b'[1.10, 1e300, {"b": 12345678901234567890123,  "a": 0.10}, "\\u00e4"]'
@@ -264,7 +266,7 @@ async def test_details_arrive_as_they_were_written(open_place: OpenPlace) -> Non
             assert written in history
 
 
-async def test_after_a_delay_of_nothing_the_next_attempt_comes_soon(open_place: OpenPlace) -> None:
+async def test_retry_delay_of_zero_starts_the_next_attempt_soon(open_place: OpenPlace) -> None:
     async with open_place(None, str) as place:
         handle = await place.start(RunActivity, Run("ask", attempts=2, back_off=50))
 
@@ -309,7 +311,7 @@ def _text_with(size: int, measure: Callable[[str], int]) -> str:
     return "x" * length
 
 
-async def test_the_largest_result_is_delivered_and_a_byte_more_is_not_sent(
+async def test_largest_result_is_delivered_and_one_byte_more_is_refused(
     open_place: OpenPlace,
 ) -> None:
     async with open_place(None, str) as place:
@@ -325,7 +327,7 @@ async def test_the_largest_result_is_delivered_and_a_byte_more_is_not_sent(
         assert await handle.result() == [len(result_of(DEFAULT_BLOB_LIMIT)) - 2]
 
 
-async def test_the_largest_final_failure_arrives_whole_and_a_byte_more_is_not_sent(
+async def test_largest_final_failure_arrives_completely_and_one_byte_more_is_refused(
     open_place: OpenPlace,
 ) -> None:
     async with open_place(None, str) as place:
@@ -345,7 +347,7 @@ async def test_the_largest_final_failure_arrives_whole_and_a_byte_more_is_not_se
         assert await handle.result() == [None, "no", True, len(detail)]
 
 
-async def test_the_largest_failure_to_retry_is_kept_whole_and_a_byte_more_is_not_sent(
+async def test_largest_retryable_failure_arrives_completely_and_one_byte_more_is_refused(
     open_place: OpenPlace,
 ) -> None:
     async with open_place(None, str) as place:
@@ -371,7 +373,7 @@ async def test_the_largest_failure_to_retry_is_kept_whole_and_a_byte_more_is_not
         assert await handle.result() == [len("in the end")]
 
 
-async def test_the_largest_heartbeat_is_recorded_and_a_byte_more_is_not_sent(
+async def test_largest_heartbeat_is_recorded_and_one_byte_more_is_refused(
     open_place: OpenPlace,
 ) -> None:
     async with open_place(None, str) as place:
@@ -389,7 +391,7 @@ async def test_the_largest_heartbeat_is_recorded_and_a_byte_more_is_not_sent(
         assert await handle.result() == [len("done")]
 
 
-async def test_what_counts_is_the_size_behind_the_codec(open_place: OpenPlace) -> None:
+async def test_limit_applies_to_the_encoded_size(open_place: OpenPlace) -> None:
     async with open_place(ZIPPED, str) as place:
         handle = await place.start(Measure, 1)
         callback = await place.outside.next()
@@ -420,7 +422,7 @@ async def narrow() -> AsyncIterator[str]:
         yield environment.client.service_client.config.target_host
 
 
-async def test_a_namespace_may_have_a_limit_of_its_own(open_place: OpenPlace, narrow: str) -> None:
+async def test_namespace_may_have_its_own_limit(open_place: OpenPlace, narrow: str) -> None:
     async with open_place(None, str, address=narrow) as place:
         handle = await place.start(Measure, 1)
         callback = await place.outside.next()
@@ -433,7 +435,7 @@ async def test_a_namespace_may_have_a_limit_of_its_own(open_place: OpenPlace, na
         assert await handle.result() == [len(result_of(60_000)) - 2]
 
 
-async def test_an_unknown_namespace_has_the_default_limit(client: Client) -> None:
+async def test_unknown_namespace_has_the_default_limit(client: Client) -> None:
     assert await Limits(client).blob_limit("nowhere") == DEFAULT_BLOB_LIMIT
 
 
@@ -445,7 +447,7 @@ def at_once(waiting: Coroutine[Any, Any, int]) -> int:
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["refused", "silent"])
-async def test_server_that_is_away_holds_up_the_first_only(listens: bool) -> None:  # noqa: FBT001 - a parameter
+async def test_unreachable_server_delays_only_the_first_answer(listens: bool) -> None:  # noqa: FBT001 - a parameter
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if listens:

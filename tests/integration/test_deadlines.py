@@ -1,4 +1,4 @@
-"""Deadlines are kept, and follow what an operator does: on the real server."""
+"""Deadlines and default answers on the real server, also after changes by an operator."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,7 +47,7 @@ async def failure_of(handle: Any) -> ApplicationError:
 
 
 @pytest.mark.parametrize("default", [{"approved": False}, None, 0], ids=repr)
-async def test_at_the_deadline_the_workflow_gets_the_default(
+async def test_workflow_gets_the_default_at_the_deadline(
     open_house: OpenHouse, outside: Outside, default: Any
 ) -> None:
     async with open_house(asking(outside, deadline=SECOND, on_deadline=default)) as house:
@@ -86,7 +86,7 @@ async def test_the_default_comes_before_temporal_times_the_activity_out(
         assert await handle.result() == "nobody"
 
 
-async def test_more_time_is_more_time(open_house: OpenHouse, outside: Outside) -> None:
+async def test_extension_moves_the_deadline(open_house: OpenHouse, outside: Outside) -> None:
     async with open_house(asking(outside, deadline=2 * SECOND, on_deadline="nobody")) as house:
         handle = await house.start(Run("ask"))
         callback = await outside.next()
@@ -111,7 +111,7 @@ async def deadline_of(house: House, callback: Any) -> Any:
     return (await house.http.get(path_of(callback))).json()["deadline"]
 
 
-async def test_what_an_operator_changes_is_what_the_outside_is_told(
+async def test_change_by_an_operator_is_visible_to_the_sender(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:

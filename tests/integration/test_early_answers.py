@@ -1,4 +1,4 @@
-"""An answer that is there before the attempt is what the attempt ends with."""
+"""An attempt ends with the answer that came before it."""
 
 import asyncio
 import threading
@@ -89,7 +89,7 @@ async def http(temporal_address: str, settings: Settings) -> AsyncIterator[httpx
     ],
     ids=["dataclass", "list", "object", "str", "nothing"],
 )
-async def test_the_next_attempt_is_given_the_result_in_its_type(
+async def test_next_attempt_returns_the_result_in_its_type(
     temporal_address: str,
     settings: Settings,
     outside: Outside,
@@ -115,7 +115,7 @@ async def test_the_next_attempt_is_given_the_result_in_its_type(
     assert outside.given.empty()
 
 
-async def test_the_next_attempt_raises_the_failure_and_history_names_who_took_it(
+async def test_next_attempt_raises_the_failure_and_history_names_its_worker(
     temporal_address: str,
     settings: Settings,
     outside: Outside,

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.server, pytest.mark.processes]
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "test-your-activities.md"
 
 
-async def test_the_page_s_test_passes(tmp_path: Path) -> None:
+async def test_test_of_the_page_passes(tmp_path: Path) -> None:
     temporal_binary()
     *_, code = re.findall(r"```python\n(.*?)```", HOWTO.read_text("utf-8"), re.DOTALL)
     (tmp_path / "test_orders.py").write_text(code)

@@ -122,7 +122,7 @@ async def run_by(
         )
 
 
-async def test_an_answer_to_its_link_is_the_workflow_s_result(
+async def test_answer_to_the_link_is_the_result_of_the_workflow(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http, title="Charge", tags=["vip"], result_schema={"type": "object"})
@@ -138,7 +138,7 @@ async def test_an_answer_to_its_link_is_the_workflow_s_result(
     assert result == {"amount": 1.5}
 
 
-async def test_what_it_asked_for_is_listed_with_what_temporal_knows_of_it(
+async def test_callback_is_listed_with_its_options_and_activity(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http, tags=["vip"])
@@ -157,7 +157,7 @@ async def test_what_it_asked_for_is_listed_with_what_temporal_knows_of_it(
     assert [event["kind"] for event in trail] == ["opened", "submitted"]
 
 
-async def test_a_second_attempt_finds_the_callback_and_asks_nobody(
+async def test_second_attempt_finds_the_callback_and_does_not_submit(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http)
@@ -173,7 +173,7 @@ async def test_a_second_attempt_finds_the_callback_and_asks_nobody(
     assert (result, len(foreign.asked)) == ("yes", 1)
 
 
-async def test_an_answer_between_two_attempts_is_delivered_to_the_second(
+async def test_answer_between_two_attempts_is_delivered_to_the_second(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http)
@@ -188,7 +188,7 @@ async def test_an_answer_between_two_attempts_is_delivered_to_the_second(
     assert result == "early"
 
 
-async def test_a_failure_that_is_retried_makes_the_next_attempt_ask_anew(
+async def test_retryable_failure_makes_the_next_attempt_submit_again(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http)
@@ -208,7 +208,7 @@ async def test_a_failure_that_is_retried_makes_the_next_attempt_ask_anew(
     assert caught.value.cause.cause.type == "Declined"
 
 
-async def test_more_time_and_no_more_links_for_a_foreign_callback(
+async def test_operator_extends_and_revokes_a_callback_of_a_foreign_worker(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http, deadline="PT30S")
@@ -228,7 +228,7 @@ async def test_more_time_and_no_more_links_for_a_foreign_callback(
     assert result == "new link"
 
 
-async def test_an_attempt_that_is_over_opens_nothing(
+async def test_ended_attempt_opens_no_callback(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http)
@@ -241,7 +241,7 @@ async def test_an_attempt_that_is_over_opens_nothing(
     assert (over.status_code, over.json()["type"]) == (410, "urn:ringback:activity-gone")
 
 
-async def test_an_attempt_before_the_one_that_runs_opens_nothing(
+async def test_earlier_attempt_opens_no_callback(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http)
@@ -263,7 +263,7 @@ async def test_an_attempt_before_the_one_that_runs_opens_nothing(
     )
 
 
-async def test_a_standalone_activity_of_a_foreign_worker_gets_its_answer(
+async def test_standalone_activity_of_a_foreign_worker_gets_its_answer(
     http: httpx2.AsyncClient, temporal_address: str, unique: str
 ) -> None:
     foreign = Foreign(http)

@@ -1,4 +1,4 @@
-"""The plugin wires a worker, and the package stays light where workflows are."""
+"""The plugin connects a worker, and importing the package in workflow files stays fast."""
 
 import asyncio
 import logging
@@ -57,7 +57,7 @@ def test_all_that_a_workflow_file_imports_is_light() -> None:
     assert not loaded.intersection(HEAVY) - of_the_sdk
 
 
-def test_a_name_that_ringback_does_not_have_is_told_so() -> None:
+def test_unknown_name_of_ringback_raises_attribute_error() -> None:
     with pytest.raises(ImportError, match="wait_for_godot"):
         exec("from ringback import wait_for_godot")  # noqa: S102 - a constant
 
@@ -142,7 +142,7 @@ async def test_worker_logs_its_gateway_without_the_key(
 
 
 @pytest.mark.server
-async def test_an_activity_of_a_worker_without_the_plugin_is_told_what_to_do(
+async def test_activity_without_the_plugin_fails_with_what_to_do(
     client: Client, unique: str, outside: Outside
 ) -> None:
     told: list[str] = []

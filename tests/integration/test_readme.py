@@ -27,14 +27,14 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("readme_example")
 
 
-def test_the_first_example_is_a_part_of_the_whole_worker() -> None:
+def test_first_example_is_part_of_the_whole_worker() -> None:
     first, whole = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
     assert first in whole
 
 
 @pytest.mark.server
-async def test_the_example_makes_the_round_trip(
+async def test_example_completes_its_workflow(
     example: ModuleType, temporal_address: str, tmp_path: Path, unique: str
 ) -> None:
     printed: asyncio.Queue[tuple[str, str]] = asyncio.Queue()

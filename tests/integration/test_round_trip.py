@@ -1,4 +1,4 @@
-"""An activity asks, the outside answers, the workflow goes on: on the real server."""
+"""An activity submits, a sender answers, and the workflow continues, on the real server."""
 
 import asyncio
 from datetime import timedelta
@@ -101,7 +101,7 @@ async def cause(handle: Any) -> BaseException:
 
 @pytest.mark.parametrize("ask", ASKING, ids=lambda ask: ask.__name__)
 @pytest.mark.parametrize("result", [{"amount": 5}, [1, "two"], "x", 0, False, None], ids=repr)
-async def test_the_workflow_gets_the_answer(
+async def test_workflow_gets_the_answer(
     open_house: OpenHouse, outside: Outside, ask: Any, result: object
 ) -> None:
     async with open_house(ask(outside)) as house:
@@ -113,7 +113,7 @@ async def test_the_workflow_gets_the_answer(
         assert await handle.result() == result
 
 
-async def test_a_failure_reaches_the_workflow_exactly(
+async def test_failure_reaches_the_workflow_with_all_its_fields(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     body = {
@@ -134,7 +134,7 @@ async def test_a_failure_reaches_the_workflow_exactly(
         assert failure.details == ({"code": 5}, "x")
 
 
-async def test_a_cancellation_is_learnt_and_reported_with_details(
+async def test_sender_sees_a_cancellation_and_reports_it_with_details(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -168,7 +168,7 @@ async def test_heartbeats_keep_the_activity_alive_and_an_empty_one_erases_nothin
         await handle.terminate()
 
 
-async def test_an_answer_before_submit_returns_is_used(
+async def test_answer_before_submit_returns_is_used(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     answered = asyncio.Event()
@@ -191,7 +191,7 @@ async def test_an_answer_before_submit_returns_is_used(
         assert result == "early"
 
 
-async def test_a_second_attempt_has_the_same_link_and_does_not_submit_again(
+async def test_second_attempt_has_the_same_link_and_does_not_submit_again(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     urls: asyncio.Queue[str] = asyncio.Queue()
@@ -246,7 +246,7 @@ def fail_in_the_first_attempt() -> None:
 
 
 @pytest.mark.parametrize("ask", [failing_once, failing_once_in_a_thread], ids=["async", "thread"])
-async def test_a_submit_that_fails_is_repeated_with_the_same_callback(
+async def test_failed_submit_is_repeated_with_the_same_callback(
     open_house: OpenHouse, outside: Outside, ask: Any
 ) -> None:
     async with open_house(ask(outside)) as house:
@@ -267,7 +267,7 @@ async def test_a_submit_that_fails_is_repeated_with_the_same_callback(
     ],
     ids=["completed", "failed"],
 )
-async def test_an_answer_between_two_attempts_ends_the_activity_and_nobody_is_asked_again(
+async def test_answer_between_two_attempts_ends_the_activity_without_another_submit(
     open_house: OpenHouse, outside: Outside, *, body: object, verb: str, end: str
 ) -> None:
     @activity.defn
@@ -291,7 +291,7 @@ async def test_an_answer_between_two_attempts_ends_the_activity_and_nobody_is_as
         assert outside.given.empty()
 
 
-async def test_a_retryable_failure_makes_the_next_attempt_ask_anew(
+async def test_retryable_failure_makes_the_next_attempt_submit_again(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -335,7 +335,7 @@ async def test_the_deadline_is_the_activity_s_own(open_house: OpenHouse, outside
         await handle.terminate()
 
 
-async def test_when_nobody_answers_the_activity_times_out_and_a_late_answer_is_told(
+async def test_late_answer_to_a_timed_out_activity_returns_410(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -352,7 +352,7 @@ async def test_when_nobody_answers_the_activity_times_out_and_a_late_answer_is_t
         assert "timed out" in reply.json()["reason"]
 
 
-async def test_an_answer_to_a_terminated_workflow_is_superseded(
+async def test_answer_to_a_terminated_workflow_is_superseded(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:

@@ -1,4 +1,4 @@
-"""Standalone activities, those without a workflow: asked, answered and ended on the real server."""
+"""Standalone activities, which have no workflow, on the real server."""
 
 import asyncio
 from datetime import timedelta
@@ -113,9 +113,7 @@ async def until_not_open(house: House, callback: Callback) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("ask", [asking, asking_in_a_thread], ids=lambda ask: ask.__name__)
-async def test_who_started_it_gets_the_answer(
-    open_house: OpenHouse, outside: Outside, ask: Any
-) -> None:
+async def test_starter_gets_the_answer(open_house: OpenHouse, outside: Outside, ask: Any) -> None:
     async with open_house(ask(outside)) as house:
         handle = await start(house)
 
@@ -125,7 +123,7 @@ async def test_who_started_it_gets_the_answer(
         assert await handle.result() == {"amount": 5}
 
 
-async def test_a_failure_arrives_exactly(open_house: OpenHouse, outside: Outside) -> None:
+async def test_failure_arrives_with_all_its_fields(open_house: OpenHouse, outside: Outside) -> None:
     body = {
         "message": "card declined",
         "type": "Declined",
@@ -145,7 +143,7 @@ async def test_a_failure_arrives_exactly(open_house: OpenHouse, outside: Outside
         assert failure.details == ({"code": 5}, "x")
 
 
-async def test_a_retryable_failure_makes_the_next_attempt_ask_anew(
+async def test_retryable_failure_makes_the_next_attempt_submit_again(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -161,7 +159,7 @@ async def test_a_retryable_failure_makes_the_next_attempt_ask_anew(
 
 
 @pytest.mark.parametrize("details", [{"why": "asked"}, None], ids=["details", "none"])
-async def test_a_cancellation_is_learnt_and_reported(
+async def test_sender_sees_a_cancellation_and_reports_it(
     open_house: OpenHouse, outside: Outside, details: object
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -200,7 +198,7 @@ async def test_heartbeats_are_recorded_and_an_empty_one_erases_nothing(
 
 
 @pytest.mark.parametrize("is_paused", [False, True], ids=["waiting", "paused"])
-async def test_a_result_between_two_attempts_ends_it_and_nobody_is_asked_again(
+async def test_result_between_two_attempts_ends_it_without_another_submit(
     open_house: OpenHouse, outside: Outside, *, is_paused: bool
 ) -> None:
     async with open_house(losing_the_connection(outside)) as house:
@@ -269,7 +267,7 @@ async def test_a_late_answer_does_not_touch_a_later_run_with_the_same_id(
         assert await later.result() == "in time"
 
 
-async def test_when_nobody_answers_it_times_out_and_a_late_answer_is_told(
+async def test_late_answer_to_a_timed_out_standalone_activity_returns_410(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -319,7 +317,7 @@ async def test_the_deadline_follows_an_operator_and_a_pause_does_not_stop_it(
         await handle.terminate()
 
 
-async def test_the_default_answer_is_taken_when_nobody_answers_in_time(
+async def test_default_answer_is_accepted_at_the_deadline(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     options = {"deadline": timedelta(seconds=1), "on_deadline": "nobody"}

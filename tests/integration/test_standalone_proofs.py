@@ -1,4 +1,4 @@
-"""What proves how a standalone activity ended, on the real server: it has no history."""
+"""Proofs of how a standalone activity ended, on the real server, without a history."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -45,7 +45,7 @@ async def ground(client: Client, unique: str) -> AsyncIterator[Ground]:
 
 @pytest.mark.parametrize("outcome", [DONE, BUSY, FINAL, CANCELED, CANCELED_BARE], ids=repr)
 @pytest.mark.parametrize("attempts", [1, 0], ids=["last attempt", "more attempts"])
-async def test_whatever_was_taken_is_proven_though_the_reply_was_lost(
+async def test_applied_answer_is_proven_after_a_lost_reply(
     ground: Ground, outcome: Outcome, attempts: int
 ) -> None:
     question = await ground.ask(attempts=attempts)
@@ -58,7 +58,7 @@ async def test_whatever_was_taken_is_proven_though_the_reply_was_lost(
 
 
 @pytest.mark.parametrize("outcome", [DONE, BUSY, FINAL, CANCELED, CANCELED_BARE], ids=repr)
-async def test_what_goes_by_ids_is_proven_too(ground: Ground, outcome: Outcome) -> None:
+async def test_answer_by_ids_is_proven(ground: Ground, outcome: Outcome) -> None:
     question = await ground.ask(attempts=1)
     if isinstance(outcome, Canceled):
         await question.handle.cancel()
@@ -70,7 +70,7 @@ async def test_what_goes_by_ids_is_proven_too(ground: Ground, outcome: Outcome) 
 
 
 @pytest.mark.parametrize("outcome", [DONE, FINAL, CANCELED, CANCELED_BARE], ids=repr)
-async def test_the_same_from_somebody_else_is_not_taken_for_ours(
+async def test_same_answer_of_another_client_proves_nothing(
     ground: Ground, outcome: Outcome
 ) -> None:
     question = await ground.ask()
@@ -83,7 +83,7 @@ async def test_the_same_from_somebody_else_is_not_taken_for_ours(
 
 
 @pytest.mark.parametrize("outcome", [CANCELED, CANCELED_BARE], ids=repr)
-async def test_a_cancellation_of_the_server_s_or_of_a_worker_s_is_not_taken_for_ours(
+async def test_cancellation_by_the_server_or_a_worker_proves_nothing(
     ground: Ground, outcome: Outcome
 ) -> None:
     by_server, by_worker = await ground.ask(), await ground.ask()
@@ -100,7 +100,7 @@ async def test_a_cancellation_of_the_server_s_or_of_a_worker_s_is_not_taken_for_
     assert await by_worker.verdict(outcome) is State.SUPERSEDED
 
 
-async def test_a_result_that_the_attempt_was_given_is_proven_by_its_worker(ground: Ground) -> None:
+async def test_inline_result_is_proven_by_its_worker(ground: Ground) -> None:
     question = await ground.ask()
     question.first.end.set_result("ours")
 
@@ -147,7 +147,7 @@ async def test_between_two_attempts_the_failure_of_the_one_before_is_still_prove
     ],
     ids=["of the last attempt", "of the whole"],
 )
-async def test_a_time_out_shows_how_the_attempt_before_ended(
+async def test_timeout_shows_how_the_previous_attempt_ended(
     ground: Ground, options: dict[str, Any]
 ) -> None:
     ours = await ground.ask(back_off=0.01, **options)
@@ -164,7 +164,7 @@ async def test_a_time_out_shows_how_the_attempt_before_ended(
     assert await theirs.verdict(BUSY) is State.SUPERSEDED
 
 
-async def test_a_completion_shows_how_the_attempt_before_ended(ground: Ground) -> None:
+async def test_completion_shows_how_the_previous_attempt_ended(ground: Ground) -> None:
     question = await ground.ask(back_off=0.01)
     await question.answer(BUSY)
     await question.answer(DONE, by="somebody", attempt=await ground.next())
@@ -214,7 +214,7 @@ async def test_a_failure_is_proven_after_an_operator_s_reset_too(ground: Ground)
     assert [waiting, await question.verdict(BUSY)] == [State.APPLIED, State.APPLIED]
 
 
-async def test_once_it_has_ended_it_is_gone_for_every_answer(ground: Ground) -> None:
+async def test_ended_activity_refuses_every_answer(ground: Ground) -> None:
     question = await ground.ask()
     await question.answer(DONE, by="the first")
 
@@ -228,7 +228,7 @@ async def test_once_it_has_ended_it_is_gone_for_every_answer(ground: Ground) -> 
         await ground.heartbeats.heartbeat(question.first.callback, None)
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_refused_and_changes_nothing(
+async def test_cancellation_without_a_request_is_refused_and_changes_nothing(
     ground: Ground,
 ) -> None:
     question = await ground.ask()
@@ -275,7 +275,7 @@ async def test_a_later_run_with_the_same_id_is_not_taken_for_it(ground: Ground) 
     await _terminate(later)
 
 
-async def test_one_that_never_was_is_unknown(ground: Ground) -> None:
+async def test_activity_that_never_existed_is_unknown(ground: Ground) -> None:
     question = await ground.ask()
     strange = [
         replace(question.ref, activity_id="nobody"),
@@ -346,7 +346,7 @@ async def test_an_answer_is_encoded_in_the_context_in_which_the_worker_encodes(
         assert first == second
 
 
-async def test_a_signature_does_not_show_in_the_details(ground: Ground) -> None:
+async def test_signature_is_not_visible_in_the_details(ground: Ground) -> None:
     question = await ground.ask()
     await question.handle.cancel()
     await question.answer(CANCELED)

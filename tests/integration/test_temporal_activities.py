@@ -1,4 +1,4 @@
-"""The real server keeps what the core relies on, and what it says is told in Ringback's errors."""
+"""The real server behaves as the core expects; its errors become Ringback's errors."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -117,7 +117,7 @@ async def test_what_the_attempt_had_recorded_itself_is_kept_by_heartbeats_withou
 
 
 @server
-async def test_a_token_that_is_none_is_refused(temporal_env: TemporalEnv) -> None:
+async def test_invalid_token_is_refused(temporal_env: TemporalEnv) -> None:
     run = await temporal_env.start(Plan())
     edited = replace(run.callback, task_token=b"not a token of Temporal's")
 
@@ -151,7 +151,7 @@ async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_ne
         assert await handle.result() == ["ended", "in time"]
 
 
-async def test_a_server_that_is_not_there_is_unreachable() -> None:
+async def test_missing_server_is_unreachable() -> None:
     activities = TemporalActivities(await Client.connect("127.0.0.1:1", lazy=True))
     callback = await factories.opened(factories.request())
     encoded = await activities.encode(callback, Completed(b"1"))
@@ -179,7 +179,7 @@ async def test_a_namespace_that_is_not_there_is_not_taken_for_an_ended_activity(
 
 
 @pytest.mark.parametrize("status", list(RPCStatusCode), ids=lambda status: status.name)
-def test_only_what_is_known_to_be_final_is_final(status: RPCStatusCode) -> None:
+def test_only_documented_statuses_are_final(status: RPCStatusCode) -> None:
     known = {
         RPCStatusCode.NOT_FOUND: ActivityGoneError,
         RPCStatusCode.INVALID_ARGUMENT: RefusedByTemporalError,

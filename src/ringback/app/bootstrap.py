@@ -1,4 +1,4 @@
-"""Runs programs: builds a gateway from settings, serves it, and runs a worker beside it."""
+"""Runs programs: builds a gateway from settings and serves it; runs workers."""
 
 import asyncio
 import socket

@@ -43,7 +43,7 @@ _NOT_LOCAL: Final = (
 def load_or_create_keyring(settings: Settings) -> Keyring:
     """Return the keys that sign links; on SQLite, create one if the settings have none.
 
-    The new key is a file beside the store that only its owner can read.
+    The new key is a file next to the store that only its owner can read.
 
     Raises:
         ConfigurationError: The keys cannot be read or created, every user can write a key file, or
@@ -73,7 +73,7 @@ def load_keyring(settings: Settings) -> Keyring:
 
 
 def _local_path(settings: Settings) -> Path | None:
-    """Return the key file beside a SQLite store; `None` if keys come from the settings."""
+    """Return the key file next to a SQLite store; `None` if keys come from the settings."""
     is_given = settings.keys is not None or settings.keys_file is not None
     if is_given or settings.postgresql_url is not None:
         return None
@@ -112,7 +112,7 @@ def _parse_link_keys(lines: Iterable[str], source: str) -> Keyring:
 def load_webhook_secrets(settings: Settings) -> Sequence[bytes]:
     """Return the secrets that sign webhooks; on SQLite, create one if the settings have none.
 
-    Every webhook is signed with all of them. The new secret is a file beside the store that only
+    Every webhook is signed with all of them. The new secret is a file next to the store that only
     its owner can read. On PostgreSQL there are no secrets unless the settings have some.
 
     Raises:

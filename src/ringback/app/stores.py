@@ -90,8 +90,8 @@ async def _opened_database(settings: Settings, clock: Clock) -> AsyncIterator[Da
 
 def _no_store(settings: Settings) -> str:
     return (
-        f"there is no store at {settings.store_name}; set RINGBACK_DATA or RINGBACK_STORE as the"
-        " gateway has it (`ringback serve` and `ringback dev` print it when they start)"
+        f"the store {settings.store_name} does not exist; set RINGBACK_DATA or RINGBACK_STORE as"
+        " for the gateway (`ringback serve` and `ringback dev` print it when they start)"
     )
 
 
@@ -106,7 +106,7 @@ def _is_file(path: Path) -> bool:
 def _sqlite(path: Path, clock: Clock) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # It contains answers. SQLite gives the files beside it the same mode.
+        # It contains answers. SQLite gives its other files the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except _PERMANENT as exc:
         msg = (

@@ -48,7 +48,7 @@ def find_target(
     key that it created for `role` in its data folder (`RINGBACK_DATA`).
 
     Raises:
-        ConfigurationError: The URL or the key is invalid, or there is no key.
+        ConfigurationError: The URL or the key is invalid, or the key is missing.
     """
 
     def setting(name: str) -> str | None:

@@ -1,1 +1,1 @@
-"""HTTP for the outside: answers come in by link, and nothing else is needed to give one."""
+"""The HTTP server: senders answer by link; operators and workers use an API key."""

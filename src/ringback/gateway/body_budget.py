@@ -1,4 +1,4 @@
-"""The bytes of request bodies that are in memory at a time: bounded, for large and small apart."""
+"""Limits the bytes of request bodies in memory, separately for large and small bodies."""
 
 import logging
 from datetime import timedelta
@@ -13,32 +13,32 @@ from ringback.gateway.rare_warnings import RareWarning
 logger = logging.getLogger(__name__)
 
 _SMALL: Final = 64 * 1024
-"""Bodies up to this size have bytes of their own, so that they never wait behind large ones."""
+"""Bodies up to this size have a limit of their own, so that large ones cannot block them."""
 
 _SMALL_BYTES: Final = 16 * 1024 * 1024
 _LARGE_BYTES: Final = 64 * 1024 * 1024
 _LARGEST_BODIES: Final = 8
-"""At least this many bodies of the largest size fit, however large that is."""
+"""At least this many bodies of the maximum size fit."""
 
 _RETRY_AFTER: Final = timedelta(seconds=2)
 _CLAIM: Final = "ringback.body_claim"
 
 
 class BodyBudget:
-    """An ASGI middleware that counts the bytes of bodies, and rejects those beyond the bound.
+    """An ASGI middleware that counts the bytes of bodies and rejects bodies beyond the limit.
 
-    A body is counted from when it is read until its answer is committed, or until the reply.
+    The bytes of a body count from its start until its answer is committed, or until the reply.
     """
 
     def __init__(self, app: ASGIApp, *, largest: int) -> None:
-        """Bound what `app` counts with `claim_bytes`; one body has at most `largest` bytes."""
+        """Limit what `app` claims with `claim_bytes`; one body has at most `largest` bytes."""
         self._app = app
         small, large = _SMALL_BYTES, max(_LARGE_BYTES, _LARGEST_BODIES * largest)
         self._small = _Pool("small", small)
         self._large = _Pool("large", large)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, and count its body until the reply at the latest."""
+        """Run the application, and release the bytes of its body afterwards."""
         claim = scope[_CLAIM] = _Claim(self._small, self._large)
         try:
             await self._app(scope, receive, send)
@@ -47,10 +47,10 @@ class BodyBudget:
 
 
 def claim_bytes(request: Request, size: int) -> None:
-    """Count `size` bytes for the body of `request`, instead of those that were counted before.
+    """Count `size` bytes for the body of `request`, replacing its earlier claim.
 
     Raises:
-        TooManyBytesError: There are too many bytes of other bodies; these are not counted.
+        TooManyBytesError: Other bodies use too many bytes; nothing is counted for this one.
     """
     claim: _Claim | None = request.scope.get(_CLAIM)
     if claim is not None:
@@ -58,7 +58,7 @@ def claim_bytes(request: Request, size: int) -> None:
 
 
 def release_bytes(request: Request) -> None:
-    """Count nothing more for the body of `request`: it is no longer in memory."""
+    """Stop counting the body of `request`, which is no longer in memory."""
     claim_bytes(request, 0)
 
 
@@ -83,7 +83,7 @@ class _Pool:
 
 
 class _Claim:
-    """What one request has of the pools."""
+    """The bytes that one request has claimed."""
 
     def __init__(self, small: _Pool, large: _Pool) -> None:
         self._small = small

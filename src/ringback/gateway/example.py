@@ -1,4 +1,4 @@
-"""An example of a result, made from the JSON Schema that an answer must satisfy."""
+"""Builds an example of a result from its JSON Schema."""
 
 import json
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from fractions import Fraction
 from typing import Any, Final
 
 _DEPTH: Final = 12
-"""Maximum levels of an example; a type that contains itself has no end."""
+"""Maximum levels of an example: a recursive type has no end."""
 
 _STEPS: Final = 1000
-"""Maximum parts of a schema to read: choices within choices have no end either."""
+"""Maximum parts of a schema to visit: nested choices can be endless too."""
 
 _LENGTH: Final = 100
-"""Maximum length of a text or a list in an example."""
+"""Maximum length of a string or an array in an example."""
 
 _TEXTS: Final = {
     "binary": "text",
@@ -33,27 +33,27 @@ _BOUNDS: Final = frozenset({
     *("allOf", "not", "if", "contains", "dependentRequired", "dependentSchemas", "$dynamicRef"),
     *("pattern", "minProperties"),
 })
-"""Keywords that an example made here might not satisfy."""
+"""Keywords that an example built here might not satisfy."""
 
 _KEY_BOUNDS: Final = frozenset({"patternProperties", "propertyNames"})
-"""Keywords that an object without keys satisfies."""
+"""Keywords that an empty object satisfies."""
 
 _NOTES: Final = frozenset({"$defs", "description", "discriminator", "title"})
 
 
 class _NotSimpleError(Exception):
-    """No example can be made that is known to be accepted."""
+    """The schema is too complex for an example that certainly satisfies it."""
 
 
 def example_of(schema: str | None) -> str | None:
-    """Return a result of `schema` as JSON; `None` if there is no schema, or it is not simple."""
+    """Return an example of `schema` as JSON; `None` without a schema or for a complex one."""
     if schema is None:
         return None
     root = json.loads(schema)
     try:
         return json.dumps(_Examples(root).make(root, _DEPTH), ensure_ascii=False)
     except (_NotSimpleError, ValueError):
-        # Not JSON: a bound of the schema is beyond the range of a float.
+        # A `ValueError`: a bound of the schema is beyond the range of a float.
         return None
 
 
@@ -66,7 +66,7 @@ class _Examples:
         """Return an example of `schema`, with at most `depth` levels.
 
         Raises:
-            _NotSimpleError: None can be made that is known to be accepted.
+            _NotSimpleError: The schema is too complex.
         """
         self._steps += 1
         is_too_deep = depth == 0 or self._steps > _STEPS
@@ -94,7 +94,7 @@ class _Examples:
         return found
 
     def _first(self, rest: dict[str, Any], choices: list[Any], depth: int) -> Any:
-        # A null says the least of all choices, so it comes last.
+        # Null is the least useful choice, so it is the last.
         for choice in sorted(choices, key=lambda one: one == {"type": "null"}):
             try:
                 return self.make(_merge(rest, choice), depth)
@@ -141,10 +141,10 @@ class _Examples:
 
 
 def _merge(schema: dict[str, Any], other: Any) -> Any:
-    """Return a schema that says what both say.
+    """Return a schema with the keywords of both.
 
     Raises:
-        _NotSimpleError: They say something about the same keyword.
+        _NotSimpleError: They have different values for a keyword.
     """
     if not isinstance(other, dict):
         raise _NotSimpleError

@@ -1,4 +1,4 @@
-"""The pages that a browser gets: plain, and they change nothing."""
+"""HTML pages for browsers: read-only and without scripts."""
 
 import json
 from base64 import b64encode
@@ -30,16 +30,16 @@ _HEADERS: Final = {
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    # The address is the credential: it must not travel on to wherever the page's reader goes next.
+    # The URL is the credential, so the browser must not send it to the next site.
     "referrer-policy": "no-referrer",
     "x-robots-tag": "noindex",
 }
 
-_HEADINGS: Final = {404: "This link is not valid, or not valid any more"}
+_HEADINGS: Final = {404: "This link is invalid or has expired"}
 
 
 def _moment(text: str) -> str:
-    """Return an instant of the JSON as a person reads it, in UTC and so named."""
+    """Return an instant of the JSON for people, in UTC."""
     at = datetime.fromisoformat(text).astimezone(UTC)
     return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
@@ -64,18 +64,18 @@ def page(view: dict[str, Any]) -> HTMLResponse:
 
 
 def front_page() -> HTMLResponse:
-    """Return the page that says what this is."""
+    """Return the page that explains what a gateway is."""
     return _page("front.html", {})
 
 
 def wants_page(request: Request) -> bool:
-    """Return whether a browser asks, and not a program."""
+    """Return whether a browser sent the request, and not a program."""
     is_reading = request.method in {HTTPMethod.GET, HTTPMethod.HEAD}
     return is_reading and "text/html" in request.headers.get("accept", "")
 
 
 def for_reader(request: Request, problem: JSONResponse) -> Response:
-    """Return `problem` as a page if a browser asks, with the same status and headers."""
+    """Return `problem` as a page for a browser, with the same status and headers."""
     if not wants_page(request):
         return problem
     detail = json.loads(bytes(problem.body))["detail"]

@@ -115,7 +115,7 @@ _TRY_AGAIN: Final[dict[type[RingbackError], str]] = {
 _LATER: Final = "the gateway cannot do this now; send the same again"
 
 _NOT_FOUND_DETAIL: Final = "there is nothing here, or this link does not allow it"
-_UNKNOWN: Final = "there is no such callback"
+_UNKNOWN: Final = "the callback does not exist"
 _BUG: Final = "a bug in the gateway; it is unknown whether anything was stored"
 _RETRY_AFTER: Final = timedelta(seconds=2)
 
@@ -155,7 +155,7 @@ def _to_reply(error: RingbackError, detail: str) -> JSONResponse:
 
 
 def not_found() -> JSONResponse:
-    """Return the reply to unknown paths, bad links and unknown callbacks: the same for all."""
+    """Return the same reply for unknown paths, bad links and unknown callbacks."""
     return problem(404, "not found", _NOT_FOUND_DETAIL)
 
 

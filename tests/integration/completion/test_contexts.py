@@ -77,7 +77,7 @@ async def test_a_result_is_hidden_as_the_worker_would_hide_it(hiding: Ground, by
 
 
 @by_either
-async def test_a_failure_is_hidden_down_to_its_message(hiding: Ground, by: By) -> None:
+async def test_failure_is_encrypted_including_its_message(hiding: Ground, by: By) -> None:
     question, attempt = await hiding.ask()
 
     await for_the(attempt, by).fail(by(attempt), FINAL)

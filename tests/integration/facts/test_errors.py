@@ -139,7 +139,7 @@ async def test_nothing_but_its_text_tells_one_not_found_from_another(ground: Gro
 
 
 @pytest.mark.parametrize("by", ["token", "id"])
-async def test_a_cancellation_that_nobody_asked_for_is_refused_and_changes_nothing(
+async def test_cancellation_without_a_request_is_refused_and_changes_nothing(
     ground: Ground, by: str
 ) -> None:
     question, attempt = await ground.ask()

@@ -1,4 +1,4 @@
-"""What a gateway prints leads a worker and a command in another terminal to it."""
+"""The printed export lines connect workers and commands to the gateway."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Clients that are slow, silent, many or wrong, against a real server socket."""
+"""Limits for slow, silent, many and wrong clients, over a real socket."""
 
 import logging
 import resource
@@ -67,7 +67,7 @@ async def rest_after(server: Server, client: Client, limit: timedelta) -> bytes:
     ],
 )
 @pytest.mark.parametrize("before", [b"", post(b"1")])
-async def test_request_that_does_not_arrive_as_a_whole_gets_408(sent: bytes, before: bytes) -> None:
+async def test_incomplete_request_gets_408(sent: bytes, before: bytes) -> None:
     async with running() as server:
         client = await server.connect()
         if before:
@@ -104,7 +104,7 @@ async def test_body_that_arrives_in_drops_gets_408() -> None:
     assert took == REQUEST
 
 
-async def test_connection_without_a_request_is_closed_in_silence() -> None:
+async def test_connection_without_a_request_is_closed_without_a_reply() -> None:
     async with running() as server:
         client = await server.connect()
         reply = await rest_after(server, client, REQUEST)
@@ -112,7 +112,7 @@ async def test_connection_without_a_request_is_closed_in_silence() -> None:
     assert reply == b""
 
 
-async def test_connection_with_empty_lines_only_is_closed_in_silence() -> None:
+async def test_connection_with_only_empty_lines_is_closed_without_a_reply() -> None:
     async with running() as server:
         client = await server.connect()
         took = await drip(server, client, b"\r\n")
@@ -122,7 +122,7 @@ async def test_connection_with_empty_lines_only_is_closed_in_silence() -> None:
     assert took == REQUEST
 
 
-async def test_body_that_nobody_reads_does_not_keep_the_connection() -> None:
+async def test_unread_body_does_not_keep_the_connection() -> None:
     async with running() as server:
         client = await server.connect()
         client.send(b"POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n")
@@ -169,7 +169,7 @@ async def test_client_that_does_not_read_its_reply_is_cut_off() -> None:
     assert len(reply) < HUGE
 
 
-async def test_idle_connection_is_kept_for_the_time_that_is_set() -> None:
+async def test_idle_connection_is_closed_after_keep_alive() -> None:
     async with running() as server:
         client = await server.connect()
         client.send(post(b"1"))

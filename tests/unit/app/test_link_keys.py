@@ -1,4 +1,4 @@
-"""Keys are given, or made once; and they are kept as keys are kept."""
+"""Link keys come from the settings or are created once, and stay secret."""
 
 import stat
 import traceback
@@ -15,7 +15,7 @@ from ringback.settings import Settings
 ONE, OTHER = "11" * 32, "22" * 32
 
 
-def test_without_keys_one_is_made_beside_the_store_and_kept(tmp_path: Path) -> None:
+def test_without_keys_one_is_created_next_to_the_store(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
 
     first, again = load_or_create_keyring(settings), load_keyring(settings)
@@ -26,7 +26,7 @@ def test_without_keys_one_is_made_beside_the_store_and_kept(tmp_path: Path) -> N
     assert sorted(found.name for found in tmp_path.iterdir()) == [path.name]
 
 
-def test_of_many_that_start_at_once_one_makes_the_key(tmp_path: Path) -> None:
+def test_simultaneous_starts_create_one_key(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
 
     with ThreadPoolExecutor(8) as threads:
@@ -35,14 +35,14 @@ def test_of_many_that_start_at_once_one_makes_the_key(tmp_path: Path) -> None:
     assert len({ring.signing for ring in rings}) == 1
 
 
-def test_the_first_key_that_is_given_signs(tmp_path: Path) -> None:
+def test_first_key_signs(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, keys=SecretStr(f"new:{ONE},old:{OTHER}"))
 
     assert load_keyring(settings).signing == "new"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_holds_a_key_to_a_line(tmp_path: Path) -> None:
+def test_key_file_has_one_key_per_line(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(f"new:{ONE}\n\nold:{OTHER}\n")
     path.chmod(0o600)
@@ -62,7 +62,7 @@ def test_a_file_holds_a_key_to_a_line(tmp_path: Path) -> None:
         (0o660, "can change"),
     ],
 )
-def test_a_mounted_key_file_is_used_with_the_mode_of_its_platform(
+def test_mounted_key_file_is_used_with_the_mode_of_its_platform(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warning: str | None
 ) -> None:
     path = mounted(tmp_path, mode)
@@ -76,7 +76,7 @@ def test_a_mounted_key_file_is_used_with_the_mode_of_its_platform(
 
 
 @pytest.mark.parametrize("mode", [0o602, 0o622, 0o666, 0o777], ids=oct)
-def test_a_key_file_that_every_user_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+def test_key_file_that_every_user_can_write_is_refused(tmp_path: Path, mode: int) -> None:
     path = mounted(tmp_path, mode)
 
     with pytest.raises(ConfigurationError, match=f"mode {mode:04o}.*chmod 600"):
@@ -97,7 +97,7 @@ def mounted(folder: Path, mode: int) -> Path:
 @pytest.mark.parametrize(
     ("mode", "is_used"), [(0o600, True), (0o660, True), (0o604, False), (0o606, False)]
 )
-def test_a_file_that_ringback_made_must_stay_closed_to_every_user(
+def test_own_key_file_that_every_user_can_read_is_refused(
     tmp_path: Path, mode: int, *, is_used: bool
 ) -> None:
     settings = Settings(data=tmp_path)
@@ -112,7 +112,7 @@ def test_a_file_that_ringback_made_must_stay_closed_to_every_user(
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
-def test_a_key_file_that_is_not_utf_8_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+def test_key_file_that_is_not_utf_8_is_refused(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "keys"
     path.write_text(f"é:{ONE}\n", encoding)
 
@@ -122,19 +122,19 @@ def test_a_key_file_that_is_not_utf_8_says_how_to_save_it(tmp_path: Path, encodi
     assert ONE not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_key_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+def test_key_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(f"new:{ONE}\n", "utf-8-sig")
 
     assert load_keyring(Settings(data=tmp_path, keys_file=path)).signing == "new"
 
 
-def test_a_key_file_that_is_a_folder_is_named(tmp_path: Path) -> None:
+def test_key_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Is a directory"):
         load_keyring(Settings(data=tmp_path, keys_file=tmp_path))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_key_file_is_refused_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"missing cannot be read: No such file"):
         load_keyring(Settings(data=tmp_path, keys_file=tmp_path / "missing"))
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         (f"k1:{ONE},k1:{OTHER}", "twice"),
     ],
 )
-def test_keys_that_cannot_be_used_are_refused_without_being_told(
+def test_invalid_keys_are_refused_without_being_shown(
     tmp_path: Path, keys: str, problem: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem) as caught:
@@ -159,7 +159,7 @@ def test_keys_that_cannot_be_used_are_refused_without_being_told(
     assert ONE[:-2] not in str(caught.value)
 
 
-def test_a_store_for_several_machines_needs_keys_that_all_have(tmp_path: Path) -> None:
+def test_postgresql_needs_keys_in_the_settings(tmp_path: Path) -> None:
     store = SecretStr("postgresql://user@db.example/ringback")
 
     with pytest.raises(ConfigurationError, match="set RINGBACK_KEYS or RINGBACK_KEYS_FILE"):
@@ -174,7 +174,7 @@ def test_settings_do_not_show_keys(tmp_path: Path) -> None:
     assert ONE not in repr(Settings(data=tmp_path, keys=SecretStr(f"k1:{ONE}")))
 
 
-def test_load_keyring_makes_no_key(tmp_path: Path) -> None:
+def test_load_keyring_creates_no_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"ringback\.keys cannot be read"):
         load_keyring(Settings(data=tmp_path / "mistyped"))
 

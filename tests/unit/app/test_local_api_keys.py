@@ -1,4 +1,4 @@
-"""The keys that a gateway makes for the clients of its machine."""
+"""The API keys that a gateway creates for clients on its machine."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a program logs holds no link, whoever logs it."""
+"""Log lines contain the facts, and never a link."""
 
 import subprocess
 import sys
@@ -20,11 +20,11 @@ def logged(**environment: str) -> str:
     return ran.stderr
 
 
-def test_what_http_libraries_say_of_a_request_is_not_logged() -> None:
+def test_requests_of_http_libraries_are_not_logged() -> None:
     assert "a-link" not in logged()
     assert "a connection" not in logged()
 
 
-def test_a_line_tells_the_facts_as_text_or_as_json() -> None:
+def test_log_line_has_the_facts_as_text_or_json() -> None:
     assert "answer accepted callback_id=cb_1" in logged()
     assert '"callback_id": "cb_1"' in logged(RINGBACK_LOG="json")

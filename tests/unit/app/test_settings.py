@@ -15,9 +15,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_environment_goes_before_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ringback.toml").write_text('body_limit = 5\npublic_url = "https://a.example/x/"\n')
     monkeypatch.setenv("RINGBACK_BODY_LIMIT", "7")
 
@@ -27,7 +25,7 @@ def test_the_environment_goes_before_the_file(
     assert settings.base_url == "https://a.example/x"
 
 
-def test_the_store_is_a_file_in_the_data_folder_unless_it_is_named(
+def test_store_is_a_file_in_the_data_folder_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
@@ -51,9 +49,7 @@ def test_home_is_expanded_in_every_path(tmp_path: Path, monkeypatch: pytest.Monk
     assert load_settings().database_path == tmp_path / "x.db"
 
 
-def test_a_relative_path_stays_the_same_when_the_program_changes_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_path_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_data = Settings(data=Path("data"), keys_file=Path("keys"))
     in_store = Settings(store=SecretStr("sqlite:///x.db"))
     monkeypatch.chdir("/")
@@ -74,7 +70,7 @@ def test_a_relative_path_stays_the_same_when_the_program_changes_its_folder(
     ],
 )
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg"])
-def test_the_store_may_be_a_postgresql_database(
+def test_store_may_be_a_postgresql_database(
     monkeypatch: pytest.MonkeyPatch, scheme: str, address: str
 ) -> None:
     monkeypatch.setenv("RINGBACK_STORE", f"{scheme}:{address}")
@@ -96,7 +92,7 @@ def test_the_store_may_be_a_postgresql_database(
         "mysql://user:geheim@host/x",
     ],
 )
-def test_the_password_of_the_store_is_never_told(
+def test_password_of_the_store_is_never_shown(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("RINGBACK_STORE", address)
@@ -129,7 +125,7 @@ def test_the_password_of_the_store_is_never_told(
         ("RINGBACK_KEEP_ALIVE", "0"),
     ],
 )
-def test_what_cannot_be_used_is_named(
+def test_invalid_setting_is_refused_with_its_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -163,7 +159,7 @@ def test_public_url_that_is_set_is_used_whatever_the_gateway_listens_on(
     assert load_settings().served_at("http://127.0.0.1:9000").base_url == "https://a.example/x"
 
 
-def test_a_name_in_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> None:
+def test_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ringback.toml").write_text("body_limits = 5\n")
 
     with pytest.raises(ConfigurationError, match="a setting; did you mean 'body_limit'") as caught:
@@ -172,9 +168,7 @@ def test_a_name_in_the_file_that_is_no_setting_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
-def test_a_settings_file_that_is_not_utf_8_says_how_to_save_it(
-    tmp_path: Path, encoding: str
-) -> None:
+def test_settings_file_that_is_not_utf_8_is_refused(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "ringback.toml").write_text('keys = "é:geheim"\n', encoding)
 
     with pytest.raises(ConfigurationError, match="save it as UTF-8") as caught:
@@ -182,13 +176,13 @@ def test_a_settings_file_that_is_not_utf_8_says_how_to_save_it(
     assert "geheim" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_settings_file_that_is_a_folder_is_no_settings_file(tmp_path: Path) -> None:
+def test_settings_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ringback.toml").mkdir()
 
     assert load_settings().body_limit > 0
 
 
-def test_a_misspelled_variable_is_warned_of(
+def test_misspelled_variable_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("RINGBACK_DATTA", "/somewhere")
@@ -203,14 +197,14 @@ def test_a_misspelled_variable_is_warned_of(
     )
 
 
-def test_without_a_home_folder_a_path_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_must_be_set_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGBACK_DATA", "~nobody-of-this-name/data")
 
     with pytest.raises(ConfigurationError, match="set an absolute path"):
         load_settings()
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_settings_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "ringback.toml").write_text("body_limit = \n")
 
     with pytest.raises(ConfigurationError, match=r"ringback\.toml cannot be read"):

@@ -1,4 +1,4 @@
-"""The store is the one that the settings name."""
+"""The settings choose the store, and wrong settings are reported."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ _NOBODY = 65534
 NOBODY = SecretStr("postgresql://user:geheim@127.0.0.1:1/x")
 
 
-async def test_without_its_driver_a_postgresql_store_says_what_to_install(
+async def test_postgresql_without_its_driver_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
@@ -32,7 +32,7 @@ async def test_without_its_driver_a_postgresql_store_says_what_to_install(
             pass
 
 
-async def test_a_server_that_does_not_answer_is_told_without_the_password() -> None:
+async def test_unreachable_database_is_reported_without_the_password() -> None:
     with pytest.raises(StoreUnavailableError, match="not available") as caught:
         async with opened_store(Settings(store=NOBODY), ManualClock()):
             pass
@@ -40,9 +40,7 @@ async def test_a_server_that_does_not_answer_is_told_without_the_password() -> N
     assert "geheim" not in str(caught.value)
 
 
-async def test_an_address_that_the_driver_does_not_understand_is_told_without_the_password() -> (
-    None
-):
+async def test_invalid_database_url_is_reported_without_the_password() -> None:
     store = SecretStr("postgresql://user:geheim@127.0.0.1:1/x?sslmode=perhaps")
 
     with pytest.raises(ConfigurationError, match="RINGBACK_STORE") as caught:
@@ -53,7 +51,7 @@ async def test_an_address_that_the_driver_does_not_understand_is_told_without_th
 
 
 @pytest.mark.parametrize("data", ["file", "file/data"])
-async def test_a_data_folder_that_is_a_file_is_a_wrong_setting(tmp_path: Path, data: str) -> None:
+async def test_data_folder_that_is_a_file_is_refused(tmp_path: Path, data: str) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(ConfigurationError, match="set RINGBACK_DATA"):
@@ -61,7 +59,7 @@ async def test_a_data_folder_that_is_a_file_is_a_wrong_setting(tmp_path: Path, d
             pass
 
 
-async def test_a_store_that_is_a_folder_is_a_wrong_setting(tmp_path: Path) -> None:
+async def test_store_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     store = SecretStr(f"sqlite:///{tmp_path}")
 
     with pytest.raises(ConfigurationError, match="Is a directory"):
@@ -82,7 +80,7 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
     tmp_path.chmod(0o700)
 
 
-async def test_a_folder_that_may_not_be_written_is_a_wrong_setting(read_only_folder: Path) -> None:
+async def test_folder_without_write_permission_is_refused(read_only_folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="Permission denied"):
         async with opened_store(Settings(data=read_only_folder), ManualClock()):
             pass
@@ -109,9 +107,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("setting", ["store", "data"])
-async def test_exactly_the_file_that_was_named_is_used(
-    tmp_path: Path, name: str, setting: str
-) -> None:
+async def test_store_uses_exactly_the_named_file(tmp_path: Path, name: str, setting: str) -> None:
     if setting == "store":
         path = tmp_path / name
         settings = Settings(store=SecretStr(f"sqlite:///{path}"))

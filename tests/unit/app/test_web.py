@@ -1,4 +1,4 @@
-"""Listening: which addresses can be used, and which URL leads to them."""
+"""Addresses to listen on, and their URLs."""
 
 import pytest
 
@@ -23,13 +23,13 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - listens for the moment of a test
         ("0:0:0:0:0:0:0:0", "http://[::1]:9000"),
     ],
 )
-def test_local_url_leads_to_the_address_that_is_listened_on(host: str, url: str) -> None:
+def test_local_url_has_the_address_that_the_server_listens_on(host: str, url: str) -> None:
     assert local_url(host, 9000) == url
     assert Settings().served_at(url).base_url == url
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", EVERYWHERE, "0", "", "::1", "::"])
-def test_url_of_a_socket_has_the_port_that_it_was_given(host: str) -> None:
+def test_url_of_a_socket_has_its_port(host: str) -> None:
     with bound_socket(host, 0) as listening:
         port = listening.getsockname()[1]
 
@@ -54,6 +54,6 @@ def test_wildcard_address_listens_everywhere(host: str, everywhere: bool) -> Non
         ("2001:db8::5", 0),
     ],
 )
-def test_address_that_cannot_be_used_is_named(host: str, port: int) -> None:
+def test_unusable_address_is_named(host: str, port: int) -> None:
     with pytest.raises(ConfigurationError, match=f"port {port} on {host} cannot be used"):
         bound_socket(host, port)

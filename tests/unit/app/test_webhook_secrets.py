@@ -1,4 +1,4 @@
-"""Webhook secrets are given, or made once; without any nobody is told, and that is said."""
+"""Webhook secrets come from the settings or are created once; without any, webhooks are off."""
 
 import logging
 import stat
@@ -18,7 +18,7 @@ ONE, OTHER = from_secret(bytes(32)), from_secret(bytes(range(32)))
 POSTGRESQL = SecretStr("postgresql://user@db.example/ringback")
 
 
-def test_without_a_secret_one_is_made_beside_the_store_and_kept(tmp_path: Path) -> None:
+def test_without_a_secret_one_is_created_next_to_the_store(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
 
     first, again = load_webhook_secrets(settings), load_webhook_secrets(settings)
@@ -29,7 +29,7 @@ def test_without_a_secret_one_is_made_beside_the_store_and_kept(tmp_path: Path) 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_all_that_are_given_sign_in_their_order(tmp_path: Path) -> None:
+def test_all_secrets_sign_in_their_order(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, webhook_secrets=SecretStr(f"{OTHER}, {ONE}"))
 
     assert load_webhook_secrets(settings) == [bytes(range(32)), bytes(32)]
@@ -37,9 +37,7 @@ def test_all_that_are_given_sign_in_their_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["", " , ", "whsec_hush", f"{ONE},hush"])
-def test_secrets_that_cannot_be_used_are_refused_without_being_told(
-    tmp_path: Path, given: str
-) -> None:
+def test_invalid_secrets_are_refused_without_being_shown(tmp_path: Path, given: str) -> None:
     settings = Settings(data=tmp_path, webhook_secrets=SecretStr(given))
 
     with pytest.raises(ConfigurationError, match="RINGBACK_WEBHOOK_SECRETS: ") as caught:
@@ -48,7 +46,7 @@ def test_secrets_that_cannot_be_used_are_refused_without_being_told(
     assert "hush" not in str(caught.value)
 
 
-async def test_a_store_for_several_machines_has_none_unless_it_is_given(
+async def test_postgresql_has_no_secret_by_default(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(data=tmp_path, store=POSTGRESQL)
@@ -60,7 +58,7 @@ async def test_a_store_for_several_machines_has_none_unless_it_is_given(
     assert "no webhook secret is set" in caplog.text
 
 
-async def test_a_store_for_several_machines_takes_those_that_are_given(tmp_path: Path) -> None:
+async def test_postgresql_uses_the_secrets_of_the_settings(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, store=POSTGRESQL, webhook_secrets=SecretStr(ONE))
 
     async with opened_sender(settings, ManualClock()) as sender:

@@ -1,4 +1,4 @@
-"""Which gateway and which key a client finds."""
+"""How a client finds its gateway and its API key."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_key_of_this_machine_is_found_without_settings(tmp_path: Path, role: Rol
     assert (found.url, found.api_key) == (DEFAULT_URL, KEY)
 
 
-def test_missing_key_says_where_it_was_looked_for_and_what_to_do(tmp_path: Path) -> None:
+def test_missing_key_error_has_the_path_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ringback keys add --role worker") as caught:
         find_target(Role.WORKER, env={"RINGBACK_DATA": str(tmp_path)})
 
@@ -68,12 +68,12 @@ def test_key_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         ({"RINGBACK_API_KEY": KEY, "RINGBACK_URL": "h:8000"}, "RINGBACK_URL"),
     ],
 )
-def test_settings_that_cannot_be_used_are_refused(env: dict[str, str], problem: str) -> None:
+def test_invalid_settings_are_refused(env: dict[str, str], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         find_target(Role.WORKER, env=env)
 
 
-def test_key_shows_in_no_error_and_no_text() -> None:
+def test_no_error_and_no_text_shows_the_key() -> None:
     found = find_target(Role.WORKER, api_key=KEY, env={})
 
     assert "a secret" not in repr(found)

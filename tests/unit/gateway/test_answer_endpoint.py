@@ -130,7 +130,7 @@ async def test_refused_answers_get_the_same_reply_on_the_hot_path(
     assert (different[0][0], away[0][0]) == (409, 503)
 
 
-async def test_receipt_has_the_headers_of_a_reply_to_a_sender_who_waited(
+async def test_receipt_has_the_same_headers_with_and_without_waiting(
     house: HouseWithCallback,
 ) -> None:
     path, other = await new_path(house), await new_path(house)
@@ -158,7 +158,7 @@ async def test_receipt_has_the_headers_of_a_reply_to_a_sender_who_waited(
         ("HEAD", "/c/k1.a.b", None),
     ],
 )
-def test_hot_path_takes_results_by_link_only(method: str, path: str, link: str | None) -> None:
+def test_hot_path_handles_only_results_by_link(method: str, path: str, link: str | None) -> None:
     assert find_link({"type": "http", "method": method, "path": path}) == link
 
 

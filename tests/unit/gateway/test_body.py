@@ -1,4 +1,4 @@
-"""A large body is read in a thread, so that no other request waits for it."""
+"""Large bodies are parsed in a thread, so that they delay no other request."""
 
 import threading
 
@@ -8,14 +8,14 @@ from ringback.gateway.body import LARGE, run_apart
 
 
 @pytest.mark.parametrize(("size", "is_apart"), [(LARGE, False), (LARGE + 1, True)])
-async def test_what_is_large_is_read_in_a_thread(size: int, *, is_apart: bool) -> None:
+async def test_large_body_is_parsed_in_a_thread(size: int, *, is_apart: bool) -> None:
     reader = await run_apart(bytes(size), threading.get_ident)
 
     assert (reader != threading.get_ident()) == is_apart
 
 
 @pytest.mark.parametrize("size", [LARGE, LARGE + 1])
-async def test_what_is_wrong_with_it_is_told_to_who_reads(size: int) -> None:
+async def test_error_of_a_parser_in_a_thread_is_raised(size: int) -> None:
     def refuse() -> None:
         raise ZeroDivisionError
 

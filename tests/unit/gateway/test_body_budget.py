@@ -1,4 +1,4 @@
-"""Bodies that arrive at the same time are bounded, for large and small ones apart."""
+"""The bytes of simultaneous bodies are limited, separately for large and small ones."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ DECLARED = HEAD + b"content-length: %d\r\n\r\n" % LIMIT
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % LIMIT
 
 
-async def test_large_bodies_that_are_declared_beyond_the_bound_get_503(
+async def test_large_bodies_declared_beyond_the_limit_get_503(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with running() as server:
@@ -39,7 +39,7 @@ async def test_large_bodies_that_are_declared_beyond_the_bound_get_503(
     assert fits_again.endswith(b"read %d" % LIMIT)
 
 
-async def test_large_bodies_that_arrive_beyond_the_bound_get_503(
+async def test_large_bodies_that_arrive_beyond_the_limit_get_503(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     large = body_of(LIMIT)

@@ -1,4 +1,4 @@
-"""Examples of results: accepted by their schema, or not made."""
+"""Examples of results satisfy their schema, or there are none."""
 
 import json
 from dataclasses import dataclass
@@ -165,5 +165,5 @@ async def test_example_of_a_foreign_schema_is_accepted(schema: Any) -> None:
         generate_schema(Tree),
     ],
 )
-def test_no_example_is_made_that_might_be_refused(schema: str | None) -> None:
+def test_schema_that_is_not_simple_has_no_example(schema: str | None) -> None:
     assert example_of(schema) is None

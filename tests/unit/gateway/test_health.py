@@ -1,4 +1,4 @@
-"""Readiness tries a write, and probes cannot load the store."""
+"""Readiness commits a write, and frequent probes cause few writes."""
 
 import asyncio
 from datetime import timedelta
@@ -57,7 +57,7 @@ def client(store: Store, clock: ManualClock, limit: timedelta = SECOND) -> httpx
     return httpx2.AsyncClient(transport=transport, base_url="http://gateway")
 
 
-async def test_probes_at_once_cause_one_write(store: Store, clock: ManualClock) -> None:
+async def test_simultaneous_probes_cause_one_write(store: Store, clock: ManualClock) -> None:
     store.answers.clear()
     async with client(store, clock) as http:
         probes = [asyncio.ensure_future(http.get("/readyz")) for _ in range(20)]
@@ -70,7 +70,7 @@ async def test_probes_at_once_cause_one_write(store: Store, clock: ManualClock) 
 
 
 @pytest.mark.parametrize(("step", "checks"), [(0.9, 1), (1, 2), (-3600, 2)])
-async def test_a_check_counts_for_one_second(
+async def test_check_is_valid_for_one_second(
     store: Store, clock: ManualClock, step: float, checks: int
 ) -> None:
     async with client(store, clock) as http:
@@ -96,7 +96,9 @@ async def test_readiness_follows_the_store(
     assert "db.internal is full" in caplog.text
 
 
-async def test_a_store_that_does_not_reply_is_not_ready(store: Store, clock: ManualClock) -> None:
+async def test_store_that_does_not_reply_makes_readiness_503(
+    store: Store, clock: ManualClock
+) -> None:
     store.answers.clear()
     async with client(store, clock, limit=timedelta(milliseconds=10)) as http:
         reply = await http.get("/readyz")

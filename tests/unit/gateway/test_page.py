@@ -1,4 +1,4 @@
-"""The page of a link: for a person, on any screen, and nothing on it runs."""
+"""The page of a link is readable on any screen and runs no scripts."""
 
 import json
 import re
@@ -55,7 +55,7 @@ async def test_program_gets_title_metadata_and_schema() -> None:
 
 
 @pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", "\"'><img src=x onerror=y>"])
-async def test_what_others_wrote_is_escaped(hostile: str) -> None:
+async def test_text_from_outside_is_escaped(hostile: str) -> None:
     options: dict[str, Any] = {"title": hostile, "metadata": {hostile: hostile, "more": [hostile]}}
     schema = json.dumps({"type": "string", "description": hostile})
 

@@ -1,4 +1,4 @@
-"""Over HTTP: honest statuses, problem details, and nothing changed by looking."""
+"""The routes by link: statuses, problem details, and a view that changes nothing."""
 
 import asyncio
 import gzip
@@ -22,7 +22,7 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.mark.parametrize("suffix", ["", "/complete"])
-async def test_the_body_of_a_post_is_the_result(house: HouseWithCallback, suffix: str) -> None:
+async def test_body_of_a_post_becomes_the_result(house: HouseWithCallback, suffix: str) -> None:
     reply = await house.http.post(house.path() + suffix, content=b'{ "ok" : true }')
 
     assert reply.status_code == 202
@@ -33,7 +33,7 @@ async def test_the_body_of_a_post_is_the_result(house: HouseWithCallback, suffix
     assert accepted.outcome == Completed(b'{ "ok" : true }')
 
 
-async def test_a_result_that_is_not_what_the_activity_returns_is_refused_with_the_path(
+async def test_result_of_the_wrong_type_returns_422_with_the_path(
     house: HouseWithCallback,
 ) -> None:
     ref = factories.activity_ref()
@@ -51,7 +51,7 @@ async def test_a_result_that_is_not_what_the_activity_returns_is_refused_with_th
     assert taken.status_code == 202
 
 
-async def test_an_answer_that_temporal_would_cut_is_refused_with_the_limit(
+async def test_answer_too_large_for_temporal_returns_413_with_the_limit(
     house: HouseWithCallback,
 ) -> None:
     house.activities.largest = 5
@@ -62,7 +62,7 @@ async def test_an_answer_that_temporal_would_cut_is_refused_with_the_limit(
     assert (await house.now()).state is State.OPEN
 
 
-async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(
+async def test_answer_after_the_deadline_returns_410(
     house: HouseWithCallback,
 ) -> None:
     ref = factories.activity_ref()
@@ -84,7 +84,7 @@ async def test_an_answer_after_the_deadline_is_told_that_it_has_passed(
     assert (reply.status_code, reply.json()["reason"]) == (410, "its deadline passed")
 
 
-async def test_the_status_url_tells_how_it_stands(house: HouseWithCallback) -> None:
+async def test_status_url_shows_the_state(house: HouseWithCallback) -> None:
     reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=5"})
 
     status = await house.http.get(reply.json()["status_url"])
@@ -92,7 +92,9 @@ async def test_the_status_url_tells_how_it_stands(house: HouseWithCallback) -> N
     assert status.json()["state"] == "applied"
 
 
-async def test_an_empty_body_is_no_result_and_null_is_null(house: HouseWithCallback) -> None:
+async def test_empty_body_completes_without_a_result_and_null_is_null(
+    house: HouseWithCallback,
+) -> None:
     reply = await house.http.post(house.path(), content=b"")
     other = await house.http.post(house.path(), content=b"null")
 
@@ -100,7 +102,7 @@ async def test_an_empty_body_is_no_result_and_null_is_null(house: HouseWithCallb
     assert other.status_code == 409
 
 
-async def test_a_failure_is_kept_with_everything_that_it_says(house: HouseWithCallback) -> None:
+async def test_failure_is_stored_with_all_its_fields(house: HouseWithCallback) -> None:
     body = (
         b'{"message": "card declined", "type": "Declined", "non_retryable": true,'
         b' "details": [{"code": 1.10}, null, 1e99], "next_retry_delay": 1.5}'
@@ -131,7 +133,7 @@ async def test_a_failure_is_kept_with_everything_that_it_says(house: HouseWithCa
         ("x", b'["x"]'),
     ],
 )
-async def test_details_that_are_no_array_are_one_detail(
+async def test_details_that_are_not_an_array_become_one_detail(
     house: HouseWithCallback, details: object, kept: bytes
 ) -> None:
     await house.http.post(house.path() + "/fail", json={"message": "no", "details": details})
@@ -154,7 +156,7 @@ async def test_details_that_are_no_array_are_one_detail(
         (b'{"message": "no", "type": ""}', "type"),
     ],
 )
-async def test_a_failure_that_cannot_be_read_is_told_where(
+async def test_malformed_failure_returns_400_that_says_where(
     house: HouseWithCallback, body: bytes, where: str
 ) -> None:
     reply = await house.http.post(house.path() + "/fail", content=body)
@@ -164,7 +166,7 @@ async def test_a_failure_that_cannot_be_read_is_told_where(
     assert (await house.now()).state is State.OPEN
 
 
-async def test_who_prefers_to_wait_is_told_that_it_was_applied(house: HouseWithCallback) -> None:
+async def test_waiting_sender_gets_200_when_the_answer_is_applied(house: HouseWithCallback) -> None:
     reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=5"})
 
     assert reply.status_code == 200
@@ -172,7 +174,7 @@ async def test_who_prefers_to_wait_is_told_that_it_was_applied(house: HouseWithC
     assert reply.headers["preference-applied"] == "wait=5"
 
 
-async def test_who_prefers_to_wait_is_told_when_the_activity_had_ended(
+async def test_waiting_sender_gets_410_when_the_activity_had_ended(
     house: HouseWithCallback,
 ) -> None:
     house.activities.end(house.callback.ref, how="timed out")
@@ -187,7 +189,7 @@ async def test_who_prefers_to_wait_is_told_when_the_activity_had_ended(
     assert (view["state"], "timed out" in view["reason"]) == ("superseded", True)
 
 
-async def test_the_same_answer_again_is_a_duplicate(house: HouseWithCallback) -> None:
+async def test_same_answer_again_returns_200_as_a_duplicate(house: HouseWithCallback) -> None:
     first = await house.http.post(house.path(), content=b'{"a":1,"b":2}')
 
     again = await house.http.post(house.path(), content=b'{"b": 2, "a": 1}')
@@ -197,7 +199,9 @@ async def test_the_same_answer_again_is_a_duplicate(house: HouseWithCallback) ->
     assert again.json()["accepted_at"] == first.json()["accepted_at"]
 
 
-async def test_a_different_answer_is_told_when_the_winner_came(house: HouseWithCallback) -> None:
+async def test_second_different_answer_returns_409_with_the_time_of_the_first(
+    house: HouseWithCallback,
+) -> None:
     first = await house.http.post(house.path(), json=1)
 
     other = await house.http.post(house.path() + "/fail", json={"message": "no"})
@@ -207,7 +211,9 @@ async def test_a_different_answer_is_told_when_the_winner_came(house: HouseWithC
     assert other.json()["accepted_at"] == first.json()["accepted_at"]
 
 
-async def test_an_answer_that_nobody_waits_for_is_told_why(house: HouseWithCallback) -> None:
+async def test_answer_to_an_expired_callback_returns_410_with_the_reason(
+    house: HouseWithCallback,
+) -> None:
     await house.store.expire([factories.expiry(house.callback, "the activity timed out")])
 
     reply = await house.http.post(house.path(), json=1)
@@ -217,9 +223,7 @@ async def test_an_answer_that_nobody_waits_for_is_told_why(house: HouseWithCallb
 
 
 @pytest.mark.parametrize("suffix", ["", "/complete", "/fail", "/heartbeat", "/cancel"])
-async def test_whatever_is_wrong_with_a_link_looks_the_same(
-    house: HouseWithCallback, suffix: str
-) -> None:
+async def test_every_bad_link_gets_the_same_404(house: HouseWithCallback, suffix: str) -> None:
     good = house.path()
     expired = house.path(expires_in=timedelta(seconds=-1))
     unscoped = house.path(verbs=frozenset({Verb.VIEW}))
@@ -236,14 +240,14 @@ async def test_whatever_is_wrong_with_a_link_looks_the_same(
     assert (await house.now()).state is State.OPEN
 
 
-async def test_a_link_is_judged_before_the_body(house: HouseWithCallback) -> None:
+async def test_link_is_checked_before_the_body(house: HouseWithCallback) -> None:
     reply = await house.http.post("/c/x", content=b"x" * (LIMIT + 1))
 
     assert reply.status_code == 404
 
 
 @pytest.mark.parametrize("is_declared", [True, False], ids=["declared", "streamed"])
-async def test_a_body_over_the_limit_is_refused(
+async def test_body_over_the_limit_returns_413(
     house: HouseWithCallback, *, is_declared: bool
 ) -> None:
     body = b'"' + b"x" * (LIMIT - 1) + b'"'
@@ -258,7 +262,7 @@ async def test_a_body_over_the_limit_is_refused(
     assert (await house.now()).state is State.OPEN
 
 
-async def test_a_body_at_the_limit_is_taken(house: HouseWithCallback) -> None:
+async def test_body_at_the_limit_is_accepted(house: HouseWithCallback) -> None:
     reply = await house.http.post(house.path(), content=b'"' + b"x" * (LIMIT - 2) + b'"')
 
     assert reply.status_code == 202
@@ -267,7 +271,7 @@ async def test_a_body_at_the_limit_is_taken(house: HouseWithCallback) -> None:
 @pytest.mark.parametrize(
     "body", [b"{", b"nan", b"NaN", b"\xff", b"[" * 500, b"'x'", b'"\\ud800"', b" "]
 )
-async def test_what_is_not_json_is_refused(house: HouseWithCallback, body: bytes) -> None:
+async def test_body_that_is_not_json_returns_400(house: HouseWithCallback, body: bytes) -> None:
     reply = await house.http.post(
         house.path(), content=body, headers={"content-type": "application/json"}
     )
@@ -292,7 +296,7 @@ async def test_what_is_not_json_is_refused(house: HouseWithCallback, body: bytes
         ("application/json;charset=iso-8859-1", 415),
     ],
 )
-async def test_only_json_becomes_a_result(
+async def test_body_declared_as_another_type_returns_415(
     house: HouseWithCallback, media_type: str, status: int
 ) -> None:
     reply = await house.http.post(house.path(), content=b"1", headers={"content-type": media_type})
@@ -312,7 +316,7 @@ async def test_encoded_body_returns_415_and_says_to_send_it_uncompressed(
     assert "uncompressed" in reply.json()["detail"]
 
 
-async def test_byte_order_mark_of_utf_8_is_no_part_of_the_result(house: HouseWithCallback) -> None:
+async def test_byte_order_mark_of_utf_8_is_dropped(house: HouseWithCallback) -> None:
     headers = {"content-type": "application/json", "content-encoding": "identity"}
     reply = await house.http.post(house.path(), content=b"\xef\xbb\xbf1", headers=headers)
 
@@ -354,7 +358,7 @@ async def test_number_out_of_range_returns_400(
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"no"', b"1", b"null"])
-async def test_failure_that_is_no_object_is_refused_in_plain_words(
+async def test_failure_that_is_not_an_object_returns_400_in_plain_words(
     house: HouseWithCallback, body: bytes
 ) -> None:
     headers = {"content-type": "application/json"}
@@ -364,7 +368,7 @@ async def test_failure_that_is_no_object_is_refused_in_plain_words(
     assert reply.json()["detail"] == "the body: send a JSON object"
 
 
-async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: HouseWithCallback) -> None:
+async def test_answer_returns_503_while_the_store_is_unavailable(house: HouseWithCallback) -> None:
     house.database.is_available = False
 
     reply = await house.http.post(house.path(), json=1)
@@ -373,7 +377,7 @@ async def test_an_answer_that_cannot_be_kept_is_asked_for_again(house: HouseWith
     assert int(reply.headers["retry-after"]) >= 1
 
 
-async def test_an_answer_is_kept_while_temporal_is_away(house: HouseWithCallback) -> None:
+async def test_answer_is_accepted_while_temporal_is_unreachable(house: HouseWithCallback) -> None:
     house.activities.is_reachable = False
 
     reply = await house.http.post(house.path(), json=1, headers={"prefer": "wait=0"})
@@ -382,7 +386,7 @@ async def test_an_answer_is_kept_while_temporal_is_away(house: HouseWithCallback
     assert (await house.now()).state is State.ACCEPTED
 
 
-async def test_a_heartbeat_is_passed_on_and_tells_what_temporal_says(
+async def test_heartbeat_is_sent_and_returns_the_reply_of_temporal(
     house: HouseWithCallback,
 ) -> None:
     house.activities.request_cancel(house.callback.ref)
@@ -394,7 +398,7 @@ async def test_a_heartbeat_is_passed_on_and_tells_what_temporal_says(
     assert house.activities.heartbeats == [(house.callback.ref, b'{"progress":0.5}')]
 
 
-async def test_a_heartbeat_after_the_answer_is_told_that_it_is_over(
+async def test_heartbeat_after_the_answer_returns_410(
     house: HouseWithCallback,
 ) -> None:
     await house.http.post(house.path(), json=1)
@@ -404,7 +408,9 @@ async def test_a_heartbeat_after_the_answer_is_told_that_it_is_over(
     assert reply.status_code == 410
 
 
-async def test_a_heartbeat_to_an_ended_activity_is_told_why(house: HouseWithCallback) -> None:
+async def test_heartbeat_to_an_ended_activity_returns_410_with_the_reason(
+    house: HouseWithCallback,
+) -> None:
     house.activities.end(house.callback.ref, how="timed out")
 
     reply = await house.http.post(house.path() + "/heartbeat")
@@ -413,7 +419,7 @@ async def test_a_heartbeat_to_an_ended_activity_is_told_why(house: HouseWithCall
     assert "timed out" in reply.json()["reason"]
 
 
-async def test_a_heartbeat_while_temporal_is_away_is_taken_and_kept(
+async def test_heartbeat_is_stored_while_temporal_is_unreachable(
     house: HouseWithCallback,
 ) -> None:
     house.activities.is_reachable = False
@@ -422,7 +428,9 @@ async def test_a_heartbeat_while_temporal_is_away_is_taken_and_kept(
     assert (await house.now()).heartbeat_state.details == b"1"
 
 
-async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: HouseWithCallback) -> None:
+async def test_cancellation_is_accepted_only_after_it_was_requested(
+    house: HouseWithCallback,
+) -> None:
     early = await house.http.post(house.path() + "/cancel", json="stopped")
     house.activities.request_cancel(house.callback.ref)
     later = await house.http.post(house.path() + "/cancel", json="stopped")
@@ -431,7 +439,7 @@ async def test_a_cancellation_is_taken_once_somebody_asked_for_it(house: HouseWi
     assert early.json()["type"] == "urn:ringback:no-cancel-requested"
 
 
-async def test_looking_tells_a_program_how_to_answer(house: HouseWithCallback) -> None:
+async def test_view_contains_commands_that_answer(house: HouseWithCallback) -> None:
     reply = await house.http.get(house.path())
 
     view = reply.json()
@@ -441,7 +449,7 @@ async def test_looking_tells_a_program_how_to_answer(house: HouseWithCallback) -
     assert reply.headers["cache-control"] == "no-store"
 
 
-async def test_looking_tells_only_what_the_link_allows(house: HouseWithCallback) -> None:
+async def test_view_contains_only_what_the_link_allows(house: HouseWithCallback) -> None:
     path = house.path(verbs=frozenset({Verb.VIEW, Verb.HEARTBEAT}))
 
     view = (await house.http.get(path)).json()
@@ -452,7 +460,7 @@ async def test_looking_tells_only_what_the_link_allows(house: HouseWithCallback)
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_looking_changes_nothing(house: HouseWithCallback, method: str, accept: str) -> None:
+async def test_view_changes_nothing(house: HouseWithCallback, method: str, accept: str) -> None:
     before = await house.now(), await house.store.events(house.callback.id)
 
     for suffix in ("", "/complete", "/fail", "/heartbeat", "/cancel"):
@@ -463,7 +471,7 @@ async def test_looking_changes_nothing(house: HouseWithCallback, method: str, ac
     assert house.activities.heartbeats == []
 
 
-async def test_a_browser_gets_a_page_that_keeps_its_address_to_itself(
+async def test_page_for_a_browser_sends_no_referrer(
     house: HouseWithCallback,
 ) -> None:
     reply = await house.http.get(house.path(), headers={"accept": "text/html"})
@@ -474,7 +482,7 @@ async def test_a_browser_gets_a_page_that_keeps_its_address_to_itself(
     assert "charge" in reply.text
 
 
-async def test_a_method_that_a_link_does_not_have_is_told_so(house: HouseWithCallback) -> None:
+async def test_unsupported_method_returns_405(house: HouseWithCallback) -> None:
     reply = await house.http.put(house.path(), json=1)
 
     assert reply.status_code == 405
@@ -482,7 +490,7 @@ async def test_a_method_that_a_link_does_not_have_is_told_so(house: HouseWithCal
     assert "POST" in reply.headers["allow"]
 
 
-async def test_ready_means_that_answers_can_be_kept(house: HouseWithCallback) -> None:
+async def test_readiness_means_that_answers_can_be_stored(house: HouseWithCallback) -> None:
     ready = await house.http.get("/readyz")
     house.activities.is_reachable = False
     without_temporal = await house.http.get("/readyz")
@@ -498,7 +506,7 @@ async def test_ready_means_that_answers_can_be_kept(house: HouseWithCallback) ->
     assert without_store.status_code == 503
 
 
-async def test_an_answer_that_was_kept_is_never_called_unavailable(
+async def test_stored_answer_never_returns_503(
     house: HouseWithCallback,
 ) -> None:
     """The store goes away while the sender waits for the verdict."""
@@ -516,7 +524,7 @@ async def test_an_answer_that_was_kept_is_never_called_unavailable(
     assert (await waiting).status_code == 202
 
 
-async def test_alive_means_only_alive(house: HouseWithCallback) -> None:
+async def test_liveness_checks_nothing(house: HouseWithCallback) -> None:
     house.database.is_available = False
 
     assert (await house.http.get("/healthz")).status_code == 200
@@ -524,7 +532,7 @@ async def test_alive_means_only_alive(house: HouseWithCallback) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(body=st.binary(max_size=60), media_type=st.sampled_from(["application/json", None]))
-async def test_whatever_the_bytes_the_reply_is_one_of_the_known_ones(
+async def test_any_bytes_get_a_documented_status(
     house: HouseWithCallback, body: bytes, media_type: str | None
 ) -> None:
     headers = {} if media_type is None else {"content-type": media_type}
@@ -534,7 +542,7 @@ async def test_whatever_the_bytes_the_reply_is_one_of_the_known_ones(
         assert reply.status_code in {200, 202, 400, 409}
 
 
-async def test_a_view_that_is_known_is_not_told_again(house: HouseWithCallback) -> None:
+async def test_known_view_returns_304(house: HouseWithCallback) -> None:
     first = await house.http.get(house.path())
     tag = first.headers["etag"]
 
@@ -547,7 +555,7 @@ async def test_a_view_that_is_known_is_not_told_again(house: HouseWithCallback) 
     assert other.status_code == 200
 
 
-async def test_who_waits_is_told_as_soon_as_something_changes(house: HouseWithCallback) -> None:
+async def test_waiting_viewer_gets_the_view_when_it_changes(house: HouseWithCallback) -> None:
     seen = await house.http.get(house.path())
     headers = {"prefer": "wait=60", "if-none-match": seen.headers["etag"]}
 
@@ -564,7 +572,7 @@ async def test_who_waits_is_told_as_soon_as_something_changes(house: HouseWithCa
     assert reply.headers["preference-applied"] == "wait=60"
 
 
-async def test_who_waits_in_vain_is_told_so_when_the_time_is_up(house: HouseWithCallback) -> None:
+async def test_waiting_viewer_gets_304_when_the_time_is_up(house: HouseWithCallback) -> None:
     seen = await house.http.get(house.path())
     headers = {"prefer": "wait=2", "if-none-match": seen.headers["etag"]}
 
@@ -577,7 +585,7 @@ async def test_who_waits_in_vain_is_told_so_when_the_time_is_up(house: HouseWith
     assert reply.status_code == 304
 
 
-async def test_who_has_missed_something_does_not_wait(house: HouseWithCallback) -> None:
+async def test_viewer_with_an_old_tag_gets_the_view_immediately(house: HouseWithCallback) -> None:
     seen = await house.http.get(house.path())
     await house.http.post(house.path(), content=b"1")
 
@@ -587,7 +595,7 @@ async def test_who_has_missed_something_does_not_wait(house: HouseWithCallback) 
     assert reply.status_code == 200
 
 
-async def test_a_request_to_cancel_that_only_temporal_shows_is_told_once(
+async def test_request_to_cancel_that_only_temporal_shows_ends_one_wait(
     house: HouseWithCallback,
 ) -> None:
     house.activities.request_cancel(house.callback.ref)
@@ -655,7 +663,7 @@ async def test_browser_gets_a_page_for_a_bad_link_and_a_program_json(
     program = await house.http.get(path)
 
     assert (reply.status_code, program.status_code) == (404, 404)
-    assert "This link is not valid, or not valid any more" in html(reply)
+    assert "This link is invalid or has expired" in html(reply)
     assert "default-src 'none'" in reply.headers["content-security-policy"]
     assert program.headers["content-type"] == PROBLEM
 
@@ -703,7 +711,7 @@ async def test_link_of_another_keyring_is_logged_by_its_key_id(
 
 
 @pytest.mark.parametrize("edit", ["k1.", "", "k 1."])
-async def test_edited_link_is_no_link_of_another_keyring(
+async def test_edited_link_is_not_logged_as_one_of_another_keyring(
     house: HouseWithCallback, caplog: pytest.LogCaptureFixture, edit: str
 ) -> None:
     path = house.path().replace("/c/k1.", f"/c/{edit}x")

@@ -29,7 +29,7 @@ _MEANINGS: Final = {
     400: "The body cannot be read; `detail` says where.",
     401: "The API key is missing, unknown or revoked.",
     403: "The role of the key does not allow this.",
-    404: "No such callback; or the link is unknown, edited, expired or not valid for this.",
+    404: "The callback does not exist, or the link is invalid or does not allow this.",
     409: "The state of the callback does not allow this; `detail` says why.",
     410: "Too late: the activity ended; `detail` says how.",
     413: "The body, or its encoding for Temporal, is too large.",
@@ -93,7 +93,7 @@ def _roles(route: APIRoute) -> Iterator[str]:
 
 
 def _drop_default_error(operation: dict[str, Any]) -> None:
-    # FastAPI documents its own 422 for routes that cannot reply with one of ours.
+    # FastAPI adds its own 422 to every route with parameters.
     if "HTTPValidationError" in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
 

@@ -1,4 +1,4 @@
-"""Who may do what: every route, every role."""
+"""Access to every route with every role."""
 
 import logging
 from datetime import timedelta
@@ -48,7 +48,7 @@ MAY = {
 every_route = pytest.mark.parametrize("route", list(ROUTES), ids=" ".join)
 
 
-async def test_the_table_has_every_route(house: House) -> None:
+async def test_table_has_every_route(house: House) -> None:
     document = (await house.http.get("/openapi.json")).json()
 
     described = {
@@ -63,7 +63,7 @@ async def test_the_table_has_every_route(house: House) -> None:
 
 @every_route
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_role_may_do_what_it_is_for_and_nothing_else(
+async def test_role_allows_only_its_own_routes(
     house: House, route: tuple[str, str], role: Role
 ) -> None:
     method, path = route
@@ -90,7 +90,7 @@ async def test_a_role_may_do_what_it_is_for_and_nothing_else(
         {"authorization": "Bearer " + "x" * 5000},
     ],
 )
-async def test_nobody_without_a_good_key_is_let_in(
+async def test_request_without_a_valid_key_returns_401(
     house: House, route: tuple[str, str], header: dict[str, str]
 ) -> None:
     method, path = route
@@ -105,7 +105,7 @@ async def test_nobody_without_a_good_key_is_let_in(
     assert reply.json()["type"] == "urn:ringback:unknown-key"
 
 
-async def test_a_revoked_key_dies_within_seconds(house: House) -> None:
+async def test_revoked_key_is_refused_within_seconds(house: House) -> None:
     assert (await house.get("/v1/callbacks")).status_code == 200
     await house.store.revoke_key(KeyId("operator"))
     house.clock.advance(CACHED_FOR)
@@ -128,7 +128,7 @@ class StoreThatCounts(SqlStore):
         return await super().find_key(key_id)
 
 
-async def test_a_key_is_looked_up_once_in_a_while() -> None:
+async def test_key_is_read_once_per_cache_period() -> None:
     async with opened_house(StoreThatCounts) as house:
         assert isinstance(house.store, StoreThatCounts)
 
@@ -140,7 +140,7 @@ async def test_a_key_is_looked_up_once_in_a_while() -> None:
         assert house.store.looked_up == ["operator", "operator"]
 
 
-async def test_while_the_store_is_away_nobody_is_told_that_a_key_is_bad(house: House) -> None:
+async def test_key_check_returns_503_while_the_store_is_unavailable(house: House) -> None:
     house.database.is_available = False
 
     reply = await house.get("/v1/callbacks")
@@ -160,7 +160,7 @@ async def test_guesses_do_not_fill_the_memory(house: House) -> None:
     assert 0 < remembered <= MOST_CACHED
 
 
-async def test_what_is_not_there_is_told_to_who_has_a_key(house: House) -> None:
+async def test_client_with_a_key_gets_404_that_names_the_callback(house: House) -> None:
     unknown = await house.get("/v1/callbacks/cb_unknown")
     no_id = await house.get("/v1/callbacks/%00")
     no_route = await house.get("/v1/nothing")
@@ -174,7 +174,7 @@ async def test_what_is_not_there_is_told_to_who_has_a_key(house: House) -> None:
     }
 
 
-async def test_who_did_what_to_which_callback_is_logged_with_what_came_of_it(
+async def test_changes_are_logged_with_key_callback_and_result(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     callback = await house.asked()
@@ -194,7 +194,7 @@ async def test_who_did_what_to_which_callback_is_logged_with_what_came_of_it(
     ]
 
 
-async def test_a_link_has_no_need_of_a_key_and_a_key_is_no_link(house: House) -> None:
+async def test_api_key_is_not_a_link(house: House) -> None:
     reply = await house.http.post(f"/c/{key_of(Role.OPERATOR)}", json=1)
 
     assert reply.status_code == 404

@@ -1,4 +1,4 @@
-"""A result whose check is costly delays nobody else's answer."""
+"""A result whose check is costly does not delay other answers."""
 
 import asyncio
 import json

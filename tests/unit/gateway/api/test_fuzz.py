@@ -1,4 +1,4 @@
-"""Whatever is sent, the reply is one that OpenAPI describes, and never a mistake of ours."""
+"""Any request gets a reply that OpenAPI describes, and never a 500."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""No request stores a number that others read as infinite."""
+"""Numbers beyond the range of a float are refused."""
 
 from typing import Any
 

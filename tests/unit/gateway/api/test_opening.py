@@ -1,4 +1,4 @@
-"""A worker in another language opens a callback, and is told what to do."""
+"""A worker in any language opens a callback, and the reply says what to do next."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ from tests.unit.gateway.house import House
 HOUR = timedelta(hours=1)
 
 
-async def test_an_activity_gets_a_callback_and_asks_with_its_link(house: House) -> None:
+async def test_activity_gets_a_callback_and_its_link(house: House) -> None:
     ref = house.scheduled()
 
     reply = await house.open(ref)
@@ -36,7 +36,7 @@ async def test_an_activity_gets_a_callback_and_asks_with_its_link(house: House) 
     assert answered.status_code == 202
 
 
-async def test_nothing_that_is_told_has_the_task_token_in_it(house: House) -> None:
+async def test_no_reply_contains_the_task_token(house: House) -> None:
     ref = house.scheduled()
     token = house.naming(ref)["task_token"]
 
@@ -49,7 +49,7 @@ async def test_nothing_that_is_told_has_the_task_token_in_it(house: House) -> No
     assert "/c/" not in shown.text + listed.text + events.text
 
 
-async def test_the_same_activity_gets_the_same_callback_and_is_not_submitted_twice(
+async def test_same_activity_gets_the_same_callback_and_submits_once(
     house: House,
 ) -> None:
     ref = house.scheduled()
@@ -65,7 +65,7 @@ async def test_the_same_activity_gets_the_same_callback_and_is_not_submitted_twi
     assert (await house.found(first["id"])).attempt == 2
 
 
-async def test_an_answer_between_attempts_is_delivered_to_the_next_one(house: House) -> None:
+async def test_answer_between_attempts_is_delivered_to_the_next_one(house: House) -> None:
     ref = house.scheduled()
     first = (await house.open(ref)).json()
     house.activities.is_busy = True
@@ -85,7 +85,7 @@ async def test_an_answer_between_attempts_is_delivered_to_the_next_one(house: Ho
     assert (await house.found(first["id"])).state is State.APPLIED
 
 
-async def test_an_answer_that_was_delivered_already_is_for_the_attempt_to_return(
+async def test_delivered_answer_is_returned_to_the_attempt(
     house: House,
 ) -> None:
     ref = house.scheduled()
@@ -103,7 +103,7 @@ async def test_an_answer_that_was_delivered_already_is_for_the_attempt_to_return
     assert (again["next"], again["answer"]) == ("return", answer)
 
 
-async def test_a_result_without_a_body_is_not_null(house: House) -> None:
+async def test_result_without_a_body_is_not_null(house: House) -> None:
     ref = house.scheduled()
     first = (await house.open(ref)).json()
     house.activities.is_busy = True
@@ -114,7 +114,7 @@ async def test_a_result_without_a_body_is_not_null(house: House) -> None:
     assert again["answer"].keys() == {"id", "kind"}
 
 
-async def test_everything_that_can_be_asked_for_is_kept(house: House) -> None:
+async def test_every_option_is_stored(house: House) -> None:
     reply = await house.open(
         house.scheduled(),
         deadline="PT1H",
@@ -150,7 +150,7 @@ async def test_everything_that_can_be_asked_for_is_kept(house: House) -> None:
     assert wrong.status_code == 422
 
 
-async def test_a_default_result_is_kept_as_it_was_written(house: House) -> None:
+async def test_default_result_is_stored_byte_for_byte(house: House) -> None:
     body = {"verb": "complete", "body": None}
     ref = house.scheduled()
     text = f'{{"activity": {json.dumps(house.naming(ref))}, "options": {{"deadline": 1,'
@@ -166,7 +166,7 @@ async def test_a_default_result_is_kept_as_it_was_written(house: House) -> None:
     assert defaults == [Completed(b'{ "n" : 1.10 }'), Completed(b"null"), Completed(None)]
 
 
-async def test_a_default_that_the_activity_cannot_return_is_refused_at_once(house: House) -> None:
+async def test_default_of_the_wrong_type_is_refused(house: House) -> None:
     reply = await house.open(
         house.scheduled(),
         deadline=1,
@@ -213,7 +213,7 @@ async def test_a_default_that_the_activity_cannot_return_is_refused_at_once(hous
         ({"retries": 3}, "/options/retries"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_told_where(
+async def test_invalid_option_returns_422_that_says_where(
     house: House, options: dict[str, Any], pointer: str
 ) -> None:
     reply = await house.open(house.scheduled(), **options)
@@ -233,7 +233,7 @@ async def test_what_cannot_be_asked_for_is_told_where(
         {"activity_id": None},
     ],
 )
-async def test_an_activity_that_is_named_badly_is_told_so_and_its_token_is_not_repeated(
+async def test_invalid_activity_returns_422_without_its_token(
     house: House, wrong: dict[str, Any]
 ) -> None:
     naming = {**house.naming(house.scheduled()), **wrong}
@@ -245,7 +245,7 @@ async def test_an_activity_that_is_named_badly_is_told_so_and_its_token_is_not_r
     assert "not base64!" not in reply.text
 
 
-async def test_the_token_of_another_activity_is_refused(house: House) -> None:
+async def test_token_of_another_activity_is_refused(house: House) -> None:
     ref, other = house.scheduled(), house.scheduled()
     house.activities.back_off(other, LastFailure("timeout", "too late", None))
     house.activities.start(other)
@@ -257,7 +257,7 @@ async def test_the_token_of_another_activity_is_refused(house: House) -> None:
     assert "task token" in reply.json()["detail"]
 
 
-async def test_an_attempt_that_is_over_is_told_so(house: House) -> None:
+async def test_attempt_that_has_ended_gets_410(house: House) -> None:
     ref = house.scheduled()
     naming = house.naming(ref)
     house.activities.back_off(ref, LastFailure("timeout", "too late", None))
@@ -269,7 +269,7 @@ async def test_an_attempt_that_is_over_is_told_so(house: House) -> None:
     assert "is no longer running" in reply.json()["detail"]
 
 
-async def test_while_temporal_is_away_nothing_is_opened(house: House) -> None:
+async def test_opening_returns_503_while_temporal_is_unreachable(house: House) -> None:
     ref = house.scheduled()
     house.activities.is_reachable = False
 
@@ -278,7 +278,7 @@ async def test_while_temporal_is_away_nothing_is_opened(house: House) -> None:
     assert (reply.status_code, int(reply.headers["retry-after"]) > 0) == (503, True)
 
 
-async def test_that_it_was_submitted_can_be_told_twice_and_not_of_what_is_not_there(
+async def test_submission_may_be_reported_twice_and_needs_a_callback(
     house: House,
 ) -> None:
     opened = (await house.open(house.scheduled())).json()
@@ -314,7 +314,7 @@ async def open_with_info(house: House, ref: ActivityExecution, **more: Any) -> d
     return opened
 
 
-async def test_attempt_with_info_is_opened_as_it_says(house: House) -> None:
+async def test_attempt_with_info_is_opened_without_temporal(house: House) -> None:
     ref = house.scheduled()
 
     opened = await open_with_info(house, ref)
@@ -352,7 +352,7 @@ async def test_waiting_answer_is_returned_inline_to_a_worker_that_names_itself(
     assert callback.accepted.delivered_inline_to == "worker-1"
 
 
-async def test_worker_that_names_itself_is_not_told_to_return_a_cancellation(house: House) -> None:
+async def test_worker_that_names_itself_does_not_return_a_cancellation(house: House) -> None:
     ref = house.scheduled()
     first = await open_with_info(house, ref)
     house.activities.request_cancel(ref)
@@ -364,7 +364,7 @@ async def test_worker_that_names_itself_is_not_told_to_return_a_cancellation(hou
     assert named["next"] == "wait"
 
 
-async def test_standalone_activity_follows_no_reset(house: House) -> None:
+async def test_standalone_activity_does_not_follow_resets(house: House) -> None:
     """It has no workflow that could be reset, so its callback is for its own run only."""
     ref = replace(factories.activity_ref(), workflow_id="")
     house.activities.schedule(ref)

@@ -1,4 +1,4 @@
-"""More time, no more links, another delivery; and what cannot be done."""
+"""Operators extend, revoke, redeliver and create links."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.unit.gateway.house import House
 HOUR = timedelta(hours=1)
 
 
-async def test_more_time_is_given_from_now_on(house: House) -> None:
+async def test_extension_counts_from_now(house: House) -> None:
     callback = await house.asked(deadline=HOUR)
     house.clock.advance(HOUR / 2)
 
@@ -26,7 +26,7 @@ async def test_more_time_is_given_from_now_on(house: House) -> None:
     assert (await house.found(callback.id)).deadline_at == house.clock.now() + 2 * HOUR
 
 
-async def test_what_has_no_deadline_of_its_own_cannot_be_extended(house: House) -> None:
+async def test_callback_without_its_own_deadline_cannot_be_extended(house: House) -> None:
     callback = await house.asked()
 
     reply = await house.post(f"/v1/callbacks/{callback.id}/extend", json={"within": 60})
@@ -36,7 +36,7 @@ async def test_what_has_no_deadline_of_its_own_cannot_be_extended(house: House) 
 
 
 @pytest.mark.parametrize("body", [{}, {"within": 0}, {"within": "soon"}, {"until": 1}, [], 1])
-async def test_no_time_at_all_is_refused(house: House, body: Any) -> None:
+async def test_extension_by_zero_is_refused(house: House, body: Any) -> None:
     callback = await house.asked(deadline=HOUR)
 
     reply = await house.post(f"/v1/callbacks/{callback.id}/extend", json=body)
@@ -44,7 +44,7 @@ async def test_no_time_at_all_is_refused(house: House, body: Any) -> None:
     assert reply.status_code == 422
 
 
-async def test_after_a_revocation_no_old_link_is_good_for_anything(house: House) -> None:
+async def test_revoked_links_return_404(house: House) -> None:
     callback = await house.asked()
     old = (await house.post(f"/v1/callbacks/{callback.id}/link", json={})).json()["url"]
     path = old.removeprefix(BASE)
@@ -60,7 +60,7 @@ async def test_after_a_revocation_no_old_link_is_good_for_anything(house: House)
     assert (await house.http.post(new.removeprefix(BASE), json=1)).status_code == 202
 
 
-async def test_the_url_that_a_worker_gets_after_a_revocation_is_good(house: House) -> None:
+async def test_worker_gets_a_valid_url_after_a_revocation(house: House) -> None:
     ref = house.scheduled()
     first = (await house.open(ref)).json()
     await house.post(f"/v1/callbacks/{first['id']}/revoke")
@@ -72,7 +72,7 @@ async def test_the_url_that_a_worker_gets_after_a_revocation_is_good(house: Hous
     assert (await house.http.get(second["url"].removeprefix(BASE))).status_code == 200
 
 
-async def test_a_parked_answer_is_delivered_again(house: House) -> None:
+async def test_parked_answer_is_delivered_again(house: House) -> None:
     callback = await house.asked()
     house.activities.is_busy = True
     await house.post(f"/v1/callbacks/{callback.id}/complete", json=1)
@@ -86,7 +86,7 @@ async def test_a_parked_answer_is_delivered_again(house: House) -> None:
     assert (reply.status_code, reply.json()["state"]) == (200, "accepted")
 
 
-async def test_only_what_is_parked_is_delivered_again(house: House) -> None:
+async def test_only_parked_answers_are_delivered_again(house: House) -> None:
     callback = await house.asked()
 
     reply = await house.post(f"/v1/callbacks/{callback.id}/redeliver")
@@ -105,7 +105,7 @@ async def test_only_what_is_parked_is_delivered_again(house: House) -> None:
         {"verbs": "view"},
     ],
 )
-async def test_a_link_that_cannot_be_made_is_refused(house: House, body: Any) -> None:
+async def test_invalid_link_request_is_refused(house: House, body: Any) -> None:
     callback = await house.asked()
 
     reply = await house.post(f"/v1/callbacks/{callback.id}/link", json=body)
@@ -113,7 +113,7 @@ async def test_a_link_that_cannot_be_made_is_refused(house: House, body: Any) ->
     assert reply.status_code == 422
 
 
-async def test_a_verb_that_the_activity_s_own_link_has_not_is_refused(house: House) -> None:
+async def test_verb_that_the_own_link_does_not_allow_is_refused(house: House) -> None:
     asking = replace(factories.request(), verbs=frozenset({Verb.VIEW, Verb.COMPLETE}))
     (callback,) = await house.store.open([asking])
     path = f"/v1/callbacks/{callback.id}/link"
@@ -127,7 +127,7 @@ async def test_a_verb_that_the_activity_s_own_link_has_not_is_refused(house: Hou
     assert made.headers["cache-control"] == "no-store"
 
 
-async def test_the_trail_names_whose_key_gave_time_revoked_and_made_a_link(house: House) -> None:
+async def test_events_name_the_key_of_each_change(house: House) -> None:
     callback = await house.asked(deadline=timedelta(hours=1))
     path = f"/v1/callbacks/{callback.id}"
     for act, body in (("extend", {"within": 60}), ("revoke", None), ("link", {})):
@@ -141,7 +141,7 @@ async def test_the_trail_names_whose_key_gave_time_revoked_and_made_a_link(house
     )
 
 
-async def test_an_operator_is_told_more_of_what_is_away_than_a_stranger(house: House) -> None:
+async def test_only_operators_see_why_the_store_is_unavailable(house: House) -> None:
     callback = await house.asked()
     await house.get("/v1/callbacks")
     path = f"/c/{house.keyring.sign(factories.link(to=callback.id))}"

@@ -39,8 +39,8 @@ router = new_router("/callbacks")
 async def list_callbacks(gateway: GatewayOf, filters: Annotated[ListIn, Query()]) -> PageOut:
     """Return a page by ascending id. Pass `next` as `after` until it is null.
 
-    There is no total. A filter by a rare state is fast. Any other filter that few callbacks meet
-    reads all open ones, so it gets slower with their number.
+    The reply has no total. A filter by a rare state is fast. Any other filter that few callbacks
+    meet reads all open ones, so it gets slower with their number.
     """
     after = None if filters.after is None else CallbackId(filters.after)
     found = await gateway.store.page(_to_query(filters), after=after, limit=filters.limit + 1)

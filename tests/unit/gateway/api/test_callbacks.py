@@ -1,4 +1,4 @@
-"""The list, with its filters and its cursor; one callback; its trail."""
+"""The list with its filters and pages, one callback, and its events."""
 
 import json
 from datetime import timedelta
@@ -21,7 +21,7 @@ async def ids(house: House, **asked: Any) -> list[str]:
     return [one["id"] for one in reply.json()["callbacks"]]
 
 
-async def test_the_list_goes_on_until_there_is_no_next(house: House) -> None:
+async def test_list_has_pages_until_next_is_null(house: House) -> None:
     opened = [(await house.asked()).id for _ in range(5)]
     pages: list[list[str]] = []
     after: dict[str, str] = {}
@@ -35,7 +35,7 @@ async def test_the_list_goes_on_until_there_is_no_next(house: House) -> None:
     assert after == {"after": None}
 
 
-async def test_a_last_page_that_is_full_has_no_next(house: House) -> None:
+async def test_full_last_page_has_no_next(house: House) -> None:
     await house.asked()
 
     reply = await house.get("/v1/callbacks", params={"limit": 1})
@@ -43,7 +43,7 @@ async def test_a_last_page_that_is_full_has_no_next(house: House) -> None:
     assert (len(reply.json()["callbacks"]), reply.json()["next"]) == (1, None)
 
 
-async def test_without_a_state_what_has_not_ended_is_listed(house: House) -> None:
+async def test_list_without_a_state_has_callbacks_that_have_not_ended(house: House) -> None:
     waiting, over = await house.asked(), await house.asked()
     await house.store.expire([factories.expiry(over)])
 
@@ -52,7 +52,7 @@ async def test_without_a_state_what_has_not_ended_is_listed(house: House) -> Non
     assert await ids(house, state=["expired", "open"]) == [waiting.id, over.id]
 
 
-async def test_every_filter_finds_its_own_and_no_other(house: House) -> None:
+async def test_each_filter_finds_only_matching_callbacks(house: House) -> None:
     old = await house.asked(tags=("vip",), deadline=HOUR)
     house.clock.advance(2 * HOUR)
     new = await house.asked(tags=("eu",))
@@ -85,7 +85,7 @@ async def test_every_filter_finds_its_own_and_no_other(house: House) -> None:
         ({"tag": "\x00"}, "tag"),
     ],
 )
-async def test_a_filter_that_cannot_be_used_is_refused_by_name(
+async def test_invalid_filter_returns_422_with_its_name(
     house: House, asked: dict[str, Any], name: str
 ) -> None:
     reply = await house.get("/v1/callbacks", params=asked)
@@ -94,7 +94,7 @@ async def test_a_filter_that_cannot_be_used_is_refused_by_name(
     assert {one["pointer"] for one in reply.json()["errors"]} == {name}
 
 
-async def test_a_callback_is_shown_without_its_answer_s_body(house: House) -> None:
+async def test_callback_is_shown_without_the_body_of_its_answer(house: House) -> None:
     callback = await house.asked(title="Charge", tags=("vip",), metadata={"order": 1})
     await house.store.accept([factories.answer(callback.id)])
 
@@ -107,7 +107,7 @@ async def test_a_callback_is_shown_without_its_answer_s_body(house: House) -> No
     assert shown["workflow_id"] == callback.ref.workflow_id
 
 
-async def test_the_trail_tells_what_happened(house: House) -> None:
+async def test_events_show_what_happened(house: House) -> None:
     callback = await house.asked()
     await house.post(f"/v1/callbacks/{callback.id}/fail", json={"message": "no"})
 
@@ -117,7 +117,7 @@ async def test_the_trail_tells_what_happened(house: House) -> None:
     assert (await house.get("/v1/callbacks/cb_unknown/events")).status_code == 404
 
 
-async def test_the_trail_has_nothing_of_the_answers_that_lost(house: House) -> None:
+async def test_events_contain_no_bodies_of_refused_answers(house: House) -> None:
     callback = await house.asked()
     path = f"/v1/callbacks/{callback.id}"
     await house.post(f"{path}/complete", json={"first": 1})
@@ -165,7 +165,7 @@ async def test_check_says_what_is_wrong_with_a_result_and_stores_nothing(house: 
     assert (await house.found(typed.id)).state is State.OPEN
 
 
-async def test_what_waits_can_be_read_by_a_link_of_an_operator(house: House) -> None:
+async def test_link_of_an_operator_shows_the_callback_until_it_expires(house: House) -> None:
     callback = await house.asked()
     wanted = {"verbs": ["view"], "for": "PT1H"}
 

@@ -1,4 +1,4 @@
-"""Activities on the real server live and are watched as their callbacks ask for it."""
+"""Heartbeats, pauses and cancellations of activities on the real server."""
 
 import asyncio
 from collections.abc import Callable
@@ -53,7 +53,7 @@ async def cause(handle: WorkflowHandle[Any, Any]) -> BaseException | None:
     return failure.cause if isinstance(failure, FailureError) and failure.cause else failure
 
 
-async def test_an_activity_that_is_kept_alive_outlives_its_heartbeat_time_out_many_times(
+async def test_activity_that_is_kept_alive_outlives_its_heartbeat_timeout(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside, heartbeat="gateway")) as house:
@@ -70,7 +70,7 @@ async def test_an_activity_that_is_kept_alive_outlives_its_heartbeat_time_out_ma
         assert await handle.result() == "after a while"
 
 
-async def test_what_the_outside_says_many_times_a_second_reaches_temporal_in_time(
+async def test_frequent_heartbeats_of_a_sender_reach_temporal_in_time(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -89,7 +89,7 @@ async def test_what_the_outside_says_many_times_a_second_reaches_temporal_in_tim
         await handle.terminate()
 
 
-async def test_who_holds_the_link_is_told_of_a_pause_and_its_end_while_waiting(
+async def test_waiting_viewer_sees_a_pause_and_its_end(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -109,7 +109,7 @@ async def test_who_holds_the_link_is_told_of_a_pause_and_its_end_while_waiting(
         await handle.terminate()
 
 
-async def test_who_holds_the_link_is_told_of_a_cancellation_and_reports_it_with_details(
+async def test_waiting_viewer_sees_a_cancellation_and_reports_it_with_details(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside)) as house:
@@ -128,7 +128,7 @@ async def test_who_holds_the_link_is_told_of_a_cancellation_and_reports_it_with_
         assert isinstance(failure, CancelledError)
 
 
-async def test_a_cancellation_that_nobody_reports_in_time_ends_the_activity(
+async def test_unreported_cancellation_ends_the_activity_after_cancel_within(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     silent = asking(outside, cancel_within=timedelta(seconds=1))
@@ -148,7 +148,7 @@ async def test_a_cancellation_that_nobody_reports_in_time_ends_the_activity(
         assert await until(state, lambda seen: seen != "accepted") == "applied"
 
 
-async def test_another_heartbeat_time_out_is_learnt_and_kept_to(
+async def test_changed_heartbeat_timeout_is_respected(
     open_house: OpenHouse, outside: Outside
 ) -> None:
     async with open_house(asking(outside, heartbeat="gateway")) as house:

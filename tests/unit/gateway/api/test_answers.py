@@ -1,4 +1,4 @@
-"""Answers by id, one and many: exact, each with its own status."""
+"""Answers by callback id, one and many, each with its own status."""
 
 import logging
 
@@ -25,7 +25,7 @@ def outcome_of(callback: Callback) -> Outcome:
         ("cancel", b'"asked"', Canceled(b'"asked"')),
     ],
 )
-async def test_an_operator_answers_as_a_link_does(
+async def test_answer_by_id_equals_an_answer_by_link(
     house: House, verb: str, body: bytes, outcome: Outcome
 ) -> None:
     callback = await house.asked()
@@ -38,7 +38,7 @@ async def test_an_operator_answers_as_a_link_does(
     assert outcome_of(await house.found(callback.id)) == outcome
 
 
-async def test_who_prefers_to_wait_is_told_the_end(house: House) -> None:
+async def test_waiting_operator_gets_the_verdict(house: House) -> None:
     callback = await house.asked()
     path = f"/v1/callbacks/{callback.id}/complete"
 
@@ -49,7 +49,7 @@ async def test_who_prefers_to_wait_is_told_the_end(house: House) -> None:
     assert other.status_code == 409
 
 
-async def test_a_heartbeat_by_id_tells_what_temporal_says(house: House) -> None:
+async def test_heartbeat_by_id_returns_the_reply_of_temporal(house: House) -> None:
     callback = await house.asked()
     house.activities.request_cancel(callback.ref)
 
@@ -59,7 +59,7 @@ async def test_a_heartbeat_by_id_tells_what_temporal_says(house: House) -> None:
     assert house.activities.heartbeats == [(callback.ref, b'{"progress":1}')]
 
 
-async def test_many_answers_have_a_status_each(house: House) -> None:
+async def test_each_of_many_answers_has_its_own_status(house: House) -> None:
     first, second, third, fourth = [await house.asked() for _ in range(4)]
     await house.post(f"/v1/callbacks/{second.id}/complete", json="before")
     text = f"""{{"answers": [
@@ -85,7 +85,7 @@ async def test_many_answers_have_a_status_each(house: House) -> None:
     assert outcome_of(await house.found(fourth.id)) == Completed(None)
 
 
-async def test_one_of_many_that_is_too_large_is_refused_alone(house: House) -> None:
+async def test_one_answer_that_is_too_large_is_refused_alone(house: House) -> None:
     large, small = await house.asked(), await house.asked()
     answers = [
         {"callback": large.id, "verb": "complete", "body": "x" * LIMIT},
@@ -97,7 +97,7 @@ async def test_one_of_many_that_is_too_large_is_refused_alone(house: House) -> N
     assert [one["status"] for one in reply.json()["results"]] == [413, 202]
 
 
-async def test_a_thousand_answers_are_few_commits(
+async def test_thousand_answers_take_few_commits(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     callbacks = [await house.asked() for _ in range(1000)]
@@ -113,7 +113,7 @@ async def test_a_thousand_answers_are_few_commits(
     assert len(told) < 20
 
 
-async def test_a_large_request_is_taken_as_a_small_one(house: House) -> None:
+async def test_large_request_is_read_like_a_small_one(house: House) -> None:
     callbacks = [await house.asked() for _ in range(4)]
     body = LARGE // 4 * "x"
     answers = [{"callback": one.id, "verb": "complete", "body": body} for one in callbacks]
@@ -123,7 +123,7 @@ async def test_a_large_request_is_taken_as_a_small_one(house: House) -> None:
     assert {one["status"] for one in reply.json()["results"]} == {202}
 
 
-async def test_a_request_has_an_end(house: House) -> None:
+async def test_request_over_the_limit_returns_413(house: House) -> None:
     reply = await house.post("/v1/answers", content=b" " * (4 * 1024 * 1024 + 1))
 
     assert reply.status_code == 413
@@ -141,13 +141,13 @@ async def test_a_request_has_an_end(house: House) -> None:
         b'{"answers": [{"callback": "cb_1", "verb": "complete", "result": 1}]}',
     ],
 )
-async def test_what_is_no_list_of_answers_is_refused_as_a_whole(house: House, body: bytes) -> None:
+async def test_malformed_list_of_answers_is_refused_completely(house: House, body: bytes) -> None:
     reply = await house.post("/v1/answers", content=body)
 
     assert reply.status_code == 422
 
 
-async def test_more_than_a_thousand_are_refused(house: House) -> None:
+async def test_more_than_a_thousand_answers_are_refused(house: House) -> None:
     answers = [{"callback": "cb_1", "verb": "complete"}] * 1001
 
     reply = await house.post("/v1/answers", json={"answers": answers})
@@ -155,7 +155,7 @@ async def test_more_than_a_thousand_are_refused(house: House) -> None:
     assert reply.status_code == 422
 
 
-async def test_a_name_that_stands_there_twice_is_read_in_one_way(house: House) -> None:
+async def test_last_of_two_members_with_one_name_counts(house: House) -> None:
     callback = await house.asked()
     one = f'{{"callback": "{callback.id}", "verb": "complete", "body": 1, "body": 2}}'
     body = f'{{"answers": [], "answers": [{one}, {one}]}}'

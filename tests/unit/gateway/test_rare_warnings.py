@@ -54,7 +54,7 @@ def test_invented_keys_do_not_fill_the_memory(clock: ManualClock) -> None:
     assert unknown.remembered <= MOST_REMEMBERED
 
 
-def test_clock_that_steps_back_does_not_silence_warnings(
+def test_clock_that_is_set_back_does_not_silence_warnings(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     unknown = UnknownKeyLog(clock)

@@ -26,14 +26,14 @@ from ringback.gateway.receipts import LONGEST_WAIT, wanted_wait
         ("", 0),
     ],
 )
-def test_the_wait_is_read(header: str, seconds: int) -> None:
+def test_wait_is_parsed(header: str, seconds: int) -> None:
     assert wanted_wait([header]) == timedelta(seconds=seconds)
 
 
-def test_nobody_waits_for_ever() -> None:
+def test_wait_is_limited_to_one_minute() -> None:
     assert wanted_wait(["wait=999999999"]) == LONGEST_WAIT
 
 
 @given(header=st.text())
-def test_whatever_the_header_reading_it_is_total(header: str) -> None:
+def test_parsing_any_header_returns_a_wait(header: str) -> None:
     assert timedelta(0) <= wanted_wait([header]) <= LONGEST_WAIT

@@ -1,4 +1,4 @@
-"""What happens to an activity on the real server is told to who was to answer it, signed."""
+"""Signed webhooks report what happens to an activity on the real server."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -54,7 +54,7 @@ async def next_message(receiver: Receiver, settings: Settings) -> Any:
     return Webhook(from_secret(secret)).verify(request.body, dict(request.headers))
 
 
-async def test_that_a_workflow_was_terminated_is_told_to_who_need_not_answer_any_more(
+async def test_cancel_url_is_notified_of_a_terminated_workflow(
     open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
 ) -> None:
     async with open_house(asking(outside, cancel_url=receiver.url)) as house:
@@ -70,7 +70,7 @@ async def test_that_a_workflow_was_terminated_is_told_to_who_need_not_answer_any
         assert "terminated" in message["data"]["reason"]
 
 
-async def test_that_the_workflow_asked_to_cancel_is_told_while_the_activity_still_waits(
+async def test_cancel_url_is_notified_of_a_request_to_cancel(
     open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
 ) -> None:
     async with open_house(asking(outside, cancel_url=receiver.url)) as house:
@@ -88,7 +88,7 @@ async def test_that_the_workflow_asked_to_cancel_is_told_while_the_activity_stil
             await handle.result()
 
 
-async def test_of_a_pause_and_of_the_answer_s_way_the_other_address_is_told(
+async def test_notify_url_is_notified_of_a_pause_and_of_the_delivery(
     open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
 ) -> None:
     async with open_house(asking(outside, notify_url=receiver.url)) as house:
@@ -108,7 +108,7 @@ async def test_of_a_pause_and_of_the_answer_s_way_the_other_address_is_told(
         assert "the answer" not in str(last)
 
 
-async def test_that_the_deadline_was_faster_is_told(
+async def test_cancel_url_is_notified_of_a_passed_deadline(
     open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
 ) -> None:
     options = {"deadline": timedelta(seconds=1), "on_deadline": "nobody"}
@@ -132,7 +132,7 @@ class TestWithoutLeave:
     def settings(self, tmp_path: Path) -> Settings:
         return settings_in(tmp_path)
 
-    async def test_this_machine_is_told_nothing_and_a_person_can_see_why(
+    async def test_private_address_is_not_notified_and_the_events_say_why(
         self, open_house: OpenHouse, outside: Outside, receiver: Receiver
     ) -> None:
         async with open_house(asking(outside, cancel_url=receiver.url)) as house:
