@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(0 if WANTED else 300)
 """An example takes 50 to 100 ms, and there are hundreds."""
 
 
-def execution(machine: Callable[[], Protocol], examples: int) -> None:
-    """Execution so many examples, unless the environment wants another number."""
+def run_protocol(machine: Callable[[], Protocol], examples: int) -> None:
+    """Run `examples` examples, unless the environment sets another number."""
     run_state_machine_as_test(
         cast("type[Protocol]", machine),
         settings=settings(
@@ -56,12 +56,12 @@ class PostgresqlProtocol(Protocol):
 
 
 def test_protocol_keeps_its_promises_in_memory() -> None:
-    execution(Protocol, 60)
+    run_protocol(Protocol, 60)
 
 
 @pytest.mark.thorough
 def test_protocol_keeps_its_promises_in_many_examples() -> None:
-    execution(Protocol, 600)
+    run_protocol(Protocol, 600)
 
 
 @pytest.mark.thorough
@@ -73,9 +73,9 @@ def test_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
         shutil.copy(sqlite_file, path)
         return SqliteDatabase(path, clock)
 
-    execution(lambda: Protocol(copied), 60)
+    run_protocol(lambda: Protocol(copied), 60)
 
 
 @pytest.mark.thorough
 def test_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
-    execution(lambda: PostgresqlProtocol(postgresql_url), 60)
+    run_protocol(lambda: PostgresqlProtocol(postgresql_url), 60)

@@ -136,10 +136,10 @@ async def test_block_that_ends_early_waits_for_items_in_flight_and_starts_no_mor
 ) -> None:
     begun, gate, leaving = [], Gate(), asyncio.Event()
 
-    async def listen(told: str, target: Target) -> None:
+    async def listen(verb: str, target: Target) -> None:
         begun.append(target)
         if target != ref(1):
-            await gate(told, target)
+            await gate(verb, target)
 
     async def end_early() -> list[Target]:
         async with completing_many(completion, Counted(), concurrency=2) as deliveries:

@@ -323,8 +323,8 @@ async def test_put_that_waits_for_room_raises_when_the_batcher_closes(
         await idle()
         work.go_on.set()
 
-    told = await asyncio.gather(*late, return_exceptions=True)
-    assert [type(one) for one in told] == [RuntimeError] * 11
+    results = await asyncio.gather(*late, return_exceptions=True)
+    assert [type(one) for one in results] == [RuntimeError] * 11
 
 
 async def test_canceled_delivery_future_stops_nothing(
@@ -343,10 +343,10 @@ async def test_canceled_delivery_future_stops_nothing(
 async def test_undelivered_item_has_the_error_and_its_result(
     completion: FakeCompletionClient, batcher: Batcher[int], number: int, verb: str
 ) -> None:
-    told = []
+    calls = []
 
     async def away(what: str, _target: Target) -> None:
-        told.append(what)
+        calls.append(what)
         msg = "Temporal does not answer"
         raise TemporalUnreachableError(msg)
 
@@ -355,7 +355,7 @@ async def test_undelivered_item_has_the_error_and_its_result(
         put = await batcher.put(ref(number), number)
     delivery = await put
 
-    assert told == [verb]
+    assert calls == [verb]
     assert delivery.ending is Ending.UNDELIVERED
     assert isinstance(delivery.error, TemporalUnreachableError)
     assert delivery.result == ("worked on 1" if number > 0 else None)
@@ -432,7 +432,7 @@ class Env:
         self.clock = ManualClock()
         self.completion = FakeCompletionClient()
         self.completion.before = self.tell
-        self.told: Counter[Target] = Counter()
+        self.calls: Counter[Target] = Counter()
         self.begun: list[int] = []
         self.at_once = 0
         self.behaviors: list[Behavior] = []
@@ -462,7 +462,7 @@ class Env:
         return number
 
     async def tell(self, _told: str, target: Target) -> None:
-        self.told[target] += 1
+        self.calls[target] += 1
         assert isinstance(target, ActivityRef)
         if self.behaviors[int(target.activity_id)].endswith("not taken"):
             msg = "Temporal does not answer"
@@ -527,7 +527,7 @@ async def test_each_item_has_exactly_one_outcome_in_order_and_within_bounds(
     endings = [delivery.result().ending for delivery in taken_in]
     expected = [ENDINGS[behavior] for behavior in env.behaviors]
     assert env.begun == sorted(env.begun)
-    assert max(env.told.values(), default=0) <= 1
+    assert max(env.calls.values(), default=0) <= 1
     assert env.batcher.progress.done == len(taken_in)
     if leaving == "is canceled":
         assert all(

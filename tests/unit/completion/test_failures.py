@@ -108,9 +108,9 @@ async def test_failure_that_cannot_be_sent_is_shortened(
 
     await fail_with_what_was_raised(completion, ref, ValueError("x" * 5000))
 
-    told = activity.failure
-    assert isinstance(told, ApplicationError)
-    assert (told.type, told.message, told.non_retryable) == ("ValueError", "x" * 500, False)
+    sent = activity.failure
+    assert isinstance(sent, ApplicationError)
+    assert (sent.type, sent.message, sent.non_retryable) == ("ValueError", "x" * 500, False)
 
 
 async def test_shortened_failure_keeps_its_retry_options(
@@ -122,10 +122,10 @@ async def test_shortened_failure_keeps_its_retry_options(
         completion, ref, fail_with("Denied", "no", non_retryable=True, details=["x" * 5000])
     )
 
-    told = activity.failure
-    assert isinstance(told, ApplicationError)
-    assert (told.type, told.message, told.non_retryable) == ("Denied", "no", True)
-    assert told.details == ()
+    sent = activity.failure
+    assert isinstance(sent, ApplicationError)
+    assert (sent.type, sent.message, sent.non_retryable) == ("Denied", "no", True)
+    assert sent.details == ()
 
 
 class UnspeakableErrorError(Exception):
@@ -191,9 +191,9 @@ async def test_activity_fails_with_what_can_be_sent_of_any_exception(
 ) -> None:
     await fail_with_what_was_raised(Encoding(completion), ref, error)
 
-    told = activity.failure
-    assert isinstance(told, ApplicationError)
-    assert (told.type, told.message) == (type_, message)
+    sent = activity.failure
+    assert isinstance(sent, ApplicationError)
+    assert (sent.type, sent.message) == (type_, message)
 
 
 async def test_failure_that_its_codec_enlarges_is_shortened_further(
@@ -201,9 +201,9 @@ async def test_failure_that_its_codec_enlarges_is_shortened_further(
 ) -> None:
     await fail_with_what_was_raised(Encoding(completion, growth=12), ref, ValueError("x" * 5000))
 
-    told = activity.failure
-    assert isinstance(told, ApplicationError)
-    assert (told.type, told.message) == ("ValueError", "x" * 50)
+    sent = activity.failure
+    assert isinstance(sent, ApplicationError)
+    assert (sent.type, sent.message) == ("ValueError", "x" * 50)
 
 
 @pytest.mark.parametrize(
@@ -233,10 +233,10 @@ async def test_failure_that_cannot_be_sent_at_all_raises(
 async def test_rejected_client_sends_no_shorter_failure(
     completion: FakeCompletionClient, ref: ActivityRef, refusal: CompletionRefusedError
 ) -> None:
-    told = []
+    sent = []
 
     async def refuse(what: str, _target: Target) -> None:
-        told.append(what)
+        sent.append(what)
         raise refusal
 
     completion.before = refuse
@@ -245,7 +245,7 @@ async def test_rejected_client_sends_no_shorter_failure(
         await fail_with_what_was_raised(completion, ref, ValueError("no"))
 
     assert caught.value is refusal
-    assert told == ["fail"]
+    assert sent == ["fail"]
 
 
 async def test_failure_without_a_reply_is_not_shortened(

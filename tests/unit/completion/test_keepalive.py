@@ -195,10 +195,10 @@ async def test_work_with_on_stop_continue_runs_on_and_sees_the_reason(
         before = life.stopped
         stop(activity)
         clock.advance(EVERY)
-        told = await life.until_stopped()
+        why = await life.until_stopped()
         await idle()
 
-    assert (before, told, life.stopped) == (None, reason, reason)
+    assert (before, why, life.stopped) == (None, reason, reason)
     assert type(life.error) is error
 
 

@@ -45,8 +45,8 @@ class Away:
     def __init__(self, verb: str) -> None:
         self.verb = verb
 
-    async def __call__(self, told: str, _target: Target) -> None:
-        if told == self.verb:
+    async def __call__(self, verb: str, _target: Target) -> None:
+        if verb == self.verb:
             msg = "Temporal does not answer"
             raise TemporalUnreachableError(msg)
 
@@ -134,8 +134,8 @@ async def test_exception_propagates_although_temporal_rejects_the_failure(
 async def test_note_shows_no_text_of_the_data_converter(
     completion: FakeCompletionClient, ref: ActivityRef
 ) -> None:
-    async def cannot_encode(told: str, _target: Target) -> None:
-        if told == "fail":
+    async def cannot_encode(verb: str, _target: Target) -> None:
+        if verb == "fail":
             msg = "cannot encode 'a secret'"
             raise TypeError(msg)
 
@@ -246,8 +246,8 @@ async def test_heartbeat_that_can_never_succeed_fails_the_activity(
     activity: FakeWaitingActivity,
     clock: ManualClock,
 ) -> None:
-    async def refuse(told: str, _target: Target) -> None:
-        if told == "heartbeat" and activity.heartbeats:
+    async def refuse(verb: str, _target: Target) -> None:
+        if verb == "heartbeat" and activity.heartbeats:
             msg = "the details are too large"
             raise CompletionRefusedError(msg)
 
@@ -374,10 +374,10 @@ async def test_work_is_canceled_without_a_report_when_the_activity_ended(
     activity: FakeWaitingActivity,
     clock: ManualClock,
 ) -> None:
-    told = []
+    calls = []
 
     async def listen(verb: str, _target: Target) -> None:
-        told.append(verb)
+        calls.append(verb)
 
     completion.before = listen
     work = asyncio.ensure_future(process(completion, ref, forever, every=EVERY, clock=clock))
@@ -388,7 +388,7 @@ async def test_work_is_canceled_without_a_report_when_the_activity_ended(
     with pytest.raises(ActivityNotFoundError):
         await work
 
-    assert told == ["heartbeat", "heartbeat"]
+    assert calls == ["heartbeat", "heartbeat"]
 
 
 async def test_program_that_stops_sends_nothing(
@@ -413,13 +413,13 @@ async def test_activity_is_completed_after_the_last_heartbeat(
     activity: FakeWaitingActivity,
     clock: ManualClock,
 ) -> None:
-    told = []
+    calls = []
     go_on = asyncio.Event()
 
     async def slowly(verb: str, _target: Target) -> None:
         if activity.heartbeats and verb == "heartbeat":
             await go_on.wait()
-        told.append(verb)
+        calls.append(verb)
 
     completion.before = slowly
     async with processing(completion, ref, every=EVERY, details="begun", clock=clock) as work:
@@ -430,7 +430,7 @@ async def test_activity_is_completed_after_the_last_heartbeat(
         work.result = "receipt"
         go_on.set()
 
-    assert told == ["heartbeat", "heartbeat", "complete"]
+    assert calls == ["heartbeat", "heartbeat", "complete"]
     assert activity.heartbeats == [("begun",), ("nearly done",)]
 
 

@@ -57,11 +57,11 @@ async def test_each_answer_gets_an_error_while_the_store_is_away(
 ) -> None:
     database.is_available = False
 
-    (told,) = await answer_many(
+    (results,) = await answer_many(
         answer_service, [SentAnswer(factories.callback_id(), Completed(None))]
     )
 
-    assert isinstance(told, StoreUnavailableError)
+    assert isinstance(results, StoreUnavailableError)
 
 
 class StoreWithAMistake(SqlStore):
@@ -99,9 +99,9 @@ async def test_answers_in_progress_never_exceed_the_maximum(
 
     activities.poll = slow  # type: ignore[method-assign]  # it is slower, and the same
 
-    told = await answer_many(
+    results = await answer_many(
         answer_service, [SentAnswer(one.id, Canceled(None)) for one in callbacks]
     )
 
-    assert len(told) == len(callbacks)
+    assert len(results) == len(callbacks)
     assert 1 < max(under_way) <= MOST_AT_ONCE

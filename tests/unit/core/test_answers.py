@@ -232,7 +232,7 @@ async def test_invalid_answer_does_not_fail_the_others_of_its_batch(
         activities.schedule(callback.ref)
     await answer_service.accept(first.id, Completed(b"1"))
 
-    told = await asyncio.gather(
+    results = await asyncio.gather(
         *(
             answer_service.accept(one.id, Completed(body))
             for one, body in zip(others, (b"1", b"2", b"1"), strict=True)
@@ -240,7 +240,7 @@ async def test_invalid_answer_does_not_fail_the_others_of_its_batch(
         return_exceptions=True,
     )
 
-    assert [type(one) for one in told] == [Receipt, WrongResultError, Receipt]
+    assert [type(one) for one in results] == [Receipt, WrongResultError, Receipt]
 
 
 async def test_wrong_answer_by_revoked_link_returns_unknown(

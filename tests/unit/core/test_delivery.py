@@ -602,7 +602,7 @@ class GatedActivities(FakeActivities):
         await super().deliver_to_attempt(callback, encoded, identity=identity)
 
     async def let(self, count: int) -> None:
-        """Let so many deliveries end, one after another."""
+        """Release `count` deliveries, one after another."""
         for _ in range(count):
             self.places.release()
             await idle()

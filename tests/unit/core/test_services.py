@@ -14,25 +14,25 @@ from tests.loops import idle
 class Loop:
     """A service that records its start and its end."""
 
-    def __init__(self, name: str, told: list[str]) -> None:
+    def __init__(self, name: str, events: list[str]) -> None:
         self.name = name
-        self.told = told
+        self.events = events
 
     async def run(self) -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            self.told.append(f"{self.name} stopped")
+            self.events.append(f"{self.name} stopped")
 
 
 async def test_services_stop_last_first_when_the_body_ends() -> None:
-    told: list[str] = []
+    events: list[str] = []
 
-    async with run_services(Loop("one", told), Loop("two", told)):
+    async with run_services(Loop("one", events), Loop("two", events)):
         await idle()
-        told.append("body ended")
+        events.append("body ended")
 
-    assert told == ["body ended", "two stopped", "one stopped"]
+    assert events == ["body ended", "two stopped", "one stopped"]
 
 
 async def test_exception_of_the_block_is_raised_unchanged() -> None:

@@ -38,7 +38,7 @@ from tests import factories
 from tests.loops import idle
 
 SECOND = timedelta(seconds=1)
-URL = "https://outside.example/told?key=hush"
+URL = "https://outside.example/hook?key=hush"
 
 
 class Receiver:
@@ -268,7 +268,7 @@ async def test_slow_receiver_does_not_block_other_receivers(
 
 @pytest.mark.parametrize(
     "url",
-    ["https://dead.example/told", "https://dead.example:8443?a", "https://dead.example"],
+    ["https://dead.example/hook", "https://dead.example:8443?a", "https://dead.example"],
 )
 async def test_dead_receiver_does_not_block_other_receivers(
     webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock, url: str
@@ -276,7 +276,7 @@ async def test_dead_receiver_does_not_block_other_receivers(
     receiver.dead = url
     for _ in range(2 * SLOTS):
         await expire_callback(store, url)
-    await expire_callback(store, "https://dead.example.org/told")
+    await expire_callback(store, "https://dead.example.org/hook")
 
     async with run_services(webhook_sender):
         await pass_time(clock, SECOND)
@@ -285,7 +285,7 @@ async def test_dead_receiver_does_not_block_other_receivers(
         await pass_time(clock, SECOND)
 
     received = Counter(message.url for message in receiver.got)
-    assert received == {url: HOST_SLOTS, URL: SLOTS, "https://dead.example.org/told": 1}
+    assert received == {url: HOST_SLOTS, URL: SLOTS, "https://dead.example.org/hook": 1}
 
 
 async def test_full_origins_do_not_cause_busy_claims(

@@ -102,10 +102,10 @@ def test_installed_module_precedes_a_file_in_the_folder(tmp_path: Path) -> None:
     ],
 )
 def test_error_names_the_setting(wrong: str, says: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^RINGBACK_DATA_CONVERTER") as told:
+    with pytest.raises(ConfigurationError, match=r"^RINGBACK_DATA_CONVERTER") as raised:
         load_data_converter(wrong)
 
-    assert says in str(told.value)
+    assert says in str(raised.value)
 
 
 SETTING = "temporalio.contrib.pydantic:pydantic_data_converter"

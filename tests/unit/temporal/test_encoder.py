@@ -115,9 +115,9 @@ async def test_error_of_the_codec_is_reported_without_its_text(encoder: Encoder)
         msg = "a secret"
         raise TimeoutError(msg)
 
-    told = await refused(encoder, fail, ONE)
+    message = await refused(encoder, fail, ONE)
 
-    assert told == "the data converter failed to encode the answer: TimeoutError"
+    assert message == "the data converter failed to encode the answer: TimeoutError"
 
 
 async def test_other_encodings_use_another_thread_while_one_is_blocked(
@@ -132,8 +132,8 @@ async def test_other_encodings_use_another_thread_while_one_is_blocked(
 
     assert "did not return" in behind
     assert await encoder.run(quick, OTHER, Use.CHECK) == "ringback-encoder-2"
-    told = {one.message for one in caplog.records if one.levelno == logging.ERROR}
-    assert told == {
+    messages = {one.message for one in caplog.records if one.levelno == logging.ERROR}
+    assert messages == {
         "data converter does not return",
         "data converter blocks the thread that this one waited for",
     }
@@ -147,10 +147,10 @@ async def test_encoding_that_blocks_a_thread_is_rejected_until_it_returns(
     for _ in range(2):
         await refused(encoder, block, ONE)
 
-    told = [await refused(encoder, block, ONE) for _ in range(2 * MOST_THREADS)]
+    messages = [await refused(encoder, block, ONE) for _ in range(2 * MOST_THREADS)]
     others = [await encoder.run(quick, OTHER, Use.CHECK) for _ in range(2)]
 
-    assert "from an earlier try" in told[-1]
+    assert "from an earlier try" in messages[-1]
     assert others == ["ringback-encoder-3"] * 2
     released.set()
     while not any("returned after all" in one.message for one in caplog.records):

@@ -31,10 +31,10 @@ class Listening(ZipCodec, WithSerializationContext):
     """A codec that records its context."""
 
     def __init__(self) -> None:
-        self.told: list[SerializationContext] = []
+        self.contexts: list[SerializationContext] = []
 
     def with_context(self, context: SerializationContext) -> "Listening":
-        self.told.append(context)
+        self.contexts.append(context)
         return self
 
 
@@ -52,7 +52,7 @@ async def test_codec_gets_the_same_context_as_in_the_worker() -> None:
 
     contextual(DataConverter(payload_codec=codec), await waiting())
 
-    assert codec.told == [
+    assert codec.contexts == [
         ActivitySerializationContext(
             namespace="default",
             activity_id="1",
@@ -121,8 +121,8 @@ async def test_delay_of_zero_is_sent_as_the_shortest_delay() -> None:
 
     failure = await to_failure(DataConverter.default, to_exception(failed))
 
-    told = failure.application_failure_info.next_retry_delay.ToTimedelta()
-    assert timedelta(0) < told <= timedelta(milliseconds=1)
+    delay = failure.application_failure_info.next_retry_delay.ToTimedelta()
+    assert timedelta(0) < delay <= timedelta(milliseconds=1)
 
 
 async def test_failure_is_encrypted_including_its_message() -> None:
@@ -133,10 +133,10 @@ async def test_failure_is_encrypted_including_its_message() -> None:
     )
 
     assert b"secret" not in failure.SerializeToString()
-    told = await converter.decode_failure(failure)
-    assert isinstance(told, ApplicationError)
-    assert told.message == "a secret"
-    assert told.details == ("another secret", 1.1)
+    decoded = await converter.decode_failure(failure)
+    assert isinstance(decoded, ApplicationError)
+    assert decoded.message == "a secret"
+    assert decoded.details == ("another secret", 1.1)
 
 
 @pytest.mark.parametrize("body", [b'{"amount": 1.10}', None], ids=["a result", "nothing"])

@@ -88,10 +88,10 @@ def failure(size: int, *, non_retryable: bool = False) -> Failure:
 def test_payloads_of_exactly_the_limit_are_accepted(wrap: type[Result]) -> None:
     check_size(wrap(payloads(1000)), 1000)
 
-    with pytest.raises(AnswerTooLargeError, match="1001 bytes as it goes to Temporal") as told:
+    with pytest.raises(AnswerTooLargeError, match="1001 bytes as it goes to Temporal") as raised:
         check_size(wrap(payloads(1001)), 1000)
-    assert told.value.limit == 1000
-    assert "answer with its location" in str(told.value)
+    assert raised.value.limit == 1000
+    assert "answer with its location" in str(raised.value)
 
 
 @pytest.mark.parametrize("nothing", [Result(None), Cancellation(None)])
@@ -102,23 +102,23 @@ def test_missing_payload_is_never_too_large(nothing: Result | Cancellation) -> N
 def test_retryable_failure_may_have_the_size_that_temporal_keeps() -> None:
     check_size(failure(RETRYABLE_FAILURE_LIMIT), DEFAULT_BLOB_LIMIT)
 
-    with pytest.raises(AnswerTooLargeError, match="non_retryable") as told:
+    with pytest.raises(AnswerTooLargeError, match="non_retryable") as raised:
         check_size(failure(RETRYABLE_FAILURE_LIMIT + 1), DEFAULT_BLOB_LIMIT)
-    assert told.value.limit == RETRYABLE_FAILURE_LIMIT
+    assert raised.value.limit == RETRYABLE_FAILURE_LIMIT
 
 
 def test_non_retryable_failure_may_be_as_large_as_a_result() -> None:
     check_size(failure(10_000, non_retryable=True), 10_000)
 
-    with pytest.raises(AnswerTooLargeError) as told:
+    with pytest.raises(AnswerTooLargeError) as raised:
         check_size(failure(10_001, non_retryable=True), 10_000)
-    assert told.value.limit == 10_000
+    assert raised.value.limit == 10_000
 
 
 def test_failure_above_the_namespaces_limit_is_rejected() -> None:
-    with pytest.raises(AnswerTooLargeError) as told:
+    with pytest.raises(AnswerTooLargeError) as raised:
         check_size(failure(2000), 1000)
-    assert told.value.limit == 1000
+    assert raised.value.limit == 1000
 
 
 async def test_each_namespace_has_its_own_limit() -> None:
@@ -190,11 +190,11 @@ async def test_check_before_sending_does_not_use_a_guess() -> None:
     with pytest.raises(TemporalUnreachableError, match="payload limit: "):
         await limits.check_to_send("default", Result(payloads(2000)))
     server.error = None
-    with pytest.raises(AnswerTooLargeError) as told:
+    with pytest.raises(AnswerTooLargeError) as raised:
         await limits.check_to_send("default", Result(payloads(2000)))
     await limits.check_to_send("default", Result(payloads(1000)))
 
-    assert told.value.limit == 1000
+    assert raised.value.limit == 1000
     assert len(server.asked) == 3
 
 

@@ -46,12 +46,12 @@ def requests(service: Service, address: Address) -> ActivityRequests:
     )
 
 
-async def send_all_requests(told: ActivityRequests) -> None:
+async def send_all_requests(activity: ActivityRequests) -> None:
     for request in (
-        told.end(Result(SOME)),
-        told.end(Failure(message="no"), SOME),
-        told.end(Cancellation(SOME)),
-        told.heartbeat(SOME),
+        activity.end(Result(SOME)),
+        activity.end(Failure(message="no"), SOME),
+        activity.end(Cancellation(SOME)),
+        activity.heartbeat(SOME),
     ):
         await request(SECOND)
 
