@@ -212,7 +212,7 @@ class Database(ABC):
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        """See `ChangeFeed.subscribe`."""
+        """Call back for commits of other processes until canceled."""
 
     @abstractmethod
     async def close(self) -> None:
