@@ -11,9 +11,9 @@ from ringback.core.delivery import LEASE
 from ringback.domain.errors import StoreUnavailableError, TemporalUnreachableError
 from ringback.testing import ManualClock
 
-_READS: Final = frozenset({"poll", "resolve"})
-_SENDS: Final = frozenset({"deliver", "deliver_to_attempt", "heartbeat"})
-_UNGATED: Final = frozenset({
+READS: Final = frozenset({"poll", "resolve"})
+SENDS: Final = frozenset({"deliver", "deliver_to_attempt", "heartbeat"})
+UNGATED: Final = frozenset({
     "check",
     "encode",
     "check_details",
@@ -81,12 +81,12 @@ class Gate:
         instant.
         """
         task, is_made = asyncio.current_task(), asyncio.Event()
-        if name in _SENDS and task in self._after_read:
+        if name in SENDS and task in self._after_read:
             mode = self._after_read.pop(task)
         else:
             waited = await self._wait(name)
             mode, is_made = waited.mode.result(), waited.is_made
-        if name in _READS and mode is not Mode.HOLDS_REPLY:
+        if name in READS and mode is not Mode.HOLDS_REPLY:
             self._after_read[task], mode = mode, Mode.PASSES
         try:
             reply = await _made(make, lost, mode)
@@ -109,7 +109,7 @@ class Gate:
     async def _hold(self, name: str) -> None:
         held_at = self.clock.now()
         reply = await self._wait(name, is_reply=True)
-        if name in _READS:
+        if name in READS:
             # A process that is paused with what it has read is paused for longer than its lease.
             self._after_read[asyncio.current_task()] = Mode.PASSES
             self.clock.advance(max(held_at + LEASE - self.clock.now(), timedelta(0)))
@@ -155,7 +155,7 @@ class Gated:
         """Return the method of the port with this name."""
 
         async def call(*args: Any, **options: Any) -> Any:
-            if name in _UNGATED:
+            if name in UNGATED:
                 return await self._gate.call_ungated(lambda: self._make(name, args, options))
             lost = self._lost("the test lost the call")
             return await self._gate.call(name, lambda: self._make(name, args, options), lost)

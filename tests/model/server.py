@@ -23,7 +23,7 @@ from tests.model.processes import Process
 from tests.model.truth import Effect, Truth
 from tests.pollers import Temporal
 
-_MOVE_STATES: Final = frozenset({
+MOVE_STATES: Final = frozenset({
     "open",
     "accept",
     "expire",
@@ -96,7 +96,7 @@ class Server:
         if name == "open":
             for request, callback in zip(args[0], reply, strict=True):
                 self.truth.requests[callback.id].append(request)
-        if name in _MOVE_STATES:
+        if name in MOVE_STATES:
             await self.look()
         return reply
 

@@ -14,13 +14,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from ringback.ports.activities import Activities, Heartbeats
 from ringback.store.database import Database
 from ringback.store.sqlite import SqliteDatabase
 from ringback.testing import ManualClock
 from tests.contract.manual_clock_database import ManualClockDatabase
 from tests.contract.postgresql_server import empty
+from tests.model.gates import READS, SENDS, UNGATED
 from tests.model.protocol import Protocol
-from tests.model.server import Store
+from tests.model.server import MOVE_STATES, Store
 
 WANTED: Final = int(os.environ.get("RINGBACK_MODEL_EXAMPLES", "0"))
 
@@ -79,3 +81,9 @@ def test_protocol_keeps_its_promises_on_sqlite(sqlite_file: Path) -> None:
 @pytest.mark.thorough
 def test_protocol_keeps_its_promises_on_postgresql(postgresql_url: str) -> None:
     run_protocol(lambda: PostgresqlProtocol(postgresql_url), 60)
+
+
+def test_lists_of_calls_name_methods_of_the_ports() -> None:
+    methods = {name for port in (Activities, Heartbeats, Store) for name in dir(port)}
+
+    assert methods >= READS | SENDS | UNGATED | MOVE_STATES
