@@ -91,7 +91,7 @@ async def test_store_without_tables_is_reported(shared_site: Site) -> None:
 
     _, found = await diagnose(shared_site)
 
-    assert "is empty; `ringback serve` or `ringback migrate` makes its tables" in found["store"]
+    assert "is empty; `ringback serve` or `ringback migrate` creates its tables" in found["store"]
 
 
 async def test_store_of_a_newer_version_is_reported(shared_site: Site) -> None:

@@ -31,7 +31,7 @@ OURS = to_identity(OUTCOME_ID)
 
 @dataclass
 class Attempt:
-    """An attempt that waits; it ends as it is told once it was let go."""
+    """An attempt that waits; it ends as its input says after it was released."""
 
     info: activity.Info
     callback: Callback

@@ -174,7 +174,7 @@ PATIENT = {"prefer": "wait=10"}
 async def test_a_worker_that_stops_between_submit_and_sleep_leaves_a_link_that_works(
     temporal_address: str, settings: Settings, unique: str, outside: Outside
 ) -> None:
-    """Temporal ends that attempt, and its token with it; the outside has the link already."""
+    """Temporal ends that attempt, and its token with it; the sender already has the link."""
 
     @activity.defn
     async def ask() -> Any:

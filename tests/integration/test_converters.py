@@ -122,7 +122,7 @@ SEEN: list[list[Any]] = []
 
 
 async def history_of(handle: WorkflowHandle[Any, Any]) -> bytes:
-    """Return the whole history as it is on the wire."""
+    """Return the complete history in its encoded form."""
     return b"".join([
         bytes(event.SerializeToString()) async for event in handle.fetch_history_events()
     ])

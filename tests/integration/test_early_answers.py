@@ -39,7 +39,7 @@ class Receipt:
 
 
 class Asking:
-    """Loses its first attempt after it has asked, and tells what the later ones are given."""
+    """Loses its first attempt after it has asked, and returns what the later ones get."""
 
     def __init__(self, outside: Outside, result_type: Any) -> None:
         self.outside = outside

@@ -103,7 +103,7 @@ async def until(
 
 
 async def until_not_open(house: House, callback: Callback) -> dict[str, Any]:
-    """Return what the link tells once the callback is not open any more."""
+    """Return the view of the link after the callback has ended."""
     async with asyncio.timeout(15):
         while True:
             view: dict[str, Any] = (await house.http.get(path_of(callback))).json()

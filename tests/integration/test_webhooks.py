@@ -127,7 +127,7 @@ async def events_of(house: House, callback_id: Any) -> Any:
         return await store.events(callback_id)
 
 
-class TestWithoutLeave:
+class TestPrivateAddressesForbidden:
     @pytest.fixture
     def settings(self, tmp_path: Path) -> Settings:
         return settings_in(tmp_path)
@@ -145,6 +145,6 @@ class TestWithoutLeave:
                 lambda seen: seen[-1].kind is EventKind.WEBHOOK_FAILED,
             )
 
-        assert "not a public one" in events[-1].facts["reason"]
+        assert "the address is not public" in events[-1].facts["reason"]
         assert "hush" not in str(events)
         assert receiver.got == []

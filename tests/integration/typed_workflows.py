@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn
 class ReadInvoice:
-    """Reads the activity's result as a model of pydantic's."""
+    """Reads the activity's result as a pydantic model."""
 
     @workflow.run
     async def run(self) -> str:

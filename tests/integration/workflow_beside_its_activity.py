@@ -9,7 +9,7 @@ PLUGIN = RingbackPlugin
 
 @activity.defn
 async def ask() -> str:
-    """Ask the outside."""
+    """Wait for a callback."""
 
     async def submit(callback: Callback) -> None:
         activity.logger.info("asked", extra={"callback_id": callback.id})

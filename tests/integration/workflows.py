@@ -1,4 +1,4 @@
-"""One workflow with one activity, told from outside how to run it."""
+"""One workflow with one activity, configured by its input."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta

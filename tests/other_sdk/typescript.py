@@ -1,4 +1,4 @@
-"""Temporal's TypeScript SDK, as a program beside the tests."""
+"""Temporal's TypeScript SDK, as a program that the tests run."""
 
 import asyncio
 import hashlib
@@ -54,7 +54,7 @@ def _addressed(target: Target) -> dict[str, Any]:
 def installed() -> Path:
     """Return where the SDK's packages are, after installing them once, outside this folder.
 
-    The test is skipped, with what to do, where there is no node.
+    Without node, the test is skipped with a message that says what to install.
     """
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:

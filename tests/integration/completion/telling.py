@@ -1,4 +1,4 @@
-"""Every verb, told to one activity by token or by ids."""
+"""Every verb, sent to one activity by token or by ids."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar

@@ -48,7 +48,7 @@ async def hiding(temporal_address: str) -> AsyncIterator[Ground]:
 
 
 def context_of(attempt: Attempt) -> ActivitySerializationContext:
-    """Return what the worker tells the converter when it runs this attempt."""
+    """Return what the worker passes to the converter when it runs this attempt."""
     info = attempt.info
     return ActivitySerializationContext(
         namespace=info.namespace,

@@ -96,7 +96,7 @@ async def until_somebody_was_turned_away(address: str) -> None:
 
 
 async def until_tried_again(question: Question) -> None:
-    """Return once the first attempt has ended, and another is to come."""
+    """Return once the first attempt has ended, and another one follows."""
     await until(question.pending, lambda seen: seen.attempt == 2)
 
 

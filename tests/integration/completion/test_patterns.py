@@ -256,7 +256,7 @@ class UnspeakableError(Exception):
     ("error", "type_", "message"),
     [
         (ApplicationError("bad", object(), type="T", non_retryable=True), "T", "bad"),
-        # What the SDK reads where there is no message.
+        # What the SDK reads without a message.
         (UnspeakableError(), "UnspeakableError", "Application error"),
         (ValueError("not \ud800"), "ValueError", "not ?"),
         (ApplicationError("bad", type="T" * 6000), "T" * 200, "bad"),

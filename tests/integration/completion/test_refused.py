@@ -188,7 +188,7 @@ def fail_because_of(cause: Exception | None, number: int) -> None:
 
 
 def with_causes(number: int) -> Exception | None:
-    """Return an error with so many causes, whose stack traces are long together."""
+    """Return an error with `number` causes, whose stack traces are long together."""
     cause: Exception | None = None
     for one in range(number):
         try:

@@ -181,7 +181,7 @@ async def raw_refusals(raw: Raw) -> set[Refusal]:
 
 
 async def until_asked_to_cancel(raw: Raw) -> None:
-    """Return once a heartbeat tells that the activity should stop."""
+    """Return when a heartbeat reports that the activity should stop."""
 
     async def is_asked() -> bool:
         return (await raw.heartbeat()).cancel_requested

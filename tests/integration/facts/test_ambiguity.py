@@ -1,4 +1,4 @@
-"""Who ended an activity, and what a caller knows who got no answer."""
+"""Who ended an activity, and what a caller knows that got no answer."""
 
 import asyncio
 from collections.abc import AsyncIterator

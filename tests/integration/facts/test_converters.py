@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 
 class Backwards(PayloadCodec, WithSerializationContext):
-    """A codec that writes payloads backwards, and tells the contexts that it was given."""
+    """A codec that writes payloads backwards, and records the contexts that it gets."""
 
     def __init__(self, given: list[SerializationContext] | None = None) -> None:
         self.given = [] if given is None else given

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 
 class Held:
-    """The body of an activity that goes on when it is told to, and what became of it."""
+    """The body of an activity that goes on when the test says so, and what became of it."""
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()

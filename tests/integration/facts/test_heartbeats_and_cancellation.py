@@ -1,4 +1,4 @@
-"""What a heartbeat keeps, resets and tells, and how a cancellation goes."""
+"""What a heartbeat records, resets and returns, and how a cancellation proceeds."""
 
 import asyncio
 from typing import Any

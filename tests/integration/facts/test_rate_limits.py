@@ -79,7 +79,7 @@ def kinds(client: Client) -> dict[str, Callable[[], Awaitable[object]]]:
 
 
 async def error_of(call: Awaitable[object]) -> RPCError:
-    """Return the error: each call is refused, since nobody is there."""
+    """Return the error: each call is refused, because the server is gone."""
     with pytest.raises(RPCError) as caught:
         await call
     return caught.value

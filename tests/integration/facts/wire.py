@@ -9,7 +9,7 @@ CHUNK = 65536
 
 
 class Wire:
-    """Stands before a server; forwards what is sent until it is told otherwise."""
+    """Stands before a server; forwards what is sent until the test says otherwise."""
 
     def __init__(self, target: str) -> None:
         """Stand before the server at `target`."""

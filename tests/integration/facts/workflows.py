@@ -1,4 +1,4 @@
-"""Workflows that ask, told from outside how."""
+"""Workflows that ask, configured by their input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

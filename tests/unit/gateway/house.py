@@ -100,7 +100,7 @@ class House:
         return await self.post("/v1/callbacks", Role.WORKER, json=body)
 
     async def found(self, callback_id: str) -> Callback:
-        """Return a callback as it stands."""
+        """Return the current version of a callback."""
         return (await self.store.find([CallbackId(callback_id)]))[CallbackId(callback_id)]
 
 

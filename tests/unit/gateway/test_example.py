@@ -1,4 +1,4 @@
-"""Examples of results satisfy their schema, or there are none."""
+"""Examples of results satisfy their schema."""
 
 import json
 from dataclasses import dataclass

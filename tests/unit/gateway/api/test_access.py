@@ -117,7 +117,7 @@ async def test_revoked_key_is_refused_within_seconds(house: House) -> None:
 
 
 class StoreThatCounts(SqlStore):
-    """It keeps which keys it was asked for."""
+    """Records the keys that are read."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

@@ -49,7 +49,9 @@ _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
     dependencies=requires(Act.ANSWER),
     response_model=ReceiptOut,
     responses=_ACCEPTED,
-    openapi_extra=takes_json("The result. An empty body is no result.", examples.RESULT),
+    openapi_extra=takes_json(
+        "The result. An empty body means that the activity has no result.", examples.RESULT
+    ),
 )
 async def complete_callback(
     *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
@@ -63,7 +65,9 @@ async def complete_callback(
     summary="Check a result without sending it",
     dependencies=requires(Act.ANSWER),
     responses=problems(*OF_AN_ANSWER),
-    openapi_extra=takes_json("The result. An empty body is no result.", examples.RESULT),
+    openapi_extra=takes_json(
+        "The result. An empty body means that the activity has no result.", examples.RESULT
+    ),
 )
 async def check_result(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> CheckedOut:
     """Return the problems of a result by the callback's result schema. Stores nothing."""

@@ -35,7 +35,9 @@ _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": ReceiptOut, "description": "Committed; Ringback delivers it to Temporal."},
 }
 _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
-_RESULT: Final = takes_json("The result. An empty body is no result.", examples.RESULT)
+_RESULT: Final = takes_json(
+    "The result. An empty body means that the activity has no result.", examples.RESULT
+)
 
 
 @router.head("/c/{link}", include_in_schema=False)
