@@ -35,6 +35,9 @@ byte kinds[2];
 #define IDENTITY(r) (1 + 2 * (r) + cb[r].answer - 1)
 #define ANOTHER 15 /* not an answer: a timeout, a cancellation … */
 
+/* With RESUME the activity continues with its outcome in another attempt:
+ * ringback.domain.callback.Callback.is_resumed. */
+
 /* ---- The store. It is durable. */
 
 /* ringback.domain.callback.Callback and ringback.domain.callback.Accepted, of one round */
@@ -46,6 +49,10 @@ typedef Round {
   unsigned unproven : 3; /* `unconfirmed_attempt`; 0: none */
   unsigned untaken : 3;  /* the attempt that certainly did not end with it; 0: none */
   unsigned owner : 2;    /* the last claimer */
+#ifdef RESUME
+  bool submitted;        /* `submitted_at` */
+  unsigned seen : 3;     /* the token that the latest claim read */
+#endif
   unsigned fresh : 6     /* `tries`: who read the current number, as bits */
 }
 Round cb[ROUNDS];
@@ -53,7 +60,7 @@ byte rounds = 0;
 #define LATEST (rounds - 1)
 
 #define NOBODY 0
-#ifdef LIVENESS
+#if defined(LIVENESS) || defined(RESUME)
 #define DELIVERER(d) (d)
 #define WORKER 3
 #else
@@ -83,6 +90,10 @@ bool is_asleep = false;     /* the current attempt completes asynchronously */
 bool is_aiming[3];          /* the deliverer has polled, and is about to send by id */
 bool is_calm = false;       /* from now on no process dies, and no message is lost */
 bool is_busy[4];            /* the owner is alive and works on its claim */
+#ifdef RESUME
+bool is_taking[ATTEMPTS + 1]; /* the attempt has opened the callback, and waits for its outcome */
+bool is_continuing = false;   /* the current attempt runs the code behind the wait */
+#endif
 bool is_gone[ATTEMPTS + 1]; /* the worker died before the attempt became asynchronous */
 
 /* Used only to check liveness. */
@@ -119,10 +130,20 @@ inline check_sleep() {
   assert(!is_asleep || cb[LATEST].state == OPEN || cb[LATEST].state == ACCEPTED)
 }
 
+/* Property 7: an attempt that continued with the outcome is not ended to continue with it. */
+inline check_resuming() {
+  assert(!is_continuing)
+}
+
 /* ---- Temporal's own rules, as tests/integration/facts observes them. */
 
+#ifdef RESUME
+#define STOPS_CONTINUING is_continuing = false
+#else
+#define STOPS_CONTINUING skip
+#endif
 inline end_activity(closer, has_failed, is_full) {
-  is_pending = false; is_asleep = false;
+  is_pending = false; is_asleep = false; STOPS_CONTINUING;
   closed_by = closer; is_closed_failed = has_failed; is_history_full = is_full && is_started;
   if
   :: !is_history_full -> last_failure = 0
@@ -134,7 +155,7 @@ inline end_activity(closer, has_failed, is_full) {
 inline retry(failure, closer) {
   if
   :: attempt < ATTEMPTS ->
-     attempt++; is_started = false; is_asleep = false; last_failure = failure
+     attempt++; is_started = false; is_asleep = false; STOPS_CONTINUING; last_failure = failure
   :: else -> end_activity(closer, true, true)
   fi
 }
@@ -145,6 +166,17 @@ inline end_with_answer(r, closer) {
   if
   :: KIND(r) == RETRYABLE -> retry(IDENTITY(r), closer)
   :: else -> end_activity(closer, IS_FAILED(r), true)
+  fi
+}
+
+/* The end of the code behind the wait: it returns a result of its own, fails, or raises the outcome,
+ * which is final. */
+inline end_behind_the_wait(r) {
+  if
+  :: end_activity(0, false, true)
+  :: retry(ANOTHER, 0)
+  :: KIND(r) == RETRYABLE -> retry(IDENTITY(r), 0)
+  :: KIND(r) == FINAL -> end_activity(0, true, true)
   fi
 }
 
@@ -165,8 +197,14 @@ inline end_with_answer(r, closer) {
 #else
 #define IS_PASSED_BY(r, k) (cb[r].state == PARKED && KIND(r) == RETRYABLE && k > cb[r].unproven)
 #endif
+#ifdef RESUME
+/* ringback.domain.opening._is_asked_again: a final failure may have been caught. */
+#define IS_ASKED_AGAIN(r) (IS_FAILED(r) && (KIND(r) == RETRYABLE || cb[r].state != APPLIED))
+#else
+#define IS_ASKED_AGAIN(r) IS_FAILED(r)
+#endif
 #define ASKS_ANEW(k) (rounds == 0 || cb[LATEST].state == EXPIRED || IS_PASSED_BY(LATEST, k) || \
-  (IS_OVER(LATEST) && IS_FAILED(LATEST)))
+  (IS_OVER(LATEST) && IS_ASKED_AGAIN(LATEST)))
 inline store_open(k) {
   if
   :: ASKS_ANEW(k) ->
@@ -204,17 +242,28 @@ inline store_expire(r) {
   check_promise(r); check_sleep()
 }
 
+#if defined(RESUME) && !defined(WAITS_LONGER_THAN_A_LEASE)
+/* ringback.core.resume.RESUME_PAUSES: shorter than a lease, so one that began meanwhile lasts. */
+#define IS_LEASE_KEPT(r) (cb[r].owner != WORKER && is_taking[cb[r].seen])
+#else
+#define IS_LEASE_KEPT(r) false
+#endif
+
 /* A lease may expire at any time. Once it is calm, it lasts while its owner works. */
 #ifdef LEASE_FOR_EVER
 #define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY)
 #else
-#define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY || !is_calm || !is_busy[cb[r].owner])
+#define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY || (!IS_LEASE_KEPT(r) && \
+  (!is_calm || !is_busy[cb[r].owner])))
 #endif
 
 /* ringback.store.deliveries.SqlDeliveries.claim. Only a RETRYABLE uses `unproven`. */
 #define IS_DUE(r) (cb[r].state == ACCEPTED && MAY_LEASE_BE_OUT(r))
 inline store_claim(r, d) {
   cb[r].owner = DELIVERER(d); cb[r].fresh = COPY_OF_DELIVERER(d);
+#ifdef RESUME
+  cb[r].seen = cb[r].token;
+#endif
   if
   :: KIND(r) == RETRYABLE && cb[r].unproven == 0 && cb[r].untaken != cb[r].token ->
      cb[r].unproven = cb[r].token
@@ -371,8 +420,14 @@ inline judge(r, handed_, unproven_, verdict) {
 #ifdef NO_IDENTITY
   :: true -> verdict = SUPERSEDED
 #else
+#ifdef RESUME
+  /* Nothing ends with the outcome: an attempt that continues with it reports that. */
+  :: is_pending -> verdict = NONE
+  :: else -> verdict = SUPERSEDED
+#else
   :: is_pending -> judge_pending(r, handed_, unproven_, verdict)
   :: else -> judge_end(r, handed_, unproven_, verdict)
+#endif
 #endif
   fi
 }
@@ -458,6 +513,13 @@ inline send(r, d) {
   fi
 }
 
+#ifdef RESUMES_WHAT_RUNS
+#define TO_BE_SPARED(k) 7
+#else
+#define TO_BE_SPARED(k) (k)
+#endif
+#define WAITS_TO_RESUME(r) (IS_TOKEN_GOOD(token) && cb[r].submitted && handed != TO_BE_SPARED(token))
+
 /* ringback.core.delivery.Deliverer: claims, sends, settles. */
 proctype Deliverer(byte d) {
   byte r, token, handed, unproven, verdict;
@@ -472,6 +534,34 @@ end_resting:
   }
 #ifdef BY_ID_BLIND
   goto sending_by_id;
+#endif
+#ifdef RESUME
+  atomic { /* ringback.core.delivery.Deliverer._resume, ringback.core.resume.waits_to_resume */
+    judge(r, handed, unproven, verdict);
+    if
+    :: !is_calm -> rest(d) /* it dies */
+    :: !is_calm -> forget_the_copy(); goto postponing /* the request is lost */
+    :: verdict != NONE -> forget_the_copy(); goto settling
+    :: verdict == NONE && WAITS_TO_RESUME(r)
+    :: verdict == NONE && !WAITS_TO_RESUME(r) -> forget_the_copy(); goto postponing_as_untaken
+    fi
+  }
+  atomic { /* ringback.ports.activities.Activities.deliver_to_attempt, after the look */
+    if
+    :: !is_calm -> rest(d)
+    :: !is_calm -> forget_the_copy(); goto postponing
+    :: IS_TOKEN_GOOD(token) ->
+       check_resuming();
+       retry(ANOTHER, ANOTHER);
+       token = 0;
+       if
+       :: goto looking_again
+       :: !is_calm -> forget_the_copy(); goto postponing
+       :: !is_calm -> rest(d)
+       fi
+    :: !IS_TOKEN_GOOD(token) -> token = 0; goto looking_again
+    fi
+  }
 #endif
   atomic { /* ringback.core.delivery.Deliverer._send: by the token first, where it fits */
     if
@@ -536,11 +626,18 @@ inline leave(k) {
   :: else
   fi;
   r = 0; handed = 0; unproven = 0; verdict = NONE; has_looked = false;
+#ifdef RESUME
+  is_taking[k] = false;
+  NOTE(is_busy[WORKER] = is_busy[WORKER] && cb[LATEST].handed != k);
+#endif
   goto over
 }
 
 /* The attempt becomes asynchronous. */
 inline fall_asleep(k) {
+#ifdef RESUME
+  cb[r].submitted = true;
+#endif
   is_asleep = is_asleep || IS_TOKEN_GOOD(k);
   check_sleep();
   leave(k)
@@ -555,11 +652,19 @@ inline may_go_wrong(k) {
   fi
 }
 
+#ifdef RESUME
+#define GOES_ON continuing
+#else
+#define GOES_ON ending
+#endif
+
 /* ringback.core.opening._find_doubtful_failure: it may have ended an attempt before this one. */
 #if defined(TAKES_UNSEEN)
 #define IS_LOOKED_AFTER(r, k) false
 #elif defined(SPEAKS_FOR_LATER)
 #define IS_LOOKED_AFTER(r, k) (cb[r].unproven != 0 && cb[r].unproven != k && !has_looked)
+#elif defined(RESUME)
+#define IS_LOOKED_AFTER(r, k) false
 #else
 #define IS_LOOKED_AFTER(r, k) (cb[r].unproven != 0 && cb[r].unproven < k && !has_looked)
 #endif
@@ -577,13 +682,27 @@ opening: /* ringback.core.opening.CallbackOpener.open */
     may_go_wrong(k);
     store_open(k);
     r = LATEST;
+#ifdef RESUME
+    is_taking[k] = true;
+#endif
     if
     :: cb[r].state == ACCEPTED && IS_LOOKED_AFTER(r, k) ->
        handed = cb[r].handed; unproven = cb[r].unproven;
        cb[r].fresh = cb[r].fresh | COPY_OF_WORKER(k)
     :: cb[r].state == ACCEPTED && !IS_LOOKED_AFTER(r, k) -> goto taking
-    :: IS_OVER(r) -> goto ending
+    :: IS_OVER(r) -> goto GOES_ON
+#ifdef RESUME
+    :: !(cb[r].state == ACCEPTED) && !IS_OVER(r) && k == ATTEMPTS ->
+       /* ringback.worker.activity_function.check_next_attempt: no attempt would be left */
+       if
+       :: IS_TOKEN_GOOD(k) -> end_activity(0, true, true)
+       :: else
+       fi;
+       leave(k)
+    :: !(cb[r].state == ACCEPTED) && !IS_OVER(r) && k < ATTEMPTS -> fall_asleep(k)
+#else
     :: else -> fall_asleep(k)
+#endif
     fi
   }
   atomic { /* ringback.core.opening.CallbackOpener._is_not_applied: how did the earlier attempts end? */
@@ -626,15 +745,66 @@ taking: /* ringback.core.opening.CallbackOpener.deliver_inline */
     cb[r].fresh = cb[r].fresh & (63 - COPY_OF_WORKER(k));
     may_go_wrong(k);
     if
-    :: MAY_BE_HANDED_OVER(r, k) -> store_deliver_inline(r, k); NOTE(is_busy[WORKER] = true)
+    :: MAY_BE_HANDED_OVER(r, k) ->
+       store_deliver_inline(r, k);
+#ifdef RESUME
+       is_taking[k] = false;
+#endif
+        NOTE(is_busy[WORKER] = true)
+#ifdef RESUME
+    :: IS_TOKEN_GOOD(k) -> retry(ANOTHER, ANOTHER); leave(k) /* it has waited in vain */
+    :: !IS_TOKEN_GOOD(k) -> leave(k)
+#else
     :: !MAY_BE_HANDED_OVER(r, k) || cb[r].owner != NOBODY -> fall_asleep(k)
+#endif
     fi
   }
+#ifdef RESUME
+#ifndef CONTINUES_UNCONFIRMED
+confirming: /* ringback.core.resume.confirm_resumed: does the attempt still run? */
+  atomic {
+    may_go_wrong(k);
+    if
+    :: IS_TOKEN_GOOD(k) && cb[r].token == k && cb[r].state == ACCEPTED ->
+       cb[r].fresh = cb[r].fresh | COPY_OF_WORKER(k)
+    :: else ->
+       if
+       :: IS_TOKEN_GOOD(k) -> retry(ANOTHER, ANOTHER) /* it fails */
+       :: else
+       fi;
+       leave(k)
+    fi
+  }
+  atomic { /* ringback.ports.store.DeliveryQueue.settle: ignored if a delivery began meanwhile */
+    may_go_wrong(k);
+    if
+    :: IS_UNSETTLED(r) && MAY_SETTLE(r, COPY_OF_WORKER(k)) ->
+       check_taking(r, cb[r].answer);
+       store_settle(r, COPY_OF_WORKER(k), APPLIED)
+    :: !(IS_UNSETTLED(r) && MAY_SETTLE(r, COPY_OF_WORKER(k))) ->
+       /* It tries again, RESUME_TRIES times, and then fails. Here once is enough. */
+       if
+       :: cb[r].state == APPLIED
+       :: cb[r].state != APPLIED && IS_TOKEN_GOOD(k) -> retry(ANOTHER, ANOTHER); leave(k)
+       :: else -> leave(k)
+       fi
+    fi
+  }
+#else
+  atomic { taken[r]++ }
+#endif
+continuing: /* the code behind the wait */
+  atomic { is_continuing = IS_TOKEN_GOOD(k) }
+#endif
 ending: /* ringback.worker.answer.return_or_raise */
   atomic {
     NOTE(is_busy[WORKER] = false);
     if
+#ifdef RESUME
+    :: IS_TOKEN_GOOD(k) -> end_behind_the_wait(r)
+#else
     :: IS_TOKEN_GOOD(k) -> end_with_answer(r, 0)
+#endif
     :: !IS_TOKEN_GOOD(k)
     :: !is_calm -> NOTE(is_gone[k] = true)
     fi;

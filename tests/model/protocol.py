@@ -29,9 +29,10 @@ OUTCOMES = st.sampled_from([
     Completed(b"2"),
     Canceled(b"1"),
 ])
+BEHIND = st.sampled_from(["result", "failure", "answer"])
 OPTIONS = st.builds(
-    CallbackOptions,
-    attempts=st.sampled_from(Attempts),
+    lambda which, **options: CallbackOptions(attempts=which[0], resume=which[1], **options),
+    st.sampled_from([(Attempts.ANY, False), (Attempts.CURRENT, False), (Attempts.ANY, True)]),
     follow_reset=st.booleans(),
     on_deadline=st.sampled_from([
         None,
@@ -50,9 +51,9 @@ class Protocol(Machine):
 
     # The workflow and the server.
 
-    @initialize(options=OPTIONS, worker=WORKERS)
-    def open_first_callback(self, options: CallbackOptions, worker: str) -> None:
-        execution = self.env.schedule(options)
+    @initialize(options=OPTIONS, behind=BEHIND, worker=WORKERS)
+    def open_first_callback(self, options: CallbackOptions, behind: str, worker: str) -> None:
+        execution = self.env.schedule(options, behind)
         self.go(lambda: self.env.take(execution, worker).process)
 
     @initialize(outcome=OUTCOMES | st.none(), calls=st.integers(0, 4), mode=MODES, seconds=SECONDS)
@@ -65,11 +66,11 @@ class Protocol(Machine):
             self.run_deliverer(0, calls, mode, seconds)
 
     @precondition(lambda self: len(self.executions()) < 2)
-    @rule(options=OPTIONS, worker=WORKERS, calls=CALLS, mode=MODES)
+    @rule(options=OPTIONS, behind=BEHIND, worker=WORKERS, calls=CALLS, mode=MODES)
     def open_another_callback(
-        self, options: CallbackOptions, worker: str, calls: int, mode: Mode
+        self, options: CallbackOptions, behind: str, worker: str, calls: int, mode: Mode
     ) -> None:
-        execution = self.env.schedule(options)
+        execution = self.env.schedule(options, behind)
         self.go(lambda: self.env.take(execution, worker).process, calls, mode)
 
     @precondition(lambda self: self.executions(is_started=False))
@@ -104,7 +105,8 @@ class Protocol(Machine):
     @precondition(lambda self: self.executions())
     @rule(which=WHICH, does=OPERATIONS)
     def operate_on_activity(self, which: int, does: str) -> None:
-        ref = pick(which, self.executions()).ref
+        execution = pick(which, self.executions())
+        ref, execution.was_reset = execution.ref, execution.was_reset or does == "reset"
         if does == "set_timeout":
             self.env.activities.set_timeout(ref, self.clock.now() + timedelta(seconds=60))
         else:

@@ -49,6 +49,7 @@ class Attempt:
         process: The process that runs it.
         callback_id: Its callback.
         is_waiting: Whether it waits for an answer of a sender.
+        continues: Whether it runs the code behind its wait.
     """
 
     request: OpenRequest
@@ -56,6 +57,7 @@ class Attempt:
     process: Process
     callback_id: CallbackId | None = None
     is_waiting: bool = False
+    continues: bool = False
 
 
 @dataclass(eq=False)
@@ -66,11 +68,16 @@ class Execution:
         ref: Its latest execution.
         options: The options of its callback.
         attempts: The attempts that a worker started, oldest first.
+        behind: What the code behind a wait with `resume` does in its first attempt: `result`,
+            `failure` of its own, or `answer`, which it returns or raises.
+        was_reset: Whether an operator reset it, which makes the token of an earlier attempt valid.
     """
 
     ref: ActivityExecution
     options: CallbackOptions
     attempts: list[Attempt] = field(default_factory=list)
+    behind: str = "result"
+    was_reset: bool = False
 
 
 class Server:
@@ -101,11 +108,29 @@ class Server:
         return reply
 
     async def _make_at_temporal(self, name: str, args: Any, options: Any) -> Any:
+        if options.get("identity", "").endswith("/resume"):
+            return await self._resume(getattr(self.activities, name)(*args, **options))
         if not name.startswith("deliver"):
             return await getattr(self.activities, name)(*args, **options)
         return await self._note_effect(
             args[0].accepted, options["identity"], getattr(self.activities, name)(*args, **options)
         )
+
+    async def _resume(self, ending: Awaitable[None]) -> None:
+        """End an attempt so that the next one continues; check that it has not continued itself."""
+        before = {one.ref: self.activities.pending(one.ref) for one in self.executions}
+        await ending
+        for execution in self.executions:
+            was = before[execution.ref]
+            is_same = was == self.activities.pending(execution.ref)
+            if was is None or is_same or execution.was_reset:
+                continue
+            started_at = was.started_at
+            ended = [
+                one for one in execution.attempts if one.request.attempt_started_at == started_at
+            ]
+            with self.truth.recorded():
+                assert not any(one.continues for one in ended), f"{execution.ref} had continued"
 
     async def _note_effect(self, accepted: Accepted, by: str, taking: Awaitable[None]) -> None:
         before = {ref: self.activities.pending(ref) for ref in self._refs}
@@ -137,13 +162,13 @@ class Server:
     def _new_outcome_id(self) -> OutcomeId:
         return OutcomeId(f"oc_{next(self._numbers):04}")
 
-    def schedule(self, options: CallbackOptions) -> Execution:
+    def schedule(self, options: CallbackOptions, behind: str = "result") -> Execution:
         """Schedule an activity that no worker has started yet."""
         number = next(self._numbers)
         ref = factories.activity_ref(
             workflow_id=f"workflow-{number}", run_id="run-1", scheduled_at=self._instant()
         )
-        execution = Execution(ref, options)
+        execution = Execution(ref, options, behind=behind)
         self.executions.append(execution)
         self._schedule(execution, ref)
         return execution

@@ -41,6 +41,7 @@ class Truth:
         confirmed: The outcome that a sender got a receipt for.
         known: The latest known version of each callback.
         effects: The attempts that each outcome ended.
+        continued: The outcomes that an attempt continued with.
         broken: The first violation.
     """
 
@@ -51,6 +52,7 @@ class Truth:
     confirmed: dict[CallbackId, Outcome] = field(default_factory=dict)
     known: dict[CallbackId, Callback] = field(default_factory=dict)
     effects: defaultdict[OutcomeId, list[Effect]] = field(default_factory=lambda: defaultdict(list))
+    continued: set[OutcomeId] = field(default_factory=set)
     broken: AssertionError | None = None
 
     @contextmanager
@@ -93,6 +95,14 @@ class Truth:
             own = {request.attempt_started_at for request in requests}
             assert effect.started_at in own, f"{of.id} ended another attempt: {effect}, {own}"
         before.append(effect)
+
+    def note_continued(self, outcome_id: OutcomeId) -> None:
+        """Note that the code behind a wait runs with an outcome; check that it may."""
+        callback = self._callback_of(outcome_id)
+        is_settled = callback.state in {State.APPLIED, State.SUPERSEDED}
+        assert is_settled, f"an attempt continues, and {callback.id} is {callback.state}"
+        if callback.state is State.APPLIED:
+            self.continued.add(outcome_id)
 
     def _callback_of(self, outcome_id: OutcomeId) -> Callback:
         for callback in self.known.values():
@@ -144,8 +154,11 @@ class Truth:
         assert pending is None, f"{callback.id} expired, and its activity waits: {is_waiting}"
 
     def has_effect(self, callback: Callback) -> bool:
-        """Return whether Temporal applied the outcome."""
-        return bool(self.effects[_accepted(callback).id])
+        """Return whether Temporal applied the outcome, or the activity continued with it."""
+        accepted = _accepted(callback)
+        if callback.is_resumed and "continued" in (accepted.proof or {}):
+            return True
+        return bool(self.effects[accepted.id]) or accepted.id in self.continued
 
 
 def _accepted(callback: Callback) -> Accepted:

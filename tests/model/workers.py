@@ -16,6 +16,7 @@ from tests import factories
 from tests.model.server import Attempt, Execution, Server
 
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
+OWN_RESULT: Final = Completed(b'"the own result of the activity"')
 STOPPED: Final = Failed("the worker was stopped", "Stopped")
 OWN_FAILURE: Final = LastFailure("application", STOPPED.message, STOPPED.type, "")
 TIMED_OUT: Final = LastFailure("timeout", "activity StartToClose timeout", None, "Server")
@@ -51,14 +52,14 @@ class Workers(Server):
         request = replace(request, id=id_, options=execution.options)
         process = self._process(f"attempt {pending.attempt} of {execution.ref.workflow_id}")
         attempt = Attempt(request, worker, process)
-        process.begin(self._work(attempt))
+        process.begin(self._work(execution, attempt))
         execution.attempts.append(attempt)
         return attempt
 
-    async def _work(self, attempt: Attempt) -> None:
+    async def _work(self, execution: Execution, attempt: Attempt) -> None:
         gate, request = attempt.process.gate, attempt.request
         store, activities = self._ports(gate)
-        opener = CallbackOpener(store, store, activities)
+        opener = CallbackOpener(store, store, activities, clock=self.clock)
         try:
             async with run_services(opener):
                 callback = await opener.open(request)
@@ -66,7 +67,10 @@ class Workers(Server):
                 accepted = await opener.deliver_inline(
                     callback, request.attempt_started_at, worker=attempt.worker
                 )
-                if accepted is not None:
+                if accepted is not None and execution.options.resume:
+                    await opener.confirm_resumed(callback.id, request.attempt)
+                    await self._continue(execution, attempt, accepted)
+                elif accepted is not None:
                     await self._end_attempt(attempt, accepted)
                 else:
                     await opener.mark_submitted(callback.id)
@@ -79,15 +83,31 @@ class Workers(Server):
         assert not isinstance(accepted.outcome, Canceled), "cancellations are never inline"
         await self._at_return(attempt, accepted.outcome, accepted)
 
+    async def _continue(self, execution: Execution, attempt: Attempt, accepted: Accepted) -> None:
+        """Run the code behind the wait."""
+        outcome = accepted.outcome
+        assert not isinstance(outcome, Canceled), "cancellations are never inline"
+        with self.truth.recorded():
+            self.truth.note_continued(accepted.id)
+        attempt.continues = True
+        behind, execution.behind = execution.behind, "result"
+        own: dict[str, Completed | Failed] = {"result": OWN_RESULT, "failure": STOPPED}
+        source = to_identity(accepted.id) if behind == "answer" else ""
+        await self._at_return(attempt, own.get(behind, outcome), None, source)
+
     async def _at_return(
-        self, attempt: Attempt, outcome: Completed | Failed, accepted: Accepted | None
+        self,
+        attempt: Attempt,
+        outcome: Completed | Failed,
+        accepted: Accepted | None,
+        source: str = "",
     ) -> None:
         async def make() -> None:
             token = attempt.request.task_token
             assert token is not None, "every attempt has one"
-            source = "" if accepted is None else to_identity(accepted.id)
+            signed = source if accepted is None else to_identity(accepted.id)
             with suppress(ActivityGoneError):
-                await self._return(token, outcome, attempt.worker, source, accepted)
+                await self._return(token, outcome, attempt.worker, signed, accepted)
 
         await attempt.process.gate.call("return", make, TemporalUnreachableError("lost"))
 

@@ -88,6 +88,7 @@ class Parts:
             self._store,
             self._store,
             self.edges.activities,
+            clock=self._clock,
             hooks=self.edges.hooks,
             on_opened=self.checks.remember,
         )

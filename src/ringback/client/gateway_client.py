@@ -93,6 +93,11 @@ class GatewayClient:
         """Report that the request was submitted: no later attempt submits it again."""
         await self._call("POST", f"/v1/callbacks/{callback_id}/submitted")
 
+    async def confirm_resumed(self, callback_id: str, attempt: int) -> None:
+        """Report that an attempt continues with its answer, before its code goes on."""
+        content = json.dumps({"attempt": attempt}).encode()
+        await self._call("POST", f"/v1/callbacks/{callback_id}/resumed", content=content)
+
     async def answer(
         self, callback_id: str, verb: str, body: bytes | None, *, wait: timedelta = timedelta(0)
     ) -> ReceiptOut:

@@ -17,6 +17,7 @@ from ringback.core.delivery_failures import (
 from ringback.core.delivery_pacer import MOST, DeliveryPacer
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.core.resume import RESUME, waits_to_resume
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.verdicts import (
@@ -35,7 +36,8 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
-from ringback.domain.ids import to_identity
+from ringback.domain.ids import to_identity, to_resume_identity
+from ringback.domain.outcome import Canceled
 from ringback.ports.activities import Activities
 from ringback.ports.clock import Clock
 from ringback.ports.store import DeliveryQueue, Postponement, Settlement
@@ -130,7 +132,8 @@ class Deliverer:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
         try:
-            encoded = await caught(self._activities.encode(callback, accepted.outcome))
+            outcome = RESUME if callback.is_resumed else accepted.outcome
+            encoded = await caught(self._activities.encode(callback, outcome))
         finally:
             self._pacer.end_encoding(callback.id)
         with self._pacer.slot():
@@ -180,6 +183,8 @@ class Deliverer:
 
         Without one, return the activity's pending state, or `None` if Temporal does not know it.
         """
+        if callback.is_resumed:
+            return await self._resume(callback, accepted, encoded)
         if may_send_by_token(callback, accepted):
             try:
                 send = partial(self._activities.deliver_to_attempt, callback, encoded)
@@ -197,9 +202,7 @@ class Deliverer:
         accepted = there.accepted or accepted
         if not may_be_delivered(callback, accepted, found):
             return judge(callback, accepted, found) or to_pending(found)
-        if self._clock.monotonic() - resolved_at >= LEASE:
-            msg = "this process was paused, and another may have claimed the outcome"
-            raise TemporalUnreachableError(msg)
+        self._check_lease(resolved_at)
         # Ids may now belong to another attempt or, if the workflow chose them, to another activity.
         # The token belongs to one attempt only.
         by_token = is_attempt_of_token(callback, found)
@@ -209,6 +212,37 @@ class Deliverer:
         except ActivityGoneError:
             there, found = await resolve(self._activities, callback)
             return judge(callback, there.accepted or accepted, found) or to_pending(found)
+
+    async def _resume(
+        self, callback: Callback, accepted: Accepted, encoded: object
+    ) -> Settlement | Pending | None:
+        """End the attempt that waits, so that the next one receives the outcome inline.
+
+        Temporal gives no further attempt to an activity that was asked to cancel, so that one ends
+        as canceled.
+        """
+        resolved_at = self._clock.monotonic()
+        there, found = await resolve(self._activities, callback)
+        verdict = judge(callback, accepted, found)
+        if verdict is not None or not isinstance(found, Pending):
+            return verdict
+        if not waits_to_resume(callback, accepted, found):
+            return found
+        if found.cancel_requested:
+            encoded = await self._activities.encode(callback, Canceled(None))
+        self._check_lease(resolved_at)
+        # After an operator's reset the attempt runs on, and its token is dead.
+        by_token = is_attempt_of_token(callback, found)
+        send = self._activities.deliver_to_attempt if by_token else self._activities.deliver
+        with suppress(ActivityGoneError):
+            await send(there, encoded, identity=to_resume_identity(accepted.id))
+        there, found = await resolve(self._activities, callback)
+        return judge(callback, accepted, found) or to_pending(found)
+
+    def _check_lease(self, resolved_at: timedelta) -> None:
+        if self._clock.monotonic() - resolved_at >= LEASE:
+            msg = "this process was paused, and another may have claimed the outcome"
+            raise TemporalUnreachableError(msg)
 
     async def _end(
         self, send: Callable[..., Awaitable[None]], callback: Callback, accepted: Accepted

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.core.resume import claim_to_resume, confirm_resumed
 from ringback.core.services import run_services
 from ringback.core.verdicts import judge, resolve
 from ringback.domain.activity_state import Ended, Unknown
@@ -20,6 +22,7 @@ from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.ports.activities import Activities, AttemptRef, IdentifiedAttempt, Identifier
+from ringback.ports.clock import Clock
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackStore, DeliveryQueue, Postponement
 
@@ -45,6 +48,7 @@ class CallbackOpener:
         queue: DeliveryQueue,
         activities: Activities,
         *,
+        clock: Clock,
         on_opened: Callable[[Callback], None] = lambda _: None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
@@ -53,6 +57,7 @@ class CallbackOpener:
         `on_opened` is called with each callback after its commit.
         """
         self._hooks = hooks
+        self._clock = clock
         self._store = store
         self._queue = queue
         self._activities = activities
@@ -97,21 +102,33 @@ class CallbackOpener:
 
         Until the lease ends, nobody else delivers the outcome. A cancellation is never delivered
         inline: only Temporal can apply it. `worker` is the worker's identity in Temporal's history.
+
+        Raises:
+            TemporalUnreachableError: The attempt must resume, and a gateway has claimed its answer.
         """
         accepted = callback.accepted
-        if accepted is None or isinstance(accepted.outcome, Canceled):
-            return None
-        if callback.state is State.PARKED:
+        is_parked = callback.state is State.PARKED
+        if accepted is None or is_parked or isinstance(accepted.outcome, Canceled):
             return None
         if callback.state in {State.APPLIED, State.SUPERSEDED}:
             return accepted
-        was_claimed = await self._queue.deliver_inline(
+        claim = partial(
+            self._queue.deliver_inline,
             callback.id,
             worker=worker,
             attempt_started_at=attempt_started_at,
             lease=INLINE_LEASE,
         )
-        return accepted if was_claimed else None
+        if callback.options.resume:
+            await claim_to_resume(claim, self._clock)
+            return accepted
+        return accepted if await claim() else None
+
+    async def confirm_resumed(self, callback_id: CallbackId, attempt: int) -> None:
+        """Commit that the running attempt continues with its outcome, which is applied thereby."""
+        await confirm_resumed(
+            callback_id, attempt, store=self._store, queue=self._queue, activities=self._activities
+        )
 
     async def _is_not_applied(self, callback: Callback, accepted: Accepted) -> bool:
         """Return whether a failure has ended no attempt before this one; if it has, settle it.
@@ -147,7 +164,8 @@ class CallbackOpener:
 def _find_doubtful_failure(callback: Callback, request: OpenRequest) -> Accepted | None:
     """Return the accepted failure that may have ended an attempt before that of `request`."""
     accepted = callback.accepted
-    if accepted is None or callback.state is not State.ACCEPTED:
+    # An attempt that continues with its outcome reports that: nothing is in doubt.
+    if accepted is None or callback.state is not State.ACCEPTED or callback.is_resumed:
         return None
     tried_at = accepted.unconfirmed_started_at
     if not isinstance(accepted.outcome, Failed) or tried_at is None:

@@ -46,7 +46,7 @@ def may_be_delivered(callback: Callback, accepted: Accepted, found: ActivityStat
         case Completed():
             return True
         case Failed():
-            return _is_latest_attempt(callback, found)
+            return is_opener(callback, found)
         case Canceled():
             return found.is_started
         case _:
@@ -59,7 +59,7 @@ def is_attempt_of_token(callback: Callback, found: ActivityState) -> bool:
         isinstance(found, Pending)
         and callback.task_token is not None
         and found.attempt == callback.attempt
-        and _is_latest_attempt(callback, found)
+        and is_opener(callback, found)
     )
 
 
@@ -71,6 +71,9 @@ def judge(callback: Callback, accepted: Accepted, found: ActivityState) -> Settl
         case Unknown(why) if accepted.tries >= TRIES_WITHOUT_A_TRACE:
             return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": why})
         case Unknown():
+            return None
+        case Pending() if callback.is_resumed:
+            # The attempt that continues reports it: `ringback.core.resume`.
             return None
         case Pending():
             return _judge_pending(callback, accepted, found)
@@ -106,7 +109,7 @@ def _judge_pending(callback: Callback, accepted: Accepted, found: Pending) -> Se
     if _may_have_ended_attempt(accepted, found):
         reason = _unprovable(accepted)
         return Settlement(callback.id, accepted.tries, State.PARKED, {"reason": reason})
-    if callback.options.attempts is Attempts.CURRENT and not _is_latest_attempt(callback, found):
+    if callback.options.attempts is Attempts.CURRENT and not is_opener(callback, found):
         proof = {"closed": f"attempt {callback.attempt} ended"}
         return Settlement(callback.id, accepted.tries, State.SUPERSEDED, proof)
     return None
@@ -135,7 +138,10 @@ def _is_retried(accepted: Accepted) -> bool:
     return isinstance(accepted.outcome, Failed) and not accepted.outcome.non_retryable
 
 
-def _is_latest_attempt(callback: Callback, found: Pending) -> bool:
+def is_opener(callback: Callback, found: ActivityState) -> bool:
+    """Return whether the attempt that runs is the one that opened the callback last."""
+    if not isinstance(found, Pending):
+        return False
     # The number alone is not enough: an operator's reset sets it back.
     if callback.task_token is None:
         return found.is_started and found.attempt == callback.attempt
@@ -150,15 +156,18 @@ def _judge_end(callback: Callback, accepted: Accepted, end: Ended) -> Settlement
     }
     if end.event_id is not None:
         proof["event"] = end.event_id
-    verdict = _verdict_of_end(accepted, end)
+    verdict = _verdict_of_end(callback, accepted, end)
     if verdict is State.PARKED:
         proof["reason"] = _unprovable(accepted)
     return Settlement(callback.id, accepted.tries, verdict, proof)
 
 
-def _verdict_of_end(accepted: Accepted, end: Ended) -> State:
-    # The identity alone is not enough: if a result is too large, Temporal fails the activity under
-    # the identity that sent it.
+def _verdict_of_end(callback: Callback, accepted: Accepted, end: Ended) -> State:
+    if callback.is_resumed:
+        # No attempt has continued: it would have reported that first.
+        return State.SUPERSEDED
+    # In whose name is not enough: Temporal fails an activity over a result that is too large in
+    # the name of who sent the result.
     is_its_kind = end.how == KINDS[type(accepted.outcome)]
     if is_its_kind and (_is_ours(accepted, end) or _is_inline_end(accepted, end)):
         return State.APPLIED

@@ -139,7 +139,7 @@ class Callback:
         key_id: The key that signed the link.
         link_expires_at: When the link expires.
         link_serial: The serial of the valid links; revoking increments it.
-        options: The activity's options; `heartbeat` is the latest attempt's.
+        options: The activity's options; `heartbeat` and `resume` are the latest attempt's.
         heartbeat_state: The heartbeats of the latest attempt.
         cancel_requested_at: When Ringback found that a cancellation was requested.
         paused_at: When Ringback found that the activity is paused; `None` if it is not.
@@ -184,6 +184,16 @@ class Callback:
         if self.cancel_requested_at is None:
             return None
         return self.options.cancel_due_at(self.cancel_requested_at)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the activity continues with the accepted outcome in a new attempt.
+
+        A cancellation ends the activity instead: only Temporal can apply one.
+        """
+        if self.accepted is None or not self.options.resume:
+            return False
+        return not isinstance(self.accepted.outcome, Canceled)
 
     @property
     def is_kept_alive(self) -> bool:

@@ -45,3 +45,11 @@ def _ascending(now: datetime, chance: bytes) -> str:
 def to_identity(outcome_id: OutcomeId) -> str:
     """Return the identity of an outcome's deliveries, which Temporal's history records."""
     return f"ringback/{outcome_id}"
+
+
+def to_resume_identity(outcome_id: OutcomeId) -> str:
+    """Return the identity with which an attempt is ended so that the next one continues.
+
+    It differs from `to_identity`: what has this identity ended without the outcome.
+    """
+    return f"{to_identity(outcome_id)}/resume"

@@ -126,7 +126,9 @@ def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult
         attempt_started_at=request.attempt_started_at,
         task_token=request.task_token,
         attempt_timeout_at=request.attempt_timeout_at,
-        options=replace(latest.options, heartbeat=request.options.heartbeat),
+        options=replace(
+            latest.options, heartbeat=request.options.heartbeat, resume=request.options.resume
+        ),
     )
     callback = _with_new_heartbeat_state(callback, request, now)
     facts: dict[str, object] = {"attempt": request.attempt}
@@ -171,7 +173,18 @@ def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
         return _is_retried_by(request, accepted)
     if callback.state in {State.OPEN, State.ACCEPTED}:
         return False
-    return accepted is None or not isinstance(accepted.outcome, Completed)
+    return accepted is None or _is_asked_again(callback, accepted)
+
+
+def _is_asked_again(callback: Callback, accepted: Accepted) -> bool:
+    match accepted.outcome:
+        case Completed():
+            return False
+        case Failed(non_retryable=True) if callback.options.resume:
+            # The activity continued with it, and may have caught it: it is raised again.
+            return callback.state is not State.APPLIED
+        case _:
+            return True
 
 
 def _is_retried_by(request: OpenRequest, accepted: Accepted) -> bool:

@@ -54,6 +54,7 @@ class CallbackOptions:
             Temporal's timeouts.
         on_deadline: The default answer; `None` is a failure at `deadline`.
         attempts: Which attempt an answer may end.
+        resume: Whether the activity function continues with the answer, in a new attempt.
         follow_reset: Whether the callback moves to the run of a workflow reset if the same activity
             waits there.
         heartbeat: Who heartbeats for the latest attempt.
@@ -69,6 +70,7 @@ class CallbackOptions:
     deadline: timedelta | None = None
     on_deadline: Completed | Failed | None = field(default=None, repr=False)
     attempts: Attempts = Attempts.ANY
+    resume: bool = False
     follow_reset: bool = False
     heartbeat: HeartbeatBy = HeartbeatBy.SENDER
     cancel_within: timedelta | None = None
@@ -116,6 +118,7 @@ def check_options(plain: Mapping[str, Any]) -> None:
     """
     for name, value in plain.items():
         check_option(name, value)
+    check_resume(plain)
 
 
 def check_option(name: str, value: Any) -> None:
@@ -127,6 +130,17 @@ def check_option(name: str, value: Any) -> None:
     """
     if name in _CHECKS:
         _CHECKS[name](value)
+
+
+def check_resume(plain: Mapping[str, Any]) -> None:
+    """Check that `resume` fits the other plain options.
+
+    Raises:
+        ValueError: It does not; the message says why.
+    """
+    if plain.get("resume") and plain.get("attempts") == Attempts.CURRENT.value:
+        msg = "resume needs attempts='any': the activity continues in another attempt"
+        raise ValueError(msg)
 
 
 def _check_choice(name: str, choices: type[Enum], value: object) -> None:

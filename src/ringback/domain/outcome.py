@@ -11,6 +11,9 @@ from typing import Final, TypeAlias
 
 from ringback.domain.exact_json import parse_exactly
 
+RESUME_TYPE: Final = "RingbackResume"
+"""Failure type that ends an attempt so that the activity continues in the next one."""
+
 SHORTEST_DELAY: Final = timedelta(milliseconds=1)
 """Sent instead of zero: the next attempt starts as soon as it can."""
 

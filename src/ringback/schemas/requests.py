@@ -1,6 +1,6 @@
 """Requests: parameters and bodies."""
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -9,11 +9,12 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
-from ringback.domain.options import LONGEST_TITLE, MOST_TAGS, check_option
+from ringback.domain.options import LONGEST_TITLE, MOST_TAGS, check_option, check_resume
 from ringback.schemas import examples
 from ringback.schemas.values import ID_PATTERN, Duration, Json, Name, TaskToken, Text, Timeout
 
@@ -122,6 +123,12 @@ class OptionsIn(BaseModel):
         default="any",
         description="Which attempt an answer may end: any, or only the one that opened it.",
     )
+    resume: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether the activity continues with the answer in a new attempt, which gets it"
+        " inline. Needs `worker`, and a retry policy that allows another attempt.",
+    )
     follow_reset: bool = Field(
         default=False,
         strict=True,
@@ -160,6 +167,11 @@ class OptionsIn(BaseModel):
         check_option(info.field_name or "", value)
         return value
 
+    @model_validator(mode="after")
+    def _can_resume(self) -> Self:
+        check_resume({"resume": self.resume, "attempts": self.attempts})
+        return self
+
 
 class OpenIn(BaseModel):
     """A request for the callback of an activity."""
@@ -174,6 +186,21 @@ class OpenIn(BaseModel):
         default=None,
         description="The identity of the worker in history: it returns an answer inline.",
     )
+
+    @model_validator(mode="after")
+    def _can_resume(self) -> Self:
+        if self.options.resume and self.worker is None:
+            msg = "resume needs `worker`: the attempt that continues gets the answer inline"
+            raise ValueError(msg)
+        return self
+
+
+class ResumedIn(BaseModel):
+    """A report that an attempt continues with its answer."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"attempt": 2}]})
+
+    attempt: int = Field(strict=True, ge=1, le=2**31 - 1, description="The attempt's number.")
 
 
 class AnswerIn(BaseModel):

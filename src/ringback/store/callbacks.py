@@ -50,6 +50,7 @@ UPDATE_ATTEMPT: Final = (
         attempt_timeout_at=bindparam("attempt_timeout_at_"),
         default_due_at=bindparam("default_due_at_"),
         heartbeat=bindparam("heartbeat_"),
+        resume=bindparam("resume_"),
         heartbeat_timeout=bindparam("heartbeat_timeout_"),
         details=None,
         heartbeat_sent_at=None,

@@ -103,6 +103,7 @@ def from_attempt(callback: Callback, now: datetime) -> dict[str, object]:
         "attempt_started_at_": callback.attempt_started_at,
         "task_token_": callback.task_token,
         "heartbeat_": callback.options.heartbeat.value,
+        "resume_": callback.options.resume,
         "heartbeat_timeout_": callback.heartbeat_state.timeout,
         "heartbeat_due_at_": callback.heartbeat_state.heartbeat_due_at,
         "poll_due_at_": now + FIRST_POLL_AFTER,

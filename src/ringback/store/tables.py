@@ -149,6 +149,7 @@ callbacks = Table(
     Column("on_deadline_body", LargeBinary),
     Column("on_deadline_fields", JSON(none_as_null=True)),
     Column("attempts", Text, nullable=False),
+    Column("resume", Boolean, nullable=False),
     Column("follow_reset", Boolean, nullable=False),
     Column("heartbeat", Text, nullable=False),
     Column("cancel_within", Duration),

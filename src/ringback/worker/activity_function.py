@@ -31,11 +31,16 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from ringback.domain.outcome import RESUME_TYPE
+
 WRONG_RETURN_TYPE: Final = "WrongReturnType"
 """Failure type of an activity that waits for another type than it returns."""
 
 AGENT_FRAMEWORK: Final = "WaitInAgentFramework"
 """Failure type of an activity that belongs to an agent framework and waits."""
+
+NO_NEXT_ATTEMPT: Final = "NoNextAttempt"
+"""Failure type of an activity that waits with `resume` and has no attempt left to continue in."""
 
 _FRAMEWORKS: Final = ("temporalio", "pydantic_ai")
 """Packages whose activities run user functions and wrap their return values."""
@@ -63,24 +68,49 @@ class _Remember(ActivityInboundInterceptor):
         return await super().execute_activity(input)
 
 
-def check_activity(result_type: object) -> None:
+def check_activity(result_type: object, *, resumes: bool = False) -> None:
     """Check that the current activity can wait for a `result_type`.
 
-    Functions without annotations, and functions that were not recorded, are allowed.
+    Functions without annotations, and functions that were not recorded, are allowed. One that
+    resumes may return another type, since its own code returns, and needs another attempt.
 
     Raises:
         ApplicationError: The activity cannot wait; not retryable.
     """
+    if resumes and activity.info().attempt == 1:
+        check_next_attempt()
     function = _function.get(None)
     if function is None:
         return
     package = _framework_of(function)
     if package is not None:
         _refuse(f"belongs to {package}, which wraps its return value", AGENT_FRAMEWORK)
-    returned = _return_type(function)
+    returned = _UNKNOWN if resumes else _return_type(function)
     if returned is not _UNKNOWN and not is_held_by(returned, result_type):
         said = f"returns {_name(returned)}, but waits for {_name(result_type)}"
         _refuse(f"{said}, which the workflow cannot read", WRONG_RETURN_TYPE)
+
+
+def check_next_attempt() -> None:
+    """Check that Temporal would retry this attempt when it ends to resume.
+
+    Raises:
+        ApplicationError: It would not; not retryable.
+    """
+    info = activity.info()
+    policy = info.retry_policy
+    if policy is None:
+        return
+    if policy.maximum_attempts and info.attempt >= policy.maximum_attempts:
+        limit = f"maximum_attempts is {policy.maximum_attempts}, and this is the last attempt"
+        _refuse_resume(f"{limit}; allow more attempts, or leave maximum_attempts unset")
+    if RESUME_TYPE in (policy.non_retryable_error_types or ()):
+        _refuse_resume(f"its retry policy lists {RESUME_TYPE} in non_retryable_error_types")
+
+
+def _refuse_resume(reason: str) -> None:
+    msg = f"activity {activity.info().activity_type} cannot continue in another attempt: {reason}"
+    raise ApplicationError(msg, type=NO_NEXT_ATTEMPT, non_retryable=True)
 
 
 def _refuse(reason: str, failure_type: str) -> None:

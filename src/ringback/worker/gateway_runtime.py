@@ -73,6 +73,8 @@ class GatewayRuntime:
             url=opened.url,
         )
         is_returned = is_inline and opened.next == "return" and opened.answer is not None
+        if is_returned and options.resume:
+            await self.client.confirm_resumed(opened.id, info.attempt)
         return Opened(callback, _to_inline(opened.answer, body) if is_returned else None)
 
     async def mark_submitted(self, callback: Callback) -> None:

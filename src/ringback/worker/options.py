@@ -66,13 +66,18 @@ UNSET: Final = Unset.UNSET
 
 
 def to_options(
-    result_type: object, on_deadline: object = UNSET, **given: Unpack[WaitOptions]
+    result_type: object,
+    on_deadline: object = UNSET,
+    *,
+    resume: bool = False,
+    **given: Unpack[WaitOptions],
 ) -> CallbackOptions:
     """Validate the options of an activity.
 
     Args:
         result_type: The type of the answer; `object` for any JSON.
         on_deadline: The default answer.
+        resume: Whether the activity continues with the answer.
         **given: See `WaitOptions`.
 
     Raises:
@@ -80,7 +85,7 @@ def to_options(
         TypeError: An option has the wrong type, or cannot be encoded as JSON.
         Exception: What the converter raises if it cannot read `on_deadline` as `result_type`.
     """
-    plain: dict[str, Any] = {**given}
+    plain: dict[str, Any] = {**given, "resume": resume}
     if "metadata" in plain:
         plain["metadata"] = json.loads(json.dumps(dict(plain["metadata"]), allow_nan=False))
     check_options(plain)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Unpack
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from ringback.worker.activity_function import check_activity
+from ringback.worker.activity_function import check_activity, check_next_attempt
 from ringback.worker.answer import return_or_raise
 from ringback.worker.callback import Callback
 from ringback.worker.options import UNSET, Unset, WaitOptions, to_options
@@ -28,13 +28,19 @@ async def wait_for_callback(
     *,
     on_deadline: T | ApplicationError | Unset = UNSET,
     resubmit: bool = False,
+    resume: bool = False,
     **options: Unpack[WaitOptions],
 ) -> T:
-    """Submit a link, and end the activity with the answer.
+    """Submit a link, and end the activity with the answer, or continue with it.
 
     Usually this does not return: the attempt completes asynchronously, no worker slot is occupied,
     and the gateway delivers the answer to Temporal. An answer that exists already (an early one, or
     one between two attempts) is returned as `result_type`, or raised.
+
+    With `resume` it always returns or raises the answer, and the function continues behind it: the
+    gateway ends the attempt that waits with a retryable failure of type "RingbackResume", and the
+    next attempt gets the answer, about a second later. Code before the wait runs again, except
+    `submit`; code behind it runs again if its attempt fails, as any activity code may.
 
     A later attempt finds the same callback and does not submit again once `submit` has returned. If
     `submit` raises, the attempt fails, and the next attempt submits again with the same callback:
@@ -43,17 +49,19 @@ async def wait_for_callback(
     Args:
         submit: Sends `url` of the committed callback to the service or person that should answer.
         result_type: What the activity returns. The gateway rejects answers that do not fit it. A
-            function annotated with another type is rejected too.
+            function annotated with another type is rejected too, except with `resume`.
         on_deadline: The result or failure of the activity if no answer arrives before its deadline
             or shortly before Temporal's timeout of the attempt. Without it, the activity fails at
             its deadline with the non-retryable type "DeadlineExceeded", and Temporal's timeouts
             apply.
         resubmit: Whether a later attempt submits again although `submit` has returned before.
+        resume: Whether the function continues with the answer. Needs a retry policy that allows
+            another attempt, and `attempts="any"`.
         **options: See `WaitOptions`.
 
     Raises:
         ApplicationError: The answer is a failure; or the activity is local, returns another type
-            than `result_type`, or belongs to an agent framework.
+            than `result_type`, belongs to an agent framework, or has no attempt left to `resume`.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is invalid.
         TypeError: `on_deadline` cannot be encoded as JSON.
@@ -66,11 +74,13 @@ async def wait_for_callback(
         >>> return await wait_for_callback(submit, Receipt)
     """
     runtime, info = get_runtime(), activity.info()
-    check_activity(result_type)
-    asked_for = to_options(result_type, on_deadline, **options)
+    check_activity(result_type, resumes=resume)
+    asked_for = to_options(result_type, on_deadline, resume=resume, **options)
     opened = await runtime.open(info, asked_for, result_type=result_type, is_inline=True)
     if opened.answer is not None:
         return return_or_raise(opened.answer, result_type)
+    if resume:
+        check_next_attempt()
     if resubmit or not opened.callback.is_submitted:
         await submit(opened.callback)
         await runtime.mark_submitted(opened.callback)
@@ -83,6 +93,7 @@ def wait_for_callback_sync(
     *,
     on_deadline: T | ApplicationError | Unset = UNSET,
     resubmit: bool = False,
+    resume: bool = False,
     **options: Unpack[WaitOptions],
 ) -> T:
     """Do what `wait_for_callback` does, in an activity that runs in a thread.
@@ -91,7 +102,7 @@ def wait_for_callback_sync(
 
     Raises:
         ApplicationError: The answer is a failure; or the activity is local, returns another type
-            than `result_type`, or belongs to an agent framework.
+            than `result_type`, belongs to an agent framework, or has no attempt left to `resume`.
         NotWiredError: The worker has no `RingbackPlugin`.
         ValueError: An option is invalid.
         TypeError: `on_deadline` cannot be encoded as JSON.
@@ -99,13 +110,15 @@ def wait_for_callback_sync(
         GatewayRefusedError: The gateway rejected the request; the message says why.
     """
     runtime, info = get_runtime(), activity.info()
-    check_activity(result_type)
-    asked_for = to_options(result_type, on_deadline, **options)
+    check_activity(result_type, resumes=resume)
+    asked_for = to_options(result_type, on_deadline, resume=resume, **options)
     opened = _in_loop(
         runtime, runtime.open(info, asked_for, result_type=result_type, is_inline=True)
     )
     if opened.answer is not None:
         return return_or_raise(opened.answer, result_type)
+    if resume:
+        check_next_attempt()
     if resubmit or not opened.callback.is_submitted:
         submit(opened.callback)
         _in_loop(runtime, runtime.mark_submitted(opened.callback))

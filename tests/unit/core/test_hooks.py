@@ -59,7 +59,7 @@ async def test_hooks_report_opened_accepted_and_applied_once_each(
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    opener = CallbackOpener(store, store, activities, hooks=recorder)
+    opener = CallbackOpener(store, store, activities, clock=clock, hooks=recorder)
     answer_service = make_answer_service(store, activities, recorder)
     deliverer = Deliverer(
         *(store, activities, VerdictWaiter(store, clock)),

@@ -25,9 +25,11 @@ TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 
 
 @pytest.fixture
-async def opener(store: SqlStore, activities: FakeActivities) -> AsyncIterator[CallbackOpener]:
+async def opener(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> AsyncIterator[CallbackOpener]:
     activities.schedule(REF)
-    opener = CallbackOpener(store, store, activities)
+    opener = CallbackOpener(store, store, activities, clock=clock)
     async with run_services(opener):
         yield opener
 
@@ -191,7 +193,7 @@ async def test_verdict_that_was_lost_is_found_by_the_next_try(
 ) -> None:
     store = StoreClaimedMeanwhile(database)
     activities.schedule(REF)
-    opener = CallbackOpener(store, store, activities)
+    opener = CallbackOpener(store, store, activities, clock=clock)
     async with run_services(opener):
         first = await open_and_answer(opener, store, Failed("try again"))
         (claimed,) = await store.claim("a deliverer", limit=1, lease=timedelta(seconds=15))

@@ -20,7 +20,7 @@ from ringback.domain.errors import (
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.domain.terms import to_terms
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ExactResults, FakeActivities
+from ringback.testing import ExactResults, FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.unit.core.callbacks import open_callback
@@ -105,11 +105,15 @@ async def test_unknown_callback_has_no_terms_until_it_is_opened(
 
 
 async def test_answer_to_callback_that_was_opened_here_needs_no_read(
-    database: InMemoryDatabase, store: SqlStore, activities: FakeActivities, checks: AnswerValidator
+    database: InMemoryDatabase,
+    store: SqlStore,
+    activities: FakeActivities,
+    clock: ManualClock,
+    checks: AnswerValidator,
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
-    opening = CallbackOpener(store, store, activities, on_opened=checks.remember)
+    opening = CallbackOpener(store, store, activities, clock=clock, on_opened=checks.remember)
 
     async with run_services(opening, checks):
         callback = await opening.open(factories.request(ref=ref))

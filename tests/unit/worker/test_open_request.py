@@ -1,12 +1,13 @@
 """The options of a worker reach the gateway unchanged."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from ringback.domain.exact_json import members
-from ringback.domain.options import CallbackOptions
+from ringback.domain.options import Attempts, CallbackOptions
 from ringback.gateway.api.routers.workers import _to_options
 from ringback.schemas.requests import OpenIn
 from ringback.worker.gateway_runtime import to_open_request
@@ -20,7 +21,7 @@ def test_every_option_of_a_worker_reaches_the_gateway() -> None:
         object,
         failure,
         deadline=timedelta(hours=1),
-        attempts="current",
+        resume=True,
         follow_reset=True,
         heartbeat="gateway",
         cancel_within=timedelta(seconds=1.5),
@@ -31,8 +32,11 @@ def test_every_option_of_a_worker_reaches_the_gateway() -> None:
         metadata={"order": [1, {"of": None}]},
     )
 
-    assert all(getattr(options, name) != value for name, value in defaults().items())
+    is_default = {name for name, value in defaults().items() if getattr(options, name) == value}
+    assert is_default == {"attempts"}, "resume excludes another value"
     assert sent(options) == options
+    each = replace(options, resume=False, attempts=Attempts.CURRENT)
+    assert sent(each) == each
 
 
 def test_options_that_are_not_given_reach_the_gateway_as_their_defaults() -> None:
@@ -47,5 +51,5 @@ def defaults() -> dict[str, object]:
 def sent(options: CallbackOptions) -> CallbackOptions:
     """Return the options as the gateway reads them from a worker's request."""
     info = ActivityEnvironment.default_info()
-    body = to_open_request(info, to_ref(info), options, schema=None, worker=None)
+    body = to_open_request(info, to_ref(info), options, schema=None, worker="the worker")
     return _to_options(OpenIn.model_validate_json(body).options, members(members(body)["options"]))

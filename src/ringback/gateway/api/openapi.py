@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from ringback.gateway.body import FailureBody
 from ringback.gateway.example import example_of
-from ringback.schemas.requests import AnswersIn, ExtendIn, LinkIn, OpenIn
+from ringback.schemas.requests import AnswersIn, ExtendIn, LinkIn, OpenIn, ResumedIn
 
 OF_A_BODY: Final = (400, 413, 415)
 """Errors of a route that reads a body."""
@@ -38,7 +38,7 @@ _MEANINGS: Final = {
     503: "The store or Temporal is unavailable, or the gateway is overloaded. Retry after"
     " `Retry-After` seconds.",
 }
-_READ_BY_ROUTES: Final = (OpenIn, AnswersIn, ExtendIn, LinkIn, FailureBody)
+_READ_BY_ROUTES: Final = (OpenIn, ResumedIn, AnswersIn, ExtendIn, LinkIn, FailureBody)
 _REF: Final = "#/components/schemas/{model}"
 
 

@@ -29,6 +29,7 @@ ROUTES = {
     ("POST", "/v1/callbacks/{id}/redeliver"): Act.REDELIVER,
     ("POST", "/v1/callbacks/{id}/link"): Act.LINK,
     ("POST", "/v1/callbacks/{id}/submitted"): Act.SUBMIT,
+    ("POST", "/v1/callbacks/{id}/resumed"): Act.SUBMIT,
     ("POST", "/v1/answers"): Act.ANSWER,
 }
 MAY = {

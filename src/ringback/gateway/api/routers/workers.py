@@ -17,7 +17,7 @@ from ringback.domain.link import Verb
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
 from ringback.gateway.api.access import IdInPath, new_router, requires
-from ringback.gateway.api.bodies import read_model
+from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import Gateway, GatewayOf, ResultSchemas
@@ -29,6 +29,7 @@ from ringback.schemas.requests import (
     InfoIn,
     OpenIn,
     OptionsIn,
+    ResumedIn,
 )
 from ringback.schemas.responses import OpenedOut, WhoamiOut
 
@@ -74,6 +75,24 @@ async def mark_submitted(gateway: GatewayOf, callback_id: IdInPath) -> None:
     """Record the submission. Only the first report counts; it is safe to repeat."""
     callback = await get_callback(gateway.store, callback_id)
     await gateway.opener.mark_submitted(callback.id)
+
+
+@router.post(
+    "/{id}/resumed",
+    summary="Report that the attempt continues with its answer",
+    dependencies=requires(Act.SUBMIT),
+    status_code=204,
+    responses=problems(404, 410, *OF_A_BODY),
+    openapi_extra=takes(ResumedIn),
+)
+async def confirm_resumed(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> None:
+    """Record that an attempt that opened with `resume` received its answer: it is applied.
+
+    Do so before the code behind the wait runs. It is safe to repeat.
+    """
+    resumed, _ = await read_model(request, ResumedIn, limit=SMALL)
+    callback = await get_callback(gateway.store, callback_id)
+    await gateway.opener.confirm_resumed(callback.id, resumed.attempt)
 
 
 @identity.get(

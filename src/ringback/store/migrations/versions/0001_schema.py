@@ -67,6 +67,7 @@ def _create_callbacks() -> None:
         sa.Column("on_deadline_body", sa.LargeBinary),
         sa.Column("on_deadline_fields", sa.JSON),
         sa.Column("attempts", sa.Text, nullable=False),
+        sa.Column("resume", sa.Boolean, nullable=False),
         sa.Column("follow_reset", sa.Boolean, nullable=False),
         sa.Column("heartbeat", sa.Text, nullable=False),
         sa.Column("cancel_within", sa.BigInteger),

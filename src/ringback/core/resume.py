@@ -1,0 +1,101 @@
+"""Resume: an activity continues behind its wait, in a new attempt, with the accepted outcome.
+
+1. The deliverer ends the attempt that waits with `RESUME`, a retryable failure.
+2. The next attempt opens the callback and receives the outcome inline.
+3. It confirms that it continues, which makes the outcome applied, and then runs its own code.
+
+The deliverer never ends an attempt that received the outcome. If the activity ends before an
+attempt confirmed, the outcome is superseded: no code has used it.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.verdicts import is_opener
+from ringback.domain.activity_state import Pending
+from ringback.domain.callback import Accepted, Callback, State
+from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import RESUME_TYPE, Failed
+from ringback.ports.activities import Activities
+from ringback.ports.clock import Clock
+from ringback.ports.store import CallbackStore, DeliveryQueue, Settlement
+
+RESUME: Final = Failed(
+    "the answer has arrived: the activity continues in the next attempt",
+    type=RESUME_TYPE,
+    next_retry_delay=timedelta(0),
+)
+"""The failure that ends an attempt that waits. The next one starts after about a second.
+
+Observed on server 1.32: no delay, unpause or reset makes it start sooner.
+"""
+
+RESUME_PAUSES: Final = tuple(timedelta(milliseconds=ms) for ms in (100, 400, 1600, 6400))
+"""The waits of a new attempt while a gateway has claimed its outcome; then the attempt fails.
+
+Together they are shorter than the deliverer's lease: a claim that the attempt has outlasted is one
+that knows an earlier attempt, and so cannot end this one.
+"""
+
+CONFIRM_TRIES: Final = 5
+"""How often a confirmation is tried. One fails if a gateway has claimed the outcome meanwhile."""
+
+_CLAIMED: Final = "another gateway has claimed the answer of this activity; try again"
+
+
+def waits_to_resume(callback: Callback, accepted: Accepted, found: Pending) -> bool:
+    """Return whether the running attempt waits for the outcome, so that it may be ended.
+
+    Until it has reported the submission, its code may still run `submit`. An attempt that received
+    the outcome inline continues by itself.
+    """
+    return (
+        callback.submitted_at is not None
+        and is_opener(callback, found)
+        and callback.attempt != accepted.delivered_inline_attempt
+    )
+
+
+async def claim_to_resume(claim: Callable[[], Awaitable[bool]], clock: Clock) -> None:
+    """Claim the outcome for an attempt that continues; wait while a gateway has claimed it.
+
+    Raises:
+        TemporalUnreachableError: The wait was in vain; Temporal retries the attempt.
+    """
+    if await claim():
+        return
+    for pause in RESUME_PAUSES:
+        await clock.sleep(pause)
+        if await claim():
+            return
+    raise TemporalUnreachableError(_CLAIMED)
+
+
+async def confirm_resumed(
+    callback_id: CallbackId,
+    attempt: int,
+    *,
+    store: CallbackStore,
+    queue: DeliveryQueue,
+    activities: Activities,
+) -> None:
+    """Commit that the running attempt continues with its outcome, which is applied thereby.
+
+    Raises:
+        ActivityGoneError: The attempt does not run any more, or there is no outcome.
+        TemporalUnreachableError: That cannot be found out now, or other gateways claim the outcome.
+    """
+    for _ in range(CONFIRM_TRIES):
+        callback = (await store.find([callback_id]))[callback_id]
+        accepted = callback.accepted
+        found = await activities.resolve(callback.ref)
+        if accepted is None or callback.attempt != attempt or not is_opener(callback, found):
+            msg = f"attempt {attempt} does not run any more"
+            raise ActivityGoneError(msg)
+        if callback.state in {State.APPLIED, State.SUPERSEDED}:
+            return
+        proof: dict[str, object] = {"continued": attempt, "by": accepted.delivered_inline_to}
+        await queue.settle([Settlement(callback_id, accepted.tries, State.APPLIED, proof)])
+    raise TemporalUnreachableError(_CLAIMED)
