@@ -15,7 +15,7 @@ UNMEASURED := tests/unit/cli tests/unit/result_schema
 SITE := $(BIN)/python -m sphinx -E -W --keep-going -q -c docs . build/site
 RIVALS := benchmarks/.rivals/.installed
 
-.PHONY: help setup demo test test-all test-rest coverage check lint formal docs bench rivals chaos client clean requirements build up shell
+.PHONY: help setup demo test test-all test-rest coverage lowest check lint formal docs bench rivals chaos client clean requirements build up shell
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,14 @@ test-rest: setup ## run what `make test` leaves out: chaos, facts of Temporal, k
 
 coverage: setup ## run the unit tests, which must reach every branch of core and domain
 	$(PYTEST) tests/unit $(UNMEASURED:%=--ignore %) -m "not thorough" --cov=ringback.domain --cov=ringback.core --cov-branch --cov-fail-under=100
+
+# Without the fuzz test: its tool needs a newer jsonschema-rs than Ringback does.
+lowest: setup ## run the unit tests with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra postgres --resolution lowest-direct --quiet --output-file .venv-lowest/lowest.txt
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --constraint .venv-lowest/lowest.txt --editable '.[gateway,postgres]' \
+	  aiosqlite hatchling hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist standardwebhooks
+	.venv-lowest/bin/python -m pytest --numprocesses 4 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py -m "not thorough"
 
 check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, the pages' Python, the site
 	$(BIN)/ruff check .
@@ -105,5 +113,5 @@ requirements: setup ## compile requirements/dev.txt from pyproject.toml
 	  --output-file requirements/dev.txt --quiet
 
 clean: ## remove .venv and all caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
+	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
 	find src tests tutorial -name __pycache__ -type d -prune -exec rm -rf {} +
