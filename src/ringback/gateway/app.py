@@ -4,7 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import Receive, Scope, Send
 
 from ringback.domain.errors import RingbackError
 from ringback.gateway.answer_endpoint import HotPath
@@ -24,7 +25,8 @@ from ringback.gateway.replies import (
 def create_app(gateway: Gateway) -> FastAPI:
     """Return the application; the caller runs the services of `gateway`."""
     routers = (links.router, workers.identity, workers.router, callbacks.router, answers.router)
-    app = _App(
+    return _App(
+        gateway,
         title="Ringback",
         version=gateway.version,
         servers=[{"url": gateway.public_url}],
@@ -34,10 +36,6 @@ def create_app(gateway: Gateway) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         # A redirect would repeat the link in a header and reveal which paths exist.
         redirect_slashes=False,
-        middleware=[
-            Middleware(BodyBudget, largest=gateway.body_limit),
-            Middleware(HotPath, gateway=gateway),
-        ],
         exception_handlers={
             RingbackError: on_ringback_error,
             RequestValidationError: on_invalid_request,
@@ -46,11 +44,21 @@ def create_app(gateway: Gateway) -> FastAPI:
             Exception: on_bug,
         },
     )
-    app.state.gateway = gateway
-    return app
 
 
 class _App(FastAPI):
+    """FastAPI, with the hot path before all that FastAPI does for each request."""
+
+    def __init__(self, gateway: Gateway, **options: Any) -> None:
+        super().__init__(**options)
+        self.state.gateway = gateway
+        hot_path = HotPath(super().__call__, gateway=gateway)
+        budget = BodyBudget(hot_path, largest=gateway.body_limit)
+        self._outermost = ServerErrorMiddleware(budget, handler=on_bug)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._outermost(scope, receive, send)
+
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             self.openapi_schema = describe(self)
