@@ -13,9 +13,14 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 UNMEASURED := tests/unit/cli tests/unit/result_schema
 # A broken link, an unknown anchor or a name that autodoc cannot find is an error.
 SITE := $(BIN)/python -m sphinx -E -W --keep-going -q -c docs . build/site
+COMPOSE := docker compose
+HAS_DOCKER := docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1
+# Programs that are not installed here run in Docker, where it is there.
+USES_DOCKER := test ! -e $(INSTALLED) && $(HAS_DOCKER)
+SUBMAKE := $(MAKE) --no-print-directory
 RIVALS := benchmarks/.rivals/.installed
 
-.PHONY: help setup demo test test-all test-rest coverage lowest check lint formal docs bench rivals chaos client clean requirements build up shell
+.PHONY: help setup demo test test-all test-rest coverage lowest check formal docs bench rivals chaos requirements build shell up down client lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,9 +39,6 @@ demo: setup ## run everything here, one round trip, and stop it again
 
 chaos: setup ## kill and freeze real programs, then compare the ledger with every history; options in ARGS="--seed 7"
 	@$(BIN)/python -m chaos $(ARGS)
-
-client: setup ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -a complete"
-	@$(BIN)/ringback client $(ARGS)
 
 ifdef ARGS
 test: setup ## run all tests but the slowest, against the real Temporal server; or the tests in ARGS
@@ -62,7 +64,7 @@ lowest: setup ## run the unit tests with the lowest versions that pyproject.toml
 	  aiosqlite hatchling hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist standardwebhooks
 	.venv-lowest/bin/python -m pytest --numprocesses 4 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py -m "not thorough"
 
-check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, the pages' Python, the site
+check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, the pages' Python, the site, Docker's files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -71,6 +73,8 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.prose
 	$(BIN)/python -m docs.snippets
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	$(SITE)
 
 formal: ## check every state of the protocol's model with spin; more of it with ARGS=long
@@ -93,25 +97,33 @@ $(RIVALS): benchmarks/rivals/package.json
 	npm install --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-build: ## build the Docker image `ringback`
-	@docker info >/dev/null 2>&1 || { echo "make $@ needs a running Docker engine; without one use: make demo"; exit 1; }
-	docker build --file deploy/Dockerfile --tag ringback .
+build: ## build the Docker images `ringback` and `ringback-tools`
+	@$(HAS_DOCKER) || { echo "make $@ needs a running Docker engine and its compose plugin; without them use: make demo"; exit 1; }
+	docker build --tag ringback .
+	docker build --target tools --tag ringback-tools .
 
-up: build ## run Temporal, gateway, worker and the outside service in Docker, until Ctrl-C
-	docker compose --file deploy/compose.yaml up
+shell: build ## open a shell in the Docker image, with this folder as /src
+	$(COMPOSE) run --rm --no-deps tools
 
-shell: build ## open a shell in the Docker image
-	docker compose --file deploy/compose.yaml run --rm --no-deps --entrypoint bash worker
+up: build ## run Temporal, its UI on localhost:8080, gateway, worker and service in Docker, until Ctrl-C
+	$(COMPOSE) up
 
-lint: setup ## fix what ruff can fix, and format
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+down: ## stop what `make up` and `make client` started in Docker
+	@$(HAS_DOCKER) || { echo "make $@ needs a running Docker engine and its compose plugin"; exit 1; }
+	$(COMPOSE) --profile tools down --remove-orphans
+
+client: ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -a complete"
+	@if $(USES_DOCKER); then $(SUBMAKE) build && $(COMPOSE) run --rm client $(ARGS); \
+	else $(SUBMAKE) setup && $(BIN)/ringback client $(ARGS); fi
+
+lint: ## fix what ruff can fix, and format
+	@if $(USES_DOCKER); then $(SUBMAKE) build && $(COMPOSE) run --rm --no-deps --user "$$(id -u):$$(id -g)" tools bash -c 'ruff check --fix . && ruff format .'; \
+	else $(SUBMAKE) setup && $(BIN)/ruff check --fix . && $(BIN)/ruff format .; fi
 
 requirements: setup ## compile requirements/dev.txt from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra postgres --group dev --group docs --group bench --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
 
-clean: ## remove .venv and all caches
-	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
-	find src tests tutorial -name __pycache__ -type d -prune -exec rm -rf {} +
+clean: ## remove .venv, caches, containers, networks; asks before data (volumes, what `dev` stored); FORCE=1 agrees
+	@FORCE="$(FORCE)" scripts/clean

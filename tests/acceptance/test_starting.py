@@ -135,6 +135,7 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
         *("--service-port", str(free_port())),
     )
     async with program(words, {}) as dev:
+        ui = (await dev.line("Temporal's web UI: ")).split()[-1]
         ready = (await dev.line("ready gateway")).split()
         urls = dict(zip(ready[1::2], ready[2::2], strict=True))
         environment = {"TEMPORAL_ADDRESS": urls["temporal"], "RINGBACK_DATA": str(data)}
@@ -147,6 +148,7 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
         ended = await dev.end()
 
     assert list(urls) == ["gateway", "temporal", "ui", "service"]
+    assert ui == urls["ui"]
     assert code == 0, client.output
     assert len(json.loads(seen.output)["callbacks"]) == 1
     assert ended == 0, dev.output

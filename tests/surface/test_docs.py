@@ -129,3 +129,24 @@ def test_every_page_of_docs_can_be_reached() -> None:
     assert [page for page in DOCUMENTS if page.is_relative_to(ROOT / "docs")] == sorted(
         page for page in reached if page.is_relative_to(ROOT / "docs")
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "asynchronous activity completion",
+        "raise_complete_async",
+        "task token",
+        "ErrResultPending",
+        "human in the loop",
+        "approval",
+        "webhook",
+    ],
+)
+@pytest.mark.parametrize("page", ["README.md", "docs/README.md"])
+def test_first_pages_contain_the_words_that_people_search_for(page: str, words: str) -> None:
+    assert words.lower() in text_of(ROOT / page).lower()
+
+
+def test_readme_is_short() -> None:
+    assert len(text_of(ROOT / "README.md").splitlines()) < 150

@@ -127,6 +127,8 @@ async def _dev(ports: Ports, settings: Settings, *, as_json: bool) -> None:
             "ui": stack.ui,
             "service": stack.service,
         }
+        if stack.ui is not None and not as_json:
+            print(f"Temporal's web UI: {stack.ui}")
         ready = " ".join(f"{name} {where}" for name, where in found.items() if where is not None)
         print(json.dumps({"ready": found}) if as_json else f"ready {ready}", flush=True)
         await stop_requested()

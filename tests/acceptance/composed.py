@@ -1,0 +1,139 @@
+"""Runs the services of docker-compose.yml as processes, in a network of their own.
+
+`unshare` runs it: the names of the services lead to this machine, nothing else
+listens here, and the commands, ports, environments and health checks are those of the file. Only
+the volume is another folder than /data.
+
+The arguments: the folder for the volume, and the words for the service `client`.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import yaml
+
+ROOT: Final = Path(__file__).parents[2]
+LIMIT_SECONDS: Final = 60
+_SET_FLAGS: Final = 0x8914
+_UP_AND_RUNNING: Final = 0x1 | 0x40
+
+Service = Mapping[str, Any]
+
+
+class Composed:
+    """The services of the file, as processes."""
+
+    def __init__(self, data: Path) -> None:
+        """Use `data` as the volume."""
+        self._data = str(data)
+        self._services: Mapping[str, Service] = yaml.safe_load(
+            (ROOT / "docker-compose.yml").read_text("utf-8")
+        )["services"]
+        dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+        (entrypoint,) = re.findall(r"^ENTRYPOINT (\[.+\])$", dockerfile, re.MULTILINE)
+        self._entrypoint: list[str] = json.loads(entrypoint)
+        self._of_image = dict(re.findall(r"^ENV (\w+)=(\S+)$", dockerfile, re.MULTILINE))
+        self._running: dict[str, Process] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The services that run by default."""
+        return [name for name, one in self._services.items() if "profiles" not in one]
+
+    async def start(self, name: str) -> None:
+        """Start a service once those that it depends on are as it wants them."""
+        if name in self._running:
+            return
+        service = self._services[name]
+        for needed, wanted in service.get("depends_on", {}).items():
+            await self.start(needed)
+            if wanted["condition"] == "service_healthy":
+                await self._until_healthy(needed)
+        self._running[name] = await self._run(service, self._command(service))
+
+    async def run(self, name: str, *words: str) -> int:
+        """Run a service with `words` as its command; return its exit code."""
+        service = self._services[name]
+        for needed in service["depends_on"]:
+            await self.start(needed)
+        process = await self._run(service, [*service["entrypoint"], *words])
+        return await process.wait()
+
+    async def stop(self) -> None:
+        """Stop all services."""
+        for process in reversed(self._running.values()):
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+    def ended(self) -> list[str]:
+        """Return the services that have ended."""
+        return [name for name, one in self._running.items() if one.returncode is not None]
+
+    def _command(self, service: Service) -> list[str]:
+        return [*service.get("entrypoint", self._entrypoint), *service["command"]]
+
+    async def _run(self, service: Service, command: list[str]) -> Process:
+        program, *words = [word.replace("/data", self._data) for word in command]
+        environment = {**self._of_image, **service["environment"]}
+        binaries = Path(sys.executable).parent
+        return await asyncio.create_subprocess_exec(
+            program,
+            *words,
+            env={
+                "PATH": f"{binaries}:{os.environ['PATH']}",
+                "HOME": self._data,
+                **{name: value.replace("/data", self._data) for name, value in environment.items()},
+            },
+        )
+
+    async def _until_healthy(self, name: str) -> None:
+        kind, *command = self._services[name]["healthcheck"]["test"]
+        assert kind == "CMD", "a health check is a command"
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while True:
+                assert name not in self.ended(), f"{name} has ended"
+                check = await self._run(self._services[name], command)
+                if await check.wait() == 0:
+                    return
+                await asyncio.sleep(0.2)
+
+
+def make_network(hosts: Path, names: list[str]) -> None:
+    """Bring the loopback device up, and let each of `names` lead to it."""
+    with socket.socket() as one:
+        fcntl.ioctl(one, _SET_FLAGS, struct.pack("16sH14x", b"lo", _UP_AND_RUNNING))
+    hosts.write_text(f"127.0.0.1 localhost {' '.join(names)}\n", "utf-8")
+    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)  # noqa: S603, S607
+
+
+async def main(data: Path, words: list[str]) -> None:
+    """Run the services and then the client, and report what was seen as JSON."""
+    services = Composed(data)
+    make_network(data / "hosts", services.names)
+    try:
+        for name in services.names:
+            await services.start(name)
+        code = await services.run("client", *words)
+        async with httpx2.AsyncClient() as http:
+            ui = await http.get("http://localhost:8080", follow_redirects=True)
+        seen = {"client": code, "ui": ui.is_success, "ended": services.ended()}
+        sys.stdout.write(f"seen {json.dumps(seen)}\n")
+    finally:
+        await services.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))

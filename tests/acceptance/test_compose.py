@@ -1,0 +1,43 @@
+"""What `make up` and `make client` run in Docker does its work, as processes without an engine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.programs import program
+
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.timeout(90)]
+
+# The process ids are its own, too: all programs end with it.
+UNSHARE = [
+    *("unshare", "--net", "--mount", "--map-root-user"),
+    *("--pid", "--fork", "--kill-child", "--mount-proc"),
+]
+
+
+def is_unshared() -> bool:
+    """Check whether this user may have a network of its own."""
+    return (
+        shutil.which("unshare") is not None
+        and subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0  # noqa: S603
+    )
+
+
+@pytest.mark.skipif(
+    not is_unshared() and "REQUIRE_SERVICES" not in os.environ,
+    reason=f"needs Linux, and the right to run: {' '.join(UNSHARE)} true",
+)
+async def test_client_completes_a_workflow_of_the_composed_services(tmp_path: Path) -> None:
+    inside = [sys.executable, "-m", "tests.acceptance.composed", str(tmp_path)]
+
+    async with program([*UNSHARE, *inside, "-ttr", "0", "-ttc", "1"], {}) as composed:
+        seen = json.loads((await composed.line("seen ")).removeprefix("seen "))
+        code = await composed.end()
+
+    assert seen == {"client": 0, "ui": True, "ended": []}, composed.output
+    assert code == 0, composed.output
