@@ -127,7 +127,12 @@ class CallbackOpener:
     async def confirm_resumed(self, callback_id: CallbackId, attempt: int) -> None:
         """Commit that the running attempt continues with its outcome, which is applied thereby."""
         await confirm_resumed(
-            callback_id, attempt, store=self._store, queue=self._queue, activities=self._activities
+            callback_id,
+            attempt,
+            store=self._store,
+            queue=self._queue,
+            activities=self._activities,
+            hooks=self._hooks,
         )
 
     async def _is_not_applied(self, callback: Callback, accepted: Accepted) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
+from ringback.core.hooks import Hooks
 from ringback.core.verdicts import is_opener
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import Accepted, Callback, State
@@ -48,8 +49,8 @@ _CLAIMED: Final = "another gateway has claimed the answer of this activity; try 
 def waits_to_resume(callback: Callback, accepted: Accepted, found: Pending) -> bool:
     """Return whether the running attempt waits for the outcome, so that it may be ended.
 
-    Until it has reported the submission, its code may still run `submit`. An attempt that received
-    the outcome inline continues by itself.
+    Until it has reported the submission, its code may still run `submit`. An attempt that opened
+    the callback when the outcome was there receives it, and continues by itself.
     """
     return (
         callback.submitted_at is not None
@@ -80,22 +81,38 @@ async def confirm_resumed(
     store: CallbackStore,
     queue: DeliveryQueue,
     activities: Activities,
+    hooks: Hooks,
 ) -> None:
     """Commit that the running attempt continues with its outcome, which is applied thereby.
 
     Raises:
-        ActivityGoneError: The attempt does not run any more, or there is no outcome.
+        ActivityGoneError: The attempt does not run any more, or has no outcome to continue with.
         TemporalUnreachableError: That cannot be found out now, or other gateways claim the outcome.
     """
     for _ in range(CONFIRM_TRIES):
         callback = (await store.find([callback_id]))[callback_id]
         accepted = callback.accepted
         found = await activities.resolve(callback.ref)
-        if accepted is None or callback.attempt != attempt or not is_opener(callback, found):
+        if callback.attempt != attempt or not is_opener(callback, found):
             msg = f"attempt {attempt} does not run any more"
             raise ActivityGoneError(msg)
-        if callback.state in {State.APPLIED, State.SUPERSEDED}:
+        if callback.state is State.APPLIED:
             return
+        if accepted is None or not _has_received(callback, accepted):
+            msg = f"attempt {attempt} has received no answer to continue with"
+            raise ActivityGoneError(msg)
         proof: dict[str, object] = {"continued": attempt, "by": accepted.delivered_inline_to}
-        await queue.settle([Settlement(callback_id, accepted.tries, State.APPLIED, proof)])
+        settlement = Settlement(callback_id, accepted.tries, State.APPLIED, proof)
+        await queue.settle([settlement])
+        settled = (await store.find([callback_id]))[callback_id]
+        if settled.state is State.APPLIED:
+            hooks.outcomes_settled([settlement])
+            return
     raise TemporalUnreachableError(_CLAIMED)
+
+
+def _has_received(callback: Callback, accepted: Accepted) -> bool:
+    """Return whether the running attempt has claimed the outcome, and nobody has settled it."""
+    is_claimed = accepted.delivered_inline_to is not None
+    is_its_own = accepted.delivered_inline_attempt == callback.attempt
+    return callback.is_resumed and callback.state is State.ACCEPTED and is_claimed and is_its_own

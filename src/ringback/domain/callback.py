@@ -45,6 +45,10 @@ MAX_LEAD: Final = timedelta(seconds=5)
 """The longest time before a Temporal timeout at which a default answer is accepted."""
 
 
+MAX_RESUME_LEAD: Final = timedelta(seconds=20)
+"""The same with `resume`: then the default continues in another attempt, a second later."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActivityExecution:
     """The activity execution that a callback belongs to, the same for all its attempts.
@@ -224,7 +228,12 @@ class Callback:
         """
         due_at = self.own_deadline_at
         if self.options.on_deadline is not None:
-            due_at = default_due_at(self.opened_at, self.own_deadline_at, self.attempt_timeout_at)
+            due_at = default_due_at(
+                self.opened_at,
+                self.own_deadline_at,
+                self.attempt_timeout_at,
+                resume=self.options.resume,
+            )
         return min(filter(None, (due_at, self.cancel_due_at)), default=None)
 
     def accepts_serial(self, serial: int | None) -> bool:
@@ -243,13 +252,20 @@ class Callback:
 
 
 def default_due_at(
-    opened_at: datetime, own_deadline_at: datetime | None, attempt_timeout_at: datetime | None
+    opened_at: datetime,
+    own_deadline_at: datetime | None,
+    attempt_timeout_at: datetime | None,
+    *,
+    resume: bool = False,
 ) -> datetime | None:
     """Return when a default answer is due: at the deadline, or shortly before Temporal's timeout.
 
     It must reach Temporal before the attempt times out, so it is due a tenth of the attempt's time
-    earlier, at most `MAX_LEAD`.
+    earlier, at most `MAX_LEAD`. With `resume` it is half of the time, at most `MAX_RESUME_LEAD`:
+    the next attempt needs time too if the timeout is that of the activity.
     """
     if attempt_timeout_at is not None:
-        attempt_timeout_at -= min(MAX_LEAD, max(timedelta(0), attempt_timeout_at - opened_at) / 10)
+        share, longest = (2, MAX_RESUME_LEAD) if resume else (10, MAX_LEAD)
+        time_left = max(timedelta(0), attempt_timeout_at - opened_at)
+        attempt_timeout_at -= min(longest, time_left / share)
     return min(filter(None, (own_deadline_at, attempt_timeout_at)), default=None)

@@ -131,6 +131,10 @@ def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult
         ),
     )
     callback = _with_new_heartbeat_state(callback, request, now)
+    if callback.accepted is not None and callback.is_resumed and callback.state is State.ACCEPTED:
+        # It receives the outcome, so that the deliverer does not end it from here on.
+        accepted = replace(callback.accepted, delivered_inline_attempt=request.attempt)
+        callback = replace(callback, accepted=accepted)
     facts: dict[str, object] = {"attempt": request.attempt}
     if request.ref.run_id != latest.ref.run_id:
         facts["run_id"] = request.ref.run_id
@@ -177,12 +181,15 @@ def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
 
 
 def _is_asked_again(callback: Callback, accepted: Accepted) -> bool:
+    if callback.options.resume and callback.state is State.SUPERSEDED:
+        # Its sender knows that it was not used. The workflow was reset after its end.
+        return True
     match accepted.outcome:
         case Completed():
             return False
         case Failed(non_retryable=True) if callback.options.resume:
             # The activity continued with it, and may have caught it: it is raised again.
-            return callback.state is not State.APPLIED
+            return False
         case _:
             return True
 

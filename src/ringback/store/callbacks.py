@@ -17,7 +17,7 @@ from ringback.store import mapping
 from ringback.store.bulk_params import INSERTS, any_of
 from ringback.store.database import Connection, Database, SqlPart, reads, writes
 from ringback.store.queries import CALLBACKS, IS_OPEN, execute_each, find, lock, parts, record
-from ringback.store.tables import Instant, callbacks, schemas, tags
+from ringback.store.tables import Instant, callbacks, outcomes, schemas, tags
 from ringback.store.unreadable import read_rows
 
 _of_activities = any_of(callbacks.c.activity_key, "keys")
@@ -61,6 +61,16 @@ UPDATE_ATTEMPT: Final = (
         poll_held_until=None,
         reset_at=None,
     )
+)
+
+#: The attempt receives the accepted outcome, and continues with it.
+RESERVE: Final = (
+    update(outcomes)
+    .where(
+        outcomes.c.callback_id == bindparam("callback_id_"),
+        outcomes.c.state == State.ACCEPTED.value,
+    )
+    .values(delivered_inline_attempt=bindparam("attempt_"))
 )
 
 SCHEMAS: Final = select(schemas).where(any_of(schemas.c.id, "ids"))
@@ -168,6 +178,12 @@ class SqlCallbacks(SqlPart):
         again = [mapping.from_attempt(one, now) for one in known if one.state is not State.EXPIRED]
         await execute_each(connection, EXPIRE, expired)
         await execute_each(connection, UPDATE_ATTEMPT, again)
+        resumed = [
+            {"callback_id_": one.id, "attempt_": one.attempt}
+            for one in known
+            if one.is_resumed and one.state is State.ACCEPTED
+        ]
+        await execute_each(connection, RESERVE, resumed)
         await self._create(connection, [changed[id_] for id_ in created])
         await record(connection, happened)
 

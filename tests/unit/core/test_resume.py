@@ -8,12 +8,19 @@ from datetime import timedelta
 import pytest
 
 from ringback.core.delivery import LEASE, Deliverer
+from ringback.core.hooks import Hooks
 from ringback.core.opening import CallbackOpener
 from ringback.core.resume import RESUME_PAUSES
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.activity_state import LastFailure
-from ringback.domain.callback import Accepted, Callback, State
+from ringback.domain.callback import (
+    MAX_RESUME_LEAD,
+    Accepted,
+    Callback,
+    State,
+    default_due_at,
+)
 from ringback.domain.durations import LONGEST
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.ids import to_resume_identity
@@ -29,6 +36,16 @@ from tests.unit.core.callbacks import open_and_answer, open_callback, reload, st
 
 WORKER = "the worker"
 OWN = LastFailure("application", "out of stock", None, "PythonSDK")
+
+
+class RecordedVerdicts(Hooks):
+    """Records the verdicts that are reported."""
+
+    def __init__(self) -> None:
+        self.verdicts: list[State] = []
+
+    def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
+        self.verdicts += [settlement.verdict for settlement in settlements]
 
 
 @pytest.fixture
@@ -134,6 +151,94 @@ async def test_attempt_that_received_the_outcome_is_not_ended(
 
     assert activities.attempt(callback.ref) == 2
     assert await state_of(store, callback) is State.ACCEPTED
+
+
+async def test_attempt_that_opened_with_the_outcome_there_is_not_ended(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, opener: CallbackOpener
+) -> None:
+    """A gateway claims the outcome between the two steps of the attempt's request."""
+    callback = await answered(store, activities, Completed(b"1"))
+    async with delivering(store, activities, clock):
+        pass
+    activities.start(callback.ref)
+    opened = await open_callback(store, activities, callback.ref, resume=True)
+    clock.advance(LONGEST)
+
+    async with delivering(store, activities, clock):
+        assert activities.attempt(callback.ref) == 2
+    received = await opener.deliver_inline(opened, opened.attempt_started_at, worker=WORKER)
+
+    assert received is not None
+    await opener.confirm_resumed(callback.id, 2)
+    assert await state_of(store, callback) is State.APPLIED
+
+
+async def test_attempt_that_opened_while_the_outcome_was_parked_is_ended_after_redelivery(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock, opener: CallbackOpener
+) -> None:
+    callback = await answered(store, activities, Completed(b"1"))
+    tries = accepted_of(callback).tries
+    await store.settle([Settlement(callback.id, tries, State.PARKED, {"reason": "a bug"})])
+    activities.back_off(callback.ref, OWN)
+    assert await next_attempt(store, activities, opener, callback) is None
+
+    await store.redeliver(callback.id)
+    async with delivering(store, activities, clock):
+        pass
+
+    assert [type_ for type_, _ in deliveries(activities)] == [RESUME_TYPE]
+
+
+async def test_superseded_outcome_is_not_used_by_a_later_attempt(
+    store: SqlStore, activities: FakeActivities
+) -> None:
+    """An operator resets a workflow that had ended; its sender knows that the answer was late."""
+    callback = await answered(store, activities, Completed(b"1"))
+    tries = accepted_of(callback).tries
+    await store.settle([Settlement(callback.id, tries, State.SUPERSEDED, {"closed": "canceled"})])
+    activities.back_off(callback.ref, OWN)
+    activities.start(callback.ref)
+
+    again = await open_callback(store, activities, callback.ref, resume=True)
+
+    assert again.id != callback.id
+    assert again.state is State.OPEN
+
+
+@pytest.mark.parametrize("resume", [True, False])
+async def test_attempt_that_received_no_outcome_cannot_confirm_one(
+    store: SqlStore, activities: FakeActivities, opener: CallbackOpener, *, resume: bool
+) -> None:
+    callback = await open_and_answer(store, activities, Completed(b"1"), resume=resume)
+
+    with pytest.raises(ActivityGoneError, match="attempt 1 has received no answer"):
+        await opener.confirm_resumed(callback.id, 1)
+
+    assert await state_of(store, callback) is State.ACCEPTED
+
+
+async def test_confirmed_outcome_is_reported_once(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    hooks = RecordedVerdicts()
+    opener = CallbackOpener(store, store, activities, clock=clock, hooks=hooks)
+    callback = await answered(store, activities, Completed(b"1"))
+    async with delivering(store, activities, clock):
+        pass
+    await next_attempt(store, activities, opener, callback)
+
+    await opener.confirm_resumed(callback.id, 2)
+    await opener.confirm_resumed(callback.id, 2)
+
+    assert hooks.verdicts == [State.APPLIED]
+
+
+def test_default_is_due_early_enough_for_another_attempt() -> None:
+    now = factories.NOW
+    in_10_s, in_an_hour = now + timedelta(seconds=10), now + timedelta(hours=1)
+
+    assert default_due_at(now, None, in_10_s, resume=True) == now + timedelta(seconds=5)
+    assert default_due_at(now, None, in_an_hour, resume=True) == in_an_hour - MAX_RESUME_LEAD
 
 
 async def test_attempt_after_one_that_failed_receives_the_same_result(
