@@ -46,8 +46,6 @@ class HeartbeatOut(BaseModel):
 class CallbackOut(BaseModel):
     """A callback, as an operator sees it."""
 
-    model_config = ConfigDict(extra="forbid")
-
     id: CallbackId
     state: State
     title: str | None = Field(examples=["Charge order 1"])

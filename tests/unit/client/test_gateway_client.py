@@ -130,6 +130,16 @@ async def test_operator_finds_and_changes_callbacks(house: House) -> None:
     assert heartbeat.cancel_requested is False
 
 
+async def test_fields_that_a_newer_gateway_added_are_ignored(house: House) -> None:
+    callback = await house.asked()
+    async with client_of(house) as client:
+        shown = await client.show(callback.id)
+    newer = shown.model_dump(mode="json") | {"added_later": 1}
+    newer["heartbeat"]["added_later"] = 1
+
+    assert await replying(httpx2.Response(200, json=newer)).show(callback.id) == shown
+
+
 async def test_unknown_key_names_where_it_came_from() -> None:
     problem = {"title": "unknown key", "detail": "send a valid API key"}
     headers = {"content-type": "application/problem+json"}
