@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from platformdirs import user_cache_path
 
-from ringback.completion.refs import Target
+from ringback.completion.refs import ActivityRef, Target
 from tests.services import missing
 
 HERE: Final = Path(__file__).parent
@@ -44,7 +44,7 @@ class TypeScript:
 
 
 def _addressed(target: Target) -> dict[str, Any]:
-    if isinstance(target, bytes):
+    if not isinstance(target, ActivityRef):
         return {"token": b64encode(target).decode(), "ids": None}
     names = {"workflowId": target.workflow_id, "runId": target.run_id}
     known = {name: value for name, value in names.items() if value is not None}

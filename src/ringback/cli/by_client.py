@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final, assert_never
 
 import typer
+from temporalio.activity import ActivityCancellationDetails
 
 from ringback.app.plugin import RingbackPlugin
 from ringback.cli.gateway import operator_client
@@ -17,7 +18,6 @@ from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityPausedError,
     ActivityResetError,
-    CancellationDetails,
     UnusableTokenError,
 )
 from ringback.domain.errors import RingbackError, TemporalUnreachableError
@@ -97,7 +97,7 @@ def _check_token(token: bytes) -> None:
         raise typer.BadParameter(msg) from exc
 
 
-def _to_reply(details: CancellationDetails) -> SignOut:
+def _to_reply(details: ActivityCancellationDetails) -> SignOut:
     return SignOut(
         cancel_requested=details.cancel_requested,
         paused=details.paused,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import Target, freeze
 from ringback.core.services import caught, task_group
 
 Items: TypeAlias = Iterable[tuple[Target, object]] | AsyncIterable[tuple[Target, object]]
@@ -181,7 +181,8 @@ class _Window:
         async with aclosing(_each(items)) as each:
             await self._until_one_may_begin()
             async for target, result in each:
-                self._begun.put_nowait(self._group.create_task(self._complete(target, result)))
+                complete = self._complete(freeze(target), result)
+                self._begun.put_nowait(self._group.create_task(complete))
                 await self._until_one_may_begin()
 
     async def _until_one_may_begin(self) -> None:

@@ -17,7 +17,7 @@ from ringback.completion.failures import (
     is_being_canceled,
 )
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import Target, freeze
 from ringback.core.services import (
     SystemClock,
     TaskPool,
@@ -144,7 +144,7 @@ class Batcher(Generic[T]):
             msg = "the batcher accepts items only inside its block"
             raise RuntimeError(msg)
         delivery: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Item(target, payload, self._clock.monotonic(), delivery))
+        self._waiting.append(_Item(freeze(target), payload, self._clock.monotonic(), delivery))
         self._note()
         return delivery
 

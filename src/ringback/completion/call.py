@@ -51,10 +51,11 @@ async def find_address(activity: Target, own: OwnNamespace) -> Address:
     match activity:
         case ActivityRef():
             return Address(to_execution(activity, own.name))
-        case bytes():
-            token = read_token(activity)
+        case bytes() | bytearray() | memoryview():
+            task_token = bytes(activity)
+            token = read_token(task_token)
             await own.check(token)
-            return Address(token.to_execution(own.name), activity, token)
+            return Address(token.to_execution(own.name), task_token, token)
         case _:
             msg = f"pass a task token as bytes, or an ActivityRef, not {type(activity)}"
             raise TypeError(msg)

@@ -1,7 +1,6 @@
 """The completion client: completes, fails, heartbeats or cancels an activity from outside.
 
-It has no store: a call that does not reach Temporal is lost. To store answers, use links
-(`wait_for_callback`).
+It stores nothing: a call that does not reach Temporal is lost. `wait_for_callback` stores answers.
 """
 
 import asyncio
@@ -9,12 +8,12 @@ import copy
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final
-from uuid import uuid4
+from typing import Any, Final, Self
 
 from temporalio.api.common.v1 import Payloads
 from temporalio.client import Client
 from temporalio.converter import DataConverter, SerializationContext
+from temporalio.runtime import Runtime
 from temporalio.service import WorkflowService
 
 from ringback.completion.call import Call, encode_error, find_address, raise_if_asked_to_stop
@@ -23,26 +22,24 @@ from ringback.completion.patterns import Patterns
 from ringback.completion.refs import Target
 from ringback.completion.retry import DEFAULT_TIMEOUT, Tries
 from ringback.domain.completion_errors import CompletionUnansweredError
+from ringback.temporal.connect import connect
 from ringback.temporal.encoding import Cancellation, Encoded, Result, to_payloads
 from ringback.temporal.limits import Limits, check_or_shorten
 from ringback.temporal.namespaces import OwnNamespace
 from ringback.temporal.requests import ActivityRequests
 from ringback.temporal.rpc import NO_METADATA, Metadata
-from ringback.temporal.signature import signed
+from ringback.temporal.signature import new_identity, signed
 
 UNSET: Final[Any] = object()
 """No result at all, which differs from `None`."""
-
-_LONGEST_NAME: Final = 900
-"""Length taken of the client's identity, so that a call's identity fits Temporal's 1,000 limit."""
 
 
 class AsyncCompletionClient(Patterns):
     """Completes, fails, heartbeats or cancels an activity by task token or ids.
 
-    An activity is addressed by its task token or by its ids (`ActivityRef`); it may belong to a
-    workflow, or be a standalone one. A token reaches only its own attempt. Ids reach the current
-    attempt, and Temporal accepts a completion by ids between attempts, too.
+    An activity of a workflow, or a standalone one, is addressed by task token or ids
+    (`ActivityRef`). A token reaches only its own attempt. Ids reach the current attempt, and
+    Temporal accepts a completion by ids between attempts, too.
 
     A task token is a key. Temporal does not sign it: a holder who can reach Temporal can edit it
     and complete any activity of the namespace. Protect tokens like passwords, and give senders a
@@ -64,7 +61,7 @@ class AsyncCompletionClient(Patterns):
     Every error is a `FinalError` or a `RetryableError`.
 
     Example:
-        >>> completion = AsyncCompletionClient(client)
+        >>> completion = await AsyncCompletionClient.connect()
         >>> await completion.complete(ActivityRef("1", "order-7", run_id), {"approved": True})
     """
 
@@ -75,6 +72,19 @@ class AsyncCompletionClient(Patterns):
         self._has_context = False
         self._limits = Limits(client)
         self._own_namespace = OwnNamespace(client)
+
+    @classmethod
+    async def connect(cls, *, data_converter: DataConverter = DataConverter.default) -> Self:
+        """Connect by `TEMPORAL_*` variables and `temporal.toml`, or else to 127.0.0.1:7233.
+
+        Args:
+            data_converter: The same as that of the workers.
+
+        Raises:
+            ConfigurationError: The configuration is invalid; the message says where.
+            TemporalUnreachableError: The server does not reply; retry later.
+        """
+        return cls(await connect(data_converter=data_converter, runtime=Runtime.default()))
 
     @property
     def workflow_service(self) -> WorkflowService:
@@ -248,11 +258,15 @@ class AsyncCompletionClient(Patterns):
         except TimeoutError as exc:
             if not limit.expired():
                 raise
-            raise _unanswered(call) from exc
+            if call is None:
+                msg = "Temporal could not be reached in time"
+                raise CompletionUnansweredError(msg, may_be_applied=False, identity="") from exc
+            why = "the time is up"
+            raise call.unanswered(why) from exc
 
     async def _new_call(self, activity: Target, tries: Tries, metadata: Metadata) -> Call:
         address = await find_address(activity, self._own_namespace)
-        service, identity = self.workflow_service, _new_identity(self._client.identity)
+        service, identity = self.workflow_service, new_identity(self._client.identity)
         return Call(
             address,
             tries,
@@ -284,14 +298,3 @@ class AsyncCompletionClient(Patterns):
         to_be_sent = signed(encoded, call.identity, is_standalone=is_standalone)
         check_or_shorten(to_be_sent, limit)
         await call.end(to_be_sent, last_details)
-
-
-def _new_identity(name: str) -> str:
-    return f"{name[:_LONGEST_NAME]}/{uuid4()}"
-
-
-def _unanswered(call: Call | None) -> CompletionUnansweredError:
-    if call is not None:
-        return call.unanswered("the time is up")
-    msg = "Temporal could not be reached in time"
-    return CompletionUnansweredError(msg, may_be_applied=False, identity="")

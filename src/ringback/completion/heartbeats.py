@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import Target, freeze
 from ringback.core.services import OutageLog, SystemClock, caught, jitter, wait_for_event
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
@@ -59,6 +59,7 @@ class KeepAlive:
         details: The details of the next heartbeat: a value, or a callable that returns it each
             time. `None` sends none, which preserves the recorded ones.
         is_paused: Whether the activity was paused at the last reply.
+        was_read: Whether `stopped` or `error` was read, or `until_stopped` was awaited.
     """
 
     def __init__(
@@ -81,8 +82,9 @@ class KeepAlive:
         check_duration("every", every)
         self.details = details
         self.is_paused = False
+        self.was_read = False
         self._client = client
-        self._target = target
+        self._target = freeze(target)
         self._every = every
         # A hanging one must neither block the next one nor be given up too early.
         self._patience = min(max(every, _SHORTEST), _LONGEST)
@@ -94,18 +96,20 @@ class KeepAlive:
         self._error: StopError | None = None
         self._over = asyncio.Event()
         self._has_stopped = asyncio.Event()
-        self._hook: Callable[[], object] = self._has_stopped.set
+        self._hook: Callable[[StopError], object] | None = None
         self._outages = OutageLog(logger, "keep an activity alive")
         self._encoding_outages = OutageLog(logger, "encode the details of a heartbeat")
 
     @property
     def stopped(self) -> Stopped | None:
         """Why the work should stop; `None` while it should continue."""
+        self.was_read = True
         return None if self._error is None else _REASONS[type(self._error)]
 
     @property
     def error(self) -> StopError | None:
         """The error of the last heartbeat, once the work should stop."""
+        self.was_read = True
         return self._error
 
     @property
@@ -115,6 +119,7 @@ class KeepAlive:
 
     async def until_stopped(self) -> Stopped:
         """Wait until the work should stop, and return why."""
+        self.was_read = True
         await self._has_stopped.wait()
         assert self._error is not None, "set before the event"
         return _REASONS[type(self._error)]
@@ -157,8 +162,8 @@ class KeepAlive:
         """Stop sending: the work has ended, and replies to heartbeats in flight are ignored."""
         self._over.set()
 
-    def when_stopped(self, call: Callable[[], object]) -> None:
-        """Call `call` when the work should stop."""
+    def when_stopped(self, call: Callable[[StopError], object]) -> None:
+        """Call `call` with the error of the last heartbeat when the work should stop."""
         self._hook = call
 
     async def _heartbeat(self) -> None:
@@ -213,4 +218,5 @@ class KeepAlive:
         self._error = error
         self._over.set()
         self._has_stopped.set()
-        self._hook()
+        if self._hook is not None:
+            self._hook(error)

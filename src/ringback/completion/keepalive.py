@@ -1,16 +1,19 @@
 """Keeping alive: heartbeats with live details while a block runs."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
-from ringback.completion.heartbeats import KeepAlive, OnPause
+from ringback.completion.heartbeats import KeepAlive, OnPause, StopError
 from ringback.completion.protocol import CompletionClient
 from ringback.completion.refs import Target
 from ringback.core.services import task_group
 from ringback.ports.clock import Clock
+
+logger = logging.getLogger(__name__)
 
 OnStop: TypeAlias = Literal["cancel", "continue"]
 
@@ -39,8 +42,8 @@ async def keeping_alive(
             The block may replace them. `None` sends none and preserves the recorded ones. If the
             data converter cannot encode them, that is logged and the heartbeat has no details.
         on_stop: What happens when the work should stop. `"cancel"` cancels the block and raises the
-            error below after it. With `"continue"` the block runs on: it checks `stopped`, or
-            awaits `until_stopped`.
+            error below after it. With `"continue"` that is logged and the block runs on: it checks
+            `stopped`, or awaits `until_stopped`. If it did neither, the error is raised after it.
         on_pause: With `"continue"`, heartbeats continue during a pause, and the activity still
             accepts its answer; `is_paused` shows the pause. With `"stop"`, a pause stops the work.
         clock: The clock of the interval.
@@ -83,10 +86,11 @@ def _canceled_by(life: KeepAlive, on_stop: OnStop) -> Iterator[None]:
     block = asyncio.current_task()
     assert block is not None, "a coroutine runs in a task"
     before = block.cancelling()
-    if on_stop == "cancel":
-        life.when_stopped(block.cancel)
+    life.when_stopped((lambda _: block.cancel()) if on_stop == "cancel" else _log)
     try:
         yield
+        if on_stop == "continue" and not life.was_read and life.error is not None:
+            raise life.error
     except asyncio.CancelledError:
         # Another cancellation of the task must not be swallowed.
         if life.error is None or on_stop == "continue" or block.cancelling() > before + 1:
@@ -95,3 +99,7 @@ def _canceled_by(life: KeepAlive, on_stop: OnStop) -> Iterator[None]:
     finally:
         if life.error is not None and on_stop == "cancel":
             block.uncancel()
+
+
+def _log(error: StopError) -> None:
+    logger.warning("the work continues, though it should stop: %s", error)

@@ -17,7 +17,7 @@ from ringback.completion.failures import (
 from ringback.completion.heartbeats import KeepAlive, OnPause, Stopped
 from ringback.completion.keepalive import kept
 from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import Target, freeze
 from ringback.core.services import caught
 from ringback.domain.completion_errors import ActivityCancelledError, CompletionRefusedError
 from ringback.domain.errors import RingbackError
@@ -52,7 +52,7 @@ class Processing:
         """Do work for `target`, and send the heartbeats of `life` in the block `heartbeats`."""
         self.cancel_details: tuple[object, ...] = ()
         self._client = client
-        self._target = target
+        self._target = freeze(target)
         self._life = life
         self._heartbeats = heartbeats
         self._results: list[object] = []

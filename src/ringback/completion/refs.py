@@ -49,8 +49,13 @@ def _check(name: str, value: object, *, is_optional: bool) -> None:
         raise ValueError(msg)
 
 
-Target: TypeAlias = bytes | ActivityRef
+Target: TypeAlias = bytes | bytearray | memoryview | ActivityRef
 """A task token, or ids."""
+
+
+def freeze(target: Target) -> bytes | ActivityRef:
+    """Return `target` with a token as `bytes`, which cannot change after the call."""
+    return bytes(target) if isinstance(target, bytearray | memoryview) else target
 
 
 def to_execution(ref: ActivityRef, namespace: str) -> ActivityExecution:

@@ -1,21 +1,8 @@
 """Errors of the completion client."""
 
-from typing import Protocol
+from typing import Any
 
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
-
-
-class CancellationDetails(Protocol):
-    """Why an activity should stop: `temporalio.activity.ActivityCancellationDetails`."""
-
-    @property
-    def cancel_requested(self) -> bool: ...  # noqa: D102 - the class says it
-
-    @property
-    def paused(self) -> bool: ...  # noqa: D102 - the class says it
-
-    @property
-    def reset(self) -> bool: ...  # noqa: D102 - the class says it
 
 
 class ActivityNotFoundError(FinalError):
@@ -25,7 +12,7 @@ class ActivityNotFoundError(FinalError):
 class _StopRequested(Exception):  # noqa: N818 - the common part of the three errors below
     """The reply to a heartbeat asks the activity to stop; Temporal recorded the heartbeat."""
 
-    def __init__(self, message: str, details: CancellationDetails) -> None:
+    def __init__(self, message: str, details: Any = None) -> None:
         super().__init__(message)
         self.details = details
 
@@ -34,7 +21,9 @@ class ActivityCancelledError(_StopRequested, FinalError):
     """The activity was asked to cancel: stop the work, then report the cancellation.
 
     Attributes:
-        details: Temporal's full reply; the activity may be paused and reset as well.
+        details: Temporal's full reply, `temporalio.activity.ActivityCancellationDetails`: the
+            activity may be paused and reset as well. Code that raises the error itself may pass
+            any value.
     """
 
 
@@ -45,7 +34,7 @@ class ActivityResetError(_StopRequested, FinalError):
     accepts its answer.
 
     Attributes:
-        details: Temporal's full reply.
+        details: As those of `ActivityCancelledError`.
     """
 
 
@@ -53,7 +42,7 @@ class ActivityPausedError(_StopRequested, RetryableError):
     """An operator paused the activity: wait until it is unpaused. It still accepts an answer.
 
     Attributes:
-        details: Temporal's full reply; the activity may be reset as well.
+        details: As those of `ActivityCancelledError`; the activity may be reset as well.
     """
 
 
@@ -63,9 +52,13 @@ class ActivityCompletionError(RingbackError):
     Each subclass is final or retryable as well.
     """
 
+    def __init__(self, message: str, cause: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.__cause__ = cause
+
     @property
     def cause(self) -> BaseException | None:
-        """The error of the connection or the server."""
+        """The error of the connection or the server, as after `raise … from`."""
         return self.__cause__
 
 

@@ -35,10 +35,15 @@ _HOST_AND_PORT: Final = re.compile(r"[^\s/]+:\d+")
 _HEALTH_TIMEOUT: Final = timedelta(seconds=2)
 
 
-async def connect(*plugins: "SimplePlugin", address: str | None = None) -> Client:
+async def connect(
+    *plugins: "SimplePlugin",
+    data_converter: DataConverter = DataConverter.default,
+    address: str | None = None,
+    runtime: Runtime | None = None,
+) -> Client:
     """Connect to the server of `TEMPORAL_*` or `temporal.toml`.
 
-    `address` replaces only the server's address.
+    `address` replaces only the server's address. Without `runtime`, the SDK logs only errors.
 
     Raises:
         ConfigurationError: The SDK's configuration is invalid.
@@ -46,7 +51,12 @@ async def connect(*plugins: "SimplePlugin", address: str | None = None) -> Clien
     """
     config = _load_config(address)
     try:
-        return await Client.connect(**config, plugins=list(plugins), runtime=_runtime())
+        return await Client.connect(
+            **config,
+            plugins=list(plugins),
+            data_converter=data_converter,
+            runtime=runtime or _runtime(),
+        )
     except RuntimeError as exc:
         msg = f"Temporal does not reply at {config['target_host']}; is it running? ({exc})"
         raise TemporalUnreachableError(msg) from exc

@@ -8,6 +8,7 @@ details contain the identity as metadata, which converters ignore.
 
 from datetime import UTC, datetime
 from typing import Final
+from uuid import uuid4
 
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
@@ -19,6 +20,14 @@ SPECIMEN: Final = to_identity(new_outcome_id(datetime.fromtimestamp(0, UTC), byt
 """An identity of the usual length, to compute how much a signature adds."""
 
 _KEY: Final = "ringback"
+
+_LONGEST_NAME: Final = 900
+"""Length taken of a client's identity, so that a call's identity fits Temporal's 1,000 limit."""
+
+
+def new_identity(name: str) -> str:
+    """Return an identity for one call of the client with the identity `name`."""
+    return f"{name[:_LONGEST_NAME]}/{uuid4()}"
 
 
 def signed(encoded: Encoded, identity: str, *, is_standalone: bool) -> Encoded:

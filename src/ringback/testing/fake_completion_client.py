@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from temporalio.activity import ActivityCancellationDetails
 
 from ringback.completion.patterns import Patterns
-from ringback.completion.refs import Target
+from ringback.completion.refs import Target, freeze
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,
@@ -86,7 +86,7 @@ class FakeCompletionClient(Patterns):
 
     def __getitem__(self, target: Target) -> FakeWaitingActivity:
         """Return the activity with this name, waiting or ended."""
-        return self._activities[target]
+        return self._activities[freeze(target)]
 
     async def complete(self, activity: Target, result: Any = None) -> None:
         waiting = await self._waiting("complete", activity)
@@ -122,7 +122,7 @@ class FakeCompletionClient(Patterns):
     async def _waiting(self, method: Method, target: Target) -> FakeWaitingActivity:
         if self.before is not None:
             await self.before(method, target)
-        found = self._activities[target]
+        found = self[target]
         if found.ended_by is not None:
             msg = "the activity has ended"
             raise ActivityNotFoundError(msg)

@@ -26,11 +26,16 @@ def howto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 async def test_its_programs_complete_what_they_are_for(
-    howto: ModuleType, ground: Ground, completion: AsyncCompletionClient
+    howto: ModuleType,
+    ground: Ground,
+    completion: AsyncCompletionClient,
+    temporal_address: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_address)
     (approved, one), (done, two) = await ground.ask(), await ground.ask()
 
-    await howto.approve(ground.client, approved.handle.id, one.info.workflow_run_id)
+    await howto.approve(approved.handle.id, one.info.workflow_run_id)
     await howto.complete_at_last(completion, ids(two))
 
     assert await approved.result() == {"approved": True}

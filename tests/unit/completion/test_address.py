@@ -1,5 +1,6 @@
 """Addresses are checked before anything is sent."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
@@ -92,6 +93,15 @@ async def test_token_is_sent_unchanged_and_the_namespace_is_described_once(
     assert {one.task_token for one in found} == {token("first")}
     assert found[0].fields == {"namespace": "default", "task_token": token("first")}
     assert namespaces.asked == 1
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+async def test_token_may_be_any_kind_of_bytes(
+    namespaces: Namespaces, kind: Callable[[bytes], Target]
+) -> None:
+    found = await namespaces.finder().find(kind(token("first")))
+
+    assert found == await namespaces.finder().find(token("first"))
 
 
 async def test_token_of_another_namespace_is_rejected(namespaces: Namespaces) -> None:

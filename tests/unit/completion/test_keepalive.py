@@ -202,6 +202,81 @@ async def test_work_with_on_stop_continue_runs_on_and_sees_the_reason(
     assert type(life.error) is error
 
 
+@each_stop
+async def test_stop_that_the_block_did_not_read_is_raised_after_it(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+    stop: Stop,
+    reason: Stopped,  # noqa: ARG001 - the block does not read it
+    error: type[RingbackError],
+) -> None:
+    done = []
+
+    async def work() -> None:
+        async with keeping_alive(
+            completion, ref, every=EVERY, on_stop="continue", on_pause="stop", clock=clock
+        ):
+            await idle()
+            stop(activity)
+            await pass_time(clock)
+            done.append("all of it")
+
+    with pytest.raises(error):
+        await work()
+
+    assert done == ["all of it"]
+
+
+async def test_block_that_reads_whether_to_stop_is_not_ended_by_a_late_request(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    async with keeping_alive(completion, ref, every=EVERY, on_stop="continue", clock=clock) as life:
+        assert life.stopped is None
+        activity.cancel()
+        await idle()
+
+    assert life.stopped is Stopped.CANCELED
+
+
+async def test_work_that_continues_although_it_should_stop_is_logged(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    activity.cancel()
+
+    async with keeping_alive(completion, ref, every=EVERY, on_stop="continue", clock=clock) as life:
+        await life.until_stopped()
+
+    assert caplog.messages == [
+        "the work continues, though it should stop: the activity was asked to cancel"
+    ]
+
+
+async def test_exception_of_a_block_that_did_not_read_the_stop_is_raised_unchanged(
+    completion: FakeCompletionClient,
+    ref: ActivityRef,
+    activity: FakeWaitingActivity,
+    clock: ManualClock,
+) -> None:
+    activity.cancel()
+
+    async def work() -> None:
+        async with keeping_alive(completion, ref, every=EVERY, on_stop="continue", clock=clock):
+            await idle()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await work()
+
+
 @pytest.mark.parametrize("on_stop", ["continue", "cancel"])
 async def test_heartbeats_stop_when_the_work_should_stop(
     completion: FakeCompletionClient,
@@ -337,7 +412,7 @@ async def test_canceled_activity_does_not_delay_a_program_that_stops(
 ) -> None:
     async def work() -> None:
         async with keeping_alive(completion, ref, every=EVERY, clock=clock) as life:
-            life.when_stopped(lambda: (block.cancel(), block.cancel()))
+            life.when_stopped(lambda _: (block.cancel(), block.cancel()))
             await forever()
 
     activity.cancel()
