@@ -102,13 +102,26 @@ async def test_an_action_that_is_none_is_exit_2(demo: Demo) -> None:
     assert "explode" in run.err
 
 
-async def test_its_help_names_what_the_seed_names(demo: Demo) -> None:
-    run = await run_client(demo, "--help", COLUMNS="300")
+async def test_its_help_shows_whole_sentences_and_the_url_at_80_columns(demo: Demo) -> None:
+    run = await run_client(demo, "--help", COLUMNS="80")
 
+    text = " ".join(" ".join(run.out).split())
+    sentences = [
+        "-ttr, --time-to-request INTEGER How much time (in seconds) the HTTP Service waits until it"
+        " returns an HTTP 200 OK response to the activity [default: 1;",
+        "-ttc, --time-to-callback INTEGER How much time (in seconds) the HTTP Service waits until"
+        " it makes a callback request to the gateway's HTTP endpoint [default: 10;",
+        "-a, --activity-action [heartbeat|complete|fail|report_cancellation|ignore] Which activity"
+        " action do we want the activity to perform. (maps to the different handle options"
+        " described on https://docs.temporal.io/develop/python/asynchronous-activity-completion)."
+        " [default: complete]",
+        "--help Show this message and exit.",
+    ]
+    places = [text.find(sentence) for sentence in sentences]
     assert run.code == 0
-    for words in ("-ttr", "--time-to-request", "-ttc", "--time-to-callback", "-a", "INTEGER"):
-        assert words in "\n".join(run.out)
-    assert "<complete|heartbeat|fail|report_cancellation|ignore>" in "\n".join(run.out)
+    assert -1 not in places, text
+    assert places == sorted(places)
+    assert max(map(len, run.out)) <= 80
 
 
 async def test_its_steps_can_be_read_by_a_program(demo: Demo) -> None:

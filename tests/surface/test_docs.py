@@ -115,6 +115,18 @@ def test_every_setting_and_command_is_in_the_reference() -> None:
     assert {command for command in helps() if f"## `{command}`" not in cli} == set()
 
 
+def test_help_fits_a_terminal_of_80_columns() -> None:
+    lines = [line for text in helps().values() for line in text.splitlines()]
+
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_help_breaks_no_url() -> None:
+    url = "https://docs.temporal.io/develop/python/asynchronous-activity-completion"
+
+    assert url in helps()["ringback client"]
+
+
 def test_every_page_of_docs_can_be_reached() -> None:
     """From the README, link by link."""
     reached: set[Path] = set()

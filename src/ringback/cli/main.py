@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 import ringback
+from ringback.app.command_help import WholeWordsCommand
 from ringback.app.exits import run_command
 from ringback.app.program import set_up_logging
 from ringback.domain.errors import ConfigurationError
@@ -64,7 +65,7 @@ def create_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
-            app.command(name)(command)
+            app.command(name, cls=WholeWordsCommand)(command)
     return app
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, NoReturn, assert_never
 import typer
 from rich.console import Console
 
+from ringback.app.command_help import WholeWordsCommand
 from ringback.app.exits import run_command
 from ringback.app.program import run, set_up_logging
 from ringback.app.system import SystemClock
@@ -59,7 +60,7 @@ def client(  # noqa: PLR0917 - Typer reads options from parameters
             min=0,
             metavar="INTEGER",
             help="How much time (in seconds) the HTTP Service waits until it makes a callback"
-            " request to the gateway, counted from when it was asked",
+            " request to the gateway's HTTP endpoint",
         ),
     ] = 10,
     activity_action: Annotated[
@@ -67,6 +68,7 @@ def client(  # noqa: PLR0917 - Typer reads options from parameters
         typer.Option(
             "--activity-action",
             "-a",
+            metavar=f"[{'|'.join(ActivityAction)}]",
             help="Which activity action do we want the activity to perform. (maps to the different"
             " handle options described on"
             " https://docs.temporal.io/develop/python/asynchronous-activity-completion).",
@@ -173,8 +175,8 @@ def to_text(details: Any) -> str:
 def main() -> NoReturn:
     """Run the command by itself, as `ringback client` does."""
     set_up_logging(logging.WARNING)
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(client)
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(cls=WholeWordsCommand)(client)
     run_command(app)
 
 

@@ -21,8 +21,8 @@ _MAXIMUM_ATTEMPTS: Final = 5
 class ActivityAction(StrEnum):
     """What the outside service does with the activity, once its time has come."""
 
-    COMPLETE = "complete"
     HEARTBEAT = "heartbeat"
+    COMPLETE = "complete"
     FAIL = "fail"
     REPORT_CANCELLATION = "report_cancellation"
     IGNORE = "ignore"
