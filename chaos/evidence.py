@@ -1,12 +1,12 @@
 """Evidence: scripts, answers, the ledger, the workers' facts, and histories."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from chaos.facts import EndedAttempts
+from chaos.facts import Continued, EndedAttempts
 from chaos.histories import Execution, Story
 from chaos.ledger import Entry
 from chaos.outside import Asked
@@ -49,6 +49,7 @@ class Evidence:
         ledger: The ledger's entries, by callback.
         stories: The histories, by workflow id.
         facts: What the workers observed, by question.
+        continued: Each start of the code behind a wait.
     """
 
     scripts: Mapping[str, Script]
@@ -56,6 +57,7 @@ class Evidence:
     ledger: Mapping[str, Entry]
     stories: Mapping[str, Story]
     facts: Mapping[str, EndedAttempts]
+    continued: Sequence[Continued] = ()
 
     @cached_property
     def executions(self) -> Mapping[str, Execution]:
@@ -99,6 +101,19 @@ class Evidence:
             for sent in asked.sent:
                 found[sent.answer.value].append(sent)
         return found
+
+    @cached_property
+    def attempts_with(self) -> Mapping[str, list[int]]:
+        """The attempts that continued with each value."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for one in self.continued:
+            found[one.value].append(one.attempt)
+        return found
+
+    def is_resumed(self, key: str) -> bool:
+        """Return whether a question's activity continues behind its wait."""
+        script = self.scripts.get(key)
+        return script is not None and any(one.resumes for one in script.questions if one.key == key)
 
     def ended(self, key: str) -> EndedAttempts:
         """Return how the attempts of a question ended, by history and by the worker's facts."""

@@ -3,12 +3,16 @@
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Final, TextIO
 
 from temporalio.api.failure.v1 import Failure
 
 from chaos.values import values_in
+
+_CONTINUED: Final = ".continued"
 
 
 def text_of(failure: Failure) -> str:
@@ -31,18 +35,42 @@ class Fact:
     failure: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """The code behind a wait began.
+
+    Attributes:
+        key: The question.
+        attempt: The attempt that ran it.
+        value: The value of the answer with which it began.
+    """
+
+    key: str
+    attempt: int
+    value: str
+
+
 class FactsFile:
     """Stores facts on disk."""
 
     def __init__(self, folder: Path, name: str) -> None:
         """Write to this process's file in `folder`."""
         self._file = (folder / f"{name}-{os.getpid()}.jsonl").open("a")
+        self._continued = (folder / f"{name}-{os.getpid()}{_CONTINUED}").open("a")
 
     def add(self, fact: Fact) -> None:
         """Store `fact`; it is on disk when this returns."""
-        self._file.write(json.dumps(asdict(fact)) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        _write(self._file, asdict(fact))
+
+    def add_continued(self, continued: Continued) -> None:
+        """Store that the code behind a wait began; it is on disk when this returns."""
+        _write(self._continued, asdict(continued))
+
+
+def _write(file: TextIO, fact: dict[str, object]) -> None:
+    file.write(json.dumps(fact) + "\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 EndedAttempts = dict[int, list[str] | None]
@@ -52,13 +80,23 @@ EndedAttempts = dict[int, list[str] | None]
 def read_facts(folder: Path) -> dict[str, EndedAttempts]:
     """Return how the attempts of each question ended, as far as the workers observed."""
     found: defaultdict[str, EndedAttempts] = defaultdict(dict)
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text().splitlines():
-            if not line.endswith("}"):
-                continue  # the worker was killed during the write
-            fact = Fact(**json.loads(line))
-            values = None if fact.failure is None else values_in(fact.failure)
-            ended = found[fact.key]
-            if values is not None or fact.attempt - 1 not in ended:
-                ended[fact.attempt - 1] = values
+    for read in _read(folder, ".jsonl"):
+        fact = Fact(**read)
+        values = None if fact.failure is None else values_in(fact.failure)
+        ended = found[fact.key]
+        if values is not None or fact.attempt - 1 not in ended:
+            ended[fact.attempt - 1] = values
     return found
+
+
+def read_continued(folder: Path) -> list[Continued]:
+    """Return each start of the code behind a wait."""
+    return [Continued(**read) for read in _read(folder, _CONTINUED)]
+
+
+def _read(folder: Path, ending: str) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob(f"*{ending}")):
+        for line in path.read_text().splitlines():
+            # The worker may have been killed during the write.
+            if line.endswith("}"):
+                yield json.loads(line)

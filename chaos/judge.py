@@ -109,8 +109,11 @@ def _judge_end(evidence: Evidence, entry: Entry, value: str) -> Iterator[Finding
         yield Finding(Harm.DOUBLE, entry.callback_id, f"{value} {' and '.join(places)}")
     elif places and entry.state == "superseded":
         yield Finding(Harm.WRONG, entry.callback_id, f"{entry.state}, but {value} {places[0]}")
-    elif not places and entry.state == "applied":
+    elif entry.state == "applied" and not _is_used(evidence, value):
         yield _find_missing(evidence, entry, value)
+    elif entry.state != "applied" and value in evidence.attempts_with:
+        text = f"{entry.state}, but attempts {evidence.attempts_with[value]} continued with {value}"
+        yield Finding(Harm.WRONG, entry.callback_id, text)
     elif entry.state == "superseded" and not _has_ended(evidence, value):
         text = f"superseded, but the activity of {value} had not ended"
         yield Finding(Harm.WRONG, entry.callback_id, text)
@@ -119,9 +122,19 @@ def _judge_end(evidence: Evidence, entry: Entry, value: str) -> Iterator[Finding
         yield Finding(Harm.WRONG, entry.callback_id, f"{text}; the ledger: {entry.proof}")
 
 
+def _is_used(evidence: Evidence, value: str) -> bool:
+    """Return whether an answer had its effect: it ended an attempt, or one continued with it."""
+    if evidence.is_resumed(question_of(value)):
+        return value in evidence.attempts_with
+    return bool(_places(evidence, value))
+
+
 def _find_missing(evidence: Evidence, entry: Entry, value: str) -> Finding:
     """Judge an outcome with the verdict applied that no history shows."""
     key = question_of(value)
+    if evidence.is_resumed(key) and key in evidence.executions and _may_be_unused(evidence, value):
+        text = f"{value} is said to be continued with; its worker was killed at that moment"
+        return Finding(Harm.UNPROVEN, entry.callback_id, text)
     if (
         _is_retried(evidence, [value])
         and key in evidence.executions
@@ -130,6 +143,15 @@ def _find_missing(evidence: Evidence, entry: Entry, value: str) -> Finding:
         text = f"{value} is said to have ended an attempt; how that ended was not seen"
         return Finding(Harm.UNPROVEN, entry.callback_id, text)
     return Finding(Harm.LOST, entry.callback_id, f"applied, but no history shows {value}")
+
+
+def _may_be_unused(evidence: Evidence, value: str) -> bool:
+    """Return whether no attempt follows one that is killed when it begins to continue.
+
+    After a retryable failure the next attempt asks again, and the activity may end meanwhile.
+    """
+    execution = evidence.executions[question_of(value)]
+    return _is_retried(evidence, [value]) or not execution.ends_with_answer
 
 
 def _has_ended(evidence: Evidence, value: str) -> bool:
@@ -166,8 +188,31 @@ def _judge_question(evidence: Evidence, key: str, story: Story) -> Iterator[Find
             yield Finding(Harm.WRONG, key, f"it received {value}, which answers another question")
         if not any(sent.is_kept for sent in evidence.sent.get(value, ())):
             yield Finding(Harm.WRONG, key, f"it received {value}, which nobody was told is kept")
+    if evidence.is_resumed(key):
+        yield from _judge_continued(evidence, execution)
     if story.received is not None:
         yield from _judge_received(evidence, execution, story.received.get(key))
+
+
+def _judge_continued(evidence: Evidence, execution: Execution) -> Iterator[Finding]:
+    """Compare what the code behind the wait recorded with the ledger and with its end."""
+    applied = {
+        value
+        for entry in evidence.ledger.values()
+        if entry.state == "applied"
+        for value in entry.values
+    }
+    key = execution.key
+    for one in evidence.continued:
+        if one.key == key and one.value not in applied:
+            text = f"attempt {one.attempt} continued with {one.value}, which is not applied"
+            yield Finding(Harm.WRONG, key, text)
+    if execution.how != "completed":
+        return
+    # The last attempt completed it, with the value that it continued with.
+    if not any(execution.attempt in evidence.attempts_with[value] for value in execution.values):
+        text = f"attempt {execution.attempt} returned {execution.values}, with which it did not"
+        yield Finding(Harm.WRONG, key, f"{text} continue: {dict(evidence.attempts_with)}")
 
 
 def _judge_received(

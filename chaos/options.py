@@ -40,6 +40,8 @@ MODES: Final = {
     "contested": 6,
     "flaky": 4,
     "thread": 6,
+    "resumed": 10,
+    "hasty-resumed": 6,
 }
 """The modes of workflows, with their weights."""
 

@@ -167,6 +167,8 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
         _as_hasty(random, _as_twice(random, question)), maximum_attempts=random.choice([0, 1, 2])
     ),
     "thread": lambda _, question: replace(question, in_thread=True),
+    "resumed": lambda _, question: replace(question, resumes=True),
+    "hasty-resumed": lambda random, question: replace(_as_hasty(random, question), resumes=True),
 }
 
 

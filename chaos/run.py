@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 from chaos.caller import Caller
 from chaos.connection import connect
 from chaos.evidence import Evidence, Finding
-from chaos.facts import read_facts
+from chaos.facts import read_continued, read_facts
 from chaos.histories import read_histories
 from chaos.judge import judge
 from chaos.ledger import Ledger
@@ -180,6 +180,7 @@ class _Run:
             ledger=await ledger.read(),
             stories=await read_histories(client, self._scripts),
             facts=read_facts(self._site.facts),
+            continued=read_continued(self._site.facts),
         )
 
     def _outcome(self, evidence: Evidence, seconds: float) -> Outcome:

@@ -18,6 +18,7 @@ class Question:
         heartbeat: The heartbeat timeout, in seconds; `None` for none.
         retry_after: The retry interval, in seconds.
         in_thread: Whether the activity runs in a thread.
+        resumes: Whether it continues behind its wait, and returns what it does there.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Question:
     heartbeat: float | None
     retry_after: float
     in_thread: bool
+    resumes: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from chaos.connection import quiet_runtime
-from chaos.facts import Fact, FactsFile, text_of
+from chaos.facts import Continued, Fact, FactsFile, text_of
 from chaos.script import TASK_QUEUE, Question
-from chaos.workflow import ASK, IN_THREAD, Ask
+from chaos.values import values_in
+from chaos.workflow import ASK, IN_THREAD, RESUMED, Ask
 from ringback import Callback, RingbackPlugin, wait_for_callback, wait_for_callback_sync
 from ringback.app.bootstrap import working
 from ringback.app.exits import run_command
@@ -72,6 +74,28 @@ class Asking:
 
         return wait_for_callback_sync(submit, dict[str, str])
 
+    @activity.defn(name=RESUMED)
+    async def ask_and_continue(self, question: Question) -> dict[str, Any]:
+        """Ask the sender, store with which answer this continues, and return that.
+
+        Raises:
+            ApplicationError: The answer is a failure.
+        """
+        info = activity.info()
+        await self._note(question, info)
+
+        async def submit(callback: Callback) -> None:
+            await self._submit(question, callback)
+
+        try:
+            answer = await wait_for_callback(submit, dict[str, str], resume=True)
+        except ApplicationError as exc:
+            for value in values_in(exc.message):
+                self.facts.add_continued(Continued(question.key, info.attempt, value))
+            raise
+        self.facts.add_continued(Continued(question.key, info.attempt, answer["value"]))
+        return {"continued": answer["value"], "attempt": info.attempt}
+
     async def _submit(self, question: Question, callback: Callback) -> None:
         asked = {"key": question.key, "callback": callback.id, "url": callback.url}
         reply = await self.outside.post("/ask", json=asked)
@@ -115,7 +139,7 @@ async def _work(name: str, outside: str, facts: Path) -> None:
                 client,
                 task_queue=TASK_QUEUE,
                 workflows=[Ask],
-                activities=[asking.ask, asking.ask_in_thread],
+                activities=[asking.ask, asking.ask_in_thread, asking.ask_and_continue],
                 activity_executor=threads,
                 sticky_queue_schedule_to_start_timeout=_STICKY,
             )

@@ -13,6 +13,7 @@ from temporalio.exceptions import TimeoutError as TimedOutError
 from chaos.script import Question, Received, Script
 
 IN_THREAD = "ask_in_thread"
+RESUMED = "ask_and_continue"
 ASK = "ask"
 
 
@@ -35,7 +36,7 @@ async def _ask(question: Question, script: Script) -> Received:
     wait = timedelta(seconds=question.retry_after)
     try:
         answer: dict[str, Any] = await workflow.execute_activity(
-            IN_THREAD if question.in_thread else ASK,
+            _activity_of(question),
             question,
             activity_id=question.activity_id,
             result_type=dict,
@@ -54,6 +55,12 @@ async def _ask(question: Question, script: Script) -> Received:
     except ActivityError as exc:
         return Received(question.key, *_explain(exc.cause))
     return Received(question.key, "completed", json.dumps(answer))
+
+
+def _activity_of(question: Question) -> str:
+    if question.resumes:
+        return RESUMED
+    return IN_THREAD if question.in_thread else ASK
 
 
 def _explain(cause: BaseException | None) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chaos.evidence import Evidence, Harm
+from chaos.facts import Continued
 from chaos.histories import Execution, Story
 from chaos.judge import judge
 from chaos.ledger import Entry
@@ -65,6 +66,21 @@ def clean(script: Script, entry: Entry) -> Evidence:
     )
 
 
+@pytest.fixture
+def resumed(clean: Evidence, script: Script, entry: Entry) -> Evidence:
+    """The same question, of an activity that continues behind its wait in attempt 2."""
+    question = replace(script.questions[0], resumes=True)
+    done = replace(execution(identity="worker-0"), attempt=2)
+    story = replace(clean.stories["chaos-0"], executions={KEY: done})
+    return replace(
+        clean,
+        scripts={KEY: replace(script, questions=[question])},
+        ledger={"cb_1": replace(entry, proof={"continued": 2, "by": "worker-0"})},
+        stories={"chaos-0": story},
+        continued=[Continued(KEY, 2, VALUE)],
+    )
+
+
 def harms(evidence: Evidence) -> set[Harm]:
     return {finding.harm for finding in judge(evidence)}
 
@@ -84,6 +100,37 @@ def with_sent(clean: Evidence, *answers: Sent) -> Evidence:
 
 def test_a_clean_run_has_no_findings(clean: Evidence) -> None:
     assert judge(clean) == []
+
+
+def test_an_answer_that_an_attempt_continued_with_is_as_it_should_be(resumed: Evidence) -> None:
+    assert judge(resumed) == []
+
+
+def test_an_applied_answer_that_no_attempt_continued_with_is_lost(resumed: Evidence) -> None:
+    assert Harm.LOST in harms(replace(resumed, continued=[]))
+
+
+def test_a_superseded_answer_that_an_attempt_continued_with_is_wrong(resumed: Evidence) -> None:
+    assert Harm.WRONG in harms(with_entry(resumed, state="superseded", verdicts=["superseded"]))
+
+
+def test_an_attempt_that_continued_with_a_refused_answer_is_wrong(resumed: Evidence) -> None:
+    both = [Continued(KEY, 2, VALUE), Continued(KEY, 2, OTHER)]
+
+    assert harms(replace(resumed, continued=both)) == {Harm.WRONG}
+
+
+def test_a_result_that_its_attempt_did_not_continue_with_is_wrong(resumed: Evidence) -> None:
+    assert harms(replace(resumed, continued=[Continued(KEY, 1, VALUE)])) == {Harm.WRONG}
+
+
+def test_an_answer_whose_attempt_was_killed_as_it_began_to_continue_is_unproven(
+    resumed: Evidence,
+) -> None:
+    timed_out = replace(execution(), how="timed out", identity="", values=[], attempt=2)
+    killed = with_story(resumed, executions={KEY: timed_out}, received={KEY: ("timed out", [])})
+
+    assert harms(replace(killed, continued=[])) == {Harm.UNPROVEN}
 
 
 def test_an_answer_that_is_not_in_the_ledger_is_lost(clean: Evidence) -> None:

@@ -1,23 +1,37 @@
 """`resume=True`: the activity function continues with the answer, on the real server."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from temporalio import activity
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowFailureError
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 from ringback import Callback, wait_for_callback, wait_for_callback_sync
+from ringback.client.target import local_key_path
+from ringback.domain.api_key import Role
+from ringback.domain.outcome import RESUME_TYPE
 from tests.integration.conftest import OpenHouse
+from tests.integration.facts.operating import (
+    pause as pause_activity,
+)
+from tests.integration.facts.operating import (
+    reset_activity,
+    reset_workflow,
+    unpause,
+)
 from tests.integration.house import House, Outside
+from tests.integration.operated import Workflow
 from tests.integration.workflows import Run
 from tests.polling import pause
 
 pytestmark = pytest.mark.server
 
+PAUSED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
 DECLINED = {"message": "declined", "type": "Declined", "non_retryable": True}
 
 
@@ -62,6 +76,17 @@ class Resuming:
             return {"caught": exc.message}
 
     @activity.defn(name="ask")
+    async def run_with_heartbeats(self) -> dict[str, object]:
+        """Send heartbeats behind the wait until the code there may end."""
+        self.attempts.append(activity.info().attempt)
+        answer = await wait_for_callback(self._submit, str, resume=True, **self.options)
+        self.answers.append(answer)
+        while not self.may_end.is_set():
+            activity.heartbeat()
+            await pause()
+        return {"answer": answer}
+
+    @activity.defn(name="ask")
     def run_in_a_thread(self) -> dict[str, object]:
         self.attempts.append(activity.info().attempt)
         submit = self.outside.submit_in_a_thread
@@ -72,6 +97,46 @@ class Resuming:
     async def _submit(self, callback: Callback) -> None:
         await self.outside.submit(callback)
         await self.in_submit.wait()
+
+
+async def show(house: House, callback: Callback) -> dict[str, Any]:
+    """Return what `ringback show` prints."""
+    key = local_key_path(house.settings.data, Role.OPERATOR).read_text().strip()
+    headers = {"authorization": f"Bearer {key}"}
+    reply = await house.http.get(f"/v1/callbacks/{callback.id}", headers=headers)
+    shown: dict[str, Any] = reply.json()
+    return shown
+
+
+async def until_shown(house: House, callback: Callback, state: str) -> dict[str, Any]:
+    """Return what `ringback show` prints once it shows this state."""
+    async with asyncio.timeout(20):
+        while (shown := await show(house, callback))["state"] != state:
+            await pause()
+    return shown
+
+
+async def history_proves(house: House, handle: Any, callback: Callback) -> bool:
+    """Return whether history shows what the proof of an applied outcome says."""
+    proof = (await until_shown(house, callback, "applied"))["outcome"]["proof"]
+    (started,) = [
+        event.activity_task_started_event_attributes
+        async for event in handle.fetch_history_events()
+        if event.HasField("activity_task_started_event_attributes")
+    ]
+    if started.attempt > proof["continued"]:
+        return True
+    # The end of a pause clears the last failure (server 1.32).
+    last = started.last_failure.application_failure_info.type
+    resumed = not started.HasField("last_failure") or last == RESUME_TYPE
+    return (started.attempt, started.identity, resumed) == (proof["continued"], proof["by"], True)
+
+
+async def until_continued(resuming: Resuming, count: int = 1) -> None:
+    """Return once the code behind the wait has begun so often."""
+    async with asyncio.timeout(20):
+        while len(resuming.answers) < count:
+            await pause()
 
 
 async def verdict_of(house: House, callback: Callback, result: Any = "yes") -> dict[str, Any]:
@@ -95,6 +160,7 @@ async def test_function_continues_with_answer_in_next_attempt(
         assert await handle.result() == {"answer": "yes"}
         assert receipt["state"] in {"accepted", "applied"}
         assert (await verdict_of(house, callback))["state"] == "applied"
+        assert await history_proves(house, handle, callback)
     assert (resuming.attempts, resuming.answers) == ([1, 2], ["yes"])
     assert outside.given.empty()
 
@@ -232,3 +298,342 @@ async def test_activity_that_was_asked_to_cancel_ends_as_canceled(
     assert (reply.status_code, reply.json()["type"]) == (410, "urn:ringback:expired-callback")
     assert isinstance(caught.value.cause, CancelledError)
     assert resuming.attempts == [1]
+
+
+async def test_answer_within_submit_continues_once_submit_has_returned(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    resuming.in_submit.clear()
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=2))
+        callback = await outside.next()
+        assert (await house.answer(callback, "yes", wait=0)).status_code == 202
+        resuming.in_submit.set()
+
+        assert await handle.result() == {"answer": "yes"}
+        assert await history_proves(house, handle, callback)
+
+
+async def test_code_behind_the_wait_runs_only_after_the_outcome_is_stored_as_applied(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    resuming.may_end.clear()
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=2))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+        await until_continued(resuming)
+
+        assert (await show(house, callback))["state"] == "applied"
+        resuming.may_end.set()
+        assert await handle.result() == {"answer": "yes"}
+
+
+async def test_two_attempts_are_enough_and_the_last_one_may_fail(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside, RuntimeError("database away"))
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=2))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+        assert await history_proves(house, handle, callback)
+    assert isinstance(caught.value.cause, ActivityError)
+    assert "database away" in str(caught.value.cause.cause)
+    assert (resuming.attempts, resuming.answers) == ([1, 2], ["yes"])
+
+
+async def test_third_attempt_continues_after_the_second_one_failed(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside, RuntimeError("database away"))
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=3))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+
+        assert await handle.result() == {"answer": "yes"}
+        assert await history_proves(house, handle, callback)
+    assert resuming.answers == ["yes", "yes"]
+
+
+async def test_last_attempt_that_finds_no_answer_fails_and_a_later_answer_is_refused(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", start_to_close=1, attempts=2))
+        callback = await outside.next()
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+
+        assert (await house.answer(callback, "yes")).status_code == 410
+    assert isinstance(caught.value.cause, ActivityError)
+    assert isinstance(caught.value.cause.cause, ApplicationError)
+    assert caught.value.cause.cause.type == "NoNextAttempt"
+    assert resuming.answers == []
+
+
+async def test_default_before_the_end_of_the_activity_leaves_time_to_continue(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside, on_deadline="nobody answered")
+    async with open_house(resuming.run) as house:
+        run = Run("ask", start_to_close=None, schedule_to_close=5, attempts=0)
+        handle = await house.start(run)
+
+        assert await handle.result() == {"answer": "nobody answered"}
+
+
+async def test_answer_to_a_paused_activity_continues_once_it_is_unpaused(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=2))
+        callback = await outside.next()
+        workflow = Workflow(house.client, handle)
+        await pause_activity(workflow)
+        await house.answer(callback, "yes", wait=0)
+        while (await workflow.pending()).state != PAUSED:
+            await pause()
+        assert (await show(house, callback))["state"] == "accepted"
+        await unpause(workflow)
+
+        assert await handle.result() == {"answer": "yes"}
+        assert await history_proves(house, handle, callback)
+    assert resuming.attempts == [1, 2]
+
+
+async def test_activity_that_was_reset_while_it_waits_continues(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    """Its token is dead by then: its second attempt is called the first."""
+    resuming = Resuming(outside)
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", start_to_close=3, attempts=3))
+        callback = await outside.next()
+        while len(resuming.attempts) == 1:
+            await pause()
+        await reset_activity(Workflow(house.client, handle))
+        await house.answer(callback, "yes", wait=0)
+
+        assert await handle.result() == {"answer": "yes"}
+        assert await history_proves(house, handle, callback)
+
+
+async def test_activity_that_was_reset_behind_the_wait_continues_again(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    resuming.may_end.clear()
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", start_to_close=3, attempts=3))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+        await until_continued(resuming)
+        await reset_activity(Workflow(house.client, handle))
+        await until_continued(resuming, 2)
+        resuming.may_end.set()
+
+        assert await handle.result() == {"answer": "yes"}
+        assert (await show(house, callback))["state"] == "applied"
+    assert outside.given.empty()
+
+
+async def test_reset_workflow_asks_again_unless_the_callback_follows(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=0))
+        before = await outside.next()
+        workflow = Workflow(house.client, handle)
+        await reset_workflow(workflow, await workflow.step())
+        after = await outside.next()
+        late = await house.answer(before, "to the run that is gone")
+        await house.answer(after, "to the new run", wait=0)
+
+        newest = house.client.get_workflow_handle(handle.id)
+        assert await newest.result() == {"answer": "to the new run"}
+    assert late.status_code == 410
+    assert resuming.answers == ["to the new run"]
+
+
+async def test_reset_workflow_continues_again_with_the_answer_that_it_had(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside, follow_reset=True)
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=0))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+        assert await handle.result() == {"answer": "yes"}
+        workflow = Workflow(house.client, handle)
+        tasks = [
+            event.event_id
+            async for event in handle.fetch_history_events()
+            if event.HasField("workflow_task_completed_event_attributes")
+        ]
+        await reset_workflow(workflow, tasks[-1])
+
+        newest = house.client.get_workflow_handle(handle.id)
+        assert await newest.result() == {"answer": "yes"}
+    assert resuming.answers[0] == "yes"
+    assert outside.given.empty()
+
+
+async def test_superseded_answer_is_not_used_after_a_reset_of_the_ended_workflow(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside, follow_reset=True)
+    resuming.in_submit.clear()
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=0))
+        first = await outside.next()
+        workflow = Workflow(house.client, handle)
+        to_reset = await workflow.step()
+        await house.answer(first, "too late", wait=0)
+        await handle.terminate()
+        await until_shown(house, first, "superseded")
+        resuming.in_submit.set()
+        await reset_workflow(workflow, to_reset)
+        second = await outside.next()
+        await house.answer(second, "yes", wait=0)
+
+        newest = house.client.get_workflow_handle(handle.id)
+        assert await newest.result() == {"answer": "yes"}
+        assert (await show(house, first))["state"] == "superseded"
+    assert resuming.answers == ["yes"]
+
+
+@pytest.mark.parametrize("is_by_gateway", [True, False])
+async def test_heartbeats_of_the_code_behind_the_wait_keep_its_attempt(
+    outside: Outside, open_house: OpenHouse, *, is_by_gateway: bool
+) -> None:
+    options = {"heartbeat": "gateway"} if is_by_gateway else {}
+    resuming = Resuming(outside, **options)
+    resuming.may_end.clear()
+    async with open_house(resuming.run_with_heartbeats) as house:
+        handle = await house.start(Run("ask", heartbeat=1.5, attempts=0))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+        await until_continued(resuming)
+        workflow = Workflow(house.client, handle)
+        began = (await workflow.pending()).last_started_time.ToDatetime()
+        while (await last_heartbeat(workflow)) - began < timedelta(seconds=3):
+            await pause()
+        resuming.may_end.set()
+
+        assert await handle.result() == {"answer": "yes"}
+    assert resuming.answers == ["yes"]
+
+
+async def last_heartbeat(workflow: Workflow) -> datetime:
+    """Return when Temporal received the activity's last heartbeat."""
+    pending = await workflow.pending()
+    return pending.last_heartbeat_time.ToDatetime()
+
+
+async def test_attempt_that_hangs_behind_the_wait_is_replaced_at_its_heartbeat_timeout(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    """The gateway heartbeats for an attempt that waits only."""
+    resuming = Resuming(outside, heartbeat="gateway")
+    resuming.may_end.clear()
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", heartbeat=1, attempts=0))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+        await until_continued(resuming, 2)
+        resuming.may_end.set()
+
+        assert await handle.result() == {"answer": "yes"}
+        assert (await show(house, callback))["state"] == "applied"
+    assert set(resuming.answers) == {"yes"}
+
+
+async def test_cancellation_that_the_sender_reports_is_applied(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=0))
+        callback = await outside.next()
+        await handle.cancel()
+        await until_cancel_requested(house, callback)
+
+        reply = await house.answer(callback, {"why": "withdrawn"}, verb="/cancel", wait=15)
+
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    assert (reply.status_code, reply.json()["state"]) == (200, "applied")
+    assert isinstance(caught.value.cause, CancelledError)
+    assert resuming.answers == []
+
+
+async def until_cancel_requested(house: House, callback: Callback) -> None:
+    """Return once the gateway knows that the activity was asked to cancel."""
+    async with asyncio.timeout(20):
+        while not (await show(house, callback))["cancel_requested_at"]:
+            await pause()
+
+
+async def test_cancellation_behind_the_wait_reaches_the_code_that_heartbeats(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    resuming.may_end.clear()
+    async with open_house(resuming.run_with_heartbeats) as house:
+        handle = await house.start(Run("ask", heartbeat=2, attempts=0))
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+        await until_continued(resuming)
+        await handle.cancel()
+
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+        assert await history_proves(house, handle, callback)
+    assert isinstance(caught.value.cause, CancelledError)
+    assert resuming.answers == ["yes"]
+
+
+@pytest.mark.parametrize("attempts", [0, 2])
+async def test_standalone_activity_continues(
+    outside: Outside, open_house: OpenHouse, attempts: int
+) -> None:
+    resuming = Resuming(outside)
+    async with open_house(resuming.run) as house:
+        handle = await house.client.start_activity(
+            "ask",
+            id=f"{house.task_queue}-activity",
+            task_queue=house.task_queue,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=RetryPolicy(maximum_attempts=attempts),
+        )
+        callback = await outside.next()
+        await house.answer(callback, "yes", wait=0)
+
+        assert await handle.result() == {"answer": "yes"}
+        assert (await show(house, callback))["state"] == "applied"
+    assert (resuming.attempts, resuming.answers) == ([1, 2], ["yes"])
+
+
+async def test_second_answer_gets_409_and_changes_nothing(
+    outside: Outside, open_house: OpenHouse
+) -> None:
+    resuming = Resuming(outside)
+    async with open_house(resuming.run) as house:
+        handle = await house.start(Run("ask", attempts=0))
+        callback = await outside.next()
+        first, second = [await house.answer(callback, one, wait=0) for one in ("yes", "no")]
+
+        assert await handle.result() == {"answer": "yes"}
+        third = await house.answer(callback, "no", wait=0)
+    assert [one.status_code for one in (first, second, third)] == [202, 409, 409]
+    assert resuming.answers == ["yes"]
