@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.acceptance import forked
+from tests.acceptance import preloaded_cli
 from tests.acceptance.programs import LIMIT_SECONDS, ROOT, ringback
 from tests.acceptance.site import Site
 
@@ -36,7 +36,7 @@ class Command:
     async def __call__(self, *words: str, stdin: bytes = b"", **environment: str) -> Ran:
         """Run `ringback` with `words` to its end, in a process that has its imports behind it."""
         async with asyncio.timeout(LIMIT_SECONDS):
-            return Ran(*await forked.run(words, self._environment(environment), stdin))
+            return Ran(*await preloaded_cli.run(words, self._environment(environment), stdin))
 
     async def alone(self, *words: str, stdin: bytes = b"", **environment: str) -> Ran:
         """Run `ringback` with `words` to its end, from the start of an interpreter, with pipes."""

@@ -7,9 +7,9 @@ import pytest
 
 from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
-from tests.acceptance.commanded import Stage, staged
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
+from tests.acceptance.waiting_activities import Env, run_env
 from tests.contract.postgresql_server import own_database, server_url
 from tests.services import missing
 
@@ -55,14 +55,14 @@ async def shared_site(
 
 
 @pytest.fixture(scope="module")
-async def stage(
+async def env(
     tmp_path_factory: pytest.TempPathFactory, temporal_address: str
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Env]:
     """A site with a gateway and a worker, for commands; the tests of one file share it."""
     folder = tmp_path_factory.mktemp("site")
     async with (
         build_site(folder, temporal=temporal_address) as site,
         site.gateway(),
-        staged(site) as stage,
+        run_env(site) as env,
     ):
-        yield stage
+        yield env

@@ -32,8 +32,8 @@ from ringback.domain.callback import Callback, State
 from ringback.domain.query import Query
 from ringback.settings import Settings
 from tests import factories
-from tests.acceptance import asking_worker
-from tests.acceptance.asking_worker import Ask, Questions
+from tests.acceptance import many_callbacks_worker
+from tests.acceptance.many_callbacks_worker import Ask, Questions
 from tests.acceptance.programs import (
     LIMIT_SECONDS,
     Program,
@@ -45,18 +45,18 @@ from tests.acceptance.programs import (
 )
 from tests.polling import pause
 
-_BESIDE_EACH_OTHER = 20
+_CONNECTIONS = 20
 NOT_ENDED = frozenset({State.OPEN, State.ACCEPTED})
 
 
 @dataclass
-class Outside:
-    """The outside service, in the test's hands: it keeps the links that it is given."""
+class FakeService:
+    """The service that the activities call: it stores the links that it receives."""
 
     url: str
     links: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
-    async def take(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         """Take a request, as a service would."""
         self.links.put_nowait((await request.json())["callback_url"])
         return JSONResponse({"status": "accepted"})
@@ -79,7 +79,7 @@ class Site:
         data: The folder of all programs.
         temporal_address: Where Temporal answers.
         gateway_port: Where the first gateway answers.
-        outside: Who is asked.
+        service: The service that the activities call.
         postgresql: The address of the database; `None` for SQLite in `data`.
         keys: What links are signed with on PostgreSQL; on SQLite they are made beside it.
         namespace: Temporal's.
@@ -89,7 +89,7 @@ class Site:
     data: Path
     temporal_address: str
     gateway_port: int
-    outside: Outside
+    service: FakeService
     postgresql: str | None = None
     keys: str = field(default_factory=lambda: f"test:{secrets.token_hex(32)}")
     namespace: str = "default"
@@ -104,9 +104,9 @@ class Site:
             "RINGBACK_DATA": str(self.data),
             "RINGBACK_PUBLIC_URL": self.gateway_url,
             "RINGBACK_URL": self.gateway_url,
-            "RINGBACK_DEMO_SERVICE_URL": self.outside.url,
-            asking_worker.OUTSIDE: f"{self.outside.url}/request",
-            asking_worker.TASK_QUEUE: self.task_queue,
+            "RINGBACK_DEMO_SERVICE_URL": self.service.url,
+            many_callbacks_worker.SERVICE_URL: f"{self.service.url}/request",
+            many_callbacks_worker.TASK_QUEUE: self.task_queue,
             **self._store,
         }
 
@@ -183,12 +183,12 @@ class Site:
             yield running
 
     @asynccontextmanager
-    async def asking_worker(self, *, port: int | None = None) -> AsyncIterator[Program]:
+    async def many_callbacks_worker(self, *, port: int | None = None) -> AsyncIterator[Program]:
         """Run the worker that asks many questions at once, and wait until it is ready.
 
         It uses the gateway on `port`, by default the first one.
         """
-        words = [sys.executable, "-m", asking_worker.__name__]
+        words = [sys.executable, "-m", many_callbacks_worker.__name__]
         url = f"http://127.0.0.1:{port or self.gateway_port}"
         async with program(words, self.environment | {"RINGBACK_URL": url}) as running:
             await running.line("ready worker")
@@ -258,7 +258,7 @@ class Site:
 
     async def answer_all(self, answers: Mapping[str, Any]) -> Sequence[httpx2.Response]:
         """Give many answers, by their links, a few at a time."""
-        limits = httpx2.Limits(max_connections=_BESIDE_EACH_OTHER)
+        limits = httpx2.Limits(max_connections=_CONNECTIONS)
         async with httpx2.AsyncClient(
             base_url=self.gateway_url, timeout=None, limits=limits
         ) as http:
@@ -291,10 +291,10 @@ async def site(
         temporal: The address of a server that runs; without it, the test runs the site's own.
     """
     listening = bound_socket("127.0.0.1", 0)
-    outside = Outside(f"http://127.0.0.1:{listening.getsockname()[1]}")
-    app = Starlette(routes=[Route("/request", outside.take, methods=["POST"])])
+    service = FakeService(f"http://127.0.0.1:{listening.getsockname()[1]}")
+    app = Starlette(routes=[Route("/request", service.receive, methods=["POST"])])
     address = temporal or f"127.0.0.1:{free_port()}"
     async with AsyncExitStack() as stack:
         stack.callback(listening.close)
         await stack.enter_async_context(served(app, listening))
-        yield Site(data, address, free_port(), outside, postgresql)
+        yield Site(data, address, free_port(), service, postgresql)

@@ -20,7 +20,7 @@ from ringback.domain.callback import State
 from ringback.domain.query import Query
 from ringback.settings import Settings
 from ringback.worker.callback import Callback
-from tests.acceptance.many import RunMany
+from tests.acceptance.parallel_activities import RunInParallel
 from tests.acceptance.programs import free_port, temporal_server
 from tests.integration.house import gateway, path_of, plugin_for, settings_in
 from tests.polling import pause
@@ -115,14 +115,14 @@ async def client(server: Server, plugin: RingbackPlugin, crowd: Crowd) -> AsyncI
     """A client whose worker runs the activities of the crowd."""
     client = await Client.connect(server.address, plugins=[plugin])
     activities = [crowd.keep, crowd.ask]
-    async with Worker(client, task_queue="many", workflows=[RunMany], activities=activities):
+    async with Worker(client, task_queue="many", workflows=[RunInParallel], activities=activities):
         yield client
 
 
 async def start(client: Client, crowd: Crowd, *args: Any, workflows: int) -> list[Any]:
     """Start workflows; return them once all their activities wait."""
     handles: list[WorkflowHandle[Any, Any]] = [
-        await client.start_workflow(RunMany.run, args=args, id=f"w-{n}", task_queue="many")
+        await client.start_workflow(RunInParallel.run, args=args, id=f"w-{n}", task_queue="many")
         for n in range(workflows)
     ]
 

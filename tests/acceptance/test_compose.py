@@ -33,7 +33,7 @@ def is_unshared() -> bool:
     reason=f"needs Linux, and the right to run: {' '.join(UNSHARE)} true",
 )
 async def test_client_completes_a_workflow_of_the_composed_services(tmp_path: Path) -> None:
-    inside = [sys.executable, "-m", "tests.acceptance.composed", str(tmp_path)]
+    inside = [sys.executable, "-m", "tests.acceptance.compose_services", str(tmp_path)]
 
     async with program([*UNSHARE, *inside, "-ttr", "0", "-ttc", "1"], {}) as composed:
         seen = json.loads((await composed.line("seen ")).removeprefix("seen "))

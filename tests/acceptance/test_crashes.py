@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 async def test_an_answer_survives_the_gateway_s_kill_between_202_and_delivery(site: Site) -> None:
     async with site.temporal() as server, site.gateway(temporal="ok") as gateway, site.worker():
         handle = await site.start_workflow("survivor")
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await server.kill()
 
         reply = await site.post(link, {"paid": True})
@@ -33,7 +33,7 @@ async def test_a_delivery_that_was_under_way_when_the_gateway_was_killed_is_prov
     """Temporal hangs with the request in its hands, and goes on when nobody listens any more."""
     async with site.temporal() as server, site.gateway(temporal="ok") as gateway, site.worker():
         handle = await site.start_workflow("under-way")
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         server.process.send_signal(signal.SIGSTOP)
         reply = await site.post(link, {"paid": True})
         await site.until_delivering()
@@ -50,7 +50,7 @@ async def test_a_delivery_that_was_under_way_when_the_gateway_was_killed_is_prov
 async def test_a_gateway_starts_and_takes_answers_while_temporal_is_down(site: Site) -> None:
     async with site.temporal(), site.gateway(temporal="ok"), site.worker():
         await site.start_workflow("down")
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
 
     async with site.gateway(temporal="unreachable"):
         first = await site.post(link, {"n": 1})
@@ -67,7 +67,7 @@ async def test_a_gateway_starts_and_takes_answers_while_temporal_is_down(site: S
 async def test_a_gateway_that_was_down_all_the_time_delivers_once_it_is_back(site: Site) -> None:
     async with site.temporal(), site.gateway(temporal="ok") as gateway, site.worker():
         handle = await site.start_workflow("back")
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await gateway.kill()
         async with site.gateway(temporal="ok"):
             reply = await site.post(link, "here", prefer="wait=10")
@@ -80,7 +80,7 @@ async def test_a_worker_that_is_killed_while_it_waits_is_not_missed(site: Site) 
     async with site.temporal(), site.gateway(temporal="ok"):
         async with site.worker() as worker:
             handle = await site.start_workflow("asleep")
-            link = await site.outside.next_link()
+            link = await site.service.next_link()
             await site.until_submitted()
             await worker.kill()
         reply = await site.post(link, 7, prefer="wait=10")
@@ -93,7 +93,7 @@ async def test_worker_and_gateway_run_in_one_process_too(site: Site) -> None:
     options = ("--serve", "--port", str(site.gateway_port))
     async with site.temporal() as _, site.worker(*options):
         handle = await site.start_workflow("together")
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
 
         reply = await site.post(link, "one process", prefer="wait=10")
 
@@ -105,7 +105,7 @@ async def test_who_looks_sees_what_waits_and_what_became_of_it(site: Site) -> No
     run = Command(site)
     async with site.temporal(), site.gateway(temporal="ok"), site.worker():
         await site.start_workflow("looked-at")
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         waiting = (await run("list", "--json")).json["callbacks"]
         await site.post(link, 1, prefer="wait=10")
         left = (await run("list", "--json")).json["callbacks"]
@@ -124,7 +124,7 @@ async def test_who_looks_sees_what_waits_and_what_became_of_it(site: Site) -> No
 async def test_no_program_logs_a_link_a_token_or_a_payload(site: Site) -> None:
     async with site.temporal(), site.gateway(temporal="ok") as gateway, site.worker() as worker:
         handle = await site.start_workflow("discreet")
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await site.post(link + "/fail", {"message": 5})
         await site.post(link, {"card": "4111-1111"}, prefer="wait=10")
         await site.post(link, {"card": "other"})

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from ringback.domain.callback import State
-from tests.acceptance.asking_worker import Questions
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.programs import LIMIT_SECONDS, Program, until_ready
 from tests.acceptance.site import Site
 
@@ -47,9 +47,9 @@ async def test_answers_are_put_off_while_the_disk_is_full_and_taken_after_it(
     shared_site: Site,
 ) -> None:
     site = shared_site
-    async with site.gateway(temporal="ok") as gateway, site.asking_worker():
+    async with site.gateway(temporal="ok") as gateway, site.many_callbacks_worker():
         workflow = await site.ask(Questions(3))
-        links = await site.outside.next_links(3)
+        links = await site.service.next_links(3)
         await site.until_submitted()
 
         with no_room(gateway):

@@ -42,9 +42,9 @@ async def test_answers_accepted_after_the_backup_are_lost_or_expired(
     site, nowhere = shared_site, f"127.0.0.1:{free_port()}"
     async with site.gateway(), site.worker():
         delivered = await site.start_workflow(f"{unique}-delivered")
-        delivered_link = await site.outside.next_link()
+        delivered_link = await site.service.next_link()
         waiting = await site.start_workflow(f"{unique}-waiting")
-        waiting_link = await site.outside.next_link()
+        waiting_link = await site.service.next_link()
         await site.until(lambda found: len([one for one in found if one.submitted_at]) == 2)
         back_up(site)
         await site.post(delivered_link, "delivered", prefer="wait=20")
@@ -73,7 +73,7 @@ async def test_callback_opened_after_the_backup_is_opened_again_by_the_next_atte
     async with site.gateway(), site.worker():
         back_up(site)
         workflow = await site.start_workflow(unique)
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await site.until_submitted()
     restore(site)
 
@@ -82,7 +82,7 @@ async def test_callback_opened_after_the_backup_is_opened_again_by_the_next_atte
         failed = await Command(site)(
             "fail", "--workflow-id", unique, "--activity-id", "1", "--message", "restored a backup"
         )
-        new_link = await site.outside.next_link()
+        new_link = await site.service.next_link()
         applied = await site.post(new_link, "answer", prefer="wait=20")
         result = await workflow.result()
 
@@ -96,7 +96,7 @@ async def test_restored_store_needs_its_link_keys_and_forgets_a_revocation(
     site, keys = shared_site, shared_site.data / "ringback.keys"
     async with site.gateway(), site.worker():
         await site.start_workflow(unique)
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await site.until_submitted()
         back_up(site)
         saved = keys.read_bytes()

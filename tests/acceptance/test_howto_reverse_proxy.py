@@ -52,7 +52,7 @@ async def proxied(shared_site: Site, tmp_path: Path, unique: str) -> AsyncIterat
         await stack.enter_async_context(site.worker())
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
         workflow = await site.start_workflow(unique)
-        yield Proxied(http, await site.outside.next_link(), workflow, access_log)
+        yield Proxied(http, await site.service.next_link(), workflow, access_log)
 
 
 async def test_answer_through_the_proxy_ends_the_activity(proxied: Proxied) -> None:

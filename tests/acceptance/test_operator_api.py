@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from ringback.core.api_auth import CACHED_FOR
-from tests.acceptance.asking_worker import Questions
 from tests.acceptance.command_line import Command
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.programs import free_port
 from tests.acceptance.site import Site
 
@@ -37,9 +37,9 @@ async def test_what_waits_is_listed_extended_and_answered_until_the_key_is_revok
 ) -> None:
     site = shared_site
     operator = await key(site, "operator")
-    async with site.gateway(), site.asking_worker(), client_of(site, operator) as http:
+    async with site.gateway(), site.many_callbacks_worker(), client_of(site, operator) as http:
         workflow = await site.ask(Questions(deadline=60))
-        await site.outside.next_link()
+        await site.service.next_link()
         await site.until_submitted()
 
         (found,) = (await http.get("/callbacks", params={"state": "open"})).json()["callbacks"]
@@ -66,10 +66,10 @@ async def test_what_was_parked_is_delivered_again_over_http(
     nowhere = f"127.0.0.1:{free_port()}"
     async with (
         site.gateway(TEMPORAL_ADDRESS=nowhere) as gateway,
-        site.asking_worker(),
+        site.many_callbacks_worker(),
     ):
         workflow = await site.ask(Questions())
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await site.until_submitted()
         await site.post(link, "at last")
         await gateway.interrupt()

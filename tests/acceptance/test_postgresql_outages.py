@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.acceptance.asking_worker import Questions
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.programs import LIMIT_SECONDS, until_ready
 from tests.acceptance.site import Site
 from tests.acceptance.site import site as build_site
@@ -64,9 +64,9 @@ async def test_an_outage_is_told_and_gateway_and_worker_go_on_after_it(
     outage: Callable[[Cluster], AbstractAsyncContextManager[None]],
     times: int,
 ) -> None:
-    async with site.gateway(), site.asking_worker():
+    async with site.gateway(), site.many_callbacks_worker():
         asked_before = await site.ask(Questions())
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await site.until_submitted()
 
         async with outage(cluster):
@@ -75,7 +75,7 @@ async def test_an_outage_is_told_and_gateway_and_worker_go_on_after_it(
                 await is_refused_for_now(site, link)
         await until_ready(site.gateway_url)
         first = await site.post(link, "now", prefer="wait=20")
-        second = await site.post(await site.outside.next_link(), "then", prefer="wait=20")
+        second = await site.post(await site.service.next_link(), "then", prefer="wait=20")
 
         assert (first.json()["state"], first.json()["duplicate"]) == ("applied", False)
         assert second.json()["state"] == "applied"

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
-from tests.acceptance.asking_worker import Ask, Questions
+from tests.acceptance.many_callbacks_worker import Ask, Questions
 from tests.acceptance.programs import LIMIT_SECONDS, Program
 from tests.acceptance.site import Site
 from tests.polling import pause
@@ -94,9 +94,9 @@ def answers_to(links: Sequence[str]) -> dict[str, str]:
 
 
 async def test_hundreds_of_answers_outlast_an_outage_and_no_herd_follows_it(site: Site) -> None:
-    async with site.temporal() as temporal, site.gateway() as gateway, site.asking_worker():
+    async with site.temporal() as temporal, site.gateway() as gateway, site.many_callbacks_worker():
         workflows = [await site.ask(Questions(QUESTIONS_EACH)) for _ in range(WORKFLOWS)]
-        links = await site.outside.next_links(WORKFLOWS * QUESTIONS_EACH)
+        links = await site.service.next_links(WORKFLOWS * QUESTIONS_EACH)
         await site.until_submitted()
         before, half = most_memory(gateway), len(links) // 2
         first, second = answers_to(links[:half]), answers_to(links[half:])
@@ -149,13 +149,13 @@ async def test_an_overloaded_temporal_gets_all_in_the_end_failures_and_cancellat
 ) -> None:
     numbers = range(15)
     async with site.gateway() as gateway:
-        async with site.temporal(), site.asking_worker():
+        async with site.temporal(), site.many_callbacks_worker():
             workflow = await site.ask(Questions(3 * len(numbers)))
-            links = await site.outside.next_links(3 * len(numbers))
+            links = await site.service.next_links(3 * len(numbers))
             await site.until_submitted()
             await workflow.signal(Ask.cancel_all)
             await until_asked_to_cancel(workflow)
-        async with site.temporal(*NARROW), site.asking_worker():
+        async with site.temporal(*NARROW), site.many_callbacks_worker():
             answers: dict[str, object] = {links[n]: n for n in numbers}
             failures = {
                 f"{links[15 + n]}/fail": {"message": f"{n}", "non_retryable": True} for n in numbers

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from ringback.app.web import free_ports
 from ringback.domain.callback import State
-from tests.acceptance.asking_worker import Questions
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.marks import on_postgresql
 from tests.acceptance.programs import Program, free_port
 from tests.acceptance.site import Site, tries_of
@@ -60,10 +60,10 @@ async def test_who_waits_at_one_gateway_is_told_at_once_what_another_one_deliver
     nowhere = f"127.0.0.1:{free_port()}"
     async with (
         gateways(site, {"TEMPORAL_ADDRESS": nowhere}, {}) as (cut_off, other),
-        site.asking_worker(port=other.port),
+        site.many_callbacks_worker(port=other.port),
     ):
         workflow = await site.ask(Questions(count))
-        links = await site.outside.next_links(count)
+        links = await site.service.next_links(count)
         async with httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{cut_off.port}", timeout=30
         ) as http:
@@ -117,9 +117,9 @@ async def test_what_a_gateway_had_begun_to_deliver_is_delivered_by_another_one(
     async with AsyncExitStack() as stack:
         temporal = await stack.enter_async_context(site.temporal())
         four = await stack.enter_async_context(gateways(site, *[{}] * 4))
-        await stack.enter_async_context(site.asking_worker(port=four[-1].port))
+        await stack.enter_async_context(site.many_callbacks_worker(port=four[-1].port))
         workflow = await site.ask(Questions(3))
-        links = await site.outside.next_links(3)
+        links = await site.service.next_links(3)
         await site.until_submitted()
 
         temporal.freeze()

@@ -32,7 +32,7 @@ _UP_AND_RUNNING: Final = 0x1 | 0x40
 Service = Mapping[str, Any]
 
 
-class Composed:
+class ComposeServices:
     """The services of the file, as processes."""
 
     def __init__(self, data: Path) -> None:
@@ -121,7 +121,7 @@ def make_network(hosts: Path, names: list[str]) -> None:
 
 async def main(data: Path, words: list[str]) -> None:
     """Run the services and then the client, and report what was seen as JSON."""
-    services = Composed(data)
+    services = ComposeServices(data)
     make_network(data / "hosts", services.names)
     try:
         for name in services.names:

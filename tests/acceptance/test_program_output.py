@@ -78,5 +78,5 @@ async def test_the_client_says_in_json_how_the_workflow_ended(shared_site: Site)
 
 async def answer_done(site: Site) -> None:
     """Answer the next request."""
-    link = await site.outside.next_link()
+    link = await site.service.next_link()
     await site.post(link, "done")

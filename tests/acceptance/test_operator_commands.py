@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.asking_worker import Questions
 from tests.acceptance.command_line import Command
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.programs import free_port
 from tests.acceptance.site import Site
 
@@ -29,9 +29,9 @@ async def listed(site: Site, *options: str) -> list[dict[str, Any]]:
 
 async def test_callback_gets_more_time_from_the_command_line(shared_site: Site) -> None:
     site = shared_site
-    async with site.gateway(), site.asking_worker():
+    async with site.gateway(), site.many_callbacks_worker():
         workflow = await site.ask(Questions(deadline=60))
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await site.until_submitted()
         (waiting,) = await listed(site)
 
@@ -55,10 +55,10 @@ async def test_what_was_parked_is_delivered_again_once_its_reason_is_mended(
     nowhere = f"127.0.0.1:{free_port()}"
     async with (
         site.gateway(TEMPORAL_ADDRESS=nowhere) as gateway,
-        site.asking_worker(),
+        site.many_callbacks_worker(),
     ):
         workflow = await site.ask(Questions())
-        link = await site.outside.next_link()
+        link = await site.service.next_link()
         await site.until_submitted()
         await site.post(link, "at last")
         await gateway.interrupt()

@@ -1,6 +1,6 @@
 """A worker whose workflow asks many questions at once, each an activity that waits to be answered.
 
-Run as a program: `python -m tests.acceptance.asking_worker`.
+Run as a program: `python -m tests.acceptance.many_callbacks_worker`.
 """
 
 import os
@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from ringback.temporal.connect import connect
 
 TASK_QUEUE: Final = "RINGBACK_TEST_TASK_QUEUE"
-OUTSIDE: Final = "RINGBACK_TEST_OUTSIDE"
+SERVICE_URL: Final = "RINGBACK_TEST_SERVICE_URL"
 
 _ANY_JSON: Final = cast("type[Any]", Any)
 
@@ -57,7 +57,7 @@ async def ask(questions: Questions) -> Any:
 async def submit(callback: Callback) -> None:
     """Hand the link to the outside."""
     body = {"callback_url": callback.url}
-    (await http().post(os.environ[OUTSIDE], json=body)).raise_for_status()
+    (await http().post(os.environ[SERVICE_URL], json=body)).raise_for_status()
 
 
 @cache

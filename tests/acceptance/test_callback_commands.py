@@ -4,23 +4,23 @@ import json
 
 import pytest
 
-from tests.acceptance.asking_worker import Questions
 from tests.acceptance.command_line import Command, Ran
-from tests.acceptance.commanded import Stage
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.marks import on_postgresql
 from tests.acceptance.programs import program, ringback
 from tests.acceptance.site import Site
+from tests.acceptance.waiting_activities import Env
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
 
-async def test_no_command_repeats_a_token_or_a_link(stage: Stage) -> None:
-    question = await stage.ask()
+async def test_no_command_repeats_a_token_or_a_link(env: Env) -> None:
+    question = await env.ask()
     token = question.info.task_token.hex()
 
-    ran = await stage.ringback("complete", "--token", token, "--result", '"hush"', "--json")
-    again = await stage.ringback("complete", "--token", token, "--result", '"hush"')
-    shown = await stage.ringback("show", question.callback.id, "--json")
+    ran = await env.ringback("complete", "--token", token, "--result", '"hush"', "--json")
+    again = await env.ringback("complete", "--token", token, "--result", '"hush"')
+    shown = await env.ringback("show", question.callback.id, "--json")
 
     everything = "".join(one.out + one.err for one in (ran, again, shown))
     assert (ran.code, again.code) == (0, 1)
@@ -30,31 +30,31 @@ async def test_no_command_repeats_a_token_or_a_link(stage: Stage) -> None:
     assert "/c/" not in everything
 
 
-async def test_a_link_that_was_made_answers_until_it_is_revoked(stage: Stage) -> None:
-    question = await stage.ask()
-    made = await stage.ringback(
+async def test_a_link_that_was_made_answers_until_it_is_revoked(env: Env) -> None:
+    question = await env.ask()
+    made = await env.ringback(
         "link", question.callback.id, "--verbs", "complete,view", "--for", "1h", "--json"
     )
     path = "/c/" + made.json["url"].partition("/c/")[2]
 
-    not_allowed = await stage.site.post(f"{path}/fail", {"message": "no"})
-    await stage.ringback("revoke", question.callback.id)
-    revoked = await stage.site.post(path, "too late")
-    anew = await stage.ringback("link", question.callback.id)
-    taken = await stage.site.post("/c/" + anew.out.strip().partition("/c/")[2], "in time")
+    not_allowed = await env.site.post(f"{path}/fail", {"message": "no"})
+    await env.ringback("revoke", question.callback.id)
+    revoked = await env.site.post(path, "too late")
+    anew = await env.ringback("link", question.callback.id)
+    taken = await env.site.post("/c/" + anew.out.strip().partition("/c/")[2], "in time")
 
     assert made.json["allows"] == ["complete", "view"]
     assert (not_allowed.status_code, revoked.status_code, taken.status_code) == (404, 404, 202)
     assert await question.end() == "in time"
 
 
-async def test_events_can_be_followed_to_the_end(stage: Stage) -> None:
-    question = await stage.ask()
+async def test_events_can_be_followed_to_the_end(env: Env) -> None:
+    question = await env.ask()
     words = ringback("events", question.callback.id, "--follow", "--json")
 
-    async with program(words, stage.site.environment) as following:
+    async with program(words, env.site.environment) as following:
         await following.line("submitted")
-        await stage.ringback("complete", *question.named("callback"), "--result", "1")
+        await env.ringback("complete", *question.named("callback"), "--result", "1")
         code = await following.end()
 
     assert code == 0
@@ -62,14 +62,14 @@ async def test_events_can_be_followed_to_the_end(stage: Stage) -> None:
     assert kinds == ["opened", "submitted", "accepted", "applied"]
 
 
-async def test_the_list_is_filtered_and_goes_on_behind_a_cursor(stage: Stage) -> None:
-    first, second = await stage.ask(), await stage.ask("standalone")
+async def test_the_list_is_filtered_and_goes_on_behind_a_cursor(env: Env) -> None:
+    first, second = await env.ask(), await env.ask("standalone")
     workflow = str(first.info.workflow_id)
 
-    only = await stage.ringback("list", "--workflow-id", workflow, "--json")
-    behind = await stage.ringback("list", "--after", first.callback.id, "--json")
-    old = await stage.ringback("list", "--older-than", "1h", "--json")
-    new = await stage.ringback("list", "--newer-than", "1h", "--limit", "1000", "--json")
+    only = await env.ringback("list", "--workflow-id", workflow, "--json")
+    behind = await env.ringback("list", "--after", first.callback.id, "--json")
+    old = await env.ringback("list", "--older-than", "1h", "--json")
+    new = await env.ringback("list", "--newer-than", "1h", "--limit", "1000", "--json")
 
     assert ids_in(only) == [first.callback.id]
     assert ids_in(behind) == [second.callback.id]
@@ -91,22 +91,22 @@ def ids_in(ran: Ran) -> list[str]:
     ],
 )
 async def test_an_approval_takes_the_shape_that_the_activity_returns(
-    stage: Stage, result_type: str, expected: object
+    env: Env, result_type: str, expected: object
 ) -> None:
-    question = await stage.ask(result_type=result_type)
+    question = await env.ask(result_type=result_type)
 
-    ran = await stage.ringback("approve", question.callback.id, USER="ann", LOGNAME="ann")
+    ran = await env.ringback("approve", question.callback.id, USER="ann", LOGNAME="ann")
     end = await question.end()
 
     assert ran.code == 0, ran.err
     assert end == expected
 
 
-async def test_a_reason_that_the_activity_has_no_place_for_is_refused(stage: Stage) -> None:
-    question = await stage.ask(result_type="bool")
+async def test_a_reason_that_the_activity_has_no_place_for_is_refused(env: Env) -> None:
+    question = await env.ask(result_type="bool")
 
-    refused = await stage.ringback("approve", question.callback.id, "--reason", "fine")
-    given = await stage.ringback("approve", question.callback.id, "--result", "true")
+    refused = await env.ringback("approve", question.callback.id, "--reason", "fine")
+    given = await env.ringback("approve", question.callback.id, "--result", "true")
 
     assert refused.code == 1
     assert "--result" in refused.err
@@ -116,7 +116,7 @@ async def test_a_reason_that_the_activity_has_no_place_for_is_refused(stage: Sta
 @on_postgresql
 async def test_a_decision_reaches_the_gateway_through_postgresql(shared_site: Site) -> None:
     site, run = shared_site, Command(shared_site)
-    async with site.gateway(), site.asking_worker():
+    async with site.gateway(), site.many_callbacks_worker():
         workflow = await site.ask(Questions())
         await site.until_submitted()
         (waiting,) = (await run("list", "--json")).json["callbacks"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ringback.domain.callback import State
-from tests.acceptance.asking_worker import Questions
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.programs import temporal_server, until_ready
 from tests.acceptance.site import Site
 
@@ -24,9 +24,9 @@ async def test_wrong_temporal_delays_answers_and_the_right_one_receives_them(
     site = replace(site, namespace=namespace)
     named = ("--namespace", namespace)
     async with site.gateway() as gateway:
-        async with site.temporal(*named), site.asking_worker():
+        async with site.temporal(*named), site.many_callbacks_worker():
             workflow = await site.ask(Questions(QUESTIONS))
-            links = await site.outside.next_links(QUESTIONS)
+            links = await site.service.next_links(QUESTIONS)
             await site.until_submitted()
 
         async with temporal_server(site.temporal_address, tmp_path / "another.db"):
@@ -36,7 +36,7 @@ async def test_wrong_temporal_delays_answers_and_the_right_one_receives_them(
             await until_ready(site.gateway_url, temporal="misconfigured")
             found = await site.callbacks()
         await until_ready(site.gateway_url, temporal="unreachable")
-        async with site.temporal(*named), site.asking_worker():
+        async with site.temporal(*named), site.many_callbacks_worker():
             ends = await workflow.result()
 
     assert [reply.status_code for reply in replies] == [202] * QUESTIONS

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 
 @workflow.defn
-class RunMany:
+class RunInParallel:
     """Runs an activity many times beside each other."""
 
     @workflow.run

@@ -92,7 +92,7 @@ _TYPES: Final[dict[str, type[Any]]] = {"any": _ANY_JSON, "bool": bool, "result":
 class Question:
     """An activity that waits: the attempt that asked last, and its callback."""
 
-    stage: "Stage"
+    env: "Env"
     handle: WorkflowHandle[Any, Any] | ActivityHandle[Any]
     info: activity.Info
     callback: Callback
@@ -139,9 +139,9 @@ class Question:
             await self.handle.cancel()
         else:
             await self.handle.signal(Waiting.cancel_it)
-        async with opened_store(self.stage.site.settings, SystemClock()) as store:
+        async with opened_store(self.env.site.settings, SystemClock()) as store:
             ref = (await store.find([CallbackId(self.callback.id)]))[self.callback.id].ref
-        activities = TemporalActivities(self.stage.client)
+        activities = TemporalActivities(self.env.client)
         async with asyncio.timeout(LIMIT_SECONDS):
             while True:
                 (pending,) = await activities.poll([ref])
@@ -151,7 +151,7 @@ class Question:
 
     async def heartbeat_details(self) -> Any:
         """Return what Temporal has of its heartbeats."""
-        (value,) = await self.stage.client.data_converter.decode(
+        (value,) = await self.env.client.data_converter.decode(
             list((await self._details()).payloads)
         )
         return value
@@ -163,16 +163,16 @@ class Question:
         request = DescribeActivityExecutionRequest(
             namespace="default", activity_id=self.handle.id, include_heartbeat_details=True
         )
-        answer = await self.stage.client.workflow_service.describe_activity_execution(request)
+        answer = await self.env.client.workflow_service.describe_activity_execution(request)
         return answer.info.heartbeat_details
 
     async def next_attempt(self) -> activity.Info:
         """Return the attempt after this one, once it waits."""
-        return (await self.stage.next_of(self.handle.id))[0]
+        return (await self.env.next_of(self.handle.id))[0]
 
 
 @dataclass
-class Stage:
+class Env:
     """A worker on the site, whose activities wait."""
 
     site: Site
@@ -214,17 +214,15 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(site: Site) -> AsyncIterator[Stage]:
+async def run_env(site: Site) -> AsyncIterator[Env]:
     """Run a worker on the site, for the block."""
     plugin = RingbackPlugin(url=site.gateway_url, api_key=site.worker_key)
-    stage = Stage(site, await Client.connect(site.temporal_address, plugins=[plugin]))
+    env = Env(site, await Client.connect(site.temporal_address, plugins=[plugin]))
 
     @activity.defn(name="ask")
     async def ask(result_type: str) -> Any:
         # Each attempt is to tell about itself.
-        return await wait_for_callback(stage.attend, _TYPES[result_type], resubmit=True)
+        return await wait_for_callback(env.attend, _TYPES[result_type], resubmit=True)
 
-    async with Worker(
-        stage.client, task_queue=stage.task_queue, workflows=[Waiting], activities=[ask]
-    ):
-        yield stage
+    async with Worker(env.client, task_queue=env.task_queue, workflows=[Waiting], activities=[ask]):
+        yield env

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.commanded import Stage
+from tests.acceptance.waiting_activities import Env
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
@@ -14,12 +14,10 @@ each_kind = pytest.mark.parametrize("kind", ["workflow", "standalone"])
 
 @each_way
 @each_kind
-async def test_complete_ends_the_activity_with_the_result(
-    stage: Stage, kind: str, way: str
-) -> None:
-    question = await stage.ask(kind)
+async def test_complete_ends_the_activity_with_the_result(env: Env, kind: str, way: str) -> None:
+    question = await env.ask(kind)
 
-    ran = await stage.ringback("complete", *question.named(way), "--result", '{"ok": true}')
+    ran = await env.ringback("complete", *question.named(way), "--result", '{"ok": true}')
 
     assert ran.code == 0, ran.err
     assert await question.end() == {"ok": True}
@@ -28,11 +26,11 @@ async def test_complete_ends_the_activity_with_the_result(
 @each_way
 @each_kind
 async def test_fail_ends_the_activity_with_the_failure_as_it_was_told(
-    stage: Stage, kind: str, way: str
+    env: Env, kind: str, way: str
 ) -> None:
-    question = await stage.ask(kind)
+    question = await env.ask(kind)
 
-    ran = await stage.ringback(
+    ran = await env.ringback(
         *("fail", *question.named(way), "--message", "declined", "--type", "Declined"),
         *("--non-retryable", "--details", '["first", {"second": 2}]'),
     )
@@ -48,12 +46,10 @@ async def test_fail_ends_the_activity_with_the_failure_as_it_was_told(
 
 @each_way
 @each_kind
-async def test_a_heartbeat_reaches_temporal_and_says_go_on(
-    stage: Stage, kind: str, way: str
-) -> None:
-    question = await stage.ask(kind)
+async def test_a_heartbeat_reaches_temporal_and_says_go_on(env: Env, kind: str, way: str) -> None:
+    question = await env.ask(kind)
 
-    ran = await stage.ringback(
+    ran = await env.ringback(
         "heartbeat", *question.named(way), "--details", '{"progress": 0.5}', "--json"
     )
 
@@ -65,13 +61,13 @@ async def test_a_heartbeat_reaches_temporal_and_says_go_on(
 @each_way
 @each_kind
 async def test_a_cancellation_is_reported_once_it_was_asked_for(
-    stage: Stage, kind: str, way: str
+    env: Env, kind: str, way: str
 ) -> None:
-    question = await stage.ask(kind)
+    question = await env.ask(kind)
 
     await question.request_cancel()
-    beaten = await stage.ringback("heartbeat", *question.named(way), "--json")
-    ran = await stage.ringback("cancel", *question.named(way), "--details", '"stopped"')
+    beaten = await env.ringback("heartbeat", *question.named(way), "--json")
+    ran = await env.ringback("cancel", *question.named(way), "--details", '"stopped"')
 
     assert (beaten.code, beaten.json["cancel_requested"]) == (1, True)
     assert ran.code == 0, ran.err
@@ -79,22 +75,22 @@ async def test_a_cancellation_is_reported_once_it_was_asked_for(
 
 
 @each_way
-async def test_a_cancellation_that_nobody_asked_for_is_refused(stage: Stage, way: str) -> None:
-    question = await stage.ask()
+async def test_a_cancellation_that_nobody_asked_for_is_refused(env: Env, way: str) -> None:
+    question = await env.ask()
 
-    ran = await stage.ringback.alone("cancel", *question.named(way))
+    ran = await env.ringback.alone("cancel", *question.named(way))
 
     assert ran.code == 1, ran.err
     assert ran.err.startswith("ringback: ")
 
 
-async def test_an_answer_is_accepted_and_with_wait_it_is_applied(stage: Stage) -> None:
-    first, second = await stage.ask(), await stage.ask()
+async def test_an_answer_is_accepted_and_with_wait_it_is_applied(env: Env) -> None:
+    first, second = await env.ask(), await env.ask()
     words = ("--result", "1", "--json")
 
-    accepted = await stage.ringback("complete", *first.named("callback"), *words)
-    applied = await stage.ringback("complete", *second.named("callback"), *words, "--wait", "20")
-    again = await stage.ringback("complete", *second.named("callback"), *words)
+    accepted = await env.ringback("complete", *first.named("callback"), *words)
+    applied = await env.ringback("complete", *second.named("callback"), *words, "--wait", "20")
+    again = await env.ringback("complete", *second.named("callback"), *words)
 
     assert (accepted.code, accepted.json["state"]) == (0, "accepted")
     assert (applied.code, applied.json["state"]) == (0, "applied")
@@ -103,32 +99,32 @@ async def test_an_answer_is_accepted_and_with_wait_it_is_applied(stage: Stage) -
 
 
 @each_kind
-async def test_with_its_run_id_an_answer_never_reaches_a_later_run(stage: Stage, kind: str) -> None:
-    old = await stage.ask(kind)
+async def test_with_its_run_id_an_answer_never_reaches_a_later_run(env: Env, kind: str) -> None:
+    old = await env.ask(kind)
     await old.handle.terminate()
-    new = await stage.ask(kind, name=old.handle.id)
+    new = await env.ask(kind, name=old.handle.id)
 
-    late = await stage.ringback("complete", *old.ids, "--result", '"late"')
-    await stage.ringback("complete", *new.ids, "--result", '"in time"')
+    late = await env.ringback("complete", *old.ids, "--result", '"late"')
+    await env.ringback("complete", *new.ids, "--result", '"in time"')
 
     assert late.code == 1
     assert await new.end() == "in time"
 
 
-async def test_another_answer_to_the_same_callback_is_refused(stage: Stage) -> None:
-    question = await stage.ask()
-    await stage.ringback("complete", *question.named("callback"), "--result", "1")
+async def test_another_answer_to_the_same_callback_is_refused(env: Env) -> None:
+    question = await env.ask()
+    await env.ringback("complete", *question.named("callback"), "--result", "1")
 
-    ran = await stage.ringback("complete", *question.named("callback"), "--result", "2")
+    ran = await env.ringback("complete", *question.named("callback"), "--result", "2")
 
     assert ran.code == 1
     assert ran.err == "ringback: another answer was accepted first\n"
 
 
-async def test_a_result_that_the_activity_does_not_return_is_refused(stage: Stage) -> None:
-    question = await stage.ask(result_type="bool")
+async def test_a_result_that_the_activity_does_not_return_is_refused(env: Env) -> None:
+    question = await env.ask(result_type="bool")
 
-    ran = await stage.ringback("complete", *question.named("callback"), "--result", '"yes"')
+    ran = await env.ringback("complete", *question.named("callback"), "--result", '"yes"')
 
     assert ran.code == 1
     assert "this is not what the activity returns" in ran.err
@@ -136,12 +132,12 @@ async def test_a_result_that_the_activity_does_not_return_is_refused(stage: Stag
 
 @each_way
 @pytest.mark.parametrize("verb", ["complete", "heartbeat"])
-async def test_nobody_waits_in_a_closed_workflow(stage: Stage, way: str, verb: str) -> None:
-    question = await stage.ask()
+async def test_nobody_waits_in_a_closed_workflow(env: Env, way: str, verb: str) -> None:
+    question = await env.ask()
     await question.handle.terminate()
 
-    ran = await stage.ringback(verb, *question.named(way))
-    waited = await stage.ringback(*after(verb, question.named(way)))
+    ran = await env.ringback(verb, *question.named(way))
+    waited = await env.ringback(*after(verb, question.named(way)))
 
     assert 1 in {ran.code, waited.code}
     assert "Traceback" not in ran.err + waited.err
@@ -154,11 +150,11 @@ def after(verb: str, named: list[str]) -> list[str]:
 
 
 @each_way
-async def test_an_activity_of_another_namespace_is_not_reached(stage: Stage, way: str) -> None:
-    question = await stage.ask()
+async def test_an_activity_of_another_namespace_is_not_reached(env: Env, way: str) -> None:
+    question = await env.ask()
     expected = {"token": 2, "ids": 1, "callback": 0}[way]
 
-    ran = await stage.ringback(
+    ran = await env.ringback(
         *("complete", *question.named(way), "--result", '"reached"'),
         TEMPORAL_NAMESPACE="temporal-system",
     )
@@ -169,10 +165,10 @@ async def test_an_activity_of_another_namespace_is_not_reached(stage: Stage, way
         assert await question.end() == "reached"
 
 
-async def test_the_namespace_of_ids_can_be_named(stage: Stage) -> None:
-    question = await stage.ask()
+async def test_the_namespace_of_ids_can_be_named(env: Env) -> None:
+    question = await env.ask()
 
-    ran = await stage.ringback(
+    ran = await env.ringback(
         *("complete", *question.ids, "--namespace", "default", "--result", "1"),
         TEMPORAL_NAMESPACE="temporal-system",
     )
@@ -181,8 +177,8 @@ async def test_the_namespace_of_ids_can_be_named(stage: Stage) -> None:
     assert await question.end() == 1
 
 
-async def test_a_name_that_nobody_has_is_no_reason_to_hang(stage: Stage) -> None:
-    ran = await stage.ringback.alone("complete", "--activity-id", f"nobody-{uuid4()}")
+async def test_a_name_that_nobody_has_is_no_reason_to_hang(env: Env) -> None:
+    ran = await env.ringback.alone("complete", "--activity-id", f"nobody-{uuid4()}")
 
     assert ran.code == 1
     assert ran.err.startswith("ringback: ")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.commanded import Stage
+from tests.acceptance.waiting_activities import Env
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
@@ -15,10 +15,10 @@ each_way = pytest.mark.parametrize("way", ["token", "ids", "callback"])
 
 
 @each_way
-async def test_json_from_standard_input_arrives_exactly(stage: Stage, way: str) -> None:
-    question = await stage.ask()
+async def test_json_from_standard_input_arrives_exactly(env: Env, way: str) -> None:
+    question = await env.ask()
 
-    ran = await stage.ringback.alone(
+    ran = await env.ringback.alone(
         *("complete", *question.named(way), "--result", "-"), stdin=EXACT.encode() + b"\n"
     )
     await question.end()
@@ -28,12 +28,12 @@ async def test_json_from_standard_input_arrives_exactly(stage: Stage, way: str) 
 
 
 @each_way
-async def test_json_from_a_file_is_the_result(stage: Stage, way: str, tmp_path: Path) -> None:
-    question = await stage.ask()
+async def test_json_from_a_file_is_the_result(env: Env, way: str, tmp_path: Path) -> None:
+    question = await env.ask()
     file = tmp_path / "result.json"
     file.write_text('["from a file"]')
 
-    ran = await stage.ringback("complete", *question.named(way), "--result", f"@{file}")
+    ran = await env.ringback("complete", *question.named(way), "--result", f"@{file}")
 
     assert ran.code == 0, ran.err
     assert await question.end() == ["from a file"]
@@ -41,9 +41,9 @@ async def test_json_from_a_file_is_the_result(stage: Stage, way: str, tmp_path: 
 
 @pytest.mark.parametrize("form", ["hex", "base64", "urlsafe, unpadded"])
 async def test_a_token_may_come_in_any_form_from_a_file_or_a_pipe(
-    stage: Stage, form: str, tmp_path: Path
+    env: Env, form: str, tmp_path: Path
 ) -> None:
-    question = await stage.ask()
+    question = await env.ask()
     token = question.info.task_token
     text = {
         "hex": token.hex(),
@@ -53,8 +53,8 @@ async def test_a_token_may_come_in_any_form_from_a_file_or_a_pipe(
     file = tmp_path / "token"
     file.write_text(text)
 
-    beaten = await stage.ringback.alone("heartbeat", "--token", "-", stdin=text.encode())
-    ran = await stage.ringback("complete", "--token-file", str(file), "--result", "1")
+    beaten = await env.ringback.alone("heartbeat", "--token", "-", stdin=text.encode())
+    ran = await env.ringback("complete", "--token-file", str(file), "--result", "1")
 
     assert beaten.code == 0, beaten.err
     assert ran.code == 0, ran.err
@@ -63,11 +63,11 @@ async def test_a_token_may_come_in_any_form_from_a_file_or_a_pipe(
 
 @each_way
 async def test_a_failure_that_may_be_retried_brings_the_next_attempt_after_its_delay(
-    stage: Stage, way: str
+    env: Env, way: str
 ) -> None:
-    question = await stage.ask()
+    question = await env.ask()
 
-    ran = await stage.ringback(
+    ran = await env.ringback(
         "fail", *question.named(way), "--message", "not now", "--next-retry-delay", "1s"
     )
     again = await question.next_attempt()
@@ -77,11 +77,11 @@ async def test_a_failure_that_may_be_retried_brings_the_next_attempt_after_its_d
     assert (again.started_time - question.info.started_time).total_seconds() >= 1
 
 
-async def test_no_result_and_null_are_not_the_same(stage: Stage) -> None:
-    nothing, null = await stage.ask(), await stage.ask()
+async def test_no_result_and_null_are_not_the_same(env: Env) -> None:
+    nothing, null = await env.ask(), await env.ask()
 
-    await stage.ringback("complete", *nothing.named("ids"))
-    await stage.ringback("complete", *null.named("ids"), "--result", "null")
+    await env.ringback("complete", *nothing.named("ids"))
+    await env.ringback("complete", *null.named("ids"), "--result", "null")
 
     assert [await nothing.end(), await null.end()] == [None, None]
     assert await null.result_in_history() == "null"

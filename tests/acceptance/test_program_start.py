@@ -220,7 +220,7 @@ async def test_demo_beside_another_worker_of_its_workflow_shows_all_its_steps(
 
     assert code == 0, demo.output
     assert_all_steps_are_shown(demo)
-    assert site.outside.links.empty()
+    assert site.service.links.empty()
 
 
 def assert_all_steps_are_shown(demo: Program) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
-from tests.acceptance.asking_worker import Questions
+from tests.acceptance.many_callbacks_worker import Questions
 from tests.acceptance.marks import on_postgresql
 from tests.acceptance.programs import LIMIT_SECONDS, free_port
 from tests.acceptance.site import Site
@@ -30,9 +30,9 @@ async def test_a_gateway_that_is_killed_takes_no_activity_with_it(shared_site: S
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(site.gateway())
         await stack.enter_async_context(site.gateway(port=free_port()))
-        await stack.enter_async_context(site.asking_worker())
+        await stack.enter_async_context(site.many_callbacks_worker())
         handle = await site.ask(Questions(COUNT, heartbeat=TIMEOUT.total_seconds()))
-        await site.outside.next_links(COUNT)
+        await site.service.next_links(COUNT)
 
         async def until_lived(time: timedelta) -> list[PendingActivityInfo]:
             async with asyncio.timeout(LIMIT_SECONDS):
