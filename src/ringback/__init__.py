@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ringback.completion.client import AsyncCompletionClient
     from ringback.completion.failures import fail_with
     from ringback.completion.heartbeats import KeepAlive, Stopped
+    from ringback.completion.manager import ActivityManager
     from ringback.completion.processing import Processing
     from ringback.completion.refs import ActivityRef
     from ringback.domain.completion_errors import (
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ActivityCancelledError",
     "ActivityCompletionError",
+    "ActivityManager",
     "ActivityNotFoundError",
     "ActivityPausedError",
     "ActivityRef",
@@ -91,6 +93,7 @@ __all__ = [
 _HOMES: Final = {
     "ActivityCancelledError": "ringback.domain.completion_errors",
     "ActivityCompletionError": "ringback.domain.completion_errors",
+    "ActivityManager": "ringback.completion.manager",
     "ActivityNotFoundError": "ringback.domain.completion_errors",
     "ActivityPausedError": "ringback.domain.completion_errors",
     "ActivityRef": "ringback.completion.refs",

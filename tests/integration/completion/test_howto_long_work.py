@@ -10,7 +10,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from ringback import ActivityRef, AsyncCompletionClient
-from tests.integration.completion.telling import ids
+from tests.integration.completion.telling import ids, token
 from tests.integration.facts.ground import Ground, Question
 
 pytestmark = pytest.mark.server
@@ -59,6 +59,17 @@ async def test_what_works_for_many_completes_them(
         *("a", "b", "c", "d"),
         *("thumbnail of e", "thumbnail of f"),
     ]
+
+
+async def test_what_starts_and_completes_in_different_places_completes_them(
+    howto: ModuleType, ground: Ground, completion: AsyncCompletionClient
+) -> None:
+    both = await asyncio.gather(ground.ask(), ground.ask())
+    jobs = {f"job {number}": token(attempt) for number, (_, attempt) in enumerate(both)}
+
+    await howto.serve_printers(completion, jobs)
+
+    assert [await question.result() for question, _ in both] == ["printed", "printed"]
 
 
 async def test_what_looks_itself_sees_why_it_should_stop(
