@@ -1,5 +1,6 @@
 """The solutions, run as a learner runs them, against a real Temporal server."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -146,12 +147,27 @@ class TestAnswerFromAnotherProgram:
         assert refused.exit_code == 1
         assert ended.exit_code == 0
 
-    async def test_a_token_that_is_not_hexadecimal_is_told(self, run: Run) -> None:
+    async def test_token_may_be_base64_and_the_option_one_word(
+        self, run: Run, worker: Program
+    ) -> None:
+        async with run("starter.py") as starter:
+            token = bytes.fromhex((await worker.logged(ASKED))[1])
+            base64 = b64encode(token).decode("ascii")
+            async with run("complete.py", "--tasktoken", base64) as first:
+                completed = await first.ended()
+            ended = await starter.ended()
+
+        assert (completed.exit_code, completed.out) == (0, ["Activity completed."])
+        assert ended.out == [STARTED, "Result: Hello from another program"]
+
+    async def test_a_token_that_is_neither_hexadecimal_nor_base64_is_told(self, run: Run) -> None:
         async with run("complete.py", "--task-token", "garbage") as program:
             ended = await program.ended()
 
         assert ended.exit_code == 2
-        assert ended.err[-1] == "complete.py: error: the task token is not hexadecimal"
+        assert (
+            ended.err[-1] == "complete.py: error: the task token is neither hexadecimal nor base64"
+        )
 
     async def test_a_token_that_temporal_cannot_read_is_told(self, run: Run) -> None:
         async with run("complete.py", "--task-token", "abcd") as program:

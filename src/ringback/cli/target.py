@@ -32,6 +32,9 @@ class Names:
     token: Annotated[
         str | None,
         typer.Option(
+            "--token",
+            "--task-token",
+            "--tasktoken",
             metavar="TOKEN",
             help="The task token, hexadecimal or base64; - reads it from standard input. Other"
             " users of this machine can see a command line; - and --token-file hide the token.",

@@ -29,6 +29,8 @@ def run(*words: str, stdin: str = "") -> Result:
         (["complete"], "name one activity"),
         (["complete", "--token", "no token!"], "neither hexadecimal nor base64"),
         (["complete", "--token", "abcd"], "neither hexadecimal nor base64 of a task token"),
+        (["complete", "--task-token", "abcd"], "neither hexadecimal nor base64 of a task token"),
+        (["complete", "--tasktoken", "abcd"], "neither hexadecimal nor base64 of a task token"),
         (["complete", "--token", "nope"], "neither hexadecimal nor base64 of a task token"),
         (["complete", "cb_1", "--callback", "cb_1"], "name the callback once"),
         (["complete", "cb_1", "1", "--result", "1"], "give the result once"),

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import atexit
+import base64
 import sys
 import time
 
@@ -11,14 +12,22 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 
+def decode(text: str) -> bytes:
+    """Return the Task Token that `text` stands for, in hexadecimal or in base64."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return base64.b64decode(text, validate=True)
+
+
 def read_arguments() -> tuple[bytes, str]:
     """Return the Task Token and the result that the command line names."""
     parser = argparse.ArgumentParser(description="Complete an Activity from another program.")
     parser.add_argument("--result", default="Hello from another program", help="the answer")
     # PART C: take the Task Token from the command line and decode it.
     # TODO PART C: add the option --task-token, parse the arguments, decode the token with
-    # bytes.fromhex(), and return the token and the result. Call parser.error() if it is not
-    # hexadecimal.
+    # decode(), and return the token and the result. Call parser.error() if decode() raises a
+    # ValueError.
     sys.exit("Part C is still to do.")
     # END PART C
 

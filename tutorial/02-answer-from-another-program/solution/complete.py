@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import atexit
+import base64
 import sys
 import time
 
@@ -11,17 +12,25 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 
+def decode(text: str) -> bytes:
+    """Return the Task Token that `text` stands for, in hexadecimal or in base64."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return base64.b64decode(text, validate=True)
+
+
 def read_arguments() -> tuple[bytes, str]:
     """Return the Task Token and the result that the command line names."""
     parser = argparse.ArgumentParser(description="Complete an Activity from another program.")
     parser.add_argument("--result", default="Hello from another program", help="the answer")
     # PART C: take the Task Token from the command line and decode it.
-    parser.add_argument("--task-token", required=True, help="in hexadecimal, from the Worker's log")
+    parser.add_argument("--task-token", "--tasktoken", required=True, help="from the Worker's log")
     arguments = parser.parse_args()
     try:
-        task_token = bytes.fromhex(arguments.task_token)
+        task_token = decode(arguments.task_token)
     except ValueError:
-        parser.error("the task token is not hexadecimal")
+        parser.error("the task token is neither hexadecimal nor base64")
     return task_token, arguments.result
     # END PART C
 
