@@ -22,7 +22,7 @@ from ringback.settings import Settings
 from ringback.worker.callback import Callback
 from tests.acceptance.parallel_activities import RunInParallel
 from tests.acceptance.programs import free_port, temporal_server
-from tests.integration.house import gateway, path_of, plugin_for, settings_in
+from tests.integration.env import gateway, path_of, plugin_for, settings_in
 from tests.polling import pause
 
 pytestmark = [

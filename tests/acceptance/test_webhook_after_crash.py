@@ -10,7 +10,7 @@ from temporalio import activity
 from ringback import wait_for_callback
 from tests.acceptance.command_line import Command
 from tests.acceptance.site import Site
-from tests.integration.house import Outside, worker
+from tests.integration.env import FakeService, worker
 from tests.integration.workflows import Run, RunActivity
 from tests.webhook_receiver import OK, listening
 
@@ -28,14 +28,14 @@ async def shown(site: Site, callback_id: str) -> dict[str, Any]:
 async def test_what_was_to_be_told_when_the_gateway_was_killed_is_told_by_the_next_one(
     shared_site: Site, unique: str
 ) -> None:
-    site, outside = shared_site, Outside(asyncio.get_running_loop())
+    site, service = shared_site, FakeService(asyncio.get_running_loop())
 
     async with listening() as receiver:
         receiver.reply = OK.replace(b"200 OK", b"503 Not yet")
 
         @activity.defn(name="ask")
         async def ask() -> Any:
-            return await wait_for_callback(outside.submit, object, cancel_url=receiver.url)
+            return await wait_for_callback(service.submit, object, cancel_url=receiver.url)
 
         async with (
             site.gateway(RINGBACK_ALLOW_PRIVATE_WEBHOOKS="true") as gateway,
@@ -44,7 +44,7 @@ async def test_what_was_to_be_told_when_the_gateway_was_killed_is_told_by_the_ne
             handle = await client.start_workflow(
                 RunActivity.run, Run("ask"), id=unique, task_queue=unique
             )
-            callback = await outside.next()
+            callback = await service.next()
             await handle.terminate()
             first = await receiver.next()
             postponed = await gateway.line("webhook retrying")

@@ -13,7 +13,7 @@ from ringback.demo.worker import demo_worker
 from ringback.settings import Settings
 from tests.demo.gateway_stand_in import GatewayStandIn
 from tests.demo.whole_demo import HOST, Demo
-from tests.integration.house import plugin_for
+from tests.integration.env import plugin_for
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The house, as fixtures."""
+"""Fixtures that start a gateway and a worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ringback.settings import Settings
-from tests.integration.house import House, Outside, gateway, settings_in, worker
+from tests.integration.env import Env, FakeService, gateway, settings_in, worker
 
-OpenHouse = Callable[..., AbstractAsyncContextManager[House]]
+OpenEnv = Callable[..., AbstractAsyncContextManager[Env]]
 
 
 @pytest.fixture
@@ -20,22 +20,22 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def outside() -> Outside:
-    return Outside(asyncio.get_running_loop())
+async def service() -> FakeService:
+    return FakeService(asyncio.get_running_loop())
 
 
 @pytest.fixture
-def open_house(
-    temporal_address: str, settings: Settings, outside: Outside, unique: str
-) -> OpenHouse:
-    """Open a house whose worker has these activities."""
+def open_env(
+    temporal_address: str, settings: Settings, service: FakeService, unique: str
+) -> OpenEnv:
+    """Start a gateway and a worker that has these activities."""
 
     @asynccontextmanager
-    async def opened(*activities: Callable[..., Any]) -> AsyncIterator[House]:
+    async def opened(*activities: Callable[..., Any]) -> AsyncIterator[Env]:
         async with (
             gateway(temporal_address, settings) as http,
             worker(temporal_address, settings, unique, activities=activities) as client,
         ):
-            yield House(client, settings, unique, http, outside)
+            yield Env(client, settings, unique, http, service)
 
     return opened

@@ -1,4 +1,4 @@
-"""A workflow of the house, as an operator meets it."""
+"""A workflow that an operator pauses, resets and terminates."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -39,7 +39,7 @@ class Attempt:
 
 
 @dataclass
-class Ground:
+class Env:
     """The server, a worker on it, and the edge that is looked at."""
 
     client: Client
@@ -73,7 +73,7 @@ class Ground:
 class Question:
     """A standalone activity that waits, and its first attempt."""
 
-    ground: Ground
+    env: Env
     handle: ActivityHandle[Any]
     first: Attempt
 
@@ -90,7 +90,7 @@ class Question:
         Like the gateway, it retries what Temporal could not take at that moment; the first try may
         have counted all the same.
         """
-        activities, callback = self.ground.activities, (attempt or self.first).callback
+        activities, callback = self.env.activities, (attempt or self.first).callback
         encoded = await activities.encode(callback, outcome)
         try:
             await activities.deliver_to_attempt(callback, encoded, identity=by)
@@ -100,7 +100,7 @@ class Question:
 
     async def found(self) -> ActivityState:
         """Return what the edge finds."""
-        return await self.ground.activities.resolve(self.ref)
+        return await self.env.activities.resolve(self.ref)
 
     async def until_ended(self) -> Ended:
         """Return how it ended, once it has."""
@@ -126,10 +126,10 @@ class Question:
 
 
 @asynccontextmanager
-async def opened(client: Client, unique: str) -> AsyncIterator[Ground]:
+async def opened(client: Client, unique: str) -> AsyncIterator[Env]:
     """Run a worker whose activity waits, for the block."""
     activities, heartbeats = TemporalActivities(client), TemporalHeartbeats(client)
-    ground = Ground(client, activities, heartbeats, unique, asyncio.Queue())
+    env = Env(client, activities, heartbeats, unique, asyncio.Queue())
 
     @activity.defn(name="ask")
     async def ask() -> Any:
@@ -142,8 +142,8 @@ async def opened(client: Client, unique: str) -> AsyncIterator[Ground]:
         )
         callback = await factories.opened(request)
         attempt = Attempt(info, callback, asyncio.get_running_loop().create_future())
-        ground.attempts.put_nowait(attempt)
+        env.attempts.put_nowait(attempt)
         return await attempt.end
 
     async with Worker(client, task_queue=unique, activities=[ask]):
-        yield ground
+        yield env

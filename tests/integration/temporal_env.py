@@ -24,7 +24,7 @@ from ringback.worker.runtime import to_ref
 from tests import factories
 from tests.contract.activities.env import NOT_SOON, Again, Plan
 from tests.integration.facts import operating
-from tests.integration.facts.ground import Attempt, Question, instant, until
+from tests.integration.facts.env import Attempt, Question, instant, until
 from tests.integration.play import Play, Playing
 
 

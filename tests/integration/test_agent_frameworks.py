@@ -21,8 +21,8 @@ from ringback.app.system import SystemClock
 from ringback.domain.callback import State
 from ringback.domain.query import Query
 from ringback.settings import Settings
-from tests.integration.conftest import OpenHouse
-from tests.integration.house import House, Outside
+from tests.integration.conftest import OpenEnv
+from tests.integration.env import Env, FakeService
 from tests.integration.workflows import Run
 
 pytestmark = pytest.mark.server
@@ -44,11 +44,11 @@ class Envelope:
 class Asking:
     """Activities that wait in each form there is, as a framework would wrap them."""
 
-    outside: Outside
+    service: FakeService
 
     @activity.defn
     async def wait(self) -> Envelope:
-        return Envelope(await wait_for_callback(self.outside.submit, dict))
+        return Envelope(await wait_for_callback(self.service.submit, dict))
 
     @activity.defn
     def wait_in_a_thread(self) -> Envelope:
@@ -57,7 +57,7 @@ class Asking:
     @activity.defn
     async def open(self) -> Envelope:
         async with open_callback(result_type=dict) as callback:
-            await self.outside.submit(callback)
+            await self.service.submit(callback)
         activity.raise_complete_async()
 
     @activity.defn
@@ -67,7 +67,7 @@ class Asking:
         activity.raise_complete_async()
 
     def submit_in_a_thread(self, callback: Callback) -> None:
-        self.outside.submit_in_a_thread(callback)
+        self.service.submit_in_a_thread(callback)
 
 
 async def is_store_empty(settings: Settings) -> bool:
@@ -75,9 +75,9 @@ async def is_store_empty(settings: Settings) -> bool:
         return not await store.page(Query(frozenset(State)), after=None, limit=1)
 
 
-async def refusal(house: House, name: str) -> ApplicationError:
+async def refusal(env: Env, name: str) -> ApplicationError:
     """Return what the activity `name` fails with, though it may be retried."""
-    handle = await house.start(Run(name, attempts=5))
+    handle = await env.start(Run(name, attempts=5))
     with pytest.raises(WorkflowFailureError) as caught:
         await handle.result()
     assert isinstance(caught.value.cause, ActivityError)
@@ -88,14 +88,14 @@ async def refusal(house: House, name: str) -> ApplicationError:
 
 @pytest.mark.parametrize("form", ["wait", "wait_in_a_thread", "open", "open_in_a_thread"])
 async def test_activity_that_returns_an_envelope_is_refused_in_every_form(
-    open_house: OpenHouse, outside: Outside, settings: Settings, form: str
+    open_env: OpenEnv, service: FakeService, settings: Settings, form: str
 ) -> None:
-    async with open_house(getattr(Asking(outside), form)) as house:
-        failure = await refusal(house, form)
+    async with open_env(getattr(Asking(service), form)) as env:
+        failure = await refusal(env, form)
 
         assert (failure.type, failure.non_retryable) == ("WrongReturnType", True)
         assert f"activity {form} cannot wait: it returns Envelope" in failure.message
-        assert outside.given.empty()
+        assert service.given.empty()
         assert await is_store_empty(settings)
 
 
@@ -113,31 +113,31 @@ def wrapped_by(module: str, function: Callable[[], Any], *, returns: object) -> 
 @pytest.mark.parametrize("module", FRAMEWORKS)
 @pytest.mark.parametrize("returns", [Envelope, Any], ids=["envelope", "Any"])
 async def test_any_wait_inside_an_agent_framework_is_refused(
-    open_house: OpenHouse, outside: Outside, settings: Settings, *, module: str, returns: object
+    open_env: OpenEnv, service: FakeService, settings: Settings, *, module: str, returns: object
 ) -> None:
     async def tool() -> Envelope:
-        return await wait_for_callback(outside.submit, Envelope)
+        return await wait_for_callback(service.submit, Envelope)
 
-    async with open_house(wrapped_by(module, tool, returns=returns)) as house:
-        failure = await refusal(house, "wrapped")
+    async with open_env(wrapped_by(module, tool, returns=returns)) as env:
+        failure = await refusal(env, "wrapped")
 
         assert (failure.type, failure.non_retryable) == ("WaitInAgentFramework", True)
         assert module in failure.message
-        assert outside.given.empty()
+        assert service.given.empty()
         assert await is_store_empty(settings)
 
 
 async def test_typed_activity_may_use_the_untyped_lower_form(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
     @activity.defn
     async def ask() -> str:
         async with open_callback() as callback:
-            await outside.submit(callback)
+            await service.submit(callback)
         activity.raise_complete_async()
 
-    async with open_house(ask) as house:
-        handle = await house.start(Run("ask"))
-        await house.answer(await outside.next(), "the answer")
+    async with open_env(ask) as env:
+        handle = await env.start(Run("ask"))
+        await env.answer(await service.next(), "the answer")
 
         assert await handle.result() == "the answer"

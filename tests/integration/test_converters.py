@@ -29,7 +29,7 @@ from ringback.domain.errors import ConfigurationError
 from ringback.domain.ids import OutcomeId, to_identity
 from ringback.temporal.converter import choose_converter
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, Limits
-from tests.integration.house import Outside, path_of, plugin_for, serve_at, settings_in
+from tests.integration.env import FakeService, path_of, plugin_for, serve_at, settings_in
 from tests.integration.typed_workflows import Measure, ReadInvoice
 from tests.integration.workflows import Run, RunActivity
 from tests.services import missing
@@ -50,12 +50,12 @@ PYDANTIC = "temporalio.contrib.pydantic:pydantic_data_converter"
 
 
 @dataclass
-class Place:
+class Env:
     """A worker and a gateway with one data converter."""
 
     client: Client
     http: httpx2.AsyncClient
-    outside: Outside
+    service: FakeService
     name: str
 
     async def start(self, workflow: Any, *args: Any) -> WorkflowHandle[Any, Any]:
@@ -72,24 +72,24 @@ class Place:
         return await self.http.post(f"{path_of(callback)}{verb}", content=body, headers=headers)
 
 
-OpenPlace = Callable[..., Any]
+OpenEnv = Callable[..., Any]
 
 
 @pytest.fixture
-def open_place(temporal_address: str, tmp_path: Path, unique: str) -> OpenPlace:
-    """Open a place whose worker returns `result_type`, with the data converter at `path`."""
+def open_env(temporal_address: str, tmp_path: Path, unique: str) -> OpenEnv:
+    """Start a gateway and a worker that uses the data converter at `path`."""
 
     @asynccontextmanager
     async def opened(
         path: str | None, result_type: Any, *, address: str = temporal_address
-    ) -> AsyncIterator[Place]:
+    ) -> AsyncIterator[Env]:
         settings = settings_in(tmp_path, data_converter=path, body_limit=8 * 1024 * 1024)
-        outside = Outside(asyncio.get_running_loop())
+        service = FakeService(asyncio.get_running_loop())
 
         @activity.defn
         async def ask() -> Any:
             SEEN.append(list(activity.info().heartbeat_details))
-            return await wait_for_callback(outside.submit, result_type)
+            return await wait_for_callback(service.submit, result_type)
 
         async with AsyncExitStack() as stack:
             of_gateway = await Client.connect(
@@ -112,7 +112,7 @@ def open_place(temporal_address: str, tmp_path: Path, unique: str) -> OpenPlace:
                 activities=[ask],
             )
             await stack.enter_async_context(worker)
-            yield Place(client, http, outside, unique)
+            yield Env(client, http, service, unique)
 
     return opened
 
@@ -138,23 +138,23 @@ async def failure_of(handle: WorkflowHandle[Any, Any]) -> ApplicationError:
     return cause
 
 
-async def test_result_is_encrypted_with_the_key_of_the_workflow(open_place: OpenPlace) -> None:
-    async with open_place(HIDDEN, Invoice) as place:
-        handle = await place.start(ReadInvoice)
+async def test_result_is_encrypted_with_the_key_of_the_workflow(open_env: OpenEnv) -> None:
+    async with open_env(HIDDEN, Invoice) as env:
+        handle = await env.start(ReadInvoice)
 
-        reply = await place.send(await place.outside.next(), json.dumps(INVOICE).encode())
+        reply = await env.send(await env.service.next(), json.dumps(INVOICE).encode())
 
         assert reply.json()["state"] == "applied"
         assert await handle.result() == "Invoice over 1.10"
         assert b"12345678-1234" not in await history_of(handle)
 
 
-async def test_failure_is_encrypted_including_its_message(open_place: OpenPlace) -> None:
-    async with open_place(HIDDEN, Invoice) as place:
-        handle = await place.start(RunActivity, Run("ask"))
+async def test_failure_is_encrypted_including_its_message(open_env: OpenEnv) -> None:
+    async with open_env(HIDDEN, Invoice) as env:
+        handle = await env.start(RunActivity, Run("ask"))
         said = b'{"message": "a secret", "type": "Declined", "details": ["a secret", 1.10]}'
 
-        reply = await place.send(await place.outside.next(), said, "/fail")
+        reply = await env.send(await env.service.next(), said, "/fail")
 
         assert reply.json()["state"] == "applied"
         failure = await failure_of(handle)
@@ -163,14 +163,14 @@ async def test_failure_is_encrypted_including_its_message(open_place: OpenPlace)
         assert b"secret" not in await history_of(handle)
 
 
-async def test_encrypted_failure_is_retried_and_proven(open_place: OpenPlace) -> None:
-    async with open_place(HIDDEN, Invoice) as place:
-        handle = await place.start(RunActivity, Run("ask", attempts=2))
+async def test_encrypted_failure_is_retried_and_proven(open_env: OpenEnv) -> None:
+    async with open_env(HIDDEN, Invoice) as env:
+        handle = await env.start(RunActivity, Run("ask", attempts=2))
 
-        first = await place.outside.next()
-        reply = await place.send(first, b'{"message": "not yet"}', "/fail")
-        again = await place.outside.next()
-        await place.send(again, json.dumps(INVOICE).encode())
+        first = await env.service.next()
+        reply = await env.send(first, b'{"message": "not yet"}', "/fail")
+        again = await env.service.next()
+        await env.send(again, json.dumps(INVOICE).encode())
 
         assert reply.json()["state"] == "applied"
         assert again.id != first.id
@@ -178,16 +178,16 @@ async def test_encrypted_failure_is_retried_and_proven(open_place: OpenPlace) ->
 
 
 async def test_heartbeat_details_are_encrypted_and_reach_the_next_attempt(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(HIDDEN, Invoice) as place:
-        handle = await place.start(RunActivity, Run("ask", attempts=2))
-        first = await place.outside.next()
+    async with open_env(HIDDEN, Invoice) as env:
+        handle = await env.start(RunActivity, Run("ask", attempts=2))
+        first = await env.service.next()
 
-        await place.send(first, b'{"progress": "a secret"}', "/heartbeat")
+        await env.send(first, b'{"progress": "a secret"}', "/heartbeat")
         (pending,) = (await handle.describe()).raw_description.pending_activities
-        await place.send(first, b'{"message": "not yet"}', "/fail")
-        await place.send(await place.outside.next(), json.dumps(INVOICE).encode())
+        await env.send(first, b'{"message": "not yet"}', "/fail")
+        await env.send(await env.service.next(), json.dumps(INVOICE).encode())
         await handle.result()
 
         assert b"secret" not in pending.heartbeat_details.SerializeToString()
@@ -195,26 +195,26 @@ async def test_heartbeat_details_are_encrypted_and_reach_the_next_attempt(
 
 
 async def test_answer_that_hangs_the_codec_gets_503_and_others_are_delivered(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(HANGING, str) as place:
+    async with open_env(HANGING, str) as env:
         handles = [
-            await place.client.start_workflow(
-                RunActivity.run, Run("ask"), id=f"{place.name}-{n}", task_queue=place.name
+            await env.client.start_workflow(
+                RunActivity.run, Run("ask"), id=f"{env.name}-{n}", task_queue=env.name
             )
             for n in range(2)
         ]
-        hung, served = [await place.outside.next() for _ in range(2)]
+        hung, served = [await env.service.next() for _ in range(2)]
 
         ended: list[str] = []
 
         async def send(callback: Callback, body: bytes) -> httpx2.Response:
-            reply: httpx2.Response = await place.send(callback, body)
+            reply: httpx2.Response = await env.send(callback, body)
             ended.append(callback.id)
             return reply
 
         refused, reply = await asyncio.gather(send(hung, b'"hang"'), send(served, b'"the answer"'))
-        again = await place.send(hung, b'"another answer"')
+        again = await env.send(hung, b'"another answer"')
 
         assert ended == [served.id, hung.id]
         assert reply.json()["state"] == "applied"
@@ -226,14 +226,14 @@ async def test_answer_that_hangs_the_codec_gets_503_and_others_are_delivered(
 
 
 async def test_wrong_result_is_refused_with_its_path_and_a_correct_one_is_accepted(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(PYDANTIC, Invoice) as place:
-        handle = await place.start(ReadInvoice)
-        callback = await place.outside.next()
+    async with open_env(PYDANTIC, Invoice) as env:
+        handle = await env.start(ReadInvoice)
+        callback = await env.service.next()
 
-        wrong = await place.send(callback, json.dumps({**INVOICE, "total": "much"}).encode())
-        right = await place.send(callback, json.dumps(INVOICE).encode())
+        wrong = await env.send(callback, json.dumps({**INVOICE, "total": "much"}).encode())
+        right = await env.send(callback, json.dumps(INVOICE).encode())
 
         assert wrong.status_code == 422
         assert "/total" in wrong.text
@@ -242,22 +242,22 @@ async def test_wrong_result_is_refused_with_its_path_and_a_correct_one_is_accept
 
 
 async def test_result_that_only_pydantic_reads_needs_the_pydantic_converter(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(None, Invoice | list[int]) as place:
-        await place.start(RunActivity, Run("ask"))
-        reply = await place.send(await place.outside.next(), b'["1"]')
+    async with open_env(None, Invoice | list[int]) as env:
+        await env.start(RunActivity, Run("ask"))
+        reply = await env.send(await env.service.next(), b'["1"]')
 
     assert reply.status_code == 422
 
 
-async def test_details_arrive_byte_for_byte(open_place: OpenPlace) -> None:
-    async with open_place(None, str) as place:
-        handle = await place.start(RunActivity, Run("ask"))
+async def test_details_arrive_byte_for_byte(open_env: OpenEnv) -> None:
+    async with open_env(None, str) as env:
+        handle = await env.start(RunActivity, Run("ask"))
         details = b'[1.10, 1e300, {"b": 12345678901234567890123,  "a": 0.10}, "\\u00e4"]'
 
-        await place.send(
-            await place.outside.next(), b'{"message": "no", "details": ' + details + b"}", "/fail"
+        await env.send(
+            await env.service.next(), b'{"message": "no", "details": ' + details + b"}", "/fail"
         )
 
         await failure_of(handle)
@@ -266,13 +266,13 @@ async def test_details_arrive_byte_for_byte(open_place: OpenPlace) -> None:
             assert written in history
 
 
-async def test_retry_delay_of_zero_starts_the_next_attempt_soon(open_place: OpenPlace) -> None:
-    async with open_place(None, str) as place:
-        handle = await place.start(RunActivity, Run("ask", attempts=2, back_off=50))
+async def test_retry_delay_of_zero_starts_the_next_attempt_soon(open_env: OpenEnv) -> None:
+    async with open_env(None, str) as env:
+        handle = await env.start(RunActivity, Run("ask", attempts=2, back_off=50))
 
         said = b'{"message": "no", "next_retry_delay": 0}'
-        await place.send(await place.outside.next(), said, "/fail")
-        await place.send(await place.outside.next(), b'"at once"')
+        await env.send(await env.service.next(), said, "/fail")
+        await env.send(await env.service.next(), b'"at once"')
 
         assert await handle.result() == "at once"
 
@@ -312,14 +312,14 @@ def _text_with(size: int, measure: Callable[[str], int]) -> str:
 
 
 async def test_largest_result_is_delivered_and_one_byte_more_is_refused(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(None, str) as place:
-        handle = await place.start(Measure, 1)
-        callback = await place.outside.next()
+    async with open_env(None, str) as env:
+        handle = await env.start(Measure, 1)
+        callback = await env.service.next()
 
-        too_large = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT + 1))
-        largest = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT))
+        too_large = await env.send(callback, result_of(DEFAULT_BLOB_LIMIT + 1))
+        largest = await env.send(callback, result_of(DEFAULT_BLOB_LIMIT))
 
         assert too_large.status_code == 413
         assert too_large.json()["limit"] == DEFAULT_BLOB_LIMIT
@@ -328,18 +328,18 @@ async def test_largest_result_is_delivered_and_one_byte_more_is_refused(
 
 
 async def test_largest_final_failure_arrives_completely_and_one_byte_more_is_refused(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(None, str) as place:
-        handle = await place.start(Measure, 1)
-        callback = await place.outside.next()
+    async with open_env(None, str) as env:
+        handle = await env.start(Measure, 1)
+        callback = await env.service.next()
         too_large, largest = (
             failure_with(size, non_retryable=True)
             for size in (DEFAULT_BLOB_LIMIT + 1, DEFAULT_BLOB_LIMIT)
         )
 
-        refused = await place.send(callback, too_large, "/fail")
-        taken = await place.send(callback, largest, "/fail")
+        refused = await env.send(callback, too_large, "/fail")
+        taken = await env.send(callback, largest, "/fail")
 
         assert refused.status_code == 413
         assert taken.json()["state"] == "applied"
@@ -348,21 +348,21 @@ async def test_largest_final_failure_arrives_completely_and_one_byte_more_is_ref
 
 
 async def test_largest_retryable_failure_arrives_completely_and_one_byte_more_is_refused(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(None, str) as place:
-        handle = await place.start(Measure, 2)
-        callback = await place.outside.next()
+    async with open_env(None, str) as env:
+        handle = await env.start(Measure, 2)
+        callback = await env.service.next()
         too_large, largest = (
             failure_with(size, non_retryable=False)
             for size in (RETRYABLE_FAILURE_LIMIT + 1, RETRYABLE_FAILURE_LIMIT)
         )
 
-        refused = await place.send(callback, too_large, "/fail")
-        taken = await place.send(callback, largest, "/fail")
-        again = await place.outside.next()
+        refused = await env.send(callback, too_large, "/fail")
+        taken = await env.send(callback, largest, "/fail")
+        again = await env.service.next()
         (pending,) = (await handle.describe()).raw_description.pending_activities
-        await place.send(again, b'"in the end"')
+        await env.send(again, b'"in the end"')
 
         assert refused.status_code == 413
         assert refused.json()["limit"] == RETRYABLE_FAILURE_LIMIT
@@ -374,16 +374,16 @@ async def test_largest_retryable_failure_arrives_completely_and_one_byte_more_is
 
 
 async def test_largest_heartbeat_is_recorded_and_one_byte_more_is_refused(
-    open_place: OpenPlace,
+    open_env: OpenEnv,
 ) -> None:
-    async with open_place(None, str) as place:
-        handle = await place.start(Measure, 1)
-        callback = await place.outside.next()
+    async with open_env(None, str) as env:
+        handle = await env.start(Measure, 1)
+        callback = await env.service.next()
 
-        too_large = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT + 1), "/heartbeat")
-        largest = await place.send(callback, result_of(DEFAULT_BLOB_LIMIT), "/heartbeat")
+        too_large = await env.send(callback, result_of(DEFAULT_BLOB_LIMIT + 1), "/heartbeat")
+        largest = await env.send(callback, result_of(DEFAULT_BLOB_LIMIT), "/heartbeat")
         (pending,) = (await handle.describe()).raw_description.pending_activities
-        await place.send(callback, b'"done"')
+        await env.send(callback, b'"done"')
 
         assert too_large.status_code == 413
         assert (largest.status_code, largest.json()["cancel_requested"]) == (200, False)
@@ -391,15 +391,15 @@ async def test_largest_heartbeat_is_recorded_and_one_byte_more_is_refused(
         assert await handle.result() == [len("done")]
 
 
-async def test_limit_applies_to_the_encoded_size(open_place: OpenPlace) -> None:
-    async with open_place(ZIPPED, str) as place:
-        handle = await place.start(Measure, 1)
-        callback = await place.outside.next()
+async def test_limit_applies_to_the_encoded_size(open_env: OpenEnv) -> None:
+    async with open_env(ZIPPED, str) as env:
+        handle = await env.start(Measure, 1)
+        callback = await env.service.next()
         chance = random.Random(7)  # noqa: S311 - it is to be the same each time
         noise = "".join(chance.choices(string.ascii_letters + string.digits, k=3 * 1024 * 1024))
 
-        incompressible = await place.send(callback, json.dumps(noise).encode())
-        compressible = await place.send(callback, json.dumps("r" * 5 * 1024 * 1024).encode())
+        incompressible = await env.send(callback, json.dumps(noise).encode())
+        compressible = await env.send(callback, json.dumps("r" * 5 * 1024 * 1024).encode())
 
         assert incompressible.status_code == 413
         assert compressible.json()["state"] == "applied"
@@ -422,13 +422,13 @@ async def narrow() -> AsyncIterator[str]:
         yield environment.client.service_client.config.target_host
 
 
-async def test_namespace_may_have_its_own_limit(open_place: OpenPlace, narrow: str) -> None:
-    async with open_place(None, str, address=narrow) as place:
-        handle = await place.start(Measure, 1)
-        callback = await place.outside.next()
+async def test_namespace_may_have_its_own_limit(open_env: OpenEnv, narrow: str) -> None:
+    async with open_env(None, str, address=narrow) as env:
+        handle = await env.start(Measure, 1)
+        callback = await env.service.next()
 
-        too_large = await place.send(callback, result_of(60_001))
-        largest = await place.send(callback, result_of(60_000))
+        too_large = await env.send(callback, result_of(60_001))
+        largest = await env.send(callback, result_of(60_000))
 
         assert (too_large.status_code, too_large.json()["limit"]) == (413, 60_000)
         assert largest.json()["state"] == "applied"

@@ -18,7 +18,7 @@ from ringback.app.system import SystemClock
 from ringback.domain.activity_state import Ended
 from ringback.settings import Settings
 from ringback.temporal.activities import TemporalActivities
-from tests.integration.house import House, Outside, gateway_without_deliverer, path_of, worker
+from tests.integration.env import Env, FakeService, gateway_without_deliverer, path_of, worker
 from tests.integration.workflows import Run
 
 pytestmark = pytest.mark.server
@@ -41,8 +41,8 @@ class Receipt:
 class Asking:
     """Loses its first attempt after it has asked, and returns what the later ones get."""
 
-    def __init__(self, outside: Outside, result_type: Any) -> None:
-        self.outside = outside
+    def __init__(self, service: FakeService, result_type: Any) -> None:
+        self.service = service
         self.result_type = result_type
         self.given: list[Any] = []
         self.answered = threading.Event()
@@ -50,7 +50,7 @@ class Asking:
     @activity.defn(name="ask")
     async def run(self) -> Any:
         async def submit(callback: Callback) -> None:
-            await self.outside.submit(callback)
+            await self.service.submit(callback)
             await asyncio.to_thread(self.answered.wait)
             msg = "lost after the request was sent"
             raise ConnectionError(msg)
@@ -61,7 +61,7 @@ class Asking:
     @activity.defn(name="ask")
     def run_in_a_thread(self) -> Any:
         def submit(callback: Callback) -> None:
-            self.outside.submit_in_a_thread(callback)
+            self.service.submit_in_a_thread(callback)
             self.answered.wait()
             msg = "lost after the request was sent"
             raise ConnectionError(msg)
@@ -92,7 +92,7 @@ async def http(temporal_address: str, settings: Settings) -> AsyncIterator[httpx
 async def test_next_attempt_returns_the_result_in_its_type(
     temporal_address: str,
     settings: Settings,
-    outside: Outside,
+    service: FakeService,
     unique: str,
     http: httpx2.AsyncClient,
     *,
@@ -101,33 +101,33 @@ async def test_next_attempt_returns_the_result_in_its_type(
     value: object,
     in_a_thread: bool,
 ) -> None:
-    asking = Asking(outside, result_type)
+    asking = Asking(service, result_type)
     run = asking.run_in_a_thread if in_a_thread else asking.run
     async with worker(temporal_address, settings, unique, activities=[run]) as client:
-        handle = await House(client, settings, unique, http, outside).start(Run("ask", attempts=2))
-        link = path_of(await outside.next())
+        handle = await Env(client, settings, unique, http, service).start(Run("ask", attempts=2))
+        link = path_of(await service.next())
         assert (await http.post(link, content=body)).status_code == 202
         asking.answered.set()
 
         assert await handle.result() == "the activity's own end"
 
     assert asking.given == [value]
-    assert outside.given.empty()
+    assert service.given.empty()
 
 
 async def test_next_attempt_raises_the_failure_and_history_names_its_worker(
     temporal_address: str,
     settings: Settings,
-    outside: Outside,
+    service: FakeService,
     unique: str,
     client: Client,
     http: httpx2.AsyncClient,
 ) -> None:
-    asking = Asking(outside, object)
+    asking = Asking(service, object)
     async with worker(temporal_address, settings, unique, activities=[asking.run]) as its_client:
-        house = House(its_client, settings, unique, http, outside)
-        handle = await house.start(Run("ask", attempts=2))
-        callback = await outside.next()
+        env = Env(its_client, settings, unique, http, service)
+        handle = await env.start(Run("ask", attempts=2))
+        callback = await service.next()
         reply = await http.post(f"{path_of(callback)}/fail", json=FAILURE)
         assert reply.status_code == 202
         asking.answered.set()

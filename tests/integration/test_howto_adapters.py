@@ -18,8 +18,8 @@ from ringback import wait_for_callback
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import Role
 from ringback.settings import Settings
-from tests.integration.conftest import OpenHouse
-from tests.integration.house import Outside
+from tests.integration.conftest import OpenEnv
+from tests.integration.env import FakeService
 from tests.integration.workflows import Run
 
 pytestmark = pytest.mark.server
@@ -45,17 +45,17 @@ def signature(text: bytes) -> str:
 
 
 async def test_signed_events_complete_the_callback(
-    adapter: ModuleType, open_house: OpenHouse, outside: Outside, settings: Settings
+    adapter: ModuleType, open_env: OpenEnv, service: FakeService, settings: Settings
 ) -> None:
     @activity.defn
     async def ask() -> dict[str, str]:
-        return await wait_for_callback(outside.submit, dict[str, str], tags=["github-42"])
+        return await wait_for_callback(service.submit, dict[str, str], tags=["github-42"])
 
-    async with open_house(ask) as house, adapter.ringback:
+    async with open_env(ask) as env, adapter.ringback:
         key = local_key_path(settings.data, Role.OPERATOR).read_text().strip()
         adapter.ringback.headers["Authorization"] = f"Bearer {key}"
-        handle = await house.start(Run("ask"))
-        callback = await outside.next()
+        handle = await env.start(Run("ask"))
+        callback = await service.next()
         transport = httpx2.ASGITransport(app=adapter.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://adapter") as http:
             event = {"action": "completed", "workflow_run": {"id": 42, "conclusion": "success"}}

@@ -13,10 +13,10 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError, FailureError
 
 from ringback import wait_for_callback
-from tests.integration.conftest import OpenHouse
-from tests.integration.facts.ground import until
+from tests.integration.conftest import OpenEnv
+from tests.integration.env import Env, FakeService, path_of
+from tests.integration.facts.env import until
 from tests.integration.facts.operating import pause, reset_activity, unpause, update_options
-from tests.integration.house import House, Outside, path_of
 from tests.integration.operated import Workflow
 from tests.integration.workflows import Run
 
@@ -26,18 +26,18 @@ LONG = 20
 TIMEOUT = timedelta(seconds=2)
 
 
-def asking(outside: Outside, **options: Any) -> Callable[..., Any]:
+def asking(service: FakeService, **options: Any) -> Callable[..., Any]:
     @activity.defn(name="ask")
     async def ask() -> Any:
-        return await wait_for_callback(outside.submit, object, **options)
+        return await wait_for_callback(service.submit, object, **options)
 
     return ask
 
 
-async def next_change(house: House, path: str, seen: httpx2.Response) -> httpx2.Response:
+async def next_change(env: Env, path: str, seen: httpx2.Response) -> httpx2.Response:
     """Wait, as the holder of the link does, until it is not as it was seen."""
     headers = {"prefer": f"wait={LONG}", "if-none-match": seen.headers["etag"]}
-    return await house.http.get(path, headers=headers)
+    return await env.http.get(path, headers=headers)
 
 
 def lived_for(pending: PendingActivityInfo) -> timedelta:
@@ -54,16 +54,16 @@ async def cause(handle: WorkflowHandle[Any, Any]) -> BaseException | None:
 
 
 async def test_activity_that_is_kept_alive_outlives_its_heartbeat_timeout(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside, heartbeat="gateway")) as house:
-        handle = await house.start(Run("ask", heartbeat=2))
-        callback = await outside.next()
+    async with open_env(asking(service, heartbeat="gateway")) as env:
+        handle = await env.start(Run("ask", heartbeat=2))
+        callback = await service.next()
         pending = await until(
-            Workflow(house.client, handle).pending, lambda seen: lived_for(seen) > 3 * TIMEOUT
+            Workflow(env.client, handle).pending, lambda seen: lived_for(seen) > 3 * TIMEOUT
         )
 
-        reply = await house.answer(callback, "after a while")
+        reply = await env.answer(callback, "after a while")
 
         assert reply.status_code == 200
         assert pending.attempt == 1
@@ -71,17 +71,17 @@ async def test_activity_that_is_kept_alive_outlives_its_heartbeat_timeout(
 
 
 async def test_frequent_heartbeats_of_a_sender_reach_temporal_in_time(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await house.start(Run("ask", heartbeat=2))
-        path = path_of(await outside.next())
+    async with open_env(asking(service)) as env:
+        handle = await env.start(Run("ask", heartbeat=2))
+        path = path_of(await service.next())
 
         for number in range(50):
-            reply = await house.http.post(f"{path}/heartbeat", json=number)
+            reply = await env.http.post(f"{path}/heartbeat", json=number)
             assert reply.status_code == 200
         pending = await until(
-            Workflow(house.client, handle).pending,
+            Workflow(env.client, handle).pending,
             lambda seen: seen.heartbeat_details.payloads[0].data == b"49",
         )
 
@@ -90,18 +90,18 @@ async def test_frequent_heartbeats_of_a_sender_reach_temporal_in_time(
 
 
 async def test_waiting_viewer_sees_a_pause_and_its_end(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await house.start(Run("ask"))
-        path = path_of(await outside.next())
-        seen = await house.http.get(path)
+    async with open_env(asking(service)) as env:
+        handle = await env.start(Run("ask"))
+        path = path_of(await service.next())
+        seen = await env.http.get(path)
 
-        waiting = asyncio.ensure_future(next_change(house, path, seen))
-        await pause(Workflow(house.client, handle))
+        waiting = asyncio.ensure_future(next_change(env, path, seen))
+        await pause(Workflow(env.client, handle))
         paused = await waiting
-        waiting = asyncio.ensure_future(next_change(house, path, paused))
-        await unpause(Workflow(house.client, handle))
+        waiting = asyncio.ensure_future(next_change(env, path, paused))
+        await unpause(Workflow(env.client, handle))
         unpaused = await waiting
 
         states = [reply.json()["paused"] for reply in (seen, paused, unpaused)]
@@ -110,17 +110,17 @@ async def test_waiting_viewer_sees_a_pause_and_its_end(
 
 
 async def test_waiting_viewer_sees_a_cancellation_and_reports_it_with_details(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await house.start(Run("ask"))
-        callback = await outside.next()
-        seen = await house.http.get(path_of(callback))
-        waiting = asyncio.ensure_future(next_change(house, path_of(callback), seen))
+    async with open_env(asking(service)) as env:
+        handle = await env.start(Run("ask"))
+        callback = await service.next()
+        seen = await env.http.get(path_of(callback))
+        waiting = asyncio.ensure_future(next_change(env, path_of(callback), seen))
 
         await handle.cancel()
         told = await waiting
-        reply = await house.answer(callback, {"undone": 3}, verb="/cancel")
+        reply = await env.answer(callback, {"undone": 3}, verb="/cancel")
 
         assert told.json()["cancel_requested"] is True
         assert reply.status_code == 200
@@ -129,12 +129,12 @@ async def test_waiting_viewer_sees_a_cancellation_and_reports_it_with_details(
 
 
 async def test_unreported_cancellation_ends_the_activity_after_cancel_within(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    silent = asking(outside, cancel_within=timedelta(seconds=1))
-    async with open_house(silent) as house:
-        handle = await house.start(Run("ask"))
-        callback = await outside.next()
+    silent = asking(service, cancel_within=timedelta(seconds=1))
+    async with open_env(silent) as env:
+        handle = await env.start(Run("ask"))
+        callback = await service.next()
 
         await handle.cancel()
 
@@ -142,42 +142,42 @@ async def test_unreported_cancellation_ends_the_activity_after_cancel_within(
         assert isinstance(failure, CancelledError)
 
         async def state() -> str:
-            view = await house.http.get(path_of(callback))
+            view = await env.http.get(path_of(callback))
             return str(view.json()["state"])
 
         assert await until(state, lambda seen: seen != "accepted") == "applied"
 
 
 async def test_changed_heartbeat_timeout_is_respected(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside, heartbeat="gateway")) as house:
-        handle = await house.start(Run("ask", heartbeat=30))
-        callback = await outside.next()
-        await update_options(Workflow(house.client, handle), heartbeat=12)
+    async with open_env(asking(service, heartbeat="gateway")) as env:
+        handle = await env.start(Run("ask", heartbeat=30))
+        callback = await service.next()
+        await update_options(Workflow(env.client, handle), heartbeat=12)
 
         pending = await until(
-            Workflow(house.client, handle).pending, lambda seen: lived_for(seen) > timedelta(0)
+            Workflow(env.client, handle).pending, lambda seen: lived_for(seen) > timedelta(0)
         )
 
         assert lived_for(pending) < timedelta(seconds=12)
-        assert (await house.answer(callback)).status_code == 200
+        assert (await env.answer(callback)).status_code == 200
 
 
 async def test_after_a_reset_in_place_it_is_still_kept_alive(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside, heartbeat="gateway")) as house:
-        handle = await house.start(Run("ask", heartbeat=2, attempts=3))
-        first = await outside.next()
-        await house.answer(first, {"message": "again", "type": "Again"}, verb="/fail")
-        second = await outside.next()
-        await reset_activity(Workflow(house.client, handle))
+    async with open_env(asking(service, heartbeat="gateway")) as env:
+        handle = await env.start(Run("ask", heartbeat=2, attempts=3))
+        first = await service.next()
+        await env.answer(first, {"message": "again", "type": "Again"}, verb="/fail")
+        second = await service.next()
+        await reset_activity(Workflow(env.client, handle))
 
         pending = await until(
-            Workflow(house.client, handle).pending, lambda seen: lived_for(seen) > 2 * TIMEOUT
+            Workflow(env.client, handle).pending, lambda seen: lived_for(seen) > 2 * TIMEOUT
         )
-        reply = await house.answer(second, "done")
+        reply = await env.answer(second, "done")
 
         assert pending.attempt == 1
         assert reply.status_code == 200

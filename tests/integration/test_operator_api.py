@@ -20,7 +20,7 @@ from ringback.app.system import SystemClock
 from ringback.domain.api_key import KeyId, Role, digest_secret, to_text
 from ringback.ports.api_keys import NewKey
 from ringback.settings import Settings
-from tests.integration.house import gateway
+from tests.integration.env import gateway
 from tests.integration.workflows import Run, RunActivity
 
 pytestmark = pytest.mark.server
@@ -29,7 +29,7 @@ OPEN = "/v1/callbacks"
 
 
 class Foreign:
-    """A worker that knows of Ringback only by HTTP, and the outside party that it asks."""
+    """A worker that uses only Ringback's HTTP API, and the service that it calls."""
 
     def __init__(self, http: httpx2.AsyncClient, **options: Any) -> None:
         self.http = http

@@ -28,8 +28,8 @@ from ringback.domain.errors import (
 from ringback.settings import Settings
 from tests.integration import in_a_process
 from tests.integration import workflow_beside_its_activity as beside
-from tests.integration.conftest import OpenHouse
-from tests.integration.house import Outside, gateway, plugin_for
+from tests.integration.conftest import OpenEnv
+from tests.integration.env import FakeService, gateway, plugin_for
 from tests.integration.workflows import Run, RunActivity
 
 HEAVY = ["sqlalchemy", "alembic", "pydantic", "pydantic_settings", "fastapi", "starlette", "typer"]
@@ -125,14 +125,14 @@ async def test_worker_of_another_namespace_than_its_gateway_fails_at_start(
 
 @pytest.mark.server
 async def test_worker_logs_its_gateway_without_the_key(
-    open_house: OpenHouse, settings: Settings, caplog: pytest.LogCaptureFixture
+    open_env: OpenEnv, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     @activity.defn
     async def nothing() -> None:
         """Do nothing."""
 
     with caplog.at_level(logging.INFO, "ringback.worker"):
-        async with open_house(nothing):
+        async with open_env(nothing):
             pass
 
     (line,) = [one.getMessage() for one in caplog.records if one.name.startswith("ringback.worker")]
@@ -143,14 +143,14 @@ async def test_worker_logs_its_gateway_without_the_key(
 
 @pytest.mark.server
 async def test_activity_without_the_plugin_fails_with_what_to_do(
-    client: Client, unique: str, outside: Outside
+    client: Client, unique: str, service: FakeService
 ) -> None:
     told: list[str] = []
 
     @activity.defn
     async def ask() -> None:
         try:
-            await wait_for_callback(outside.submit, str)
+            await wait_for_callback(service.submit, str)
         except NotWiredError as exc:
             told.append(str(exc))
 
@@ -189,20 +189,20 @@ async def test_wait_in_a_process_pool_raises_the_same_error_however_it_was_start
 
 @pytest.mark.server
 async def test_two_workers_of_one_client_each_have_a_gateway_client(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
     """One that stops takes nothing from the other."""
 
     @activity.defn
     async def ask() -> str:
-        return await wait_for_callback(outside.submit, str)
+        return await wait_for_callback(service.submit, str)
 
-    async with open_house(ask) as house:
-        other = Worker(house.client, task_queue=f"{house.task_queue}-other", activities=[ask])
+    async with open_env(ask) as env:
+        other = Worker(env.client, task_queue=f"{env.task_queue}-other", activities=[ask])
         async with other:
             pass
-        handle = await house.start(Run("ask"))
+        handle = await env.start(Run("ask"))
 
-        await house.answer(await outside.next(), "still here")
+        await env.answer(await service.next(), "still here")
 
         assert await handle.result() == "still here"

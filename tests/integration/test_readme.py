@@ -13,7 +13,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from tests.integration.house import gateway, plugin_for, settings_in
+from tests.integration.env import gateway, plugin_for, settings_in
 
 README = Path(__file__).parents[2] / "README.md"
 

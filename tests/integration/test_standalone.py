@@ -19,8 +19,8 @@ from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 from ringback import Callback, wait_for_callback, wait_for_callback_sync
 from ringback.domain.durations import format_instant
-from tests.integration.conftest import OpenHouse
-from tests.integration.house import House, Outside, path_of
+from tests.integration.conftest import OpenEnv
+from tests.integration.env import Env, FakeService, path_of
 from tests.polling import pause
 
 pytestmark = pytest.mark.server
@@ -29,7 +29,7 @@ State = PendingActivityState
 
 
 async def start(
-    house: House,
+    env: Env,
     *,
     start_to_close: float = 60,
     schedule_to_close: float | None = None,
@@ -37,10 +37,10 @@ async def start(
     back_off: float = 0.2,
 ) -> ActivityHandle[Any]:
     """Start the activity, without a workflow; each test has one id for it."""
-    return await house.client.start_activity(
+    return await env.client.start_activity(
         "ask",
-        id=f"{house.task_queue}-activity",
-        task_queue=house.task_queue,
+        id=f"{env.task_queue}-activity",
+        task_queue=env.task_queue,
         start_to_close_timeout=timedelta(seconds=start_to_close),
         schedule_to_close_timeout=None
         if schedule_to_close is None
@@ -51,29 +51,29 @@ async def start(
     )
 
 
-def asking(outside: Outside, **options: Any) -> Any:
+def asking(service: FakeService, **options: Any) -> Any:
     @activity.defn(name="ask")
     async def ask() -> Any:
-        return await wait_for_callback(outside.submit, object, **options)
+        return await wait_for_callback(service.submit, object, **options)
 
     return ask
 
 
-def asking_in_a_thread(outside: Outside) -> Any:
+def asking_in_a_thread(service: FakeService) -> Any:
     @activity.defn(name="ask")
     def ask() -> Any:
-        return wait_for_callback_sync(outside.submit_in_a_thread, object)
+        return wait_for_callback_sync(service.submit_in_a_thread, object)
 
     return ask
 
 
-def losing_the_connection(outside: Outside) -> Any:
+def losing_the_connection(service: FakeService) -> Any:
     """An activity whose first attempt fails after the request was sent."""
 
     @activity.defn(name="ask")
     async def ask() -> Any:
         async def submit(callback: Callback) -> None:
-            await outside.submit(callback)
+            await service.submit(callback)
             msg = "lost the connection after the request was sent"
             raise ConnectionError(msg)
 
@@ -102,38 +102,38 @@ async def until(
             await pause()
 
 
-async def until_not_open(house: House, callback: Callback) -> dict[str, Any]:
+async def until_not_open(env: Env, callback: Callback) -> dict[str, Any]:
     """Return the view of the link after the callback has ended."""
     async with asyncio.timeout(15):
         while True:
-            view: dict[str, Any] = (await house.http.get(path_of(callback))).json()
+            view: dict[str, Any] = (await env.http.get(path_of(callback))).json()
             if view["state"] != "open":
                 return view
             await pause()
 
 
 @pytest.mark.parametrize("ask", [asking, asking_in_a_thread], ids=lambda ask: ask.__name__)
-async def test_starter_gets_the_answer(open_house: OpenHouse, outside: Outside, ask: Any) -> None:
-    async with open_house(ask(outside)) as house:
-        handle = await start(house)
+async def test_starter_gets_the_answer(open_env: OpenEnv, service: FakeService, ask: Any) -> None:
+    async with open_env(ask(service)) as env:
+        handle = await start(env)
 
-        reply = await house.answer(await outside.next(), {"amount": 5})
+        reply = await env.answer(await service.next(), {"amount": 5})
 
         assert (reply.status_code, reply.json()["state"]) == (200, "applied")
         assert await handle.result() == {"amount": 5}
 
 
-async def test_failure_arrives_with_all_its_fields(open_house: OpenHouse, outside: Outside) -> None:
+async def test_failure_arrives_with_all_its_fields(open_env: OpenEnv, service: FakeService) -> None:
     body = {
         "message": "card declined",
         "type": "Declined",
         "non_retryable": True,
         "details": [{"code": 5}, "x"],
     }
-    async with open_house(asking(outside)) as house:
-        handle = await start(house, attempts=5)
+    async with open_env(asking(service)) as env:
+        handle = await start(env, attempts=5)
 
-        reply = await house.answer(await outside.next(), body, verb="/fail")
+        reply = await env.answer(await service.next(), body, verb="/fail")
 
         failure = await cause(handle)
         assert reply.json()["state"] == "applied"
@@ -144,15 +144,15 @@ async def test_failure_arrives_with_all_its_fields(open_house: OpenHouse, outsid
 
 
 async def test_retryable_failure_makes_the_next_attempt_submit_again(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await start(house, attempts=2)
-        first = await outside.next()
+    async with open_env(asking(service)) as env:
+        handle = await start(env, attempts=2)
+        first = await service.next()
 
-        await house.answer(first, {"message": "busy"}, verb="/fail")
-        second = await outside.next()
-        await house.answer(second, "done")
+        await env.answer(first, {"message": "busy"}, verb="/fail")
+        second = await service.next()
+        await env.answer(second, "done")
 
         assert second.id != first.id
         assert await handle.result() == "done"
@@ -160,18 +160,18 @@ async def test_retryable_failure_makes_the_next_attempt_submit_again(
 
 @pytest.mark.parametrize("details", [{"why": "asked"}, None], ids=["details", "none"])
 async def test_sender_sees_a_cancellation_and_reports_it(
-    open_house: OpenHouse, outside: Outside, details: object
+    open_env: OpenEnv, service: FakeService, details: object
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await start(house)
-        callback = await outside.next()
-        early = await house.answer(callback, details, verb="/cancel")
+    async with open_env(asking(service)) as env:
+        handle = await start(env)
+        callback = await service.next()
+        early = await env.answer(callback, details, verb="/cancel")
         await handle.cancel()
         async with asyncio.timeout(15):
-            while not (await house.http.get(path_of(callback))).json()["cancel_requested"]:
+            while not (await env.http.get(path_of(callback))).json()["cancel_requested"]:
                 await pause()
 
-        reply = await house.answer(callback, details, verb="/cancel")
+        reply = await env.answer(callback, details, verb="/cancel")
 
         assert (early.status_code, reply.status_code) == (409, 200)
         failure = await cause(handle)
@@ -180,16 +180,16 @@ async def test_sender_sees_a_cancellation_and_reports_it(
 
 
 async def test_heartbeats_are_recorded_and_an_empty_one_erases_nothing(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await start(house)
-        path = path_of(await outside.next())
+    async with open_env(asking(service)) as env:
+        handle = await start(env)
+        path = path_of(await service.next())
 
-        await house.http.post(f"{path}/heartbeat", json={"progress": 0.5})
+        await env.http.post(f"{path}/heartbeat", json={"progress": 0.5})
         await handle.pause()
-        beat = await house.http.post(f"{path}/heartbeat")
-        view = await house.http.get(path)
+        beat = await env.http.post(f"{path}/heartbeat")
+        view = await env.http.get(path)
 
         described = await handle.describe(include_heartbeat_details=True)
         assert (beat.status_code, view.json()["paused"]) == (200, True)
@@ -199,48 +199,48 @@ async def test_heartbeats_are_recorded_and_an_empty_one_erases_nothing(
 
 @pytest.mark.parametrize("is_paused", [False, True], ids=["waiting", "paused"])
 async def test_result_between_two_attempts_ends_it_without_another_submit(
-    open_house: OpenHouse, outside: Outside, *, is_paused: bool
+    open_env: OpenEnv, service: FakeService, *, is_paused: bool
 ) -> None:
-    async with open_house(losing_the_connection(outside)) as house:
-        handle = await start(house, attempts=2, back_off=60)
-        callback = await outside.next()
+    async with open_env(losing_the_connection(service)) as env:
+        handle = await start(env, attempts=2, back_off=60)
+        callback = await service.next()
         await until(handle, State.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
         if is_paused:
             await handle.pause()
 
-        reply = await house.answer(callback)
+        reply = await env.answer(callback)
 
         assert reply.json()["state"] == "applied"
         assert await handle.result() == "the answer"
-        assert outside.given.empty()
+        assert service.given.empty()
 
 
 async def test_a_failure_between_two_attempts_is_what_the_next_one_ends_with(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(losing_the_connection(outside)) as house:
-        handle = await start(house, attempts=2, back_off=1)
-        callback = await outside.next()
+    async with open_env(losing_the_connection(service)) as env:
+        handle = await start(env, attempts=2, back_off=1)
+        callback = await service.next()
         await until(handle, State.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
 
-        reply = await house.answer(callback, {"message": "declined"}, verb="/fail", wait=0)
+        reply = await env.answer(callback, {"message": "declined"}, verb="/fail", wait=0)
 
         failure = await cause(handle)
         assert reply.status_code == 202
         assert isinstance(failure, ApplicationError)
         assert failure.message == "declined"
-        assert outside.given.empty()
+        assert service.given.empty()
 
 
 async def test_an_answer_for_one_attempt_does_not_end_the_next(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside, attempts="current")) as house:
-        handle = await start(house, attempts=2, start_to_close=2)
-        first, second = await outside.next(), await outside.next()
+    async with open_env(asking(service, attempts="current")) as env:
+        handle = await start(env, attempts=2, start_to_close=2)
+        first, second = await service.next(), await service.next()
 
-        late = await house.answer(first, "late")
-        good = await house.answer(second, "in time")
+        late = await env.answer(first, "late")
+        good = await env.answer(second, "in time")
 
         assert first.id != second.id
         assert (late.status_code, good.status_code) == (410, 200)
@@ -248,18 +248,18 @@ async def test_an_answer_for_one_attempt_does_not_end_the_next(
 
 
 async def test_a_late_answer_does_not_touch_a_later_run_with_the_same_id(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside, follow_reset=True)) as house:
-        earlier = await start(house)
-        first = await outside.next()
+    async with open_env(asking(service, follow_reset=True)) as env:
+        earlier = await start(env)
+        first = await service.next()
         await earlier.terminate()
-        later = await start(house)
-        second = await outside.next()
+        later = await start(env)
+        second = await service.next()
 
-        beat = await house.http.post(f"{path_of(first)}/heartbeat", json="late")
-        late = await house.answer(first, "late")
-        good = await house.answer(second, "in time")
+        beat = await env.http.post(f"{path_of(first)}/heartbeat", json="late")
+        late = await env.answer(first, "late")
+        good = await env.answer(second, "in time")
 
         assert earlier.id == later.id
         assert first.id != second.id
@@ -268,40 +268,40 @@ async def test_a_late_answer_does_not_touch_a_later_run_with_the_same_id(
 
 
 async def test_late_answer_to_a_timed_out_standalone_activity_returns_410(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await start(house, start_to_close=1)
-        callback = await outside.next()
+    async with open_env(asking(service)) as env:
+        handle = await start(env, start_to_close=1)
+        callback = await service.next()
         assert isinstance(await cause(handle), ActivityTimeoutError)
-        await until_not_open(house, callback)
+        await until_not_open(env, callback)
 
-        reply = await house.answer(callback)
+        reply = await env.answer(callback)
 
         assert reply.status_code == 410
         assert "timed out" in reply.json()["reason"]
 
 
 async def test_an_answer_to_a_terminated_activity_is_superseded(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await start(house)
-        callback = await outside.next()
+    async with open_env(asking(service)) as env:
+        handle = await start(env)
+        callback = await service.next()
         await handle.terminate()
 
-        reply = await house.answer(callback)
+        reply = await env.answer(callback)
 
         assert reply.status_code == 410
         assert "terminated" in reply.json()["reason"]
 
 
 async def test_the_deadline_follows_an_operator_and_a_pause_does_not_stop_it(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
-    async with open_house(asking(outside)) as house:
-        handle = await start(house, start_to_close=50, schedule_to_close=40)
-        callback = await outside.next()
+    async with open_env(asking(service)) as env:
+        handle = await start(env, start_to_close=50, schedule_to_close=40)
+        callback = await service.next()
         scheduled_at = (await handle.describe()).schedule_time
 
         await handle.pause()
@@ -312,16 +312,16 @@ async def test_the_deadline_follows_an_operator_and_a_pause_does_not_stop_it(
         assert callback.deadline_at == scheduled_at + timedelta(seconds=40)
         changed = format_instant(scheduled_at + timedelta(seconds=30))
         async with asyncio.timeout(15):
-            while (await house.http.get(path_of(callback))).json()["deadline"] != changed:
+            while (await env.http.get(path_of(callback))).json()["deadline"] != changed:
                 pass
         await handle.terminate()
 
 
 async def test_default_answer_is_accepted_at_the_deadline(
-    open_house: OpenHouse, outside: Outside
+    open_env: OpenEnv, service: FakeService
 ) -> None:
     options = {"deadline": timedelta(seconds=1), "on_deadline": "nobody"}
-    async with open_house(asking(outside, **options)) as house:
-        handle = await start(house)
+    async with open_env(asking(service, **options)) as env:
+        handle = await start(env)
 
         assert await handle.result() == "nobody"

@@ -26,7 +26,7 @@ from ringback.domain.errors import ActivityGoneError, AnswerTooLargeError, Refus
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import to_terms
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT
-from tests.integration.standalone import OURS, Ground, Question, opened
+from tests.integration.standalone import OURS, Env, Question, opened
 
 pytestmark = pytest.mark.server
 
@@ -38,17 +38,17 @@ CANCELED_BARE = Canceled(None)
 
 
 @pytest.fixture
-async def ground(client: Client, unique: str) -> AsyncIterator[Ground]:
-    async with opened(client, unique) as ground:
-        yield ground
+async def env(client: Client, unique: str) -> AsyncIterator[Env]:
+    async with opened(client, unique) as env:
+        yield env
 
 
 @pytest.mark.parametrize("outcome", [DONE, BUSY, FINAL, CANCELED, CANCELED_BARE], ids=repr)
 @pytest.mark.parametrize("attempts", [1, 0], ids=["last attempt", "more attempts"])
 async def test_applied_answer_is_proven_after_a_lost_reply(
-    ground: Ground, outcome: Outcome, attempts: int
+    env: Env, outcome: Outcome, attempts: int
 ) -> None:
-    question = await ground.ask(attempts=attempts)
+    question = await env.ask(attempts=attempts)
     if isinstance(outcome, Canceled):
         await question.handle.cancel()
 
@@ -58,22 +58,20 @@ async def test_applied_answer_is_proven_after_a_lost_reply(
 
 
 @pytest.mark.parametrize("outcome", [DONE, BUSY, FINAL, CANCELED, CANCELED_BARE], ids=repr)
-async def test_answer_by_ids_is_proven(ground: Ground, outcome: Outcome) -> None:
-    question = await ground.ask(attempts=1)
+async def test_answer_by_ids_is_proven(env: Env, outcome: Outcome) -> None:
+    question = await env.ask(attempts=1)
     if isinstance(outcome, Canceled):
         await question.handle.cancel()
 
-    encoded = await ground.activities.encode(question.first.callback, outcome)
-    await ground.activities.deliver(question.first.callback, encoded, identity=OURS)
+    encoded = await env.activities.encode(question.first.callback, outcome)
+    await env.activities.deliver(question.first.callback, encoded, identity=OURS)
 
     assert await question.verdict(outcome) is State.APPLIED
 
 
 @pytest.mark.parametrize("outcome", [DONE, FINAL, CANCELED, CANCELED_BARE], ids=repr)
-async def test_same_answer_of_another_client_proves_nothing(
-    ground: Ground, outcome: Outcome
-) -> None:
-    question = await ground.ask()
+async def test_same_answer_of_another_client_proves_nothing(env: Env, outcome: Outcome) -> None:
+    question = await env.ask()
     if isinstance(outcome, Canceled):
         await question.handle.cancel()
 
@@ -84,14 +82,14 @@ async def test_same_answer_of_another_client_proves_nothing(
 
 @pytest.mark.parametrize("outcome", [CANCELED, CANCELED_BARE], ids=repr)
 async def test_cancellation_by_the_server_or_a_worker_proves_nothing(
-    ground: Ground, outcome: Outcome
+    env: Env, outcome: Outcome
 ) -> None:
-    by_server, by_worker = await ground.ask(), await ground.ask()
+    by_server, by_worker = await env.ask(), await env.ask()
     await by_server.answer(BUSY, by="somebody")
     await by_server.handle.cancel(reason="why")
     await by_worker.handle.cancel()
     token = by_worker.first.info.task_token
-    await ground.client.get_async_activity_handle(task_token=token).report_cancellation()
+    await env.client.get_async_activity_handle(task_token=token).report_cancellation()
 
     ends = [await by_server.until_ended(), await by_worker.until_ended()]
 
@@ -100,13 +98,13 @@ async def test_cancellation_by_the_server_or_a_worker_proves_nothing(
     assert await by_worker.verdict(outcome) is State.SUPERSEDED
 
 
-async def test_inline_result_is_proven_by_its_worker(ground: Ground) -> None:
-    question = await ground.ask()
+async def test_inline_result_is_proven_by_its_worker(env: Env) -> None:
+    question = await env.ask()
     question.first.end.set_result("ours")
 
     ended = await question.until_ended()
 
-    assert (ended.how, ended.identity, ended.attempt) == ("completed", ground.client.identity, 1)
+    assert (ended.how, ended.identity, ended.attempt) == ("completed", env.client.identity, 1)
 
 
 Deed = Callable[[Question], Awaitable[None]]
@@ -126,9 +124,9 @@ async def _cancel(question: Question) -> None:
     ids=["terminate", "cancel"],
 )
 async def test_between_two_attempts_the_failure_of_the_one_before_is_still_proven(
-    ground: Ground, deed: Deed, how: str
+    env: Env, deed: Deed, how: str
 ) -> None:
-    question = await ground.ask()
+    question = await env.ask()
     await question.answer(BUSY)
 
     await deed(question)
@@ -148,14 +146,14 @@ async def test_between_two_attempts_the_failure_of_the_one_before_is_still_prove
     ids=["of the last attempt", "of the whole"],
 )
 async def test_timeout_shows_how_the_previous_attempt_ended(
-    ground: Ground, options: dict[str, Any]
+    env: Env, options: dict[str, Any]
 ) -> None:
-    ours = await ground.ask(back_off=0.01, **options)
+    ours = await env.ask(back_off=0.01, **options)
     await ours.answer(BUSY)
-    await ground.next()
-    theirs = await ground.ask(back_off=0.01, **options)
+    await env.next()
+    theirs = await env.ask(back_off=0.01, **options)
     await theirs.answer(BUSY, by="ringback/oc_2")
-    await ground.next()
+    await env.next()
 
     ends = await asyncio.gather(ours.until_ended(), theirs.until_ended())
 
@@ -164,29 +162,29 @@ async def test_timeout_shows_how_the_previous_attempt_ended(
     assert await theirs.verdict(BUSY) is State.SUPERSEDED
 
 
-async def test_completion_shows_how_the_previous_attempt_ended(ground: Ground) -> None:
-    question = await ground.ask(back_off=0.01)
+async def test_completion_shows_how_the_previous_attempt_ended(env: Env) -> None:
+    question = await env.ask(back_off=0.01)
     await question.answer(BUSY)
-    await question.answer(DONE, by="somebody", attempt=await ground.next())
+    await question.answer(DONE, by="somebody", attempt=await env.next())
 
     assert await question.verdict(BUSY) is State.APPLIED
 
 
 async def test_where_a_later_failure_hides_the_one_before_nothing_is_guessed(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question = await ground.ask(back_off=0.01)
+    question = await env.ask(back_off=0.01)
     await question.answer(BUSY)
-    await question.answer(FINAL, by="somebody", attempt=await ground.next())
+    await question.answer(FINAL, by="somebody", attempt=await env.next())
 
     assert await question.verdict(BUSY) is State.PARKED
 
 
 async def test_an_attempt_that_timed_out_before_ours_arrived_proves_that_it_was_not_taken(
-    ground: Ground,
+    env: Env,
 ) -> None:
     timeout = timedelta(seconds=1)
-    question = await ground.ask(attempts=1, start_to_close_timeout=timeout)
+    question = await env.ask(attempts=1, start_to_close_timeout=timeout)
     await question.until_ended()
 
     with pytest.raises(ActivityGoneError):
@@ -195,17 +193,17 @@ async def test_an_attempt_that_timed_out_before_ours_arrived_proves_that_it_was_
     assert await question.verdict(BUSY) is State.SUPERSEDED
 
 
-async def test_a_failure_is_proven_after_an_operator_s_reset_too(ground: Ground) -> None:
-    question = await ground.ask()
+async def test_a_failure_is_proven_after_an_operator_s_reset_too(env: Env) -> None:
+    question = await env.ask()
     await question.answer(BUSY)
-    await ground.client.workflow_service.reset_activity_execution(
+    await env.client.workflow_service.reset_activity_execution(
         ResetActivityExecutionRequest(
             namespace=question.ref.namespace,
             activity_id=question.ref.activity_id,
             run_id=question.ref.run_id,
         )
     )
-    again = await ground.next()
+    again = await env.next()
 
     waiting = await question.verdict(BUSY)
     await question.answer(DONE, by="somebody", attempt=again)
@@ -214,24 +212,24 @@ async def test_a_failure_is_proven_after_an_operator_s_reset_too(ground: Ground)
     assert [waiting, await question.verdict(BUSY)] == [State.APPLIED, State.APPLIED]
 
 
-async def test_ended_activity_refuses_every_answer(ground: Ground) -> None:
-    question = await ground.ask()
+async def test_ended_activity_refuses_every_answer(env: Env) -> None:
+    question = await env.ask()
     await question.answer(DONE, by="the first")
 
     for outcome in (DONE, BUSY, FINAL, CANCELED):
         with pytest.raises(ActivityGoneError):
             await question.answer(outcome, by="the second")
-        encoded = await ground.activities.encode(question.first.callback, outcome)
+        encoded = await env.activities.encode(question.first.callback, outcome)
         with pytest.raises(ActivityGoneError):
-            await ground.activities.deliver(question.first.callback, encoded, identity="the second")
+            await env.activities.deliver(question.first.callback, encoded, identity="the second")
     with pytest.raises(ActivityGoneError):
-        await ground.heartbeats.heartbeat(question.first.callback, None)
+        await env.heartbeats.heartbeat(question.first.callback, None)
 
 
 async def test_cancellation_without_a_request_is_refused_and_changes_nothing(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question = await ground.ask()
+    question = await env.ask()
 
     with pytest.raises(RefusedByTemporalError, match="request canceled first"):
         await question.answer(CANCELED)
@@ -240,9 +238,9 @@ async def test_cancellation_without_a_request_is_refused_and_changes_nothing(
 
 
 async def test_how_it_waits_is_told_while_it_runs_and_between_two_attempts(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question = await ground.ask(back_off=30, schedule_to_close_timeout=timedelta(seconds=50))
+    question = await env.ask(back_off=30, schedule_to_close_timeout=timedelta(seconds=50))
     running = await question.found()
     await question.answer(BUSY)
     between = await question.found()
@@ -259,42 +257,42 @@ async def test_how_it_waits_is_told_while_it_runs_and_between_two_attempts(
     assert between.last_failure.source == OURS
     assert paused == replace(between, paused=True)
     assert {running.attempt_timeout_at, between.attempt_timeout_at} == {attempt_timeout_at}
-    assert await ground.activities.poll([question.ref]) == [paused]
+    assert await env.activities.poll([question.ref]) == [paused]
     await question.handle.terminate()
 
 
-async def test_a_later_run_with_the_same_id_is_not_taken_for_it(ground: Ground) -> None:
-    earlier = await ground.ask()
+async def test_a_later_run_with_the_same_id_is_not_taken_for_it(env: Env) -> None:
+    earlier = await env.ask()
     await _terminate(earlier)
-    later = await ground.ask(id=earlier.handle.id)
+    later = await env.ask(id=earlier.handle.id)
 
-    looks = await ground.activities.poll([earlier.ref, later.ref])
+    looks = await env.activities.poll([earlier.ref, later.ref])
 
     assert [look is not None for look in looks] == [False, True]
-    assert await ground.activities.find_after_reset(earlier.ref) is None
+    assert await env.activities.find_after_reset(earlier.ref) is None
     await _terminate(later)
 
 
-async def test_activity_that_never_existed_is_unknown(ground: Ground) -> None:
-    question = await ground.ask()
+async def test_activity_that_never_existed_is_unknown(env: Env) -> None:
+    question = await env.ask()
     strange = [
         replace(question.ref, activity_id="nobody"),
         replace(question.ref, run_id=str(uuid4())),
     ]
 
-    found = [await ground.activities.resolve(one) for one in strange]
+    found = [await env.activities.resolve(one) for one in strange]
 
     assert {type(one) for one in found} == {Unknown}
-    assert await ground.activities.poll(strange) == [None, None]
+    assert await env.activities.poll(strange) == [None, None]
     await _terminate(question)
 
 
-async def test_details_that_fit_only_unsigned_are_refused(ground: Ground) -> None:
-    question = await ground.ask()
+async def test_details_that_fit_only_unsigned_are_refused(env: Env) -> None:
+    question = await env.ask()
     details = b'"' + b"x" * (DEFAULT_BLOB_LIMIT - 50) + b'"'
 
     with pytest.raises(AnswerTooLargeError):
-        await ground.activities.check(to_terms(question.first.callback), Canceled(details))
+        await env.activities.check(to_terms(question.first.callback), Canceled(details))
 
     await _terminate(question)
 
@@ -325,11 +323,11 @@ async def test_an_answer_is_encoded_in_the_context_in_which_the_worker_encodes(
     seen: list[SerializationContext | None] = []
     converter = DataConverter(payload_codec=Recording(seen))
     client = await Client.connect(temporal_address, data_converter=converter)
-    async with opened(client, unique) as ground:
-        by_worker = await ground.ask()
+    async with opened(client, unique) as env:
+        by_worker = await env.ask()
         by_worker.first.end.set_result("x")
         await by_worker.handle.result()
-        by_us = await ground.ask(id=by_worker.handle.id)
+        by_us = await env.ask(id=by_worker.handle.id)
         # What the runtime asks the store for; the factory knows nothing of this activity.
         callback = replace(
             by_us.first.callback,
@@ -337,8 +335,8 @@ async def test_an_answer_is_encoded_in_the_context_in_which_the_worker_encodes(
             activity_type=by_us.first.info.activity_type,
             task_queue=by_us.first.info.task_queue,
         )
-        encoded = await ground.activities.encode(callback, DONE)
-        await ground.activities.deliver(callback, encoded, identity="us")
+        encoded = await env.activities.encode(callback, DONE)
+        await env.activities.deliver(callback, encoded, identity="us")
 
         first, second = (one for one in seen if one is not None)
 
@@ -346,8 +344,8 @@ async def test_an_answer_is_encoded_in_the_context_in_which_the_worker_encodes(
         assert first == second
 
 
-async def test_signature_is_not_visible_in_the_details(ground: Ground) -> None:
-    question = await ground.ask()
+async def test_signature_is_not_visible_in_the_details(env: Env) -> None:
+    question = await env.ask()
     await question.handle.cancel()
     await question.answer(CANCELED)
 
@@ -358,10 +356,10 @@ async def test_signature_is_not_visible_in_the_details(ground: Ground) -> None:
     assert caught.value.__cause__.details == ("why",)
 
 
-async def test_its_heartbeat_time_out_shows(ground: Ground) -> None:
-    question = await ground.ask(heartbeat_timeout=timedelta(seconds=40))
+async def test_its_heartbeat_time_out_shows(env: Env) -> None:
+    question = await env.ask(heartbeat_timeout=timedelta(seconds=40))
 
-    (pending,) = await ground.activities.poll([question.first.callback.ref])
+    (pending,) = await env.activities.poll([question.first.callback.ref])
 
     assert pending is not None
     assert pending.heartbeat_timeout == timedelta(seconds=40)

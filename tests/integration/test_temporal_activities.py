@@ -33,9 +33,9 @@ from tests.contract.activities.env import (
     waiting,
 )
 from tests.contract.activities_contract import ActivitiesContract
-from tests.integration.conftest import OpenHouse
+from tests.integration.conftest import OpenEnv
+from tests.integration.env import FakeService, path_of
 from tests.integration.facts.answering import ById, failure
-from tests.integration.house import Outside, path_of
 from tests.integration.temporal_env import TemporalEnv, TemporalWorker
 from tests.integration.workflows import Run, RunTwiceWithOneId
 
@@ -130,22 +130,22 @@ async def test_invalid_token_is_refused(temporal_env: TemporalEnv) -> None:
 @server
 @pytest.mark.parametrize("activity_id", ["approve", "7"])
 async def test_an_answer_to_an_activity_whose_id_came_back_does_not_touch_the_new_one(
-    open_house: OpenHouse, outside: Outside, activity_id: str
+    open_env: OpenEnv, service: FakeService, activity_id: str
 ) -> None:
     @activity.defn
     async def ask() -> Any:
         async with open_callback() as callback:
-            await outside.submit(callback)
+            await service.submit(callback)
 
-    async with open_house(ask) as house:
+    async with open_env(ask) as env:
         run = Run("ask", start_to_close=3, activity_id=activity_id)
-        handle = await house.start(run, RunTwiceWithOneId)
-        first: Callback = await outside.next()
-        second: Callback = await outside.next()
+        handle = await env.start(run, RunTwiceWithOneId)
+        first: Callback = await service.next()
+        second: Callback = await service.next()
 
-        beat = await house.http.post(f"{path_of(first)}/heartbeat", json="late")
-        late = await house.answer(first, "late")
-        good = await house.answer(second, "in time")
+        beat = await env.http.post(f"{path_of(first)}/heartbeat", json="late")
+        late = await env.answer(first, "late")
+        good = await env.answer(second, "in time")
 
         assert (beat.status_code, late.status_code, good.status_code) == (410, 410, 200)
         assert await handle.result() == ["ended", "in time"]

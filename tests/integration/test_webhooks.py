@@ -17,10 +17,10 @@ from ringback.app.system import SystemClock
 from ringback.domain.event import EventKind
 from ringback.notify.signature import from_secret
 from ringback.settings import Settings
-from tests.integration.conftest import OpenHouse
-from tests.integration.facts.ground import until
+from tests.integration.conftest import OpenEnv
+from tests.integration.env import Env, FakeService, settings_in
+from tests.integration.facts.env import until
 from tests.integration.facts.operating import pause, unpause
-from tests.integration.house import House, Outside, settings_in
 from tests.integration.operated import Workflow
 from tests.integration.workflows import Run
 from tests.webhook_receiver import Receiver, listening
@@ -39,10 +39,10 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-def asking(outside: Outside, **options: Any) -> Callable[..., Any]:
+def asking(service: FakeService, **options: Any) -> Callable[..., Any]:
     @activity.defn(name="ask")
     async def ask() -> Any:
-        return await wait_for_callback(outside.submit, object, **options)
+        return await wait_for_callback(service.submit, object, **options)
 
     return ask
 
@@ -55,11 +55,11 @@ async def next_message(receiver: Receiver, settings: Settings) -> Any:
 
 
 async def test_cancel_url_is_notified_of_a_terminated_workflow(
-    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+    open_env: OpenEnv, service: FakeService, settings: Settings, receiver: Receiver
 ) -> None:
-    async with open_house(asking(outside, cancel_url=receiver.url)) as house:
-        handle = await house.start(Run("ask"))
-        callback = await outside.next()
+    async with open_env(asking(service, cancel_url=receiver.url)) as env:
+        handle = await env.start(Run("ask"))
+        callback = await service.next()
 
         await handle.terminate()
 
@@ -71,36 +71,36 @@ async def test_cancel_url_is_notified_of_a_terminated_workflow(
 
 
 async def test_cancel_url_is_notified_of_a_request_to_cancel(
-    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+    open_env: OpenEnv, service: FakeService, settings: Settings, receiver: Receiver
 ) -> None:
-    async with open_house(asking(outside, cancel_url=receiver.url)) as house:
-        handle = await house.start(Run("ask", heartbeat=20))
-        callback = await outside.next()
+    async with open_env(asking(service, cancel_url=receiver.url)) as env:
+        handle = await env.start(Run("ask", heartbeat=20))
+        callback = await service.next()
 
         await handle.cancel()
 
         message = await next_message(receiver, settings)
         assert message["type"] == "callback.cancel_requested"
         assert message["data"]["callback"] == callback.id
-        reply = await house.answer(callback, verb="/cancel")
+        reply = await env.answer(callback, verb="/cancel")
         assert reply.status_code == 200
         with pytest.raises(WorkflowFailureError):
             await handle.result()
 
 
 async def test_notify_url_is_notified_of_a_pause_and_of_the_delivery(
-    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+    open_env: OpenEnv, service: FakeService, settings: Settings, receiver: Receiver
 ) -> None:
-    async with open_house(asking(outside, notify_url=receiver.url)) as house:
-        handle = await house.start(Run("ask"))
-        callback = await outside.next()
-        workflow = Workflow(house.client, handle)
+    async with open_env(asking(service, notify_url=receiver.url)) as env:
+        handle = await env.start(Run("ask"))
+        callback = await service.next()
+        workflow = Workflow(env.client, handle)
 
         await pause(workflow)
         types = [(await next_message(receiver, settings))["type"]]
         await unpause(workflow)
         types.append((await next_message(receiver, settings))["type"])
-        await house.answer(callback)
+        await env.answer(callback)
         last = [await next_message(receiver, settings) for _ in range(2)]
 
         assert types == ["callback.paused", "callback.unpaused"]
@@ -109,11 +109,11 @@ async def test_notify_url_is_notified_of_a_pause_and_of_the_delivery(
 
 
 async def test_cancel_url_is_notified_of_a_passed_deadline(
-    open_house: OpenHouse, outside: Outside, settings: Settings, receiver: Receiver
+    open_env: OpenEnv, service: FakeService, settings: Settings, receiver: Receiver
 ) -> None:
     options = {"deadline": timedelta(seconds=1), "on_deadline": "nobody"}
-    async with open_house(asking(outside, cancel_url=receiver.url, **options)) as house:
-        handle = await house.start(Run("ask"))
+    async with open_env(asking(service, cancel_url=receiver.url, **options)) as env:
+        handle = await env.start(Run("ask"))
 
         message = await next_message(receiver, settings)
 
@@ -122,8 +122,8 @@ async def test_cancel_url_is_notified_of_a_passed_deadline(
         assert await handle.result() == "nobody"
 
 
-async def events_of(house: House, callback_id: Any) -> Any:
-    async with opened_store(house.settings, SystemClock()) as store:
+async def events_of(env: Env, callback_id: Any) -> Any:
+    async with opened_store(env.settings, SystemClock()) as store:
         return await store.events(callback_id)
 
 
@@ -133,15 +133,15 @@ class TestPrivateAddressesForbidden:
         return settings_in(tmp_path)
 
     async def test_private_address_is_not_notified_and_the_events_say_why(
-        self, open_house: OpenHouse, outside: Outside, receiver: Receiver
+        self, open_env: OpenEnv, service: FakeService, receiver: Receiver
     ) -> None:
-        async with open_house(asking(outside, cancel_url=receiver.url)) as house:
-            handle = await house.start(Run("ask"))
-            callback = await outside.next()
+        async with open_env(asking(service, cancel_url=receiver.url)) as env:
+            handle = await env.start(Run("ask"))
+            callback = await service.next()
             await handle.terminate()
 
             events = await until(
-                lambda: events_of(house, callback.id),
+                lambda: events_of(env, callback.id),
                 lambda seen: seen[-1].kind is EventKind.WEBHOOK_FAILED,
             )
 

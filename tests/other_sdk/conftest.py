@@ -6,10 +6,10 @@ import pytest
 from temporalio.client import Client
 
 from ringback import AsyncCompletionClient
-from tests.integration.facts.conftest import ground, worked_on
+from tests.integration.facts.conftest import env, shared_env
 from tests.other_sdk.typescript import TypeScript, typescript
 
-__all__ = ["completion", "ground", "ts", "worked_on"]
+__all__ = ["completion", "env", "shared_env", "ts"]
 
 
 @pytest.fixture

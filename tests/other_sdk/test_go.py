@@ -13,7 +13,7 @@ from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
 from tests.integration.completion.telling import errors_of_all_verbs, ids, token
 from tests.integration.facts.alone import ask as ask_alone
-from tests.integration.facts.ground import Ground
+from tests.integration.facts.env import Env
 from tests.integration.facts.workflows import AskAndStay, Asking
 from tests.services import missing
 
@@ -53,9 +53,9 @@ def go(client: Client) -> Go:
 
 
 async def test_what_it_completed_ours_finds_gone(
-    ground: Ground, completion: AsyncCompletionClient, go: Go
+    env: Env, completion: AsyncCompletionClient, go: Go
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
 
     assert await go.tell("complete", ids(attempt), "--result", '{"approved": true}') == ""
 
@@ -66,9 +66,9 @@ async def test_what_it_completed_ours_finds_gone(
 
 
 async def test_what_ours_completed_it_finds_gone(
-    ground: Ground, completion: AsyncCompletionClient, go: Go
+    env: Env, completion: AsyncCompletionClient, go: Go
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await completion.complete(token(attempt), "ours")
 
     assert GONE in await go.tell("complete", ids(attempt), "--result", '"theirs"')
@@ -79,9 +79,9 @@ async def test_what_ours_completed_it_finds_gone(
 
 
 async def test_what_it_failed_ours_finds_gone(
-    ground: Ground, completion: AsyncCompletionClient, go: Go
+    env: Env, completion: AsyncCompletionClient, go: Go
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await completion.heartbeat(token(attempt), "page 7")
 
     assert await go.tell("fail", ids(attempt), "--reason", "denied", "--detail", '"by Ann"') == ""
@@ -95,9 +95,9 @@ async def test_what_it_failed_ours_finds_gone(
 
 
 async def test_it_completes_between_the_attempts_that_ours_failed(
-    ground: Ground, completion: AsyncCompletionClient, go: Go
+    env: Env, completion: AsyncCompletionClient, go: Go
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=60))
+    question, attempt = await env.ask(Asking(back_off=60))
     await completion.fail(token(attempt), RuntimeError("busy"))
 
     assert await go.tell("complete", ids(attempt), "--result", '"between"') == ""
@@ -106,9 +106,9 @@ async def test_it_completes_between_the_attempts_that_ours_failed(
 
 
 async def test_both_answer_standalone_activities(
-    ground: Ground, completion: AsyncCompletionClient, go: Go
+    env: Env, completion: AsyncCompletionClient, go: Go
 ) -> None:
-    theirs, ours = await ask_alone(ground), await ask_alone(ground)
+    theirs, ours = await ask_alone(env), await ask_alone(env)
 
     assert await go.tell("complete", ids(theirs.attempt), "--result", '"theirs"') == ""
     await completion.complete(ids(ours.attempt), "ours")

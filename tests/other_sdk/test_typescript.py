@@ -23,7 +23,7 @@ from tests.integration.completion.telling import (
 )
 from tests.integration.facts.alone import ask as ask_alone
 from tests.integration.facts.answering import ById, until_asked_to_cancel
-from tests.integration.facts.ground import Attempt, Ground, Question
+from tests.integration.facts.env import Attempt, Env, Question
 from tests.integration.facts.operating import pause, reset_activity
 from tests.integration.facts.workflows import AskAndStay, Asking
 from tests.other_sdk.typescript import TypeScript
@@ -33,9 +33,9 @@ pytestmark = [pytest.mark.server, pytest.mark.processes]
 DENIED = {"message": "no", "type": "Denied", "nonRetryable": True, "details": [{"by": "Ann"}]}
 
 
-async def ask_and_cancel(ground: Ground) -> tuple[Question, Attempt]:
+async def ask_and_cancel(env: Env) -> tuple[Question, Attempt]:
     """Return a question whose workflow has asked to cancel it, and waits for that."""
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await question.handle.cancel()
     await until_asked_to_cancel(ById(attempt))
     return question, attempt
@@ -49,9 +49,9 @@ async def errors_of_all_its_verbs(ts: TypeScript, target: bytes | object) -> set
 
 @by_either
 async def test_what_it_completed_ours_finds_gone(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
 
     assert await ts.tell("complete", by(attempt), {"approved": True}) is None
 
@@ -62,9 +62,9 @@ async def test_what_it_completed_ours_finds_gone(
 
 @by_either
 async def test_what_ours_completed_it_finds_gone(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     await completion.complete(by(attempt), {"approved": True})
 
@@ -74,10 +74,10 @@ async def test_what_ours_completed_it_finds_gone(
 
 @by_either
 async def test_both_fail_an_activity_alike(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    theirs, one = await ground.ask()
-    ours, two = await ground.ask()
+    theirs, one = await env.ask()
+    ours, two = await env.ask()
 
     assert await ts.tell("fail", by(one), DENIED) is None
     error = ApplicationError("no", {"by": "Ann"}, type="Denied", non_retryable=True)
@@ -101,9 +101,9 @@ async def cause_of(question: Question) -> ApplicationError:
 
 @by_either
 async def test_heartbeats_of_one_are_kept_by_the_other_and_reach_the_next_attempt(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=0.01))
+    question, attempt = await env.ask(Asking(back_off=0.01))
 
     assert await ts.tell("heartbeat", by(attempt), {"page": 7}) is None
     await completion.heartbeat(by(attempt))
@@ -116,9 +116,9 @@ async def test_heartbeats_of_one_are_kept_by_the_other_and_reach_the_next_attemp
 
 @by_either
 async def test_both_learn_of_a_cancellation_and_the_report_of_one_ends_it_for_the_other(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    question, attempt = await ask_and_cancel(ground)
+    question, attempt = await ask_and_cancel(env)
 
     theirs = await ts.tell("heartbeat", by(attempt), 1)
     await raised(completion.heartbeat(by(attempt), 2), ActivityCancelledError)
@@ -132,9 +132,9 @@ async def test_both_learn_of_a_cancellation_and_the_report_of_one_ends_it_for_th
 
 @by_either
 async def test_our_report_of_a_cancellation_ends_it_for_the_other(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    _, attempt = await ask_and_cancel(ground)
+    _, attempt = await ask_and_cancel(env)
 
     await completion.report_cancellation(by(attempt), "why")
 
@@ -143,9 +143,9 @@ async def test_our_report_of_a_cancellation_ends_it_for_the_other(
 
 @by_either
 async def test_both_refuse_a_report_that_nobody_asked_for(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    _, attempt = await ground.ask()
+    _, attempt = await env.ask()
 
     theirs = await ts.tell("reportCancellation", by(attempt), "why")
 
@@ -155,10 +155,10 @@ async def test_both_refuse_a_report_that_nobody_asked_for(
 
 @by_either
 async def test_both_learn_of_a_pause_and_of_a_reset(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    paused, one = await ground.ask()
-    reset, two = await ground.ask()
+    paused, one = await env.ask()
+    reset, two = await env.ask()
     await pause(paused)
     await reset_activity(reset)
 
@@ -170,9 +170,9 @@ async def test_both_learn_of_a_pause_and_of_a_reset(
 
 
 async def test_a_token_that_a_reset_killed_is_only_told_apart_by_ours(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript
 ) -> None:
-    question, _, second = await ground.ask_twice()
+    question, _, second = await env.ask_twice()
     await reset_activity(question)
 
     theirs = await ts.tell("complete", token(second), "late")
@@ -185,9 +185,9 @@ async def test_a_token_that_a_reset_killed_is_only_told_apart_by_ours(
 
 @by_either
 async def test_both_answer_standalone_activities(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript, by: By
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    theirs, ours = await ask_alone(ground), await ask_alone(ground)
+    theirs, ours = await ask_alone(env), await ask_alone(env)
 
     assert await ts.tell("complete", by(theirs.attempt), "theirs") is None
     await completion.complete(by(ours.attempt), "ours")
@@ -199,9 +199,9 @@ async def test_both_answer_standalone_activities(
 
 
 async def test_that_a_standalone_activity_has_ended_only_ours_tells_by_ids(
-    ground: Ground, completion: AsyncCompletionClient, ts: TypeScript
+    env: Env, completion: AsyncCompletionClient, ts: TypeScript
 ) -> None:
-    alone = await ask_alone(ground)
+    alone = await ask_alone(env)
     await completion.fail(ids(alone.attempt), FINAL)
 
     theirs = await ts.tell("complete", ids(alone.attempt), "late")

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from ringback import ActivityRef, AsyncCompletionClient
 from ringback.completion.refs import Target
 from ringback.domain.errors import RingbackError
-from tests.integration.facts.ground import Attempt
+from tests.integration.facts.env import Attempt
 
 FINAL: Final = ApplicationError("no", type="Denied", non_retryable=True)
 

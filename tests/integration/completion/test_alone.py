@@ -30,7 +30,7 @@ from tests.integration.completion.telling import (
 )
 from tests.integration.facts.alone import Alone, ask
 from tests.integration.facts.answering import ById
-from tests.integration.facts.ground import Ground, seconds
+from tests.integration.facts.env import Env, seconds
 
 pytestmark = pytest.mark.server
 
@@ -47,9 +47,9 @@ async def recorded_details(alone: Alone) -> list[bytes]:
 
 @in_every_way
 async def test_a_completion_brings_its_result(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(ground)
+    alone = await ask(env)
 
     await completion.complete(by(alone.attempt), {"approved": True})
 
@@ -58,9 +58,9 @@ async def test_a_completion_brings_its_result(
 
 @by_either
 async def test_no_result_is_not_the_result_none(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    nothing, none = await ask(ground), await ask(ground)
+    nothing, none = await ask(env), await ask(env)
 
     await completion.complete(by(nothing.attempt))
     await completion.complete(by(none.attempt), None)
@@ -72,9 +72,9 @@ async def test_no_result_is_not_the_result_none(
 
 @by_either
 async def test_a_failure_brings_its_error(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(ground)
+    alone = await ask(env)
 
     await completion.fail(by(alone.attempt), FINAL)
 
@@ -86,9 +86,9 @@ async def test_a_failure_brings_its_error(
 
 @by_either
 async def test_a_heartbeat_leaves_its_details_and_without_any_those_that_are_there(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(ground)
+    alone = await ask(env)
 
     await completion.heartbeat(by(alone.attempt), "page", 7)
     await completion.heartbeat(by(alone.attempt))
@@ -101,9 +101,9 @@ async def test_a_heartbeat_leaves_its_details_and_without_any_those_that_are_the
 
 @by_either
 async def test_a_cancellation_is_told_and_its_report_taken(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(ground)
+    alone = await ask(env)
     early = await raised(completion.report_cancellation(by(alone.attempt)), CompletionRefusedError)
     await alone.handle.cancel()
 
@@ -119,9 +119,9 @@ async def test_a_cancellation_is_told_and_its_report_taken(
 
 
 @by_either
-async def test_a_pause_is_told(ground: Ground, completion: AsyncCompletionClient, by: By) -> None:
-    alone = await ask(ground)
-    await ground.client.workflow_service.pause_activity_execution(
+async def test_a_pause_is_told(env: Env, completion: AsyncCompletionClient, by: By) -> None:
+    alone = await ask(env)
+    await env.client.workflow_service.pause_activity_execution(
         PauseActivityExecutionRequest(**alone.address)
     )
 
@@ -135,14 +135,14 @@ async def test_a_pause_is_told(ground: Ground, completion: AsyncCompletionClient
 @by_either
 @pytest.mark.parametrize("fails", [0, 1], ids=["first attempt", "second attempt"])
 async def test_a_reset_is_told_at_any_attempt_and_the_token_lives(
-    ground: Ground, completion: AsyncCompletionClient, by: By, fails: int
+    env: Env, completion: AsyncCompletionClient, by: By, fails: int
 ) -> None:
-    alone = await ask(ground, back_off=0.01)
+    alone = await ask(env, back_off=0.01)
     attempt = alone.attempt
     for _ in range(fails):
         await ById(attempt).fail()
         attempt = await alone.next()
-    await ground.client.workflow_service.reset_activity_execution(
+    await env.client.workflow_service.reset_activity_execution(
         ResetActivityExecutionRequest(**alone.address)
     )
 
@@ -155,10 +155,10 @@ async def test_a_reset_is_told_at_any_attempt_and_the_token_lives(
 
 @in_every_way
 async def test_what_has_ended_waits_for_nothing(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    completed, terminated = await ask(ground), await ask(ground)
-    timed_out = await ask(ground, start_to_close_timeout=seconds(1), maximum_attempts=1)
+    completed, terminated = await ask(env), await ask(env)
+    timed_out = await ask(env, start_to_close_timeout=seconds(1), maximum_attempts=1)
     await completion.complete(by(completed.attempt), "first")
     await terminated.handle.terminate()
     await timed_out.until_over()
@@ -169,9 +169,9 @@ async def test_what_has_ended_waits_for_nothing(
 
 
 async def test_in_back_off_a_token_is_dead_and_ids_take_a_completion_only(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask(ground)
+    alone = await ask(env)
     await completion.fail(token(alone.attempt), RuntimeError("busy"))
 
     by_token = await errors_of_all_verbs(completion, token(alone.attempt))
@@ -184,9 +184,9 @@ async def test_in_back_off_a_token_is_dead_and_ids_take_a_completion_only(
 
 
 async def test_a_second_attempt_waits_for_its_own_token(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask(ground, back_off=0.01)
+    alone = await ask(env, back_off=0.01)
     await completion.fail(ids(alone.attempt), RuntimeError("busy"), last_heartbeat_details=[7])
     second = await alone.next()
 
@@ -201,11 +201,11 @@ async def test_a_second_attempt_waits_for_its_own_token(
 
 
 async def test_the_run_id_keeps_a_late_answer_from_the_next_run(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    first = await ask(ground)
+    first = await ask(env)
     await completion.complete(ids(first.attempt), "first")
-    second = await ask(ground, id=first.handle.id)
+    second = await ask(env, id=first.handle.id)
 
     late = await errors_of_all_verbs(completion, ids(first.attempt))
     await completion.complete(ActivityRef(second.handle.id), "second")

@@ -8,7 +8,7 @@ from ringback import ActivityCancelledError, ActivityNotFoundError, AsyncComplet
 from ringback.domain.completion_errors import CompletionRefusedError
 from tests.integration.completion.telling import By, by_either, errors_of_all_verbs, raised
 from tests.integration.facts.answering import ById, until_asked_to_cancel
-from tests.integration.facts.ground import Attempt, Ground, Question, until
+from tests.integration.facts.env import Attempt, Env, Question, until
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = pytest.mark.server
@@ -16,20 +16,18 @@ pytestmark = pytest.mark.server
 Type = ActivityCancellationType
 
 
-async def ask_and_cancel(
-    ground: Ground, kind: ActivityCancellationType
-) -> tuple[Question, Attempt]:
+async def ask_and_cancel(env: Env, kind: ActivityCancellationType) -> tuple[Question, Attempt]:
     """Return a question that its workflow has asked to cancel, and the workflow stays open."""
-    question, attempt = await ground.ask(Asking(cancellation=kind), workflow=AskAndStay)
+    question, attempt = await env.ask(Asking(cancellation=kind), workflow=AskAndStay)
     await question.handle.cancel()
     await until_asked_to_cancel(ById(attempt))
     return question, attempt
 
 
-async def ask_and_abandon(ground: Ground) -> tuple[Question, Attempt]:
+async def ask_and_abandon(env: Env) -> tuple[Question, Attempt]:
     """Return a question that its workflow has given up, and the workflow stays open."""
     asking = Asking(cancellation=Type.ABANDON)
-    question, attempt = await ground.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking, workflow=AskAndStay)
     await question.handle.cancel()
     await until(lambda: question.events("workflow_execution_cancel_requested"), len)
     return question, attempt
@@ -37,23 +35,23 @@ async def ask_and_abandon(ground: Ground) -> tuple[Question, Attempt]:
 
 @by_either
 async def test_a_workflow_that_waits_gets_the_report_with_its_details(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ask_and_cancel(ground, Type.WAIT_CANCELLATION_COMPLETED)
+    question, attempt = await ask_and_cancel(env, Type.WAIT_CANCELLATION_COMPLETED)
     await raised(completion.heartbeat(by(attempt)), ActivityCancelledError)
 
     await completion.report_cancellation(by(attempt), {"why": "asked"}, 2)
 
     (canceled,) = await question.events("activity_task_canceled")
     assert [one.data for one in canceled.details.payloads] == [b'{"why":"asked"}', b"2"]
-    assert canceled.identity.startswith(f"{ground.client.identity}/")
+    assert canceled.identity.startswith(f"{env.client.identity}/")
 
 
 @by_either
 async def test_a_report_needs_no_details(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ask_and_cancel(ground, Type.WAIT_CANCELLATION_COMPLETED)
+    question, attempt = await ask_and_cancel(env, Type.WAIT_CANCELLATION_COMPLETED)
 
     await completion.report_cancellation(by(attempt))
 
@@ -63,9 +61,9 @@ async def test_a_report_needs_no_details(
 
 @by_either
 async def test_a_workflow_that_waits_takes_a_result_all_the_same(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ask_and_cancel(ground, Type.WAIT_CANCELLATION_COMPLETED)
+    question, attempt = await ask_and_cancel(env, Type.WAIT_CANCELLATION_COMPLETED)
 
     await completion.complete(by(attempt), "done all the same")
 
@@ -75,9 +73,9 @@ async def test_a_workflow_that_waits_takes_a_result_all_the_same(
 
 @by_either
 async def test_a_workflow_that_does_not_wait_still_tells_and_still_takes_the_report(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ask_and_cancel(ground, Type.TRY_CANCEL)
+    question, attempt = await ask_and_cancel(env, Type.TRY_CANCEL)
 
     error = await raised(completion.heartbeat(by(attempt)), ActivityCancelledError)
     await completion.report_cancellation(by(attempt), "why")
@@ -88,9 +86,9 @@ async def test_a_workflow_that_does_not_wait_still_tells_and_still_takes_the_rep
 
 @by_either
 async def test_an_abandoned_activity_is_told_nothing_and_takes_no_report_but_a_result(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ask_and_abandon(ground)
+    question, attempt = await ask_and_abandon(env)
 
     await completion.heartbeat(by(attempt))
     error = await raised(completion.report_cancellation(by(attempt)), CompletionRefusedError)
@@ -105,9 +103,9 @@ async def test_an_abandoned_activity_is_told_nothing_and_takes_no_report_but_a_r
 @by_either
 @pytest.mark.parametrize("kind", [Type.TRY_CANCEL, Type.ABANDON], ids=lambda kind: kind.name)
 async def test_after_the_workflow_has_closed_nobody_waits(
-    ground: Ground, completion: AsyncCompletionClient, by: By, kind: ActivityCancellationType
+    env: Env, completion: AsyncCompletionClient, by: By, kind: ActivityCancellationType
 ) -> None:
-    question, attempt = await ground.ask(Asking(cancellation=kind))
+    question, attempt = await env.ask(Asking(cancellation=kind))
     await question.handle.cancel()
     with pytest.raises(WorkflowFailureError):
         await question.result()
@@ -119,9 +117,9 @@ async def test_after_the_workflow_has_closed_nobody_waits(
 
 @by_either
 async def test_a_report_that_nobody_asked_for_is_refused_and_changes_nothing(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     error = await raised(completion.report_cancellation(by(attempt)), CompletionRefusedError)
 

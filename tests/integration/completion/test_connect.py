@@ -9,7 +9,7 @@ import pytest
 from ringback import AsyncCompletionClient, ConfigurationError, TemporalUnreachableError
 from ringback.completion.refs import Target
 from tests.integration.completion.telling import ids, token
-from tests.integration.facts.ground import Ground
+from tests.integration.facts.env import Env
 
 pytestmark = pytest.mark.server
 
@@ -25,14 +25,14 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 
 
 async def test_client_connects_by_a_variable(
-    ground: Ground,
+    env: Env,
     configure: Callable[[str], int],
     temporal_address: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configure("")
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_address)
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     completion = await AsyncCompletionClient.connect()
     await completion.complete(ids(attempt), "connected")
@@ -41,10 +41,10 @@ async def test_client_connects_by_a_variable(
 
 
 async def test_client_connects_by_the_file(
-    ground: Ground, configure: Callable[[str], int], temporal_address: str
+    env: Env, configure: Callable[[str], int], temporal_address: str
 ) -> None:
     configure(f'[profile.default]\naddress = "{temporal_address}"\n')
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     completion = await AsyncCompletionClient.connect()
     await completion.complete(token(attempt), "connected")
@@ -71,9 +71,9 @@ async def test_broken_configuration_is_reported(configure: Callable[[str], int])
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 async def test_token_may_be_any_kind_of_bytes(
-    ground: Ground, completion: AsyncCompletionClient, kind: Callable[[bytes], Target]
+    env: Env, completion: AsyncCompletionClient, kind: Callable[[bytes], Target]
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     await completion.heartbeat(kind(token(attempt)), "begun")
     await completion.complete(kind(token(attempt)), "done")

@@ -31,20 +31,20 @@ from tests.integration.completion.telling import (
     token,
 )
 from tests.integration.facts.alone import ask as ask_alone
-from tests.integration.facts.ground import Attempt, Ground, seconds
+from tests.integration.facts.env import Attempt, Env, seconds
 from tests.integration.facts.workflows import Asking
 
 pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
-async def hiding(temporal_address: str) -> AsyncIterator[Ground]:
-    """A ground where all payloads are hidden by a key of the workflow's own."""
+async def hiding(temporal_address: str) -> AsyncIterator[Env]:
+    """An environment that encrypts each payload with a key of its workflow."""
     client = await Client.connect(temporal_address, data_converter=hidden)
-    ground = Ground(client, f"test-{uuid4()}")
-    async with ground.worker():
-        yield ground
-        await ground.close()
+    env = Env(client, f"test-{uuid4()}")
+    async with env.worker():
+        yield env
+        await env.close()
 
 
 def context_of(attempt: Attempt) -> ActivitySerializationContext:
@@ -68,7 +68,7 @@ def for_the(attempt: Attempt, by: By) -> AsyncCompletionClient:
 
 
 @in_every_way
-async def test_a_result_is_hidden_as_the_worker_would_hide_it(hiding: Ground, by: By) -> None:
+async def test_a_result_is_hidden_as_the_worker_would_hide_it(hiding: Env, by: By) -> None:
     question, attempt = await hiding.ask()
 
     await for_the(attempt, by).complete(by(attempt), {"approved": True})
@@ -77,7 +77,7 @@ async def test_a_result_is_hidden_as_the_worker_would_hide_it(hiding: Ground, by
 
 
 @by_either
-async def test_failure_is_encrypted_including_its_message(hiding: Ground, by: By) -> None:
+async def test_failure_is_encrypted_including_its_message(hiding: Env, by: By) -> None:
     question, attempt = await hiding.ask()
 
     await for_the(attempt, by).fail(by(attempt), FINAL)
@@ -92,7 +92,7 @@ async def test_failure_is_encrypted_including_its_message(hiding: Ground, by: By
 
 
 @by_either
-async def test_details_that_are_sent_again_are_not_hidden_twice(hiding: Ground, by: By) -> None:
+async def test_details_that_are_sent_again_are_not_hidden_twice(hiding: Env, by: By) -> None:
     question, attempt = await hiding.ask(Asking(back_off=0.01))
     completion = for_the(attempt, by)
     await completion.heartbeat(by(attempt), "page 7")
@@ -104,7 +104,7 @@ async def test_details_that_are_sent_again_are_not_hidden_twice(hiding: Ground, 
 
 
 async def test_by_token_a_converter_is_told_nothing_unless_the_caller_does(
-    hiding: Ground,
+    hiding: Env,
 ) -> None:
     question, attempt = await hiding.ask()
     completion = AsyncCompletionClient(hiding.client)
@@ -134,14 +134,14 @@ class Listening(PayloadCodec, WithSerializationContext):
 
 
 async def test_by_ids_a_converter_is_told_all_that_the_worker_tells_it(
-    ground: Ground, temporal_address: str
+    env: Env, temporal_address: str
 ) -> None:
     codec = Listening()
     converter = DataConverter(payload_codec=codec)
     completion = AsyncCompletionClient(
         await Client.connect(temporal_address, data_converter=converter)
     )
-    (_, attempt), alone = await ground.ask(), await ask_alone(ground)
+    (_, attempt), alone = await env.ask(), await ask_alone(env)
 
     await completion.complete(ids(attempt), "x")
     await completion.complete(ids(alone.attempt), "x")
@@ -173,9 +173,9 @@ async def with_codec(address: str, codec: PayloadCodec) -> AsyncCompletionClient
 
 
 async def test_a_codec_that_hangs_costs_no_more_time_than_was_given(
-    ground: Ground, temporal_address: str
+    env: Env, temporal_address: str
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     completion = await with_codec(temporal_address, Stuck(gives_up=False))
 
     error = await raised(
@@ -188,9 +188,9 @@ async def test_a_codec_that_hangs_costs_no_more_time_than_was_given(
 
 
 async def test_a_time_out_of_the_codec_s_own_comes_out_unchanged(
-    ground: Ground, temporal_address: str
+    env: Env, temporal_address: str
 ) -> None:
-    _, attempt = await ground.ask()
+    _, attempt = await env.ask()
     completion = await with_codec(temporal_address, Stuck(gives_up=True))
 
     with pytest.raises(TimeoutError, match="no keys in time"):

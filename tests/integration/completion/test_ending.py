@@ -1,4 +1,4 @@
-"""How an activity is ended from outside, by token and by ids."""
+"""Complete, fail and cancel an activity by token and by ids."""
 
 import asyncio
 from datetime import timedelta
@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, ApplicationEr
 
 from ringback import AsyncCompletionClient
 from tests.integration.completion.telling import FINAL, By, by_either, in_every_way
-from tests.integration.facts.ground import Ground, Question
+from tests.integration.facts.env import Env, Question
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = pytest.mark.server
@@ -26,9 +26,9 @@ async def cause_of(question: Question) -> ApplicationError:
 
 @in_every_way
 async def test_a_completion_brings_its_result(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     await completion.complete(by(attempt), {"approved": True})
 
@@ -37,10 +37,10 @@ async def test_a_completion_brings_its_result(
 
 @by_either
 async def test_no_result_is_not_the_result_none(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     (nothing, one), (none, two) = await asyncio.gather(
-        ground.ask(workflow=AskAndStay), ground.ask(workflow=AskAndStay)
+        env.ask(workflow=AskAndStay), env.ask(workflow=AskAndStay)
     )
 
     await completion.complete(by(one))
@@ -54,9 +54,9 @@ async def test_no_result_is_not_the_result_none(
 
 @in_every_way
 async def test_a_failure_says_all_that_an_application_error_can(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     error = ApplicationError(
         "denied",
         {"by": "Ann"},
@@ -77,9 +77,9 @@ async def test_a_failure_says_all_that_an_application_error_can(
 @by_either
 @pytest.mark.parametrize("error", [KeyError("x"), asyncio.CancelledError("x"), SystemExit("x")])
 async def test_any_exception_fails_an_attempt_by_the_name_of_its_class(
-    ground: Ground, completion: AsyncCompletionClient, by: By, error: BaseException
+    env: Env, completion: AsyncCompletionClient, by: By, error: BaseException
 ) -> None:
-    question, attempt = await ground.ask(Asking(maximum_attempts=1))
+    question, attempt = await env.ask(Asking(maximum_attempts=1))
 
     await completion.fail(by(attempt), error)
 
@@ -88,9 +88,9 @@ async def test_any_exception_fails_an_attempt_by_the_name_of_its_class(
 
 @by_either
 async def test_a_failure_says_when_to_try_again_and_leaves_details_to_the_next_attempt(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=60))
+    question, attempt = await env.ask(Asking(back_off=60))
     error = ApplicationError("busy", next_retry_delay=timedelta(milliseconds=10))
 
     await completion.fail(by(attempt), error, last_heartbeat_details=["page", 7])
@@ -102,10 +102,10 @@ async def test_a_failure_says_when_to_try_again_and_leaves_details_to_the_next_a
 
 @by_either
 async def test_each_call_goes_by_a_name_of_its_own_after_the_client_s(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     (completed, one), (failed, two) = await asyncio.gather(
-        ground.ask(workflow=AskAndStay), ground.ask(workflow=AskAndStay)
+        env.ask(workflow=AskAndStay), env.ask(workflow=AskAndStay)
     )
 
     await completion.complete(by(one), "done")
@@ -113,13 +113,13 @@ async def test_each_call_goes_by_a_name_of_its_own_after_the_client_s(
 
     (first,) = await completed.events("activity_task_completed")
     (second,) = await failed.events("activity_task_failed")
-    assert first.identity.startswith(f"{ground.client.identity}/")
-    assert second.identity.startswith(f"{ground.client.identity}/")
+    assert first.identity.startswith(f"{env.client.identity}/")
+    assert second.identity.startswith(f"{env.client.identity}/")
     assert first.identity != second.identity
     assert second.failure.source == second.identity
 
 
 async def test_calls_made_without_the_client_are_still_to_hand(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    assert completion.workflow_service is ground.client.workflow_service
+    assert completion.workflow_service is env.client.workflow_service

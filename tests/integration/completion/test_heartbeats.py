@@ -1,4 +1,4 @@
-"""Heartbeats from outside: what they leave, and what they bring back."""
+"""Heartbeats of the completion client: what Temporal records and what it returns."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from ringback import (
 )
 from tests.integration.completion.telling import By, by_either, ids, in_every_way, raised, token
 from tests.integration.facts.answering import ById, until_asked_to_cancel
-from tests.integration.facts.ground import Attempt, Ground, Question
+from tests.integration.facts.env import Attempt, Env, Question
 from tests.integration.facts.operating import pause, reset_activity
 from tests.integration.facts.workflows import AskAndStay, Asking
 
@@ -22,9 +22,9 @@ async def recorded(question: Question) -> list[bytes]:
     return [one.data for one in (await question.pending()).heartbeat_details.payloads]
 
 
-async def ask_and_cancel(ground: Ground) -> tuple[Question, Attempt]:
+async def ask_and_cancel(env: Env) -> tuple[Question, Attempt]:
     """Return a question whose workflow has asked to cancel it, and waits for that."""
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await question.handle.cancel()
     await until_asked_to_cancel(ById(attempt))
     return question, attempt
@@ -32,9 +32,9 @@ async def ask_and_cancel(ground: Ground) -> tuple[Question, Attempt]:
 
 @in_every_way
 async def test_a_heartbeat_leaves_its_details(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     await completion.heartbeat(by(attempt), "page", 7)
 
@@ -43,9 +43,9 @@ async def test_a_heartbeat_leaves_its_details(
 
 @in_every_way
 async def test_a_heartbeat_without_details_leaves_those_that_are_there(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await completion.heartbeat(by(attempt), "page", 7)
     before = await question.pending()
 
@@ -58,9 +58,9 @@ async def test_a_heartbeat_without_details_leaves_those_that_are_there(
 
 @by_either
 async def test_a_heartbeat_erases_details_only_when_it_is_told_to(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await completion.heartbeat(by(attempt), "page", 7)
 
     await completion.heartbeat(by(attempt), erase=True)
@@ -70,9 +70,9 @@ async def test_a_heartbeat_erases_details_only_when_it_is_told_to(
 
 @by_either
 async def test_a_first_heartbeat_needs_no_details(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     await completion.heartbeat(by(attempt))
 
@@ -82,9 +82,9 @@ async def test_a_first_heartbeat_needs_no_details(
 
 @by_either
 async def test_details_without_new_ones_outlive_an_attempt(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, first = await ground.ask(Asking(back_off=0.01))
+    question, first = await env.ask(Asking(back_off=0.01))
     await completion.fail(by(first), RuntimeError("busy"), last_heartbeat_details=["page 7"])
     second = await question.next()
 
@@ -95,9 +95,9 @@ async def test_details_without_new_ones_outlive_an_attempt(
 
 @by_either
 async def test_a_heartbeat_brings_back_that_the_activity_should_be_canceled(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ask_and_cancel(ground)
+    question, attempt = await ask_and_cancel(env)
 
     error = await raised(completion.heartbeat(by(attempt), "kept"), ActivityCancelledError)
 
@@ -107,9 +107,9 @@ async def test_a_heartbeat_brings_back_that_the_activity_should_be_canceled(
 
 @by_either
 async def test_a_heartbeat_brings_back_a_pause(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await pause(question)
 
     error = await raised(completion.heartbeat(by(attempt)), ActivityPausedError)
@@ -121,9 +121,9 @@ async def test_a_heartbeat_brings_back_a_pause(
 
 @by_either
 async def test_a_cancellation_goes_before_a_pause_and_the_details_tell_both(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ask_and_cancel(ground)
+    question, attempt = await ask_and_cancel(env)
     await pause(question)
 
     error = await raised(completion.heartbeat(by(attempt)), ActivityCancelledError)
@@ -133,9 +133,9 @@ async def test_a_cancellation_goes_before_a_pause_and_the_details_tell_both(
 
 @by_either
 async def test_a_pause_goes_before_a_reset_and_the_details_tell_both(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await reset_activity(question)
     await pause(question)
 
@@ -146,9 +146,9 @@ async def test_a_pause_goes_before_a_reset_and_the_details_tell_both(
 
 @by_either
 async def test_a_reset_of_the_first_attempt_is_told_and_the_activity_takes_its_answer(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await reset_activity(question)
 
     error = await raised(completion.heartbeat(by(attempt), "kept"), ActivityResetError)
@@ -160,9 +160,9 @@ async def test_a_reset_of_the_first_attempt_is_told_and_the_activity_takes_its_a
 
 
 async def test_a_reset_of_a_later_attempt_is_told_by_ids_and_by_its_token_that_died_of_it(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, _, second = await ground.ask_twice()
+    question, _, second = await env.ask_twice()
     await reset_activity(question)
 
     by_ids = await raised(completion.heartbeat(ids(second)), ActivityResetError)

@@ -9,7 +9,7 @@ import pytest
 
 from ringback import AsyncCompletionClient
 from tests.integration.completion.telling import ids
-from tests.integration.facts.ground import Ground
+from tests.integration.facts.env import Env
 
 pytestmark = pytest.mark.server
 
@@ -27,13 +27,13 @@ def howto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 async def test_its_programs_complete_what_they_are_for(
     howto: ModuleType,
-    ground: Ground,
+    env: Env,
     completion: AsyncCompletionClient,
     temporal_address: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_address)
-    (approved, one), (done, two) = await ground.ask(), await ground.ask()
+    (approved, one), (done, two) = await env.ask(), await env.ask()
 
     await howto.approve(approved.handle.id, one.info.workflow_run_id)
     await howto.complete_at_last(completion, ids(two))

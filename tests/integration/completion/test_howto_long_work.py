@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from ringback import ActivityRef, AsyncCompletionClient
 from tests.integration.completion.telling import ids, token
-from tests.integration.facts.ground import Ground, Question
+from tests.integration.facts.env import Env, Question
 
 pytestmark = pytest.mark.server
 
@@ -27,15 +27,15 @@ def howto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("howto_long_work")
 
 
-async def asked(ground: Ground, count: int) -> tuple[list[Question], list[ActivityRef]]:
-    both = await asyncio.gather(*(ground.ask() for _ in range(count)))
+async def asked(env: Env, count: int) -> tuple[list[Question], list[ActivityRef]]:
+    both = await asyncio.gather(*(env.ask() for _ in range(count)))
     return [question for question, _ in both], [ids(attempt) for _, attempt in both]
 
 
 async def test_what_works_for_one_activity_completes_it(
-    howto: ModuleType, ground: Ground, completion: AsyncCompletionClient
+    howto: ModuleType, env: Env, completion: AsyncCompletionClient
 ) -> None:
-    questions, refs = await asked(ground, 2)
+    questions, refs = await asked(env, 2)
 
     await howto.transcode(completion, refs[0], "intro")
     await howto.wait_for_the_printer(completion, refs[1])
@@ -47,9 +47,9 @@ async def test_what_works_for_one_activity_completes_it(
 
 
 async def test_what_works_for_many_completes_them(
-    howto: ModuleType, ground: Ground, completion: AsyncCompletionClient
+    howto: ModuleType, env: Env, completion: AsyncCompletionClient
 ) -> None:
-    questions, refs = await asked(ground, 6)
+    questions, refs = await asked(env, 6)
 
     await howto.deliver(completion, dict(zip(refs[:2], ["a", "b"], strict=True)))
     await howto.deliver_a_stream(completion, dict(zip(refs[2:4], ["c", "d"], strict=True)))
@@ -62,9 +62,9 @@ async def test_what_works_for_many_completes_them(
 
 
 async def test_what_starts_and_completes_in_different_places_completes_them(
-    howto: ModuleType, ground: Ground, completion: AsyncCompletionClient
+    howto: ModuleType, env: Env, completion: AsyncCompletionClient
 ) -> None:
-    both = await asyncio.gather(ground.ask(), ground.ask())
+    both = await asyncio.gather(env.ask(), env.ask())
     jobs = {f"job {number}": token(attempt) for number, (_, attempt) in enumerate(both)}
 
     await howto.serve_printers(completion, jobs)
@@ -74,11 +74,11 @@ async def test_what_starts_and_completes_in_different_places_completes_them(
 
 async def test_what_looks_itself_sees_why_it_should_stop(
     howto: ModuleType,
-    ground: Ground,
+    env: Env,
     completion: AsyncCompletionClient,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (question,), (ref,) = await asked(ground, 1)
+    (question,), (ref,) = await asked(env, 1)
     await question.handle.terminate()
 
     await howto.look_itself(completion, ref)

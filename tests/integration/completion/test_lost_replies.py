@@ -29,7 +29,7 @@ from tests.integration.completion.telling import (
 )
 from tests.integration.facts.alone import ask as ask_alone
 from tests.integration.facts.answering import ById, until_asked_to_cancel
-from tests.integration.facts.ground import Ground, Question, until
+from tests.integration.facts.env import Env, Question, until
 from tests.integration.facts.wire import Wire
 from tests.integration.facts.workflows import AskAndStay, Asking, AskInTwoRuns, AskTwice
 
@@ -102,9 +102,9 @@ async def until_tried_again(question: Question) -> None:
 
 @in_every_way
 async def test_a_completion_whose_reply_was_lost_succeeds_once(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await line.far.heartbeat(by(attempt))
 
     await line.lose_the_reply(line.far.complete(by(attempt), "applied"), question.until_over)
@@ -115,9 +115,9 @@ async def test_a_completion_whose_reply_was_lost_succeeds_once(
 
 @in_every_way
 async def test_a_final_failure_whose_reply_was_lost_succeeds_once(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await line.far.heartbeat(by(attempt))
 
     await line.lose_the_reply(line.far.fail(by(attempt), FINAL), question.until_over)
@@ -127,9 +127,9 @@ async def test_a_final_failure_whose_reply_was_lost_succeeds_once(
 
 @in_every_way
 async def test_a_failure_to_retry_whose_reply_was_lost_ends_one_attempt_only(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=60))
+    question, attempt = await env.ask(Asking(back_off=60))
     await line.far.heartbeat(by(attempt))
 
     await line.lose_the_reply(
@@ -142,9 +142,9 @@ async def test_a_failure_to_retry_whose_reply_was_lost_ends_one_attempt_only(
 
 @by_either
 async def test_a_failure_to_retry_does_not_end_the_next_attempt_that_already_runs(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=0.01))
+    question, attempt = await env.ask(Asking(back_off=0.01))
     await line.far.heartbeat(by(attempt))
 
     await line.lose_the_reply(line.far.fail(by(attempt), BUSY), question.next)
@@ -153,10 +153,8 @@ async def test_a_failure_to_retry_does_not_end_the_next_attempt_that_already_run
 
 
 @in_every_way
-async def test_a_report_whose_reply_was_lost_succeeds_once(
-    ground: Ground, line: Line, by: By
-) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+async def test_a_report_whose_reply_was_lost_succeeds_once(env: Env, line: Line, by: By) -> None:
+    question, attempt = await env.ask(workflow=AskAndStay)
     await line.far.heartbeat(by(attempt))
     await question.handle.cancel()
     await until_asked_to_cancel(ById(attempt))
@@ -167,10 +165,8 @@ async def test_a_report_whose_reply_was_lost_succeeds_once(
 
 
 @by_either
-async def test_a_heartbeat_whose_reply_was_lost_is_sent_again(
-    ground: Ground, line: Line, by: By
-) -> None:
-    question, attempt = await ground.ask()
+async def test_a_heartbeat_whose_reply_was_lost_is_sent_again(env: Env, line: Line, by: By) -> None:
+    question, attempt = await env.ask()
     await line.far.heartbeat(by(attempt), 1)
 
     async def until_recorded() -> None:
@@ -180,9 +176,9 @@ async def test_a_heartbeat_whose_reply_was_lost_is_sent_again(
 
 
 async def test_an_answer_to_the_latest_run_does_not_answer_the_next_run(
-    ground: Ground, line: Line
+    env: Env, line: Line
 ) -> None:
-    question, first = await ground.ask(workflow=AskInTwoRuns)
+    question, first = await env.ask(workflow=AskInTwoRuns)
     target = ids_of_the_latest(first)
 
     await line.lose_the_reply(line.far.complete(target, "first"), question.next)
@@ -193,9 +189,9 @@ async def test_an_answer_to_the_latest_run_does_not_answer_the_next_run(
 
 
 async def test_an_answer_by_ids_does_not_answer_the_next_activity_that_has_them(
-    ground: Ground, line: Line
+    env: Env, line: Line
 ) -> None:
-    question, first = await ground.ask(Asking(activity_id="same"), workflow=AskTwice)
+    question, first = await env.ask(Asking(activity_id="same"), workflow=AskTwice)
 
     await line.lose_the_reply(line.far.complete(ids(first), "first"), question.next)
     await line.far.complete(ids(first), "second")
@@ -205,9 +201,9 @@ async def test_an_answer_by_ids_does_not_answer_the_next_activity_that_has_them(
 
 @in_every_way
 async def test_a_standalone_completion_whose_reply_was_lost_succeeds_once(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    alone = await ask_alone(ground)
+    alone = await ask_alone(env)
     await line.far.heartbeat(by(alone.attempt))
 
     await line.lose_the_reply(line.far.complete(by(alone.attempt), "applied"), alone.until_over)
@@ -218,9 +214,9 @@ async def test_a_standalone_completion_whose_reply_was_lost_succeeds_once(
 @by_either
 @pytest.mark.parametrize("error", [FINAL, BUSY], ids=["final", "to retry"])
 async def test_a_standalone_failure_whose_reply_was_lost_succeeds_once(
-    ground: Ground, line: Line, by: By, error: Exception
+    env: Env, line: Line, by: By, error: Exception
 ) -> None:
-    alone = await ask_alone(ground)
+    alone = await ask_alone(env)
     await line.far.heartbeat(by(alone.attempt))
 
     async def until_failed() -> None:
@@ -237,9 +233,9 @@ async def test_a_standalone_failure_whose_reply_was_lost_succeeds_once(
 
 @by_either
 async def test_a_standalone_report_with_details_is_known_by_them(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    alone = await ask_alone(ground)
+    alone = await ask_alone(env)
     await line.far.heartbeat(by(alone.attempt))
     await alone.handle.cancel()
 
@@ -253,9 +249,9 @@ async def test_a_standalone_report_with_details_is_known_by_them(
 
 @by_either
 async def test_a_standalone_report_without_details_cannot_be_proven_and_says_so(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    alone = await ask_alone(ground)
+    alone = await ask_alone(env)
     await line.far.heartbeat(by(alone.attempt))
     await alone.handle.cancel()
     call = raised(line.far.report_cancellation(by(alone.attempt)), CompletionUnprovenError)
@@ -268,9 +264,9 @@ async def test_a_standalone_report_without_details_cannot_be_proven_and_says_so(
 
 @by_either
 async def test_a_server_that_says_nothing_costs_no_more_time_than_was_given(
-    ground: Ground, line: Line, by: By
+    env: Env, line: Line, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await line.far.heartbeat(by(attempt))
     now = asyncio.get_running_loop().time
     before = now()
@@ -311,9 +307,9 @@ async def test_a_server_that_is_away_was_told_nothing(temporal_address: str) -> 
 
 @in_every_way
 async def test_a_server_that_comes_back_in_time_is_told(
-    ground: Ground, temporal_address: str, by: By
+    env: Env, temporal_address: str, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     async with Wire(temporal_address).open() as address:
         pass
     completion = AsyncCompletionClient(await Client.connect(address, lazy=True))

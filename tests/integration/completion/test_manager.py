@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, CancelledError
 
 from ringback import ActivityManager, AsyncCompletionClient, Stopped
 from tests.integration.completion.telling import token
-from tests.integration.facts.ground import Ground
+from tests.integration.facts.env import Env
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = pytest.mark.server
@@ -18,11 +18,11 @@ OFTEN = timedelta(seconds=0.3)
 
 
 async def test_activity_outlives_its_heartbeat_timeout_between_start_and_completion(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
     asking = Asking(heartbeat=1, maximum_attempts=1)
-    silent, _ = await ground.ask(asking, workflow=AskAndStay)
-    question, attempt = await ground.ask(asking)
+    silent, _ = await env.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking)
 
     async with ActivityManager(completion, every=OFTEN) as manager:
         manager.start("printer", token(attempt), details={"status": "printing"})
@@ -33,9 +33,9 @@ async def test_activity_outlives_its_heartbeat_timeout_between_start_and_complet
 
 
 async def test_requested_cancellation_is_reported_by_name(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask(Asking(heartbeat=60))
+    question, attempt = await env.ask(Asking(heartbeat=60))
     stopped: asyncio.Queue[tuple[str, Stopped]] = asyncio.Queue()
 
     async with ActivityManager(

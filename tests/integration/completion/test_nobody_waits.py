@@ -22,7 +22,7 @@ from tests.integration.completion.telling import (
     raised,
     token,
 )
-from tests.integration.facts.ground import Ground, Question, until
+from tests.integration.facts.env import Env, Question, until
 from tests.integration.facts.operating import pause, reset_workflow
 from tests.integration.facts.workflows import AskAndStay, Asking, AskInTwoRuns, AskTwice
 
@@ -53,9 +53,9 @@ async def delete(question: Question) -> None:
 
 @by_either
 async def test_what_was_answered_takes_no_second_answer(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await completion.complete(by(attempt), "first")
 
     errors = await errors_of_all_verbs(completion, by(attempt))
@@ -66,9 +66,9 @@ async def test_what_was_answered_takes_no_second_answer(
 
 
 async def test_of_many_answers_at_once_exactly_one_is_taken(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     targets: list[Target] = [token(attempt), ids(attempt), ids_of_the_latest(attempt)] * 4
 
     answers = await asyncio.gather(
@@ -84,10 +84,10 @@ async def test_of_many_answers_at_once_exactly_one_is_taken(
 
 @in_every_way
 async def test_a_closed_a_terminated_and_a_deleted_workflow_wait_for_nothing(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     (closed, one), (terminated, two), (deleted, three) = await asyncio.gather(
-        ground.ask(), ground.ask(), ground.ask()
+        env.ask(), env.ask(), env.ask()
     )
     await completion.complete(by(one), "done")
     await closed.result()
@@ -100,19 +100,19 @@ async def test_a_closed_a_terminated_and_a_deleted_workflow_wait_for_nothing(
 
 @by_either
 async def test_an_activity_that_timed_out_waits_no_more(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     asking = Asking(start_to_close=1, maximum_attempts=1)
-    question, attempt = await ground.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking, workflow=AskAndStay)
     await question.until_over()
 
     assert await errors_of_all_verbs(completion, by(attempt)) == NOBODY
 
 
 async def test_in_back_off_a_token_is_dead_and_ids_take_a_completion_only(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await completion.fail(token(attempt), RuntimeError("busy"))
 
     by_token = await errors_of_all_verbs(completion, token(attempt))
@@ -125,9 +125,9 @@ async def test_in_back_off_a_token_is_dead_and_ids_take_a_completion_only(
 
 
 async def test_while_paused_between_attempts_ids_take_a_completion(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=0.01))
+    question, attempt = await env.ask(Asking(back_off=0.01))
     await pause(question)
     await completion.fail(token(attempt), RuntimeError("busy"))
 
@@ -138,10 +138,10 @@ async def test_while_paused_between_attempts_ids_take_a_completion(
 
 
 async def test_a_second_attempt_waits_for_its_own_token_and_for_the_ids(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    one, first, second = await ground.ask_twice()
-    other, _, by_ids = await ground.ask_twice()
+    one, first, second = await env.ask_twice()
+    other, _, by_ids = await env.ask_twice()
 
     stale = await errors_of_all_verbs(completion, token(first))
     await completion.heartbeat(token(second), "page 2")
@@ -154,9 +154,9 @@ async def test_a_second_attempt_waits_for_its_own_token_and_for_the_ids(
 
 
 async def test_before_an_activity_was_started_ids_take_its_completion(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question = await ground.start(Asking(task_queue="nobody works here"))
+    question = await env.start(Asking(task_queue="nobody works here"))
     await until(question.describe, lambda seen: seen.pending_activities)
 
     await completion.complete(ActivityRef("1", question.handle.id), "early")
@@ -165,9 +165,9 @@ async def test_before_an_activity_was_started_ids_take_its_completion(
 
 
 async def test_ids_that_never_were_wait_for_nothing(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, _ = await ground.ask()
+    question, _ = await env.ask()
     known = question.handle.id
 
     for ref in (
@@ -202,9 +202,9 @@ async def test_ids_that_cannot_be_are_refused_with_what_the_server_says(
 
 
 async def test_the_run_id_keeps_a_late_answer_from_the_next_run(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, first = await ground.ask(workflow=AskInTwoRuns)
+    question, first = await env.ask(workflow=AskInTwoRuns)
     await completion.complete(ids(first), "first")
     second = await question.next()
 
@@ -216,10 +216,10 @@ async def test_the_run_id_keeps_a_late_answer_from_the_next_run(
 
 
 async def test_a_token_of_an_earlier_activity_with_the_same_id_is_not_taken_for_one_of_a_reset(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
     asking = Asking(activity_id="same", back_off=0.01)
-    question, first = await ground.ask(asking, workflow=AskTwice)
+    question, first = await env.ask(asking, workflow=AskTwice)
     await completion.fail(token(first), RuntimeError("busy"))
     second = await question.next()
     await completion.complete(token(second), "to the first question")
@@ -229,13 +229,13 @@ async def test_a_token_of_an_earlier_activity_with_the_same_id_is_not_taken_for_
 
 
 async def test_after_a_workflow_reset_only_the_new_run_waits(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, old = await ground.ask()
+    question, old = await env.ask()
     await reset_workflow(question, 4)
     new = await question.next()
 
     assert await errors_of_all_verbs(completion, token(old)) == NOBODY
     assert await errors_of_all_verbs(completion, ids(old)) == NOBODY
     await completion.complete(token(new), "in the new run")
-    assert await ground.client.get_workflow_handle(question.handle.id).result() == "in the new run"
+    assert await env.client.get_workflow_handle(question.handle.id).result() == "in the new run"

@@ -32,7 +32,7 @@ from ringback.domain.completion_errors import (
 from ringback.testing import FakeCompletionClient
 from tests.integration.completion.telling import By, by_either, ids
 from tests.integration.facts.alone import ask as ask_alone
-from tests.integration.facts.ground import Attempt, Ground, Question, until
+from tests.integration.facts.env import Attempt, Env, Question, until
 from tests.integration.facts.operating import pause, reset_activity, unpause
 from tests.integration.facts.workflows import AskAndStay, Asking
 
@@ -70,11 +70,11 @@ async def cause_of(question: Question) -> BaseException | None:
 
 @by_either
 async def test_an_activity_outlives_its_heartbeat_time_out_while_it_is_kept_alive(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     asking = Asking(heartbeat=1, maximum_attempts=1)
-    silent, _ = await ground.ask(asking, workflow=AskAndStay)
-    question, attempt = await ground.ask(asking)
+    silent, _ = await env.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking)
 
     async with keeping_alive(completion, by(attempt), every=OFTEN):
         await silent.until_over()
@@ -84,9 +84,9 @@ async def test_an_activity_outlives_its_heartbeat_time_out_while_it_is_kept_aliv
 
 
 async def test_the_server_has_the_details_that_were_told_last_and_keeps_them(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     done = 0
 
     async with keeping_alive(
@@ -120,13 +120,13 @@ class KeysFromElsewhere(PayloadCodec):
 
 
 async def test_an_activity_is_kept_alive_with_its_details_while_new_ones_cannot_be_encoded(
-    ground: Ground, client: Client
+    env: Env, client: Client
 ) -> None:
     codec = KeysFromElsewhere()
     config = client.config()
     config["data_converter"] = replace(DataConverter.default, payload_codec=codec)
     completion = AsyncCompletionClient(Client(**config))
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     async with keeping_alive(completion, ids(attempt), every=OFTEN, details="first"):
         await until(lambda: recorded(question), lambda details: details is not None)
@@ -149,14 +149,14 @@ async def test_an_activity_is_kept_alive_with_its_details_while_new_ones_cannot_
 )
 @by_either
 async def test_work_learns_why_it_should_stop(
-    ground: Ground,
+    env: Env,
     completion: AsyncCompletionClient,
     by: By,
     stop: Callable[[Question], Awaitable[None]],
     error: type[Exception],
     reason: Stopped,
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     stopped: list[Stopped | None] = []
 
     async def work() -> None:
@@ -175,12 +175,12 @@ async def test_work_learns_why_it_should_stop(
 
 
 async def test_heartbeats_during_a_pause_let_the_activity_outlive_the_end_of_the_pause(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
     asking = Asking(heartbeat=1, maximum_attempts=1)
-    silent, _ = await ground.ask(asking, workflow=AskAndStay)
-    clock, _ = await ground.ask(asking, workflow=AskAndStay)
-    question, attempt = await ground.ask(asking)
+    silent, _ = await env.ask(asking, workflow=AskAndStay)
+    clock, _ = await env.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking)
     await pause(silent)
 
     async with keeping_alive(completion, ids(attempt), every=OFTEN) as life:
@@ -197,9 +197,9 @@ async def test_heartbeats_during_a_pause_let_the_activity_outlive_the_end_of_the
 
 @by_either
 async def test_what_the_work_returns_is_the_answer(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask(Asking(heartbeat=5))
+    question, attempt = await env.ask(Asking(heartbeat=5))
 
     async with processing(completion, by(attempt), every=OFTEN, details="begun") as work:
         details = await recorded(question)
@@ -211,9 +211,9 @@ async def test_what_the_work_returns_is_the_answer(
 
 @by_either
 async def test_what_the_work_raises_is_the_failure(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     async def work(_work: Processing) -> None:
         declined = fail_with("CardDeclined", "no", non_retryable=True, details=[{"code": 51}])
@@ -228,9 +228,9 @@ async def test_what_the_work_raises_is_the_failure(
 
 
 async def test_a_failure_that_is_too_large_fails_the_activity_in_brief(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask(Asking(maximum_attempts=1))
+    question, attempt = await env.ask(Asking(maximum_attempts=1))
 
     async def work(_work: Processing) -> None:
         raise ValueError("x" * 100_000)
@@ -264,14 +264,14 @@ class UnspeakableError(Exception):
     ids=["details", "no text", "bad text", "long type"],
 )
 async def test_a_failure_that_cannot_be_sent_fails_the_activity_all_the_same(
-    ground: Ground,
+    env: Env,
     completion: AsyncCompletionClient,
     by: By,
     error: Exception,
     type_: str,
     message: str,
 ) -> None:
-    question, attempt = await ground.ask(Asking(maximum_attempts=1))
+    question, attempt = await env.ask(Asking(maximum_attempts=1))
 
     async def work(_work: Processing) -> None:
         raise error
@@ -286,9 +286,9 @@ async def test_a_failure_that_cannot_be_sent_fails_the_activity_all_the_same(
 
 
 async def test_a_delay_of_nothing_before_the_next_attempt_is_kept(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, first = await ground.ask(Asking(back_off=600))
+    question, first = await env.ask(Asking(back_off=600))
 
     await completion.fail(ids(first), fail_with("Busy", next_retry_delay=timedelta(0)))
 
@@ -297,9 +297,9 @@ async def test_a_delay_of_nothing_before_the_next_attempt_is_kept(
 
 @by_either
 async def test_work_that_is_canceled_reports_it_with_its_details(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     async def work(block: Processing) -> None:
         await question.handle.cancel()
@@ -317,9 +317,9 @@ async def test_work_that_is_canceled_reports_it_with_its_details(
 
 @by_either
 async def test_work_that_hears_by_its_own_heartbeat_that_it_is_canceled_reports_it(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     async def work(block: Processing) -> None:
         await question.handle.cancel()
@@ -335,9 +335,9 @@ async def test_work_that_hears_by_its_own_heartbeat_that_it_is_canceled_reports_
 
 
 async def test_work_of_an_activity_that_is_reset_ends_and_the_next_attempt_begins_anew(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask(Asking(maximum_attempts=2, back_off=0.01))
+    question, attempt = await env.ask(Asking(maximum_attempts=2, back_off=0.01))
 
     async def work(block: Processing) -> str:
         await reset_activity(question)
@@ -352,9 +352,9 @@ async def test_work_of_an_activity_that_is_reset_ends_and_the_next_attempt_begin
 
 
 async def test_a_reset_gives_no_attempt_to_an_activity_that_has_only_one(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask(Asking(maximum_attempts=1), workflow=AskAndStay)
+    question, attempt = await env.ask(Asking(maximum_attempts=1), workflow=AskAndStay)
     await reset_activity(question)
 
     with pytest.raises(ActivityResetError):
@@ -365,9 +365,9 @@ async def test_a_reset_gives_no_attempt_to_an_activity_that_has_only_one(
 
 
 async def test_work_that_a_pause_stops_is_done_again_after_the_pause(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask(Asking(maximum_attempts=1, back_off=0.01))
+    question, attempt = await env.ask(Asking(maximum_attempts=1, back_off=0.01))
 
     async def work(block: Processing) -> str:
         await pause(question)
@@ -383,9 +383,9 @@ async def test_work_that_a_pause_stops_is_done_again_after_the_pause(
 
 
 async def test_a_result_during_a_pause_is_taken(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await pause(question)
 
     async with processing(completion, ids(attempt), every=OFTEN) as work:
@@ -396,9 +396,9 @@ async def test_a_result_during_a_pause_is_taken(
 
 
 async def test_work_whose_workflow_is_closed_is_canceled(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     async def work(block: Processing) -> str:
         await question.handle.terminate()
@@ -409,9 +409,9 @@ async def test_work_whose_workflow_is_closed_is_canceled(
 
 
 async def test_the_work_of_a_standalone_activity_is_its_answer(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask_alone(ground)
+    alone = await ask_alone(env)
 
     async with processing(completion, ids(alone.attempt), every=OFTEN) as work:
         work.result = "alone"
@@ -420,9 +420,9 @@ async def test_the_work_of_a_standalone_activity_is_its_answer(
 
 
 async def test_the_work_of_a_standalone_activity_stops_when_that_is_canceled(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask_alone(ground)
+    alone = await ask_alone(env)
 
     async def work(block: Processing) -> str:
         await alone.handle.cancel()
@@ -435,7 +435,7 @@ async def test_the_work_of_a_standalone_activity_stops_when_that_is_canceled(
     assert seen.info.status == ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_CANCELED
 
 
-class Stage(Protocol):
+class PendingActivity(Protocol):
     """An activity that waits, and what others do to it."""
 
     @property
@@ -456,7 +456,7 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True)
-class RealStage:
+class RealActivity:
     """An activity of the real server."""
 
     completion: AsyncCompletionClient
@@ -486,7 +486,7 @@ class RealStage:
 
 
 @dataclass(frozen=True)
-class FakeStage:
+class FakeActivity:
     """An activity of the fake."""
 
     completion: FakeCompletionClient
@@ -510,22 +510,24 @@ class FakeStage:
 
 
 @pytest.fixture(params=["real", "fake"])
-async def stage(
-    request: pytest.FixtureRequest, ground: Ground, completion: AsyncCompletionClient
-) -> Stage:
+async def pending(
+    request: pytest.FixtureRequest, env: Env, completion: AsyncCompletionClient
+) -> PendingActivity:
     if request.param == "fake":
-        return FakeStage(FakeCompletionClient(), ActivityRef("1", "workflow"))
-    return RealStage(completion, *await ground.ask(workflow=AskAndStay))
+        return FakeActivity(FakeCompletionClient(), ActivityRef("1", "workflow"))
+    return RealActivity(completion, *await env.ask(workflow=AskAndStay))
 
 
 class TestTheFakeAnswersAsTheRealOne:
     """Every test here runs on both."""
 
-    async def test_a_heartbeat_without_details_keeps_the_last(self, stage: Stage) -> None:
-        await stage.completion.heartbeat(stage.target, "here")
-        await stage.completion.heartbeat(stage.target)
+    async def test_a_heartbeat_without_details_keeps_the_last(
+        self, pending: PendingActivity
+    ) -> None:
+        await pending.completion.heartbeat(pending.target, "here")
+        await pending.completion.heartbeat(pending.target)
 
-        assert await stage.details() == b'"here"'
+        assert await pending.details() == b'"here"'
 
     @pytest.mark.parametrize(
         ("happens", "error"),
@@ -537,60 +539,64 @@ class TestTheFakeAnswersAsTheRealOne:
         ],
     )
     async def test_a_heartbeat_tells_what_has_happened(
-        self, stage: Stage, happens: str, error: type[Exception]
+        self, pending: PendingActivity, happens: str, error: type[Exception]
     ) -> None:
-        await getattr(stage, happens)()
+        await getattr(pending, happens)()
 
         with pytest.raises(error):
-            await stage.completion.heartbeat(stage.target, "here")
+            await pending.completion.heartbeat(pending.target, "here")
 
     @pytest.mark.parametrize(
         ("first", "then"), [("pause", "cancel"), ("reset", "pause"), ("reset", "cancel")]
     )
     async def test_a_heartbeat_tells_what_matters_most(
-        self, stage: Stage, first: str, then: str
+        self, pending: PendingActivity, first: str, then: str
     ) -> None:
-        await getattr(stage, first)()
-        await getattr(stage, then)()
+        await getattr(pending, first)()
+        await getattr(pending, then)()
 
         with pytest.raises({"pause": ActivityPausedError, "cancel": ActivityCancelledError}[then]):
-            await stage.completion.heartbeat(stage.target)
+            await pending.completion.heartbeat(pending.target)
 
     async def test_a_heartbeat_that_says_to_stop_is_recorded_all_the_same(
-        self, stage: Stage
+        self, pending: PendingActivity
     ) -> None:
-        await stage.cancel()
+        await pending.cancel()
 
         with pytest.raises(ActivityCancelledError):
-            await stage.completion.heartbeat(stage.target, "still here")
+            await pending.completion.heartbeat(pending.target, "still here")
 
-        assert await stage.details() == b'"still here"'
+        assert await pending.details() == b'"still here"'
 
-    async def test_a_cancellation_that_nobody_asked_for_is_refused(self, stage: Stage) -> None:
+    async def test_a_cancellation_that_nobody_asked_for_is_refused(
+        self, pending: PendingActivity
+    ) -> None:
         with pytest.raises(CompletionRefusedError):
-            await stage.completion.report_cancellation(stage.target)
+            await pending.completion.report_cancellation(pending.target)
 
-        await stage.completion.complete(stage.target, "it still waits")
+        await pending.completion.complete(pending.target, "it still waits")
 
     @pytest.mark.parametrize("happens", ["cancel", "pause", "reset"])
-    async def test_an_answer_is_taken_whatever_was_asked(self, stage: Stage, happens: str) -> None:
-        await getattr(stage, happens)()
+    async def test_an_answer_is_taken_whatever_was_asked(
+        self, pending: PendingActivity, happens: str
+    ) -> None:
+        await getattr(pending, happens)()
 
-        await stage.completion.complete(stage.target, "all the same")
+        await pending.completion.complete(pending.target, "all the same")
 
     @pytest.mark.parametrize("by", ["complete", "fail", "report_cancellation"])
-    async def test_nothing_is_taken_after_the_end(self, stage: Stage, by: str) -> None:
-        await stage.cancel()
+    async def test_nothing_is_taken_after_the_end(self, pending: PendingActivity, by: str) -> None:
+        await pending.cancel()
         failure = fail_with("Denied", non_retryable=True)
         said: dict[str, list[Any]] = {
             "complete": ["done"],
             "fail": [failure],
             "report_cancellation": [],
         }
-        await getattr(stage.completion, by)(stage.target, *said[by])
+        await getattr(pending.completion, by)(pending.target, *said[by])
 
         for late, values in said.items():
             with pytest.raises(ActivityNotFoundError):
-                await getattr(stage.completion, late)(stage.target, *values)
+                await getattr(pending.completion, late)(pending.target, *values)
         with pytest.raises(ActivityNotFoundError):
-            await stage.completion.heartbeat(stage.target)
+            await pending.completion.heartbeat(pending.target)

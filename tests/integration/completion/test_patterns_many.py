@@ -17,7 +17,7 @@ from ringback.completion.refs import Target
 from ringback.domain.completion_errors import ActivityNotFoundError
 from tests.integration.completion.many_workflow import AskMany
 from tests.integration.completion.telling import ids, token
-from tests.integration.facts.ground import Attempt, Ground, Question
+from tests.integration.facts.env import Attempt, Env, Question
 
 pytestmark = pytest.mark.server
 
@@ -40,16 +40,14 @@ AskAll = Callable[[], AbstractAsyncContextManager[Asked]]
 
 
 @pytest.fixture
-def ask_all(ground: Ground, unique: str) -> AskAll:
+def ask_all(env: Env, unique: str) -> AskAll:
     @asynccontextmanager
     async def asked() -> AsyncIterator[Asked]:
-        async with Worker(
-            ground.client, task_queue=unique, workflows=[AskMany], activities=[ground.run]
-        ):
-            handle = await ground.client.start_workflow(
+        async with Worker(env.client, task_queue=unique, workflows=[AskMany], activities=[env.run]):
+            handle = await env.client.start_workflow(
                 AskMany.run, COUNT, id=unique, task_queue=unique
             )
-            question = Question(ground.client, handle, ground.attempts[unique])
+            question = Question(env.client, handle, env.attempts[unique])
             attempts = [await question.next() for _ in range(COUNT)]
             yield Asked(question, sorted(attempts, key=lambda one: int(one.info.activity_id)))
 
@@ -102,7 +100,7 @@ async def test_what_became_of_them_comes_out_while_others_are_under_way(
 
 
 async def test_hundreds_of_items_are_worked_off_in_batches(
-    ask_all: AskAll, completion: AsyncCompletionClient, ground: Ground
+    ask_all: AskAll, completion: AsyncCompletionClient, env: Env
 ) -> None:
     at_once, most = 0, 0
 
@@ -110,7 +108,7 @@ async def test_hundreds_of_items_are_worked_off_in_batches(
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await ground.client.service_client.check_health()
+        await env.client.service_client.check_health()
         at_once -= 1
         if number % 10 == 0:
             denied = fail_with("Denied", non_retryable=True)

@@ -30,7 +30,7 @@ from tests.integration.completion.telling import (
     token,
 )
 from tests.integration.facts.alone import ask as ask_alone
-from tests.integration.facts.ground import Ground, Question
+from tests.integration.facts.env import Env, Question
 from tests.integration.facts.wire import Wire
 from tests.integration.facts.workflows import Asking
 
@@ -59,9 +59,9 @@ async def test_what_is_no_token_is_refused_for_every_verb(
 
 @pytest.mark.parametrize("encode", [b64encode, lambda raw: raw.hex().encode()], ids=["64", "16"])
 async def test_a_token_that_was_not_decoded_is_refused(
-    ground: Ground, completion: AsyncCompletionClient, encode: Callable[[bytes], bytes]
+    env: Env, completion: AsyncCompletionClient, encode: Callable[[bytes], bytes]
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     error = await raised(completion.complete(encode(token(attempt)), "x"), UnusableTokenError)
 
@@ -98,10 +98,10 @@ async def other_namespace(client: Client) -> Client:
     return await Client.connect(client.service_client.config.target_host, namespace=name)
 
 
-async def test_a_token_of_another_namespace_is_refused_at_once(ground: Ground) -> None:
-    question, attempt = await ground.ask()
-    alone = await ask_alone(ground)
-    elsewhere = AsyncCompletionClient(await other_namespace(ground.client))
+async def test_a_token_of_another_namespace_is_refused_at_once(env: Env) -> None:
+    question, attempt = await env.ask()
+    alone = await ask_alone(env)
+    elsewhere = AsyncCompletionClient(await other_namespace(env.client))
 
     by_token = await errors_of_all_verbs(elsewhere, token(attempt))
     by_token_alone = await errors_of_all_verbs(elsewhere, token(alone.attempt))
@@ -111,21 +111,21 @@ async def test_a_token_of_another_namespace_is_refused_at_once(ground: Ground) -
     await alone.handle.terminate()
 
 
-async def test_ids_may_name_another_namespace(ground: Ground) -> None:
-    question, attempt = await ground.ask()
-    elsewhere = AsyncCompletionClient(await other_namespace(ground.client))
+async def test_ids_may_name_another_namespace(env: Env) -> None:
+    question, attempt = await env.ask()
+    elsewhere = AsyncCompletionClient(await other_namespace(env.client))
     ref = ids(attempt)
 
     await raised(elsewhere.complete(ref, "astray"), ActivityNotFoundError)
-    await elsewhere.complete(replace(ref, namespace=ground.client.namespace), "far")
+    await elsewhere.complete(replace(ref, namespace=env.client.namespace), "far")
 
     assert await question.result() == "far"
 
 
 async def test_no_error_and_no_log_repeats_a_token(
-    ground: Ground, completion: AsyncCompletionClient, caplog: pytest.LogCaptureFixture
+    env: Env, completion: AsyncCompletionClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await completion.complete(token(attempt), "done")
     await question.result()
     secret = token(attempt)
@@ -144,9 +144,9 @@ async def test_no_error_and_no_log_repeats_a_token(
 @by_either
 @pytest.mark.parametrize("size", [LIMIT, 3 * LIMIT], ids=["over the limit", "over all limits"])
 async def test_what_temporal_would_fail_the_activity_over_is_refused(
-    ground: Ground, completion: AsyncCompletionClient, by: By, size: int
+    env: Env, completion: AsyncCompletionClient, by: By, size: int
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     large = "x" * size
     final = ApplicationError("no", large, non_retryable=True)
     target = by(attempt)
@@ -167,9 +167,9 @@ async def test_what_temporal_would_fail_the_activity_over_is_refused(
 
 @by_either
 async def test_a_failure_to_retry_is_held_to_what_temporal_keeps_of_one(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=0.01))
+    question, attempt = await env.ask(Asking(back_off=0.01))
 
     error = await raised(
         completion.fail(by(attempt), ApplicationError("busy", "x" * 4096)), AnswerTooLargeError
@@ -200,9 +200,9 @@ def with_causes(number: int) -> Exception | None:
 
 @by_either
 async def test_a_failure_that_is_too_large_goes_without_its_stack_traces(
-    ground: Ground, completion: AsyncCompletionClient, by: By
+    env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=0.01))
+    question, attempt = await env.ask(Asking(back_off=0.01))
 
     error = with_causes(31)
     assert error is not None
@@ -225,9 +225,9 @@ async def test_a_failure_that_is_too_large_goes_without_its_stack_traces(
     ids=["canceled", "timed out"],
 )
 async def test_a_failure_that_a_token_does_not_take_is_refused(
-    ground: Ground, completion: AsyncCompletionClient, error: Exception
+    env: Env, completion: AsyncCompletionClient, error: Exception
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     refused = await raised(completion.fail(token(attempt), error), CompletionRefusedError)
 
@@ -236,9 +236,9 @@ async def test_a_failure_that_a_token_does_not_take_is_refused(
 
 
 async def test_what_the_converter_raises_comes_out_unchanged(
-    ground: Ground, completion: AsyncCompletionClient
+    env: Env, completion: AsyncCompletionClient
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     for target in (token(attempt), ids(attempt)):
         with pytest.raises(TypeError, match="not JSON serializable"):

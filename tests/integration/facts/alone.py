@@ -15,7 +15,7 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCStatusCode
 
 from tests.integration.facts.answering import Refusal
-from tests.integration.facts.ground import LIMIT_SECONDS, Attempt, Ground, seconds, until
+from tests.integration.facts.env import LIMIT_SECONDS, Attempt, Env, seconds, until
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,17 @@ class Alone:
         return Refusal(RPCStatusCode.NOT_FOUND, f"activity not found for ID: {self.handle.id}")
 
 
-async def ask(ground: Ground, *, back_off: float = 60, **options: Any) -> Alone:
+async def ask(env: Env, *, back_off: float = 60, **options: Any) -> Alone:
     """Start a standalone activity; return it once it waits."""
     attempts = options.pop("maximum_attempts", 0)
     options.setdefault("start_to_close_timeout", seconds(60))
-    handle: ActivityHandle[Any] = await ground.client.start_activity(
+    handle: ActivityHandle[Any] = await env.client.start_activity(
         "ask",
         id=options.pop("id", f"test-{uuid4()}"),
-        task_queue=ground.task_queue,
+        task_queue=env.task_queue,
         retry_policy=RetryPolicy(initial_interval=seconds(back_off), maximum_attempts=attempts),
         **options,
     )
-    queue = ground.attempts[handle.id]
+    queue = env.attempts[handle.id]
     async with asyncio.timeout(LIMIT_SECONDS):
         return Alone(handle, await queue.get(), queue)

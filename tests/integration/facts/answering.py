@@ -23,7 +23,7 @@ from temporalio.client import AsyncActivityHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.integration.facts.ground import Attempt, until
+from tests.integration.facts.env import Attempt, until
 
 FINAL = ApplicationError("no", non_retryable=True)
 

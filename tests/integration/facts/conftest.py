@@ -6,21 +6,21 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from tests.integration.facts.ground import Ground
+from tests.integration.facts.env import Env
 
 
 @pytest.fixture(scope="session")
-async def worked_on(client: Client) -> AsyncIterator[Ground]:
-    """The ground of all tests in this folder."""
-    ground = Ground(client, f"test-{uuid4()}")
-    async with ground.worker():
-        yield ground
-        ground.spares.clear()
-        await ground.close()
+async def shared_env(client: Client) -> AsyncIterator[Env]:
+    """The environment that all tests in this folder share."""
+    env = Env(client, f"test-{uuid4()}")
+    async with env.worker():
+        yield env
+        env.spares.clear()
+        await env.close()
 
 
 @pytest.fixture
-async def ground(worked_on: Ground) -> AsyncIterator[Ground]:
-    """The ground; what is still open is closed after the test."""
-    yield worked_on
-    await worked_on.close()
+async def env(shared_env: Env) -> AsyncIterator[Env]:
+    """The shared environment. Closes the open workflows after the test."""
+    yield shared_env
+    await shared_env.close()

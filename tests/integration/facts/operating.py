@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client, WorkflowHandle
 
-from tests.integration.facts.ground import seconds
+from tests.integration.facts.env import seconds
 
 
 class Operated(Protocol):

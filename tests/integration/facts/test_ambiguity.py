@@ -19,7 +19,7 @@ from tests.integration.facts.answering import (
     refusal,
     until_asked_to_cancel,
 )
-from tests.integration.facts.ground import Attempt, Ground, until
+from tests.integration.facts.env import Attempt, Env, until
 from tests.integration.facts.wire import Wire
 from tests.integration.facts.workflows import AskAndStay, Asking
 
@@ -40,12 +40,12 @@ async def far_client(wire: Wire) -> AsyncIterator[Client]:
 
 @pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
 async def test_history_keeps_the_identity_of_each_call_that_ended_an_activity(
-    ground: Ground, by: type[ById | ByToken]
+    env: Env, by: type[ById | ByToken]
 ) -> None:
     (completed, one), (failed, two), (canceled, three) = await asyncio.gather(
-        ground.ask(workflow=AskAndStay),
-        ground.ask(Asking(maximum_attempts=1), workflow=AskAndStay),
-        ground.ask(workflow=AskAndStay),
+        env.ask(workflow=AskAndStay),
+        env.ask(Asking(maximum_attempts=1), workflow=AskAndStay),
+        env.ask(workflow=AskAndStay),
     )
     await canceled.handle.cancel()
     await until_asked_to_cancel(by(three))
@@ -62,8 +62,8 @@ async def test_history_keeps_the_identity_of_each_call_that_ended_an_activity(
     assert event.identity == "call 3"
 
 
-async def test_a_refused_repeat_leaves_the_identity_of_the_first(ground: Ground) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+async def test_a_refused_repeat_leaves_the_identity_of_the_first(env: Env) -> None:
+    question, attempt = await env.ask(workflow=AskAndStay)
     await ById(attempt, "the first").complete()
 
     await refusal(ById(attempt, "the second").complete())
@@ -77,9 +77,9 @@ def test_the_event_of_a_time_out_has_no_room_for_an_identity() -> None:
 
 
 async def test_not_found_may_mean_that_one_s_own_call_was_applied_and_its_answer_lost(
-    ground: Ground, wire: Wire, far_client: Client
+    env: Env, wire: Wire, far_client: Client
 ) -> None:
-    question, near = await ground.ask(workflow=AskAndStay)
+    question, near = await env.ask(workflow=AskAndStay)
     far = Attempt(far_client, near.info)
 
     async def lose_the_answer() -> None:
@@ -95,9 +95,9 @@ async def test_not_found_may_mean_that_one_s_own_call_was_applied_and_its_answer
 
 
 async def test_a_connection_that_breaks_under_a_call_does_not_tell_whether_it_was_applied(
-    ground: Ground, wire: Wire, far_client: Client
+    env: Env, wire: Wire, far_client: Client
 ) -> None:
-    question, near = await ground.ask(workflow=AskAndStay)
+    question, near = await env.ask(workflow=AskAndStay)
     far = Attempt(far_client, near.info)
 
     async def lose_the_answer() -> None:
@@ -112,9 +112,9 @@ async def test_a_connection_that_breaks_under_a_call_does_not_tell_whether_it_wa
 
 
 async def test_a_call_that_got_no_answer_in_its_time_is_canceled_and_may_have_been_applied(
-    ground: Ground, wire: Wire, far_client: Client
+    env: Env, wire: Wire, far_client: Client
 ) -> None:
-    question, near = await ground.ask()
+    question, near = await env.ask()
     far = Attempt(far_client, near.info)
 
     wire.mute()

@@ -20,7 +20,7 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from tests.integration.facts.answering import CLOSED, GONE_BY_ID, ById, payloads, refusal
-from tests.integration.facts.ground import Attempt, Ground, Question, until
+from tests.integration.facts.env import Attempt, Env, Question, until
 from tests.integration.facts.workflows import AskAndStay, AskForANumber, Asking
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
@@ -63,8 +63,8 @@ async def until_wedged(question: Question) -> None:
     await until(question.describe, lambda seen: seen.pending_workflow_task.attempt > 1)
 
 
-async def test_nothing_and_none_are_written_differently_and_read_the_same(ground: Ground) -> None:
-    (nothing, one), (none, two) = await asyncio.gather(ground.ask(), ground.ask())
+async def test_nothing_and_none_are_written_differently_and_read_the_same(env: Env) -> None:
+    (nothing, one), (none, two) = await asyncio.gather(env.ask(), env.ask())
 
     await one.by_id.complete()
     await two.by_id.complete(None)
@@ -76,8 +76,8 @@ async def test_nothing_and_none_are_written_differently_and_read_the_same(ground
     assert empty.result.payloads[0].metadata["encoding"] == b"binary/null"
 
 
-async def test_bytes_travel_as_they_are_and_a_ready_payload_is_relayed(ground: Ground) -> None:
-    (plain, one), (relayed, two) = await asyncio.gather(ground.ask(), ground.ask())
+async def test_bytes_travel_as_they_are_and_a_ready_payload_is_relayed(env: Env) -> None:
+    (plain, one), (relayed, two) = await asyncio.gather(env.ask(), env.ask())
     ready = Payload(metadata={"encoding": b"json/plain"}, data=b'{"a":  1}')
 
     await one.by_id.complete(b"\x00\xff")
@@ -100,9 +100,9 @@ async def test_bytes_travel_as_they_are_and_a_ready_payload_is_relayed(ground: G
     ids=["another shape", "an encoding that the worker does not know"],
 )
 async def test_a_result_that_the_worker_cannot_read_is_taken_and_blocks_the_workflow(
-    ground: Ground, result: Payloads
+    env: Env, result: Payloads
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskForANumber)
+    question, attempt = await env.ask(workflow=AskForANumber)
 
     await ById(attempt).complete(result)
 
@@ -113,8 +113,8 @@ async def test_a_result_that_the_worker_cannot_read_is_taken_and_blocks_the_work
     assert await refusal(attempt.by_id.complete(1)) == CLOSED
 
 
-async def test_a_codec_writes_results_and_heartbeat_details(ground: Ground) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+async def test_a_codec_writes_results_and_heartbeat_details(env: Env) -> None:
+    question, attempt = await env.ask(workflow=AskAndStay)
     coded = await in_other_hands(attempt, CODED)
 
     await coded.by_id.heartbeat("here")
@@ -126,9 +126,9 @@ async def test_a_codec_writes_results_and_heartbeat_details(ground: Ground) -> N
     assert completed.result.payloads[0].data == b'"enod"'
 
 
-async def failure_kept(ground: Ground, converter: DataConverter) -> Failure:
+async def failure_kept(env: Env, converter: DataConverter) -> Failure:
     """Return what history keeps of a failure through this converter."""
-    question, attempt = await ground.ask(Asking(maximum_attempts=1), workflow=AskAndStay)
+    question, attempt = await env.ask(Asking(maximum_attempts=1), workflow=AskAndStay)
     coded = await in_other_hands(attempt, converter)
     await coded.by_id.fail(ApplicationError("secret", "details"))
     (event,) = await question.events("activity_task_failed")
@@ -137,11 +137,11 @@ async def failure_kept(ground: Ground, converter: DataConverter) -> Failure:
 
 
 async def test_a_codec_leaves_the_message_of_a_failure_in_the_clear_unless_it_is_told(
-    ground: Ground,
+    env: Env,
 ) -> None:
     told = replace(CODED, failure_converter_class=DefaultFailureConverterWithEncodedAttributes)
 
-    plain, covered = await asyncio.gather(failure_kept(ground, CODED), failure_kept(ground, told))
+    plain, covered = await asyncio.gather(failure_kept(env, CODED), failure_kept(env, told))
 
     assert plain.message == "secret"
     assert covered.message == "Encoded failure"
@@ -151,16 +151,16 @@ async def test_a_codec_leaves_the_message_of_a_failure_in_the_clear_unless_it_is
 
 
 async def test_a_converter_learns_whose_result_it_writes_only_when_the_handle_is_told(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     codec = Backwards()
     coded = await in_other_hands(attempt, replace(CODED, payload_codec=codec))
     context = ActivitySerializationContext(
         namespace=coded.client.namespace,
         activity_id=attempt.info.activity_id,
         activity_type="ask",
-        activity_task_queue=ground.task_queue,
+        activity_task_queue=env.task_queue,
         workflow_id=question.handle.id,
         workflow_type="AskAndStay",
         is_local=False,

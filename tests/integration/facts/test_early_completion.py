@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
 from tests.integration.facts.answering import GONE_BY_TOKEN, refusal
-from tests.integration.facts.ground import Attempt, Ground, Question
+from tests.integration.facts.env import Attempt, Env, Question
 from tests.integration.facts.workflows import AskHere, Asking
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
@@ -57,18 +57,18 @@ async def held() -> Held:
     return Held()
 
 
-async def hold(ground: Ground, body: Any, asking: Asking | None = None) -> tuple[Question, Attempt]:
+async def hold(env: Env, body: Any, asking: Asking | None = None) -> tuple[Question, Attempt]:
     """Ask an activity that is held."""
-    question = await ground.start(asking or Asking(), body=body)
+    question = await env.start(asking or Asking(), body=body)
     return question, await question.next()
 
 
 @pytest.mark.parametrize("by", ["token", "id"])
 @pytest.mark.parametrize("then", ["return_a_value", "go_asynchronous"])
 async def test_an_answer_is_taken_while_the_function_runs_and_the_function_changes_nothing(
-    ground: Ground, held: Held, by: str, then: str
+    env: Env, held: Held, by: str, then: str
 ) -> None:
-    question, attempt = await hold(ground, getattr(held, then))
+    question, attempt = await hold(env, getattr(held, then))
     handle = attempt.by_token if by == "token" else attempt.by_id
 
     await handle.complete("early")
@@ -84,9 +84,9 @@ async def test_an_answer_is_taken_while_the_function_runs_and_the_function_chang
 
 
 async def test_a_function_that_heartbeats_after_the_answer_is_canceled_as_not_found(
-    ground: Ground, held: Held
+    env: Env, held: Held
 ) -> None:
-    question, attempt = await hold(ground, held.heartbeat, Asking(heartbeat=30))
+    question, attempt = await hold(env, held.heartbeat, Asking(heartbeat=30))
 
     await attempt.by_id.complete("early")
     held.go_on.set()
@@ -98,9 +98,9 @@ async def test_a_function_that_heartbeats_after_the_answer_is_canceled_as_not_fo
 
 
 async def test_an_early_failure_starts_the_next_attempt_beside_the_first(
-    ground: Ground, held: Held
+    env: Env, held: Held
 ) -> None:
-    question, attempt = await hold(ground, held.return_a_value, Asking(back_off=0.01))
+    question, attempt = await hold(env, held.return_a_value, Asking(back_off=0.01))
 
     await attempt.by_token.fail(RuntimeError("early"))
     second = await question.next()
@@ -116,7 +116,7 @@ async def test_an_early_failure_starts_the_next_attempt_beside_the_first(
 async def test_a_worker_that_ends_before_the_function_went_asynchronous_takes_the_token_along(
     client: Client, held: Held
 ) -> None:
-    own = Ground(client, f"test-{uuid4()}")
+    own = Env(client, f"test-{uuid4()}")
     async with own.worker():
         question, attempt = await hold(own, held.go_asynchronous)
 
@@ -131,7 +131,7 @@ async def test_a_worker_that_ends_before_the_function_went_asynchronous_takes_th
 
 
 async def test_an_answer_needs_no_worker(client: Client) -> None:
-    own = Ground(client, f"test-{uuid4()}")
+    own = Env(client, f"test-{uuid4()}")
     async with own.worker():
         question, attempt = await own.ask()
 
@@ -144,16 +144,16 @@ async def test_an_answer_needs_no_worker(client: Client) -> None:
     assert result == "nobody is there"
 
 
-async def test_a_function_in_a_thread_goes_asynchronous_as_well(ground: Ground) -> None:
-    question, attempt = await ground.ask(Asking(activity="ask in a thread"))
+async def test_a_function_in_a_thread_goes_asynchronous_as_well(env: Env) -> None:
+    question, attempt = await env.ask(Asking(activity="ask in a thread"))
 
     await attempt.by_token.complete("from a thread")
 
     assert await question.result() == "from a thread"
 
 
-async def test_the_server_does_not_know_a_local_activity(ground: Ground, held: Held) -> None:
-    question = await ground.start(Asking(), workflow=AskHere, body=held.return_a_value)
+async def test_the_server_does_not_know_a_local_activity(env: Env, held: Held) -> None:
+    question = await env.start(Asking(), workflow=AskHere, body=held.return_a_value)
     attempt = await question.next()
 
     status, _ = await refusal(attempt.by_token.complete("from outside"))

@@ -27,7 +27,7 @@ from tests.integration.facts.answering import (
     refusal,
     refusals,
 )
-from tests.integration.facts.ground import Ground, Question
+from tests.integration.facts.env import Env, Question
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
@@ -54,8 +54,8 @@ async def test_what_is_no_token_is_an_invalid_argument(
     assert await refusals(handle) == {Refusal(INVALID, message)}
 
 
-async def test_a_token_opens_no_other_namespace_but_needs_none(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_a_token_opens_no_other_namespace_but_needs_none(env: Env) -> None:
+    question, attempt = await env.ask()
 
     elsewhere = await raw_refusals(ByToken(attempt, namespace="temporal-system"))
     nowhere = await raw_refusals(ByToken(attempt, namespace="nowhere"))
@@ -68,10 +68,8 @@ async def test_a_token_opens_no_other_namespace_but_needs_none(ground: Ground) -
 
 
 @pytest.mark.parametrize("by", ["token", "id"])
-async def test_the_second_answer_is_not_found_whatever_the_first_was(
-    ground: Ground, by: str
-) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+async def test_the_second_answer_is_not_found_whatever_the_first_was(env: Env, by: str) -> None:
+    question, attempt = await env.ask(workflow=AskAndStay)
     handle = attempt.by_token if by == "token" else attempt.by_id
 
     await handle.complete("first")
@@ -80,8 +78,8 @@ async def test_the_second_answer_is_not_found_whatever_the_first_was(
     assert await question.events("workflow_execution_completed") == []
 
 
-async def test_an_answer_to_a_closed_workflow_is_not_found(ground: Ground) -> None:
-    (finished, first), (killed, second) = await asyncio.gather(ground.ask(), ground.ask())
+async def test_an_answer_to_a_closed_workflow_is_not_found(env: Env) -> None:
+    (finished, first), (killed, second) = await asyncio.gather(env.ask(), env.ask())
     await first.by_id.complete("done")
     assert await finished.result() == "done"
     await killed.handle.terminate()
@@ -90,18 +88,18 @@ async def test_an_answer_to_a_closed_workflow_is_not_found(ground: Ground) -> No
         assert await refusals(attempt.by_token, attempt.by_id) == {CLOSED}
 
 
-async def test_an_answer_after_the_last_time_out_is_not_found(ground: Ground) -> None:
+async def test_an_answer_after_the_last_time_out_is_not_found(env: Env) -> None:
     asking = Asking(start_to_close=1, maximum_attempts=1)
-    question, attempt = await ground.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking, workflow=AskAndStay)
     await question.until_over()
 
     assert await refusals(attempt.by_token) == {GONE_BY_TOKEN}
     assert await refusals(attempt.by_id) == {GONE_BY_ID}
 
 
-async def test_what_was_never_there_is_not_found_in_other_words(ground: Ground) -> None:
-    question, _ = await ground.ask()
-    client, known, run_id = ground.client, question.handle.id, str(uuid4())
+async def test_what_was_never_there_is_not_found_in_other_words(env: Env) -> None:
+    question, _ = await env.ask()
+    client, known, run_id = env.client, question.handle.id, str(uuid4())
 
     async def by_id(workflow_id: str, run_id: str | None, activity_id: str) -> set[Refusal]:
         return await refusals(
@@ -122,8 +120,8 @@ async def test_what_was_never_there_is_not_found_in_other_words(ground: Ground) 
     assert await by_id(known, None, "") == {Refusal(INVALID, "ActivityId is not set on request.")}
 
 
-async def test_nothing_but_its_text_tells_one_not_found_from_another(ground: Ground) -> None:
-    _, attempt = await ground.ask()
+async def test_nothing_but_its_text_tells_one_not_found_from_another(env: Env) -> None:
+    _, attempt = await env.ask()
     await attempt.by_id.complete("first")
     errors = []
 
@@ -140,9 +138,9 @@ async def test_nothing_but_its_text_tells_one_not_found_from_another(ground: Gro
 
 @pytest.mark.parametrize("by", ["token", "id"])
 async def test_cancellation_without_a_request_is_refused_and_changes_nothing(
-    ground: Ground, by: str
+    env: Env, by: str
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     handle = attempt.by_token if by == "token" else attempt.by_id
 
     assert await refusal(handle.report_cancellation()) == NOT_ASKED_TO_CANCEL
@@ -158,9 +156,9 @@ async def test_cancellation_without_a_request_is_refused_and_changes_nothing(
     ids=["canceled", "timed out"],
 )
 async def test_a_token_takes_no_failure_but_one_of_the_application(
-    ground: Ground, error: Exception
+    env: Env, error: Exception
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     answer = await refusal(attempt.by_token.fail(error))
 
@@ -168,8 +166,8 @@ async def test_a_token_takes_no_failure_but_one_of_the_application(
     assert await waits(question)
 
 
-async def test_ids_take_a_cancellation_as_a_failure_that_is_final(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_ids_take_a_cancellation_as_a_failure_that_is_final(env: Env) -> None:
+    question, attempt = await env.ask()
 
     await attempt.by_id.fail(CancelledError("why"))
 
@@ -179,8 +177,8 @@ async def test_ids_take_a_cancellation_as_a_failure_that_is_final(ground: Ground
     assert failed.failure.HasField("canceled_failure_info")
 
 
-async def test_any_exception_becomes_a_retryable_failure_of_its_type(ground: Ground) -> None:
-    question, attempt = await ground.ask(Asking(maximum_attempts=1))
+async def test_any_exception_becomes_a_retryable_failure_of_its_type(env: Env) -> None:
+    question, attempt = await env.ask(Asking(maximum_attempts=1))
 
     await attempt.by_id.fail(KeyError("x"))
 
@@ -192,8 +190,8 @@ async def test_any_exception_becomes_a_retryable_failure_of_its_type(ground: Gro
     assert (cause.type, cause.non_retryable) == ("KeyError", False)
 
 
-async def test_a_result_that_is_not_json_never_leaves_the_process(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_a_result_that_is_not_json_never_leaves_the_process(env: Env) -> None:
+    question, attempt = await env.ask()
 
     with pytest.raises(TypeError, match="not JSON serializable"):
         await attempt.by_id.complete(object())
@@ -201,8 +199,8 @@ async def test_a_result_that_is_not_json_never_leaves_the_process(ground: Ground
     assert await waits(question)
 
 
-async def test_an_identity_has_at_most_1000_characters(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_an_identity_has_at_most_1000_characters(env: Env) -> None:
+    question, attempt = await env.ask()
 
     for raw in (ById(attempt, "x" * 1001), ByToken(attempt, "x" * 1001)):
         answer = await refusal(raw.complete())
@@ -212,8 +210,8 @@ async def test_an_identity_has_at_most_1000_characters(ground: Ground) -> None:
     await ById(attempt, "x" * 1000).complete()
 
 
-async def test_of_many_answers_at_once_exactly_one_is_taken(ground: Ground) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+async def test_of_many_answers_at_once_exactly_one_is_taken(env: Env) -> None:
+    question, attempt = await env.ask(workflow=AskAndStay)
     handles = [attempt.by_token, attempt.by_id] * 3
 
     answers = await asyncio.gather(

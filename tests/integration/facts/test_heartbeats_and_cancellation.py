@@ -18,7 +18,7 @@ from tests.integration.facts.answering import (
     payloads,
     refusal,
 )
-from tests.integration.facts.ground import Attempt, Ground, Question, instant, until
+from tests.integration.facts.env import Attempt, Env, Question, instant, until
 from tests.integration.facts.operating import pause
 from tests.integration.facts.workflows import Ask, AskAndStay, Asking
 
@@ -28,17 +28,17 @@ CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
 
 
 async def ask_and_cancel(
-    ground: Ground, asking: Asking | None = None, *, workflow: Any = Ask
+    env: Env, asking: Asking | None = None, *, workflow: Any = Ask
 ) -> tuple[Question, Attempt]:
     """Ask, then cancel the workflow; return once the server has asked the activity to stop."""
-    question, attempt = await ground.ask(asking, workflow=workflow)
+    question, attempt = await env.ask(asking, workflow=workflow)
     await question.handle.cancel()
     await until(question.pending, lambda pending: pending.state == CANCEL_REQUESTED)
     return question, attempt
 
 
-async def test_a_heartbeat_without_details_erases_those_that_were_there(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_a_heartbeat_without_details_erases_those_that_were_there(env: Env) -> None:
+    question, attempt = await env.ask()
 
     await attempt.by_id.heartbeat("here")
     before = await question.pending()
@@ -49,11 +49,11 @@ async def test_a_heartbeat_without_details_erases_those_that_were_there(ground: 
     assert not after.heartbeat_details.payloads
 
 
-async def test_every_heartbeat_starts_its_time_out_anew(ground: Ground) -> None:
+async def test_every_heartbeat_starts_its_time_out_anew(env: Env) -> None:
     asking = Asking(heartbeat=1, maximum_attempts=1)
-    by_token, one = await ground.ask(asking, workflow=AskAndStay)
-    by_id, two = await ground.ask(asking, workflow=AskAndStay)
-    silent, _ = await ground.ask(asking, workflow=AskAndStay)
+    by_token, one = await env.ask(asking, workflow=AskAndStay)
+    by_id, two = await env.ask(asking, workflow=AskAndStay)
+    silent, _ = await env.ask(asking, workflow=AskAndStay)
 
     async def beat() -> bool:
         await asyncio.gather(one.by_token.heartbeat(), two.by_id.heartbeat())
@@ -69,9 +69,9 @@ async def test_every_heartbeat_starts_its_time_out_anew(ground: Ground) -> None:
 
 @pytest.mark.parametrize("by", ["token", "id"])
 async def test_a_heartbeat_tells_that_the_activity_should_stop_and_is_kept_all_the_same(
-    ground: Ground, by: str
+    env: Env, by: str
 ) -> None:
-    question, attempt = await ask_and_cancel(ground)
+    question, attempt = await ask_and_cancel(env)
     handle = attempt.by_token if by == "token" else attempt.by_id
 
     with pytest.raises(AsyncActivityCancelledError) as caught:
@@ -86,8 +86,8 @@ async def test_a_heartbeat_tells_that_the_activity_should_stop_and_is_kept_all_t
     assert not attempt.info.heartbeat_timeout
 
 
-async def test_a_heartbeat_tells_of_a_pause_and_of_a_cancellation_at_once(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_a_heartbeat_tells_of_a_pause_and_of_a_cancellation_at_once(env: Env) -> None:
+    question, attempt = await env.ask()
 
     await pause(question)
     paused = await ByToken(attempt).heartbeat()
@@ -106,9 +106,9 @@ async def test_a_heartbeat_tells_of_a_pause_and_of_a_cancellation_at_once(ground
     ids=lambda cancellation: cancellation.name,
 )
 async def test_a_heartbeat_after_the_workflow_has_closed_is_not_found_rather_than_canceled(
-    ground: Ground, cancellation: ActivityCancellationType
+    env: Env, cancellation: ActivityCancellationType
 ) -> None:
-    question, attempt = await ground.ask(Asking(cancellation=cancellation))
+    question, attempt = await env.ask(Asking(cancellation=cancellation))
     await question.handle.cancel()
     with pytest.raises(WorkflowFailureError):
         await question.result()
@@ -117,8 +117,8 @@ async def test_a_heartbeat_after_the_workflow_has_closed_is_not_found_rather_tha
     assert await refusal(attempt.by_id.heartbeat()) == CLOSED
 
 
-async def test_a_cancellation_stands_in_describe_and_in_history(ground: Ground) -> None:
-    question, _ = await ask_and_cancel(ground)
+async def test_a_cancellation_stands_in_describe_and_in_history(env: Env) -> None:
+    question, _ = await ask_and_cancel(env)
 
     (requested,) = await question.events("activity_task_cancel_requested")
 
@@ -131,10 +131,10 @@ async def test_a_cancellation_stands_in_describe_and_in_history(ground: Ground) 
 
 
 async def test_a_workflow_that_does_not_wait_ignores_every_answer_that_is_still_taken(
-    ground: Ground,
+    env: Env,
 ) -> None:
     asking = Asking(cancellation=ActivityCancellationType.TRY_CANCEL)
-    question, attempt = await ask_and_cancel(ground, asking, workflow=AskAndStay)
+    question, attempt = await ask_and_cancel(env, asking, workflow=AskAndStay)
 
     await attempt.by_id.complete("taken")
 
@@ -142,9 +142,9 @@ async def test_a_workflow_that_does_not_wait_ignores_every_answer_that_is_still_
     assert completed.result.payloads[0].data == b'"taken"'
 
 
-async def test_an_abandoned_activity_is_not_told_and_cannot_be_canceled(ground: Ground) -> None:
+async def test_an_abandoned_activity_is_not_told_and_cannot_be_canceled(env: Env) -> None:
     asking = Asking(cancellation=ActivityCancellationType.ABANDON)
-    question, attempt = await ground.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking, workflow=AskAndStay)
     await question.handle.cancel()
     await until(
         lambda: question.events("workflow_execution_cancel_requested"),
@@ -160,9 +160,9 @@ async def test_an_abandoned_activity_is_not_told_and_cannot_be_canceled(ground: 
 
 
 async def test_a_reported_cancellation_reaches_a_workflow_that_waits_with_its_details(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ask_and_cancel(ground, workflow=AskAndStay)
+    question, attempt = await ask_and_cancel(env, workflow=AskAndStay)
 
     await ById(attempt, "who stopped").cancel(payloads(b'{"why": "asked"}'))
 
@@ -171,17 +171,17 @@ async def test_a_reported_cancellation_reaches_a_workflow_that_waits_with_its_de
     assert canceled.details.payloads[0].data == b'{"why": "asked"}'
 
 
-async def test_a_result_beats_the_cancellation_that_a_workflow_waits_for(ground: Ground) -> None:
-    question, attempt = await ask_and_cancel(ground)
+async def test_a_result_beats_the_cancellation_that_a_workflow_waits_for(env: Env) -> None:
+    question, attempt = await ask_and_cancel(env)
 
     await attempt.by_id.complete("done all the same")
 
     assert await question.result() == "done all the same"
 
 
-async def test_after_a_cancel_request_nothing_is_retried(ground: Ground) -> None:
+async def test_after_a_cancel_request_nothing_is_retried(env: Env) -> None:
     (failed, attempt), (timed_out, _) = await asyncio.gather(
-        ask_and_cancel(ground), ask_and_cancel(ground, Asking(start_to_close=1))
+        ask_and_cancel(env), ask_and_cancel(env, Asking(start_to_close=1))
     )
 
     await attempt.by_id.fail(ApplicationError("busy"))
@@ -194,9 +194,9 @@ async def test_after_a_cancel_request_nothing_is_retried(ground: Ground) -> None
 
 
 async def test_between_attempts_the_server_cancels_by_itself_and_tells_nobody_outside(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await attempt.by_id.fail(ApplicationError("busy"))
 
     await question.handle.cancel()

@@ -17,7 +17,7 @@ from tests.integration.facts.answering import (
     raw_refusals,
     refusals,
 )
-from tests.integration.facts.ground import Attempt, Ground, Question, instant, seconds
+from tests.integration.facts.env import Attempt, Env, Question, instant, seconds
 from tests.integration.facts.operating import pause, reset_activity, unpause, update_options
 from tests.integration.facts.workflows import AskAndStay, Asking
 
@@ -28,15 +28,15 @@ BUSY = ApplicationError("busy")
 LAST = Asking(maximum_attempts=1)
 
 
-async def let_a_second_pass(ground: Ground) -> None:
+async def let_a_second_pass(env: Env) -> None:
     """Return once a timeout of a second, that starts now, has fired."""
-    clock, _ = await ground.ask(Asking(start_to_close=1, maximum_attempts=1), workflow=AskAndStay)
+    clock, _ = await env.ask(Asking(start_to_close=1, maximum_attempts=1), workflow=AskAndStay)
     await clock.until_over()
 
 
 @pytest.mark.parametrize("by", ["token", "id"])
-async def test_a_paused_activity_takes_its_answer(ground: Ground, by: str) -> None:
-    question, attempt = await ground.ask()
+async def test_a_paused_activity_takes_its_answer(env: Env, by: str) -> None:
+    question, attempt = await env.ask()
     await pause(question)
 
     assert (await question.pending()).state == State.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
@@ -46,17 +46,17 @@ async def test_a_paused_activity_takes_its_answer(ground: Ground, by: str) -> No
 
 
 async def test_no_time_out_fires_while_an_activity_is_paused_and_all_fire_after_it(
-    ground: Ground,
+    env: Env,
 ) -> None:
     asked = await asyncio.gather(
-        ground.ask(Asking(start_to_close=1, maximum_attempts=1), workflow=AskAndStay),
-        ground.ask(Asking(heartbeat=1, maximum_attempts=1), workflow=AskAndStay),
-        ground.ask(Asking(schedule_to_close=1, maximum_attempts=1), workflow=AskAndStay),
+        env.ask(Asking(start_to_close=1, maximum_attempts=1), workflow=AskAndStay),
+        env.ask(Asking(heartbeat=1, maximum_attempts=1), workflow=AskAndStay),
+        env.ask(Asking(schedule_to_close=1, maximum_attempts=1), workflow=AskAndStay),
     )
     questions = [question for question, _ in asked]
     await asyncio.gather(*(pause(question) for question in questions))
 
-    await let_a_second_pass(ground)
+    await let_a_second_pass(env)
 
     for question, attempt in asked:
         pending = await question.pending()
@@ -68,8 +68,8 @@ async def test_no_time_out_fires_while_an_activity_is_paused_and_all_fire_after_
         assert len(await question.events("activity_task_timed_out")) == 1
 
 
-async def test_a_pause_does_not_stop_the_workflow_s_own_time_out(ground: Ground) -> None:
-    question, _ = await ground.ask(run_timeout=seconds(1))
+async def test_a_pause_does_not_stop_the_workflow_s_own_time_out(env: Env) -> None:
+    question, _ = await env.ask(run_timeout=seconds(1))
     await pause(question)
 
     with pytest.raises(WorkflowFailureError) as caught:
@@ -78,8 +78,8 @@ async def test_a_pause_does_not_stop_the_workflow_s_own_time_out(ground: Ground)
     assert isinstance(caught.value.cause, TimeoutError)
 
 
-async def test_a_pause_that_is_over_moves_no_deadline(ground: Ground) -> None:
-    question, attempt = await ground.ask(Asking(schedule_to_close=50))
+async def test_a_pause_that_is_over_moves_no_deadline(env: Env) -> None:
+    question, attempt = await env.ask(Asking(schedule_to_close=50))
     before = await question.pending()
 
     await pause(question)
@@ -94,8 +94,8 @@ async def test_a_pause_that_is_over_moves_no_deadline(ground: Ground) -> None:
     await attempt.by_token.complete("the token still fits")
 
 
-async def test_a_failure_during_a_pause_is_not_retried_until_it_is_over(ground: Ground) -> None:
-    question, attempt = await ground.ask(Asking(back_off=0.01))
+async def test_a_failure_during_a_pause_is_not_retried_until_it_is_over(env: Env) -> None:
+    question, attempt = await env.ask(Asking(back_off=0.01))
     await pause(question)
 
     await attempt.by_id.fail(BUSY)
@@ -108,8 +108,8 @@ async def test_a_failure_during_a_pause_is_not_retried_until_it_is_over(ground: 
     assert await question.result() == "all the same"
 
 
-async def test_a_pause_gives_an_attempt_more_than_the_policy_allows(ground: Ground) -> None:
-    question, attempt = await ground.ask(LAST)
+async def test_a_pause_gives_an_attempt_more_than_the_policy_allows(env: Env) -> None:
+    question, attempt = await env.ask(LAST)
     await pause(question)
 
     await attempt.by_id.fail(BUSY)
@@ -122,8 +122,8 @@ async def test_a_pause_gives_an_attempt_more_than_the_policy_allows(ground: Grou
     assert await question.result() == "by the extra one"
 
 
-async def test_a_failure_that_is_final_ends_a_paused_activity(ground: Ground) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+async def test_a_failure_that_is_final_ends_a_paused_activity(env: Env) -> None:
+    question, attempt = await env.ask(workflow=AskAndStay)
     await pause(question)
 
     await attempt.by_id.fail(FINAL)
@@ -138,9 +138,9 @@ async def test_a_failure_that_is_final_ends_a_paused_activity(ground: Ground) ->
     ids=["unpause", "reset", "update"],
 )
 async def test_what_an_operator_does_between_attempts_erases_the_last_failure(
-    ground: Ground, operate: Callable[[Question], Awaitable[None]]
+    env: Env, operate: Callable[[Question], Awaitable[None]]
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await attempt.by_id.fail(BUSY)
     await pause(question)
     kept = await question.pending()
@@ -152,8 +152,8 @@ async def test_what_an_operator_does_between_attempts_erases_the_last_failure(
     assert not erased.HasField("last_failure")
 
 
-async def test_a_reset_of_a_running_attempt_renumbers_it_and_runs_nothing(ground: Ground) -> None:
-    question, _, second = await ground.ask_twice()
+async def test_a_reset_of_a_running_attempt_renumbers_it_and_runs_nothing(env: Env) -> None:
+    question, _, second = await env.ask_twice()
     before = await question.pending()
 
     await reset_activity(question)
@@ -168,9 +168,9 @@ async def test_a_reset_of_a_running_attempt_renumbers_it_and_runs_nothing(ground
 
 
 async def test_a_reset_kills_the_token_of_the_attempt_that_runs_and_revives_the_first_one(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, first, second = await ground.ask_twice()
+    question, first, second = await env.ask_twice()
 
     await reset_activity(question)
 
@@ -181,18 +181,18 @@ async def test_a_reset_kills_the_token_of_the_attempt_that_runs_and_revives_the_
     assert await question.result() == "by a token of the past"
 
 
-async def renumbered(ground: Ground) -> tuple[Question, Attempt, Attempt]:
+async def renumbered(env: Env) -> tuple[Question, Attempt, Attempt]:
     """Return two attempts that are both the second: one before a reset, and one after it."""
-    question, _, second = await ground.ask_twice()
+    question, _, second = await env.ask_twice()
     await reset_activity(question)
     await second.by_id.fail(BUSY)
     return question, second, await question.next()
 
 
 async def test_after_a_reset_an_attempt_s_token_opens_a_later_one_of_the_same_number(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, before, after = await renumbered(ground)
+    question, before, after = await renumbered(env)
 
     assert (before.info.attempt, after.info.attempt) == (2, 2)
     assert before.info.scheduled_time == after.info.scheduled_time
@@ -202,8 +202,8 @@ async def test_after_a_reset_an_attempt_s_token_opens_a_later_one_of_the_same_nu
     assert await question.result() == "by a token of the past"
 
 
-async def test_a_reset_between_attempts_starts_a_first_attempt_again(ground: Ground) -> None:
-    question, first = await ground.ask(Asking(back_off=60))
+async def test_a_reset_between_attempts_starts_a_first_attempt_again(env: Env) -> None:
+    question, first = await env.ask(Asking(back_off=60))
     await first.by_id.fail(BUSY)
 
     await reset_activity(question)
@@ -215,8 +215,8 @@ async def test_a_reset_between_attempts_starts_a_first_attempt_again(ground: Gro
     assert await question.result() == "by a token of the past"
 
 
-async def test_a_reset_of_the_first_attempt_leaves_its_token_alone(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_a_reset_of_the_first_attempt_leaves_its_token_alone(env: Env) -> None:
+    question, attempt = await env.ask()
 
     await reset_activity(question)
 
@@ -226,9 +226,9 @@ async def test_a_reset_of_the_first_attempt_leaves_its_token_alone(ground: Groun
 
 
 async def test_new_time_outs_show_at_once_everywhere_but_in_the_expiration_time(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask(Asking(schedule_to_close=50))
+    question, attempt = await env.ask(Asking(schedule_to_close=50))
     before = await question.pending()
 
     await update_options(question, schedule_to_close=90, start_to_close=80)
@@ -241,28 +241,28 @@ async def test_new_time_outs_show_at_once_everywhere_but_in_the_expiration_time(
     await attempt.by_token.complete("the token still fits")
 
 
-async def test_new_time_outs_hold_for_the_attempt_that_runs(ground: Ground) -> None:
+async def test_new_time_outs_hold_for_the_attempt_that_runs(env: Env) -> None:
     short = Asking(start_to_close=1, maximum_attempts=1)
     both = Asking(schedule_to_close=1, maximum_attempts=1)
     (cut, _), (longer, _), (longest, _) = await asyncio.gather(
-        ground.ask(LAST, workflow=AskAndStay),
-        ground.ask(short, workflow=AskAndStay),
-        ground.ask(both, workflow=AskAndStay),
+        env.ask(LAST, workflow=AskAndStay),
+        env.ask(short, workflow=AskAndStay),
+        env.ask(both, workflow=AskAndStay),
     )
 
     await update_options(cut, start_to_close=1)
     await update_options(longer, start_to_close=40)
     await update_options(longest, schedule_to_close=40, start_to_close=30)
 
-    await asyncio.gather(cut.until_over(), let_a_second_pass(ground))
+    await asyncio.gather(cut.until_over(), let_a_second_pass(env))
     for question in (longer, longest):
         assert (await question.pending()).state == State.PENDING_ACTIVITY_STATE_STARTED
 
 
 async def test_the_next_attempt_is_told_the_old_time_outs_though_the_new_ones_hold(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, first = await ground.ask(Asking(back_off=0.01))
+    question, first = await env.ask(Asking(back_off=0.01))
     await first.by_id.fail(BUSY)
 
     await update_options(question, start_to_close=40)

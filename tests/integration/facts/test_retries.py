@@ -18,7 +18,7 @@ from tests.integration.facts.answering import (
     refusal,
     refusals,
 )
-from tests.integration.facts.ground import Ground, Question, instant, seconds, until
+from tests.integration.facts.env import Env, Question, instant, seconds, until
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
@@ -35,8 +35,8 @@ async def ended_by(question: Question, kind: str) -> Any:
     return event
 
 
-async def test_between_attempts_only_a_completion_by_ids_is_taken(ground: Ground) -> None:
-    question, attempt = await ground.ask(Asking(back_off=60))
+async def test_between_attempts_only_a_completion_by_ids_is_taken(env: Env) -> None:
+    question, attempt = await env.ask(Asking(back_off=60))
     await attempt.by_token.fail(BUSY)
 
     pending = await question.pending()
@@ -50,9 +50,9 @@ async def test_between_attempts_only_a_completion_by_ids_is_taken(ground: Ground
 
 
 async def test_the_token_of_an_earlier_attempt_opens_nothing_and_the_ids_end_the_later(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, first, second = await ground.ask_twice()
+    question, first, second = await env.ask_twice()
 
     assert (second.info.attempt, second.info.task_token != first.info.task_token) == (2, True)
     assert await refusals(first.by_token) == {GONE_BY_TOKEN}
@@ -61,10 +61,10 @@ async def test_the_token_of_an_earlier_attempt_opens_nothing_and_the_ids_end_the
 
 
 async def test_an_activity_that_never_started_takes_a_completion_by_ids_and_nothing_else(
-    ground: Ground, temporal_address: str
+    env: Env, temporal_address: str
 ) -> None:
     completer = await Client.connect(temporal_address, identity="who completed it")
-    question = await ground.start(Asking(task_queue=f"nobody-{uuid4()}"))
+    question = await env.start(Asking(task_queue=f"nobody-{uuid4()}"))
     await until(question.describe, lambda seen: seen.pending_activities)
     handle = completer.get_async_activity_handle(
         workflow_id=question.handle.id, run_id=question.execution.run_id, activity_id="1"
@@ -80,13 +80,13 @@ async def test_an_activity_that_never_started_takes_a_completion_by_ids_and_noth
 
 
 async def test_the_last_attempt_times_out_for_good_and_what_its_heartbeat_said_is_kept(
-    ground: Ground,
+    env: Env,
 ) -> None:
     expected = {
         TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: Asking(start_to_close=1, maximum_attempts=1),
         TimeoutType.TIMEOUT_TYPE_HEARTBEAT: Asking(heartbeat=1, maximum_attempts=1),
     }
-    asked = [await ground.ask(asking, workflow=AskAndStay) for asking in expected.values()]
+    asked = [await env.ask(asking, workflow=AskAndStay) for asking in expected.values()]
     for _, attempt in asked:
         await attempt.by_id.heartbeat("half done")
 
@@ -99,10 +99,10 @@ async def test_the_last_attempt_times_out_for_good_and_what_its_heartbeat_said_i
         assert timeout.last_heartbeat_details.payloads[0].data == b'"half done"'
 
 
-async def test_a_time_out_with_attempts_left_runs_the_function_again(ground: Ground) -> None:
+async def test_a_time_out_with_attempts_left_runs_the_function_again(env: Env) -> None:
     (one, _), (other, _) = await asyncio.gather(
-        ground.ask(Asking(start_to_close=1, back_off=0.01)),
-        ground.ask(Asking(heartbeat=1, back_off=0.01)),
+        env.ask(Asking(start_to_close=1, back_off=0.01)),
+        env.ask(Asking(heartbeat=1, back_off=0.01)),
     )
 
     for question in (one, other):
@@ -113,10 +113,10 @@ async def test_a_time_out_with_attempts_left_runs_the_function_again(ground: Gro
 
 
 async def test_the_schedule_to_close_time_out_is_the_end_over_all_attempts(
-    ground: Ground,
+    env: Env,
 ) -> None:
     asking = Asking(schedule_to_close=1, back_off=0.01)
-    question, attempt = await ground.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking, workflow=AskAndStay)
 
     event = await ended_by(question, "activity_task_timed_out")
 
@@ -127,10 +127,10 @@ async def test_the_schedule_to_close_time_out_is_the_end_over_all_attempts(
 
 
 async def test_a_failure_that_leaves_no_time_for_the_next_attempt_is_the_end_itself(
-    ground: Ground,
+    env: Env,
 ) -> None:
     asking = Asking(schedule_to_close=20, back_off=30)
-    question, attempt = await ground.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking, workflow=AskAndStay)
 
     await attempt.by_id.fail(BUSY)
 
@@ -140,11 +140,11 @@ async def test_a_failure_that_leaves_no_time_for_the_next_attempt_is_the_end_its
 
 
 async def test_a_failure_is_retried_without_limit_unless_the_policy_sets_one(
-    ground: Ground,
+    env: Env,
 ) -> None:
     (free, first), (bound, last) = await asyncio.gather(
-        ground.ask(workflow=AskAndStay),
-        ground.ask(Asking(maximum_attempts=1), workflow=AskAndStay),
+        env.ask(workflow=AskAndStay),
+        env.ask(Asking(maximum_attempts=1), workflow=AskAndStay),
     )
 
     await first.by_id.fail(BUSY)
@@ -162,9 +162,9 @@ async def test_a_failure_is_retried_without_limit_unless_the_policy_sets_one(
     ids=["it says so", "the policy names its type"],
 )
 async def test_a_failure_that_is_not_retryable_is_the_end_at_once(
-    ground: Ground, asking: Asking, error: ApplicationError
+    env: Env, asking: Asking, error: ApplicationError
 ) -> None:
-    question, attempt = await ground.ask(asking, workflow=AskAndStay)
+    question, attempt = await env.ask(asking, workflow=AskAndStay)
 
     await attempt.by_id.fail(error)
 
@@ -173,8 +173,8 @@ async def test_a_failure_that_is_not_retryable_is_the_end_at_once(
     assert not (await question.describe()).pending_activities
 
 
-async def test_the_next_retry_delay_of_a_failure_beats_the_policy(ground: Ground) -> None:
-    question, attempt = await ground.ask(Asking(back_off=5))
+async def test_the_next_retry_delay_of_a_failure_beats_the_policy(env: Env) -> None:
+    question, attempt = await env.ask(Asking(back_off=5))
 
     await attempt.by_id.fail(ApplicationError("busy", next_retry_delay=timedelta(minutes=7)))
 
@@ -186,10 +186,10 @@ async def test_the_next_retry_delay_of_a_failure_beats_the_policy(ground: Ground
 
 
 async def test_the_next_attempt_is_given_what_the_last_heartbeat_or_failure_said(
-    ground: Ground,
+    env: Env,
 ) -> None:
     (beaten, one), (failed, two) = await asyncio.gather(
-        ground.ask(Asking(back_off=0.01)), ground.ask(Asking(back_off=0.01))
+        env.ask(Asking(back_off=0.01)), env.ask(Asking(back_off=0.01))
     )
 
     await one.by_token.heartbeat("from the heartbeat")
@@ -202,9 +202,9 @@ async def test_the_next_attempt_is_given_what_the_last_heartbeat_or_failure_said
 
 
 async def test_a_retried_failure_stands_with_its_source_beside_the_next_attempt_only(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask(Asking(back_off=0.01))
+    question, attempt = await env.ask(Asking(back_off=0.01))
 
     await ById(attempt, "who failed it").fail(failure(source="who wrote it"))
 
@@ -215,13 +215,13 @@ async def test_a_retried_failure_stands_with_its_source_beside_the_next_attempt_
     assert (between.state, running.state) == (SCHEDULED, STARTED)
     for pending in (between, running):
         assert pending.last_failure.source == "who wrote it"
-        assert pending.last_worker_identity == ground.client.identity
+        assert pending.last_worker_identity == env.client.identity
 
 
 async def test_what_is_pending_names_the_execution_and_not_only_its_number(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, first = await ground.ask(Asking(back_off=2))
+    question, first = await env.ask(Asking(back_off=2))
     at_first = await question.pending()
     await first.by_id.fail(BUSY)
     between = await question.pending()
@@ -238,8 +238,8 @@ async def test_what_is_pending_names_the_execution_and_not_only_its_number(
     assert second.info.scheduled_time != second.info.current_attempt_scheduled_time
 
 
-async def test_history_shows_the_start_of_an_activity_only_with_its_end(ground: Ground) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+async def test_history_shows_the_start_of_an_activity_only_with_its_end(env: Env) -> None:
+    question, attempt = await env.ask(workflow=AskAndStay)
 
     waiting = await question.events("activity_task_started")
     await attempt.by_id.complete(1)
@@ -249,12 +249,12 @@ async def test_history_shows_the_start_of_an_activity_only_with_its_end(ground: 
 
 
 async def test_the_expiration_time_bounds_all_attempts_and_is_there_between_them(
-    ground: Ground,
+    env: Env,
 ) -> None:
     (bound, one), (by_workflow, two), (free, _) = await asyncio.gather(
-        ground.ask(Asking(schedule_to_close=50, back_off=20)),
-        ground.ask(run_timeout=seconds(30)),
-        ground.ask(),
+        env.ask(Asking(schedule_to_close=50, back_off=20)),
+        env.ask(run_timeout=seconds(30)),
+        env.ask(),
     )
     await one.by_id.fail(BUSY)
 

@@ -21,7 +21,7 @@ from tests.integration.facts.answering import (
     refusal,
     until_asked_to_cancel,
 )
-from tests.integration.facts.ground import Ground, Question
+from tests.integration.facts.env import Env, Question
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
@@ -88,10 +88,10 @@ async def test_the_namespace_says_how_large_a_payload_may_be(client: Client) -> 
 
 @pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
 async def test_a_result_of_just_the_limit_is_delivered_and_a_byte_more_fails_the_activity_for_good(
-    ground: Ground, by: Any
+    env: Env, by: Any
 ) -> None:
     (kept, fitting), (lost, larger) = await asyncio.gather(
-        ground.ask(workflow=AskAndStay), ground.ask(workflow=AskAndStay)
+        env.ask(workflow=AskAndStay), env.ask(workflow=AskAndStay)
     )
 
     await by(fitting).complete(sized(blob, BLOB))
@@ -106,9 +106,9 @@ async def test_a_result_of_just_the_limit_is_delivered_and_a_byte_more_fails_the
 
 
 async def test_a_request_larger_than_the_transport_takes_is_refused_without_details(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
 
     for call in (
         ById(attempt).complete(blob(MESSAGE)),
@@ -124,9 +124,9 @@ async def test_a_request_larger_than_the_transport_takes_is_refused_without_deta
 
 
 async def test_heartbeat_details_a_byte_too_large_fail_the_activity_and_look_like_a_cancellation(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
 
     fitting = await ById(attempt).heartbeat(sized(blob, BLOB))
     larger = await ById(attempt, "whose heartbeat").heartbeat(sized(blob, BLOB + 1))
@@ -137,9 +137,9 @@ async def test_heartbeat_details_a_byte_too_large_fail_the_activity_and_look_lik
 
 
 async def test_details_of_a_cancellation_that_are_too_large_fail_the_activity(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask(workflow=AskAndStay)
+    question, attempt = await env.ask(workflow=AskAndStay)
     await question.handle.cancel()
     await until_asked_to_cancel(ById(attempt))
 
@@ -150,9 +150,9 @@ async def test_details_of_a_cancellation_that_are_too_large_fail_the_activity(
 
 @pytest.mark.parametrize("make", [with_details, with_message, with_source])
 async def test_a_failure_that_is_retried_is_kept_to_the_byte_up_to_4096_and_cut_above(
-    ground: Ground, make: Callable[[int], Failure]
+    env: Env, make: Callable[[int], Failure]
 ) -> None:
-    (kept, one), (cut, two) = await asyncio.gather(ground.ask(), ground.ask())
+    (kept, one), (cut, two) = await asyncio.gather(env.ask(), env.ask())
     fitting, larger = sized(make, RETRIED_FAILURE), sized(make, RETRIED_FAILURE + 1)
 
     await ById(one).fail(fitting)
@@ -166,8 +166,8 @@ async def test_a_failure_that_is_retried_is_kept_to_the_byte_up_to_4096_and_cut_
     assert not rest.cause.application_failure_info.HasField("details")
 
 
-async def test_a_failure_that_is_cut_keeps_its_source_before_its_message(ground: Ground) -> None:
-    (loud, one), (long, two) = await asyncio.gather(ground.ask(), ground.ask())
+async def test_a_failure_that_is_cut_keeps_its_source_before_its_message(env: Env) -> None:
+    (loud, one), (long, two) = await asyncio.gather(env.ask(), env.ask())
 
     await ById(one).fail(failure("m" * 20_000, source="who wrote it"))
     await ById(two).fail(failure("m" * 5_000, source="s" * 5_000))
@@ -190,10 +190,10 @@ async def test_a_failure_that_is_cut_keeps_its_source_before_its_message(ground:
     ids=["the last attempt", "the policy names its type", "it says so"],
 )
 async def test_a_failure_that_ends_the_activity_may_be_as_large_as_a_result(
-    ground: Ground, asking: Asking, make: Callable[[int], Failure]
+    env: Env, asking: Asking, make: Callable[[int], Failure]
 ) -> None:
     (kept, one), (cut, two) = await asyncio.gather(
-        ground.ask(asking, workflow=AskAndStay), ground.ask(asking, workflow=AskAndStay)
+        env.ask(asking, workflow=AskAndStay), env.ask(asking, workflow=AskAndStay)
     )
     fitting = sized(make, BLOB)
 
@@ -208,9 +208,9 @@ async def test_a_failure_that_ends_the_activity_may_be_as_large_as_a_result(
 
 
 async def test_last_heartbeat_details_of_a_failure_vanish_when_they_are_too_large(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await attempt.by_id.heartbeat("small")
 
     await attempt.by_id.fail(ApplicationError("busy"), last_heartbeat_details=["x" * BLOB])

@@ -29,7 +29,7 @@ from tests.integration.facts.answering import (
     raw_refusals,
     refusal,
 )
-from tests.integration.facts.ground import Ground, instant, seconds
+from tests.integration.facts.env import Env, instant, seconds
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
@@ -37,8 +37,8 @@ Status = ActivityExecutionStatus
 State = PendingActivityState
 
 
-async def test_a_standalone_activity_has_no_workflow_and_a_run_of_its_own(ground: Ground) -> None:
-    alone = await ask(ground)
+async def test_a_standalone_activity_has_no_workflow_and_a_run_of_its_own(env: Env) -> None:
+    alone = await ask(env)
     info, described = alone.attempt.info, await alone.describe()
 
     assert (info.workflow_id, info.workflow_run_id, info.in_workflow) == (None, None, False)
@@ -50,15 +50,15 @@ async def test_a_standalone_activity_has_no_workflow_and_a_run_of_its_own(ground
 
 @pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
 async def test_the_completer_s_identity_takes_the_place_of_the_worker_s(
-    ground: Ground, by: type[Raw]
+    env: Env, by: type[Raw]
 ) -> None:
-    alone = await ask(ground)
+    alone = await ask(env)
     before = await alone.describe()
 
     await by(alone.attempt, "call 1").complete(payloads(b'"done"'))
 
     after = await alone.describe()
-    assert before.info.last_worker_identity == ground.client.identity
+    assert before.info.last_worker_identity == env.client.identity
     assert after.info.last_worker_identity == "call 1"
     assert after.info.status == Status.ACTIVITY_EXECUTION_STATUS_COMPLETED
     assert after.outcome.result == payloads(b'"done"')
@@ -68,9 +68,9 @@ async def test_the_completer_s_identity_takes_the_place_of_the_worker_s(
 
 @pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
 async def test_a_final_failure_keeps_the_identity_of_its_sender_and_its_own_source(
-    ground: Ground, by: type[Raw]
+    env: Env, by: type[Raw]
 ) -> None:
-    alone = await ask(ground, maximum_attempts=1)
+    alone = await ask(env, maximum_attempts=1)
 
     await by(alone.attempt, "call 2").fail(failure(source="who wrote it"))
 
@@ -80,8 +80,8 @@ async def test_a_final_failure_keeps_the_identity_of_its_sender_and_its_own_sour
     assert described.outcome.failure.source == "who wrote it"
 
 
-async def test_a_cancellation_keeps_no_identity_of_who_reported_it(ground: Ground) -> None:
-    alone = await ask(ground)
+async def test_a_cancellation_keeps_no_identity_of_who_reported_it(env: Env) -> None:
+    alone = await ask(env)
     assert await refusal(ById(alone.attempt).cancel()) == NOT_ASKED_TO_CANCEL
     await alone.handle.cancel(reason="enough")
     requested = await alone.describe()
@@ -97,9 +97,9 @@ async def test_a_cancellation_keeps_no_identity_of_who_reported_it(ground: Groun
 
 
 async def test_a_repeated_completion_by_ids_is_a_failed_precondition_and_all_else_is_not_found(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    completed, terminated = await ask(ground), await ask(ground)
+    completed, terminated = await ask(env), await ask(env)
     await ById(completed.attempt, "the first").complete()
     await terminated.handle.terminate()
 
@@ -114,8 +114,8 @@ async def test_a_repeated_completion_by_ids_is_a_failed_precondition_and_all_els
     assert (await completed.describe()).info.last_worker_identity == "the first"
 
 
-async def test_an_activity_that_never_was_is_not_found_in_the_same_words(ground: Ground) -> None:
-    client = ground.client
+async def test_an_activity_that_never_was_is_not_found_in_the_same_words(env: Env) -> None:
+    client = env.client
 
     for run_id in (None, str(uuid4())):
         handle = client.get_async_activity_handle(activity_id="nobody", run_id=run_id)
@@ -127,8 +127,8 @@ async def test_an_activity_that_never_was_is_not_found_in_the_same_words(ground:
     assert answer.status == RPCStatusCode.NOT_FOUND
 
 
-async def test_between_attempts_only_a_completion_by_ids_is_taken(ground: Ground) -> None:
-    alone = await ask(ground)
+async def test_between_attempts_only_a_completion_by_ids_is_taken(env: Env) -> None:
+    alone = await ask(env)
     started_at = alone.attempt.info.started_time
     await ByToken(alone.attempt).fail(failure(source="who wrote it"))
 
@@ -136,7 +136,7 @@ async def test_between_attempts_only_a_completion_by_ids_is_taken(ground: Ground
     by_id = ById(alone.attempt, "call 4")
     assert (between.run_state, between.attempt) == (State.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
     assert between.last_failure.source == "who wrote it"
-    assert between.last_worker_identity == ground.client.identity
+    assert between.last_worker_identity == env.client.identity
     assert instant(between.last_started_time) == started_at
     assert await raw_refusals(ByToken(alone.attempt)) == {alone.gone}
     for call in (by_id.fail(), by_id.heartbeat(), by_id.cancel()):
@@ -145,28 +145,28 @@ async def test_between_attempts_only_a_completion_by_ids_is_taken(ground: Ground
     assert (await alone.describe()).info.last_worker_identity == "call 4"
 
 
-async def test_a_standalone_activity_has_no_history(ground: Ground) -> None:
-    alone = await ask(ground)
+async def test_a_standalone_activity_has_no_history(env: Env) -> None:
+    alone = await ask(env)
     execution = WorkflowExecution(
         workflow_id=alone.handle.id, run_id=alone.attempt.info.activity_run_id or ""
     )
     request = GetWorkflowExecutionHistoryRequest(
-        namespace=ground.client.namespace, execution=execution
+        namespace=env.client.namespace, execution=execution
     )
 
-    answer = await refusal(ground.client.workflow_service.get_workflow_execution_history(request))
+    answer = await refusal(env.client.workflow_service.get_workflow_execution_history(request))
 
     assert answer.status == RPCStatusCode.NOT_FOUND
     await alone.handle.terminate()
 
 
 async def test_what_is_described_has_no_failure_and_no_outcome_unless_asked_for(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    alone = await ask(ground, maximum_attempts=1)
+    alone = await ask(env, maximum_attempts=1)
     await ById(alone.attempt).fail()
 
-    bare = await ground.client.workflow_service.describe_activity_execution(
+    bare = await env.client.workflow_service.describe_activity_execution(
         DescribeActivityExecutionRequest(**alone.address)
     )
 
@@ -175,11 +175,11 @@ async def test_what_is_described_has_no_failure_and_no_outcome_unless_asked_for(
 
 
 async def test_an_answer_to_an_earlier_run_of_the_same_id_does_not_touch_the_later(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    earlier = await ask(ground)
+    earlier = await ask(env)
     await ById(earlier.attempt).complete()
-    later = await ask(ground, id=earlier.handle.id)
+    later = await ask(env, id=earlier.handle.id)
 
     answer = await refusal(ById(earlier.attempt).complete())
 
@@ -189,12 +189,12 @@ async def test_an_answer_to_an_earlier_run_of_the_same_id_does_not_touch_the_lat
     await later.handle.terminate()
 
 
-async def test_a_reset_keeps_the_number_of_the_attempt_and_its_token(ground: Ground) -> None:
-    alone = await ask(ground, back_off=0.01)
+async def test_a_reset_keeps_the_number_of_the_attempt_and_its_token(env: Env) -> None:
+    alone = await ask(env, back_off=0.01)
     await ById(alone.attempt).fail()
     second = await alone.next()
 
-    await ground.client.workflow_service.reset_activity_execution(
+    await env.client.workflow_service.reset_activity_execution(
         ResetActivityExecutionRequest(**alone.address)
     )
 
@@ -205,14 +205,14 @@ async def test_a_reset_keeps_the_number_of_the_attempt_and_its_token(ground: Gro
     await second.by_token.complete("by the attempt that runs")
 
 
-async def test_a_pause_stops_no_time_out(ground: Ground) -> None:
+async def test_a_pause_stops_no_time_out(env: Env) -> None:
     options = {"maximum_attempts": 1}
     asked = await asyncio.gather(
-        ask(ground, start_to_close_timeout=seconds(1), **options),
-        ask(ground, schedule_to_close_timeout=seconds(1), **options),
+        ask(env, start_to_close_timeout=seconds(1), **options),
+        ask(env, schedule_to_close_timeout=seconds(1), **options),
     )
     for alone in asked:
-        await ground.client.workflow_service.pause_activity_execution(
+        await env.client.workflow_service.pause_activity_execution(
             PauseActivityExecutionRequest(**alone.address)
         )
         state = (await alone.describe()).info.run_state
@@ -224,12 +224,12 @@ async def test_a_pause_stops_no_time_out(ground: Ground) -> None:
         assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_TIMED_OUT
 
 
-async def test_the_expiration_time_follows_new_time_outs(ground: Ground) -> None:
-    alone = await ask(ground, schedule_to_close_timeout=seconds(50))
+async def test_the_expiration_time_follows_new_time_outs(env: Env) -> None:
+    alone = await ask(env, schedule_to_close_timeout=seconds(50))
     options = ActivityOptions()
     options.schedule_to_close_timeout.FromTimedelta(seconds(90))
 
-    await ground.client.workflow_service.update_activity_execution_options(
+    await env.client.workflow_service.update_activity_execution_options(
         UpdateActivityExecutionOptionsRequest(
             activity_options=options,
             update_mask=FieldMask(paths=["schedule_to_close_timeout"]),
@@ -242,8 +242,8 @@ async def test_the_expiration_time_follows_new_time_outs(ground: Ground) -> None
     await alone.handle.terminate()
 
 
-async def test_a_result_that_is_too_large_is_taken_and_fails_the_activity(ground: Ground) -> None:
-    alone = await ask(ground)
+async def test_a_result_that_is_too_large_is_taken_and_fails_the_activity(env: Env) -> None:
+    alone = await ask(env)
     large = Payloads(payloads=[Payload(data=b"x" * 2 * 1024 * 1024)])
 
     await ById(alone.attempt).complete(large)
@@ -255,9 +255,9 @@ async def test_a_result_that_is_too_large_is_taken_and_fails_the_activity(ground
 
 
 async def test_a_token_edited_to_another_standalone_activity_ends_that_one(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    own, other = await ask(ground), await ask(ground)
+    own, other = await ask(env), await ask(env)
     edited = own.attempt.info.task_token
     for ours, theirs in (
         (own.handle.id, other.handle.id),

@@ -1,4 +1,4 @@
-"""A task token is a plain message that anybody can write: why none may leave the house."""
+"""A task token is an unsigned message that anyone can forge, so no token may leave the gateway."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from tests.integration.facts.answering import (
     raw_refusals,
     refusal,
 )
-from tests.integration.facts.ground import Attempt, Ground
+from tests.integration.facts.env import Attempt, Env
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
@@ -64,8 +64,8 @@ def forged(attempt: Attempt, known: Mapping[int, str | int], *fields: int) -> By
     return ByToken(attempt, task_token=token({number: known[number] for number in fields}))
 
 
-async def test_a_token_says_in_the_clear_what_it_opens(ground: Ground) -> None:
-    _, attempt = await ground.ask()
+async def test_a_token_says_in_the_clear_what_it_opens(env: Env) -> None:
+    _, attempt = await env.ask()
     known = await knowledge_of(attempt)
 
     assert attempt.info.task_token.startswith(token({**known, TYPE: "ask"}))
@@ -82,9 +82,9 @@ async def test_a_token_says_in_the_clear_what_it_opens(ground: Ground) -> None:
     ids=["as the server writes it", "without a run", "by id without a run", "by id"],
 )
 async def test_a_token_that_was_written_by_hand_ends_the_activity(
-    ground: Ground, fields: tuple[int, ...]
+    env: Env, fields: tuple[int, ...]
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     forgery = forged(attempt, await knowledge_of(attempt), *fields)
 
     await forgery.heartbeat()
@@ -94,9 +94,9 @@ async def test_a_token_that_was_written_by_hand_ends_the_activity(
 
 
 async def test_a_token_with_a_wrong_attempt_fits_only_where_the_activity_s_id_stands_alone(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     known = {**await knowledge_of(attempt), ATTEMPT: 7}
 
     fenced = forged(attempt, known, NAMESPACE, WORKFLOW, RUN, SCHEDULED, ATTEMPT)
@@ -108,9 +108,9 @@ async def test_a_token_with_a_wrong_attempt_fits_only_where_the_activity_s_id_st
 
 
 async def test_a_token_of_one_workflow_edited_to_another_ends_the_other_s_activity(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    (own, mine), (other, theirs) = await ground.ask(), await ground.ask()
+    (own, mine), (other, theirs) = await env.ask(), await env.ask()
     edited = mine.info.task_token
     for ours, victims in (
         (own.handle.id, other.handle.id),
@@ -128,8 +128,8 @@ async def test_a_token_of_one_workflow_edited_to_another_ends_the_other_s_activi
     }
 
 
-async def test_a_token_that_was_cut_short_may_still_open_its_activity(ground: Ground) -> None:
-    question, attempt = await ground.ask()
+async def test_a_token_that_was_cut_short_may_still_open_its_activity(env: Env) -> None:
+    question, attempt = await env.ask()
     whole = attempt.info.task_token
     statuses = set()
 

@@ -5,7 +5,7 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus, WorkflowTaskFailedC
 from temporalio.api.history.v1 import HistoryEvent
 
 from tests.integration.facts.answering import CLOSED, FINAL, refusal, refusals
-from tests.integration.facts.ground import Attempt, Ground, Question, instant, until
+from tests.integration.facts.env import Attempt, Env, Question, instant, until
 from tests.integration.facts.operating import reset_workflow
 from tests.integration.facts.workflows import Asking, AskInTwoRuns, AskTwice
 
@@ -40,17 +40,17 @@ async def scheduling(question: Question, run_id: str | None = None) -> HistoryEv
     return event
 
 
-async def reset_after(ground: Ground) -> tuple[Question, Attempt, Attempt, str]:
+async def reset_after(env: Env) -> tuple[Question, Attempt, Attempt, str]:
     """Reset a workflow to after its activity was scheduled; return both attempts and the run."""
-    question, before = await ground.ask()
+    question, before = await env.ask()
     new_run = await reset_workflow(question, await event_after_it_was_scheduled(question))
     return question, before, await question.next(), new_run
 
 
 async def test_a_reset_to_after_the_scheduling_keeps_its_time_and_runs_the_function_again(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, before, after, new_run = await reset_after(ground)
+    question, before, after, new_run = await reset_after(env)
 
     assert (before.info.workflow_run_id, after.info.workflow_run_id) == (
         question.execution.run_id,
@@ -64,9 +64,9 @@ async def test_a_reset_to_after_the_scheduling_keeps_its_time_and_runs_the_funct
 
 
 async def test_a_reset_run_starts_with_the_first_attempt_that_is_scheduled_at_the_reset(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, _, second = await ground.ask_twice()
+    question, _, second = await env.ask_twice()
 
     new_run = await reset_workflow(question, await event_after_it_was_scheduled(question))
 
@@ -80,9 +80,9 @@ async def test_a_reset_run_starts_with_the_first_attempt_that_is_scheduled_at_th
 
 
 async def test_a_reset_to_before_the_scheduling_schedules_it_anew_under_the_same_id(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, before = await ground.ask()
+    question, before = await env.ask()
 
     await reset_workflow(question, BEFORE_IT_WAS_SCHEDULED)
 
@@ -92,31 +92,31 @@ async def test_a_reset_to_before_the_scheduling_schedules_it_anew_under_the_same
 
 
 async def test_an_answer_to_the_run_before_a_reset_is_refused_and_the_new_run_takes_its_own(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, before, after, new_run = await reset_after(ground)
+    question, before, after, new_run = await reset_after(env)
 
     assert await refusals(before.by_token, before.by_id) == {CLOSED}
     await before.by_id_in(new_run).complete("to the new run")
-    assert await ground.client.get_workflow_handle(question.handle.id).result() == "to the new run"
+    assert await env.client.get_workflow_handle(question.handle.id).result() == "to the new run"
     assert await refusal(after.by_id.complete("again")) == CLOSED
 
 
 async def test_ids_without_a_run_reach_the_activity_of_the_run_after_a_reset(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, before, _, _ = await reset_after(ground)
+    question, before, _, _ = await reset_after(env)
 
     await before.by_id_in(None).complete("to whichever is open")
 
-    current = ground.client.get_workflow_handle(question.handle.id)
+    current = env.client.get_workflow_handle(question.handle.id)
     assert await current.result() == "to whichever is open"
 
 
 async def test_a_run_that_was_reset_names_the_next_one_at_once_and_still_lists_its_activity(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, _ = await ground.ask()
+    question, _ = await env.ask()
 
     new_run = await reset_workflow(question, BEFORE_IT_WAS_SCHEDULED, reason="a wrong turn")
     described = await question.describe()
@@ -130,8 +130,8 @@ async def test_a_run_that_was_reset_names_the_next_one_at_once_and_still_lists_i
     assert (terminated.reason, terminated.identity) == ("a wrong turn", "history-resetter")
 
 
-async def test_a_run_that_a_reset_made_names_the_one_before_it(ground: Ground) -> None:
-    question, _ = await ground.ask()
+async def test_a_run_that_a_reset_made_names_the_one_before_it(env: Env) -> None:
+    question, _ = await env.ask()
 
     new_run = await reset_workflow(question, BEFORE_IT_WAS_SCHEDULED)
 
@@ -141,8 +141,8 @@ async def test_a_run_that_a_reset_made_names_the_one_before_it(ground: Ground) -
     assert (failed.base_run_id, failed.new_run_id) == (question.execution.run_id, new_run)
 
 
-async def test_a_termination_names_no_next_run(ground: Ground) -> None:
-    question, _ = await ground.ask()
+async def test_a_termination_names_no_next_run(env: Env) -> None:
+    question, _ = await env.ask()
 
     await question.handle.terminate()
 
@@ -152,9 +152,9 @@ async def test_a_termination_names_no_next_run(ground: Ground) -> None:
 
 
 async def test_a_second_reset_of_one_run_leaves_the_run_of_the_first_without_a_successor(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, _ = await ground.ask()
+    question, _ = await env.ask()
     first = await reset_workflow(question, BEFORE_IT_WAS_SCHEDULED)
     await question.next()
 
@@ -168,9 +168,9 @@ async def test_a_second_reset_of_one_run_leaves_the_run_of_the_first_without_a_s
 
 
 async def test_a_completed_run_that_is_reset_stays_completed_and_names_the_next(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, attempt = await ground.ask()
+    question, attempt = await env.ask()
     await attempt.by_id.complete("done")
     await question.result()
 
@@ -182,10 +182,10 @@ async def test_a_completed_run_that_is_reset_stays_completed_and_names_the_next(
     assert described.workflow_extended_info.reset_run_id == new_run
 
 
-async def test_ids_without_a_run_reach_a_new_workflow_of_the_same_id(ground: Ground) -> None:
-    earlier, old = await ground.ask()
+async def test_ids_without_a_run_reach_a_new_workflow_of_the_same_id(env: Env) -> None:
+    earlier, old = await env.ask()
     await earlier.handle.terminate()
-    later, new = await ground.ask(id=earlier.handle.id)
+    later, new = await env.ask(id=earlier.handle.id)
 
     assert old.info.activity_id == new.info.activity_id
     assert await refusals(old.by_token, old.by_id) == {CLOSED}
@@ -193,8 +193,8 @@ async def test_ids_without_a_run_reach_a_new_workflow_of_the_same_id(ground: Gro
     assert await later.result() == "meant for the old one"
 
 
-async def test_activity_ids_come_again_after_continue_as_new(ground: Ground) -> None:
-    question, first = await ground.ask(workflow=AskInTwoRuns)
+async def test_activity_ids_come_again_after_continue_as_new(env: Env) -> None:
+    question, first = await env.ask(workflow=AskInTwoRuns)
     await first.by_id.complete("one")
     second = await question.next()
 
@@ -208,9 +208,9 @@ async def test_activity_ids_come_again_after_continue_as_new(ground: Ground) -> 
 
 
 async def test_an_activity_id_that_is_used_again_in_one_run_takes_a_repeat_for_the_new_question(
-    ground: Ground,
+    env: Env,
 ) -> None:
-    question, first = await ground.ask(Asking(activity_id="approve"), workflow=AskTwice)
+    question, first = await env.ask(Asking(activity_id="approve"), workflow=AskTwice)
     await first.by_id.complete("yes")
     second = await question.next()
 

@@ -37,8 +37,8 @@ server has replied to all its calls (temporalio 1.35).
 
 
 @dataclass
-class Outside:
-    """The outside party: it is given callbacks, and keeps them."""
+class FakeService:
+    """The service that the activities call: it stores the callbacks that it receives."""
 
     loop: asyncio.AbstractEventLoop
     given: asyncio.Queue[Callback] = field(default_factory=asyncio.Queue)
@@ -58,14 +58,14 @@ class Outside:
 
 
 @dataclass
-class House:
+class Env:
     """What a test needs to ask, to answer and to look."""
 
     client: Client
     settings: Settings
     task_queue: str
     http: httpx2.AsyncClient
-    outside: Outside
+    service: FakeService
 
     async def start(self, run: Run, workflow: Any = RunActivity) -> WorkflowHandle[Any, Any]:
         """Start the workflow that runs the activity."""

@@ -146,7 +146,7 @@ Twice = tuple[Question, Attempt, Attempt]
 
 
 @dataclass
-class Ground:
+class Env:
     """Where questions are asked: a client, and a task queue with a worker on it."""
 
     client: Client
