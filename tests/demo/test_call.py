@@ -107,7 +107,7 @@ async def test_each_step_is_told_and_no_step_tells_the_link(
         ("worker", "service", f"POST /request ({callback_id})"),
         ("service", "worker", "200"),
         ("worker", "Temporal", "asked; the callback will end the activity"),
-        ("service", "gateway", "POST …/complete"),
+        ("service", "gateway", "POST … (complete)"),
     ]
     # The answer is kept before it is delivered; which news travels faster is open.
     assert sorted(said[6:]) == [

@@ -78,11 +78,14 @@ async def test_a_reported_cancellation_is_shown_with_its_details(demo: Demo) -> 
     assert run.out[1:] == ['canceled: {"reason": "the service was asked to stop"}']
 
 
-async def test_a_callback_that_never_comes_is_exit_1(demo: Demo) -> None:
-    run = await run_client(demo, "-ttr", "0", "-a", "ignore")
+async def test_ignored_callback_ends_nothing_and_the_exit_code_is_1(demo: Demo) -> None:
+    run = await run_client(demo, "-ttr", "0", "-ttc", "0", "-a", "ignore")
 
     assert (run.code, run.err) == (1, "")
-    assert run.out[1:] == ["timed out: nobody answered in time (schedule to close)"]
+    assert run.out[1:] == [
+        'heartbeat: {"message": "the work is done", "seconds": 0}',
+        "timed out: nobody answered in time (schedule to close)",
+    ]
 
 
 async def test_an_unreachable_temporal_is_one_line_and_exit_3() -> None:

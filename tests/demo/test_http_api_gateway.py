@@ -49,7 +49,7 @@ async def service() -> AsyncIterator[ServiceStandIn]:
         yield stand_in
 
 
-async def test_it_hands_over_the_link_and_the_id_as_idempotency_key(
+async def test_it_hands_over_the_links_and_the_id_as_idempotency_key(
     service: ServiceStandIn,
 ) -> None:
     await HttpApiGateway(service.url).request(REQUEST, CALLBACK)
@@ -59,6 +59,13 @@ async def test_it_hands_over_the_link_and_the_id_as_idempotency_key(
         "time_to_callback": 5,
         "activity_action": "fail",
         "callback_url": "http://gateway/c/secret",
+        "action_urls": {
+            "complete": "http://gateway/c/secret/complete",
+            "heartbeat": "http://gateway/c/secret/heartbeat",
+            "fail": "http://gateway/c/secret/fail",
+            "report_cancellation": "http://gateway/c/secret/cancel",
+            "ignore": "http://gateway/c/secret/heartbeat",
+        },
     }
     assert service.asked == [("cb_1", asked)]
 

@@ -25,7 +25,7 @@ def test_the_activity_outlives_the_callback() -> None:
 def test_an_ignored_call_ends_soon_and_is_not_tried_again() -> None:
     request = CallRequest(10, 20, ActivityAction.IGNORE)
 
-    assert request.schedule_to_close_timeout == timedelta(seconds=15)
+    assert request.schedule_to_close_timeout == timedelta(seconds=35)
     assert request.maximum_attempts == 1
 
 

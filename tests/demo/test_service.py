@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from ringback.app.web import bound_socket, served
+from ringback.demo.request import ActivityAction
 from tests.demo.gateway_stand_in import GatewayStandIn
 
 COMPLETED = ("complete", {"message": "the work is done", "seconds": 0})
@@ -19,9 +20,10 @@ CANCELED = ("cancel", {"reason": "the service was asked to stop"})
 
 
 async def ask(
-    service_url: str, callback_url: str, *, key: str | None = None, **wanted: Any
+    service_url: str, gateway: GatewayStandIn, *, key: str | None = None, **wanted: Any
 ) -> httpx2.Response:
-    body = {"time_to_request": 0, "time_to_callback": 0, "callback_url": callback_url, **wanted}
+    urls = {"callback_url": gateway.callback_url, "action_urls": gateway.action_urls}
+    body = {"time_to_request": 0, "time_to_callback": 0, **urls, **wanted}
     async with httpx2.AsyncClient(verify=False) as http:
         return await http.post(
             f"{service_url}/request", json=body, headers={"Idempotency-Key": key or uuid4().hex}
@@ -36,7 +38,7 @@ async def test_it_tells_that_it_is_there(service_url: str) -> None:
 
 
 async def test_it_says_200_and_calls_back_later(service_url: str, gateway: GatewayStandIn) -> None:
-    reply = await ask(service_url, gateway.callback_url, key="cb_1")
+    reply = await ask(service_url, gateway, key="cb_1")
 
     assert (reply.status_code, reply.json()) == (
         200,
@@ -49,7 +51,7 @@ async def test_the_callback_may_come_before_the_200(
     service_url: str, gateway: GatewayStandIn
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        asking = group.create_task(ask(service_url, gateway.callback_url, time_to_request=1))
+        asking = group.create_task(ask(service_url, gateway, time_to_request=1))
         told = await gateway.told.get()
         was_answered = asking.done()
 
@@ -59,7 +61,7 @@ async def test_the_callback_may_come_before_the_200(
 
 
 async def test_it_fails(service_url: str, gateway: GatewayStandIn) -> None:
-    await ask(service_url, gateway.callback_url, activity_action="fail")
+    await ask(service_url, gateway, activity_action="fail")
 
     assert await gateway.told.get() == FAILED
 
@@ -69,9 +71,9 @@ async def test_it_stops_its_heartbeats_when_nobody_waits_any_more(
 ) -> None:
     gateway.replies.append((410, {}))
 
-    await ask(service_url, gateway.callback_url, activity_action="heartbeat")
+    await ask(service_url, gateway, activity_action="heartbeat")
     first = await gateway.told.get()
-    await ask(service_url, gateway.callback_url, time_to_callback=2)
+    await ask(service_url, gateway, time_to_callback=2)
 
     assert first == ("heartbeat", {"progress": "1/3"})
     assert await gateway.told.get() == ("complete", {"message": "the work is done", "seconds": 2})
@@ -83,28 +85,48 @@ async def test_it_reports_a_cancellation_once_it_is_asked_to_cancel(
     asked = {"state": "open", "cancel_requested": True}
     gateway.standings.extend([{"state": "open", "cancel_requested": False}, asked])
 
-    await ask(service_url, gateway.callback_url, activity_action="report_cancellation")
+    await ask(service_url, gateway, activity_action="report_cancellation")
 
     assert await gateway.told.get() == CANCELED
     assert list(gateway.standings) == [asked]
 
 
-@pytest.mark.parametrize("action", ["ignore", "report_cancellation"])
-async def test_it_says_nothing_when_it_has_nothing_to_say(
-    service_url: str, gateway: GatewayStandIn, action: str
+@pytest.mark.parametrize("action", list(ActivityAction))
+async def test_callback_url_is_used_as_it_is_and_the_action_is_in_the_body(
+    service_url: str, gateway: GatewayStandIn, action: ActivityAction
+) -> None:
+    url = gateway.callback_url.replace("/c/secret", "/callback?task_token=abc")
+
+    await ask(service_url, gateway, callback_url=url, action_urls={}, activity_action=action)
+
+    query, body = await gateway.told.get()
+    assert query == "task_token=abc"
+    assert body["activity_action"] == action
+
+
+async def test_ignored_callback_is_sent_all_the_same(
+    service_url: str, gateway: GatewayStandIn
+) -> None:
+    await ask(service_url, gateway, activity_action="ignore")
+
+    assert await gateway.told.get() == ("heartbeat", COMPLETED[1])
+
+
+async def test_it_reports_no_cancellation_when_the_activity_has_ended(
+    service_url: str, gateway: GatewayStandIn
 ) -> None:
     gateway.standings.append({"state": "applied", "cancel_requested": None})
 
-    await ask(service_url, gateway.callback_url, activity_action=action)
-    await ask(service_url, gateway.callback_url, time_to_callback=1)
+    await ask(service_url, gateway, activity_action="report_cancellation")
+    await ask(service_url, gateway, time_to_callback=1)
 
     assert await gateway.told.get() == ("complete", {"message": "the work is done", "seconds": 1})
 
 
 async def test_the_same_key_is_the_same_work(service_url: str, gateway: GatewayStandIn) -> None:
-    await ask(service_url, gateway.callback_url, key="cb_2")
-    repeated = await ask(service_url, gateway.callback_url, key="cb_2", activity_action="fail")
-    await ask(service_url, gateway.callback_url, time_to_callback=1)
+    await ask(service_url, gateway, key="cb_2")
+    repeated = await ask(service_url, gateway, key="cb_2", activity_action="fail")
+    await ask(service_url, gateway, time_to_callback=1)
 
     assert repeated.json() == {"request_id": "cb_2", "is_repeated": True}
     assert await gateway.told.get() == COMPLETED
@@ -127,7 +149,7 @@ async def test_it_calls_back_again_when_it_is_asked_to_wait(
 ) -> None:
     gateway.replies.append((status, {"retry-after": "0"}))
 
-    await ask(service_url, gateway.callback_url)
+    await ask(service_url, gateway)
 
     assert await gateway.told.get() == COMPLETED
     assert await gateway.told.get() == COMPLETED
@@ -144,7 +166,7 @@ async def test_it_calls_back_again_while_the_gateway_is_away(service_url: str) -
     port = away.sockets[0].getsockname()[1]
     gateway = GatewayStandIn(f"http://127.0.0.1:{port}")
     async with away:
-        await ask(service_url, gateway.callback_url)
+        await ask(service_url, gateway)
         await was_tried.wait()
 
     async with served(gateway.app(), bound_socket("127.0.0.1", port)):
@@ -159,11 +181,13 @@ async def test_it_calls_back_again_while_the_gateway_is_away(service_url: str) -
         {"activity_action": "explode"},
         {"callback_url": "not a link"},
         {"callback_url": "file:///etc/passwd"},
+        {"action_urls": {"fail": "not a link"}},
+        {"action_urls": {"explode": "http://gateway/c/secret"}},
     ],
 )
 async def test_what_it_cannot_read_is_a_422(
     service_url: str, gateway: GatewayStandIn, wrong: dict[str, Any]
 ) -> None:
-    reply = await ask(service_url, **{"callback_url": gateway.callback_url, **wrong})
+    reply = await ask(service_url, gateway, **wrong)
 
     assert reply.status_code == 422

@@ -7,12 +7,22 @@ from typing import Final
 import httpx2
 
 from ringback import Callback
-from ringback.demo.request import CallRequest
+from ringback.demo.request import ActivityAction, CallRequest
 from ringback.demo.steps import OnStep, Party, Step, log_step
 from ringback.demo.url import extend_path
 
 _SLACK: Final = timedelta(seconds=10)
 """How much longer than announced the service may take to reply."""
+
+
+_VERBS: Final = {
+    ActivityAction.COMPLETE: "complete",
+    ActivityAction.HEARTBEAT: "heartbeat",
+    ActivityAction.FAIL: "fail",
+    ActivityAction.REPORT_CANCELLATION: "cancel",
+    ActivityAction.IGNORE: "heartbeat",
+}
+"""The verb of the link for each action. A heartbeat ends nothing, so the activity ignores it."""
 
 
 class ServiceRefusedError(Exception):
@@ -61,6 +71,9 @@ class HttpApiGateway:
                     "time_to_callback": request.time_to_callback,
                     "activity_action": request.activity_action.value,
                     "callback_url": callback.url,
+                    "action_urls": {
+                        action: extend_path(callback.url, verb) for action, verb in _VERBS.items()
+                    },
                 },
                 headers={"Idempotency-Key": callback.id},
             )

@@ -1,6 +1,6 @@
-"""A service that has a link and answers with it; it needs no code of Ringback.
+"""A service that calls back at URLs that it was given; it needs no code of Ringback.
 
-It knows only the URL, so a service in any language can be written like this.
+It uses a URL as it is, so a service in any language can be written like this.
 """
 
 from datetime import timedelta
@@ -10,7 +10,6 @@ from typing import Any, Final
 import httpx2
 
 from ringback.demo.steps import OnStep, Party, Step, log_step
-from ringback.demo.url import extend_path
 from ringback.ports.clock import Clock
 
 _PATIENCE: Final = timedelta(seconds=60)
@@ -21,32 +20,31 @@ _REST: Final = timedelta(milliseconds=500)
 
 
 class LinkHolder:
-    """Answers with one link.
+    """Posts to the URLs of one callback.
 
     It retries while the gateway is unreachable or replies with `Retry-After`. That is safe: the
     gateway recognizes the same answer.
     """
 
     def __init__(
-        self, http: httpx2.AsyncClient, link: str, clock: Clock, *, on_step: OnStep = log_step
+        self, http: httpx2.AsyncClient, clock: Clock, *, on_step: OnStep = log_step
     ) -> None:
-        """Send requests with `http` to `link`, wait by `clock`, and report steps to `on_step`."""
+        """Send requests with `http`, wait by `clock`, and report steps to `on_step`."""
         self._on_step = on_step
         self._http = http
-        self._link = link
         self._clock = clock
 
-    async def post(self, verb: str, body: object) -> bool:
-        """Post `body` to `verb`; return whether the gateway accepted it."""
-        self._on_step(Step(Party.SERVICE, Party.GATEWAY, f"POST …/{verb}"))
-        reply = await self._send("POST", extend_path(self._link, verb), json=body)
+    async def post(self, url: str, body: object, *, action: str) -> bool:
+        """Post `body` to `url`; return whether it was accepted."""
+        self._on_step(Step(Party.SERVICE, Party.GATEWAY, f"POST … ({action})"))
+        reply = await self._send("POST", url, json=body)
         said = "cannot be reached" if reply is None else str(reply.status_code)
         self._on_step(Step(Party.GATEWAY, Party.SERVICE, said))
         return reply is not None and reply.is_success
 
-    async def look(self) -> dict[str, Any] | None:
-        """Return the callback's status; `None` if the gateway does not return it."""
-        reply = await self._send("GET", self._link)
+    async def look(self, url: str) -> dict[str, Any] | None:
+        """Return the callback's status at `url`; `None` if there is none."""
+        reply = await self._send("GET", url)
         if reply is None or not reply.is_success:
             return None
         standing: dict[str, Any] = reply.json()

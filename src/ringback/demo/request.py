@@ -13,7 +13,7 @@ _SILENCE: Final = timedelta(seconds=3)
 """How much longer than announced an answer may take."""
 
 _PATIENCE_IF_IGNORED: Final = timedelta(seconds=5)
-"""The same for an action that never answers."""
+"""The same for a callback that answers nothing."""
 
 _MAXIMUM_ATTEMPTS: Final = 5
 
@@ -46,7 +46,7 @@ class CallRequest:
     def schedule_to_close_timeout(self) -> timedelta:
         """How long the activity may take, over all its attempts."""
         if self.activity_action is ActivityAction.IGNORE:
-            return timedelta(seconds=self.time_to_request) + _PATIENCE_IF_IGNORED
+            return self._announced + _PATIENCE_IF_IGNORED
         return self._announced + _PATIENCE
 
     @property

@@ -1,6 +1,6 @@
 """The outside service: it is asked for work, says 200, and calls back when the work is done.
 
-It stands for somebody else's program: it knows HTTP and the link that it was given, and nothing of
+It stands for somebody else's program: it knows HTTP and the URLs that it was given, and nothing of
 Temporal. What it was asked is in memory only; a restart forgets it.
 """
 
@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from uuid import uuid4
 
 from fastapi import FastAPI, Header
-from pydantic import BaseModel, Field, HttpUrl
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, TypeAdapter
 
 from ringback.app.system import SystemClock
 from ringback.core.services import run_services
@@ -25,20 +25,34 @@ _DAY_SECONDS: Final = 24 * 60 * 60
 Seconds = Annotated[int, Field(ge=0, le=_DAY_SECONDS)]
 
 
+_HTTP_URL: Final = TypeAdapter(HttpUrl)
+
+
+def _check_url(text: str) -> str:
+    _HTTP_URL.validate_python(text)
+    return text
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+"""An HTTP URL, as it is written: `HttpUrl` would change it."""
+
+
 class WorkRequest(BaseModel):
     """The body of `POST /request`.
 
     Attributes:
         time_to_request: After how many seconds the request is answered.
         time_to_callback: How many seconds after the request arrived the service calls back.
-        activity_action: What it calls back with.
-        callback_url: The link to call back on.
+        activity_action: What it asks of the activity then. It is in the body of the callback.
+        callback_url: Where to call back. The service uses it as it is.
+        action_urls: Where to call back for single actions instead, with a body without the action.
     """
 
     time_to_request: Seconds = 1
     time_to_callback: Seconds = 10
     activity_action: ActivityAction = ActivityAction.COMPLETE
-    callback_url: HttpUrl
+    callback_url: Url
+    action_urls: dict[ActivityAction, Url] = Field(default_factory=dict)
 
 
 class WorkAccepted(BaseModel):
@@ -71,7 +85,7 @@ def create_service(clock: Clock | None = None, on_step: OnStep = log_step) -> Fa
 
     @service.post("/request")
     async def request(wanted: WorkRequest, idempotency_key: IdempotencyKey) -> WorkAccepted:
-        """Begin the work at once; answer when the time to request has passed."""
+        """Enqueue the work; reply when the time to request has passed."""
         is_new = work.begin(_to_order(idempotency_key, wanted))
         await clock.sleep(timedelta(seconds=wanted.time_to_request))
         return WorkAccepted(request_id=idempotency_key, is_repeated=not is_new)
@@ -89,7 +103,8 @@ def _to_order(key: str, wanted: WorkRequest) -> Order:
         key=key,
         time_to_callback=timedelta(seconds=wanted.time_to_callback),
         activity_action=wanted.activity_action,
-        link=str(wanted.callback_url),
+        callback_url=wanted.callback_url,
+        action_urls=wanted.action_urls,
     )
 
 

@@ -1,9 +1,10 @@
 """The work of the service: it takes some time, and ends with a callback."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, assert_never
+from typing import Any, Final
 
 import httpx2
 
@@ -33,14 +34,29 @@ class Order:
     Attributes:
         key: The idempotency key: the same key is the same work.
         time_to_callback: How long the work takes.
-        activity_action: How it ends.
-        link: Where to call back.
+        activity_action: What is asked of the activity then.
+        callback_url: Where to call back; it is used as it is.
+        action_urls: Where to call back for single actions instead.
     """
 
     key: str
     time_to_callback: timedelta
     activity_action: ActivityAction
-    link: str = field(repr=False)
+    callback_url: str = field(repr=False)
+    action_urls: Mapping[ActivityAction, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the service says with the action, besides its name."""
+        match self.activity_action:
+            case ActivityAction.FAIL:
+                kind = {"type": "WorkFailed", "non_retryable": True}
+                return {"message": "the work could not be done", **kind}
+            case ActivityAction.REPORT_CANCELLATION:
+                return {"reason": "the service was asked to stop"}
+            case _:
+                seconds = round(self.time_to_callback.total_seconds())
+                return {"message": "the work is done", "seconds": seconds}
 
 
 class Work:
@@ -74,48 +90,40 @@ class Work:
 
     async def _do(self, order: Order, http: httpx2.AsyncClient) -> None:
         await self._clock.sleep(order.time_to_callback)
-        holder = LinkHolder(http, order.link, self._clock, on_step=self._on_step)
-        match order.activity_action:
-            case ActivityAction.COMPLETE:
-                await _complete(holder, order)
-            case ActivityAction.HEARTBEAT:
-                await self._heartbeat(holder, order)
-            case ActivityAction.FAIL:
-                await _fail(holder)
-            case ActivityAction.REPORT_CANCELLATION:
-                await self._report_cancellation(holder)
-            case ActivityAction.IGNORE:
-                pass
-            case _:
-                assert_never(order.activity_action)
+        action = order.activity_action
+        holder = LinkHolder(http, self._clock, on_step=self._on_step)
+        url = order.action_urls.get(action)
+        if url is None:
+            body = {"activity_action": action, **order.content}
+            await holder.post(order.callback_url, body, action=action)
+        elif action is ActivityAction.HEARTBEAT:
+            await self._heartbeat(holder, order, url)
+        elif action is ActivityAction.REPORT_CANCELLATION:
+            if await self._is_to_cancel(holder, order.callback_url):
+                await holder.post(url, order.content, action=action)
+        else:
+            await holder.post(url, order.content, action=action)
 
-    async def _heartbeat(self, holder: LinkHolder, order: Order) -> None:
+    async def _heartbeat(self, holder: LinkHolder, order: Order, url: str) -> None:
         """Heartbeat a few times, then complete; stop when the activity no longer waits."""
         for done in range(1, HEARTBEATS + 1):
-            if not await holder.post("heartbeat", {"progress": f"{done}/{HEARTBEATS}"}):
+            progress = {"progress": f"{done}/{HEARTBEATS}"}
+            if not await holder.post(url, progress, action=ActivityAction.HEARTBEAT):
                 return
             await self._clock.sleep(_HEARTBEAT_EVERY)
-        await _complete(holder, order)
+        action = ActivityAction.COMPLETE
+        end = order.action_urls.get(action, order.callback_url)
+        await holder.post(end, order.content, action=action)
 
-    async def _report_cancellation(self, holder: LinkHolder) -> None:
-        """Poll until a cancellation is requested, then report it."""
+    async def _is_to_cancel(self, holder: LinkHolder, url: str) -> bool:
+        """Poll until a cancellation is requested; return whether it was."""
         self._on_step(Step(Party.SERVICE, Party.GATEWAY, "GET …, until asked to cancel"))
         for _ in range(LOOKS):
-            standing = await holder.look()
+            standing = await holder.look(url)
             if standing is None or standing["state"] != "open":
-                return
+                return False
             if standing["cancel_requested"]:
                 self._on_step(Step(Party.GATEWAY, Party.SERVICE, "200, cancel requested"))
-                await holder.post("cancel", {"reason": "the service was asked to stop"})
-                return
+                return True
             await self._clock.sleep(_LOOK_EVERY)
-
-
-async def _complete(holder: LinkHolder, order: Order) -> None:
-    seconds = round(order.time_to_callback.total_seconds())
-    await holder.post("complete", {"message": "the work is done", "seconds": seconds})
-
-
-async def _fail(holder: LinkHolder) -> None:
-    failure = {"message": "the work could not be done", "type": "WorkFailed", "non_retryable": True}
-    await holder.post("fail", failure)
+        return False
