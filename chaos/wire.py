@@ -19,6 +19,8 @@ class Wire:
         self._port = port
         self._is_deaf = False
         self._open: set[StreamWriter] = set()
+        self._is_laid = True
+        self._connections: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def laid(self, listening: socket.socket) -> AsyncIterator[None]:
@@ -28,7 +30,11 @@ class Wire:
             yield
         finally:
             server.close()
+            self._is_laid = False
             self._cut()
+            # A connection that the end of the loop cancels prints a traceback (Python 3.11).
+            if self._connections:
+                await asyncio.wait(self._connections)
 
     async def lose_replies(self, seconds: float) -> bool:
         """Forward requests but drop their replies, then disconnect; return whether any was dropped.
@@ -42,12 +48,19 @@ class Wire:
         return was_used
 
     async def _connect(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a connection has a task"
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
         try:
             there = await asyncio.open_connection(self._host, self._port)
         except OSError:
             writer.transport.abort()
             return
         ends = {writer, there[1]}
+        if not self._is_laid:
+            _abort(ends)
+            return
         self._open |= ends
         try:
             async with asyncio.TaskGroup() as group:

@@ -39,25 +39,39 @@ class Questions:
         seconds: When Temporal times each of them out.
         deadline: When each gets its default answer; 0 for none.
         heartbeat: The heartbeat timeout, for activities that the gateway keeps alive; 0 for none.
+        attempt: When Temporal times out each attempt; 0 for no such timeout.
+        resume: Whether each activity continues with its answer: it reports that to the service.
     """
 
     count: int = 1
     seconds: float = 120
     deadline: float = 0
     heartbeat: float = 0
+    attempt: float = 0
+    resume: bool = False
 
 
 @activity.defn
 async def ask(questions: Questions) -> Any:
     """Ask the outside, and end with its answer."""
     deadline = timedelta(seconds=questions.deadline) if questions.deadline else None
-    return await wait_for_callback(submit, _ANY_JSON, deadline=deadline, heartbeat="gateway")
+    answer = await wait_for_callback(
+        submit, _ANY_JSON, deadline=deadline, heartbeat="gateway", resume=questions.resume
+    )
+    if not questions.resume:
+        return answer
+    await _send(f"/continued/{activity.info().attempt}")
+    return {"continued": answer}
 
 
 async def submit(callback: Callback) -> None:
     """Hand the link to the outside."""
-    body = {"callback_url": callback.url}
-    (await http().post(os.environ[SERVICE_URL], json=body)).raise_for_status()
+    await _send(callback.url)
+
+
+async def _send(url: str) -> None:
+    reply = await http().post(os.environ[SERVICE_URL], json={"callback_url": url}, timeout=60)
+    reply.raise_for_status()
 
 
 @cache
@@ -92,6 +106,7 @@ def _start(questions: Questions) -> workflow.ActivityHandle[Any]:
         ask,
         questions,
         schedule_to_close_timeout=timedelta(seconds=questions.seconds),
+        start_to_close_timeout=timedelta(seconds=questions.attempt) if questions.attempt else None,
         heartbeat_timeout=timedelta(seconds=questions.heartbeat) if questions.heartbeat else None,
         retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=1)),
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

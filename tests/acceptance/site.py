@@ -55,10 +55,16 @@ class FakeService:
 
     url: str
     links: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    may_reply: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Reply at once."""
+        self.may_reply.set()
 
     async def receive(self, request: Request) -> Response:
         """Take a request, as a service would."""
         self.links.put_nowait((await request.json())["callback_url"])
+        await self.may_reply.wait()
         return JSONResponse({"status": "accepted"})
 
     async def next_link(self) -> str:
