@@ -23,9 +23,9 @@ from ringback.temporal.heartbeats import TemporalHeartbeats
 from ringback.worker.runtime import to_ref
 from tests import factories
 from tests.contract.activities.env import NOT_SOON, Again, Plan
-from tests.integration.facts import operating
+from tests.integration.facts import operator_actions
 from tests.integration.facts.env import Attempt, Question, instant, until
-from tests.integration.play import Play, Playing
+from tests.integration.planned_workflow import PlannedWorkflow, WorkflowPlan
 
 
 @dataclass
@@ -59,7 +59,7 @@ class TemporalActivityRun:
         await self._until_the_attempt_has_ended()
 
     async def _set_start_to_close(self, seconds: float) -> None:
-        await operating.update_options(self.question, start_to_close=seconds)
+        await operator_actions.update_options(self.question, start_to_close=seconds)
 
     async def _until_the_attempt_has_ended(self) -> None:
         await until(self._locate, lambda found: isinstance(found, Ended) or not _is_started(found))
@@ -75,22 +75,22 @@ class TemporalActivityRun:
         )
 
     async def pause(self) -> None:
-        await operating.pause(self.question)
+        await operator_actions.pause(self.question)
 
     async def unpause(self) -> None:
-        await operating.unpause(self.question)
+        await operator_actions.unpause(self.question)
 
     async def reset(self) -> None:
-        await operating.reset_activity(self.question)
+        await operator_actions.reset_activity(self.question)
 
     async def set_timeout(self, schedule_to_close: timedelta) -> None:
         seconds = schedule_to_close.total_seconds()
-        await operating.update_options(self.question, schedule_to_close=seconds)
+        await operator_actions.update_options(self.question, schedule_to_close=seconds)
 
     async def reset_workflow(self) -> Callback:
         run_id = self.callback.ref.run_id
         event_id = await self._step(run_id)
-        await operating.reset_workflow(self.question, event_id, run_id=run_id)
+        await operator_actions.reset_workflow(self.question, event_id, run_id=run_id)
         return await self.next_attempt()
 
     async def _step(self, run_id: str) -> int:
@@ -155,7 +155,7 @@ class TemporalWorker:
         async with Worker(
             self.client,
             task_queue=self.task_queue,
-            workflows=[Play],
+            workflows=[PlannedWorkflow],
             workflow_runner=UnsandboxedWorkflowRunner(),
             activities=[self.run],
         ):
@@ -205,7 +205,10 @@ class TemporalEnv:
         if plan.stays_in_worker:
             self.on.commands[workflow_id] = asyncio.Queue()
         handle = await self.client.start_workflow(
-            Play.run, self._playing(plan), id=workflow_id, task_queue=self.on.task_queue
+            PlannedWorkflow.run,
+            self._workflow_plan(plan),
+            id=workflow_id,
+            task_queue=self.on.task_queue,
         )
         question = Question(self.client, handle, self.on.attempts[workflow_id])
         is_soon_followed = plan.back_off < NOT_SOON
@@ -213,9 +216,9 @@ class TemporalEnv:
         self.runs.append(run)
         return run
 
-    def _playing(self, plan: Plan) -> Playing:
+    def _workflow_plan(self, plan: Plan) -> WorkflowPlan:
         in_all = plan.schedule_to_close
-        return Playing(
+        return WorkflowPlan(
             activities=plan.activities,
             task_queue=self.on.task_queue if plan.has_worker else "nobody-works-here",
             back_off=plan.back_off.total_seconds(),

@@ -11,8 +11,8 @@ from ringback.settings import Settings
 from ringback.worker.options import WhichAttempts
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import Env, FakeService, gateway, path_of, worker
-from tests.integration.facts.operating import reset_activity, reset_workflow
-from tests.integration.operated import Workflow
+from tests.integration.facts.operator_actions import reset_activity, reset_workflow
+from tests.integration.operated_workflow import Workflow
 from tests.integration.workflows import Run, RunAndContinue
 
 pytestmark = pytest.mark.server

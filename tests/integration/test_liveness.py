@@ -16,8 +16,8 @@ from ringback import wait_for_callback
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import Env, FakeService, path_of
 from tests.integration.facts.env import until
-from tests.integration.facts.operating import pause, reset_activity, unpause, update_options
-from tests.integration.operated import Workflow
+from tests.integration.facts.operator_actions import pause, reset_activity, unpause, update_options
+from tests.integration.operated_workflow import Workflow
 from tests.integration.workflows import Run
 
 pytestmark = pytest.mark.server

@@ -26,8 +26,7 @@ from ringback.domain.errors import (
     GatewayUnavailableError,
 )
 from ringback.settings import Settings
-from tests.integration import in_a_process
-from tests.integration import workflow_beside_its_activity as beside
+from tests.integration import process_pool_activities, workflow_with_activity
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import FakeService, gateway, plugin_for
 from tests.integration.workflows import Run, RunActivity
@@ -66,8 +65,10 @@ def test_unknown_name_of_ringback_raises_attribute_error() -> None:
 async def test_a_workflow_file_that_imports_ringback_loads_in_the_sandbox_without_the_plugin(
     client: Client, unique: str
 ) -> None:
-    async with Worker(client, task_queue=unique, workflows=[beside.Greet]):
-        result = await client.execute_workflow(beside.Greet.run, id=unique, task_queue=unique)
+    async with Worker(client, task_queue=unique, workflows=[workflow_with_activity.Greet]):
+        result = await client.execute_workflow(
+            workflow_with_activity.Greet.run, id=unique, task_queue=unique
+        )
 
     assert result == "hello"
 
@@ -175,7 +176,7 @@ async def test_wait_in_a_process_pool_raises_the_same_error_however_it_was_start
                 client,
                 task_queue=unique,
                 workflows=[RunActivity],
-                activities=[getattr(in_a_process, name)],
+                activities=[getattr(process_pool_activities, name)],
                 activity_executor=pool,
                 shared_state_manager=SharedStateManager.create_from_multiprocessing(manager),
             )

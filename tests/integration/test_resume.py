@@ -17,15 +17,15 @@ from ringback.domain.api_key import Role
 from ringback.domain.outcome import RESUME_TYPE
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import Env, FakeService
-from tests.integration.facts.operating import (
+from tests.integration.facts.operator_actions import (
     pause as pause_activity,
 )
-from tests.integration.facts.operating import (
+from tests.integration.facts.operator_actions import (
     reset_activity,
     reset_workflow,
     unpause,
 )
-from tests.integration.operated import Workflow
+from tests.integration.operated_workflow import Workflow
 from tests.integration.workflows import Run
 from tests.polling import pause
 

@@ -35,7 +35,7 @@ from tests.contract.activities.env import (
 from tests.contract.activities_contract import ActivitiesContract
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import FakeService, path_of
-from tests.integration.facts.answering import ById, failure
+from tests.integration.facts.answers import ById, failure
 from tests.integration.temporal_env import TemporalEnv, TemporalWorker
 from tests.integration.workflows import Run, RunTwiceWithOneId
 

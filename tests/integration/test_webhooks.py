@@ -20,8 +20,8 @@ from ringback.settings import Settings
 from tests.integration.conftest import OpenEnv
 from tests.integration.env import Env, FakeService, settings_in
 from tests.integration.facts.env import until
-from tests.integration.facts.operating import pause, unpause
-from tests.integration.operated import Workflow
+from tests.integration.facts.operator_actions import pause, unpause
+from tests.integration.operated_workflow import Workflow
 from tests.integration.workflows import Run
 from tests.webhook_receiver import Receiver, listening
 

@@ -11,9 +11,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from ringback import ActivityNotFoundError, ActivityRef, AsyncCompletionClient
 from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
-from tests.integration.completion.telling import errors_of_all_verbs, ids, token
-from tests.integration.facts.alone import ask as ask_alone
+from tests.integration.completion.verbs import errors_of_all_verbs, ids, token
 from tests.integration.facts.env import Env
+from tests.integration.facts.standalone import ask as ask_standalone
 from tests.integration.facts.workflows import AskAndStay, Asking
 from tests.services import missing
 
@@ -108,7 +108,7 @@ async def test_it_completes_between_the_attempts_that_ours_failed(
 async def test_both_answer_standalone_activities(
     env: Env, completion: AsyncCompletionClient, go: Go
 ) -> None:
-    theirs, ours = await ask_alone(env), await ask_alone(env)
+    theirs, ours = await ask_standalone(env), await ask_standalone(env)
 
     assert await go.tell("complete", ids(theirs.attempt), "--result", '"theirs"') == ""
     await completion.complete(ids(ours.attempt), "ours")

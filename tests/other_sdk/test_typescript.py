@@ -12,7 +12,7 @@ from ringback import (
     AsyncCompletionClient,
 )
 from ringback.domain.completion_errors import CompletionRefusedError
-from tests.integration.completion.telling import (
+from tests.integration.completion.verbs import (
     FINAL,
     By,
     by_either,
@@ -21,10 +21,10 @@ from tests.integration.completion.telling import (
     raised,
     token,
 )
-from tests.integration.facts.alone import ask as ask_alone
-from tests.integration.facts.answering import ById, until_asked_to_cancel
+from tests.integration.facts.answers import ById, until_asked_to_cancel
 from tests.integration.facts.env import Attempt, Env, Question
-from tests.integration.facts.operating import pause, reset_activity
+from tests.integration.facts.operator_actions import pause, reset_activity
+from tests.integration.facts.standalone import ask as ask_standalone
 from tests.integration.facts.workflows import AskAndStay, Asking
 from tests.other_sdk.typescript import TypeScript
 
@@ -187,7 +187,7 @@ async def test_a_token_that_a_reset_killed_is_only_told_apart_by_ours(
 async def test_both_answer_standalone_activities(
     env: Env, completion: AsyncCompletionClient, ts: TypeScript, by: By
 ) -> None:
-    theirs, ours = await ask_alone(env), await ask_alone(env)
+    theirs, ours = await ask_standalone(env), await ask_standalone(env)
 
     assert await ts.tell("complete", by(theirs.attempt), "theirs") is None
     await completion.complete(by(ours.attempt), "ours")
@@ -201,10 +201,10 @@ async def test_both_answer_standalone_activities(
 async def test_that_a_standalone_activity_has_ended_only_ours_tells_by_ids(
     env: Env, completion: AsyncCompletionClient, ts: TypeScript
 ) -> None:
-    alone = await ask_alone(env)
-    await completion.fail(ids(alone.attempt), FINAL)
+    standalone = await ask_standalone(env)
+    await completion.fail(ids(standalone.attempt), FINAL)
 
-    theirs = await ts.tell("complete", ids(alone.attempt), "late")
+    theirs = await ts.tell("complete", ids(standalone.attempt), "late")
 
     assert theirs == "ActivityCompletionError"
-    await raised(completion.complete(ids(alone.attempt), "late"), ActivityNotFoundError)
+    await raised(completion.complete(ids(standalone.attempt), "late"), ActivityNotFoundError)

@@ -6,8 +6,8 @@ from temporalio.workflow import ActivityCancellationType
 
 from ringback import ActivityCancelledError, ActivityNotFoundError, AsyncCompletionClient
 from ringback.domain.completion_errors import CompletionRefusedError
-from tests.integration.completion.telling import By, by_either, errors_of_all_verbs, raised
-from tests.integration.facts.answering import ById, until_asked_to_cancel
+from tests.integration.completion.verbs import By, by_either, errors_of_all_verbs, raised
+from tests.integration.facts.answers import ById, until_asked_to_cancel
 from tests.integration.facts.env import Attempt, Env, Question, until
 from tests.integration.facts.workflows import AskAndStay, Asking
 

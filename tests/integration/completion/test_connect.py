@@ -8,7 +8,7 @@ import pytest
 
 from ringback import AsyncCompletionClient, ConfigurationError, TemporalUnreachableError
 from ringback.completion.refs import Target
-from tests.integration.completion.telling import ids, token
+from tests.integration.completion.verbs import ids, token
 from tests.integration.facts.env import Env
 
 pytestmark = pytest.mark.server

@@ -8,10 +8,10 @@ from ringback import (
     ActivityResetError,
     AsyncCompletionClient,
 )
-from tests.integration.completion.telling import By, by_either, ids, in_every_way, raised, token
-from tests.integration.facts.answering import ById, until_asked_to_cancel
+from tests.integration.completion.verbs import By, by_either, ids, in_every_way, raised, token
+from tests.integration.facts.answers import ById, until_asked_to_cancel
 from tests.integration.facts.env import Attempt, Env, Question
-from tests.integration.facts.operating import pause, reset_activity
+from tests.integration.facts.operator_actions import pause, reset_activity
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = pytest.mark.server

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from ringback import AsyncCompletionClient
-from tests.integration.completion.telling import ids
+from tests.integration.completion.verbs import ids
 from tests.integration.facts.env import Env
 
 pytestmark = pytest.mark.server

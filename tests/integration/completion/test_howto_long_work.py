@@ -10,7 +10,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from ringback import ActivityRef, AsyncCompletionClient
-from tests.integration.completion.telling import ids, token
+from tests.integration.completion.verbs import ids, token
 from tests.integration.facts.env import Env, Question
 
 pytestmark = pytest.mark.server

@@ -18,7 +18,7 @@ from ringback.domain.completion_errors import (
     CompletionUnansweredError,
     CompletionUnprovenError,
 )
-from tests.integration.completion.telling import (
+from tests.integration.completion.verbs import (
     FINAL,
     By,
     by_either,
@@ -27,9 +27,9 @@ from tests.integration.completion.telling import (
     in_every_way,
     raised,
 )
-from tests.integration.facts.alone import ask as ask_alone
-from tests.integration.facts.answering import ById, until_asked_to_cancel
+from tests.integration.facts.answers import ById, until_asked_to_cancel
 from tests.integration.facts.env import Env, Question, until
+from tests.integration.facts.standalone import ask as ask_standalone
 from tests.integration.facts.wire import Wire
 from tests.integration.facts.workflows import AskAndStay, Asking, AskInTwoRuns, AskTwice
 
@@ -203,12 +203,14 @@ async def test_an_answer_by_ids_does_not_answer_the_next_activity_that_has_them(
 async def test_a_standalone_completion_whose_reply_was_lost_succeeds_once(
     env: Env, line: Line, by: By
 ) -> None:
-    alone = await ask_alone(env)
-    await line.far.heartbeat(by(alone.attempt))
+    standalone = await ask_standalone(env)
+    await line.far.heartbeat(by(standalone.attempt))
 
-    await line.lose_the_reply(line.far.complete(by(alone.attempt), "applied"), alone.until_over)
+    await line.lose_the_reply(
+        line.far.complete(by(standalone.attempt), "applied"), standalone.until_over
+    )
 
-    assert await alone.handle.result() == "applied"
+    assert await standalone.handle.result() == "applied"
 
 
 @by_either
@@ -216,34 +218,34 @@ async def test_a_standalone_completion_whose_reply_was_lost_succeeds_once(
 async def test_a_standalone_failure_whose_reply_was_lost_succeeds_once(
     env: Env, line: Line, by: By, error: Exception
 ) -> None:
-    alone = await ask_alone(env)
-    await line.far.heartbeat(by(alone.attempt))
+    standalone = await ask_standalone(env)
+    await line.far.heartbeat(by(standalone.attempt))
 
     async def until_failed() -> None:
         await until(
-            alone.describe,
+            standalone.describe,
             lambda seen: seen.info.HasField("last_failure") or seen.HasField("outcome"),
         )
 
-    await line.lose_the_reply(line.far.fail(by(alone.attempt), error), until_failed)
+    await line.lose_the_reply(line.far.fail(by(standalone.attempt), error), until_failed)
 
-    assert (await alone.describe()).info.attempt <= 2
-    await alone.until_over() if error is FINAL else await alone.handle.terminate()
+    assert (await standalone.describe()).info.attempt <= 2
+    await standalone.until_over() if error is FINAL else await standalone.handle.terminate()
 
 
 @by_either
 async def test_a_standalone_report_with_details_is_known_by_them(
     env: Env, line: Line, by: By
 ) -> None:
-    alone = await ask_alone(env)
-    await line.far.heartbeat(by(alone.attempt))
-    await alone.handle.cancel()
+    standalone = await ask_standalone(env)
+    await line.far.heartbeat(by(standalone.attempt))
+    await standalone.handle.cancel()
 
     await line.lose_the_reply(
-        line.far.report_cancellation(by(alone.attempt), "why"), alone.until_over
+        line.far.report_cancellation(by(standalone.attempt), "why"), standalone.until_over
     )
 
-    details = (await alone.describe()).outcome.failure.canceled_failure_info.details
+    details = (await standalone.describe()).outcome.failure.canceled_failure_info.details
     assert [one.data for one in details.payloads] == [b'"why"']
 
 
@@ -251,12 +253,12 @@ async def test_a_standalone_report_with_details_is_known_by_them(
 async def test_a_standalone_report_without_details_cannot_be_proven_and_says_so(
     env: Env, line: Line, by: By
 ) -> None:
-    alone = await ask_alone(env)
-    await line.far.heartbeat(by(alone.attempt))
-    await alone.handle.cancel()
-    call = raised(line.far.report_cancellation(by(alone.attempt)), CompletionUnprovenError)
+    standalone = await ask_standalone(env)
+    await line.far.heartbeat(by(standalone.attempt))
+    await standalone.handle.cancel()
+    call = raised(line.far.report_cancellation(by(standalone.attempt)), CompletionUnprovenError)
 
-    error = await line.lose_the_reply(call, alone.until_over)
+    error = await line.lose_the_reply(call, standalone.until_over)
 
     assert error.identity in str(error)
     assert error.cause is not None

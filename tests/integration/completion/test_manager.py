@@ -8,7 +8,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, CancelledError
 
 from ringback import ActivityManager, AsyncCompletionClient, Stopped
-from tests.integration.completion.telling import token
+from tests.integration.completion.verbs import token
 from tests.integration.facts.env import Env
 from tests.integration.facts.workflows import AskAndStay, Asking
 

@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     GONE_BY_TOKEN,
     ById,
     ByToken,

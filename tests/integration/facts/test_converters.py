@@ -19,7 +19,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from tests.integration.facts.answering import CLOSED, GONE_BY_ID, ById, payloads, refusal
+from tests.integration.facts.answers import CLOSED, GONE_BY_ID, ById, payloads, refusal
 from tests.integration.facts.env import Attempt, Env, Question, until
 from tests.integration.facts.workflows import AskAndStay, AskForANumber, Asking
 

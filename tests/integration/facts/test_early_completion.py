@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
-from tests.integration.facts.answering import GONE_BY_TOKEN, refusal
+from tests.integration.facts.answers import GONE_BY_TOKEN, refusal
 from tests.integration.facts.env import Attempt, Env, Question
 from tests.integration.facts.workflows import AskHere, Asking
 

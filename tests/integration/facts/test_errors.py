@@ -15,7 +15,7 @@ from temporalio.exceptions import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     CLOSED,
     GONE_BY_ID,
     GONE_BY_TOKEN,

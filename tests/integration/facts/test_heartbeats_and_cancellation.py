@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.workflow import ActivityCancellationType
 
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     CLOSED,
     NOT_ASKED_TO_CANCEL,
     ById,
@@ -19,7 +19,7 @@ from tests.integration.facts.answering import (
     refusal,
 )
 from tests.integration.facts.env import Attempt, Env, Question, instant, until
-from tests.integration.facts.operating import pause
+from tests.integration.facts.operator_actions import pause
 from tests.integration.facts.workflows import Ask, AskAndStay, Asking
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]

@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import PendingActivityState, RetryState
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, TimeoutError  # noqa: A004 - the SDK's name
 
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     FINAL,
     GONE_BY_TOKEN,
     ById,
@@ -18,7 +18,7 @@ from tests.integration.facts.answering import (
     refusals,
 )
 from tests.integration.facts.env import Attempt, Env, Question, instant, seconds
-from tests.integration.facts.operating import pause, reset_activity, unpause, update_options
+from tests.integration.facts.operator_actions import pause, reset_activity, unpause, update_options
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]

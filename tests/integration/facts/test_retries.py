@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import PendingActivityState, RetryState, TimeoutTyp
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     FINAL,
     GONE_BY_TOKEN,
     ById,

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     GONE_BY_ID,
     ById,
     ByToken,

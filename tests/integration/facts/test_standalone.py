@@ -17,8 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import RPCStatusCode
 
-from tests.integration.facts.alone import ask
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     NOT_ASKED_TO_CANCEL,
     ById,
     ByToken,
@@ -30,6 +29,7 @@ from tests.integration.facts.answering import (
     refusal,
 )
 from tests.integration.facts.env import Env, instant, seconds
+from tests.integration.facts.standalone import ask
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
@@ -38,57 +38,57 @@ State = PendingActivityState
 
 
 async def test_a_standalone_activity_has_no_workflow_and_a_run_of_its_own(env: Env) -> None:
-    alone = await ask(env)
-    info, described = alone.attempt.info, await alone.describe()
+    standalone = await ask(env)
+    info, described = standalone.attempt.info, await standalone.describe()
 
     assert (info.workflow_id, info.workflow_run_id, info.in_workflow) == (None, None, False)
     assert described.info.run_id == info.activity_run_id
     assert instant(described.info.schedule_time) == info.scheduled_time
     assert instant(described.info.last_started_time) == info.started_time
-    await alone.handle.terminate()
+    await standalone.handle.terminate()
 
 
 @pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
 async def test_the_completer_s_identity_takes_the_place_of_the_worker_s(
     env: Env, by: type[Raw]
 ) -> None:
-    alone = await ask(env)
-    before = await alone.describe()
+    standalone = await ask(env)
+    before = await standalone.describe()
 
-    await by(alone.attempt, "call 1").complete(payloads(b'"done"'))
+    await by(standalone.attempt, "call 1").complete(payloads(b'"done"'))
 
-    after = await alone.describe()
+    after = await standalone.describe()
     assert before.info.last_worker_identity == env.client.identity
     assert after.info.last_worker_identity == "call 1"
     assert after.info.status == Status.ACTIVITY_EXECUTION_STATUS_COMPLETED
     assert after.outcome.result == payloads(b'"done"')
     assert "call 1" not in str(after.outcome)
-    assert await alone.handle.result() == "done"
+    assert await standalone.handle.result() == "done"
 
 
 @pytest.mark.parametrize("by", [ById, ByToken], ids=["id", "token"])
 async def test_a_final_failure_keeps_the_identity_of_its_sender_and_its_own_source(
     env: Env, by: type[Raw]
 ) -> None:
-    alone = await ask(env, maximum_attempts=1)
+    standalone = await ask(env, maximum_attempts=1)
 
-    await by(alone.attempt, "call 2").fail(failure(source="who wrote it"))
+    await by(standalone.attempt, "call 2").fail(failure(source="who wrote it"))
 
-    described = await alone.describe()
+    described = await standalone.describe()
     assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_FAILED
     assert described.info.last_worker_identity == "call 2"
     assert described.outcome.failure.source == "who wrote it"
 
 
 async def test_a_cancellation_keeps_no_identity_of_who_reported_it(env: Env) -> None:
-    alone = await ask(env)
-    assert await refusal(ById(alone.attempt).cancel()) == NOT_ASKED_TO_CANCEL
-    await alone.handle.cancel(reason="enough")
-    requested = await alone.describe()
+    standalone = await ask(env)
+    assert await refusal(ById(standalone.attempt).cancel()) == NOT_ASKED_TO_CANCEL
+    await standalone.handle.cancel(reason="enough")
+    requested = await standalone.describe()
 
-    await ById(alone.attempt, "call 3").cancel(payloads(b'"why"'))
+    await ById(standalone.attempt, "call 3").cancel(payloads(b'"why"'))
 
-    described = await alone.describe()
+    described = await standalone.describe()
     assert requested.info.run_state == State.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
     assert requested.info.canceled_reason == "enough"
     assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_CANCELED
@@ -103,14 +103,14 @@ async def test_a_repeated_completion_by_ids_is_a_failed_precondition_and_all_els
     await ById(completed.attempt, "the first").complete()
     await terminated.handle.terminate()
 
-    for alone, status in ((completed, "Completed"), (terminated, "Terminated")):
-        by_id = ById(alone.attempt, "the second")
+    for standalone, status in ((completed, "Completed"), (terminated, "Terminated")):
+        by_id = ById(standalone.attempt, "the second")
         assert await refusal(by_id.complete()) == Refusal(
             RPCStatusCode.FAILED_PRECONDITION, f"invalid transition from {status}"
         )
         for call in (by_id.fail(), by_id.heartbeat(), by_id.cancel()):
-            assert await refusal(call) == alone.gone
-        assert await raw_refusals(ByToken(alone.attempt)) == {alone.gone}
+            assert await refusal(call) == standalone.gone
+        assert await raw_refusals(ByToken(standalone.attempt)) == {standalone.gone}
     assert (await completed.describe()).info.last_worker_identity == "the first"
 
 
@@ -128,27 +128,27 @@ async def test_an_activity_that_never_was_is_not_found_in_the_same_words(env: En
 
 
 async def test_between_attempts_only_a_completion_by_ids_is_taken(env: Env) -> None:
-    alone = await ask(env)
-    started_at = alone.attempt.info.started_time
-    await ByToken(alone.attempt).fail(failure(source="who wrote it"))
+    standalone = await ask(env)
+    started_at = standalone.attempt.info.started_time
+    await ByToken(standalone.attempt).fail(failure(source="who wrote it"))
 
-    between = (await alone.describe()).info
-    by_id = ById(alone.attempt, "call 4")
+    between = (await standalone.describe()).info
+    by_id = ById(standalone.attempt, "call 4")
     assert (between.run_state, between.attempt) == (State.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
     assert between.last_failure.source == "who wrote it"
     assert between.last_worker_identity == env.client.identity
     assert instant(between.last_started_time) == started_at
-    assert await raw_refusals(ByToken(alone.attempt)) == {alone.gone}
+    assert await raw_refusals(ByToken(standalone.attempt)) == {standalone.gone}
     for call in (by_id.fail(), by_id.heartbeat(), by_id.cancel()):
-        assert await refusal(call) == alone.gone
+        assert await refusal(call) == standalone.gone
     await by_id.complete()
-    assert (await alone.describe()).info.last_worker_identity == "call 4"
+    assert (await standalone.describe()).info.last_worker_identity == "call 4"
 
 
 async def test_a_standalone_activity_has_no_history(env: Env) -> None:
-    alone = await ask(env)
+    standalone = await ask(env)
     execution = WorkflowExecution(
-        workflow_id=alone.handle.id, run_id=alone.attempt.info.activity_run_id or ""
+        workflow_id=standalone.handle.id, run_id=standalone.attempt.info.activity_run_id or ""
     )
     request = GetWorkflowExecutionHistoryRequest(
         namespace=env.client.namespace, execution=execution
@@ -157,17 +157,17 @@ async def test_a_standalone_activity_has_no_history(env: Env) -> None:
     answer = await refusal(env.client.workflow_service.get_workflow_execution_history(request))
 
     assert answer.status == RPCStatusCode.NOT_FOUND
-    await alone.handle.terminate()
+    await standalone.handle.terminate()
 
 
 async def test_what_is_described_has_no_failure_and_no_outcome_unless_asked_for(
     env: Env,
 ) -> None:
-    alone = await ask(env, maximum_attempts=1)
-    await ById(alone.attempt).fail()
+    standalone = await ask(env, maximum_attempts=1)
+    await ById(standalone.attempt).fail()
 
     bare = await env.client.workflow_service.describe_activity_execution(
-        DescribeActivityExecutionRequest(**alone.address)
+        DescribeActivityExecutionRequest(**standalone.address)
     )
 
     assert not bare.HasField("outcome")
@@ -190,17 +190,17 @@ async def test_an_answer_to_an_earlier_run_of_the_same_id_does_not_touch_the_lat
 
 
 async def test_a_reset_keeps_the_number_of_the_attempt_and_its_token(env: Env) -> None:
-    alone = await ask(env, back_off=0.01)
-    await ById(alone.attempt).fail()
-    second = await alone.next()
+    standalone = await ask(env, back_off=0.01)
+    await ById(standalone.attempt).fail()
+    second = await standalone.next()
 
     await env.client.workflow_service.reset_activity_execution(
-        ResetActivityExecutionRequest(**alone.address)
+        ResetActivityExecutionRequest(**standalone.address)
     )
 
-    info = (await alone.describe()).info
+    info = (await standalone.describe()).info
     assert (info.attempt, info.run_state) == (2, State.PENDING_ACTIVITY_STATE_STARTED)
-    assert await raw_refusals(ByToken(alone.attempt)) == {alone.gone}
+    assert await raw_refusals(ByToken(standalone.attempt)) == {standalone.gone}
     assert (await ByToken(second).heartbeat()).activity_reset
     await second.by_token.complete("by the attempt that runs")
 
@@ -211,21 +211,21 @@ async def test_a_pause_stops_no_time_out(env: Env) -> None:
         ask(env, start_to_close_timeout=seconds(1), **options),
         ask(env, schedule_to_close_timeout=seconds(1), **options),
     )
-    for alone in asked:
+    for standalone in asked:
         await env.client.workflow_service.pause_activity_execution(
-            PauseActivityExecutionRequest(**alone.address)
+            PauseActivityExecutionRequest(**standalone.address)
         )
-        state = (await alone.describe()).info.run_state
+        state = (await standalone.describe()).info.run_state
         assert state == State.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
-        assert (await ById(alone.attempt).heartbeat()).activity_paused
+        assert (await ById(standalone.attempt).heartbeat()).activity_paused
 
-    for alone in asked:
-        described = await alone.until_over()
+    for standalone in asked:
+        described = await standalone.until_over()
         assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_TIMED_OUT
 
 
 async def test_the_expiration_time_follows_new_time_outs(env: Env) -> None:
-    alone = await ask(env, schedule_to_close_timeout=seconds(50))
+    standalone = await ask(env, schedule_to_close_timeout=seconds(50))
     options = ActivityOptions()
     options.schedule_to_close_timeout.FromTimedelta(seconds(90))
 
@@ -233,22 +233,22 @@ async def test_the_expiration_time_follows_new_time_outs(env: Env) -> None:
         UpdateActivityExecutionOptionsRequest(
             activity_options=options,
             update_mask=FieldMask(paths=["schedule_to_close_timeout"]),
-            **alone.address,
+            **standalone.address,
         )
     )
 
-    info = (await alone.describe()).info
-    assert instant(info.expiration_time) == alone.attempt.info.scheduled_time + seconds(90)
-    await alone.handle.terminate()
+    info = (await standalone.describe()).info
+    assert instant(info.expiration_time) == standalone.attempt.info.scheduled_time + seconds(90)
+    await standalone.handle.terminate()
 
 
 async def test_a_result_that_is_too_large_is_taken_and_fails_the_activity(env: Env) -> None:
-    alone = await ask(env)
+    standalone = await ask(env)
     large = Payloads(payloads=[Payload(data=b"x" * 2 * 1024 * 1024)])
 
-    await ById(alone.attempt).complete(large)
+    await ById(standalone.attempt).complete(large)
 
-    described = await alone.describe()
+    described = await standalone.describe()
     assert described.info.status == Status.ACTIVITY_EXECUTION_STATUS_FAILED
     assert described.outcome.failure.message == "Complete result exceeds size limit."
     assert described.outcome.failure.server_failure_info.non_retryable

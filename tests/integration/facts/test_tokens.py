@@ -6,7 +6,7 @@ import pytest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.integration.facts.answering import (
+from tests.integration.facts.answers import (
     GONE_BY_TOKEN,
     ByToken,
     payloads,

@@ -4,9 +4,9 @@ import pytest
 from temporalio.api.enums.v1 import WorkflowExecutionStatus, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 
-from tests.integration.facts.answering import CLOSED, FINAL, refusal, refusals
+from tests.integration.facts.answers import CLOSED, FINAL, refusal, refusals
 from tests.integration.facts.env import Attempt, Env, Question, instant, until
-from tests.integration.facts.operating import reset_workflow
+from tests.integration.facts.operator_actions import reset_workflow
 from tests.integration.facts.workflows import Asking, AskInTwoRuns, AskTwice
 
 pytestmark = [pytest.mark.server, pytest.mark.thorough]

@@ -16,7 +16,7 @@ from temporalio.workflow import ActivityCancellationType
 
 
 @dataclass(frozen=True)
-class Playing:
+class WorkflowPlan:
     """A plan, as a workflow is given it; durations are in seconds."""
 
     activities: int
@@ -31,38 +31,38 @@ class Playing:
 
 
 @workflow.defn
-class Play:
+class PlannedWorkflow:
     """Runs its activities, and stays open however they end."""
 
     @workflow.run
-    async def run(self, playing: Playing) -> None:
-        await _run_all(playing)
-        if playing.repeats:
-            await _run_all(playing)
+    async def run(self, plan: WorkflowPlan) -> None:
+        await _run_all(plan)
+        if plan.repeats:
+            await _run_all(plan)
         is_the_first_run = workflow.info().continued_run_id is None
-        if playing.continues and is_the_first_run:
-            workflow.continue_as_new(playing)
+        if plan.continues and is_the_first_run:
+            workflow.continue_as_new(plan)
         await workflow.wait_condition(lambda: False)
 
 
-async def _run_all(playing: Playing) -> None:
+async def _run_all(plan: WorkflowPlan) -> None:
     with suppress(asyncio.CancelledError):
-        await asyncio.gather(*(_run(playing, n + 1) for n in range(playing.activities)))
+        await asyncio.gather(*(_run(plan, n + 1) for n in range(plan.activities)))
 
 
-async def _run(playing: Playing, number: int) -> None:
-    in_all = playing.schedule_to_close
+async def _run(plan: WorkflowPlan, number: int) -> None:
+    in_all = plan.schedule_to_close
     with suppress(ActivityError):
         await workflow.execute_activity(
             "ask",
             activity_id=str(number),
-            task_queue=playing.task_queue,
-            start_to_close_timeout=timedelta(seconds=playing.start_to_close),
+            task_queue=plan.task_queue,
+            start_to_close_timeout=timedelta(seconds=plan.start_to_close),
             schedule_to_close_timeout=None if in_all is None else timedelta(seconds=in_all),
             retry_policy=RetryPolicy(
-                maximum_attempts=playing.most_attempts,
-                initial_interval=timedelta(seconds=playing.back_off),
-                maximum_interval=timedelta(seconds=playing.most_back_off),
+                maximum_attempts=plan.most_attempts,
+                initial_interval=timedelta(seconds=plan.back_off),
+                maximum_interval=timedelta(seconds=plan.most_back_off),
             ),
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )

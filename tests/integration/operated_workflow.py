@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowHandle
 
 @dataclass(frozen=True)
 class Workflow:
-    """What `tests.integration.facts.operating` works on."""
+    """What `tests.integration.facts.operator_actions` works on."""
 
     client: Client
     handle: WorkflowHandle[Any, Any]

@@ -18,7 +18,7 @@ from ringback import (
     AsyncCompletionClient,
 )
 from ringback.domain.completion_errors import CompletionRefusedError
-from tests.integration.completion.telling import (
+from tests.integration.completion.verbs import (
     FINAL,
     By,
     by_either,
@@ -28,19 +28,19 @@ from tests.integration.completion.telling import (
     raised,
     token,
 )
-from tests.integration.facts.alone import Alone, ask
-from tests.integration.facts.answering import ById
+from tests.integration.facts.answers import ById
 from tests.integration.facts.env import Env, seconds
+from tests.integration.facts.standalone import StandaloneActivity, ask
 
 pytestmark = pytest.mark.server
 
 NOBODY = {ActivityNotFoundError}
 
 
-async def recorded_details(alone: Alone) -> list[bytes]:
+async def recorded_details(standalone: StandaloneActivity) -> list[bytes]:
     """Return the details of the latest heartbeat, as they were sent."""
-    described = await alone.attempt.client.workflow_service.describe_activity_execution(
-        DescribeActivityExecutionRequest(include_heartbeat_details=True, **alone.address)
+    described = await standalone.attempt.client.workflow_service.describe_activity_execution(
+        DescribeActivityExecutionRequest(include_heartbeat_details=True, **standalone.address)
     )
     return [one.data for one in described.info.heartbeat_details.payloads]
 
@@ -49,11 +49,11 @@ async def recorded_details(alone: Alone) -> list[bytes]:
 async def test_a_completion_brings_its_result(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(env)
+    standalone = await ask(env)
 
-    await completion.complete(by(alone.attempt), {"approved": True})
+    await completion.complete(by(standalone.attempt), {"approved": True})
 
-    assert await alone.handle.result() == {"approved": True}
+    assert await standalone.handle.result() == {"approved": True}
 
 
 @by_either
@@ -74,12 +74,12 @@ async def test_no_result_is_not_the_result_none(
 async def test_a_failure_brings_its_error(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(env)
+    standalone = await ask(env)
 
-    await completion.fail(by(alone.attempt), FINAL)
+    await completion.fail(by(standalone.attempt), FINAL)
 
     with pytest.raises(ActivityFailureError) as caught:
-        await alone.handle.result()
+        await standalone.handle.result()
     assert isinstance(caught.value.cause, ApplicationError)
     assert caught.value.cause.type == "Denied"
 
@@ -88,48 +88,50 @@ async def test_a_failure_brings_its_error(
 async def test_a_heartbeat_leaves_its_details_and_without_any_those_that_are_there(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(env)
+    standalone = await ask(env)
 
-    await completion.heartbeat(by(alone.attempt), "page", 7)
-    await completion.heartbeat(by(alone.attempt))
-    kept = await recorded_details(alone)
-    await completion.heartbeat(by(alone.attempt), erase=True)
+    await completion.heartbeat(by(standalone.attempt), "page", 7)
+    await completion.heartbeat(by(standalone.attempt))
+    kept = await recorded_details(standalone)
+    await completion.heartbeat(by(standalone.attempt), erase=True)
 
     assert kept == [b'"page"', b"7"]
-    assert await recorded_details(alone) == []
+    assert await recorded_details(standalone) == []
 
 
 @by_either
 async def test_a_cancellation_is_told_and_its_report_taken(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
-    alone = await ask(env)
-    early = await raised(completion.report_cancellation(by(alone.attempt)), CompletionRefusedError)
-    await alone.handle.cancel()
+    standalone = await ask(env)
+    early = await raised(
+        completion.report_cancellation(by(standalone.attempt)), CompletionRefusedError
+    )
+    await standalone.handle.cancel()
 
-    error = await raised(completion.heartbeat(by(alone.attempt)), ActivityCancelledError)
-    await completion.report_cancellation(by(alone.attempt), "why")
+    error = await raised(completion.heartbeat(by(standalone.attempt)), ActivityCancelledError)
+    await completion.report_cancellation(by(standalone.attempt), "why")
 
     assert "without activity being request canceled first" in str(early)
     assert error.details.cancel_requested
     with pytest.raises(ActivityFailureError) as caught:
-        await alone.handle.result()
+        await standalone.handle.result()
     assert isinstance(caught.value.cause, CancelledError)
     assert list(caught.value.cause.details) == ["why"]
 
 
 @by_either
 async def test_a_pause_is_told(env: Env, completion: AsyncCompletionClient, by: By) -> None:
-    alone = await ask(env)
+    standalone = await ask(env)
     await env.client.workflow_service.pause_activity_execution(
-        PauseActivityExecutionRequest(**alone.address)
+        PauseActivityExecutionRequest(**standalone.address)
     )
 
-    error = await raised(completion.heartbeat(by(alone.attempt)), ActivityPausedError)
+    error = await raised(completion.heartbeat(by(standalone.attempt)), ActivityPausedError)
 
     assert error.details.paused
-    await completion.complete(by(alone.attempt), "all the same")
-    assert await alone.handle.result() == "all the same"
+    await completion.complete(by(standalone.attempt), "all the same")
+    assert await standalone.handle.result() == "all the same"
 
 
 @by_either
@@ -137,20 +139,20 @@ async def test_a_pause_is_told(env: Env, completion: AsyncCompletionClient, by: 
 async def test_a_reset_is_told_at_any_attempt_and_the_token_lives(
     env: Env, completion: AsyncCompletionClient, by: By, fails: int
 ) -> None:
-    alone = await ask(env, back_off=0.01)
-    attempt = alone.attempt
+    standalone = await ask(env, back_off=0.01)
+    attempt = standalone.attempt
     for _ in range(fails):
         await ById(attempt).fail()
-        attempt = await alone.next()
+        attempt = await standalone.next()
     await env.client.workflow_service.reset_activity_execution(
-        ResetActivityExecutionRequest(**alone.address)
+        ResetActivityExecutionRequest(**standalone.address)
     )
 
     error = await raised(completion.heartbeat(by(attempt)), ActivityResetError)
 
     assert error.details.reset
     await completion.complete(by(attempt), "all the same")
-    assert await alone.handle.result() == "all the same"
+    assert await standalone.handle.result() == "all the same"
 
 
 @in_every_way
@@ -163,41 +165,41 @@ async def test_what_has_ended_waits_for_nothing(
     await terminated.handle.terminate()
     await timed_out.until_over()
 
-    for alone in (completed, terminated, timed_out):
-        assert await errors_of_all_verbs(completion, by(alone.attempt)) == NOBODY
+    for standalone in (completed, terminated, timed_out):
+        assert await errors_of_all_verbs(completion, by(standalone.attempt)) == NOBODY
     assert await completed.handle.result() == "first"
 
 
 async def test_in_back_off_a_token_is_dead_and_ids_take_a_completion_only(
     env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask(env)
-    await completion.fail(token(alone.attempt), RuntimeError("busy"))
+    standalone = await ask(env)
+    await completion.fail(token(standalone.attempt), RuntimeError("busy"))
 
-    by_token = await errors_of_all_verbs(completion, token(alone.attempt))
-    await raised(completion.heartbeat(ids(alone.attempt)), ActivityNotFoundError)
-    await raised(completion.fail(ids(alone.attempt), FINAL), ActivityNotFoundError)
-    await completion.complete(ids(alone.attempt), "between attempts")
+    by_token = await errors_of_all_verbs(completion, token(standalone.attempt))
+    await raised(completion.heartbeat(ids(standalone.attempt)), ActivityNotFoundError)
+    await raised(completion.fail(ids(standalone.attempt), FINAL), ActivityNotFoundError)
+    await completion.complete(ids(standalone.attempt), "between attempts")
 
     assert by_token == NOBODY
-    assert await alone.handle.result() == "between attempts"
+    assert await standalone.handle.result() == "between attempts"
 
 
 async def test_a_second_attempt_waits_for_its_own_token(
     env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask(env, back_off=0.01)
-    await completion.fail(ids(alone.attempt), RuntimeError("busy"), last_heartbeat_details=[7])
-    second = await alone.next()
+    standalone = await ask(env, back_off=0.01)
+    await completion.fail(ids(standalone.attempt), RuntimeError("busy"), last_heartbeat_details=[7])
+    second = await standalone.next()
 
-    stale = await errors_of_all_verbs(completion, token(alone.attempt))
+    stale = await errors_of_all_verbs(completion, token(standalone.attempt))
     await completion.heartbeat(token(second))
-    kept = await recorded_details(alone)
+    kept = await recorded_details(standalone)
     await completion.complete(token(second), "by its token")
 
     assert stale == NOBODY
     assert kept == [b"7"]
-    assert await alone.handle.result() == "by its token"
+    assert await standalone.handle.result() == "by its token"
 
 
 async def test_the_run_id_keeps_a_late_answer_from_the_next_run(

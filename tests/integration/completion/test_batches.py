@@ -15,8 +15,8 @@ from ringback.completion.batcher import Batcher
 from ringback.completion.failures import fail_with
 from ringback.completion.refs import Target
 from ringback.domain.completion_errors import ActivityNotFoundError
-from tests.integration.completion.many_workflow import AskMany
-from tests.integration.completion.telling import ids, token
+from tests.integration.completion.parallel_workflow import AskMany
+from tests.integration.completion.verbs import ids, token
 from tests.integration.facts.env import Attempt, Env, Question
 
 pytestmark = pytest.mark.server

@@ -21,7 +21,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from ringback import AsyncCompletionClient, RetryableError
 from ringback.domain.errors import EncodingError
 from tests.codecs import hidden
-from tests.integration.completion.telling import (
+from tests.integration.completion.verbs import (
     FINAL,
     By,
     by_either,
@@ -30,8 +30,8 @@ from tests.integration.completion.telling import (
     raised,
     token,
 )
-from tests.integration.facts.alone import ask as ask_alone
 from tests.integration.facts.env import Attempt, Env, seconds
+from tests.integration.facts.standalone import ask as ask_standalone
 from tests.integration.facts.workflows import Asking
 
 pytestmark = pytest.mark.server
@@ -141,12 +141,12 @@ async def test_by_ids_a_converter_is_told_all_that_the_worker_tells_it(
     completion = AsyncCompletionClient(
         await Client.connect(temporal_address, data_converter=converter)
     )
-    (_, attempt), alone = await env.ask(), await ask_alone(env)
+    (_, attempt), standalone = await env.ask(), await ask_standalone(env)
 
     await completion.complete(ids(attempt), "x")
-    await completion.complete(ids(alone.attempt), "x")
+    await completion.complete(ids(standalone.attempt), "x")
 
-    assert codec.heard == [context_of(attempt), context_of(alone.attempt)]
+    assert codec.heard == [context_of(attempt), context_of(standalone.attempt)]
 
 
 class Stuck(PayloadCodec):

@@ -30,10 +30,10 @@ from ringback.domain.completion_errors import (
     CompletionRefusedError,
 )
 from ringback.testing import FakeCompletionClient
-from tests.integration.completion.telling import By, by_either, ids
-from tests.integration.facts.alone import ask as ask_alone
+from tests.integration.completion.verbs import By, by_either, ids
 from tests.integration.facts.env import Attempt, Env, Question, until
-from tests.integration.facts.operating import pause, reset_activity, unpause
+from tests.integration.facts.operator_actions import pause, reset_activity, unpause
+from tests.integration.facts.standalone import ask as ask_standalone
 from tests.integration.facts.workflows import AskAndStay, Asking
 
 pytestmark = pytest.mark.server
@@ -411,27 +411,27 @@ async def test_work_whose_workflow_is_closed_is_canceled(
 async def test_the_work_of_a_standalone_activity_is_its_answer(
     env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask_alone(env)
+    standalone = await ask_standalone(env)
 
-    async with processing(completion, ids(alone.attempt), every=OFTEN) as work:
+    async with processing(completion, ids(standalone.attempt), every=OFTEN) as work:
         work.result = "alone"
 
-    assert await alone.handle.result() == "alone"
+    assert await standalone.handle.result() == "alone"
 
 
 async def test_the_work_of_a_standalone_activity_stops_when_that_is_canceled(
     env: Env, completion: AsyncCompletionClient
 ) -> None:
-    alone = await ask_alone(env)
+    standalone = await ask_standalone(env)
 
     async def work(block: Processing) -> str:
-        await alone.handle.cancel()
+        await standalone.handle.cancel()
         return await forever(block)
 
     with pytest.raises(ActivityCancelledError):
-        await process(completion, ids(alone.attempt), work, every=OFTEN)
+        await process(completion, ids(standalone.attempt), work, every=OFTEN)
 
-    seen = await alone.until_over()
+    seen = await standalone.until_over()
     assert seen.info.status == ActivityExecutionStatus.ACTIVITY_EXECUTION_STATUS_CANCELED
 
 

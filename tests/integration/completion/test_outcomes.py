@@ -8,7 +8,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 
 from ringback import AsyncCompletionClient
-from tests.integration.completion.telling import FINAL, By, by_either, in_every_way
+from tests.integration.completion.verbs import FINAL, By, by_either, in_every_way
 from tests.integration.facts.env import Env, Question
 from tests.integration.facts.workflows import AskAndStay, Asking
 

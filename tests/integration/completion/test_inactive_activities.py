@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from ringback import ActivityNotFoundError, ActivityRef, AsyncCompletionClient, FinalError
 from ringback.completion.refs import Target
 from ringback.domain.completion_errors import CompletionRefusedError
-from tests.integration.completion.telling import (
+from tests.integration.completion.verbs import (
     FINAL,
     By,
     by_either,
@@ -23,7 +23,7 @@ from tests.integration.completion.telling import (
     token,
 )
 from tests.integration.facts.env import Env, Question, until
-from tests.integration.facts.operating import pause, reset_workflow
+from tests.integration.facts.operator_actions import pause, reset_workflow
 from tests.integration.facts.workflows import AskAndStay, Asking, AskInTwoRuns, AskTwice
 
 pytestmark = pytest.mark.server

@@ -20,7 +20,7 @@ from temporalio.exceptions import (
 from ringback import ActivityNotFoundError, AsyncCompletionClient, FinalError
 from ringback.domain.completion_errors import CompletionRefusedError, UnusableTokenError
 from ringback.domain.errors import AnswerTooLargeError
-from tests.integration.completion.telling import (
+from tests.integration.completion.verbs import (
     FINAL,
     By,
     by_either,
@@ -29,8 +29,8 @@ from tests.integration.completion.telling import (
     raised,
     token,
 )
-from tests.integration.facts.alone import ask as ask_alone
 from tests.integration.facts.env import Env, Question
+from tests.integration.facts.standalone import ask as ask_standalone
 from tests.integration.facts.wire import Wire
 from tests.integration.facts.workflows import Asking
 
@@ -100,15 +100,15 @@ async def other_namespace(client: Client) -> Client:
 
 async def test_a_token_of_another_namespace_is_refused_at_once(env: Env) -> None:
     question, attempt = await env.ask()
-    alone = await ask_alone(env)
+    standalone = await ask_standalone(env)
     elsewhere = AsyncCompletionClient(await other_namespace(env.client))
 
     by_token = await errors_of_all_verbs(elsewhere, token(attempt))
-    by_token_alone = await errors_of_all_verbs(elsewhere, token(alone.attempt))
+    by_token_alone = await errors_of_all_verbs(elsewhere, token(standalone.attempt))
 
     assert by_token == by_token_alone == {UnusableTokenError}
     assert await waits(question)
-    await alone.handle.terminate()
+    await standalone.handle.terminate()
 
 
 async def test_ids_may_name_another_namespace(env: Env) -> None:

@@ -14,12 +14,12 @@ from temporalio.client import ActivityHandle
 from temporalio.common import RetryPolicy
 from temporalio.service import RPCStatusCode
 
-from tests.integration.facts.answering import Refusal
+from tests.integration.facts.answers import Refusal
 from tests.integration.facts.env import LIMIT_SECONDS, Attempt, Env, seconds, until
 
 
 @dataclass(frozen=True)
-class Alone:
+class StandaloneActivity:
     """A standalone activity that waits."""
 
     handle: ActivityHandle[Any]
@@ -61,7 +61,7 @@ class Alone:
         return Refusal(RPCStatusCode.NOT_FOUND, f"activity not found for ID: {self.handle.id}")
 
 
-async def ask(env: Env, *, back_off: float = 60, **options: Any) -> Alone:
+async def ask(env: Env, *, back_off: float = 60, **options: Any) -> StandaloneActivity:
     """Start a standalone activity; return it once it waits."""
     attempts = options.pop("maximum_attempts", 0)
     options.setdefault("start_to_close_timeout", seconds(60))
@@ -74,4 +74,4 @@ async def ask(env: Env, *, back_off: float = 60, **options: Any) -> Alone:
     )
     queue = env.attempts[handle.id]
     async with asyncio.timeout(LIMIT_SECONDS):
-        return Alone(handle, await queue.get(), queue)
+        return StandaloneActivity(handle, await queue.get(), queue)
