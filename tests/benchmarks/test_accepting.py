@@ -1,4 +1,4 @@
-"""The benchmark of accepting, at its smallest: real programs, driven by wrk."""
+"""The smallest benchmark of accepting answers: real programs, driven by wrk."""
 
 from pathlib import Path
 from typing import Literal
@@ -40,7 +40,7 @@ async def template(bench: Bench, keys: Keys) -> SqliteTemplate:
     return await SqliteTemplate.make(bench.new_folder(), keys, QUESTIONS)
 
 
-async def test_every_question_gets_one_answer_and_the_store_holds_all(
+async def test_every_callback_gets_one_answer_and_the_store_has_all(
     bench: Bench, keys: Keys, template: SqliteTemplate
 ) -> None:
     async with ours(bench, template, keys, temporal=silent_temporal()) as target:
@@ -52,9 +52,7 @@ async def test_every_question_gets_one_answer_and_the_store_holds_all(
     assert rest.broken == rest.refused == 0
 
 
-async def test_an_answer_that_was_not_kept_ends_the_run(
-    bench: Bench, keys: Keys, template: SqliteTemplate
-) -> None:
+async def test_lost_answer_ends_the_run(bench: Bench, keys: Keys, template: SqliteTemplate) -> None:
     async def lose_one() -> None:
         async with ours(bench, template, keys, temporal=silent_temporal()) as target:
             await target.answer(connections=4, seconds=5)
@@ -65,7 +63,7 @@ async def test_an_answer_that_was_not_kept_ends_the_run(
 
 
 @pytest.mark.parametrize("app", ["asgi", "route"])
-async def test_a_run_ends_when_its_time_is_up(
+async def test_run_ends_when_its_time_is_up(
     bench: Bench, keys: Keys, app: Literal["asgi", "route"]
 ) -> None:
     template = await SqliteTemplate.make(bench.new_folder(), keys, FEW)

@@ -1,4 +1,4 @@
-"""Bars of parts: each can be missed."""
+"""Each bar of a part can be missed."""
 
 import pytest
 
@@ -8,13 +8,18 @@ from benchmarks.parts import burst
 
 def burst_figures(*, unanswered: int = 0, lost: int = 0, peak: float = 100.0) -> Figures:
     notes = Notes()
-    told = {"unanswered": unanswered, "lost": lost, "memory at a third": 90.0, "peak memory": peak}
-    for what, value in told.items():
+    measured = {
+        "unanswered": unanswered,
+        "lost": lost,
+        "memory at a third": 90.0,
+        "peak memory": peak,
+    }
+    for what, value in measured.items():
         notes.add(value, "", of=burst.OURS, at="20,000 answers", what=what)
     return Figures(notes.measured())
 
 
-def test_a_burst_of_which_all_is_taken_and_kept_meets_its_bars() -> None:
+def test_burst_that_is_accepted_and_stored_meets_its_bars() -> None:
     assert all(bar.is_met for bar in burst.bars(burst_figures()))
 
 
@@ -27,5 +32,5 @@ def test_a_burst_of_which_all_is_taken_and_kept_meets_its_bars() -> None:
         burst_figures(peak=200.0),
     ],
 )
-def test_a_burst_misses_a_bar_by_what_it_loses_or_piles_up(figures: Figures) -> None:
+def test_burst_with_losses_or_growing_memory_misses_a_bar(figures: Figures) -> None:
     assert [bar.is_met for bar in burst.bars(figures)].count(False) == 1

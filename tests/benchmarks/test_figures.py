@@ -9,7 +9,7 @@ def rates(of: str, *values: float) -> Measured:
     return Measured(of, "64 connections", "rate", "/s", values)
 
 
-def test_values_of_one_figure_are_gathered_in_their_order() -> None:
+def test_values_of_one_figure_keep_their_order() -> None:
     notes = Notes()
     for value in (3.0, 1.0, 2.0):
         notes.add(value, "/s", of="ours", at="64 connections", what="rate")
@@ -22,13 +22,13 @@ def test_values_of_one_figure_are_gathered_in_their_order() -> None:
     assert (second.what, second.values) == ("p99", (7.0,))
 
 
-def test_a_ratio_is_that_of_one_repetition() -> None:
+def test_ratio_compares_values_of_one_repetition() -> None:
     figures = Figures([rates("ours", 10.0, 30.0), rates("theirs", 5.0, 10.0)])
 
     assert figures.ratios("ours", "theirs", at="64 connections") == [2.0, 3.0]
 
 
-def test_a_difference_is_that_of_one_repetition() -> None:
+def test_difference_compares_values_of_one_repetition() -> None:
     figures = Figures([rates("ours", 10.0, 30.0), rates("theirs", 5.0, 10.0)])
 
     differences = figures.differences("ours", "theirs", at="64 connections", what="rate")
@@ -36,14 +36,14 @@ def test_a_difference_is_that_of_one_repetition() -> None:
     assert differences == [5.0, 20.0]
 
 
-def test_a_repetition_that_one_of_them_lacks_makes_no_ratio() -> None:
+def test_repetition_with_one_missing_value_has_no_ratio() -> None:
     figures = Figures([rates("ours", 10.0, 30.0), rates("theirs", 5.0)])
 
     with pytest.raises(ValueError, match="shorter"):
         figures.ratios("ours", "theirs", at="64 connections")
 
 
-def test_what_was_not_measured_has_no_ratio() -> None:
+def test_unmeasured_figure_has_no_ratio() -> None:
     with pytest.raises(KeyError):
         Figures([rates("ours", 1.0)]).ratios("ours", "theirs", at="64 connections")
 
@@ -62,6 +62,6 @@ def test_the_median_must_stay_below_a_ceiling(wanted: float, *, expected: bool) 
     assert (bar.got, bar.is_met) == (2.0, expected)
 
 
-def test_a_percentile_lies_among_the_values() -> None:
+def test_percentile_is_one_of_the_values() -> None:
     assert percentile(list(range(101)), 99) == 99
     assert percentile([1.0, 3.0], 50) == 2.0

@@ -1,4 +1,4 @@
-"""Calls are counted at a real server up to the moment in which they are asked for."""
+"""The meter counts the calls that reached a real server."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def binary() -> Path:
 
 
 @pytest.mark.usefixtures("binary")
-async def test_every_call_counts_that_was_made_before(tmp_path: Path) -> None:
+async def test_meter_counts_every_earlier_call(tmp_path: Path) -> None:
     async with metered_server(tmp_path) as (address, meter):
         client = await Client.connect(address)
         before = await meter.calls("GetSearchAttributes")

@@ -1,4 +1,4 @@
-"""Results: kept and read again, and shown as tables."""
+"""Results are saved, read back and shown as tables."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()]
 
 
-def test_what_is_kept_is_what_is_read(tmp_path: Path) -> None:
+def test_saved_results_are_read_back_unchanged(tmp_path: Path) -> None:
     save(RESULTS, tmp_path / "results.json")
 
     again = load(tmp_path / "results.json")
@@ -49,7 +49,7 @@ def test_what_is_kept_is_what_is_read(tmp_path: Path) -> None:
     assert list(again.parts) == ["accept"]
 
 
-def test_a_figure_has_its_spread_and_its_ratio() -> None:
+def test_figure_has_its_spread_and_its_ratio() -> None:
     head, _, *table = rows(figure_table(PART, OUTCOME))
 
     assert head[2:] == ["rate, /s", "p99, ms", "rate: ours ÷ this"]
@@ -60,20 +60,20 @@ def test_a_figure_has_its_spread_and_its_ratio() -> None:
     ]
 
 
-def test_a_bar_says_whether_it_is_met() -> None:
+def test_bar_says_whether_it_is_met() -> None:
     _, _, met, missed = rows(bar_table(OUTCOME.bars))
 
     assert met == ["fast enough", "≥ 0.35", "0.5 (0.4 to 0.6)", "met"]
     assert missed == ["not slow", "≤ 25 ms", "30 ms", "**missed**"]
 
 
-def test_numbers_have_as_many_digits_as_say_something() -> None:
+def test_numbers_have_significant_digits_only() -> None:
     assert [number(value) for value in (0, 0.01234, 12.345, 123.4, 12345.6)] == [
         *("0", "0.0123", "12.3", "123", "12,346")
     ]
 
 
-def test_the_same_figures_make_the_same_plot(tmp_path: Path) -> None:
+def test_equal_figures_make_equal_plots(tmp_path: Path) -> None:
     for name in ("one.svg", "two.svg"):
         plot(PART, OUTCOME, tmp_path / name)
 
@@ -81,7 +81,7 @@ def test_the_same_figures_make_the_same_plot(tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "one.svg").read_text()
 
 
-def test_the_page_tells_of_the_machine_and_shows_the_plot() -> None:
+def test_page_describes_the_machine_and_shows_the_plot() -> None:
     text = page(RESULTS)
 
     assert "speed/accept.svg" in text

@@ -1,4 +1,4 @@
-"""wrk: what it printed is read, and its absence is told."""
+"""The output of wrk is read, and a missing wrk is an error."""
 
 import pytest
 
@@ -14,30 +14,30 @@ RESULT {"answered": 2000, "seconds": 2.0, "p50": 1.5, "p99": 9.25, \
 """
 
 
-def test_only_good_replies_make_the_rate() -> None:
+def test_rate_counts_successful_replies_only() -> None:
     load = parse(PRINTED, cpu_seconds=0.5)
 
     assert (load.answered, load.good, load.rate) == (2000, 1800, 900.0)
     assert (load.p50, load.p99) == (1.5, 9.25)
 
 
-def test_what_went_wrong_is_counted() -> None:
+def test_errors_are_counted() -> None:
     load = parse(PRINTED, cpu_seconds=0.5)
 
     assert (load.refused, load.broken, load.late) == (200, 6, 4)
     assert load.client_busy == 0.25
 
 
-def test_a_load_in_which_something_went_wrong_makes_no_figure() -> None:
+def test_load_with_errors_makes_no_figure() -> None:
     with pytest.raises(DriveError, match="ours: 200 requests were refused, 6 connections broke"):
         parse(PRINTED).check("ours")
 
 
-def test_no_result_says_what_wrk_said() -> None:
+def test_missing_result_raises_the_output_of_wrk() -> None:
     with pytest.raises(NotStartedError, match="unable to connect"):
         parse("unable to connect to 127.0.0.1:1 Connection refused")
 
 
-def test_a_machine_without_wrk_is_told_how_to_get_it() -> None:
+def test_missing_wrk_raises_how_to_install_it() -> None:
     with pytest.raises(MissingToolError, match="apt-get install wrk"):
         wrk_program(path="")

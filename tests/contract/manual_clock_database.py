@@ -10,7 +10,7 @@ from ringback.store.postgresql import PostgresqlDatabase
 
 
 class ManualClockDatabase(PostgresqlDatabase):
-    """Dates rows by a test's clock instead of the server's."""
+    """Dates rows by a test's clock."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         super().__init__(url)

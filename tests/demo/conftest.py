@@ -1,4 +1,4 @@
-"""The demo, whole, in this process: gateway, outside service and worker, on a real Temporal."""
+"""The whole demo in this process: gateway, demo service and worker, on a real Temporal server."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""A gateway that keeps nothing: it notes what it is told, and replies as it was told to."""
+"""A fake gateway over HTTP: it records answers, and sends the replies of a test."""
 
 import asyncio
 from collections import deque
@@ -11,14 +11,14 @@ from starlette.routing import Route
 
 
 class GatewayStandIn:
-    """Replies 202 to each answer, or first with what stands in `replies`.
+    """Replies to answers with `replies`, then with 202.
 
     Attributes:
-        callback_url: The link that it gives out.
+        callback_url: The link to its callback.
         action_urls: The link's URL for each action.
-        told: What it was told: the verb, and the body.
-        replies: The replies to come: status and headers.
-        standings: What the next looks at the link show; the last one stays.
+        answers: The received answers: verb and body.
+        replies: The next replies: status and headers.
+        states: The next replies to `GET`; the last one is repeated.
     """
 
     def __init__(self, url: str) -> None:
@@ -26,9 +26,9 @@ class GatewayStandIn:
         verbs = {name: name for name in ("complete", "heartbeat", "fail")}
         verbs |= {"report_cancellation": "cancel", "ignore": "heartbeat"}
         self.action_urls = {name: f"{self.callback_url}/{verb}" for name, verb in verbs.items()}
-        self.told: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        self.answers: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.replies: deque[tuple[int, dict[str, str]]] = deque()
-        self.standings: deque[dict[str, Any]] = deque()
+        self.states: deque[dict[str, Any]] = deque()
 
     def app(self) -> Starlette:
         return Starlette(
@@ -40,14 +40,14 @@ class GatewayStandIn:
         )
 
     async def _answer(self, request: Request) -> Response:
-        self.told.put_nowait((request.path_params["verb"], await request.json()))
+        self.answers.put_nowait((request.path_params["verb"], await request.json()))
         status, headers = self.replies.popleft() if self.replies else (202, {})
         return JSONResponse({}, status, headers)
 
     async def _receive(self, request: Request) -> Response:
-        self.told.put_nowait((request.url.query, await request.json()))
+        self.answers.put_nowait((request.url.query, await request.json()))
         return JSONResponse({})
 
     async def _look(self, _: Request) -> Response:
-        is_last = len(self.standings) == 1
-        return JSONResponse(self.standings[0] if is_last else self.standings.popleft())
+        is_last = len(self.states) == 1
+        return JSONResponse(self.states[0] if is_last else self.states.popleft())

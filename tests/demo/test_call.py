@@ -32,7 +32,7 @@ def done(seconds: int) -> WorkflowReturned:
 
 
 @pytest.mark.parametrize(("time_to_request", "time_to_callback"), [(0, 0), (0, 1), (1, 1)])
-async def test_the_callback_completes_the_activity(
+async def test_callback_completes_the_activity(
     demo: Demo, time_to_request: int, time_to_callback: int
 ) -> None:
     call = await start(demo, CallRequest(time_to_request, time_to_callback))
@@ -40,7 +40,7 @@ async def test_the_callback_completes_the_activity(
     assert await ended(call) == done(time_to_callback)
 
 
-async def test_the_service_fails_the_activity_for_good(demo: Demo) -> None:
+async def test_final_failure_of_the_service_fails_the_workflow(demo: Demo) -> None:
     call = await start(demo, CallRequest(0, 0, ActivityAction.FAIL))
 
     assert await ended(call) == WorkflowFailed("the work could not be done", "WorkFailed")
@@ -57,7 +57,7 @@ async def test_temporal_shows_the_details_of_each_heartbeat(demo: Demo) -> None:
     assert await call.ending() == done(0)
 
 
-async def test_the_details_of_a_cancellation_arrive(demo: Demo) -> None:
+async def test_workflow_gets_the_details_of_a_cancellation(demo: Demo) -> None:
     call = await start(demo, CallRequest(0, 0, ActivityAction.REPORT_CANCELLATION))
 
     is_canceled = False
@@ -69,7 +69,7 @@ async def test_the_details_of_a_cancellation_arrive(demo: Demo) -> None:
     assert await call.ending() == WorkflowCanceled([{"reason": "the service was asked to stop"}])
 
 
-async def test_a_call_that_no_worker_takes_up_is_seen(demo: Demo, unique: str) -> None:
+async def test_call_without_a_worker_is_reported(demo: Demo, unique: str) -> None:
     handle = await demo.temporal.start_workflow(
         CallService.run, CallRequest(), id=unique, task_queue=unique
     )
@@ -82,7 +82,7 @@ async def test_a_call_that_no_worker_takes_up_is_seen(demo: Demo, unique: str) -
     assert await ended(call) == WorkflowFailed("terminated by user via frontend", "TerminatedError")
 
 
-async def test_to_cancel_what_has_ended_does_nothing(demo: Demo) -> None:
+async def test_canceling_an_ended_call_changes_nothing(demo: Demo) -> None:
     call = await start(demo, CallRequest(0, 0))
     await ended(call)
 
@@ -91,7 +91,7 @@ async def test_to_cancel_what_has_ended_does_nothing(demo: Demo) -> None:
     assert await call.ending() == done(0)
 
 
-async def test_each_step_is_told_and_no_step_tells_the_link(
+async def test_every_step_is_reported_without_the_link(
     demo: Demo, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="ringback")
@@ -118,7 +118,7 @@ async def test_each_step_is_told_and_no_step_tells_the_link(
     assert not re.search(r"/c/k[0-9a-f]+\.", str(records))
 
 
-async def test_a_service_that_refuses_is_not_asked_again(demo: Demo) -> None:
+async def test_rejected_request_is_not_retried(demo: Demo) -> None:
     call = await start(demo, CallRequest(-1, 0))
 
     assert await ended(call) == WorkflowFailed(
@@ -126,7 +126,7 @@ async def test_a_service_that_refuses_is_not_asked_again(demo: Demo) -> None:
     )
 
 
-async def test_a_callback_that_comes_while_the_service_is_still_asked_counts(demo: Demo) -> None:
+async def test_callback_before_the_service_has_replied_counts(demo: Demo) -> None:
     # The last test here: its activity goes on, and would tell steps in another test's log.
     call = await start(demo, CallRequest(3, 0))
 

@@ -43,7 +43,7 @@ async def run_client(demo: Demo, *words: str, **environment: str) -> Run:
     return await ended(await started(demo.temporal_address, *words, **environment))
 
 
-async def test_it_shows_the_result(demo: Demo) -> None:
+async def test_client_prints_the_result(demo: Demo) -> None:
     run = await run_client(demo, "-ttr", "0", "-ttc", "1")
 
     assert (run.code, run.err) == (0, "")
@@ -51,7 +51,7 @@ async def test_it_shows_the_result(demo: Demo) -> None:
     assert run.out[1:] == ['completed: {"message": "the work is done", "seconds": 1}']
 
 
-async def test_it_shows_heartbeats_while_they_come(demo: Demo) -> None:
+async def test_client_prints_heartbeats_as_they_arrive(demo: Demo) -> None:
     run = await run_client(demo, "-ttr", "0", "-ttc", "0", "--activity-action", "heartbeat")
 
     assert run.code == 0
@@ -63,14 +63,14 @@ async def test_it_shows_heartbeats_while_they_come(demo: Demo) -> None:
     ]
 
 
-async def test_a_failure_is_exit_1(demo: Demo) -> None:
+async def test_failure_exits_with_1(demo: Demo) -> None:
     run = await run_client(demo, "-ttr", "0", "-ttc", "0", "-a", "fail")
 
     assert (run.code, run.err) == (1, "")
     assert run.out[1:] == ["failed: the work could not be done (type WorkFailed)"]
 
 
-async def test_a_reported_cancellation_is_shown_with_its_details(demo: Demo) -> None:
+async def test_cancellation_is_printed_with_its_details(demo: Demo) -> None:
     words = ("--time-to-request", "1", "--time-to-callback", "0", "-a", "report_cancellation")
     run = await run_client(demo, *words)
 
@@ -88,7 +88,7 @@ async def test_ignored_callback_ends_nothing_and_the_exit_code_is_1(demo: Demo) 
     ]
 
 
-async def test_an_unreachable_temporal_is_one_line_and_exit_3() -> None:
+async def test_unreachable_temporal_prints_one_line_and_exits_with_3() -> None:
     with bound_socket(HOST, 0) as listening:
         address = f"{HOST}:{listening.getsockname()[1]}"
     run = await ended(await started(address))
@@ -98,14 +98,14 @@ async def test_an_unreachable_temporal_is_one_line_and_exit_3() -> None:
     assert len(run.err.splitlines()) == 1
 
 
-async def test_an_action_that_is_none_is_exit_2(demo: Demo) -> None:
+async def test_unknown_action_exits_with_2(demo: Demo) -> None:
     run = await run_client(demo, "-a", "explode")
 
     assert (run.code, run.out) == (2, [])
     assert "explode" in run.err
 
 
-async def test_its_help_shows_whole_sentences_and_the_url_at_80_columns(demo: Demo) -> None:
+async def test_help_shows_whole_sentences_and_the_url_at_80_columns(demo: Demo) -> None:
     run = await run_client(demo, "--help", COLUMNS="80")
 
     text = " ".join(" ".join(run.out).split())
@@ -127,7 +127,7 @@ async def test_its_help_shows_whole_sentences_and_the_url_at_80_columns(demo: De
     assert max(map(len, run.out)) <= 80
 
 
-async def test_its_steps_can_be_read_by_a_program(demo: Demo) -> None:
+async def test_steps_are_printed_as_json(demo: Demo) -> None:
     run = await run_client(demo, "-ttr", "0", "-ttc", "0", RINGBACK_LOG="json")
 
     steps: list[dict[str, Any]] = [json.loads(line) for line in run.err.splitlines()]

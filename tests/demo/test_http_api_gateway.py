@@ -1,4 +1,4 @@
-"""The activity's way to the outside service, over HTTP."""
+"""The activity's requests to the demo service, over HTTP."""
 
 from collections.abc import AsyncIterator
 
@@ -24,7 +24,7 @@ CALLBACK = Callback(CallbackId("cb_1"), None, False, "http://gateway/c/secret") 
 
 
 class ServiceStandIn:
-    """Notes what it is asked, and replies with `status`."""
+    """Records its requests, and replies with `status`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -77,7 +77,7 @@ async def test_service_url_with_a_query_keeps_it_behind_the_path(service: Servic
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 422])
-async def test_a_refusal_is_final(service: ServiceStandIn, status: int) -> None:
+async def test_rejection_is_final(service: ServiceStandIn, status: int) -> None:
     service.status = status
 
     with pytest.raises(ServiceRefusedError, match=str(status)):
@@ -85,14 +85,14 @@ async def test_a_refusal_is_final(service: ServiceStandIn, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_what_may_pass_is_tried_again(service: ServiceStandIn, status: int) -> None:
+async def test_temporary_status_is_retryable(service: ServiceStandIn, status: int) -> None:
     service.status = status
 
     with pytest.raises(ServiceUnavailableError, match=str(status)):
         await HttpApiGateway(service.url).request(REQUEST, CALLBACK)
 
 
-async def test_a_service_that_is_away_is_tried_again() -> None:
+async def test_unreachable_service_is_retryable() -> None:
     with bound_socket(HOST, 0) as listening:
         url = f"http://{HOST}:{listening.getsockname()[1]}"
 

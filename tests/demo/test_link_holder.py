@@ -1,4 +1,4 @@
-"""How long the holder of a link is patient, by a clock that goes on as soon as somebody rests."""
+"""The retries of a link holder, on a clock that advances by each pause at once."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -14,19 +14,19 @@ PATIENCE = timedelta(seconds=60)
 
 
 class HurriedClock(ManualClock):
-    """Time passes at once when somebody sleeps; `rests` is how long they slept."""
+    """Advances by each sleep at once, and records it in `pauses`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.rests: list[timedelta] = []
+        self.pauses: list[timedelta] = []
 
     async def sleep(self, delay: timedelta) -> None:
-        self.rests.append(delay)
+        self.pauses.append(delay)
         self.advance(delay)
 
 
 class Script(httpx2.AsyncBaseTransport):
-    """Gives the replies of a script, and the last one for ever; `None` is no reply."""
+    """Sends the replies of a script and repeats the last one; `None` refuses the connection."""
 
     def __init__(self, replies: Iterable[tuple[int, str | None] | None]) -> None:
         self._replies = list(replies)
@@ -53,7 +53,7 @@ async def post(clock: HurriedClock, script: Script, link: str = LINK) -> bool:
         return await LinkHolder(http, clock).post(link, {"done": True}, action="complete")
 
 
-async def test_an_answer_that_is_taken_is_sent_once(clock: HurriedClock) -> None:
+async def test_accepted_answer_is_sent_once(clock: HurriedClock) -> None:
     script = Script([(202, None)])
 
     assert await post(clock, script)
@@ -67,27 +67,27 @@ async def test_url_is_used_as_it_is(clock: HurriedClock) -> None:
     assert script.asked == ["POST /c/a%2Fb?task_token=abc%3D%3D&next=/x"]
 
 
-async def test_it_rests_as_long_as_the_gateway_asks_for(clock: HurriedClock) -> None:
+async def test_retry_waits_as_long_as_retry_after_says(clock: HurriedClock) -> None:
     script = Script([(503, "7"), (429, "2"), (202, None)])
 
     assert await post(clock, script)
-    assert clock.rests == [timedelta(seconds=7), timedelta(seconds=2)]
+    assert clock.pauses == [timedelta(seconds=7), timedelta(seconds=2)]
 
 
 @pytest.mark.parametrize("retry_after", [None, "", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"])
-async def test_it_rests_a_little_when_the_gateway_asks_for_nothing_clear(
+async def test_retry_waits_briefly_without_a_readable_retry_after(
     clock: HurriedClock, retry_after: str | None
 ) -> None:
     assert await post(clock, Script([(503, retry_after), None, (202, None)]))
-    assert clock.rests == [timedelta(milliseconds=500)] * 2
+    assert clock.pauses == [timedelta(milliseconds=500)] * 2
 
 
 @pytest.mark.parametrize("reply", [None, (503, None), (503, "9999")])
-async def test_it_is_patient_for_a_minute_and_no_longer(
+async def test_retries_end_after_a_minute(
     clock: HurriedClock, reply: tuple[int, str | None] | None
 ) -> None:
     assert not await post(clock, Script([reply]))
-    assert sum(clock.rests, timedelta(0)) <= PATIENCE
+    assert sum(clock.pauses, timedelta(0)) <= PATIENCE
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 410])
@@ -99,7 +99,7 @@ async def test_any_other_status_is_final(clock: HurriedClock, status: int) -> No
 
 
 @pytest.mark.parametrize(("status", "seen"), [(200, {"state": "open"}), (404, None)])
-async def test_a_look_shows_how_the_callback_stands(
+async def test_get_returns_the_state_of_the_callback(
     clock: HurriedClock, status: int, seen: dict[str, str] | None
 ) -> None:
     async with httpx2.AsyncClient(transport=Script([(status, None)])) as http:

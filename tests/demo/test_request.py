@@ -22,14 +22,14 @@ def test_the_activity_outlives_the_callback() -> None:
     assert request.maximum_attempts == 5
 
 
-def test_an_ignored_call_ends_soon_and_is_not_tried_again() -> None:
+def test_ignored_call_ends_soon_without_a_retry() -> None:
     request = CallRequest(10, 20, ActivityAction.IGNORE)
 
     assert request.schedule_to_close_timeout == timedelta(seconds=35)
     assert request.maximum_attempts == 1
 
 
-def test_a_call_that_heartbeats_may_be_silent_for_less_long_than_it_waits_for_the_first() -> None:
+def test_heartbeat_timeout_is_below_the_time_of_the_whole_call() -> None:
     request = CallRequest(10, 20, ActivityAction.HEARTBEAT)
 
     assert request.heartbeat_timeout is not None

@@ -1,4 +1,4 @@
-"""The outside service, over HTTP, with a stand-in for the gateway."""
+"""The demo service, over HTTP, with a fake gateway."""
 
 import asyncio
 from typing import Any
@@ -30,65 +30,65 @@ async def ask(
         )
 
 
-async def test_it_tells_that_it_is_there(service_url: str) -> None:
+async def test_health_check_returns_200(service_url: str) -> None:
     async with httpx2.AsyncClient(verify=False) as http:
         reply = await http.get(f"{service_url}/healthz")
 
     assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
 
 
-async def test_it_says_200_and_calls_back_later(service_url: str, gateway: GatewayStandIn) -> None:
+async def test_service_replies_200_and_calls_back_later(service_url: str, gateway: GatewayStandIn) -> None:
     reply = await ask(service_url, gateway, key="cb_1")
 
     assert (reply.status_code, reply.json()) == (
         200,
         {"request_id": "cb_1", "is_repeated": False},
     )
-    assert await gateway.told.get() == COMPLETED
+    assert await gateway.answers.get() == COMPLETED
 
 
-async def test_the_callback_may_come_before_the_200(
+async def test_callback_may_arrive_before_the_200(
     service_url: str, gateway: GatewayStandIn
 ) -> None:
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(ask(service_url, gateway, time_to_request=1))
-        told = await gateway.told.get()
+        answer = await gateway.answers.get()
         was_answered = asking.done()
 
-    assert told == COMPLETED
+    assert answer == COMPLETED
     assert not was_answered
     assert asking.result().status_code == 200
 
 
-async def test_it_fails(service_url: str, gateway: GatewayStandIn) -> None:
+async def test_service_reports_a_failure(service_url: str, gateway: GatewayStandIn) -> None:
     await ask(service_url, gateway, activity_action="fail")
 
-    assert await gateway.told.get() == FAILED
+    assert await gateway.answers.get() == FAILED
 
 
-async def test_it_stops_its_heartbeats_when_nobody_waits_any_more(
+async def test_heartbeats_end_after_a_410(
     service_url: str, gateway: GatewayStandIn
 ) -> None:
     gateway.replies.append((410, {}))
 
     await ask(service_url, gateway, activity_action="heartbeat")
-    first = await gateway.told.get()
+    first = await gateway.answers.get()
     await ask(service_url, gateway, time_to_callback=2)
 
     assert first == ("heartbeat", {"progress": "1/3"})
-    assert await gateway.told.get() == ("complete", {"message": "the work is done", "seconds": 2})
+    assert await gateway.answers.get() == ("complete", {"message": "the work is done", "seconds": 2})
 
 
-async def test_it_reports_a_cancellation_once_it_is_asked_to_cancel(
+async def test_requested_cancellation_is_reported(
     service_url: str, gateway: GatewayStandIn
 ) -> None:
     asked = {"state": "open", "cancel_requested": True}
-    gateway.standings.extend([{"state": "open", "cancel_requested": False}, asked])
+    gateway.states.extend([{"state": "open", "cancel_requested": False}, asked])
 
     await ask(service_url, gateway, activity_action="report_cancellation")
 
-    assert await gateway.told.get() == CANCELED
-    assert list(gateway.standings) == [asked]
+    assert await gateway.answers.get() == CANCELED
+    assert list(gateway.states) == [asked]
 
 
 @pytest.mark.parametrize("action", list(ActivityAction))
@@ -99,7 +99,7 @@ async def test_callback_url_is_used_as_it_is_and_the_action_is_in_the_body(
 
     await ask(service_url, gateway, callback_url=url, action_urls={}, activity_action=action)
 
-    query, body = await gateway.told.get()
+    query, body = await gateway.answers.get()
     assert query == "task_token=abc"
     assert body["activity_action"] == action
 
@@ -109,31 +109,31 @@ async def test_ignored_callback_is_sent_all_the_same(
 ) -> None:
     await ask(service_url, gateway, activity_action="ignore")
 
-    assert await gateway.told.get() == ("heartbeat", COMPLETED[1])
+    assert await gateway.answers.get() == ("heartbeat", COMPLETED[1])
 
 
 async def test_it_reports_no_cancellation_when_the_activity_has_ended(
     service_url: str, gateway: GatewayStandIn
 ) -> None:
-    gateway.standings.append({"state": "applied", "cancel_requested": None})
+    gateway.states.append({"state": "applied", "cancel_requested": None})
 
     await ask(service_url, gateway, activity_action="report_cancellation")
     await ask(service_url, gateway, time_to_callback=1)
 
-    assert await gateway.told.get() == ("complete", {"message": "the work is done", "seconds": 1})
+    assert await gateway.answers.get() == ("complete", {"message": "the work is done", "seconds": 1})
 
 
-async def test_the_same_key_is_the_same_work(service_url: str, gateway: GatewayStandIn) -> None:
+async def test_requests_with_one_key_are_done_once(service_url: str, gateway: GatewayStandIn) -> None:
     await ask(service_url, gateway, key="cb_2")
     repeated = await ask(service_url, gateway, key="cb_2", activity_action="fail")
     await ask(service_url, gateway, time_to_callback=1)
 
     assert repeated.json() == {"request_id": "cb_2", "is_repeated": True}
-    assert await gateway.told.get() == COMPLETED
-    assert (await gateway.told.get())[1]["seconds"] == 1
+    assert await gateway.answers.get() == COMPLETED
+    assert (await gateway.answers.get())[1]["seconds"] == 1
 
 
-async def test_without_a_key_each_request_is_new(service_url: str, gateway: GatewayStandIn) -> None:
+async def test_request_without_a_key_is_new_work(service_url: str, gateway: GatewayStandIn) -> None:
     body = {"time_to_request": 0, "time_to_callback": 0, "callback_url": gateway.callback_url}
 
     async with httpx2.AsyncClient(verify=False) as http:
@@ -144,18 +144,18 @@ async def test_without_a_key_each_request_is_new(service_url: str, gateway: Gate
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_it_calls_back_again_when_it_is_asked_to_wait(
+async def test_callback_is_retried_after_the_requested_wait(
     service_url: str, gateway: GatewayStandIn, status: int
 ) -> None:
     gateway.replies.append((status, {"retry-after": "0"}))
 
     await ask(service_url, gateway)
 
-    assert await gateway.told.get() == COMPLETED
-    assert await gateway.told.get() == COMPLETED
+    assert await gateway.answers.get() == COMPLETED
+    assert await gateway.answers.get() == COMPLETED
 
 
-async def test_it_calls_back_again_while_the_gateway_is_away(service_url: str) -> None:
+async def test_callback_is_retried_while_the_gateway_is_down(service_url: str) -> None:
     was_tried = asyncio.Event()
 
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -170,7 +170,7 @@ async def test_it_calls_back_again_while_the_gateway_is_away(service_url: str) -
         await was_tried.wait()
 
     async with served(gateway.app(), bound_socket("127.0.0.1", port)):
-        assert await gateway.told.get() == COMPLETED
+        assert await gateway.answers.get() == COMPLETED
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ async def test_it_calls_back_again_while_the_gateway_is_away(service_url: str) -
         {"action_urls": {"explode": "http://gateway/c/secret"}},
     ],
 )
-async def test_what_it_cannot_read_is_a_422(
+async def test_unreadable_request_returns_422(
     service_url: str, gateway: GatewayStandIn, wrong: dict[str, Any]
 ) -> None:
     reply = await ask(service_url, gateway, **wrong)

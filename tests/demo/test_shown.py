@@ -1,4 +1,4 @@
-"""What the reader of the client sees."""
+"""What the demo's client prints."""
 
 from datetime import timedelta
 from io import StringIO
@@ -33,9 +33,7 @@ def shown(page: StringIO, clock: ManualClock) -> Shown:
     return Shown(Console(file=page, highlight=False, soft_wrap=True), clock)
 
 
-def test_that_no_worker_is_there_is_said_once(
-    shown: Shown, page: StringIO, clock: ManualClock
-) -> None:
+def test_missing_worker_is_reported_once(shown: Shown, page: StringIO, clock: ManualClock) -> None:
     look = Look(is_taken_up=False, is_asked=False, heartbeat=[])
 
     shown.look(look)
@@ -46,7 +44,7 @@ def test_that_no_worker_is_there_is_said_once(
     assert page.getvalue() == ("no worker has taken it up yet; is one running? (ringback worker)\n")
 
 
-def test_a_heartbeat_is_shown_once(shown: Shown, page: StringIO) -> None:
+def test_heartbeat_is_printed_once(shown: Shown, page: StringIO) -> None:
     for details in (["a"], ["a"], ["b", 2]):
         shown.look(Look(is_taken_up=True, is_asked=True, heartbeat=details))
 
@@ -64,7 +62,7 @@ def test_a_heartbeat_is_shown_once(shown: Shown, page: StringIO) -> None:
         (WorkflowTimedOut("heartbeat"), "timed out: nobody answered in time (heartbeat)", 1),
     ],
 )
-def test_each_ending_is_one_line_and_an_exit_code(
+def test_each_end_has_one_line_and_an_exit_code(
     shown: Shown, page: StringIO, ending: Ending, line: str, code: int
 ) -> None:
     assert shown.end(ending) == code

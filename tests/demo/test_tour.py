@@ -70,7 +70,7 @@ async def test_round_trip_without_the_gateways_steps_fails_and_names_them(shown:
     ]
 
 
-async def test_round_trip_of_a_call_that_fails_has_not_gone_well(shown: Shown) -> None:
+async def test_round_trip_of_a_failed_call_fails(shown: Shown) -> None:
     request = call(ActivityAction.FAIL)
 
     async with shown.stack(GatewaySteps(shown.tour.on_step)) as stack:

@@ -51,7 +51,7 @@ def order() -> str:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_payment_ends_with_the_receipt_that_the_service_calls_back_with(
+async def test_payment_returns_the_receipt_of_the_callback(
     run_example: RunExample, service: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "pay", order, "250") as paying:
@@ -63,7 +63,7 @@ async def test_a_payment_ends_with_the_receipt_that_the_service_calls_back_with(
     assert told.endswith(" 202")
 
 
-async def test_service_keeps_the_query_of_the_link_that_it_is_given(
+async def test_service_keeps_the_query_of_its_link(
     service: Program, payment_service: str, order: str
 ) -> None:
     async with listening() as receiver, httpx2.AsyncClient(verify=False) as http:
@@ -78,7 +78,7 @@ async def test_service_keeps_the_query_of_the_link_that_it_is_given(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_payment_that_is_declined_is_not_tried_again(
+async def test_declined_payment_is_not_retried(
     run_example: RunExample, service: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "pay", order, "2000") as paying:
@@ -90,7 +90,7 @@ async def test_a_payment_that_is_declined_is_not_tried_again(
 
 
 @pytest.mark.usefixtures("worker")
-async def test_service_that_finds_no_gateway_calls_back_again(
+async def test_service_retries_while_the_gateway_is_down(
     site: Site, gateway: Program, run_example: RunExample, service: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "pay", order, "250") as paying:

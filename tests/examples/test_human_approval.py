@@ -37,7 +37,7 @@ def order() -> str:
 
 
 async def callback_id(worker: Program, order: str) -> str:
-    """Return what the reviewer is told to decide on."""
+    """Return the id of the callback that the program asks the reviewer to decide on."""
     line = await worker.line(f"Order {order} over 250 euros {QUESTION}")
     return line.partition(QUESTION)[2]
 
@@ -59,7 +59,7 @@ async def attempts_of(site: Site, order: str) -> list[int]:
     ]
 
 
-async def test_an_approved_order_is_fulfilled(
+async def test_approved_order_is_fulfilled(
     site: Site, run_example: RunExample, worker: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "order", order, "250") as placed:
@@ -72,7 +72,7 @@ async def test_an_approved_order_is_fulfilled(
     assert placed.lines[-1] == f"order {order} is on its way, approved by ann"
 
 
-async def test_a_rejected_order_ends_at_once_and_nobody_is_asked_twice(
+async def test_rejected_order_ends_at_once_without_a_second_question(
     site: Site, run_example: RunExample, worker: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "order", order, "250") as placed:
@@ -90,7 +90,7 @@ async def test_a_rejected_order_ends_at_once_and_nobody_is_asked_twice(
 
 
 @pytest.mark.parametrize("way", ["link", "command"])
-async def test_a_no_that_comes_as_a_result_fulfills_nothing(
+async def test_result_that_says_no_fulfills_nothing(
     site: Site, run_example: RunExample, worker: Program, order: str, way: str
 ) -> None:
     no = {"approved": False, "by": "ann", "reason": "too expensive"}
@@ -112,36 +112,36 @@ async def test_a_no_that_comes_as_a_result_fulfills_nothing(
     assert await attempts_of(site, order) == [1]
 
 
-async def test_who_decides_second_is_told_that_the_first_decision_stands(
+async def test_second_decision_is_refused_because_the_first_counts(
     site: Site, run_example: RunExample, worker: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "order", order, "250") as placed:
         callback = await callback_id(worker, order)
         await decide(site, "approve", callback, "--by", "ann")
         again, receipt, _ = await decide(site, "approve", callback, "--by", "ann")
-        refused, _, told = await decide(site, "reject", callback, "--by", "bob")
+        refused, _, printed = await decide(site, "reject", callback, "--by", "bob")
         ended = await placed.end()
 
     assert (again, receipt["duplicate"]) == (0, True)
-    assert (refused, told) == (1, "ringback: another answer was accepted first\n")
+    assert (refused, printed) == (1, "ringback: another answer was accepted first\n")
     assert ended == 0
 
 
-async def test_after_the_time_to_decide_nobody_waits_any_more(
+async def test_decision_after_the_timeout_is_refused(
     site: Site, run_example: RunExample, worker: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "order", order, "250", "--seconds-to-decide", "1") as placed:
         callback = await callback_id(worker, order)
         ended = await placed.end()
-        code, _, told = await decide(site, "approve", callback)
+        code, _, printed = await decide(site, "approve", callback)
 
     assert ended == 1
     assert placed.lines[-1].startswith("no decision: ")
     assert code == 1
-    assert "nobody waits any more" in told or "the activity already ended" in told
+    assert "nobody waits any more" in printed or "the activity already ended" in printed
 
 
-async def test_what_waits_for_a_person_is_listed_with_what_was_asked(
+async def test_list_shows_the_question_of_each_open_approval(
     site: Site, run_example: RunExample, worker: Program, order: str
 ) -> None:
     async with run_example(EXAMPLE, "order", order, "250"):

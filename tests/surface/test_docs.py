@@ -1,4 +1,4 @@
-"""Pages say what is so: generated ones are fresh, links lead somewhere, names are known."""
+"""Generated pages are fresh, links have targets, and commands and settings exist."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def text_of(document: Path) -> str:
 
 
 def code_in(text: str) -> str:
-    """Return what stands in code blocks and in code spans, each on lines of its own."""
+    """Return the text of code blocks and code spans, each on its own lines."""
     blocks = [found[0] for found in FENCE.finditer(text)]
     return "\n".join([*blocks, *SPAN.findall(FENCE.sub("", text))])
 
@@ -70,12 +70,12 @@ def broken(document: Path, link: str) -> bool:
 
 
 @pytest.mark.parametrize("file", pages(), ids=lambda file: file.name)
-def test_a_generated_page_is_fresh(file: Path) -> None:
+def test_generated_page_is_fresh(file: Path) -> None:
     assert file.read_text("utf-8") == pages()[file], "run: make docs"
 
 
 @each_document
-def test_every_link_leads_somewhere(document: Path) -> None:
+def test_every_link_has_a_target(document: Path) -> None:
     links = LINK.findall(SPAN.sub("", FENCE.sub("", text_of(document))))
     here = [link for link in links if not re.match(r"[a-z]+:", link)]
 
@@ -83,7 +83,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 
 @each_document
-def test_every_command_exists_with_the_options_that_are_named(document: Path) -> None:
+def test_every_command_exists_with_its_options(document: Path) -> None:
     known = helps()
 
     unknown = [

@@ -21,7 +21,7 @@ def broken_in_the_model() -> set[str]:
 
 
 def found(name: str) -> object:
-    """Return the module, class or function of that name, however private."""
+    """Return the module, class or function of that name, public or private."""
     owner, _, last = name.rpartition(".")
     try:
         return importlib.import_module(name)
@@ -30,11 +30,11 @@ def found(name: str) -> object:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_the_code_that_the_model_stands_for_exists(name: str) -> None:
+def test_code_that_the_model_names_exists(name: str) -> None:
     assert found(name) is not None
 
 
-def test_each_mistake_in_the_model_is_checked_to_be_found() -> None:
+def test_check_finds_each_mistake_in_the_model() -> None:
     checked = re.findall(
         r"^broken (?:RESUME\+)?(\w+) ", (FORMAL / "run").read_text("utf-8"), re.MULTILINE
     )
@@ -42,7 +42,7 @@ def test_each_mistake_in_the_model_is_checked_to_be_found() -> None:
     assert sorted(checked) == sorted(broken_in_the_model())
 
 
-def test_each_mistake_in_the_model_is_explained() -> None:
+def test_page_explains_each_mistake_in_the_model() -> None:
     explained = re.findall(
         r"^\| `(?:RESUME\+)?(\w+)` \|", (FORMAL / "README.md").read_text("utf-8"), re.MULTILINE
     )

@@ -11,7 +11,7 @@ ROW = re.compile(r"^\| `((?:GET|POST) /\S*)` \| [^|]+ \|(?: ([a-z, ]+) \|)?$", r
 DESCRIBING = {"GET /openapi.json", "GET /docs", "GET /"}
 
 
-async def test_the_page_and_openapi_name_the_same_routes_for_the_same_roles() -> None:
+async def test_page_and_openapi_have_the_same_routes_and_roles() -> None:
     told: dict[str, str] = dict(ROW.findall(PAGE.read_text("utf-8")))
 
     async with opened_house() as house:

@@ -1,4 +1,4 @@
-"""A worker and the command line need none of the gateway's packages."""
+"""A worker and the command line work without the gateway's packages."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""No repr shows what is secret: it ends in logs, in tracebacks and in reports of failed tests."""
+"""A repr never contains a secret: it ends in logs, tracebacks and reports of failed tests."""
 
 import dataclasses
 import importlib
@@ -38,7 +38,7 @@ NO_PART: Final = (
     "ringback.store.migrations",
     "ringback.testing",
 )
-"""What nobody runs in earnest, or nobody can import."""
+"""Modules that cannot be imported, or that production never runs."""
 
 
 def classes() -> Iterator[type]:
@@ -77,7 +77,7 @@ def title(part: object) -> str:
 
 
 @pytest.mark.parametrize(("kind", "name"), list(dataclasses_with_secrets()), ids=title)
-def test_a_value_shows_nothing_secret(kind: type, name: str) -> None:
+def test_repr_of_a_value_has_no_secret(kind: type, name: str) -> None:
     value: object = object.__new__(kind)
     for field in dataclasses.fields(kind):
         object.__setattr__(value, field.name, MARKER if field.name == name else None)
@@ -86,7 +86,7 @@ def test_a_value_shows_nothing_secret(kind: type, name: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "name"), list(models_with_secrets()), ids=title)
-def test_a_request_or_reply_shows_nothing_secret(model: type[BaseModel], name: str) -> None:
+def test_repr_of_a_request_or_reply_has_no_secret(model: type[BaseModel], name: str) -> None:
     values: dict[str, Any] = {name: MARKER}
 
     value = model.model_construct(**values)

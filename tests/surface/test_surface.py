@@ -27,7 +27,7 @@ def leaves(kind: type[RingbackError] = RingbackError) -> Iterator[type[RingbackE
         yield from leaves(child)
 
 
-def test_every_error_is_where_all_errors_are() -> None:
+def test_every_error_is_in_one_module() -> None:
     for module in pkgutil.walk_packages(ringback.__path__, "ringback."):
         if "migrations" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -40,7 +40,7 @@ def test_every_error_has_an_http_status() -> None:
 
 
 @pytest.mark.parametrize("kind", list(leaves()), ids=lambda kind: kind.__name__)
-def test_every_error_has_an_exit_code_that_says_whether_to_try_again(
+def test_every_error_has_an_exit_code_that_says_whether_to_retry(
     kind: type[RingbackError],
 ) -> None:
     code = exit_code(kind.__new__(kind))
@@ -49,7 +49,7 @@ def test_every_error_has_an_exit_code_that_says_whether_to_try_again(
     assert (code == EXITS[RetryableError]) is issubclass(kind, RetryableError)
 
 
-def test_the_drawn_tree_is_the_tree() -> None:
+def test_drawn_tree_of_errors_is_the_real_one() -> None:
     drawn = [
         line.strip("│├└─ ").split()[0]
         for line in (errors.__doc__ or "").splitlines()
@@ -65,30 +65,30 @@ def in_tree_order(kind: type[RingbackError]) -> Iterator[type[RingbackError]]:
         yield from in_tree_order(child)
 
 
-def test_everything_public_is_there_and_sorted() -> None:
+def test_public_names_exist_and_are_sorted() -> None:
     assert ringback.__all__ == sorted(ringback.__all__)
     for name in ringback.__all__:
         assert getattr(ringback, name) is not None
     assert set(ringback.__all__) == set(ringback._HOMES)  # noqa: SLF001 - what loads each name
 
 
-def test_everything_public_is_shown_where_names_are_completed() -> None:
+def test_dir_lists_every_public_name() -> None:
     assert set(ringback.__all__) < set(dir(ringback))
 
 
 @pytest.mark.parametrize("name", ringback.__all__)
-def test_everything_public_says_what_it_is_for(name: str) -> None:
+def test_every_public_name_has_a_docstring(name: str) -> None:
     assert getattr(ringback, name).__doc__
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
+def test_module_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_is_broad_stands_in_one_module(path: Path) -> None:
-    """A loop must survive anything; nothing else may."""
+def test_broad_except_is_in_one_module(path: Path) -> None:
+    """Only a service's loop may survive any exception."""
     handlers = [
         node
         for node in ast.walk(ast.parse(path.read_text()))
@@ -104,21 +104,21 @@ def test_what_is_broad_stands_in_one_module(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_an_excuse_has_its_reason_beside_it(path: Path) -> None:
+def test_suppression_has_its_reason_in_the_same_line(path: Path) -> None:
     for line in path.read_text().splitlines():
         for excuse in ("# noqa", "# type: ignore", "# pragma"):
             if excuse in line:
                 assert " - " in line.partition(excuse)[2], line
 
 
-def test_the_version_is_one() -> None:
+def test_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
     assert project["tool"]["hatch"]["version"]["path"] == "src/ringback/__init__.py"
     assert ringback.__version__
 
 
-def test_the_pins_carry_no_address() -> None:
+def test_pins_have_no_url() -> None:
     pins = (ROOT / "requirements" / "dev.txt").read_text()
 
     assert "://" not in pins

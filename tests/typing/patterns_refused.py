@@ -39,7 +39,7 @@ async def forgets_the_result(client: AsyncCompletionClient) -> None:
 
 
 async def puts_what_the_work_does_not_take(client: AsyncCompletionClient) -> None:
-    """Puts another type of payload in, and work that is no coroutine."""
+    """Puts another type of payload in, and a function that is not a coroutine."""
     async with Batcher(client, charge) as batcher:
         await batcher.put(REF, "five")  # type: ignore[arg-type]  # - refused  # pyright: ignore[reportArgumentType]
     Batcher(client, charge_in_a_thread)  # type: ignore[arg-type]  # - refused  # pyright: ignore[reportArgumentType]

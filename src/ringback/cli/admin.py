@@ -87,7 +87,7 @@ def to_verbs(text: str) -> list[str]:
     """Parse the verbs of a link, separated by commas.
 
     Raises:
-        typer.BadParameter: A name is no verb.
+        typer.BadParameter: A name is not a verb.
     """
     known = [verb.name.lower() for verb in Verb]
     named = list(dict.fromkeys(name.strip().lower() for name in text.split(",")))

@@ -109,7 +109,7 @@ def heartbeat(names: Names, details: Details = None, as_json: AsJson = False) ->
 
     Without details, those of the previous heartbeat remain. Exit codes: 0 continue; 1 stop: a
     cancellation was requested, or the activity was reset or has ended; 3 the activity is paused,
-    or there is no reply: continue later.
+    or a reply is missing: continue later.
     """
     check_one_stdin(names.token, details)
     reply = run(_heartbeat(names.subject(), to_json(details)))

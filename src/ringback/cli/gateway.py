@@ -22,7 +22,7 @@ def operator_target() -> Target:
     """Return the gateway that the settings name.
 
     Raises:
-        ConfigurationError: A setting cannot be used, or there is no API key.
+        ConfigurationError: A setting cannot be used, or the API key is missing.
     """
     return find_target(Role.OPERATOR)
 
@@ -31,7 +31,7 @@ def operator_client() -> GatewayClient:
     """Return a client of the gateway that the settings name.
 
     Raises:
-        ConfigurationError: A setting cannot be used, or there is no API key.
+        ConfigurationError: A setting cannot be used, or the API key is missing.
     """
     return GatewayClient(operator_target())
 

@@ -35,7 +35,7 @@ def to_callback_id(text: str) -> CallbackId:
     """Parse a callback's id.
 
     Raises:
-        typer.BadParameter: It is no id. It may be a link, so the message does not repeat it.
+        typer.BadParameter: It is not an id. It may be a link, so the message does not repeat it.
     """
     if not _CALLBACK.fullmatch(text):
         msg = "a callback's id begins with cb_; see: ringback list"
@@ -47,7 +47,7 @@ def to_token(text: str) -> bytes:
     """Parse a task token: hexadecimal, or base64 in any of its forms.
 
     Text that could be both is hexadecimal: every token of Temporal begins with "CiQ" in base64
-    (observed on server 1.32), and Q is no hexadecimal digit. Base64 may be standard or URL-safe,
+    (observed on server 1.32), and Q is not a hexadecimal digit. Base64 may be standard or URL-safe,
     with or without padding. White space is ignored, so lines may be wrapped.
 
     Raises:
@@ -102,7 +102,7 @@ def to_json(source: str | None) -> bytes | None:
 
 
 def to_details(source: str | None) -> bytes | None:
-    """Return the details of a failure as a JSON array; a value that is no array is the only one.
+    """Return the details of a failure as a JSON array; another value is the only one.
 
     Raises:
         typer.BadParameter: It is not one JSON value, or cannot be read.
@@ -126,7 +126,7 @@ def to_duration(text: str) -> timedelta:
     """Parse a duration: `90m`, `1h30m`, `2d`, `PT2H`.
 
     Raises:
-        typer.BadParameter: It is no duration.
+        typer.BadParameter: It is not a duration.
     """
     try:
         return parse_duration(text)

@@ -103,7 +103,7 @@ async def running_stack(
     ends with this process, even if that is killed.
 
     Raises:
-        ConfigurationError: A port is taken, or there is no Temporal server.
+        ConfigurationError: A port is taken, or the Temporal server is missing.
         ProgramEndedError: The Temporal server ended, or does not answer.
         TemporalUnreachableError: The server that TEMPORAL_ADDRESS names does not answer.
     """

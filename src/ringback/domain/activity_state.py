@@ -30,7 +30,7 @@ class LastFailure:
         kind: Temporal's name for it, such as `application` or `timeout`.
         message: Temporal's message.
         type: The type of an application failure, if any.
-        source: Who created the failure; if Ringback delivered it, the outcome's identity.
+        source: The creator of the failure; if Ringback delivered it, the outcome's identity.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class Pending:
         paused: An operator paused it.
         attempt_timeout_at: When Temporal times out the current attempt, if it does.
         last_failure: Why the attempt before ended, if there was one.
-        heartbeat_timeout: The heartbeat timeout; `None` if there is none.
+        heartbeat_timeout: The heartbeat timeout; `None` if unset.
     """
 
     attempt: int
@@ -72,7 +72,7 @@ class Ended:
         how: `completed`, `failed`, `timed out`, `canceled`, `terminated`, or `workflow …` if the
             workflow closed while the activity was pending.
         at: When, according to Temporal.
-        identity: Who ended it, according to Temporal; empty if Temporal does not say.
+        identity: The identity that ended it, according to Temporal; empty if Temporal does not say.
         event_id: The event of history that shows it; a standalone activity has no history.
         attempt: The last attempt; `None` if Temporal does not show it.
         started_at: When that attempt was started; `None` if it was not, or Temporal does not show
@@ -117,7 +117,7 @@ class HeartbeatState:
     """The heartbeats of the latest attempt.
 
     Attributes:
-        timeout: Temporal's heartbeat timeout; `None` if there is none.
+        timeout: Temporal's heartbeat timeout; `None` if unset.
         details: The sender's latest details, as one JSON value; Temporal may not have them yet.
         heartbeat_received_at: When the sender's latest heartbeat arrived.
         heartbeat_sent_at: When Temporal accepted the latest heartbeat for this attempt.

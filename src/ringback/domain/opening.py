@@ -35,7 +35,7 @@ class OpenRequest:
         link_expires_at: When the link expires, if it is created now.
         options: The activity's options.
         result_schema: The JSON Schema of the result, as text; `None` accepts any JSON.
-        heartbeat_timeout: Temporal's heartbeat timeout; `None` if there is none.
+        heartbeat_timeout: Temporal's heartbeat timeout; `None` if unset.
     """
 
     id: CallbackId

@@ -34,7 +34,7 @@ class Attempts(Enum):
 
 
 class HeartbeatBy(Enum):
-    """Who heartbeats for an attempt that has a heartbeat timeout."""
+    """The program that heartbeats for an attempt with a heartbeat timeout."""
 
     GATEWAY = "gateway"
     """The gateway, until the callback is closed."""
@@ -57,7 +57,7 @@ class CallbackOptions:
         resume: Whether the activity function continues with the answer, in a new attempt.
         follow_reset: Whether the callback moves to the run of a workflow reset if the same activity
             waits there.
-        heartbeat: Who heartbeats for the latest attempt.
+        heartbeat: The program that heartbeats for the latest attempt.
         cancel_within: How long the sender has to report a requested cancellation; after it, the
             activity ends as canceled.
         cancel_url: Receives a webhook when the answer is no longer needed.

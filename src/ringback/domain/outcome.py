@@ -23,7 +23,7 @@ class Completed:
     """The activity ends with a result.
 
     Attributes:
-        result: JSON; `None` is no result at all, which differs from `null`.
+        result: JSON; `None` means without a result, which differs from `null`.
     """
 
     result: bytes | None = field(repr=False)
@@ -37,7 +37,7 @@ class Failed:
         message: For people.
         type: For code: the retry policy's non-retryable types and the workflow's handlers match it.
         non_retryable: Whether Temporal must not retry the activity.
-        details: A JSON array with one item per detail; `None` is no details.
+        details: A JSON array with one item per detail; `None` means without details.
         next_retry_delay: How long Temporal waits before the next attempt, instead of its own
             backoff.
     """
@@ -63,7 +63,7 @@ class Canceled:
     """The activity ends as canceled, which Temporal accepts only after a cancel request.
 
     Attributes:
-        details: JSON of one detail; `None` is no details.
+        details: JSON of one detail; `None` means without details.
     """
 
     details: bytes | None = field(repr=False)

@@ -80,7 +80,7 @@ STATES: Final = frozenset({
 
 
 def makes_unwanted(event: Event) -> bool:
-    """Return whether `cancel_url` receives `event`: the sender's answer is no longer needed.
+    """Return whether `cancel_url` receives `event`: the sender can stop working.
 
     A default answer is such an event, an answer of a sender is not.
     """

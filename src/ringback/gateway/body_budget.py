@@ -58,7 +58,7 @@ def claim_bytes(request: Request, size: int) -> None:
 
 
 def release_bytes(request: Request) -> None:
-    """Stop counting the body of `request`, which is no longer in memory."""
+    """Stop counting the body of `request`, which has left memory."""
     claim_bytes(request, 0)
 
 

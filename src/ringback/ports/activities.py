@@ -155,9 +155,9 @@ class AttemptInfo:
         task_queue: The task queue of its worker.
         scheduled_at: When the activity was first scheduled.
         started_at: When the attempt was started.
-        schedule_to_close: The timeout over all attempts; `None` if there is none.
-        start_to_close: The timeout of one attempt; `None` if there is none.
-        heartbeat_timeout: The heartbeat timeout; `None` if there is none.
+        schedule_to_close: The timeout over all attempts; `None` if unset.
+        start_to_close: The timeout of one attempt; `None` if unset.
+        heartbeat_timeout: The heartbeat timeout; `None` if unset.
     """
 
     workflow_type: str
@@ -234,8 +234,8 @@ class IdentifiedAttempt:
         task_queue: The task queue of its worker.
         started_at: When the attempt was started.
         attempt_timeout_at: When Temporal times out the attempt; `None` if it never does.
-        schedule_to_close: The timeout over all attempts; `None` if there is none.
-        heartbeat_timeout: The heartbeat timeout; `None` if there is none.
+        schedule_to_close: The timeout over all attempts; `None` if unset.
+        heartbeat_timeout: The heartbeat timeout; `None` if unset.
     """
 
     ref: ActivityExecution

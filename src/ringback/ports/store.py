@@ -66,7 +66,7 @@ class Postponement:
         callback_id: The callback.
         tries: `Accepted.tries` of that delivery. The store ignores a postponement of an older try.
         wait: The time until the next try.
-        reason: Why there is no verdict.
+        reason: Why the verdict is missing.
         is_not_applied: Whether Temporal has shown that no delivery so far had an effect.
     """
 
@@ -83,7 +83,7 @@ class Expiry:
 
     Attributes:
         callback_id: The callback.
-        attempt_started_at: `Callback.attempt_started_at` as it was read. The store ignores the
+        attempt_started_at: The `Callback.attempt_started_at` that was read. The store ignores the
             expiry if a later attempt has opened the callback since.
         reason: What ended the activity, in a sentence.
     """

@@ -83,7 +83,7 @@ class ShownOut(CallbackOut):
         examples=[{"type": "object", "required": ["approved"]}],
     )
     result_example: Any = Field(
-        description="A result that meets the schema; null if there is no schema or no example.",
+        description="A result that meets the schema; null without a schema or an example.",
         examples=[{"approved": True}],
     )
 

@@ -52,7 +52,7 @@ def instant(timestamp: Timestamp) -> datetime:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run of the activity's function, which has told about itself."""
+    """One attempt of the activity, which has reported its ids and its token."""
 
     client: Client
     info: activity.Info

@@ -1,4 +1,4 @@
-"""Who ended an activity, and what a caller knows that got no answer."""
+"""Which call ended an activity, and what a caller knows that got no reply."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -66,7 +66,7 @@ class Served:
         return self.do(self.house.asked(**asking))
 
     def now(self, callback_id: str) -> Callback:
-        """Return a callback as it stands."""
+        """Return the latest state of a callback."""
         return self.do(self.house.found(callback_id))
 
     def outcome_of(self, callback_id: str) -> Outcome | None:
@@ -76,7 +76,7 @@ class Served:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads a command to this gateway."""
+        """The variables with which a command finds this gateway."""
         return {"RINGBACK_URL": self.url, "RINGBACK_API_KEY": key_of(Role.OPERATOR)}
 
 

@@ -1,4 +1,4 @@
-"""A decision takes the shape that the activity returns, and loses nothing that was said."""
+"""A decision fits the activity's result type, and drops nothing that the approver gave."""
 
 import json
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def opened(gateway: Served, result_type: Any, converter: DataConverter | None = 
         (bool, None, True),
     ],
 )
-def test_an_approval_is_as_full_as_the_activity_takes_it(
+def test_approval_has_the_fields_of_the_result_type(
     gateway: Served, result_type: Any, converter: DataConverter | None, result: object
 ) -> None:
     callback_id = opened(gateway, result_type, converter)
@@ -68,7 +68,7 @@ def test_an_approval_is_as_full_as_the_activity_takes_it(
 
 
 @pytest.mark.parametrize("words", [["--by", "bob"], ["--reason", "fine"]])
-def test_what_was_said_on_purpose_is_never_dropped(gateway: Served, words: list[str]) -> None:
+def test_explicit_name_or_reason_is_never_dropped(gateway: Served, words: list[str]) -> None:
     callback_id = opened(gateway, bool)
 
     ran = ringback("approve", callback_id, *words)
@@ -79,7 +79,7 @@ def test_what_was_said_on_purpose_is_never_dropped(gateway: Served, words: list[
     assert gateway.outcome_of(callback_id) is None
 
 
-def test_an_activity_that_returns_something_else_is_not_approved(gateway: Served) -> None:
+def test_approve_refuses_another_result_type(gateway: Served) -> None:
     callback_id = opened(gateway, Receipt)
 
     ran = ringback("approve", callback_id)
@@ -89,7 +89,7 @@ def test_an_activity_that_returns_something_else_is_not_approved(gateway: Served
     assert gateway.outcome_of(callback_id) is None
 
 
-def test_any_other_result_can_be_given_whole(gateway: Served) -> None:
+def test_result_option_approves_another_type(gateway: Served) -> None:
     callback_id = opened(gateway, Receipt)
 
     ran = ringback("approve", callback_id, "--result", '{"number":  "r-1"}')
@@ -109,7 +109,7 @@ def test_approve_refuses_a_result_that_says_no(gateway: Served, result: str) -> 
     assert gateway.outcome_of(callback_id) is None
 
 
-def test_a_rejection_is_final_and_says_who_and_why(gateway: Served) -> None:
+def test_rejection_is_final_and_has_name_and_reason(gateway: Served) -> None:
     callback_id = opened(gateway, Approval)
 
     ran = ringback("reject", callback_id, "--reason", "too expensive")
@@ -124,14 +124,14 @@ def test_a_rejection_is_final_and_says_who_and_why(gateway: Served) -> None:
     ]
 
 
-def test_who_gives_no_reason_is_not_said_to_have_one() -> None:
+def test_rejection_without_a_reason_has_none() -> None:
     failed = Decision(by="bob", user=None, reason=None).rejection()
 
     assert failed.message == "approval denied"
     assert failed.details == b'[{"approved": false, "by": "bob"}]'
 
 
-def test_a_decision_without_a_name_has_none() -> None:
+def test_decision_without_a_name_has_none() -> None:
     first = next(Decision(by=None, user=None, reason=None).approvals())
 
     assert first == b'{"approved": true}'

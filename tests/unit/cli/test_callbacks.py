@@ -1,4 +1,4 @@
-"""What others wrote is shown as they wrote it, and steers no terminal."""
+"""Text from other people is shown without its control characters."""
 
 import json
 import shlex

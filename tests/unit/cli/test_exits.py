@@ -1,4 +1,4 @@
-"""A command tells all that it has to tell, and an error in one line that steers no terminal."""
+"""A command prints all its output, and an error as one line without control characters."""
 
 import fcntl
 import os
@@ -38,7 +38,7 @@ def waiting_in(pipe: int) -> int:
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-def test_what_is_long_is_told_whole_whatever_interrupts_it() -> None:
+def test_long_output_is_complete_after_interrupts() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with Popen([sys.executable, "-c", LONG], stdout=PIPE, env=environment) as command:  # noqa: S603 - its words stand above
         assert command.stdout is not None
@@ -48,19 +48,19 @@ def test_what_is_long_is_told_whole_whatever_interrupts_it() -> None:
             assert command.poll() is None
         command.send_signal(signal.SIGUSR1)
 
-        told = command.stdout.read()
+        printed = command.stdout.read()
 
-    assert told == 300_000 * b"x" + b"\n"
+    assert printed == 300_000 * b"x" + b"\n"
 
 
-def test_an_error_that_quotes_others_steers_no_terminal() -> None:
+def test_error_with_hostile_text_sends_no_control_characters() -> None:
     ended = run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)  # noqa: S603 - its words stand above
 
     assert ended.returncode == 1
     assert ended.stderr == "ringback: no \ufffd[31m workflow \ufffd of that name\n"
 
 
-def test_a_command_whose_output_is_closed_ends_as_any_other() -> None:
+def test_command_with_closed_output_exits_normally() -> None:
     closed = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", SCRIPT]
     ended = run(closed, stderr=PIPE, text=True, check=False)  # noqa: S603 - its words stand above
 
@@ -69,7 +69,7 @@ def test_a_command_whose_output_is_closed_ends_as_any_other() -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_text_that_the_terminal_cannot_show_is_escaped() -> None:
+def test_unprintable_text_is_escaped() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     words = [sys.executable, "-c", NOT_LATIN]
     ended = run(words, capture_output=True, env=environment, check=False)  # noqa: S603 - its words stand above

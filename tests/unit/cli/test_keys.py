@@ -1,4 +1,4 @@
-"""Keys are printed once, listed without themselves, and revoked by id."""
+"""A key is printed once, listed by its id, and revoked by its id."""
 
 import json
 import sqlite3
@@ -28,7 +28,7 @@ async def role_of(text: str) -> Role:
         return (await Authorizer(store, clock=clock).authorize(text, Act.VIEW)).role
 
 
-def test_a_key_that_was_made_is_good_until_it_is_revoked(
+def test_new_key_is_valid_until_it_is_revoked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     add(Role.VIEWER, "ci")
@@ -44,34 +44,34 @@ def test_a_key_that_was_made_is_good_until_it_is_revoked(
         run(role_of(text))
 
 
-def test_the_key_itself_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_key_is_printed_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     add(Role.OPERATOR, "ci", as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    secret = told["key"].split("_", 2)[2]
+    printed = json.loads(capsys.readouterr().out)
+    secret = printed["key"].split("_", 2)[2]
 
     list_keys()
     list_keys(as_json=True)
 
     assert secret not in capsys.readouterr().out
     assert all(secret.encode() not in path.read_bytes() for path in tmp_path.iterdir())
-    assert told["key"].startswith(f"rbk_{told['id']}_")
+    assert printed["key"].startswith(f"rbk_{printed['id']}_")
 
 
-def test_every_key_is_another_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_key_is_different(capsys: pytest.CaptureFixture[str]) -> None:
     add(Role.OPERATOR, "ci")
     add(Role.OPERATOR, "ci")
 
     assert len(set(capsys.readouterr().out.splitlines())) == 2
 
 
-def test_what_was_never_made_cannot_be_revoked() -> None:
+def test_unknown_key_cannot_be_revoked() -> None:
     add(Role.OPERATOR, "ci")
     with pytest.raises(UnknownKeyError, match="ringback keys list"):
         revoke("nobody")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "\x1b[2J"])
-def test_a_name_is_a_name(name: str) -> None:
+def test_name_with_wrong_characters_is_refused(name: str) -> None:
     with pytest.raises(typer.BadParameter):
         add(Role.OPERATOR, name)
 

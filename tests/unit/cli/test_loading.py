@@ -1,4 +1,4 @@
-"""A command loads what it needs, and no more: it is to answer at once."""
+"""A command loads only what it needs, so that it starts fast."""
 
 import sys
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ run_command(begin)
 
 
 def loaded_by(*words: str) -> set[str]:
-    """Return which of the slow packages `ringback` has loaded once it has ended."""
+    """Return the slow packages that a command has loaded when it ends."""
     program = [sys.executable, "-c", _SCRIPT, *words]
     ended = run(program, capture_output=True, text=True, check=False)  # noqa: S603 - it stands above
     return _SLOW & set(ended.stderr.splitlines()[-1].split())
 
 
-def test_the_version_is_told_without_any_of_it() -> None:
+def test_version_loads_no_slow_package() -> None:
     assert loaded_by("--version") == set()
 
 
@@ -51,7 +51,7 @@ def test_the_version_is_told_without_any_of_it() -> None:
         (["complete", "--result", "{"], set()),
     ],
 )
-def test_a_command_loads_only_what_it_uses(
+def test_command_loads_only_what_it_uses(
     words: list[str], expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
@@ -70,7 +70,5 @@ def test_a_command_loads_only_what_it_uses(
         (["liste"], list(COMMANDS)),
     ],
 )
-def test_the_command_that_is_named_is_the_one_that_is_loaded(
-    words: Sequence[str], expected: list[str]
-) -> None:
+def test_named_command_is_the_loaded_one(words: Sequence[str], expected: list[str]) -> None:
     assert named(words) == expected

@@ -1,4 +1,4 @@
-"""The schema is brought up to date, and it is said from where to where."""
+"""`ringback migrate` upgrades the schema and prints the old and new version."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
 
 
-def test_an_empty_store_gets_the_schema_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_store_gets_the_schema_once(capsys: pytest.CaptureFixture[str]) -> None:
     migrate()
     migrate()
 
@@ -23,7 +23,7 @@ def test_an_empty_store_gets_the_schema_once(capsys: pytest.CaptureFixture[str])
     ]
 
 
-def test_a_program_reads_it_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_both_versions(capsys: pytest.CaptureFixture[str]) -> None:
     migrate(as_json=True)
 
     assert json.loads(capsys.readouterr().out) == {"before": None, "after": "0001"}

@@ -1,4 +1,4 @@
-"""Commands without a gateway, or without a good key: one line that says what to do."""
+"""Commands without a gateway, or without a valid key, print one line that says what to do."""
 
 from pathlib import Path
 

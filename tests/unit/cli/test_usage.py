@@ -1,4 +1,4 @@
-"""What is asked wrongly is told, with exit code 2, before anything is sent or opened."""
+"""Wrong usage exits with 2 and a message, before a request is sent or a store is opened."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def run(*words: str, stdin: str = "") -> Result:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["complete"], "name one activity"),
         (["complete", "--token", "no token!"], "neither hexadecimal nor base64"),
@@ -65,23 +65,23 @@ def run(*words: str, stdin: str = "") -> Result:
         (["list", "--after", "https://ring.example/c/secret"], "begins with cb_"),
     ],
 )
-def test_what_is_asked_wrongly_is_told(words: list[str], told: str) -> None:
+def test_wrong_usage_exits_with_2_and_says_why(words: list[str], message: str) -> None:
     ran = run(*words)
 
     assert ran.exit_code == 2
-    assert told in ran.stderr
+    assert message in ran.stderr
     assert "secret" not in ran.stderr
     assert ran.stdout == ""
 
 
-def test_an_empty_pipe_is_no_token() -> None:
+def test_empty_standard_input_is_refused_as_token() -> None:
     ran = run("complete", "--token", "-", stdin="")
 
     assert ran.exit_code == 2
     assert "neither hexadecimal nor base64" in ran.stderr
 
 
-def test_every_command_can_speak_to_programs() -> None:
+def test_every_command_has_a_json_option() -> None:
     silent = [
         name
         for name, command in commands(get_command(create_app()), "ringback")
@@ -92,7 +92,7 @@ def test_every_command_can_speak_to_programs() -> None:
 
 
 def commands(command: object, name: str) -> Iterator[tuple[str, TyperCommand]]:
-    """Yield each command that is no group, with the words that run it."""
+    """Yield each command with its words, without groups."""
     if isinstance(command, TyperGroup):
         for inner in command.commands.items():
             yield from commands(inner[1], f"{name} {inner[0]}")

@@ -1,4 +1,4 @@
-"""What people are shown of events."""
+"""How events are printed."""
 
 from ringback.cli.callbacks import line_of
 from ringback.schemas.responses import EventOut

@@ -1,4 +1,4 @@
-"""The secret is told to the operator, who gives it to who receives messages."""
+"""`ringback webhook-secret` prints the secret for the receivers of webhooks."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from ringback.domain.errors import ConfigurationError
 from ringback.notify.signature import to_secret
 
 
-def test_the_secret_of_a_local_store_is_the_one_that_signs(
+def test_secret_of_a_sqlite_store_is_the_signing_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
@@ -24,9 +24,7 @@ def test_the_secret_of_a_local_store_is_the_one_that_signs(
     assert (tmp_path / "ringback.webhooks").read_text() == f"{text}\n"
 
 
-def test_where_there_is_none_it_is_said_what_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_secret_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGBACK_DATA", str(tmp_path))
     monkeypatch.setenv("RINGBACK_STORE", "postgresql://user@db.example/ringback")
 

@@ -1,4 +1,4 @@
-"""A link is valid exactly as it was signed."""
+"""Only an unchanged link is valid."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode

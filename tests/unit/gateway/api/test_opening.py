@@ -70,7 +70,7 @@ async def test_answer_between_attempts_is_delivered_to_the_next_one(house: House
     first = (await house.open(ref)).json()
     house.activities.is_busy = True
     await house.post(f"/v1/callbacks/{first['id']}/complete", content=b'{"amount": 1.10}')
-    # That it is to be tried later is kept before any time passes.
+    # The gateway stores the retry before any time passes.
     await idle()
     house.activities.back_off(ref, LastFailure("timeout", "too late", None))
     house.activities.start(ref)
