@@ -60,7 +60,7 @@ def _programs(rivals: Path) -> Iterator[tuple[str, str]]:
 
 
 def _first_line(*words: str) -> str:
-    # wrk tells its version with an exit code of 1.
+    # wrk prints its version and exits with 1.
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return (done.stdout or done.stderr).splitlines()[0]
 

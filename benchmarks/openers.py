@@ -32,7 +32,7 @@ from ringback.settings import Settings
 
 
 class Receipt(BaseModel):
-    """What the outside is to answer."""
+    """The type of the answer."""
 
     number: str
     amount: int
@@ -77,12 +77,12 @@ class Openers(Askers):
 
 
 async def only_waits() -> None:
-    """Do nothing but wait for the outside."""
+    """Only wait for an answer."""
     activity.raise_complete_async()
 
 
 async def opens_a_callback() -> Receipt:
-    """Open a callback, sign its link, and wait for the outside."""
+    """Open a callback, sign its link, and wait for an answer."""
     return await wait_for_callback(_submit, Receipt)
 
 
@@ -94,7 +94,7 @@ class Keepers:
         self.paths: list[str] = []
 
     async def wait(self) -> Receipt:
-        """Open a callback that is kept alive, and wait for the outside."""
+        """Open a callback that is kept alive, and wait for an answer."""
         return await wait_for_callback(self._submit, Receipt, heartbeat="gateway")
 
     async def _submit(self, callback: Callback) -> None:
@@ -103,7 +103,7 @@ class Keepers:
 
 async def _submit(callback: Callback) -> None:
     # The outside is asked for nothing: only what Ringback adds counts.
-    assert callback.url, "a link is what the outside is given"
+    assert callback.url, "every callback has a link"
 
 
 def opening(

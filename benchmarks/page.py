@@ -22,25 +22,24 @@ def page(results: Results) -> str:
 
 
 def section(part: Part, outcome: Outcome) -> str:
-    """Return what one part came to, without a heading or a plot."""
+    """Return the tables of one part, without its heading and plot."""
     return "\n".join([bar_table(outcome.bars), figure_table(part, outcome)])
 
 
 def _head(results: Results) -> Iterator[str]:
     if results.is_quick:
-        yield "**This was a quick run, to see that everything works: its figures mean little.**\n"
+        yield "**This was a quick run that only checks the benchmarks. Its figures mean little.**\n"
     yield (
-        "How fast Ringback is beside what people would use instead: all of it measured in one run"
-        " of `make bench`, on one machine. No figure here is typed by hand. Absolute figures say"
-        " little about another machine; the ratios say more. Run it on yours.\n"
+        "This page compares the speed of Ringback with that of the alternatives. One run of"
+        " `make bench` on one machine measured all figures. Absolute figures say little about"
+        " another machine; the ratios say more. Run it on yours.\n"
     )
     yield (
-        f"A cell is the median of its repetitions, with the lowest and the highest of them in"
-        f" parentheses; whatever a bar is set for is measured at least {TIMES} times, unless its"
-        " part says otherwise. The repetitions of all that is compared alternate, so"
-        " that what slows the machine for a while slows all of them. A ratio in a bar is that of"
-        " one repetition, and the median of those counts. Everything that takes part runs on the"
-        " same machine and shares its processors, the client too.\n"
+        "A cell is the median of its repetitions, with the lowest and the highest in parentheses."
+        f" Figures with a bar are measured at least {TIMES} times, unless the part differs."
+        " The repetitions of the compared programs alternate, so a slow phase of the machine"
+        " slows all of them. The ratio in a bar is the median of the ratios of each repetition."
+        " All programs and the client run on the same machine and share its processors.\n"
     )
 
 

@@ -31,7 +31,7 @@ class NotStartedError(Exception):
 
 
 class MissingToolError(Exception):
-    """A program that takes part is not on this machine; the message tells how to install it."""
+    """A compared program is missing on this machine; the message says how to install it."""
 
 
 class Program:
@@ -71,7 +71,7 @@ class Program:
         return int(peak) * 1024 / _MEGABYTE
 
     def freeze(self) -> None:
-        """Let it stand still: it takes connections, as its system does, and says nothing."""
+        """Pause it: its system accepts connections, and it never replies."""
         for one in self._family():
             one.suspend()
 

@@ -1,4 +1,4 @@
-"""The results of a run: kept as JSON, from which table, plots and page are made."""
+"""The results of a run, saved as JSON for tables, plots and the page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from benchmarks.figures import Bar, Measured
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one part came to.
+    """The result of one part.
 
     Attributes:
         measured: Its figures.
-        bars: What they must reach.
+        bars: The limits that the figures must reach.
         method: How they were measured, as Markdown.
     """
 
@@ -26,15 +26,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What one run came to.
+    """The result of one run.
 
     Attributes:
         made_on: The day, in UTC.
         minutes: How long the run took.
-        is_quick: Whether it was only to be seen that everything works.
-        machine: What the machine is, by name.
-        versions: The versions of all that took part, by name.
-        parts: The parts that were run, by their work.
+        is_quick: Whether the run only checked the benchmarks.
+        machine: The properties of the machine, by name.
+        versions: The versions of all programs, by name.
+        parts: The result of each part, by its name.
     """
 
     made_on: str
@@ -52,7 +52,7 @@ def save(results: Results, file: Path) -> None:
 
 
 def load(file: Path) -> Results:
-    """Read what `save` wrote."""
+    """Read results that `save` wrote."""
     told = json.loads(file.read_text("utf-8"))
     parts = {work: _outcome(part) for work, part in told.pop("parts").items()}
     return Results(parts=parts, **told)

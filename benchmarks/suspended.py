@@ -1,4 +1,4 @@
-"""Real activities on a real Temporal, all of them waiting for the outside."""
+"""Real activities on a real Temporal, all of them waiting for an answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -73,7 +73,7 @@ class Askers:
 
     @activity.defn(name=ASK)
     async def ask(self) -> None:
-        """Note what is known of it, and wait for the outside."""
+        """Record the attempt, and wait for an answer."""
         self._waiting.append(activity.info())
         activity.raise_complete_async()
 

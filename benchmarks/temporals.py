@@ -97,7 +97,7 @@ class Meter:
         """
         before = (await self._counts())[_MARK]
         await self._client.workflow_service.get_cluster_info(GetClusterInfoRequest())
-        while (counts := await self._counts())[_MARK] == before:  # noqa: ASYNC110 - it tells nobody
+        while (counts := await self._counts())[_MARK] == before:  # noqa: ASYNC110 - the server sends no event
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         return counts[operation]
 

@@ -238,7 +238,7 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
 
 def _speed() -> str:
     results = load(RESULTS)
-    return _head("Speed", "Written from what the last whole run of `make bench` measured.") + (
+    return _head("Speed", "Generated from the last complete run of `make bench`.") + (
         f"\n{speed_page(results)}"
     )
 

@@ -33,27 +33,25 @@ AT_THE_BAR: Final = 64
 _AT_THE_BAR_ONLY: Final = frozenset({TEMPORAL_REFUSES, ROUTE})
 
 METHOD: Final = """
-How many answers a second are taken, and how long a sender waits for the receipt.
-Each request is a `POST` of 200 bytes of JSON to an open callback of its own.
+How many answers per second are accepted, and how long a sender waits for the receipt.
+Each request is a `POST` of 200 bytes of JSON to its own open callback.
 
 - **Ringback** is one `ringback serve` process; its 202 comes after the commit. SQLite is in WAL
-  mode with `synchronous=FULL`; PostgreSQL is a server of its own with its default settings.
-  Temporal takes connections and says nothing, so that deliveries begin and hang; in the row
-  *Temporal refuses* they fail at once and are tried again. After each run the gateway is killed,
-  and the store must hold as many answers as there were receipts.
+  mode with `synchronous=FULL`; PostgreSQL is a separate server with its default settings.
+  Temporal accepts connections and never replies, so deliveries start and hang; in the row
+  *Temporal refuses* they fail immediately and are retried. After each run the gateway is killed,
+  and the store must have as many answers as there were receipts.
 - **No-op** reads the body and replies with a receipt of the same size, on the same server stack as
   the gateway (uvicorn with httptools and uvloop, with the gateway's limits). *Bare ASGI* is one
-  callable without a framework: the ceiling. *Starlette route* is what a framework costs.
+  callable without a framework: the ceiling. *Starlette route* adds the cost of a framework.
 - **Seed's design** is a FastAPI route with the raw task token in the query, which calls
-  `handle.complete` before it answers. Each token is of an activity that waits on the real dev
-  server, which keeps its data in memory; no worker runs meanwhile.
-- **Restate** is its server as the npm package has it; each request resolves the awakeable of an
-  invocation of its own, which is suspended. Its service stands still meanwhile: it is as silent as
-  our Temporal.
-- wrk drives all of them with one thread; the column *client busy* tells how much of a processor it
-  used. wrk corrects its percentiles for the requests that a slow one held up.
-- A run lasts a second and a half, or until each callback has its answer, after a warm-up of 200
-  requests.
+  `handle.complete` before it replies. Each token belongs to an activity that waits on the real dev
+  server, which stores its data in memory; no worker runs during the measurement.
+- **Restate** is the server of the npm package; each request resolves the awakeable of its own
+  suspended invocation. Its service is paused during the run, so it is as silent as our Temporal.
+- wrk drives all of them with one thread; the column *client busy* is wrk's share of one processor.
+  wrk corrects its percentiles for requests that waited behind a slow one.
+- A run lasts 1.5 seconds, or until each callback has its answer, after a warm-up of 200 requests.
 """
 
 _SECONDS: Final = 1.5

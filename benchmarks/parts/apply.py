@@ -35,16 +35,16 @@ ONE: Final = "one at a time"
 
 METHOD: Final = """
 How fast answers reach their workflows: from the first workflow that has its answer to the last.
-Ten real activities wait in each workflow of one real dev server, which keeps its data in memory;
+Ten real activities wait in each workflow of one real dev server, which stores its data in memory;
 one worker runs all of them.
 
 - **All at once**: for **Ringback** (`ringback serve`, SQLite) all answers are accepted before the
-  gateway starts, so that it does nothing but deliver. **The bare loop** calls `handle.complete` by
-  task token in a process of its own, with as many calls at a time as were fastest in two tries;
-  the column *calls at a time* tells how many, of 16, 32, 64, 128 and 256.
+  gateway starts, so that it only delivers. **The bare loop** calls `handle.complete` by task token
+  in its own process, with the number of parallel calls that was fastest in two tries; the column
+  *calls at a time* shows it: 16, 32, 64, 128 or 256.
 - **All at once, by POST**: wrk sends them on 64 connections to **Ringback**, which accepts and
   delivers in one process, and to the **seed's design**.
-- **One at a time**: a request every 50 ms at most; the time from sending the request until the
+- **One at a time**: at most one request every 50 ms; the time from sending the request until the
   workflow has the answer.
 """
 

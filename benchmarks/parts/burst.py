@@ -33,15 +33,17 @@ _EARLY: Final = "memory at a third"
 _PEAK: Final = "peak memory"
 
 METHOD: Final = f"""
-20,000 answers in one go, on 4,000 connections, while the real dev server takes them slower than
-they come. Each goes to a real activity that waits; a hundred of them wait in each workflow, and a
-worker runs them. *unanswered* counts the questions to which no answer was taken; *late* replies
-that took longer than {PATIENCE_SECONDS} seconds, after which many senders have given up; *broken*
-connections that could not be made or were cut off, so that a sender had no reply; *lost* the
-answers that were taken and that the store does not hold. *applied* tells how many workflows'
-answers were there when the last sender had its reply. *memory at a third* is what the answering
-program held when a third of the time had passed: where memory is bounded, it is hardly less than
-the most that it ever held. Measured once, one after the other.
+20,000 answers at once, on 4,000 connections, while the real dev server accepts them more slowly
+than they arrive. Each is for a real activity that waits; a hundred of them wait in each workflow,
+and one worker runs them. Measured once, one program after the other.
+
+- *unanswered*: callbacks whose answer was not accepted.
+- *late*: replies after more than {PATIENCE_SECONDS} seconds, when many senders have given up.
+- *broken*: connections that failed or were cut off, so that a sender got no reply.
+- *lost*: answers that were accepted and that the store does not have.
+- *applied*: workflows that had their answers when the last sender had its reply.
+- *memory at a third*: the program's memory after a third of the time. Where memory is bounded, it
+  is almost the peak.
 """
 
 _ANSWERS: Final = 20_000

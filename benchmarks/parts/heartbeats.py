@@ -50,16 +50,15 @@ _CALL: Final = "RecordActivityTaskHeartbeat"
 METHOD: Final = f"""
 {_ACTIVITIES:,} real activities wait on one real dev server with a heartbeat timeout of
 {_TIMEOUT.total_seconds():.0f} s; the gateway keeps them alive (`heartbeat="gateway"`), on SQLite.
-Calls are counted at the server, up to the moment: it publishes its counts once a second, and the
-counting waits for that. They are counted over a stretch that is shorter than half a timeout, so
-the bound is one call for each activity.
+The server counts the calls and publishes its counts once per second; the benchmark waits for the
+next count. The counted time is shorter than half a timeout, so the bound is one call per activity.
 
-- **Ringback**: with no heartbeats from outside, and with wrk sending them on {_CONNECTIONS}
-  connections as fast as they are taken, to all callbacks in turn.
+- **Ringback**: without heartbeats from senders, and with wrk sending them on {_CONNECTIONS}
+  connections as fast as they are accepted, to all callbacks in turn.
 - **A call for each**: a Starlette route with the raw task token in the query, which calls
-  `handle.heartbeat` before it answers, to {_OF_THE_RIVAL:,} other activities.
-- *CPU* is that of the process that takes the heartbeats. Ours lasts nearly a minute, the other five
-  seconds. Measured twice.
+  `handle.heartbeat` before it replies, to {_OF_THE_RIVAL:,} other activities.
+- *CPU* is that of the process that accepts the heartbeats. Ours runs for nearly a minute, the other
+  for five seconds. Measured twice.
 """
 
 

@@ -1,4 +1,4 @@
-"""Open: what `wait_for_callback` adds to an activity that would only wait for the outside."""
+"""Open: the cost that `wait_for_callback` adds to an activity that only waits."""
 
 import asyncio
 import time
@@ -28,18 +28,18 @@ EACH: Final = "for each"
 CPU: Final = "worker's CPU each"
 
 METHOD: Final = """
-How long an activity is busy until it waits for the outside.
-Real activities run on one real dev server, and on a worker for each way to wait, in the process of
-the benchmark; each has a gateway of its own.
+How long an activity is busy until it waits for an answer.
+Real activities run on one real dev server. Each way to wait has its own worker, in the process of
+the benchmark, and its own gateway.
 
-- **`wait_for_callback`** commits the callback, makes its link, runs a `submit` that does nothing,
-  commits that it was submitted, and goes asynchronous. Its result type is a pydantic model.
+- **`wait_for_callback`** commits the callback, creates its link, runs a `submit` that does nothing,
+  commits the submission, and goes asynchronous. Its result type is a pydantic model.
 - **`raise_complete_async`** is an activity that does only that.
 - **One at a time**: one workflow after the other, with one activity each; the time from the
   activity's first line to its last.
 - **All at once**: ten activities in each of many workflows. *For each* is the time from the first
-  line of the first activity to the last line of the last one, by their number. The worker's CPU is
-  that of its process, which also runs the workflows; what is added is the difference.
+  line of the first activity to the last line of the last one, divided by their number. The worker's
+  CPU is that of its process, which also runs the workflows; the difference is what Ringback adds.
 """
 
 _SINGLE: Final = 100

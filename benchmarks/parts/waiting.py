@@ -70,18 +70,18 @@ _PAGES: Final = {LIST: "/v1/callbacks", LIST_OPEN: "/v1/callbacks?state=open"}
 
 METHOD: Final = """
 The same gateway (`ringback serve`, one process) on stores with 1,000, 100,000 and 1,000,000 open
-callbacks, each of an activity in a workflow of its own. The first thousand are opened as workers
-do; the others are copies of one of them, made by the database.
-Temporal takes connections and says nothing, so every look at an activity hangs.
+callbacks, each of an activity in its own workflow. Workers open the first thousand; the database
+makes the others as copies of one of them.
+Temporal accepts connections and never replies, so every poll of an activity hangs.
 
-- **Time to start** is from starting the process until it says that it is ready.
+- **Time to start** is from the start of the process to its line "ready".
 - **First page** is `GET /v1/callbacks`, and the same with `state=open`, by HTTP.
 - **Rate** is of accepted answers: five times 600 answers of 200 bytes of JSON on 64 connections by
-  wrk, after a warm-up of 300, to callbacks that are spread at random over all that are open. After
-  each repetition the gateway is killed, and the store must hold them all; the next one goes on with
-  the same store. Where only a thousand are open, others are opened before each of the five.
-- **Memory** is the resident set after all of that; *grown* is how much of it came since it was
-  ready. *CPU with nothing to do* is the looks at what is open, in three seconds.
+  wrk, after a warm-up of 300, to random open callbacks. After each repetition the gateway is
+  killed, and the store must have all answers; the next repetition continues with the same store.
+  Where only a thousand are open, others are opened before each of the five.
+- **Memory** is the resident set at the end; *grown* is the growth since the gateway was ready.
+  *CPU with nothing to do* is the cost of polling the open callbacks, in three seconds.
 """
 
 

@@ -57,12 +57,12 @@ class Restate:
             msg = f"Restate took {asked.good} of {count} invocations"
             raise DriveError(msg)
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            while len(names := self._names()) < count:  # noqa: ASYNC110 - a file tells nobody
+            while len(names := self._names()) < count:  # noqa: ASYNC110 - a file sends no event
                 await asyncio.sleep(_LOOK_EVERY_SECONDS)
         return [f"/restate/awakeables/{name}/resolve" for name in names]
 
     def _names(self) -> list[str]:
-        # An invocation that is tried again tells the same name again.
+        # A retried invocation writes the same name again.
         return list(dict.fromkeys(self._ids.read_text().split()))
 
 
