@@ -1,5 +1,5 @@
-"""Measures Ringback beside what people would use instead, on one machine in one run.
+"""Measures Ringback and its alternatives, on one machine in one run.
 
-`README.md` in this folder describes what is measured and how. Nothing here is needed to run Ringback,
-and no promise is weakened for a figure: what is measured are the programs as they are shipped.
+`README.md` in this folder describes what is measured and how. Ringback runs without this package.
+The measured programs are the released ones: no promise is weakened for a figure.
 """
