@@ -49,7 +49,7 @@ async def service() -> AsyncIterator[ServiceStandIn]:
         yield stand_in
 
 
-async def test_it_hands_over_the_links_and_the_id_as_idempotency_key(
+async def test_request_has_the_links_and_the_id_as_idempotency_key(
     service: ServiceStandIn,
 ) -> None:
     await HttpApiGateway(service.url).request(REQUEST, CALLBACK)

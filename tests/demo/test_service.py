@@ -37,7 +37,9 @@ async def test_health_check_returns_200(service_url: str) -> None:
     assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
 
 
-async def test_service_replies_200_and_calls_back_later(service_url: str, gateway: GatewayStandIn) -> None:
+async def test_service_replies_200_and_calls_back_later(
+    service_url: str, gateway: GatewayStandIn
+) -> None:
     reply = await ask(service_url, gateway, key="cb_1")
 
     assert (reply.status_code, reply.json()) == (
@@ -66,9 +68,7 @@ async def test_service_reports_a_failure(service_url: str, gateway: GatewayStand
     assert await gateway.answers.get() == FAILED
 
 
-async def test_heartbeats_end_after_a_410(
-    service_url: str, gateway: GatewayStandIn
-) -> None:
+async def test_heartbeats_end_after_a_410(service_url: str, gateway: GatewayStandIn) -> None:
     gateway.replies.append((410, {}))
 
     await ask(service_url, gateway, activity_action="heartbeat")
@@ -76,7 +76,10 @@ async def test_heartbeats_end_after_a_410(
     await ask(service_url, gateway, time_to_callback=2)
 
     assert first == ("heartbeat", {"progress": "1/3"})
-    assert await gateway.answers.get() == ("complete", {"message": "the work is done", "seconds": 2})
+    assert await gateway.answers.get() == (
+        "complete",
+        {"message": "the work is done", "seconds": 2},
+    )
 
 
 async def test_requested_cancellation_is_reported(
@@ -112,7 +115,7 @@ async def test_ignored_callback_is_sent_all_the_same(
     assert await gateway.answers.get() == ("heartbeat", COMPLETED[1])
 
 
-async def test_it_reports_no_cancellation_when_the_activity_has_ended(
+async def test_cancellation_of_an_ended_activity_is_not_reported(
     service_url: str, gateway: GatewayStandIn
 ) -> None:
     gateway.states.append({"state": "applied", "cancel_requested": None})
@@ -120,10 +123,15 @@ async def test_it_reports_no_cancellation_when_the_activity_has_ended(
     await ask(service_url, gateway, activity_action="report_cancellation")
     await ask(service_url, gateway, time_to_callback=1)
 
-    assert await gateway.answers.get() == ("complete", {"message": "the work is done", "seconds": 1})
+    assert await gateway.answers.get() == (
+        "complete",
+        {"message": "the work is done", "seconds": 1},
+    )
 
 
-async def test_requests_with_one_key_are_done_once(service_url: str, gateway: GatewayStandIn) -> None:
+async def test_requests_with_one_key_are_done_once(
+    service_url: str, gateway: GatewayStandIn
+) -> None:
     await ask(service_url, gateway, key="cb_2")
     repeated = await ask(service_url, gateway, key="cb_2", activity_action="fail")
     await ask(service_url, gateway, time_to_callback=1)
