@@ -102,7 +102,7 @@ build: ## build the Docker images `ringback` and `ringback-tools`
 	docker build --tag ringback .
 	docker build --target tools --tag ringback-tools .
 
-shell: build ## open a shell in the Docker image, with this folder as /src
+shell: build ## open a shell in the Docker image; `python3 -m client` starts the example's workflow there
 	$(COMPOSE) run --rm --no-deps tools
 
 up: build ## run Temporal, its UI on localhost:8080, gateway, worker and service in Docker, until Ctrl-C
@@ -117,7 +117,7 @@ client: ## start a workflow of the demo; options in ARGS="-ttr 1 -ttc 10 -a comp
 	else $(SUBMAKE) setup && $(BIN)/ringback client $(ARGS); fi
 
 lint: ## fix what ruff can fix, and format
-	@if $(USES_DOCKER); then $(SUBMAKE) build && $(COMPOSE) run --rm --no-deps --user "$$(id -u):$$(id -g)" tools bash -c 'ruff check --fix . && ruff format .'; \
+	@if $(USES_DOCKER); then $(SUBMAKE) build && $(COMPOSE) run --rm --no-deps --workdir /src --user "$$(id -u):$$(id -g)" tools bash -c 'ruff check --fix . && ruff format .'; \
 	else $(SUBMAKE) setup && $(BIN)/ruff check --fix . && $(BIN)/ruff format .; fi
 
 requirements: setup ## compile requirements/dev.txt from pyproject.toml

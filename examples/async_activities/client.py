@@ -19,16 +19,15 @@ from temporalio.exceptions import (
 
 import settings
 from gateways.http_api_gateway import ActivityAction, CallRequest
+from ringback.app.command_help import WholeWordsCommand
 from workflows.call_service import CallService
 
 DOCS = "https://docs.temporal.io/develop/python/asynchronous-activity-completion"
 
-command = typer.Typer(
-    rich_markup_mode=None, add_completion=False, context_settings={"max_content_width": 160}
-)
+command = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@command.command(epilog=DOCS)
+@command.command(cls=WholeWordsCommand)
 def main(
     time_to_request: Annotated[
         int,

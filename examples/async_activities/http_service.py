@@ -74,4 +74,4 @@ if __name__ == "__main__":
     port = int(settings.HTTP_SERVICE_URL.rpartition(":")[2])
     print("HTTP service is running. Ctrl+C stops it.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.run(app, port=port, log_level="error")
+        uvicorn.run(app, host=settings.HOST, port=port, log_level="error")

@@ -8,6 +8,9 @@ from temporalio.plugin import SimplePlugin
 
 TASK_QUEUE = os.environ.get("TASK_QUEUE", "async-activities")
 
+HOST = os.environ.get("HOST", "127.0.0.1")
+"""The address that the HTTP servers listen on."""
+
 HTTP_SERVICE_URL = os.environ.get("HTTP_SERVICE_URL", "http://127.0.0.1:8002")
 
 WORKER_HTTP_PORT = int(os.environ.get("WORKER_HTTP_PORT", "8003"))

@@ -33,7 +33,7 @@ async def run_option_1() -> None:
     activity = AsyncActivity(gateway, client, settings.WORKER_HTTP_URL)
     config = uvicorn.Config(create_app(activity), log_level="error")
     # Listen before the worker starts: a callback may be quick.
-    with socket.create_server(("127.0.0.1", settings.WORKER_HTTP_PORT)) as listening:
+    with socket.create_server((settings.HOST, settings.WORKER_HTTP_PORT)) as listening:
         async with Worker(
             client,
             task_queue=settings.TASK_QUEUE,

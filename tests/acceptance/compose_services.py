@@ -2,9 +2,9 @@
 
 `unshare` runs it: the names of the services lead to this machine, nothing else
 listens here, and the commands, ports, environments and health checks are those of the file. Only
-the volume is another folder than /data.
+the volumes are other folders than /data and /src.
 
-The arguments: the folder for the volume, and the words for the service `client`.
+The arguments: the folder for the volume, and the words for the clients.
 """
 
 import asyncio
@@ -42,8 +42,10 @@ class ComposeServices:
             (ROOT / "docker-compose.yml").read_text("utf-8")
         )["services"]
         dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
-        (entrypoint,) = re.findall(r"^ENTRYPOINT (\[.+\])$", dockerfile, re.MULTILINE)
-        self._entrypoint: list[str] = json.loads(entrypoint)
+        of_images = re.findall(r"^ENTRYPOINT (\[.*\])$", dockerfile, re.MULTILINE)
+        self._entrypoints: dict[str, list[str]] = dict(
+            zip(["ringback", "ringback-tools"], map(json.loads, of_images), strict=True)
+        )
         self._of_image = dict(re.findall(r"^ENV (\w+)=(\S+)$", dockerfile, re.MULTILINE))
         self._running: dict[str, Process] = {}
 
@@ -61,14 +63,15 @@ class ComposeServices:
             await self.start(needed)
             if wanted["condition"] == "service_healthy":
                 await self._until_healthy(needed)
-        self._running[name] = await self._run(service, self._command(service))
+        command = [*self._entrypoint(service), *service["command"]]
+        self._running[name] = await self._run(service, command)
 
     async def run(self, name: str, *words: str) -> int:
         """Run a service with `words` as its command; return its exit code."""
         service = self._services[name]
-        for needed in service["depends_on"]:
+        for needed in service.get("depends_on", {}):
             await self.start(needed)
-        process = await self._run(service, [*service["entrypoint"], *words])
+        process = await self._run(service, [*self._entrypoint(service), *words])
         return await process.wait()
 
     async def stop(self) -> None:
@@ -82,8 +85,9 @@ class ComposeServices:
         """Return the services that have ended."""
         return [name for name, one in self._running.items() if one.returncode is not None]
 
-    def _command(self, service: Service) -> list[str]:
-        return [*service.get("entrypoint", self._entrypoint), *service["command"]]
+    def _entrypoint(self, service: Service) -> list[str]:
+        own: list[str] | None = service.get("entrypoint")
+        return self._entrypoints[service["image"]] if own is None else own
 
     async def _run(self, service: Service, command: list[str]) -> Process:
         program, *words = [word.replace("/data", self._data) for word in command]
@@ -92,6 +96,7 @@ class ComposeServices:
         return await asyncio.create_subprocess_exec(
             program,
             *words,
+            cwd=service.get("working_dir", self._data).replace("/src", str(ROOT)),
             env={
                 "PATH": f"{binaries}:{os.environ['PATH']}",
                 "HOME": self._data,
@@ -127,10 +132,17 @@ async def main(data: Path, words: list[str]) -> None:
         for name in services.names:
             await services.start(name)
         code = await services.run("client", *words)
+        of_example = await services.run("tools", "python3", "-m", "client", *words)
         async with httpx2.AsyncClient() as http:
             ui = await http.get("http://localhost:8080", follow_redirects=True)
-        seen = {"client": code, "ui": ui.is_success, "ended": services.ended()}
+        seen = {
+            "client": code,
+            "example": of_example,
+            "ui": ui.is_success,
+            "ended": services.ended(),
+        }
         sys.stdout.write(f"seen {json.dumps(seen)}\n")
+        sys.stdout.flush()
     finally:
         await services.stop()
 

@@ -32,12 +32,14 @@ def is_unshared() -> bool:
     not is_unshared() and "REQUIRE_SERVICES" not in os.environ,
     reason=f"needs Linux, and the right to run: {' '.join(UNSHARE)} true",
 )
-async def test_client_completes_a_workflow_of_the_composed_services(tmp_path: Path) -> None:
+async def test_clients_complete_workflows_of_the_composed_services(tmp_path: Path) -> None:
     inside = [sys.executable, "-m", "tests.acceptance.compose_services", str(tmp_path)]
 
     async with program([*UNSHARE, *inside, "-ttr", "0", "-ttc", "1"], {}) as composed:
+        for _ in ("demo", "example"):
+            await composed.line("started call-service")
         seen = json.loads((await composed.line("seen ")).removeprefix("seen "))
         code = await composed.end()
 
-    assert seen == {"client": 0, "ui": True, "ended": []}, composed.output
+    assert seen == {"client": 0, "example": 0, "ui": True, "ended": []}, composed.output
     assert code == 0, composed.output

@@ -159,6 +159,7 @@ async def test_help_of_the_client_fits_80_columns_and_has_the_whole_url(site: Si
     assert max(map(len, client.lines)) <= 80
     assert "-ttr, --time-to-request INTEGER" in client.output
     assert DOCS in client.output
+    assert client.output in (FOLDER / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("option", [1, 2])

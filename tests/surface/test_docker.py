@@ -94,6 +94,8 @@ def test_ports_are_published_on_this_machine_only() -> None:
         "gateway": ["127.0.0.1:8000:8000"],
         "service": [],
         "worker": [],
+        "example-service": [],
+        "example-worker": [],
         "client": [],
         "tools": [],
     }

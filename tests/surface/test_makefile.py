@@ -100,8 +100,10 @@ def test_lint_runs_in_docker_as_this_user_if_nothing_is_installed_here(place: Pl
 
     assert ran.returncode == 0, ran.stderr
     user = f"--user {os.getuid()}:{os.getgid()}"
-    command = f"compose run --rm --no-deps {user} tools bash -c ruff check --fix . && ruff format ."
-    assert place.asked_of_docker[-1] == command
+    assert place.asked_of_docker[-1] == (
+        f"compose run --rm --no-deps --workdir /src {user} tools"
+        " bash -c ruff check --fix . && ruff format ."
+    )
 
 
 @pytest.mark.parametrize("target", ["build", "shell", "up", "down"])
