@@ -51,7 +51,7 @@ typedef Round {
   unsigned owner : 2;    /* the last claimer */
 #ifdef RESUME
   bool submitted;        /* `submitted_at` */
-  unsigned seen : 3;     /* the token that the latest claim read */
+  unsigned spared : 3;   /* `delivered_inline_attempt` too, from when the attempt opens it */
 #endif
   unsigned fresh : 6     /* `tries`: who read the current number, as bits */
 }
@@ -91,7 +91,6 @@ bool is_aiming[3];          /* the deliverer has polled, and is about to send by
 bool is_calm = false;       /* from now on no process dies, and no message is lost */
 bool is_busy[4];            /* the owner is alive and works on its claim */
 #ifdef RESUME
-bool is_taking[ATTEMPTS + 1]; /* the attempt has opened the callback, and waits for its outcome */
 bool is_continuing = false;   /* the current attempt runs the code behind the wait */
 #endif
 bool is_gone[ATTEMPTS + 1]; /* the worker died before the attempt became asynchronous */
@@ -205,13 +204,21 @@ inline end_behind_the_wait(r) {
 #endif
 #define ASKS_ANEW(k) (rounds == 0 || cb[LATEST].state == EXPIRED || IS_PASSED_BY(LATEST, k) || \
   (IS_OVER(LATEST) && IS_ASKED_AGAIN(LATEST)))
+#if defined(RESUME) && !defined(SPARES_LATE)
+/* It receives the outcome, so no deliverer ends it from here on. */
+#define SPARE(r, k) cb[r].spared = (cb[r].state == ACCEPTED -> k : cb[r].spared)
+#else
+#define SPARE(r, k) skip
+#endif
 inline store_open(k) {
   if
   :: ASKS_ANEW(k) ->
      assert(rounds < ROUNDS);
      cb[rounds].state = OPEN; cb[rounds].token = k;
      rounds++
-  :: !ASKS_ANEW(k) && cb[LATEST].token < k && IS_WAITING(LATEST) -> cb[LATEST].token = k
+  :: !ASKS_ANEW(k) && cb[LATEST].token < k && IS_WAITING(LATEST) ->
+     cb[LATEST].token = k;
+     SPARE(LATEST, k)
   :: else
   fi
 }
@@ -242,28 +249,17 @@ inline store_expire(r) {
   check_promise(r); check_sleep()
 }
 
-#if defined(RESUME) && !defined(WAITS_LONGER_THAN_A_LEASE)
-/* ringback.core.resume.RESUME_PAUSES: shorter than a lease, so one that began meanwhile lasts. */
-#define IS_LEASE_KEPT(r) (cb[r].owner != WORKER && is_taking[cb[r].seen])
-#else
-#define IS_LEASE_KEPT(r) false
-#endif
-
 /* A lease may expire at any time. Once it is calm, it lasts while its owner works. */
 #ifdef LEASE_FOR_EVER
 #define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY)
 #else
-#define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY || (!IS_LEASE_KEPT(r) && \
-  (!is_calm || !is_busy[cb[r].owner])))
+#define MAY_LEASE_BE_OUT(r) (cb[r].owner == NOBODY || !is_calm || !is_busy[cb[r].owner])
 #endif
 
 /* ringback.store.deliveries.SqlDeliveries.claim. Only a RETRYABLE uses `unproven`. */
 #define IS_DUE(r) (cb[r].state == ACCEPTED && MAY_LEASE_BE_OUT(r))
 inline store_claim(r, d) {
   cb[r].owner = DELIVERER(d); cb[r].fresh = COPY_OF_DELIVERER(d);
-#ifdef RESUME
-  cb[r].seen = cb[r].token;
-#endif
   if
   :: KIND(r) == RETRYABLE && cb[r].unproven == 0 && cb[r].untaken != cb[r].token ->
      cb[r].unproven = cb[r].token
@@ -282,6 +278,9 @@ inline store_claim(r, d) {
 #define MAY_BE_HANDED_OVER(r, k) (cb[r].state == ACCEPTED && ASKED_LAST(r, k) && IS_FREE(r, k))
 inline store_deliver_inline(r, k) {
   cb[r].owner = WORKER; cb[r].fresh = 0; cb[r].handed = k;
+#ifdef RESUME
+  cb[r].spared = k;
+#endif
   if
   :: KIND(r) == RETRYABLE -> cb[r].unproven = k
   :: else
@@ -306,6 +305,9 @@ inline store_settle(r, copy, verdict) {
      check_verdict(r, verdict);
      cb[r].state = verdict;
      cb[r].token = 0; cb[r].handed = 0; cb[r].untaken = 0; cb[r].owner = NOBODY;
+#ifdef RESUME
+     cb[r].spared = 0;
+#endif
      if
      :: verdict != PARKED -> cb[r].unproven = 0
      :: else
@@ -520,6 +522,12 @@ inline send(r, d) {
 #endif
 #define WAITS_TO_RESUME(r) (IS_TOKEN_GOOD(token) && cb[r].submitted && handed != TO_BE_SPARED(token))
 
+#ifdef RESUME
+#define SPARED(r) cb[r].spared
+#else
+#define SPARED(r) cb[r].handed
+#endif
+
 /* ringback.core.delivery.Deliverer: claims, sends, settles. */
 proctype Deliverer(byte d) {
   byte r, token, handed, unproven, verdict;
@@ -529,7 +537,7 @@ end_resting:
     any_due_round(r);
     is_first_try = cb[r].unproven == 0 && cb[r].untaken == 0;
     store_claim(r, d);
-    token = cb[r].token; handed = cb[r].handed; unproven = cb[r].unproven;
+    token = cb[r].token; handed = SPARED(r); unproven = cb[r].unproven;
     NOTE(is_busy[DELIVERER(d)] = true)
   }
 #ifdef BY_ID_BLIND
@@ -627,7 +635,6 @@ inline leave(k) {
   fi;
   r = 0; handed = 0; unproven = 0; verdict = NONE; has_looked = false;
 #ifdef RESUME
-  is_taking[k] = false;
   NOTE(is_busy[WORKER] = is_busy[WORKER] && cb[LATEST].handed != k);
 #endif
   goto over
@@ -682,9 +689,6 @@ opening: /* ringback.core.opening.CallbackOpener.open */
     may_go_wrong(k);
     store_open(k);
     r = LATEST;
-#ifdef RESUME
-    is_taking[k] = true;
-#endif
     if
     :: cb[r].state == ACCEPTED && IS_LOOKED_AFTER(r, k) ->
        handed = cb[r].handed; unproven = cb[r].unproven;
@@ -747,9 +751,6 @@ taking: /* ringback.core.opening.CallbackOpener.deliver_inline */
     if
     :: MAY_BE_HANDED_OVER(r, k) ->
        store_deliver_inline(r, k);
-#ifdef RESUME
-       is_taking[k] = false;
-#endif
         NOTE(is_busy[WORKER] = true)
 #ifdef RESUME
     :: IS_TOKEN_GOOD(k) -> retry(ANOTHER, ANOTHER); leave(k) /* it has waited in vain */

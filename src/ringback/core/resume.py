@@ -34,11 +34,7 @@ Observed on server 1.32: no delay, unpause or reset makes it start sooner.
 """
 
 RESUME_PAUSES: Final = tuple(timedelta(milliseconds=ms) for ms in (100, 400, 1600, 6400))
-"""The waits of a new attempt while a gateway has claimed its outcome; then the attempt fails.
-
-Together they are shorter than the deliverer's lease: a claim that the attempt has outlasted is one
-that knows an earlier attempt, and so cannot end this one.
-"""
+"""The waits of a new attempt while a gateway has claimed its outcome; then the attempt fails."""
 
 CONFIRM_TRIES: Final = 5
 """How often a confirmation is tried. One fails if a gateway has claimed the outcome meanwhile."""
