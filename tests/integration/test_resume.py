@@ -165,6 +165,19 @@ async def test_function_continues_with_answer_in_next_attempt(
     assert service.given.empty()
 
 
+async def test_function_continues_without_the_back_off_of_the_retry_policy(
+    service: FakeService, open_env: OpenEnv
+) -> None:
+    resuming = Resuming(service)
+    async with open_env(resuming.run) as env:
+        handle = await env.start(Run("ask", attempts=0, back_off=60))
+        callback = await service.next()
+
+        await env.answer(callback, "yes", wait=0)
+
+        assert await handle.result() == {"answer": "yes"}
+
+
 async def test_failed_code_behind_the_wait_runs_again_with_the_same_answer(
     service: FakeService, open_env: OpenEnv
 ) -> None:

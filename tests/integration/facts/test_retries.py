@@ -173,6 +173,21 @@ async def test_a_failure_that_is_not_retryable_is_the_end_at_once(
     assert not (await question.describe()).pending_activities
 
 
+async def test_shortest_next_retry_delay_beats_the_policy_and_the_sdk_drops_one_of_zero(
+    env: Env,
+) -> None:
+    (zero, first), (shortest, second) = await asyncio.gather(
+        env.ask(Asking(back_off=60)), env.ask(Asking(back_off=60))
+    )
+
+    await first.by_id.fail(ApplicationError("busy", next_retry_delay=timedelta(0)))
+    await second.by_id.fail(ApplicationError("busy", next_retry_delay=timedelta(milliseconds=1)))
+
+    pending = await zero.pending()
+    assert (pending.state, pending.current_retry_interval.seconds) == (SCHEDULED, 60)
+    assert (await shortest.next()).info.attempt == 2
+
+
 async def test_the_next_retry_delay_of_a_failure_beats_the_policy(env: Env) -> None:
     question, attempt = await env.ask(Asking(back_off=5))
 
