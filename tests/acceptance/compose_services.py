@@ -117,10 +117,14 @@ class ComposeServices:
 
 
 def make_network(hosts: Path, names: list[str]) -> None:
-    """Bring the loopback device up, and let each of `names` lead to it."""
+    """Bring the loopback device up, and give each of `names` an address of its own there.
+
+    A service that listens on 127.0.0.1 only cannot be reached by its name, as in Docker.
+    """
     with socket.socket() as one:
         fcntl.ioctl(one, _SET_FLAGS, struct.pack("16sH14x", b"lo", _UP_AND_RUNNING))
-    hosts.write_text(f"127.0.0.1 localhost {' '.join(names)}\n", "utf-8")
+    lines = [f"127.0.0.{number} {name}\n" for number, name in enumerate(["localhost", *names], 1)]
+    hosts.write_text("".join(lines), "utf-8")
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)  # noqa: S603, S607
 
 
