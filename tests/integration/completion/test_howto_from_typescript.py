@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tests.integration.facts.env import Env
+from tests.integration.completion.telling import token
 
 from ringback import AsyncCompletionClient
-from tests.integration.completion.telling import token
+from tests.integration.facts.env import Env
 
 pytestmark = pytest.mark.server
 
