@@ -10,6 +10,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 
+from ringback import ActivityRef, AsyncCompletionClient
 from tests.acceptance.command_line import Command
 from tests.acceptance.programs import Program
 from tests.acceptance.site import Site
@@ -89,7 +90,7 @@ async def test_rejected_order_ends_at_once_without_a_second_question(
     assert worker.output.count(f"Order {order} over") == 1
 
 
-@pytest.mark.parametrize("way", ["link", "command"])
+@pytest.mark.parametrize("way", ["link", "command", "ids"])
 async def test_result_that_says_no_fulfills_nothing(
     site: Site, run_example: RunExample, worker: Program, order: str, way: str
 ) -> None:
@@ -100,6 +101,9 @@ async def test_result_that_says_no_fulfills_nothing(
             link = (await Command(site)("link", callback, "--json")).json["url"]
             reply = await site.post(urlsplit(link).path, no)
             assert reply.status_code == 202
+        elif way == "ids":
+            ref = ActivityRef("1", f"order-{order}")
+            await AsyncCompletionClient(await site.client()).complete(ref, no)
         else:
             code, _, _ = await decide(
                 site, "complete", "--callback", callback, "--result", json.dumps(no)
