@@ -7,9 +7,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tests.integration.completion.telling import token
 
 from ringback import AsyncCompletionClient
+from tests.integration.completion.verbs import token
 from tests.integration.facts.env import Env
 
 pytestmark = pytest.mark.server
