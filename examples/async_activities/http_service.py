@@ -26,7 +26,7 @@ class WorkRequest(BaseModel):
     """The body of `POST /request`.
 
     Attributes:
-        callback_url: Where to call back. It is used as it is.
+        callback_url: Where to call back; used unchanged.
         time_to_request: How many seconds the caller waits for the 200.
         time_to_callback: How many seconds after the request arrived the service calls back.
         activity_action: What the callback asks of the activity.
@@ -51,7 +51,7 @@ async def request(wanted: WorkRequest) -> dict[str, str]:
 
 
 async def do_work(wanted: WorkRequest) -> None:
-    """Work, and then call back; retry once a second while nobody replies, for a minute."""
+    """Work, and then call back; retry once a second for a minute while there is no reply."""
     await asyncio.sleep(wanted.time_to_callback)
     body = {"activity_action": wanted.activity_action, "message": "the work is done"}
     if wanted.activity_action == "fail":
@@ -61,7 +61,7 @@ async def do_work(wanted: WorkRequest) -> None:
             try:
                 reply = await http.post(wanted.callback_url, json=body)
             except httpx2.TransportError:
-                print("called back: nobody replies", flush=True)
+                print("called back: no reply", flush=True)
             else:
                 # The URL is a credential, and so it is not printed.
                 print(f"called back: {reply.status_code}", flush=True)

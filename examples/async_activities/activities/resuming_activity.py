@@ -43,7 +43,7 @@ class ResumingActivity:
                 raise ApplicationError(answer.message, type="WorkFailed", non_retryable=True)
             case ActivityAction.REPORT_CANCELLATION:
                 # An activity that was asked to cancel ends at its wait, as canceled.
-                msg = "nobody has asked to cancel"
+                msg = "no cancellation was requested"
                 raise ApplicationError(msg, non_retryable=True)
             case ActivityAction.IGNORE:
                 activity.raise_complete_async()
