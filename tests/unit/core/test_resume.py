@@ -300,6 +300,21 @@ async def test_activity_that_ends_before_an_attempt_continued_supersedes_the_out
         assert await state_of(store, callback) is State.SUPERSEDED
 
 
+async def test_retryable_failure_is_not_judged_by_how_other_attempts_ended(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> None:
+    """A gateway died with its claim, and two attempts have ended since."""
+    callback = await answered(store, activities, Failed("busy"))
+    await store.claim("another", limit=1, lease=LEASE)
+    for _ in range(2):
+        activities.back_off(callback.ref, OWN)
+        activities.start(callback.ref)
+    clock.advance(LEASE)
+
+    async with delivering(store, activities, clock):
+        assert await state_of(store, callback) is State.ACCEPTED
+
+
 async def test_attempt_that_was_replaced_cannot_continue(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, opener: CallbackOpener
 ) -> None:
