@@ -135,7 +135,7 @@ async def test_store_error_contains_no_payload(store: SqlStore, database: Databa
 
 async def test_file_that_is_not_a_database_is_reported(tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "ringback.db"
-    path.write_text("this is no database, whatever it is called" * 50)
+    path.write_text("a plain text without any pages" * 50)
     database = SqliteDatabase(path, clock)
 
     with pytest.raises(ConfigurationError, match=r"file is not a database; restore a backup"):

@@ -127,7 +127,7 @@ async def test_callback_that_follows_resets_keeps_its_link_without_another_submi
 async def test_an_answer_that_came_before_the_reset_is_applied_in_the_new_run(
     open_env: OpenEnv, service: FakeService
 ) -> None:
-    """It was accepted, and its workflow was reset before Temporal could be told."""
+    """It was accepted, and its workflow was reset before the delivery."""
     async with open_env(asking(service, follow_reset=True)) as env:
         handle = await env.start(Run("ask"))
         callback = await service.next()

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.server
 
 SECOND = timedelta(seconds=1)
 
-LEARNT = 10
-"""Seconds in which a gateway has learnt of a change: looks may lie LONGEST and a tick apart."""
+NOTICED = 10
+"""Seconds until a gateway has noticed a change: polls are at most LONGEST and a tick apart."""
 
 
 def asking(
@@ -141,7 +141,7 @@ async def test_what_an_operator_changes_moves_the_default_answer_too(
         handle = await env.start(Run("ask", start_to_close=50))
         await service.next()
 
-        await update_options(Workflow(env.client, handle), start_to_close=LEARNT)
+        await update_options(Workflow(env.client, handle), start_to_close=NOTICED)
 
         assert await handle.result() == "nobody"
 

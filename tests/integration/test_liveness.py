@@ -35,7 +35,7 @@ def asking(service: FakeService, **options: Any) -> Callable[..., Any]:
 
 
 async def next_change(env: Env, path: str, seen: httpx2.Response) -> httpx2.Response:
-    """Wait, as the holder of the link does, until it is not as it was seen."""
+    """Wait like the holder of the link, until the status differs from `seen`."""
     headers = {"prefer": f"wait={LONG}", "if-none-match": seen.headers["etag"]}
     return await env.http.get(path, headers=headers)
 

@@ -133,7 +133,7 @@ async def history_proves(env: Env, handle: Any, callback: Callback) -> bool:
 
 
 async def until_continued(resuming: Resuming, count: int = 1) -> None:
-    """Return once the code behind the wait has begun so often."""
+    """Return once the code behind the wait has begun `count` times."""
     async with asyncio.timeout(20):
         while len(resuming.answers) < count:
             await pause()

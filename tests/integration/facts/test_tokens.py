@@ -38,7 +38,7 @@ def token(fields: Mapping[int, str | int]) -> bytes:
 
 
 async def knowledge_of(attempt: Attempt) -> dict[int, str | int]:
-    """Return what anybody learns who can describe the namespace and the workflow's history."""
+    """Return what a reader of the namespace and the workflow's history can learn."""
     client = attempt.client
     described = await client.workflow_service.describe_namespace(
         DescribeNamespaceRequest(namespace=client.namespace)
