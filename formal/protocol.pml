@@ -762,7 +762,7 @@ taking: /* ringback.core.opening.CallbackOpener.deliver_inline */
   }
 #ifdef RESUME
 #ifndef CONTINUES_UNCONFIRMED
-confirming: /* ringback.core.resume.confirm_resumed: does the attempt still run? */
+confirming: /* ringback.core.resume.Resumption.confirm: does the attempt still run? */
   atomic {
     may_go_wrong(k);
     if

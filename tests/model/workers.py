@@ -68,7 +68,7 @@ class Workers(Server):
                     callback, request.attempt_started_at, worker=attempt.worker
                 )
                 if accepted is not None and execution.options.resume:
-                    await opener.confirm_resumed(callback.id, request.attempt)
+                    await opener.resumption.confirm(callback.id, request.attempt)
                     await self._continue(execution, attempt, accepted)
                 elif accepted is not None:
                     await self._end_attempt(attempt, accepted)

@@ -10,7 +10,7 @@ from typing import Final
 
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.resume import claim_to_resume, confirm_resumed
+from ringback.core.resume import Resumption
 from ringback.core.services import run_services
 from ringback.core.verdicts import judge, resolve
 from ringback.domain.activity_state import Ended, Unknown
@@ -40,7 +40,11 @@ _NOT_APPLIED: Final = "the previous attempt did not end with this outcome"
 
 
 class CallbackOpener:
-    """Opens callbacks for attempts, and gives them answers that exist already."""
+    """Opens callbacks for attempts, and gives them answers that exist already.
+
+    Attributes:
+        resumption: Lets an attempt continue with its outcome.
+    """
 
     def __init__(
         self,
@@ -57,11 +61,11 @@ class CallbackOpener:
         `on_opened` is called with each callback after its commit.
         """
         self._hooks = hooks
-        self._clock = clock
         self._store = store
         self._queue = queue
         self._activities = activities
         self._on_opened = on_opened
+        self.resumption = Resumption(store, queue, activities, clock=clock, hooks=hooks)
         self._commits: GroupCommit[OpenRequest, Callback] = GroupCommit(store.open)
         self._submits: GroupCommit[CallbackId, None] = GroupCommit(
             acknowledged(store.mark_submitted)
@@ -120,20 +124,9 @@ class CallbackOpener:
             lease=INLINE_LEASE,
         )
         if callback.options.resume:
-            await claim_to_resume(claim, self._clock)
+            await self.resumption.wait_for_claim(claim)
             return accepted
         return accepted if await claim() else None
-
-    async def confirm_resumed(self, callback_id: CallbackId, attempt: int) -> None:
-        """Commit that the running attempt continues with its outcome, which is applied thereby."""
-        await confirm_resumed(
-            callback_id,
-            attempt,
-            store=self._store,
-            queue=self._queue,
-            activities=self._activities,
-            hooks=self._hooks,
-        )
 
     async def _is_not_applied(self, callback: Callback, accepted: Accepted) -> bool:
         """Return whether a failure has ended no attempt before this one; if it has, settle it.

@@ -55,56 +55,70 @@ def waits_to_resume(callback: Callback, accepted: Accepted, found: Pending) -> b
     )
 
 
-async def claim_to_resume(claim: Callable[[], Awaitable[bool]], clock: Clock) -> None:
-    """Claim the outcome for an attempt that continues; wait while a gateway has claimed it.
+class Resumption:
+    """Gives accepted outcomes to the attempts that continue with them."""
 
-    Raises:
-        TemporalUnreachableError: The wait was in vain; Temporal retries the attempt.
-    """
-    if await claim():
-        return
-    for pause in RESUME_PAUSES:
-        await clock.sleep(pause)
+    def __init__(
+        self,
+        store: CallbackStore,
+        queue: DeliveryQueue,
+        activities: Activities,
+        *,
+        clock: Clock,
+        hooks: Hooks,
+    ) -> None:
+        """Settle outcomes of `store` in `queue`, and report each to `hooks`."""
+        self._store = store
+        self._queue = queue
+        self._activities = activities
+        self._clock = clock
+        self._hooks = hooks
+
+    async def wait_for_claim(self, claim: Callable[[], Awaitable[bool]]) -> None:
+        """Claim the outcome for an attempt that continues; wait while a gateway has claimed it.
+
+        Raises:
+            TemporalUnreachableError: The wait was in vain; Temporal retries the attempt.
+        """
         if await claim():
             return
-    raise TemporalUnreachableError(_CLAIMED)
+        for pause in RESUME_PAUSES:
+            await self._clock.sleep(pause)
+            if await claim():
+                return
+        raise TemporalUnreachableError(_CLAIMED)
 
+    async def confirm(self, callback_id: CallbackId, attempt: int) -> None:
+        """Commit that the running attempt continues with its outcome, which is applied thereby.
 
-async def confirm_resumed(
-    callback_id: CallbackId,
-    attempt: int,
-    *,
-    store: CallbackStore,
-    queue: DeliveryQueue,
-    activities: Activities,
-    hooks: Hooks,
-) -> None:
-    """Commit that the running attempt continues with its outcome, which is applied thereby.
+        Safe to repeat.
 
-    Raises:
-        ActivityGoneError: The attempt does not run any more, or has no outcome to continue with.
-        TemporalUnreachableError: That cannot be found out now, or other gateways claim the outcome.
-    """
-    for _ in range(CONFIRM_TRIES):
-        callback = (await store.find([callback_id]))[callback_id]
-        accepted = callback.accepted
-        found = await activities.resolve(callback.ref)
-        if callback.attempt != attempt or not is_opener(callback, found):
-            msg = f"attempt {attempt} does not run any more"
-            raise ActivityGoneError(msg)
-        if callback.state is State.APPLIED:
-            return
-        if accepted is None or not _has_received(callback, accepted):
-            msg = f"attempt {attempt} has received no answer to continue with"
-            raise ActivityGoneError(msg)
-        proof: dict[str, object] = {"continued": attempt, "by": accepted.delivered_inline_to}
-        settlement = Settlement(callback_id, accepted.tries, State.APPLIED, proof)
-        await queue.settle([settlement])
-        settled = (await store.find([callback_id]))[callback_id]
-        if settled.state is State.APPLIED:
-            hooks.outcomes_settled([settlement])
-            return
-    raise TemporalUnreachableError(_CLAIMED)
+        Raises:
+            ActivityGoneError: The attempt does not run any more, or has no outcome to continue
+                with.
+            TemporalUnreachableError: That cannot be found out now, or other gateways claim the
+                outcome.
+        """
+        for _ in range(CONFIRM_TRIES):
+            callback = (await self._store.find([callback_id]))[callback_id]
+            accepted = callback.accepted
+            found = await self._activities.resolve(callback.ref)
+            if callback.attempt != attempt or not is_opener(callback, found):
+                msg = f"attempt {attempt} does not run any more"
+                raise ActivityGoneError(msg)
+            if callback.state is State.APPLIED:
+                return
+            if accepted is None or not _has_received(callback, accepted):
+                msg = f"attempt {attempt} has received no answer to continue with"
+                raise ActivityGoneError(msg)
+            proof: dict[str, object] = {"continued": attempt, "by": accepted.delivered_inline_to}
+            settlement = Settlement(callback_id, accepted.tries, State.APPLIED, proof)
+            await self._queue.settle([settlement])
+            settled = (await self._store.find([callback_id]))[callback_id]
+            if settled.state is State.APPLIED:
+                self._hooks.outcomes_settled([settlement])
+                return
+        raise TemporalUnreachableError(_CLAIMED)
 
 
 def _has_received(callback: Callback, accepted: Accepted) -> bool:

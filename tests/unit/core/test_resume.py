@@ -113,7 +113,7 @@ async def test_attempt_that_waits_is_ended_and_the_next_one_receives_the_outcome
         pass
 
     received = await next_attempt(store, activities, opener, callback)
-    await opener.confirm_resumed(callback.id, 2)
+    await opener.resumption.confirm(callback.id, 2)
 
     assert received is not None
     assert received.outcome == outcome
@@ -169,7 +169,7 @@ async def test_attempt_that_opened_with_the_outcome_there_is_not_ended(
     received = await opener.deliver_inline(opened, opened.attempt_started_at, worker=WORKER)
 
     assert received is not None
-    await opener.confirm_resumed(callback.id, 2)
+    await opener.resumption.confirm(callback.id, 2)
     assert await state_of(store, callback) is State.APPLIED
 
 
@@ -212,7 +212,7 @@ async def test_attempt_that_received_no_outcome_cannot_confirm_one(
     callback = await open_and_answer(store, activities, Completed(b"1"), resume=resume)
 
     with pytest.raises(ActivityGoneError, match="attempt 1 has received no answer"):
-        await opener.confirm_resumed(callback.id, 1)
+        await opener.resumption.confirm(callback.id, 1)
 
     assert await state_of(store, callback) is State.ACCEPTED
 
@@ -227,8 +227,8 @@ async def test_confirmed_outcome_is_reported_once(
         pass
     await next_attempt(store, activities, opener, callback)
 
-    await opener.confirm_resumed(callback.id, 2)
-    await opener.confirm_resumed(callback.id, 2)
+    await opener.resumption.confirm(callback.id, 2)
+    await opener.resumption.confirm(callback.id, 2)
 
     assert hooks.verdicts == [State.APPLIED]
 
@@ -248,11 +248,11 @@ async def test_attempt_after_one_that_failed_receives_the_same_result(
     async with delivering(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
-    await opener.confirm_resumed(callback.id, 2)
+    await opener.resumption.confirm(callback.id, 2)
     activities.back_off(callback.ref, OWN)
 
     received = await next_attempt(store, activities, opener, callback)
-    await opener.confirm_resumed(callback.id, 3)
+    await opener.resumption.confirm(callback.id, 3)
 
     assert received is not None
     assert received.outcome == Completed(b"1")
@@ -274,7 +274,7 @@ async def test_only_a_retryable_failure_that_an_attempt_continued_with_opens_a_n
     async with delivering(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
-    await opener.confirm_resumed(callback.id, 2)
+    await opener.resumption.confirm(callback.id, 2)
     activities.back_off(callback.ref, OWN)
     activities.start(callback.ref)
 
@@ -295,7 +295,7 @@ async def test_activity_that_ends_before_an_attempt_continued_supersedes_the_out
     clock.advance(LEASE)
 
     with pytest.raises(ActivityGoneError):
-        await opener.confirm_resumed(callback.id, 2)
+        await opener.resumption.confirm(callback.id, 2)
     async with delivering(store, activities, clock):
         assert await state_of(store, callback) is State.SUPERSEDED
 
@@ -326,7 +326,7 @@ async def test_attempt_that_was_replaced_cannot_continue(
     await next_attempt(store, activities, opener, callback)
 
     with pytest.raises(ActivityGoneError, match="attempt 2 does not run any more"):
-        await opener.confirm_resumed(callback.id, 2)
+        await opener.resumption.confirm(callback.id, 2)
 
 
 async def test_activity_that_was_asked_to_cancel_is_canceled(
@@ -430,10 +430,10 @@ async def test_confirmation_is_repeated_after_claims_of_other_gateways(
         clock.advance(LEASE)
         busy.claims = claims
         if claims == 2:
-            await opener.confirm_resumed(callback.id, 2)
+            await opener.resumption.confirm(callback.id, 2)
         else:
             with pytest.raises(TemporalUnreachableError, match="claimed"):
-                await opener.confirm_resumed(callback.id, 2)
+                await opener.resumption.confirm(callback.id, 2)
 
     assert (await state_of(busy, callback) is State.APPLIED) is (claims == 2)
 

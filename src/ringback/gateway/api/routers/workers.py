@@ -92,7 +92,7 @@ async def confirm_resumed(gateway: GatewayOf, callback_id: IdInPath, request: Re
     """
     resumed, _ = await read_model(request, ResumedIn, limit=SMALL)
     callback = await get_callback(gateway.store, callback_id)
-    await gateway.opener.confirm_resumed(callback.id, resumed.attempt)
+    await gateway.opener.resumption.confirm(callback.id, resumed.attempt)
 
 
 @identity.get(
