@@ -1,4 +1,4 @@
-"""The command line of a site, run to its end."""
+"""Run `ringback` against a site, and collect its exit code and output."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ class Ran:
 
     @property
     def json(self) -> Any:
-        """What it printed, as a program reads it."""
+        """Its standard output, parsed as JSON."""
         return json.loads(self.out)
 
 
@@ -34,12 +34,12 @@ class Command:
     site: Site
 
     async def __call__(self, *words: str, stdin: bytes = b"", **environment: str) -> Ran:
-        """Run `ringback` with `words` to its end, in a process that has its imports behind it."""
+        """Run `ringback` with `words` in a process that has already imported its modules."""
         async with asyncio.timeout(LIMIT_SECONDS):
             return Ran(*await preloaded_cli.run(words, self._environment(environment), stdin))
 
     async def alone(self, *words: str, stdin: bytes = b"", **environment: str) -> Ran:
-        """Run `ringback` with `words` to its end, from the start of an interpreter, with pipes."""
+        """Run `ringback` with `words` in a new interpreter, connected by pipes."""
         process = await asyncio.create_subprocess_exec(
             *ringback(*words),
             stdin=PIPE,

@@ -1,10 +1,10 @@
-"""Runs the services of docker-compose.yml as processes, in a network of their own.
+"""Run the services of docker-compose.yml as processes in a network namespace of their own.
 
-`unshare` runs it: the names of the services lead to this machine, nothing else
-listens here, and the commands, ports, environments and health checks are those of the file. Only
-the volumes are other folders than /data and /src.
+`unshare` runs this program. The names of the services resolve to this machine, and nothing else
+listens here. Commands, ports, environments and health checks come from the file. Only the volumes
+are folders other than /data and /src.
 
-The arguments: the folder for the volume, and the words for the clients.
+Arguments: the folder for the volume, then the arguments of the clients.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ Service = Mapping[str, Any]
 
 
 class ComposeServices:
-    """The services of the file, as processes."""
+    """The services of docker-compose.yml, as processes."""
 
     def __init__(self, data: Path) -> None:
         """Use `data` as the volume."""
@@ -55,7 +55,7 @@ class ComposeServices:
         return [name for name, one in self._services.items() if "profiles" not in one]
 
     async def start(self, name: str) -> None:
-        """Start a service once those that it depends on are as it wants them."""
+        """Start a service once the conditions of its dependencies hold."""
         if name in self._running:
             return
         service = self._services[name]
@@ -117,7 +117,7 @@ class ComposeServices:
 
 
 def make_network(hosts: Path, names: list[str]) -> None:
-    """Bring the loopback device up, and give each of `names` an address of its own there.
+    """Bring the loopback device up, and resolve each of `names` to an address of its own there.
 
     A service that listens on 127.0.0.1 only cannot be reached by its name, as in Docker.
     """
@@ -129,7 +129,7 @@ def make_network(hosts: Path, names: list[str]) -> None:
 
 
 async def main(data: Path, words: list[str]) -> None:
-    """Run the services and then the client, and report what was seen as JSON."""
+    """Run the services and then the client; print the result as JSON."""
     services = ComposeServices(data)
     make_network(data / "hosts", services.names)
     try:

@@ -1,4 +1,4 @@
-"""A site, for each test its own."""
+"""Fixtures that build a site for each test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.services import missing
 
 @pytest.fixture
 def own_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests end their own server: one that the environment names is not theirs."""
+    """Ignore the server that the environment names, because these tests stop their server."""
     monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
     try:
         temporal_binary()
@@ -26,7 +26,7 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def store_url(request: pytest.FixtureRequest) -> AsyncIterator[str | None]:
-    """The address of a database: `None` for SQLite, unless a mark says otherwise."""
+    """The URL of the database; `None` for SQLite, which is the default."""
     if getattr(request, "param", "sqlite") == "sqlite":
         yield None
         return
@@ -40,7 +40,7 @@ async def site(
     own_server: None,  # noqa: ARG001 - needed
     store_url: str | None,
 ) -> AsyncIterator[Site]:
-    """A site with a Temporal server of its own, which the test starts."""
+    """A site whose own Temporal server the test starts."""
     async with build_site(tmp_path, postgresql=store_url) as built:
         yield built
 
@@ -49,7 +49,7 @@ async def site(
 async def shared_site(
     tmp_path: Path, temporal_address: str, store_url: str | None
 ) -> AsyncIterator[Site]:
-    """A site with the Temporal server of all tests, which runs."""
+    """A site that uses the running Temporal server of all tests."""
     async with build_site(tmp_path, postgresql=store_url, temporal=temporal_address) as built:
         yield built
 
@@ -58,7 +58,7 @@ async def shared_site(
 async def env(
     tmp_path_factory: pytest.TempPathFactory, temporal_address: str
 ) -> AsyncIterator[Env]:
-    """A site with a gateway and a worker, for commands; the tests of one file share it."""
+    """A site with a gateway and a worker; the tests of one file share it."""
     folder = tmp_path_factory.mktemp("site")
     async with (
         build_site(folder, temporal=temporal_address) as site,

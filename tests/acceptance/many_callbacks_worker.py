@@ -1,4 +1,4 @@
-"""A worker whose workflow asks many questions at once, each an activity that waits to be answered.
+"""A worker whose workflow starts many activities at once; each waits for a callback.
 
 Run as a program: `python -m tests.acceptance.many_callbacks_worker`.
 """
@@ -32,13 +32,13 @@ _ANY_JSON: Final = cast("type[Any]", Any)
 
 @dataclass
 class Questions:
-    """How many to ask, and for how long they stay open.
+    """How many activities to start, and their timeouts.
 
     Attributes:
-        count: How many, all at once.
-        seconds: When Temporal times each of them out.
-        deadline: When each gets its default answer; 0 for none.
-        heartbeat: The heartbeat timeout, for activities that the gateway keeps alive; 0 for none.
+        count: Number of activities, all started at once.
+        seconds: The schedule-to-close timeout of each.
+        deadline: Seconds until each gets its default answer; 0 for no deadline.
+        heartbeat: The heartbeat timeout of activities that the gateway keeps alive; 0 for none.
         attempt: When Temporal times out each attempt; 0 for no such timeout.
         resume: Whether each activity continues with its answer: it reports that to the service.
     """
@@ -53,7 +53,7 @@ class Questions:
 
 @activity.defn
 async def ask(questions: Questions) -> Any:
-    """Ask the outside, and end with its answer."""
+    """Submit the link to the service, and return its answer."""
     deadline = timedelta(seconds=questions.deadline) if questions.deadline else None
     answer = await wait_for_callback(
         submit, _ANY_JSON, deadline=deadline, heartbeat="gateway", resume=questions.resume
@@ -65,7 +65,7 @@ async def ask(questions: Questions) -> Any:
 
 
 async def submit(callback: Callback) -> None:
-    """Hand the link to the outside."""
+    """Send the link to the service."""
     await _send(callback.url)
 
 
@@ -76,27 +76,27 @@ async def _send(url: str) -> None:
 
 @cache
 def http() -> httpx2.AsyncClient:
-    """Return the one client of this process: to make one costs more than to ask."""
+    """Return the HTTP client of this process; creating one costs more than a request."""
     return httpx2.AsyncClient(verify=False)
 
 
 @workflow.defn
 class Ask:
-    """Asks, and returns how each activity ended."""
+    """Starts the activities, and returns how each ended."""
 
     def __init__(self) -> None:
-        """Begin with nothing asked."""
+        """Start without activities."""
         self._asked: list[workflow.ActivityHandle[Any]] = []
 
     @workflow.run
     async def run(self, questions: Questions) -> list[Any]:
-        """Return what was answered, in the order of the questions."""
+        """Return the answers in the order of the activities."""
         self._asked = [_start(questions) for _ in range(questions.count)]
         return [await _end_of(one) for one in self._asked]
 
     @workflow.signal
     def cancel_all(self) -> None:
-        """Ask all activities to cancel; each ends as the outside says all the same."""
+        """Request the cancellation of all activities; each still ends as its answer says."""
         for one in self._asked:
             one.cancel()
 
@@ -127,11 +127,11 @@ async def _end_of(asked: workflow.ActivityHandle[Any]) -> Any:
 
 
 async def main() -> None:
-    """Work until stopped."""
+    """Run the worker until it is stopped."""
     client = await connect(RingbackPlugin())
     queue = os.environ[TASK_QUEUE]
     async with working(Worker(client, task_queue=queue, workflows=[Ask], activities=[ask])):
-        print("ready worker", flush=True)  # noqa: T201 - who started it waits for this
+        print("ready worker", flush=True)  # noqa: T201 - the test waits for this line
         await stop_requested()
 
 

@@ -1,4 +1,4 @@
-"""Where a test runs: a mark for each set of stores."""
+"""Marks that select the stores a test runs on."""
 
 import pytest
 

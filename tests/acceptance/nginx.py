@@ -1,4 +1,4 @@
-"""A real nginx on a free port, with a configuration that a page gives."""
+"""A real nginx on a free port, with the configuration of a documentation page."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A workflow that waits for many answers at once."""
+"""A workflow that runs one activity many times in parallel."""
 
 import asyncio
 from datetime import timedelta
@@ -8,7 +8,7 @@ from temporalio import workflow
 
 @workflow.defn
 class RunInParallel:
-    """Runs an activity many times beside each other."""
+    """Runs an activity many times in parallel."""
 
     @workflow.run
     async def run(self, name: str, times: int, heartbeat_seconds: float) -> None:

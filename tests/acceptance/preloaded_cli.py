@@ -1,7 +1,7 @@
-"""The command line in a process of its own that begins where its imports have ended.
+"""Run the command line in a forked process that has already imported its modules.
 
-What it does, and how it ends, is real: its environment, its standard streams, its loop, its exit
-code. Only the second that an interpreter takes to import it all is spent once for all.
+Environment, standard streams, event loop and exit code are real. Only the imports, which take an
+interpreter about a second, happen once for all commands.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ async def run(
     """Run `ringback` with `words`; return its exit code, its output and its errors.
 
     Args:
-        words: What stands behind `ringback`.
-        environment: All of its environment.
-        stdin: What it may read.
+        words: The arguments of `ringback`.
+        environment: Its whole environment.
+        stdin: Its standard input.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -57,7 +57,7 @@ async def _end_of(process: BaseProcess) -> int:
         if not has_ended.is_set():
             process.kill()
         process.join()
-    assert process.exitcode is not None, "it was waited for"
+    assert process.exitcode is not None, "join() returned, so it has ended"
     return process.exitcode
 
 

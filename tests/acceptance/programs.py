@@ -1,4 +1,4 @@
-"""Real programs, started and ended by their own handles."""
+"""Start, freeze and kill real programs."""
 
 import asyncio
 import os
@@ -26,13 +26,13 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 def free_port() -> int:
-    """Return a port that nobody uses now."""
+    """Return a free port."""
     return free_ports(1)[0]
 
 
 @dataclass
 class Program:
-    """A process, and all that it has printed."""
+    """A process, and the lines that it has printed."""
 
     process: Process
     lines: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Program:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def follow(self) -> None:
-        """Keep what it prints, until it has ended; a full pipe would hold it up."""
+        """Read its output until it ends, because a full pipe would block it."""
         assert self.process.stdout is not None
         async for raw in self.process.stdout:
             self.lines.append(raw.decode().rstrip())
@@ -62,7 +62,7 @@ class Program:
                 await self._news.wait()
 
     async def times(self, containing: str, count: int) -> None:
-        """Return once it has printed so many lines that contain `containing`."""
+        """Return once it has printed `count` lines that contain `containing`."""
         async with asyncio.timeout(LIMIT_SECONDS):
             while sum(containing in line for line in self.lines) < count:
                 assert not self._is_silent, self.output
@@ -70,7 +70,7 @@ class Program:
                 await self._news.wait()
 
     async def end(self) -> int:
-        """Return the exit code once the program has ended by itself."""
+        """Return the exit code once the program has ended."""
         async with asyncio.timeout(LIMIT_SECONDS):
             while not self._is_silent:
                 self._news.clear()
@@ -79,11 +79,11 @@ class Program:
 
     @property
     def output(self) -> str:
-        """All that it has printed."""
+        """Everything that it has printed."""
         return "\n".join(self.lines)
 
     async def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
@@ -94,16 +94,16 @@ class Program:
         await self.process.wait()
 
     def freeze(self) -> None:
-        """Let it stand still."""
+        """Freeze it with SIGSTOP."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         self.process.send_signal(signal.SIGCONT)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Let it stand still for the block."""
+        """Freeze it for the block."""
         self.freeze()
         try:
             yield
@@ -113,7 +113,7 @@ class Program:
 
 @asynccontextmanager
 async def program(words: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Program]:
-    """Run a program for the block; it is killed at the end if it still runs."""
+    """Run a program for the block, and stop it afterwards."""
     process = await asyncio.create_subprocess_exec(
         *words,
         stdin=DEVNULL,
@@ -153,7 +153,7 @@ def ringback(*words: str) -> list[str]:
 
 @asynccontextmanager
 async def temporal_server(address: str, database: Path, *options: str) -> AsyncIterator[Program]:
-    """Run a Temporal server that keeps its data, for the block."""
+    """Run a Temporal server with a persistent database for the block."""
     port = int(address.rpartition(":")[2])
     command = dev_server_command(port=port, ui_port=None, database=database)
     async with program([*command, *options], {}) as server:
@@ -163,7 +163,7 @@ async def temporal_server(address: str, database: Path, *options: str) -> AsyncI
             while not await _answers(client):
                 await pause()
         yield server
-        # It would take its time to stop, and is not what is tested.
+        # A graceful stop takes seconds and is not what is tested.
         await server.kill()
 
 

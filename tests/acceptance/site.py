@@ -1,4 +1,4 @@
-"""Everything on one machine, each part a process that a test can end."""
+"""One machine with Temporal, gateways and workers, each a process that a test can stop."""
 
 import asyncio
 import secrets
@@ -62,18 +62,18 @@ class FakeService:
         self.may_reply.set()
 
     async def receive(self, request: Request) -> Response:
-        """Take a request, as a service would."""
+        """Store the link of a request, and accept it."""
         self.links.put_nowait((await request.json())["callback_url"])
         await self.may_reply.wait()
         return JSONResponse({"status": "accepted"})
 
     async def next_link(self) -> str:
-        """Return the path of the next link that came."""
+        """Return the path of the next link."""
         async with asyncio.timeout(LIMIT_SECONDS):
             return urlsplit(await self.links.get()).path
 
     async def next_links(self, count: int) -> list[str]:
-        """Return the paths of the next `count` links that came."""
+        """Return the paths of the next `count` links."""
         return [await self.next_link() for _ in range(count)]
 
 
@@ -82,14 +82,14 @@ class Site:
     """One machine.
 
     Attributes:
-        data: The folder of all programs.
-        temporal_address: Where Temporal answers.
-        gateway_port: Where the first gateway answers.
+        data: The data folder of all programs.
+        temporal_address: The address of Temporal.
+        gateway_port: The port of the first gateway.
         service: The service that the activities call.
-        postgresql: The address of the database; `None` for SQLite in `data`.
-        keys: What links are signed with on PostgreSQL; on SQLite they are made beside it.
-        namespace: Temporal's.
-        task_queue: Where the many questions wait for a worker.
+        postgresql: The URL of the database; `None` for SQLite in `data`.
+        keys: The link keys on PostgreSQL; on SQLite the gateway creates them in `data`.
+        namespace: The namespace in Temporal.
+        task_queue: The task queue of the worker with many callbacks.
     """
 
     data: Path
@@ -103,7 +103,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every program of the site is given."""
+        """The environment of every program of the site."""
         return {
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": self.namespace,
@@ -124,17 +124,17 @@ class Site:
 
     @property
     def gateway_url(self) -> str:
-        """Where the first gateway answers."""
+        """The URL of the first gateway."""
         return f"http://127.0.0.1:{self.gateway_port}"
 
     @property
     def worker_key(self) -> str:
-        """The API key of workers on this machine; a gateway made it."""
+        """The API key of workers on this machine, which a gateway created."""
         return local_key_path(self.data, Role.WORKER).read_text().strip()
 
     @property
     def settings(self) -> Settings:
-        """How this test itself reaches the store."""
+        """The settings with which the test itself opens the store."""
         store = None if self.postgresql is None else SecretStr(self.postgresql)
         return Settings.model_validate({
             "data": self.data,
@@ -144,7 +144,7 @@ class Site:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[AsyncConnection]:
-        """Connect to the database, past the programs; commit at the end of the block."""
+        """Connect to the database directly; commit at the end of the block."""
         url = self.postgresql or f"sqlite:///{self.data / 'ringback.db'}"
         scheme, _, rest = url.partition(":")
         driver = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}[scheme]
@@ -171,14 +171,14 @@ class Site:
             yield running
 
     async def make_keys(self) -> None:
-        """Make the API keys of the machine; a gateway on SQLite makes them itself."""
+        """Create the API keys of the machine; a gateway on SQLite creates its own."""
         async with opened_store(self.settings, SystemClock()) as store:
             await ensure_local_keys(self.data, store)
 
     def starting_gateway(
         self, port: int, **environment: str
     ) -> AbstractAsyncContextManager[Program]:
-        """Run a gateway, and wait for nothing."""
+        """Run a gateway without waiting until it is ready."""
         return program(ringback("serve", "--port", str(port)), self.environment | environment)
 
     @asynccontextmanager
@@ -190,7 +190,7 @@ class Site:
 
     @asynccontextmanager
     async def many_callbacks_worker(self, *, port: int | None = None) -> AsyncIterator[Program]:
-        """Run the worker that asks many questions at once, and wait until it is ready.
+        """Run the worker with many callbacks, and wait until it is ready.
 
         It uses the gateway on `port`, by default the first one.
         """
@@ -201,52 +201,52 @@ class Site:
             yield running
 
     async def run(self, *words: str, **environment: str) -> Program:
-        """Run a command to its end."""
+        """Run a command until it ends."""
         async with program(ringback(*words), self.environment | environment) as command:
             await command.end()
             return command
 
     async def client(self) -> Client:
-        """Return a client of Temporal, without Ringback."""
+        """Return a Temporal client without the plugin."""
         return await Client.connect(self.temporal_address, namespace=self.namespace)
 
     async def start_workflow(self, name: str) -> WorkflowHandle[Any, Any]:
-        """Start the demo's workflow; the outside is asked once and is in no hurry."""
+        """Start the demo's workflow, which sends one request with a long time to call back."""
         client = await self.client()
         request = CallRequest(time_to_request=0, time_to_callback=60)
         return await client.start_workflow(CallService.run, request, id=name, task_queue=TASK_QUEUE)
 
     async def ask(self, questions: Questions) -> WorkflowHandle[Any, Any]:
-        """Start a workflow that asks many questions at once."""
+        """Start a workflow that starts many activities at once."""
         client = await self.client()
         return await client.start_workflow(
             Ask.run, questions, id=f"{self.task_queue}-{uuid4()}", task_queue=self.task_queue
         )
 
     async def handle_of(self, name: str) -> WorkflowHandle[Any, Any]:
-        """Return the workflow that was started under `name`."""
+        """Return the handle of the workflow with the id `name`."""
         client = await self.client()
         return client.get_workflow_handle(name)
 
     async def until_submitted(self) -> None:
-        """Return once all callbacks were submitted."""
+        """Return once all callbacks have been submitted."""
         await self.until(lambda found: all(callback.submitted_at for callback in found))
 
     async def until_delivering(self) -> None:
-        """Return once a delivery of each callback's outcome was begun."""
+        """Return once the delivery of every outcome has started."""
         await self.until(lambda found: all(tries_of(callback) for callback in found))
 
     async def until(
         self,
-        is_so: Callable[[Sequence[Callback]], bool],
+        condition: Callable[[Sequence[Callback]], bool],
         states: frozenset[State] = NOT_ENDED,
     ) -> None:
-        """Return once there are callbacks in these states, and it is so with them."""
+        """Return once callbacks in these states exist and the condition holds for them."""
         async with opened_store(self.settings, SystemClock()) as store:
             async with asyncio.timeout(LIMIT_SECONDS):
                 while True:
                     found = await store.page(Query(states=states), after=None, limit=1000)
-                    if found and is_so(found):
+                    if found and condition(found):
                         return
                     await pause()
 
@@ -256,14 +256,14 @@ class Site:
             return await store.page(Query(states=states), after=None, limit=1000)
 
     async def park(self) -> None:
-        """Park the one answer that was accepted; no gateway runs that could deliver it."""
+        """Park the one accepted answer; call it while no gateway runs."""
         async with opened_store(self.settings, SystemClock()) as store:
             (callback,) = await self.callbacks(frozenset({State.ACCEPTED}))
             proof: dict[str, object] = {"reason": "the test parked it"}
             await store.settle([factories.settlement(callback, State.PARKED, proof)])
 
     async def answer_all(self, answers: Mapping[str, Any]) -> Sequence[httpx2.Response]:
-        """Give many answers, by their links, a few at a time."""
+        """Post each answer to its link, over at most 20 connections."""
         limits = httpx2.Limits(max_connections=_CONNECTIONS)
         async with httpx2.AsyncClient(
             base_url=self.gateway_url, timeout=None, limits=limits
@@ -274,14 +274,14 @@ class Site:
     async def post(
         self, path: str, json: object, *, port: int | None = None, **headers: str
     ) -> httpx2.Response:
-        """Answer through real HTTP, by default at the first gateway."""
+        """Post to a gateway over HTTP, by default to the first one."""
         url = f"http://127.0.0.1:{port or self.gateway_port}"
         async with httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as http:
             return await http.post(path, json=json, headers=headers)
 
 
 def tries_of(callback: Callback) -> int:
-    """Return how many deliveries of the callback's outcome were begun."""
+    """Return how many deliveries of the callback's outcome have started."""
     return callback.accepted.tries if callback.accepted else 0
 
 
@@ -289,12 +289,12 @@ def tries_of(callback: Callback) -> int:
 async def site(
     data: Path, *, postgresql: str | None = None, temporal: str | None = None
 ) -> AsyncIterator[Site]:
-    """Build a site whose outside is in the test's hands.
+    """Build a site whose service the test controls.
 
     Args:
-        data: The folder of all programs.
-        postgresql: The address of its database; `None` for SQLite in `data`.
-        temporal: The address of a server that runs; without it, the test runs the site's own.
+        data: The data folder of all programs.
+        postgresql: The URL of the database; `None` for SQLite in `data`.
+        temporal: The address of a running server; without it, the test starts one.
     """
     listening = bound_socket("127.0.0.1", 0)
     service = FakeService(f"http://127.0.0.1:{listening.getsockname()[1]}")

@@ -25,7 +25,7 @@ async def test_complete_ends_the_activity_with_the_result(env: Env, kind: str, w
 
 @each_way
 @each_kind
-async def test_fail_ends_the_activity_with_the_failure_as_it_was_told(
+async def test_fail_ends_the_activity_with_all_fields_of_the_failure(
     env: Env, kind: str, way: str
 ) -> None:
     question = await env.ask(kind)
@@ -46,7 +46,9 @@ async def test_fail_ends_the_activity_with_the_failure_as_it_was_told(
 
 @each_way
 @each_kind
-async def test_a_heartbeat_reaches_temporal_and_says_go_on(env: Env, kind: str, way: str) -> None:
+async def test_heartbeat_is_recorded_and_reports_no_cancellation(
+    env: Env, kind: str, way: str
+) -> None:
     question = await env.ask(kind)
 
     ran = await env.ringback(
@@ -60,9 +62,7 @@ async def test_a_heartbeat_reaches_temporal_and_says_go_on(env: Env, kind: str, 
 
 @each_way
 @each_kind
-async def test_a_cancellation_is_reported_once_it_was_asked_for(
-    env: Env, kind: str, way: str
-) -> None:
+async def test_cancel_after_request_cancels_the_activity(env: Env, kind: str, way: str) -> None:
     question = await env.ask(kind)
 
     await question.request_cancel()
@@ -75,7 +75,7 @@ async def test_a_cancellation_is_reported_once_it_was_asked_for(
 
 
 @each_way
-async def test_a_cancellation_that_nobody_asked_for_is_refused(env: Env, way: str) -> None:
+async def test_cancel_without_request_is_rejected(env: Env, way: str) -> None:
     question = await env.ask()
 
     ran = await env.ringback.alone("cancel", *question.named(way))
@@ -84,7 +84,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_refused(env: Env, way: st
     assert ran.err.startswith("ringback: ")
 
 
-async def test_an_answer_is_accepted_and_with_wait_it_is_applied(env: Env) -> None:
+async def test_complete_returns_accepted_and_with_wait_applied(env: Env) -> None:
     first, second = await env.ask(), await env.ask()
     words = ("--result", "1", "--json")
 
@@ -99,7 +99,7 @@ async def test_an_answer_is_accepted_and_with_wait_it_is_applied(env: Env) -> No
 
 
 @each_kind
-async def test_with_its_run_id_an_answer_never_reaches_a_later_run(env: Env, kind: str) -> None:
+async def test_answer_with_run_id_never_reaches_a_later_run(env: Env, kind: str) -> None:
     old = await env.ask(kind)
     await old.handle.terminate()
     new = await env.ask(kind, name=old.handle.id)
@@ -111,7 +111,7 @@ async def test_with_its_run_id_an_answer_never_reaches_a_later_run(env: Env, kin
     assert await new.end() == "in time"
 
 
-async def test_another_answer_to_the_same_callback_is_refused(env: Env) -> None:
+async def test_second_different_answer_is_rejected(env: Env) -> None:
     question = await env.ask()
     await env.ringback("complete", *question.named("callback"), "--result", "1")
 
@@ -121,7 +121,7 @@ async def test_another_answer_to_the_same_callback_is_refused(env: Env) -> None:
     assert ran.err == "ringback: another answer was accepted first\n"
 
 
-async def test_a_result_that_the_activity_does_not_return_is_refused(env: Env) -> None:
+async def test_result_of_wrong_type_is_rejected(env: Env) -> None:
     question = await env.ask(result_type="bool")
 
     ran = await env.ringback("complete", *question.named("callback"), "--result", '"yes"')
@@ -132,7 +132,7 @@ async def test_a_result_that_the_activity_does_not_return_is_refused(env: Env) -
 
 @each_way
 @pytest.mark.parametrize("verb", ["complete", "heartbeat"])
-async def test_nobody_waits_in_a_closed_workflow(env: Env, way: str, verb: str) -> None:
+async def test_answer_to_closed_workflow_exits_with_1(env: Env, way: str, verb: str) -> None:
     question = await env.ask()
     await question.handle.terminate()
 
@@ -150,7 +150,7 @@ def after(verb: str, named: list[str]) -> list[str]:
 
 
 @each_way
-async def test_an_activity_of_another_namespace_is_not_reached(env: Env, way: str) -> None:
+async def test_token_and_ids_do_not_reach_another_namespace(env: Env, way: str) -> None:
     question = await env.ask()
     expected = {"token": 2, "ids": 1, "callback": 0}[way]
 
@@ -165,7 +165,7 @@ async def test_an_activity_of_another_namespace_is_not_reached(env: Env, way: st
         assert await question.end() == "reached"
 
 
-async def test_the_namespace_of_ids_can_be_named(env: Env) -> None:
+async def test_namespace_option_applies_to_ids(env: Env) -> None:
     question = await env.ask()
 
     ran = await env.ringback(
@@ -177,7 +177,7 @@ async def test_the_namespace_of_ids_can_be_named(env: Env) -> None:
     assert await question.end() == 1
 
 
-async def test_a_name_that_nobody_has_is_no_reason_to_hang(env: Env) -> None:
+async def test_unknown_activity_id_exits_with_1(env: Env) -> None:
     ran = await env.ringback.alone("complete", "--activity-id", f"nobody-{uuid4()}")
 
     assert ran.code == 1

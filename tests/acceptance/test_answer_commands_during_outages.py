@@ -72,18 +72,18 @@ async def opened(site: Site, count: int) -> Sequence[CallbackId]:
 
 @pytest.mark.parametrize("way", ["token", "ids"])
 @each_verb
-def test_what_only_temporal_can_take_is_to_be_tried_again(
+def test_command_by_token_or_ids_exits_with_3_during_outage(
     ended: Mapping[str, Ran], verb: str, way: str
 ) -> None:
-    check_to_be_tried_again(ended[f"{verb} by {way}"])
+    assert_exits_with_retryable_error(ended[f"{verb} by {way}"])
 
 
-def test_a_cancellation_of_a_callback_is_to_be_tried_again(ended: Mapping[str, Ran]) -> None:
+def test_cancel_of_callback_exits_with_3_during_outage(ended: Mapping[str, Ran]) -> None:
     """Only Temporal knows whether somebody asked for it."""
-    check_to_be_tried_again(ended["cancel by callback"])
+    assert_exits_with_retryable_error(ended["cancel by callback"])
 
 
-def check_to_be_tried_again(ran: Ran) -> None:
+def assert_exits_with_retryable_error(ran: Ran) -> None:
     assert ran.code == 3, ran
     assert ran.out == ""
     assert "Temporal" in ran.err
@@ -91,14 +91,14 @@ def check_to_be_tried_again(ran: Ran) -> None:
     assert TOKEN not in ran.err
 
 
-def test_an_answer_to_a_callback_is_kept_all_the_same(ended: Mapping[str, Ran]) -> None:
+def test_answer_to_callback_is_accepted_during_outage(ended: Mapping[str, Ran]) -> None:
     ran = ended["complete by callback"]
 
     assert ran.code == 0, ran.err
     assert ran.json["state"] == "accepted"
 
 
-def test_a_heartbeat_to_a_callback_is_kept_all_the_same(ended: Mapping[str, Ran]) -> None:
+def test_heartbeat_of_callback_is_recorded_during_outage(ended: Mapping[str, Ran]) -> None:
     ran = ended["heartbeat by callback"]
 
     assert ran.code == 0, ran.err

@@ -14,7 +14,7 @@ from tests.acceptance.waiting_activities import Env
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
 
-async def test_no_command_repeats_a_token_or_a_link(env: Env) -> None:
+async def test_output_contains_no_token_and_no_link(env: Env) -> None:
     question = await env.ask()
     token = question.info.task_token.hex()
 
@@ -30,7 +30,7 @@ async def test_no_command_repeats_a_token_or_a_link(env: Env) -> None:
     assert "/c/" not in everything
 
 
-async def test_a_link_that_was_made_answers_until_it_is_revoked(env: Env) -> None:
+async def test_link_works_until_it_is_revoked(env: Env) -> None:
     question = await env.ask()
     made = await env.ringback(
         "link", question.callback.id, "--verbs", "complete,view", "--for", "1h", "--json"
@@ -48,7 +48,7 @@ async def test_a_link_that_was_made_answers_until_it_is_revoked(env: Env) -> Non
     assert await question.end() == "in time"
 
 
-async def test_events_can_be_followed_to_the_end(env: Env) -> None:
+async def test_events_follow_ends_with_the_verdict(env: Env) -> None:
     question = await env.ask()
     words = ringback("events", question.callback.id, "--follow", "--json")
 
@@ -62,7 +62,7 @@ async def test_events_can_be_followed_to_the_end(env: Env) -> None:
     assert kinds == ["opened", "submitted", "accepted", "applied"]
 
 
-async def test_the_list_is_filtered_and_goes_on_behind_a_cursor(env: Env) -> None:
+async def test_list_supports_filters_and_a_cursor(env: Env) -> None:
     first, second = await env.ask(), await env.ask("standalone")
     workflow = str(first.info.workflow_id)
 
@@ -90,7 +90,7 @@ def ids_in(ran: Ran) -> list[str]:
         ("bool", True),
     ],
 )
-async def test_an_approval_takes_the_shape_that_the_activity_returns(
+async def test_approve_sends_the_result_type_of_the_activity(
     env: Env, result_type: str, expected: object
 ) -> None:
     question = await env.ask(result_type=result_type)
@@ -102,7 +102,7 @@ async def test_an_approval_takes_the_shape_that_the_activity_returns(
     assert end == expected
 
 
-async def test_a_reason_that_the_activity_has_no_place_for_is_refused(env: Env) -> None:
+async def test_reason_for_a_boolean_result_is_rejected(env: Env) -> None:
     question = await env.ask(result_type="bool")
 
     refused = await env.ringback("approve", question.callback.id, "--reason", "fine")
@@ -114,7 +114,7 @@ async def test_a_reason_that_the_activity_has_no_place_for_is_refused(env: Env) 
 
 
 @on_postgresql
-async def test_a_decision_reaches_the_gateway_through_postgresql(shared_site: Site) -> None:
+async def test_approve_works_on_postgresql(shared_site: Site) -> None:
     site, run = shared_site, Command(shared_site)
     async with site.gateway(), site.many_callbacks_worker():
         workflow = await site.ask(Questions())

@@ -139,7 +139,7 @@ async def seconds_until(condition: Any) -> float:
     return loop.time() - began
 
 
-async def test_heartbeats_are_bounded_by_the_time_out_whatever_the_outside_sends(
+async def test_heartbeats_reach_temporal_at_most_twice_per_timeout(
     server: Server, http: httpx2.AsyncClient, client: Client, crowd: Crowd
 ) -> None:
     handles = await start(
@@ -174,7 +174,7 @@ async def test_heartbeats_are_bounded_by_the_time_out_whatever_the_outside_sends
     assert [one.attempt for one in pending] == [1] * 100
 
 
-async def test_looks_are_bounded_by_the_budget_and_by_one_for_each_run(
+async def test_polls_stay_within_the_budget_and_two_per_run(
     server: Server, settings: Settings, client: Client, crowd: Crowd
 ) -> None:
     async with opened_store(settings, SystemClock()) as store:

@@ -38,7 +38,7 @@ def bad(outcome: Outcome) -> Sequence[Finding]:
     return [finding for finding in outcome.findings if finding.harm is not Harm.UNPROVEN]
 
 
-async def test_a_storm_loses_nothing_and_doubles_nothing_on_sqlite() -> None:
+async def test_faults_on_sqlite_lose_and_double_no_answer() -> None:
     outcome = await run(StoreKind.SQLITE)
 
     assert bad(outcome) == []
@@ -46,7 +46,7 @@ async def test_a_storm_loses_nothing_and_doubles_nothing_on_sqlite() -> None:
 
 
 @pytest.mark.usefixtures("own_cluster")
-async def test_a_storm_loses_nothing_and_doubles_nothing_on_postgresql() -> None:
+async def test_faults_on_postgresql_lose_and_double_no_answer() -> None:
     outcome = await run(StoreKind.POSTGRESQL)
 
     assert bad(outcome) == []

@@ -98,33 +98,33 @@ def with_sent(clean: Evidence, *answers: Sent) -> Evidence:
     return replace(clean, asked={"cb_1": Asked(KEY, 1, 1, list(answers))})
 
 
-def test_a_clean_run_has_no_findings(clean: Evidence) -> None:
+def test_clean_run_has_no_findings(clean: Evidence) -> None:
     assert judge(clean) == []
 
 
-def test_an_answer_that_an_attempt_continued_with_is_as_it_should_be(resumed: Evidence) -> None:
+def test_answer_an_attempt_continued_with_has_no_findings(resumed: Evidence) -> None:
     assert judge(resumed) == []
 
 
-def test_an_applied_answer_that_no_attempt_continued_with_is_lost(resumed: Evidence) -> None:
+def test_applied_answer_no_attempt_continued_with_is_lost(resumed: Evidence) -> None:
     assert Harm.LOST in harms(replace(resumed, continued=[]))
 
 
-def test_a_superseded_answer_that_an_attempt_continued_with_is_wrong(resumed: Evidence) -> None:
+def test_superseded_answer_an_attempt_continued_with_is_wrong(resumed: Evidence) -> None:
     assert Harm.WRONG in harms(with_entry(resumed, state="superseded", verdicts=["superseded"]))
 
 
-def test_an_attempt_that_continued_with_a_refused_answer_is_wrong(resumed: Evidence) -> None:
+def test_attempt_that_continued_with_a_rejected_answer_is_wrong(resumed: Evidence) -> None:
     both = [Continued(KEY, 2, VALUE), Continued(KEY, 2, OTHER)]
 
     assert harms(replace(resumed, continued=both)) == {Harm.WRONG}
 
 
-def test_a_result_that_its_attempt_did_not_continue_with_is_wrong(resumed: Evidence) -> None:
+def test_result_the_attempt_did_not_continue_with_is_wrong(resumed: Evidence) -> None:
     assert harms(replace(resumed, continued=[Continued(KEY, 1, VALUE)])) == {Harm.WRONG}
 
 
-def test_an_answer_whose_attempt_was_killed_as_it_began_to_continue_is_unproven(
+def test_answer_whose_attempt_was_killed_at_its_start_is_unproven(
     resumed: Evidence,
 ) -> None:
     timed_out = replace(execution(), how="timed out", identity="", values=[], attempt=2)
@@ -133,31 +133,31 @@ def test_an_answer_whose_attempt_was_killed_as_it_began_to_continue_is_unproven(
     assert harms(replace(killed, continued=[])) == {Harm.UNPROVEN}
 
 
-def test_an_answer_that_is_not_in_the_ledger_is_lost(clean: Evidence) -> None:
+def test_answer_missing_from_ledger_is_lost(clean: Evidence) -> None:
     gone = with_entry(clean, state="expired", outcome_id=None, values=[], verdicts=[])
 
     assert Harm.LOST in harms(gone)
 
 
-def test_an_answer_that_is_applied_and_in_no_history_is_lost(clean: Evidence) -> None:
+def test_applied_answer_missing_from_history_is_lost(clean: Evidence) -> None:
     timed_out = replace(execution(), how="timed out", identity="", values=[])
     gone = with_story(clean, executions={KEY: timed_out}, received={KEY: ("timed out", [])})
 
     assert harms(gone) == {Harm.LOST}
 
 
-def test_two_answers_that_are_both_said_to_be_kept_are_double(clean: Evidence) -> None:
+def test_two_accepted_answers_are_double(clean: Evidence) -> None:
     assert Harm.DOUBLE in harms(with_sent(clean, sent(VALUE, KEPT), sent(OTHER, KEPT)))
 
 
-def test_an_answer_that_closed_two_activities_is_double(clean: Evidence) -> None:
+def test_answer_that_closed_two_activities_is_double(clean: Evidence) -> None:
     second = replace(execution(), key="w0q1")
     both = with_story(clean, executions={KEY: execution(), "w0q1": second})
 
     assert Harm.DOUBLE in harms(both)
 
 
-def test_a_failure_that_ended_two_attempts_is_double(clean: Evidence) -> None:
+def test_failure_that_ended_two_attempts_is_double(clean: Evidence) -> None:
     failed = with_entry(clean, kind="failed")
     twice = replace(failed, facts={KEY: {1: [VALUE], 2: [VALUE]}})
 
@@ -169,22 +169,22 @@ def test_two_verdicts_are_double(clean: Evidence) -> None:
 
 
 @pytest.mark.parametrize("state", ["open", "accepted", "parked"])
-def test_what_has_no_verdict_at_the_end_is_undecided(clean: Evidence, state: str) -> None:
+def test_answer_without_verdict_at_the_end_is_undecided(clean: Evidence, state: str) -> None:
     assert Harm.UNDECIDED in harms(with_entry(clean, state=state, verdicts=[]))
 
 
-def test_a_sender_without_a_final_reply_is_undecided(clean: Evidence) -> None:
+def test_sender_without_final_reply_is_undecided(clean: Evidence) -> None:
     waiting = sent(VALUE, KEPT)
     waiting.open = 1
 
     assert harms(with_sent(clean, waiting)) == {Harm.UNDECIDED}
 
 
-def test_a_workflow_that_has_not_ended_is_undecided(clean: Evidence) -> None:
+def test_workflow_that_has_not_ended_is_undecided(clean: Evidence) -> None:
     assert harms(with_story(clean, end=None, received=None)) == {Harm.UNDECIDED}
 
 
-def test_an_answer_that_is_called_superseded_and_closed_the_activity_is_wrong(
+def test_superseded_answer_that_closed_the_activity_is_wrong(
     clean: Evidence,
 ) -> None:
     late = with_entry(clean, state="superseded", verdicts=["superseded"])
@@ -192,23 +192,23 @@ def test_an_answer_that_is_called_superseded_and_closed_the_activity_is_wrong(
     assert harms(late) == {Harm.WRONG}
 
 
-def test_an_answer_that_somebody_else_brought_is_wrong(clean: Evidence) -> None:
+def test_answer_with_another_identity_is_wrong(clean: Evidence) -> None:
     stranger = with_story(clean, executions={KEY: execution(identity="somebody")})
 
     assert harms(stranger) == {Harm.WRONG}
 
 
-def test_a_workflow_that_received_what_history_does_not_say_is_wrong(clean: Evidence) -> None:
+def test_result_that_differs_from_history_is_wrong(clean: Evidence) -> None:
     assert harms(with_story(clean, received={KEY: ("completed", [OTHER])})) == {Harm.WRONG}
 
 
-def test_an_answer_that_was_refused_and_received_all_the_same_is_wrong(clean: Evidence) -> None:
+def test_rejected_answer_that_was_received_is_wrong(clean: Evidence) -> None:
     refused = with_sent(clean, sent(VALUE, REFUSED))
 
     assert harms(refused) == {Harm.WRONG}
 
 
-def test_a_failure_that_nobody_saw_end_an_attempt_is_unproven(clean: Evidence) -> None:
+def test_failure_without_an_observed_attempt_is_unproven(clean: Evidence) -> None:
     closed = replace(execution(), how="canceled", identity="", values=[], attempt=None)
     failed = with_entry(clean, kind="failed")
     unseen = with_story(failed, executions={KEY: closed}, received={KEY: ("canceled", [])})
@@ -218,7 +218,7 @@ def test_a_failure_that_nobody_saw_end_an_attempt_is_unproven(clean: Evidence) -
     assert found == {Harm.UNPROVEN}
 
 
-def test_a_failure_that_is_retried_and_parked_is_unproven(clean: Evidence) -> None:
+def test_retried_failure_that_is_parked_is_unproven(clean: Evidence) -> None:
     timed_out = replace(execution(), how="timed out", identity="", values=[])
     parked = with_entry(clean, kind="failed", state="parked", verdicts=["parked"])
     unseen = with_story(parked, executions={KEY: timed_out}, received={KEY: ("timed out", [])})
@@ -228,7 +228,7 @@ def test_a_failure_that_is_retried_and_parked_is_unproven(clean: Evidence) -> No
     assert found == {Harm.UNPROVEN}
 
 
-def test_a_failure_is_lost_where_every_attempt_was_seen_to_end_otherwise(clean: Evidence) -> None:
+def test_failure_is_lost_when_every_attempt_ended_otherwise(clean: Evidence) -> None:
     closed = replace(execution(), how="timed out", identity="", values=[], attempt=2)
     failed = replace(with_entry(clean, kind="failed"), facts={KEY: {1: []}})
     unseen = with_story(failed, executions={KEY: closed}, received={KEY: ("timed out", [])})
@@ -238,7 +238,7 @@ def test_a_failure_is_lost_where_every_attempt_was_seen_to_end_otherwise(clean: 
     assert found == {Harm.LOST}
 
 
-def test_the_same_seed_plans_the_same(script: Script) -> None:
+def test_same_seed_gives_same_plan(script: Script) -> None:
     options, same, another = Options(seed=1), Options(seed=1), Options(seed=2)
     targets = ["temporal", "gateway-0", "worker-0"]
 
@@ -249,7 +249,7 @@ def test_the_same_seed_plans_the_same(script: Script) -> None:
     assert list(scripts(options)) != list(scripts(another))
 
 
-def test_as_many_questions_are_asked_as_were_ordered() -> None:
+def test_plan_has_the_requested_number_of_questions() -> None:
     planned = scripts(Options(seed=1, callbacks=100))
 
     assert sum(len(script.questions) for script in planned) == 100

@@ -15,7 +15,7 @@ each_way = pytest.mark.parametrize("way", ["token", "ids", "callback"])
 
 
 @each_way
-async def test_json_from_standard_input_arrives_exactly(env: Env, way: str) -> None:
+async def test_json_from_stdin_arrives_byte_for_byte(env: Env, way: str) -> None:
     question = await env.ask()
 
     ran = await env.ringback.alone(
@@ -40,7 +40,7 @@ async def test_json_from_a_file_is_the_result(env: Env, way: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("form", ["hex", "base64", "urlsafe, unpadded"])
-async def test_a_token_may_come_in_any_form_from_a_file_or_a_pipe(
+async def test_token_from_file_or_pipe_is_accepted_in_every_encoding(
     env: Env, form: str, tmp_path: Path
 ) -> None:
     question = await env.ask()
@@ -62,7 +62,7 @@ async def test_a_token_may_come_in_any_form_from_a_file_or_a_pipe(
 
 
 @each_way
-async def test_a_failure_that_may_be_retried_brings_the_next_attempt_after_its_delay(
+async def test_retryable_failure_starts_the_next_attempt_after_its_delay(
     env: Env, way: str
 ) -> None:
     question = await env.ask()
@@ -77,7 +77,7 @@ async def test_a_failure_that_may_be_retried_brings_the_next_attempt_after_its_d
     assert (again.started_time - question.info.started_time).total_seconds() >= 1
 
 
-async def test_no_result_and_null_are_not_the_same(env: Env) -> None:
+async def test_missing_result_differs_from_null(env: Env) -> None:
     nothing, null = await env.ask(), await env.ask()
 
     await env.ringback("complete", *nothing.named("ids"))

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 
 @on_both_stores
-async def test_an_answer_survives_the_gateway_s_kill_between_202_and_delivery(site: Site) -> None:
+async def test_accepted_answer_survives_a_kill_before_delivery(site: Site) -> None:
     async with site.temporal() as server, site.gateway(temporal="ok") as gateway, site.worker():
         handle = await site.start_workflow("survivor")
         link = await site.service.next_link()
@@ -27,7 +27,7 @@ async def test_an_answer_survives_the_gateway_s_kill_between_202_and_delivery(si
         assert await handle.result() == {"paid": True}
 
 
-async def test_a_delivery_that_was_under_way_when_the_gateway_was_killed_is_proven(
+async def test_delivery_in_flight_during_a_kill_is_applied(
     site: Site,
 ) -> None:
     """Temporal hangs with the request in its hands, and goes on when nobody listens any more."""
@@ -47,7 +47,7 @@ async def test_a_delivery_that_was_under_way_when_the_gateway_was_killed_is_prov
     assert (settled.json()["state"], settled.json()["duplicate"]) == ("applied", True)
 
 
-async def test_a_gateway_starts_and_takes_answers_while_temporal_is_down(site: Site) -> None:
+async def test_gateway_starts_and_accepts_answers_while_temporal_is_down(site: Site) -> None:
     async with site.temporal(), site.gateway(temporal="ok"), site.worker():
         await site.start_workflow("down")
         link = await site.service.next_link()
@@ -64,7 +64,7 @@ async def test_a_gateway_starts_and_takes_answers_while_temporal_is_down(site: S
             assert await handle.result() == {"n": 1}
 
 
-async def test_a_gateway_that_was_down_all_the_time_delivers_once_it_is_back(site: Site) -> None:
+async def test_restarted_gateway_delivers_a_new_answer(site: Site) -> None:
     async with site.temporal(), site.gateway(temporal="ok") as gateway, site.worker():
         handle = await site.start_workflow("back")
         link = await site.service.next_link()
@@ -76,7 +76,7 @@ async def test_a_gateway_that_was_down_all_the_time_delivers_once_it_is_back(sit
             assert await handle.result() == "here"
 
 
-async def test_a_worker_that_is_killed_while_it_waits_is_not_missed(site: Site) -> None:
+async def test_answer_is_applied_after_the_worker_was_killed(site: Site) -> None:
     async with site.temporal(), site.gateway(temporal="ok"):
         async with site.worker() as worker:
             handle = await site.start_workflow("asleep")
@@ -89,7 +89,7 @@ async def test_a_worker_that_is_killed_while_it_waits_is_not_missed(site: Site) 
             assert await handle.result() == 7
 
 
-async def test_worker_and_gateway_run_in_one_process_too(site: Site) -> None:
+async def test_worker_with_serve_runs_gateway_in_the_same_process(site: Site) -> None:
     options = ("--serve", "--port", str(site.gateway_port))
     async with site.temporal() as _, site.worker(*options):
         handle = await site.start_workflow("together")
@@ -101,7 +101,7 @@ async def test_worker_and_gateway_run_in_one_process_too(site: Site) -> None:
         assert await handle.result() == "one process"
 
 
-async def test_who_looks_sees_what_waits_and_what_became_of_it(site: Site) -> None:
+async def test_list_and_show_follow_a_callback_to_its_verdict(site: Site) -> None:
     run = Command(site)
     async with site.temporal(), site.gateway(temporal="ok"), site.worker():
         await site.start_workflow("looked-at")
@@ -121,7 +121,7 @@ async def test_who_looks_sees_what_waits_and_what_became_of_it(site: Site) -> No
     assert waiting[0]["id"] in table
 
 
-async def test_no_program_logs_a_link_a_token_or_a_payload(site: Site) -> None:
+async def test_logs_contain_no_link_token_or_payload(site: Site) -> None:
     async with site.temporal(), site.gateway(temporal="ok") as gateway, site.worker() as worker:
         handle = await site.start_workflow("discreet")
         link = await site.service.next_link()

@@ -57,7 +57,7 @@ async def running(
 
 
 @on_both_stores
-async def test_nothing_is_wrong_where_the_gateway_runs(shared_site: Site) -> None:
+async def test_running_gateway_passes_all_checks(shared_site: Site) -> None:
     async with shared_site.gateway():
         code, found = await diagnose(shared_site)
         as_json = await shared_site.run("doctor", "--json")
@@ -77,7 +77,7 @@ async def test_gateway_that_does_not_run_is_reported(shared_site: Site) -> None:
     assert found["clock"].startswith("skipped: ")
 
 
-async def test_store_that_does_not_exist_is_reported_and_not_made(shared_site: Site) -> None:
+async def test_missing_store_is_reported_and_not_created(shared_site: Site) -> None:
     code, found = await diagnose(shared_site)
 
     assert code == 1
@@ -144,7 +144,7 @@ async def test_database_that_cannot_be_reached_is_reported(shared_site: Site) ->
         ("settings", "RINGBACK_BODY_LIMIT", {"RINGBACK_BODY_LIMIT": "many"}),
     ],
 )
-async def test_what_is_wrong_is_named(
+async def test_wrong_setting_is_reported_with_its_check(
     running: Site, check: str, says: str, environment: dict[str, str]
 ) -> None:
     code, found = await diagnose(running, **environment)
@@ -172,7 +172,7 @@ async def test_clocks_that_differ_are_reported(running: Site) -> None:
     assert "synchronize them" in found["clock"]
 
 
-async def test_server_that_is_no_gateway_is_reported(running: Site) -> None:
+async def test_server_other_than_a_gateway_is_reported(running: Site) -> None:
     reply = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     async with other_server(reply) as url:
         _, found = await diagnose(running, RINGBACK_PUBLIC_URL=url)

@@ -43,7 +43,7 @@ async def readiness(site: Site) -> httpx2.Response:
         return reply
 
 
-async def test_answers_are_put_off_while_the_disk_is_full_and_taken_after_it(
+async def test_answers_get_503_while_the_disk_is_full_and_202_afterwards(
     shared_site: Site,
 ) -> None:
     site = shared_site

@@ -25,7 +25,7 @@ def lived_for(pending: PendingActivityInfo) -> timedelta:
     return heartbeat_sent_at.ToDatetime() - started_at.ToDatetime()
 
 
-async def test_a_gateway_that_is_killed_takes_no_activity_with_it(shared_site: Site) -> None:
+async def test_activities_stay_alive_after_one_of_two_gateways_is_killed(shared_site: Site) -> None:
     site = shared_site
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(site.gateway())

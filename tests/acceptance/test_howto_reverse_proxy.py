@@ -94,7 +94,7 @@ async def test_proxy_serves_links_alone(proxied: Proxied) -> None:
     assert statuses == [404] * len(paths)
 
 
-def test_proxy_waits_longer_than_a_sender_may() -> None:
+def test_proxy_timeout_exceeds_the_longest_wait() -> None:
     (seconds,) = re.findall(r"proxy_read_timeout (\d+)s;", LOCATIONS)
 
     assert int(seconds) > LONGEST_WAIT.total_seconds()

@@ -32,7 +32,7 @@ def client_of(site: Site, key: dict[str, Any]) -> httpx2.AsyncClient:
     )
 
 
-async def test_what_waits_is_listed_extended_and_answered_until_the_key_is_revoked(
+async def test_operator_lists_extends_and_answers_until_the_key_is_revoked(
     shared_site: Site,
 ) -> None:
     site = shared_site
@@ -58,7 +58,7 @@ async def test_what_waits_is_listed_extended_and_answered_until_the_key_is_revok
         assert revoked.out == f"{operator['id']} is revoked\n"
 
 
-async def test_what_was_parked_is_delivered_again_over_http(
+async def test_redeliver_over_http_applies_a_parked_answer(
     shared_site: Site,
 ) -> None:
     site = shared_site
@@ -83,7 +83,7 @@ async def test_what_was_parked_is_delivered_again_over_http(
             assert await workflow.result() == ["at last"]
 
 
-async def test_no_key_is_in_what_the_gateway_logs(shared_site: Site) -> None:
+async def test_gateway_logs_no_api_key(shared_site: Site) -> None:
     site = shared_site
     viewer = await key(site, "viewer")
     async with site.gateway() as gateway, client_of(site, viewer) as http:

@@ -27,7 +27,7 @@ async def listed(site: Site, *options: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_callback_gets_more_time_from_the_command_line(shared_site: Site) -> None:
+async def test_extend_moves_the_deadline(shared_site: Site) -> None:
     site = shared_site
     async with site.gateway(), site.many_callbacks_worker():
         workflow = await site.ask(Questions(deadline=60))
@@ -48,7 +48,7 @@ async def test_callback_gets_more_time_from_the_command_line(shared_site: Site) 
         assert await workflow.result() == ["in time after all"]
 
 
-async def test_what_was_parked_is_delivered_again_once_its_reason_is_mended(
+async def test_redeliver_applies_a_parked_answer(
     shared_site: Site,
 ) -> None:
     site = shared_site

@@ -39,12 +39,12 @@ async def gone(cluster: Cluster) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def standing_still(cluster: Cluster) -> AsyncIterator[None]:
+async def frozen(cluster: Cluster) -> AsyncIterator[None]:
     with cluster.frozen():
         yield
 
 
-async def is_refused_for_now(site: Site, link: str) -> None:
+async def assert_unavailable(site: Site, link: str) -> None:
     """Check that an answer is put off, and that the gateway says that it is not ready."""
     async with httpx2.AsyncClient(base_url=site.gateway_url, timeout=LIMIT_SECONDS) as http:
         answer, looked, ready, alive = await asyncio.gather(
@@ -57,8 +57,8 @@ async def is_refused_for_now(site: Site, link: str) -> None:
     assert alive.status_code == 200
 
 
-@pytest.mark.parametrize(("outage", "times"), [(gone, 2), (standing_still, 1)])
-async def test_an_outage_is_told_and_gateway_and_worker_go_on_after_it(
+@pytest.mark.parametrize(("outage", "times"), [(gone, 2), (frozen, 1)])
+async def test_outage_returns_503_and_gateway_and_worker_recover(
     site: Site,
     cluster: Cluster,
     outage: Callable[[Cluster], AbstractAsyncContextManager[None]],
@@ -72,7 +72,7 @@ async def test_an_outage_is_told_and_gateway_and_worker_go_on_after_it(
         async with outage(cluster):
             asked_meanwhile = await site.ask(Questions())
             for _ in range(times):
-                await is_refused_for_now(site, link)
+                await assert_unavailable(site, link)
         await until_ready(site.gateway_url)
         first = await site.post(link, "now", prefer="wait=20")
         second = await site.post(await site.service.next_link(), "then", prefer="wait=20")

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.server, pytest.mark.processes]
 
 
 @pytest.mark.parametrize("words", [["serve"], ["http-service"], ["worker", "--serve"]])
-async def test_a_program_says_in_json_where_it_answers(shared_site: Site, words: list[str]) -> None:
+async def test_json_option_prints_the_address_of_the_program(
+    shared_site: Site, words: list[str]
+) -> None:
     port = str(free_port())
     command = ringback(*words, "--port", port, "--json")
 
@@ -43,7 +45,7 @@ async def test_gateway_without_public_url_uses_the_address_it_listens_on(
     assert document["servers"] == [{"url": url}]
 
 
-async def test_gateway_on_all_addresses_says_which_url_workers_need(shared_site: Site) -> None:
+async def test_gateway_on_all_addresses_prints_the_url_for_workers(shared_site: Site) -> None:
     environment = shared_site.environment
     del environment["RINGBACK_PUBLIC_URL"]
     command = ringback("serve", "--host", EVERYWHERE, "--port", "0")
@@ -58,14 +60,14 @@ async def test_gateway_on_all_addresses_says_which_url_workers_need(shared_site:
     assert needed == f"export RINGBACK_URL={url}"
 
 
-async def test_the_demo_says_in_json_how_it_went(shared_site: Site) -> None:
+async def test_demo_prints_its_result_as_json(shared_site: Site) -> None:
     ran = await Command(shared_site)("demo", "--json")
 
     assert ran.code == 0, ran.err
     assert ran.json == {"went_well": True}
 
 
-async def test_the_client_says_in_json_how_the_workflow_ended(shared_site: Site) -> None:
+async def test_client_prints_the_workflow_result_as_json(shared_site: Site) -> None:
     site = shared_site
     async with site.gateway(), site.worker():
         ran, _ = await asyncio.gather(

@@ -31,7 +31,7 @@ async def test_worker_without_a_gateway_fails_at_start_with_its_url(shared_site:
     assert "Traceback" not in worker.output
 
 
-async def test_a_setting_that_cannot_be_used_is_named(site: Site) -> None:
+async def test_invalid_setting_is_named_in_the_error(site: Site) -> None:
     environment = {**site.environment, "RINGBACK_BODY_LIMIT": "many"}
 
     async with program(ringback("serve"), environment) as gateway:
@@ -41,7 +41,7 @@ async def test_a_setting_that_cannot_be_used_is_named(site: Site) -> None:
     assert "RINGBACK_BODY_LIMIT" in gateway.output
 
 
-async def test_a_port_that_is_taken_is_named(site: Site) -> None:
+async def test_port_in_use_is_named_in_the_error(site: Site) -> None:
     with bound_socket("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         gateway = await site.run("serve", "--port", port)
@@ -57,7 +57,7 @@ async def test_a_port_that_is_taken_is_named(site: Site) -> None:
         assert f"port {port} on 127.0.0.1 cannot be used" in refused.output
 
 
-async def test_the_key_is_made_once_and_for_its_owner_only(site: Site) -> None:
+async def test_key_file_is_created_once_with_mode_0600(site: Site) -> None:
     async with site.gateway():
         pass
     path = site.data / "ringback.keys"
@@ -69,7 +69,7 @@ async def test_the_key_is_made_once_and_for_its_owner_only(site: Site) -> None:
     assert path.read_text() == made
 
 
-async def test_a_key_that_others_can_read_is_refused(site: Site) -> None:
+async def test_key_file_readable_by_others_is_rejected(site: Site) -> None:
     async with site.gateway():
         pass
     (site.data / "ringback.keys").chmod(0o644)
@@ -81,9 +81,7 @@ async def test_a_key_that_others_can_read_is_refused(site: Site) -> None:
 
 
 @on_postgresql
-async def test_keys_that_all_machines_must_have_are_not_made_but_asked_for(
-    site: Site, store_url: str
-) -> None:
+async def test_gateway_on_postgresql_without_link_keys_fails(site: Site, store_url: str) -> None:
     environment = {"RINGBACK_DATA": str(site.data), "RINGBACK_STORE": store_url}
 
     async with program(ringback("serve"), environment) as gateway:
@@ -94,7 +92,7 @@ async def test_keys_that_all_machines_must_have_are_not_made_but_asked_for(
     assert "Traceback" not in gateway.output
 
 
-async def test_a_driver_that_is_missing_is_named(site: Site, tmp_path: Path) -> None:
+async def test_missing_driver_is_named_in_the_error(site: Site, tmp_path: Path) -> None:
     without = tmp_path / "sitecustomize.py"
     without.write_text("import sys\nsys.modules['asyncpg'] = None\n")
     store = "postgresql://nobody@127.0.0.1/nowhere"
@@ -125,7 +123,7 @@ def processes_of(data: Path) -> list[str]:
 @pytest.mark.server
 @pytest.mark.usefixtures("own_server")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-async def test_dev_says_ready_answers_and_leaves_nothing_behind(
+async def test_dev_serves_a_round_trip_and_leaves_no_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     data = tmp_path / "dev"
@@ -159,7 +157,7 @@ async def test_dev_says_ready_answers_and_leaves_nothing_behind(
 @pytest.mark.server
 @pytest.mark.usefixtures("own_server")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties children to their parent")
-async def test_dev_that_is_killed_takes_all_that_it_started_with_it(tmp_path: Path) -> None:
+async def test_killed_dev_leaves_no_process(tmp_path: Path) -> None:
     data = tmp_path / "dev"
     words = ringback(
         *("dev", "--data", str(data), "--port", str(free_port())),
@@ -180,7 +178,7 @@ async def test_dev_that_is_killed_takes_all_that_it_started_with_it(tmp_path: Pa
 @pytest.mark.thorough
 @pytest.mark.server
 @pytest.mark.usefixtures("own_server")
-async def test_ctrl_c_twice_while_dev_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_two_interrupts_while_dev_starts_leave_no_process(tmp_path: Path) -> None:
     data = tmp_path / "dev"
     words = ringback(
         *("dev", "--data", str(data), "--port", str(free_port())),
@@ -201,7 +199,7 @@ async def test_ctrl_c_twice_while_dev_starts_leaves_nothing_behind(tmp_path: Pat
 
 @pytest.mark.server
 @pytest.mark.usefixtures("own_server")
-async def test_the_demo_makes_a_round_trip_and_stops_all_it_started() -> None:
+async def test_demo_shows_a_round_trip_and_stops_everything() -> None:
     async with program(ringback("demo"), {}) as demo:
         code = await demo.end()
 
@@ -211,7 +209,7 @@ async def test_the_demo_makes_a_round_trip_and_stops_all_it_started() -> None:
 
 
 @pytest.mark.server
-async def test_demo_beside_another_worker_of_its_workflow_shows_all_its_steps(
+async def test_demo_shows_all_steps_when_another_worker_runs(
     shared_site: Site,
 ) -> None:
     site = shared_site

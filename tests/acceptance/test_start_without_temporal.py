@@ -54,7 +54,7 @@ async def asked(site: Site) -> AsyncIterator[httpx2.AsyncClient]:
         yield http
 
 
-async def test_it_is_ready_and_says_that_temporal_is_not(silent_site: Site) -> None:
+async def test_readyz_is_200_and_reports_temporal_as_not_ok(silent_site: Site) -> None:
     async with asked(silent_site) as http:
         reply = await http.get("/readyz")
 
@@ -62,7 +62,7 @@ async def test_it_is_ready_and_says_that_temporal_is_not(silent_site: Site) -> N
     assert reply.json()["temporal"] != "ok"
 
 
-async def test_many_who_ask_at_once_are_all_answered(silent_site: Site) -> None:
+async def test_concurrent_requests_all_get_replies(silent_site: Site) -> None:
     async with asked(silent_site) as http:
         links = [await opened(silent_site) for _ in range(MANY)]
         shown = await asyncio.gather(*(http.get(link) for link in links))

@@ -18,19 +18,19 @@ async def said(gateway: Program) -> str:
     return next(line for line in gateway.lines if REASON in line)
 
 
-async def test_dead_port_is_named_at_the_start(site: Site) -> None:
+async def test_refused_connection_is_logged_at_start(site: Site) -> None:
     site = replace(site, temporal_address=f"127.0.0.1:{free_port()}")
     async with site.gateway() as gateway:
         assert "Connection refused" in await said(gateway)
 
 
-async def test_tls_against_a_plain_server_is_named_at_the_start(shared_site: Site) -> None:
+async def test_tls_to_a_plain_server_is_logged_at_start(shared_site: Site) -> None:
     async with shared_site.gateway(TEMPORAL_API_KEY="hush") as gateway:
         reason = await said(gateway)
         assert "InvalidContentType" in reason
         assert "hush" not in gateway.output
 
 
-async def test_unknown_namespace_is_named_at_the_start(shared_site: Site) -> None:
+async def test_unknown_namespace_is_logged_at_start(shared_site: Site) -> None:
     async with shared_site.gateway(TEMPORAL_NAMESPACE="nowhere") as gateway:
         assert "Namespace nowhere is not found" in await said(gateway)

@@ -93,7 +93,9 @@ def answers_to(links: Sequence[str]) -> dict[str, str]:
     return {link: f"{link[-40:]}{'x' * BYTES_EACH}" for link in links}
 
 
-async def test_hundreds_of_answers_outlast_an_outage_and_no_herd_follows_it(site: Site) -> None:
+async def test_hundreds_of_answers_survive_an_outage_within_the_concurrency_limit(
+    site: Site,
+) -> None:
     async with site.temporal() as temporal, site.gateway() as gateway, site.many_callbacks_worker():
         workflows = [await site.ask(Questions(QUESTIONS_EACH)) for _ in range(WORKFLOWS)]
         links = await site.service.next_links(WORKFLOWS * QUESTIONS_EACH)
@@ -123,7 +125,7 @@ async def test_hundreds_of_answers_outlast_an_outage_and_no_herd_follows_it(site
     assert memory < before * MEMORY_FACTOR
 
 
-async def until_asked_to_cancel(workflow: Workflow) -> None:
+async def until_cancel_requested(workflow: Workflow) -> None:
     async with asyncio.timeout(LIMIT_SECONDS):
         while True:
             described = waiting(await workflow.describe())
@@ -144,7 +146,7 @@ async def answer_patiently(site: Site, answers: Mapping[str, object]) -> None:
                 assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
 
 
-async def test_an_overloaded_temporal_gets_all_in_the_end_failures_and_cancellations_too(
+async def test_overloaded_temporal_receives_every_answer_eventually(
     site: Site,
 ) -> None:
     numbers = range(15)
@@ -154,7 +156,7 @@ async def test_an_overloaded_temporal_gets_all_in_the_end_failures_and_cancellat
             links = await site.service.next_links(3 * len(numbers))
             await site.until_submitted()
             await workflow.signal(Ask.cancel_all)
-            await until_asked_to_cancel(workflow)
+            await until_cancel_requested(workflow)
         async with site.temporal(*NARROW), site.many_callbacks_worker():
             answers: dict[str, object] = {links[n]: n for n in numbers}
             failures = {

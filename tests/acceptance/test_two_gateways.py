@@ -46,14 +46,14 @@ async def gateways(site: Site, *environments: Mapping[str, str]) -> AsyncIterato
         yield found
 
 
-async def seconds_until_told(http: httpx2.AsyncClient, link: str) -> float:
+async def seconds_until_applied(http: httpx2.AsyncClient, link: str) -> float:
     began = asyncio.get_running_loop().time()
     reply = await http.post(link, json="x", headers={"prefer": "wait=20"})
     assert (reply.status_code, reply.json()["state"]) == (200, "applied")
     return asyncio.get_running_loop().time() - began
 
 
-async def test_who_waits_at_one_gateway_is_told_at_once_what_another_one_delivered(
+async def test_waiting_sender_gets_the_verdict_of_another_gateway_immediately(
     shared_site: Site,
 ) -> None:
     site, count = shared_site, 9
@@ -67,7 +67,7 @@ async def test_who_waits_at_one_gateway_is_told_at_once_what_another_one_deliver
         async with httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{cut_off.port}", timeout=30
         ) as http:
-            seconds = [await seconds_until_told(http, link) for link in links]
+            seconds = [await seconds_until_applied(http, link) for link in links]
 
         assert await workflow.result() == ["x"] * count
     assert "outcome applied" not in cut_off.program.output
@@ -75,7 +75,7 @@ async def test_who_waits_at_one_gateway_is_told_at_once_what_another_one_deliver
     assert median(seconds) < POLL_SECONDS, seconds
 
 
-async def takes(gateway: Gateway, site: Site, link: str, others: Sequence[Gateway]) -> None:
+async def accept_at(gateway: Gateway, site: Site, link: str, others: Sequence[Gateway]) -> None:
     """Let this gateway, and none of the others, accept an answer and begin to deliver it."""
     begun = sum(bool(tries_of(callback)) for callback in await site.callbacks())
     for other in others:
@@ -87,18 +87,18 @@ async def takes(gateway: Gateway, site: Site, link: str, others: Sequence[Gatewa
         other.program.thaw()
 
 
-async def fall_out(site: Site, four: Sequence[Gateway], links: Sequence[str]) -> None:
+async def lose_gateways(site: Site, four: Sequence[Gateway], links: Sequence[str]) -> None:
     """Let all but the last one begin a delivery, and then be frozen, killed and stopped."""
     frozen, killed, stopped, living = four
-    await takes(frozen, site, links[0], [killed, stopped, living])
+    await accept_at(frozen, site, links[0], [killed, stopped, living])
     frozen.program.freeze()
-    await takes(killed, site, links[1], [stopped, living])
+    await accept_at(killed, site, links[1], [stopped, living])
     await killed.program.kill()
-    await takes(stopped, site, links[2], [living])
+    await accept_at(stopped, site, links[2], [living])
     await stopped.program.interrupt()
 
 
-async def leases_pass(site: Site) -> None:
+async def expire_leases(site: Site) -> None:
     """Let no time pass but the leases; tests of crashes wait for a whole one."""
     async with site.connected() as connection:
         await connection.execute(text("UPDATE outcomes SET due_at = 0 WHERE state = 'accepted'"))
@@ -111,7 +111,7 @@ async def verdicts(site: Site) -> int:
         return int((await connection.execute(kept)).scalar_one())
 
 
-async def test_what_a_gateway_had_begun_to_deliver_is_delivered_by_another_one(
+async def test_another_gateway_finishes_deliveries_of_lost_gateways(
     site: Site,
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -123,10 +123,10 @@ async def test_what_a_gateway_had_begun_to_deliver_is_delivered_by_another_one(
         await site.until_submitted()
 
         temporal.freeze()
-        await fall_out(site, four, links)
+        await lose_gateways(site, four, links)
         await temporal.kill()
         await stack.enter_async_context(site.temporal())
-        await leases_pass(site)
+        await expire_leases(site)
 
         assert set(await workflow.result()) == {one.port for one in four[:3]}
         await site.until(lambda found: len(found) == 3, frozenset({State.APPLIED}))

@@ -25,7 +25,7 @@ async def shown(site: Site, callback_id: str) -> dict[str, Any]:
     return found
 
 
-async def test_what_was_to_be_told_when_the_gateway_was_killed_is_told_by_the_next_one(
+async def test_next_gateway_sends_the_webhook_of_a_killed_one(
     shared_site: Site, unique: str
 ) -> None:
     site, service = shared_site, FakeService(asyncio.get_running_loop())

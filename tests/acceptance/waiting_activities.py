@@ -1,4 +1,4 @@
-"""Activities that wait on the real server, told what they are told by the real command line."""
+"""Activities that wait on a real server until the command line answers them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,12 +39,12 @@ class Waiting:
     """Waits for one activity, and returns how it ended."""
 
     def __init__(self) -> None:
-        """Begin with nothing asked."""
+        """Start without an activity."""
         self._asked: workflow.ActivityHandle[Any] | None = None
 
     @workflow.run
     async def run(self, result_type: str) -> Any:
-        """Return the result, or what the failure says."""
+        """Return the result, or the fields of the failure."""
         self._asked = workflow.start_activity(
             "ask",
             result_type,
@@ -54,16 +54,16 @@ class Waiting:
         try:
             return await self._asked
         except ActivityError as exc:
-            return _told(exc.cause)
+            return _describe_failure(exc.cause)
 
     @workflow.signal
     def cancel_it(self) -> None:
-        """Ask the activity to cancel."""
+        """Request the cancellation of the activity."""
         assert self._asked is not None
         self._asked.cancel()
 
 
-def _told(cause: BaseException | None) -> dict[str, Any]:
+def _describe_failure(cause: BaseException | None) -> dict[str, Any]:
     match cause:
         case ApplicationError():
             return {
@@ -80,7 +80,7 @@ def _told(cause: BaseException | None) -> dict[str, Any]:
 
 @dataclass
 class Result:
-    """A result type with a field that must be there."""
+    """A result type with a required field."""
 
     approved: bool
 
@@ -90,7 +90,7 @@ _TYPES: Final[dict[str, type[Any]]] = {"any": _ANY_JSON, "bool": bool, "result":
 
 @dataclass
 class Question:
-    """An activity that waits: the attempt that asked last, and its callback."""
+    """An activity that waits: its latest attempt, and its callback."""
 
     env: "Env"
     handle: WorkflowHandle[Any, Any] | ActivityHandle[Any]
@@ -98,7 +98,7 @@ class Question:
     callback: Callback
 
     def named(self, way: str) -> list[str]:
-        """Return the options that name it by `token`, `ids` or `callback`."""
+        """Return the options that name the activity by `token`, `ids` or `callback`."""
         match way:
             case "token":
                 return ["--token", self.info.task_token.hex()]
@@ -109,7 +109,7 @@ class Question:
 
     @property
     def ids(self) -> list[str]:
-        """The options that name it by its ids."""
+        """The options that name the activity by its ids."""
         run_id = self.info.workflow_run_id or self.info.activity_run_id
         own = ["--activity-id", self.info.activity_id, "--run-id", str(run_id)]
         in_workflow = ["--workflow-id", self.info.workflow_id] if self.info.workflow_id else []
@@ -121,10 +121,10 @@ class Question:
             try:
                 return await self.handle.result()
             except ActivityFailureError as exc:
-                return _told(exc.cause)
+                return _describe_failure(exc.cause)
 
     async def result_in_history(self) -> str:
-        """Return the JSON that the workflow's activity ended with, as history has it."""
+        """Return the JSON result of the activity from the history of its workflow."""
         assert isinstance(self.handle, WorkflowHandle), "a standalone activity has no history"
         (ended,) = [
             event.activity_task_completed_event_attributes
@@ -134,7 +134,7 @@ class Question:
         return ended.result.payloads[0].data.decode()
 
     async def request_cancel(self) -> None:
-        """Ask it to cancel; return once Temporal shows that."""
+        """Request its cancellation; return once Temporal shows the request."""
         if isinstance(self.handle, ActivityHandle):
             await self.handle.cancel()
         else:
@@ -150,7 +150,7 @@ class Question:
                 await pause()
 
     async def heartbeat_details(self) -> Any:
-        """Return what Temporal has of its heartbeats."""
+        """Return the heartbeat details that Temporal recorded."""
         (value,) = await self.env.client.data_converter.decode(
             list((await self._details()).payloads)
         )
@@ -167,13 +167,13 @@ class Question:
         return answer.info.heartbeat_details
 
     async def next_attempt(self) -> activity.Info:
-        """Return the attempt after this one, once it waits."""
+        """Return the next attempt once it waits."""
         return (await self.env.next_of(self.handle.id))[0]
 
 
 @dataclass
 class Env:
-    """A worker on the site, whose activities wait."""
+    """A site, and a worker whose activities wait."""
 
     site: Site
     client: Client
@@ -188,7 +188,7 @@ class Env:
     async def ask(
         self, kind: str = "workflow", result_type: str = "any", *, name: str = ""
     ) -> Question:
-        """Start an activity in a workflow, or a `standalone` one; return it once it waits."""
+        """Start an activity, in a workflow or `standalone`; return it once it waits."""
         name = name or f"test-{uuid4()}"
         self.waiting[name] = asyncio.Queue()
         handle: WorkflowHandle[Any, Any] | ActivityHandle[Any]
@@ -203,25 +203,25 @@ class Env:
         return Question(self, handle, *await self.next_of(name))
 
     async def next_of(self, name: str) -> tuple[activity.Info, Callback]:
-        """Return the next attempt of an activity, once it waits."""
+        """Return the next attempt of an activity once it waits."""
         async with asyncio.timeout(LIMIT_SECONDS):
             return await self.waiting[name].get()
 
     async def attend(self, callback: Callback) -> None:
-        """Take note of an attempt that is about to wait."""
+        """Record an attempt that is about to wait."""
         info = activity.info()
         self.waiting[info.workflow_id or info.activity_id].put_nowait((info, callback))
 
 
 @asynccontextmanager
 async def run_env(site: Site) -> AsyncIterator[Env]:
-    """Run a worker on the site, for the block."""
+    """Run a worker on the site for the block."""
     plugin = RingbackPlugin(url=site.gateway_url, api_key=site.worker_key)
     env = Env(site, await Client.connect(site.temporal_address, plugins=[plugin]))
 
     @activity.defn(name="ask")
     async def ask(result_type: str) -> Any:
-        # Each attempt is to tell about itself.
+        # Each attempt submits, so that the test sees it.
         return await wait_for_callback(env.attend, _TYPES[result_type], resubmit=True)
 
     async with Worker(env.client, task_queue=env.task_queue, workflows=[Waiting], activities=[ask]):
