@@ -109,7 +109,7 @@ async def test_by_token_a_converter_is_told_nothing_unless_the_caller_does(
     question, attempt = await hiding.ask()
     completion = AsyncCompletionClient(hiding.client)
 
-    with pytest.raises(AssertionError, match="needs to know the workflow"):
+    with pytest.raises(AssertionError, match="needs the context of a workflow"):
         await completion.complete(token(attempt), "x")
 
     assert not (await question.pending()).HasField("last_failure")
