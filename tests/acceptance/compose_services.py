@@ -24,6 +24,8 @@ from typing import Any, Final
 import httpx2
 import yaml
 
+from tests.polling import pause
+
 ROOT: Final = Path(__file__).parents[2]
 LIMIT_SECONDS: Final = 60
 _SET_FLAGS: Final = 0x8914
@@ -113,7 +115,7 @@ class ComposeServices:
                 check = await self._run(self._services[name], command)
                 if await check.wait() == 0:
                     return
-                await asyncio.sleep(0.2)
+                await pause()
 
 
 def make_network(hosts: Path, names: list[str]) -> None:
@@ -125,7 +127,7 @@ def make_network(hosts: Path, names: list[str]) -> None:
         fcntl.ioctl(one, _SET_FLAGS, struct.pack("16sH14x", b"lo", _UP_AND_RUNNING))
     lines = [f"127.0.0.{number} {name}\n" for number, name in enumerate(["localhost", *names], 1)]
     hosts.write_text("".join(lines), "utf-8")
-    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)  # noqa: S603, S607
+    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)  # noqa: S603, S607 - fixed words
 
 
 async def main(data: Path, words: list[str]) -> None:

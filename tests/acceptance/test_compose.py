@@ -24,7 +24,7 @@ def is_unshared() -> bool:
     """Check whether this user may have a network of its own."""
     return (
         shutil.which("unshare") is not None
-        and subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0  # noqa: S603
+        and subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0  # noqa: S603 - fixed words
     )
 
 
