@@ -177,11 +177,12 @@ def needs_new_callback(callback: Callback, request: OpenRequest) -> bool:
         return _is_retried_by(request, accepted)
     if callback.state in {State.OPEN, State.ACCEPTED}:
         return False
-    return accepted is None or _is_asked_again(callback, accepted)
+    return accepted is None or _is_asked_again(callback, accepted, request)
 
 
-def _is_asked_again(callback: Callback, accepted: Accepted) -> bool:
-    if callback.options.resume and callback.state is State.SUPERSEDED:
+def _is_asked_again(callback: Callback, accepted: Accepted, request: OpenRequest) -> bool:
+    is_in_another_run = request.ref.run_id != callback.ref.run_id
+    if callback.state is State.SUPERSEDED and (callback.options.resume or is_in_another_run):
         # Its sender knows that it was not used. The workflow was reset after its end.
         return True
     match accepted.outcome:

@@ -293,3 +293,23 @@ async def test_outdated_attempt_does_not_settle_a_later_one(
     accepted = (await store.find([first.id]))[first.id].accepted
     assert accepted is not None
     assert accepted.unconfirmed_attempt == 2
+
+
+@pytest.mark.parametrize(("verdict", "is_same"), [(State.APPLIED, True), (State.SUPERSEDED, False)])
+async def test_only_an_applied_result_is_the_result_in_the_run_that_a_reset_made(
+    opener: CallbackOpener,
+    store: SqlStore,
+    activities: FakeActivities,
+    *,
+    verdict: State,
+    is_same: bool,
+) -> None:
+    first = await opener.open(factories.request(ref=REF, follow_reset=True))
+    await store.accept([factories.answer(first.id, Completed(b"1"))])
+    await store.settle([Settlement(first.id, 0, verdict, {})])
+    moved = activities.reset_workflow(REF, "the run after the reset")
+
+    second = await opener.open(factories.request(ref=moved, attempt=2, follow_reset=True))
+
+    assert (second.id == first.id) is is_same
+    assert await deliver_inline(opener, second) == (Completed(b"1") if is_same else None)
