@@ -1,12 +1,18 @@
 """Builders of the core's tests: open a callback for a running attempt, and perhaps answer it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from ringback.core.delivery import Deliverer
+from ringback.core.services import run_services
+from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.outcome import Outcome
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities
+from ringback.testing import FakeActivities, ManualClock
 from tests import factories
+from tests.loops import idle
 
 
 async def open_and_answer(
@@ -49,3 +55,16 @@ async def reload(store: SqlStore, callback: Callback) -> Callback:
 async def state_of(store: SqlStore, callback: Callback) -> State:
     """Return the callback's current state."""
     return (await reload(store, callback)).state
+
+
+@asynccontextmanager
+async def running_deliverer(
+    store: SqlStore, activities: FakeActivities, clock: ManualClock
+) -> AsyncIterator[Deliverer]:
+    """Run a deliverer for the block, which begins after its first deliveries."""
+    deliverer = Deliverer(
+        store, activities, VerdictWaiter(store, clock), clock=clock, jitter=lambda: 1.0, owner="me"
+    )
+    async with run_services(deliverer):
+        await idle()
+        yield deliverer

@@ -1,15 +1,11 @@
 """An outcome ends the attempt that it answers, or is proved not applied."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
-from ringback.core.delivery import LEASE, Deliverer
+from ringback.core.delivery import LEASE
 from ringback.core.delivery_failures import BUDGET, TRIES_OF_A_MISTAKE
-from ringback.core.services import run_services
-from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import LONGEST
@@ -19,22 +15,16 @@ from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.loops import idle
-from tests.unit.core.callbacks import open_and_answer, open_callback, reload, state_of
+from tests.unit.core.callbacks import (
+    open_and_answer,
+    open_callback,
+    reload,
+    running_deliverer,
+    state_of,
+)
 
 TIMED_OUT = LastFailure("timeout", "activity StartToClose timeout", None)
 ITS_OWN = LastFailure("application", "the code broke", None, "PythonSDK")
-
-
-@asynccontextmanager
-async def make_deliverer(
-    store: SqlStore, activities: FakeActivities, clock: ManualClock
-) -> AsyncIterator[Deliverer]:
-    deliverer = Deliverer(
-        store, activities, VerdictWaiter(store, clock), clock=clock, jitter=lambda: 1.0, owner="me"
-    )
-    async with run_services(deliverer):
-        await idle()
-        yield deliverer
 
 
 async def next_attempt(
@@ -47,7 +37,7 @@ async def next_attempt(
 async def lose_the_reply(store: SqlStore, activities: FakeActivities, clock: ManualClock) -> None:
     """Apply one delivery, and lose Temporal's reply."""
     activities.loses_replies = True
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     activities.loses_replies = False
 
@@ -58,7 +48,7 @@ async def test_result_ends_the_running_attempt_although_an_earlier_one_opened_th
     callback = await open_and_answer(store, activities, Completed(b"1"))
     await next_attempt(activities, callback)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -68,7 +58,7 @@ async def test_failure_waits_for_an_attempt_that_has_not_opened_the_callback(
     callback = await open_and_answer(store, activities, Failed("no", non_retryable=True))
     await next_attempt(activities, callback)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         before = await reload(store, callback)
         await open_callback(store, activities, callback.ref)
         clock.advance(LONGEST)
@@ -88,7 +78,7 @@ async def test_activity_that_an_operator_reset_still_gets_the_answer(
     callback = await accepted_in_attempt_2(store, activities, outcome)
     activities.reset(callback.ref)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -109,7 +99,7 @@ async def test_answer_of_an_earlier_attempt_is_superseded_with_attempts_current(
     callback = await open_and_answer(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
     await next_attempt(activities, callback)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         after = await reload(store, callback)
 
     assert after.state is State.SUPERSEDED
@@ -126,7 +116,7 @@ async def test_reset_that_revives_a_token_does_not_let_an_earlier_answer_in(
     activities.reset(callback.ref)
     assert activities.task_token(callback.ref) == callback.task_token
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
 
     assert activities.deliveries == []
@@ -138,7 +128,7 @@ async def test_answer_of_the_current_attempt_is_applied(
 ) -> None:
     callback = await open_and_answer(store, activities, Completed(b"1"), attempts=Attempts.CURRENT)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -151,7 +141,7 @@ async def test_last_failure_proves_a_failure_that_ended_an_earlier_attempt(
     activities.end(callback.ref, how="timed out")
     clock.advance(LONGEST)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         after = await reload(store, callback)
 
     assert after.state is State.APPLIED
@@ -163,7 +153,7 @@ async def test_failure_sent_to_a_last_attempt_that_timed_out_is_superseded(
 ) -> None:
     callback = await open_and_answer(store, activities, Failed("try again"))
     activities.is_reachable = False
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         activities.end(callback.ref, how="timed out")
         activities.is_reachable = True
         clock.advance(LONGEST)
@@ -185,7 +175,7 @@ async def test_failure_that_can_no_longer_be_proved_is_parked(
         activities.end(callback.ref, how="timed out")
     clock.advance(LONGEST)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         after = await reload(store, callback)
 
     assert after.state is State.PARKED
@@ -200,7 +190,7 @@ async def test_failure_proved_not_applied_may_wait_for_many_attempts(
     callback = await open_and_answer(store, activities, Failed("no"))
     activities.back_off(callback.ref, TIMED_OUT)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         for _ in range(3):
             activities.start(callback.ref)
             activities.back_off(callback.ref, ITS_OWN)
@@ -224,7 +214,7 @@ async def test_workflow_reset_supersedes_the_answer_without_follow_reset(
     for callback in (stays, follows):
         activities.reset_workflow(callback.ref, "another-run")
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         states = [await state_of(store, callback) for callback in (stays, follows)]
 
     assert states == [State.SUPERSEDED, State.APPLIED]
@@ -240,7 +230,7 @@ async def test_failure_applied_before_a_reset_is_not_delivered_in_the_new_run(
     activities.end(moved, how="workflow terminated")
     clock.advance(LONGEST)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -252,7 +242,7 @@ async def test_unapplied_failure_is_delivered_in_the_run_after_a_reset(
     moved = activities.reset_workflow(callback.ref, "another-run")
     clock.advance(LEASE)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         before = await state_of(store, callback)
         await open_callback(store, activities, moved, follow_reset=True)
         clock.advance(LONGEST)
@@ -268,7 +258,7 @@ async def test_callback_with_follow_reset_expires_if_the_reset_dropped_its_activ
     callback = await open_and_answer(store, activities, follow_reset=True)
     activities.end(callback.ref, how="workflow terminated")
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.SUPERSEDED
 
 
@@ -282,7 +272,7 @@ async def test_cancellation_is_delivered_to_the_running_attempt(
     if is_asked:
         await open_callback(store, activities, callback.ref)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -292,7 +282,7 @@ async def test_attempt_that_ends_before_the_delivery_is_resolved_again(
     activities = ActivitiesThatEndMeanwhile()
     callback = await open_and_answer(store, activities, attempts=Attempts.CURRENT)
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.SUPERSEDED
 
 
@@ -315,7 +305,7 @@ async def test_failure_without_a_token_ends_the_attempt_with_the_same_number(
     (callback,) = await store.open([factories.request(ref=ref, task_token=None)])
     await store.accept([factories.answer(callback.id, Failed("no", non_retryable=True))])
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -333,7 +323,7 @@ async def test_verdict_of_a_paused_process_is_ignored(
     await store.settle([factories.settlement(old_copy, State.SUPERSEDED)])
     between = await state_of(store, callback)
     clock.advance(LEASE)
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
 
     assert between is State.ACCEPTED
@@ -346,7 +336,7 @@ async def test_busy_temporal_gets_fewer_concurrent_deliveries_and_none_is_lost(
     callbacks = [await open_and_answer(store, activities) for _ in range(100)]
     activities.is_busy = True
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         for _ in range(5):
             clock.advance(LONGEST)
             await idle()
@@ -374,7 +364,7 @@ async def test_delivery_that_keeps_hitting_a_bug_is_parked_with_the_errors_type(
     activities = ActivitiesThatBreak()
     callback = await open_and_answer(store, activities, Completed(b'"secret"'))
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         for _ in range(TRIES_OF_A_MISTAKE):
             clock.advance(LONGEST)
             await idle()
@@ -401,7 +391,7 @@ async def test_delivery_without_any_reply_is_parked_after_the_budget(
     callback = await open_and_answer(store, activities)
     activities.is_reachable = False
 
-    async with make_deliverer(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         clock.advance(BUDGET - timedelta(minutes=1))
         await idle()
         before = await state_of(store, callback)

@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
-from ringback.core.delivery import LEASE, Deliverer
+from ringback.core.delivery import LEASE
 from ringback.core.hooks import Hooks
 from ringback.core.opening import CallbackOpener
 from ringback.core.resume import RESUME_PAUSES
 from ringback.core.services import run_services
-from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.activity_state import LastFailure
 from ringback.domain.callback import (
     MAX_RESUME_LEAD,
@@ -32,7 +30,13 @@ from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
-from tests.unit.core.callbacks import open_and_answer, open_callback, reload, state_of
+from tests.unit.core.callbacks import (
+    open_and_answer,
+    open_callback,
+    reload,
+    running_deliverer,
+    state_of,
+)
 
 WORKER = "the worker"
 OWN = LastFailure("application", "out of stock", None, "PythonSDK")
@@ -55,18 +59,6 @@ async def opener(
     opener = CallbackOpener(store, store, activities, clock=clock)
     async with run_services(opener):
         yield opener
-
-
-@asynccontextmanager
-async def delivering(
-    store: SqlStore, activities: FakeActivities, clock: ManualClock
-) -> AsyncIterator[Deliverer]:
-    deliverer = Deliverer(
-        store, activities, VerdictWaiter(store, clock), clock=clock, jitter=lambda: 1.0, owner="me"
-    )
-    async with run_services(deliverer):
-        await idle()
-        yield deliverer
 
 
 async def answered(
@@ -109,7 +101,7 @@ async def test_attempt_that_waits_is_ended_and_the_next_one_receives_the_outcome
     outcome: Outcome,
 ) -> None:
     callback = await answered(store, activities, outcome)
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
 
     received = await next_attempt(store, activities, opener, callback)
@@ -128,7 +120,7 @@ async def test_attempt_that_has_not_submitted_is_not_ended(
     store: SqlStore, activities: FakeActivities, clock: ManualClock
 ) -> None:
     callback = await answered(store, activities, Completed(b"1"), is_submitted=False)
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert activities.attempt(callback.ref) == 1
         await store.mark_submitted([callback.id])
         clock.advance(LONGEST)
@@ -141,12 +133,12 @@ async def test_attempt_that_received_the_outcome_is_not_ended(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, opener: CallbackOpener
 ) -> None:
     callback = await answered(store, activities, Completed(b"1"))
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
     clock.advance(LEASE)
 
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
 
     assert activities.attempt(callback.ref) == 2
@@ -158,13 +150,13 @@ async def test_attempt_that_opened_with_the_outcome_there_is_not_ended(
 ) -> None:
     """A gateway claims the outcome between the two steps of the attempt's request."""
     callback = await answered(store, activities, Completed(b"1"))
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     activities.start(callback.ref)
     opened = await open_callback(store, activities, callback.ref, resume=True)
     clock.advance(LONGEST)
 
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert activities.attempt(callback.ref) == 2
     received = await opener.deliver_inline(opened, opened.attempt_started_at, worker=WORKER)
 
@@ -183,7 +175,7 @@ async def test_attempt_that_opened_while_the_outcome_was_parked_is_ended_after_r
     assert await next_attempt(store, activities, opener, callback) is None
 
     await store.redeliver(callback.id)
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
 
     assert [type_ for type_, _ in deliveries(activities)] == [RESUME_TYPE]
@@ -223,7 +215,7 @@ async def test_confirmed_outcome_is_reported_once(
     hooks = RecordedVerdicts()
     opener = CallbackOpener(store, store, activities, clock=clock, hooks=hooks)
     callback = await answered(store, activities, Completed(b"1"))
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
 
@@ -245,7 +237,7 @@ async def test_attempt_after_one_that_failed_receives_the_same_result(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, opener: CallbackOpener
 ) -> None:
     callback = await answered(store, activities, Completed(b"1"))
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
     await opener.resumption.confirm(callback.id, 2)
@@ -271,7 +263,7 @@ async def test_only_a_retryable_failure_that_an_attempt_continued_with_opens_a_n
     is_same: bool,
 ) -> None:
     callback = await answered(store, activities, failure)
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
     await opener.resumption.confirm(callback.id, 2)
@@ -288,7 +280,7 @@ async def test_activity_that_ends_before_an_attempt_continued_supersedes_the_out
 ) -> None:
     """Also when the attempt had received it: its code behind the wait has not run."""
     callback = await answered(store, activities, Completed(b"1"))
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
     activities.end(callback.ref, how="completed", identity=WORKER)
@@ -296,7 +288,7 @@ async def test_activity_that_ends_before_an_attempt_continued_supersedes_the_out
 
     with pytest.raises(ActivityGoneError):
         await opener.resumption.confirm(callback.id, 2)
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.SUPERSEDED
 
 
@@ -311,7 +303,7 @@ async def test_retryable_failure_is_not_judged_by_how_other_attempts_ended(
         activities.start(callback.ref)
     clock.advance(LEASE)
 
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.ACCEPTED
 
 
@@ -319,7 +311,7 @@ async def test_attempt_that_was_replaced_cannot_continue(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, opener: CallbackOpener
 ) -> None:
     callback = await answered(store, activities, Completed(b"1"))
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
     await next_attempt(store, activities, opener, callback)
     activities.back_off(callback.ref, OWN)
@@ -335,7 +327,7 @@ async def test_activity_that_was_asked_to_cancel_is_canceled(
     callback = await answered(store, activities, Completed(b"1"))
     activities.request_cancel(callback.ref)
 
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         after = await reload(store, callback)
 
     assert after.state is State.SUPERSEDED
@@ -348,7 +340,7 @@ async def test_reported_cancellation_ends_the_activity_at_once(
     callback = await answered(store, activities, Canceled(None))
     activities.request_cancel(callback.ref)
 
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         assert await state_of(store, callback) is State.APPLIED
 
 
@@ -365,7 +357,7 @@ async def test_attempt_that_runs_on_after_an_operator_s_reset_is_ended_by_ids(
     await store.accept([factories.answer(callback.id, Completed(b"1"))])
     activities.reset(ref)
 
-    async with delivering(store, activities, clock):
+    async with running_deliverer(store, activities, clock):
         pass
 
     received = await next_attempt(store, activities, opener, callback)
@@ -424,7 +416,7 @@ async def test_confirmation_is_repeated_after_claims_of_other_gateways(
     opener = CallbackOpener(busy, busy, activities, clock=clock)
     callback = await answered(busy, activities, Completed(b"1"))
     async with run_services(opener):
-        async with delivering(busy, activities, clock):
+        async with running_deliverer(busy, activities, clock):
             pass
         await next_attempt(busy, activities, opener, callback)
         clock.advance(LEASE)
