@@ -31,7 +31,7 @@ class Bench:
     say: Callable[[str], None]
 
     def scaled(self, count: int) -> int:
-        """Return `count`, or a twentieth of it where it is to be quick."""
+        """Return `count`, or a twentieth of it in a quick run."""
         return max(count // 20, 1) if self.is_quick else count
 
     def new_folder(self) -> Path:
@@ -43,7 +43,7 @@ class Bench:
     async def interleaved(
         self, runs: Iterable[tuple[str, Callable[[], Awaitable[None]]]], *, times: int = TIMES
     ) -> None:
-        """Make all `runs` once, then all again, so many `times`; once where it is to be quick.
+        """Make all `runs` once, then all again, `times` in all; once in a quick run.
 
         So what slows the machine down for a while slows all of them, not one of them. Every second
         time they go backwards, so that none is always the one before another.

@@ -11,7 +11,7 @@ P99: Final = "p99"
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """Return what so many percent of at least two `values` do not exceed."""
+    """Return the percentile of at least two `values`."""
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 

@@ -13,7 +13,7 @@ from ringback.store.tables import callbacks
 
 _DIGITS: Final = 14
 _KEPT: Final = 12
-"""So many signs of an id are the instant it was made at, or nearly; the others are ours."""
+"""The number of characters of an id that are its time, or nearly; the others are ours."""
 
 #: What differs from row to row; `k.n` is the number of the row, `c` the row that is copied.
 _OWN: Final = {
@@ -40,7 +40,7 @@ _POSTGRESQL_INDEXES: Final = "SELECT indexname, indexdef FROM pg_indexes WHERE i
 
 
 async def fill(store_url: str, count: int) -> Sequence[str]:
-    """Add so many open callbacks like the newest one of a store; return their ids.
+    """Add `count` open callbacks like the newest one of a store; return their ids.
 
     Each has its own workflow and run, and the event of its opening.
     """

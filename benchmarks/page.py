@@ -13,7 +13,7 @@ RESULTS: Final = Path(__file__).parent / "results.json"
 """What the last whole run wrote."""
 
 PLOTS: Final = "speed"
-"""The folder of the plots, beside the page."""
+"""The folder of the plots, next to the page."""
 
 
 def page(results: Results) -> str:

@@ -45,7 +45,7 @@ class Keys:
 
 
 async def open_questions(store_url: str, keys: Keys, count: int) -> list[str]:
-    """Open so many callbacks that nobody has answered; return the path of the link to each.
+    """Open `count` callbacks that have no answer; return the path of the link to each.
 
     No Temporal knows them. They have no result schema.
     """

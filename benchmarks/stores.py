@@ -42,7 +42,7 @@ class SqliteTemplate:
 
     @classmethod
     async def make(cls, folder: Path, keys: Keys, count: int) -> "SqliteTemplate":
-        """Make one in `folder` with so many open callbacks."""
+        """Make one in `folder` with `count` open callbacks."""
         file = folder / "template.db"
         paths = await open_questions(f"sqlite:///{file}", keys, count)
         with sqlite3.connect(file) as connection:
@@ -73,7 +73,7 @@ class PostgresqlTemplate:
 
     @classmethod
     async def make(cls, cluster: Cluster, keys: Keys, count: int) -> "PostgresqlTemplate":
-        """Make one with so many open callbacks."""
+        """Make one with `count` open callbacks."""
         database = await cluster.copy()
         return cls(cluster, database, await open_questions(cluster.url(database), keys, count))
 

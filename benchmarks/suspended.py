@@ -43,7 +43,7 @@ class Askers:
         per_workflow: int = PER_WORKFLOW,
         heartbeat_timeout: timedelta | None = None,
     ) -> Sequence[activity.Info]:
-        """Let so many activities more wait, each with its own token; return what they know.
+        """Let `count` more activities wait, each with its own token; return what they know.
 
         Raises:
             DriveError: An activity failed instead.

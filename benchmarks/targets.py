@@ -84,7 +84,7 @@ async def noop(
 
 @asynccontextmanager
 async def seed(bench: Bench, count: int) -> AsyncIterator[Target]:
-    """Run the seed's design for the block, with so many activities that wait."""
+    """Run the seed's design for the block, with `count` activities that wait."""
     async with dev_server(bench.new_folder()) as (_, address):
         async with asking(address) as askers:
             waiting = await askers.suspend(count)
@@ -96,7 +96,7 @@ async def seed(bench: Bench, count: int) -> AsyncIterator[Target]:
 
 @asynccontextmanager
 async def awakeables(bench: Bench, count: int) -> AsyncIterator[Target]:
-    """Run Restate for the block, with so many invocations that wait, and a silent service."""
+    """Run Restate for the block, with `count` invocations that wait, and a silent service."""
     folder = bench.new_folder()
     async with AsyncExitStack() as stack:
         rival = await stack.enter_async_context(restate(bench.rivals, folder))

@@ -106,7 +106,7 @@ async def drive(
         body: JSON.
         connections: How many are kept open; each has one request under way.
         seconds: No request begins later.
-        again: Whether to begin anew at the end of `paths`.
+        again: Whether to begin again at the end of `paths`.
 
     Raises:
         MissingToolError: wrk is not on this machine.

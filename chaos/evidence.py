@@ -1,8 +1,9 @@
 """Evidence: scripts, answers, the ledger, the workers' facts, and histories."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from chaos.facts import Continued, EndedAttempts
 from chaos.histories import Execution, Story
 from chaos.ledger import Entry
 from chaos.outside import Asked
+from chaos.receivers import Copy, Manner
 from chaos.script import Script
 from chaos.senders import Sent
 
@@ -50,6 +52,11 @@ class Evidence:
         stories: The histories, by workflow id.
         facts: What the workers observed, by question.
         continued: Each start of the code behind a wait.
+        copies: The first messages about each callback, by channel.
+        refused: Number of requests to send or rewrite one without effect.
+        manners: Number of requests that the receivers of messages treated in each way.
+        strikes: When a gateway, Temporal or the database was killed or frozen, and when a vote got
+            a 5xx or no reply.
     """
 
     scripts: Mapping[str, Script]
@@ -58,6 +65,10 @@ class Evidence:
     stories: Mapping[str, Story]
     facts: Mapping[str, EndedAttempts]
     continued: Sequence[Continued] = ()
+    copies: Mapping[tuple[str, str], list[Copy]] = field(default_factory=dict)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    manners: Counter[Manner] = field(default_factory=Counter)
+    strikes: Sequence[datetime] = ()
 
     @cached_property
     def executions(self) -> Mapping[str, Execution]:
@@ -109,6 +120,10 @@ class Evidence:
         for one in self.continued:
             found[one.value].append(one.attempt)
         return found
+
+    def was_struck(self, since: datetime, until: datetime) -> bool:
+        """Return whether there was a strike in this time."""
+        return any(since <= at <= until for at in self.strikes)
 
     def is_resumed(self, key: str) -> bool:
         """Return whether a question's activity continues behind its wait."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from chaos.evidence import Evidence, Finding, Harm
 from chaos.histories import Execution, Story
+from chaos.judge_messages import judge_messages
+from chaos.judge_votes import judge_votes
 from chaos.ledger import Entry
 from chaos.outside import Asked
 from chaos.senders import Reply, Sent
@@ -22,8 +24,13 @@ def judge(evidence: Evidence) -> list[Finding]:
     for callback_id, asked in evidence.asked.items():
         entry = evidence.ledger.get(callback_id)
         found += _judge_replies(evidence, asked, entry, callback_id=callback_id)
+        if entry is not None and asked.ballots:
+            found += judge_votes(entry, asked.ballots)
+    voted = {one.workflow_id for one in evidence.scripts.values() if one.is_voted}
     for entry in evidence.ledger.values():
         found += _judge_entry(evidence, entry)
+        if entry.workflow_id in voted:
+            found += judge_messages(evidence, entry)
     for key, script in evidence.scripts.items():
         found += _judge_question(evidence, key, evidence.stories[script.workflow_id])
     return found

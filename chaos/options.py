@@ -15,6 +15,7 @@ class Fault(StrEnum):
     CONFLICT = "conflict"
     DELAY = "delay"
     HANG_UP = "hang-up"
+    REFUSE = "refuse"
 
 
 class StoreKind(StrEnum):
@@ -42,6 +43,8 @@ MODES: Final = {
     "thread": 6,
     "resumed": 10,
     "hasty-resumed": 6,
+    "quorum": 12,
+    "hasty-quorum": 6,
 }
 """The modes of workflows, with their weights."""
 

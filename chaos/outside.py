@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from chaos.ballots import Ballot, Voter, plan_ballots, sendings_for
 from chaos.options import Options
 from chaos.plan import Answer, End, Round, round_of
 from chaos.script import Script
@@ -33,12 +34,14 @@ class Asked:
         number: Its generation, by the number of links for the question.
         times: How often it was received.
         sent: The answers sent to it.
+        ballots: The votes on it, if people decide.
     """
 
     key: str
     number: int
     times: int = 0
     sent: list[Sent] = field(default_factory=list)
+    ballots: list[Ballot] = field(default_factory=list)
 
 
 class Outside:
@@ -99,6 +102,8 @@ class Outside:
         self, asked: Asked, round_: Round, callback_id: str, *, path: str
     ) -> list[asyncio.Task[None]]:
         asked.sent = [Sent(answer, callback_id) for answer in round_.answers]
+        if self._scripts[asked.key].is_voted:
+            return self._vote(asked)
         tasks = [task for sent in asked.sent for task in self._send(sent, sent.answer, path)]
         random = chance(self._options.seed, "beats", callback_id)
         if round_.beats:
@@ -106,6 +111,19 @@ class Outside:
         if round_.ends is not None:
             self._start(self._end_after(round_.ends, round_.ends_after, self._scripts[asked.key]))
         return tasks
+
+    def _vote(self, asked: Asked) -> list[asyncio.Task[None]]:
+        (sent,) = asked.sent
+        value = sent.answer.value
+        asked.ballots = plan_ballots(chance(self._options.seed, "ballots", value))
+        return [
+            self._start(
+                Voter(
+                    self._post, ballot, chance(self._options.seed, "voter", value, ballot.user)
+                ).cast(sent, sending)
+            )
+            for ballot, sending in sendings_for(sent.answer, asked.ballots)
+        ]
 
     def _send(self, sent: Sent, answer: Answer, path: str) -> list[asyncio.Task[None]]:
         return [

@@ -93,6 +93,8 @@ class Round:
 
 _ENDS: Final = {"canceled": End.CANCEL, "withdrawn": End.CANCEL, "terminated": End.TERMINATE}
 
+_VOTED: Final = frozenset({"quorum", "hasty-quorum"})
+
 _SEVERAL: Final = frozenset({"twice", "hasty-twice", "together"})
 
 
@@ -168,6 +170,8 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
     ),
     "thread": lambda _, question: replace(question, in_thread=True),
     "resumed": lambda _, question: replace(question, resumes=True),
+    "quorum": lambda _, question: replace(question, is_voted=True),
+    "hasty-quorum": lambda random, question: replace(_as_hasty(random, question), is_voted=True),
     "hasty-resumed": lambda random, question: replace(_as_hasty(random, question), resumes=True),
 }
 
@@ -203,7 +207,8 @@ def _answers(
     """Yield one answer, or two that contradict each other."""
     is_last = round_ >= _LAST_OPEN_ROUND
     after = random.uniform(0, 0.3) if script.mode == "early" else _delay(random, options)
-    count = 2 if Fault.CONFLICT in options.faults and random.random() < 0.25 else 1
+    has_conflict = Fault.CONFLICT in options.faults and script.mode not in _VOTED
+    count = 2 if has_conflict and random.random() < 0.25 else 1
     for number in range(count):
         verb = _verb(random, script)
         is_final = verb != "fail" or is_last or random.random() < 0.4
@@ -217,7 +222,7 @@ def _answers(
 def _verb(random: Random, script: Script) -> str:
     if script.mode == "canceled":
         return random.choices(["cancel", "complete", "fail"], [6, 2, 1])[0]
-    if script.mode == "between":
+    if script.mode == "between" or script.mode in _VOTED:
         return "complete"
     return random.choices(["complete", "fail"], [65, 35])[0]
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from chaos.evidence import Evidence, Harm
 from chaos.options import Options
+from chaos.receivers import CHAT, MAIL, Manner
 from chaos.run import Outcome
 
 _SHOWN: Final = 25
@@ -60,6 +61,12 @@ def _facts(outcome: Outcome, evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "closed by", _counts(_closers(evidence))
     yield "proven by", _counts(Counter(_proofs(evidence)))
     yield "attempts", _attempts(evidence)
+    for channel in (CHAT, MAIL):
+        yield channel, _messages(evidence, channel)
+    yield (
+        "receivers",
+        _counts(evidence.manners),
+    )
     yield "faults", _counts(Counter(_by_sort(outcome)))
     yield "exits", _exits(outcome.exits)
 
@@ -106,6 +113,19 @@ def _attempts(evidence: Evidence) -> str:
     return f"{len(ended)} ended early: {with_answer} with an answer, {unseen} for an unknown reason"
 
 
+def _messages(evidence: Evidence, channel: str) -> str:
+    rows = [one.messages[channel] for one in evidence.ledger.values() if channel in one.messages]
+    copies = [evidence.copies[key] for key in evidence.copies if key[1] == channel]
+    first = sum(len(some) for some in copies)
+    lost = sum(not copy.is_replied for some in copies for copy in some)
+    changes = sum(len(copy.shown) - 1 for some in copies for copy in some)
+    return (
+        f"{len(rows)} to send, {len(copies)} arrived: {first - len(copies)} duplicates,"
+        f" {lost} without a reply; {sum(not one.is_sent for one in rows)} ended before;"
+        f" {changes} rewrites"
+    )
+
+
 def _by_sort(outcome: Outcome) -> Iterable[str]:
     for (fault, target), times in outcome.blows.items():
         for _ in range(times):
@@ -121,5 +141,5 @@ def _exits(exits: Mapping[str, Mapping[int, int]]) -> str:
     return ", ".join(told) or "none unexpected"
 
 
-def _counts(counted: Counter[str]) -> str:
+def _counts(counted: Counter[str] | Counter[Manner]) -> str:
     return ", ".join(f"{name} {times}" for name, times in sorted(counted.items())) or "none"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +24,11 @@ from chaos.ledger import Ledger
 from chaos.options import Fault, Options
 from chaos.outside import Outside
 from chaos.plan import scripts
+from chaos.receivers import Receivers
 from chaos.schedule import WIRE, Blow, schedule
 from chaos.senders import Post
 from chaos.site import Site, build_site, folder_of
+from chaos.values import chance
 from ringback.app.web import bound_socket, served
 from ringback.core.services import task_group
 
@@ -71,25 +74,36 @@ async def chaos(options: Options, tell: Tell) -> Outcome:
     with ExitStack() as stack:
         outside, wire = (stack.enter_context(bound_socket("127.0.0.1", 0)) for _ in range(2))
         folder = stack.enter_context(folder_of(options))
-        site = build_site(options, folder, outside=_port(outside), wire=_port(wire))
+        receivers = Receivers(
+            chance(options.seed, "receivers"), is_bad=Fault.REFUSE in options.faults
+        )
+        site = build_site(
+            options,
+            folder,
+            outside=_port(outside),
+            wire=_port(wire),
+            channels=receivers.environment,
+        )
         tell("starting " + ", ".join(site.programs))
-        async with site.wire.laid(wire), site.running():
-            return await _Run(options, site, tell).run(outside)
+        async with receivers.running(), site.wire.laid(wire), site.running():
+            return await _Run(options, site, tell, receivers=receivers).run(outside)
 
 
 class _Run:
     """A run while all programs are up."""
 
-    def __init__(self, options: Options, site: Site, tell: Tell) -> None:
+    def __init__(self, options: Options, site: Site, tell: Tell, *, receivers: Receivers) -> None:
         self._options = options
         self._site = site
+        self._receivers = receivers
         self._tell = tell
         self._scripts = list(scripts(options))
         self._by_question = {
             one.key: script for script in self._scripts for one in script.questions
         }
         self._blows: Blows = Counter()
-        self._post = Post(site.gateways)
+        self._strikes: list[datetime] = []
+        self._post = Post(site.gateways, site.read_operator_key)
 
     async def run(self, listening: socket.socket) -> Outcome:
         """Ask and answer, settle, and judge."""
@@ -128,6 +142,7 @@ class _Run:
                 for name in targets:
                     group.create_task(self._strike([one for one in blows if one.target == name]))
             telling.cancel()
+        self._receivers.calm()
         await self._site.calm()
 
     async def _strike(self, blows: Sequence[Blow]) -> None:
@@ -144,6 +159,8 @@ class _Run:
         if blow.target == WIRE:
             return await self._site.wire.lose_replies(blow.lasts)
         program = self._site.programs[blow.target]
+        if not blow.target.startswith("worker-"):
+            self._strikes.append(datetime.now(UTC))  # noqa: TID251 - the programs use it too
         if blow.fault is Fault.KILL:
             return program.kill(blow.lasts)
         was_struck = program.freeze()
@@ -181,6 +198,10 @@ class _Run:
             stories=await read_histories(client, self._scripts),
             facts=read_facts(self._site.facts),
             continued=read_continued(self._site.facts),
+            copies=self._receivers.copies,
+            refused=self._receivers.refused,
+            manners=self._receivers.manners,
+            strikes=[*self._strikes, *self._post.outages],
         )
 
     def _outcome(self, evidence: Evidence, seconds: float) -> Outcome:

@@ -19,6 +19,7 @@ class Question:
         retry_after: The retry interval, in seconds.
         in_thread: Whether the activity runs in a thread.
         resumes: Whether it continues behind its wait, and returns what it does there.
+        is_voted: Whether several people decide.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Question:
     retry_after: float
     in_thread: bool
     resumes: bool = False
+    is_voted: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Script:
     def workflow_id(self) -> str:
         """The workflow's id."""
         return f"chaos-{self.number}"
+
+    @property
+    def is_voted(self) -> bool:
+        """Whether people decide."""
+        return any(question.is_voted for question in self.questions)
 
 
 @dataclass(frozen=True)

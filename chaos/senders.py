@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
@@ -76,13 +77,15 @@ class Sent:
 class Post:
     """Sends answers to random gateways, as a load balancer does."""
 
-    def __init__(self, gateways: Sequence[str]) -> None:
-        """Send to `gateways`."""
+    def __init__(self, gateways: Sequence[str], read_key: Callable[[], str]) -> None:
+        """Send to `gateways`; `read_key` returns the API key with which people vote."""
         self._gateways = gateways
+        self._read_key = read_key
         limits = httpx2.Limits(max_connections=200, max_keepalive_connections=100)
         self._http = httpx2.AsyncClient(limits=limits, timeout=_TIMEOUT_SECONDS, trust_env=False)
         self._accepted = asyncio.Event()
         self.statuses: Counter[str] = Counter()
+        self.outages: list[datetime] = []
 
     async def close(self) -> None:
         """Close all connections."""
@@ -103,6 +106,25 @@ class Post:
             await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
         sent.replies.append(_to_reply(reply))
         sent.open -= 1
+
+    async def call(
+        self, method: str, path: str, *, body: object, random: Random, hangs_up: bool = False
+    ) -> httpx2.Response | None:
+        """Call the API at a random gateway; return `None` without a reply."""
+        timeout = _HANG_UP_SECONDS if hangs_up else _TIMEOUT_SECONDS
+        headers = {"authorization": f"Bearer {self._read_key()}"}
+        url = random.choice(self._gateways) + path
+        reply = None
+        with suppress(*NO_REPLY):
+            reply = await self._http.request(
+                method, url, json=body, headers=headers, timeout=timeout
+            )
+        self.statuses["none" if reply is None else str(reply.status_code)] += 1
+        if not hangs_up and (reply is None or reply.status_code >= 500):
+            self.outages.append(datetime.now(UTC))  # noqa: TID251 - the programs use it too
+        if reply is not None and reply.status_code == 202:
+            self._accepted.set()
+        return reply
 
     async def next_accepted(self) -> None:
         """Wait until an answer is accepted, but not for long."""

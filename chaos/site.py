@@ -28,7 +28,9 @@ from ringback.app.dev_server import dev_server_command
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import free_ports
+from ringback.client.target import local_key_path
 from ringback.core.services import task_group
+from ringback.domain.api_key import Role
 from ringback.settings import Settings
 
 _HOST: Final = "127.0.0.1"
@@ -117,6 +119,10 @@ class Site:
             async with opened_store(self.settings, SystemClock()) as opened:
                 await ensure_local_keys(self.folder, opened)
 
+    def read_operator_key(self) -> str:
+        """Return the API key with which people vote, once a gateway has created it."""
+        return local_key_path(self.folder, Role.OPERATOR).read_text().strip()
+
     @property
     def settings(self) -> Settings:
         """The settings with which the run itself opens the store."""
@@ -130,7 +136,9 @@ class Site:
             await program.ready()
 
 
-def build_site(options: Options, folder: Path, *, outside: int, wire: int) -> Site:
+def build_site(
+    options: Options, folder: Path, *, outside: int, wire: int, channels: Mapping[str, str]
+) -> Site:
     """Create everything that a run needs in `folder`, without starting it.
 
     Args:
@@ -138,6 +146,7 @@ def build_site(options: Options, folder: Path, *, outside: int, wire: int) -> Si
         folder: The run's folder.
         outside: The port on which the outside party is asked.
         wire: The port that leads to Temporal.
+        channels: The settings of the gateways' channels to people.
     """
     ports = free_ports(2 + options.gateways)
     gateways = [f"http://{_HOST}:{port}" for port in ports[2:]]
@@ -158,7 +167,7 @@ def build_site(options: Options, folder: Path, *, outside: int, wire: int) -> Si
         "RINGBACK_PUBLIC_URL": gateways[0],
         "RINGBACK_LOG": "json",
     }
-    wired = {**environment, "TEMPORAL_ADDRESS": f"{_HOST}:{wire}"}
+    wired = {**environment, **channels, "TEMPORAL_ADDRESS": f"{_HOST}:{wire}"}
     recipes += [_gateway(folder, wired, number, url=url) for number, url in enumerate(gateways)]
     asked = f"http://{_HOST}:{outside}"
     recipes += [

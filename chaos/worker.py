@@ -18,12 +18,22 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from chaos.ballots import APPROVALS, PEOPLE
 from chaos.connection import quiet_runtime
 from chaos.facts import Continued, Fact, FactsFile, text_of
+from chaos.receivers import CHAT, MAIL
 from chaos.script import TASK_QUEUE, Question
 from chaos.values import values_in
-from chaos.workflow import ASK, IN_THREAD, RESUMED, Ask
-from ringback import Callback, RingbackPlugin, wait_for_callback, wait_for_callback_sync
+from chaos.workflow import ASK, DECIDE, IN_THREAD, RESUMED, Ask
+from ringback import (
+    Callback,
+    Decision,
+    RingbackPlugin,
+    Subject,
+    wait_for_callback,
+    wait_for_callback_sync,
+    wait_for_decision,
+)
 from ringback.app.bootstrap import working
 from ringback.app.exits import run_command
 from ringback.app.program import run, stop_requested
@@ -73,6 +83,24 @@ class Asking:
             asyncio.run_coroutine_threadsafe(submitted, self.loop).result()
 
         return wait_for_callback_sync(submit, dict[str, str])
+
+    @activity.defn(name=DECIDE)
+    async def decide(self, question: Question) -> Decision:
+        """Ask three people, two of whom must agree."""
+        await self._note(question, activity.info())
+
+        async def submit(callback: Callback) -> None:
+            await self._submit(question, callback)
+
+        return await wait_for_decision(
+            Subject(question.key),
+            submit,
+            form={"type": "object", "required": ["value"]},
+            assignees=[f"user:{name}" for name in PEOPLE],
+            approvals=APPROVALS,
+            veto=False,
+            notify=[f"{CHAT}:#{question.key}", f"{MAIL}:{question.key}@example.org"],
+        )
 
     @activity.defn(name=RESUMED)
     async def ask_and_continue(self, question: Question) -> dict[str, Any]:
@@ -139,7 +167,12 @@ async def _work(name: str, outside: str, facts: Path) -> None:
                 client,
                 task_queue=TASK_QUEUE,
                 workflows=[Ask],
-                activities=[asking.ask, asking.ask_in_thread, asking.ask_and_continue],
+                activities=[
+                    asking.ask,
+                    asking.ask_in_thread,
+                    asking.ask_and_continue,
+                    asking.decide,
+                ],
                 activity_executor=threads,
                 sticky_queue_schedule_to_start_timeout=_STICKY,
             )

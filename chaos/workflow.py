@@ -15,6 +15,7 @@ from chaos.script import Question, Received, Script
 IN_THREAD = "ask_in_thread"
 RESUMED = "ask_and_continue"
 ASK = "ask"
+DECIDE = "decide"
 
 
 @workflow.defn
@@ -58,6 +59,8 @@ async def _ask(question: Question, script: Script) -> Received:
 
 
 def _activity_of(question: Question) -> str:
+    if question.is_voted:
+        return DECIDE
     if question.resumes:
         return RESUMED
     return IN_THREAD if question.in_thread else ASK

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import typer
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 from starlette.routing import Route
 from typer.main import get_command
 
@@ -21,15 +20,17 @@ import ringback
 from benchmarks.page import RESULTS
 from benchmarks.page import page as speed_page
 from benchmarks.results import load
-from docs import words
-from ringback.app.container import Parts, build_app
+from docs import providers, words
+from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
+from ringback.app.gateway_app import build_app
 from ringback.cli.main import create_app as create_cli
-from ringback.domain import completion_errors, errors
+from ringback.domain import completion_errors, errors, identity_errors
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.settings import Settings
+from ringback.sign_in_settings import SignInSettings
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -49,6 +50,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": _cli(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "http.md": _http(),
+        REFERENCE / "providers.md": _head("Providers", providers.text()),
         REFERENCE / "settings.md": _settings(),
         REFERENCE / "states.md": _states(),
         SPEED: _speed(),
@@ -163,19 +165,26 @@ def _error_table(kinds: Iterable[type[RingbackError]]) -> str:
 
 
 def _settings() -> str:
-    texts = _attributes(Settings)
+    texts = _attributes(Settings) | _attributes(SignInSettings)
     rows = [
         [f"`{_variable(name)}`", f"`{name}`", _default(name, field), texts[name]]
         for name, field in Settings.model_fields.items()
     ]
+    of_people = [row for row in rows if row[1].strip("`") in SignInSettings.model_fields]
+    others = [row for row in rows if row not in of_people]
     known_variables()
+    head = ["Variable", "In `ringback.toml`", "Default", "Meaning"]
     return "\n".join([
         _head(
             "Settings",
             "An environment variable overrides `ringback.toml` in the current folder, which"
             " overrides the default. The file uses the names of the second column.",
         ),
-        _table(["Variable", "In `ringback.toml`", "Default", "Meaning"], rows),
+        _table(head, others),
+        "## How people sign in\n",
+        "[Sign people in](../howto/sign-in.md) has examples.\n",
+        _table(head, of_people),
+        "## Other variables\n",
         "Only from the environment:\n",
         _table(
             ["Variable", "Meaning"],
@@ -184,6 +193,9 @@ def _settings() -> str:
         "The connection to Temporal uses the SDK's settings: `TEMPORAL_ADDRESS` and the other"
         " `TEMPORAL_*` variables, or `temporal.toml` ([Temporal Cloud](../howto/temporal-cloud.md)"
         " has examples). The default is `127.0.0.1:7233`.\n",
+        "The tables `[sources.NAME]` of `ringback.toml` say which providers send webhooks, and what"
+        " their events mean: [let a provider's webhook finish an"
+        " activity](../howto/receive-webhooks.md).\n",
     ])
 
 
@@ -223,9 +235,10 @@ def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:
     with InMemoryDatabase(clock) as database:
         app = build_app(Parts(fake_edges(SqlStore(database), FakeActivities(), clock)))
     routes = [
-        f"{method} {route.path}"
+        f"{method} {route.path_format}"
         for route in app.routes
-        if isinstance(route, Route)
+        # The name of a static file has a digest of its content.
+        if isinstance(route, Route) and not route.path_format.startswith("/static/")
         for method in sorted((route.methods or set()) - {"HEAD"})
     ]
     operations = {
@@ -259,8 +272,10 @@ def _below(kind: type[RingbackError]) -> Iterator[type[RingbackError]]:
 
 def _children(kind: type[RingbackError]) -> list[type[RingbackError]]:
     # A test may derive an error of its own; it is no part of the tree.
-    homes = {errors.__name__, completion_errors.__name__}
-    return [child for child in kind.__subclasses__() if child.__module__ in homes]
+    homes = [one.__name__ for one in (errors, completion_errors, identity_errors)]
+    found = [child for child in kind.__subclasses__() if child.__module__ in homes]
+    # Their own order is that in which the modules were first imported.
+    return sorted(found, key=lambda child: homes.index(child.__module__))
 
 
 def _variable(field: str) -> str:
@@ -268,8 +283,9 @@ def _variable(field: str) -> str:
 
 
 def _default(name: str, field: FieldInfo) -> str:
-    is_plain = field.default is not PydanticUndefined and field.default is not None
-    return f"`{field.default}`" if is_plain else words.DEFAULTS[name]
+    if name in words.DEFAULTS:
+        return words.DEFAULTS[name]
+    return f"`{field.default}`"
 
 
 def _attributes(owner: type) -> dict[str, str]:

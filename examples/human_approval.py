@@ -1,10 +1,13 @@
-"""A person decides on an order, from a terminal; the workflow waits for up to a day.
+"""A person decides on an order, on a page or from a terminal; the workflow waits for up to a day.
 
     ringback serve                                          the gateway, which delivers decisions
     python examples/human_approval.py worker                runs the workflow and its activities
     python examples/human_approval.py order 17 250          places order 17, over 250 euros
-    ringback approve cb_… --reason "in the budget"          the worker's terminal shows the id
-    ringback reject cb_… --reason "too expensive"           or no, for good
+
+The worker's terminal shows the link of the page, and the id for those who prefer a terminal:
+
+    ringback approve cb_… --reason "in the budget"
+    ringback reject cb_… --reason "too expensive"
 
 It needs a Temporal server at TEMPORAL_ADDRESS, or at localhost:7233.
 """
@@ -15,16 +18,16 @@ import atexit
 import contextlib
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from ringback import Callback, RingbackPlugin, wait_for_callback
+from ringback import Callback, Decision, RingbackPlugin, Subject, wait_for_decision
 
 TASK_QUEUE = "human-approval"
 
@@ -38,75 +41,64 @@ class Order:
     seconds_to_decide: float = timedelta(hours=24).total_seconds()
 
 
-@dataclass
-class Approval:
-    """What the reviewer answers; another shape is rejected before it is stored.
-
-    `ringback approve` sends `approved: true`. The holder of the link may also send `false`.
-    """
-
-    approved: bool
-    by: str | None = None
-    reason: str | None = None
-
-
 @activity.defn
-async def approve_order(order: Order) -> Approval:
+async def approve_order(order: Order) -> Decision:
     """Ask a person. The request is stored as the callback: `ringback list --tag approval`."""
 
     async def submit(callback: Callback) -> None:
         notify_reviewer(order, callback)
 
-    return await wait_for_callback(
+    return await wait_for_decision(
+        Subject(
+            f"Order {order.id} over {order.euros} euros",
+            details={"order": order.id, "euros": order.euros},
+        ),
         submit,
-        Approval,
-        title=f"Order {order.id} over {order.euros} euros",
+        require_reason="rejection",
+        deadline=timedelta(seconds=order.seconds_to_decide),
+        on_deadline=Decision(approved=False, reason="no decision in time"),
         tags=["approval"],
-        metadata={"order": order.id, "euros": order.euros},
     )
 
 
 def notify_reviewer(order: Order, callback: Callback) -> None:
     """Tell the reviewer, here on the worker's terminal; a real one gets a mail or a message.
 
-    The id is not secret. `callback.url` is: anyone who has it can decide.
+    The id is not secret. The link is: anyone who has it can decide.
     """
     print(f"Order {order.id} over {order.euros} euros waits for you: {callback.id}", flush=True)
+    print(f"Decide here: {callback.url}", flush=True)
 
 
 @activity.defn
-async def fulfill_order(order: Order, approval: Approval) -> str:
+async def fulfill_order(order: Order, decision: Decision) -> str:
     """Send the goods."""
-    return f"order {order.id} is on its way, approved by {approval.by}"
+    return f"order {order.id} is on its way, approved by {decision.by}"
 
 
 @workflow.defn
 class OrderWorkflow:
-    """Waits for the decision. A yes fulfills the order; a no fails with `ApprovalDenied`."""
+    """Waits for the decision. A yes fulfills the order; a no fails with `OrderRejected`."""
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        """Return how the order ended."""
-        patience = timedelta(seconds=order.seconds_to_decide)
-        approval = await workflow.execute_activity(
+        """Return how the order ended.
+
+        Raises:
+            ApplicationError: It was rejected; the failure has the decision.
+        """
+        decision = await workflow.execute_activity(
             approve_order,
             order,
-            start_to_close_timeout=patience,
-            # Without it, Temporal would begin another attempt, and wait for as long again.
-            schedule_to_close_timeout=patience,
+            # The deadline comes first, and ends the activity with a no.
+            start_to_close_timeout=timedelta(seconds=order.seconds_to_decide, minutes=10),
         )
-        if not approval.approved:
-            denial = denied(approval)
-            raise denial
+        if not decision.approved:
+            message = f"rejected: {decision.reason}"
+            raise ApplicationError(message, decision, type="OrderRejected", non_retryable=True)
         return await workflow.execute_activity(
-            fulfill_order, args=[order, approval], start_to_close_timeout=timedelta(minutes=1)
+            fulfill_order, args=[order, decision], start_to_close_timeout=timedelta(minutes=1)
         )
-
-
-def denied(approval: Approval) -> ApplicationError:
-    """Return the failure that `ringback reject` gives, for a no that came as a result."""
-    message = "approval denied" + (f": {approval.reason}" if approval.reason else "")
-    return ApplicationError(message, asdict(approval), type="ApprovalDenied", non_retryable=True)
 
 
 async def work(client: Client) -> None:
@@ -135,13 +127,13 @@ async def place(client: Client, order: Order) -> None:
 
 def explain(failure: WorkflowFailureError) -> str:
     """Return in a line why the order was not fulfilled."""
-    cause = failure.cause.cause if isinstance(failure.cause, ActivityError) else failure.cause
-    match cause:
-        case ApplicationError(type="ApprovalDenied"):
-            who = cause.details[0].get("by") if cause.details else None
-            return f"{cause.message} (by {who})"
-        case _:
-            return f"no decision: {cause}"
+    match failure.cause:
+        case ApplicationError(type="OrderRejected") as rejected:
+            by = rejected.details[0]["by"]
+            name = "somebody with the link" if by == "link" else by
+            return rejected.message + (f" (by {name})" if by else "")
+        case cause:
+            return f"the order failed: {cause}"
 
 
 async def main() -> None:

@@ -1,9 +1,12 @@
 """The real Temporal server, started once for all tests."""
 
+import asyncio
 import atexit
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
+from io import StringIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,15 +23,16 @@ from tests.services import missing
 atexit.register(time.sleep, 0.2)
 
 # Hypothesis's own time limits measure how busy the machine is. The timeout of a test stays.
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
+ANYWHERE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time, so that coverage is the same too.
+settings.register_profile("quick", ANYWHERE, max_examples=20, derandomize=True, database=None)
+settings.register_profile("thorough", ANYWHERE, max_examples=150)
+settings.load_profile("quick")
 
 LONGER = {"hypothesis": 60, "processes": 60, "thorough": 120}
 """Timeouts in seconds by mark, for tests without their own.
 
-A `hypothesis` test tries 100 examples and more. A program needs 1 to 2 s of CPU time to start, and
+A `hypothesis` test tries up to 150 examples. A program needs 1 to 2 s of CPU time to start, and
 a test of `processes` starts up to six. A `thorough` test also waits until killed programs are
 replaced and leases have expired.
 """
@@ -42,6 +46,20 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         timeouts = [seconds for mark, seconds in LONGER.items() if item.get_closest_marker(mark)]
         if timeouts and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(max(timeouts)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Report where each asyncio task waits when a test runs into its timeout."""
+    try:
+        return (yield)
+    except pytest.fail.Exception as exc:
+        if "Timeout" in str(exc):
+            stacks = StringIO()
+            for task in asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop()):
+                task.print_stack(file=stacks)
+            item.add_report_section("call", "asyncio tasks", stacks.getvalue())
+        raise
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,27 @@
 """Create values, with defaults for everything that a test does not care about."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from ringback.core.answers import AnswerService
+from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.core.validation import AnswerValidator
+from ringback.core.vote_checks import Ledger
+from ringback.core.votes import VoteService
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import ActivityExecution, Callback, State
-from ringback.domain.event import Event, EventKind
-from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.domain.ids import CallbackId, EventId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
 from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.webhook import Webhook, webhooks_for
+from ringback.ports.activities import Activities
 from ringback.ports.store import Answer, Expiry, Postponement, Settlement
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ManualClock
+from ringback.testing import ExactResults, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -29,8 +36,29 @@ async def opened(request: OpenRequest) -> Callback:
     return callback
 
 
+def answer_service(
+    store: Ledger,
+    activities: Activities,
+    *,
+    new_outcome_id: Callable[[], OutcomeId] | None = None,
+    on_accepted: Callable[[], None] = lambda: None,
+    hooks: Hooks = NO_HOOKS,
+) -> AnswerService:
+    """Return a service that accepts answers and votes."""
+    checks = AnswerValidator(store, activities, ExactResults())
+    new_id = new_outcome_id or outcome_id
+    votes = VoteService(store, checks, new_outcome_id=new_id, on_accepted=on_accepted, hooks=hooks)
+    return AnswerService(
+        store, checks, votes, new_outcome_id=new_id, on_accepted=on_accepted, hooks=hooks
+    )
+
+
 def callback_id() -> CallbackId:
     return CallbackId(f"cb_{next(_numbers):08}")
+
+
+def event_id() -> EventId:
+    return EventId(f"ev_{next(_numbers):08}")
 
 
 def activity_ref(
@@ -115,10 +143,10 @@ def postponement(
 def webhook(
     *,
     to: str = "https://outside.example/told",
-    kind: EventKind = EventKind.EXPIRED,
+    kind: AuditKind = AuditKind.EXPIRED,
     facts: dict[str, object] | None = None,
 ) -> Webhook:
-    (made,) = webhooks_for(Event(callback_id(), NOW, kind, facts or {}), None, to)
+    (made,) = webhooks_for(AuditEntry(callback_id(), NOW, kind, facts or {}), None, to)
     return made
 
 

@@ -7,17 +7,17 @@ from typing import Any
 from ringback.app.container import Edges
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import TemporalUnreachableError
+from ringback.gateway.identity.ways import Cookies, SignInWays
+from ringback.ports.clock import Clock
 from ringback.store.sql_store import SqlStore
-from ringback.testing import FakeActivities, FakeIdentifier, ManualClock
+from ringback.testing import FakeActivities, FakeIdentifier
 from tests import factories
 
 BASE = "https://ring.example"
 LIMIT = 100_000
 
 
-def fake_edges(
-    store: SqlStore, activities: FakeActivities, clock: ManualClock, **others: Any
-) -> Edges:
+def fake_edges(store: SqlStore, activities: FakeActivities, clock: Clock, **others: Any) -> Edges:
     """Return edges built from fakes; `others` replace fields of `Edges`."""
     edges = Edges(
         store=store,
@@ -36,6 +36,8 @@ def fake_edges(
         owner="me",
         new_callback_id=factories.callback_id,
         new_outcome_id=factories.outcome_id,
+        new_event_id=factories.event_id,
+        sign_in_ways=SignInWays(cookies=Cookies(BASE)),
     )
     return replace(edges, **others)
 

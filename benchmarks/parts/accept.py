@@ -28,7 +28,7 @@ RESTATE: Final = "Restate"
 
 CONNECTIONS: Final = (1, 16, 64, 256)
 AT_THE_BAR: Final = 64
-"""At so many connections the bars are set."""
+"""The number of connections for which the bars are set."""
 
 _AT_THE_BAR_ONLY: Final = frozenset({TEMPORAL_REFUSES, ROUTE})
 
@@ -62,7 +62,7 @@ _AWAKEABLES: Final = {1: 1000, 16: 2500, 64: 5000, 256: 2500}
 """How many wait for a run, by its connections: to make them takes longer than to answer them."""
 
 _Way: TypeAlias = Callable[[int], AbstractAsyncContextManager[Target]]
-"""Opens a target for a run on so many connections."""
+"""Opens a target for a run on this number of connections."""
 
 
 async def measure(bench: Bench) -> Iterable[Measured]:

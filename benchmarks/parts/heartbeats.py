@@ -159,7 +159,7 @@ class _Watched:
     async def run(
         self, notes: Notes, *, of: str, at: str, seconds: float, connections: int
     ) -> None:
-        """Send heartbeats on so many connections, or none, and note what came of it.
+        """Send heartbeats on this number of connections, or none, and record the result.
 
         Raises:
             DriveError: One was refused.

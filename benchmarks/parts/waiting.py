@@ -128,7 +128,7 @@ class _Store:
         keys: The link keys of its gateways.
         at: How many wait there.
         bearer: An operator's key.
-        left: The paths of links that nobody has used, in no order.
+        left: The paths of unused links, in no order.
     """
 
     of: str
@@ -140,7 +140,7 @@ class _Store:
 
     @classmethod
     async def make(cls, of: str, url: str, *, keys: Keys, count: int) -> "_Store":
-        """Open so many callbacks in the empty store at `url`."""
+        """Open `count` callbacks in the empty store at `url`."""
         real = min(count, _REAL)
         paths = await open_questions(url, keys, real)
         if count > real:
@@ -157,7 +157,7 @@ class _Store:
             self.left += await open_questions(self.url, self.keys, missing)
 
     def take(self, count: int) -> Sequence[str]:
-        """Return paths that nobody has used."""
+        """Return unused paths."""
         taken, self.left = self.left[:count], self.left[count:]
         return taken
 

@@ -1,4 +1,4 @@
-"""The bare loop: `handle.complete` by task token, so many at a time, and nothing else.
+"""The bare loop: `handle.complete` by task token, some at a time, and nothing else.
 
 Run as `python -m benchmarks.rivals.bare_loop <address of Temporal> <how many at a time> <file>`,
 with task tokens in the file, in hexadecimal, a line each; prints `ready loop`, and ends when all

@@ -45,7 +45,7 @@ class Restate:
         self._ids = ids
 
     async def suspend(self, count: int) -> list[str]:
-        """Begin so many invocations; return the path that resolves each, when all of them wait.
+        """Begin `count` invocations; return the path that resolves each, when all of them wait.
 
         Raises:
             DriveError: The server did not take all of them.

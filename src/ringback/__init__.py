@@ -7,8 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ringback.app.embedded import run_gateway
-    from ringback.app.plugin import RingbackPlugin
+    from ringback.app.plugin import RingbackPlugin, run_gateway
     from ringback.completion.batch import Delivery, Ending, Progress
     from ringback.completion.batcher import Batcher
     from ringback.completion.client import AsyncCompletionClient
@@ -39,8 +38,12 @@ if TYPE_CHECKING:
         TemporalUnreachableError,
     )
     from ringback.domain.link import Verb
+    from ringback.domain.policy_checks import Escalation
+    from ringback.domain.subject import Subject
     from ringback.worker.callback import Callback
-    from ringback.worker.options import WaitOptions
+    from ringback.worker.decide import wait_for_decision, wait_for_decision_sync
+    from ringback.worker.decision import Decision, DecisionVote
+    from ringback.worker.options import DecisionOptions, WaitOptions
     from ringback.worker.wait import (
         open_callback,
         open_callback_sync,
@@ -66,8 +69,12 @@ __all__ = [
     "CompletionUnansweredError",
     "CompletionUnprovenError",
     "ConfigurationError",
+    "Decision",
+    "DecisionOptions",
+    "DecisionVote",
     "Delivery",
     "Ending",
+    "Escalation",
     "FinalError",
     "KeepAlive",
     "NotWiredError",
@@ -78,6 +85,7 @@ __all__ = [
     "RingbackPlugin",
     "Stopped",
     "StoreUnavailableError",
+    "Subject",
     "TemporalUnreachableError",
     "UnusableTokenError",
     "Verb",
@@ -88,9 +96,18 @@ __all__ = [
     "run_gateway",
     "wait_for_callback",
     "wait_for_callback_sync",
+    "wait_for_decision",
+    "wait_for_decision_sync",
 ]
 
 _HOMES: Final = {
+    "Decision": "ringback.worker.decision",
+    "DecisionOptions": "ringback.worker.options",
+    "DecisionVote": "ringback.worker.decision",
+    "Escalation": "ringback.domain.policy_checks",
+    "Subject": "ringback.domain.subject",
+    "wait_for_decision": "ringback.worker.decide",
+    "wait_for_decision_sync": "ringback.worker.decide",
     "ActivityCancelledError": "ringback.domain.completion_errors",
     "ActivityCompletionError": "ringback.domain.completion_errors",
     "ActivityManager": "ringback.completion.manager",
@@ -125,7 +142,7 @@ _HOMES: Final = {
     "fail_with": "ringback.completion.failures",
     "open_callback": "ringback.worker.wait",
     "open_callback_sync": "ringback.worker.wait",
-    "run_gateway": "ringback.app.embedded",
+    "run_gateway": "ringback.app.plugin",
     "wait_for_callback": "ringback.worker.wait",
     "wait_for_callback_sync": "ringback.worker.wait",
 }

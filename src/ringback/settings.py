@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from platformdirs import user_state_path
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError, field_validator
@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from ringback.domain.errors import ConfigurationError
+from ringback.sign_in_settings import SignInSettings
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,21 @@ _SQLITE: Final = "sqlite:///"
 _AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
-class Settings(BaseSettings):
+CONFIG_FILE: Final = Path("ringback.toml")
+"""The file of settings, in the working directory."""
+
+_OTHER_TABLES: Final = frozenset({"sources"})
+"""Tables of `ringback.toml` that other modules read."""
+
+
+class _TomlSettings(TomlConfigSettingsSource):
+    def __call__(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in super().__call__().items() if name not in _OTHER_TABLES
+        }
+
+
+class Settings(SignInSettings):
     """The settings of a gateway and its clients.
 
     Attributes:
@@ -84,6 +99,17 @@ class Settings(BaseSettings):
             `whsec_<base64>`, separated by commas; every webhook is signed with all of them.
         allow_private_webhooks: Whether webhooks may go to private addresses: this machine and
             networks that are not the public internet.
+        people_file: A TOML file with the groups, other addresses and Slack accounts of people, and
+            with channels of Apprise.
+        sources_file: A TOML file with the sources of events, `[sources.NAME]`. Without it, they are
+            read from `ringback.toml`.
+        mail_url: The mail server: `smtp://<user>:<password>@<host>:<port>` (STARTTLS is required),
+            `smtps://…` (TLS from the start) or `smtp+insecure://…` (no TLS).
+        mail_from: The sender of mail, such as `Ringback <ringback@example.org>`.
+        slack_token: The bot token of a Slack app, `xoxb-…`.
+        slack_signing_secrets: The app's signing secret; several, separated by commas, while one is
+            replaced.
+        slack_api: The URL of Slack's Web API, for tests.
         body_limit: The maximum size of a request body in bytes. Temporal accepts 2 MiB including
             its envelope; it replies OK to a larger result and fails the activity.
         keep_alive: How many seconds an idle connection stays open. Keep it longer than the idle
@@ -103,7 +129,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="RINGBACK_",
-        toml_file="ringback.toml",
+        toml_file=CONFIG_FILE,
         extra="forbid",
         frozen=True,
         # An error must not reveal a key or a password.
@@ -119,6 +145,13 @@ class Settings(BaseSettings):
     keys_file: _AbsolutePath | None = None
     webhook_secrets: SecretStr | None = None
     allow_private_webhooks: bool = False
+    people_file: _AbsolutePath | None = None
+    sources_file: _AbsolutePath | None = None
+    mail_url: SecretStr | None = None
+    mail_from: str | None = None
+    slack_token: SecretStr | None = None
+    slack_signing_secrets: SecretStr | None = None
+    slack_api: HttpUrl = HttpUrl("https://slack.com/api")
     body_limit: int = Field(default=2 * 1024 * 1024 - 1024, gt=0)
     keep_alive: int = Field(default=75, gt=0, le=86_400)
     polls_per_second: int = Field(default=50, gt=0)
@@ -212,7 +245,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources of settings; earlier ones win."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _TomlSettings(settings_cls)
 
 
 def load_settings() -> Settings:

@@ -65,11 +65,12 @@ async def run_all(site: Site) -> Mapping[str, Ran]:
 
 
 async def opened(site: Site, count: int) -> Sequence[CallbackId]:
-    """Open so many callbacks, as a worker would."""
+    """Open this number of callbacks, as a worker would."""
     async with opened_store(site.settings, SystemClock()) as store:
         return [one.id for _ in range(count) for one in await store.open([factories.request()])]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["token", "ids"])
 @each_verb
 def test_command_by_token_or_ids_exits_with_3_during_outage(

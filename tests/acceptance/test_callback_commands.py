@@ -48,9 +48,9 @@ async def test_link_works_until_it_is_revoked(env: Env) -> None:
     assert await question.end() == "in time"
 
 
-async def test_events_follow_ends_with_the_verdict(env: Env) -> None:
+async def test_audit_follow_ends_with_the_verdict(env: Env) -> None:
     question = await env.ask()
-    words = ringback("events", question.callback.id, "--follow", "--json")
+    words = ringback("audit", question.callback.id, "--follow", "--json")
 
     async with program(words, env.site.environment) as following:
         await following.line("submitted")
@@ -113,6 +113,7 @@ async def test_reason_for_a_boolean_result_is_rejected(env: Env) -> None:
     assert given.code == 0
 
 
+@pytest.mark.thorough
 @on_postgresql
 async def test_approve_works_on_postgresql(shared_site: Site) -> None:
     site, run = shared_site, Command(shared_site)

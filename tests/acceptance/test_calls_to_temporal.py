@@ -76,7 +76,7 @@ class Crowd:
         await self._coming.put(callback)
 
     async def take(self, count: int) -> None:
-        """Return when so many more were given."""
+        """Return when this number of further ones was submitted."""
         self.given += [await self._coming.get() for _ in range(count)]
 
     @activity.defn

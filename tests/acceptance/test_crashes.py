@@ -116,7 +116,7 @@ async def test_list_and_show_follow_a_callback_to_its_verdict(site: Site) -> Non
     assert left == []
     assert shown["state"] == "applied"
     assert shown["outcome"]["proof"]["by"].startswith("ringback/oc_")
-    happened = [event["kind"] for event in shown["events"]]
+    happened = [entry["kind"] for entry in shown["audit_trail"]]
     assert happened == ["opened", "submitted", "accepted", "applied"]
     assert waiting[0]["id"] in table
 

@@ -31,9 +31,13 @@ PAGES: Final = (
     "troubleshoot",
 )
 PAGES_NOT_RUN: Final = {
+    "answer-by-alias": "test_aliases answers, repeats and removes an alias on a real server",
+    "inbox": "tests/unit/cli/test_inbox.py runs the command",
+    "sign-in": "programs that run until Ctrl-C and settings; the sign-in tests run the commands",
     "converters-and-types": "the blocks are a setting and an error message",
     "postgresql": "it installs a package and needs a server at db.example",
     "prove-it": "make chaos runs for minutes; test_chaos runs a short one",
+    "receive-webhooks": "tests/integration/test_howto_receive_webhooks.py runs the page",
     "reverse-proxy": "test_howto_reverse_proxy runs the page",
     "run-it": "programs that run until Ctrl-C, and Docker; tests/demo runs the demo",
     "temporal-cloud": "it needs an account",
@@ -44,7 +48,14 @@ PAGES_NOT_RUN: Final = {
 HOWTO: Final = ROOT / "docs" / "howto"
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+_VOTES: Final = "tests/unit/cli/test_people.py runs it where people are asked by rules"
 NOT_RUN: Final = {
+    "ringback approve cb_agq7vhpyc6x5d7bqvnqbsimjna --by ada@example.org --group finance"
+    ' --form \'{"cost_centre": "k1"}\'': _VOTES,
+    "ringback withdraw cb_agq7vhpyc6x5d7bqvnqbsimjna --by ada@example.org": _VOTES,
+    "ringback claim cb_agq7vhpyc6x5d7bqvnqbsimjna --by ada@example.org": _VOTES,
+    "ringback release cb_agq7vhpyc6x5d7bqvnqbsimjna": _VOTES,
+    "ringback reassign cb_agq7vhpyc6x5d7bqvnqbsimjna user:bob@example.org group:board": _VOTES,
     "LINK='https://ring.example/c/k1.AR8A….…'": "the test sets LINK",
     "ringback redeliver cb_agq7vhpyc6x5d7bqvnqbsimjna": "test_operator_commands parks an answer",
     'curl -X POST -H "Authorization: Bearer $KEY"'

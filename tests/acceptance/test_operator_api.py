@@ -58,6 +58,7 @@ async def test_operator_lists_extends_and_answers_until_the_key_is_revoked(
         assert revoked.out == f"{operator['id']} is revoked\n"
 
 
+@pytest.mark.thorough
 async def test_redeliver_over_http_applies_a_parked_answer(
     shared_site: Site,
 ) -> None:

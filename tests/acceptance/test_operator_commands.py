@@ -27,6 +27,7 @@ async def listed(site: Site, *options: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.thorough
 async def test_extend_moves_the_deadline(shared_site: Site) -> None:
     site = shared_site
     async with site.gateway(), site.many_callbacks_worker():
@@ -48,6 +49,7 @@ async def test_extend_moves_the_deadline(shared_site: Site) -> None:
         assert await workflow.result() == ["in time after all"]
 
 
+@pytest.mark.thorough
 async def test_redeliver_applies_a_parked_answer(
     shared_site: Site,
 ) -> None:

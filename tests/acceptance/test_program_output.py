@@ -29,6 +29,7 @@ async def test_json_option_prints_the_address_of_the_program(
     assert json.loads(line) == {"ready": f"http://127.0.0.1:{port}"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [["serve"], ["worker", "--serve"]])
 async def test_gateway_without_public_url_uses_the_address_it_listens_on(
     shared_site: Site, words: list[str]
@@ -45,6 +46,7 @@ async def test_gateway_without_public_url_uses_the_address_it_listens_on(
     assert document["servers"] == [{"url": url}]
 
 
+@pytest.mark.thorough
 async def test_gateway_on_all_addresses_prints_the_url_for_workers(shared_site: Site) -> None:
     environment = shared_site.environment
     del environment["RINGBACK_PUBLIC_URL"]

@@ -80,7 +80,7 @@ def waiting(told: WorkflowExecutionDescription) -> Iterable[PendingActivityInfo]
 
 
 async def most_at_a_time(site: Site, workflows: Sequence[Workflow], *, until: int) -> int:
-    """Return how many deliveries ran beside each other, once so many have ended."""
+    """Return how many deliveries ran at the same time, once that number has ended."""
     most = applied = 0
     async with asyncio.timeout(60):
         while applied < until:

@@ -107,7 +107,7 @@ async def expire_leases(site: Site) -> None:
 async def verdicts(site: Site) -> int:
     """Return how many verdicts were kept, of all outcomes."""
     async with site.connected() as connection:
-        kept = text("SELECT count(*) FROM events WHERE kind = 'applied'")
+        kept = text("SELECT count(*) FROM audit_trail WHERE kind = 'applied'")
         return int((await connection.execute(kept)).scalar_one())
 
 

@@ -54,11 +54,11 @@ async def test_next_gateway_sends_the_webhook_of_a_killed_one(
                 again = await receiver.next()
                 await next_gateway.line("webhook delivered")
                 secret = (await Command(site)("webhook-secret")).out.strip()
-                events = (await shown(site, callback.id))["events"]
+                entries = (await shown(site, callback.id))["audit_trail"]
 
     message = Webhook(secret).verify(again.body, dict(again.headers))
     assert (message["type"], message["data"]["callback"]) == ("callback.expired", callback.id)
     assert again.headers["webhook-id"] == first.headers["webhook-id"]
     assert again.body == first.body
-    assert events[-1]["kind"] == "webhook delivered"
-    assert "hush" not in postponed + str(events)
+    assert entries[-1]["kind"] == "webhook delivered"
+    assert "hush" not in postponed + str(entries)

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import EventKind
 from ringback.domain.outcome import Canceled, Completed
 from ringback.testing import ManualClock
 from tests import factories
@@ -16,7 +16,7 @@ from tests.contract.stores import (
     Store,
     accepted,
     accepted_callbacks,
-    events_of,
+    entries_of,
     found,
     in_state,
     kinds,
@@ -193,7 +193,7 @@ class ActivityPollsContract:
         assert until_default == timedelta(seconds=55)
         assert (suspended.attempt_timeout_at, suspended.heartbeat_state.timeout) == (None, None)
         assert await store.next_default() is None
-        assert await kinds(store, callback.id) == [EventKind.OPENED]
+        assert await kinds(store, callback.id) == [AuditKind.OPENED]
 
     async def test_cancel_request_is_recorded_once(self, store: Store, clock: ManualClock) -> None:
         (callback,) = await store.open([factories.request(cancel_within=MINUTE)])
@@ -205,8 +205,8 @@ class ActivityPollsContract:
 
         asked_at = clock.now() - SECOND
         assert first.cancel_requested_at == asked_at == again.cancel_requested_at
-        (event,) = await events_of(store, callback.id, EventKind.CANCEL_REQUESTED)
-        assert (event.at, event.facts) == (asked_at, {"until": format_instant(asked_at + MINUTE)})
+        (entry,) = await entries_of(store, callback.id, AuditKind.CANCEL_REQUESTED)
+        assert (entry.at, entry.facts) == (asked_at, {"until": format_instant(asked_at + MINUTE)})
 
     async def test_cancel_request_without_report_cancels_after_cancel_within(
         self, store: Store, clock: ManualClock
@@ -235,7 +235,7 @@ class ActivityPollsContract:
 
         assert paused.paused_at == clock.now() - SECOND == still.paused_at
         assert runs.paused_at is None
-        trail = [EventKind.OPENED, EventKind.PAUSED, EventKind.UNPAUSED]
+        trail = [AuditKind.OPENED, AuditKind.PAUSED, AuditKind.UNPAUSED]
         assert await kinds(store, callback.id) == trail
 
     async def test_reset_is_recorded_once_and_keeps_attempt_number(self, store: Store) -> None:
@@ -245,7 +245,7 @@ class ActivityPollsContract:
         await save_poll(store, callback, pending(callback, attempt=1))
 
         assert first.attempt == 3
-        assert await kinds(store, callback.id) == [EventKind.OPENED, EventKind.RESET]
+        assert await kinds(store, callback.id) == [AuditKind.OPENED, AuditKind.RESET]
 
     async def test_reset_of_later_attempt_is_recorded(self, store: Store) -> None:
         (callback,) = await store.open([factories.request(attempt=2)])
@@ -254,7 +254,7 @@ class ActivityPollsContract:
 
         await save_poll(store, later, pending(later, attempt=1))
 
-        assert len(await events_of(store, callback.id, EventKind.RESET)) == 2
+        assert len(await entries_of(store, callback.id, AuditKind.RESET)) == 2
 
     @pytest.mark.parametrize("runs", ["back-off", "another attempt", "a later number"])
     async def test_other_attempts_are_not_taken_for_a_reset(self, store: Store, runs: str) -> None:
@@ -267,7 +267,7 @@ class ActivityPollsContract:
 
         await save_poll(store, callback, waits[runs])
 
-        assert await events_of(store, callback.id, EventKind.RESET) == []
+        assert await entries_of(store, callback.id, AuditKind.RESET) == []
 
     async def test_poll_result_of_earlier_attempt_is_ignored(
         self, store: Store, clock: ManualClock

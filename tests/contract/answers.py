@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import MOVES, State
-from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import to_terms
 from ringback.ports.store import (
@@ -21,7 +21,7 @@ from tests.contract.stores import (
     OUTCOMES,
     Store,
     accepted,
-    events_of,
+    entries_of,
     found,
     in_state,
     opened,
@@ -55,7 +55,7 @@ class AnswersContract:
 
         assert (nothing, taken is None) == (None, False)
         assert (await found(store, callback.id)).state is State.OPEN
-        assert await events_of(store, callback.id, EventKind.ACCEPTED) == []
+        assert await entries_of(store, callback.id, AuditKind.ACCEPTED) == []
         answers = [revoked, factories.answer(callback.id, Completed(b"1"), link_serial=current)]
         assert [at is None for at in await store.accept(answers)] == [True, False]
         assert outcome_of(await found(store, callback.id)).outcome == Completed(b"1")
@@ -137,14 +137,14 @@ class AnswersContract:
 
         assert await found(store, seen.id) == now
 
-    async def test_accepted_event_names_outcome_without_its_body(self, store: Store) -> None:
+    async def test_accepted_entry_names_outcome_without_its_body(self, store: Store) -> None:
         callback = await opened(store)
         answer = factories.answer(callback.id)
 
         await store.accept([answer])
 
-        (event,) = await events_of(store, callback.id, EventKind.ACCEPTED)
-        assert event.facts == {"kind": "completed", "outcome": answer.id}
+        (entry,) = await entries_of(store, callback.id, AuditKind.ACCEPTED)
+        assert entry.facts == {"kind": "completed", "outcome": answer.id}
 
     async def test_evidence_is_stored_and_changes_no_state(self, store: Store) -> None:
         callback = await accepted(store)
@@ -152,7 +152,7 @@ class AnswersContract:
         await store.store_evidence([factories.answer(callback.id, Completed(b'"other"'))])
 
         assert await found(store, callback.id) == callback
-        (evidence,) = await events_of(store, callback.id, EventKind.ANSWERED_DIFFERENTLY)
+        (evidence,) = await entries_of(store, callback.id, AuditKind.ANSWERED_DIFFERENTLY)
         assert evidence.facts["body"] == '"other"'
 
     async def test_evidence_is_bounded_in_count_and_size(self, store: Store) -> None:
@@ -162,9 +162,9 @@ class AnswersContract:
         for _ in range(MAX_EVIDENCE + 5):
             await store.store_evidence([factories.answer(callback.id, Completed(long))])
 
-        evidence = await events_of(store, callback.id, EventKind.ANSWERED_DIFFERENTLY)
+        evidence = await entries_of(store, callback.id, AuditKind.ANSWERED_DIFFERENTLY)
         assert len(evidence) == MAX_EVIDENCE
-        assert {len(str(event.facts["body"])) for event in evidence} == {EVIDENCE_BYTES}
+        assert {len(str(entry.facts["body"])) for entry in evidence} == {EVIDENCE_BYTES}
 
     async def test_unknown_callback_is_ignored(self, store: Store) -> None:
         nobody = factories.callback_id()
@@ -182,7 +182,7 @@ class AnswersContract:
         assert (await store.extend(nobody, LEASE)).callback is None
         assert await store.accept_defaults([nobody], factories.outcome_id) == []
         assert await store.find([nobody]) == {}
-        assert await store.events(nobody) == []
+        assert await store.audit_trail(nobody) == []
 
     @pytest.mark.parametrize("state", list(State), ids=lambda state: state.value)
     async def test_callback_moves_only_as_moves_allow(self, store: Store, state: State) -> None:

@@ -1,12 +1,12 @@
 """The contract of every store for API keys and revoked links."""
 
 from ringback.domain.api_key import ApiKey, KeyId, Role, digest_secret
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import State
-from ringback.domain.event import EventKind
 from ringback.ports.api_keys import NewKey
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.stores import SECOND, Store, events_of, found, in_state, opened
+from tests.contract.stores import SECOND, Store, entries_of, found, in_state, opened
 
 
 def new_key(name: str, role: Role = Role.VIEWER) -> NewKey:
@@ -61,18 +61,18 @@ class ApiKeysContract:
         assert again == await found(store, callback.id)
         assert (revoked.id, revoked.state) == (callback.id, State.OPEN)
         assert await found(store, other.id) == other
-        events = await events_of(store, callback.id, EventKind.REVOKED)
-        assert [event.facts for event in events] == [{"serial": 2}, {"serial": 3}]
+        entries = await entries_of(store, callback.id, AuditKind.REVOKED)
+        assert [entry.facts for entry in entries] == [{"serial": 2}, {"serial": 3}]
 
-    async def test_link_events_name_the_api_key(self, store: Store) -> None:
+    async def test_link_entries_name_the_api_key(self, store: Store) -> None:
         callback = await opened(store)
 
         await store.revoke(callback.id, by="k1")
         await store.record_link(callback.id, {"allows": ["view"], "by": "k2"})
         await store.record_link(factories.callback_id(), {"by": "k2"})
 
-        (revoked,) = await events_of(store, callback.id, EventKind.REVOKED)
-        (made,) = await events_of(store, callback.id, EventKind.LINK_CREATED)
+        (revoked,) = await entries_of(store, callback.id, AuditKind.REVOKED)
+        (made,) = await entries_of(store, callback.id, AuditKind.LINK_CREATED)
         assert revoked.facts == {"serial": 2, "by": "k1"}
         assert made.facts == {"allows": ["view"], "by": "k2"}
 

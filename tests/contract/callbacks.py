@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import State
-from ringback.domain.event import EventKind
 from ringback.domain.ids import schema_id
 from ringback.domain.options import Attempts, HeartbeatBy
 from ringback.domain.outcome import Completed, Failed, Outcome
@@ -15,7 +15,7 @@ from tests import factories
 from tests.contract.stores import (
     SECOND,
     Store,
-    events_of,
+    entries_of,
     found,
     in_state,
     kinds,
@@ -33,7 +33,7 @@ class CallbacksContract:
         (again,) = await store.open([factories.request(ref=ref, attempt=2)])
 
         assert again.id == first.id
-        assert await kinds(store, first.id) == [EventKind.OPENED, EventKind.OPENED_AGAIN]
+        assert await kinds(store, first.id) == [AuditKind.OPENED, AuditKind.OPENED_AGAIN]
 
     async def test_later_attempt_replaces_facts_of_earlier_one(self, store: Store) -> None:
         ref = factories.activity_ref()
@@ -124,7 +124,7 @@ class CallbacksContract:
 
         (callback,) = await store.open([factories.request(ref=ref)])
         assert callback.attempt == 2
-        assert await kinds(store, callback.id) == [EventKind.OPENED, EventKind.OPENED_AGAIN]
+        assert await kinds(store, callback.id) == [AuditKind.OPENED, AuditKind.OPENED_AGAIN]
 
     @pytest.mark.parametrize(
         ("outcome", "verdict", "asks"),
@@ -169,8 +169,8 @@ class CallbacksContract:
         assert second.id != first.id
         assert (over.state, over.expired_at) == (State.EXPIRED, clock.now())
         assert over.expired_because == "a later attempt opened a new callback"
-        (event,) = await events_of(store, first.id, EventKind.EXPIRED)
-        assert event.facts == {"reason": "a later attempt opened a new callback"}
+        (entry,) = await entries_of(store, first.id, AuditKind.EXPIRED)
+        assert entry.facts == {"reason": "a later attempt opened a new callback"}
 
     async def test_with_attempts_current_same_attempt_keeps_its_callback(
         self, store: Store
@@ -192,7 +192,7 @@ class CallbacksContract:
 
         assert await state_of(store, first.id) is State.EXPIRED
         assert await state_of(store, second.id) is State.OPEN
-        assert await kinds(store, first.id) == [EventKind.OPENED, EventKind.EXPIRED]
+        assert await kinds(store, first.id) == [AuditKind.OPENED, AuditKind.EXPIRED]
 
     async def test_with_attempts_current_answer_to_earlier_attempt_stays(
         self, store: Store
@@ -219,8 +219,8 @@ class CallbacksContract:
         assert after.id == before.id
         assert after.ref == moved
         assert (await found(store, before.id)).ref == moved
-        (event,) = await events_of(store, before.id, EventKind.OPENED_AGAIN)
-        assert event.facts == {"attempt": 1, "run_id": "new"}
+        (entry,) = await entries_of(store, before.id, AuditKind.OPENED_AGAIN)
+        assert entry.facts == {"attempt": 1, "run_id": "new"}
 
     async def test_callback_that_does_not_follow_resets_stays_in_its_run(
         self, store: Store
@@ -252,14 +252,16 @@ class CallbacksContract:
 
     async def test_second_submit_is_not_recorded(self, store: Store, clock: ManualClock) -> None:
         callback = await opened(store)
+        nobody = factories.callback_id()
 
-        await store.mark_submitted([callback.id])
+        first = await store.mark_submitted([callback.id])
         at = clock.now()
         clock.advance(SECOND)
-        await store.mark_submitted([callback.id])
+        second = await store.mark_submitted([nobody, callback.id])
 
+        assert (first, second) == ([True], [False, True])
         assert (await found(store, callback.id)).submitted_at == at
-        assert (await kinds(store, callback.id)).count(EventKind.SUBMITTED) == 1
+        assert (await kinds(store, callback.id)).count(AuditKind.SUBMITTED) == 1
 
     async def test_expired_callback_is_replaced_by_new_one(self, store: Store) -> None:
         before = await in_state(store, State.EXPIRED)

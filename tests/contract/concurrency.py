@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult
 from ringback.domain.options import Attempts
@@ -21,14 +21,18 @@ from ringback.ports.store import MAX_EVIDENCE, Expiry
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
+from tests.contract.concurrent_aliases import ConcurrentAliasesContract
+from tests.contract.concurrent_notifications import ConcurrentNotificationsContract
+from tests.contract.concurrent_votes import ConcurrentVotesContract
 from tests.contract.concurrent_webhooks import ConcurrentWebhooksContract
+from tests.contract.events import ConcurrentEventsContract
 from tests.contract.stores import (
     LEASE,
     SECOND,
     accepted_callbacks,
     deliver_inline,
     due_callbacks,
-    events_of,
+    entries_of,
     found,
     kinds,
     outcome_of,
@@ -37,7 +41,7 @@ from tests.contract.tracked import pending
 
 ROUNDS: Final = 10
 MANY: Final = 8
-ENDS: Final = {EventKind.APPLIED, EventKind.SUPERSEDED, EventKind.PARKED}
+ENDS: Final = {AuditKind.APPLIED, AuditKind.SUPERSEDED, AuditKind.PARKED}
 
 T = TypeVar("T")
 
@@ -56,7 +60,13 @@ async def extended(store: SqlStore, ids: Sequence[CallbackId]) -> dict[CallbackI
     return {id_: await store.extend(id_, LEASE) for id_ in ids}
 
 
-class ConcurrencyContract(ConcurrentWebhooksContract):
+class ConcurrencyContract(
+    ConcurrentWebhooksContract,
+    ConcurrentNotificationsContract,
+    ConcurrentVotesContract,
+    ConcurrentAliasesContract,
+    ConcurrentEventsContract,
+):
     """The fixture `stores` is four stores on one database, dated by `clock`."""
 
     async def test_answer_expiry_and_default_race_and_one_wins(
@@ -84,9 +94,9 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             assert sorted([*by_answer, *by_default, *by_end]) == sorted(ids)
             for id_, extension in extensions.items():
                 recorded = await kinds(one, id_)
-                assert (EventKind.EXTENDED in recorded) is extension.was_extended
+                assert (AuditKind.EXTENDED in recorded) is extension.was_extended
                 assert not (extension.was_extended and id_ in by_default)
-                assert len({EventKind.ACCEPTED, EventKind.EXPIRED} & set(recorded)) == 1
+                assert len({AuditKind.ACCEPTED, AuditKind.EXPIRED} & set(recorded)) == 1
 
     async def test_answer_races_revocation_and_one_wins(self, stores: Sequence[SqlStore]) -> None:
         for _ in range(ROUNDS):
@@ -101,10 +111,10 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
 
             for id_, accepted_at in zip(ids, given, strict=True):
                 recorded = await kinds(stores[0], id_)
-                ends = [EventKind.REVOKED]
+                ends = [AuditKind.REVOKED]
                 if accepted_at is not None:
-                    ends = [EventKind.ACCEPTED, EventKind.REVOKED]
-                assert recorded == [EventKind.OPENED, *ends]
+                    ends = [AuditKind.ACCEPTED, AuditKind.REVOKED]
+                assert recorded == [AuditKind.OPENED, *ends]
 
     async def test_concurrent_attempts_share_one_callback_of_the_latest(
         self, stores: Sequence[SqlStore]
@@ -125,7 +135,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             assert len(by_ref) == len(refs)
             for id_, callback in (await stores[0].find([id_ for _, id_ in by_ref])).items():
                 assert callback.attempt == len(stores)
-                assert (await kinds(stores[0], id_)).count(EventKind.OPENED) == 1
+                assert (await kinds(stores[0], id_)).count(AuditKind.OPENED) == 1
 
     async def test_with_attempts_current_concurrent_attempts_leave_latest_open(
         self, stores: Sequence[SqlStore]
@@ -151,7 +161,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
                 numbers = sorted(callback.generation for callback in rounds)
                 assert numbers == list(range(1, len(rounds) + 1))
                 for callback in rounds:
-                    assert (await kinds(stores[0], callback.id)).count(EventKind.OPENED) == 1
+                    assert (await kinds(stores[0], callback.id)).count(AuditKind.OPENED) == 1
 
     async def test_answer_expiry_and_later_attempt_race_and_one_wins(
         self, stores: Sequence[SqlStore]
@@ -180,7 +190,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             accepted = [one for one in known.values() if one.state is State.ACCEPTED]
             assert len(accepted) == len(won)
             for id_, callback in known.items():
-                ends = {EventKind.ACCEPTED, EventKind.EXPIRED} & set(await kinds(stores[0], id_))
+                ends = {AuditKind.ACCEPTED, AuditKind.EXPIRED} & set(await kinds(stores[0], id_))
                 assert {kind.value for kind in ends} == {callback.state.value}
                 assert len([kind for kind in await kinds(stores[0], id_) if kind in ends]) == 1
 
@@ -269,7 +279,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
             redelivered = await asyncio.gather(*(store.redeliver(callback.id) for store in stores))
 
             assert sum(redelivered) == 1
-            assert len(await events_of(stores[0], callback.id, EventKind.REDELIVERED)) == 1
+            assert len(await entries_of(stores[0], callback.id, AuditKind.REDELIVERED)) == 1
 
     async def test_concurrent_poll_result_and_extension_are_both_stored(
         self, stores: Sequence[SqlStore], clock: ManualClock
@@ -296,7 +306,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
                 clock.now() + 2 * SECOND,
             )
             assert await one.next_default() == 2 * SECOND
-            assert len(await events_of(one, callback.id, EventKind.SUBMITTED)) == 1
+            assert len(await entries_of(one, callback.id, AuditKind.SUBMITTED)) == 1
 
     async def test_evidence_is_bounded_over_all_processes(self, stores: Sequence[SqlStore]) -> None:
         (callback,) = await accepted_callbacks(stores[0], 1)
@@ -304,7 +314,7 @@ class ConcurrencyContract(ConcurrentWebhooksContract):
 
         await asyncio.gather(*(store.store_evidence(different) for store in stores))
 
-        evidence = await events_of(stores[0], callback.id, EventKind.ANSWERED_DIFFERENTLY)
+        evidence = await entries_of(stores[0], callback.id, AuditKind.ANSWERED_DIFFERENTLY)
         assert len(evidence) == MAX_EVIDENCE
 
     async def test_concurrent_openings_store_their_schema_once(

@@ -13,15 +13,15 @@ import asyncpg
 import pytest
 
 from ringback.domain.activity_state import DETAILS_INTERVAL
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.concurrency import MANY, ROUNDS, expiries, shuffled
-from tests.contract.stores import LEASE, SECOND, accepted, events_of, found, opened
+from tests.contract.stores import LEASE, SECOND, accepted, entries_of, found, opened
 from tests.contract.tracked import (
     CALM,
     GAP,
@@ -153,7 +153,7 @@ class ConcurrentPollsContract:
 
             for callback in callbacks:
                 after = await found(one, callback.id)
-                recorded = await events_of(one, callback.id, EventKind.PAUSED)
+                recorded = await entries_of(one, callback.id, AuditKind.PAUSED)
                 assert (after.state, after.attempt) == (State.ACCEPTED, 2)
                 assert after.heartbeat_state.heartbeat_sent_at is None
                 assert len(recorded) == (after.paused_at is not None)

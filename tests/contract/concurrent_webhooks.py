@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from ringback.domain.event import EventKind
+from ringback.domain.audit import AuditKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.webhook import Webhook
 from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from ringback.store.sql_store import SqlStore
 from tests import factories
-from tests.contract.stores import LEASE, SECOND, events_of
+from tests.contract.stores import LEASE, SECOND, entries_of
 
 ROUNDS: Final = 5
 MANY: Final = 8
@@ -59,9 +59,9 @@ class ConcurrentWebhooksContract:
 
             for id_ in ids:
                 ends = [
-                    event
-                    for kind in (EventKind.WEBHOOK_DELIVERED, EventKind.WEBHOOK_FAILED)
-                    for event in await events_of(one, id_, kind)
+                    entry
+                    for kind in (AuditKind.WEBHOOK_DELIVERED, AuditKind.WEBHOOK_FAILED)
+                    for entry in await entries_of(one, id_, kind)
                 ]
                 assert len(ends) == 1
             assert await one.next_webhook() is None

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed, Failed
 from ringback.testing import ManualClock
 from tests import factories
@@ -14,7 +14,7 @@ from tests.contract.stores import (
     LEASE,
     SECOND,
     Store,
-    events_of,
+    entries_of,
     found,
     outcome_of,
     state_of,
@@ -71,8 +71,8 @@ class DeadlinesContract:
         kept = outcome_of(answered)
         assert answered.state is State.ACCEPTED
         assert (kept.outcome, kept.is_default, kept.accepted_at) == (LATE, True, clock.now())
-        (event,) = await events_of(store, callback.id, EventKind.ACCEPTED)
-        assert event.facts == {"kind": "completed", "outcome": kept.id, "by": "deadline"}
+        (entry,) = await entries_of(store, callback.id, AuditKind.ACCEPTED)
+        assert entry.facts == {"kind": "completed", "outcome": kept.id, "by": "deadline"}
         (late,) = await store.accept([factories.answer(callback.id)])
         assert late is None
         assert await found(store, callback.id) == answered
@@ -178,8 +178,8 @@ class DeadlinesContract:
         assert extension.callback == await found(store, callback.id)
         assert extension.callback.own_deadline_at == until
         assert await store.next_default() == 5 * MINUTE
-        (event,) = await events_of(store, callback.id, EventKind.EXTENDED)
-        assert event.facts == {"until": format_instant(until), "by": "k1"}
+        (entry,) = await entries_of(store, callback.id, AuditKind.EXTENDED)
+        assert entry.facts == {"until": format_instant(until), "by": "k1"}
 
     async def test_extended_callback_gets_no_default_answer_yet(
         self, store: Store, clock: ManualClock
@@ -208,7 +208,7 @@ class DeadlinesContract:
 
         assert not extension.was_extended
         assert extension.callback == before == await found(store, callback.id)
-        assert await events_of(store, callback.id, EventKind.EXTENDED) == []
+        assert await entries_of(store, callback.id, AuditKind.EXTENDED) == []
 
     async def test_open_callbacks_after_deadline_are_overdue_longest_first(
         self, store: Store, clock: ManualClock

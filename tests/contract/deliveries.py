@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import EventKind
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import (
@@ -14,7 +14,7 @@ from tests.contract.stores import (
     accepted,
     claimed,
     deliver_inline,
-    events_of,
+    entries_of,
     found,
     kinds,
     opened,
@@ -138,7 +138,7 @@ class DeliveriesContract:
         await store.settle([factories.settlement(stale, State.SUPERSEDED)])
 
         assert await state_of(store, stale.id) is State.ACCEPTED
-        assert EventKind.SUPERSEDED not in await kinds(store, stale.id)
+        assert AuditKind.SUPERSEDED not in await kinds(store, stale.id)
 
     async def test_current_verdict_in_one_call_with_stale_one_is_stored(
         self, store: Store, clock: ManualClock
@@ -192,7 +192,7 @@ class DeliveriesContract:
         settled_ = await found(store, callback.id)
         assert settled_.state is State.APPLIED
         assert outcome_of(settled_).proof == {"by": "us"}
-        assert EventKind.SUPERSEDED not in await kinds(store, callback.id)
+        assert AuditKind.SUPERSEDED not in await kinds(store, callback.id)
 
     async def test_proof_is_stored_and_recorded_unchanged(self, store: Store) -> None:
         callback = await accepted(store)
@@ -205,8 +205,8 @@ class DeliveriesContract:
 
         await store.settle([factories.settlement(callback, State.APPLIED, proof)])
 
-        (event,) = await events_of(store, callback.id, EventKind.APPLIED)
-        assert event.facts == outcome_of(await found(store, callback.id)).proof == proof
+        (entry,) = await entries_of(store, callback.id, AuditKind.APPLIED)
+        assert entry.facts == outcome_of(await found(store, callback.id)).proof == proof
 
     async def test_inline_delivery_blocks_claims_during_its_lease(
         self, store: Store, clock: ManualClock
@@ -278,7 +278,7 @@ class DeliveriesContract:
         assert (waiting.tries, waiting.last_error) == (2, None)
         assert (waiting.verdict_at, waiting.proof) == (None, None)
         assert (waiting.unconfirmed_attempt, waiting.unconfirmed_started_at) == (None, None)
-        assert len(await events_of(store, callback.id, EventKind.REDELIVERED)) == 1
+        assert len(await entries_of(store, callback.id, AuditKind.REDELIVERED)) == 1
         (again,) = await store.claim("me", limit=1, lease=LEASE)
         assert again.id == callback.id
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ringback.domain.activity_state import HeartbeatResponse
-from ringback.domain.event import EventKind
+from ringback.domain.audit import AuditKind
 from ringback.domain.liveness import PollResult, SentHeartbeat
 from ringback.testing import ManualClock
 from tests import factories
@@ -13,7 +13,7 @@ from tests.contract.stores import (
     LEASE,
     SECOND,
     Store,
-    events_of,
+    entries_of,
     found,
     opened,
 )
@@ -208,8 +208,8 @@ class PostponedHeartbeatsContract:
             for one, response in zip(claimed, [CALM, paused, CALM], strict=True)
         ])
 
-        told = [await events_of(store, one.id, EventKind.PAUSED) for one in callbacks]
-        assert [len(events) for events in told] == [0, 1, 0]
+        told = [await entries_of(store, one.id, AuditKind.PAUSED) for one in callbacks]
+        assert [len(entries) for entries in told] == [0, 1, 0]
         after = [(await found(store, one.id)).paused_at for one in callbacks]
         assert after == [None, clock.now(), None]
         assert await receive_due_heartbeat(store, await opened(store))

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import ReceivedHeartbeat
 from ringback.domain.outcome import Completed, Outcome
@@ -173,15 +173,17 @@ class SearchContract:
 
         assert list(await store.overdue(limit=9)) == [without_bodies(callback)]
 
-    async def test_accepted_event_is_in_order_of_time(self, store: Store) -> None:
+    async def test_accepted_entry_is_in_order_of_time(self, store: Store) -> None:
         before, early = await opened(store), await opened(store)
         await store.mark_submitted([before.id])
         await store.accept([factories.answer(one.id) for one in (before, early)])
         await store.mark_submitted([early.id])
 
-        trails = [[event.kind for event in await store.events(one.id)] for one in (before, early)]
+        trails = [
+            [entry.kind for entry in await store.audit_trail(one.id)] for one in (before, early)
+        ]
 
-        first, second, third = EventKind.OPENED, EventKind.SUBMITTED, EventKind.ACCEPTED
+        first, second, third = AuditKind.OPENED, AuditKind.SUBMITTED, AuditKind.ACCEPTED
         assert trails == [[first, second, third], [first, third, second]]
 
     async def test_only_open_callbacks_are_overdue(self, store: Store, clock: ManualClock) -> None:

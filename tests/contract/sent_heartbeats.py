@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from ringback.domain.activity_state import HeartbeatResponse
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import State
-from ringback.domain.event import EventKind
 from ringback.domain.outcome import Completed
 from ringback.testing import ManualClock
 from tests import factories
@@ -12,7 +12,7 @@ from tests.contract.stores import (
     LEASE,
     SECOND,
     Store,
-    events_of,
+    entries_of,
     found,
     kinds,
     opened,
@@ -147,8 +147,8 @@ class SentHeartbeatsContract:
         assert (first.cancel_requested_at, first.paused_at) == (clock.now(), clock.now())
         assert (again.cancel_requested_at, again.paused_at) == (clock.now(), clock.now())
         assert (runs.cancel_requested_at, runs.paused_at) == (clock.now(), None)
-        news = [EventKind.CANCEL_REQUESTED, EventKind.PAUSED, EventKind.RESET, EventKind.UNPAUSED]
-        assert await kinds(store, callback.id) == [EventKind.OPENED, *news]
+        news = [AuditKind.CANCEL_REQUESTED, AuditKind.PAUSED, AuditKind.RESET, AuditKind.UNPAUSED]
+        assert await kinds(store, callback.id) == [AuditKind.OPENED, *news]
         assert await store.next_default() == MINUTE
 
     async def test_reset_is_recorded_once_whether_polled_or_responded(self, store: Store) -> None:
@@ -158,5 +158,5 @@ class SentHeartbeatsContract:
 
         await save_poll(store, callback, pending(callback, attempt=1))
 
-        assert len(await events_of(store, callback.id, EventKind.RESET)) == 1
+        assert len(await entries_of(store, callback.id, AuditKind.RESET)) == 1
         assert (await found(store, callback.id)).attempt == 2

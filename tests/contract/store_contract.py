@@ -1,24 +1,33 @@
 """The contract of every store; the module of each store runs these tests."""
 
 from tests.contract.activity_polls import ActivityPollsContract
+from tests.contract.aliases import AliasesContract
 from tests.contract.answers import AnswersContract
 from tests.contract.api_keys import ApiKeysContract
 from tests.contract.callbacks import CallbacksContract
 from tests.contract.clock_set_back import ClockSetBackContract
 from tests.contract.deadlines import DeadlinesContract
 from tests.contract.deliveries import DeliveriesContract
+from tests.contract.events import EventsContract
+from tests.contract.inbox import InboxContract
+from tests.contract.inbox_changes import InboxChangesContract
+from tests.contract.notifications import NotificationsContract
 from tests.contract.postponed_heartbeats import PostponedHeartbeatsContract
 from tests.contract.received_heartbeats import ReceivedHeartbeatsContract
 from tests.contract.search import SearchContract, WriteCheckContract
 from tests.contract.sent_heartbeats import SentHeartbeatsContract
+from tests.contract.sessions import SessionsContract
 from tests.contract.unreadable_rows import UnreadableRowsContract
+from tests.contract.votes import VotesContract
 from tests.contract.webhooks import WebhooksContract
 from tests.contract.wide_runs import WideRunsContract
 
 
 class StoreContract(
     CallbacksContract,
+    AliasesContract,
     AnswersContract,
+    EventsContract,
     DeliveriesContract,
     ClockSetBackContract,
     DeadlinesContract,
@@ -28,10 +37,15 @@ class StoreContract(
     SentHeartbeatsContract,
     PostponedHeartbeatsContract,
     WebhooksContract,
+    NotificationsContract,
     ApiKeysContract,
+    SessionsContract,
     SearchContract,
+    InboxContract,
+    InboxChangesContract,
     WriteCheckContract,
     UnreadableRowsContract,
+    VotesContract,
 ):
     """Runs on every store.
 

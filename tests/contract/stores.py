@@ -5,13 +5,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import VERDICTS, Accepted, Callback, State
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.ports.activity_polls import ActivityPollStore
+from ringback.ports.aliases import AliasStore
 from ringback.ports.api_keys import ApiKeys
 from ringback.ports.deadlines import Deadlines, DueTimes
+from ringback.ports.events import EventStore
+from ringback.ports.inbox import InboxStore
+from ringback.ports.notifications import NotificationOutbox
+from ringback.ports.sessions import Sessions, SignInUrls
 from ringback.ports.store import (
     CallbackIndex,
     CallbackStore,
@@ -20,6 +25,7 @@ from ringback.ports.store import (
     Links,
     WriteCheck,
 )
+from ringback.ports.votes import VoteStore
 from ringback.ports.webhooks import WebhookOutbox
 from ringback.testing import ManualClock
 from tests import factories
@@ -47,14 +53,21 @@ OUTCOMES: Final[list[Outcome]] = [
 
 class Store(
     CallbackStore,
+    AliasStore,
+    EventStore,
     DeliveryQueue,
     Deadlines,
     ActivityPollStore,
     WebhookOutbox,
+    NotificationOutbox,
+    VoteStore,
     DueTimes,
     Links,
     ApiKeys,
+    Sessions,
+    SignInUrls,
     CallbackIndex,
+    InboxStore,
     ChangeFeed,
     WriteCheck,
     Protocol,
@@ -148,9 +161,11 @@ def outcome_of(callback: Callback | None) -> Accepted:
     return callback.accepted
 
 
-async def events_of(store: Store, callback_id: CallbackId, kind: EventKind) -> Sequence[Event]:
-    return [event for event in await store.events(callback_id) if event.kind is kind]
+async def entries_of(
+    store: Store, callback_id: CallbackId, kind: AuditKind
+) -> Sequence[AuditEntry]:
+    return [entry for entry in await store.audit_trail(callback_id) if entry.kind is kind]
 
 
-async def kinds(store: Store, callback_id: CallbackId) -> list[EventKind]:
-    return [event.kind for event in await store.events(callback_id)]
+async def kinds(store: Store, callback_id: CallbackId) -> list[AuditKind]:
+    return [entry.kind for entry in await store.audit_trail(callback_id)]

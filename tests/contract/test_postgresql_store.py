@@ -16,14 +16,15 @@ from sqlalchemy.exc import DBAPIError
 
 from ringback.app.stores import opened_store
 from ringback.core.services import task_group
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.errors import ConfigurationError, StoreUnavailableError
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Completed
 from ringback.settings import Settings
 from ringback.store.answers import accept
-from ringback.store.callbacks import EXPIRE, REVOKE
+from ringback.store.callbacks import EXPIRE
 from ringback.store.database import Connection
+from ringback.store.links import REVOKE
 from ringback.store.migrate import upgrade
 from ringback.store.postgresql import PostgresqlDatabase
 from ringback.store.queries import record
@@ -32,8 +33,10 @@ from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.concurrency import ConcurrencyContract
 from tests.contract.concurrent_polls import ConcurrentPollsContract, SkipLockedContract
+from tests.contract.concurrent_votes import ConcurrentVotesContract
 from tests.contract.manual_clock_database import ManualClockDatabase
-from tests.contract.postgresql_server import execute
+from tests.contract.postgresql_server import clock_of, execute
+from tests.contract.sessions import ConcurrentSessionsContract
 from tests.contract.store_contract import StoreContract
 from tests.contract.stores import SECOND, opened
 
@@ -50,13 +53,23 @@ async def database(url: str) -> AsyncIterator[PostgresqlDatabase]:
     await database.close()
 
 
-class TestPostgresqlConcurrency(ConcurrencyContract, ConcurrentPollsContract, SkipLockedContract):
-    @pytest.fixture
-    async def stores(self, url: str, clock: ManualClock) -> AsyncIterator[Sequence[SqlStore]]:
-        databases = [ManualClockDatabase(url, clock) for _ in range(4)]
-        yield [SqlStore(database) for database in databases]
-        for database in databases:
-            await database.close()
+@pytest.fixture
+async def stores(url: str, clock: ManualClock) -> AsyncIterator[Sequence[SqlStore]]:
+    databases = [ManualClockDatabase(url, clock) for _ in range(4)]
+    yield [SqlStore(database) for database in databases]
+    for database in databases:
+        await database.close()
+
+
+class TestPostgresqlConcurrency(
+    ConcurrencyContract, ConcurrentPollsContract, SkipLockedContract, ConcurrentSessionsContract
+):
+    pass
+
+
+@pytest.mark.thorough
+class TestPostgresqlVoteRaces(ConcurrentVotesContract):
+    rounds = 25
 
 
 class TestPostgresqlStore(StoreContract):
@@ -96,15 +109,6 @@ async def until_it_waits(url: str, process: object) -> None:
     try:
         while not await connection.fetchval(_WAITS, process):
             pass
-    finally:
-        await connection.close()
-
-
-async def clock_of(url: str) -> datetime:
-    connection = await asyncpg.connect(url)
-    try:
-        now: datetime = await connection.fetchval("SELECT clock_timestamp()")
-        return now
     finally:
         await connection.close()
 
@@ -202,7 +206,7 @@ async def test_lock_time_is_after_release_by_other_transaction(
     assert second.result() >= released_at
 
 
-async def test_answer_is_ordered_after_events_of_transaction_it_waited_for(
+async def test_answer_is_ordered_after_entries_of_transaction_it_waited_for(
     url: str, database: PostgresqlDatabase
 ) -> None:
     store = SqlStore(database)
@@ -218,12 +222,12 @@ async def test_answer_is_ordered_after_events_of_transaction_it_waited_for(
         answering = group.create_task(database.write(accept_it))
         await until_it_waits(url, await process)
         now = await database.now(connection)
-        await record(connection, [Event(callback.id, now, EventKind.SUBMITTED, {})])
+        await record(connection, [AuditEntry(callback.id, now, AuditKind.SUBMITTED, {})])
 
     (accepted_at,) = answering.result().values()
     assert accepted_at >= now
-    trail = [event.kind for event in await store.events(callback.id)]
-    assert trail == [EventKind.OPENED, EventKind.SUBMITTED, EventKind.ACCEPTED]
+    trail = [entry.kind for entry in await store.audit_trail(callback.id)]
+    assert trail == [AuditKind.OPENED, AuditKind.SUBMITTED, AuditKind.ACCEPTED]
 
 
 async def test_answer_that_waited_for_expiry_or_revocation_is_not_accepted(
@@ -278,7 +282,7 @@ async def test_failed_write_raises_and_stores_nothing(
     message = "".join(traceback.format_exception(caught.value))
     assert callback.id not in message
     assert (await store.find([callback.id]))[callback.id] == callback
-    assert len(await store.events(callback.id)) == 1
+    assert len(await store.audit_trail(callback.id)) == 1
     await store.accept([factories.answer(callback.id)])
 
 

@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import ClauseElement, Select, text
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ringback.store import deliveries
+from ringback.domain.inbox import NEVER, Show
+from ringback.domain.policy import Policy
+from ringback.store import deliveries, notifications
 from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
 from ringback.store.database import Connection, Database
 from ringback.store.heartbeats import DUE_HEARTBEATS
+from ringback.store.inbox_statements import INBOXES, RECENT_CHANGES, Walk, merge, search
 from ringback.store.migrate import upgrade
 from ringback.store.sql_store import SqlStore
 from ringback.store.sqlite import SqliteDatabase
@@ -79,18 +82,24 @@ async def steps(database: Database, statement: ClauseElement) -> list[str]:
         return [row.detail for row in result]
 
 
-async def count_rows(database: Database, statement: Select[Any], values: dict[str, object]) -> int:
-    """Return how many rows of callbacks a statement reads, including those it filters out."""
+async def count_rows(
+    database: Database,
+    statement: Select[Any],
+    values: dict[str, object],
+    *,
+    table: str = "callbacks",
+) -> int:
+    """Return how many rows of `table` a statement reads, including those it filters out."""
     async with database.writing() as connection:
         result = await explain(connection, "EXPLAIN (ANALYZE, FORMAT JSON)", statement, values)
         plan = result.scalar_one()
     (whole,) = json.loads(plan) if isinstance(plan, str) else plan
-    return _rows_of(whole["Plan"])
+    return _rows_of(whole["Plan"], table)
 
 
-def _rows_of(node: dict[str, Any]) -> int:
-    below = sum(_rows_of(one) for one in node.get("Plans", []))
-    if node["Node Type"] not in _SCANS or node["Relation Name"] != "callbacks":
+def _rows_of(node: dict[str, Any], table: str) -> int:
+    below = sum(_rows_of(one, table) for one in node.get("Plans", []))
+    if node["Node Type"] not in _SCANS or node["Relation Name"] != table:
         return below
     filtered_out = node.get("Rows Removed by Filter", 0)
     read: int = round((node["Actual Rows"] + filtered_out) * node["Actual Loops"])
@@ -133,6 +142,18 @@ async def test_due_outcomes_are_found_in_index_order(on_sqlite: Database) -> Non
     assert not any("TEMP B-TREE" in step for step in plan)
 
 
+@pytest.mark.parametrize(
+    "statement", [notifications.CLAIM, notifications.NEXT_DUE], ids=["claim", "next"]
+)
+async def test_due_messages_are_found_in_index_order(
+    on_sqlite: Database, statement: ClauseElement
+) -> None:
+    plan = await steps(on_sqlite, statement)
+
+    assert any("ix_notifications_due" in step for step in plan)
+    assert not any("SCAN notifications" in step and "INDEX" not in step for step in plan)
+
+
 async def test_next_due_is_read_from_the_same_index(on_sqlite: Database) -> None:
     plan = await steps(on_sqlite, deliveries.NEXT_DUE)
 
@@ -154,3 +175,117 @@ async def test_claim_reads_only_the_runs_it_asks_for(large: Database, clock: Man
     read = await count_rows(large, OF_RUNS, {**names, "now": clock.now(), "max_callbacks": MOST})
 
     assert MOST <= read <= RUNS_AT_ONCE * OF_EACH
+
+
+@pytest.mark.parametrize(
+    ("walk", "index"),
+    [
+        (Walk(Show.OPEN, omits_voted=True), "ix_assignments_open (inbox=?)"),
+        (
+            Walk(Show.OPEN, is_continued=True),
+            "ix_assignments_open (inbox=? AND (due_at,callback_id)>(?,?))",
+        ),
+        (Walk(Show.OVERDUE), "ix_assignments_open (inbox=? AND due_at<?)"),
+        (
+            Walk(Show.DECIDED, is_continued=True),
+            "ix_assignments_ended (inbox=? AND ended_at>? AND (ended_at,callback_id)<(?,?))",
+        ),
+        (Walk(Show.DECIDED, is_by_vote=True), "ix_votes_voter (voter=?)"),
+    ],
+    ids=["open", "next page", "overdue", "decided", "voted on"],
+)
+async def test_inbox_is_read_in_index_order(on_sqlite: Database, walk: Walk, index: str) -> None:
+    plan = await steps(on_sqlite, walk.statement())
+
+    assert any(index in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+async def test_inbox_version_reads_only_recent_changes(on_sqlite: Database) -> None:
+    plan = await steps(on_sqlite, RECENT_CHANGES)
+
+    assert any("ix_assignments_changed (changed_at>?)" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+@pytest.mark.parametrize("after", [{}, {"after_at": NEVER - SECOND, "after_id": ""}])
+async def test_postgresql_reads_only_the_page_of_an_inbox(
+    on_postgresql: Database, after: dict[str, object]
+) -> None:
+    policy = Policy(assignees=("group:finance",))
+    await SqlStore(on_postgresql).open([factories.request(policy=policy) for _ in range(2000)])
+    async with on_postgresql.writing() as connection:
+        await connection.execute(text("ANALYZE assignments"))
+    walk = Walk(Show.OPEN, omits_voted=True, is_continued=bool(after))
+    values = {"inbox": "group:finance", "voter": "ada", "most": MOST, "skipped": 0, **after}
+
+    read = await count_rows(on_postgresql, walk.statement(), values, table="assignments")
+
+    assert read == MOST
+
+
+@pytest.fixture
+async def in_many_inboxes(on_postgresql: Database) -> Database:
+    """A PostgreSQL database with 100 groups of 20 questions each, in turn, and one of 1000."""
+    groups = [f"group:{number % 100}" for number in range(2000)] + ["group:big"] * 1000
+    requests = [
+        factories.request(policy=Policy(assignees=(group,)), deadline=SECOND * (number % 2000 + 60))
+        for number, group in enumerate(groups)
+    ]
+    await SqlStore(on_postgresql).open(requests)
+    async with on_postgresql.writing() as connection:
+        for table in ("assignments", "search_texts"):
+            await connection.execute(text(f"ANALYZE {table}"))
+    return on_postgresql
+
+
+async def test_postgresql_reads_few_places_of_many_inboxes(in_many_inboxes: Database) -> None:
+    inboxes = [f"group:{number}" for number in range(100)] + ["group:big"]
+    rows = INBOXES.values("postgresql", [(one,) for one in inboxes])
+    walk = Walk(Show.OPEN, omits_voted=True)
+    values = {**rows, "voter": "ada", "skipped": 0, "skipped_of_all": 0}
+    few = {**values, "most": 1, "fitting": 1, "skipped_of_all": MOST - 1}
+    async with in_many_inboxes.writing() as connection:
+        ((last_at, last_id),) = await connection.execute(merge(walk, "postgresql"), few)
+    last = {**values, "most": MOST, "fitting": MOST, "last_at": last_at, "last_id": last_id}
+    bounded = Walk(Show.OPEN, omits_voted=True, is_bounded=True)
+
+    read = [
+        await count_rows(in_many_inboxes, merge(one, "postgresql"), of, table="assignments")
+        for one, of in ((walk, few), (bounded, last))
+    ]
+
+    assert read[0] == len(inboxes)
+    # One inbox alone has a page of `MOST`: all of them together read little more.
+    assert read[1] <= 3 * MOST
+
+
+async def test_postgresql_search_reads_only_the_texts_that_it_examines(
+    in_many_inboxes: Database,
+) -> None:
+    values = {
+        "inbox": "everybody",
+        "members": ["group:1"],
+        "word_0": "%nowhere%",
+        "voter": "ada",
+        "most": MOST,
+        "skipped": 0,
+        "fitting_search": MOST,
+    }
+    statement = search(Walk(Show.OPEN), 1, None, omits_voted=True)
+
+    read = await count_rows(in_many_inboxes, statement, values, table="search_texts")
+
+    assert read == MOST
+
+
+@pytest.mark.parametrize("is_bounded", [False, True])
+async def test_sqlite_reads_many_inboxes_in_index_order(
+    on_sqlite: Database, *, is_bounded: bool
+) -> None:
+    walk = Walk(Show.OPEN, omits_voted=True, is_bounded=is_bounded)
+
+    plan = await steps(on_sqlite, merge(walk, "sqlite"))
+
+    assert any("ix_assignments_open (inbox=?" in step for step in plan), plan
+    assert not any("SCAN assignments" in step or "ORDER BY" in step for step in plan), plan

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import text
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import UnreadableCallbackError
-from ringback.domain.event import EventKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult, ReceivedHeartbeat, SentHeartbeat
 from ringback.domain.options import HeartbeatBy
@@ -20,7 +20,7 @@ from ringback.store.database import Database
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.api_keys import new_key
-from tests.contract.stores import LEASE, SECOND, Store, events_of, found, state_of
+from tests.contract.stores import LEASE, SECOND, Store, entries_of, found, state_of
 from tests.contract.tracked import CALM, TIMEOUT, pending
 
 MINUTE: Final = timedelta(minutes=1)
@@ -252,15 +252,17 @@ class UnreadableRowsContract:
         assert ids_of([*first, *rest]) == listed
         assert ids_of(overdue) == listed
 
-    async def test_unreadable_event_is_left_out_of_audit_trail(
+    async def test_unreadable_entry_is_left_out_of_audit_trail(
         self, store: Store, database: Database
     ) -> None:
         (callback,) = await store.open([factories.request()])
         await store.mark_submitted([callback.id])
-        await execute(database, "UPDATE events SET kind = 'rumour' WHERE kind = 'opened'")
+        await execute(database, "UPDATE audit_trail SET kind = 'rumour' WHERE kind = 'opened'")
 
-        assert [event.kind for event in await store.events(callback.id)] == [EventKind.SUBMITTED]
-        assert await events_of(store, callback.id, EventKind.OPENED) == []
+        assert [entry.kind for entry in await store.audit_trail(callback.id)] == [
+            AuditKind.SUBMITTED
+        ]
+        assert await entries_of(store, callback.id, AuditKind.OPENED) == []
 
     async def test_api_key_with_unknown_role_is_not_found(
         self, store: Store, database: Database

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import EventKind
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Completed
 from ringback.domain.webhook import Webhook
 from ringback.ports.webhooks import WebhookEnd, WebhookRetry
 from ringback.testing import ManualClock
 from tests import factories
-from tests.contract.stores import LEASE, SECOND, Store, events_of, found
+from tests.contract.stores import LEASE, SECOND, Store, entries_of, found
 from tests.contract.tracked import pending, save_poll
 
 CANCEL_URL = "https://outside.example/cancel?key=hush"
@@ -34,9 +34,9 @@ async def claimed(store: Store, limit: int = 100) -> Sequence[Webhook]:
     return await store.claim_webhooks(limit=limit, lease=LEASE)
 
 
-async def webhooks_by_url(store: Store) -> dict[str, list[EventKind]]:
+async def webhooks_by_url(store: Store) -> dict[str, list[AuditKind]]:
     """Return the kinds of waiting webhooks in their order, by URL."""
-    kinds: dict[str, list[EventKind]] = {}
+    kinds: dict[str, list[AuditKind]] = {}
     for webhook in await claimed(store):
         kinds.setdefault(webhook.url, []).append(webhook.kind)
     return kinds
@@ -55,8 +55,8 @@ class WebhooksContract:
         webhooks = await claimed(store)
 
         assert [(one.url, one.kind, one.at, one.facts, one.tries) for one in webhooks] == [
-            (NOTIFY_URL, EventKind.ACCEPTED, clock.now() - SECOND, {"outcome": "completed"}, 1),
-            (NOTIFY_URL, EventKind.APPLIED, clock.now(), {}, 1),
+            (NOTIFY_URL, AuditKind.ACCEPTED, clock.now() - SECOND, {"outcome": "completed"}, 1),
+            (NOTIFY_URL, AuditKind.APPLIED, clock.now(), {}, 1),
         ]
         assert {one.callback_id for one in webhooks} == {callback.id}
 
@@ -88,8 +88,8 @@ class WebhooksContract:
         await store.settle([factories.settlement(answered, State.SUPERSEDED)])
 
         assert await webhooks_by_url(store) == {
-            CANCEL_URL: [EventKind.SUPERSEDED],
-            NOTIFY_URL: [EventKind.ACCEPTED, EventKind.SUPERSEDED],
+            CANCEL_URL: [AuditKind.SUPERSEDED],
+            NOTIFY_URL: [AuditKind.ACCEPTED, AuditKind.SUPERSEDED],
         }
 
     async def test_both_urls_receive_cancel_request_once(self, store: Store) -> None:
@@ -99,8 +99,8 @@ class WebhooksContract:
             await save_poll(store, callback, pending(callback, cancel_requested=True))
 
         assert await webhooks_by_url(store) == {
-            CANCEL_URL: [EventKind.CANCEL_REQUESTED],
-            NOTIFY_URL: [EventKind.CANCEL_REQUESTED],
+            CANCEL_URL: [AuditKind.CANCEL_REQUESTED],
+            NOTIFY_URL: [AuditKind.CANCEL_REQUESTED],
         }
 
     async def test_cancel_request_contains_its_deadline(
@@ -124,7 +124,7 @@ class WebhooksContract:
         clock.advance(SECOND)
         await save_poll(store, callback)
 
-        assert await webhooks_by_url(store) == {NOTIFY_URL: [EventKind.PAUSED, EventKind.UNPAUSED]}
+        assert await webhooks_by_url(store) == {NOTIFY_URL: [AuditKind.PAUSED, AuditKind.UNPAUSED]}
 
     async def test_both_urls_receive_revocation(self, store: Store) -> None:
         callback = await open_with_urls(store)
@@ -132,15 +132,15 @@ class WebhooksContract:
         await store.revoke(callback.id)
 
         assert await webhooks_by_url(store) == {
-            CANCEL_URL: [EventKind.REVOKED],
-            NOTIFY_URL: [EventKind.REVOKED],
+            CANCEL_URL: [AuditKind.REVOKED],
+            NOTIFY_URL: [AuditKind.REVOKED],
         }
 
     async def test_same_url_twice_receives_one_webhook(self, store: Store) -> None:
         callback = await open_with_urls(store, cancel_url=NOTIFY_URL, notify_url=NOTIFY_URL)
         await store.expire([factories.expiry(callback)])
 
-        assert await webhooks_by_url(store) == {NOTIFY_URL: [EventKind.EXPIRED]}
+        assert await webhooks_by_url(store) == {NOTIFY_URL: [AuditKind.EXPIRED]}
 
     async def test_callback_without_urls_sends_no_webhooks(self, store: Store) -> None:
         (callback,) = await store.open([factories.request()])
@@ -158,7 +158,7 @@ class WebhooksContract:
             factories.request(ref=ref, cancel_url=CANCEL_URL, attempts=current, attempt=2)
         ])
 
-        assert await webhooks_by_url(store) == {CANCEL_URL: [EventKind.EXPIRED]}
+        assert await webhooks_by_url(store) == {CANCEL_URL: [AuditKind.EXPIRED]}
 
     async def test_extension_contains_new_deadline(self, store: Store, clock: ManualClock) -> None:
         callback = await open_with_urls(store)
@@ -166,7 +166,7 @@ class WebhooksContract:
 
         (webhook,) = await claimed(store)
 
-        assert webhook.kind is EventKind.EXTENDED
+        assert webhook.kind is AuditKind.EXTENDED
         assert webhook.facts == {"deadline": format_instant(clock.now() + 5 * MINUTE)}
 
     async def test_claimed_webhook_is_not_claimed_again_during_its_lease(
@@ -226,14 +226,14 @@ class WebhooksContract:
         clock.advance(LEASE)
         assert await claimed(store) == []
         assert await store.next_webhook() is None
-        (event,) = await events_of(store, callback.id, EventKind.WEBHOOK_DELIVERED)
-        assert event.facts == {
+        (entry,) = await entries_of(store, callback.id, AuditKind.WEBHOOK_DELIVERED)
+        assert entry.facts == {
             "what": "expired",
             "to": "outside.example",
             "webhook": webhook.id,
             "tries": 1,
         }
-        assert await events_of(store, callback.id, EventKind.WEBHOOK_FAILED) == []
+        assert await entries_of(store, callback.id, AuditKind.WEBHOOK_FAILED) == []
 
     async def test_failed_webhook_is_recorded_with_reason_and_not_sent_again(
         self, store: Store, clock: ManualClock
@@ -246,10 +246,10 @@ class WebhooksContract:
 
         clock.advance(LEASE)
         assert await claimed(store) == []
-        (event,) = await events_of(store, callback.id, EventKind.WEBHOOK_FAILED)
-        assert (event.facts["reason"], event.facts["what"]) == ("gone", "expired")
-        assert "hush" not in str(event)
-        assert await events_of(store, callback.id, EventKind.WEBHOOK_DELIVERED) == []
+        (entry,) = await entries_of(store, callback.id, AuditKind.WEBHOOK_FAILED)
+        assert (entry.facts["reason"], entry.facts["what"]) == ("gone", "expired")
+        assert "hush" not in str(entry)
+        assert await entries_of(store, callback.id, AuditKind.WEBHOOK_DELIVERED) == []
 
     async def test_postponed_webhook_is_due_after_its_wait(
         self, store: Store, clock: ManualClock
@@ -277,9 +277,9 @@ class WebhooksContract:
             ])
             clock.advance(SECOND)
 
-        (event,) = await events_of(store, callback.id, EventKind.WEBHOOK_RETRYING)
+        (entry,) = await entries_of(store, callback.id, AuditKind.WEBHOOK_RETRYING)
 
-        assert event.facts == {
+        assert entry.facts == {
             "what": "expired",
             "to": "outside.example",
             "webhook": webhook.id,
@@ -303,7 +303,7 @@ class WebhooksContract:
         await store.postpone_webhooks([WebhookRetry(webhook.id, webhook.tries, SECOND, "busy")])
 
         assert await store.next_webhook() == before
-        assert await events_of(store, callback.id, EventKind.WEBHOOK_RETRYING) == []
+        assert await entries_of(store, callback.id, AuditKind.WEBHOOK_RETRYING) == []
 
     async def test_unknown_webhooks_are_ignored(self, store: Store) -> None:
         nobody = factories.webhook().id

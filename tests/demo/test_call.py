@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 
 from ringback.app.system import SystemClock
-from ringback.demo.call import WorkflowCall, start_call
-from ringback.demo.ending import Ending, WorkflowCanceled, WorkflowFailed, WorkflowReturned
+from ringback.demo.call import (
+    Ending,
+    WorkflowCall,
+    WorkflowCanceled,
+    WorkflowFailed,
+    WorkflowReturned,
+    start_call,
+)
 from ringback.demo.request import ActivityAction, CallRequest
 from ringback.demo.workflow import CallService
 from tests.demo.whole_demo import Demo

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from ringback import Callback
 from ringback.app.web import bound_socket, served
-from ringback.demo.http_api_gateway import (
+from ringback.demo.activity import (
     HttpApiGateway,
     ServiceRefusedError,
     ServiceUnavailableError,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from ringback.demo.link_holder import LinkHolder
+from ringback.demo.work import LinkHolder
 from ringback.testing import ManualClock
 
 LINK = "http://gateway/c/secret"

@@ -6,15 +6,15 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from ringback.demo.call import Look
-from ringback.demo.client import Shown
-from ringback.demo.ending import (
+from ringback.demo.call import (
     Ending,
+    Look,
     WorkflowCanceled,
     WorkflowFailed,
     WorkflowReturned,
     WorkflowTimedOut,
 )
+from ringback.demo.client import Shown
 from ringback.testing import ManualClock
 
 

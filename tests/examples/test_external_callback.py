@@ -77,6 +77,7 @@ async def test_service_keeps_the_query_of_its_link(
     assert request.line == "POST /told/complete?key=hush HTTP/1.1"
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
 async def test_declined_payment_is_not_retried(
     run_example: RunExample, service: Program, order: str
@@ -89,6 +90,7 @@ async def test_declined_payment_is_not_retried(
     assert service.output.count(f"order {order}: called back") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
 async def test_service_retries_while_the_gateway_is_down(
     site: Site, gateway: Program, run_example: RunExample, service: Program, order: str

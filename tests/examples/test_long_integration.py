@@ -51,6 +51,7 @@ async def test_film_of_the_other_program_is_the_result(
     assert (code, ordered.lines) == (0, [f"{film}.mp4 has 30 frames"])
 
 
+@pytest.mark.thorough
 async def test_other_program_stops_when_the_workflow_is_canceled(
     run_example: RunExample, farm: Program, film: str
 ) -> None:

@@ -45,6 +45,7 @@ async def test_result_of_the_consumer_is_the_result_of_the_activity(
     assert (code, ordered.lines) == (0, [f"thumbnail of {picture}"])
 
 
+@pytest.mark.thorough
 async def test_message_waits_for_a_consumer(
     run_example: RunExample, nats_url: str, picture: str
 ) -> None:
@@ -58,6 +59,7 @@ async def test_message_waits_for_a_consumer(
     assert (code, ordered.lines) == (0, [f"thumbnail of {picture}"])
 
 
+@pytest.mark.thorough
 async def test_failure_of_the_work_fails_the_activity_and_the_next_message_is_consumed(
     run_example: RunExample, nats_url: str, picture: str
 ) -> None:

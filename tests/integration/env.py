@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +16,10 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from ringback import RingbackPlugin
-from ringback.app.bootstrap import RunningGateway, edges_of, running_gateway
-from ringback.app.container import Parts, build_app
+from ringback.app.bootstrap import RunningGateway, edges_of, running_gateway, stop_waiting
+from ringback.app.container import Parts
 from ringback.app.credentials import ensure_local_keys
+from ringback.app.gateway_app import build_app
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
 from ringback.app.web import bound_socket, free_ports, served
@@ -38,10 +40,17 @@ server has replied to all its calls (temporalio 1.35).
 
 @dataclass
 class FakeService:
-    """The service that the activities call: it stores the callbacks that it receives."""
+    """The service that the activities call: it stores the callbacks that it receives.
+
+    Attributes:
+        loop: The test's event loop.
+        given: The callbacks that it received.
+        released: Set by a test to let an activity's `submit` go on.
+    """
 
     loop: asyncio.AbstractEventLoop
     given: asyncio.Queue[Callback] = field(default_factory=asyncio.Queue)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def submit(self, callback: Callback) -> None:
         """Take the callback, as a service would."""
@@ -142,7 +151,7 @@ async def gateway_without_deliverer(
         await stack.enter_async_context(
             run_services(*edges.services, parts.opener, parts.answer_service)
         )
-        gateway = RunningGateway(build_app(parts), edges.verdicts.stop_waiting)
+        gateway = RunningGateway(build_app(parts), partial(stop_waiting, parts))
         await serve_at(stack, gateway, settings)
         yield await stack.enter_async_context(
             httpx2.AsyncClient(base_url=settings.base_url, timeout=30, verify=False)

@@ -22,7 +22,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from ringback import Callback, wait_for_callback
+from ringback import Callback, Decision, Subject, wait_for_callback, wait_for_decision
 from ringback.app.bootstrap import running_gateway
 from ringback.app.dev_server import temporal_binary
 from ringback.domain.errors import ConfigurationError
@@ -30,10 +30,10 @@ from ringback.domain.ids import OutcomeId, to_identity
 from ringback.temporal.converter import choose_converter
 from ringback.temporal.limits import DEFAULT_BLOB_LIMIT, RETRYABLE_FAILURE_LIMIT, Limits
 from tests.integration.env import FakeService, path_of, plugin_for, serve_at, settings_in
-from tests.integration.typed_workflows import Measure, ReadInvoice
+from tests.integration.typed_workflows import Measure, ReadDecision, ReadInvoice
 from tests.integration.workflows import Run, RunActivity
 from tests.services import missing
-from tests.unit.result_schema.types_and_json import Invoice
+from tests.unit.result_schema.types_and_json import Invoice, Receipt
 
 pytestmark = pytest.mark.server
 
@@ -81,7 +81,7 @@ def open_env(temporal_address: str, tmp_path: Path, unique: str) -> OpenEnv:
 
     @asynccontextmanager
     async def opened(
-        path: str | None, result_type: Any, *, address: str = temporal_address
+        path: str | None, result_type: Any, *, address: str = temporal_address, **options: Any
     ) -> AsyncIterator[Env]:
         settings = settings_in(tmp_path, data_converter=path, body_limit=8 * 1024 * 1024)
         service = FakeService(asyncio.get_running_loop())
@@ -89,6 +89,8 @@ def open_env(temporal_address: str, tmp_path: Path, unique: str) -> OpenEnv:
         @activity.defn
         async def ask() -> Any:
             SEEN.append(list(activity.info().heartbeat_details))
+            if result_type is Decision:
+                return await wait_for_decision(Subject("Order 17"), service.submit, **options)
             return await wait_for_callback(service.submit, result_type)
 
         async with AsyncExitStack() as stack:
@@ -108,7 +110,7 @@ def open_env(temporal_address: str, tmp_path: Path, unique: str) -> OpenEnv:
             worker = Worker(
                 client,
                 task_queue=unique,
-                workflows=[RunActivity, ReadInvoice, Measure],
+                workflows=[RunActivity, ReadInvoice, ReadDecision, Measure],
                 activities=[ask],
             )
             await stack.enter_async_context(worker)
@@ -239,6 +241,53 @@ async def test_wrong_result_is_refused_with_its_path_and_a_correct_one_is_accept
         assert "/total" in wrong.text
         assert right.status_code == 200
         assert await handle.result() == "Invoice over 1.10"
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "filled"),
+    [
+        (PYDANTIC, Receipt, {"id": "r1", "cents": 110}),
+        (PYDANTIC, Invoice, INVOICE),
+        (HIDDEN, Invoice, INVOICE),
+    ],
+    ids=["dataclass", "model", "model and codec"],
+)
+async def test_decision_and_its_form_are_read_with_the_pydantic_converter(
+    open_env: OpenEnv, path: str, form: type, filled: dict[str, Any]
+) -> None:
+    async with open_env(path, Decision, form=form) as env:
+        handle = await env.start(ReadDecision, form.__name__)
+        callback = await env.service.next()
+
+        wrong = await env.send(callback, b'{"approved": true, "form": {"cents": "many"}}')
+        right = await env.send(callback, json.dumps({"approved": True, "form": filled}).encode())
+
+        assert (wrong.status_code, right.json()["state"]) == (422, "applied")
+        assert await handle.result() == [True, 110, "link", "UTC"]
+
+
+async def test_default_decision_is_read_with_the_pydantic_converter(open_env: OpenEnv) -> None:
+    default = Decision(approved=False, reason="nobody decided")
+    within = timedelta(milliseconds=300)
+    async with open_env(PYDANTIC, Decision, deadline=within, on_deadline=default) as env:
+        handle = await env.start(ReadDecision, "none")
+
+        assert await handle.result() == [False, "nobody decided", True]
+
+
+@pytest.mark.parametrize("path", [PYDANTIC, HIDDEN])
+async def test_rejection_that_fails_is_read_with_the_pydantic_converter(
+    open_env: OpenEnv, path: str
+) -> None:
+    async with open_env(path, Decision, on_reject="fail") as env:
+        handle = await env.start(RunActivity, Run("ask"))
+
+        said = b'{"approved": false, "reason": "too expensive"}'
+        await env.send(await env.service.next(), said)
+
+        failure = await failure_of(handle)
+        assert (failure.type, failure.non_retryable) == ("ApprovalDenied", True)
+        assert failure.details[0]["reason"] == "too expensive"
 
 
 async def test_result_that_only_pydantic_reads_needs_the_pydantic_converter(

@@ -146,7 +146,7 @@ async def test_callback_is_listed_with_its_options_and_activity(
     async with run_by(foreign, temporal_address, unique, heartbeat=30) as workflow:
         told = await foreign.next()
         page = (await foreign.get(OPEN, params={"workflow_id": unique, "tag": "vip"})).json()
-        trail = (await foreign.get(f"{OPEN}/{told['id']}/events")).json()["events"]
+        trail = (await foreign.get(f"{OPEN}/{told['id']}/audit")).json()["entries"]
         await foreign.post(f"{OPEN}/{told['id']}/complete", json=None)
         assert await workflow.result() is None
 
@@ -154,7 +154,7 @@ async def test_callback_is_listed_with_its_options_and_activity(
     assert (found["id"], found["workflow_type"]) == (told["id"], "RunActivity")
     assert (found["activity_type"], found["task_queue"]) == ("ask", unique)
     assert found["deadline_at"] is not None
-    assert [event["kind"] for event in trail] == ["opened", "submitted"]
+    assert [entry["kind"] for entry in trail] == ["opened", "submitted"]
 
 
 async def test_second_attempt_finds_the_callback_and_does_not_submit(

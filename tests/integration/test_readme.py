@@ -1,5 +1,6 @@
 """The README's example does what the README says."""
 
+import ast
 import asyncio
 import importlib
 import re
@@ -7,12 +8,14 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 import httpx2
 import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+import ringback
 from tests.integration.env import gateway, plugin_for, settings_in
 
 README = Path(__file__).parents[2] / "README.md"
@@ -28,9 +31,21 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_first_example_is_part_of_the_whole_worker() -> None:
-    first, whole = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    first, _, whole = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
     assert first in whole
+
+
+def test_example_of_a_decision_has_options_that_exist() -> None:
+    _, example, _ = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    tree = ast.parse(example)
+
+    named = {one.arg for one in ast.walk(tree) if isinstance(one, ast.keyword) and one.arg}
+    (rules,) = (one for one in ast.walk(tree) if isinstance(one, ast.Dict) if len(one.keys) > 1)
+    named |= {str(key.value) for key in rules.keys if isinstance(key, ast.Constant)}
+
+    assert named - {"details"} <= set(get_type_hints(ringback.DecisionOptions))
+    assert {"wait_for_decision", "Subject"} <= set(ringback.__all__)
 
 
 @pytest.mark.server

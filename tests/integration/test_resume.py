@@ -43,6 +43,7 @@ class Resuming:
         answers: What the wait returned, or raised, in each attempt that got there.
         failures: What the code behind the wait raises, one per attempt, before it succeeds.
         in_submit: Set while `submit` may return.
+        lost_replies: What `submit` raises, one per attempt, though the service has the callback.
         may_end: Set while the code behind the wait may end.
     """
 
@@ -52,6 +53,7 @@ class Resuming:
         self.failures = list(failures)
         self.attempts: list[int] = []
         self.answers: list[object] = []
+        self.lost_replies: list[Exception] = []
         self.in_submit = asyncio.Event()
         self.in_submit.set()
         self.may_end = asyncio.Event()
@@ -97,6 +99,8 @@ class Resuming:
     async def _submit(self, callback: Callback) -> None:
         await self.service.submit(callback)
         await self.in_submit.wait()
+        if self.lost_replies:
+            raise self.lost_replies.pop(0)
 
 
 async def show(env: Env, callback: Callback) -> dict[str, Any]:
@@ -379,8 +383,9 @@ async def test_last_attempt_that_finds_no_answer_fails_and_a_later_answer_is_ref
     service: FakeService, open_env: OpenEnv
 ) -> None:
     resuming = Resuming(service)
+    resuming.lost_replies.append(ConnectionError("the reply was lost"))
     async with open_env(resuming.run) as env:
-        handle = await env.start(Run("ask", start_to_close=1, attempts=2))
+        handle = await env.start(Run("ask", attempts=2))
         callback = await service.next()
         with pytest.raises(WorkflowFailureError) as caught:
             await handle.result()
@@ -389,7 +394,7 @@ async def test_last_attempt_that_finds_no_answer_fails_and_a_later_answer_is_ref
     assert isinstance(caught.value.cause, ActivityError)
     assert isinstance(caught.value.cause.cause, ApplicationError)
     assert caught.value.cause.cause.type == "NoNextAttempt"
-    assert resuming.answers == []
+    assert (resuming.attempts, resuming.answers) == ([1, 2], [])
 
 
 async def test_default_before_the_end_of_the_activity_leaves_time_to_continue(

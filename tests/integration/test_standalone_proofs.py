@@ -237,7 +237,7 @@ async def test_cancellation_without_a_request_is_refused_and_changes_nothing(
     assert isinstance(await question.found(), Pending)
 
 
-async def test_how_it_waits_is_told_while_it_runs_and_between_two_attempts(
+async def test_how_it_waits_is_reported_while_it_runs_and_between_two_attempts(
     env: Env,
 ) -> None:
     question = await env.ask(back_off=30, schedule_to_close_timeout=timedelta(seconds=50))

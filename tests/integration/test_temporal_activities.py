@@ -20,7 +20,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.outcome import Completed
 from ringback.temporal.activities import TemporalActivities
-from ringback.temporal.translate import to_error
+from ringback.temporal.rpc import to_error
 from tests import factories
 from tests.contract.activities.env import (
     BY_ME,
@@ -65,9 +65,7 @@ class TestTemporalActivities(ActivitiesContract):
 
 @server
 @pytest.mark.parametrize("way", Way, ids=lambda way: way.value)
-async def test_a_result_reaches_the_workflow_as_it_was_given(
-    temporal_env: TemporalEnv, way: Way
-) -> None:
+async def test_a_result_reaches_the_workflow_unchanged(temporal_env: TemporalEnv, way: Way) -> None:
     run = await temporal_env.start(Plan())
 
     await send(temporal_env, way, run.callback, Completed(b'{"n": 1.50}'))

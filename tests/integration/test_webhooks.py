@@ -14,7 +14,7 @@ from ringback import wait_for_callback
 from ringback.app.credentials import load_webhook_secrets
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock
-from ringback.domain.event import EventKind
+from ringback.domain.audit import AuditKind
 from ringback.notify.signature import from_secret
 from ringback.settings import Settings
 from tests.integration.conftest import OpenEnv
@@ -122,9 +122,9 @@ async def test_cancel_url_is_notified_of_a_passed_deadline(
         assert await handle.result() == "nobody"
 
 
-async def events_of(env: Env, callback_id: Any) -> Any:
+async def entries_of(env: Env, callback_id: Any) -> Any:
     async with opened_store(env.settings, SystemClock()) as store:
-        return await store.events(callback_id)
+        return await store.audit_trail(callback_id)
 
 
 class TestPrivateAddressesForbidden:
@@ -132,7 +132,7 @@ class TestPrivateAddressesForbidden:
     def settings(self, tmp_path: Path) -> Settings:
         return settings_in(tmp_path)
 
-    async def test_private_address_is_not_notified_and_the_events_say_why(
+    async def test_private_address_is_not_notified_and_the_entries_say_why(
         self, open_env: OpenEnv, service: FakeService, receiver: Receiver
     ) -> None:
         async with open_env(asking(service, cancel_url=receiver.url)) as env:
@@ -140,11 +140,11 @@ class TestPrivateAddressesForbidden:
             callback = await service.next()
             await handle.terminate()
 
-            events = await until(
-                lambda: events_of(env, callback.id),
-                lambda seen: seen[-1].kind is EventKind.WEBHOOK_FAILED,
+            entries = await until(
+                lambda: entries_of(env, callback.id),
+                lambda seen: seen[-1].kind is AuditKind.WEBHOOK_FAILED,
             )
 
-        assert "the address is not public" in events[-1].facts["reason"]
-        assert "hush" not in str(events)
+        assert "the address is not public" in entries[-1].facts["reason"]
+        assert "hush" not in str(entries)
         assert receiver.got == []

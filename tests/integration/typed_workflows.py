@@ -8,7 +8,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from tests.unit.result_schema.types_and_json import Invoice
+    from ringback import Decision
+    from tests.unit.result_schema.types_and_json import Invoice, Receipt
 
 
 @workflow.defn
@@ -21,6 +22,22 @@ class ReadInvoice:
             "ask", result_type=Invoice, start_to_close_timeout=timedelta(seconds=30)
         )
         return f"{type(invoice).__name__} over {invoice.total}"
+
+
+@workflow.defn
+class ReadDecision:
+    """Reads a decision, and its form as a dataclass or a pydantic model."""
+
+    @workflow.run
+    async def run(self, form: str) -> list[Any]:
+        decision = await workflow.execute_activity(
+            "ask", result_type=Decision, start_to_close_timeout=timedelta(seconds=30)
+        )
+        if decision.form is None:
+            return [decision.approved, decision.reason, decision.is_default]
+        filled = decision.form_as(Invoice if form == "Invoice" else Receipt)
+        (vote,) = decision.votes
+        return [decision.approved, filled.cents, vote.by, str(vote.at.tzinfo)]
 
 
 @workflow.defn

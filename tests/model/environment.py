@@ -5,17 +5,16 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from ringback.core.answers import AnswerService
 from ringback.core.deadlines import DeadlineKeeper
 from ringback.core.delivery import Deliverer
 from ringback.core.operations import OperatorService
 from ringback.core.services import run_services
-from ringback.core.validation import AnswerValidator
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Outcome
-from ringback.testing import ExactResults, ManualClock
+from ringback.testing import ManualClock
+from tests import factories
 from tests.model.processes import Process
 from tests.model.server import Store
 from tests.model.workers import Workers
@@ -75,9 +74,8 @@ class Environment(Workers):
         """Send an answer."""
 
         async def work(store: Store, activities: Temporal) -> None:
-            checks = AnswerValidator(store, activities, ExactResults())
-            answer_service = AnswerService(
-                store, checks, new_outcome_id=self._new_outcome_id, on_accepted=lambda: None
+            answer_service = factories.answer_service(
+                store, activities, new_outcome_id=self._new_outcome_id
             )
             async with run_services(answer_service):
                 await answer_service.accept(callback_id, outcome)

@@ -16,6 +16,7 @@ from ringback.domain.query import Query
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.deadlines import Deadlines
 from ringback.ports.store import CallbackIndex, CallbackStore, DeliveryQueue, Links
+from ringback.ports.votes import VoteStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
 from tests.model.gates import Gate, Gated
@@ -34,7 +35,14 @@ MOVE_STATES: Final = frozenset({
 
 
 class Store(
-    CallbackStore, DeliveryQueue, Deadlines, CallbackIndex, ActivityPollStore, Links, Protocol
+    CallbackStore,
+    DeliveryQueue,
+    Deadlines,
+    CallbackIndex,
+    VoteStore,
+    ActivityPollStore,
+    Links,
+    Protocol,
 ):
     """A whole store."""
 

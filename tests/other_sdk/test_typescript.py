@@ -169,7 +169,7 @@ async def test_both_learn_of_a_pause_and_of_a_reset(
     await raised(completion.heartbeat(by(two)), ActivityResetError)
 
 
-async def test_a_token_that_a_reset_killed_is_only_told_apart_by_ours(
+async def test_a_token_that_a_reset_killed_is_only_distinguished_by_ours(
     env: Env, completion: AsyncCompletionClient, ts: TypeScript
 ) -> None:
     question, _, second = await env.ask_twice()
@@ -198,7 +198,7 @@ async def test_both_answer_standalone_activities(
     assert await ts.tell("fail", by(ours.attempt), DENIED) == "ActivityNotFoundError"
 
 
-async def test_that_a_standalone_activity_has_ended_only_ours_tells_by_ids(
+async def test_that_a_standalone_activity_has_ended_only_ours_reports_by_ids(
     env: Env, completion: AsyncCompletionClient, ts: TypeScript
 ) -> None:
     standalone = await ask_standalone(env)

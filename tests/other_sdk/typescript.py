@@ -1,24 +1,19 @@
 """Temporal's TypeScript SDK, as a program that the tests run."""
 
 import asyncio
-import hashlib
 import json
 import shutil
-import subprocess
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from platformdirs import user_cache_path
-
 from ringback.completion.refs import ActivityRef, Target
-from tests.services import missing
+from tests.npm_packages import installed_packages
 
 HERE: Final = Path(__file__).parent
 PACKAGES: Final = HERE / "package.json"
@@ -51,42 +46,10 @@ def _addressed(target: Target) -> dict[str, Any]:
     return {"token": None, "ids": {"activityId": target.activity_id, **known}}
 
 
-def installed() -> Path:
-    """Return where the SDK's packages are, after installing them once, outside this folder.
-
-    Without node, the test is skipped with a message that says what to install.
-    """
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        missing("the TypeScript SDK", "install node 20 and npm")
-    version = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()[:12]
-    folder = user_cache_path("ringback-tests") / f"typescript-{version}"
-    if not folder.exists():
-        _install(npm, folder)
-    return folder / "node_modules"
-
-
-def _install(npm: str, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Tests may run in several processes: the first that is done leaves its copy to the others.
-    with TemporaryDirectory(dir=folder.parent) as fresh:
-        shutil.copy(PACKAGES, fresh)
-        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock")
-        try:
-            subprocess.run(  # noqa: S603 - the words stand here
-                [npm, "install", *options], cwd=fresh, check=True, timeout=60, capture_output=True
-            )
-        except subprocess.SubprocessError:
-            missing("the TypeScript SDK", f"run `npm install` where {PACKAGES} is copied to")
-        with suppress(OSError):
-            Path(fresh).rename(folder)
-            Path(fresh).mkdir()
-
-
 @asynccontextmanager
 async def typescript(address: str, namespace: str) -> AsyncIterator[TypeScript]:
     """Run the program for the block."""
-    packages = await asyncio.to_thread(installed)
+    packages = await asyncio.to_thread(installed_packages, PACKAGES, "the TypeScript SDK")
     node = shutil.which("node")
     assert node is not None, "asked before"
     program = await asyncio.create_subprocess_exec(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 FORMAL = Path(__file__).parents[2] / "formal"
-MODEL = (FORMAL / "protocol.pml").read_text("utf-8")
+MODEL = "".join(path.read_text("utf-8") for path in sorted(FORMAL.glob("*.pml")))
 
 #: What chooses the size of the model and the question asked of it, and breaks nothing.
-CHOICES = {"ATTEMPTS", "LIVENESS", "RESUME"}
+CHOICES = {"ATTEMPTS", "CRASHES", "LATE", "LIVENESS", "RESUME", "TABS"}
 
 NAMED = sorted(set(re.findall(r"\bringback(?:\.\w+)+", MODEL)))
 
@@ -36,7 +36,9 @@ def test_code_that_the_model_names_exists(name: str) -> None:
 
 def test_check_finds_each_mistake_in_the_model() -> None:
     checked = re.findall(
-        r"^broken (?:RESUME\+)?(\w+) ", (FORMAL / "run").read_text("utf-8"), re.MULTILINE
+        r"^broken (?:(?:LATE|RESUME|TABS)\+)?(\w+) ",
+        (FORMAL / "run").read_text("utf-8"),
+        re.MULTILINE,
     )
 
     assert sorted(checked) == sorted(broken_in_the_model())
@@ -44,7 +46,9 @@ def test_check_finds_each_mistake_in_the_model() -> None:
 
 def test_page_explains_each_mistake_in_the_model() -> None:
     explained = re.findall(
-        r"^\| `(?:RESUME\+)?(\w+)` \|", (FORMAL / "README.md").read_text("utf-8"), re.MULTILINE
+        r"^\| `(?:(?:LATE|RESUME|TABS)\+)?(\w+)` \|",
+        (FORMAL / "README.md").read_text("utf-8"),
+        re.MULTILINE,
     )
 
     assert sorted(explained) == sorted(broken_in_the_model())

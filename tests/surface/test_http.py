@@ -6,9 +6,15 @@ from pathlib import Path
 from tests.unit.gateway.house import opened_house
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
-ROW = re.compile(r"^\| `((?:GET|POST) /\S*)` \| [^|]+ \|(?: ([a-z, ]+) \|)?$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `((?:GET|POST|PUT|DELETE) /\S*)` \| [^|]+ \|(?: ([a-z, ]+) \|)?$", re.MULTILINE
+)
 
-DESCRIBING = {"GET /openapi.json", "GET /docs", "GET /"}
+NOT_DESCRIBED = re.compile(
+    r"GET /(openapi.json|docs)?|(GET|POST) /(sign-|inbox|slack/|in/).*"
+    r"|POST /c/{link}/(decide|withdraw)"
+)
+"""The pages, and what chat platforms and providers send."""
 
 
 async def test_page_and_openapi_have_the_same_routes_and_roles() -> None:
@@ -22,4 +28,5 @@ async def test_page_and_openapi_have_the_same_routes_and_roles() -> None:
         for path, item in document["paths"].items()
         for method, operation in item.items()
     }
-    assert {route: told[route] for route in told.keys() - DESCRIBING} == described
+    api = {route: roles for route, roles in told.items() if not NOT_DESCRIBED.fullmatch(route)}
+    assert api == described

@@ -10,7 +10,7 @@ import pytest
 from ringback.domain.api_key import KeyId, to_text
 
 ROOT = Path(__file__).parents[2]
-WITHOUT_THE_GATEWAY = """
+WITHOUT_PACKAGES = """
 import sys
 from importlib.abc import MetaPathFinder
 
@@ -34,9 +34,10 @@ def gateway_packages() -> set[str]:
     return {RENAMED.get(name, name) for name in names}
 
 
-def run(code: str) -> subprocess.CompletedProcess[str]:
-    """Run `code` in an interpreter that has no package of the gateway."""
-    whole = WITHOUT_THE_GATEWAY.format(packages=sorted(gateway_packages())) + code
+def run(code: str, without: set[str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `code` in an interpreter that lacks these packages; by default all of the gateway's."""
+    packages = sorted(without or gateway_packages())
+    whole = WITHOUT_PACKAGES.format(packages=packages) + code
     return subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", whole], capture_output=True, text=True, check=False
     )
@@ -110,3 +111,46 @@ except ringback.ConfigurationError as exc: print(exc)
 """)
 
     assert "run: pip install 'ringback[gateway]'" in ran.stdout, ran.stderr
+
+
+SERVE = "sys.argv[1:] = ['serve', '--port', '0']\nfrom ringback.cli.main import main\nmain()"
+OIDC = {"ISSUER": "https://id.example.org", "CLIENT_ID": "ringback", "CLIENT_SECRET": "s" * 32}
+
+
+@pytest.mark.parametrize(
+    ("package", "settings", "named", "extra"),
+    [
+        (
+            "aiosmtplib",
+            {"MAIL_URL": "smtp://127.0.0.1:1", "MAIL_FROM": "ringback@example.org"},
+            "RINGBACK_MAIL_URL",
+            "notify",
+        ),
+        ("apprise", {"PEOPLE_FILE": "people.toml"}, "ops in RINGBACK_PEOPLE_FILE", "notify"),
+        (
+            "authlib",
+            {f"OIDC_{name}": value for name, value in OIDC.items()},
+            "RINGBACK_OIDC_ISSUER",
+            "oidc",
+        ),
+    ],
+    ids=["mail", "apprise", "oidc"],
+)
+def test_gateway_whose_settings_need_an_extra_says_what_to_install(
+    package: str,
+    settings: dict[str, str],
+    named: str,
+    extra: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("people.toml").write_text('[channels]\nops = "json://127.0.0.1:1"\n', "utf-8")
+    for name, value in {**settings, "DATA": str(tmp_path), "TEMPORAL": "127.0.0.1:1"}.items():
+        monkeypatch.setenv(f"RINGBACK_{name}", value)
+
+    ran = run(SERVE, {package})
+
+    assert ran.returncode == 2, ran.stderr
+    assert f"{named} needs {package}; run: pip install 'ringback[{extra}]'" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -83,6 +83,7 @@ async def test_a_person_approves_and_cannot_take_it_back(
     assert rejected.code == 1
 
 
+@pytest.mark.thorough
 async def test_a_rejection_needs_no_worker_and_asks_nobody_twice(
     site: Site, run: Run, worker: Program
 ) -> None:
@@ -98,7 +99,8 @@ async def test_a_rejection_needs_no_worker_and_asks_nobody_twice(
     assert ASKED not in successor.output
 
 
-async def test_a_no_that_comes_as_a_result_is_no_approval(
+@pytest.mark.thorough
+async def test_a_no_that_comes_as_a_result_is_not_an_approval(
     site: Site, run: Run, worker: Program
 ) -> None:
     async with run("starter.py") as starter:
@@ -111,7 +113,8 @@ async def test_a_no_that_comes_as_a_result_is_no_approval(
     assert (ended, starter.lines) == (0, [STARTED, "Result: approval denied: too expensive"])
 
 
-async def test_decision_without_a_gateway_is_to_be_tried_again(
+@pytest.mark.thorough
+async def test_decision_without_a_gateway_must_be_sent_again(
     site: Site, run: Run, worker: Program, gateway: Program
 ) -> None:
     async with run("starter.py") as starter:
@@ -127,7 +130,8 @@ async def test_decision_without_a_gateway_is_to_be_tried_again(
     assert (ended, starter.lines[-1]) == (0, "Result: order 17 approved by ann")
 
 
-async def test_the_person_sees_what_is_to_be_decided(site: Site, run: Run, worker: Program) -> None:
+@pytest.mark.thorough
+async def test_the_person_sees_what_to_decide(site: Site, run: Run, worker: Program) -> None:
     async with run("starter.py"):
         callback = await asked(worker)
         listed = await Command(site)("list", COLUMNS="200")

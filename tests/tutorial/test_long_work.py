@@ -55,6 +55,7 @@ async def rendering(run: Run, way: str) -> AsyncIterator[Program]:
         yield renderer
 
 
+@pytest.mark.thorough
 async def test_by_hand_the_slow_frame_costs_the_activity(run: Run) -> None:
     async with rendering(run, "by-hand") as renderer, run("starter.py") as starter:
         rendered = await renderer.ended()
@@ -78,6 +79,7 @@ async def test_what_is_kept_alive_comes_to_its_end(run: Run, way: str) -> None:
     assert (ended.exit_code, ended.out) == (0, [STARTED, "Result: 5 frames"])
 
 
+@pytest.mark.thorough
 async def test_work_that_is_processed_stops_when_it_is_canceled_and_says_how_far_it_came(
     run: Run, client: Client
 ) -> None:
@@ -92,6 +94,7 @@ async def test_work_that_is_processed_stops_when_it_is_canceled_and_says_how_far
     assert ended.out == [STARTED, "Result: canceled, while frame 3 was rendered"]
 
 
+@pytest.mark.thorough
 async def test_work_whose_workflow_is_gone_stops(run: Run, client: Client) -> None:
     async with rendering(run, "kept-alive") as renderer, run("starter.py") as starter:
         await renderer.printed()

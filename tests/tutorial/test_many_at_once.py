@@ -76,6 +76,7 @@ async def test_each_activity_gets_its_answer(
     assert (ended.exit_code, ended.out) == (0, result)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
 async def test_by_hand_one_that_was_answered_stops_the_rest_until_they_are_completed_together(
     run: Run,

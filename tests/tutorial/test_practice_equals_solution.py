@@ -74,7 +74,7 @@ def test_a_practice_region_says_what_to_do(exercise: Path, file: Path, index: in
 
 
 @each_region
-def test_the_readme_tells_the_part_and_its_file(exercise: Path, file: Path, index: int) -> None:
+def test_the_readme_names_the_part_and_its_file(exercise: Path, file: Path, index: int) -> None:
     readme = (exercise / "README.md").read_text(encoding="utf-8")
     part = region_of(exercise / "practice", file, index).part
 

@@ -65,6 +65,7 @@ class TestAnswerFromTheSameProcess:
         greeting = await client.get_workflow_handle("tutorial-01-greeting").result()
         assert greeting == "Hello, World!"
 
+    @pytest.mark.thorough
     async def test_an_unfinished_run_makes_room(
         self, temporal_address: str, client: Client, unique: str
     ) -> None:
@@ -103,6 +104,7 @@ class TestAnswerFromAnotherProgram:
         )
         await worker.logged("Workflow completed, result: Hello from another program$")
 
+    @pytest.mark.thorough
     async def test_a_second_completion_is_refused(self, run: Run, worker: Program) -> None:
         async with run("starter.py") as starter:
             token = (await worker.logged(ASKED))[1]
@@ -118,6 +120,7 @@ class TestAnswerFromAnotherProgram:
         assert message.startswith("Temporal refused the completion: NOT_FOUND: ")
         assert ended.out == [STARTED, "Result: first"]
 
+    @pytest.mark.thorough
     async def test_completion_needs_no_worker(self, run: Run, worker: Program) -> None:
         async with run("starter.py") as starter:
             token = (await worker.logged(ASKED))[1]
@@ -132,6 +135,7 @@ class TestAnswerFromAnotherProgram:
         assert completed.exit_code == 0
         assert ended.out == [STARTED, "Result: Hello from another program"]
 
+    @pytest.mark.thorough
     async def test_a_second_start_makes_room(self, run: Run, worker: Program) -> None:
         async with run("starter.py") as abandoned:
             old = (await worker.logged(ASKED))[1]
@@ -147,6 +151,7 @@ class TestAnswerFromAnotherProgram:
         assert refused.exit_code == 1
         assert ended.exit_code == 0
 
+    @pytest.mark.thorough
     async def test_token_may_be_base64_and_the_option_one_word(
         self, run: Run, worker: Program
     ) -> None:
@@ -160,7 +165,9 @@ class TestAnswerFromAnotherProgram:
         assert (completed.exit_code, completed.out) == (0, ["Activity completed."])
         assert ended.out == [STARTED, "Result: Hello from another program"]
 
-    async def test_a_token_that_is_neither_hexadecimal_nor_base64_is_told(self, run: Run) -> None:
+    async def test_a_token_that_is_neither_hexadecimal_nor_base64_is_refused(
+        self, run: Run
+    ) -> None:
         async with run("complete.py", "--task-token", "garbage") as program:
             ended = await program.ended()
 
@@ -169,7 +176,7 @@ class TestAnswerFromAnotherProgram:
             ended.err[-1] == "complete.py: error: the task token is neither hexadecimal nor base64"
         )
 
-    async def test_a_token_that_temporal_cannot_read_is_told(self, run: Run) -> None:
+    async def test_a_token_that_temporal_cannot_read_is_refused(self, run: Run) -> None:
         async with run("complete.py", "--task-token", "abcd") as program:
             ended = await program.ended()
 

@@ -5,7 +5,14 @@ An expectation that is not met is itself an error, so this file fails when wrong
 
 from temporalio import activity
 
-from ringback import Callback, open_callback, wait_for_callback
+from ringback import (
+    Callback,
+    Decision,
+    Subject,
+    open_callback,
+    wait_for_callback,
+    wait_for_decision,
+)
 
 
 def not_async(callback: Callback) -> None:
@@ -43,3 +50,20 @@ async def forgets_the_end() -> int:  # type: ignore[return]  # - refused  # pyri
     """Forgets the call that never returns."""
     async with open_callback():
         pass
+
+
+@activity.defn
+async def decides_another_type() -> bool:
+    """A decision is no boolean."""
+    return await wait_for_decision(Subject("Order 17"))  # type: ignore[return-value]  # - refused  # pyright: ignore[reportReturnType]
+
+
+@activity.defn
+async def decides_by_a_word() -> Decision:
+    """There is no such number of approvals."""
+    return await wait_for_decision(Subject("Order 17"), approvals="most")  # type: ignore[arg-type]  # - refused  # pyright: ignore[reportArgumentType]
+
+
+def reads_another_form(decision: Decision) -> int:
+    """The form is a text."""
+    return decision.form_as(str)  # type: ignore[return-value]  # - refused  # pyright: ignore[reportReturnType]

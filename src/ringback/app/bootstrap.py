@@ -1,6 +1,7 @@
 """Runs programs: builds a gateway from settings and serves it; runs workers."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,19 +13,32 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from ringback.app.container import Edges, Parts, build_app
+from ringback.app.container import Edges, Parts
 from ringback.app.credentials import ensure_local_keys, load_or_create_keyring, opened_sender
+from ringback.app.fetch import fetch
+from ringback.app.gateway_app import build_app
 from ringback.app.limited_http import HttpLimits, raise_descriptor_limit
+from ringback.app.notifiers import Notifiers, opened_notifiers
 from ringback.app.program import freeze_objects
+from ringback.app.sign_in import build_sign_in_ways, session_rules
 from ringback.app.stores import opened_store
-from ringback.app.system import SystemClock, callback_ids, jitter, outcome_ids, process_name
+from ringback.app.system import (
+    SystemClock,
+    callback_ids,
+    event_ids,
+    jitter,
+    outcome_ids,
+    process_name,
+)
 from ringback.app.web import served
 from ringback.core.connection_check import ConnectionChecker
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import run_services, task_group
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
-from ringback.settings import Settings
+from ringback.domain.errors import ConfigurationError
+from ringback.settings import CONFIG_FILE, Settings
+from ringback.sources.config import Source, load_sources
 from ringback.store.sql_store import SqlStore
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.connect import check_connection
@@ -43,8 +57,8 @@ class RunningGateway:
 
     Attributes:
         app: The ASGI application, which the caller serves.
-        stop_waiting: Ends the wait of all requests for a verdict. Call it when the server begins
-            to stop: the server cancels requests that take longer than a second after that.
+        stop_waiting: Ends all requests that wait for a verdict or watch an inbox. Call it when the
+            server begins to stop: it cancels requests that take longer than a second after that.
     """
 
     app: FastAPI
@@ -65,10 +79,11 @@ async def running_gateway(
     async with (
         opened_store(settings, clock) as store,
         opened_sender(settings, clock) as sender,
+        opened_notifiers(settings, clock) as notifiers,
     ):
         if settings.postgresql_url is None:
             await ensure_local_keys(settings.data, store)
-        edges = edges_of(client, settings, store, hooks=hooks)
+        edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks)
         parts = Parts(edges)
         webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter)
         async with run_services(
@@ -77,24 +92,40 @@ async def running_gateway(
             parts.due_time_repair,
             ConnectionChecker(edges.check_connection, clock=clock),
             parts.listener,
+            parts.inbox_feed,
             webhook_sender,
+            parts.notifier,
+            *filter(None, [parts.slack_votes]),
             parts.deliverer,
             parts.poller,
             parts.keep_alive,
             parts.deadlines,
             parts.answer_service,
+            parts.event_service,
             parts.heartbeat_service,
         ):
-            yield RunningGateway(build_app(parts), edges.verdicts.stop_waiting)
+            yield RunningGateway(build_app(parts), partial(stop_waiting, parts))
+
+
+def stop_waiting(parts: Parts) -> None:
+    """End all requests that wait for a verdict or watch an inbox."""
+    parts.edges.verdicts.stop_waiting()
+    parts.inbox_feed.stop_waiting()
 
 
 def edges_of(
-    client: Client, settings: Settings, store: SqlStore, *, hooks: Hooks = NO_HOOKS
+    client: Client,
+    settings: Settings,
+    store: SqlStore,
+    *,
+    notifiers: Notifiers | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> Edges:
     """Return the edges of a gateway on `store` and on the Temporal server of `client`.
 
     Raises:
-        ConfigurationError: The link keys cannot be read or created.
+        ConfigurationError: The link keys cannot be read or created, a way to sign in is configured
+            only in part, or a source of `ringback.toml` is wrong.
     """
     clock = SystemClock()
     # Shared: connections that a codec keeps open belong to one event loop.
@@ -117,9 +148,23 @@ def edges_of(
         owner=process_name(),
         new_callback_id=callback_ids(clock),
         new_outcome_id=outcome_ids(clock),
+        new_event_id=event_ids(clock),
+        sign_in_ways=build_sign_in_ways(settings, clock),
+        session_rules=session_rules(settings),
         services=[activities],
+        notifiers=notifiers or Notifiers(),
+        sources=_load_sources(settings),
+        fetch=fetch,
         hooks=hooks,
     )
+
+
+def _load_sources(settings: Settings) -> dict[str, Source]:
+    path = settings.sources_file
+    if path is not None and not path.exists():
+        msg = f"RINGBACK_SOURCES_FILE: {path} does not exist"
+        raise ConfigurationError(msg)
+    return load_sources(path or CONFIG_FILE.absolute(), os.environ, fetch=fetch)
 
 
 @asynccontextmanager

@@ -1,38 +1,39 @@
 """The objects of a gateway: what it is built on, its services, and its ASGI application."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
-from fastapi import FastAPI
-
-import ringback
+from ringback.app.notifiers import Notifiers
 from ringback.core.activity_poller import ActivityChecker, ActivityPoller, PollSchedule
+from ringback.core.aliases import AliasService
 from ringback.core.answers import AnswerService
-from ringback.core.api_auth import Authorizer
-from ringback.core.deadlines import DeadlineKeeper
+from ringback.core.chat_votes import ChatVoteService
+from ringback.core.deadlines import DeadlineKeeper, DueTimeRepair
 from ringback.core.delivery import Deliverer
-from ringback.core.due_times import DueTimeRepair
+from ringback.core.events import EventService
 from ringback.core.heartbeats import HeartbeatService
 from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.core.inbox_feed import InboxFeed
 from ringback.core.keepalive import HeartbeatKeeper, HeartbeatSender
-from ringback.core.opening import CallbackOpener, OpenService
-from ringback.core.operations import OperatorService
+from ringback.core.notifications import Notifier
+from ringback.core.opening import CallbackOpener
 from ringback.core.services import Service
-from ringback.core.status import StatusService
+from ringback.core.sessions import DEFAULT_RULES, SessionRules
 from ringback.core.store_listener import StoreListener
 from ringback.core.validation import AnswerValidator
 from ringback.core.verdict_waiter import VerdictWaiter
-from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
-from ringback.domain.ids import CallbackId, OutcomeId
+from ringback.core.votes import VoteService
+from ringback.domain.ids import CallbackId, EventId, OutcomeId
 from ringback.domain.link import Keyring
-from ringback.gateway.app import create_app
-from ringback.gateway.gateway import Gateway
-from ringback.gateway.health import Health, TemporalStatus
-from ringback.gateway.rare_warnings import UnknownKeyLog
+from ringback.gateway.body import TO_OUTCOME
+from ringback.gateway.gateway import decision_url
+from ringback.gateway.identity.ways import SignInWays
 from ringback.ports.activities import Activities, Heartbeats, Identifier
 from ringback.ports.clock import Clock
 from ringback.result_schema.checker import SchemaChecker
+from ringback.sources.config import Source
+from ringback.sources.matching import Fetch
 from ringback.store.sql_store import SqlStore
 
 
@@ -41,14 +42,17 @@ class Edges:
     """What a gateway is built on.
 
     Attributes:
-        check_connection: Raises `TemporalUnreachableError` or `TemporalMisconfiguredError` if
-            Temporal cannot be used.
+        check_connection: Raises an error if Temporal cannot be used.
         public_url: The URL of the gateway for senders, without a trailing slash.
         body_limit: Maximum bytes of one answer.
         polls_per_second: Maximum activities that are polled per second.
         jitter: Returns a random number from 0 to 1.
         owner: The name of this process in the claims of the store.
+        sign_in_ways: The ways in which people can sign in.
         services: Those of the edges that run in the background.
+        notifiers: What notifies people.
+        sources: The configured sources, by name.
+        fetch: Fetches what a provider names, at an address that it is pinned to.
     """
 
     store: SqlStore
@@ -67,7 +71,13 @@ class Edges:
     owner: str
     new_callback_id: Callable[[], CallbackId]
     new_outcome_id: Callable[[], OutcomeId]
+    new_event_id: Callable[[], EventId]
+    sign_in_ways: SignInWays
+    session_rules: SessionRules = DEFAULT_RULES
     services: Sequence[Service] = ()
+    notifiers: Notifiers = field(default_factory=Notifiers)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    fetch: Fetch | None = field(default=None, repr=False)
     hooks: Hooks = NO_HOOKS
     results: SchemaChecker = field(default_factory=SchemaChecker)
 
@@ -104,11 +114,49 @@ class Parts:
         return AnswerService(
             self._store,
             self.checks,
+            self.votes,
             new_outcome_id=self.edges.new_outcome_id,
             # If no deliverer runs in this process, those of other gateways deliver.
             on_accepted=self.deliverer.wake,
             hooks=self.edges.hooks,
         )
+
+    @cached_property
+    def votes(self) -> VoteService:
+        """Count votes of people."""
+        return VoteService(
+            self._store,
+            self.checks,
+            new_outcome_id=self.edges.new_outcome_id,
+            on_accepted=self.deliverer.wake,
+            hooks=self.edges.hooks,
+        )
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Send messages to people."""
+        notifiers = self.edges.notifiers
+        return Notifier(
+            self._store,
+            self._store,
+            self._store,
+            channels=notifiers.channels,
+            directory=notifiers.directory,
+            to_url=partial(decision_url, self.edges.keyring, self.edges.public_url),
+            clock=self._clock,
+            jitter=self.edges.jitter,
+        )
+
+    @cached_property
+    def slack_votes(self) -> ChatVoteService | None:
+        """Count votes by Slack, if it is configured."""
+        slack = self.edges.notifiers.slack
+        return None if slack is None else ChatVoteService(self.votes, self._store, slack)
+
+    @cached_property
+    def inbox_feed(self) -> InboxFeed:
+        """Notify open lists of the inbox."""
+        return InboxFeed(self._store, clock=self._clock)
 
     @cached_property
     def deliverer(self) -> Deliverer:
@@ -152,9 +200,8 @@ class Parts:
     @cached_property
     def poller(self) -> ActivityPoller:
         """Poll the activities of open callbacks."""
-        return ActivityPoller(
-            self._store, self._activity_checker, self._schedule, clock=self._clock
-        )
+        checker = self._activity_checker
+        return ActivityPoller(self._store, checker, self._schedule, clock=self._clock)
 
     @cached_property
     def keep_alive(self) -> HeartbeatKeeper:
@@ -162,6 +209,24 @@ class Parts:
         return HeartbeatKeeper(
             self._store, self._heartbeat_sender, clock=self._clock, jitter=self.edges.jitter
         )
+
+    @cached_property
+    def event_service(self) -> EventService:
+        """Store the events of sources, and lead them to callbacks."""
+        return EventService(
+            self._store,
+            self.alias_service,
+            self.answer_service,
+            self.heartbeat_service,
+            lambda action, body: TO_OUTCOME[action](body),
+            clock=self._clock,
+            jitter=self.edges.jitter,
+        )
+
+    @cached_property
+    def alias_service(self) -> AliasService:
+        """Find callbacks by alias."""
+        return AliasService(self._store, namespace=self.edges.namespace)
 
     @cached_property
     def heartbeat_service(self) -> HeartbeatService:
@@ -191,46 +256,3 @@ class Parts:
     @cached_property
     def _schedule(self) -> PollSchedule:
         return PollSchedule(self.edges.polls_per_second)
-
-
-def build_app(parts: Parts) -> FastAPI:
-    """Return the ASGI application of a gateway; the caller runs the services of `parts`."""
-    edges, store = parts.edges, parts.edges.store
-    gateway = Gateway(
-        answer_service=parts.answer_service,
-        heartbeat_service=parts.heartbeat_service,
-        status_service=StatusService(store, edges.activities),
-        open_service=OpenService(
-            parts.opener,
-            edges.identifier,
-            edges.results,
-            new_callback_id=edges.new_callback_id,
-            key_id=edges.keyring.signing,
-        ),
-        opener=parts.opener,
-        operator_service=OperatorService(store, store, store, links=store),
-        authorizer=Authorizer(store, clock=edges.clock),
-        verdicts=edges.verdicts,
-        store=store,
-        keyring=edges.keyring,
-        clock=edges.clock,
-        results=edges.results,
-        health=Health(store, lambda: _temporal_status(parts), clock=edges.clock),
-        unknown_keys=UnknownKeyLog(edges.clock),
-        public_url=edges.public_url,
-        body_limit=edges.body_limit,
-        version=ringback.__version__,
-        namespace=edges.namespace,
-    )
-    return create_app(gateway)
-
-
-async def _temporal_status(parts: Parts) -> TemporalStatus:
-    try:
-        await parts.edges.check_connection()
-    except TemporalMisconfiguredError:
-        return TemporalStatus.MISCONFIGURED
-    except TemporalUnreachableError:
-        return TemporalStatus.UNREACHABLE
-    is_misconfigured = parts.deliverer.is_misconfigured
-    return TemporalStatus.MISCONFIGURED if is_misconfigured else TemporalStatus.OK

@@ -1,5 +1,6 @@
 """The clock, random numbers, ids and process name that programs use."""
 
+import getpass
 import os
 import secrets
 import socket
@@ -10,13 +11,15 @@ from ringback.core.services import SystemClock, jitter
 from ringback.domain.ids import (
     RANDOM_BYTES,
     CallbackId,
+    EventId,
     OutcomeId,
     new_callback_id,
+    new_event_id,
     new_outcome_id,
 )
 from ringback.ports.clock import Clock
 
-__all__ = ["SystemClock", "callback_ids", "jitter", "outcome_ids", "process_name"]
+__all__ = ["SystemClock", "callback_ids", "find_os_user", "jitter", "outcome_ids", "process_name"]
 
 _IDS_PER_FETCH: Final = 256
 """The number of ids for which random bytes are fetched together."""
@@ -56,6 +59,20 @@ def outcome_ids(clock: Clock) -> Callable[[], OutcomeId]:
     """Return a function that creates outcome ids."""
     random_bytes = _RandomBytes()
     return lambda: new_outcome_id(clock.now(), random_bytes())
+
+
+def event_ids(clock: Clock) -> Callable[[], EventId]:
+    """Return a function that creates event ids."""
+    random_bytes = _RandomBytes()
+    return lambda: new_event_id(clock.now(), random_bytes())
+
+
+def find_os_user() -> str | None:
+    """Return the user that runs this process; in a container, it may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 def process_name() -> str:

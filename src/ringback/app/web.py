@@ -112,6 +112,8 @@ async def served(
         _ReplyWhenCanceled(app),
         http=http,
         ws="none",
+        # Otherwise a local client could choose its address with X-Forwarded-For.
+        proxy_headers=False,
         # uvicorn calls `listen` again.
         backlog=_BACKLOG,
         access_log=False,

@@ -23,6 +23,7 @@ from ringback.cli.params import (
     to_json,
 )
 from ringback.cli.target import Names, Subject, on_activity
+from ringback.domain.alias import Alias
 from ringback.domain.callback import State
 from ringback.domain.durations import format_instant
 from ringback.domain.ids import CallbackId
@@ -30,6 +31,7 @@ from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.schemas.responses import ReceiptOut, SignOut
 
 _IN_WORDS: Final = {
+    State.OPEN: "counted: more people must decide; see: ringback votes",
     State.ACCEPTED: "accepted: it is stored, and the gateway delivers it to Temporal",
     State.APPLIED: "applied: Temporal has it",
     State.SUPERSEDED: "superseded: the activity ended before it was delivered",
@@ -146,7 +148,7 @@ def exit_code_of(reply: SignOut) -> int:
 
 
 def _end(subject: Subject, outcome: Outcome, *, wait: int, as_json: bool) -> None:
-    if isinstance(subject, str):
+    if isinstance(subject, str | Alias):
         say(run(_answer(subject, outcome, timedelta(seconds=wait))), as_json=as_json)
         return
     if wait:
@@ -162,15 +164,15 @@ def _end(subject: Subject, outcome: Outcome, *, wait: int, as_json: bool) -> Non
     print(json.dumps({"state": applied.value}) if as_json else _IN_WORDS[applied])
 
 
-async def _answer(callback_id: CallbackId, outcome: Outcome, wait: timedelta) -> ReceiptOut:
+async def _answer(to: CallbackId | Alias, outcome: Outcome, wait: timedelta) -> ReceiptOut:
     from ringback.cli.gateway import operator_client, send_answer  # noqa: PLC0415 - as above
 
     async with operator_client() as client:
-        return await send_answer(client, callback_id, outcome, wait=wait)
+        return await send_answer(client, to, outcome, wait=wait)
 
 
 async def _heartbeat(subject: Subject, details: bytes | None) -> SignOut:
-    if isinstance(subject, str):
+    if isinstance(subject, str | Alias):
         from ringback.cli.gateway import operator_client  # noqa: PLC0415 - as above
 
         async with operator_client() as client:

@@ -1,32 +1,61 @@
 """Commands by which a person approves or rejects."""
 
-import getpass
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any
 
 import typer
 
 from ringback.app.program import run
+from ringback.app.system import find_os_user
 from ringback.cli.answer import say
-from ringback.cli.gateway import operator_client, send_answer
-from ringback.cli.params import AsJson, CallbackArgument, Result, Wait, to_json
+from ringback.cli.gateway import operator_client, send_and_wait, send_answer
+from ringback.cli.params import (
+    AliasOption,
+    AsJson,
+    OptionalCallback,
+    Result,
+    Wait,
+    check_one_stdin,
+    one_callback,
+    to_json,
+)
+from ringback.cli.rejection import has_place_for_no
+from ringback.client.answers import to_bytes, to_object
 from ringback.client.gateway_client import GatewayClient
+from ringback.domain.alias import Alias
 from ringback.domain.errors import MalformedAnswerError, Problem, WrongResultError
 from ringback.domain.ids import CallbackId
+from ringback.domain.names import to_key
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.vote import APPROVAL_DENIED
 from ringback.schemas.responses import ReceiptOut, ResultProblemOut
-
-DENIED: Final = "ApprovalDenied"
-"""The type of the failure that a rejection is."""
 
 Reason = Annotated[str | None, typer.Option(help="Why, in a sentence. The workflow gets it.")]
 By = Annotated[
     str | None,
     typer.Option(
         help="Name recorded as the approver (default: your OS user). It is not authenticated."
+    ),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option("--group", help="A group of the approver; may be repeated. Not authenticated."),
+]
+FormOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help="The form of the decision; @FILE reads a file, - reads standard input.",
+    ),
+]
+Digest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIGEST",
+        help="The version that you saw, from ringback show; a vote on another one is refused.",
     ),
 ]
 
@@ -36,115 +65,182 @@ class Decision:
     """What a person decided.
 
     Attributes:
+        approved: A yes or a no.
         by: The value of `--by`.
         user: The OS user, if `--by` was not given.
+        groups: The values of `--group`.
         reason: The value of `--reason`.
+        form: The value of `--form`, as JSON.
+        result: The value of `--result`, as JSON.
+        digest: The value of `--digest`.
     """
 
-    by: str | None
-    user: str | None
-    reason: str | None
+    approved: bool
+    by: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+    reason: str | None = None
+    form: bytes | None = field(default=None, repr=False)
+    result: bytes | None = field(default=None, repr=False)
+    digest: str | None = None
 
     @property
     def who(self) -> str | None:
         """The name that is recorded as the approver."""
         return self.by or self.user
 
-    def approvals(self) -> Iterator[bytes]:
-        """Yield the approval in each shape that an activity may return, the fullest one first.
+    def results(self) -> Iterator[bytes]:
+        """Yield the decision in each shape that an activity may return, the fullest one first.
 
         Every shape contains what was given as an option, so that it is refused rather than lost.
         """
-        yield _json(approved=True, by=self.who, reason=self.reason)
+        yield _json(approved=self.approved, by=self.who, reason=self.reason)
         if self.by is None:
-            yield _json(approved=True, reason=self.reason)
+            yield _json(approved=self.approved, reason=self.reason)
             if self.reason is None:
-                yield b"true"
+                yield json.dumps(self.approved).encode()
 
-    def rejection(self) -> Failed:
+    def denial(self) -> Failed:
         """Return the non-retryable failure, so that the activity does not ask again."""
         message = "approval denied" + (f": {self.reason}" if self.reason else "")
         details = b"[" + _json(approved=False, by=self.who, reason=self.reason) + b"]"
-        return Failed(message, type=DENIED, non_retryable=True, details=details)
+        return Failed(message, type=APPROVAL_DENIED, non_retryable=True, details=details)
+
+    def to_vote(self, *, gives_result: bool, ballots: Mapping[str, int]) -> bytes:
+        """Return the decision as a vote, a `VoteIn` as JSON.
+
+        Args:
+            gives_result: Whether people give the result itself.
+            ballots: How many votes each user has withdrawn.
+
+        Raises:
+            typer.BadParameter: The approver has no name, or an option does not fit.
+        """
+        if self.who is None:
+            msg = "name who decides with --by: your OS user has no name"
+            raise typer.BadParameter(msg)
+        other, wanted = ("form", "result") if gives_result else ("result", "form")
+        if getattr(self, other) is not None:
+            msg = f"this callback asks for a {wanted}; give --{wanted} instead of --{other}"
+            raise typer.BadParameter(msg)
+        if gives_result and self.approved and self.result is None:
+            msg = "this callback asks people for a result; give it with --result"
+            raise typer.BadParameter(msg)
+        plain = {
+            "by": self.who,
+            "approved": self.approved,
+            "groups": list(self.groups),
+            "reason": self.reason,
+            "digest": self.digest,
+            "ballot": ballots.get(to_key(self.who), 0),
+        }
+        parts = {name: to_bytes(value) for name, value in plain.items()}
+        body: bytes | None = getattr(self, wanted)
+        return to_object(parts if body is None else {**parts, wanted: body})
 
 
 def approve(
-    callback_id: CallbackArgument,
+    callback_id: OptionalCallback = None,
+    alias: AliasOption = None,
     reason: Reason = None,
     by: By = None,
+    group: Groups = None,
+    form: FormOption = None,
     result: Result = None,
+    digest: Digest = None,
     wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Approve: the activity completes.
+    """Approve: a vote where people are asked by rules; otherwise the activity completes.
 
-    Its result is {"approved": true, "by": …, "reason": …}, or as much of it as the activity's
-    result type has: without the OS user as "by", or true alone. --result replaces it.
+    The result is {"approved": true, "by": …, "reason": …}, or as much of it as the activity's
+    result type has: without the OS user as "by", or true alone. --result replaces it. Where named
+    people are asked for a result instead of a yes or no, --result is that result.
     """
-    if result is not None and (reason is not None or by is not None):
-        msg = "--result is the whole result; write the approver and the reason in it"
-        raise typer.BadParameter(msg)
+    check_one_stdin(form, result)
     given = to_json(result)
     if given is not None and _is_rejection(given):
         msg = 'the result says "approved": false; to reject, run: ringback reject'
         raise typer.BadParameter(msg)
-    decision = _decision(by, reason)
-    receipt = run(_approve(CallbackId(callback_id), given, decision, timedelta(seconds=wait)))
+    decision = _decision(
+        by, group, reason, approved=True, form=to_json(form), result=given, digest=digest
+    )
+    receipt = run(_decide(one_callback(callback_id, alias), decision, wait=timedelta(seconds=wait)))
     say(receipt, as_json=as_json, prefix="approved; ")
 
 
 def reject(
-    callback_id: CallbackArgument,
+    callback_id: OptionalCallback = None,
+    alias: AliasOption = None,
     reason: Reason = None,
     by: By = None,
+    group: Groups = None,
+    form: FormOption = None,
+    digest: Digest = None,
     wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Reject: the activity fails and is not retried.
+    """Reject: a vote where people are asked by rules; otherwise the activity ends with a no.
 
-    The failure has the type ApprovalDenied, and the decision as its details.
+    The result is {"approved": false, "by": …, "reason": …}, or as much of it as the activity's
+    result type has. Where it has no place for a no, or any result is accepted, the activity fails
+    with the type ApprovalDenied and is not retried.
     """
-    failed = _decision(by, reason).rejection()
-    receipt = run(_reject(CallbackId(callback_id), failed, timedelta(seconds=wait)))
+    decision = _decision(by, group, reason, approved=False, form=to_json(form), digest=digest)
+    receipt = run(_decide(one_callback(callback_id, alias), decision, wait=timedelta(seconds=wait)))
     say(receipt, as_json=as_json, prefix="rejected; ")
 
 
-async def _approve(
-    callback_id: CallbackId, given: bytes | None, decision: Decision, wait: timedelta
-) -> ReceiptOut:
+async def _decide(named: CallbackId | Alias, decision: Decision, *, wait: timedelta) -> ReceiptOut:
     async with operator_client() as client:
-        result = given or await _fullest(client, callback_id, decision)
-        return await send_answer(client, callback_id, Completed(result), wait=wait)
+        callback = await client.show(named)
+        callback_id = CallbackId(callback.id)
+        if callback.policy is not None:
+            vote = decision.to_vote(
+                gives_result=not callback.policy["is_decision"], ballots=callback.ballots
+            )
+            return await send_and_wait(lambda part: client.vote(callback_id, vote, wait=part), wait)
+        outcome = await _to_outcome(client, callback_id, decision, callback.result_schema)
+        return await send_answer(client, callback_id, outcome, wait=wait)
 
 
-async def _reject(callback_id: CallbackId, failed: Failed, wait: timedelta) -> ReceiptOut:
-    async with operator_client() as client:
-        return await send_answer(client, callback_id, failed, wait=wait)
-
-
-async def _fullest(client: GatewayClient, callback_id: CallbackId, decision: Decision) -> bytes:
-    """Return the fullest approval that meets the result schema."""
+async def _to_outcome(
+    client: GatewayClient, callback_id: CallbackId, decision: Decision, schema: object
+) -> Completed | Failed:
+    _check_options(decision)
+    if decision.result is not None:
+        return Completed(decision.result)
+    if not decision.approved and not has_place_for_no(schema):
+        # The workflow may take every result for a yes.
+        return decision.denial()
     wrong: list[list[ResultProblemOut]] = []
-    for result in decision.approvals():
+    for result in decision.results():
         problems = await client.check(callback_id, result)
         if not problems:
-            return result
+            return Completed(result)
         wrong.append(problems)
     said = WrongResultError([Problem(one.pointer, one.detail) for one in wrong[0]])
-    msg = f"{said}; give the whole result with --result"
+    how = "--result" if decision.approved else f"ringback complete {callback_id} RESULT"
+    msg = f"{said}; give the whole result with {how}"
     raise MalformedAnswerError(msg)
 
 
-def _decision(by: str | None, reason: str | None) -> Decision:
-    return Decision(by or None, None if by else _user(), reason or None)
+def _check_options(decision: Decision) -> None:
+    if decision.result is not None and (decision.reason is not None or decision.by is not None):
+        msg = "--result is the whole result; write the approver and the reason in it"
+        raise typer.BadParameter(msg)
+    named = {"--form": decision.form, "--group": decision.groups, "--digest": decision.digest}
+    for name, value in named.items():
+        if value:
+            msg = f"{name} only works where people are asked by rules, and this callback has none"
+            raise typer.BadParameter(msg)
 
 
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # In a container the user may have no name.
-        return None
+def _decision(
+    by: str | None, groups: list[str] | None, reason: str | None, *, approved: bool, **more: Any
+) -> Decision:
+    user = None if by else find_os_user()
+    return Decision(approved, by or None, user, tuple(groups or ()), reason or None, **more)
 
 
 def _is_rejection(result: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Commands that show callbacks and their events."""
+"""Commands that show callbacks and their audit trails."""
 
 import json
 import shlex
@@ -10,13 +10,26 @@ import typer
 
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client, operator_target
-from ringback.cli.listing import Fields, Record, print_list, printable
-from ringback.cli.params import AsJson, CallbackArgument, to_callback_id, to_duration
+from ringback.cli.listing import Fields, Record, line_of_vote, print_list, printable
+from ringback.cli.params import (
+    AliasOption,
+    AsJson,
+    CallbackArgument,
+    OptionalCallback,
+    one_callback,
+    to_alias,
+    to_callback_id,
+    to_duration,
+)
 from ringback.client.gateway_client import GatewayClient
 from ringback.core.services import SystemClock
+from ringback.domain.alias import Alias
 from ringback.domain.callback import MOVES, State
 from ringback.domain.durations import format_instant
-from ringback.schemas.responses import CallbackOut, EventOut, PageOut, ShownOut
+from ringback.domain.ids import CallbackId
+from ringback.schemas.notifications import NotificationOut
+from ringback.schemas.responses import AuditEntryOut, CallbackOut, PageOut, ShownOut
+from ringback.schemas.votes import VoteOut
 
 _POLL_EVERY: Final = timedelta(milliseconds=500)
 _MOST_LISTED: Final = 1000
@@ -34,6 +47,14 @@ def list_callbacks(
     workflow_type: Annotated[str | None, typer.Option(help="Only this workflow type.")] = None,
     activity_type: Annotated[str | None, typer.Option(help="Only this activity type.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only callbacks with this tag.")] = None,
+    alias: Annotated[
+        Alias | None,
+        typer.Option(
+            parser=to_alias,
+            metavar="ALIAS",
+            help="Only callbacks with this alias; of ended ones, add --state.",
+        ),
+    ] = None,
     older_than: Annotated[
         timedelta | None,
         typer.Option(
@@ -70,6 +91,7 @@ def list_callbacks(
         "workflow_type": workflow_type,
         "activity_type": activity_type,
         "tag": tag,
+        "alias": None if alias is None else alias.text,
         "older_than": None if older_than is None else str(older_than.total_seconds()),
         "opened_after": None if opened_after is None else format_instant(opened_after),
         "overdue": "true" if overdue else None,
@@ -88,28 +110,36 @@ def list_callbacks(
         print(f"the first {limit}; for more: --after {page.next}")
 
 
-def show(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
-    """Show one callback, its events, and how to answer it."""
-    callback, happened = run(_find(callback_id))
+def show(
+    callback_id: OptionalCallback = None, alias: AliasOption = None, as_json: AsJson = False
+) -> None:
+    """Show one callback, its audit trail, and how to answer it."""
+    callback, votes, happened = run(_find(one_callback(callback_id, alias)))
     if as_json:
-        trail = [event.model_dump(mode="json") for event in happened]
-        print(json.dumps({**callback.model_dump(mode="json"), "events": trail}))
+        more = {
+            "votes": [vote.model_dump(mode="json") for vote in votes],
+            "audit_trail": [entry.model_dump(mode="json") for entry in happened],
+        }
+        print(json.dumps({**callback.model_dump(mode="json"), **more}))
         return
-    print(*lines_of(callback), "", *map(line_of, happened), sep="\n")
+    print(*lines_of(callback), sep="\n")
+    if votes:
+        print("", *map(line_of_vote, votes), sep="\n")
+    print("", *map(line_of, happened), sep="\n")
     if callback.state == State.OPEN.value:
         print("", *ways_to_answer(callback), sep="\n")
 
 
-def events(
+def audit(
     callback_id: CallbackArgument,
     follow: Annotated[
         bool,
-        typer.Option("--follow", "-f", help="Wait for more events until the callback has ended."),
+        typer.Option("--follow", "-f", help="Wait for more entries until the callback has ended."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the events of a callback, one per line."""
-    run(_print_events(callback_id, follow=follow, as_json=as_json))
+    """Print the audit trail of a callback, one entry per line."""
+    run(_print_entries(callback_id, follow=follow, as_json=as_json))
 
 
 async def _page(filters: dict[str, str | list[str]]) -> PageOut:
@@ -117,27 +147,29 @@ async def _page(filters: dict[str, str | list[str]]) -> PageOut:
         return await client.page(filters)
 
 
-async def _find(callback_id: str) -> tuple[ShownOut, list[EventOut]]:
+async def _find(named: CallbackId | Alias) -> tuple[ShownOut, list[VoteOut], list[AuditEntryOut]]:
     async with operator_client() as client:
-        return await client.show(callback_id), await client.events(callback_id)
+        callback = await client.show(named)
+        votes = [] if callback.policy is None else await client.votes(callback.id)
+        return callback, votes, await client.audit_trail(callback.id)
 
 
-async def _print_events(callback_id: str, *, follow: bool, as_json: bool) -> None:
+async def _print_entries(callback_id: str, *, follow: bool, as_json: bool) -> None:
     async with operator_client() as client:
-        async for event in _happening(client, callback_id, follow=follow):
-            print(event.model_dump_json() if as_json else line_of(event), flush=True)
+        async for entry in _happening(client, callback_id, follow=follow):
+            print(entry.model_dump_json() if as_json else line_of(entry), flush=True)
 
 
 async def _happening(
     client: GatewayClient, callback_id: str, *, follow: bool
-) -> AsyncIterator[EventOut]:
+) -> AsyncIterator[AuditEntryOut]:
     printed = 0
     while True:
         callback = await client.show(callback_id)
-        # Read after the state, so that the events of the end are included.
-        happened = await client.events(callback_id)
-        for event in happened[printed:]:
-            yield event
+        # Read after the state, so that the entries of the end are included.
+        happened = await client.audit_trail(callback_id)
+        for entry in happened[printed:]:
+            yield entry
         printed = len(happened)
         if not follow or not MOVES[State(callback.state)]:
             return
@@ -169,7 +201,7 @@ def _to_record(callback: CallbackOut) -> Record:
 
 def lines_of(callback: ShownOut) -> list[str]:
     """Return a line for each member of the callback that has a value."""
-    facts = callback.model_dump(mode="json", exclude={"result_example"})
+    facts = callback.model_dump(mode="json", exclude={"result_example", "notifications"})
     for inner in ("heartbeat", "outcome"):
         facts |= {f"{inner} {name}": value for name, value in (facts.pop(inner) or {}).items()}
     known = {
@@ -177,15 +209,41 @@ def lines_of(callback: ShownOut) -> list[str]:
         for name, value in facts.items()
         if value is not None and value not in ({}, [])
     }
+    known |= {_name_of(one): printable(_describe(one)) for one in callback.notifications}
     width = max(map(len, known))
     return [f"{name:<{width}}  {value}" for name, value in known.items()]
+
+
+def _name_of(message: NotificationOut) -> str:
+    return printable(f"{message.channel} {message.recipient}".rstrip())
+
+
+def _describe(message: NotificationOut) -> str:
+    sent_at = "" if message.sent_at is None else format_instant(message.sent_at)
+    return f"{message.state} {message.last_error or sent_at}".rstrip()
 
 
 def ways_to_answer(callback: ShownOut) -> Iterator[str]:
     """Yield the commands that answer an open callback, with a result that would be accepted."""
     yield "Answer it with one of:"
+    if callback.policy is not None:
+        yield from _ways_to_decide(callback)
+        return
     yield printable(f"  ringback complete {callback.id} {_result_of(callback)}")
     yield f"  ringback fail {callback.id} --message 'what went wrong'"
+
+
+def _ways_to_decide(callback: ShownOut) -> Iterator[str]:
+    if not (callback.policy or {})["is_decision"]:
+        yield printable(
+            f"  ringback approve {callback.id} --by USER --result {_result_of(callback)}"
+        )
+        return
+    schema = callback.result_schema
+    has_form = isinstance(schema, dict) and "form" in schema["properties"]
+    form = " --form FORM  (JSON that meets `form` of the result schema)" if has_form else ""
+    yield f"  ringback approve {callback.id} --by USER{form}"
+    yield f"  ringback reject {callback.id} --by USER --reason 'why'"
 
 
 def _result_of(callback: ShownOut) -> str:
@@ -194,10 +252,10 @@ def _result_of(callback: ShownOut) -> str:
     return "RESULT  (JSON that meets the result schema)" if callback.result_schema else "RESULT"
 
 
-def line_of(event: EventOut) -> str:
-    """Return an event as one line without control characters."""
+def line_of(entry: AuditEntryOut) -> str:
+    """Return an entry as one line without control characters."""
     return printable(
-        f"{format_instant(event.at.replace(microsecond=0))}  {event.kind}  {_facts(event)}".rstrip()
+        f"{format_instant(entry.at.replace(microsecond=0))}  {entry.kind}  {_facts(entry)}".rstrip()
     )
 
 
@@ -207,5 +265,5 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _facts(event: EventOut) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in event.facts.items())
+def _facts(entry: AuditEntryOut) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in entry.facts.items())

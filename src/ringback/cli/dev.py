@@ -15,16 +15,20 @@ from rich.console import Console
 from ringback.app.bootstrap import working
 from ringback.app.plugin import RingbackPlugin
 from ringback.app.program import run, stop_requested
-from ringback.app.system import SystemClock
+from ringback.app.system import SystemClock, find_os_user
 from ringback.app.web import bound_socket, free_ports, local_url, served, url_of
 from ringback.cli.params import AsJson
 from ringback.cli.serving import Host, Port, enter_gateway, print_exports, say_ready
+from ringback.client.gateway_client import GatewayClient
+from ringback.client.target import Target, local_key_path
 from ringback.demo.service import create_service
-from ringback.demo.stack import Observers, Ports, running_stack
+from ringback.demo.stack import Observers, Ports, Stack, running_stack
 from ringback.demo.tour import GatewaySteps, Tour
 from ringback.demo.worker import demo_worker
 from ringback.demo.workflow import TASK_QUEUE
+from ringback.domain.api_key import Role
 from ringback.domain.errors import ConfigurationError
+from ringback.schemas.sign_in import SignInUrlOut
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
 from ringback.temporal.connect import connect
 
@@ -127,11 +131,26 @@ async def _dev(ports: Ports, settings: Settings, *, as_json: bool) -> None:
             "ui": stack.ui,
             "service": stack.service,
         }
+        sign_in = await _create_sign_in_url(stack)
         if stack.ui is not None and not as_json:
             print(f"Temporal's web UI: {stack.ui}")
+        if sign_in is not None and not as_json:
+            print(f"Sign in as {sign_in.user} (once, within an hour): {sign_in.url}")
         ready = " ".join(f"{name} {where}" for name, where in found.items() if where is not None)
-        print(json.dumps({"ready": found}) if as_json else f"ready {ready}", flush=True)
+        lines = {"ready": found, "sign_in_url": None if sign_in is None else sign_in.url}
+        print(json.dumps(lines) if as_json else f"ready {ready}", flush=True)
         await stop_requested()
+
+
+async def _create_sign_in_url(stack: Stack) -> SignInUrlOut | None:
+    """Return a sign-in URL for this machine's user, if this machine has the operator's key."""
+    path = local_key_path(stack.settings.data, Role.OPERATOR)
+    user = find_os_user()
+    if stack.settings.postgresql_url is not None or user is None:
+        return None
+    target = Target(stack.gateway, path.read_text("utf-8").strip(), str(path))
+    async with GatewayClient(target) as client:
+        return await client.create_sign_in_url({"user": user, "admin": True})
 
 
 def _ignore(line: str) -> None:

@@ -1,12 +1,13 @@
 """The gateway that commands talk to, with an operator's API key."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
 from ringback.client.answers import to_request
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target, find_target
+from ringback.domain.alias import Alias
 from ringback.domain.api_key import Role
 from ringback.domain.callback import State
 from ringback.domain.errors import RefusedByTemporalError
@@ -37,7 +38,7 @@ def operator_client() -> GatewayClient:
 
 
 async def send_answer(
-    client: GatewayClient, callback_id: CallbackId, outcome: Outcome, *, wait: timedelta
+    client: GatewayClient, to: CallbackId | Alias, outcome: Outcome, *, wait: timedelta
 ) -> ReceiptOut:
     """Answer a callback, and wait at most `wait` for the verdict.
 
@@ -47,16 +48,30 @@ async def send_answer(
         RefusedByTemporalError: The answer is parked.
     """
     verb, body = to_request(outcome)
+    return await send_and_wait(lambda part: client.answer(to, verb, body, wait=part), wait)
+
+
+async def send_and_wait(
+    send: Callable[[timedelta], Awaitable[ReceiptOut]], wait: timedelta
+) -> ReceiptOut:
+    """Send an answer or a vote, and wait at most `wait` for the verdict.
+
+    `send` gets the part of the wait that one request may take. Sending the same again is safe.
+
+    Raises:
+        GatewayRefusedError: The gateway does not accept it, or the activity had already ended.
+        GatewayUnavailableError: The gateway cannot accept it now; a retry is safe.
+        RefusedByTemporalError: The answer is parked.
+    """
     first, *more = _parts(wait)
-    receipt = await client.answer(callback_id, verb, body, wait=first)
+    receipt = await send(first)
     for part in more:
         if receipt.state != State.ACCEPTED.value:
             break
-        # Sending the same answer again is safe, and waits for the verdict.
-        again = await client.answer(callback_id, verb, body, wait=part)
+        again = await send(part)
         receipt = receipt.model_copy(update={"state": again.state})
     if wait and receipt.state == State.PARKED.value:
-        msg = f"the answer is stored but parked; see: ringback show {callback_id}"
+        msg = f"the answer is stored but parked; see: ringback show {receipt.callback}"
         raise RefusedByTemporalError(msg)
     return receipt
 

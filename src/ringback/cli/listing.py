@@ -15,6 +15,7 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 
 from ringback.domain.durations import format_instant
+from ringback.schemas.votes import VoteOut
 
 Value = str | datetime | None
 Record = Mapping[str, Value]
@@ -140,3 +141,11 @@ def _block(names: Sequence[str], texts: Mapping[str, str]) -> list[str]:
     first, second, *rest = names
     head = f"{texts[first]}{_GAP}{texts[second]}"
     return [head, *(f"{_GAP}{name} {texts[name]}" for name in rest if texts[name])]
+
+
+def line_of_vote(vote: VoteOut) -> str:
+    """Return a vote as one line without control characters."""
+    at = format_instant(vote.at.replace(microsecond=0))
+    said = "approved" if vote.approved else "rejected"
+    reason = f": {vote.reason}" if vote.reason else ""
+    return printable(f"{at}  {vote.by}  {said}{reason}  ({vote.proof})")

@@ -15,6 +15,7 @@ from typing import Annotated, BinaryIO, Final
 import typer
 from pydantic_core import from_json
 
+from ringback.domain.alias import Alias
 from ringback.domain.durations import parse_duration
 from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
 from ringback.domain.ids import CallbackId
@@ -41,6 +42,32 @@ def to_callback_id(text: str) -> CallbackId:
         msg = "a callback's id begins with cb_; see: ringback list"
         raise typer.BadParameter(msg)
     return CallbackId(text)
+
+
+def to_alias(text: str) -> Alias:
+    """Parse an alias.
+
+    Raises:
+        typer.BadParameter: The text cannot be an alias.
+    """
+    try:
+        return Alias(text)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
+def one_callback(callback_id: str | None, alias: Alias | None) -> CallbackId | Alias:
+    """Return the callback that a command acts on, by its id or its alias.
+
+    Raises:
+        typer.BadParameter: Neither or both were given.
+    """
+    if callback_id is not None and alias is None:
+        return CallbackId(callback_id)
+    if callback_id is None and alias is not None:
+        return alias
+    msg = "name one callback: by its id or by --alias"
+    raise typer.BadParameter(msg)
 
 
 def to_token(text: str) -> bytes:
@@ -169,6 +196,19 @@ def _text(body: bytes) -> str:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 CallbackArgument = Annotated[
     str, typer.Argument(parser=to_callback_id, help="The callback: cb_…", metavar="CALLBACK")
+]
+OptionalCallback = Annotated[
+    str | None,
+    typer.Argument(parser=to_callback_id, help="The callback: cb_…", metavar="CALLBACK"),
+]
+AliasOption = Annotated[
+    Alias | None,
+    typer.Option(
+        "--alias",
+        parser=to_alias,
+        metavar="ALIAS",
+        help="The callback that this alias leads to, such as github:run:42.",
+    ),
 ]
 Result = Annotated[
     str | None,

@@ -1,22 +1,62 @@
 """The command that runs the gateway, and the parts of it that `worker` and `dev` share."""
 
 import json
+import shlex
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from temporalio.client import Client
 
 from ringback.app.bootstrap import serving_gateway
-from ringback.app.exports import export_lines
 from ringback.app.program import run, stop_requested
 from ringback.app.web import bound_socket, listens_everywhere, url_of
 from ringback.cli.params import AsJson
+from ringback.client.target import local_key_path
+from ringback.domain.api_key import Role
 from ringback.settings import DEFAULT_PORT, Settings, load_settings
 from ringback.temporal.connect import connect_lazily
 from ringback.temporal.converter import choose_converter
+
+COMMENT: Final = "# in another terminal, for"
+
+_FOR: Final = {Role.WORKER: "a worker", Role.OPERATOR: "the command line"}
+
+
+def export_lines(settings: Settings, *, url: str, temporal: str, namespace: str) -> list[str]:
+    """Return shell lines that connect a worker or the command line to this gateway.
+
+    They contain the paths of key files, and no keys.
+
+    Args:
+        settings: The settings of the gateway.
+        url: The URL at which other programs reach the gateway.
+        temporal: The address of Temporal, which workers need.
+        namespace: The namespace of Temporal.
+    """
+    connection = {"TEMPORAL_ADDRESS": temporal, "TEMPORAL_NAMESPACE": namespace}
+    return [
+        *_lines(settings, Role.WORKER, {"RINGBACK_URL": url, **connection}),
+        *_lines(settings, Role.OPERATOR, {"RINGBACK_URL": url}),
+    ]
+
+
+def _lines(settings: Settings, role: Role, environment: Mapping[str, str]) -> list[str]:
+    if settings.postgresql_url is None:
+        file = local_key_path(settings.data, role).absolute()
+        environment = {**environment, "RINGBACK_API_KEY_FILE": str(file)}
+        hint = ""
+    else:
+        command = f"ringback keys add --role {role.value} --name ..."
+        hint = f" (set RINGBACK_API_KEY to what this prints: {command})"
+    return [
+        f"{COMMENT} {_FOR[role]}{hint}:",
+        *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+    ]
+
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")]

@@ -9,12 +9,13 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from ringback.cli.params import read_token, to_callback_id
+from ringback.cli.params import AliasOption, read_token, to_callback_id
 from ringback.completion.refs import ActivityRef
+from ringback.domain.alias import Alias
 from ringback.domain.ids import CallbackId
 
-Subject: TypeAlias = bytes | ActivityRef | CallbackId
-"""A task token, an activity by its ids, or a callback."""
+Subject: TypeAlias = bytes | ActivityRef | CallbackId | Alias
+"""A task token, an activity by its ids, or a callback by its id or alias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Names:
         str | None,
         typer.Option("--callback", metavar="CALLBACK", help="The same, as an option."),
     ] = None
+    alias: AliasOption = None
     token: Annotated[
         str | None,
         typer.Option(
@@ -64,16 +66,18 @@ class Names:
         """
         self._check_none_empty()
         callback, token = self._one_callback(), read_token(self.token, self.token_file)
-        named = [one for one in (token, self.activity_id, callback) if one is not None]
+        named = [one for one in (token, self.activity_id, callback, self.alias) if one is not None]
         if len(named) != 1:
-            msg = "name one activity: by its callback, by --token, or by --activity-id"
+            msg = "name one activity: by its callback, --alias, --token, or --activity-id"
             raise typer.BadParameter(msg)
         if self.activity_id is not None:
             return ActivityRef(self.activity_id, self.workflow_id, self.run_id, self.namespace)
         self._check_no_other_ids()
         if token is not None:
             return token
-        assert callback is not None, "one of the three was named"
+        if self.alias is not None:
+            return self.alias
+        assert callback is not None, "one of the four was named"
         return to_callback_id(callback)
 
     def _one_callback(self) -> str | None:

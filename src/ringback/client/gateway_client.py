@@ -4,23 +4,26 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
+from urllib.parse import quote
 
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from ringback.client.connections import Connections
+from ringback.client.problems import to_error
 from ringback.client.target import Target
-from ringback.domain.errors import (
-    GatewayRefusedError,
-    GatewayUnavailableError,
-    RingbackError,
-)
+from ringback.domain.alias import Alias
+from ringback.domain.errors import GatewayRefusedError, GatewayUnavailableError
 from ringback.domain.exact_json import members
+from ringback.schemas.events import EventsOut
+from ringback.schemas.inbox import InboxOut
+from ringback.schemas.notifications import ChannelTestOut
 from ringback.schemas.responses import (
+    AuditEntryOut,
+    AuditTrailOut,
     CallbackOut,
     CheckedOut,
-    EventOut,
-    EventsOut,
     LinkOut,
     OpenedOut,
     PageOut,
@@ -30,13 +33,15 @@ from ringback.schemas.responses import (
     SignOut,
     WhoamiOut,
 )
+from ringback.schemas.sign_in import RevokedOut, SessionOut, SessionsOut, SignInUrlOut
+from ringback.schemas.votes import DigestOut, VoteOut, VotesOut
 
 M = TypeVar("M", bound=BaseModel)
 
-_TIMEOUT: Final = httpx2.Timeout(10.0, connect=3.0)
+_SECONDS: Final = 10.0
+"""How long a call takes at most."""
+
 _JSON: Final = {"content-type": "application/json"}
-_RETRYABLE: Final = frozenset({429, 502, 503, 504})
-_MOST_DETAIL: Final = 500
 
 
 class GatewayClient:
@@ -50,12 +55,8 @@ class GatewayClient:
     ) -> None:
         """Call the gateway of `target`; `transport` replaces the network in tests."""
         self._target = target
-        self._http = httpx2.AsyncClient(
-            base_url=target.url,
-            headers={"authorization": f"Bearer {target.api_key}"},
-            timeout=_TIMEOUT,
-            transport=transport or _new_transport(target.url),
-        )
+        self._headers = {"authorization": f"Bearer {target.api_key}", "user-agent": "ringback"}
+        self._transport = transport or _new_transport(target.url)
 
     async def __aenter__(self) -> Self:
         """Open the client."""
@@ -68,7 +69,7 @@ class GatewayClient:
         traceback: TracebackType | None,
     ) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def whoami(self) -> WhoamiOut:
         """Return the key's name and role, and the gateway's version and namespace."""
@@ -98,43 +99,48 @@ class GatewayClient:
         content = json.dumps({"attempt": attempt}).encode()
         await self._call("POST", f"/v1/callbacks/{callback_id}/resumed", content=content)
 
+    async def add_alias(self, callback_id: str, alias: str) -> CallbackOut:
+        """Let an alias lead to a callback until it ends."""
+        path = f"/v1/callbacks/{callback_id}/aliases/{quote(alias, safe='')}"
+        return _parse(CallbackOut, await self._call("PUT", path))
+
     async def answer(
-        self, callback_id: str, verb: str, body: bytes | None, *, wait: timedelta = timedelta(0)
+        self, to: str | Alias, verb: str, body: bytes | None, *, wait: timedelta = timedelta(0)
     ) -> ReceiptOut:
         """Answer with `complete`, `fail` or `cancel`, and wait up to `wait` for the verdict."""
-        seconds = int(wait.total_seconds())
-        headers = {"prefer": f"wait={seconds}"} if seconds else {}
-        content = await self._call(
-            "POST",
-            f"/v1/callbacks/{callback_id}/{verb}",
-            content=body,
-            headers=headers,
-            patience=wait,
-        )
-        return _parse(ReceiptOut, content)
+        path = f"{_path_of(to)}/{verb}"
+        return _parse(ReceiptOut, await self._post_and_wait(path, body, wait))
 
     async def check(self, callback_id: str, result: bytes) -> list[ResultProblemOut]:
         """Return the problems of a result; the gateway stores nothing."""
         content = await self._call("POST", f"/v1/callbacks/{callback_id}/check", content=result)
         return _parse(CheckedOut, content).problems
 
-    async def heartbeat(self, callback_id: str, details: bytes | None) -> SignOut:
+    async def heartbeat(self, to: str | Alias, details: bytes | None) -> SignOut:
         """Send a heartbeat; return Temporal's latest reply."""
-        path = f"/v1/callbacks/{callback_id}/heartbeat"
+        path = f"{_path_of(to)}/heartbeat"
         return _parse(SignOut, await self._call("POST", path, content=details))
 
     async def page(self, filters: Mapping[str, str | Sequence[str]]) -> PageOut:
         """Return a page of callbacks; `filters` are those of `ListIn`."""
         return _parse(PageOut, await self._call("GET", "/v1/callbacks", params=filters))
 
-    async def show(self, callback_id: str) -> ShownOut:
-        """Return a callback with its result schema."""
-        return _parse(ShownOut, await self._call("GET", f"/v1/callbacks/{callback_id}"))
+    async def inbox(self, filters: Mapping[str, str | Sequence[str]]) -> InboxOut:
+        """Return a page of an inbox; `filters` are those of `InboxIn`."""
+        return _parse(InboxOut, await self._call("GET", "/v1/inbox", params=filters))
 
-    async def events(self, callback_id: str) -> list[EventOut]:
-        """Return the events of a callback, oldest first."""
-        content = await self._call("GET", f"/v1/callbacks/{callback_id}/events")
-        return _parse(EventsOut, content).events
+    async def events(self, filters: Mapping[str, str]) -> EventsOut:
+        """Return a page of events of sources; `filters` are those of `EventsIn`."""
+        return _parse(EventsOut, await self._call("GET", "/v1/events", params=filters))
+
+    async def show(self, named: str | Alias) -> ShownOut:
+        """Return a callback with its result schema."""
+        return _parse(ShownOut, await self._call("GET", _path_of(named)))
+
+    async def audit_trail(self, callback_id: str) -> list[AuditEntryOut]:
+        """Return the audit trail of a callback, oldest entry first."""
+        path = f"/v1/callbacks/{callback_id}/audit"
+        return _parse(AuditTrailOut, await self._call("GET", path)).entries
 
     async def extend(self, callback_id: str, within: timedelta) -> CallbackOut:
         """Set the callback's own deadline to `within` from now."""
@@ -149,6 +155,41 @@ class GatewayClient:
         """Deliver a parked answer again."""
         return _parse(CallbackOut, await self._post(callback_id, "redeliver", None))
 
+    async def votes(self, callback_id: str) -> list[VoteOut]:
+        """Return the votes on a callback, oldest first."""
+        return _parse(VotesOut, await self._call("GET", f"/v1/callbacks/{callback_id}/votes")).votes
+
+    async def vote(
+        self, callback_id: str, vote: bytes, *, wait: timedelta = timedelta(0)
+    ) -> ReceiptOut:
+        """Send a vote, a `VoteIn` as JSON; wait for the verdict."""
+        path = f"/v1/callbacks/{callback_id}/votes"
+        return _parse(ReceiptOut, await self._post_and_wait(path, vote, wait))
+
+    async def withdraw(self, callback_id: str, user: str, *, ballot: int) -> CallbackOut:
+        """Withdraw the vote that a person gave with this ballot."""
+        path = f"/v1/callbacks/{callback_id}/votes/{quote(user, safe='')}?ballot={ballot}"
+        return _parse(CallbackOut, await self._call("DELETE", path))
+
+    async def claim(self, callback_id: str, by: str, groups: Sequence[str]) -> CallbackOut:
+        """Claim a callback for a person."""
+        body = {"by": by, "groups": list(groups)}
+        return _parse(CallbackOut, await self._post(callback_id, "claim", body))
+
+    async def release(self, callback_id: str) -> CallbackOut:
+        """Release a claimed callback."""
+        return _parse(CallbackOut, await self._post(callback_id, "release", None))
+
+    async def reassign(self, callback_id: str, assignees: Sequence[str]) -> CallbackOut:
+        """Ask other people instead."""
+        body = {"assignees": list(assignees)}
+        return _parse(CallbackOut, await self._post(callback_id, "reassign", body))
+
+    async def change_details(self, callback_id: str, details: Mapping[str, object]) -> DigestOut:
+        """Add to the details of a subject, or replace some; earlier votes are removed."""
+        content = await self._post(callback_id, "details", {"details": dict(details)})
+        return _parse(DigestOut, content)
+
     async def create_link(
         self, callback_id: str, *, verbs: Sequence[str] | None, good_for: timedelta | None
     ) -> LinkOut:
@@ -159,6 +200,36 @@ class GatewayClient:
         if good_for is not None:
             body["for"] = good_for.total_seconds()
         return _parse(LinkOut, await self._post(callback_id, "link", body))
+
+    async def create_sign_in_url(self, body: Mapping[str, object]) -> SignInUrlOut:
+        """Return a new one-time sign-in URL; `body` is a `SignInUrlIn`."""
+        content = json.dumps(body).encode()
+        return _parse(SignInUrlOut, await self._call("POST", "/v1/sign-in-urls", content=content))
+
+    async def list_sessions(self, *, user: str | None) -> list[SessionOut]:
+        """Return the sessions of people, or of one user, the newest first."""
+        params = {} if user is None else {"user": user}
+        return _parse(SessionsOut, await self._call("GET", "/v1/sessions", params=params)).sessions
+
+    async def revoke_session(self, session_id: str) -> SessionOut:
+        """Revoke a session."""
+        return _parse(SessionOut, await self._call("DELETE", f"/v1/sessions/{session_id}"))
+
+    async def revoke_sessions(self, user: str) -> int:
+        """Revoke all sessions of a user; return how many there were."""
+        content = await self._call("DELETE", "/v1/sessions", params={"user": user})
+        return _parse(RevokedOut, content).revoked
+
+    async def test_channel(self, channel: str, to: str | None) -> ChannelTestOut:
+        """Send a test message through a channel, and return the result."""
+        content = json.dumps({"channel": channel, "to": to}).encode()
+        reply = await self._call("POST", "/v1/notifications/test", content=content)
+        return _parse(ChannelTestOut, reply)
+
+    async def _post_and_wait(self, path: str, content: bytes | None, wait: timedelta) -> bytes:
+        seconds = int(wait.total_seconds())
+        headers = {"prefer": f"wait={seconds}"} if seconds else {}
+        return await self._call("POST", path, content=content, headers=headers, patience=wait)
 
     async def _post(self, callback_id: str, act: str, body: object) -> bytes:
         content = None if body is None else json.dumps(body).encode()
@@ -174,54 +245,37 @@ class GatewayClient:
         headers: Mapping[str, str] | None = None,
         patience: timedelta = timedelta(0),
     ) -> bytes:
-        request = self._http.build_request(
+        request = httpx2.Request(
             method,
-            path,
+            f"{self._target.url}{path}",
             content=content,
             params=params,
-            headers={**(_JSON if content else {}), **(headers or {})},
-            timeout=httpx2.Timeout(10.0 + patience.total_seconds(), connect=3.0),
+            headers={**self._headers, **(_JSON if content else {}), **(headers or {})},
+            extensions={"timeout": _SECONDS + patience.total_seconds()},
         )
         try:
-            reply = await self._http.send(request)
+            # Without a client of httpx2: its cookies and redirects take as long as the rest.
+            reply = await self._transport.handle_async_request(request)
+            await reply.aread()
         except httpx2.TransportError as exc:
             why = str(exc) or type(exc).__name__
             msg = f"the gateway at {self._target.url} cannot be reached ({why}); is it running?"
             raise GatewayUnavailableError(msg) from exc
         if reply.is_success:
             return reply.content
-        raise self._to_error(reply)
-
-    def _to_error(self, reply: httpx2.Response) -> RingbackError:
-        problem = _to_problem(reply)
-        title, detail = str(problem.get("title", "")), str(problem.get("detail", ""))[:_MOST_DETAIL]
-        if not problem:
-            detail = f"{self._target.url} replied {reply.status_code}; is it a Ringback gateway?"
-        if reply.status_code == httpx2.codes.UNAUTHORIZED:
-            detail = (
-                f"the gateway at {self._target.url} rejects the API key of {self._target.source};"
-                " `ringback keys list` shows the valid ones"
-            )
-        if reply.status_code in _RETRYABLE:
-            after = reply.headers.get("retry-after", "")
-            wait = timedelta(seconds=int(after)) if after.isdecimal() else None
-            return GatewayUnavailableError(detail or title, retry_after=wait)
-        return GatewayRefusedError(detail or title, status=reply.status_code, title=title)
+        raise to_error(reply, self._target)
 
 
-def _new_transport(url: str) -> httpx2.AsyncHTTPTransport:
-    # Loading the certificates takes 50 ms. Redirects are not followed, so an http URL needs none.
-    return httpx2.AsyncHTTPTransport(retries=1, verify=not url.startswith("http:"))
+def _path_of(named: str | Alias) -> str:
+    """Return the path of a callback, by its id or its alias."""
+    if isinstance(named, Alias):
+        return f"/v1/aliases/{quote(named.text, safe='')}"
+    return f"/v1/callbacks/{named}"
 
 
-def _to_problem(reply: httpx2.Response) -> dict[str, Any]:
-    if not reply.headers.get("content-type", "").startswith("application/problem+json"):
-        return {}
-    try:
-        problem = reply.json()
-    except ValueError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
+def _new_transport(url: str) -> Connections:
+    # Loading the certificates takes 50 ms.
+    return Connections(tls=None if url.startswith("http:") else httpx2.create_ssl_context())
 
 
 def _parse(model: type[M], content: bytes) -> M:

@@ -1,6 +1,11 @@
-"""Which gateway a client uses, and with which API key."""
+"""Which gateway a client uses, and with which API key.
+
+Settings come from `RINGBACK_*` in the environment, then from `ringback.toml`. They are read with
+the standard library: a worker needs no settings library.
+"""
 
 import os
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +14,40 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
 
-from ringback.client.settings import TOML, client_setting
 from ringback.domain.api_key import Role, from_text
 from ringback.domain.errors import ConfigurationError
+
+TOML: Final = Path("ringback.toml")
+
+
+def client_setting(
+    name: str, *, env: Mapping[str, str] = os.environ, toml: Path = TOML
+) -> str | None:
+    """Return the setting `name`, such as "url"; `None` if it is missing or empty.
+
+    Raises:
+        ConfigurationError: `ringback.toml` cannot be read, or the setting in it is not text.
+    """
+    given = env.get(f"RINGBACK_{name.upper()}")
+    if given:
+        return given
+    value = _read(toml).get(name)
+    if value is None or isinstance(value, str):
+        return value or None
+    msg = f"{toml}: {name} must be text in quotes, not {type(value).__name__}"
+    raise ConfigurationError(msg)
+
+
+def _read(toml: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(toml.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else str(exc)
+        msg = f"{toml} cannot be read: {why}"
+        raise ConfigurationError(msg) from exc
+
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
@@ -74,14 +110,14 @@ def _find_key(role: Role, setting: Callable[[str], str | None]) -> tuple[str, st
     if given:
         return given.strip(), "RINGBACK_API_KEY"
     if file:
-        return _read(Path(file).expanduser(), role), file
+        return _read_key(Path(file).expanduser(), role), file
     folder = setting("data")
     path = Path(folder).expanduser() if folder else user_state_path("ringback")
     local = local_key_path(path, role)
-    return _read(local, role), str(local)
+    return _read_key(local, role), str(local)
 
 
-def _read(path: Path, role: Role) -> str:
+def _read_key(path: Path, role: Role) -> str:
     try:
         return path.read_text("utf-8").strip()
     except (OSError, UnicodeError) as exc:

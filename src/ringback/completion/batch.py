@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target, freeze
+from ringback.completion.refs import CompletionClient, Target, freeze
 from ringback.core.services import caught, task_group
 
 Items: TypeAlias = Iterable[tuple[Target, object]] | AsyncIterable[tuple[Target, object]]

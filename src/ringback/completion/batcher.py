@@ -16,8 +16,7 @@ from ringback.completion.failures import (
     fail_with_what_was_raised,
     is_being_canceled,
 )
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target, freeze
+from ringback.completion.refs import CompletionClient, Target, freeze
 from ringback.core.services import (
     SystemClock,
     TaskPool,

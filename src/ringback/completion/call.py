@@ -34,9 +34,8 @@ from ringback.domain.errors import RingbackError
 from ringback.temporal.encoding import Encoded, to_failure
 from ringback.temporal.namespaces import OwnNamespace
 from ringback.temporal.requests import ActivityRequests, Address
-from ringback.temporal.rpc import Request
+from ringback.temporal.rpc import Request, ServiceError
 from ringback.temporal.token import read_token
-from ringback.temporal.translate import ServiceError
 
 T = TypeVar("T")
 

@@ -8,8 +8,7 @@ from typing import Final
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import CompletionClient, Target
 from ringback.core.services import call_caught, caught
 from ringback.domain.completion_errors import CompletionRefusedError, UnusableTokenError
 from ringback.domain.durations import check_duration

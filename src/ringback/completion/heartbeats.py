@@ -7,8 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target, freeze
+from ringback.completion.refs import CompletionClient, Target, freeze
 from ringback.core.services import OutageLog, SystemClock, caught, jitter, wait_for_event
 from ringback.domain.completion_errors import (
     ActivityCancelledError,

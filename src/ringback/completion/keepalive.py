@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from ringback.completion.heartbeats import KeepAlive, OnPause, StopError
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import CompletionClient, Target
 from ringback.core.services import task_group
 from ringback.ports.clock import Clock
 

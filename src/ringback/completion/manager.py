@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from ringback.completion.heartbeats import KeepAlive, OnPause, StopError, Stopped
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target, freeze
+from ringback.completion.refs import CompletionClient, Target, freeze
 from ringback.core.services import call_caught, caught, task_group
 from ringback.domain.completion_errors import (
     ActivityNotFoundError,

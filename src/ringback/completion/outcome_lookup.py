@@ -19,10 +19,9 @@ from temporalio.service import WorkflowService
 
 from ringback.domain.activity_state import Ended
 from ringback.domain.callback import ActivityExecution
-from ringback.temporal.describe import find_pending, recorded_details
+from ringback.temporal.describe import find_pending, recorded_details, to_last_failure
 from ringback.temporal.encoding import Cancellation, Encoded
 from ringback.temporal.history import newest_first, senders
-from ringback.temporal.pending import to_last_failure
 from ringback.temporal.requests import Address, describe_standalone, describe_workflow
 from ringback.temporal.rpc import Metadata, in_time
 from ringback.temporal.standalone import to_activity_state

@@ -16,8 +16,7 @@ from ringback.completion.batch import (
 from ringback.completion.heartbeats import KeepAlive, OnPause
 from ringback.completion.keepalive import OnStop, keeping_alive
 from ringback.completion.processing import Processing, process, processing
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target
+from ringback.completion.refs import CompletionClient, Target
 
 T = TypeVar("T")
 

@@ -16,8 +16,7 @@ from ringback.completion.failures import (
 )
 from ringback.completion.heartbeats import KeepAlive, OnPause, Stopped
 from ringback.completion.keepalive import kept
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import Target, freeze
+from ringback.completion.refs import CompletionClient, Target, freeze
 from ringback.core.services import caught
 from ringback.domain.completion_errors import ActivityCancelledError, CompletionRefusedError
 from ringback.domain.errors import RingbackError

@@ -1,8 +1,8 @@
-"""How to address an activity: by the token of one attempt, or by ids."""
+"""How to address an activity, and what a client can tell it."""
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol, TypeAlias
 
 from ringback.domain.callback import ActivityExecution
 
@@ -72,3 +72,21 @@ def to_execution(ref: ActivityRef, namespace: str) -> ActivityExecution:
         activity_id=ref.activity_id,
         scheduled_at=_UNKNOWN,
     )
+
+
+class CompletionClient(Protocol):
+    """Completes, fails, heartbeats or cancels an activity.
+
+    Implemented by `AsyncCompletionClient`, and for tests by `ringback.testing`'s
+    `FakeCompletionClient`. All methods raise `ActivityNotFoundError` once the activity has ended.
+    """
+
+    async def complete(self, activity: Target, result: Any = ..., /) -> None: ...
+
+    async def fail(self, activity: Target, error: BaseException, /) -> None: ...
+
+    async def heartbeat(
+        self, activity: Target, /, *details: Any, rpc_timeout: timedelta | None = None
+    ) -> None: ...
+
+    async def report_cancellation(self, activity: Target, /, *details: Any) -> None: ...

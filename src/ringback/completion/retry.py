@@ -27,8 +27,7 @@ from ringback.domain.errors import (
     TemporalMisconfiguredError,
     TemporalUnreachableError,
 )
-from ringback.temporal.rpc import TIMEOUT, Request
-from ringback.temporal.translate import ServiceError, to_error
+from ringback.temporal.rpc import TIMEOUT, Request, ServiceError, to_error
 
 T = TypeVar("T")
 
@@ -143,7 +142,7 @@ _FAILURES: Final[dict[type[RingbackError], TryFailure]] = {
     # A gateway retries until an operator corrects the configuration; a program fails at once.
     TemporalMisconfiguredError: TryFailure.REFUSED,
 }
-"""The meaning of each error of `ringback.temporal.translate` for a call."""
+"""The meaning of each error of `ringback.temporal.rpc` for a call."""
 
 _NEVER_SENT: Final = "connect error"
 

@@ -9,38 +9,25 @@ from typing import Final
 
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.core.receipt import Receipt, to_expired
 from ringback.core.services import run_services, task_group
 from ringback.core.validation import AnswerValidator
-from ringback.domain.callback import Callback, State
+from ringback.core.votes import VoteService
+from ringback.domain.callback import State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
-    ExpiredCallbackError,
     RingbackError,
     UnknownCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
-from ringback.domain.outcome import KINDS, Outcome, is_same_answer, to_body
+from ringback.domain.outcome import KINDS, Canceled, Outcome, is_same_answer, to_body
+from ringback.domain.policy import LINK_HOLDER, Voter
 from ringback.domain.terms import Terms
 from ringback.ports.store import Answer, CallbackStore
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The result of an accepted answer.
-
-    Attributes:
-        callback_id: The callback.
-        state: The callback's state.
-        accepted_at: When the answer was committed.
-        is_duplicate: Whether the same answer was committed before.
-    """
-
-    callback_id: CallbackId
-    state: State
-    accepted_at: datetime
-    is_duplicate: bool
+_LINK_HOLDER: Final = Voter(LINK_HOLDER)
 
 
 class AnswerService:
@@ -50,17 +37,19 @@ class AnswerService:
         self,
         store: CallbackStore,
         checks: AnswerValidator,
+        votes: VoteService,
         *,
         new_outcome_id: Callable[[], OutcomeId],
         on_accepted: Callable[[], None],
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Store answers that pass `checks` in `store`.
+        """Store answers that pass `checks` in `store`; where people decide, `votes` counts them.
 
         `on_accepted` is called after each commit of accepted answers.
         """
         self._store = store
         self._checks = checks
+        self._votes = votes
         self._new_outcome_id = new_outcome_id
         self._on_accepted = on_accepted
         self._hooks = hooks
@@ -70,11 +59,16 @@ class AnswerService:
 
     async def run(self) -> None:
         """Commit answers until canceled."""
-        async with run_services(self._checks):
+        async with run_services(self._checks, self._votes):
             await self._commits.run()
 
     async def accept(
-        self, callback_id: CallbackId, outcome: Outcome, *, serial: int | None = None
+        self,
+        callback_id: CallbackId,
+        outcome: Outcome,
+        *,
+        serial: int | None = None,
+        voter: Voter = _LINK_HOLDER,
     ) -> Receipt:
         """Store `outcome` if it is the first for its callback.
 
@@ -85,6 +79,7 @@ class AnswerService:
             callback_id: The callback.
             outcome: The answer.
             serial: The serial of the sender's link, if it came with one.
+            voter: Whose vote it is, where people decide.
 
         Raises:
             UnknownCallbackError: The callback does not exist, or the link was revoked.
@@ -92,6 +87,8 @@ class AnswerService:
             ExpiredCallbackError: The activity no longer accepts an answer.
             MalformedAnswerError: It is too large, or not a result of this activity.
             NoCancelRequestedError: It reports a cancellation that was not requested.
+            PeopleDecideError: People decide this callback by rules; the message says how.
+            RingbackError: `VoteService.vote` refuses it as a vote, where people decide.
             RefusedByTemporalError: Temporal rejects the question whether one was requested.
             TemporalUnreachableError: Temporal does not reply to that question; send the report
                 again.
@@ -101,6 +98,10 @@ class AnswerService:
         terms = await self._checks.terms(callback_id)
         if terms is None:
             raise UnknownCallbackError
+        if terms.has_policy and not isinstance(outcome, Canceled):
+            counted = await self._votes.answer(callback_id, outcome, voter, serial=serial)
+            if counted is not None:
+                return counted
         receipt = await self._check(terms, answer) or await self._store_first(answer)
         assert receipt is not None, "an open callback accepts an answer by a valid link"
         return receipt
@@ -153,17 +154,6 @@ class AnswerService:
         return Receipt(callback.id, callback.state, accepted.accepted_at, is_duplicate=True)
 
 
-def to_expired(callback: Callback) -> ExpiredCallbackError:
-    """Return the error that says why `callback` accepts no answer."""
-    accepted = callback.accepted
-    if accepted is not None:
-        reason = "its deadline passed" if accepted.is_default else "it was answered"
-        return ExpiredCallbackError(callback.id, reason, accepted.accepted_at)
-    assert callback.expired_at is not None, "a closed callback without an answer has expired"
-    assert callback.expired_because is not None, "an expired callback says why"
-    return ExpiredCallbackError(callback.id, callback.expired_because, callback.expired_at)
-
-
 def _to_log_facts(won: Sequence[Answer]) -> dict[str, object]:
     """Return one log entry for a commit; a line for each of its answers would cost too much."""
     kinds = {KINDS[type(answer.outcome)] for answer in won}
@@ -189,9 +179,9 @@ class SentAnswer:
 
 
 async def answer_many(
-    answer_service: AnswerService, answers: Sequence[SentAnswer]
+    answer_service: AnswerService, answers: Sequence[SentAnswer], voter: Voter = _LINK_HOLDER
 ) -> Sequence[Receipt | RingbackError]:
-    """Accept all `answers`; return the receipt or the error of each, in order.
+    """Accept all `answers` of `voter`; return the receipt or the error of each, in order.
 
     They are independent: a rejected answer does not affect the others, and of two to the same
     callback either may be first. Answers in progress share commits.
@@ -202,17 +192,19 @@ async def answer_many(
     free = asyncio.Semaphore(MOST_AT_ONCE)
     async with task_group() as group:
         tasks = [
-            group.create_task(_give(answer_service, one, free), name="one of many answers")
+            group.create_task(
+                _give(answer_service, one, voter, free=free), name="one of many answers"
+            )
             for one in answers
         ]
     return [task.result() for task in tasks]
 
 
 async def _give(
-    answer_service: AnswerService, one: SentAnswer, free: asyncio.Semaphore
+    answer_service: AnswerService, one: SentAnswer, voter: Voter, *, free: asyncio.Semaphore
 ) -> Receipt | RingbackError:
     try:
         async with free:
-            return await answer_service.accept(one.callback_id, one.outcome)
+            return await answer_service.accept(one.callback_id, one.outcome, voter=voter)
     except RingbackError as exc:
         return exc

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.core.activity_poller import explain_end, to_expiry
-from ringback.core.answers import to_expired
 from ringback.core.group_commit import GroupCommit
 from ringback.core.keepalive import LEASE, HeartbeatSender, postpone, to_sent_heartbeat
+from ringback.core.receipt import to_expired
 from ringback.core.services import run_services
 from ringback.core.verdicts import resolve
 from ringback.domain.activity_state import HeartbeatResponse, Unknown

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from ringback.core.circuit_breaker import CircuitBreaker
+from ringback.core.delivery_pacer import CircuitBreaker
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
 from ringback.domain.activity_state import HeartbeatResponse, Pending

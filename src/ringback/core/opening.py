@@ -8,7 +8,8 @@ from enum import Enum
 from functools import partial
 from typing import Final
 
-from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.aliases import OpenCommits
+from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.resume import Resumption
 from ringback.core.services import run_services
@@ -21,6 +22,7 @@ from ringback.domain.link import ALL_VERBS, link_expires_at
 from ringback.domain.opening import OpenRequest
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed
+from ringback.domain.vote_body import to_default_schema
 from ringback.ports.activities import Activities, AttemptRef, IdentifiedAttempt, Identifier
 from ringback.ports.clock import Clock
 from ringback.ports.results import ResultChecker
@@ -34,8 +36,6 @@ INLINE_LEASE: Final = timedelta(seconds=5)
 After it, the answer is delivered to the same attempt as well; it counts once.
 """
 
-
-_NOW: Final = timedelta(0)
 _NOT_APPLIED: Final = "the previous attempt did not end with this outcome"
 
 
@@ -56,20 +56,15 @@ class CallbackOpener:
         on_opened: Callable[[Callback], None] = lambda _: None,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Open callbacks in `store`.
-
-        `on_opened` is called with each callback after its commit.
-        """
+        """Open callbacks in `store`; call `on_opened` with each callback after its commit."""
         self._hooks = hooks
         self._store = store
         self._queue = queue
         self._activities = activities
         self._on_opened = on_opened
         self.resumption = Resumption(store, queue, activities, clock=clock, hooks=hooks)
-        self._commits: GroupCommit[OpenRequest, Callback] = GroupCommit(store.open)
-        self._submits: GroupCommit[CallbackId, None] = GroupCommit(
-            acknowledged(store.mark_submitted)
-        )
+        self._commits = OpenCommits(store)
+        self._submits: GroupCommit[CallbackId, bool] = GroupCommit(store.mark_submitted)
 
     async def run(self) -> None:
         """Commit opened callbacks until canceled."""
@@ -80,11 +75,11 @@ class CallbackOpener:
         """Return the callback of the activity, committed.
 
         Raises:
-            StoreUnavailableError: It could not be stored; the attempt fails, and Temporal retries
-                it.
-            TemporalUnreachableError: Temporal does not say how the previous attempt ended; the
-                attempt fails, and Temporal retries it.
+            StoreUnavailableError: It could not be stored; Temporal retries the attempt.
+            TemporalUnreachableError: Temporal does not say how the previous attempt ended; Temporal
+                retries the attempt.
             ActivityGoneError: The activity has ended.
+            AliasInUseError: Another callback that has not ended has an alias of the request.
         """
         while True:
             callback = await self._commits.submit(request)
@@ -95,9 +90,13 @@ class CallbackOpener:
                 self._hooks.callback_opened(callback.id)
                 return callback
 
-    async def mark_submitted(self, callback_id: CallbackId) -> None:
-        """Commit that `submit` has returned, so that no later attempt submits again."""
-        await self._submits.submit(callback_id)
+    async def mark_submitted(self, callback_id: CallbackId) -> bool:
+        """Commit that `submit` has returned; return whether the callback exists.
+
+        Raises:
+            StoreUnavailableError: It could not be stored; retry.
+        """
+        return await self._submits.submit(callback_id)
 
     async def deliver_inline(
         self, callback: Callback, attempt_started_at: datetime, *, worker: str
@@ -148,7 +147,7 @@ class CallbackOpener:
             # Temporal will not show this later, and the deliverer that began may have died: make
             # the outcome available to this attempt.
             postponement = Postponement(
-                callback.id, accepted.tries, _NOW, _NOT_APPLIED, is_not_applied=True
+                callback.id, accepted.tries, timedelta(0), _NOT_APPLIED, is_not_applied=True
             )
             await self._queue.postpone([postponement])
             return True
@@ -239,6 +238,7 @@ class OpenService:
             ActivityGoneError: The attempt no longer runs.
             MalformedRequestError: The task token is invalid, or belongs to another attempt.
             WrongResultError: The default answer is not what the activity returns.
+            AliasInUseError: Another callback that has not ended has one of the aliases.
             RefusedByTemporalError: Temporal does not know the namespace.
             TemporalUnreachableError: Temporal does not reply; retry.
             StoreUnavailableError: The callback could not be stored; retry.
@@ -256,9 +256,10 @@ class OpenService:
 
     async def _check_default(self, options: CallbackOptions, result_schema: str | None) -> None:
         default = options.on_deadline
-        if result_schema is None or not isinstance(default, Completed):
+        schema = to_default_schema(options.policy, result_schema)
+        if schema is None or not isinstance(default, Completed):
             return
-        problems = await self._results.problems(result_schema, default.result)
+        problems = await self._results.problems(schema, default.result)
         if problems:
             raise WrongResultError(problems)
 

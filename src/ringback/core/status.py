@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ringback.domain.activity_state import Pending
+from ringback.domain.audit import AuditEntry
 from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import (
     RefusedByTemporalError,
     TemporalUnreachableError,
     UnknownCallbackError,
 )
-from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import KINDS, to_fields
+from ringback.domain.vote import Vote
+from ringback.domain.vote_body import to_sent_schema
 from ringback.ports.activities import Activities
 from ringback.ports.store import CallbackStore
 
@@ -25,7 +27,8 @@ class CallbackStatus:
         callback: The callback.
         pending: The activity's pending state.
         is_live: Whether Temporal replied; if not, `pending` is `None` and means nothing.
-        result_schema: The JSON Schema of the result of an open callback, as text, if it has one.
+        result_schema: The JSON Schema of what a sender sends to an open callback, as text, if it
+            has one.
     """
 
     callback: Callback
@@ -65,9 +68,9 @@ class StatusService:
         return CallbackStatus(callback, pending, is_live=True, result_schema=schema)
 
     async def _result_schema(self, callback: Callback) -> str | None:
-        if callback.schema_id is None:
-            return None
-        return (await self._store.schemas([callback.schema_id]))[callback.schema_id]
+        schema_id = callback.schema_id
+        schema = None if schema_id is None else (await self._store.schemas([schema_id]))[schema_id]
+        return to_sent_schema(callback.options.policy, schema)
 
 
 _PAYLOADS: Final = frozenset({"body", "details"})
@@ -82,6 +85,7 @@ def serialize_callback(callback: Callback) -> dict[str, Any]:
         "state": callback.state.value,
         "title": options.title,
         "tags": list(options.tags),
+        "aliases": list(options.aliases),
         "namespace": ref.namespace,
         "workflow_id": ref.workflow_id,
         "run_id": ref.run_id,
@@ -101,6 +105,12 @@ def serialize_callback(callback: Callback) -> dict[str, Any]:
         "paused_at": callback.paused_at,
         "heartbeat": _serialize_heartbeat(callback),
         "metadata": options.metadata,
+        "description": options.description,
+        "details": options.details,
+        "digest": callback.subject.digest,
+        "policy": None if options.policy is None else options.policy.to_plain(),
+        "claimant": callback.claimant,
+        "ballots": dict(callback.ballots),
         "link_expires_at": callback.link_expires_at,
         "expired_at": callback.expired_at,
         "expired_because": callback.expired_because,
@@ -108,10 +118,23 @@ def serialize_callback(callback: Callback) -> dict[str, Any]:
     }
 
 
-def serialize_event(event: Event) -> dict[str, Any]:
-    """Return an event as plain JSON, except for its time; payloads are left out."""
-    facts = {name: fact for name, fact in event.facts.items() if name not in _PAYLOADS}
-    return {"at": event.at, "kind": event.kind.value, "facts": facts}
+def serialize_vote(vote: Vote) -> dict[str, Any]:
+    """Return a vote as plain JSON, except for its time; the form is left out."""
+    return {
+        "by": vote.user,
+        "approved": vote.approved,
+        "reason": vote.reason,
+        "proof": vote.proof.value,
+        "via": vote.via,
+        "digest": vote.digest,
+        "at": vote.at,
+    }
+
+
+def serialize_entry(entry: AuditEntry) -> dict[str, Any]:
+    """Return an entry as plain JSON, except for its time, without payloads."""
+    facts = {name: fact for name, fact in entry.facts.items() if name not in _PAYLOADS}
+    return {"at": entry.at, "kind": entry.kind.value, "facts": facts}
 
 
 def _serialize_heartbeat(callback: Callback) -> dict[str, Any]:

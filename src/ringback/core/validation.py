@@ -79,13 +79,31 @@ class AnswerValidator:
                 again.
             StoreUnavailableError: The schema could not be read.
         """
-        if isinstance(outcome, Completed) and terms.schema_id is not None:
-            await self._check_result(terms.schema_id, outcome)
-        await self._activities.check(terms, outcome)
+        if isinstance(outcome, Completed):
+            await self.check_result(terms, outcome)
+        await self.check_size(terms, outcome)
         if isinstance(outcome, Canceled):
             await self._check_cancel_requested(terms.callback_id)
 
-    async def _check_result(self, schema_id: str, completed: Completed) -> None:
+    async def check_size(self, terms: Terms, outcome: Outcome) -> None:
+        """Check that Temporal stores `outcome` unabridged.
+
+        Raises:
+            AnswerTooLargeError: Temporal would cut it, or fail the activity because of it.
+            EncodingError: The data converter cannot encode it now; retry.
+        """
+        await self._activities.check(terms, outcome)
+
+    async def check_result(self, terms: Terms, completed: Completed) -> None:
+        """Check a result by the callback's JSON Schema.
+
+        Raises:
+            WrongResultError: It is not what the schema describes.
+            StoreUnavailableError: The schema could not be read.
+        """
+        schema_id = terms.schema_id
+        if schema_id is None:
+            return
         schema = self._schemas.get(schema_id)
         if schema is None:
             schema = (await self._store.schemas([schema_id]))[schema_id]

@@ -15,13 +15,16 @@ from ringback.app.command_help import WholeWordsCommand
 from ringback.app.exits import run_command
 from ringback.app.program import run, set_up_logging
 from ringback.app.system import SystemClock
-from ringback.demo.call import Look, WorkflowCall, finished, start_call
-from ringback.demo.ending import (
+from ringback.demo.call import (
     Ending,
+    Look,
+    WorkflowCall,
     WorkflowCanceled,
     WorkflowFailed,
     WorkflowReturned,
     WorkflowTimedOut,
+    finished,
+    start_call,
 )
 from ringback.demo.request import ActivityAction, CallRequest
 from ringback.ports.clock import Clock

@@ -10,9 +10,8 @@ from rich.markup import escape
 from temporalio.client import Client
 
 from ringback.core.hooks import Hooks
-from ringback.demo.call import start_call
+from ringback.demo.call import WorkflowReturned, start_call
 from ringback.demo.client import Shown, follow
-from ringback.demo.ending import WorkflowReturned
 from ringback.demo.request import CallRequest
 from ringback.demo.steps import OnStep, Party, Step
 from ringback.domain.callback import State

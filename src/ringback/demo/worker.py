@@ -6,8 +6,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from ringback.demo.activity import AsyncActivity
-from ringback.demo.http_api_gateway import HttpApiGateway
+from ringback.demo.activity import AsyncActivity, HttpApiGateway
 from ringback.demo.steps import OnStep, log_step
 from ringback.demo.workflow import TASK_QUEUE, CallService
 

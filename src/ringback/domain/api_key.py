@@ -47,11 +47,22 @@ class Act(Enum):
     REVOKE = "revoke"
     REDELIVER = "redeliver"
     LINK = "link"
+    VOTE = "vote"
+    ASSIGN = "assign"
+    CHANGE_DETAILS = "change details"
+    CHANGE_ALIASES = "change aliases"
+    NOTIFY = "notify"
+    SIGN_IN = "sign in"
+    """Create a sign-in URL: whoever has it becomes the person that it names."""
+
+    SESSIONS = "sessions"
 
 
 ALLOWED: Final[dict[Role, frozenset[Act]]] = {
     # Opening returns the activity's link and so requires its task token; ids are not secret.
-    Role.WORKER: frozenset({Act.IDENTIFY, Act.OPEN, Act.SUBMIT}),
+    Role.WORKER: frozenset({
+        *(Act.IDENTIFY, Act.OPEN, Act.SUBMIT, Act.CHANGE_DETAILS, Act.CHANGE_ALIASES)
+    }),
     Role.OPERATOR: frozenset(Act) - {Act.OPEN, Act.SUBMIT},
     Role.VIEWER: frozenset({Act.IDENTIFY, Act.VIEW}),
 }

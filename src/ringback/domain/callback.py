@@ -1,5 +1,6 @@
 """The callback: the durable record of one activity that waits for one answer."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -9,8 +10,10 @@ from ringback.domain.activity_state import HeartbeatState
 from ringback.domain.errors import IllegalMoveError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import Verb
+from ringback.domain.names import to_key
 from ringback.domain.options import CallbackOptions, HeartbeatBy
 from ringback.domain.outcome import Canceled, Failed, Outcome
+from ringback.domain.subject import Subject
 
 
 class State(Enum):
@@ -147,6 +150,9 @@ class Callback:
         heartbeat_state: The heartbeats of the latest attempt.
         cancel_requested_at: When Ringback found that a cancellation was requested.
         paused_at: When Ringback found that the activity is paused; `None` if it is not.
+        claimant: The user who has claimed it; others cannot decide meanwhile.
+        ballots: How many votes of each user were withdrawn, or removed by a reassignment; by
+            the key of the name (`ballot_of`).
         accepted: The accepted outcome, if any.
     """
 
@@ -175,12 +181,28 @@ class Callback:
     heartbeat_state: HeartbeatState = field(default_factory=HeartbeatState)
     cancel_requested_at: datetime | None = None
     paused_at: datetime | None = None
+    claimant: str | None = None
+    ballots: Mapping[str, int] = field(default_factory=dict)
     accepted: Accepted | None = None
+
+    @property
+    def subject(self) -> Subject:
+        """What people are asked to decide on."""
+        options = self.options
+        return Subject(options.title, options.description, options.details)
 
     @property
     def deadline_at(self) -> datetime | None:
         """When an answer is too late: the activity's own deadline or Temporal's timeout."""
         return min(filter(None, (self.own_deadline_at, self.attempt_timeout_at)), default=None)
+
+    def ballot_of(self, user: str) -> int:
+        """Return the ballot that the next vote of `user` must name."""
+        return self.ballots.get(to_key(user), 0)
+
+    def next_ballots(self, users: Iterable[str]) -> dict[str, int]:
+        """Return the `ballots` after a vote of each of `users` is removed."""
+        return {**self.ballots, **{to_key(one): self.ballot_of(one) + 1 for one in users}}
 
     @property
     def cancel_due_at(self) -> datetime | None:
@@ -239,6 +261,10 @@ class Callback:
     def accepts_serial(self, serial: int | None) -> bool:
         """Return whether links with `serial` are valid; `None` is a caller without a link."""
         return serial is None or serial == self.link_serial
+
+    def with_aliases(self, aliases: Iterable[str]) -> "Callback":
+        """Return the callback with these aliases instead of its own."""
+        return replace(self, options=replace(self.options, aliases=tuple(aliases)))
 
     def move(self, wanted: State) -> "Callback":
         """Return the callback in the state `wanted`.

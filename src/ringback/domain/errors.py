@@ -17,7 +17,8 @@ RingbackError
 │   ├── MalformedAnswerError
 │   │   ├── UnsupportedMediaTypeError
 │   │   ├── AnswerTooLargeError
-│   │   └── WrongResultError
+│   │   ├── WrongResultError
+│   │   └── WrongVoteError
 │   ├── ActivityGoneError
 │   ├── RefusedByTemporalError
 │   ├── GatewayRefusedError
@@ -28,7 +29,20 @@ RingbackError
 │   ├── ActivityResetError
 │   ├── CompletionRefusedError      (below, too)
 │   │   └── UnusableTokenError
-│   └── CompletionUnprovenError     (below, too)
+│   ├── CompletionUnprovenError     (below, too)
+│   ├── NotSignedInError
+│   ├── CrossSiteRequestError
+│   ├── SignInRefusedError
+│   ├── UnknownSignInUrlError
+│   ├── UnknownSessionError
+│   ├── PeopleDecideError
+│   ├── NotAssignedError
+│   ├── ClaimedError
+│   ├── SubjectChangedError
+│   ├── VotedDifferentlyError
+│   ├── VoteWithdrawnError
+│   ├── UnknownAliasError
+│   └── AliasFreedError
 ├── RetryableError                  retry later
 │   ├── StoreUnavailableError
 │   ├── EncodingError
@@ -38,16 +52,16 @@ RingbackError
 │   │   ├── TemporalBusyError
 │   │   └── TemporalMisconfiguredError
 │   ├── ActivityPausedError
-│   └── CompletionUnansweredError   (below, too)
+│   ├── CompletionUnansweredError   (below, too)
+│   ├── IdentityProviderUnavailableError
+│   └── AliasInUseError
 └── ActivityCompletionError         a call did not reach the activity, or may not have
     ├── CompletionRefusedError
     │   └── UnusableTokenError
     ├── CompletionUnprovenError
     └── CompletionUnansweredError
 
-Every concrete error is final or retryable. Errors of the completion client are defined in
-`domain/completion_errors.py`. `gateway/replies.py` maps errors to HTTP statuses and `app/exits.py`
-to exit codes; a test checks that both tables are complete.
+Other modules named `…_errors` define more. Each error has an HTTP status and an exit code.
 """
 
 from collections.abc import Sequence
@@ -72,16 +86,12 @@ class ConfigurationError(FinalError):
 class NotWiredError(FinalError):
     """The code does not run in an activity of a worker with a `RingbackPlugin`.
 
-    Connect the worker's client with `Client.connect(…, plugins=[RingbackPlugin()])`. An activity in
-    a process pool runs outside its worker: use `async def` or a thread pool.
+    Connect its client with `plugins=[RingbackPlugin()]`. Use threads instead of a process pool.
     """
 
 
 class UnknownCallbackError(FinalError):
-    """The link or callback is unknown, or the link is edited, expired or for another verb.
-
-    One error covers all cases, so that guessing reveals nothing.
-    """
+    """The link or callback is unknown, or the link is edited, expired or for another verb."""
 
 
 class UnreadableCallbackError(FinalError):
@@ -92,10 +102,7 @@ class UnreadableCallbackError(FinalError):
 
 
 class UnknownKeyError(FinalError):
-    """The API key is missing, unknown, mistyped or revoked.
-
-    One error covers all cases, so that guessing reveals nothing. `ringback keys add` creates a key.
-    """
+    """The API key is missing, unknown, mistyped or revoked; `ringback keys add` creates one."""
 
 
 class NotAllowedError(FinalError):
@@ -148,8 +155,7 @@ class AnsweredDifferentlyError(FinalError):
 class NoCancelRequestedError(FinalError):
     """No cancellation was requested, so none can be reported.
 
-    Temporal rejects such a report and leaves the activity open. Fail the activity instead, or wait
-    until `cancel_requested` is true.
+    Temporal rejects such a report. Fail the activity, or wait until `cancel_requested` is true.
     """
 
 
@@ -170,11 +176,7 @@ class UnsupportedMediaTypeError(MalformedAnswerError):
 
 
 class AnswerTooLargeError(MalformedAnswerError):
-    """The answer is larger than the gateway accepts, or than Temporal stores unabridged.
-
-    Attributes:
-        limit: The maximum size in bytes.
-    """
+    """The answer has more than `limit` bytes, which is what the gateway or Temporal accepts."""
 
     def __init__(self, limit: int, what: str = "the body", *, advice: str = "") -> None:
         super().__init__(f"{what} is larger than {limit} bytes" + (advice and f"; {advice}"))
@@ -225,7 +227,7 @@ class GatewayRefusedError(FinalError):
 
     Attributes:
         status: The HTTP status.
-        title: The kind of the problem, as in its `type`: "answered differently", "not found".
+        title: The kind of the problem, as in its `type`, "answered differently", "not found".
     """
 
     def __init__(self, message: str, *, status: int, title: str) -> None:
@@ -293,7 +295,6 @@ class TemporalBusyError(TemporalUnreachableError):
 class TemporalMisconfiguredError(TemporalUnreachableError):
     """A Temporal server replies, but it is the wrong one, or it rejects the gateway.
 
-    The namespace is unknown, the server's data is not the data that the callback belongs to, or the
-    API key or certificate is rejected. Nothing happened. An operator must correct the address, the
-    namespace, the credentials or the server; then the same request succeeds.
+    The namespace is unknown, the server's data does not contain the callback's activity, or the
+    credentials are rejected. Nothing happened. Once corrected, the same request succeeds.
     """

@@ -1,55 +1,101 @@
-"""Events: the audit trail of a callback."""
+"""Events: what a source sent, and what became of it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from ringback.domain.ids import CallbackId
+from ringback.domain.ids import CallbackId, EventId
+from ringback.domain.link import Verb
 
 
-class EventKind(Enum):
-    """What happened."""
+class EventState(Enum):
+    """What became of an event."""
 
-    OPENED = "opened"
-    OPENED_AGAIN = "opened again"
-    SUBMITTED = "submitted"
-    EXTENDED = "extended"
-    REVOKED = "revoked"
-    LINK_CREATED = "link created"
-    CANCEL_REQUESTED = "cancel requested"
-    PAUSED = "paused"
-    UNPAUSED = "unpaused"
-    RESET = "reset"
-    ACCEPTED = "accepted"
-    ANSWERED_DIFFERENTLY = "answered differently"
-    DELIVERED_INLINE = "delivered inline"
-    APPLIED = "applied"
-    SUPERSEDED = "superseded"
-    PARKED = "parked"
-    REDELIVERED = "redelivered"
-    EXPIRED = "expired"
-    WEBHOOK_DELIVERED = "webhook delivered"
-    WEBHOOK_RETRYING = "webhook retrying"
-    WEBHOOK_FAILED = "webhook failed"
+    WAITING = "waiting"
+    """It waits for its alias, or for its turn."""
+    MATCHED = "matched"
+    """Its callback accepted it as an answer or a heartbeat."""
+    IGNORED = "ignored"
+    """No rule uses it, or its callback already had an answer."""
+    UNMATCHED = "unmatched"
+    """No open callback has its alias, and it waits no longer."""
+    DEAD = "dead"
+    """It cannot be used: a rule failed, or the callback refused it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of one callback.
+    """An event that waits.
 
     Attributes:
-        callback_id: The callback.
-        at: When it happened, by the store's clock.
-        kind: What happened.
-        facts: Details as plain JSON; the only payload is that of a rejected answer.
+        id: Its id.
+        source: The name of its source.
+        received_at: When it was stored.
+        action: What it asks of the callback.
+        alias: The alias of the callback.
+        body: The body of the answer or heartbeat; `None` is an empty one.
+        waits_until: How long it waits for its alias.
+        tries: How often it was claimed.
+        claimed_until: When the claim ends; the store ignores what comes of an older claim.
+        callback_id: The callback that had the alias when the event came, once that has ended and
+            another has the alias.
     """
 
-    callback_id: CallbackId
-    at: datetime
-    kind: EventKind
-    facts: dict[str, object] = field(repr=False)
+    id: EventId
+    source: str
+    received_at: datetime
+    action: Verb
+    alias: str
+    body: bytes | None = field(repr=False)
+    waits_until: datetime
+    tries: int
+    claimed_until: datetime
+    callback_id: CallbackId | None = None
 
 
-def key_fact(by: str | None) -> dict[str, object]:
-    """Return the fact that names the API key of a request; empty if there was none."""
-    return {} if by is None else {"by": by}
+@dataclass(frozen=True, slots=True)
+class EventEnd:
+    """What became of an event.
+
+    Attributes:
+        event: The event.
+        state: Never `WAITING`.
+        reason: For operators; `None` if there is nothing to say.
+        callback_id: The callback that it led to, if any.
+    """
+
+    event: Event
+    state: EventState
+    reason: str | None = None
+    callback_id: CallbackId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventSummary:
+    """What operators see of an event: everything but its body.
+
+    Attributes:
+        id: Its id.
+        source: The name of its source.
+        delivery_key: The provider's name for the delivery that it came with, if any.
+        received_at: When it was stored.
+        state: What became of it.
+        action: What it asks of a callback, unless no rule uses it.
+        alias: The alias of the callback, unless no rule uses it.
+        waits_until: How long it waits for its alias, if it waits.
+        tries: How often it was led to its callback.
+        reason: Why it is in its state, if there is something to say.
+        callback_id: The callback that it led to, if any.
+    """
+
+    id: EventId
+    source: str
+    delivery_key: str | None
+    received_at: datetime
+    state: EventState
+    action: Verb | None
+    alias: str | None
+    waits_until: datetime | None
+    tries: int
+    reason: str | None
+    callback_id: CallbackId | None

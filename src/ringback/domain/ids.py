@@ -7,6 +7,7 @@ from typing import Final, NewType
 
 CallbackId = NewType("CallbackId", str)
 OutcomeId = NewType("OutcomeId", str)
+EventId = NewType("EventId", str)
 
 RANDOM_BYTES: Final = 10
 """The random bytes of an id, which follow six bytes of time."""
@@ -29,6 +30,16 @@ def new_callback_id(now: datetime, chance: bytes) -> CallbackId:
 def new_outcome_id(now: datetime, chance: bytes) -> OutcomeId:
     """Create an outcome id (`oc_…`) from a time and `RANDOM_BYTES` random bytes."""
     return OutcomeId("oc_" + _ascending(now, chance))
+
+
+def new_session_id(now: datetime, chance: bytes) -> str:
+    """Create the id of a session (`se_…`) from a time and `RANDOM_BYTES` random bytes."""
+    return "se_" + _ascending(now, chance)
+
+
+def new_event_id(now: datetime, chance: bytes) -> EventId:
+    """Create an event id (`ev_…`) from a time and `RANDOM_BYTES` random bytes."""
+    return EventId("ev_" + _ascending(now, chance))
 
 
 def schema_id(text: str) -> str:

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ringback.domain.activity_state import HeartbeatResponse, HeartbeatState, Pending
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 
 FIRST_POLL_AFTER: Final = timedelta(seconds=1)
@@ -115,12 +115,12 @@ class TrackedCallback:
     Attributes:
         callback: The callback.
         poll_state: The state of its polls and heartbeats.
-        happened: The events to record.
+        happened: The entries to record.
     """
 
     callback: Callback
     poll_state: PollState
-    happened: tuple[Event, ...] = field(default=())
+    happened: tuple[AuditEntry, ...] = field(default=())
 
 
 def apply_poll_result(
@@ -251,25 +251,25 @@ def _is_running(callback: Callback, pending: Pending) -> bool:
 def _record_changes(
     tracked: TrackedCallback, response: HeartbeatResponse, now: datetime
 ) -> TrackedCallback:
-    """Store cancel requests, pauses and resets, with an event for each change."""
+    """Store cancel requests, pauses and resets, with an entry for each change."""
     callback, poll_state = tracked.callback, tracked.poll_state
-    kinds: list[EventKind] = []
+    kinds: list[AuditKind] = []
     if response.cancel_requested and callback.cancel_requested_at is None:
         callback = replace(callback, cancel_requested_at=now)
-        kinds.append(EventKind.CANCEL_REQUESTED)
+        kinds.append(AuditKind.CANCEL_REQUESTED)
     if response.paused is (callback.paused_at is None):
         callback = replace(callback, paused_at=now if response.paused else None)
-        kinds.append(EventKind.PAUSED if response.paused else EventKind.UNPAUSED)
+        kinds.append(AuditKind.PAUSED if response.paused else AuditKind.UNPAUSED)
     # Recorded once per attempt, however often Temporal reports it.
     if response.reset and poll_state.reset_at is None:
         poll_state = replace(poll_state, reset_at=now)
-        kinds.append(EventKind.RESET)
-    events = (Event(callback.id, now, kind, _facts(kind, callback)) for kind in kinds)
-    return TrackedCallback(callback, poll_state, (*tracked.happened, *events))
+        kinds.append(AuditKind.RESET)
+    entries = (AuditEntry(callback.id, now, kind, _facts(kind, callback)) for kind in kinds)
+    return TrackedCallback(callback, poll_state, (*tracked.happened, *entries))
 
 
-def _facts(kind: EventKind, callback: Callback) -> dict[str, object]:
+def _facts(kind: AuditKind, callback: Callback) -> dict[str, object]:
     due_at = callback.cancel_due_at
-    if kind is EventKind.CANCEL_REQUESTED and due_at is not None:
+    if kind is AuditKind.CANCEL_REQUESTED and due_at is not None:
         return {"until": format_instant(due_at)}
     return {}

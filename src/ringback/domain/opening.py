@@ -4,9 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from ringback.domain.alias import missing_aliases
+from ringback.domain.audit import AuditEntry, AuditKind, to_alias_added
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
 from ringback.domain.durations import later
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
@@ -62,24 +63,31 @@ class OpenResult:
     Attributes:
         callback: The callback of the attempt.
         changed: The callbacks that are changed or new, in that order.
-        events: The events to record, in order.
+        entries: The entries to record, in order.
+        aliases: The aliases that the callback gets.
     """
 
     callback: Callback
     changed: tuple[Callback, ...] = ()
-    events: tuple[Event, ...] = ()
+    entries: tuple[AuditEntry, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 def find_or_create(latest: Callback | None, request: OpenRequest, now: datetime) -> OpenResult:
-    """Return the callback for `request`, given the activity's `latest` one."""
+    """Return the callback for `request`, given the activity's `latest` one.
+
+    Raises:
+        MalformedRequestError: The callback would have too many aliases.
+    """
     if latest is None:
         return _create(request, 1, now)
     if needs_new_callback(latest, request):
         created = _create(request, latest.generation + 1, now)
         return created if latest.state is not State.OPEN else _replace(latest, created, now)
-    if is_later_attempt(latest, request):
-        return _update(latest, request, now)
-    return OpenResult(latest)
+    is_later = is_later_attempt(latest, request)
+    return _with_aliases(
+        _update(latest, request, now) if is_later else OpenResult(latest), request, now
+    )
 
 
 def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
@@ -108,14 +116,17 @@ def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
         options=request.options,
     )
     callback = _with_new_heartbeat_state(callback, request, now)
-    opened = Event(request.id, now, EventKind.OPENED, {"attempt": request.attempt})
-    return OpenResult(callback, (callback,), (opened,))
+    facts: dict[str, object] = {"attempt": request.attempt}
+    if request.options.aliases:
+        facts["aliases"] = list(request.options.aliases)
+    opened = AuditEntry(request.id, now, AuditKind.OPENED, facts)
+    return OpenResult(callback, (callback,), (opened,), request.options.aliases)
 
 
 def _replace(latest: Callback, created: OpenResult, now: datetime) -> OpenResult:
     over = replace(latest.move(State.EXPIRED), expired_at=now, expired_because=REPLACED)
-    expired = Event(latest.id, now, EventKind.EXPIRED, {"reason": REPLACED})
-    return OpenResult(created.callback, (over, *created.changed), (expired, *created.events))
+    expired = AuditEntry(latest.id, now, AuditKind.EXPIRED, {"reason": REPLACED})
+    return replace(created, changed=(over, *created.changed), entries=(expired, *created.entries))
 
 
 def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult:
@@ -138,8 +149,25 @@ def _update(latest: Callback, request: OpenRequest, now: datetime) -> OpenResult
     facts: dict[str, object] = {"attempt": request.attempt}
     if request.ref.run_id != latest.ref.run_id:
         facts["run_id"] = request.ref.run_id
-    again = Event(latest.id, now, EventKind.OPENED_AGAIN, facts)
+    again = AuditEntry(latest.id, now, AuditKind.OPENED_AGAIN, facts)
     return OpenResult(callback, (callback,), (again,))
+
+
+def _with_aliases(opened: OpenResult, request: OpenRequest, now: datetime) -> OpenResult:
+    """Add the aliases of an attempt that opens a callback again; those from before remain.
+
+    A sender may know any of them. A callback with an answer needs no more.
+    """
+    callback = opened.callback
+    if callback.state is not State.OPEN:
+        return opened
+    had = callback.options.aliases
+    missing = missing_aliases(had, request.options.aliases)
+    if not missing:
+        return opened
+    changed = callback.with_aliases((*had, *missing))
+    added = (to_alias_added(callback.id, alias, now) for alias in missing)
+    return OpenResult(changed, (changed,), (*opened.entries, *added), missing)
 
 
 def _with_new_heartbeat_state(callback: Callback, request: OpenRequest, now: datetime) -> Callback:

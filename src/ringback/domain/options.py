@@ -12,8 +12,20 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, Self
 
+from ringback.domain.alias import check_aliases
 from ringback.domain.durations import check_duration, later
+from ringback.domain.names import LONGEST_NAME
 from ringback.domain.outcome import Completed, Failed
+from ringback.domain.policy import (
+    Policy,
+)
+from ringback.domain.policy_checks import (
+    Escalation,
+    check_escalated_policies,
+    check_escalations,
+    check_policy,
+)
+from ringback.domain.subject import LONGEST_DESCRIPTION, MOST_DETAILS_BYTES
 from ringback.domain.web_url import parse_url
 
 LONGEST_TITLE: Final = 200
@@ -21,6 +33,7 @@ LONGEST_TAG: Final = 64
 MOST_TAGS: Final = 20
 MOST_METADATA_BYTES: Final = 16 * 1024
 """Measured as compact JSON in UTF-8: every page of a list contains it."""
+MOST_CHANNELS: Final = 20
 
 
 class Attempts(Enum):
@@ -63,7 +76,16 @@ class CallbackOptions:
         cancel_url: Receives a webhook when the answer is no longer needed.
         notify_url: Receives a webhook for every change of the callback.
         title: What is asked, in a few words, for people.
+        description: More about it, in Markdown.
+        details: Plain JSON about it, which pages and messages show as a table.
+        policy: The people rules; `None`: every holder of the link decides.
+        notify: The channels through which people are asked: `mail`, `slack:…` or a name that the
+            operator configured.
+        remind_every: How often people are reminded.
+        escalate: More people who are asked later.
         tags: Labels for searching, without duplicates.
+        aliases: Business keys that lead to the callback, without duplicates; later attempts and
+            `callback.add_alias` add more.
         metadata: The user's own plain JSON.
     """
 
@@ -77,7 +99,14 @@ class CallbackOptions:
     cancel_url: str | None = field(default=None, repr=False)
     notify_url: str | None = field(default=None, repr=False)
     title: str | None = None
+    description: str | None = field(default=None, repr=False)
+    details: dict[str, object] = field(default_factory=dict, repr=False)
+    policy: Policy | None = None
+    notify: tuple[str, ...] = ()
+    remind_every: timedelta | None = None
+    escalate: tuple[Escalation, ...] = ()
     tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     metadata: dict[str, object] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -118,7 +147,7 @@ def check_options(plain: Mapping[str, Any]) -> None:
     """
     for name, value in plain.items():
         check_option(name, value)
-    check_resume(plain)
+    check_combinations(plain)
 
 
 def check_option(name: str, value: Any) -> None:
@@ -132,15 +161,16 @@ def check_option(name: str, value: Any) -> None:
         _CHECKS[name](value)
 
 
-def check_resume(plain: Mapping[str, Any]) -> None:
-    """Check that `resume` fits the other plain options.
+def check_combinations(plain: Mapping[str, Any]) -> None:
+    """Check that plain options, each of which is valid, fit one another.
 
     Raises:
-        ValueError: It does not; the message says why.
+        ValueError: They do not; the message says why.
     """
     if plain.get("resume") and plain.get("attempts") == Attempts.CURRENT.value:
         msg = "resume needs attempts='any': the activity continues in another attempt"
         raise ValueError(msg)
+    check_escalated_policies(plain.get("policy"), plain.get("escalate", ()))
 
 
 def _check_choice(name: str, choices: type[Enum], value: object) -> None:
@@ -155,11 +185,11 @@ def _check_url(name: str, url: str | None) -> None:
         parse_url(name, url)
 
 
-def _check_title(title: str | None) -> None:
-    if title is not None and len(title) > LONGEST_TITLE:
-        msg = f"title must have at most {LONGEST_TITLE} characters"
+def _check_text(name: str, longest: int, text: str | None) -> None:
+    if text is not None and len(text) > longest:
+        msg = f"{name} must have at most {longest} characters"
         raise ValueError(msg)
-    _check_texts("title", filter(None, [title]))
+    _check_texts(name, filter(None, [text]))
 
 
 def _check_tags(tags: Sequence[str]) -> None:
@@ -172,13 +202,23 @@ def _check_tags(tags: Sequence[str]) -> None:
     _check_texts("a tag", tags)
 
 
-def _check_metadata(metadata: Mapping[str, object]) -> None:
-    _check_texts("metadata", _texts(metadata))
-    text = json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+def _check_json(name: str, most_bytes: int, value: Mapping[str, object]) -> None:
+    _check_texts(name, _texts(value))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     size = len(text.encode())
-    if size > MOST_METADATA_BYTES:
-        msg = f"metadata must have at most {MOST_METADATA_BYTES} bytes as JSON, not {size}"
+    if size > most_bytes:
+        msg = f"{name} must have at most {most_bytes} bytes as JSON, not {size}"
         raise ValueError(msg)
+
+
+def _check_channels(channels: Sequence[str]) -> None:
+    if isinstance(channels, str) or len(channels) > MOST_CHANNELS:
+        msg = f"notify must be a list of at most {MOST_CHANNELS} channels"
+        raise ValueError(msg)
+    if any(not channel or len(channel) > LONGEST_NAME for channel in channels):
+        msg = f"a channel of notify must have 1 to {LONGEST_NAME} characters"
+        raise ValueError(msg)
+    _check_texts("a channel of notify", channels)
 
 
 def _check_texts(name: str, texts: Iterable[str]) -> None:
@@ -206,13 +246,23 @@ def _to_plain(value: Any) -> Any:
         case Enum():
             return value.value
         case tuple():
-            return list(value)
+            return [_to_plain(one) for one in value]
+        case Policy() | Escalation():
+            return value.to_plain()
         case _:
             return value
 
 
-def _unique(tags: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tags))
+def _unique(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+def _to_policy(plain: Mapping[str, Any] | None) -> Policy | None:
+    return None if plain is None else Policy.from_plain(plain)
+
+
+def _to_escalations(plain: Iterable[Mapping[str, Any]]) -> tuple[Escalation, ...]:
+    return tuple(map(Escalation.from_plain, plain))
 
 
 _CHOICES: Final[dict[str, type[Enum]]] = {
@@ -220,14 +270,28 @@ _CHOICES: Final[dict[str, type[Enum]]] = {
     for option in fields(CallbackOptions)
     if isinstance(option.type, type) and issubclass(option.type, Enum)
 }
-_FROM_PLAIN: Final[dict[str, Callable[[Any], Any]]] = {**_CHOICES, "tags": _unique}
+_FROM_PLAIN: Final[dict[str, Callable[[Any], Any]]] = {
+    **_CHOICES,
+    "policy": _to_policy,
+    "notify": _unique,
+    "escalate": _to_escalations,
+    "tags": _unique,
+    "aliases": _unique,
+}
 _CHECKS: Final[dict[str, Callable[[Any], None]]] = {
     "deadline": partial(check_duration, "deadline"),
     "cancel_within": partial(check_duration, "cancel_within"),
     "cancel_url": partial(_check_url, "cancel_url"),
     "notify_url": partial(_check_url, "notify_url"),
-    "title": _check_title,
+    "title": partial(_check_text, "title", LONGEST_TITLE),
+    "description": partial(_check_text, "description", LONGEST_DESCRIPTION),
+    "details": partial(_check_json, "details", MOST_DETAILS_BYTES),
+    "policy": check_policy,
+    "notify": _check_channels,
+    "remind_every": partial(check_duration, "remind_every"),
+    "escalate": check_escalations,
     "tags": _check_tags,
-    "metadata": _check_metadata,
+    "aliases": check_aliases,
+    "metadata": partial(_check_json, "metadata", MOST_METADATA_BYTES),
     **{name: partial(_check_choice, name, choices) for name, choices in _CHOICES.items()},
 }

@@ -20,6 +20,7 @@ class Query:
         workflow_type: The type of that workflow.
         activity_type: The type of the activity.
         tag: One of the callback's tags.
+        alias: One of the callback's aliases; it finds ended callbacks too if their state matches.
         opened_after: Opened then or later, by the store's clock.
         opened_before: Opened before then.
         older_than: Opened at least this long ago.
@@ -31,6 +32,7 @@ class Query:
     workflow_type: str | None = None
     activity_type: str | None = None
     tag: str | None = None
+    alias: str | None = None
     opened_after: datetime | None = None
     opened_before: datetime | None = None
     older_than: timedelta | None = None

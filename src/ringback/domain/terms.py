@@ -22,6 +22,7 @@ class Terms:
         activity_type: For the data converter.
         task_queue: For the data converter.
         schema_id: The JSON Schema of the result: `CallbackStore.schemas` returns its text.
+        has_policy: Whether people decide by rules, so that an answer is a vote.
     """
 
     callback_id: CallbackId
@@ -32,6 +33,7 @@ class Terms:
     activity_type: str
     task_queue: str
     schema_id: str | None
+    has_policy: bool = False
 
     @property
     def is_standalone(self) -> bool:
@@ -50,4 +52,5 @@ def to_terms(callback: Callback) -> Terms:
         activity_type=callback.activity_type,
         task_queue=callback.task_queue,
         schema_id=callback.schema_id,
+        has_policy=callback.options.policy is not None,
     )

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Final, NewType
 from urllib.parse import urlsplit
 
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.durations import format_instant
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 
 WebhookId = NewType("WebhookId", str)
@@ -36,26 +36,26 @@ class Webhook:
     id: WebhookId
     callback_id: CallbackId
     url: str = field(repr=False)
-    kind: EventKind
+    kind: AuditKind
     at: datetime
     facts: dict[str, object] = field(repr=False)
     tries: int = 0
 
 
-NOTIFIED: Final[Mapping[EventKind, Mapping[str, str]]] = {
-    EventKind.EXTENDED: {"until": "deadline"},
-    EventKind.REVOKED: {},
-    EventKind.CANCEL_REQUESTED: {"until": "deadline"},
-    EventKind.PAUSED: {},
-    EventKind.UNPAUSED: {},
-    EventKind.RESET: {},
-    EventKind.ACCEPTED: {"kind": "outcome", "by": "by"},
-    EventKind.APPLIED: {},
-    EventKind.SUPERSEDED: {},
-    EventKind.PARKED: {},
-    EventKind.EXPIRED: {"reason": "reason"},
+NOTIFIED: Final[Mapping[AuditKind, Mapping[str, str]]] = {
+    AuditKind.EXTENDED: {"until": "deadline"},
+    AuditKind.REVOKED: {},
+    AuditKind.CANCEL_REQUESTED: {"until": "deadline"},
+    AuditKind.PAUSED: {},
+    AuditKind.UNPAUSED: {},
+    AuditKind.RESET: {},
+    AuditKind.ACCEPTED: {"kind": "outcome", "by": "by"},
+    AuditKind.APPLIED: {},
+    AuditKind.SUPERSEDED: {},
+    AuditKind.PARKED: {},
+    AuditKind.EXPIRED: {"reason": "reason"},
 }
-"""The events that `notify_url` receives, with the message's name for each fact of the event.
+"""The entries that `notify_url` receives, with the message's name for each fact of the entry.
 
 Proofs are left out: they name workers and runs, and may quote Temporal.
 """
@@ -63,52 +63,54 @@ Proofs are left out: they name workers and runs, and may quote Temporal.
 _ORIGIN: Final = re.compile(r"(?:[^/?#]*//)?[^/?#]*[/?#]")
 
 _MAKES_UNWANTED: Final = frozenset({
-    EventKind.CANCEL_REQUESTED,
-    EventKind.EXPIRED,
-    EventKind.SUPERSEDED,
-    EventKind.REVOKED,
+    AuditKind.CANCEL_REQUESTED,
+    AuditKind.EXPIRED,
+    AuditKind.SUPERSEDED,
+    AuditKind.REVOKED,
 })
 
 STATES: Final = frozenset({
-    EventKind.ACCEPTED,
-    EventKind.APPLIED,
-    EventKind.SUPERSEDED,
-    EventKind.PARKED,
-    EventKind.EXPIRED,
+    AuditKind.ACCEPTED,
+    AuditKind.APPLIED,
+    AuditKind.SUPERSEDED,
+    AuditKind.PARKED,
+    AuditKind.EXPIRED,
 })
-"""The events that move a callback to the state of the same name."""
+"""The entries that move a callback to the state of the same name."""
 
 
-def makes_unwanted(event: Event) -> bool:
-    """Return whether `cancel_url` receives `event`: the sender can stop working.
+def makes_unwanted(entry: AuditEntry) -> bool:
+    """Return whether `cancel_url` receives `entry`: the sender can stop working.
 
-    A default answer is such an event, an answer of a sender is not.
+    A default answer is such an entry, an answer of a sender is not.
     """
-    is_by_default = event.kind is EventKind.ACCEPTED and "by" in event.facts
-    return event.kind in _MAKES_UNWANTED or is_by_default
+    is_by_default = entry.kind is AuditKind.ACCEPTED and "by" in entry.facts
+    return entry.kind in _MAKES_UNWANTED or is_by_default
 
 
-def webhooks_for(event: Event, cancel_url: str | None, notify_url: str | None) -> list[Webhook]:
-    """Return the messages about `event`, one per URL."""
-    if event.kind not in NOTIFIED:
+def webhooks_for(
+    entry: AuditEntry, cancel_url: str | None, notify_url: str | None
+) -> list[Webhook]:
+    """Return the messages about `entry`, one per URL."""
+    if entry.kind not in NOTIFIED:
         return []
-    wanted = [notify_url, cancel_url if makes_unwanted(event) else None]
+    wanted = [notify_url, cancel_url if makes_unwanted(entry) else None]
     urls = dict.fromkeys(url for url in wanted if url is not None)
-    return [_to(url, event) for url in urls]
+    return [_to(url, entry) for url in urls]
 
 
-def _to(url: str, event: Event) -> Webhook:
+def _to(url: str, entry: AuditEntry) -> Webhook:
     facts = {
-        sent_as: _short(event.facts[name])
-        for name, sent_as in NOTIFIED[event.kind].items()
-        if name in event.facts
+        sent_as: _short(entry.facts[name])
+        for name, sent_as in NOTIFIED[entry.kind].items()
+        if name in entry.facts
     }
-    return Webhook(_id(event, url), event.callback_id, url, event.kind, event.at, facts)
+    return Webhook(_id(entry, url), entry.callback_id, url, entry.kind, entry.at, facts)
 
 
-def _id(event: Event, url: str) -> WebhookId:
+def _id(entry: AuditEntry, url: str) -> WebhookId:
     """Return an id that depends only on the message, so that every gateway makes the same."""
-    parts = [event.callback_id, event.kind.value, event.at.isoformat(), url]
+    parts = [entry.callback_id, entry.kind.value, entry.at.isoformat(), url]
     return WebhookId("no_" + sha256(json.dumps(parts).encode()).hexdigest()[:32])
 
 
@@ -116,21 +118,21 @@ def _short(fact: object) -> object:
     return fact[:LONGEST_FACT] if isinstance(fact, str) else fact
 
 
-def delivered_event(webhook: Webhook, at: datetime) -> Event:
-    """Return the event of a message that was received."""
-    return Event(webhook.callback_id, at, EventKind.WEBHOOK_DELIVERED, _facts(webhook))
+def delivered_entry(webhook: Webhook, at: datetime) -> AuditEntry:
+    """Return the entry of a message that was received."""
+    return AuditEntry(webhook.callback_id, at, AuditKind.WEBHOOK_DELIVERED, _facts(webhook))
 
 
-def retrying_event(webhook: Webhook, at: datetime, last_error: str) -> Event:
-    """Return the event of a message's first failed try."""
+def retrying_entry(webhook: Webhook, at: datetime, last_error: str) -> AuditEntry:
+    """Return the entry of a message's first failed try."""
     facts = {**_facts(webhook), "reason": last_error}
-    return Event(webhook.callback_id, at, EventKind.WEBHOOK_RETRYING, facts)
+    return AuditEntry(webhook.callback_id, at, AuditKind.WEBHOOK_RETRYING, facts)
 
 
-def failed_event(webhook: Webhook, at: datetime, last_error: str) -> Event:
-    """Return the event of a message that is not sent again."""
+def failed_entry(webhook: Webhook, at: datetime, last_error: str) -> AuditEntry:
+    """Return the entry of a message that is not sent again."""
     facts = {**_facts(webhook), "reason": last_error}
-    return Event(webhook.callback_id, at, EventKind.WEBHOOK_FAILED, facts)
+    return AuditEntry(webhook.callback_id, at, AuditKind.WEBHOOK_FAILED, facts)
 
 
 def _facts(webhook: Webhook) -> dict[str, object]:
@@ -153,8 +155,8 @@ def to_origin(url: str) -> str:
     return found.group()
 
 
-def to_type(kind: EventKind) -> str:
-    """Return the type of messages about an event, such as `callback.cancel_requested`."""
+def to_type(kind: AuditKind) -> str:
+    """Return the type of messages about an entry, such as `callback.cancel_requested`."""
     return "callback." + kind.value.replace(" ", "_")
 
 

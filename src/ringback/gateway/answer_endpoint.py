@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ringback.core.answers import Receipt
+from ringback.core.receipt import Receipt
 from ringback.domain.errors import RingbackError
 from ringback.domain.link import Verb
 from ringback.gateway.body import read_outcome

@@ -8,11 +8,28 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Receive, Scope, Send
 
 from ringback.domain.errors import RingbackError
+from ringback.gateway import slack, source_endpoint, static_files
 from ringback.gateway.answer_endpoint import HotPath
 from ringback.gateway.api.openapi import describe
-from ringback.gateway.api.routers import answers, callbacks, links, workers
+from ringback.gateway.api.routers import (
+    aliases,
+    answers,
+    callbacks,
+    events,
+    links,
+    notifications,
+    sessions,
+    votes,
+    workers,
+)
+from ringback.gateway.api.routers import (
+    inbox as inbox_api,
+)
+from ringback.gateway.api.routers.workers import WorkerPath
 from ringback.gateway.body_budget import BodyBudget
 from ringback.gateway.gateway import Gateway
+from ringback.gateway.identity import routes as identity
+from ringback.gateway.pages import decide, inbox, inbox_changes
 from ringback.gateway.replies import (
     on_bug,
     on_invalid_request,
@@ -24,7 +41,26 @@ from ringback.gateway.replies import (
 
 def create_app(gateway: Gateway) -> FastAPI:
     """Return the application; the caller runs the services of `gateway`."""
-    routers = (links.router, workers.identity, workers.router, callbacks.router, answers.router)
+    routers = (
+        links.router,
+        workers.identity,
+        workers.router,
+        callbacks.router,
+        votes.router,
+        inbox_api.router,
+        answers.router,
+        aliases.router,
+        events.router,
+        sessions.router,
+        identity.router,
+        notifications.router,
+        slack.router,
+        source_endpoint.router,
+        inbox.router,
+        inbox_changes.router,
+        static_files.router,
+        decide.router,
+    )
     return _App(
         gateway,
         title="Ringback",
@@ -32,8 +68,9 @@ def create_app(gateway: Gateway) -> FastAPI:
         servers=[{"url": gateway.public_url}],
         # Not `include_router`: these routes are found by one loop, also for the header `Allow`.
         routes=[route for router in routers for route in router.routes],
+        # Its pages load scripts from a public server; `/docs` is ours.
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         # A redirect would repeat the link in a header and reveal which paths exist.
         redirect_slashes=False,
         exception_handlers={
@@ -52,7 +89,7 @@ class _App(FastAPI):
     def __init__(self, gateway: Gateway, **options: Any) -> None:
         super().__init__(**options)
         self.state.gateway = gateway
-        hot_path = HotPath(super().__call__, gateway=gateway)
+        hot_path = HotPath(WorkerPath(super().__call__, gateway=gateway), gateway=gateway)
         budget = BodyBudget(hot_path, largest=gateway.body_limit)
         self._outermost = ServerErrorMiddleware(budget, handler=on_bug)
 

@@ -53,7 +53,7 @@ async def read_json(request: Request, *, limit: int) -> bytes | None:
         UnsupportedMediaTypeError: The headers declare something other than JSON in UTF-8.
         MalformedAnswerError: The body is not JSON, or the sender closed the connection.
     """
-    body = (await _read(request, limit)).removeprefix(codecs.BOM_UTF8)
+    body = (await read_body(request, limit=limit)).removeprefix(codecs.BOM_UTF8)
     if not body:
         return None
     _check_headers(request.headers)
@@ -179,7 +179,13 @@ def _parse(body: bytes) -> Any:
     return value
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, *, limit: int) -> bytes:
+    """Return the body.
+
+    Raises:
+        AnswerTooLargeError: It is longer than `limit` bytes.
+        MalformedAnswerError: The sender closed the connection before its end.
+    """
     declared = request.headers.get("content-length", "")
     is_declared = declared.isdecimal()
     if is_declared:

@@ -1,24 +1,39 @@
 """What every route calls."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol, TypeAlias, cast
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
+from ringback.core.aliases import AliasService
 from ringback.core.answers import AnswerService
 from ringback.core.api_auth import Authorizer
+from ringback.core.chat_votes import ChatVoteService
 from ringback.core.heartbeats import HeartbeatService
+from ringback.core.inbox import InboxService
+from ringback.core.inbox_feed import InboxFeed
+from ringback.core.notifications import Notifier
 from ringback.core.opening import CallbackOpener, OpenService
 from ringback.core.operations import OperatorService, link_to
+from ringback.core.sessions import SessionService
 from ringback.core.status import StatusService
 from ringback.core.verdict_waiter import VerdictWaiter
+from ringback.core.votes import VoteService
 from ringback.domain.callback import Callback
 from ringback.domain.errors import UnknownCallbackError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Keyring, Link, Verb
+from ringback.domain.vote_body import to_sent_schema
 from ringback.gateway.health import Health
+from ringback.gateway.identity.ways import SignInWays
 from ringback.gateway.rare_warnings import UnknownKeyLog
+from ringback.gateway.source_door import SourceDoor
 from ringback.ports.clock import Clock
+from ringback.ports.events import EventStore
+from ringback.ports.inbox import InboxStore
+from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackIndex, CallbackStore
 
@@ -30,8 +45,23 @@ class ResultSchemas(ResultChecker, Protocol):
         """Return what is wrong with a result schema; `None` if nothing is."""
 
 
-class ReadableStore(CallbackStore, CallbackIndex, Protocol):
-    """Finds and lists callbacks."""
+class ReadableStore(
+    CallbackStore, CallbackIndex, NotificationOutbox, InboxStore, EventStore, Protocol
+):
+    """Finds and lists callbacks, the messages about them, and events."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlackDoor:
+    """What the route for Slack needs.
+
+    Attributes:
+        votes: Counts what people press.
+        secrets: The signing secrets, any of which may sign.
+    """
+
+    votes: ChatVoteService
+    secrets: Sequence[bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +72,18 @@ class Gateway:
         keyring: Signs and verifies links.
         public_url: The URL of this gateway for senders, without a trailing slash.
         body_limit: Maximum bytes of one answer.
+        slack: Counts votes by Slack, if it is configured.
         version: The version of Ringback.
         namespace: The Temporal namespace that the gateway serves.
     """
 
     answer_service: AnswerService
+    alias_service: AliasService
+    vote_service: VoteService
+    inbox_service: InboxService
+    inbox_feed: InboxFeed
+    notifier: Notifier
+    slack: SlackDoor | None
     heartbeat_service: HeartbeatService
     status_service: StatusService
     open_service: OpenService
@@ -60,6 +97,9 @@ class Gateway:
     results: ResultSchemas
     health: Health
     unknown_keys: UnknownKeyLog
+    source_door: SourceDoor
+    sessions: SessionService
+    sign_in_ways: SignInWays
     public_url: str
     body_limit: int
     version: str
@@ -78,6 +118,14 @@ class Gateway:
                 self.unknown_keys.report(key_id)
             raise
 
+    def local_path(self, path: str) -> str:
+        """Return the path of a page for browsers: behind a proxy, the public URL may have a path.
+
+        Args:
+            path: The path that a route of this gateway has.
+        """
+        return urlsplit(self.public_url).path + path
+
     def link_url(self, link: str) -> str:
         """Return the URL of a signed link."""
         return f"{self.public_url}/c/{link}"
@@ -91,14 +139,16 @@ class Gateway:
         return f"{self.public_url}/v1/callbacks/{callback_id}"
 
     async def find_schema(self, callback: Callback) -> str | None:
-        """Return the JSON Schema of the result of `callback`; `None` accepts any JSON.
+        """Return the JSON Schema of what senders send to `callback`; `None` accepts any JSON.
+
+        Where people approve or reject, that is a vote.
 
         Raises:
             StoreUnavailableError: The schema cannot be read; retry.
         """
-        if callback.schema_id is None:
-            return None
-        return (await self.store.schemas([callback.schema_id]))[callback.schema_id]
+        schema_id, policy = callback.schema_id, callback.options.policy
+        schema = None if schema_id is None else (await self.store.schemas([schema_id]))[schema_id]
+        return to_sent_schema(policy, schema)
 
 
 # FastAPI runs a dependency that is not `async` in a thread, which costs more than most requests.
@@ -108,3 +158,11 @@ async def _find_gateway(request: Request) -> Gateway:
 
 GatewayOf: TypeAlias = Annotated[Gateway, Depends(_find_gateway)]
 """A parameter of a route: the gateway."""
+
+
+def decision_url(keyring: Keyring, public_url: str, callback: Callback) -> str:
+    """Return the URL of the page on which people decide: in the inbox if a link does not decide."""
+    policy = callback.options.policy
+    if policy is not None and not policy.link_may_decide:
+        return f"{public_url}/inbox/{callback.id}"
+    return keyring.url(public_url, link_to(callback, key_id=callback.key_id))

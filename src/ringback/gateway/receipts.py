@@ -13,12 +13,12 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringback.core.answers import Receipt
+from ringback.core.receipt import Receipt
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
+from ringback.domain.ending import why_ended
 from ringback.domain.errors import ExpiredCallbackError
 from ringback.gateway.gateway import Gateway
-from ringback.gateway.view import why_ended
 
 LONGEST_WAIT: Final = timedelta(seconds=60)
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 
+from ringback.domain.alias_errors import AliasFreedError, AliasInUseError, UnknownAliasError
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityCompletionError,
@@ -54,28 +55,62 @@ from ringback.domain.errors import (
     UnsupportedMediaTypeError,
     WrongResultError,
 )
+from ringback.domain.identity_errors import (
+    CrossSiteRequestError,
+    IdentityProviderUnavailableError,
+    NotSignedInError,
+    SignInRefusedError,
+    UnknownSessionError,
+    UnknownSignInUrlError,
+)
+from ringback.domain.vote_errors import (
+    ClaimedError,
+    NotAssignedError,
+    PeopleDecideError,
+    SubjectChangedError,
+    VotedDifferentlyError,
+    VoteWithdrawnError,
+    WrongVoteError,
+)
 from ringback.gateway.api.bodies import to_malformed
-from ringback.gateway.page import for_reader
+from ringback.gateway.identity.login import sign_in_path
+from ringback.gateway.page import for_reader, wants_page
 
 logger = logging.getLogger(__name__)
 
 STATUS: Final[dict[type[RingbackError], int]] = {
     MalformedAnswerError: 400,
+    NotSignedInError: 401,
     UnknownKeyError: 401,
+    CrossSiteRequestError: 403,
     NotAllowedError: 403,
+    SignInRefusedError: 403,
+    NotAssignedError: 403,
+    PeopleDecideError: 403,
+    UnknownAliasError: 404,
     UnknownCallbackError: 404,
+    UnknownSessionError: 404,
+    AliasInUseError: 409,
     AnsweredDifferentlyError: 409,
     CannotExtendError: 409,
+    ClaimedError: 409,
     NoCancelRequestedError: 409,
     NotParkedError: 409,
+    SubjectChangedError: 409,
+    VotedDifferentlyError: 409,
+    VoteWithdrawnError: 409,
     ActivityGoneError: 410,
+    AliasFreedError: 410,
     ExpiredCallbackError: 410,
+    UnknownSignInUrlError: 410,
     AnswerTooLargeError: 413,
     UnsupportedMediaTypeError: 415,
     MalformedRequestError: 422,
     RefusedByTemporalError: 422,
     WrongResultError: 422,
+    WrongVoteError: 422,
     EncodingError: 503,
+    IdentityProviderUnavailableError: 503,
     StoreUnavailableError: 503,
     TemporalBusyError: 503,
     TemporalMisconfiguredError: 503,
@@ -103,6 +138,9 @@ STATUS: Final[dict[type[RingbackError], int]] = {
 
 _TRY_AGAIN: Final[dict[type[RingbackError], str]] = {
     EncodingError: "the data converter cannot encode the body now; send the same again",
+    IdentityProviderUnavailableError: (
+        "the identity provider cannot be reached, or it sent something unusable; sign in again"
+    ),
     StoreUnavailableError: "the store is unavailable; send the same again",
     TemporalBusyError: "Temporal is overloaded; send the same again",
     TemporalMisconfiguredError: (
@@ -172,7 +210,14 @@ async def on_ringback_error(request: Request, exc: Exception) -> Response:
     # Set once the API key was checked.
     if hasattr(request.state, "key"):
         return to_full_problem(exc)
+    if isinstance(exc, NotSignedInError) and wants_page(request):
+        return _to_sign_in(request)
     return for_reader(request, to_problem(exc))
+
+
+def _to_sign_in(request: Request) -> Response:
+    path = request.app.state.gateway.local_path(sign_in_path(request))
+    return RedirectResponse(path, 303, headers={"cache-control": "no-store"})
 
 
 async def on_invalid_request(_: Request, exc: Exception) -> Response:
@@ -219,9 +264,23 @@ def _members(error: RingbackError) -> dict[str, Any]:
             return {"accepted_at": format_instant(at)}
         case ExpiredCallbackError(reason=reason, expired_at=at):
             return {"reason": reason, "expired_at": format_instant(at)}
+        case AliasInUseError(alias=alias, callback_id=owner, workflow_id=workflow_id):
+            return {"alias": alias, "callback": owner, "workflow_id": workflow_id}
+        case AliasFreedError(callback_id=owner, freed_at=at):
+            return {"callback": owner, "freed_at": format_instant(at)}
         case AnswerTooLargeError(limit=limit):
             return {"limit": limit}
-        case WrongResultError(problems=problems) | MalformedRequestError(problems=problems):
+        case SubjectChangedError(changed=changed):
+            return {"changed": list(changed)}
+        case VotedDifferentlyError(voted_at=at):
+            return {"voted_at": format_instant(at)}
+        case VoteWithdrawnError(ballot=ballot):
+            return {"ballot": ballot}
+        case (
+            WrongResultError(problems=problems)
+            | WrongVoteError(problems=problems)
+            | MalformedRequestError(problems=problems)
+        ):
             return {"errors": [{"pointer": one.path, "detail": one.message} for one in problems]}
         case _:
             return {}

@@ -11,6 +11,7 @@ from ringback.core.heartbeats import HeartbeatReply
 from ringback.core.status import CallbackStatus
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
+from ringback.domain.ending import why_ended
 from ringback.domain.link import Link, Verb
 from ringback.domain.outcome import KINDS
 from ringback.gateway.example import example_of
@@ -37,6 +38,9 @@ def to_view(seen: CallbackStatus, link: Link, url: str) -> dict[str, Any]:
         "callback": callback.id,
         "state": callback.state.value,
         "title": callback.options.title,
+        "description": callback.options.description,
+        "details": callback.options.details,
+        "digest": callback.subject.digest,
         "metadata": callback.options.metadata,
         "activity_type": callback.activity_type,
         "opened_at": _text(callback.opened_at),
@@ -48,7 +52,7 @@ def to_view(seen: CallbackStatus, link: Link, url: str) -> dict[str, Any]:
         "allows": sorted(verb.name.lower() for verb in usable),
         "link_expires_at": _text(link.expires_at),
         "result_schema": None if schema is None else json.loads(schema),
-        "examples": _examples(usable, schema, url),
+        "examples": _examples(usable, _with_form(callback, schema), url),
     }
 
 
@@ -64,7 +68,9 @@ def to_heartbeat_reply(reply: HeartbeatReply) -> dict[str, Any]:
 
 def etag(seen: CallbackStatus) -> str:
     """Return the entity tag of a view (RFC 9110, 8.8.3); it changes when the view does."""
-    facts = [seen.callback.state.value, why_ended(seen.callback), _to_changing(seen)]
+    callback = seen.callback
+    stored = [callback.state.value, why_ended(callback), callback.subject.digest]
+    facts = [*stored, _to_changing(seen)]
     return f'"{sha256(json.dumps(facts).encode()).hexdigest()[:20]}"'
 
 
@@ -97,21 +103,6 @@ def _to_changing(seen: CallbackStatus) -> dict[str, Any]:
     }
 
 
-def why_ended(callback: Callback) -> str | None:
-    """Return why no answer ended the activity; `None` if one did or still can."""
-    proof = (callback.accepted.proof if callback.accepted else None) or {}
-    match callback.state:
-        case State.EXPIRED:
-            return callback.expired_because
-        case State.SUPERSEDED:
-            at = f" at {proof['at']}" if "at" in proof else ""
-            return f"the activity already ended ({proof.get('closed')}{at})"
-        case State.PARKED:
-            return "it could not be delivered; an operator must decide"
-        case _:
-            return None
-
-
 def _usable(seen: CallbackStatus, link: Link) -> frozenset[Verb]:
     """Return the verbs of `link` that the state of the callback allows."""
     is_waiting = seen.callback.state is State.OPEN and (
@@ -121,6 +112,16 @@ def _usable(seen: CallbackStatus, link: Link) -> frozenset[Verb]:
         return link.verbs & {Verb.VIEW}
     may_cancel = _to_changing(seen)["cancel_requested"]
     return link.verbs if may_cancel else link.verbs - {Verb.CANCEL}
+
+
+def _with_form(callback: Callback, schema: str | None) -> str | None:
+    """Return the schema of a sent decision that approves: a yes needs the form, if there is one."""
+    policy = callback.options.policy
+    if schema is None or policy is None or not policy.is_decision:
+        return schema
+    vote = json.loads(schema)
+    needed = ["form"] if "form" in vote["properties"] else []
+    return json.dumps({**vote, "required": [*vote["required"], *needed]})
 
 
 def _examples(usable: frozenset[Verb], schema: str | None, url: str) -> dict[str, str]:

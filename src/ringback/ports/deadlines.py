@@ -30,7 +30,7 @@ class Deadlines(Protocol):
     ) -> Extension:
         """Set the deadline of an open callback to `within` from now, if it has one.
 
-        Only the activity's own deadline moves; Temporal's timeouts do not. The event names the API
+        Only the activity's own deadline moves; Temporal's timeouts do not. The entry names the API
         key `by`, if any.
         """
         ...

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from ringback.domain.audit import AuditEntry
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.opening import OpenRequest
 from ringback.domain.outcome import Outcome
@@ -106,12 +106,18 @@ class CallbackStore(Protocol):
         An activity has one callback over all its attempts, unless
         `ringback.domain.opening.needs_new_callback` says otherwise. An open callback that a new one
         replaces expires. The data of a later attempt (number, start time, token, timeout and, after
-        a reset, run) replaces that of the attempt before.
+        a reset, run) replaces that of the attempt before; its aliases are added.
+
+        Raises:
+            AliasConflictsError: Some requests cannot get their aliases. Nothing was stored.
         """
         ...
 
-    async def mark_submitted(self, callback_ids: Sequence[CallbackId]) -> None:
-        """Store that the user's `submit` has returned. Later calls change nothing."""
+    async def mark_submitted(self, callback_ids: Sequence[CallbackId]) -> Sequence[bool]:
+        """Store that the user's `submit` has returned; return whether each callback exists.
+
+        Later calls change nothing.
+        """
         ...
 
     async def terms(self, callback_ids: Sequence[CallbackId]) -> Mapping[CallbackId, Terms]:
@@ -220,7 +226,7 @@ class Links(Protocol):
         """Revoke all links to a callback; return it with the serial of new links.
 
         `None` means that the callback does not exist. It works in every state, since a link also
-        shows how a callback ended. The event names the API key `by`, if any.
+        shows how a callback ended. The entry names the API key `by`, if any.
         """
         ...
 
@@ -276,6 +282,6 @@ class CallbackIndex(Protocol):
         """Return open callbacks whose deadline has passed, the longest overdue first."""
         ...
 
-    async def events(self, callback_id: CallbackId) -> Sequence[Event]:
-        """Return the events of a callback, oldest first."""
+    async def audit_trail(self, callback_id: CallbackId) -> Sequence[AuditEntry]:
+        """Return the audit trail of a callback, oldest entry first."""
         ...

@@ -1,7 +1,7 @@
 """Check results against JSON Schemas, without network access.
 
 A check whose cost is bounded by the sizes of schema and result runs inline. Any other runs in
-@@
+another process, whose time and memory are limited.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -22,6 +23,9 @@ from ringback.result_schema.validate import cached_cost, find_problems
 MOST_PROCESSES: Final = 2
 MOST_SECONDS: Final = 10.0
 """Maximum time of one check if the limit of its CPU time does not end it."""
+
+MOST_KNOWN: Final = 1000
+"""Maximum schemas that are known to be usable; each takes 100 bytes."""
 
 MOST_WORK: Final = 500_000
 """Maximum cost of a schema times bytes of a result for an inline check, which takes 10 ms then."""
@@ -38,6 +42,7 @@ class SchemaChecker:
     def __init__(self) -> None:
         """Start no process until a check needs one."""
         self._pool = _Pool()
+        self._usable: set[bytes] = set()
 
     async def problems(self, schema: str, result: bytes | None) -> Sequence[Problem]:
         if cached_cost(schema) * len(result or b"null") <= MOST_WORK:
@@ -51,10 +56,18 @@ class SchemaChecker:
 
     async def why_unusable(self, schema: str) -> str | None:
         """Return why results cannot be checked against the text `schema`; `None` if they can."""
+        # Each opening sends its schema, and a check in another process takes a millisecond.
+        digest = sha256(schema.encode()).digest()
+        if digest in self._usable:
+            return None
         try:
             why: str | None = await self._pool.run(schema, None, False)  # noqa: FBT003 - a message
         except _TookTooLongError:
             return _SCHEMA_TOO_LONG
+        if why is None:
+            if len(self._usable) >= MOST_KNOWN:
+                self._usable.clear()
+            self._usable.add(digest)
         return why
 
 

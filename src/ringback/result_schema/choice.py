@@ -8,7 +8,7 @@ from urllib.parse import quote
 from jsonschema_rs import ValidationError, ValidationErrorKind
 from pydantic_core import to_json
 
-from ringback.result_schema.cost import resolve
+from ringback.domain.json_pointer import escape_step, resolve
 
 _MOST_PARTS: Final = 50
 """Maximum parts of one branch to read: circular references never end."""
@@ -44,7 +44,7 @@ class Node:
         """Return a schema inside this one that applies to the same value."""
         schema, pointer = self.schema, self.pointer
         for step in steps:
-            schema, pointer = schema[step], f"{pointer}/{quote(escaped(step))}"
+            schema, pointer = schema[step], f"{pointer}/{quote(escape_step(step))}"
         return Node(schema, pointer, self.value, self.path)
 
     def at(self, key: str | int) -> "Node":
@@ -124,8 +124,3 @@ class Choice:
             waiting += [
                 node.inside("allOf", place) for place in range(len(node.schema.get("allOf", [])))
             ]
-
-
-def escaped(step: str | int) -> str:
-    """Return a step of a JSON Pointer."""
-    return str(step).replace("~", "~0").replace("/", "~1")

@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 from jsonschema_rs import ReferencingError, ValidationError
 
 from ringback.domain.errors import Problem
-from ringback.result_schema.choice import Choice, Node, escaped
-from ringback.result_schema.cost import resolve
+from ringback.domain.json_pointer import escape_step, resolve
+from ringback.result_schema.choice import Choice, Node
 
 MOST_PROBLEMS: Final = 20
 LONGEST_TEXT: Final = 200
@@ -189,7 +189,7 @@ class Explainer:
 
 def to_problem(path: tuple[str | int, ...], message: str) -> Problem:
     """Return a problem; its place is a JSON Pointer, and both texts are cut."""
-    return Problem(cut("".join(f"/{escaped(step)}" for step in path)), cut(message))
+    return Problem(cut("".join(f"/{escape_step(step)}" for step in path)), cut(message))
 
 
 def cut(text: str) -> str:

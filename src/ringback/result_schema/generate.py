@@ -86,7 +86,8 @@ def _generate_text(result_type: Any, reader: Reader) -> str | None:
     if made.keys() <= _SAYS_NOTHING:
         _logger.info("results of %s are not checked: any JSON is valid", name)
         return None
-    text = json.dumps(made, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # Properties stay in their order: forms show them so.
+    text = json.dumps(made, separators=(",", ":"), ensure_ascii=False)
     if len(text) > LONGEST_SCHEMA:
         _logger.warning(
             "results of %s are not checked: their JSON Schema is longer than %d characters",

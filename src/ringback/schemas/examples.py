@@ -32,6 +32,10 @@ EXTEND: Final[Example] = {"within": "PT90M"}
 ANSWERS: Final[Example] = {
     "answers": [
         {"callback": _ID, "verb": "complete", "body": RESULT},
-        {"callback": "cb_unknown", "verb": "fail", "body": {"message": "card declined"}},
+        {"alias": "github:run:42", "verb": "fail", "body": {"message": "card declined"}},
     ]
 }
+VOTE: Final[Example] = {"by": "ada@example.org", "approved": False, "reason": "too expensive"}
+CLAIM: Final[Example] = {"by": "ada@example.org", "groups": ["finance"]}
+REASSIGN: Final[Example] = {"assignees": ["user:ada@example.org", "group:finance"]}
+CHANGE: Final[Example] = {"details": {"euros": 1200}}

@@ -12,13 +12,24 @@ from pydantic import (
     model_validator,
 )
 
+from ringback.domain.alias import MOST_ALIASES
 from ringback.domain.callback import State
 from ringback.domain.link import Verb
-from ringback.domain.options import LONGEST_TITLE, MOST_TAGS, check_option, check_resume
+from ringback.domain.options import (
+    LONGEST_TITLE,
+    MOST_CHANNELS,
+    MOST_TAGS,
+    check_combinations,
+    check_option,
+)
+from ringback.domain.policy_checks import (
+    MOST_ESCALATIONS,
+)
+from ringback.domain.subject import LONGEST_DESCRIPTION
 from ringback.schemas import examples
 from ringback.schemas.values import ID_PATTERN, Duration, Json, Name, TaskToken, Text, Timeout
+from ringback.schemas.votes import EscalationIn, PolicyIn
 
-MOST_ANSWERS: Final = 1000
 MOST_LISTED: Final = 1000
 LONGEST_SCHEMA: Final = 64 * 1024
 """Maximum length of a result schema as JSON."""
@@ -38,6 +49,7 @@ class ListIn(BaseModel):
     workflow_type: Text | None = Field(default=None, description="Of workflows of this type.")
     activity_type: Text | None = Field(default=None, description="Of activities of this type.")
     tag: Text | None = Field(default=None, description="With this tag.")
+    alias: Text | None = Field(default=None, description="With this alias, now or before it ended.")
     opened_after: AwareDatetime | None = Field(
         default=None, description="Opened at this time or later."
     )
@@ -106,6 +118,17 @@ class DefaultAnswer(BaseModel):
     )
 
 
+def to_plain(value: Any) -> Any:
+    """Return a validated value of an option as plain values."""
+    match value:
+        case BaseModel():
+            return value.model_dump()
+        case list():
+            return [to_plain(one) for one in value]
+        case _:
+            return value
+
+
 class OptionsIn(BaseModel):
     """Options of the callback; all of them are optional."""
 
@@ -153,23 +176,59 @@ class OptionsIn(BaseModel):
         max_length=LONGEST_TITLE,
         description="The question, in a few words; link holders see it.",
     )
+    description: str | None = Field(
+        default=None,
+        max_length=LONGEST_DESCRIPTION,
+        repr=False,
+        description="More about the question, in Markdown; link holders see it.",
+    )
+    details: dict[str, Json] = Field(
+        default={},
+        repr=False,
+        description="Details of the question, shown as a table; link holders see them.",
+    )
+    policy: PolicyIn | None = Field(
+        default=None,
+        description="The people rules; without them, every holder of the link decides. Where people"
+        " approve or reject, the activity's result is a `DecisionOut`.",
+    )
+    notify: list[Text] = Field(
+        default=[],
+        max_length=MOST_CHANNELS,
+        description="Channels that ask people: `mail`, `slack:#finance`, or a configured name.",
+    )
+    remind_every: Duration | None = Field(
+        default=None, description="How often people are reminded."
+    )
+    escalate: list[EscalationIn] = Field(
+        default=[], max_length=MOST_ESCALATIONS, description="More people who are asked later."
+    )
     tags: list[Text] = Field(default=[], max_length=MOST_TAGS, description="Labels for searching.")
+    aliases: list[Text] = Field(
+        default=[],
+        max_length=MOST_ALIASES,
+        description="Business keys that lead to it, such as `github:run:42`. Only one callback that"
+        " has not ended can have one. A later attempt adds its own.",
+    )
     metadata: dict[str, Json] = Field(
-        default={}, repr=False, description="Details to store with it; link holders see them."
+        default={}, repr=False, description="Your own keys to store with it; link holders see them."
     )
     result_schema: dict[str, Json] | bool | None = Field(
-        default=None, description="The JSON Schema (2020-12) that a result must meet."
+        default=None,
+        description="The JSON Schema (2020-12) that a result must meet. Where people approve or"
+        " reject, it is that of the form beside a yes; without it, there is no form.",
     )
 
     @field_validator("*")
     @classmethod
     def _can_be_stored(cls, value: Any, info: ValidationInfo) -> Any:
-        check_option(info.field_name or "", value)
+        check_option(info.field_name or "", to_plain(value))
         return value
 
     @model_validator(mode="after")
-    def _can_resume(self) -> Self:
-        check_resume({"resume": self.resume, "attempts": self.attempts})
+    def _fit_one_another(self) -> Self:
+        names = ("resume", "attempts", "policy", "escalate")
+        check_combinations({name: to_plain(getattr(self, name)) for name in names})
         return self
 
 
@@ -201,28 +260,6 @@ class ResumedIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"attempt": 2}]})
 
     attempt: int = Field(strict=True, ge=1, le=2**31 - 1, description="The attempt's number.")
-
-
-class AnswerIn(BaseModel):
-    """One of many answers."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    callback: Text = Field(description="The callback's id.")
-    verb: Literal["complete", "fail", "cancel"]
-    body: Json = Field(
-        default=None,
-        repr=False,
-        description="The body that `POST …/{verb}` accepts; leave it out for none.",
-    )
-
-
-class AnswersIn(BaseModel):
-    """Many answers."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.ANSWERS]})
-
-    answers: list[AnswerIn] = Field(min_length=1, max_length=MOST_ANSWERS)
 
 
 class ExtendIn(BaseModel):

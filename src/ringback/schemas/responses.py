@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ringback.schemas.notifications import NotificationOut
+
 CallbackId = Annotated[str, Field(examples=["cb_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
 State = Annotated[str, Field(examples=["applied"])]
 Url = Annotated[str, Field(repr=False, examples=["https://ring.example/c/k1.…"])]
@@ -50,6 +52,11 @@ class CallbackOut(BaseModel):
     state: State
     title: str | None = Field(examples=["Charge order 1"])
     tags: list[str] = Field(examples=[["charges"]])
+    aliases: list[str] = Field(
+        default=[],
+        description="Business keys that lead to it until it ends.",
+        examples=[["github:run:42"]],
+    )
     namespace: str = Field(examples=["default"])
     workflow_id: str = Field(examples=["order-1"])
     run_id: str = Field(examples=["0199c1b2-6f1e-7d3a-9c55-0f0e4c1b2a3d"])
@@ -69,6 +76,15 @@ class CallbackOut(BaseModel):
     paused_at: datetime | None
     heartbeat: HeartbeatOut
     metadata: dict[str, Any] = Field(repr=False)
+    description: str | None = Field(repr=False)
+    details: dict[str, Any] = Field(repr=False)
+    digest: str = Field(description="Names this version of title, description and details.")
+    policy: dict[str, Any] | None = Field(description="The people rules; null without any.")
+    claimant: str | None = Field(description="The user who has claimed it.")
+    ballots: dict[str, int] = Field(
+        description="How many votes of each user were withdrawn, or removed by a reassignment:"
+        " their next vote's `ballot`."
+    )
     link_expires_at: datetime
     expired_at: datetime | None
     expired_because: str | None
@@ -86,6 +102,9 @@ class ShownOut(CallbackOut):
         description="A result that meets the schema; null without a schema or an example.",
         examples=[{"approved": True}],
     )
+    notifications: list[NotificationOut] = Field(
+        default=[], description="The messages to people about it."
+    )
 
 
 class PageOut(BaseModel):
@@ -95,18 +114,18 @@ class PageOut(BaseModel):
     next: str | None = Field(description="The `after` of the next page; null at the end.")
 
 
-class EventOut(BaseModel):
-    """An event of a callback."""
+class AuditEntryOut(BaseModel):
+    """An entry of the audit trail of a callback."""
 
     at: datetime
     kind: str = Field(examples=["opened"])
     facts: dict[str, Any] = Field(repr=False, examples=[{"attempt": 1}])
 
 
-class EventsOut(BaseModel):
-    """The events of a callback, oldest first."""
+class AuditTrailOut(BaseModel):
+    """The audit trail of a callback, oldest entry first."""
 
-    events: list[EventOut]
+    entries: list[AuditEntryOut]
 
 
 class AnswerOut(BaseModel):
@@ -181,6 +200,9 @@ class ViewOut(BaseModel):
     callback: CallbackId
     state: State
     title: str | None
+    description: str | None = Field(repr=False)
+    details: dict[str, Any] = Field(repr=False)
+    digest: str = Field(description="Names this version of title, description and details.")
     metadata: dict[str, Any] = Field(repr=False)
     activity_type: str
     opened_at: datetime
@@ -252,7 +274,8 @@ class ProblemOut(BaseModel):
 class ResultOut(BaseModel):
     """How one of many answers ended."""
 
-    callback: CallbackId
+    callback: CallbackId | None = Field(description="Null if an alias leads to none.")
+    alias: str | None = Field(default=None, description="The alias of the answer, if it had one.")
     status: int = Field(
         description="The HTTP status of the same answer sent alone.", examples=[202]
     )

@@ -34,8 +34,9 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from ringback.domain.callback import State
 from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.ports.store import Answer
-from ringback.store.bulk_params import INSERTS, BulkRows, any_of
-from ringback.store.tables import Instant, callbacks, events, outcomes
+from ringback.store.bulk_params import INSERTS, BulkRows, Instant, any_of
+from ringback.store.queries import IS_WATCHED
+from ringback.store.tables import audit_trail, callbacks, outcomes
 
 _ANSWERS: Final = BulkRows(
     "answers",
@@ -68,12 +69,11 @@ def _as_row(answer: Answer) -> tuple[str, str, str, bytes | None, str, int | Non
     return answer.callback_id, answer.id, kind, body, encoded, answer.link_serial
 
 
-#: Whether an outcome takes further statements: the callback has a default answer or webhook URLs.
-_HAS_MORE_TO_DO: Final = (
-    callbacks.c.default_due_at.is_not(None)
-    | callbacks.c.cancel_url.is_not(None)
-    | callbacks.c.notify_url.is_not(None)
-)
+_HAS_POLICY: Final = callbacks.c.policy.is_not(None)
+
+#: Whether an outcome takes further statements: the callback has a default answer or people rules,
+#: or notifies people or programs.
+_HAS_MORE_TO_DO: Final = callbacks.c.default_due_at.is_not(None) | IS_WATCHED | _HAS_POLICY
 
 
 def _accepts(callback: FromClause, answers: FromClause) -> ColumnElement[bool]:
@@ -91,7 +91,7 @@ def _insert(
     answers: FromClause,
     *,
     now: ColumnElement[Any],
-    after_event: ColumnElement[Any],
+    after_entry: ColumnElement[Any],
     accepted: Select[Any],
 ) -> sqlite.Insert | postgresql.Insert:
     """Insert the `accepted` rows of `answers` whose callback has no outcome."""
@@ -102,7 +102,7 @@ def _insert(
         "state": literal(State.ACCEPTED.value),
         "due_at": now,
         "tries": literal(0),
-        "after_event": after_event,
+        "after_entry": after_entry,
     }
     values = accepted.with_only_columns(*(value.label(name) for name, value in row.items()))
     into = INSERTS[dialect](outcomes).from_select(list(row), values)
@@ -111,18 +111,20 @@ def _insert(
 
 def _insert_on_sqlite() -> Insert:
     answers = _ANSWERS.rows("sqlite")
-    newest = select(func.coalesce(func.max(events.c.id), 0)).scalar_subquery()
+    newest = select(func.coalesce(func.max(audit_trail.c.id), 0)).scalar_subquery()
     return _insert(
         "sqlite",
         answers,
         now=bindparam("now", type_=Instant),
-        after_event=newest,
+        after_entry=newest,
         accepted=select(answers).where(exists().where(_accepts(callbacks, answers))),
     )
 
 
 def _accept_on_sqlite() -> Select[Any]:
-    stored = func.json_array(outcomes.c.outcome_id, outcomes.c.accepted_at, _HAS_MORE_TO_DO)
+    stored = func.json_array(
+        outcomes.c.outcome_id, outcomes.c.accepted_at, _HAS_MORE_TO_DO, _HAS_POLICY
+    )
     return (
         select(func.json_group_array(stored, type_=JSON))
         .join_from(outcomes, callbacks)
@@ -142,18 +144,19 @@ def _lock() -> Select[Any]:
 
 def _accept_on_postgresql() -> Select[Any]:
     has_more_to_do = _HAS_MORE_TO_DO.label("has_more_to_do")
-    columns = (callbacks.c.id, callbacks.c.expired_because, callbacks.c.link_serial)
+    has_policy = _HAS_POLICY.label("has_policy")
+    columns = (callbacks.c.id, callbacks.c.expired_because, callbacks.c.link_serial, has_policy)
     locked = _lock().with_only_columns(*columns, has_more_to_do).cte("locked")
-    # The count makes the statement lock all rows before it reads the time and the newest event:
-    # a transaction that it waited for may have recorded events that its snapshot lacks.
+    # The count makes the statement lock all rows before it reads the time and the newest entry:
+    # a transaction that it waited for may have recorded entries that its snapshot lacks.
     all_locked = select(func.count()).select_from(locked).subquery("all_locked")
     newest = func.pg_sequence_last_value(
-        cast(func.pg_get_serial_sequence(events.name, events.c.id.name), REGCLASS)
+        cast(func.pg_get_serial_sequence(audit_trail.name, audit_trail.c.id.name), REGCLASS)
     )
     moment = (
         select(
             func.coalesce(bindparam("now", type_=Instant), _NOW).label("now"),
-            func.coalesce(newest, 0).label("after_event"),
+            func.coalesce(newest, 0).label("after_entry"),
         )
         .select_from(all_locked)
         .cte("moment")
@@ -167,13 +170,15 @@ def _accept_on_postgresql() -> Select[Any]:
             "postgresql",
             answers,
             now=moment.c.now,
-            after_event=moment.c.after_event,
+            after_entry=moment.c.after_entry,
             accepted=select(answers).join(locked, accepts).join(moment, true()),
         )
         .returning(outcomes.c.callback_id, outcomes.c.outcome_id, outcomes.c.accepted_at)
         .cte("stored")
     )
-    row = func.json_build_array(stored.c.outcome_id, stored.c.accepted_at, locked.c.has_more_to_do)
+    row = func.json_build_array(
+        stored.c.outcome_id, stored.c.accepted_at, locked.c.has_more_to_do, locked.c.has_policy
+    )
     return select(func.json_agg(row, type_=JSON)).outerjoin_from(
         locked, stored, stored.c.callback_id == locked.c.id
     )
@@ -193,7 +198,7 @@ LOCK_NOW: Final = _lock_now()
 INSERT: Final = {"sqlite": _insert_on_sqlite()}
 
 #: Store the first answer to each callback that accepts it. Return one value for each stored answer:
-#: the outcome's id, when it was accepted, and whether it takes further statements. PostgreSQL also
-#: returns the callbacks without a stored answer, with an id of null; unless it runs
-#: `in_transaction`, it leaves out answers that take further statements.
+#: the outcome's id, when it was accepted, whether it takes further statements, and whether the
+#: callback has people rules. PostgreSQL also returns the callbacks without a stored answer, with an
+#: id of null; unless it runs `in_transaction`, it leaves out answers that take further statements.
 ACCEPT: Final = {"sqlite": _accept_on_sqlite(), "postgresql": _accept_on_postgresql()}

@@ -22,7 +22,8 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import PollResult, TrackedCallback, apply_poll_result
 from ringback.ports.activity_polls import MAX_POLLED_AT_ONCE, PollClaim
 from ringback.store import mapping
-from ringback.store.bulk_params import any_of
+from ringback.store.assignments import change_due_times
+from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, Database, SqlPart, writes
 from ringback.store.deadlines import NEVER
 from ringback.store.queries import (
@@ -35,7 +36,7 @@ from ringback.store.queries import (
     parts,
     record,
 )
-from ringback.store.tables import Instant, callbacks
+from ringback.store.tables import callbacks
 from ringback.store.unreadable import read_rows
 
 _ROWS_PER_RUN: Final = 16
@@ -258,7 +259,7 @@ async def apply_all(
     for one in changes:
         if one.callback_id in after:
             after[one.callback_id] = apply(after[one.callback_id], one, now)
-    await save_changes(connection, statement, before=before, after=after)
+    await save_changes(connection, statement, before=before, after=after, now=now)
 
 
 async def lock_tracked(
@@ -279,8 +280,15 @@ async def save_changes(
     *,
     before: Mapping[CallbackId, TrackedCallback],
     after: Mapping[CallbackId, TrackedCallback],
+    now: datetime,
 ) -> None:
     """Write the callbacks `after` that differ from `before`, and record their events."""
     changed = [tracked for id_, tracked in sorted(after.items()) if tracked is not before[id_]]
     await execute_each(connection, statement, [mapping.from_tracked(one) for one in changed])
+    moved = [
+        one.callback
+        for one in changed
+        if one.callback.deadline_at != before[one.callback.id].callback.deadline_at
+    ]
+    await change_due_times(connection, moved, now)
     await record(connection, [event for tracked in changed for event in tracked.happened])

@@ -7,17 +7,18 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import JSON, ColumnElement, Select, bindparam, func, insert, select, update
 
-from ringback.domain.event import Event, EventKind
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, to_body, to_fields
 from ringback.domain.terms import Terms
 from ringback.ports.store import EVIDENCE_BYTES, MAX_EVIDENCE, Answer
 from ringback.store import mapping
 from ringback.store.accept_statement import ACCEPT, INSERT, bulk_values
-from ringback.store.bulk_params import any_of
+from ringback.store.assignments import end_assignments
+from ringback.store.bulk_params import any_of, to_instant
 from ringback.store.database import Connection, Database, SqlPart, reads, writes
-from ringback.store.queries import add_webhooks, lock
-from ringback.store.tables import callbacks, events, to_instant
+from ringback.store.queries import announce, lock
+from ringback.store.tables import audit_trail, callbacks
 
 _Function: TypeAlias = Callable[..., ColumnElement[Any]]
 
@@ -40,6 +41,7 @@ _TERM_COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
     callbacks.c.activity_type,
     callbacks.c.task_queue,
     callbacks.c.schema_id,
+    callbacks.c.policy.is_not(None),
 )
 """The fields of `ringback.domain.terms.Terms`, in their order."""
 
@@ -56,17 +58,20 @@ _TERMS: Final = {
 
 _evidence_count = (
     select(func.count())
-    .select_from(events)
-    .where(events.c.callback_id == bindparam("callback_id"), events.c.kind == bindparam("kind"))
+    .select_from(audit_trail)
+    .where(
+        audit_trail.c.callback_id == bindparam("callback_id"),
+        audit_trail.c.kind == bindparam("kind"),
+    )
     .scalar_subquery()
 )
 
-_event_columns = ["callback_id", "at", "kind", "facts"]
+_entry_columns = ["callback_id", "at", "kind", "facts"]
 
 #: Store evidence unless the callback has `MAX_EVIDENCE` entries.
-_STORE_EVIDENCE: Final = insert(events).from_select(
-    _event_columns,
-    select(*(bindparam(name, type_=events.c[name].type) for name in _event_columns)).where(
+_STORE_EVIDENCE: Final = insert(audit_trail).from_select(
+    _entry_columns,
+    select(*(bindparam(name, type_=audit_trail.c[name].type) for name in _entry_columns)).where(
         _evidence_count < MAX_EVIDENCE
     ),
 )
@@ -106,7 +111,7 @@ class SqlAnswers(SqlPart):
         now = await self._database.now(connection)
         for answer in answers:
             if answer.callback_id in known:
-                evidence = mapping.from_event(_evidence(answer, now))
+                evidence = mapping.from_entry(_evidence(answer, now))
                 await connection.execute(_STORE_EVIDENCE, evidence)
 
 
@@ -133,15 +138,16 @@ async def accept_alone(
 ) -> tuple[dict[OutcomeId, datetime], Sequence[Answer]]:
     """Do the same as `accept` with statements that each commit; return also the answers left over.
 
-    Those need a transaction: their callbacks have a default answer or webhook URLs.
+    Those need a transaction: their callbacks have default answers or people rules, or notify people
+    or programs.
     """
     accepted: dict[OutcomeId, datetime] = {}
     left: list[Answer] = []
     for part in _by_size(_first_of_each(answers)):
         values = _values(database, part, is_default=False, in_transaction=False)
         found = await _run(database, connection, values)
-        accepted |= {OutcomeId(id_): to_instant(at) for id_, at, _ in found if id_ is not None}
-        if any(has_more_to_do for _, _, has_more_to_do in found):
+        accepted |= {OutcomeId(row[0]): to_instant(row[1]) for row in found if row[0] is not None}
+        if any(has_more_to_do for _, _, has_more_to_do, _ in found):
             left += [answer for answer in part if answer.id not in accepted]
     return accepted, left
 
@@ -152,14 +158,21 @@ async def _accept(
     values = _values(database, answers, is_default=is_default, in_transaction=True)
     found = await _run(database, connection, values)
     stored = [row for row in found if row[0] is not None]
-    accepted = {OutcomeId(id_): to_instant(at) for id_, at, _ in stored}
-    more_to_do = {id_ for id_, _, has_more_to_do in stored if has_more_to_do}
+    accepted = {OutcomeId(id_): to_instant(at) for id_, at, _, _ in stored}
+    more_to_do = {id_ for id_, _, has_more_to_do, _ in stored if has_more_to_do}
     if more_to_do:
         unusual = [answer for answer in answers if answer.id in more_to_do]
         callback_ids = [answer.callback_id for answer in unusual]
         await connection.execute(_CLEAR_DEFAULT, {"ids": callback_ids})
-        accepted_events = [_event(one, accepted[one.id], is_default=is_default) for one in unusual]
-        await add_webhooks(connection, accepted_events)
+        accepted_entries = [
+            _to_entry(one, accepted[one.id], is_default=is_default) for one in unusual
+        ]
+        await announce(connection, accepted_entries)
+    questions = {id_ for id_, _, _, has_policy in stored if has_policy}
+    if questions:
+        ended = [answer.callback_id for answer in answers if answer.id in questions]
+        # All answers of a statement are accepted at the same time.
+        await end_assignments(connection, ended, max(accepted.values()))
     return accepted
 
 
@@ -176,16 +189,16 @@ def _values(
 
 async def _run(
     database: Database, connection: Connection, values: dict[str, object]
-) -> Sequence[tuple[Any, Any, bool]]:
+) -> Sequence[tuple[Any, Any, bool, bool]]:
     insert_first = INSERT.get(database.dialect)
     if insert_first is not None:
         await connection.execute(insert_first, values)
     return await connection.scalar(ACCEPT[database.dialect], values) or []
 
 
-def _event(answer: Answer, accepted_at: datetime, *, is_default: bool) -> Event:
+def _to_entry(answer: Answer, accepted_at: datetime, *, is_default: bool) -> AuditEntry:
     facts = mapping.to_accepted_facts(KINDS[type(answer.outcome)], answer.id, is_default)
-    return Event(answer.callback_id, accepted_at, EventKind.ACCEPTED, facts)
+    return AuditEntry(answer.callback_id, accepted_at, AuditKind.ACCEPTED, facts)
 
 
 async def find_terms(
@@ -222,11 +235,11 @@ def _by_size(answers: Sequence[Answer]) -> Iterator[Sequence[Answer]]:
         yield part
 
 
-def _evidence(answer: Answer, now: datetime) -> Event:
+def _evidence(answer: Answer, now: datetime) -> AuditEntry:
     body = to_body(answer.outcome) or b""
     facts: dict[str, object] = {
         "kind": KINDS[type(answer.outcome)],
         **to_fields(answer.outcome),
         "body": body[:EVIDENCE_BYTES].decode("utf-8", "replace"),
     }
-    return Event(answer.callback_id, now, EventKind.ANSWERED_DIFFERENTLY, facts)
+    return AuditEntry(answer.callback_id, now, AuditKind.ANSWERED_DIFFERENTLY, facts)

@@ -7,9 +7,9 @@ from sqlalchemy import bindparam, select, update
 
 from ringback.domain.api_key import ApiKey, KeyId, Role
 from ringback.ports.api_keys import NewKey
-from ringback.store.bulk_params import INSERTS
+from ringback.store.bulk_params import INSERTS, Instant
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.tables import Instant, api_keys
+from ringback.store.tables import api_keys
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 #: If several gateways add the same key at once, one does.

@@ -1,4 +1,4 @@
-"""Pass lists of texts, and rows, as one parameter.
+"""Instants and durations as whole microseconds; lists of texts, and rows, as one parameter.
 
 SQLite takes both as JSON. PostgreSQL takes a list as an array, and rows as one array per column.
 
@@ -10,10 +10,12 @@ takes longer than the rest of a commit.
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     ColumnElement,
     Dialect,
     FromClause,
@@ -32,6 +34,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeEngine
+
+from ringback.store.unreadable import UNREADABLE
 
 INSERTS: Final[dict[str, Callable[..., sqlite.Insert | postgresql.Insert]]] = {
     "sqlite": sqlite.insert,
@@ -127,3 +131,66 @@ class BulkRows:
 
 def _sent_as(type_: TypeEngine[Any]) -> TypeEngine[Any]:
     return Text() if isinstance(type_, JSON) else type_
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, stored as whole microseconds since 1970 in UTC."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
+        """Return an instant in microseconds."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
+        """Return a function that reads an instant, or returns `UNREADABLE`."""
+        return _read_instant
+
+    @property
+    def python_type(self) -> type:
+        """The type of an instant."""
+        return datetime
+
+
+def _read_instant(value: Any) -> object:
+    try:
+        return None if value is None else to_instant(value)
+    except (TypeError, OverflowError):
+        return UNREADABLE
+
+
+def to_instant(microseconds: int) -> datetime:
+    """Return the instant that an `Instant` stores as `microseconds`."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+class Duration(TypeDecorator[timedelta]):
+    """A duration, stored as whole microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
+        """Return a duration in microseconds."""
+        return None if value is None else value // _MICROSECOND
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
+        """Return a function that reads a duration, or returns `UNREADABLE`."""
+        return _read_duration
+
+    @property
+    def python_type(self) -> type:
+        """The type of a duration."""
+        return timedelta
+
+
+def _read_duration(value: Any) -> object:
+    try:
+        return None if value is None else value * _MICROSECOND
+    except (TypeError, OverflowError):
+        return UNREADABLE

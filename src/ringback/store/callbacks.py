@@ -1,23 +1,39 @@
-"""Open callbacks, mark them submitted, expire and find them, and manage their links."""
+"""Open callbacks, mark them submitted, expire and find them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ringback.domain.alias_errors import AliasInUseError
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
-from ringback.domain.errors import UnreadableCallbackError
-from ringback.domain.event import Event, EventKind, key_fact
-from ringback.domain.ids import CallbackId, schema_id
+from ringback.domain.errors import MalformedRequestError, RingbackError, UnreadableCallbackError
+from ringback.domain.ids import CallbackId
 from ringback.domain.opening import OpenRequest, OpenResult, find_or_create
+from ringback.ports.aliases import AliasConflictsError
 from ringback.ports.store import Expiry
 from ringback.store import mapping
-from ringback.store.bulk_params import INSERTS, any_of
+from ringback.store.aliases import AliasGrants
+from ringback.store.assignments import assign, change_due_times, end_assignments
+from ringback.store.bulk_params import INSERTS, Instant, any_of
 from ringback.store.database import Connection, Database, SqlPart, reads, writes
-from ringback.store.queries import CALLBACKS, IS_OPEN, execute_each, find, lock, parts, record
-from ringback.store.tables import Instant, callbacks, outcomes, schemas, tags
+from ringback.store.label_tables import tags
+from ringback.store.notifications import add_notifications
+from ringback.store.queries import (
+    CALLBACKS,
+    IS_OPEN,
+    OvertakenError,
+    execute_each,
+    find,
+    lock,
+    parts,
+    record,
+)
+from ringback.store.result_schemas import add_schemas, find_schemas
+from ringback.store.tables import callbacks, outcomes
 from ringback.store.unreadable import read_rows
 
 _of_activities = any_of(callbacks.c.activity_key, "keys")
@@ -52,7 +68,7 @@ UPDATE_ATTEMPT: Final = (
         heartbeat=bindparam("heartbeat_"),
         resume=bindparam("resume_"),
         heartbeat_timeout=bindparam("heartbeat_timeout_"),
-        details=None,
+        heartbeat_details=None,
         heartbeat_sent_at=None,
         heartbeat_due_at=bindparam("heartbeat_due_at_"),
         # A later attempt ends the claims of the one before.
@@ -73,8 +89,6 @@ RESERVE: Final = (
     .values(delivered_inline_attempt=bindparam("attempt_"))
 )
 
-SCHEMAS: Final = select(schemas).where(any_of(schemas.c.id, "ids"))
-
 #: Mark and return the callbacks that are not marked as submitted.
 MARK_SUBMITTED: Final = (
     update(callbacks)
@@ -83,21 +97,17 @@ MARK_SUBMITTED: Final = (
     .returning(callbacks.c.id)
 )
 
-#: The open callbacks among these, with the start of their latest attempt.
-OPEN_ATTEMPTS: Final = select(callbacks.c.id, callbacks.c.attempt_started_at).where(
-    any_of(callbacks.c.id, "ids"), IS_OPEN
-)
+#: The open callbacks among these, the start of their latest attempt, and whether people decide.
+OPEN_ATTEMPTS: Final = select(
+    callbacks.c.id,
+    callbacks.c.attempt_started_at,
+    callbacks.c.policy.is_not(None).label("has_policy"),
+).where(any_of(callbacks.c.id, "ids"), IS_OPEN)
 
 EXPIRE: Final = (
     update(callbacks)
     .where(callbacks.c.id == bindparam("callback_id"), IS_OPEN)
     .values(closed_at=bindparam("now"), expired_because=bindparam("reason"), default_due_at=None)
-)
-
-REVOKE: Final = (
-    update(callbacks)
-    .where(callbacks.c.id == bindparam("callback_id"))
-    .values(link_serial=callbacks.c.link_serial + 1)
 )
 
 
@@ -115,14 +125,9 @@ CREATE: Final = {
 
 ADD_TAG: Final = insert(tags)
 
-#: Store a schema unless it is stored.
-ADD_SCHEMA: Final = {
-    dialect: _ignoring(insert_into(schemas), "id") for dialect, insert_into in INSERTS.items()
-}
-
 
 class SqlCallbacks(SqlPart):
-    """`CallbackStore` and `Links` on a SQL database."""
+    """`CallbackStore` on a SQL database."""
 
     def __init__(self, database: Database) -> None:
         """Store everything in `database`, whose schema is the newest."""
@@ -134,7 +139,7 @@ class SqlCallbacks(SqlPart):
         while True:
             try:
                 opened = await self._open(requests)
-            except _OvertakenError:
+            except OvertakenError:
                 # The other transaction has committed, so the next try finds what it created.
                 continue
             self._stored_schemas.update(one.schema_id for one in opened if one.schema_id)
@@ -149,29 +154,36 @@ class SqlCallbacks(SqlPart):
         ]
         latest = await _lock_latest(connection, keys)
         now = await self._database.now(connection)
+        grants = await AliasGrants.read(
+            connection, [alias for one in requests for alias in one.options.aliases]
+        )
         results: list[OpenResult] = []
+        refused: dict[CallbackId, RingbackError] = {}
         for key, request in zip(keys, requests, strict=True):
-            one = find_or_create(latest.get(key), request, now)
+            try:
+                one = find_or_create(latest.get(key), request, now)
+                grants.grant(one.callback, one.aliases, key)
+            except (AliasInUseError, MalformedRequestError) as exc:
+                refused[request.id] = exc
+                continue
             latest[key] = one.callback
             results.append(one)
-        await self._add_schemas(connection, requests)
-        await self._write(connection, results, now)
+        if refused:
+            raise AliasConflictsError(refused)
+        await add_schemas(connection, self._stored_schemas, requests)
+        await self._write(connection, results, now, grants=grants)
         return [one.callback for one in results]
 
-    async def _add_schemas(self, connection: Connection, requests: Sequence[OpenRequest]) -> None:
-        wanted = {one.result_schema for one in requests if one.result_schema is not None}
-        texts = {schema_id(text): text for text in wanted}
-        if texts.keys() <= self._stored_schemas:
-            return
-        known = await _schemas(connection, texts)
-        missing = [{"id": id_, "text": texts[id_]} for id_ in sorted(texts) if id_ not in known]
-        await execute_each(connection, ADD_SCHEMA[self._database.dialect], missing)
-
     async def _write(
-        self, connection: Connection, results: Sequence[OpenResult], now: datetime
+        self,
+        connection: Connection,
+        results: Sequence[OpenResult],
+        now: datetime,
+        *,
+        grants: AliasGrants,
     ) -> None:
-        happened = [event for one in results for event in one.events]
-        created = {event.callback_id for event in happened if event.kind is EventKind.OPENED}
+        happened = [entry for one in results for entry in one.entries]
+        created = {entry.callback_id for entry in happened if entry.kind is AuditKind.OPENED}
         changed = {callback.id: callback for one in results for callback in one.changed}
         known = [callback for id_, callback in sorted(changed.items()) if id_ not in created]
         expired = [mapping.from_end(one) for one in known if one.state is State.EXPIRED]
@@ -184,27 +196,41 @@ class SqlCallbacks(SqlPart):
             if one.is_resumed and one.state is State.ACCEPTED
         ]
         await execute_each(connection, RESERVE, resumed)
-        await self._create(connection, [changed[id_] for id_ in created])
+        await change_due_times(connection, [one for one in known if one.state is State.OPEN], now)
+        over = [one.id for one in known if one.state is State.EXPIRED and one.options.policy]
+        await end_assignments(connection, over, now)
+        await self._create(connection, [changed[id_] for id_ in created], now)
+        await grants.write(now, created=created)
         await record(connection, happened)
 
-    async def _create(self, connection: Connection, created: Sequence[Callback]) -> None:
+    async def _create(
+        self, connection: Connection, created: Sequence[Callback], now: datetime
+    ) -> None:
         # In the order of keys: of two transactions that create the same ones, one waits.
         values = sorted(map(mapping.from_callback, created), key=_key_and_generation)
         await execute_each(connection, CREATE[self._database.dialect], values)
         ids = {callback.id for callback in created}
         existing = await connection.execute(EXISTING, {"ids": ids})
         if ids != {row.id for row in existing}:
-            raise _OvertakenError
+            raise OvertakenError
         tags = [{"tag": tag, "callback_id": one.id} for one in created for tag in one.options.tags]
         await execute_each(connection, ADD_TAG, tags)
+        await assign(connection, created, now)
+        await add_notifications(connection, created, now)
 
     @writes
     async def mark_submitted(
         self, connection: Connection, callback_ids: Sequence[CallbackId]
-    ) -> None:
+    ) -> Sequence[bool]:
         now = await self._database.lock_now(connection, callback_ids)
         marked = await connection.execute(MARK_SUBMITTED, {"ids": callback_ids, "now": now})
-        await record(connection, [Event(row.id, now, EventKind.SUBMITTED, {}) for row in marked])
+        existing = {row.id for row in marked}
+        await record(
+            connection, [AuditEntry(id_, now, AuditKind.SUBMITTED, {}) for id_ in existing]
+        )
+        if not existing.issuperset(callback_ids):
+            existing = {row.id for row in await connection.execute(EXISTING, {"ids": callback_ids})}
+        return [id_ in existing for id_ in callback_ids]
 
     async def expire(self, expiries: Sequence[Expiry]) -> None:
         for part in parts(expiries):
@@ -216,15 +242,17 @@ class SqlCallbacks(SqlPart):
         ids = [one.callback_id for one in expiries]
         await lock(connection, ids)
         now = await self._database.now(connection)
-        result = await connection.execute(OPEN_ATTEMPTS, {"ids": ids})
+        result = list(await connection.execute(OPEN_ATTEMPTS, {"ids": ids}))
         attempts = [(CallbackId(row.id), row.attempt_started_at) for row in result]
         expired = {one[0]: reasons[one] for one in attempts if one in reasons}
         values = [{"callback_id": id_, "now": now, "reason": why} for id_, why in expired.items()]
         await execute_each(connection, EXPIRE, values)
-        events = [
-            Event(id_, now, EventKind.EXPIRED, {"reason": why}) for id_, why in expired.items()
+        questions = [row.id for row in result if row.has_policy and row.id in expired]
+        await end_assignments(connection, questions, now)
+        entries = [
+            AuditEntry(id_, now, AuditKind.EXPIRED, {"reason": why}) for id_, why in expired.items()
         ]
-        await record(connection, events)
+        await record(connection, entries)
 
     @reads
     async def find(
@@ -234,39 +262,14 @@ class SqlCallbacks(SqlPart):
 
     @reads
     async def schemas(self, connection: Connection, schema_ids: Sequence[str]) -> Mapping[str, str]:
-        return await _schemas(connection, schema_ids)
-
-    @writes
-    async def revoke(
-        self, connection: Connection, callback_id: CallbackId, *, by: str | None = None
-    ) -> Callback | None:
-        if not await lock(connection, [callback_id]):
-            return None
-        now = await self._database.now(connection)
-        await connection.execute(REVOKE, {"callback_id": callback_id})
-        callback = (await find(connection, [callback_id]))[callback_id]
-        facts: dict[str, object] = {"serial": callback.link_serial, **key_fact(by)}
-        await record(connection, [Event(callback_id, now, EventKind.REVOKED, facts)])
-        return callback
-
-    @writes
-    async def record_link(
-        self, connection: Connection, callback_id: CallbackId, facts: dict[str, object]
-    ) -> None:
-        if await lock(connection, [callback_id]):
-            now = await self._database.now(connection)
-            await record(connection, [Event(callback_id, now, EventKind.LINK_CREATED, facts)])
-
-
-class _OvertakenError(Exception):
-    """Another transaction has created a callback of the same activity."""
+        return await find_schemas(connection, schema_ids)
 
 
 async def _lock_latest(connection: Connection, keys: Sequence[str]) -> dict[str, Callback]:
     """Lock all callbacks of the activities, and return the latest of each.
 
     Raises:
-        _OvertakenError: One was created while this waited for the lock of an earlier one.
+        OvertakenError: One was created while this waited for the lock of an earlier one.
         UnreadableCallbackError: A row cannot be read.
     """
     wanted = {"keys": keys}
@@ -276,19 +279,12 @@ async def _lock_latest(connection: Connection, keys: Sequence[str]) -> dict[str,
         return {}
     found = list(await connection.execute(GENERATIONS, wanted))
     if not locked.issuperset(row.id for row in found):
-        raise _OvertakenError
+        raise OvertakenError
     latest, unreadable = read_rows(found, mapping.to_callback, key="id")
     if unreadable:
         raise UnreadableCallbackError(CallbackId(unreadable[0].id))
     key_of = {row.id: row.activity_key for row in found}
     return {key_of[callback.id]: callback for callback in latest}
-
-
-async def _schemas(connection: Connection, ids: Collection[str]) -> dict[str, str]:
-    if not ids:
-        return {}
-    result = await connection.execute(SCHEMAS, {"ids": ids})
-    return {row.id: row.text for row in result}
 
 
 def _key_and_generation(row: Mapping[str, object]) -> tuple[str, str]:

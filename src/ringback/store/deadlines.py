@@ -17,15 +17,16 @@ from sqlalchemy import (
     update,
 )
 
+from ringback.domain.audit import AuditEntry, AuditKind, key_fact
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import Event, EventKind, key_fact
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.ports.deadlines import Extension, LongestWaits
 from ringback.ports.store import Answer
 from ringback.store import mapping
 from ringback.store.answers import accept
-from ringback.store.bulk_params import any_of
+from ringback.store.assignments import change_due_times
+from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import (
     CALLBACKS,
@@ -38,7 +39,7 @@ from ringback.store.queries import (
     record,
     time_until,
 )
-from ringback.store.tables import Instant, callbacks, outcomes, webhooks
+from ringback.store.tables import callbacks, notifications, outcomes, webhooks
 from ringback.store.unreadable import read_rows
 
 #: The earlier of the two deadlines; `NULL` if there is none.
@@ -128,6 +129,17 @@ _REPAIR_WEBHOOKS: Final = (
     .values(due_at=_now)
 )
 
+_is_far_notification: ColumnElement[bool] = (notifications.c.held_until > _latest) | (
+    notifications.c.last_error.is_not(None) & (notifications.c.due_at > _latest)
+)
+
+#: Those that failed or are claimed; a reminder may be due far ahead.
+_REPAIR_NOTIFICATIONS: Final = (
+    update(notifications)
+    .where(notifications.c.due_at.is_not(None), _is_far_notification)
+    .values(due_at=_now, held_until=None)
+)
+
 _is_far_poll: ColumnElement[bool] = (callbacks.c.poll_due_at > _latest) & (
     callbacks.c.poll_due_at < bindparam("never", NEVER, type_=Instant)
 )
@@ -186,8 +198,9 @@ class SqlDeadlines(SqlPart):
             return Extension(callback, was_extended=False)
         later = replace(callback, own_deadline_at=now + within)
         await execute_each(connection, SET_DEADLINE, [mapping.from_deadline(later)])
+        await change_due_times(connection, [later], now)
         facts: dict[str, object] = {"until": format_instant(now + within), **key_fact(by)}
-        await record(connection, [Event(callback_id, now, EventKind.EXTENDED, facts)])
+        await record(connection, [AuditEntry(callback_id, now, AuditKind.EXTENDED, facts)])
         return Extension(later, was_extended=True)
 
     async def due_defaults(self, *, limit: int) -> Sequence[Callback]:
@@ -260,6 +273,7 @@ class SqlDeadlines(SqlPart):
         repairs: list[tuple[Update, dict[str, object]]] = [
             (_REPAIR_DELIVERIES, {"latest": now + longest.delivery}),
             (_REPAIR_WEBHOOKS, {"latest": now + longest.webhook}),
+            (_REPAIR_NOTIFICATIONS, {"latest": now + longest.webhook}),
             (_REPAIR_POLLS, {"latest": now + longest.poll}),
             (_REPAIR_HEARTBEATS, {}),
         ]

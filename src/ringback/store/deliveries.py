@@ -16,14 +16,14 @@ from sqlalchemy import (
     update,
 )
 
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.ports.store import Postponement
-from ringback.store.bulk_params import any_of
+from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import execute_each, find_readable, lock, parts, record, time_until
-from ringback.store.tables import Instant, callbacks, outcomes
+from ringback.store.tables import callbacks, outcomes
 
 #: A literal, not a parameter: only then does the planner use the partial index `ix_outcomes_due`.
 _is_accepted: ColumnElement[bool] = outcomes.c.state == literal_column(f"'{State.ACCEPTED.value}'")
@@ -242,7 +242,7 @@ class SqlDeliveries(SqlPart):
         if attempt is None:
             return False
         facts: dict[str, object] = {"worker": worker, "attempt": attempt}
-        await record(connection, [Event(callback_id, now, EventKind.DELIVERED_INLINE, facts)])
+        await record(connection, [AuditEntry(callback_id, now, AuditKind.DELIVERED_INLINE, facts)])
         return True
 
     async def redeliver(self, callback_id: CallbackId) -> bool:
@@ -258,7 +258,7 @@ class SqlDeliveries(SqlPart):
         result = await connection.execute(REDELIVER, {"id": callback_id, "now": now})
         if result.rowcount == 0:
             return False
-        await record(connection, [Event(callback_id, now, EventKind.REDELIVERED, {})])
+        await record(connection, [AuditEntry(callback_id, now, AuditKind.REDELIVERED, {})])
         return True
 
 

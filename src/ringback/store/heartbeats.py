@@ -22,10 +22,10 @@ from ringback.store.activity_polls import (
     save_changes,
     update_columns,
 )
-from ringback.store.bulk_params import any_of
+from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import find_readable, lock, time_until
-from ringback.store.tables import Instant, callbacks
+from ringback.store.tables import callbacks
 
 _now: ColumnElement[object] = bindparam("now", type_=Instant)
 
@@ -56,7 +56,7 @@ _CLAIM: Final = (
 _SAVE_SENT: Final = update_columns(*LEARNED_COLUMNS, "heartbeat_sent_at", "heartbeat_held_until")
 
 _SAVE_RECEIVED: Final = update_columns(
-    "details", "heartbeat_received_at", "heartbeat_due_at", "heartbeat_held_until"
+    "heartbeat_details", "heartbeat_received_at", "heartbeat_due_at", "heartbeat_held_until"
 )
 
 #: False once a later attempt has opened the callback: that ends the claim.
@@ -99,7 +99,7 @@ class SqlHeartbeats(SqlPart):
                     after[one.callback_id], one, now, lease=lease
                 )
             receipts.append(receipt)
-        await save_changes(connection, _SAVE_RECEIVED, before=before, after=after)
+        await save_changes(connection, _SAVE_RECEIVED, before=before, after=after, now=now)
         return receipts
 
     @writes

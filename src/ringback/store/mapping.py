@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import Any, Final
 
 from ringback.domain.activity_state import HeartbeatState
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Accepted, ActivityExecution, Callback, State
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.link import from_bits, to_bits
 from ringback.domain.liveness import FIRST_POLL_AFTER, PollState, TrackedCallback
@@ -24,7 +24,7 @@ from ringback.domain.outcome import (
     to_fields,
 )
 from ringback.domain.webhook import Webhook
-from ringback.store.tables import callbacks, events, outcomes
+from ringback.store.tables import audit_trail, callbacks, outcomes
 from ringback.store.unreadable import AnyRow, RowTypes
 
 OUTCOME_COLUMNS: Final = [column for column in outcomes.c if column.name != "callback_id"]
@@ -34,7 +34,7 @@ _Columns: Final[Any] = namedtuple(  # type: ignore[misc]  # - the names are thos
     "_Columns", [column.name for column in (*callbacks.c, *OUTCOME_COLUMNS)]
 )
 _CALLBACK_TYPES: Final = RowTypes([*callbacks.c], OUTCOME_COLUMNS)
-_EVENT_TYPES: Final = RowTypes([*events.c])
+_ENTRY_TYPES: Final = RowTypes([*audit_trail.c])
 
 #: Fields of `ActivityExecution`, `Callback` and `Accepted` that are columns of the same name.
 _REF: Final = ("namespace", "workflow_id", "run_id", "activity_id", "scheduled_at")
@@ -43,6 +43,7 @@ _CALLBACK: Final = (
     *("attempt", "attempt_started_at", "task_token", "opened_at", "submitted_at"),
     *("attempt_timeout_at", "own_deadline_at", "schema_id", "expired_because"),
     *("key_id", "link_expires_at", "link_serial", "cancel_requested_at", "paused_at"),
+    *("claimant", "ballots"),
 )
 _ACCEPTED: Final = (
     *("accepted_at", "is_default", "delivered_inline_to", "delivered_inline_attempt", "tries"),
@@ -88,7 +89,7 @@ def from_callback(callback: Callback) -> dict[str, object]:
 def _from_heartbeat_state(state: HeartbeatState, suffix: str = "") -> dict[str, object]:
     return {
         f"heartbeat_timeout{suffix}": state.timeout,
-        f"details{suffix}": state.details,
+        f"heartbeat_details{suffix}": state.details,
         f"heartbeat_received_at{suffix}": state.heartbeat_received_at,
         f"heartbeat_sent_at{suffix}": state.heartbeat_sent_at,
         f"heartbeat_due_at{suffix}": state.heartbeat_due_at,
@@ -171,30 +172,30 @@ def from_webhook(webhook: Webhook) -> dict[str, object]:
     }
 
 
-def from_event(event: Event) -> dict[str, object]:
-    """Return the row of an event."""
+def from_entry(entry: AuditEntry) -> dict[str, object]:
+    """Return the row of an entry."""
     return {
-        "callback_id": event.callback_id,
-        "at": event.at,
-        "kind": event.kind.value,
-        "facts": event.facts,
+        "callback_id": entry.callback_id,
+        "at": entry.at,
+        "kind": entry.kind.value,
+        "facts": entry.facts,
     }
 
 
-def to_event(row: AnyRow) -> Event:
-    """Return the event of a row."""
-    _EVENT_TYPES.check(row)
-    return Event(CallbackId(row.callback_id), row.at, EventKind(row.kind), row.facts)
+def to_entry(row: AnyRow) -> AuditEntry:
+    """Return the entry of a row."""
+    _ENTRY_TYPES.check(row)
+    return AuditEntry(CallbackId(row.callback_id), row.at, AuditKind(row.kind), row.facts)
 
 
-def to_accepted_event(row: AnyRow) -> Event:
-    """Return the `accepted` event of a row of `search.ACCEPTED`."""
+def to_accepted_entry(row: AnyRow) -> AuditEntry:
+    """Return the `accepted` entry of a row of `search.ACCEPTED`."""
     facts = to_accepted_facts(row.kind, row.outcome_id, row.is_default)
-    return Event(CallbackId(row.callback_id), row.accepted_at, EventKind.ACCEPTED, facts)
+    return AuditEntry(CallbackId(row.callback_id), row.accepted_at, AuditKind.ACCEPTED, facts)
 
 
 def to_accepted_facts(kind: str, outcome_id: str, is_default: bool) -> dict[str, object]:  # noqa: FBT001 - a column
-    """Return the facts of an `accepted` event."""
+    """Return the facts of an `accepted` entry."""
     facts: dict[str, object] = {"kind": kind, "outcome": outcome_id}
     return {**facts, "by": "deadline"} if is_default else facts
 
@@ -218,7 +219,7 @@ def _to_callback(row: Any) -> Callback:
         options=_options(row),
         heartbeat_state=HeartbeatState(
             row.heartbeat_timeout,
-            row.details,
+            row.heartbeat_details,
             row.heartbeat_received_at,
             row.heartbeat_sent_at,
             row.heartbeat_due_at,
@@ -228,9 +229,10 @@ def _to_callback(row: Any) -> Callback:
 
 
 def _options(row: AnyRow) -> CallbackOptions:
-    if not all(isinstance(tag, str) for tag in row.tags):
-        msg = "the column tags contains a value that is not text"
-        raise ValueError(msg)
+    for name in ("tags", "aliases"):
+        if not all(isinstance(text, str) for text in getattr(row, name)):
+            msg = f"the column {name} contains a value that is not text"
+            raise ValueError(msg)
     plain = zip(PLAIN_OPTIONS, _get_options(row), strict=True)
     return CallbackOptions.from_plain(dict(plain), _on_deadline(row))
 

@@ -1,4 +1,4 @@
-"""Queries that several parts of the store use: lock, find and time callbacks, and record events.
+"""Queries that several parts of the store use: lock, find and time callbacks, and record entries.
 
 A transaction that decides on callbacks first locks their rows with `lock`, then reads them in a
 later statement. On PostgreSQL, a statement that had to wait for a lock sees the locked rows as they
@@ -11,18 +11,32 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Executable, exists, insert, null, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Executable,
+    Text,
+    bindparam,
+    case,
+    cast,
+    exists,
+    insert,
+    null,
+    select,
+    update,
+)
 
+from ringback.domain.audit import AuditEntry
 from ringback.domain.callback import Callback
 from ringback.domain.errors import UnreadableCallbackError
-from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
+from ringback.domain.notification import ESCALATION, SHOWN
 from ringback.domain.webhook import NOTIFIED, webhooks_for
 from ringback.store import mapping
-from ringback.store.bulk_params import INSERTS, any_of
+from ringback.store.bulk_params import INSERTS, Instant, any_of
 from ringback.store.database import Connection, Database
 from ringback.store.mapping import OUTCOME_COLUMNS
-from ringback.store.tables import callbacks, events, outcomes, webhooks
+from ringback.store.tables import audit_trail, callbacks, notifications, outcomes, webhooks
 from ringback.store.unreadable import read_rows
 
 _PART: Final = 256
@@ -30,11 +44,16 @@ _PART: Final = 256
 
 T = TypeVar("T")
 
+
+class OvertakenError(Exception):
+    """Another transaction has committed what this one was about to write; try again."""
+
+
 #: Callbacks with their outcomes.
 CALLBACKS: Final = select(callbacks, *OUTCOME_COLUMNS).outerjoin_from(callbacks, outcomes)
 
 #: Columns that lists leave out: their values may be large or secret.
-_UNLISTED: Final = frozenset({"task_token", "on_deadline_body", "details", "body"})
+_UNLISTED: Final = frozenset({"task_token", "on_deadline_body", "heartbeat_details", "body"})
 
 
 def _listed(column: Column[Any]) -> ColumnElement[Any]:
@@ -51,7 +70,7 @@ HAS_OUTCOME: Final = exists().where(outcomes.c.callback_id == callbacks.c.id).co
 #: The callback is neither answered nor closed.
 IS_OPEN: Final = callbacks.c.closed_at.is_(None) & ~HAS_OUTCOME
 
-#: Other transactions may still insert events that refer to the locked rows.
+#: Other transactions may still insert entries that refer to the locked rows.
 _LOCK: Final = (
     select(callbacks.c.id)
     .where(any_of(callbacks.c.id, "ids"))
@@ -59,10 +78,32 @@ _LOCK: Final = (
     .with_for_update(key_share=True)
 )
 
-#: The webhook URLs of those callbacks that have any.
-_WEBHOOK_URLS: Final = select(callbacks.c.id, callbacks.c.cancel_url, callbacks.c.notify_url).where(
-    any_of(callbacks.c.id, "ids"),
-    callbacks.c.cancel_url.is_not(None) | callbacks.c.notify_url.is_not(None),
+#: Whether people get messages about the callback.
+HAS_NOTIFICATIONS: Final[ColumnElement[bool]] = cast(callbacks.c.notify, Text) != "[]"
+
+#: Whether people or programs are notified of entries of the callback.
+IS_WATCHED: Final[ColumnElement[bool]] = (
+    callbacks.c.cancel_url.is_not(None) | callbacks.c.notify_url.is_not(None) | HAS_NOTIFICATIONS
+)
+
+_WATCHED: Final = select(
+    callbacks.c.id,
+    callbacks.c.cancel_url,
+    callbacks.c.notify_url,
+    HAS_NOTIFICATIONS.label("has_notifications"),
+).where(any_of(callbacks.c.id, "ids"), IS_WATCHED)
+
+#: Notifications show the change as soon as possible.
+_CHANGE_NOTIFICATIONS: Final = (
+    update(notifications)
+    .where(any_of(notifications.c.callback_id, "ids"), notifications.c.channel != ESCALATION)
+    .values(
+        version=notifications.c.version + 1,
+        due_at=bindparam("now", type_=Instant),
+        failing_since=case(
+            (notifications.c.due_at.is_not(None), notifications.c.failing_since), else_=None
+        ),
+    )
 )
 
 #: Store each webhook once.
@@ -125,32 +166,43 @@ async def time_until(
     return max(timedelta(0), wait)
 
 
-async def record(connection: Connection, happened: Iterable[Event]) -> None:
-    """Add events to the audit trail, and the webhooks that announce them.
+async def record(connection: Connection, happened: Iterable[AuditEntry]) -> None:
+    """Add entries to the audit trail, and announce them.
 
-    The caller has locked the callbacks or created them in this transaction, unless an event only
-    reports how a webhook ended.
+    The caller has locked the callbacks or created them in this transaction, unless an entry only
+    reports how a webhook or a message ended.
     """
     recorded = list(happened)
-    rows = [mapping.from_event(event) for event in recorded]
-    await execute_each(connection, insert(events), rows)
-    announced = [event for event in recorded if event.kind in NOTIFIED]
-    if announced:
-        await add_webhooks(connection, announced)
+    rows = [mapping.from_entry(entry) for entry in recorded]
+    await execute_each(connection, insert(audit_trail), rows)
+    await announce(connection, recorded)
 
 
-async def add_webhooks(connection: Connection, happened: Sequence[Event]) -> None:
-    """Add a webhook for each event whose callback has a URL for it."""
-    ids = list({event.callback_id for event in happened})
-    result = await connection.execute(_WEBHOOK_URLS, {"ids": ids})
-    urls = {row.id: (row.cancel_url, row.notify_url) for row in result}
+async def announce(connection: Connection, happened: Iterable[AuditEntry]) -> None:
+    """Add a webhook for each entry whose callback has a URL for it, and make messages due."""
+    announced = [one for one in happened if one.kind in NOTIFIED or one.kind in SHOWN]
+    if not announced:
+        return
+    ids = list({entry.callback_id for entry in announced})
+    watched = {row.id: row for row in await connection.execute(_WATCHED, {"ids": ids})}
+    heard = [entry for entry in announced if entry.callback_id in watched]
     added = [
         mapping.from_webhook(webhook)
-        for event in happened
-        if event.callback_id in urls
-        for webhook in webhooks_for(event, *urls[event.callback_id])
+        for entry in heard
+        for webhook in webhooks_for(
+            entry, watched[entry.callback_id].cancel_url, watched[entry.callback_id].notify_url
+        )
     ]
     await execute_each(connection, _ADD_WEBHOOK[connection.dialect.name], added)
+    shown = [
+        entry
+        for entry in heard
+        if entry.kind in SHOWN and watched[entry.callback_id].has_notifications
+    ]
+    if shown:
+        changed = {entry.callback_id for entry in shown}
+        values = {"ids": sorted(changed), "now": max(entry.at for entry in shown)}
+        await connection.execute(_CHANGE_NOTIFICATIONS, values)
 
 
 async def execute_each(

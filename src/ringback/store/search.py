@@ -1,4 +1,4 @@
-"""Find callbacks, and list their events."""
+"""Find callbacks, and read their audit trails."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,21 +7,25 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, select
 
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
-from ringback.domain.event import Event
 from ringback.domain.ids import CallbackId
 from ringback.domain.query import NOT_ENDED, Query
 from ringback.store import mapping
+from ringback.store.bulk_params import Instant
 from ringback.store.database import Connection, SqlPart, reads
 from ringback.store.deadlines import DEADLINE_AT, HAS_PASSED
+from ringback.store.label_tables import aliases, tags
 from ringback.store.queries import IS_OPEN, LISTED
-from ringback.store.tables import Instant, callbacks, events, outcomes, tags
+from ringback.store.tables import audit_trail, callbacks, outcomes
 from ringback.store.unreadable import AnyRow, read_rows
 
 _Condition = ColumnElement[bool]
 
 _WITH_OUTCOME: Final = callbacks.outerjoin(outcomes)
 _TAGGED: Final = tags.join(callbacks).outerjoin(outcomes)
+_ALIASED: Final = aliases.join(callbacks).outerjoin(outcomes)
+_TAGGED_AND_ALIASED: Final = _ALIASED.join(tags, tags.c.callback_id == aliases.c.callback_id)
 _ANSWERED: Final = outcomes.join(callbacks)
 
 
@@ -44,9 +48,7 @@ def pages(
 
 def _ways(query: Query) -> Iterator[tuple[FromClause, ColumnElement[str], list[_Condition]]]:
     """Yield the table to walk, the column that orders it, and further conditions."""
-    source, key = (
-        (_WITH_OUTCOME, callbacks.c.id) if query.tag is None else (_TAGGED, tags.c.callback_id)
-    )
+    source, key = _source(query)
     if query.is_overdue or query.states == frozenset(State):
         yield source, key, []
     elif query.states == NOT_ENDED:
@@ -57,10 +59,19 @@ def _ways(query: Query) -> Iterator[tuple[FromClause, ColumnElement[str], list[_
                 yield source, key, [IS_OPEN]
             elif state is State.EXPIRED:
                 yield source, key, [callbacks.c.expired_because.is_not(None)]
-            elif query.tag is None:
+            elif source is _WITH_OUTCOME:
                 yield _ANSWERED, outcomes.c.callback_id, [outcomes.c.state == state.value]
             else:
                 yield source, key, [outcomes.c.state == state.value]
+
+
+def _source(query: Query) -> tuple[FromClause, ColumnElement[str]]:
+    if query.alias is None:
+        return (
+            (_WITH_OUTCOME, callbacks.c.id) if query.tag is None else (_TAGGED, tags.c.callback_id)
+        )
+    source = _ALIASED if query.tag is None else _TAGGED_AND_ALIASED
+    return source, aliases.c.callback_id
 
 
 def _conditions(query: Query, now: datetime) -> Iterator[_Condition]:
@@ -69,6 +80,7 @@ def _conditions(query: Query, now: datetime) -> Iterator[_Condition]:
         (callbacks.c.workflow_type, query.workflow_type),
         (callbacks.c.activity_type, query.activity_type),
         (tags.c.tag, query.tag),
+        (aliases.c.alias, query.alias),
     ]
     yield from (column == value for column, value in equal if value is not None)
     if query.opened_after is not None:
@@ -90,9 +102,9 @@ OVERDUE: Final = (
     .limit(bindparam("limit"))
 )
 
-#: The `accepted` event of an outcome, which has no row in `events`.
+#: The `accepted` entry of an outcome, which has no row in `audit_trail`.
 ACCEPTED: Final = select(
-    outcomes.c.after_event,
+    outcomes.c.after_entry,
     outcomes.c.callback_id,
     outcomes.c.outcome_id,
     outcomes.c.accepted_at,
@@ -100,8 +112,17 @@ ACCEPTED: Final = select(
     outcomes.c.is_default,
 ).where(outcomes.c.callback_id == bindparam("callback_id"))
 
-EVENTS: Final = (
-    select(events).where(events.c.callback_id == bindparam("callback_id")).order_by(events.c.id)
+#: The aliases of a callback: its end frees them, and writes no row in `audit_trail` for that.
+ALIASES: Final = select(callbacks.c.id.label("callback_id"), callbacks.c.aliases).where(
+    callbacks.c.id == bindparam("callback_id")
+)
+
+_ENDS: Final = frozenset({AuditKind.APPLIED, AuditKind.SUPERSEDED, AuditKind.EXPIRED})
+
+AUDIT_TRAIL: Final = (
+    select(audit_trail)
+    .where(audit_trail.c.callback_id == bindparam("callback_id"))
+    .order_by(audit_trail.c.id)
 )
 
 
@@ -133,15 +154,30 @@ class SqlCallbackIndex(SqlPart):
         return overdue
 
     @reads
-    async def events(self, connection: Connection, callback_id: CallbackId) -> Sequence[Event]:
+    async def audit_trail(
+        self, connection: Connection, callback_id: CallbackId
+    ) -> Sequence[AuditEntry]:
         of_it = {"callback_id": callback_id}
         found, _ = read_rows(
-            await connection.execute(EVENTS, of_it),
-            lambda row: ((row.id, False), mapping.to_event(row)),
+            await connection.execute(AUDIT_TRAIL, of_it),
+            lambda row: ((row.id, False), mapping.to_entry(row)),
         )
-        # Sorts after the event that was the newest then.
+        aliases, _ = read_rows(
+            await connection.execute(ALIASES, of_it), lambda row: list(map(str, row.aliases))
+        )
+        # Sorts after the entry that was the newest then.
         accepted, _ = read_rows(
             await connection.execute(ACCEPTED, of_it),
-            lambda row: ((row.after_event, True), mapping.to_accepted_event(row)),
+            lambda row: ((row.after_entry, True), mapping.to_accepted_entry(row)),
         )
-        return [event for _, event in sorted([*found, *accepted], key=itemgetter(0))]
+        entries = [entry for _, entry in sorted([*found, *accepted], key=itemgetter(0))]
+        return list(_with_freed(entries, *aliases))
+
+
+def _with_freed(entries: Sequence[AuditEntry], aliases: Sequence[str] = ()) -> Iterator[AuditEntry]:
+    """Yield `audit_trail`, and after the end of a callback that it freed the `aliases`."""
+    for entry in entries:
+        yield entry
+        if aliases and entry.kind in _ENDS:
+            facts: dict[str, object] = {"aliases": list(aliases)}
+            yield AuditEntry(entry.callback_id, entry.at, AuditKind.ALIASES_FREED, facts)

@@ -4,27 +4,41 @@ from collections.abc import Callable, Sequence
 
 from ringback.domain.ids import CallbackId
 from ringback.store.activity_polls import SqlActivityPolls
+from ringback.store.aliases import SqlAliases
 from ringback.store.answers import SqlAnswers
 from ringback.store.api_keys import SqlApiKeys
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
+from ringback.store.events import SqlEvents
 from ringback.store.heartbeats import SqlHeartbeats
+from ringback.store.inbox import SqlInbox
+from ringback.store.links import SqlLinks
+from ringback.store.notifications import SqlNotificationOutbox
 from ringback.store.search import SqlCallbackIndex
+from ringback.store.sessions import SqlSessions
 from ringback.store.verdicts import SqlVerdicts
+from ringback.store.votes import SqlVotes
 from ringback.store.webhook_outbox import SqlWebhookOutbox
 
 
 class SqlStore(
     SqlCallbacks,
+    SqlAliases,
+    SqlEvents,
+    SqlLinks,
     SqlAnswers,
     SqlDeliveries,
     SqlVerdicts,
+    SqlVotes,
+    SqlInbox,
     SqlDeadlines,
     SqlActivityPolls,
     SqlHeartbeats,
     SqlWebhookOutbox,
+    SqlNotificationOutbox,
     SqlApiKeys,
+    SqlSessions,
     SqlCallbackIndex,
 ):
     """All ports of `ringback.ports.store` on a SQL database."""

@@ -1,8 +1,6 @@
 """The tables, as the newest migration leaves them."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -10,7 +8,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -18,74 +15,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-from ringback.store.unreadable import UNREADABLE
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant, stored as whole microseconds since 1970 in UTC."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
-        """Return an instant in microseconds."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
-        """Return a function that reads an instant, or returns `UNREADABLE`."""
-        return _read_instant
-
-    @property
-    def python_type(self) -> type:
-        """The type of an instant."""
-        return datetime
-
-
-def _read_instant(value: Any) -> object:
-    try:
-        return None if value is None else to_instant(value)
-    except (TypeError, OverflowError):
-        return UNREADABLE
-
-
-def to_instant(microseconds: int) -> datetime:
-    """Return the instant that an `Instant` stores as `microseconds`."""
-    return _EPOCH + microseconds * _MICROSECOND
-
-
-class Duration(TypeDecorator[timedelta]):
-    """A duration, stored as whole microseconds."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base class's
-        """Return a duration in microseconds."""
-        return None if value is None else value // _MICROSECOND
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the base class's
-        """Return a function that reads a duration, or returns `UNREADABLE`."""
-        return _read_duration
-
-    @property
-    def python_type(self) -> type:
-        """The type of a duration."""
-        return timedelta
-
-
-def _read_duration(value: Any) -> object:
-    try:
-        return None if value is None else value * _MICROSECOND
-    except (TypeError, OverflowError):
-        return UNREADABLE
-
+from ringback.store.bulk_params import Duration, Instant
 
 metadata = MetaData()
 
@@ -129,7 +62,7 @@ callbacks = Table(
     Column("link_serial", Integer, nullable=False),
     Column("heartbeat_timeout", Duration),
     #: The details of the last heartbeat that was received.
-    Column("details", LargeBinary),
+    Column("heartbeat_details", LargeBinary),
     Column("heartbeat_received_at", Instant),
     Column("heartbeat_sent_at", Instant),
     #: When the next heartbeat is due; a claim postpones it by its lease. `NULL` if none will be.
@@ -141,6 +74,9 @@ callbacks = Table(
     Column("poll_held_until", Instant),
     Column("cancel_requested_at", Instant),
     Column("paused_at", Instant),
+    #: The user who has claimed it.
+    Column("claimant", Text),
+    Column("ballots", JSON, nullable=False),
     #: When a poll found that an operator had reset the latest attempt.
     Column("reset_at", Instant),
     #: The options, in columns of their names. `heartbeat` is the latest attempt's.
@@ -156,7 +92,14 @@ callbacks = Table(
     Column("cancel_url", Text),
     Column("notify_url", Text),
     Column("title", Text),
+    Column("description", Text),
+    Column("details", JSON, nullable=False),
+    Column("policy", JSON(none_as_null=True)),
+    Column("notify", JSON, nullable=False),
+    Column("remind_every", Duration),
+    Column("escalate", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
+    Column("aliases", JSON, nullable=False),
     Column("metadata", JSON, nullable=False),
     UniqueConstraint("activity_key", "generation", name="uq_callbacks_activity_key_generation"),
 )
@@ -196,14 +139,13 @@ outcomes = Table(
     Column("delivered_inline_attempt", Integer),
     Column("verdict_at", Instant),
     Column("proof", JSON(none_as_null=True)),
-    #: The newest event when it was accepted; the `accepted` event is shown after it. It has no row
-    #: in `events`: that would cost more than the outcome itself.
-    Column("after_event", BigInteger, nullable=False),
+    #: The newest entry of the audit trail before it. `accepted` has no row there: a write less.
+    Column("after_entry", BigInteger, nullable=False),
 )
 
 #: The audit trail.
-events = Table(
-    "events",
+audit_trail = Table(
+    "audit_trail",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("callback_id", Text, ForeignKey("callbacks.id"), nullable=False),
@@ -212,12 +154,45 @@ events = Table(
     Column("facts", JSON, nullable=False),
 )
 
-#: Tags by which callbacks are found.
-tags = Table(
-    "tags",
+#: The votes of people; one person has one per callback.
+votes = Table(
+    "votes",
     metadata,
-    Column("tag", Text, primary_key=True),
     Column("callback_id", Text, ForeignKey("callbacks.id"), primary_key=True),
+    #: The user's key, by which names are compared.
+    Column("voter", Text, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("proof", Text, nullable=False),
+    Column("via", Text),
+    Column("approved", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("body", LargeBinary),
+    Column("digest", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+#: The inboxes that contain a callback: `user:…` and `group:…` without regard to case, and that of
+#: everybody. Callbacks without people rules have no rows.
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("inbox", Text, primary_key=True),
+    Column("callback_id", Text, ForeignKey("callbacks.id"), primary_key=True),
+    #: The deadline of the callback; the year 9999 if it has none.
+    Column("due_at", Instant, nullable=False),
+    #: When the callback was answered or expired.
+    Column("ended_at", Instant),
+    #: When something that inboxes show has changed.
+    Column("changed_at", Instant, nullable=False),
+)
+
+#: What searches in inboxes read: one row per callback with people rules.
+search_texts = Table(
+    "search_texts",
+    metadata,
+    Column("callback_id", Text, ForeignKey("callbacks.id"), primary_key=True),
+    Column("text", Text, nullable=False),
 )
 
 #: Webhooks, sent or still to send.
@@ -236,6 +211,33 @@ webhooks = Table(
     #: When it was received, or given up; then `last_error` is set.
     Column("ended_at", Instant),
     Column("last_error", Text),
+)
+
+#: Messages to people: one row per callback, channel and recipient.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("callback_id", Text, ForeignKey("callbacks.id"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    #: Incremented by each change of the callback, so that a change during a claim is not lost.
+    Column("version", Integer, nullable=False),
+    #: When the next message or try is due; `NULL` if none is until the callback changes.
+    Column("due_at", Instant),
+    #: The end of a claim, which also identifies it.
+    Column("held_until", Instant),
+    Column("tries", Integer, nullable=False),
+    Column("failing_since", Instant),
+    Column("last_error", Text),
+    Column("sent_at", Instant),
+    #: When the latest message that asks was sent.
+    Column("reminded_at", Instant),
+    #: A digest of what was shown last, and of its subject.
+    Column("shown", Text),
+    Column("subject", Text),
+    #: What names the sent message in its channel.
+    Column("ref", JSON(none_as_null=True)),
 )
 
 #: API keys; the secret itself is never stored.
@@ -272,11 +274,19 @@ _heartbeats = _not_closed & callbacks.c.heartbeat_due_at.is_not(None)
 _index_where(_heartbeats, "ix_callbacks_heartbeat_due", callbacks.c.heartbeat_due_at)
 _index_where(_not_closed, "ix_callbacks_poll_due", callbacks.c.poll_due_at, callbacks.c.id)
 _index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
-Index("ix_tags_callback", tags.c.callback_id)
+Index("ix_assignments_callback", assignments.c.callback_id)
+Index("ix_assignments_changed", assignments.c.changed_at)
+_by_due = (assignments.c.inbox, assignments.c.due_at, assignments.c.callback_id)
+_index_where(assignments.c.ended_at.is_(None), "ix_assignments_open", *_by_due)
+_by_end = (assignments.c.inbox, assignments.c.ended_at, assignments.c.callback_id)
+_index_where(assignments.c.ended_at.is_not(None), "ix_assignments_ended", *_by_end)
+Index("ix_votes_voter", votes.c.voter, votes.c.at, votes.c.callback_id)
 #: For pages: each index ends with the column by which pages are ordered.
 Index("ix_outcomes_state", outcomes.c.state, outcomes.c.callback_id)
 Index("ix_callbacks_workflow", callbacks.c.workflow_id, callbacks.c.id)
 _index_where(callbacks.c.expired_because.is_not(None), "ix_callbacks_expired", callbacks.c.id)
 _index_where(webhooks.c.ended_at.is_(None), "ix_webhooks_due", webhooks.c.due_at)
 Index("ix_webhooks_callback", webhooks.c.callback_id)
-Index("ix_events_callback", events.c.callback_id, events.c.id)
+_index_where(notifications.c.due_at.is_not(None), "ix_notifications_due", notifications.c.due_at)
+Index("ix_notifications_callback", notifications.c.callback_id)
+Index("ix_audit_trail_callback", audit_trail.c.callback_id, audit_trail.c.id)

@@ -37,6 +37,10 @@ def read_json(text: Any) -> object:
         return UNREADABLE
 
 
+_LISTS: Final = frozenset({"tags", "aliases", "notify", "escalate", "groups"})
+"""The columns whose JSON value is an array."""
+
+
 class RowTypes:
     """The Python types of the values of a row."""
 
@@ -45,7 +49,7 @@ class RowTypes:
     ) -> None:
         """Use the types of `columns`, and of `joined` columns that may be missing.
 
-        A JSON value is an object, except in the column `tags`.
+        A JSON value is an object, except in the columns of `_LISTS`.
         """
         self._names: list[str] = []
         self._types: list[tuple[type, ...]] = []
@@ -53,7 +57,7 @@ class RowTypes:
         for column in chain(columns, joined):
             kind = column.type.python_type
             if isinstance(column.type, JSON):
-                kind = list if column.name == "tags" else dict
+                kind = list if column.name in _LISTS else dict
             self._names.append(column.name)
             self._types.append((kind,) if column in required else (kind, type(None)))
 

@@ -7,15 +7,15 @@ from typing import Final
 
 from sqlalchemy import Integer, Text, Update, bindparam, insert, select, update
 
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import MOVES
-from ringback.domain.event import Event, EventKind
 from ringback.domain.ids import CallbackId
 from ringback.ports.store import Settlement
-from ringback.store.bulk_params import INSERTS, BulkRows, any_of
+from ringback.store.bulk_params import INSERTS, BulkRows, Instant, any_of
 from ringback.store.database import Connection, SqlPart, writes
 from ringback.store.deliveries import UNSETTLED
-from ringback.store.queries import add_webhooks, lock, parts
-from ringback.store.tables import Instant, callbacks, events, outcomes
+from ringback.store.queries import announce, lock, parts
+from ringback.store.tables import audit_trail, callbacks, outcomes
 
 _FINAL: Final = frozenset(state for state, moves in MOVES.items() if not moves)
 
@@ -66,7 +66,7 @@ _CLOSE: Final = (
 )
 
 #: Add the stored verdicts to the audit trail.
-_RECORD: Final = insert(events).from_select(
+_RECORD: Final = insert(audit_trail).from_select(
     ["callback_id", "at", "kind", "facts"],
     select(outcomes.c.callback_id, outcomes.c.verdict_at, outcomes.c.state, outcomes.c.proof).where(
         any_of(outcomes.c.callback_id, "ids")
@@ -106,9 +106,9 @@ class SqlVerdicts(SqlPart):
         await connection.execute(_CLOSE, {"ids": ended, "now": now})
         ids = [one.callback_id for one in settled]
         await connection.execute(_RECORD, {"ids": ids})
-        await add_webhooks(connection, [_verdict(one, now) for one in settled])
+        await announce(connection, [_verdict(one, now) for one in settled])
 
 
-def _verdict(settlement: Settlement, now: datetime) -> Event:
-    kind = EventKind(settlement.verdict.value)
-    return Event(settlement.callback_id, now, kind, settlement.proof)
+def _verdict(settlement: Settlement, now: datetime) -> AuditEntry:
+    kind = AuditKind(settlement.verdict.value)
+    return AuditEntry(settlement.callback_id, now, kind, settlement.proof)

@@ -8,20 +8,20 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, String, bindparam, func, not_, select, update
 
-from ringback.domain.event import Event, EventKind
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.ids import CallbackId
 from ringback.domain.webhook import (
     Webhook,
     WebhookId,
-    delivered_event,
-    failed_event,
-    retrying_event,
+    delivered_entry,
+    failed_entry,
+    retrying_entry,
 )
 from ringback.ports.webhooks import MAX_ORIGINS, WebhookEnd, WebhookRetry
-from ringback.store.bulk_params import any_of
+from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import execute_each, parts, record, time_until
-from ringback.store.tables import Instant, webhooks
+from ringback.store.tables import webhooks
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 CLAIMED: Final = [
@@ -40,7 +40,7 @@ def to_webhook(row: AnyRow) -> Webhook:
         id=WebhookId(row.id),
         callback_id=CallbackId(row.callback_id),
         url=row.url,
-        kind=EventKind(row.kind),
+        kind=AuditKind(row.kind),
         at=row.at,
         facts=row.facts,
         tries=row.tries,
@@ -163,7 +163,7 @@ class SqlWebhookOutbox(SqlPart):
         await execute_each(connection, POSTPONE, values)
         errors = {(item.webhook_id, item.tries): item.last_error for item in postponements}
         retries = [
-            retrying_event(to_webhook(row), now, errors[row.id, row.tries])
+            retrying_entry(to_webhook(row), now, errors[row.id, row.tries])
             for row in waiting
             if row.last_error is None and (row.id, row.tries) in errors
         ]
@@ -179,11 +179,11 @@ async def _waiting(connection: Connection, ids: Iterable[WebhookId]) -> Sequence
     return list(await connection.execute(WAITING, {"ids": ids}))
 
 
-def _end_of(webhook: Webhook, at: datetime, last_error: str | None) -> Event:
+def _end_of(webhook: Webhook, at: datetime, last_error: str | None) -> AuditEntry:
     return (
-        delivered_event(webhook, at)
+        delivered_entry(webhook, at)
         if last_error is None
-        else failed_event(webhook, at, last_error)
+        else failed_entry(webhook, at, last_error)
     )
 
 

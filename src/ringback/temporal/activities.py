@@ -16,13 +16,12 @@ from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.terms import Terms, to_terms
 from ringback.temporal import standalone
-from ringback.temporal.describe import describe, find_listed, find_pending
+from ringback.temporal.describe import describe, find_listed, find_pending, to_instant, to_pending
 from ringback.temporal.encoder import Encoder, Use
 from ringback.temporal.encoding import Encoded, encode, relays_json
 from ringback.temporal.history import find_ends
 from ringback.temporal.limits import Limits
 from ringback.temporal.namespaces import Namespaces
-from ringback.temporal.pending import to_instant, to_pending
 from ringback.temporal.requests import ActivityRequests, Address
 from ringback.temporal.rpc import in_time, translated
 from ringback.temporal.signature import SPECIMEN, signed

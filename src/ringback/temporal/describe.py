@@ -1,14 +1,20 @@
 """Describe: what the server shows of pending activities; read only."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.activity.v1 import ActivityExecutionInfo
 from temporalio.api.common.v1 import Payloads
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.service import WorkflowService
 
+from ringback.domain.activity_state import LastFailure, Pending
 from ringback.domain.callback import ActivityExecution
+from ringback.domain.durations import later
 from ringback.temporal.requests import describe_standalone, describe_workflow
 from ringback.temporal.rpc import NO_METADATA, TIMEOUT, Metadata, in_time, translated
 
@@ -69,3 +75,63 @@ def find_listed(
     """Return the activity that a run lists with this id, even if the run is closed."""
     listed = described.pending_activities
     return next((found for found in listed if found.activity_id == ref.activity_id), None)
+
+
+STARTED: Final = frozenset({
+    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED,
+})
+"""The states of a running attempt."""
+
+_CUT_BY_THE_SERVER: Final = "Failure exceeds size limit."
+"""The server's own failure around one that it truncated (observed on server 1.32)."""
+
+
+def to_instant(timestamp: Timestamp) -> datetime:
+    """Convert a protobuf timestamp as the SDK does: to UTC, truncated to microseconds."""
+    return timestamp.ToDatetime(tzinfo=UTC)
+
+
+def to_pending(found: PendingActivityInfo, scheduled_at: datetime) -> Pending:
+    """Return the state of a pending activity that was scheduled at `scheduled_at`."""
+    state = PendingActivityState
+    paused = found.paused or found.state == state.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
+    return Pending(
+        attempt=found.attempt,
+        is_started=found.state in STARTED,
+        started_at=to_instant(found.last_started_time)
+        if found.HasField("last_started_time")
+        else None,
+        cancel_requested=found.state == state.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+        paused=paused,
+        # Pausing stops every timer of the activity (observed on server 1.32).
+        attempt_timeout_at=None if paused else _timeout(found, scheduled_at),
+        last_failure=to_last_failure(found.last_failure)
+        if found.HasField("last_failure")
+        else None,
+        heartbeat_timeout=found.activity_options.heartbeat_timeout.ToTimedelta() or None,
+    )
+
+
+def _timeout(found: PendingActivityInfo, scheduled_at: datetime) -> datetime | None:
+    # From the options, which follow an operator's changes: the server uses them, and
+    # `expiration_time` does not follow (observed on server 1.32).
+    timeouts = []
+    options = found.activity_options
+    if in_all := options.schedule_to_close_timeout.ToTimedelta():
+        timeouts.append(later(scheduled_at, in_all))
+    attempt = options.start_to_close_timeout.ToTimedelta()
+    if attempt and found.state in STARTED:
+        timeouts.append(later(to_instant(found.last_started_time), attempt))
+    return min(timeouts, default=None)
+
+
+def to_last_failure(failure: Failure) -> LastFailure:
+    """Return how an attempt ended; unwrap a failure that the server truncated."""
+    if failure.message == _CUT_BY_THE_SERVER and failure.HasField("cause"):
+        failure = failure.cause
+    kind = str(failure.WhichOneof("failure_info") or "unknown").removesuffix("_failure_info")
+    is_application = failure.HasField("application_failure_info")
+    type_ = failure.application_failure_info.type if is_application else None
+    return LastFailure(kind, failure.message, type_ or None, failure.source)

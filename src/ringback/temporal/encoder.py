@@ -56,13 +56,14 @@ class Encoder:
 
     Attributes:
         converter: The data converter.
+        timeout: The time limit of each encoding that begins from now on.
     """
 
     def __init__(self, converter: DataConverter, *, timeout: timedelta = TIMEOUT) -> None:
         """Run encodings of `converter`, each for up to `timeout`."""
         self.converter = converter
+        self.timeout = timeout
         self._name = _name_of(converter)
-        self._timeout = timeout
         self._threads: list[_Thread] = []
         self._running: Counter[Use] = Counter()
         self._suspects: set[CallbackId] = set()
@@ -115,23 +116,22 @@ class Encoder:
     async def _run_on(
         self, thread: "_Thread", encode: Callable[[], Coroutine[Any, Any, T]], id_: CallbackId
     ) -> T:
-        has_begun = threading.Event()
-        work = thread.start(_in_time(encode, self._timeout, has_begun))
-        wait = (self._timeout + _MARGIN).total_seconds()
-        await asyncio.wait([work], timeout=wait)
+        has_begun, within = threading.Event(), self.timeout
+        work = thread.start(_in_time(encode, within, has_begun))
+        await asyncio.wait([work], timeout=(within + _MARGIN).total_seconds())
         if not work.done():
             thread.ping()
             if not has_begun.is_set():
                 work.cancel()
-                raise self._overrun(id_, "blocks the thread that this one waited for")
+                raise self._overrun(id_, within, "blocks the thread that this one waited for")
             self._suspect(thread, work, id_)
-            raise self._overrun(id_, "does not return")
+            raise self._overrun(id_, within, "does not return")
         self._suspects.discard(id_)
         error = work.exception()
         if error is None:
             return work.result()
         if isinstance(error, _OverrunError):
-            raise self._overrun(id_, "does not return") from error
+            raise self._overrun(id_, within, "does not return") from error
         # The error's text is user code's and may contain the answer.
         msg = f"the data converter failed to encode the answer: {type(error).__name__}"
         raise EncodingError(msg) from error
@@ -150,8 +150,8 @@ class Encoder:
         facts = {"callback_id": id_, "converter": self._name}
         logger.warning("data converter returned after all", extra=facts)
 
-    def _overrun(self, id_: CallbackId, how: str) -> EncodingError:
-        seconds = self._timeout.total_seconds()
+    def _overrun(self, id_: CallbackId, within: timedelta, how: str) -> EncodingError:
+        seconds = within.total_seconds()
         facts = {"callback_id": id_, "converter": self._name, "seconds": seconds}
         logger.error("data converter %s", how, extra=facts)
         return EncodingError(f"the data converter did not return within {seconds:g} s")

@@ -11,7 +11,7 @@ from temporalio.service import WorkflowService
 
 from ringback.domain.activity_state import Ended, Unknown
 from ringback.domain.callback import ActivityExecution
-from ringback.temporal.pending import to_instant, to_last_failure
+from ringback.temporal.describe import to_instant, to_last_failure
 from ringback.temporal.requests import read_history
 from ringback.temporal.rpc import NO_METADATA, TIMEOUT, Metadata, in_time
 

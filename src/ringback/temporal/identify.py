@@ -16,9 +16,8 @@ from ringback.domain.completion_errors import UnusableTokenError
 from ringback.domain.errors import ActivityGoneError, MalformedRequestError, Problem
 from ringback.ports.activities import AttemptRef, IdentifiedAttempt
 from ringback.temporal import standalone
-from ringback.temporal.describe import describe, find_pending
+from ringback.temporal.describe import describe, find_pending, to_instant, to_pending
 from ringback.temporal.history import newest_first
-from ringback.temporal.pending import to_instant, to_pending
 from ringback.temporal.rpc import translated
 from ringback.temporal.token import TaskToken, read_token
 

@@ -19,8 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from ringback.domain.errors import AnswerTooLargeError, TemporalUnreachableError
 from ringback.temporal.encoding import Cancellation, Encoded, Result
 from ringback.temporal.requests import describe_namespace
-from ringback.temporal.rpc import in_time
-from ringback.temporal.translate import to_error
+from ringback.temporal.rpc import in_time, to_error
 
 DEFAULT_BLOB_LIMIT: Final = 2 * 1024 * 1024
 """The default limit of a server."""

@@ -16,7 +16,7 @@ from ringback.domain.activity_state import Ended, LastFailure, Pending, Unknown
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.durations import later
 from ringback.domain.errors import ActivityGoneError
-from ringback.temporal.pending import STARTED, to_instant, to_last_failure
+from ringback.temporal.describe import STARTED, to_instant, to_last_failure
 from ringback.temporal.requests import describe_standalone
 from ringback.temporal.rpc import in_time, translated
 from ringback.temporal.signature import signer_of

@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import json
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from temporalio import activity
@@ -19,7 +21,7 @@ from ringback.client.target import Target
 from ringback.domain.api_key import Role
 from ringback.domain.callback import ActivityExecution
 from ringback.domain.durations import format_instant
-from ringback.domain.errors import ConfigurationError
+from ringback.domain.errors import ConfigurationError, GatewayRefusedError
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed, from_parts
@@ -54,14 +56,14 @@ class GatewayRuntime:
         info: activity.Info,
         options: CallbackOptions,
         *,
-        result_type: object,
+        schema: object,
         is_inline: bool,
     ) -> Opened:
         request = to_open_request(
             info,
             to_ref(info),
             options,
-            schema=self.generate_schema(result_type),
+            schema=self._to_schema(schema),
             worker=self.identity if is_inline else None,
         )
         opened, body = await self.client.open(request)
@@ -71,14 +73,33 @@ class GatewayRuntime:
             # An answer proves a submission, even if the attempt that submitted could not report it.
             is_submitted=opened.submitted or opened.answered,
             url=opened.url,
+            _changes=self,
         )
         is_returned = is_inline and opened.next == "return" and opened.answer is not None
         if is_returned and options.resume:
             await self.client.confirm_resumed(opened.id, info.attempt)
         return Opened(callback, _to_inline(opened.answer, body) if is_returned else None)
 
+    def _to_schema(self, schema: object) -> str | None:
+        if schema is None:
+            return None
+        if isinstance(schema, Mapping):
+            return json.dumps(schema, allow_nan=False)
+        return self.generate_schema(schema)
+
     async def mark_submitted(self, callback: Callback) -> None:
         await self.client.mark_submitted(callback.id)
+
+    async def add_details(self, callback_id: CallbackId, details: Mapping[str, object]) -> str:
+        return (await self.client.change_details(callback_id, details)).digest
+
+    async def add_alias(self, callback_id: CallbackId, alias: str) -> None:
+        try:
+            await self.client.add_alias(callback_id, alias)
+        except GatewayRefusedError as exc:
+            # The callback has ended, so that nobody needs the alias: an answer by link came first.
+            if exc.status != HTTPStatus.GONE:
+                raise
 
 
 @asynccontextmanager

@@ -52,12 +52,13 @@ class WorkerRuntime(Protocol):
         info: activity.Info,
         options: CallbackOptions,
         *,
-        result_type: object,
+        schema: object,
         is_inline: bool,
     ) -> Opened:
         """Return the committed callback of the activity that `info` describes.
 
-        With `is_inline`, this attempt must end with an answer that exists already.
+        `schema` is the type of what senders send, or its JSON Schema as a dict; `None` and `object`
+        accept any JSON. With `is_inline`, this attempt must end with an answer that exists already.
 
         Raises:
             GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.

@@ -5,19 +5,18 @@ that finds all of this done completes asynchronously at once. One that finds the
 it.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, Unpack
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from ringback.worker.activity_function import check_activity, check_next_attempt
-from ringback.worker.answer import return_or_raise
+from ringback.worker.activity_function import check_activity
+from ringback.worker.attempt import run_in_loop, wait_async, wait_sync
 from ringback.worker.callback import Callback
 from ringback.worker.options import UNSET, Unset, WaitOptions, to_options
-from ringback.worker.runtime import WorkerRuntime, get_runtime
+from ringback.worker.runtime import get_runtime
 
 T = TypeVar("T")
 
@@ -27,6 +26,7 @@ async def wait_for_callback(
     result_type: type[T],
     *,
     on_deadline: T | ApplicationError | Unset = UNSET,
+    result_schema: Mapping[str, object] | None = None,
     resubmit: bool = False,
     resume: bool = False,
     **options: Unpack[WaitOptions],
@@ -54,6 +54,7 @@ async def wait_for_callback(
             or shortly before Temporal's timeout of the attempt. Without it, the activity fails at
             its deadline with the non-retryable type "DeadlineExceeded", and Temporal's timeouts
             apply.
+        result_schema: The JSON Schema (2020-12) of answers, instead of that of `result_type`.
         resubmit: Whether a later attempt submits again although `submit` has returned before.
         resume: Whether the function continues with the answer. Needs a retry policy that allows
             another attempt, and `attempts="any"`.
@@ -73,18 +74,9 @@ async def wait_for_callback(
         ...     await psp.post("/charges", json={"notify": callback.url})
         >>> return await wait_for_callback(submit, Receipt)
     """
-    runtime, info = get_runtime(), activity.info()
-    check_activity(result_type, resumes=resume)
     asked_for = to_options(result_type, on_deadline, resume=resume, **options)
-    opened = await runtime.open(info, asked_for, result_type=result_type, is_inline=True)
-    if opened.answer is not None:
-        return return_or_raise(opened.answer, result_type)
-    if resume:
-        check_next_attempt()
-    if resubmit or not opened.callback.is_submitted:
-        await submit(opened.callback)
-        await runtime.mark_submitted(opened.callback)
-    activity.raise_complete_async()
+    schema = result_type if result_schema is None else result_schema
+    return await wait_async(submit, result_type, asked_for, schema=schema, resubmit=resubmit)
 
 
 def wait_for_callback_sync(
@@ -92,6 +84,7 @@ def wait_for_callback_sync(
     result_type: type[T],
     *,
     on_deadline: T | ApplicationError | Unset = UNSET,
+    result_schema: Mapping[str, object] | None = None,
     resubmit: bool = False,
     resume: bool = False,
     **options: Unpack[WaitOptions],
@@ -109,20 +102,9 @@ def wait_for_callback_sync(
         GatewayUnavailableError: The gateway does not reply; Temporal retries the attempt.
         GatewayRefusedError: The gateway rejected the request; the message says why.
     """
-    runtime, info = get_runtime(), activity.info()
-    check_activity(result_type, resumes=resume)
     asked_for = to_options(result_type, on_deadline, resume=resume, **options)
-    opened = _in_loop(
-        runtime, runtime.open(info, asked_for, result_type=result_type, is_inline=True)
-    )
-    if opened.answer is not None:
-        return return_or_raise(opened.answer, result_type)
-    if resume:
-        check_next_attempt()
-    if resubmit or not opened.callback.is_submitted:
-        submit(opened.callback)
-        _in_loop(runtime, runtime.mark_submitted(opened.callback))
-    activity.raise_complete_async()
+    schema = result_type if result_schema is None else result_schema
+    return wait_sync(submit, result_type, asked_for, schema=schema, resubmit=resubmit)
 
 
 @asynccontextmanager
@@ -158,7 +140,7 @@ async def open_callback(
     runtime, info = get_runtime(), activity.info()
     check_activity(Any if result_type is object else result_type)
     asked_for = to_options(result_type, on_deadline, **options)
-    opened = await runtime.open(info, asked_for, result_type=result_type, is_inline=False)
+    opened = await runtime.open(info, asked_for, schema=result_type, is_inline=False)
     yield opened.callback
     if not opened.callback.is_submitted:
         await runtime.mark_submitted(opened.callback)
@@ -186,14 +168,10 @@ def open_callback_sync(
     runtime, info = get_runtime(), activity.info()
     check_activity(Any if result_type is object else result_type)
     asked_for = to_options(result_type, on_deadline, **options)
-    opened = _in_loop(
-        runtime, runtime.open(info, asked_for, result_type=result_type, is_inline=False)
+    opened = run_in_loop(
+        runtime, runtime.open(info, asked_for, schema=result_type, is_inline=False)
     )
     yield opened.callback
     if not opened.callback.is_submitted:
-        _in_loop(runtime, runtime.mark_submitted(opened.callback))
+        run_in_loop(runtime, runtime.mark_submitted(opened.callback))
     activity.raise_complete_async()
-
-
-def _in_loop(runtime: WorkerRuntime, work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run_coroutine_threadsafe(work, runtime.loop).result()

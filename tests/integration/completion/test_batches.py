@@ -74,7 +74,7 @@ async def test_hundreds_of_results_reach_their_activities(
     assert answers == [*range(7), "somebody was first", *range(8, COUNT)]
 
 
-async def test_what_became_of_them_comes_out_while_others_are_under_way(
+async def test_how_they_ended_is_returned_while_others_are_under_way(
     ask_all: AskAll, completion: AsyncCompletionClient
 ) -> None:
     read = 0

@@ -72,7 +72,7 @@ async def test_a_workflow_that_waits_takes_a_result_all_the_same(
 
 
 @by_either
-async def test_a_workflow_that_does_not_wait_still_tells_and_still_takes_the_report(
+async def test_a_workflow_that_does_not_wait_still_reports_it_and_accepts_the_report(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     question, attempt = await ask_and_cancel(env, Type.TRY_CANCEL)
@@ -85,7 +85,7 @@ async def test_a_workflow_that_does_not_wait_still_tells_and_still_takes_the_rep
 
 
 @by_either
-async def test_an_abandoned_activity_is_told_nothing_and_takes_no_report_but_a_result(
+async def test_an_abandoned_activity_receives_nothing_and_takes_no_report_but_a_result(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     question, attempt = await ask_and_abandon(env)

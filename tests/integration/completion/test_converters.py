@@ -103,7 +103,7 @@ async def test_details_that_are_sent_again_are_not_hidden_twice(hiding: Env, by:
     assert (await question.next()).info.heartbeat_details == ["page 7"]
 
 
-async def test_by_token_a_converter_is_told_nothing_unless_the_caller_does(
+async def test_by_token_a_converter_receives_nothing_unless_the_caller_does(
     hiding: Env,
 ) -> None:
     question, attempt = await hiding.ask()
@@ -133,7 +133,7 @@ class Listening(PayloadCodec, WithSerializationContext):
         return list(payloads)
 
 
-async def test_by_ids_a_converter_is_told_all_that_the_worker_tells_it(
+async def test_by_ids_a_converter_gets_all_that_the_workers_converter_gets(
     env: Env, temporal_address: str
 ) -> None:
     codec = Listening()

@@ -57,7 +57,7 @@ async def test_a_heartbeat_without_details_leaves_those_that_are_there(
 
 
 @by_either
-async def test_a_heartbeat_erases_details_only_when_it_is_told_to(
+async def test_a_heartbeat_erases_details_only_when_it_is_asked_to(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     question, attempt = await env.ask()
@@ -145,7 +145,7 @@ async def test_a_pause_goes_before_a_reset_and_the_details_tell_both(
 
 
 @by_either
-async def test_a_reset_of_the_first_attempt_is_told_and_the_activity_takes_its_answer(
+async def test_a_reset_of_the_first_attempt_is_reported_and_the_activity_takes_its_answer(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     question, attempt = await env.ask()

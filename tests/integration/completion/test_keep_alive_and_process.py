@@ -20,8 +20,7 @@ from ringback.completion.failures import fail_with
 from ringback.completion.heartbeats import Stopped
 from ringback.completion.keepalive import keeping_alive
 from ringback.completion.processing import Processing, process, processing
-from ringback.completion.protocol import CompletionClient
-from ringback.completion.refs import ActivityRef, Target
+from ringback.completion.refs import ActivityRef, CompletionClient, Target
 from ringback.domain.completion_errors import (
     ActivityCancelledError,
     ActivityNotFoundError,
@@ -83,7 +82,7 @@ async def test_an_activity_outlives_its_heartbeat_time_out_while_it_is_kept_aliv
     assert await question.result() == "in time"
 
 
-async def test_the_server_has_the_details_that_were_told_last_and_keeps_them(
+async def test_the_server_has_the_details_that_were_sent_last_and_keeps_them(
     env: Env, completion: AsyncCompletionClient
 ) -> None:
     question, attempt = await env.ask()
@@ -334,7 +333,7 @@ async def test_work_that_hears_by_its_own_heartbeat_that_it_is_canceled_reports_
     assert canceled.details.payloads[0].data == b'"three frames"'
 
 
-async def test_work_of_an_activity_that_is_reset_ends_and_the_next_attempt_begins_anew(
+async def test_work_of_an_activity_that_is_reset_ends_and_the_next_attempt_begins(
     env: Env, completion: AsyncCompletionClient
 ) -> None:
     question, attempt = await env.ask(Asking(maximum_attempts=2, back_off=0.01))
@@ -538,7 +537,7 @@ class TestTheFakeAnswersAsTheRealOne:
             ("end", ActivityNotFoundError),
         ],
     )
-    async def test_a_heartbeat_tells_what_has_happened(
+    async def test_a_heartbeat_reports_what_has_happened(
         self, pending: PendingActivity, happens: str, error: type[Exception]
     ) -> None:
         await getattr(pending, happens)()
@@ -549,7 +548,7 @@ class TestTheFakeAnswersAsTheRealOne:
     @pytest.mark.parametrize(
         ("first", "then"), [("pause", "cancel"), ("reset", "pause"), ("reset", "cancel")]
     )
-    async def test_a_heartbeat_tells_what_matters_most(
+    async def test_a_heartbeat_reports_what_matters_most(
         self, pending: PendingActivity, first: str, then: str
     ) -> None:
         await getattr(pending, first)()

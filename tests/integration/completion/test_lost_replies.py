@@ -284,7 +284,7 @@ async def test_a_server_that_says_nothing_costs_no_more_time_than_was_given(
     assert await question.result() == "applied"
 
 
-async def test_a_server_that_is_away_was_told_nothing(temporal_address: str) -> None:
+async def test_a_server_that_is_away_receives_nothing(temporal_address: str) -> None:
     async with Wire(temporal_address).open() as address:
         connected = await Client.connect(address)
     never_connected = await Client.connect(address, lazy=True)
@@ -308,7 +308,7 @@ async def test_a_server_that_is_away_was_told_nothing(temporal_address: str) -> 
 
 
 @in_every_way
-async def test_a_server_that_comes_back_in_time_is_told(
+async def test_a_server_that_comes_back_in_time_is_called(
     env: Env, temporal_address: str, by: By
 ) -> None:
     question, attempt = await env.ask()

@@ -51,7 +51,7 @@ async def waits(question: Question) -> bool:
     [b"", b"garbage", b"local_act_\x01\x00\x00\x00", b"\x00" * 40, "töken".encode()],
     ids=["empty", "garbage", "of a local activity", "zeros", "text"],
 )
-async def test_what_is_no_token_is_refused_for_every_verb(
+async def test_bytes_that_are_not_a_token_are_refused_for_every_verb(
     completion: AsyncCompletionClient, not_one: bytes
 ) -> None:
     assert await errors_of_all_verbs(completion, not_one) == {UnusableTokenError}
@@ -69,7 +69,7 @@ async def test_a_token_that_was_not_decoded_is_refused(
     assert await waits(question)
 
 
-async def test_what_is_no_token_is_refused_without_a_server(wire: Wire) -> None:
+async def test_bytes_that_are_not_a_token_are_refused_without_a_server(wire: Wire) -> None:
     async with wire.open() as address:
         client = await Client.connect(address)
     completion = AsyncCompletionClient(client)
@@ -84,7 +84,7 @@ def wire(temporal_address: str) -> Wire:
     return Wire(temporal_address)
 
 
-async def test_text_is_no_target(completion: AsyncCompletionClient) -> None:
+async def test_text_is_not_a_target(completion: AsyncCompletionClient) -> None:
     with pytest.raises(TypeError, match="ActivityRef"):
         await completion.complete("dG9rZW4=", "x")  # type: ignore[arg-type]  # that is the point
 

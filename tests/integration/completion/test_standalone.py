@@ -100,7 +100,7 @@ async def test_a_heartbeat_leaves_its_details_and_without_any_those_that_are_the
 
 
 @by_either
-async def test_a_cancellation_is_told_and_its_report_taken(
+async def test_a_cancellation_is_reported_and_its_report_accepted(
     env: Env, completion: AsyncCompletionClient, by: By
 ) -> None:
     standalone = await ask(env)
@@ -121,7 +121,7 @@ async def test_a_cancellation_is_told_and_its_report_taken(
 
 
 @by_either
-async def test_a_pause_is_told(env: Env, completion: AsyncCompletionClient, by: By) -> None:
+async def test_a_pause_is_reported(env: Env, completion: AsyncCompletionClient, by: By) -> None:
     standalone = await ask(env)
     await env.client.workflow_service.pause_activity_execution(
         PauseActivityExecutionRequest(**standalone.address)
@@ -136,7 +136,7 @@ async def test_a_pause_is_told(env: Env, completion: AsyncCompletionClient, by: 
 
 @by_either
 @pytest.mark.parametrize("fails", [0, 1], ids=["first attempt", "second attempt"])
-async def test_a_reset_is_told_at_any_attempt_and_the_token_lives(
+async def test_a_reset_is_reported_at_any_attempt_and_the_token_lives(
     env: Env, completion: AsyncCompletionClient, by: By, fails: int
 ) -> None:
     standalone = await ask(env, back_off=0.01)

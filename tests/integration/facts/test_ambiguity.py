@@ -94,7 +94,7 @@ async def test_not_found_may_mean_that_one_s_own_call_was_applied_and_its_answer
     assert event.result.payloads[0].data == b'"applied"'
 
 
-async def test_a_connection_that_breaks_under_a_call_does_not_tell_whether_it_was_applied(
+async def test_a_connection_that_breaks_under_a_call_does_not_show_whether_it_was_applied(
     env: Env, wire: Wire, far_client: Client
 ) -> None:
     question, near = await env.ask(workflow=AskAndStay)

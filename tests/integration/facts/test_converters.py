@@ -136,7 +136,7 @@ async def failure_kept(env: Env, converter: DataConverter) -> Failure:
     return kept
 
 
-async def test_a_codec_leaves_the_message_of_a_failure_in_the_clear_unless_it_is_told(
+async def test_a_codec_leaves_the_message_of_a_failure_in_the_clear_unless_it_is_set(
     env: Env,
 ) -> None:
     told = replace(CODED, failure_converter_class=DefaultFailureConverterWithEncodedAttributes)
@@ -150,7 +150,7 @@ async def test_a_codec_leaves_the_message_of_a_failure_in_the_clear_unless_it_is
         assert kept.application_failure_info.details.payloads[0].data == b'"sliated"'
 
 
-async def test_a_converter_learns_whose_result_it_writes_only_when_the_handle_is_told(
+async def test_a_converter_learns_whose_result_it_writes_only_when_the_handle_is_given_it(
     env: Env,
 ) -> None:
     question, attempt = await env.ask(workflow=AskAndStay)

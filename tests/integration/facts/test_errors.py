@@ -46,7 +46,7 @@ async def waits(question: Question) -> bool:
     [(b"", "Task token not set on request."), (b"garbage", "Error deserializing task token.")],
     ids=["empty", "garbage"],
 )
-async def test_what_is_no_token_is_an_invalid_argument(
+async def test_bytes_that_are_not_a_token_are_an_invalid_argument(
     client: Client, token: bytes, message: str
 ) -> None:
     handle = client.get_async_activity_handle(task_token=token)
@@ -120,7 +120,7 @@ async def test_what_was_never_there_is_not_found_in_other_words(env: Env) -> Non
     assert await by_id(known, None, "") == {Refusal(INVALID, "ActivityId is not set on request.")}
 
 
-async def test_nothing_but_its_text_tells_one_not_found_from_another(env: Env) -> None:
+async def test_nothing_but_its_text_distinguishes_one_not_found_from_another(env: Env) -> None:
     _, attempt = await env.ask()
     await attempt.by_id.complete("first")
     errors = []

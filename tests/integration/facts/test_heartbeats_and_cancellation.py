@@ -49,7 +49,7 @@ async def test_a_heartbeat_without_details_erases_those_that_were_there(env: Env
     assert not after.heartbeat_details.payloads
 
 
-async def test_every_heartbeat_starts_its_time_out_anew(env: Env) -> None:
+async def test_every_heartbeat_restarts_its_timeout(env: Env) -> None:
     asking = Asking(heartbeat=1, maximum_attempts=1)
     by_token, one = await env.ask(asking, workflow=AskAndStay)
     by_id, two = await env.ask(asking, workflow=AskAndStay)
@@ -68,7 +68,7 @@ async def test_every_heartbeat_starts_its_time_out_anew(env: Env) -> None:
 
 
 @pytest.mark.parametrize("by", ["token", "id"])
-async def test_a_heartbeat_tells_that_the_activity_should_stop_and_is_kept_all_the_same(
+async def test_a_heartbeat_reports_that_the_activity_should_stop_and_is_kept_all_the_same(
     env: Env, by: str
 ) -> None:
     question, attempt = await ask_and_cancel(env)
@@ -86,7 +86,7 @@ async def test_a_heartbeat_tells_that_the_activity_should_stop_and_is_kept_all_t
     assert not attempt.info.heartbeat_timeout
 
 
-async def test_a_heartbeat_tells_of_a_pause_and_of_a_cancellation_at_once(env: Env) -> None:
+async def test_a_heartbeat_reports_a_pause_and_a_cancellation_at_once(env: Env) -> None:
     question, attempt = await env.ask()
 
     await pause(question)
@@ -142,7 +142,7 @@ async def test_a_workflow_that_does_not_wait_ignores_every_answer_that_is_still_
     assert completed.result.payloads[0].data == b'"taken"'
 
 
-async def test_an_abandoned_activity_is_not_told_and_cannot_be_canceled(env: Env) -> None:
+async def test_an_abandoned_activity_is_not_asked_and_cannot_be_canceled(env: Env) -> None:
     asking = Asking(cancellation=ActivityCancellationType.ABANDON)
     question, attempt = await env.ask(asking, workflow=AskAndStay)
     await question.handle.cancel()
@@ -193,7 +193,7 @@ async def test_after_a_cancel_request_nothing_is_retried(env: Env) -> None:
     assert timeout.retry_state == RetryState.RETRY_STATE_CANCEL_REQUESTED
 
 
-async def test_between_attempts_the_server_cancels_by_itself_and_tells_nobody_outside(
+async def test_between_attempts_the_server_cancels_by_itself_and_reports_it_to_nobody_outside(
     env: Env,
 ) -> None:
     question, attempt = await env.ask(workflow=AskAndStay)

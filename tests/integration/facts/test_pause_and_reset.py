@@ -259,7 +259,7 @@ async def test_new_time_outs_hold_for_the_attempt_that_runs(env: Env) -> None:
         assert (await question.pending()).state == State.PENDING_ACTIVITY_STATE_STARTED
 
 
-async def test_the_next_attempt_is_told_the_old_time_outs_though_the_new_ones_hold(
+async def test_the_next_attempt_gets_the_old_timeouts_though_the_new_ones_hold(
     env: Env,
 ) -> None:
     question, first = await env.ask(Asking(back_off=0.01))

@@ -79,7 +79,7 @@ async def test_a_reset_run_starts_with_the_first_attempt_that_is_scheduled_at_th
     assert instant(pending.last_started_time) == after.info.started_time
 
 
-async def test_a_reset_to_before_the_scheduling_schedules_it_anew_under_the_same_id(
+async def test_a_reset_to_before_the_scheduling_schedules_it_again_under_the_same_id(
     env: Env,
 ) -> None:
     question, before = await env.ask()

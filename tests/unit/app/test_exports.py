@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ringback.app.exports import COMMENT, export_lines
+from ringback.cli.serving import COMMENT, export_lines
 from ringback.settings import Settings
 
 URL = "http://127.0.0.1:22000"

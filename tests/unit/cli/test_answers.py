@@ -24,7 +24,7 @@ def test_complete_takes_the_callback_as_argument_or_option(gateway: Served, form
     assert gateway.outcome_of(callback.id) == Completed(EXACT.encode())
 
 
-def test_failure_arrives_as_it_was_given(gateway: Served) -> None:
+def test_failure_arrives_unchanged(gateway: Served) -> None:
     callback = gateway.asked()
 
     ran = ringback(
@@ -152,3 +152,39 @@ def test_no_command_prints_an_answer(gateway: Served) -> None:
     ran = ringback("complete", callback.id, "--result", '"hush"', "--json")
 
     assert "hush" not in ran.out + ran.err + json.dumps(ringback("show", callback.id, "--json").out)
+
+
+def test_answer_heartbeat_and_list_take_an_alias(gateway: Served) -> None:
+    callback = gateway.asked(aliases=("orders/17 a",))
+    gateway.asked()
+
+    beaten = ringback("heartbeat", "--alias", "orders/17 a")
+    listed = ringback("list", "--alias", "orders/17 a", "--json")
+    shown = ringback("show", "--alias", "orders/17 a", "--json")
+    ran = ringback("complete", "--alias", "orders/17 a", "--result", EXACT, "--json")
+
+    assert beaten.code == 0, beaten.err
+    assert [one["id"] for one in listed.json["callbacks"]] == [callback.id]
+    assert (shown.json["id"], shown.json["aliases"]) == (callback.id, ["orders/17 a"])
+    assert (ran.code, ran.json["callback"]) == (0, callback.id)
+    assert gateway.outcome_of(callback.id) == Completed(EXACT.encode())
+
+
+@pytest.mark.parametrize(
+    "names", [["cb_1", "--alias", "a"], ["--alias", "a", "--token", "00"], ["--alias", " "]]
+)
+def test_activity_is_named_once_and_by_a_usable_alias(names: list[str]) -> None:
+    assert ringback("complete", *names).code == 2
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_decision_takes_an_alias(gateway: Served, command: str) -> None:
+    callback = gateway.asked(aliases=("order:17",))
+
+    ran = ringback(command, "--alias", "order:17")
+    both = ringback(command, callback.id, "--alias", "order:17")
+    unknown = ringback(command, "--alias", "order:18")
+
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith(callback.id)
+    assert (both.code, unknown.code) == (2, 1)

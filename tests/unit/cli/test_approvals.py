@@ -34,6 +34,24 @@ class Receipt:
     number: str
 
 
+@dataclass
+class Lenient:
+    """Accepts every object, and reads nothing of it."""
+
+    number: str = ""
+
+
+@dataclass
+class Wrapped:
+    approval: Approval
+
+
+@dataclass
+class Strict:
+    approved: bool
+    limit: int
+
+
 @pytest.fixture(autouse=True)
 def _ann(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "ann")
@@ -109,8 +127,11 @@ def test_approve_refuses_a_result_that_says_no(gateway: Served, result: str) -> 
     assert gateway.outcome_of(callback_id) is None
 
 
-def test_rejection_is_final_and_has_name_and_reason(gateway: Served) -> None:
-    callback_id = opened(gateway, Approval)
+@pytest.mark.parametrize("result_type", [object, dict, Receipt, Lenient, Wrapped])
+def test_rejection_is_a_final_failure_where_a_result_has_no_place_for_it(
+    gateway: Served, result_type: Any
+) -> None:
+    callback_id = opened(gateway, result_type)
 
     ran = ringback("reject", callback_id, "--reason", "too expensive")
 
@@ -124,15 +145,73 @@ def test_rejection_is_final_and_has_name_and_reason(gateway: Served) -> None:
     ]
 
 
-def test_rejection_without_a_reason_has_none() -> None:
-    failed = Decision(by="bob", user=None, reason=None).rejection()
+@pytest.mark.parametrize(
+    ("result_type", "result"),
+    [
+        (Approval, {"approved": False, "by": "ann"}),
+        (Approval | None, {"approved": False, "by": "ann"}),
+        (bool, False),
+        (bool | None, False),
+    ],
+)
+def test_rejection_is_a_result_where_the_result_type_has_a_no(
+    gateway: Served, result_type: Any, result: object
+) -> None:
+    callback_id = opened(gateway, result_type)
+
+    ran = ringback("reject", callback_id)
+
+    assert ran.code == 0, ran.err
+    found = gateway.outcome_of(callback_id)
+    assert isinstance(found, Completed)
+    assert json.loads(found.result or b"") == result
+
+
+@pytest.mark.parametrize(
+    ("result_type", "words"), [(bool, ["--reason", "too expensive"]), (Strict, [])]
+)
+def test_no_that_does_not_fit_the_result_type_is_refused(
+    gateway: Served, result_type: Any, words: list[str]
+) -> None:
+    callback_id = opened(gateway, result_type)
+
+    ran = ringback("reject", callback_id, *words)
+
+    assert ran.code == 1
+    assert f"ringback complete {callback_id} RESULT" in ran.err
+    assert gateway.outcome_of(callback_id) is None
+
+
+def test_name_beside_a_whole_result_is_refused(gateway: Served) -> None:
+    callback_id = opened(gateway, bool)
+
+    ran = ringback("approve", callback_id, "--result", "true", "--by", "ann")
+
+    assert (ran.code, gateway.outcome_of(callback_id)) == (2, None)
+    assert "the approver and the reason" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words", [["--form", "{}"], ["--group", "finance"], ["--digest", "0" * 32]]
+)
+def test_option_of_votes_is_refused_without_people_rules(gateway: Served, words: list[str]) -> None:
+    callback_id = opened(gateway, bool)
+
+    ran = ringback("approve", callback_id, *words)
+
+    assert (ran.code, gateway.outcome_of(callback_id)) == (2, None)
+    assert words[0] in ran.err
+
+
+def test_denial_without_a_reason_has_none() -> None:
+    failed = Decision(approved=False, by="bob").denial()
 
     assert failed.message == "approval denied"
     assert failed.details == b'[{"approved": false, "by": "bob"}]'
 
 
 def test_decision_without_a_name_has_none() -> None:
-    first = next(Decision(by=None, user=None, reason=None).approvals())
+    first = next(Decision(approved=True).results())
 
     assert first == b'{"approved": true}'
 

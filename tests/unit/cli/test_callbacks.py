@@ -61,8 +61,8 @@ def test_show_prints_hostile_text_as_text(callback_id: CallbackId) -> None:
     assert "\x1b" not in ran.out
 
 
-def test_events_are_lines_that_steer_no_terminal(callback_id: CallbackId) -> None:
-    ran = ringback("events", callback_id)
+def test_entries_are_lines_that_steer_no_terminal(callback_id: CallbackId) -> None:
+    ran = ringback("audit", callback_id)
 
     opened, accepted, refused = ran.out.splitlines()
     assert ("opened" in opened, "accepted" in accepted) == (True, True)
@@ -80,7 +80,7 @@ def test_program_reads_metadata_exactly(callback_id: CallbackId) -> None:
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 def test_neither_answer_nor_token_is_shown(callback_id: CallbackId, as_json: list[str]) -> None:
     ran = [ringback(*words, *as_json) for words in (["list"], ["show", callback_id])]
-    ran.append(ringback("events", callback_id, *as_json))
+    ran.append(ringback("audit", callback_id, *as_json))
 
     shown = "".join(one.out + one.err for one in ran)
     assert [one.code for one in ran] == [0, 0, 0]
@@ -96,13 +96,14 @@ def test_json_is_that_of_the_api(gateway: Served) -> None:
 
     listed = ringback("list", "--json").json
     shown = ringback("show", callback.id, "--json").json
-    events = ringback("events", callback.id, "--json").out.splitlines()
+    entries = ringback("audit", callback.id, "--json").out.splitlines()
 
     path = f"/v1/callbacks/{callback.id}"
     assert listed == gateway.do(read("/v1/callbacks"))
-    assert {"events": shown.pop("events")} == gateway.do(read(f"{path}/events"))
+    assert {"entries": shown.pop("audit_trail")} == gateway.do(read(f"{path}/audit"))
+    assert shown.pop("votes") == []
     assert shown == gateway.do(read(path))
-    assert [json.loads(line)["kind"] for line in events] == ["opened"]
+    assert [json.loads(line)["kind"] for line in entries] == ["opened"]
 
 
 def test_full_page_says_where_the_next_one_begins(gateway: Served) -> None:

@@ -12,7 +12,7 @@ from tests.unit.gateway.house import key_of
 COMMANDS = [
     ["list"],
     ["show", "cb_1"],
-    ["events", "cb_1"],
+    ["audit", "cb_1"],
     ["link", "cb_1"],
     ["revoke", "cb_1"],
     ["extend", "cb_1", "1h"],

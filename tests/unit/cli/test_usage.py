@@ -57,7 +57,7 @@ def run(*words: str, stdin: str = "") -> Result:
         (["fail", "--callback", "cb_1"], "--message"),
         (["fail", "--callback", "cb_1", "--message", "m", "--details", "secret"], "not JSON"),
         (["fail", "--callback", "cb_1", "--message", "m", "--next-retry-delay", "x"], "duration"),
-        (["approve", "cb_1", "--result", "true", "--by", "ann"], "the approver and the reason"),
+        (["approve", "cb_1", "--result", "-", "--form", "-"], "only one thing"),
         (["approve", "https://ring.example/c/secret"], "begins with cb_"),
         (["link", "cb_1", "--verbs", "complete,destroy"], "is not a verb of a link"),
         (["link", "cb_1", "--for", "ever"], "is not a duration"),

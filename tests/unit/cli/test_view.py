@@ -1,10 +1,12 @@
-"""How events are printed."""
+"""How entries are printed."""
 
 from ringback.cli.callbacks import line_of
-from ringback.schemas.responses import EventOut
+from ringback.schemas.responses import AuditEntryOut
 from tests import factories
 
-LOST = EventOut(at=factories.NOW, kind="answered differently", facts={"kind": "failed\x1b[31m"})
+LOST = AuditEntryOut(
+    at=factories.NOW, kind="answered differently", facts={"kind": "failed\x1b[31m"}
+)
 
 
 def test_event_is_shown_with_its_facts_and_steers_no_terminal() -> None:

@@ -118,7 +118,7 @@ async def test_operator_finds_and_changes_callbacks(house: House) -> None:
         link = await client.create_link(callback.id, verbs=["view"], good_for=HOUR)
         page = await client.page({"state": ["open"], "limit": "5"})
         shown = await client.show(callback.id)
-        events = await client.events(callback.id)
+        entries = await client.audit_trail(callback.id)
         heartbeat = await client.heartbeat(callback.id, b"1")
         with pytest.raises(GatewayRefusedError, match="not parked"):
             await client.redeliver(callback.id)
@@ -126,7 +126,7 @@ async def test_operator_finds_and_changes_callbacks(house: House) -> None:
     assert extended.deadline_at == house.clock.now() + 2 * HOUR
     assert link.allows == ["view"]
     assert [one.id for one in page.callbacks] == [shown.id] == [callback.id]
-    assert [event.kind for event in events][:3] == ["opened", "extended", "revoked"]
+    assert [entry.kind for entry in entries][:3] == ["opened", "extended", "revoked"]
     assert heartbeat.cancel_requested is False
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Literal, TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.completion.batch import Delivery, Ending, Progress
@@ -502,7 +502,6 @@ async def play(env: Env, steps: list[tuple[Step, bool]], leaving: Leaving) -> No
             raise KeyError
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     size=st.integers(1, 4),
     room=st.integers(0, 4),

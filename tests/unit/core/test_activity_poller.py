@@ -9,9 +9,9 @@ import pytest
 from ringback.core.activity_poller import EVERY, LEASE, LONGEST
 from ringback.core.services import run_services
 from ringback.domain.activity_state import LastFailure, Pending
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import ActivityExecution, Callback, State
 from ringback.domain.errors import RefusedByTemporalError, TemporalUnreachableError
-from ringback.domain.event import EventKind
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from tests import factories
@@ -145,8 +145,8 @@ async def test_cancel_request_is_stored_and_recorded_once(
     found = (await store.find([callback.id]))[callback.id]
     assert found.cancel_requested_at is not None
     assert found.paused_at is not None
-    kinds = [event.kind for event in await store.events(callback.id)]
-    assert kinds == [EventKind.OPENED, EventKind.CANCEL_REQUESTED, EventKind.PAUSED]
+    kinds = [entry.kind for entry in await store.audit_trail(callback.id)]
+    assert kinds == [AuditKind.OPENED, AuditKind.CANCEL_REQUESTED, AuditKind.PAUSED]
 
 
 async def test_timeout_that_an_operator_changed_is_stored(

@@ -5,33 +5,26 @@ from datetime import datetime
 
 import pytest
 
-from ringback.core.answers import MOST_AT_ONCE, AnswerService, Receipt, SentAnswer, answer_many
+from ringback.core.answers import MOST_AT_ONCE, AnswerService, SentAnswer, answer_many
+from ringback.core.receipt import Receipt
 from ringback.core.services import run_services
-from ringback.core.validation import AnswerValidator
 from ringback.domain.activity_state import Pending
 from ringback.domain.callback import ActivityExecution, State
 from ringback.domain.errors import StoreUnavailableError, UnknownCallbackError
 from ringback.domain.outcome import Canceled, Completed
 from ringback.ports.store import Answer
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ExactResults, FakeActivities
+from ringback.testing import FakeActivities
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
-
-
-def make_answer_service(store: SqlStore, activities: FakeActivities) -> AnswerService:
-    checks = AnswerValidator(store, activities, ExactResults())
-    return AnswerService(
-        store, checks, new_outcome_id=factories.outcome_id, on_accepted=lambda: None
-    )
 
 
 @pytest.fixture
 async def answer_service(
     store: SqlStore, activities: FakeActivities
 ) -> AsyncIterator[AnswerService]:
-    answer_service = make_answer_service(store, activities)
+    answer_service = factories.answer_service(store, activities)
     async with run_services(answer_service):
         yield answer_service
 
@@ -76,7 +69,7 @@ async def test_bug_is_raised_and_not_returned_as_a_result(
 ) -> None:
     store = StoreWithAMistake(database)
     (callback,) = await store.open([factories.request()])
-    answer_service = make_answer_service(store, activities)
+    answer_service = factories.answer_service(store, activities)
 
     with pytest.raises(ZeroDivisionError):
         async with run_services(answer_service):

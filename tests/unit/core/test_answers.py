@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ringback.core.answers import AnswerService, Receipt
+from ringback.core.answers import AnswerService
+from ringback.core.receipt import Receipt
 from ringback.core.services import caught, run_services
-from ringback.core.validation import AnswerValidator
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
@@ -19,12 +20,11 @@ from ringback.domain.errors import (
     UnknownCallbackError,
     WrongResultError,
 )
-from ringback.domain.event import EventKind
 from ringback.domain.ids import OutcomeId
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
 from ringback.domain.terms import Terms
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ExactResults, FakeActivities
+from ringback.testing import FakeActivities
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 
@@ -47,9 +47,9 @@ def make_answer_service(
     store: SqlStore, activities: FakeActivities, on_accepted: Callable[[], None]
 ) -> AnswerService:
     numbers = iter(range(10_000))
-    return AnswerService(
+    return factories.answer_service(
         store,
-        AnswerValidator(store, activities, ExactResults()),
+        activities,
         new_outcome_id=lambda: OutcomeId(f"oc_{next(numbers)}"),
         on_accepted=on_accepted,
     )
@@ -128,8 +128,8 @@ async def test_second_different_answer_is_rejected_and_stored_as_evidence(
         await answer_service.accept(callback.id, Completed(b"2"))
 
     assert caught.value.accepted_at == first.accepted_at
-    kinds = [event.kind for event in await store.events(callback.id)]
-    assert kinds[-1] is EventKind.ANSWERED_DIFFERENTLY
+    kinds = [entry.kind for entry in await store.audit_trail(callback.id)]
+    assert kinds[-1] is AuditKind.ANSWERED_DIFFERENTLY
 
 
 async def test_one_of_many_concurrent_answers_wins(
@@ -262,8 +262,8 @@ async def test_invalid_answer_after_another_one_returns_conflict_and_is_stored_a
     with pytest.raises(AnsweredDifferentlyError):
         await answer_service.accept(callback.id, Completed(b"2"))
 
-    assert [event.kind for event in await store.events(callback.id)][-1] is (
-        EventKind.ANSWERED_DIFFERENTLY
+    assert [entry.kind for entry in await store.audit_trail(callback.id)][-1] is (
+        AuditKind.ANSWERED_DIFFERENTLY
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ringback.core.circuit_breaker import CircuitBreaker
+from ringback.core.delivery_pacer import CircuitBreaker
 from ringback.domain.durations import LONGEST
 
 NOW = timedelta(days=1)

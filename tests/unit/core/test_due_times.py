@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ringback.core.activity_poller import PollSchedule
-from ringback.core.due_times import ANYWAY_EVERY, EVERY, DueTimeRepair
+from ringback.core.deadlines import ANYWAY_EVERY, EVERY, DueTimeRepair
 from ringback.core.services import run_services
 from ringback.domain.errors import StoreUnavailableError
 from ringback.ports.deadlines import LongestWaits

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from ringback.core.answers import AnswerService
 from ringback.core.delivery import Deliverer
 from ringback.core.hooks import Hooks
 from ringback.core.opening import CallbackOpener
 from ringback.core.services import run_services
-from ringback.core.validation import AnswerValidator
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.callback import State
 from ringback.domain.errors import StoreUnavailableError
@@ -17,7 +15,7 @@ from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed
 from ringback.ports.store import Answer, Settlement
 from ringback.store.sql_store import SqlStore
-from ringback.testing import ExactResults, FakeActivities, ManualClock
+from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.loops import idle
@@ -44,23 +42,13 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-def make_answer_service(store: SqlStore, activities: FakeActivities, hooks: Hooks) -> AnswerService:
-    return AnswerService(
-        store,
-        AnswerValidator(store, activities, ExactResults()),
-        new_outcome_id=factories.outcome_id,
-        on_accepted=lambda: None,
-        hooks=hooks,
-    )
-
-
 async def test_hooks_report_opened_accepted_and_applied_once_each(
     store: SqlStore, activities: FakeActivities, clock: ManualClock, recorder: Recorder
 ) -> None:
     ref = factories.activity_ref()
     activities.schedule(ref)
     opener = CallbackOpener(store, store, activities, clock=clock, hooks=recorder)
-    answer_service = make_answer_service(store, activities, recorder)
+    answer_service = factories.answer_service(store, activities, hooks=recorder)
     deliverer = Deliverer(
         *(store, activities, VerdictWaiter(store, clock)),
         clock=clock,
@@ -90,7 +78,7 @@ async def test_hooks_report_no_answer_that_could_not_be_stored(
     recorder: Recorder,
 ) -> None:
     (callback,) = await store.open([factories.request()])
-    answer_service = make_answer_service(store, activities, recorder)
+    answer_service = factories.answer_service(store, activities, hooks=recorder)
 
     async with run_services(answer_service):
         database.is_available = False

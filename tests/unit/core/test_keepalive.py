@@ -10,9 +10,9 @@ import pytest
 from ringback.core.keepalive import LEASE
 from ringback.core.services import run_services
 from ringback.domain.activity_state import HeartbeatResponse, LastFailure
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.errors import TemporalUnreachableError
-from ringback.domain.event import EventKind
 from ringback.domain.liveness import ReceivedHeartbeat
 from ringback.domain.options import HeartbeatBy
 from ringback.domain.outcome import Completed
@@ -131,8 +131,8 @@ async def test_heartbeat_response_is_stored_and_returned(
         await pass_time(clock, TIMEOUT)
 
     assert (await reload(store, callback)).cancel_requested_at is not None
-    kinds = [event.kind for event in await store.events(callback.id)]
-    assert kinds.count(EventKind.CANCEL_REQUESTED) == 1
+    kinds = [entry.kind for entry in await store.audit_trail(callback.id)]
+    assert kinds.count(AuditKind.CANCEL_REQUESTED) == 1
 
 
 async def test_lost_heartbeat_is_retried_in_time(

@@ -19,9 +19,9 @@ from ringback.core.webhook_sender import (
     SLOTS,
     WebhookSender,
 )
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback
 from ringback.domain.durations import format_instant
-from ringback.domain.event import Event, EventKind
 from ringback.domain.webhook import Webhook
 from ringback.ports.webhooks import (
     Message,
@@ -95,9 +95,9 @@ async def pass_time(clock: ManualClock, time: timedelta) -> None:
     await idle()
 
 
-async def delivered(store: SqlStore, callback: Callback) -> Sequence[Event]:
-    kinds = {EventKind.WEBHOOK_DELIVERED, EventKind.WEBHOOK_FAILED}
-    return [event for event in await store.events(callback.id) if event.kind in kinds]
+async def delivered(store: SqlStore, callback: Callback) -> Sequence[AuditEntry]:
+    kinds = {AuditKind.WEBHOOK_DELIVERED, AuditKind.WEBHOOK_FAILED}
+    return [entry for entry in await store.audit_trail(callback.id) if entry.kind in kinds]
 
 
 async def test_webhook_is_delivered_and_recorded(
@@ -115,11 +115,11 @@ async def test_webhook_is_delivered_and_recorded(
         "timestamp": format_instant(clock.now()),
         "data": {"callback": callback.id, "state": "expired", "reason": "timed out"},
     }
-    (event,) = await delivered(store, callback)
-    assert event.kind is EventKind.WEBHOOK_DELIVERED
+    (entry,) = await delivered(store, callback)
+    assert entry.kind is AuditKind.WEBHOOK_DELIVERED
 
 
-async def test_webhook_of_a_later_event_is_sent_within_a_second(
+async def test_webhook_of_a_later_entry_is_sent_within_a_second(
     webhook_sender: WebhookSender, store: SqlStore, receiver: Receiver, clock: ManualClock
 ) -> None:
     async with run_services(webhook_sender):
@@ -146,8 +146,8 @@ async def test_failed_webhook_is_retried_with_backoff_and_the_same_content(
 
     assert (too_early, too_early_again, len(receiver.got)) == (1, 2, 3)
     assert len(set(receiver.got)) == 1
-    (event,) = await delivered(store, callback)
-    assert (event.kind, event.facts["tries"]) == (EventKind.WEBHOOK_DELIVERED, 3)
+    (entry,) = await delivered(store, callback)
+    assert (entry.kind, entry.facts["tries"]) == (AuditKind.WEBHOOK_DELIVERED, 3)
 
 
 async def test_retry_after_of_the_receiver_is_respected(
@@ -188,10 +188,10 @@ async def test_webhook_fails_after_the_budget_with_its_reason(
         tries = len(receiver.got)
         await pass_time(clock, BUDGET)
 
-    (event,) = await delivered(store, callback)
-    assert event.kind is EventKind.WEBHOOK_FAILED
-    assert event.facts["reason"] == "the receiver returned 500"
-    assert BUDGET <= event.at - callback.opened_at <= BUDGET + LONGEST_WAIT
+    (entry,) = await delivered(store, callback)
+    assert entry.kind is AuditKind.WEBHOOK_FAILED
+    assert entry.facts["reason"] == "the receiver returned 500"
+    assert BUDGET <= entry.at - callback.opened_at <= BUDGET + LONGEST_WAIT
     assert 20 < tries < 50
     assert len(receiver.got) == tries
 
@@ -206,9 +206,9 @@ async def test_undeliverable_webhook_is_not_retried(
         await pass_time(clock, BUDGET)
 
     assert len(receiver.got) == 1
-    (event,) = await delivered(store, callback)
-    assert (event.kind, event.facts["reason"]) == (
-        EventKind.WEBHOOK_FAILED,
+    (entry,) = await delivered(store, callback)
+    assert (entry.kind, entry.facts["reason"]) == (
+        AuditKind.WEBHOOK_FAILED,
         "the receiver returned 410",
     )
 
@@ -233,8 +233,8 @@ async def test_killed_process_is_followed_by_the_same_message(
     first, again = receiver.got
     assert too_early == 1
     assert first == again
-    (event,) = await delivered(store, callback)
-    assert event.kind is EventKind.WEBHOOK_DELIVERED
+    (entry,) = await delivered(store, callback)
+    assert entry.kind is AuditKind.WEBHOOK_DELIVERED
 
 
 async def test_two_gateways_send_a_webhook_once(
@@ -347,8 +347,8 @@ async def test_bug_in_the_sender_stops_nothing_and_logs_no_url(
             await pass_time(clock, FIRST_WAIT)
 
     assert len(receiver.got) == 2
-    assert [event.kind for event in await delivered(store, callback)] == [
-        EventKind.WEBHOOK_DELIVERED
+    assert [entry.kind for entry in await delivered(store, callback)] == [
+        AuditKind.WEBHOOK_DELIVERED
     ]
     assert "a bug in Ringback: RuntimeError" in [
         getattr(record, "reason", None) for record in caplog.records

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback.domain.ids import RANDOM_BYTES, new_callback_id, new_outcome_id
+from ringback.domain.ids import RANDOM_BYTES, new_callback_id, new_event_id, new_outcome_id
 from tests.factories import NOW
 
 YEARS = timedelta(days=20_000)
@@ -31,3 +31,4 @@ def test_of_two_ids_the_earlier_sorts_first(one: timedelta, other: timedelta) ->
 def test_id_prefix_says_its_kind() -> None:
     assert new_callback_id(NOW, bytes(RANDOM_BYTES)).startswith("cb_")
     assert new_outcome_id(NOW, bytes(RANDOM_BYTES)).startswith("oc_")
+    assert new_event_id(NOW, bytes(RANDOM_BYTES)).startswith("ev_")

@@ -48,13 +48,26 @@ def test_verify_of_arbitrary_text_raises_nothing_else(text: str) -> None:
 @given(text=st.text(max_size=60))
 def test_verify_of_arbitrary_signed_text_raises_nothing_else(text: str) -> None:
     """Even the holder of a key cannot make `verify` raise another error."""
-    keyring = factories.keyring()
-    body = f"k1.{text}"
-    signature = keyring._signature("k1", body)  # noqa: SLF001 - a forger with the key
-
-    signed = f"{body}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
     with suppress(UnknownCallbackError):
-        keyring.verify(signed, verb=Verb.VIEW, now=NOW)
+        factories.keyring().verify(forged(text), verb=Verb.VIEW, now=NOW)
+
+
+def test_link_of_another_version_is_unknown() -> None:
+    packed = bytes([9]) + bytes(6) + b"cb_1"
+
+    with pytest.raises(UnknownCallbackError):
+        factories.keyring().verify(forged(to_base64(packed)), verb=Verb.VIEW, now=NOW)
+
+
+def forged(text: str) -> str:
+    """Return a link with any content, by a forger with the key."""
+    body = f"k1.{text}"
+    signature = factories.keyring()._signature("k1", body)  # noqa: SLF001 - a forger with the key
+    return f"{body}.{to_base64(signature)}"
+
+
+def to_base64(octets: bytes) -> str:
+    return urlsafe_b64encode(octets).decode().rstrip("=")
 
 
 @pytest.mark.parametrize("verb", list(Verb), ids=lambda verb: verb.name)

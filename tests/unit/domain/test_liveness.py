@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ringback.domain.activity_state import HeartbeatResponse, Pending
+from ringback.domain.audit import AuditKind
 from ringback.domain.callback import State
 from ringback.domain.durations import format_instant
-from ringback.domain.event import EventKind
 from ringback.domain.liveness import (
     PollResult,
     PollState,
@@ -97,10 +97,10 @@ def test_poll_that_shows_a_cancellation_reports_when_it_is_due() -> None:
 
     after = apply_poll_result(before, polled(before, cancel_requested=True), NOW)
 
-    (event,) = after.happened
-    assert event.kind is EventKind.CANCEL_REQUESTED
-    assert event.facts == {"until": format_instant(NOW + SECOND)}
-    assert apply_poll_result(after, polled(before, cancel_requested=True), NOW).happened == (event,)
+    (entry,) = after.happened
+    assert entry.kind is AuditKind.CANCEL_REQUESTED
+    assert entry.facts == {"until": format_instant(NOW + SECOND)}
+    assert apply_poll_result(after, polled(before, cancel_requested=True), NOW).happened == (entry,)
 
 
 def test_heartbeat_sent_for_an_earlier_attempt_changes_nothing() -> None:

@@ -65,3 +65,28 @@ def test_metadata_is_measured_in_bytes_of_json(sign: str) -> None:
 def test_metadata_that_is_too_long_is_rejected_in_the_activity() -> None:
     with pytest.raises(ValueError, match="metadata must have at most"):
         to_options(object, metadata={"a": ["x" * 1000] * 20})
+
+
+@pytest.mark.parametrize(
+    ("channels", "why"),
+    [
+        ("mail", "must be a list"),
+        (["mail"] * 21, "at most 20 channels"),
+        ([""], "1 to 200 characters"),
+        (["x" * 201], "1 to 200 characters"),
+        (["slack:\x00"], "no database stores"),
+    ],
+    ids=["text", "many", "empty", "long", "NUL"],
+)
+def test_channels_that_cannot_be_stored_are_rejected(channels: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        check_option("notify", channels)
+
+
+def test_valid_channels_are_accepted() -> None:
+    check_option("notify", ["mail", "slack:#finance"])
+
+
+@pytest.mark.parametrize("name", ["title", "description"])
+def test_missing_text_is_accepted(name: str) -> None:
+    check_option(name, None)

@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from ringback.app.container import Edges, Parts, build_app
+from ringback.app.container import Edges, Parts
+from ringback.app.gateway_app import build_app
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.api_key import KeyId, Role, digest_secret, to_text
@@ -21,7 +22,7 @@ from ringback.ports.clock import Clock
 from ringback.store.database import Database
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
-from ringback.testing.fake_identifier import FakeIdentifier
+from ringback.testing.fake_activities import FakeIdentifier
 from ringback.testing.in_memory_database import InMemoryDatabase
 from tests import factories
 from tests.fake_edges import BASE, fake_edges
@@ -125,7 +126,12 @@ async def opened_house(
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             run_services(
-                parts.opener, parts.deliverer, parts.answer_service, parts.heartbeat_service
+                parts.opener,
+                parts.deliverer,
+                parts.answer_service,
+                parts.heartbeat_service,
+                parts.event_service,
+                parts.inbox_feed,
             ),
             httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
         ):

@@ -1,39 +1,17 @@
 """A result by link gets the same reply on the hot path as through Starlette's routing."""
 
 import gzip
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from ringback.gateway.answer_endpoint import find_link
-from ringback.gateway.body_budget import BodyBudget
 from tests import factories
-from tests.fake_edges import BASE
 from tests.unit.core.callbacks import open_callback
 from tests.unit.gateway.conftest import LIMIT, HouseWithCallback
 
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture
-async def routed(house: HouseWithCallback) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the same application without its hot path."""
-    app = FastAPI(
-        routes=house.app.routes,
-        exception_handlers=house.app.exception_handlers,
-        redirect_slashes=False,
-        docs_url=None,
-        openapi_url=None,
-        redoc_url=None,
-    )
-    app.state = house.app.state
-    with_budget = BodyBudget(app, largest=LIMIT)
-    transport = httpx2.ASGITransport(app=with_budget, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield http
 
 
 async def new_path(house: HouseWithCallback) -> str:

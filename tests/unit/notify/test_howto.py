@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from ringback.domain.event import Event, EventKind
+from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.webhook import NOTIFIED, makes_unwanted, to_body, to_type
 from ringback.notify.signature import from_secret, sign
 from ringback.ports.webhooks import Message
@@ -70,12 +70,12 @@ def test_howto_lists_every_message_and_its_receivers() -> None:
     assert told == {to_type(kind): who_is_told(kind) for kind in NOTIFIED}
 
 
-def who_is_told(kind: EventKind) -> str:
+def who_is_told(kind: AuditKind) -> str:
     """Return the expected cell of `cancel_url` in the table."""
     if is_told(kind):
         return "yes"
     return "only with `by`" if is_told(kind, by="deadline") else ""
 
 
-def is_told(kind: EventKind, **facts: object) -> bool:
-    return makes_unwanted(Event(factories.callback_id(), factories.NOW, kind, facts))
+def is_told(kind: AuditKind, **facts: object) -> bool:
+    return makes_unwanted(AuditEntry(factories.callback_id(), factories.NOW, kind, facts))

@@ -38,7 +38,7 @@ def test_each_secret_signs_so_that_secrets_can_be_rotated() -> None:
 
 
 @given(st.binary(min_size=24, max_size=64))
-def test_secret_is_decoded_as_it_was_encoded(secret: bytes) -> None:
+def test_secret_is_decoded_as_encoded(secret: bytes) -> None:
     assert to_secret(from_secret(secret)) == secret
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from ringback.notify.signature import from_secret
 from ringback.notify.webhook import TIMEOUT, Unsigned, Webhooks, opened_webhooks, retry_after
 from ringback.ports.webhooks import Message, NotReceived, Received, Undeliverable
 from ringback.testing import ManualClock
-from tests.services import missing
+from tests.certificates import certificate, server_context
 from tests.webhook_receiver import OK, Names, Receiver, listening
 
 SECRET = bytes(range(32))
@@ -249,21 +248,6 @@ async def test_without_secret_nothing_is_sent_and_the_reason_names_the_setting()
     assert "RINGBACK_WEBHOOK_SECRETS" in reception.reason
 
 
-def certificate(folder: Path, name: str) -> Path:
-    path = folder / f"{name}.pem"
-    command = [
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-        *("-keyout", str(path), "-out", f"{path}.crt", "-subj", f"/CN={name}"),
-        *("-addext", f"subjectAltName=DNS:{name}"),
-    ]
-    try:
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own words
-    except FileNotFoundError:
-        missing("openssl", "install it")
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
-    return path
-
-
 @pytest.mark.parametrize(
     ("name", "expected"), [("outside.example", Received), ("other.example", NotReceived)]
 )
@@ -271,8 +255,7 @@ async def test_tls_verifies_the_name_and_not_the_address(
     tmp_path: Path, name: str, expected: type
 ) -> None:
     pem = certificate(tmp_path, name)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(pem)
+    tls = server_context(pem)
     trust = ssl.create_default_context(cafile=pem)
     network = PublicNetwork(allows_private=True, look_up=NAMES.look_up)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Union
 
+import psutil
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -226,6 +227,18 @@ async def test_schema_with_nested_repetition_is_checked_in_linear_time(
 
     assert [one.message for one in found] == ['it does not match "^(a+)+$"']
     assert units < SOON
+
+
+async def test_known_schema_is_usable_without_another_check() -> None:
+    checker, before = SchemaChecker(), psutil.Process().children()
+    first = await checker.why_unusable('{"type": "object"}')
+    (process,) = [one for one in psutil.Process().children() if one not in before]
+    # It ends with the checker; a check by it would fail.
+    process.suspend()
+
+    second = await checker.why_unusable('{"type": "object"}')
+
+    assert (first, second) == (None, None)
 
 
 class Repeated(BaseModel):

@@ -12,7 +12,7 @@ from temporalio.converter import DataConverter
 from ringback.core.services import caught, task_group
 from ringback.domain.errors import EncodingError
 from ringback.domain.ids import CallbackId
-from ringback.temporal.encoder import MOST_AT_ONCE, MOST_THREADS, Encoder, Use
+from ringback.temporal.encoder import MOST_AT_ONCE, MOST_THREADS, TIMEOUT, Encoder, Use
 from tests.codecs import ZipCodec
 
 FOREIGN = DataConverter(payload_codec=ZipCodec())
@@ -31,7 +31,7 @@ async def hang() -> str:
 
 @pytest.fixture
 def encoder() -> Encoder:
-    return Encoder(FOREIGN, timeout=SHORT)
+    return Encoder(FOREIGN)
 
 
 @pytest.fixture
@@ -50,16 +50,33 @@ def blocking(released: threading.Event, begun: threading.Event) -> Callable[[], 
     return block
 
 
+async def succeeded(
+    encoder: Encoder, encode: Callable[[], Awaitable[str]] = quick, to: CallbackId = OTHER
+) -> str:
+    return await run(encoder, encode, to, within=TIMEOUT)
+
+
+async def run(
+    encoder: Encoder,
+    encode: Callable[[], Awaitable[str]],
+    to: CallbackId,
+    use: Use = Use.CHECK,
+    *,
+    within: timedelta,
+) -> str:
+    """Give an encoding that must fail a short time, and one that must succeed a long one."""
+    encoder.timeout = within
+    return await encoder.run(encode, to, use)  # type: ignore[arg-type]  # - all are coroutine functions
+
+
 async def refused(encoder: Encoder, encode: Callable[[], Awaitable[str]], to: CallbackId) -> str:
     with pytest.raises(EncodingError) as error:
-        await encoder.run(encode, to, Use.CHECK)  # type: ignore[arg-type]  # - all are coroutine functions
+        await run(encoder, encode, to, within=SHORT)
     return str(error.value)
 
 
 async def test_encodings_share_one_thread_that_is_not_the_caller_s(encoder: Encoder) -> None:
-    names = await asyncio.gather(
-        *(encoder.run(quick, CallbackId(f"{n}"), Use.CHECK) for n in range(9))
-    )
+    names = await asyncio.gather(*(succeeded(encoder, to=CallbackId(f"{n}")) for n in range(9)))
 
     assert set(names) == {"ringback-encoder-1"}
 
@@ -80,13 +97,13 @@ async def test_encoding_that_never_returns_is_refused_and_reported(
     assert record.message == "data converter does not return"
     assert record.__dict__["callback_id"] == ONE
     assert "ZipCodec" in record.__dict__["converter"]
-    assert await encoder.run(quick, ONE, Use.CHECK) == "ringback-encoder-1"
+    assert await succeeded(encoder, to=ONE) == "ringback-encoder-1"
 
 
 async def test_other_encodings_succeed_while_many_hang(encoder: Encoder) -> None:
     hanging = [refused(encoder, hang, CallbackId(f"{n}")) for n in range(MOST_AT_ONCE - 1)]
 
-    *_, name = await asyncio.gather(*hanging, encoder.run(quick, ONE, Use.CHECK))
+    *_, name = await asyncio.gather(*hanging, succeeded(encoder))
 
     assert name == "ringback-encoder-1"
 
@@ -97,14 +114,15 @@ async def test_encodings_above_the_maximum_are_rejected_at_once(encoder: Encoder
     *_, last = await asyncio.gather(*(refused(encoder, hang, id_) for id_ in ids))
 
     assert last == f"the data converter has not returned from {MOST_AT_ONCE} encodings"
-    assert await encoder.run(quick, ONE, Use.CHECK)
+    assert await succeeded(encoder)
 
 
 async def test_flood_of_hung_checks_leaves_room_for_deliveries(encoder: Encoder) -> None:
     ids = [CallbackId(f"{n}") for n in range(MOST_AT_ONCE)]
 
     *_, name = await asyncio.gather(
-        *(refused(encoder, hang, id_) for id_ in ids), encoder.run(quick, ONE, Use.DELIVERY)
+        *(refused(encoder, hang, id_) for id_ in ids),
+        run(encoder, quick, ONE, Use.DELIVERY, within=TIMEOUT),
     )
 
     assert name == "ringback-encoder-1"
@@ -131,7 +149,7 @@ async def test_other_encodings_use_another_thread_while_one_is_blocked(
         behind = await refused(encoder, quick, OTHER)
 
     assert "did not return" in behind
-    assert await encoder.run(quick, OTHER, Use.CHECK) == "ringback-encoder-2"
+    assert await succeeded(encoder) == "ringback-encoder-2"
     messages = {one.message for one in caplog.records if one.levelno == logging.ERROR}
     assert messages == {
         "data converter does not return",
@@ -148,16 +166,16 @@ async def test_encoding_that_blocks_a_thread_is_rejected_until_it_returns(
         await refused(encoder, block, ONE)
 
     messages = [await refused(encoder, block, ONE) for _ in range(2 * MOST_THREADS)]
-    others = [await encoder.run(quick, OTHER, Use.CHECK) for _ in range(2)]
+    others = [await succeeded(encoder) for _ in range(2)]
 
     assert "from an earlier try" in messages[-1]
     assert others == ["ringback-encoder-3"] * 2
     released.set()
     while not any("returned after all" in one.message for one in caplog.records):
-        await encoder.run(quick, OTHER, Use.CHECK)
-    while await encoder.run(quick, OTHER, Use.CHECK) != "ringback-encoder-1":
+        await succeeded(encoder)
+    while await succeeded(encoder) != "ringback-encoder-1":
         pass
-    assert await encoder.run(quick, ONE, Use.CHECK)
+    assert await succeeded(encoder, to=ONE)
 
 
 async def test_encoding_stuck_in_a_blocked_thread_succeeds_on_its_retry(
@@ -171,7 +189,7 @@ async def test_encoding_stuck_in_a_blocked_thread_succeeds_on_its_retry(
     waiting = refused(encoder, hang, OTHER)
     await asyncio.gather(waiting, refused(encoder, both, ONE))
 
-    assert await encoder.run(beside, OTHER, Use.CHECK) == "done"
+    assert await succeeded(encoder, beside) == "done"
 
 
 async def test_encoding_is_rejected_at_once_when_all_threads_are_blocked(
@@ -183,5 +201,5 @@ async def test_encoding_is_rejected_at_once_when_all_threads_are_blocked(
     assert "blocks its threads" in await refused(encoder, quick, OTHER)
 
     released.set()
-    while isinstance(await caught(encoder.run(quick, OTHER, Use.CHECK)), EncodingError):
+    while isinstance(await caught(succeeded(encoder)), EncodingError):
         await asyncio.to_thread(released.wait)

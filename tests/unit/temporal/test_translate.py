@@ -22,7 +22,7 @@ from ringback.domain.errors import (
     RingbackError,
     TemporalMisconfiguredError,
 )
-from ringback.temporal.translate import to_error
+from ringback.temporal.rpc import to_error
 from tests import factories
 
 IN_A_WORKFLOW = factories.activity_ref()

@@ -8,6 +8,7 @@ from temporalio.testing import ActivityEnvironment
 
 from ringback.domain.exact_json import members
 from ringback.domain.options import Attempts, CallbackOptions
+from ringback.domain.policy_checks import Escalation
 from ringback.gateway.api.routers.workers import _to_options
 from ringback.schemas.requests import OpenIn
 from ringback.worker.gateway_runtime import to_open_request
@@ -28,6 +29,15 @@ def test_every_option_of_a_worker_reaches_the_gateway() -> None:
         cancel_url="https://outside.example/cancel",
         notify_url="https://outside.example/notify",
         title="Charge",
+        description="*Charge* it",
+        details={"euros": [1, {"of": None}]},
+        assignees=["user:ada@example.org", "group:finance"],
+        exclude=["bob@example.org"],
+        link_decides=True,
+        notify=["mail", "slack:#finance"],
+        remind_every=timedelta(hours=4),
+        escalate=[Escalation(timedelta(minutes=90), ("group:board",))],
+        aliases=["shop:order:42"],
         tags=["vip", "eu", "vip"],
         metadata={"order": [1, {"of": None}]},
     )

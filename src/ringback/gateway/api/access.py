@@ -3,17 +3,24 @@
 import logging
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Depends, Path, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from ringback.domain.alias import Alias
 from ringback.domain.api_key import ALLOWED, Act, ApiKey, Role
-from ringback.domain.errors import RingbackError, UnknownCallbackError
+from ringback.domain.errors import (
+    MalformedRequestError,
+    Problem,
+    RingbackError,
+    UnknownCallbackError,
+)
 from ringback.domain.ids import CallbackId
 from ringback.gateway.api.openapi import problems
-from ringback.gateway.gateway import GatewayOf
+from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.schemas.values import ID_PATTERN
 
 logger = logging.getLogger(__name__)
@@ -49,23 +56,45 @@ class Requires:
             StoreUnavailableError: The key cannot be read; retry.
             RingbackError: The route raised it; it is logged.
         """
-        key = await gateway.authorizer.authorize(sent.credentials if sent else None, self.act)
-        request.state.key = key
-        result = "failed"
-        try:
+        async with _access(gateway, request, sent, act=self.act) as key:
             yield key
-            result = "done"
-        except RingbackError as exc:
-            result = type(exc).__name__
-            raise
-        finally:
-            if request.method != "GET":
-                _log_change(request, self.act, result)
 
     @property
     def roles(self) -> list[str]:
         """The roles that allow the act."""
         return [role.value for role in Role if self.act in ALLOWED[role]]
+
+
+@asynccontextmanager
+async def access(gateway: Gateway, request: Request, act: Act) -> AsyncIterator[ApiKey]:
+    """Do the same as `Requires` for a request that FastAPI does not handle.
+
+    Raises:
+        UnknownKeyError: The key is missing, unknown or revoked.
+        NotAllowedError: Its role does not allow the act.
+        StoreUnavailableError: The key cannot be read; retry.
+        RingbackError: The block raised it; it is logged.
+    """
+    async with _access(gateway, request, await _BEARER(request), act=act) as key:
+        yield key
+
+
+@asynccontextmanager
+async def _access(
+    gateway: Gateway, request: Request, sent: HTTPAuthorizationCredentials | None, *, act: Act
+) -> AsyncIterator[ApiKey]:
+    key = await gateway.authorizer.authorize(sent.credentials if sent else None, act)
+    request.state.key = key
+    result = "failed"
+    try:
+        yield key
+        result = "done"
+    except RingbackError as exc:
+        result = type(exc).__name__
+        raise
+    finally:
+        if request.method != "GET":
+            _log_change(request, act, result)
 
 
 def new_router(prefix: str) -> APIRouter:
@@ -98,6 +127,25 @@ def to_callback_id(text: str) -> CallbackId:
 async def _callback_id(text: Annotated[str, Path(alias="id")]) -> CallbackId:
     return to_callback_id(text)
 
+
+def to_alias(text: str, *, where: str = "alias") -> Alias:
+    """Return `text` as an alias.
+
+    Raises:
+        MalformedRequestError: The text cannot be an alias; the message says why.
+    """
+    try:
+        return Alias(text)
+    except ValueError as exc:
+        raise MalformedRequestError([Problem(where, str(exc))]) from exc
+
+
+async def _alias(text: Annotated[str, Path(alias="alias")]) -> Alias:
+    return to_alias(text)
+
+
+AliasInPath: TypeAlias = Annotated[Alias, Depends(_alias)]
+"""A parameter of a route with `{alias:path}`: an alias may contain a slash."""
 
 IdInPath: TypeAlias = Annotated[CallbackId, Depends(_callback_id)]
 """A parameter of a route under `/callbacks/{id}`."""

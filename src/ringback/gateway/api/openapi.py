@@ -12,7 +12,23 @@ from pydantic.json_schema import models_json_schema
 
 from ringback.gateway.body import FailureBody
 from ringback.gateway.example import example_of
-from ringback.schemas.requests import AnswersIn, ExtendIn, LinkIn, OpenIn, ResumedIn
+from ringback.schemas import examples
+from ringback.schemas.answers import AnswersIn
+from ringback.schemas.notifications import ChannelTestIn
+from ringback.schemas.requests import (
+    ExtendIn,
+    LinkIn,
+    OpenIn,
+    ResumedIn,
+)
+from ringback.schemas.sign_in import SignInUrlIn
+from ringback.schemas.votes import (
+    ClaimIn,
+    DecisionOut,
+    DetailsIn,
+    ReassignIn,
+    VoteIn,
+)
 
 OF_A_BODY: Final = (400, 413, 415)
 """Errors of a route that reads a body."""
@@ -29,16 +45,23 @@ _MEANINGS: Final = {
     400: "The body cannot be read; `detail` says where.",
     401: "The API key is missing, unknown or revoked.",
     403: "The role of the key does not allow this.",
-    404: "The callback does not exist, or the link is invalid or does not allow this.",
+    404: "The callback or alias does not exist, or the link is invalid or does not allow this.",
     409: "The state of the callback does not allow this; `detail` says why.",
-    410: "Too late: the activity ended; `detail` says how.",
+    410: "Too late: the activity or the callback of the alias ended; `detail` says how.",
     413: "The body, or its encoding for Temporal, is too large.",
     415: "The body is declared as something other than JSON.",
     422: "The request is invalid; `errors` says what is wrong, and where.",
     503: "The store or Temporal is unavailable, or the gateway is overloaded. Retry after"
     " `Retry-After` seconds.",
 }
-_READ_BY_ROUTES: Final = (OpenIn, ResumedIn, AnswersIn, ExtendIn, LinkIn, FailureBody)
+_READ_BY_ROUTES: Final = (
+    SignInUrlIn,
+    *(OpenIn, ResumedIn, AnswersIn, ExtendIn, LinkIn, FailureBody),
+    *(VoteIn, ClaimIn, ReassignIn, DetailsIn, ChannelTestIn),
+)
+_RESULTS: Final = (DecisionOut,)
+"""What activities return by themselves: no route has it, but clients in other languages need it."""
+
 _REF: Final = "#/components/schemas/{model}"
 
 
@@ -55,10 +78,17 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def takes_json(description: str, example: object) -> dict[str, Any]:
+def _takes_json(description: str, example: object) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads any JSON, or no body."""
     content = {"schema": {"description": description, "examples": [example]}}
     return {"requestBody": {"description": description, "content": {"application/json": content}}}
+
+
+A_RESULT: Final = _takes_json(
+    "The result. An empty body means that the activity has no result.", examples.RESULT
+)
+A_CANCELLATION: Final = _takes_json("The details of the cancellation.", examples.REASON)
+A_HEARTBEAT: Final = _takes_json("The details.", examples.DETAILS)
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -79,7 +109,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     del schemas["HTTPValidationError"], schemas["ValidationError"]
     _, found = models_json_schema(
-        [(model, "validation") for model in _READ_BY_ROUTES], ref_template=_REF
+        [(model, "validation") for model in (*_READ_BY_ROUTES, *_RESULTS)], ref_template=_REF
     )
     schemas |= found["$defs"]
     for schema in schemas.values():

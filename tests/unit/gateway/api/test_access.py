@@ -18,7 +18,7 @@ ROUTES = {
     ("POST", "/v1/callbacks"): Act.OPEN,
     ("GET", "/v1/callbacks"): Act.VIEW,
     ("GET", "/v1/callbacks/{id}"): Act.VIEW,
-    ("GET", "/v1/callbacks/{id}/events"): Act.VIEW,
+    ("GET", "/v1/callbacks/{id}/audit"): Act.VIEW,
     ("POST", "/v1/callbacks/{id}/complete"): Act.ANSWER,
     ("POST", "/v1/callbacks/{id}/check"): Act.ANSWER,
     ("POST", "/v1/callbacks/{id}/fail"): Act.ANSWER,
@@ -28,12 +28,36 @@ ROUTES = {
     ("POST", "/v1/callbacks/{id}/revoke"): Act.REVOKE,
     ("POST", "/v1/callbacks/{id}/redeliver"): Act.REDELIVER,
     ("POST", "/v1/callbacks/{id}/link"): Act.LINK,
+    ("GET", "/v1/callbacks/{id}/votes"): Act.VIEW,
+    ("GET", "/v1/inbox"): Act.VIEW,
+    ("POST", "/v1/callbacks/{id}/votes"): Act.VOTE,
+    ("DELETE", "/v1/callbacks/{id}/votes/{user}"): Act.VOTE,
+    ("POST", "/v1/callbacks/{id}/claim"): Act.ASSIGN,
+    ("POST", "/v1/callbacks/{id}/release"): Act.ASSIGN,
+    ("POST", "/v1/callbacks/{id}/reassign"): Act.ASSIGN,
+    ("POST", "/v1/callbacks/{id}/details"): Act.CHANGE_DETAILS,
     ("POST", "/v1/callbacks/{id}/submitted"): Act.SUBMIT,
     ("POST", "/v1/callbacks/{id}/resumed"): Act.SUBMIT,
+    ("PUT", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
+    ("DELETE", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
+    ("GET", "/v1/aliases/{alias}"): Act.VIEW,
+    ("GET", "/v1/events"): Act.VIEW,
+    ("POST", "/v1/aliases/{alias}/complete"): Act.ANSWER,
+    ("POST", "/v1/aliases/{alias}/fail"): Act.ANSWER,
+    ("POST", "/v1/aliases/{alias}/cancel"): Act.ANSWER,
+    ("POST", "/v1/aliases/{alias}/heartbeat"): Act.HEARTBEAT,
     ("POST", "/v1/answers"): Act.ANSWER,
+    ("POST", "/v1/sign-in-urls"): Act.SIGN_IN,
+    ("GET", "/v1/sessions"): Act.SESSIONS,
+    ("DELETE", "/v1/sessions"): Act.SESSIONS,
+    ("DELETE", "/v1/sessions/{id}"): Act.SESSIONS,
+    ("POST", "/v1/notifications/test"): Act.NOTIFY,
 }
 MAY = {
-    Role.WORKER: {Act.IDENTIFY, Act.OPEN, Act.SUBMIT},
+    Role.WORKER: {
+        *(Act.IDENTIFY, Act.OPEN, Act.SUBMIT, Act.CHANGE_DETAILS),
+        Act.CHANGE_ALIASES,
+    },
     Role.OPERATOR: {
         Act.IDENTIFY,
         Act.VIEW,
@@ -43,6 +67,13 @@ MAY = {
         Act.REVOKE,
         Act.REDELIVER,
         Act.LINK,
+        Act.VOTE,
+        Act.ASSIGN,
+        Act.CHANGE_ALIASES,
+        Act.CHANGE_DETAILS,
+        Act.SIGN_IN,
+        Act.SESSIONS,
+        Act.NOTIFY,
     },
     Role.VIEWER: {Act.IDENTIFY, Act.VIEW},
 }
@@ -69,7 +100,7 @@ async def test_role_allows_only_its_own_routes(
 ) -> None:
     method, path = route
 
-    reply = await house.call(role, method, path.format(id="cb_unknown"))
+    reply = await house.call(role, method, path.format(id="cb_unknown", user="ada", alias="a:1"))
 
     is_let_in = reply.status_code not in {401, 403}
     assert is_let_in is (ROUTES[route] in MAY[role])
@@ -98,7 +129,10 @@ async def test_request_without_a_valid_key_returns_401(
     raw = [(name.encode(), value.encode("latin-1")) for name, value in header.items()]
 
     reply = await house.http.request(
-        method, path.format(id="cb_unknown"), headers=raw, content=b"{not read"
+        method,
+        path.format(id="cb_unknown", user="ada", alias="a:1"),
+        headers=raw,
+        content=b"{not read",
     )
 
     assert reply.status_code == 401

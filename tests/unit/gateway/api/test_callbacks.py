@@ -1,4 +1,4 @@
-"""The list with its filters and pages, one callback, and its events."""
+"""The list with its filters and pages, one callback, and its entries."""
 
 import json
 from datetime import timedelta
@@ -107,30 +107,30 @@ async def test_callback_is_shown_without_the_body_of_its_answer(house: House) ->
     assert shown["workflow_id"] == callback.ref.workflow_id
 
 
-async def test_events_show_what_happened(house: House) -> None:
+async def test_audit_trail_shows_what_happened(house: House) -> None:
     callback = await house.asked()
     await house.post(f"/v1/callbacks/{callback.id}/fail", json={"message": "no"})
 
-    told = (await house.get(f"/v1/callbacks/{callback.id}/events", Role.VIEWER)).json()["events"]
+    told = (await house.get(f"/v1/callbacks/{callback.id}/audit", Role.VIEWER)).json()["entries"]
 
-    assert [event["kind"] for event in told][:2] == ["opened", "accepted"]
-    assert (await house.get("/v1/callbacks/cb_unknown/events")).status_code == 404
+    assert [entry["kind"] for entry in told][:2] == ["opened", "accepted"]
+    assert (await house.get("/v1/callbacks/cb_unknown/audit")).status_code == 404
 
 
-async def test_events_contain_no_bodies_of_refused_answers(house: House) -> None:
+async def test_audit_trail_contains_no_bodies_of_refused_answers(house: House) -> None:
     callback = await house.asked()
     path = f"/v1/callbacks/{callback.id}"
     await house.post(f"{path}/complete", json={"first": 1})
     await house.post(f"{path}/complete", json={"card": "4111-SECRET"})
     await house.post(f"{path}/fail", json={"message": "no", "details": ["5222-SECRET"]})
 
-    told = await house.get(f"{path}/events", Role.VIEWER)
+    told = await house.get(f"{path}/audit", Role.VIEWER)
 
-    lost = [one for one in told.json()["events"] if one["kind"] == "answered differently"]
+    lost = [one for one in told.json()["entries"] if one["kind"] == "answered differently"]
     assert [one["facts"]["kind"] for one in lost] == ["completed", "failed"]
     assert "SECRET" not in told.text
-    kept = await house.store.events(callback.id)
-    assert sum("SECRET" in str(event.facts) for event in kept) == 2
+    kept = await house.store.audit_trail(callback.id)
+    assert sum("SECRET" in str(entry.facts) for entry in kept) == 2
 
 
 async def test_callback_is_shown_with_the_schema_and_an_example_of_its_result(
@@ -161,7 +161,7 @@ async def test_check_says_what_is_wrong_with_a_result_and_stores_nothing(house: 
     assert good.json() == anything.json() == {"problems": []}
     assert (await house.post("/v1/callbacks/cb_no/check", json=1)).status_code == 404
     assert (await house.post(f"/v1/callbacks/{typed.id}/check", Role.VIEWER)).status_code == 403
-    assert [event.kind.value for event in await house.store.events(typed.id)] == ["opened"]
+    assert [entry.kind.value for entry in await house.store.audit_trail(typed.id)] == ["opened"]
     assert (await house.found(typed.id)).state is State.OPEN
 
 

@@ -71,8 +71,14 @@ class Served:
 
     def path_parameters(self) -> dict[str, str]:
         """Return what names a callback that waits."""
-        callback = self.run(self.house.asked(deadline=timedelta(hours=1)))
-        return {"id": callback.id, "link": self.house.keyring.sign(factories.link(to=callback.id))}
+        alias = f"order:{factories.callback_id()}"
+        callback = self.run(self.house.asked(deadline=timedelta(hours=1), aliases=(alias,)))
+        return {
+            "alias": alias,
+            "id": callback.id,
+            "user": "ada",
+            "link": self.house.keyring.sign(factories.link(to=callback.id)),
+        }
 
 
 @pytest.fixture(scope="module")

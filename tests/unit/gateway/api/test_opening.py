@@ -43,10 +43,10 @@ async def test_no_reply_contains_the_task_token(house: House) -> None:
     opened = await house.open(ref)
     shown = await house.get(f"/v1/callbacks/{opened.json()['id']}")
     listed = await house.get("/v1/callbacks")
-    events = await house.get(f"/v1/callbacks/{opened.json()['id']}/events")
+    entries = await house.get(f"/v1/callbacks/{opened.json()['id']}/audit")
 
-    assert token not in opened.text + shown.text + listed.text + events.text
-    assert "/c/" not in shown.text + listed.text + events.text
+    assert token not in opened.text + shown.text + listed.text + entries.text
+    assert "/c/" not in shown.text + listed.text + entries.text
 
 
 async def test_same_activity_gets_the_same_callback_and_submits_once(
@@ -211,6 +211,14 @@ async def test_default_of_the_wrong_type_is_refused(house: House) -> None:
         ({"result_schema": {"$ref": "https://elsewhere.example"}}, "/options/result_schema"),
         ({"result_schema": {"description": "x" * 70_000}}, "/options/result_schema"),
         ({"retries": 3}, "/options/retries"),
+        ({"resume": True, "attempts": "current"}, "/options"),
+        (
+            {
+                "policy": {"assignees": ["user:ada"], "approvals": "majority"},
+                "escalate": [{"after": 60, "assignees": ["group:board"]}],
+            },
+            "/options",
+        ),
     ],
 )
 async def test_invalid_option_returns_422_that_says_where(

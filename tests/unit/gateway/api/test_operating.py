@@ -127,15 +127,15 @@ async def test_verb_that_the_own_link_does_not_allow_is_refused(house: House) ->
     assert made.headers["cache-control"] == "no-store"
 
 
-async def test_events_name_the_key_of_each_change(house: House) -> None:
+async def test_audit_trail_names_the_key_of_each_change(house: House) -> None:
     callback = await house.asked(deadline=timedelta(hours=1))
     path = f"/v1/callbacks/{callback.id}"
     for act, body in (("extend", {"within": 60}), ("revoke", None), ("link", {})):
         await house.post(f"{path}/{act}", json=body)
 
-    told = (await house.get(f"{path}/events")).json()["events"]
+    told = (await house.get(f"{path}/audit")).json()["entries"]
 
-    by = {event["kind"]: event["facts"].get("by") for event in told}
+    by = {entry["kind"]: entry["facts"].get("by") for entry in told}
     assert by == {"opened": None} | dict.fromkeys(
         ["extended", "revoked", "link created"], "operator"
     )

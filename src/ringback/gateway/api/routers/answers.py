@@ -1,35 +1,47 @@
 """Routes for operators that answer callbacks by their ids, with the effect of a link."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import Request, Response
 from starlette.responses import JSONResponse
 
-from ringback.core.answers import Receipt, SentAnswer, answer_many
+from ringback.core.answers import SentAnswer, answer_many
 from ringback.core.operations import get_callback
+from ringback.core.receipt import Receipt
+from ringback.domain.alias import Alias
 from ringback.domain.api_key import Act
 from ringback.domain.errors import (
     AnswerTooLargeError,
     MalformedAnswerError,
+    MalformedRequestError,
     RingbackError,
     UnknownCallbackError,
 )
 from ringback.domain.exact_json import items, members
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
-from ringback.gateway.api.access import IdInPath, new_router, requires, to_callback_id
+from ringback.gateway.api.access import IdInPath, new_router, requires, to_alias, to_callback_id
 from ringback.gateway.api.bodies import read_model
-from ringback.gateway.api.openapi import OF_A_BODY, OF_AN_ANSWER, problems, takes, takes_json
+from ringback.gateway.api.openapi import (
+    A_CANCELLATION,
+    A_HEARTBEAT,
+    A_RESULT,
+    OF_A_BODY,
+    OF_AN_ANSWER,
+    problems,
+    takes,
+)
+from ringback.gateway.api.routers.votes import key_voter
 from ringback.gateway.body import TO_OUTCOME, FailureBody, read_json, read_outcome, run_apart
 from ringback.gateway.body_budget import release_bytes
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.receipts import Wait, encode_receipt, reply_with_receipt, status_of
 from ringback.gateway.replies import to_full_problem
 from ringback.gateway.view import to_heartbeat_reply
-from ringback.schemas import examples
-from ringback.schemas.requests import AnswerIn, AnswersIn
+from ringback.schemas.answers import AnswerIn, AnswersIn
 from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultProblemOut, ResultsOut, SignOut
 
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -37,27 +49,38 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 
 router = new_router("")
 
-_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
-    **problems(*OF_AN_ANSWER),
-    202: {"model": ReceiptOut, "description": "Committed; Ringback delivers it to Temporal."},
+_ANSWERS: Final[dict[str, Any]] = {
+    "dependencies": requires(Act.ANSWER),
+    "response_model": ReceiptOut,
+    "responses": {
+        **problems(*OF_AN_ANSWER),
+        202: {"model": ReceiptOut, "description": "Committed; Ringback delivers it to Temporal."},
+    },
 }
+COMPLETES: Final[dict[str, Any]] = {**_ANSWERS, "openapi_extra": A_RESULT}
+FAILS: Final[dict[str, Any]] = {**_ANSWERS, "openapi_extra": takes(FailureBody)}
+CANCELS: Final[dict[str, Any]] = {
+    **_ANSWERS,
+    "openapi_extra": A_CANCELLATION,
+}
+HEARTBEATS: Final[dict[str, Any]] = {
+    "dependencies": requires(Act.HEARTBEAT),
+    "responses": problems(*OF_AN_ANSWER),
+    "openapi_extra": A_HEARTBEAT,
+}
+"""What the routes by id and by alias have in common, for FastAPI's decorators."""
 
 
 @router.post(
     "/callbacks/{id}/complete",
     summary="Complete the activity",
-    dependencies=requires(Act.ANSWER),
-    response_model=ReceiptOut,
-    responses=_ACCEPTED,
-    openapi_extra=takes_json(
-        "The result. An empty body means that the activity has no result.", examples.RESULT
-    ),
+    **COMPLETES,
 )
 async def complete_callback(
     *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
 ) -> Response:
     """Accept a result. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await _answer(gateway, callback_id, request, verb=Verb.COMPLETE, wait=wait)
+    return await answer_by_key(gateway, callback_id, request, verb=Verb.COMPLETE, wait=wait)
 
 
 @router.post(
@@ -65,9 +88,7 @@ async def complete_callback(
     summary="Check a result without sending it",
     dependencies=requires(Act.ANSWER),
     responses=problems(*OF_AN_ANSWER),
-    openapi_extra=takes_json(
-        "The result. An empty body means that the activity has no result.", examples.RESULT
-    ),
+    openapi_extra=A_RESULT,
 )
 async def check_result(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> CheckedOut:
     """Return the problems of a result by the callback's result schema. Stores nothing."""
@@ -83,47 +104,37 @@ async def check_result(gateway: GatewayOf, callback_id: IdInPath, request: Reque
 @router.post(
     "/callbacks/{id}/fail",
     summary="Fail the activity",
-    dependencies=requires(Act.ANSWER),
-    response_model=ReceiptOut,
-    responses=_ACCEPTED,
-    openapi_extra=takes(FailureBody),
+    **FAILS,
 )
 async def fail_callback(
     *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
 ) -> Response:
     """Accept a failure. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await _answer(gateway, callback_id, request, verb=Verb.FAIL, wait=wait)
+    return await answer_by_key(gateway, callback_id, request, verb=Verb.FAIL, wait=wait)
 
 
 @router.post(
     "/callbacks/{id}/cancel",
     summary="Report that the activity was canceled",
-    dependencies=requires(Act.ANSWER),
-    response_model=ReceiptOut,
-    responses=_ACCEPTED,
-    openapi_extra=takes_json("The details of the cancellation.", examples.REASON),
+    **CANCELS,
 )
 async def cancel_callback(
     *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
 ) -> Response:
     """Accept a cancellation. The first answer counts; `Prefer: wait=N` waits for the verdict."""
-    return await _answer(gateway, callback_id, request, verb=Verb.CANCEL, wait=wait)
+    return await answer_by_key(gateway, callback_id, request, verb=Verb.CANCEL, wait=wait)
 
 
 @router.post(
     "/callbacks/{id}/heartbeat",
     summary="Send a heartbeat",
-    dependencies=requires(Act.HEARTBEAT),
-    responses=problems(*OF_AN_ANSWER),
-    openapi_extra=takes_json("The details.", examples.DETAILS),
+    **HEARTBEATS,
 )
 async def heartbeat_callback(
     gateway: GatewayOf, callback_id: IdInPath, request: Request
 ) -> SignOut:
     """Return Temporal's latest reply. Without a body the last details stay."""
-    details = await read_json(request, limit=gateway.body_limit)
-    reply = await gateway.heartbeat_service.heartbeat(callback_id, details)
-    return SignOut(**to_heartbeat_reply(reply))
+    return await heartbeat_by_key(gateway, callback_id, request)
 
 
 @router.post(
@@ -137,25 +148,45 @@ async def heartbeat_callback(
 async def answer_callbacks(gateway: GatewayOf, request: Request) -> Response:
     """Accept each answer by itself; each gets the status that it would get alone.
 
-    At most 1,000 answers and 4 MiB. Several answers to one callback are accepted in any order. A
-    body that is not JSON or has an unknown verb is refused as a whole.
+    At most 1,000 answers and 4 MiB. Each names its callback by id or alias. Several answers to one
+    callback are accepted in any order. A body that is not JSON or has an unknown verb is refused as
+    a whole.
     """
     asked, body = await read_model(request, AnswersIn, limit=MOST_BYTES)
-    read = await run_apart(body, lambda: _read_all(asked, body, limit=gateway.body_limit))
+    to = await _find_callbacks(gateway, asked.answers)
+    read = await run_apart(body, lambda: _read_all(asked, body, to, limit=gateway.body_limit))
     sent = [one for one in read if isinstance(one, SentAnswer)]
-    replies = iter(await answer_many(gateway.answer_service, sent))
+    replies = iter(await answer_many(gateway.answer_service, sent, key_voter(request.state.key)))
     ends = [next(replies) if isinstance(one, SentAnswer) else one for one in read]
     results = [
-        _to_result(gateway, one.callback, end) for one, end in zip(asked.answers, ends, strict=True)
+        {"callback": one.callback, "alias": one.alias, **_to_result(gateway, end)}
+        for one, end in zip(asked.answers, ends, strict=True)
     ]
     return JSONResponse({"results": results})
 
 
-async def _answer(
+async def heartbeat_by_key(gateway: Gateway, callback_id: CallbackId, request: Request) -> SignOut:
+    """Accept the heartbeat in the body of a request with an API key.
+
+    Raises:
+        RingbackError: The body cannot be read, or `HeartbeatService.heartbeat` refuses it.
+    """
+    details = await read_json(request, limit=gateway.body_limit)
+    reply = await gateway.heartbeat_service.heartbeat(callback_id, details)
+    return SignOut(**to_heartbeat_reply(reply))
+
+
+async def answer_by_key(
     gateway: Gateway, callback_id: CallbackId, request: Request, *, verb: Verb, wait: timedelta
 ) -> Response:
+    """Accept the answer in the body of a request with an API key.
+
+    Raises:
+        RingbackError: The body cannot be read, or `AnswerService.accept` refuses the answer.
+    """
     outcome = await read_outcome(request, verb, limit=gateway.body_limit)
-    receipt = await gateway.answer_service.accept(callback_id, outcome)
+    voter = key_voter(request.state.key)
+    receipt = await gateway.answer_service.accept(callback_id, outcome, voter=voter)
     # The answer is committed. A sender may wait for its verdict for a minute from here.
     del outcome
     release_bytes(request)
@@ -164,29 +195,55 @@ async def _answer(
     )
 
 
-def _read_all(asked: AnswersIn, body: bytes, *, limit: int) -> list[SentAnswer | RingbackError]:
+async def _find_callbacks(
+    gateway: Gateway, answers: Sequence[AnswerIn]
+) -> list[CallbackId | RingbackError]:
+    """Return the callback of each answer, or why there is none."""
+    named = [_named(one) for one in answers]
+    aliases = [one for one in named if isinstance(one, Alias)]
+    found = iter(await gateway.alias_service.find(aliases))
+    return [next(found) if isinstance(one, Alias) else one for one in named]
+
+
+def _named(answer: AnswerIn) -> CallbackId | Alias | RingbackError:
+    try:
+        if answer.alias is not None:
+            return to_alias(answer.alias)
+        return to_callback_id(answer.callback or "")
+    except (MalformedRequestError, UnknownCallbackError) as exc:
+        return exc
+
+
+def _read_all(
+    asked: AnswersIn, body: bytes, to: Sequence[CallbackId | RingbackError], *, limit: int
+) -> list[SentAnswer | RingbackError]:
     texts = items(members(body)["answers"])
-    return [_read(*both, limit=limit) for both in zip(asked.answers, texts, strict=True)]
+    return [_read(*each, limit=limit) for each in zip(asked.answers, texts, to, strict=True)]
 
 
-def _read(asked: AnswerIn, text: bytes, *, limit: int) -> SentAnswer | RingbackError:
+def _read(
+    asked: AnswerIn, text: bytes, to: CallbackId | RingbackError, *, limit: int
+) -> SentAnswer | RingbackError:
     """Return `asked` with its body byte for byte from `text`, or why it is refused."""
     body = members(text).get("body")
     if len(body or b"") > limit:
         return AnswerTooLargeError(limit)
+    if isinstance(to, RingbackError):
+        return to
     try:
-        outcome = TO_OUTCOME[Verb[asked.verb.upper()]](body)
-        return SentAnswer(to_callback_id(asked.callback), outcome)
-    except (MalformedAnswerError, UnknownCallbackError) as exc:
+        return SentAnswer(to, TO_OUTCOME[Verb[asked.verb.upper()]](body))
+    except MalformedAnswerError as exc:
         return exc
 
 
-def _to_result(gateway: Gateway, callback: str, end: Receipt | RingbackError) -> dict[str, Any]:
+def _to_result(gateway: Gateway, end: Receipt | RingbackError) -> dict[str, Any]:
     if isinstance(end, Receipt):
         body = encode_receipt(end, end.state, status_url=gateway.status_url(end.callback_id))
-        status, parts = status_of(end, end.state), {"receipt": json.loads(body), "problem": None}
-    else:
-        reply = to_full_problem(end)
-        problem = json.loads(bytes(reply.body))
-        status, parts = reply.status_code, {"receipt": None, "problem": problem}
-    return {"callback": callback, "status": status, **parts}
+        receipt = {"receipt": json.loads(body), "problem": None}
+        return {"callback": end.callback_id, "status": status_of(end, end.state), **receipt}
+    reply = to_full_problem(end)
+    return {
+        "status": reply.status_code,
+        "receipt": None,
+        "problem": json.loads(bytes(reply.body)),
+    }

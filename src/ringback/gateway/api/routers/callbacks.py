@@ -1,12 +1,13 @@
 """Routes for operators: list and show callbacks, and change them."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 
 from ringback.core.operations import get_callback, link_to
-from ringback.core.status import serialize_callback, serialize_event
+from ringback.core.status import serialize_callback, serialize_entry
 from ringback.domain import query as domain
 from ringback.domain.api_key import Act
 from ringback.domain.callback import Callback, State
@@ -20,9 +21,9 @@ from ringback.gateway.example import example_of
 from ringback.gateway.gateway import GatewayOf
 from ringback.schemas.requests import ExtendIn, LinkIn, ListIn
 from ringback.schemas.responses import (
+    AuditEntryOut,
+    AuditTrailOut,
     CallbackOut,
-    EventOut,
-    EventsOut,
     LinkOut,
     PageOut,
     ShownOut,
@@ -64,21 +65,24 @@ async def show_callback(gateway: GatewayOf, callback_id: IdInPath) -> ShownOut:
     return ShownOut.model_validate({
         **serialize_callback(callback),
         "result_schema": json.loads(schema or "null"),
+        "notifications": [asdict(one) for one in await gateway.store.notifications_of(callback_id)],
         "result_example": json.loads(example_of(schema) or "null"),
     })
 
 
 @router.get(
-    "/{id}/events",
+    "/{id}/audit",
     summary="List what happened to a callback",
     dependencies=requires(Act.VIEW),
     responses=problems(404),
 )
-async def list_events(gateway: GatewayOf, callback_id: IdInPath) -> EventsOut:
+async def show_audit_trail(gateway: GatewayOf, callback_id: IdInPath) -> AuditTrailOut:
     """Return the audit trail, oldest first."""
     callback = await get_callback(gateway.store, callback_id)
-    events = await gateway.store.events(callback.id)
-    return EventsOut(events=[EventOut.model_validate(serialize_event(event)) for event in events])
+    entries = await gateway.store.audit_trail(callback.id)
+    return AuditTrailOut(
+        entries=[AuditEntryOut.model_validate(serialize_entry(entry)) for entry in entries]
+    )
 
 
 @router.post(
@@ -161,6 +165,7 @@ def _to_query(filters: ListIn) -> domain.Query:
         workflow_type=filters.workflow_type,
         activity_type=filters.activity_type,
         tag=filters.tag,
+        alias=filters.alias,
         opened_after=filters.opened_after,
         opened_before=filters.opened_before,
         older_than=filters.older_than,

@@ -10,14 +10,22 @@ from starlette.responses import JSONResponse, Response
 from ringback.core.status import CallbackStatus
 from ringback.domain.link import Link, Verb
 from ringback.gateway.answer_endpoint import answer_by_link
-from ringback.gateway.api.openapi import OF_AN_ANSWER, problems, takes, takes_json
+from ringback.gateway.api.openapi import (
+    A_CANCELLATION,
+    A_HEARTBEAT,
+    A_RESULT,
+    OF_AN_ANSWER,
+    problems,
+    takes,
+)
 from ringback.gateway.body import FailureBody, read_json
 from ringback.gateway.gateway import Gateway, GatewayOf
-from ringback.gateway.page import front_page, page, wants_page
+from ringback.gateway.identity.person import find_person
+from ringback.gateway.page import api_page, front_page, wants_page
+from ringback.gateway.pages.question import Visit, find_question, open_by_link, show_question
 from ringback.gateway.receipts import Wait, applied
 from ringback.gateway.replies import not_found
 from ringback.gateway.view import etag, has_changed, is_one_of, to_heartbeat_reply, to_view
-from ringback.schemas import examples
 from ringback.schemas.responses import HealthOut, ReadyOut, ReceiptOut, SignOut, ViewOut
 
 router = APIRouter(generate_unique_id_function=lambda route: route.name)
@@ -35,9 +43,6 @@ _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": ReceiptOut, "description": "Committed; Ringback delivers it to Temporal."},
 }
 _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
-_RESULT: Final = takes_json(
-    "The result. An empty body means that the activity has no result.", examples.RESULT
-)
 
 
 @router.head("/c/{link}", include_in_schema=False)
@@ -64,6 +69,8 @@ async def show_link(
 
     `Prefer: wait=N` waits for a change: from the state that `If-None-Match` names, or from now.
     """
+    if wants_page(request):
+        return await _show_page(gateway, request, link)
     verified = gateway.verify(link, Verb.VIEW)
     seen = await gateway.status_service.view(verified.callback_id, serial=verified.serial)
     if wait:
@@ -74,7 +81,7 @@ async def show_link(
     if known is not None and is_one_of(etag(seen), known):
         return Response(status_code=304, headers=headers)
     view = to_view(seen, verified, gateway.link_url(link))
-    return page(view) if wants_page(request) else JSONResponse(view, headers=headers)
+    return JSONResponse(view, headers=headers)
 
 
 @router.post(
@@ -82,7 +89,7 @@ async def show_link(
     tags=["by link"],
     summary="Complete the activity",
     responses=_ACCEPTED,
-    openapi_extra=_RESULT,
+    openapi_extra=A_RESULT,
 )
 async def answer_link(
     *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
@@ -96,7 +103,7 @@ async def answer_link(
     tags=["by link"],
     summary="Complete the activity",
     responses=_ACCEPTED,
-    openapi_extra=_RESULT,
+    openapi_extra=A_RESULT,
 )
 async def complete_link(
     *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
@@ -124,7 +131,7 @@ async def fail_link(
     tags=["by link"],
     summary="Report that the work was canceled",
     responses=_ACCEPTED,
-    openapi_extra=takes_json("The details of the cancellation.", examples.REASON),
+    openapi_extra=A_CANCELLATION,
 )
 async def cancel_link(
     *, gateway: GatewayOf, request: Request, link: SignedLink, wait: Wait
@@ -138,7 +145,7 @@ async def cancel_link(
     tags=["by link"],
     summary="Send a heartbeat",
     responses=problems(*OF_AN_ANSWER, 422, 503),
-    openapi_extra=takes_json("The details.", examples.DETAILS),
+    openapi_extra=A_HEARTBEAT,
 )
 async def heartbeat_link(gateway: GatewayOf, request: Request, link: SignedLink) -> SignOut:
     """Return Temporal's latest reply. Without a body the last details stay."""
@@ -175,6 +182,19 @@ async def readyz(gateway: GatewayOf) -> Response:
 async def front(request: Request) -> Response:
     """Show a browser what this is; a program gets 404."""
     return front_page() if wants_page(request) else not_found()
+
+
+@router.head("/docs", include_in_schema=False)
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """Show the OpenAPI document as a page that loads nothing else."""
+    return api_page(request.app)
+
+
+async def _show_page(gateway: Gateway, request: Request, link: str) -> Response:
+    person = await find_person(gateway, request)
+    visit = Visit(gateway, request, open_by_link(gateway, link, person))
+    return await show_question(visit, await find_question(visit))
 
 
 async def _wait_for_change(

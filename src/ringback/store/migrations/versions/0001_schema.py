@@ -3,6 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ringback.store.migrations.columns import create_index, texts, times
+from ringback.store.migrations.source_tables import create_source_tables
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -16,88 +19,86 @@ def upgrade() -> None:
     _create_callbacks()
     _create_schemas()
     _create_outcomes()
-    _create_events()
+    _create_audit_trail()
+    _create_votes()
+    _create_assignments()
+    _create_search_texts()
     _create_tags()
+    _create_aliases()
     _create_webhooks()
+    _create_notifications()
     _create_api_keys()
+    _create_sessions()
+    _create_sign_in_urls()
+    create_source_tables()
 
 
 def _create_callbacks() -> None:
     op.create_table(
         "callbacks",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("activity_key", sa.Text, nullable=False),
+        *texts("activity_key"),
         sa.Column("generation", sa.Integer, nullable=False),
-        sa.Column("namespace", sa.Text, nullable=False),
-        sa.Column("workflow_id", sa.Text, nullable=False),
-        sa.Column("run_id", sa.Text, nullable=False),
-        sa.Column("activity_id", sa.Text, nullable=False),
-        sa.Column("scheduled_at", sa.BigInteger, nullable=False),
-        sa.Column("workflow_type", sa.Text, nullable=False),
-        sa.Column("activity_type", sa.Text, nullable=False),
-        sa.Column("task_queue", sa.Text, nullable=False),
+        *texts("namespace", "workflow_id", "run_id", "activity_id"),
+        *times("scheduled_at", nullable=False),
+        *texts("workflow_type", "activity_type", "task_queue"),
         sa.Column("attempt", sa.Integer, nullable=False),
-        sa.Column("attempt_started_at", sa.BigInteger, nullable=False),
+        *times("attempt_started_at", nullable=False),
         sa.Column("task_token", sa.LargeBinary),
-        sa.Column("opened_at", sa.BigInteger, nullable=False),
-        sa.Column("submitted_at", sa.BigInteger),
-        sa.Column("attempt_timeout_at", sa.BigInteger),
-        sa.Column("own_deadline_at", sa.BigInteger),
-        sa.Column("default_due_at", sa.BigInteger),
-        sa.Column("schema_id", sa.Text),
-        sa.Column("closed_at", sa.BigInteger),
-        sa.Column("expired_because", sa.Text),
+        *times("opened_at", nullable=False),
+        *times("submitted_at", "attempt_timeout_at", "own_deadline_at", "default_due_at"),
+        *texts("schema_id", nullable=True),
+        *times("closed_at"),
+        *texts("expired_because", nullable=True),
         sa.Column("verbs", sa.Integer, nullable=False),
-        sa.Column("key_id", sa.Text, nullable=False),
-        sa.Column("link_expires_at", sa.BigInteger, nullable=False),
+        *texts("key_id"),
+        *times("link_expires_at", nullable=False),
         sa.Column("link_serial", sa.Integer, nullable=False),
-        sa.Column("heartbeat_timeout", sa.BigInteger),
-        sa.Column("details", sa.LargeBinary),
-        sa.Column("heartbeat_received_at", sa.BigInteger),
-        sa.Column("heartbeat_sent_at", sa.BigInteger),
-        sa.Column("heartbeat_due_at", sa.BigInteger),
-        sa.Column("heartbeat_held_until", sa.BigInteger),
-        sa.Column("poll_due_at", sa.BigInteger, nullable=False),
-        sa.Column("poll_held_until", sa.BigInteger),
-        sa.Column("cancel_requested_at", sa.BigInteger),
-        sa.Column("paused_at", sa.BigInteger),
-        sa.Column("reset_at", sa.BigInteger),
-        sa.Column("deadline", sa.BigInteger),
-        sa.Column("on_deadline_kind", sa.Text),
+        *times("heartbeat_timeout"),
+        sa.Column("heartbeat_details", sa.LargeBinary),
+        *times("heartbeat_received_at", "heartbeat_sent_at"),
+        *times("heartbeat_due_at", "heartbeat_held_until"),
+        *times("poll_due_at", nullable=False),
+        *times("poll_held_until", "cancel_requested_at", "paused_at"),
+        *texts("claimant", nullable=True),
+        sa.Column("ballots", sa.JSON, nullable=False),
+        *times("reset_at", "deadline"),
+        *texts("on_deadline_kind", nullable=True),
         sa.Column("on_deadline_body", sa.LargeBinary),
         sa.Column("on_deadline_fields", sa.JSON),
-        sa.Column("attempts", sa.Text, nullable=False),
+        *texts("attempts"),
         sa.Column("resume", sa.Boolean, nullable=False),
         sa.Column("follow_reset", sa.Boolean, nullable=False),
-        sa.Column("heartbeat", sa.Text, nullable=False),
-        sa.Column("cancel_within", sa.BigInteger),
-        sa.Column("cancel_url", sa.Text),
-        sa.Column("notify_url", sa.Text),
-        sa.Column("title", sa.Text),
-        sa.Column("tags", sa.JSON, nullable=False),
-        sa.Column("metadata", sa.JSON, nullable=False),
+        *texts("heartbeat"),
+        *times("cancel_within"),
+        *(sa.Column(name, sa.Text) for name in ("cancel_url", "notify_url")),
+        *(sa.Column(name, sa.Text) for name in ("title", "description")),
+        sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("policy", sa.JSON),
+        sa.Column("notify", sa.JSON, nullable=False),
+        *times("remind_every"),
+        sa.Column("escalate", sa.JSON, nullable=False),
+        *(sa.Column(name, sa.JSON, nullable=False) for name in ("tags", "aliases", "metadata")),
         sa.UniqueConstraint(
             "activity_key", "generation", name="uq_callbacks_activity_key_generation"
         ),
     )
     has_default = f"{_NOT_CLOSED} AND default_due_at IS NOT NULL"
     has_heartbeat = f"{_NOT_CLOSED} AND heartbeat_due_at IS NOT NULL"
-    _create_index("ix_callbacks_not_closed", "callbacks", "id", where=_NOT_CLOSED)
-    _create_index("ix_callbacks_default_due", "callbacks", "default_due_at", where=has_default)
-    _create_index(
-        "ix_callbacks_heartbeat_due", "callbacks", "heartbeat_due_at", where=has_heartbeat
-    )
-    _create_index("ix_callbacks_poll_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
-    _create_index("ix_callbacks_run", "callbacks", "run_id", where=_NOT_CLOSED)
-    _create_index("ix_callbacks_workflow", "callbacks", "workflow_id", "id")
-    _create_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
+    create_index("ix_callbacks_not_closed", "callbacks", "id", where=_NOT_CLOSED)
+    create_index("ix_callbacks_default_due", "callbacks", "default_due_at", where=has_default)
+    create_index("ix_callbacks_heartbeat_due", "callbacks", "heartbeat_due_at", where=has_heartbeat)
+    create_index("ix_callbacks_poll_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
+    create_index("ix_callbacks_run", "callbacks", "run_id", where=_NOT_CLOSED)
+    create_index("ix_callbacks_workflow", "callbacks", "workflow_id", "id")
+    create_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
 
 
 def _create_schemas() -> None:
     op.create_table(
         "schemas",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("text", sa.Text, nullable=False),
+        *texts("text"),
     )
 
 
@@ -105,41 +106,81 @@ def _create_outcomes() -> None:
     op.create_table(
         "outcomes",
         sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
-        sa.Column("outcome_id", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
+        *texts("outcome_id", "kind"),
         sa.Column("body", sa.LargeBinary),
         sa.Column("fields", sa.JSON, nullable=False),
-        sa.Column("accepted_at", sa.BigInteger, nullable=False),
+        *times("accepted_at", nullable=False),
         sa.Column("is_default", sa.Boolean, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("due_at", sa.BigInteger, nullable=False),
-        sa.Column("claimed_by", sa.Text),
+        *texts("state"),
+        *times("due_at", nullable=False),
+        *texts("claimed_by", nullable=True),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("unconfirmed_attempt", sa.Integer),
-        sa.Column("unconfirmed_started_at", sa.BigInteger),
-        sa.Column("not_applied_started_at", sa.BigInteger),
-        sa.Column("last_error", sa.Text),
-        sa.Column("delivered_inline_to", sa.Text),
+        *times("unconfirmed_started_at", "not_applied_started_at"),
+        *texts("last_error", "delivered_inline_to", nullable=True),
         sa.Column("delivered_inline_attempt", sa.Integer),
-        sa.Column("verdict_at", sa.BigInteger),
+        *times("verdict_at"),
         sa.Column("proof", sa.JSON),
-        sa.Column("after_event", sa.BigInteger, nullable=False),
+        *times("after_entry", nullable=False),
     )
     due = ("state", "due_at", "callback_id")
-    _create_index("ix_outcomes_due", "outcomes", *due, where="state = 'accepted'")
-    _create_index("ix_outcomes_state", "outcomes", "state", "callback_id")
+    create_index("ix_outcomes_due", "outcomes", *due, where="state = 'accepted'")
+    create_index("ix_outcomes_state", "outcomes", "state", "callback_id")
 
 
-def _create_events() -> None:
+def _create_audit_trail() -> None:
     op.create_table(
-        "events",
+        "audit_trail",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), nullable=False),
-        sa.Column("at", sa.BigInteger, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
+        *times("at", nullable=False),
+        *texts("kind"),
         sa.Column("facts", sa.JSON, nullable=False),
     )
-    _create_index("ix_events_callback", "events", "callback_id", "id")
+    create_index("ix_audit_trail_callback", "audit_trail", "callback_id", "id")
+
+
+def _create_votes() -> None:
+    op.create_table(
+        "votes",
+        sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
+        sa.Column("voter", sa.Text, primary_key=True),
+        *texts("user"),
+        sa.Column("groups", sa.JSON, nullable=False),
+        *texts("proof"),
+        *texts("via", nullable=True),
+        sa.Column("approved", sa.Boolean, nullable=False),
+        *texts("reason", nullable=True),
+        sa.Column("body", sa.LargeBinary),
+        *texts("digest"),
+        *times("at", nullable=False),
+    )
+    create_index("ix_votes_voter", "votes", "voter", "at", "callback_id")
+
+
+def _create_assignments() -> None:
+    op.create_table(
+        "assignments",
+        sa.Column("inbox", sa.Text, primary_key=True),
+        sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
+        *times("due_at", nullable=False),
+        *times("ended_at"),
+        *times("changed_at", nullable=False),
+    )
+    create_index("ix_assignments_callback", "assignments", "callback_id")
+    create_index("ix_assignments_changed", "assignments", "changed_at")
+    by_due = ("inbox", "due_at", "callback_id")
+    create_index("ix_assignments_open", "assignments", *by_due, where="ended_at IS NULL")
+    by_end = ("inbox", "ended_at", "callback_id")
+    create_index("ix_assignments_ended", "assignments", *by_end, where="ended_at IS NOT NULL")
+
+
+def _create_search_texts() -> None:
+    op.create_table(
+        "search_texts",
+        sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
+        *texts("text"),
+    )
 
 
 def _create_tags() -> None:
@@ -148,7 +189,20 @@ def _create_tags() -> None:
         sa.Column("tag", sa.Text, primary_key=True),
         sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
     )
-    _create_index("ix_tags_callback", "tags", "callback_id")
+    create_index("ix_tags_callback", "tags", "callback_id")
+
+
+def _create_aliases() -> None:
+    op.create_table(
+        "aliases",
+        sa.Column("alias", sa.Text, primary_key=True),
+        sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
+        *texts("namespace"),
+        *times("taken_over_at"),
+    )
+    of = "taken_over_at IS NULL"
+    create_index("ix_aliases_newest", "aliases", "alias", "namespace", where=of, unique=True)
+    create_index("ix_aliases_callback", "aliases", "callback_id")
 
 
 def _create_webhooks() -> None:
@@ -156,31 +210,74 @@ def _create_webhooks() -> None:
         "webhooks",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), nullable=False),
-        sa.Column("url", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("at", sa.BigInteger, nullable=False),
+        *texts("url", "kind"),
+        *times("at", nullable=False),
         sa.Column("facts", sa.JSON, nullable=False),
-        sa.Column("due_at", sa.BigInteger, nullable=False),
+        *times("due_at", nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
-        sa.Column("ended_at", sa.BigInteger),
-        sa.Column("last_error", sa.Text),
+        *times("ended_at"),
+        *texts("last_error", nullable=True),
     )
-    _create_index("ix_webhooks_due", "webhooks", "due_at", where="ended_at IS NULL")
-    _create_index("ix_webhooks_callback", "webhooks", "callback_id")
+    create_index("ix_webhooks_due", "webhooks", "due_at", where="ended_at IS NULL")
+    create_index("ix_webhooks_callback", "webhooks", "callback_id")
+
+
+def _create_notifications() -> None:
+    times = ("due_at", "held_until", "failing_since", "sent_at", "reminded_at")
+    op.create_table(
+        "notifications",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), nullable=False),
+        *texts("channel", "recipient"),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in ("version", "tries")),
+        *(sa.Column(name, sa.BigInteger) for name in times),
+        *(sa.Column(name, sa.Text) for name in ("last_error", "shown", "subject")),
+        sa.Column("ref", sa.JSON),
+    )
+    create_index("ix_notifications_due", "notifications", "due_at", where="due_at IS NOT NULL")
+    create_index("ix_notifications_callback", "notifications", "callback_id")
 
 
 def _create_api_keys() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("role", sa.Text, nullable=False),
+        *texts("name", "role"),
         sa.Column("digest", sa.LargeBinary, nullable=False),
-        sa.Column("created_at", sa.BigInteger, nullable=False),
-        sa.Column("revoked_at", sa.BigInteger),
+        *times("created_at", nullable=False),
+        *times("revoked_at"),
     )
 
 
-def _create_index(name: str, table: str, *columns: str, where: str | None = None) -> None:
-    condition = None if where is None else sa.text(where)
-    op.create_index(name, table, list(columns), sqlite_where=condition, postgresql_where=condition)
+def _person_columns() -> list[sa.Column[object]]:
+    return [
+        *texts("user", "name"),
+        sa.Column("groups", sa.JSON, nullable=False),
+        sa.Column("is_admin", sa.Boolean, nullable=False),
+        *texts("proof_source"),
+    ]
+
+
+def _create_sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+        *_person_columns(),
+        *texts("owner", "user_agent"),
+        *times("created_at", "seen_at", "expires_at", nullable=False),
+        *times("revoked_at"),
+    )
+    create_index("ix_sessions_owner", "sessions", "owner")
+    create_index("ix_sessions_expires", "sessions", "expires_at")
+
+
+def _create_sign_in_urls() -> None:
+    op.create_table(
+        "sign_in_urls",
+        sa.Column("digest", sa.LargeBinary, primary_key=True),
+        *_person_columns(),
+        *times("created_at", "expires_at", nullable=False),
+        *times("used_at"),
+    )
+    create_index("ix_sign_in_urls_expires", "sign_in_urls", "expires_at")

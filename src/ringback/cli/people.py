@@ -1,0 +1,98 @@
+"""Commands about the people who decide on a callback."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from ringback.app.program import run
+from ringback.app.system import find_os_user
+from ringback.cli.approvals import Groups
+from ringback.cli.gateway import operator_client
+from ringback.cli.listing import line_of_vote, printable
+from ringback.cli.params import AsJson, CallbackArgument
+from ringback.client.gateway_client import GatewayClient
+from ringback.domain.names import to_key
+from ringback.schemas.responses import CallbackOut
+from ringback.schemas.votes import VoteOut, VotesOut
+
+Person = Annotated[
+    str | None, typer.Option("--by", help="The person (default: your OS user). Not authenticated.")
+]
+
+
+def votes(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
+    """Print the votes on a callback, one per line."""
+    found = run(_find_votes(callback_id))
+    if as_json:
+        print(VotesOut(votes=found).model_dump_json())
+        return
+    for vote in found:
+        print(line_of_vote(vote))
+    if not found:
+        print("no votes")
+
+
+def withdraw(callback_id: CallbackArgument, by: Person = None, as_json: AsJson = False) -> None:
+    """Withdraw a vote while nothing is decided."""
+    user = _name(by)
+    callback = run(_change(lambda client: _withdraw(client, callback_id, user)))
+    _say(callback, f"has no vote of {user} now", as_json=as_json)
+
+
+def claim(
+    callback_id: CallbackArgument,
+    by: Person = None,
+    group: Groups = None,
+    as_json: AsJson = False,
+) -> None:
+    """Claim a callback: nobody else can decide it until it is released."""
+    user = _name(by)
+    callback = run(_change(lambda client: client.claim(callback_id, user, group or ())))
+    _say(callback, f"is claimed by {callback.claimant}", as_json=as_json)
+
+
+def release(callback_id: CallbackArgument, as_json: AsJson = False) -> None:
+    """Release a claimed callback."""
+    callback = run(_change(lambda client: client.release(callback_id)))
+    _say(callback, "can be decided by everybody who is asked", as_json=as_json)
+
+
+def reassign(
+    callback_id: CallbackArgument,
+    assignees: Annotated[
+        list[str],
+        typer.Argument(metavar="ASSIGNEE...", help="user:ada@example.org or group:finance."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Ask other people instead. Votes of people who may no longer decide are removed."""
+    callback = run(_change(lambda client: client.reassign(callback_id, assignees)))
+    _say(callback, f"asks {', '.join(assignees)}", as_json=as_json)
+
+
+async def _find_votes(callback_id: str) -> list[VoteOut]:
+    async with operator_client() as client:
+        return await client.votes(callback_id)
+
+
+async def _withdraw(client: GatewayClient, callback_id: str, user: str) -> CallbackOut:
+    ballot = (await client.show(callback_id)).ballots.get(to_key(user), 0)
+    return await client.withdraw(callback_id, user, ballot=ballot)
+
+
+async def _change(work: Callable[[GatewayClient], Awaitable[CallbackOut]]) -> CallbackOut:
+    async with operator_client() as client:
+        return await work(client)
+
+
+def _name(by: str | None) -> str:
+    user = by or find_os_user()
+    if user is None:
+        msg = "name the person with --by: your OS user has no name"
+        raise typer.BadParameter(msg)
+    return user
+
+
+def _say(callback: CallbackOut, what: str, *, as_json: bool) -> None:
+    print(callback.model_dump_json() if as_json else printable(f"{callback.id} {what}"))

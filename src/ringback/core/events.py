@@ -1,0 +1,202 @@
+"""Events of sources: store each delivery, and lead its events to the callbacks that wait."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.aliases import AliasService
+from ringback.core.answers import AnswerService
+from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.heartbeats import HeartbeatService
+from ringback.core.services import (
+    OutageLog,
+    TaskPool,
+    caught,
+    run_services,
+    task_group,
+    wait_for_event,
+)
+from ringback.domain.alias import Alias
+from ringback.domain.alias_errors import AliasFreedError, UnknownAliasError
+from ringback.domain.durations import backoff, format_instant
+from ringback.domain.errors import (
+    AnsweredDifferentlyError,
+    ExpiredCallbackError,
+    RetryableError,
+    RingbackError,
+    TemporalUnreachableError,
+    UnknownCallbackError,
+)
+from ringback.domain.event import Event, EventEnd, EventState
+from ringback.domain.ids import CallbackId
+from ringback.domain.link import Verb
+from ringback.domain.outcome import Outcome
+from ringback.ports.clock import Clock
+from ringback.ports.events import EventStore, SourceDelivery
+
+logger = logging.getLogger(__name__)
+
+SLOTS: Final = 64
+"""Maximum events that are led to their callbacks at a time."""
+
+LEASE: Final = timedelta(minutes=2)
+"""How long no other process has a claimed event. An answer is checked in less time."""
+
+LONGEST_REST: Final = timedelta(seconds=1)
+"""The longest time until an event is noticed whose alias appeared in another process."""
+
+LONGEST_REASON: Final = 1000
+"""Maximum characters of a reason."""
+
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+FIRST_WAIT: Final = timedelta(seconds=1)
+LONGEST_WAIT: Final = timedelta(minutes=5)
+
+
+class EventService:
+    """Stores deliveries, and leads their events to callbacks.
+
+    It may be killed at any moment: when the lease ends, another process leads the claimed events
+    again. The callback then has the same answer, which counts once.
+    """
+
+    def __init__(  # noqa: PLR0917 - each is a part of the way
+        self,
+        store: EventStore,
+        alias_service: AliasService,
+        answer_service: AnswerService,
+        heartbeat_service: HeartbeatService,
+        to_outcome: Callable[[Verb, bytes | None], Outcome],
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+    ) -> None:
+        """Answer with the outcome that `to_outcome` makes of an event's action and body."""
+        self._store = store
+        self._aliases = alias_service
+        self._answers = answer_service
+        self._heartbeats = heartbeat_service
+        self._to_outcome = to_outcome
+        self._clock = clock
+        self._jitter = jitter
+        self._changed = asyncio.Event()
+        self._outages = OutageLog(logger, "claim events")
+        self._storing = GroupCommit(store.store_deliveries, weigh=_weigh)
+        self._ending = GroupCommit(acknowledged(store.end_events))
+        self._postponing = GroupCommit(acknowledged(store.postpone_events))
+
+    async def store(self, delivery: SourceDelivery) -> bool:
+        """Store a delivery with its events; return whether it is new. It is committed then.
+
+        Raises:
+            StoreUnavailableError: It could not be stored; the provider must send it again.
+        """
+        is_new = await self._storing.submit(delivery)
+        if is_new:
+            self._changed.set()
+        return is_new
+
+    async def run(self) -> None:
+        """Lead events until canceled."""
+        async with (
+            run_services(self._storing, self._ending, self._postponing),
+            task_group() as group,
+        ):
+            await self._lead_with(TaskPool(group, SLOTS))
+
+    async def _lead_with(self, pool: TaskPool) -> None:
+        while True:
+            self._changed.clear()
+            if not await self._has_started_some(pool):
+                await wait_for_event(self._changed, self._clock, at_most=await self._rest(pool))
+
+    async def _has_started_some(self, pool: TaskPool) -> bool:
+        if pool.free == 0:
+            return False
+        due = await caught(self._store.claim_events(limit=pool.free, lease=LEASE))
+        self._outages.record(due)
+        if isinstance(due, Exception):
+            return False
+        for event in due:
+            task = pool.start(self._lead(event), name=f"event {event.id}")
+            # The next event with the same alias is due now.
+            task.add_done_callback(lambda _: self._changed.set())
+        return bool(due)
+
+    async def _rest(self, pool: TaskPool) -> timedelta:
+        if pool.free == 0 or self._outages.lasts:
+            return LONGEST_REST
+        until_due = await caught(self._store.next_event())
+        if until_due is None or isinstance(until_due, Exception):
+            return LONGEST_REST
+        return min(until_due, LONGEST_REST)
+
+    async def _lead(self, event: Event) -> None:
+        end = await self._end_of(event)
+        if isinstance(end, EventEnd):
+            await self._ending.submit(end)
+            facts = {"event_id": event.id, "source": event.source, "state": end.state.value}
+            logger.info("event ended", extra={**facts, "callback_id": end.callback_id})
+        else:
+            await self._postponing.submit((event, end))
+
+    async def _end_of(self, event: Event) -> EventEnd | timedelta | None:
+        """Return what became of `event`; or when to try again, `None`: when its alias appears."""
+        if event.callback_id is not None:
+            return await self._give(event, event.callback_id)
+        try:
+            callback_id = await self._aliases.get(Alias(event.alias))
+        except UnknownAliasError:
+            # The store's clock decides: this machine's may be behind it.
+            if event.claimed_until - LEASE < event.waits_until:
+                return None
+            until = format_instant(event.waits_until)
+            reason = f"no callback got the alias {event.alias!r} until {until}"
+            return EventEnd(event, EventState.UNMATCHED, reason)
+        except AliasFreedError as exc:
+            reason = f"it came after {exc.callback_id}, which had the alias, had ended"
+            return EventEnd(event, EventState.UNMATCHED, reason, exc.callback_id)
+        except RetryableError:
+            return self._wait(event)
+        return await self._give(event, callback_id)
+
+    async def _give(self, event: Event, callback_id: CallbackId) -> EventEnd | timedelta:
+        state, reason = EventState.MATCHED, None
+        try:
+            if event.action is Verb.HEARTBEAT:
+                await self._heartbeat(callback_id, event.body)
+            else:
+                outcome = self._to_outcome(event.action, event.body)
+                await self._answers.accept(callback_id, outcome)
+        except RetryableError:
+            return self._wait(event)
+        except AnsweredDifferentlyError:
+            state, reason = EventState.IGNORED, "the callback already has another answer"
+        except (ExpiredCallbackError, UnknownCallbackError) as exc:
+            state, reason = EventState.UNMATCHED, _to_reason(exc)
+        except RingbackError as exc:
+            state, reason = EventState.DEAD, _to_reason(exc)
+        return EventEnd(event, state, reason, callback_id)
+
+    async def _heartbeat(self, callback_id: CallbackId, details: bytes | None) -> None:
+        try:
+            await self._heartbeats.heartbeat(callback_id, details)
+        except TemporalUnreachableError:
+            # It is stored, and goes to the next attempt.
+            return
+
+    def _wait(self, event: Event) -> timedelta:
+        return backoff(event.tries, jitter=self._jitter(), first=FIRST_WAIT, longest=LONGEST_WAIT)
+
+
+def _to_reason(error: RingbackError) -> str:
+    """Return what `error` says, as a text that every database stores: it may quote the event."""
+    said = str(error)[:LONGEST_REASON]
+    return "".join(one if one.isprintable() else REPLACEMENT for one in said)
+
+
+def _weigh(delivery: SourceDelivery) -> int:
+    return len(delivery.body) + sum(len(one.body or b"") for one in delivery.events)

@@ -1,0 +1,197 @@
+"""Routes for programs that vote for people by name, and for operators who change who is asked."""
+
+from typing import Annotated
+
+from fastapi import Path, Query, Request, Response
+
+from ringback.core.operations import get_callback
+from ringback.core.status import serialize_callback, serialize_vote
+from ringback.domain.api_key import Act, ApiKey
+from ringback.domain.assignment import Actor
+from ringback.domain.callback import Callback
+from ringback.domain.errors import Problem
+from ringback.domain.exact_json import members
+from ringback.domain.policy import Policy, Proof, Voter
+from ringback.domain.vote_errors import WrongVoteError
+from ringback.gateway.api.access import IdInPath, new_router, requires
+from ringback.gateway.api.bodies import SMALL, read_model
+from ringback.gateway.api.openapi import OF_A_BODY, OF_AN_ANSWER, problems, takes
+from ringback.gateway.gateway import GatewayOf
+from ringback.gateway.receipts import Wait, reply_with_receipt
+from ringback.schemas.responses import CallbackOut, ReceiptOut
+from ringback.schemas.votes import (
+    ClaimIn,
+    DetailsIn,
+    DigestOut,
+    ReassignIn,
+    VoteIn,
+    VoteOut,
+    VotesOut,
+)
+
+router = new_router("/callbacks")
+
+
+@router.get(
+    "/{id}/votes",
+    summary="List the votes on a callback",
+    dependencies=requires(Act.VIEW),
+    responses=problems(404),
+)
+async def list_votes(gateway: GatewayOf, callback_id: IdInPath) -> VotesOut:
+    """Return the votes that count, oldest first, without their forms."""
+    callback = await get_callback(gateway.store, callback_id)
+    votes = await gateway.vote_service.votes(callback.id)
+    return VotesOut(votes=[VoteOut.model_validate(serialize_vote(vote)) for vote in votes])
+
+
+@router.post(
+    "/{id}/votes",
+    summary="Vote for a person",
+    dependencies=requires(Act.VOTE),
+    response_model=ReceiptOut,
+    responses={
+        **problems(*OF_AN_ANSWER),
+        202: {"model": ReceiptOut, "description": "Committed; its state says if it decides."},
+    },
+    openapi_extra=takes(VoteIn),
+)
+async def vote(
+    *, gateway: GatewayOf, callback_id: IdInPath, request: Request, wait: Wait
+) -> Response:
+    """Count the vote of the person that `by` names. The key is trusted to name the right one.
+
+    The vote that decides is the answer; until then the state is `open`.
+    """
+    asked, body = await read_model(request, VoteIn, limit=gateway.body_limit)
+    policy = (await get_callback(gateway.store, callback_id)).options.policy
+    receipt = await gateway.vote_service.vote(
+        callback_id,
+        _to_voter(request, asked.by, asked.groups),
+        approved=asked.approved is not False,
+        reason=asked.reason,
+        body=None if policy is None else _find_body(asked, body, policy),
+        digest=asked.digest,
+        ballot=asked.ballot,
+    )
+    return await reply_with_receipt(
+        gateway, receipt, wait=wait, status_url=gateway.status_url(callback_id)
+    )
+
+
+@router.delete(
+    "/{id}/votes/{user:path}",
+    summary="Withdraw the vote of a person",
+    dependencies=requires(Act.VOTE),
+    responses=problems(404, 410, 422),
+)
+async def withdraw_vote(
+    *,
+    gateway: GatewayOf,
+    callback_id: IdInPath,
+    user: Annotated[str, Path()],
+    request: Request,
+    ballot: Annotated[
+        int | None, Query(ge=0, description="Withdraw only the vote of this ballot.")
+    ] = None,
+) -> CallbackOut:
+    """Remove a vote while nothing is decided.
+
+    It is safe to repeat; with `ballot`, a late retry does not remove a later vote either.
+    """
+    voter = _to_voter(request, user, [])
+    return _to_callback_out(await gateway.vote_service.withdraw(callback_id, voter, ballot=ballot))
+
+
+@router.post(
+    "/{id}/claim",
+    summary="Claim a callback for a person",
+    dependencies=requires(Act.ASSIGN),
+    responses=problems(404, 409, 410, *OF_A_BODY),
+    openapi_extra=takes(ClaimIn),
+)
+async def claim_callback(
+    gateway: GatewayOf, callback_id: IdInPath, request: Request
+) -> CallbackOut:
+    """Let nobody else decide until it is released."""
+    asked, _ = await read_model(request, ClaimIn, limit=SMALL)
+    actor = Actor(_to_voter(request, asked.by, asked.groups))
+    return _to_callback_out(await gateway.vote_service.claim(callback_id, actor))
+
+
+@router.post(
+    "/{id}/release",
+    summary="Release a claimed callback",
+    dependencies=requires(Act.ASSIGN),
+    responses=problems(404, 410),
+)
+async def release_callback(
+    gateway: GatewayOf, callback_id: IdInPath, request: Request
+) -> CallbackOut:
+    """Let everybody who is asked decide again."""
+    return _to_callback_out(await gateway.vote_service.release(callback_id, _to_operator(request)))
+
+
+@router.post(
+    "/{id}/reassign",
+    summary="Ask other people",
+    dependencies=requires(Act.ASSIGN),
+    responses=problems(404, 410, *OF_A_BODY),
+    openapi_extra=takes(ReassignIn),
+)
+async def reassign_callback(
+    gateway: GatewayOf, callback_id: IdInPath, request: Request
+) -> CallbackOut:
+    """Replace the assignees. Votes of people who may no longer decide are removed."""
+    asked, _ = await read_model(request, ReassignIn, limit=SMALL)
+    return _to_callback_out(
+        await gateway.vote_service.reassign(callback_id, asked.assignees, _to_operator(request))
+    )
+
+
+@router.post(
+    "/{id}/details",
+    summary="Change the details of the subject",
+    dependencies=requires(Act.CHANGE_DETAILS),
+    responses=problems(404, 410, *OF_A_BODY),
+    openapi_extra=takes(DetailsIn),
+)
+async def change_details(gateway: GatewayOf, callback_id: IdInPath, request: Request) -> DigestOut:
+    """Add or replace details. The subject gets a new digest, and earlier votes are removed."""
+    asked, _ = await read_model(request, DetailsIn, limit=2 * SMALL)
+    changed = await gateway.vote_service.change_details(
+        callback_id, asked.details, _to_operator(request)
+    )
+    return DigestOut(id=changed.id, digest=changed.subject.digest)
+
+
+def key_voter(key: ApiKey) -> Voter:
+    """Return the voter of a program that answers by its key and names nobody."""
+    return Voter(f"key:{key.id}", proof=Proof.API_KEY, via=key.id)
+
+
+def _find_body(asked: VoteIn, body: bytes, policy: Policy) -> bytes | None:
+    """Return the form or the result, byte for byte.
+
+    Raises:
+        WrongVoteError: A decision lacks its yes or no, or the vote has the wrong one of the two.
+    """
+    wanted, other = ("form", "result") if policy.is_decision else ("result", "form")
+    if policy.is_decision and asked.approved is None:
+        raise WrongVoteError([Problem("/approved", "it must be true or false")])
+    if other in asked.model_fields_set:
+        raise WrongVoteError([Problem(f"/{other}", f"send {wanted!r} instead")])
+    is_empty = policy.is_decision and asked.form is None
+    return None if is_empty else members(body).get(wanted)
+
+
+def _to_voter(request: Request, user: str, groups: list[str]) -> Voter:
+    return Voter(user, frozenset(groups), Proof.API_KEY, request.state.key.id)
+
+
+def _to_operator(request: Request) -> Actor:
+    return Actor(key_voter(request.state.key), is_operator=True)
+
+
+def _to_callback_out(callback: Callback) -> CallbackOut:
+    return CallbackOut.model_validate(serialize_callback(callback))

@@ -1,0 +1,1 @@
+"""Pages for people: forms, their values, and how they are shown."""

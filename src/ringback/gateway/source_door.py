@@ -1,0 +1,67 @@
+"""What the route for sources needs: the sources, their limits, and where events go."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from ringback.core.events import EventService
+from ringback.domain.ids import EventId
+from ringback.ports.clock import Clock
+from ringback.sources.config import Source
+from ringback.sources.matching import Fetch
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """A limit of requests per second; as many may come at once.
+
+    Attributes:
+        per_second: The limit.
+        clock: Tells the time that has passed.
+    """
+
+    per_second: int
+    clock: Clock
+    _left: float = field(init=False)
+    _at: timedelta = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with all that may come at once."""
+        self._left, self._at = float(self.per_second), self.clock.monotonic()
+
+    def allows_one_more(self) -> bool:
+        """Return whether one more request may come now, and count it."""
+        now = self.clock.monotonic()
+        earned = (now - self._at) / _SECOND * self.per_second
+        self._left, self._at = min(self.per_second, self._left + earned), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class SourceDoor:
+    """What the route for sources needs."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        event_service: EventService,
+        *,
+        new_event_id: Callable[[], EventId],
+        fetch: Fetch | None = None,
+        clock: Clock,
+    ) -> None:
+        """Accept the events of `sources`, each by its name, with `event_service`."""
+        self.sources = sources
+        self.event_service = event_service
+        self.new_event_id = new_event_id
+        self.fetch = fetch
+        self.limits = {
+            name: RateLimit(one.limit, clock)
+            for name, one in sources.items()
+            if one.limit is not None
+        }

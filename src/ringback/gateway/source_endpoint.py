@@ -1,0 +1,181 @@
+"""The route that providers call: verify, store, acknowledge. What an event means comes after.
+
+A provider gets 2xx only once its request is committed, or was before; 401 without a detail if the
+signature is not right; and 503 if the request could not be stored, so that it comes again.
+"""
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final, TypeVar
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from ringback.domain.errors import AnswerTooLargeError
+from ringback.domain.event import EventState
+from ringback.domain.link import Verb
+from ringback.gateway.body import read_body, run_apart
+from ringback.gateway.gateway import Gateway, GatewayOf
+from ringback.gateway.replies import not_found, problem
+from ringback.gateway.source_door import SourceDoor
+from ringback.ports.events import NewEvent, SourceDelivery
+from ringback.sources.config import Source
+from ringback.sources.handshakes import Reply, answer_handshake
+from ringback.sources.rules import Ignored, Match, RuleFailed, RuleOutcome, apply_rules
+from ringback.sources.scheme import FETCHING
+from ringback.sources.signatures import delivery_key
+from ringback.sources.source_event import SourceEvent
+from ringback.sources.verdict import IncomingRequest, Refusal
+
+logger = logging.getLogger(__name__)
+
+router = APIRouter(generate_unique_id_function=lambda route: route.name)
+
+T = TypeVar("T")
+
+_GZIP: Final = 31
+"""zlib's number for a gzip header."""
+
+
+@router.api_route("/in/{source}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
+async def receive(gateway: GatewayOf, source: str, request: Request) -> Response:
+    """Store what a provider sends. Its signature is the credential."""
+    door = gateway.source_door
+    found = door.sources.get(source)
+    if found is None:
+        return not_found()
+    limit = door.limits.get(source)
+    if limit is not None and not limit.allows_one_more():
+        reply = problem(429, "too many events", "this source sends more events than its limit")
+        reply.headers["retry-after"] = "1"
+        return reply
+    raw = await read_body(request, limit=gateway.body_limit)
+    return await _Received(gateway, door, found, request, raw).reply()
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    gateway: Gateway
+    door: SourceDoor
+    source: Source
+    request: Request
+    raw: bytes = field(repr=False)
+
+    async def reply(self) -> Response:
+        body = await run_apart(self.raw, self._unpack)
+        incoming = self._incoming(body)
+        answer = await self._apart(body, lambda: self._handshake(incoming))
+        if answer is not None:
+            return await self._reply_to_handshake(answer)
+        if self.request.method != "POST":
+            return not_found()
+        refusal = await self._apart(body, lambda: self._refusal(incoming))
+        if refusal is not None:
+            facts = {"source": self.source.name, "reason": refusal.reason.value}
+            logger.warning("event refused", extra={**facts, "detail": refusal.message})
+            if refusal.is_temporary:
+                return _try_again()
+            return problem(401, "not verified", "the request could not be verified")
+        if self.source.batch is None:
+            delivery = await run_apart(body, lambda: self._delivery(incoming))
+        else:
+            delivery = await asyncio.to_thread(self._delivery, incoming)
+        is_new = await self.door.event_service.store(delivery)
+        return JSONResponse({"duplicate": not is_new})
+
+    def _unpack(self) -> bytes:
+        if self.request.headers.get("content-encoding", "").strip().lower() != "gzip":
+            return self.raw
+        limit = self.gateway.body_limit
+        unpacker = zlib.decompressobj(_GZIP)
+        try:
+            body = unpacker.decompress(self.raw, limit + 1)
+        except zlib.error:
+            # Its signature decides.
+            return self.raw
+        if len(body) > limit:
+            raise AnswerTooLargeError(limit)
+        # What was cut off, or has more behind it, is not the whole body.
+        return body if unpacker.eof and not unpacker.unused_data else self.raw
+
+    def _incoming(self, body: bytes) -> IncomingRequest:
+        scope = self.request.scope
+        query = scope["query_string"].decode("latin-1")
+        path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        url = self.gateway.public_url + path + (f"?{query}" if query else "")
+        return IncomingRequest(self.request.method, url, self.request.headers.raw, body)
+
+    async def _apart(self, body: bytes, verify: Callable[[], T]) -> T:
+        # A certificate may have to be fetched.
+        if self.source.scheme.check in FETCHING:
+            return await asyncio.to_thread(verify)
+        return await run_apart(body, verify)
+
+    def _handshake(self, incoming: IncomingRequest) -> Reply | None:
+        now = self.gateway.clock.now()
+        return answer_handshake(self.source.verifier, self.source.secrets, incoming, now=now)
+
+    async def _reply_to_handshake(self, answer: Reply) -> Response:
+        if answer.confirm_url is not None and self.door.fetch is not None:
+            try:
+                await asyncio.to_thread(self.door.fetch, answer.confirm_url)
+            except OSError:
+                return _try_again()
+        logger.info("handshake answered", extra={"source": self.source.name})
+        headers = dict(answer.headers)
+        return Response(answer.body, answer.status, headers, media_type=answer.media_type)
+
+    def _refusal(self, incoming: IncomingRequest) -> Refusal | None:
+        now = self.gateway.clock.now()
+        verdict = self.source.verifier.verify(incoming, now)
+        if isinstance(verdict, Refusal) and incoming.body != self.raw:
+            # Some providers sign what they send, others what they have compressed.
+            sent = self._incoming(self.raw)
+            if not isinstance(self.source.verifier.verify(sent, now), Refusal):
+                return None
+        return verdict if isinstance(verdict, Refusal) else None
+
+    def _delivery(self, incoming: IncomingRequest) -> SourceDelivery:
+        source, body = self.source, incoming.body
+        headers = {
+            name: value for name, value in self.request.headers.items() if name in source.headers
+        }
+        outcomes = apply_rules(
+            source.rules,
+            SourceEvent(body, headers),
+            batch=source.batch,
+            limit=self.gateway.body_limit,
+        )
+        key = delivery_key(source.scheme, incoming)
+        named = f"{source.name}\0{key or ''}\0".encode("utf-8", "surrogatepass")
+        return SourceDelivery(
+            namespace=self.gateway.namespace,
+            source=source.name,
+            digest=sha256(named + body).hexdigest(),
+            delivery_key=key,
+            headers=headers,
+            body=body,
+            events=[self._to_event(outcome) for outcome in outcomes],
+        )
+
+    def _to_event(self, outcome: RuleOutcome) -> NewEvent:
+        id_ = self.door.new_event_id()
+        match outcome:
+            case Match(action=action, alias=alias, body=body):
+                verb = Verb[action.name]
+                wait = self.source.ttl
+                return NewEvent(id_, EventState.WAITING, verb, alias.text, body, wait=wait)
+            case Ignored(reason=reason):
+                return NewEvent(id_, EventState.IGNORED, reason=reason)
+            case RuleFailed(reason=reason):
+                return NewEvent(id_, EventState.DEAD, reason=reason)
+
+
+def _try_again() -> Response:
+    reply = problem(503, "not verified yet", "the request cannot be verified now; send it again")
+    reply.headers["retry-after"] = "30"
+    return reply

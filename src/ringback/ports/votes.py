@@ -1,0 +1,58 @@
+"""The votes of people, and changes to the questions that they are asked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from ringback.domain.assignment import Change
+from ringback.domain.callback import Callback
+from ringback.domain.errors import RingbackError
+from ringback.domain.ids import CallbackId
+from ringback.domain.policy import Voter
+from ringback.domain.vote import CountedVote, Vote, VoteRequest
+
+Rule: TypeAlias = Callable[[Callback, Sequence[Vote]], Change]
+"""A rule of `ringback.domain.assignment` for an open callback and its votes. It must be pure: the
+store applies it in its transaction, maybe several times."""
+
+
+class VoteStore(Protocol):
+    """Stores votes, and what people change about open callbacks."""
+
+    async def vote(
+        self, requests: Sequence[VoteRequest]
+    ) -> Sequence[CountedVote | RingbackError | None]:
+        """Count votes by `ringback.domain.vote.count_vote`, in order, each under a lock.
+
+        The vote that decides stores the outcome in the same transaction.
+
+        Returns, for each, its effect or why it was refused; `None` if the callback does not exist,
+        has no policy, or is not open.
+        """
+        ...
+
+    async def votes(
+        self, callback_ids: Sequence[CallbackId]
+    ) -> Mapping[CallbackId, Sequence[Vote]]:
+        """Return the votes of callbacks, oldest first; callbacks without votes are left out."""
+        ...
+
+    async def withdraw(
+        self, callback_id: CallbackId, voter: Voter, *, ballot: int | None = None
+    ) -> Vote | None:
+        """Remove the vote of a person from an open callback and return it, if there is one.
+
+        It is counted in `Callback.ballots`. A vote of another `ballot` is left.
+        """
+        ...
+
+    async def change(
+        self, callback_id: CallbackId, rule: Rule, *, by: dict[str, object]
+    ) -> Callback | None:
+        """Apply `rule` to an open callback, record who did it, and return the callback.
+
+        `None` means that the callback does not exist or is not open.
+
+        Raises:
+            RingbackError: The rule refuses the change.
+        """
+        ...

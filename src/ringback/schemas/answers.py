@@ -1,0 +1,40 @@
+"""Requests that send many answers."""
+
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ringback.schemas import examples
+from ringback.schemas.values import Json, Text
+
+MOST_ANSWERS: Final = 1000
+
+
+class AnswerIn(BaseModel):
+    """One of many answers, to a callback or to the callback that an alias leads to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    callback: Text | None = Field(default=None, description="The callback's id.")
+    alias: Text | None = Field(default=None, description="An alias, instead of the id.")
+    verb: Literal["complete", "fail", "cancel"]
+    body: Json = Field(
+        default=None,
+        repr=False,
+        description="The body that `POST …/{verb}` accepts; leave it out for none.",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_name(self) -> Self:
+        if (self.callback is None) is (self.alias is None):
+            msg = "name the callback by `callback` or by `alias`"
+            raise ValueError(msg)
+        return self
+
+
+class AnswersIn(BaseModel):
+    """Many answers."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.ANSWERS]})
+
+    answers: list[AnswerIn] = Field(min_length=1, max_length=MOST_ANSWERS)

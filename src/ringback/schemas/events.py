@@ -1,0 +1,65 @@
+"""Events of sources in requests and responses."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ringback.domain.event import EventState
+from ringback.domain.link import Verb
+from ringback.schemas.values import Text
+
+MOST_LISTED: Final = 1000
+
+_Id = Annotated[str, Field(max_length=100, examples=["ev_0dj0q6nk5g1e2b3a4c5d6e7f8g"])]
+
+
+_Wanted = Annotated[Text, Field(max_length=200)]
+
+
+class EventsIn(BaseModel):
+    """Which events to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: _Wanted | None = Field(None, description="The name of a source.")
+    state: EventState | None = None
+    alias: _Wanted | None = Field(None, description="An alias, in full.")
+    before: _Wanted | None = Field(None, description="`next` of the page before.")
+    limit: int = Field(50, ge=1, le=MOST_LISTED)
+
+
+class EventOut(BaseModel):
+    """An event of a source, without its body."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: _Id
+    source: str = Field(examples=["stripe"])
+    delivery_key: str | None = Field(
+        description="The provider's name for the request that it came with."
+    )
+    received_at: datetime
+    state: EventState
+    action: str | None = Field(
+        description="What it asks of a callback; null if no rule uses it.", examples=["complete"]
+    )
+    alias: str | None = Field(examples=["stripe:pi_3OqT"])
+    waits_until: datetime | None = Field(
+        description="How long it waits for its alias; null if it does not wait."
+    )
+    tries: int = Field(description="How often it was led to its callback.")
+    reason: str | None = Field(description="Why it is in its state.")
+    callback_id: str | None = Field(description="The callback that it led to.")
+
+
+class EventsOut(BaseModel):
+    """A page of events, the newest first."""
+
+    events: list[EventOut]
+    next: str | None = Field(description="The `before` of the next page; null at the end.")
+
+
+def action_name(action: Verb | None) -> str | None:
+    """Return the name of an action as links and rules spell it."""
+    return None if action is None else action.name.lower()

@@ -1,0 +1,53 @@
+"""Models of the inbox in the operator API."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ringback.domain.inbox import LONGEST_SEARCH, MOST_LISTED, Scope, Show
+from ringback.domain.names import LONGEST_NAME
+from ringback.schemas.responses import CallbackOut
+from ringback.schemas.votes import VoteOut
+
+_Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+
+
+class InboxIn(BaseModel):
+    """Which questions to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: _Name | None = Field(None, description="Whose inbox.", examples=["ada@example.org"])
+    group: list[_Name] = Field([], max_length=500, description="A group of the user; repeatable.")
+    scope: Scope | None = Field(
+        None, description="Default: `mine` with a user, else `groups` with a group, else `all`."
+    )
+    show: Show = Field(Show.OPEN, description="Which questions.")
+    text: str = Field("", max_length=LONGEST_SEARCH, description="Words that must all occur.")
+    after: str | None = Field(None, max_length=100, description="`next` of the page before.")
+    limit: int = Field(50, ge=1, le=MOST_LISTED, description="Maximum number of questions.")
+
+
+class UnsentMessagesOut(BaseModel):
+    """Messages about a question that a channel did not accept."""
+
+    channel: str = Field(examples=["mail"])
+    count: int = Field(description="How many recipients.")
+    is_retrying: bool = Field(description="Whether some of them will be sent again.")
+    last_error: str = Field(description="Why one of them was not accepted.")
+
+
+class InboxEntryOut(CallbackOut):
+    """A question to people, with the votes so far."""
+
+    votes: list[VoteOut]
+    unsent: list[UnsentMessagesOut] = Field(
+        default=[], description="The messages that could not be sent, by channel."
+    )
+
+
+class InboxOut(BaseModel):
+    """A page of an inbox."""
+
+    callbacks: list[InboxEntryOut]
+    next: str | None = Field(description="Pass it as `after`; null at the end of the list.")

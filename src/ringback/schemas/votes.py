@@ -1,0 +1,184 @@
+"""People: who may decide, their votes, and changes of who is asked."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ringback.domain.names import LONGEST_NAME
+from ringback.domain.policy import (
+    LONGEST_REASON,
+    MOST_APPROVALS,
+    MOST_ASSIGNEES,
+    MOST_GROUPS,
+)
+from ringback.schemas import examples
+from ringback.schemas.responses import CallbackId
+from ringback.schemas.values import Duration, Json, Name, Text
+
+
+class PolicyIn(BaseModel):
+    """The people who may decide, and how many must agree."""
+
+    model_config = ConfigDict(extra="forbid", title="Policy")
+
+    is_decision: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether people approve or reject; otherwise they give the result itself.",
+    )
+    assignees: list[Text] = Field(
+        default=[],
+        max_length=MOST_ASSIGNEES,
+        description="Who may decide: `user:ada@example.org`, `group:finance`. Empty: anybody.",
+    )
+    exclude: list[Text] = Field(
+        default=[], max_length=MOST_ASSIGNEES, description="Users who may not decide."
+    )
+    approvals: Annotated[int, Field(strict=True, ge=1, le=MOST_APPROVALS)] | Literal["majority"] = (
+        Field(default=1, description="How many distinct people must approve.")
+    )
+    veto: bool = Field(
+        default=True, strict=True, description="Whether one rejection rejects at once."
+    )
+    require_reason: Literal["never", "rejection", "always"] = Field(
+        default="never", description="When a vote needs a reason."
+    )
+    on_reject: Literal["result", "fail"] = Field(
+        default="result", description="Whether a rejection is a result or a failure."
+    )
+    link_decides: bool | None = Field(
+        default=None,
+        strict=True,
+        description="Whether holders of a link may decide. By default only if no people are"
+        " named and one approval suffices.",
+    )
+
+
+class EscalationIn(BaseModel):
+    """More people who are asked if there is no decision after a while."""
+
+    model_config = ConfigDict(extra="forbid", title="Escalation")
+
+    after: Duration = Field(description="How long after the first opening.")
+    assignees: list[Text] = Field(min_length=1, max_length=MOST_ASSIGNEES)
+
+
+class VoteIn(BaseModel):
+    """The vote of a person."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.VOTE]})
+
+    by: Name = Field(max_length=LONGEST_NAME, description="The user who votes.")
+    groups: list[Name] = Field(
+        default=[], max_length=MOST_GROUPS, description="The groups of that user."
+    )
+    approved: bool | None = Field(
+        default=None, strict=True, description="A yes or a no; required where people decide so."
+    )
+    reason: str | None = Field(default=None, max_length=LONGEST_REASON, repr=False)
+    form: Json = Field(default=None, repr=False, description="The form beside a decision.")
+    result: Json = Field(
+        default=None, repr=False, description="The result, where people give it themselves."
+    )
+    digest: Text | None = Field(
+        default=None, description="The version of the subject that the person saw."
+    )
+    ballot: int = Field(
+        default=0,
+        ge=0,
+        strict=True,
+        description="This person's number in the callback's `ballots`. A late retry of a vote that"
+        " was withdrawn, or removed by a reassignment, has an old number and gets 409.",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_body(self) -> Self:
+        if {"form", "result"} <= self.model_fields_set:
+            msg = "give either `form` or `result`"
+            raise ValueError(msg)
+        return self
+
+
+class ClaimIn(BaseModel):
+    """A request to claim a callback."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.CLAIM]})
+
+    by: Name = Field(max_length=LONGEST_NAME, description="The user who claims it.")
+    groups: list[Name] = Field(
+        default=[], max_length=MOST_GROUPS, description="The groups of that user."
+    )
+
+
+class ReassignIn(BaseModel):
+    """A request to ask other people."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.REASSIGN]})
+
+    assignees: list[Text] = Field(
+        max_length=MOST_ASSIGNEES, description="Everybody who may decide from now on."
+    )
+
+
+class DetailsIn(BaseModel):
+    """A change of the details of a subject."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.CHANGE]})
+
+    details: dict[str, Json] = Field(repr=False, description="New details, and changed ones.")
+
+
+class VoteOut(BaseModel):
+    """A vote, without its form."""
+
+    by: str = Field(examples=["ada@example.org"])
+    approved: bool
+    reason: str | None = Field(repr=False)
+    proof: str = Field(
+        description="How it was proven who voted: link, API key, chat or signed in.",
+        examples=["signed in"],
+    )
+    via: str | None = Field(description="The API key or chat account that proved it.")
+    digest: str
+    at: datetime
+
+
+class VotesOut(BaseModel):
+    """The votes on a callback."""
+
+    votes: list[VoteOut]
+
+
+class DigestOut(BaseModel):
+    """A new version of a subject."""
+
+    id: CallbackId
+    digest: str
+
+
+class DecisionVoteOut(BaseModel):
+    """The vote of one person, in a decision."""
+
+    model_config = ConfigDict(title="DecisionVote")
+
+    by: str = Field(description="The user; `link` stands for whoever holds the link.")
+    approved: bool
+    reason: str | None
+    proof: Literal["link", "API key", "chat", "signed in"] = Field(
+        description="How it was proven who voted."
+    )
+    at: datetime
+
+
+class DecisionOut(BaseModel):
+    """The result of an activity whose callback has a policy with `is_decision`."""
+
+    model_config = ConfigDict(title="Decision")
+
+    approved: bool
+    reason: str | None = Field(default=None, description="Why, by whoever decided.")
+    by: str | None = Field(default=None, description="Who decided; null for a default answer.")
+    form: Json = Field(default=None, description="What they filled in beside it.")
+    votes: list[DecisionVoteOut] = Field(default=[], description="All votes, oldest first.")
+    is_default: bool = Field(default=False, description="Whether nobody decided in time.")

@@ -1,0 +1,1 @@
+"""Sources: signatures of providers' webhooks, and rules about what their events mean."""

@@ -1,0 +1,166 @@
+"""The statements that store and lead events."""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
+
+from ringback.domain.event import EventState
+from ringback.store.bulk_params import INSERTS, Instant, Texts, any_of
+from ringback.store.event_tables import deliveries, events
+from ringback.store.label_tables import aliases
+
+_WAITING: Final = EventState.WAITING.value
+
+ADD_DELIVERY: Final = {
+    dialect: insert_into(deliveries).on_conflict_do_nothing(index_elements=["digest"])
+    for dialect, insert_into in INSERTS.items()
+}
+
+ADDED: Final = select(deliveries.c.id).where(any_of(deliveries.c.id, "ids"))
+
+#: SQLite has one writer at a time, and needs no lock.
+LOCK_ALIASES: Final = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(alias, 0)) FROM unnest(:aliases) AS alias"
+).bindparams(bindparam("aliases", type_=Texts))
+
+_COLUMNS: Final = (
+    *("id", "delivery_id", "position", "namespace", "source", "received_at", "state"),
+    *("action", "alias", "body", "waits_until", "reason", "ended_at"),
+)
+
+_is_known: Final = exists().where(
+    aliases.c.alias == bindparam("alias", type_=Text),
+    aliases.c.namespace == bindparam("namespace", type_=Text),
+    aliases.c.taken_over_at.is_(None),
+)
+
+_due_at: Final = case(
+    (bindparam("state", type_=Text) != _WAITING, null()),
+    (_is_known, bindparam("received_at", type_=Instant)),
+    else_=bindparam("waits_until", type_=Instant),
+)
+
+#: A transaction that is repeated, because nobody knows whether it was committed, adds nothing.
+ADD_EVENT: Final = {
+    dialect: insert_into(events)
+    .from_select(
+        [*_COLUMNS, "due_at", "tries"],
+        select(
+            *(bindparam(name, type_=events.c[name].type) for name in _COLUMNS), _due_at, literal(0)
+        ).where(true()),
+    )
+    .on_conflict_do_nothing()
+    for dialect, insert_into in INSERTS.items()
+}
+
+_waits = events.c.due_at.is_not(None)
+
+WAKE: Final = (
+    update(events)
+    .where(_waits, any_of(events.c.alias, "aliases"))
+    .where(events.c.namespace == bindparam("namespace_", type_=Text))
+    .values(due_at=bindparam("now", type_=Instant))
+)
+
+KEEP_OWNER: Final = (
+    update(events)
+    .where(_waits, events.c.callback_id.is_(None))
+    .where(events.c.alias == bindparam("alias_", type_=Text))
+    .where(events.c.namespace == bindparam("namespace_", type_=Text))
+    .values(callback_id=bindparam("owner", type_=Text))
+)
+
+_older = events.alias("older")
+
+#: The first event of an alias answers, so the others wait until it has ended.
+_is_first = ~exists().where(
+    _older.c.due_at.is_not(None),
+    _older.c.alias == events.c.alias,
+    _older.c.namespace == events.c.namespace,
+    tuple_(_older.c.received_at, _older.c.id) < tuple_(events.c.received_at, events.c.id),
+)
+
+_due = (
+    select(events.c.id)
+    .where(_waits, events.c.due_at <= bindparam("now", type_=Instant), _is_first)
+    .order_by(events.c.due_at, events.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+
+CLAIMED: Final = [
+    events.c[name]
+    for name in (
+        *("id", "source", "received_at", "action", "alias", "body", "waits_until", "tries"),
+        "callback_id",
+    )
+]
+
+CLAIM: Final = (
+    update(events)
+    .where(events.c.id == _due.c.id)
+    .values(due_at=bindparam("until", type_=Instant), tries=events.c.tries + 1)
+    .returning(*CLAIMED, events.c.due_at)
+)
+
+#: A claim ended if the event is due at another time: its alias appeared, or another process has it.
+_is_claimed = events.c.due_at == bindparam("claimed_until", type_=Instant)
+
+END: Final = (
+    update(events)
+    .where(events.c.id == bindparam("event_id"), _is_claimed)
+    .values(
+        state=bindparam("state_"),
+        reason=bindparam("why"),
+        callback_id=bindparam("of_callback"),
+        ended_at=bindparam("now", type_=Instant),
+        due_at=None,
+    )
+)
+
+POSTPONE: Final = (
+    update(events)
+    .where(events.c.id == bindparam("event_id"), _is_claimed)
+    .values(due_at=func.coalesce(bindparam("due", type_=Instant), events.c.waits_until))
+)
+
+NEXT_DUE: Final = select(func.min(events.c.due_at)).where(_waits)
+
+
+_SHOWN: Final = (
+    *("id", "source", "received_at", "state", "action", "alias", "due_at", "waits_until"),
+    *("tries", "reason", "callback_id"),
+)
+
+
+def _fits(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    wanted = bindparam(name, type_=Text)
+    return wanted.is_(None) | (column == wanted)
+
+
+LIST: Final = (
+    select(*(events.c[name] for name in _SHOWN), deliveries.c.delivery_key)
+    .join_from(events, deliveries)
+    .where(
+        events.c.namespace == bindparam("namespace", type_=Text),
+        *(_fits(events.c[name], name) for name in ("source", "state", "alias")),
+        bindparam("before", type_=Text).is_(None) | (events.c.id < bindparam("before", type_=Text)),
+    )
+    .order_by(events.c.id.desc())
+    .limit(bindparam("limit"))
+)

@@ -1,0 +1,79 @@
+"""What one attempt does that waits: open the callback, submit, and complete asynchronously."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from temporalio import activity
+
+from ringback.domain.options import CallbackOptions
+from ringback.worker.activity_function import check_activity, check_next_attempt
+from ringback.worker.answer import return_or_raise
+from ringback.worker.callback import Callback
+from ringback.worker.runtime import WorkerRuntime, get_runtime
+
+T = TypeVar("T")
+
+
+async def wait_async(
+    submit: Callable[[Callback], Awaitable[None]],
+    result_type: type[T],
+    asked_for: CallbackOptions,
+    *,
+    schema: object,
+    resubmit: bool,
+) -> T:
+    """Open the callback, submit, and complete asynchronously; or end with the answer.
+
+    Args:
+        submit: Sends the link; skipped if an earlier attempt has submitted, unless `resubmit`.
+        result_type: What the activity returns.
+        asked_for: The callback's options.
+        schema: The type of what senders send, or its JSON Schema.
+        resubmit: Whether to submit again.
+
+    Raises:
+        ApplicationError: The answer is a failure, or the activity cannot wait.
+    """
+    runtime, info = get_runtime(), activity.info()
+    check_activity(result_type, resumes=asked_for.resume)
+    opened = await runtime.open(info, asked_for, schema=schema, is_inline=True)
+    if opened.answer is not None:
+        return return_or_raise(opened.answer, result_type)
+    if asked_for.resume:
+        check_next_attempt()
+    if resubmit or not opened.callback.is_submitted:
+        await submit(opened.callback)
+        await runtime.mark_submitted(opened.callback)
+    activity.raise_complete_async()
+
+
+def wait_sync(
+    submit: Callable[[Callback], None],
+    result_type: type[T],
+    asked_for: CallbackOptions,
+    *,
+    schema: object,
+    resubmit: bool,
+) -> T:
+    """Do what `wait_async` does, in an activity that runs in a thread.
+
+    Raises:
+        ApplicationError: The answer is a failure, or the activity cannot wait.
+    """
+    runtime, info = get_runtime(), activity.info()
+    check_activity(result_type, resumes=asked_for.resume)
+    opened = run_in_loop(runtime, runtime.open(info, asked_for, schema=schema, is_inline=True))
+    if opened.answer is not None:
+        return return_or_raise(opened.answer, result_type)
+    if asked_for.resume:
+        check_next_attempt()
+    if resubmit or not opened.callback.is_submitted:
+        submit(opened.callback)
+        run_in_loop(runtime, runtime.mark_submitted(opened.callback))
+    activity.raise_complete_async()
+
+
+def run_in_loop(runtime: WorkerRuntime, work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` in the worker's event loop, from the thread of an activity."""
+    return asyncio.run_coroutine_threadsafe(work, runtime.loop).result()

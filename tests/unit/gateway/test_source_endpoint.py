@@ -1,0 +1,414 @@
+"""Requests of providers: what is stored, what is refused, and that nothing is called stored early.
+
+The signatures are made as the providers describe them, not by the code that verifies them.
+"""
+
+import asyncio
+import gzip
+import hmac
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from ringback.domain.callback import Callback
+from ringback.domain.event import EventState, EventSummary
+from ringback.domain.outcome import Completed, Failed
+from ringback.ports.events import SourceDelivery
+from ringback.sources.config import load_sources
+from ringback.sources.matching import Fetch
+from ringback.store.sql_store import SqlStore
+from tests.factories import NOW
+from tests.fake_edges import LIMIT
+from tests.loops import idle
+from tests.unit.core.callbacks import reload
+from tests.unit.gateway.house import House, opened_house
+from tests.unit.sources.signers import SNS_CERTIFICATE, TOPIC, certificate, sns
+from tests.unit.sources.test_handshakes import SUBSCRIBE
+
+ONE: Final = timedelta(seconds=1)
+SECRET: Final = "it's a secret to everybody"  # noqa: S105 - a test's
+TOML: Final = """
+[sources.github]
+provider = "github"
+secrets = ["env:OLD", "env:SECRET"]
+
+[[sources.github.rules]]
+when = "action == 'completed' && workflow_run.conclusion == 'success'"
+key = "join(':', ['github', 'run', to_string(workflow_run.id)])"
+action = "complete"
+result = "{conclusion: workflow_run.conclusion, attempt: workflow_run.run_attempt}"
+
+[[sources.github.rules]]
+when = "action == 'completed'"
+key = "join(':', ['github', 'run', to_string(workflow_run.id)])"
+action = "fail"
+message = "join(' ', ['the run ended with', workflow_run.conclusion])"
+non_retryable = "`true`"
+
+[sources.slow]
+provider = "github"
+secrets = ["env:SECRET"]
+limit = 2
+
+[sources.many]
+provider = "github"
+secrets = ["env:SECRET"]
+batch = "value"
+
+[[sources.many.rules]]
+key = "id"
+action = "complete"
+
+[sources.stripe]
+provider = "stripe"
+secrets = ["env:SECRET"]
+
+[sources.slack]
+provider = "slack"
+secrets = ["env:SECRET"]
+"""
+
+
+def run_of(conclusion: str = "success", number: int = 42) -> bytes:
+    run = {"id": number, "conclusion": conclusion, "run_attempt": 1}
+    return json.dumps({"action": "completed", "workflow_run": run}).encode()
+
+
+def signed(body: bytes, secret: str = SECRET, **more: str) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, "sha256").hexdigest()
+    return {"x-hub-signature-256": f"sha256={digest}", "x-github-delivery": "d-1", **more}
+
+
+class SourceHouse(House):
+    """A gateway with sources."""
+
+    async def send(self, body: bytes, *, to: str = "github", **headers: str) -> httpx2.Response:
+        return await self.http.post(f"/in/{to}", content=body, headers={**signed(body), **headers})
+
+    async def events(self) -> Sequence[EventSummary]:
+        await idle()
+        return (await self.store.list_events("default", limit=100))[::-1]
+
+
+@pytest.fixture
+def edges(tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "ringback.toml"
+    path.write_text(TOML, "utf-8")
+    return {"sources": load_sources(path, {"SECRET": SECRET, "OLD": "an older secret"})}
+
+
+@pytest.fixture
+async def house(edges: dict[str, Any]) -> AsyncIterator[SourceHouse]:
+    async with opened_house(**edges) as house:
+        yield SourceHouse(**{name: getattr(house, name) for name in House.__dataclass_fields__})
+
+
+async def ended(house: House, callback: Callback) -> object:
+    accepted = (await reload(house.store, callback)).accepted
+    return None if accepted is None else accepted.outcome
+
+
+async def test_event_completes_the_activity_that_has_its_alias(house: SourceHouse) -> None:
+    callback = await house.asked(aliases=("github:run:42",))
+
+    reply = await house.send(run_of())
+
+    assert (reply.status_code, reply.json()) == (200, {"duplicate": False})
+    (event,) = await house.events()
+    assert (event.state, event.callback_id) == (EventState.MATCHED, callback.id)
+    assert (event.source, event.delivery_key) == ("github", "d-1")
+    assert await ended(house, callback) == Completed(b'{"conclusion":"success","attempt":1}')
+
+
+async def test_rule_may_fail_the_activity(house: SourceHouse) -> None:
+    callback = await house.asked(aliases=("github:run:42",))
+
+    await house.send(run_of("failure"))
+    await house.events()
+
+    outcome = await ended(house, callback)
+    assert outcome == Failed("the run ended with failure", non_retryable=True)
+
+
+async def test_event_that_comes_before_its_alias_is_used(house: SourceHouse) -> None:
+    assert (await house.send(run_of())).status_code == 200
+    assert [one.state for one in await house.events()] == [EventState.WAITING]
+
+    callback = await house.asked(aliases=("github:run:42",))
+    house.clock.advance(ONE)
+
+    assert [one.callback_id for one in await house.events()] == [callback.id]
+
+
+async def test_same_delivery_again_is_a_duplicate(house: SourceHouse) -> None:
+    replies = [(await house.send(run_of())).json() for _ in range(3)]
+
+    assert replies == [{"duplicate": False}, {"duplicate": True}, {"duplicate": True}]
+    assert len(await house.events()) == 1
+
+
+async def test_other_body_under_the_same_delivery_id_is_stored(house: SourceHouse) -> None:
+    """The id is in a header that nobody signs."""
+    first = await house.send(run_of())
+    other = await house.send(run_of(number=43))
+
+    assert [first.json(), other.json()] == [{"duplicate": False}] * 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"x-hub-signature-256": "sha256=" + "0" * 64}, "signature_mismatch"),
+        ({"x-hub-signature-256": ""}, "header_unreadable"),
+        (signed(run_of(), "another secret"), "signature_mismatch"),
+    ],
+)
+async def test_request_that_is_not_verified_gets_401_and_the_log_says_why(
+    house: SourceHouse, caplog: pytest.LogCaptureFixture, headers: dict[str, str], reason: str
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        reply = await house.http.post("/in/github", content=run_of(), headers=headers)
+
+    assert reply.status_code == 401
+    assert reply.json()["detail"] == "the request could not be verified"
+    (refused,) = [one for one in caplog.records if one.getMessage() == "event refused"]
+    assert (refused.__dict__["source"], refused.__dict__["reason"]) == ("github", reason)
+    assert SECRET not in str(refused.__dict__)
+    assert await house.events() == []
+
+
+async def test_older_secret_still_verifies(house: SourceHouse) -> None:
+    headers = signed(run_of(), "an older secret")
+
+    assert (await house.http.post("/in/github", content=run_of(), headers=headers)).is_success
+
+
+async def test_unknown_source_looks_like_any_other_unknown_path(house: SourceHouse) -> None:
+    unknown, other = await house.send(b"{}", to="nobody"), await house.http.post("/nothing")
+
+    assert (unknown.status_code, unknown.json()) == (404, other.json())
+
+
+async def test_event_that_no_rule_uses_is_acknowledged_and_ignored(house: SourceHouse) -> None:
+    assert (await house.send(b'{"zen": "Design for failure."}')).status_code == 200
+
+    (event,) = await house.events()
+    assert (event.state, event.alias) == (EventState.IGNORED, None)
+
+
+async def test_event_whose_rule_fails_is_acknowledged_and_dead(house: SourceHouse) -> None:
+    body = b'{"action": "completed", "workflow_run": {"conclusion": "success"}}'
+
+    assert (await house.send(body)).status_code == 200
+
+    (event,) = await house.events()
+    assert event.state is EventState.DEAD
+    assert event.reason is not None
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe\x00", b"", b"[" * 5000, '{"a": "\N{GRINNING FACE}\u2028"}'.encode()]
+)
+async def test_verified_body_of_any_bytes_is_acknowledged(house: SourceHouse, body: bytes) -> None:
+    assert (await house.send(body)).status_code == 200
+    assert len(await house.events()) == 1
+
+
+async def test_events_of_one_body_end_one_by_one(house: SourceHouse) -> None:
+    first = await house.asked(aliases=("a",))
+    body = b'{"value": [{"id": "a"}, {"id": null}, {"id": "b"}]}'
+
+    assert (await house.send(body, to="many")).status_code == 200
+
+    states = [one.state for one in await house.events()]
+    assert states == [EventState.MATCHED, EventState.DEAD, EventState.WAITING]
+    assert await ended(house, first) == Completed(b'{"id":"a"}')
+
+
+@pytest.mark.parametrize("name", ["\\u0000", "\\ud800", "x" * 300])
+async def test_name_of_a_delivery_that_no_database_stores_is_replaced_by_its_digest(
+    house: SourceHouse, name: str
+) -> None:
+    body = f'{{"id": "{name}", "type": "ping"}}'.encode()
+    at = int(house.clock.now().timestamp())
+    digest = hmac.new(SECRET.encode(), f"{at}.".encode() + body, "sha256").hexdigest()
+    headers = {"stripe-signature": f"t={at},v1={digest}"}
+
+    replies = [await house.http.post("/in/stripe", content=body, headers=headers) for _ in range(2)]
+
+    assert [one.json() for one in replies] == [{"duplicate": False}, {"duplicate": True}]
+    (event,) = await house.events()
+    assert event.delivery_key is not None
+    assert re.fullmatch("[0-9a-f]{64}", event.delivery_key)
+
+
+@pytest.mark.parametrize("signs_packed", [True, False])
+async def test_body_may_be_compressed_before_or_after_it_is_signed(
+    house: SourceHouse, *, signs_packed: bool
+) -> None:
+    packed = gzip.compress(run_of())
+    headers = signed(packed if signs_packed else run_of())
+    headers["content-encoding"] = "gzip"
+
+    assert (await house.http.post("/in/github", content=packed, headers=headers)).is_success
+
+    assert [one.alias for one in await house.events()] == ["github:run:42"]
+
+
+async def test_body_that_unpacks_to_too_much_is_refused(house: SourceHouse) -> None:
+    bomb = gzip.compress(b" " * (LIMIT + 1))
+    headers = {**signed(bomb), "content-encoding": "gzip"}
+
+    reply = await house.http.post("/in/github", content=bomb, headers=headers)
+
+    assert reply.status_code == 413
+    assert await house.events() == []
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(run_of())[:-8], gzip.compress(run_of()) + gzip.compress(b" ")],
+    ids=["cut", "two members"],
+)
+async def test_part_of_a_compressed_body_is_not_taken_for_all_of_it(
+    house: SourceHouse, packed: bytes
+) -> None:
+    callback = await house.asked(aliases=("github:run:42",))
+    headers = {"content-encoding": "gzip"}
+
+    before = await house.http.post("/in/github", content=packed, headers=signed(run_of()) | headers)
+    after = await house.http.post("/in/github", content=packed, headers=signed(packed) | headers)
+
+    assert (before.status_code, after.status_code) == (401, 200)
+    (event,) = await house.events()
+    assert event.alias is None
+    assert await ended(house, callback) is None
+
+
+async def test_requests_beyond_the_limit_of_a_source_get_429(house: SourceHouse) -> None:
+    replies = [await house.send(run_of(number=number), to="slow") for number in range(3)]
+    house.clock.advance(ONE)
+    replies.append(await house.send(run_of(number=3), to="slow"))
+
+    assert [one.status_code for one in replies] == [200, 200, 429, 200]
+    assert replies[2].headers["retry-after"] == "1"
+
+
+async def test_handshake_is_answered_and_stores_nothing(house: SourceHouse) -> None:
+    body = b'{"type": "url_verification", "challenge": "3eZbrw1aB"}'
+    at = str(int(house.clock.now().timestamp()))
+    digest = hmac.new(SECRET.encode(), f"v0:{at}:".encode() + body, "sha256").hexdigest()
+    headers = {"x-slack-signature": f"v0={digest}", "x-slack-request-timestamp": at}
+
+    reply = await house.http.post("/in/slack", content=body, headers=headers)
+    forged = await house.http.post("/in/slack", content=body, headers={})
+
+    assert (reply.status_code, reply.text) == (200, "3eZbrw1aB")
+    assert forged.status_code == 401
+    assert await house.events() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_get_of_a_source_without_a_handshake_changes_nothing(
+    house: SourceHouse, method: str
+) -> None:
+    reply = await house.http.request(method, "/in/github", headers=signed(b""))
+
+    assert reply.status_code == 404
+    assert await house.events() == []
+
+
+async def test_gateway_that_cannot_store_says_503(house: SourceHouse) -> None:
+    house.database.is_available = False
+
+    reply = await house.send(run_of())
+
+    assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
+
+
+def sources_of_sns(tmp_path: Path, fetch: Fetch) -> dict[str, Any]:
+    path = tmp_path / "ringback.toml"
+    path.write_text('[sources.aws]\nprovider = "amazon-sns"\nsecrets = ["env:TOPIC"]\n', "utf-8")
+    return {"sources": load_sources(path, {"TOPIC": TOPIC}, fetch=fetch), "fetch": fetch}
+
+
+async def test_subscription_is_confirmed_once_it_is_verified(tmp_path: Path) -> None:
+    fetched: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        fetched.append(url)
+        return certificate(begins=NOW) if url == SNS_CERTIFICATE else b"confirmed"
+
+    subscription = {"Type": "SubscriptionConfirmation", "Subject": None, "Token": "2336"}
+    body = sns(**subscription, SubscribeURL=SUBSCRIBE).body
+    async with opened_house(**sources_of_sns(tmp_path, fetch)) as house:
+        forged = await house.http.post("/in/aws", content=body.replace(b"2336", b"2337"))
+        reply = await house.http.post("/in/aws", content=body)
+
+    assert (forged.status_code, reply.status_code) == (401, 200)
+    assert fetched == [SNS_CERTIFICATE, SUBSCRIBE]
+
+
+@pytest.mark.parametrize("fails_at", [SNS_CERTIFICATE, SUBSCRIBE])
+async def test_provider_sends_again_what_cannot_be_verified_or_confirmed_now(
+    tmp_path: Path, fails_at: str
+) -> None:
+    def fetch(url: str) -> bytes:
+        if url == fails_at:
+            raise OSError
+        return certificate(begins=NOW)
+
+    subscription = {"Type": "SubscriptionConfirmation", "Subject": None, "Token": "2336"}
+    body = sns(**subscription, SubscribeURL=SUBSCRIBE).body
+    async with opened_house(**sources_of_sns(tmp_path, fetch)) as house:
+        reply = await house.http.post("/in/aws", content=body)
+
+    assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
+
+
+class StoreThatHesitates(SqlStore):
+    """A store whose commits take until the test says so."""
+
+    may_commit = asyncio.Event()
+
+    async def store_deliveries(self, deliveries: Sequence[SourceDelivery]) -> Sequence[bool]:
+        await self.may_commit.wait()
+        return await super().store_deliveries(deliveries)
+
+
+async def test_second_copy_is_no_duplicate_before_the_first_is_committed(
+    edges: dict[str, Any],
+) -> None:
+    StoreThatHesitates.may_commit.clear()
+    async with opened_house(StoreThatHesitates, **edges) as house:
+        body = run_of()
+
+        async def send() -> httpx2.Response:
+            return await house.http.post("/in/github", content=body, headers=signed(body))
+
+        first, second = asyncio.ensure_future(send()), asyncio.ensure_future(send())
+        await idle()
+        assert not first.done()
+        assert not second.done()
+        StoreThatHesitates.may_commit.set()
+
+        assert [(await one).json() for one in (first, second)] == [
+            {"duplicate": False},
+            {"duplicate": True},
+        ]
+
+
+@pytest.mark.parametrize("name", ["source", "alias", "before"])
+async def test_list_of_events_asks_no_database_for_what_none_stores(
+    house: SourceHouse, name: str
+) -> None:
+    reply = await house.get("/v1/events", params={name: "a\x00b"})
+
+    assert reply.status_code == 422

@@ -1,0 +1,31 @@
+"""The Worker: runs the Workflow and the Activity until it is stopped."""
+
+import asyncio
+import atexit
+import contextlib
+import time
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.worker import Worker
+from workflow import TASK_QUEUE, OrderWorkflow, approve
+
+from ringback import RingbackPlugin
+
+
+async def main() -> None:
+    """Serve the task queue."""
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    client = await Client.connect(**config, plugins=[RingbackPlugin()])
+    worker = Worker(client, task_queue=TASK_QUEUE, workflows=[OrderWorkflow], activities=[approve])
+    print("Worker is running. Ctrl+C stops it.", flush=True)
+    await worker.run()
+
+
+if __name__ == "__main__":
+    # The SDK's threads end a moment after the last call. A program that is gone before them may
+    # crash or hang while it ends, see https://github.com/temporalio/sdk-python/issues/300.
+    atexit.register(time.sleep, 0.1)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
