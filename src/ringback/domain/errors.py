@@ -272,6 +272,10 @@ class StoreUnavailableError(RetryableError):
     """The database could not be reached or could not write; nothing was stored."""
 
 
+class QueueUnavailableError(RetryableError):
+    """A broker could not be reached, or refused a queue; the message says which and why."""
+
+
 class EncodingError(RetryableError):
     """The user's data converter or codec failed; retry, since its key service may recover."""
 

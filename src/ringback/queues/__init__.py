@@ -1,0 +1,1 @@
+"""Queues of brokers: RabbitMQ, NATS JetStream, Kafka and Redis Streams."""
