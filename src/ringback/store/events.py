@@ -2,6 +2,7 @@
 
 An event may be stored while another transaction adds its alias. Both lock the alias first, so the
 later one sees what the earlier one has committed: no event waits for an alias that is there.
+Whatever changes several events locks their aliases first, too: of two transactions, one waits.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -132,6 +133,7 @@ class SqlEvents(SqlPart):
 
     @writes
     async def end_events(self, connection: Connection, ends: Sequence[EventEnd]) -> None:
+        await _lock_aliases(connection, (end.event.alias for end in ends))
         now = await self._database.now(connection)
         rows = [
             {
@@ -150,6 +152,7 @@ class SqlEvents(SqlPart):
     async def postpone_events(
         self, connection: Connection, postponed: Sequence[tuple[Event, timedelta | None]]
     ) -> None:
+        await _lock_aliases(connection, (event.alias for event, _ in postponed))
         now = await self._database.now(connection)
         rows = [
             {
