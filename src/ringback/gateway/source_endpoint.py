@@ -6,20 +6,19 @@ signature is not right; and 503 if the request could not be stored, so that it c
 
 import asyncio
 import logging
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from ringback.domain.errors import AnswerTooLargeError
 from ringback.domain.event import EventState
 from ringback.domain.link import Verb
 from ringback.gateway.body import read_body, run_apart
 from ringback.gateway.gateway import Gateway, GatewayOf
+from ringback.gateway.gzip_body import unpack_body
 from ringback.gateway.replies import not_found, problem
 from ringback.gateway.source_door import SourceDoor
 from ringback.ports.events import NewEvent, SourceDelivery
@@ -36,9 +35,6 @@ logger = logging.getLogger(__name__)
 router = APIRouter(generate_unique_id_function=lambda route: route.name)
 
 T = TypeVar("T")
-
-_GZIP: Final = 31
-"""zlib's number for a gzip header."""
 
 
 @router.api_route("/in/{source}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
@@ -66,7 +62,7 @@ class _Received:
     raw: bytes = field(repr=False)
 
     async def reply(self) -> Response:
-        body = await run_apart(self.raw, self._unpack)
+        body = await self._unpack()
         incoming = self._incoming(body)
         answer = await self._apart(body, lambda: self._handshake(incoming))
         if answer is not None:
@@ -87,20 +83,10 @@ class _Received:
         is_new = await self.door.event_service.store(delivery)
         return JSONResponse({"duplicate": not is_new})
 
-    def _unpack(self) -> bytes:
+    async def _unpack(self) -> bytes:
         if self.request.headers.get("content-encoding", "").strip().lower() != "gzip":
             return self.raw
-        limit = self.gateway.body_limit
-        unpacker = zlib.decompressobj(_GZIP)
-        try:
-            body = unpacker.decompress(self.raw, limit + 1)
-        except zlib.error:
-            # Its signature decides.
-            return self.raw
-        if len(body) > limit:
-            raise AnswerTooLargeError(limit)
-        # What was cut off, or has more behind it, is not the whole body.
-        return body if unpacker.eof and not unpacker.unused_data else self.raw
+        return await unpack_body(self.request, self.raw, limit=self.gateway.body_limit)
 
     def _incoming(self, body: bytes) -> IncomingRequest:
         scope = self.request.scope
@@ -113,7 +99,7 @@ class _Received:
         # A certificate may have to be fetched.
         if self.source.scheme.check in FETCHING:
             return await asyncio.to_thread(verify)
-        return await run_apart(body, verify)
+        return await run_apart(max(body, self.raw, key=len), verify)
 
     def _handshake(self, incoming: IncomingRequest) -> Reply | None:
         now = self.gateway.clock.now()

@@ -4,12 +4,10 @@ The signatures are made as the providers describe them, not by the code that ver
 """
 
 import asyncio
-import gzip
 import hmac
-import json
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,96 +16,32 @@ import httpx2
 import pytest
 
 from ringback.domain.callback import Callback
-from ringback.domain.event import EventState, EventSummary
+from ringback.domain.event import EventState
 from ringback.domain.outcome import Completed, Failed
-from ringback.ports.events import SourceDelivery
-from ringback.sources.config import load_sources
 from ringback.sources.matching import Fetch
-from ringback.store.sql_store import SqlStore
 from tests.factories import NOW
-from tests.fake_edges import LIMIT
 from tests.loops import idle
 from tests.unit.core.callbacks import reload
 from tests.unit.gateway.house import House, opened_house
+from tests.unit.gateway.source_house import (
+    SECRET,
+    SourceHouse,
+    StoreThatHesitates,
+    opened_source_house,
+    run_of,
+    signed,
+    sources_in,
+)
 from tests.unit.sources.signers import SNS_CERTIFICATE, TOPIC, certificate, sns
 from tests.unit.sources.test_handshakes import SUBSCRIBE
 
 ONE: Final = timedelta(seconds=1)
-SECRET: Final = "it's a secret to everybody"  # noqa: S105 - a test's
-TOML: Final = """
-[sources.github]
-provider = "github"
-secrets = ["env:OLD", "env:SECRET"]
-
-[[sources.github.rules]]
-when = "action == 'completed' && workflow_run.conclusion == 'success'"
-key = "join(':', ['github', 'run', to_string(workflow_run.id)])"
-action = "complete"
-result = "{conclusion: workflow_run.conclusion, attempt: workflow_run.run_attempt}"
-
-[[sources.github.rules]]
-when = "action == 'completed'"
-key = "join(':', ['github', 'run', to_string(workflow_run.id)])"
-action = "fail"
-message = "join(' ', ['the run ended with', workflow_run.conclusion])"
-non_retryable = "`true`"
-
-[sources.slow]
-provider = "github"
-secrets = ["env:SECRET"]
-limit = 2
-
-[sources.many]
-provider = "github"
-secrets = ["env:SECRET"]
-batch = "value"
-
-[[sources.many.rules]]
-key = "id"
-action = "complete"
-
-[sources.stripe]
-provider = "stripe"
-secrets = ["env:SECRET"]
-
-[sources.slack]
-provider = "slack"
-secrets = ["env:SECRET"]
-"""
-
-
-def run_of(conclusion: str = "success", number: int = 42) -> bytes:
-    run = {"id": number, "conclusion": conclusion, "run_attempt": 1}
-    return json.dumps({"action": "completed", "workflow_run": run}).encode()
-
-
-def signed(body: bytes, secret: str = SECRET, **more: str) -> dict[str, str]:
-    digest = hmac.new(secret.encode(), body, "sha256").hexdigest()
-    return {"x-hub-signature-256": f"sha256={digest}", "x-github-delivery": "d-1", **more}
-
-
-class SourceHouse(House):
-    """A gateway with sources."""
-
-    async def send(self, body: bytes, *, to: str = "github", **headers: str) -> httpx2.Response:
-        return await self.http.post(f"/in/{to}", content=body, headers={**signed(body), **headers})
-
-    async def events(self) -> Sequence[EventSummary]:
-        await idle()
-        return (await self.store.list_events("default", limit=100))[::-1]
 
 
 @pytest.fixture
-def edges(tmp_path: Path) -> dict[str, Any]:
-    path = tmp_path / "ringback.toml"
-    path.write_text(TOML, "utf-8")
-    return {"sources": load_sources(path, {"SECRET": SECRET, "OLD": "an older secret"})}
-
-
-@pytest.fixture
-async def house(edges: dict[str, Any]) -> AsyncIterator[SourceHouse]:
-    async with opened_house(**edges) as house:
-        yield SourceHouse(**{name: getattr(house, name) for name in House.__dataclass_fields__})
+async def house(tmp_path: Path) -> AsyncIterator[SourceHouse]:
+    async with opened_source_house(tmp_path) as house:
+        yield house
 
 
 async def ended(house: House, callback: Callback) -> object:
@@ -249,49 +183,6 @@ async def test_name_of_a_delivery_that_no_database_stores_is_replaced_by_its_dig
     assert re.fullmatch("[0-9a-f]{64}", event.delivery_key)
 
 
-@pytest.mark.parametrize("signs_packed", [True, False])
-async def test_body_may_be_compressed_before_or_after_it_is_signed(
-    house: SourceHouse, *, signs_packed: bool
-) -> None:
-    packed = gzip.compress(run_of())
-    headers = signed(packed if signs_packed else run_of())
-    headers["content-encoding"] = "gzip"
-
-    assert (await house.http.post("/in/github", content=packed, headers=headers)).is_success
-
-    assert [one.alias for one in await house.events()] == ["github:run:42"]
-
-
-async def test_body_that_unpacks_to_too_much_is_refused(house: SourceHouse) -> None:
-    bomb = gzip.compress(b" " * (LIMIT + 1))
-    headers = {**signed(bomb), "content-encoding": "gzip"}
-
-    reply = await house.http.post("/in/github", content=bomb, headers=headers)
-
-    assert reply.status_code == 413
-    assert await house.events() == []
-
-
-@pytest.mark.parametrize(
-    "packed",
-    [gzip.compress(run_of())[:-8], gzip.compress(run_of()) + gzip.compress(b" ")],
-    ids=["cut", "two members"],
-)
-async def test_part_of_a_compressed_body_is_not_taken_for_all_of_it(
-    house: SourceHouse, packed: bytes
-) -> None:
-    callback = await house.asked(aliases=("github:run:42",))
-    headers = {"content-encoding": "gzip"}
-
-    before = await house.http.post("/in/github", content=packed, headers=signed(run_of()) | headers)
-    after = await house.http.post("/in/github", content=packed, headers=signed(packed) | headers)
-
-    assert (before.status_code, after.status_code) == (401, 200)
-    (event,) = await house.events()
-    assert event.alias is None
-    assert await ended(house, callback) is None
-
-
 async def test_requests_beyond_the_limit_of_a_source_get_429(house: SourceHouse) -> None:
     replies = [await house.send(run_of(number=number), to="slow") for number in range(3)]
     house.clock.advance(ONE)
@@ -334,9 +225,9 @@ async def test_gateway_that_cannot_store_says_503(house: SourceHouse) -> None:
 
 
 def sources_of_sns(tmp_path: Path, fetch: Fetch) -> dict[str, Any]:
-    path = tmp_path / "ringback.toml"
-    path.write_text('[sources.aws]\nprovider = "amazon-sns"\nsecrets = ["env:TOPIC"]\n', "utf-8")
-    return {"sources": load_sources(path, {"TOPIC": TOPIC}, fetch=fetch), "fetch": fetch}
+    text = '[sources.aws]\nprovider = "amazon-sns"\nsecrets = ["file:topic"]\n'
+    (tmp_path / "topic").write_text(TOPIC)
+    return {"sources": sources_in(tmp_path, text, fetch=fetch), "fetch": fetch}
 
 
 async def test_subscription_is_confirmed_once_it_is_verified(tmp_path: Path) -> None:
@@ -373,21 +264,9 @@ async def test_provider_sends_again_what_cannot_be_verified_or_confirmed_now(
     assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
 
 
-class StoreThatHesitates(SqlStore):
-    """A store whose commits take until the test says so."""
-
-    may_commit = asyncio.Event()
-
-    async def store_deliveries(self, deliveries: Sequence[SourceDelivery]) -> Sequence[bool]:
-        await self.may_commit.wait()
-        return await super().store_deliveries(deliveries)
-
-
-async def test_second_copy_is_no_duplicate_before_the_first_is_committed(
-    edges: dict[str, Any],
-) -> None:
-    StoreThatHesitates.may_commit.clear()
-    async with opened_house(StoreThatHesitates, **edges) as house:
+async def test_second_copy_is_no_duplicate_before_the_first_is_committed(tmp_path: Path) -> None:
+    async with opened_source_house(tmp_path, StoreThatHesitates) as house:
+        assert isinstance(house.store, StoreThatHesitates)
         body = run_of()
 
         async def send() -> httpx2.Response:
@@ -397,7 +276,7 @@ async def test_second_copy_is_no_duplicate_before_the_first_is_committed(
         await idle()
         assert not first.done()
         assert not second.done()
-        StoreThatHesitates.may_commit.set()
+        house.store.may_commit.set()
 
         assert [(await one).json() for one in (first, second)] == [
             {"duplicate": False},

@@ -1,0 +1,54 @@
+"""Unpacks gzip bodies step by step: each step counts in the body budget before the next begins."""
+
+import asyncio
+import zlib
+from typing import Final
+
+from starlette.requests import Request
+
+from ringback.domain.errors import AnswerTooLargeError
+from ringback.gateway.body import LARGE
+from ringback.gateway.body_budget import claim_bytes
+
+_GZIP: Final = 31
+"""zlib's number for a gzip header."""
+
+_FIRST: Final = 32 * 1024
+"""Unpack at most this many bytes on the event loop; most webhooks have no more."""
+
+
+async def unpack_body(request: Request, packed: bytes, *, limit: int) -> bytes:
+    """Return what `packed` contains; return `packed` itself if that is not the whole body.
+
+    A body that is cut off, is followed by something, or is no gzip at all is left to the signature:
+    some providers sign what they have compressed.
+
+    Raises:
+        AnswerTooLargeError: It unpacks to more than `limit` bytes.
+        TooManyBytesError: Other bodies use too many bytes.
+    """
+    unpacker = zlib.decompressobj(_GZIP)
+    parts: list[bytes] = []
+    size, rest = 0, packed
+    try:
+        while not unpacker.eof:
+            if parts or len(packed) > LARGE:
+                part = await asyncio.to_thread(unpacker.decompress, rest, LARGE)
+            else:
+                part = unpacker.decompress(rest, _FIRST)
+            rest = unpacker.unconsumed_tail
+            if not (part or rest or unpacker.eof):
+                return _whole(request, packed)
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise AnswerTooLargeError(limit)
+            claim_bytes(request, len(packed) + size)
+    except zlib.error:
+        return _whole(request, packed)
+    return _whole(request, packed) if unpacker.unused_data else b"".join(parts)
+
+
+def _whole(request: Request, packed: bytes) -> bytes:
+    claim_bytes(request, len(packed))
+    return packed
