@@ -14,6 +14,7 @@ from chaos.outside import Asked
 from chaos.receivers import Copy, Manner
 from chaos.script import Script
 from chaos.senders import Sent
+from chaos.webhooks import StoredEvent
 
 
 class Harm(StrEnum):
@@ -55,6 +56,7 @@ class Evidence:
         copies: The first messages about each callback, by channel.
         refused: Number of requests to send or rewrite one without effect.
         manners: Number of requests that the receivers of messages treated in each way.
+        events: What became of each event of the provider, by the value of its answer.
         strikes: When a gateway, Temporal or the database was killed or frozen, and when a vote got
             a 5xx or no reply.
     """
@@ -68,6 +70,7 @@ class Evidence:
     copies: Mapping[tuple[str, str], list[Copy]] = field(default_factory=dict)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     manners: Counter[Manner] = field(default_factory=Counter)
+    events: Mapping[str, Sequence[StoredEvent]] = field(default_factory=dict)
     strikes: Sequence[datetime] = ()
 
     @cached_property

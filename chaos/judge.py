@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from chaos.evidence import Evidence, Finding, Harm
 from chaos.histories import Execution, Story
+from chaos.judge_events import judge_events
 from chaos.judge_messages import judge_messages
 from chaos.judge_votes import judge_votes
 from chaos.ledger import Entry
@@ -23,6 +24,9 @@ def judge(evidence: Evidence) -> list[Finding]:
     found: list[Finding] = []
     for callback_id, asked in evidence.asked.items():
         entry = evidence.ledger.get(callback_id)
+        if entry is not None and evidence.scripts[asked.key].is_by_event:
+            found += judge_events(entry, asked.sent, evidence.events)
+            continue
         found += _judge_replies(evidence, asked, entry, callback_id=callback_id)
         if entry is not None and asked.ballots:
             found += judge_votes(entry, asked.ballots)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chaos.values import values_in
+from chaos.webhooks import StoredEvent
 from ringback.app.stores import existing_store
 from ringback.app.system import SystemClock
 from ringback.core.status import serialize_callback
@@ -30,10 +31,16 @@ SELECT (SELECT count(*) FROM outcomes WHERE state = 'accepted')
      + (SELECT count(*) FROM callbacks WHERE closed_at IS NULL
         AND id NOT IN (SELECT callback_id FROM outcomes))
      + (SELECT count(*) FROM notifications WHERE due_at IS NOT NULL)
+     + (SELECT count(*) FROM events WHERE due_at IS NOT NULL
+        AND alias IN (SELECT alias FROM aliases))
 """
 _BODIES: Final = "SELECT callback_id, body, fields FROM outcomes"
 _ENTRIES: Final = "SELECT callback_id, kind, facts FROM audit_trail ORDER BY id"
 _VOTES: Final = "SELECT callback_id, voter, approved FROM votes"
+_EVENTS: Final = """
+SELECT delivery_key, state, callback_id, reason, alias IN (SELECT alias FROM aliases) AS has_alias
+FROM events JOIN source_deliveries ON source_deliveries.id = events.delivery_id
+"""
 _MESSAGES: Final = "SELECT callback_id, channel, due_at, sent_at, ref FROM notifications"
 
 
@@ -163,6 +170,15 @@ class Ledger:
             )
             for entry in entries
         }
+
+    async def events(self) -> dict[str, list[StoredEvent]]:
+        """Return what became of each event, by the value of its answer."""
+        found: defaultdict[str, list[StoredEvent]] = defaultdict(list)
+        async with self._engine.connect() as connection:
+            for row in await connection.execute(text(_EVENTS)):
+                event = StoredEvent(row.state, row.callback_id, bool(row.has_alias), row.reason)
+                found[row.delivery_key].append(event)
+        return found
 
     async def _list(self) -> list[dict[str, Any]]:
         try:

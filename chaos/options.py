@@ -45,6 +45,8 @@ MODES: Final = {
     "hasty-resumed": 6,
     "quorum": 12,
     "hasty-quorum": 6,
+    "webhook": 12,
+    "hasty-webhook": 6,
 }
 """The modes of workflows, with their weights."""
 

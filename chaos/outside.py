@@ -17,6 +17,7 @@ from chaos.plan import Answer, End, Round, round_of
 from chaos.script import Script
 from chaos.senders import Post, Sent
 from chaos.values import chance
+from chaos.webhooks import Provider
 
 _EARLY_SECONDS: Final = 3
 """How long an early answer may delay the reply to the worker."""
@@ -104,6 +105,8 @@ class Outside:
         asked.sent = [Sent(answer, callback_id) for answer in round_.answers]
         if self._scripts[asked.key].is_voted:
             return self._vote(asked)
+        if self._scripts[asked.key].is_by_event:
+            return self._send_events(asked)
         tasks = [task for sent in asked.sent for task in self._send(sent, sent.answer, path)]
         random = chance(self._options.seed, "beats", callback_id)
         if round_.beats:
@@ -123,6 +126,17 @@ class Outside:
                 ).cast(sent, sending)
             )
             for ballot, sending in sendings_for(sent.answer, asked.ballots)
+        ]
+
+    def _send_events(self, asked: Asked) -> list[asyncio.Task[None]]:
+        return [
+            self._start(
+                Provider(
+                    self._post, chance(self._options.seed, "provider", sent.answer.value, number)
+                ).send(sent, sending)
+            )
+            for sent in asked.sent
+            for number, sending in enumerate(sent.answer.sendings)
         ]
 
     def _send(self, sent: Sent, answer: Answer, path: str) -> list[asyncio.Task[None]]:

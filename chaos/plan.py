@@ -157,6 +157,10 @@ def _as_twice(_: Random, question: Question) -> Question:
     return replace(question, activity_id=("ask", "7")[number % 2])
 
 
+def _as_webhook(random: Random, question: Question) -> Question:
+    return replace(question, by_event=True, is_alias_late=random.random() < 0.5)
+
+
 _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
     "single": lambda _, question: replace(question, maximum_attempts=1),
     "hasty": _as_hasty,
@@ -172,6 +176,8 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
     "resumed": lambda _, question: replace(question, resumes=True),
     "quorum": lambda _, question: replace(question, is_voted=True),
     "hasty-quorum": lambda random, question: replace(_as_hasty(random, question), is_voted=True),
+    "webhook": _as_webhook,
+    "hasty-webhook": lambda random, question: _as_webhook(random, _as_hasty(random, question)),
     "hasty-resumed": lambda random, question: replace(_as_hasty(random, question), resumes=True),
 }
 

@@ -61,6 +61,8 @@ def _facts(outcome: Outcome, evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "closed by", _counts(_closers(evidence))
     yield "proven by", _counts(Counter(_proofs(evidence)))
     yield "attempts", _attempts(evidence)
+    states = Counter(one.state for events in evidence.events.values() for one in events)
+    yield "events", _counts(states)
     for channel in (CHAT, MAIL):
         yield channel, _messages(evidence, channel)
     yield (

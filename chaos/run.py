@@ -201,6 +201,7 @@ class _Run:
             copies=self._receivers.copies,
             refused=self._receivers.refused,
             manners=self._receivers.manners,
+            events=await ledger.events(),
             strikes=[*self._strikes, *self._post.outages],
         )
 

@@ -20,6 +20,8 @@ class Question:
         in_thread: Whether the activity runs in a thread.
         resumes: Whether it continues behind its wait, and returns what it does there.
         is_voted: Whether several people decide.
+        by_event: Whether the answer is an event of a provider, which knows only an alias.
+        is_alias_late: Whether the alias is added after the provider was asked.
     """
 
     key: str
@@ -32,6 +34,8 @@ class Question:
     in_thread: bool
     resumes: bool = False
     is_voted: bool = False
+    by_event: bool = False
+    is_alias_late: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ class Script:
     def is_voted(self) -> bool:
         """Whether people decide."""
         return any(question.is_voted for question in self.questions)
+
+    @property
+    def is_by_event(self) -> bool:
+        """Whether answers are events of a provider."""
+        return any(question.by_event for question in self.questions)
 
 
 @dataclass(frozen=True)

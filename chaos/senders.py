@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -123,6 +123,26 @@ class Post:
         if not hangs_up and (reply is None or reply.status_code >= 500):
             self.outages.append(datetime.now(UTC))  # noqa: TID251 - the programs use it too
         if reply is not None and reply.status_code == 202:
+            self._accepted.set()
+        return reply
+
+    async def deliver(
+        self,
+        path: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        *,
+        random: Random,
+        hangs_up: bool = False,
+    ) -> httpx2.Response | None:
+        """Send an event to a random gateway; return `None` without a reply."""
+        timeout = _HANG_UP_SECONDS if hangs_up else _TIMEOUT_SECONDS
+        url = random.choice(self._gateways) + path
+        reply = None
+        with suppress(*NO_REPLY):
+            reply = await self._http.post(url, content=content, headers=headers, timeout=timeout)
+        self.statuses["event none" if reply is None else f"event {reply.status_code}"] += 1
+        if reply is not None and reply.is_success:
             self._accepted.set()
         return reply
 

@@ -22,6 +22,7 @@ from chaos.options import Options, StoreKind
 from chaos.postgresql import make_cluster, url_of
 from chaos.programs import Program, Recipe
 from chaos.senders import NO_REPLY
+from chaos.webhooks import write_source
 from chaos.wire import Wire
 from ringback.app.credentials import ensure_local_keys
 from ringback.app.dev_server import dev_server_command
@@ -167,7 +168,12 @@ def build_site(
         "RINGBACK_PUBLIC_URL": gateways[0],
         "RINGBACK_LOG": "json",
     }
-    wired = {**environment, **channels, "TEMPORAL_ADDRESS": f"{_HOST}:{wire}"}
+    wired = {
+        **environment,
+        **channels,
+        **write_source(folder),
+        "TEMPORAL_ADDRESS": f"{_HOST}:{wire}",
+    }
     recipes += [_gateway(folder, wired, number, url=url) for number, url in enumerate(gateways)]
     asked = f"http://{_HOST}:{outside}"
     recipes += [

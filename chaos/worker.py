@@ -24,6 +24,7 @@ from chaos.facts import Continued, Fact, FactsFile, text_of
 from chaos.receivers import CHAT, MAIL
 from chaos.script import TASK_QUEUE, Question
 from chaos.values import values_in
+from chaos.webhooks import alias_of
 from chaos.workflow import ASK, DECIDE, IN_THREAD, RESUMED, Ask
 from ringback import (
     Callback,
@@ -125,9 +126,13 @@ class Asking:
         return {"continued": answer["value"], "attempt": info.attempt}
 
     async def _submit(self, question: Question, callback: Callback) -> None:
+        if question.by_event and not question.is_alias_late:
+            await callback.add_alias(alias_of(callback.id))
         asked = {"key": question.key, "callback": callback.id, "url": callback.url}
         reply = await self.outside.post("/ask", json=asked)
         reply.raise_for_status()
+        if question.by_event and question.is_alias_late:
+            await callback.add_alias(alias_of(callback.id))
 
     async def _note(self, question: Question, info: activity.Info) -> None:
         if info.attempt == 1:

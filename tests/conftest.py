@@ -28,9 +28,7 @@ ANYWHERE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", ANYWHERE, max_examples=20, derandomize=True, database=None)
 # Without CI these differ each time, and find what nobody has thought of. In CI they are the same
 # for a commit, so that one which passes there passes again.
-settings.register_profile(
-    "thorough", ANYWHERE, max_examples=150, derandomize="CI" in os.environ, database=None
-)
+settings.register_profile("thorough", ANYWHERE, max_examples=150, derandomize="CI" in os.environ)
 settings.load_profile("quick")
 
 LONGER = {"hypothesis": 60, "processes": 60, "thorough": 120}

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 #: An answer that an attempt took is looked after for 30 seconds; in these that is rare.
-QUICK = frozenset(MODES) - {"hasty", "hasty-twice", "hasty-quorum", "beating"}
+QUICK = frozenset(MODES) - {"hasty", "hasty-twice", "hasty-quorum", "hasty-webhook", "beating"}
 
 
 @pytest.fixture
