@@ -45,6 +45,7 @@ RingbackError
 │   └── AliasFreedError
 ├── RetryableError                  retry later
 │   ├── StoreUnavailableError
+│   ├── QueueUnavailableError
 │   ├── EncodingError
 │   ├── GatewayUnavailableError
 │   ├── TooManyBytesError
@@ -237,19 +238,10 @@ class GatewayRefusedError(FinalError):
 
 
 class IllegalMoveError(FinalError):
-    """A callback cannot move from its state to the wanted one.
-
-    Attributes:
-        callback_id: The callback.
-        state: Its state.
-        wanted: The wanted state.
-    """
+    """A callback cannot move from its state to the wanted one."""
 
     def __init__(self, callback_id: CallbackId, state: str, wanted: str) -> None:
         super().__init__(f"{callback_id} cannot move from {state} to {wanted}")
-        self.callback_id = callback_id
-        self.state = state
-        self.wanted = wanted
 
 
 class ProgramEndedError(FinalError):

@@ -41,6 +41,7 @@ from ringback.domain.errors import (
     NotParkedError,
     NotWiredError,
     ProgramEndedError,
+    QueueUnavailableError,
     RefusedByTemporalError,
     RetryableError,
     RingbackError,
@@ -125,6 +126,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     # The gateway never raises these: its clients do.
     GatewayRefusedError: 500,
     GatewayUnavailableError: 500,
+    QueueUnavailableError: 500,
     ActivityCancelledError: 500,
     ActivityCompletionError: 500,
     ActivityNotFoundError: 500,
