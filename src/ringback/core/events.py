@@ -1,6 +1,5 @@
 """Events of sources: store each delivery, and lead its events to the callbacks that wait."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,16 +7,10 @@ from typing import Final
 
 from ringback.core.aliases import AliasService
 from ringback.core.answers import AnswerService
+from ringback.core.claim_loop import ClaimLoop
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.heartbeats import HeartbeatService
-from ringback.core.services import (
-    OutageLog,
-    TaskPool,
-    caught,
-    run_services,
-    task_group,
-    wait_for_event,
-)
+from ringback.core.services import run_services
 from ringback.domain.alias import Alias
 from ringback.domain.alias_errors import AliasFreedError, UnknownAliasError
 from ringback.domain.durations import backoff, format_instant
@@ -43,9 +36,6 @@ SLOTS: Final = 64
 
 LEASE: Final = timedelta(minutes=2)
 """How long no other process has a claimed event. An answer is checked in less time."""
-
-LONGEST_REST: Final = timedelta(seconds=1)
-"""The longest time until an event is noticed whose alias appeared in another process."""
 
 LONGEST_REASON: Final = 1000
 """Maximum characters of a reason."""
@@ -75,15 +65,22 @@ class EventService:
         jitter: Callable[[], float],
     ) -> None:
         """Answer with the outcome that `to_outcome` makes of an event's action and body."""
-        self._store = store
         self._aliases = alias_service
         self._answers = answer_service
         self._heartbeats = heartbeat_service
         self._to_outcome = to_outcome
-        self._clock = clock
         self._jitter = jitter
-        self._changed = asyncio.Event()
-        self._outages = OutageLog(logger, "claim events")
+        self._loop = ClaimLoop(
+            self._lead,
+            what="events",
+            claim=lambda limit, _: store.claim_events(limit=limit, lease=LEASE),
+            until_due=store.next_event,
+            describe=lambda event: f"event {event.id}",
+            to_group=lambda _: "",
+            slots=SLOTS,
+            group_slots=SLOTS,
+            clock=clock,
+        )
         self._storing = GroupCommit(store.store_deliveries, weigh=_weigh)
         self._ending = GroupCommit(acknowledged(store.end_events))
         self._postponing = GroupCommit(acknowledged(store.postpone_events))
@@ -96,43 +93,13 @@ class EventService:
         """
         is_new = await self._storing.submit(delivery)
         if is_new:
-            self._changed.set()
+            self._loop.wake()
         return is_new
 
     async def run(self) -> None:
         """Lead events until canceled."""
-        async with (
-            run_services(self._storing, self._ending, self._postponing),
-            task_group() as group,
-        ):
-            await self._lead_with(TaskPool(group, SLOTS))
-
-    async def _lead_with(self, pool: TaskPool) -> None:
-        while True:
-            self._changed.clear()
-            if not await self._has_started_some(pool):
-                await wait_for_event(self._changed, self._clock, at_most=await self._rest(pool))
-
-    async def _has_started_some(self, pool: TaskPool) -> bool:
-        if pool.free == 0:
-            return False
-        due = await caught(self._store.claim_events(limit=pool.free, lease=LEASE))
-        self._outages.record(due)
-        if isinstance(due, Exception):
-            return False
-        for event in due:
-            task = pool.start(self._lead(event), name=f"event {event.id}")
-            # The next event with the same alias is due now.
-            task.add_done_callback(lambda _: self._changed.set())
-        return bool(due)
-
-    async def _rest(self, pool: TaskPool) -> timedelta:
-        if pool.free == 0 or self._outages.lasts:
-            return LONGEST_REST
-        until_due = await caught(self._store.next_event())
-        if until_due is None or isinstance(until_due, Exception):
-            return LONGEST_REST
-        return min(until_due, LONGEST_REST)
+        async with run_services(self._storing, self._ending, self._postponing):
+            await self._loop.run()
 
     async def _lead(self, event: Event) -> None:
         end = await self._end_of(event)

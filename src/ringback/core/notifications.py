@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
+from ringback.core.claim_loop import ClaimLoop
 from ringback.core.escalation import escalate
 from ringback.core.notice import choose_purpose, message_key, write_notice
-from ringback.core.services import OutageLog, TaskPool, caught, task_group, wait_for_event
+from ringback.core.services import caught
 from ringback.domain.callback import Callback, State
 from ringback.domain.durations import backoff
 from ringback.domain.ids import CallbackId
@@ -54,9 +53,6 @@ PATIENCE: Final = timedelta(seconds=25)
 LEASE: Final = timedelta(seconds=40)
 """How long no other process sends a claimed message, which is longer than one try takes."""
 
-LONGEST_REST: Final = timedelta(seconds=1)
-"""The longest time until a change by another process is noticed."""
-
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(hours=1)
 
@@ -93,19 +89,23 @@ class Notifier:
         self._clock = clock
         self._jitter = jitter
         self._patience = patience
-        self._finished = asyncio.Event()
-        self._sending: Counter[str] = Counter()
-        self._outages = OutageLog(logger, "claim notifications")
+        self._loop = ClaimLoop(
+            self._process,
+            what="notifications",
+            claim=lambda limit, full: outbox.claim_notifications(
+                limit=limit, lease=LEASE, excluded=full
+            ),
+            until_due=outbox.next_notification,
+            describe=lambda one: f"notification of {one.callback_id}",
+            to_group=lambda one: one.channel,
+            slots=SLOTS,
+            group_slots=CHANNEL_SLOTS,
+            clock=clock,
+        )
 
     async def run(self) -> None:
         """Send until canceled; then other processes send what was in progress again."""
-        async with task_group() as group:
-            pool = TaskPool(group, SLOTS)
-            while True:
-                self._finished.clear()
-                if not await self._has_started_some(pool):
-                    rest = await self._rest(pool)
-                    await wait_for_event(self._finished, self._clock, at_most=rest)
+        await self._loop.run()
 
     async def test(self, channel: str, recipient: str) -> Sending:
         """Send a test message, and return the result."""
@@ -115,46 +115,6 @@ class Notifier:
         notice = Notice(CallbackId(""), "A test message of Ringback")
         key = f"test.{self._clock.now().timestamp():.0f}"
         return await self._send(found, PersonalMessage(key, recipient, Purpose.TEST, notice))
-
-    async def _has_started_some(self, pool: TaskPool) -> bool:
-        if pool.free == 0:
-            return False
-        claim = self._outbox.claim_notifications(
-            limit=self._room(pool), lease=LEASE, excluded=self._full
-        )
-        due = await caught(claim)
-        self._outages.record(due)
-        if isinstance(due, Exception):
-            return False
-        for notification in due:
-            self._sending[notification.channel] += 1
-            name = f"notification of {notification.callback_id}"
-            task = pool.start(self._process(notification), name=name)
-            task.add_done_callback(partial(self._finish, notification.channel))
-        return bool(due)
-
-    @property
-    def _full(self) -> list[str]:
-        return [channel for channel, count in self._sending.items() if count >= CHANNEL_SLOTS]
-
-    def _room(self, pool: TaskPool) -> int:
-        """Return how many may be claimed even if all of them go through the same channel."""
-        others = [count for count in self._sending.values() if count < CHANNEL_SLOTS]
-        return min(pool.free, CHANNEL_SLOTS - max(others, default=0))
-
-    def _finish(self, channel: str, _: asyncio.Task[None]) -> None:
-        self._sending[channel] -= 1
-        self._finished.set()
-
-    async def _rest(self, pool: TaskPool) -> timedelta:
-        # Those that are due may go through a channel without a free slot.
-        if pool.free == 0 or self._full or self._outages.lasts:
-            return LONGEST_REST
-        until_due = await caught(self._outbox.next_notification())
-        if not until_due or isinstance(until_due, Exception):
-            # What is due but was not claimed is claimed by another process, and has changed since.
-            return LONGEST_REST
-        return min(until_due, LONGEST_REST)
 
     async def _process(self, claimed: Notification) -> None:
         callback = (await self._store.find([claimed.callback_id])).get(claimed.callback_id)

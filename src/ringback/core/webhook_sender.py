@@ -1,22 +1,13 @@
 """Webhook sender: send each webhook until it is delivered, or its retries end."""
 
-import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
+from ringback.core.claim_loop import ClaimLoop
 from ringback.core.group_commit import GroupCommit, acknowledged
-from ringback.core.services import (
-    OutageLog,
-    TaskPool,
-    caught,
-    run_services,
-    task_group,
-    wait_for_event,
-)
+from ringback.core.services import caught, run_services
 from ringback.domain.durations import backoff
 from ringback.domain.webhook import Webhook, to_body, to_origin
 from ringback.ports.clock import Clock
@@ -44,9 +35,6 @@ HOST_SLOTS: Final = SLOTS // MAX_ORIGINS
 LEASE: Final = timedelta(minutes=1)
 """How long no other process sends a claimed webhook, which is longer than one try takes."""
 
-LONGEST_REST: Final = timedelta(seconds=1)
-"""The longest time until a webhook of another process is noticed."""
-
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(hours=3)
 BUDGET: Final = timedelta(days=3)
@@ -64,67 +52,29 @@ class WebhookSender:
         self, webhooks: WebhookOutbox, sender: Sender, *, clock: Clock, jitter: Callable[[], float]
     ) -> None:
         """Send the webhooks of the outbox `webhooks` with `sender`."""
-        self._outbox = webhooks
         self._sender = sender
         self._clock = clock
         self._jitter = jitter
-        self._finished = asyncio.Event()
-        self._sending: Counter[str] = Counter()
-        self._outages = OutageLog(logger, "claim webhooks")
+        self._loop = ClaimLoop(
+            self._process,
+            what="webhooks",
+            claim=lambda limit, full: webhooks.claim_webhooks(
+                limit=limit, lease=LEASE, excluded=full
+            ),
+            until_due=webhooks.next_webhook,
+            describe=lambda webhook: f"webhook for {webhook.callback_id}",
+            to_group=lambda webhook: to_origin(webhook.url),
+            slots=SLOTS,
+            group_slots=HOST_SLOTS,
+            clock=clock,
+        )
         self._ending = GroupCommit(acknowledged(webhooks.end_webhooks))
         self._postponing = GroupCommit(acknowledged(webhooks.postpone_webhooks))
 
     async def run(self) -> None:
         """Send until canceled; then other processes send what was in progress again."""
-        async with run_services(self._ending, self._postponing), task_group() as group:
-            await self._send_with(TaskPool(group, SLOTS))
-
-    async def _send_with(self, pool: TaskPool) -> None:
-        while True:
-            self._finished.clear()
-            if not await self._has_started_some(pool):
-                await wait_for_event(self._finished, self._clock, at_most=await self._rest(pool))
-
-    async def _has_started_some(self, pool: TaskPool) -> bool:
-        if pool.free == 0:
-            return False
-        claim = self._outbox.claim_webhooks(
-            limit=self._room(pool), lease=LEASE, excluded=self._full
-        )
-        due = await caught(claim)
-        self._outages.record(due)
-        if isinstance(due, Exception):
-            return False
-        for webhook in due:
-            origin = to_origin(webhook.url)
-            self._sending[origin] += 1
-            task = pool.start(self._process(webhook), name=f"webhook for {webhook.callback_id}")
-            task.add_done_callback(partial(self._finish, origin))
-        return bool(due)
-
-    @property
-    def _full(self) -> list[str]:
-        return [origin for origin, count in self._sending.items() if count >= HOST_SLOTS]
-
-    def _room(self, pool: TaskPool) -> int:
-        """Return how many may be claimed even if all of them go to the same origin."""
-        others = [count for count in self._sending.values() if count < HOST_SLOTS]
-        return min(pool.free, HOST_SLOTS - max(others, default=0))
-
-    def _finish(self, origin: str, _: asyncio.Task[None]) -> None:
-        self._sending[origin] -= 1
-        if not self._sending[origin]:
-            del self._sending[origin]
-        self._finished.set()
-
-    async def _rest(self, pool: TaskPool) -> timedelta:
-        # The webhooks that are due may go to an origin without a free slot.
-        if pool.free == 0 or self._full or self._outages.lasts:
-            return LONGEST_REST
-        until_due = await caught(self._outbox.next_webhook())
-        if until_due is None or isinstance(until_due, Exception):
-            return LONGEST_REST
-        return min(until_due, LONGEST_REST)
+        async with run_services(self._ending, self._postponing):
+            await self._loop.run()
 
     async def _process(self, webhook: Webhook) -> None:
         reception = _received(await caught(self._send(webhook)))

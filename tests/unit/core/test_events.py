@@ -207,37 +207,31 @@ async def test_event_after_the_end_of_its_callback_waits_for_no_other(
     assert (await reload(store, later)).state is State.OPEN
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
 async def test_event_that_is_led_again_reaches_no_later_callback_with_its_alias(
-    store: SqlStore, activities: FakeActivities, answers: AnswerService, clock: ManualClock
+    store: SqlStore,
+    activities: FakeActivities,
+    answers: AnswerService,
+    clock: ManualClock,
+    *,
+    is_answered: bool,
 ) -> None:
     """The process that claimed it was killed; its callback ended, and another got the alias."""
     callback = await opened(store, activities)
     await store.store_deliveries([delivery()])
     await store.claim_events(limit=1, lease=LEASE)
-    await store.expire([factories.expiry(callback, "timed out")])
+    if is_answered:
+        await answers.accept(callback.id, Completed(b'{"ok": true}'))
+        await store.settle([factories.settlement(await reload(store, callback))])
+    else:
+        await store.expire([factories.expiry(callback, "timed out")])
     later = await opened(store, activities)
 
     async with running(store, activities, answers, clock):
         (found,) = await shown(store)
 
-    assert (found.state, found.callback_id) == (EventState.UNMATCHED, callback.id)
-    assert (await reload(store, later)).state is State.OPEN
-
-
-async def test_answer_that_was_given_before_the_process_ended_counts_once(
-    store: SqlStore, activities: FakeActivities, answers: AnswerService, clock: ManualClock
-) -> None:
-    callback = await opened(store, activities)
-    await store.store_deliveries([delivery()])
-    await store.claim_events(limit=1, lease=LEASE)
-    await answers.accept(callback.id, Completed(b'{"ok": true}'))
-    await store.settle([factories.settlement(await reload(store, callback))])
-    later = await opened(store, activities)
-
-    async with running(store, activities, answers, clock):
-        (found,) = await shown(store)
-
-    assert (found.state, found.callback_id) == (EventState.MATCHED, callback.id)
+    assert found.state is (EventState.MATCHED if is_answered else EventState.UNMATCHED)
+    assert found.callback_id == callback.id
     assert (await reload(store, later)).state is State.OPEN
 
 

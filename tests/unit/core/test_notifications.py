@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from ringback.core.claim_loop import LONGEST_REST
 from ringback.core.notifications import (
     CHANNEL_SLOTS,
     FIRST_WAIT,
     LEASE,
-    LONGEST_REST,
     LONGEST_WAIT,
     SLOTS,
     Notifier,
