@@ -85,7 +85,7 @@ def test_question_without_a_row_for_its_message_is_lost() -> None:
     assert harms(replace(ENTRY, messages={MAIL: ENTRY.messages[MAIL]})) == {Harm.LOST}
 
 
-def test_question_about_which_nobody_was_asked_is_lost() -> None:
+def test_question_that_reached_no_person_is_lost() -> None:
     assert harms(UNSENT, chat=()) == {Harm.LOST}
 
 

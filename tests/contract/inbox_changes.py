@@ -169,7 +169,9 @@ class InboxChangesContract:
         await store.end_notification(Shown(again, "s", "d", was_asked=True))
         assert [one.channel for one in (await unsent(store))[question.id]] == ["mail"]
 
-    async def test_escalation_is_no_unsent_message(self, store: Store, clock: ManualClock) -> None:
+    async def test_escalation_is_not_an_unsent_message(
+        self, store: Store, clock: ManualClock
+    ) -> None:
         escalate = (Escalation(SECOND, ("user:bob@example.org",)),)
         question = await ask(store, "group:finance", escalate=escalate)
         clock.advance(SECOND)

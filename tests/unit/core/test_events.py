@@ -129,7 +129,7 @@ async def test_first_event_answers_and_the_later_ones_are_recorded(
     assert accepted.outcome == Completed(b"1")
 
 
-async def test_equal_delivery_is_no_second_event(service: EventService, store: SqlStore) -> None:
+async def test_equal_delivery_is_not_a_second_event(service: EventService, store: SqlStore) -> None:
     assert await service.store(delivery())
     assert not await service.store(delivery())
     assert len(await shown(store)) == 1

@@ -531,7 +531,7 @@ async def test_answer_by_link_is_the_vote_of_whoever_holds_it(hall: Hall) -> Non
     assert decision["votes"][0]["proof"] == "link"
 
 
-async def test_answer_by_link_that_is_no_vote_is_refused(hall: Hall) -> None:
+async def test_answer_by_link_that_is_not_a_vote_is_refused(hall: Hall) -> None:
     callback = await hall.ask(Policy())
 
     with pytest.raises(WrongVoteError, match="it must be true or false"):

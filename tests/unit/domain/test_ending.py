@@ -68,7 +68,7 @@ async def test_question_closed_without_an_answer_says_why() -> None:
         ),
     ],
 )
-async def test_state_is_told_apart(state: State, heading: str, expected: str) -> None:
+async def test_states_differ_in_their_text(state: State, heading: str, expected: str) -> None:
     proof: dict[str, object] = {"closed": "terminated", "at": "noon"}
 
     assert describe_end(await ended(state, proof=proof)) == Ending(heading, expected)
@@ -130,7 +130,7 @@ async def test_default_answer_is_marked_as_one() -> None:
     assert describe_end(callback) == Ending("No decision in time", sentence)
 
 
-async def test_cancellation_that_was_due_is_no_default_answer() -> None:
+async def test_cancellation_that_was_due_is_not_a_default_answer() -> None:
     callback = await ended(State.APPLIED, Canceled(None), is_default=True)
 
     assert describe_end(callback) == Ending("Canceled", "Applied: canceled.")

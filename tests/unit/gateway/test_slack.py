@@ -196,7 +196,9 @@ async def test_first_of_two_approvals_is_shown_and_leaves_the_buttons(office: Of
 
 
 @pytest.mark.parametrize("action", [APPROVE, REJECT])
-async def test_stranger_is_told_in_private_and_not_counted(office: Office, action: str) -> None:
+async def test_stranger_gets_a_private_reply_and_is_not_counted(
+    office: Office, action: str
+) -> None:
     callback = await office.ask()
 
     reply = await office.press(action, EVE)
@@ -209,7 +211,7 @@ async def test_stranger_is_told_in_private_and_not_counted(office: Office, actio
 
 
 @pytest.mark.parametrize("action", [APPROVE, REJECT])
-async def test_account_without_address_is_told_in_private(office: Office, action: str) -> None:
+async def test_account_without_address_gets_a_private_reply(office: Office, action: str) -> None:
     office.slack.add_user("U0NOBODY", None)
     callback = await office.ask()
 
@@ -394,7 +396,7 @@ async def test_slow_store_is_waited_for_in_the_background(office: Office) -> Non
     assert "approval by ada@example.org" in text_of(office.slack.message)
 
 
-async def test_late_refusal_of_a_form_is_told_in_private(office: Office) -> None:
+async def test_late_refusal_of_a_form_gets_a_private_reply(office: Office) -> None:
     callback = await office.ask()
     await office.press(REJECT)
     office.store.may_vote.clear()
@@ -523,7 +525,7 @@ async def test_request_at_the_edge_of_five_minutes_is_accepted_and_later_is_not(
         urlencode({"payload": '{"type":"block_actions","actions":[{"action_id":'}).encode(),
     ],
 )
-async def test_body_that_is_no_interaction_gets_400(office: Office, body: bytes) -> None:
+async def test_body_that_is_not_an_interaction_gets_400(office: Office, body: bytes) -> None:
     headers = sign_body(body, at=office.clock.now().timestamp())
 
     reply = await office.http.post("/slack/interactions", content=body, headers=headers)

@@ -264,7 +264,7 @@ async def test_provider_sends_again_what_cannot_be_verified_or_confirmed_now(
     assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
 
 
-async def test_second_copy_is_no_duplicate_before_the_first_is_committed(tmp_path: Path) -> None:
+async def test_second_copy_is_not_a_duplicate_before_the_first_is_committed(tmp_path: Path) -> None:
     async with opened_source_house(tmp_path, StoreThatHesitates) as house:
         assert isinstance(house.store, StoreThatHesitates)
         body = run_of()

@@ -299,7 +299,7 @@ def test_token_that_is_not_plain_gets_no_answer(token: str) -> None:
 
 
 @pytest.mark.parametrize("token", [1, None, ["a"], {"a": 1}, True])
-def test_token_that_is_no_text_gets_no_answer(token: object) -> None:
+def test_token_that_is_not_text_gets_no_answer(token: object) -> None:
     assert answer(slack({"type": "url_verification", "challenge": token})) is None
     assert (
         answer(zoom({"event": "endpoint.url_validation", "payload": {"plainToken": token}})) is None
@@ -308,7 +308,7 @@ def test_token_that_is_no_text_gets_no_answer(token: object) -> None:
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_event_is_no_handshake(name: str) -> None:
+def test_event_is_not_a_handshake(name: str) -> None:
     assert answer(SIGNED[name], verify_token="mine") is None
 
 

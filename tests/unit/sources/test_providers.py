@@ -153,7 +153,7 @@ def test_secret_of_another_form_is_named_but_not_repeated(name: str, secret: str
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_secret_that_is_no_unicode_raises_nothing_else(name: str) -> None:
+def test_secret_that_is_not_unicode_raises_nothing_else(name: str) -> None:
     verdict = verify(PROVIDERS[name], ["\udcff"], SIGNED[name].request(), NOW)
 
     assert isinstance(verdict, Refusal)

@@ -241,7 +241,7 @@ def test_batch_may_be_the_whole_body() -> None:
         ),
     ],
 )
-def test_batch_that_is_no_list_or_too_long_fails_at_once(
+def test_batch_that_is_not_a_list_or_too_long_fails_at_once(
     body: bytes, expected: RuleOutcome
 ) -> None:
     event = SourceEvent(body, JSON)

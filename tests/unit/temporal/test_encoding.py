@@ -85,7 +85,7 @@ async def test_result_keeps_its_bytes() -> None:
     assert payload.metadata["encoding"] == b"json/plain"
 
 
-async def test_missing_result_is_no_payload() -> None:
+async def test_missing_result_has_no_payload() -> None:
     assert await to_payloads(DataConverter.default, raw_values(None)) is None
 
 

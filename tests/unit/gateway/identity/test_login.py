@@ -57,7 +57,7 @@ def test_what_the_provider_sees_is_derived_and_differs() -> None:
     assert LOGIN.secret not in repr(LOGIN)
 
 
-def test_seal_of_a_login_is_no_other_seal() -> None:
+def test_seal_of_a_login_is_not_another_seal() -> None:
     text, _, seal = LOGIN.to_cookie(KEYRING).rpartition(".")
 
     assert KEYRING.is_sealed("sign-in", text, seal)
