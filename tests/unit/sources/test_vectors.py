@@ -1,4 +1,4 @@
-"""Requests that providers published verify, and no mutation of them does."""
+"""Requests that providers published verify, and what they say is exact."""
 
 import json
 from dataclasses import replace
@@ -24,24 +24,7 @@ from tests.unit.sources.signers import (
     hexed,
     jwt,
 )
-from tests.unit.sources.vectors import NOW, VECTORS, Signed, mutations
-
-UNSIGNED: Final = {"Content-Type", "Idempotency-Key", "X-Gitlab-Event"}
-
-SAME: Final = {
-    "stripe-1": {  # `v0`, which does not count, is last
-        "cut at its end",
-        "with a space after",
-        "not ASCII",
-    },
-    "sw-4": {  # the third of four signatures counts
-        "cut at its end",
-        "cut at its beginning",
-        "not ASCII",
-    },
-    "adyen-1": {"body longer"},  # a space after the JSON
-}
-"""Mutations that do not touch what is signed."""
+from tests.unit.sources.vectors import NOW, VECTORS, Signed
 
 WRONG: Final = {
     # The wrong key of SendGrid's own tests.
@@ -65,18 +48,6 @@ def test_another_secret_is_refused(vector: Signed) -> None:
     assert isinstance(refusal, Refusal)
     assert refusal.reason is Reason.SIGNATURE_MISMATCH
     assert "these two look the same" in refusal.message
-
-
-@pytest.mark.parametrize("name", VECTORS)
-def test_every_mutation_of_a_vector_is_refused(name: str) -> None:
-    vector = VECTORS[name]
-    tried = 0
-    for what, mutated in mutations(vector, tuple(set(vector.headers) - UNSIGNED)):
-        if mutated == vector or any(what.endswith(one) for one in SAME.get(name, ())):
-            continue
-        tried += 1
-        assert isinstance(mutated.verify(), Refusal), what
-    assert tried > 0
 
 
 @pytest.mark.parametrize("name", ["sw-1", "stripe-1", "gitlab-1", "hubspot-1"])
