@@ -1,0 +1,149 @@
+"""What the drivers of all brokers share: time limits, errors without secrets, headers."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from ringback.domain.errors import QueueUnavailableError
+from ringback.ports.queue import Message
+
+TIMEOUT: Final = 10.0
+"""Seconds that one reply of a broker may take."""
+
+HEARTBEAT: Final = 7
+"""Seconds between two heartbeats. A broker that misses three is taken for lost."""
+
+_CLOSE_TIMEOUT: Final = 5.0
+
+_MOST_HEADERS: Final = 100
+_LONGEST_HEADER: Final = 64 * 1024
+
+
+class Place:
+    """A queue of a broker, as an error names it: without user, password and options."""
+
+    def __init__(self, product: str, url: str, queue: str) -> None:
+        """Name `queue` at the server of `url`, which runs `product`."""
+        self._text = f"{queue} of {product} at {_address(url)}"
+        self._secrets = _secrets(url)
+
+    def error(self, reason: object) -> QueueUnavailableError:
+        """Return an error with this reason, in which the password is hidden."""
+        said = (str(reason) or type(reason).__name__).strip()
+        for secret in self._secrets:
+            said = said.replace(secret, "***")
+        return QueueUnavailableError(f"cannot read {self._text}: {said}")
+
+    @asynccontextmanager
+    async def reached(
+        self, *errors: type[Exception], seconds: float = TIMEOUT
+    ) -> AsyncIterator[None]:
+        """Limit the block's time, and raise `errors` of a driver as the port's error.
+
+        Raises:
+            QueueUnavailableError: The block took too long, or raised one of `errors`.
+        """
+        failures: tuple[type[Exception], ...] = (OSError, *errors)
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            reason = f"it did not reply in {seconds:g} seconds"
+            raise self.error(reason) from None
+        except failures as exc:
+            raise self.error(exc) from None
+
+
+def _address(url: str) -> str:
+    """Return host and port of a URL, or of several that are separated by commas."""
+    hosts = (one.rpartition("@")[2] for one in url.split(","))
+    return ",".join(one.partition("://")[2] or one for one in hosts).partition("/")[0]
+
+
+def _secrets(url: str) -> list[str]:
+    """Return the passwords and options of a URL as a driver may quote them, longest first."""
+    found = {url}
+    for one in url.split(","):
+        with suppress(ValueError):
+            parts = urlsplit(one)
+            found |= {parts.password or "", unquote(parts.password or ""), parts.query}
+            if parts.password is None:
+                # NATS has a token there.
+                found.add(parts.username or "")
+    return sorted(found - {""}, key=len, reverse=True)
+
+
+async def close(work: Awaitable[object], *errors: type[Exception]) -> None:
+    """Close a connection in a bounded time; a broken one is as good as closed."""
+    with suppress(OSError, TimeoutError, *errors):
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
+            await work
+
+
+def to_headers(pairs: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """Return the headers with text values by lower-case name; drop the others.
+
+    A value that is longer than 64 KiB, and what follows the hundredth header, is dropped too. The
+    first header of a name counts.
+    """
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        if len(headers) >= _MOST_HEADERS:
+            break
+        texts = (_to_text(name), _to_text(value))
+        if texts[0] is not None and texts[1] is not None:
+            headers.setdefault(texts[0].lower(), texts[1])
+    return headers
+
+
+def _to_text(value: object) -> str | None:
+    if isinstance(value, bytes | bytearray):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            return None
+    if not isinstance(value, str) or len(value) > _LONGEST_HEADER:
+        return None
+    # A character needs up to four bytes.
+    is_short = len(value) * 4 <= _LONGEST_HEADER or len(value.encode()) <= _LONGEST_HEADER
+    return value if is_short else None
+
+
+class Buffer:
+    """Messages that a broker has pushed and the consumer has not received yet."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._changed = asyncio.Event()
+        self._failure: QueueUnavailableError | None = None
+
+    def put(self, message: Message) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        self._changed.set()
+
+    def fail(self, error: QueueUnavailableError) -> None:
+        """End the connection: the broker sends the messages again on the next one."""
+        self._failure = self._failure or error
+        self._messages.clear()
+        self._changed.set()
+
+    def check(self) -> None:
+        """Raise the error that ended the connection, if one did.
+
+        Raises:
+            QueueUnavailableError: It did.
+        """
+        if self._failure is not None:
+            raise QueueUnavailableError(str(self._failure))
+
+    async def take(self, limit: int) -> list[Message]:
+        """Wait until there are messages; return at most `limit`."""
+        while not self._messages:
+            self.check()
+            self._changed.clear()
+            await self._changed.wait()
+        return [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
