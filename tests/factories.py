@@ -12,6 +12,7 @@ from ringback.core.vote_checks import Ledger
 from ringback.core.votes import VoteService
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import ActivityExecution, Callback, State
+from ringback.domain.event import EventState
 from ringback.domain.ids import CallbackId, EventId, OutcomeId
 from ringback.domain.link import ALL_VERBS, KEY_BYTES, Keyring, Link, Verb
 from ringback.domain.opening import OpenRequest
@@ -19,6 +20,7 @@ from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Completed, Outcome
 from ringback.domain.webhook import Webhook, webhooks_for
 from ringback.ports.activities import Activities
+from ringback.ports.events import NewEvent
 from ringback.ports.store import Answer, Expiry, Postponement, Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ExactResults, ManualClock
@@ -59,6 +61,15 @@ def callback_id() -> CallbackId:
 
 def event_id() -> EventId:
     return EventId(f"ev_{next(_numbers):08}")
+
+
+def waiting_event(alias: str, body: bytes = b"1") -> NewEvent:
+    hour = timedelta(hours=1)
+    return NewEvent(event_id(), EventState.WAITING, Verb.COMPLETE, alias, body, wait=hour)
+
+
+def dead_event(reason: str = "rules[0].key: it must be a text") -> NewEvent:
+    return NewEvent(event_id(), EventState.DEAD, reason=reason)
 
 
 def activity_ref(

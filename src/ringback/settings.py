@@ -70,7 +70,7 @@ _AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 CONFIG_FILE: Final = Path("ringback.toml")
 """The file of settings, in the working directory."""
 
-_OTHER_TABLES: Final = frozenset({"sources"})
+_OTHER_TABLES: Final = frozenset({"queues", "sources"})
 """Tables of `ringback.toml` that other modules read."""
 
 
@@ -101,8 +101,8 @@ class Settings(SignInSettings):
             networks that are not the public internet.
         people_file: A TOML file with the groups, other addresses and Slack accounts of people, and
             with channels of Apprise.
-        sources_file: A TOML file with the sources of events, `[sources.NAME]`. Without it, they are
-            read from `ringback.toml`.
+        sources_file: A TOML file with the sources of events, `[sources.NAME]` and `[queues.NAME]`.
+            Without it, they are read from `ringback.toml`.
         mail_url: The mail server: `smtp://<user>:<password>@<host>:<port>` (STARTTLS is required),
             `smtps://…` (TLS from the start) or `smtp+insecure://…` (no TLS).
         mail_from: The sender of mail, such as `Ringback <ringback@example.org>`.

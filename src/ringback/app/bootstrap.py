@@ -3,11 +3,12 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
@@ -20,8 +21,9 @@ from ringback.app.gateway_app import build_app
 from ringback.app.limited_http import HttpLimits, raise_descriptor_limit
 from ringback.app.notifiers import Notifiers, opened_notifiers
 from ringback.app.program import freeze_objects
+from ringback.app.queues import build_consumers
 from ringback.app.sign_in import build_sign_in_ways, session_rules
-from ringback.app.stores import opened_store
+from ringback.app.stores import existing_store, opened_store
 from ringback.app.system import (
     SystemClock,
     callback_ids,
@@ -39,6 +41,7 @@ from ringback.core.webhook_sender import WebhookSender
 from ringback.domain.errors import ConfigurationError
 from ringback.settings import CONFIG_FILE, Settings
 from ringback.sources.config import Source, load_sources
+from ringback.sources.queue_config import QueueConfig, load_queues
 from ringback.store.sql_store import SqlStore
 from ringback.temporal.activities import TemporalActivities
 from ringback.temporal.connect import check_connection
@@ -67,9 +70,11 @@ class RunningGateway:
 
 @asynccontextmanager
 async def running_gateway(
-    client: Client, settings: Settings, *, hooks: Hooks = NO_HOOKS
+    client: Client, settings: Settings, *, hooks: Hooks = NO_HOOKS, with_queues: bool = True
 ) -> AsyncIterator[RunningGateway]:
     """Run the services of a gateway for the block; they report commits to `hooks`.
+
+    `with_queues` consumes the queues of `ringback.toml`, too.
 
     Raises:
         ConfigurationError: A setting cannot be used.
@@ -86,6 +91,7 @@ async def running_gateway(
         edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks)
         parts = Parts(edges)
         webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter)
+        consumers = build_consumers(parts) if with_queues else ()
         async with run_services(
             *edges.services,
             parts.opener,
@@ -103,8 +109,36 @@ async def running_gateway(
             parts.answer_service,
             parts.event_service,
             parts.heartbeat_service,
+            *consumers,
         ):
             yield RunningGateway(build_app(parts), partial(stop_waiting, parts))
+
+
+@asynccontextmanager
+async def running_consumers(client: Client, settings: Settings) -> AsyncIterator[Sequence[str]]:
+    """Consume the queues of `ringback.toml` for the block, and yield their names.
+
+    Answers are committed to the store of the gateways, which deliver them.
+
+    Raises:
+        ConfigurationError: A setting cannot be used, there are no queues, or there is no store.
+        StoreUnavailableError: The store cannot be reached.
+    """
+    async with existing_store(settings, SystemClock()) as store:
+        edges = edges_of(client, settings, store)
+        if not edges.queues:
+            msg = f"{_config_file(settings)} has no queues; add a table [queues.NAME]"
+            raise ConfigurationError(msg)
+        parts = Parts(edges)
+        async with run_services(
+            *edges.services,
+            parts.answer_service,
+            parts.event_service,
+            parts.heartbeat_service,
+            *build_consumers(parts),
+        ):
+            freeze_objects()
+            yield list(edges.queues)
 
 
 def stop_waiting(parts: Parts) -> None:
@@ -125,9 +159,10 @@ def edges_of(
 
     Raises:
         ConfigurationError: The link keys cannot be read or created, a way to sign in is configured
-            only in part, or a source of `ringback.toml` is wrong.
+            only in part, or a source or queue of `ringback.toml` is wrong.
     """
     clock = SystemClock()
+    sources, queues = _load_sources(settings)
     # Shared: connections that a codec keeps open belong to one event loop.
     encoder = Encoder(client.data_converter)
     activities = TemporalActivities(client, encoder)
@@ -153,25 +188,51 @@ def edges_of(
         session_rules=session_rules(settings),
         services=[activities],
         notifiers=notifiers or Notifiers(),
-        sources=_load_sources(settings),
+        sources=sources,
+        queues=queues,
         fetch=fetch,
         hooks=hooks,
     )
 
 
-def _load_sources(settings: Settings) -> dict[str, Source]:
-    path = settings.sources_file
-    if path is not None and not path.exists():
+def _config_file(settings: Settings) -> Path:
+    return settings.sources_file or CONFIG_FILE.absolute()
+
+
+def _load_sources(settings: Settings) -> tuple[dict[str, Source], dict[str, QueueConfig]]:
+    """Return the sources and the queues.
+
+    Raises:
+        ConfigurationError: Some are wrong; the message names all of them.
+    """
+    path = _config_file(settings)
+    if settings.sources_file is not None and not path.exists():
         msg = f"RINGBACK_SOURCES_FILE: {path} does not exist"
         raise ConfigurationError(msg)
-    return load_sources(path or CONFIG_FILE.absolute(), os.environ, fetch=fetch)
+    try:
+        sources = load_sources(path, os.environ, fetch=fetch)
+    except ConfigurationError as exc:
+        try:
+            load_queues(path, os.environ)
+        except ConfigurationError as more:
+            lines = dict.fromkeys([str(exc), str(more)])
+            raise ConfigurationError("\n".join(lines)) from exc
+        raise
+    return sources, load_queues(path, os.environ)
 
 
 @asynccontextmanager
 async def serving_gateway(
-    client: Client, settings: Settings, listening: socket.socket, *, hooks: Hooks = NO_HOOKS
+    client: Client,
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    hooks: Hooks = NO_HOOKS,
+    with_queues: bool = True,
 ) -> AsyncIterator[None]:
     """Serve a gateway on `listening` for the block; it reports commits to `hooks`.
+
+    `with_queues` consumes the queues of `ringback.toml`, too.
 
     Raises:
         ConfigurationError: A setting cannot be used.
@@ -179,7 +240,7 @@ async def serving_gateway(
     """
     raise_descriptor_limit()
     limits = HttpLimits(keep_alive=timedelta(seconds=settings.keep_alive))
-    async with running_gateway(client, settings, hooks=hooks) as gateway:
+    async with running_gateway(client, settings, hooks=hooks, with_queues=with_queues) as gateway:
         freeze_objects()
         async with served(gateway.app, listening, on_stop=gateway.stop_waiting, limits=limits):
             yield

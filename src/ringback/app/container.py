@@ -34,6 +34,7 @@ from ringback.ports.clock import Clock
 from ringback.result_schema.checker import SchemaChecker
 from ringback.sources.config import Source
 from ringback.sources.matching import Fetch
+from ringback.sources.queue_config import QueueConfig
 from ringback.store.sql_store import SqlStore
 
 
@@ -52,6 +53,7 @@ class Edges:
         services: Those of the edges that run in the background.
         notifiers: What notifies people.
         sources: The configured sources, by name.
+        queues: The configured queues, by name.
         fetch: Fetches what a provider names, at an address that it is pinned to.
     """
 
@@ -77,6 +79,7 @@ class Edges:
     services: Sequence[Service] = ()
     notifiers: Notifiers = field(default_factory=Notifiers)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    queues: Mapping[str, QueueConfig] = field(default_factory=dict)
     fetch: Fetch | None = field(default=None, repr=False)
     hooks: Hooks = NO_HOOKS
     results: SchemaChecker = field(default_factory=SchemaChecker)

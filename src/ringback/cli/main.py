@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "demo": "ringback.cli.dev:demo",
     "dev": "ringback.cli.dev:dev",
     "serve": "ringback.cli.serving:serve",
+    "consume": "ringback.cli.serving:consume",
     "worker": "ringback.cli.dev:worker",
     "http-service": "ringback.cli.dev:http_service",
     "client": "ringback.demo.client:client",
@@ -54,7 +55,7 @@ COMMANDS: Final = {
 }
 """Each command, in the order of the help, with its function or its group of commands."""
 
-_LOGGING: Final = frozenset({"dev", "serve", "worker", "http-service"})
+_LOGGING: Final = frozenset({"consume", "dev", "serve", "worker", "http-service"})
 """The programs that run until they are stopped log at INFO, the other commands at WARNING."""
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from temporalio.client import Client
 
-from ringback.app.bootstrap import serving_gateway
+from ringback.app.bootstrap import running_consumers, serving_gateway
 from ringback.app.program import run, stop_requested
 from ringback.app.web import bound_socket, listens_everywhere, url_of
 from ringback.cli.params import AsJson
@@ -62,15 +62,39 @@ Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")]
 
 
-def serve(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, as_json: AsJson = False) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    no_queues: Annotated[
+        bool, typer.Option("--no-queues", help="Leave the queues to `ringback consume`.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Run the gateway.
 
-    It accepts answers over HTTP, stores them, and delivers them to Temporal.
+    It accepts answers over HTTP and from queues, stores them, and delivers them to Temporal.
     """
     settings = load_settings()
     with bound_socket(host, port) as listening:
         say_where(listening)
-        run(_serve(settings.served_at(url_of(listening)), listening, as_json=as_json))
+        served = settings.served_at(url_of(listening))
+        run(_serve(served, listening, with_queues=not no_queues, as_json=as_json))
+
+
+def consume(as_json: AsJson = False) -> None:
+    """Consume the queues of ringback.toml, without HTTP.
+
+    It commits answers to the store of the gateways, which deliver them. Run those with
+    `ringback serve --no-queues`.
+    """
+    run(_consume(load_settings(), as_json=as_json))
+
+
+async def _consume(settings: Settings, *, as_json: bool) -> None:
+    client = await connect_lazily(choose_converter(settings.data_converter, None))
+    async with running_consumers(client, settings) as names:
+        say_ready(", ".join(names), as_json=as_json)
+        await stop_requested()
 
 
 def say_where(listening: socket.socket) -> None:
@@ -80,20 +104,23 @@ def say_where(listening: socket.socket) -> None:
         print(f"listening on every address of this machine ({host})", file=sys.stderr)
 
 
-async def _serve(settings: Settings, listening: socket.socket, *, as_json: bool) -> None:
+async def _serve(
+    settings: Settings, listening: socket.socket, *, with_queues: bool, as_json: bool
+) -> None:
     async with AsyncExitStack() as stack:
-        await enter_gateway(stack, settings, listening)
+        await enter_gateway(stack, settings, listening, with_queues=with_queues)
         say_ready(url_of(listening), as_json=as_json)
         await stop_requested()
 
 
 async def enter_gateway(
-    stack: AsyncExitStack, settings: Settings, listening: socket.socket
+    stack: AsyncExitStack, settings: Settings, listening: socket.socket, *, with_queues: bool = True
 ) -> None:
     """Run the gateway on `listening` until `stack` is closed."""
     client = await connect_lazily(choose_converter(settings.data_converter, None))
     print_exports(settings, client)
-    await stack.enter_async_context(serving_gateway(client, settings, listening))
+    gateway = serving_gateway(client, settings, listening, with_queues=with_queues)
+    await stack.enter_async_context(gateway)
 
 
 def print_exports(settings: Settings, client: Client) -> None:

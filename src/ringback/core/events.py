@@ -143,9 +143,9 @@ class EventService:
         except AnsweredDifferentlyError:
             state, reason = EventState.IGNORED, "the callback already has another answer"
         except (ExpiredCallbackError, UnknownCallbackError) as exc:
-            state, reason = EventState.UNMATCHED, _to_reason(exc)
+            state, reason = EventState.UNMATCHED, to_reason(exc)
         except RingbackError as exc:
-            state, reason = EventState.DEAD, _to_reason(exc)
+            state, reason = EventState.DEAD, to_reason(exc)
         return EventEnd(event, state, reason, callback_id)
 
     async def _heartbeat(self, callback_id: CallbackId, details: bytes | None) -> None:
@@ -159,7 +159,7 @@ class EventService:
         return backoff(event.tries, jitter=self._jitter(), first=FIRST_WAIT, longest=LONGEST_WAIT)
 
 
-def _to_reason(error: RingbackError) -> str:
+def to_reason(error: RingbackError) -> str:
     """Return what `error` says, as a text that every database stores: it may quote the event."""
     said = str(error)[:LONGEST_REASON]
     return "".join(one if one.isprintable() else REPLACEMENT for one in said)

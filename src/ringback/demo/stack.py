@@ -95,7 +95,12 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    ports: Ports, settings: Settings, observers: Observers, *, task_queue: str = TASK_QUEUE
+    ports: Ports,
+    settings: Settings,
+    observers: Observers,
+    *,
+    task_queue: str = TASK_QUEUE,
+    with_queues: bool = True,
 ) -> AsyncIterator[Stack]:
     """Run everything for the block, which begins once all of it answers.
 
@@ -120,9 +125,10 @@ async def running_stack(
             )
         converter = choose_converter(settings.data_converter, None)
         gateway_client = await connect_lazily(converter, address=address)
-        await stack.enter_async_context(
-            serving_gateway(gateway_client, settings, at_gateway, hooks=observers.hooks)
+        gateway = serving_gateway(
+            gateway_client, settings, at_gateway, hooks=observers.hooks, with_queues=with_queues
         )
+        await stack.enter_async_context(gateway)
         service = create_service(on_step=observers.on_step)
         await stack.enter_async_context(served(service, at_service))
         client = await connect(_plugin(settings, at_gateway), address=address)

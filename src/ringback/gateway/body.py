@@ -61,6 +61,22 @@ async def read_json(request: Request, *, limit: int) -> bytes | None:
     return body
 
 
+async def read_message(verb: Verb, raw: bytes) -> tuple[bytes | None, Outcome | None]:
+    """Return the JSON in the body of a queue's message, and the outcome of other than heartbeats.
+
+    It is what the route of `verb` accepts, whatever type its publisher declares.
+
+    Raises:
+        MalformedAnswerError: The body does not fit `verb`; the message says where.
+    """
+    body = raw.removeprefix(codecs.BOM_UTF8) or None
+    if body is not None:
+        await run_apart(body, lambda: _parse(body))
+    if verb is Verb.HEARTBEAT:
+        return body, None
+    return body, await run_apart(raw, lambda: TO_OUTCOME[verb](body))
+
+
 def _check_headers(headers: Headers) -> None:
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity"}:

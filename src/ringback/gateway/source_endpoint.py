@@ -14,17 +14,16 @@ from typing import TypeVar
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from ringback.domain.event import EventState
-from ringback.domain.link import Verb
 from ringback.gateway.body import read_body, run_apart
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.gzip_body import unpack_body
 from ringback.gateway.replies import not_found, problem
 from ringback.gateway.source_door import SourceDoor
-from ringback.ports.events import NewEvent, SourceDelivery
+from ringback.ports.events import SourceDelivery
 from ringback.sources.config import Source
 from ringback.sources.handshakes import Reply, answer_handshake
-from ringback.sources.rules import Ignored, Match, RuleFailed, RuleOutcome, apply_rules
+from ringback.sources.outcomes import to_new_event
+from ringback.sources.rules import apply_rules
 from ringback.sources.scheme import FETCHING
 from ringback.sources.signatures import delivery_key
 from ringback.sources.source_event import SourceEvent
@@ -145,20 +144,10 @@ class _Received:
             delivery_key=key,
             headers=headers,
             body=body,
-            events=[self._to_event(outcome) for outcome in outcomes],
+            events=[
+                to_new_event(one, self.door.new_event_id(), ttl=source.ttl) for one in outcomes
+            ],
         )
-
-    def _to_event(self, outcome: RuleOutcome) -> NewEvent:
-        id_ = self.door.new_event_id()
-        match outcome:
-            case Match(action=action, alias=alias, body=body):
-                verb = Verb[action.name]
-                wait = self.source.ttl
-                return NewEvent(id_, EventState.WAITING, verb, alias.text, body, wait=wait)
-            case Ignored(reason=reason):
-                return NewEvent(id_, EventState.IGNORED, reason=reason)
-            case RuleFailed(reason=reason):
-                return NewEvent(id_, EventState.DEAD, reason=reason)
 
 
 def _try_again() -> Response:

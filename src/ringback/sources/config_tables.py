@@ -69,12 +69,14 @@ def _to_reference(value: Any) -> str:
     return value
 
 
-_Expression = Annotated[Expression, BeforeValidator(_to_expression)]
+ExpressionField = Annotated[Expression, BeforeValidator(_to_expression)]
 _Text = Annotated[Expression, BeforeValidator(_to_text)]
 _Flag = Annotated[Expression, BeforeValidator(_to_flag)]
-_Duration = Annotated[timedelta, BeforeValidator(_to_duration)]
+DurationField = Annotated[timedelta, BeforeValidator(_to_duration)]
 _Reference = Annotated[str, BeforeValidator(_to_reference)]
-_Header = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+HeaderField = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+]
 
 _MEMBERS: Final[dict[str, frozenset[str]]] = {
     Action.COMPLETE.value: frozenset({"result"}),
@@ -96,13 +98,13 @@ class RuleTable(BaseModel):
     )
 
     action: Annotated[Action, BeforeValidator(_to_action)]
-    when: _Expression | None = None
-    key: _Expression | None = None
-    result: _Expression | None = Field(default=None, repr=False)
+    when: ExpressionField | None = None
+    key: ExpressionField | None = None
+    result: ExpressionField | None = Field(default=None, repr=False)
     message: _Text | None = None
     type: _Text | None = None
     non_retryable: _Flag | None = None
-    details: _Expression | None = Field(default=None, repr=False)
+    details: ExpressionField | None = Field(default=None, repr=False)
 
 
 _OF_SCHEME: Final[dict[str, frozenset[str]]] = {
@@ -159,14 +161,14 @@ class SourceTable(BaseModel):
     provider: str | None = None
     scheme: Literal["hmac", "token", "basic"] | None = None
     secrets: Annotated[list[_Reference], Field(min_length=1)]
-    tolerance: _Duration | None = None
-    headers: list[_Header] = []
-    ttl: _Duration = timedelta(hours=24)
+    tolerance: DurationField | None = None
+    headers: list[HeaderField] = []
+    ttl: DurationField = timedelta(hours=24)
     limit: Annotated[int, Field(strict=True, gt=0)] | None = None
-    batch: _Expression | None = None
+    batch: ExpressionField | None = None
     rules: list[RuleTable] = []
 
-    header: _Header = "authorization"
+    header: HeaderField = "authorization"
     prefix: str = ""
     member: str = ""
     delimiter: Annotated[str, Field(min_length=1)] = ","
@@ -193,7 +195,11 @@ def find_contradictions(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "header", f"scheme {scheme!r} needs the name of the header"
     if "prefix" in keys and "member" in keys:
         yield "member", "write either prefix or member"
-    rules = table.get("rules")
+    yield from find_in_rules(table.get("rules"))
+
+
+def find_in_rules(rules: Any) -> Iterator[tuple[str, str]]:
+    """Yield the keys of rules that are missing or do not go together, with what to do."""
     for index, rule in enumerate(rules if isinstance(rules, list) else []):
         if isinstance(rule, dict):
             yield from ((f"rules[{index}].{key}", msg) for key, msg in _find_in_rule(rule))

@@ -150,7 +150,7 @@ def test_without_file_or_table_there_are_no_sources(tmp_path: Path) -> None:
         ("sources.s = 5", "sources.s: write a table: [sources.s]"),
         (
             HEAD.replace("sources.s]", 'sources."a/b"]'),
-            "sources.a/b: a name is part of a URL; use letters, digits, - and _",
+            "sources.a/b: use letters, digits, - and _ in a name",
         ),
         (
             HEAD.replace("github", "gitub"),
