@@ -15,7 +15,7 @@ from tests.tutorial.programs import PATIENCE
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda path: path.name)
 async def test_every_practice_file_imports(exercise: Path) -> None:
     practice = exercise / "practice"
-    modules = ", ".join(file.stem for file in files_of(practice))
+    modules = ", ".join(file.stem for file in files_of(practice) if file.suffix == ".py")
 
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", "-c", f"import {modules}", cwd=practice, stderr=PIPE
