@@ -25,7 +25,14 @@ from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
 from ringback.app.gateway_app import build_app
 from ringback.cli.main import create_app as create_cli
-from ringback.domain import completion_errors, errors, identity_errors
+from ringback.domain import (
+    alias_errors,
+    completion_errors,
+    errors,
+    event_errors,
+    identity_errors,
+    vote_errors,
+)
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS, to_problem
@@ -37,6 +44,10 @@ from ringback.testing.in_memory_database import InMemoryDatabase
 from tests.fake_edges import fake_edges
 
 _DOCS: Final = Path(__file__).parent
+_ERRORS: Final = (
+    *(errors, completion_errors, identity_errors),
+    *(vote_errors, alias_errors, event_errors),
+)
 REFERENCE: Final = _DOCS / "reference"
 SPEED: Final = _DOCS / "explanation" / "speed.md"
 _SOURCES: Final = Path(ringback.__file__).parent
@@ -272,7 +283,7 @@ def _below(kind: type[RingbackError]) -> Iterator[type[RingbackError]]:
 
 def _children(kind: type[RingbackError]) -> list[type[RingbackError]]:
     # A test may derive an error of its own; it is no part of the tree.
-    homes = [one.__name__ for one in (errors, completion_errors, identity_errors)]
+    homes = [one.__name__ for one in _ERRORS]
     found = [child for child in kind.__subclasses__() if child.__module__ in homes]
     # Their own order is that in which the modules were first imported.
     return sorted(found, key=lambda child: homes.index(child.__module__))

@@ -25,6 +25,7 @@ from tests.contract.concurrent_aliases import ConcurrentAliasesContract
 from tests.contract.concurrent_notifications import ConcurrentNotificationsContract
 from tests.contract.concurrent_votes import ConcurrentVotesContract
 from tests.contract.concurrent_webhooks import ConcurrentWebhooksContract
+from tests.contract.event_replays import ConcurrentEventReplaysContract
 from tests.contract.events import ConcurrentEventsContract
 from tests.contract.stores import (
     LEASE,
@@ -66,6 +67,7 @@ class ConcurrencyContract(
     ConcurrentVotesContract,
     ConcurrentAliasesContract,
     ConcurrentEventsContract,
+    ConcurrentEventReplaysContract,
 ):
     """The fixture `stores` is four stores on one database, dated by `clock`."""
 

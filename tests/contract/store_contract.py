@@ -8,6 +8,7 @@ from tests.contract.callbacks import CallbacksContract
 from tests.contract.clock_set_back import ClockSetBackContract
 from tests.contract.deadlines import DeadlinesContract
 from tests.contract.deliveries import DeliveriesContract
+from tests.contract.event_replays import EventReplaysContract
 from tests.contract.events import EventsContract
 from tests.contract.inbox import InboxContract
 from tests.contract.inbox_changes import InboxChangesContract
@@ -28,6 +29,7 @@ class StoreContract(
     AliasesContract,
     AnswersContract,
     EventsContract,
+    EventReplaysContract,
     DeliveriesContract,
     ClockSetBackContract,
     DeadlinesContract,

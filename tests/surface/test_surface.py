@@ -12,14 +12,24 @@ import pytest
 
 import ringback
 from ringback.app.exits import EXITS, exit_code
-from ringback.domain import alias_errors, completion_errors, errors, identity_errors, vote_errors
+from ringback.domain import (
+    alias_errors,
+    completion_errors,
+    errors,
+    event_errors,
+    identity_errors,
+    vote_errors,
+)
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS
 
 ROOT = Path(__file__).parents[2]
 ERROR_MODULES = [
     module.__name__
-    for module in (errors, completion_errors, identity_errors, vote_errors, alias_errors)
+    for module in (
+        *(errors, completion_errors, identity_errors),
+        *(vote_errors, alias_errors, event_errors),
+    )
 ]
 SOURCES = sorted((ROOT / "src" / "ringback").rglob("*.py"))
 

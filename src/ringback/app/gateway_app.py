@@ -9,6 +9,7 @@ from ringback.core.api_auth import Authorizer
 from ringback.core.inbox import InboxService
 from ringback.core.opening import OpenService
 from ringback.core.operations import OperatorService
+from ringback.core.replays import ReplayService
 from ringback.core.status import StatusService
 from ringback.domain.errors import TemporalMisconfiguredError, TemporalUnreachableError
 from ringback.gateway.app import create_app
@@ -51,9 +52,13 @@ def build_app(parts: Parts) -> FastAPI:
         source_door=SourceDoor(
             edges.sources,
             parts.event_service,
+            queues=edges.queues,
             new_event_id=edges.new_event_id,
             fetch=edges.fetch,
             clock=edges.clock,
+        ),
+        replay_service=ReplayService(
+            store, namespace=edges.namespace, on_replayed=parts.event_service.wake
         ),
         public_url=edges.public_url,
         body_limit=edges.body_limit,

@@ -1,16 +1,23 @@
-"""The command that lists what sources sent."""
+"""Commands that list, show and replay what sources sent."""
 
-from typing import Annotated, Final
+import json
+import sys
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, TypeVar
 
 import typer
 
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client
-from ringback.cli.listing import Fields, Record, print_list
-from ringback.cli.params import AsJson
+from ringback.cli.listing import Fields, Record, print_list, printable
+from ringback.cli.params import AsJson, to_event_id
+from ringback.client.gateway_client import GatewayClient
 from ringback.core.services import SystemClock
 from ringback.domain.event import EventState
-from ringback.schemas.events import MOST_LISTED, EventOut, EventsOut
+from ringback.schemas.events import MOST_LISTED, EventOut, EventRecordOut
+
+T = TypeVar("T")
 
 _FIELDS: Final = Fields(
     ["event", "received", "source", "state", "action", "alias", "callback", "reason"],
@@ -18,40 +25,94 @@ _FIELDS: Final = Fields(
     narrow=["event", "state", "alias"],
 )
 
+_Source = Annotated[str | None, typer.Option(help="Of this source only: stripe.")]
+_State = Annotated[EventState | None, typer.Option(help="In this state only.")]
+_Alias = Annotated[str | None, typer.Option(help="For this alias only.")]
+_Before = Annotated[str | None, typer.Option(help="Older than this event, for the next page.")]
+_Limit = Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="Maximum number of events.")]
+_EventArgument = Annotated[
+    str, typer.Argument(parser=to_event_id, help="The event: ev_…", metavar="EVENT")
+]
 
-def events(
-    source: Annotated[str | None, typer.Option(help="Of this source only: stripe.")] = None,
-    state: Annotated[EventState | None, typer.Option(help="In this state only.")] = None,
-    alias: Annotated[str | None, typer.Option(help="For this alias only.")] = None,
-    before: Annotated[
-        str | None, typer.Option(help="Older than this event, for the next page.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=MOST_LISTED, help="Maximum number of events.")
-    ] = 50,
+events: Final = typer.Typer(invoke_without_command=True)
+
+
+@events.callback()
+def list_by_default(
+    context: typer.Context,
+    source: _Source = None,
+    state: _State = None,
+    alias: _Alias = None,
+    before: _Before = None,
+    limit: _Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the events that sources sent, newest first.
+    """List what sources sent, newest first; show or replay it.
 
     A source is configured in ringback.toml. An event is waiting for its alias, matched, ignored,
     unmatched or dead; the reason says why.
     """
+    if context.invoked_subcommand is None:
+        list_events(source, state, alias, before, limit, as_json)
+
+
+@events.command("list")
+def list_events(
+    source: _Source = None,
+    state: _State = None,
+    alias: _Alias = None,
+    before: _Before = None,
+    limit: _Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List events, newest first; the same as without `list`."""
     filters = {"source": source, "state": state and state.value, "alias": alias, "before": before}
-
-    async def find() -> EventsOut:
-        async with operator_client() as client:
-            return await client.events({
-                **{name: value for name, value in filters.items() if value},
-                "limit": str(limit),
-            })
-
-    page = run(find())
+    wanted = {name: value for name, value in filters.items() if value}
+    page = run(_call(lambda client: client.events({**wanted, "limit": str(limit)})))
     if as_json:
         print(page.model_dump_json(indent=2))
         return
     print_list(_FIELDS, [_to_record(one) for one in page.events], now=SystemClock().now())
     if page.next is not None:
         typer.echo(f"more: --before {page.next}", err=True)
+
+
+@events.command()
+def show(
+    event_id: _EventArgument,
+    only_body: Annotated[
+        bool, typer.Option("--body", help="Print only the body of the request, byte for byte.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show all that is stored of an event, with the body of its request."""
+    if only_body and as_json:
+        msg = "give --body or --json, not both"
+        raise typer.BadParameter(msg)
+    event = run(_call(lambda client: client.event(event_id)))
+    if only_body:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(_body_of(event))
+    elif as_json:
+        print(event.model_dump_json())
+    else:
+        print(*_lines_of(event), sep="\n")
+
+
+@events.command()
+def replay(event_id: _EventArgument, as_json: AsJson = False) -> None:
+    """Begin an ended event again, with the rules that apply now.
+
+    Correct the rule and restart the gateway first. The event is ignored, unmatched or dead. It goes
+    to the callback that has its alias now. The first answer to a callback counts.
+    """
+    event = run(_call(lambda client: client.replay_event(event_id)))
+    if as_json:
+        print(event.model_dump_json())
+        return
+    alias = f" for {event.alias}" if event.alias else ""
+    reason = f": {event.reason}" if event.reason else ""
+    print(printable(f"{event.id} is {event.state.value}{alias}{reason}"))
 
 
 def _to_record(event: EventOut) -> Record:
@@ -65,3 +126,30 @@ def _to_record(event: EventOut) -> Record:
         "callback": event.callback_id,
         "reason": event.reason,
     }
+
+
+def _lines_of(event: EventRecordOut) -> list[str]:
+    facts = json.loads(event.model_dump_json(exclude={"headers", "body", "body_base64"}))
+    facts["place"] = f"{facts.pop('position') + 1} of {facts.pop('siblings')}"
+    facts |= {f"header {name}": value for name, value in event.headers.items()}
+    known = {
+        name.replace("_", " "): printable(str(value))
+        for name, value in facts.items()
+        if value is not None
+    }
+    width = max(map(len, known))
+    lines = [f"{name:<{width}}  {value}" for name, value in known.items()]
+    if event.body_base64 is not None:
+        return [*lines, "", "body in base64:", event.body_base64]
+    return [*lines, "", "body:", *map(printable, (event.body or "").splitlines())]
+
+
+def _body_of(event: EventRecordOut) -> bytes:
+    if event.body_base64 is not None:
+        return b64decode(event.body_base64)
+    return (event.body or "").encode()
+
+
+async def _call(work: Callable[[GatewayClient], Awaitable[T]]) -> T:
+    async with operator_client() as client:
+        return await work(client)

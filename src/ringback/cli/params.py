@@ -18,11 +18,12 @@ from pydantic_core import from_json
 from ringback.domain.alias import Alias
 from ringback.domain.durations import parse_duration
 from ringback.domain.exact_json import OUT_OF_RANGE, has_infinite_number
-from ringback.domain.ids import CallbackId
+from ringback.domain.ids import CallbackId, EventId
 
 STDIN: Final = "-"
 
 _CALLBACK: Final = re.compile(r"cb_[0-9a-z_]+")
+_EVENT: Final = re.compile(r"ev_[0-9a-z_]{1,61}")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _BASE64: Final = re.compile(r"[A-Za-z0-9_-]+")
 _IMPOSSIBLE_REMAINDER: Final = 1
@@ -42,6 +43,18 @@ def to_callback_id(text: str) -> CallbackId:
         msg = "a callback's id begins with cb_; see: ringback list"
         raise typer.BadParameter(msg)
     return CallbackId(text)
+
+
+def to_event_id(text: str) -> EventId:
+    """Parse an event's id.
+
+    Raises:
+        typer.BadParameter: It is not an id.
+    """
+    if not _EVENT.fullmatch(text):
+        msg = "an event's id begins with ev_; see: ringback events"
+        raise typer.BadParameter(msg)
+    return EventId(text)
 
 
 def to_alias(text: str) -> Alias:

@@ -96,6 +96,10 @@ class EventService:
             self._loop.wake()
         return is_new
 
+    def wake(self) -> None:
+        """Notice that events are due which another service has stored."""
+        self._loop.wake()
+
     async def run(self) -> None:
         """Lead events until canceled."""
         async with run_services(self._storing, self._ending, self._postponing):

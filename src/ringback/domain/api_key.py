@@ -51,6 +51,9 @@ class Act(Enum):
     ASSIGN = "assign"
     CHANGE_DETAILS = "change details"
     CHANGE_ALIASES = "change aliases"
+    EVENTS = "events"
+    """See what a source sent, byte for byte, replay it, and test rules with it."""
+
     NOTIFY = "notify"
     SIGN_IN = "sign in"
     """Create a sign-in URL: whoever has it becomes the person that it names."""

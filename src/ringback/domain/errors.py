@@ -42,7 +42,10 @@ RingbackError
 │   ├── VotedDifferentlyError
 │   ├── VoteWithdrawnError
 │   ├── UnknownAliasError
-│   └── AliasFreedError
+│   ├── AliasFreedError
+│   ├── UnknownEventError
+│   ├── CannotReplayError
+│   └── UnknownSourceError
 ├── RetryableError                  retry later
 │   ├── StoreUnavailableError
 │   ├── QueueUnavailableError

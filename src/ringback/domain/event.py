@@ -1,5 +1,6 @@
 """Events: what a source sent, and what became of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -99,3 +100,26 @@ class EventSummary:
     tries: int
     reason: str | None
     callback_id: CallbackId | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """All that is stored of an event.
+
+    Attributes:
+        event: The event without bodies.
+        ended_at: When it ended; `None` while it waits.
+        answer: The body of the answer or heartbeat, unless no rule uses it.
+        position: Its place among the events of the request, from 0.
+        siblings: How many events the request has.
+        headers: The headers of the request that its source keeps, by lower-case name.
+        body: The body of the request.
+    """
+
+    event: EventSummary
+    ended_at: datetime | None
+    answer: bytes | None = field(repr=False)
+    position: int
+    siblings: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)

@@ -17,6 +17,7 @@ from ringback.core.inbox_feed import InboxFeed
 from ringback.core.notifications import Notifier
 from ringback.core.opening import CallbackOpener, OpenService
 from ringback.core.operations import OperatorService, link_to
+from ringback.core.replays import ReplayService
 from ringback.core.sessions import SessionService
 from ringback.core.status import StatusService
 from ringback.core.verdict_waiter import VerdictWaiter
@@ -98,6 +99,7 @@ class Gateway:
     health: Health
     unknown_keys: UnknownKeyLog
     source_door: SourceDoor
+    replay_service: ReplayService
     sessions: SessionService
     sign_in_ways: SignInWays
     public_url: str

@@ -56,6 +56,7 @@ from ringback.domain.errors import (
     UnsupportedMediaTypeError,
     WrongResultError,
 )
+from ringback.domain.event_errors import CannotReplayError, UnknownEventError, UnknownSourceError
 from ringback.domain.identity_errors import (
     CrossSiteRequestError,
     IdentityProviderUnavailableError,
@@ -90,10 +91,13 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     PeopleDecideError: 403,
     UnknownAliasError: 404,
     UnknownCallbackError: 404,
+    UnknownEventError: 404,
     UnknownSessionError: 404,
+    UnknownSourceError: 404,
     AliasInUseError: 409,
     AnsweredDifferentlyError: 409,
     CannotExtendError: 409,
+    CannotReplayError: 409,
     ClaimedError: 409,
     NoCancelRequestedError: 409,
     NotParkedError: 409,

@@ -10,6 +10,7 @@ from ringback.domain.ids import EventId
 from ringback.ports.clock import Clock
 from ringback.sources.config import Source
 from ringback.sources.matching import Fetch
+from ringback.sources.queue_config import QueueConfig
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -51,12 +52,14 @@ class SourceDoor:
         sources: Mapping[str, Source],
         event_service: EventService,
         *,
+        queues: Mapping[str, QueueConfig],
         new_event_id: Callable[[], EventId],
         fetch: Fetch | None = None,
         clock: Clock,
     ) -> None:
         """Accept the events of `sources`, each by its name, with `event_service`."""
         self.sources = sources
+        self.queues = queues
         self.event_service = event_service
         self.new_event_id = new_event_id
         self.fetch = fetch

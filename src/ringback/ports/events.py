@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from ringback.domain.event import Event, EventEnd, EventState, EventSummary
+from ringback.domain.event import Event, EventEnd, EventRecord, EventState, EventSummary
 from ringback.domain.ids import EventId
 from ringback.domain.link import Verb
 
@@ -102,6 +102,18 @@ class EventStore(Protocol):
         limit: int,
     ) -> Sequence[EventSummary]:
         """Return events of a namespace that fit all filters, the newest first."""
+        ...
+
+    async def find_event(self, namespace: str, event_id: EventId) -> EventRecord | None:
+        """Return all that is stored of an event of a namespace."""
+        ...
+
+    async def replay_event(self, record: EventRecord, events: Sequence[NewEvent]) -> bool:
+        """Begin an event again as the first of `events`; add the others to its request.
+
+        `False` means that the event has changed since `record` was read; nothing is stored then. Of
+        several calls with one record, one stores something.
+        """
         ...
 
     async def next_event(self) -> timedelta | None:

@@ -53,6 +53,33 @@ class EventOut(BaseModel):
     callback_id: str | None = Field(description="The callback that it led to.")
 
 
+class EventRecordOut(EventOut):
+    """All that is stored of an event, with the request that it came with."""
+
+    ended_at: datetime | None = Field(description="When it ended; null while it waits.")
+    answer: str | None = Field(
+        repr=False,
+        description="The JSON that its callback is sent; null if there is none.",
+        examples=['{"receipt": "r-1"}'],
+    )
+    position: int = Field(description="Its place among the events of the request, from 0.")
+    siblings: int = Field(description="How many events the request has.")
+    headers: dict[str, str] = Field(
+        repr=False,
+        description="The headers of the request that the source keeps.",
+        examples=[{"content-type": "application/json"}],
+    )
+    size: int = Field(description="The bytes of the request's body.")
+    body: str | None = Field(
+        repr=False,
+        description="The body of the request; null if it is not UTF-8.",
+        examples=['{"id": "evt_1"}'],
+    )
+    body_base64: str | None = Field(
+        repr=False, description="The body of the request, if it is not UTF-8; else null."
+    )
+
+
 class EventsOut(BaseModel):
     """A page of events, the newest first."""
 

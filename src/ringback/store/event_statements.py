@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    LargeBinary,
     Text,
     bindparam,
     case,
@@ -42,16 +43,48 @@ _COLUMNS: Final = (
     *("action", "alias", "body", "waits_until", "reason", "ended_at"),
 )
 
-_is_known: Final = exists().where(
-    aliases.c.alias == bindparam("alias", type_=Text),
-    aliases.c.namespace == bindparam("namespace", type_=Text),
-    aliases.c.taken_over_at.is_(None),
-)
+
+def _is_known(alias: str, namespace: str) -> ColumnElement[bool]:
+    return exists().where(
+        aliases.c.alias == bindparam(alias, type_=Text),
+        aliases.c.namespace == bindparam(namespace, type_=Text),
+        aliases.c.taken_over_at.is_(None),
+    )
+
 
 _due_at: Final = case(
     (bindparam("state", type_=Text) != _WAITING, null()),
-    (_is_known, bindparam("received_at", type_=Instant)),
+    (_is_known("alias", "namespace"), bindparam("received_at", type_=Instant)),
     else_=bindparam("waits_until", type_=Instant),
+)
+
+_replayed_due_at: Final = case(
+    (bindparam("state_", type_=Text) != _WAITING, null()),
+    (_is_known("alias_", "namespace_"), bindparam("now", type_=Instant)),
+    else_=bindparam("until", type_=Instant),
+)
+
+#: The state and the time of the end name the record that somebody read.
+REPLAY: Final = (
+    update(events)
+    .where(events.c.id == bindparam("event_id"), events.c.due_at.is_(None))
+    .where(events.c.state == bindparam("was", type_=Text))
+    .where(events.c.ended_at == bindparam("had_ended_at", type_=Instant))
+    .values(
+        state=bindparam("state_", type_=Text),
+        action=bindparam("action_", type_=Text),
+        alias=bindparam("alias_", type_=Text),
+        body=bindparam("body_", type_=LargeBinary),
+        waits_until=bindparam("until", type_=Instant),
+        due_at=_replayed_due_at,
+        tries=0,
+        reason=bindparam("why", type_=Text),
+        callback_id=None,
+        ended_at=case(
+            (bindparam("state_", type_=Text) == _WAITING, null()),
+            else_=bindparam("now", type_=Instant),
+        ),
+    )
 )
 
 #: A transaction that is repeated, because nobody knows whether it was committed, adds nothing.
@@ -126,7 +159,8 @@ END: Final = (
     .where(events.c.id == bindparam("event_id"), _is_claimed)
     .values(
         state=bindparam("state_"),
-        reason=bindparam("why"),
+        # A replayed event has one from the start.
+        reason=func.coalesce(bindparam("why", type_=Text), events.c.reason),
         callback_id=bindparam("of_callback"),
         ended_at=bindparam("now", type_=Instant),
         due_at=None,
@@ -163,4 +197,26 @@ LIST: Final = (
     )
     .order_by(events.c.id.desc())
     .limit(bindparam("limit"))
+)
+
+_sibling: Final = events.alias("sibling")
+
+FIND: Final = (
+    select(
+        *(events.c[name] for name in (*_SHOWN, "ended_at", "body", "position")),
+        deliveries.c.delivery_key,
+        deliveries.c.headers,
+        deliveries.c.body.label("request"),
+        select(func.count())
+        .where(_sibling.c.delivery_id == events.c.delivery_id)
+        .scalar_subquery()
+        .label("siblings"),
+    )
+    .join_from(events, deliveries)
+    .where(events.c.id == bindparam("event_id"))
+    .where(events.c.namespace == bindparam("namespace", type_=Text))
+)
+
+HOME: Final = select(events.c.delivery_id, events.c.namespace).where(
+    events.c.id == bindparam("event_id")
 )

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ringback.domain.event import Event, EventEnd, EventState, EventSummary
 from ringback.domain.ids import CallbackId, EventId
 from ringback.domain.link import Verb
-from ringback.ports.events import SourceDelivery
+from ringback.ports.events import NewEvent, SourceDelivery
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.event_statements import (
     ADD_DELIVERY,
@@ -35,7 +35,8 @@ from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 _TYPES: Final = RowTypes([*CLAIMED, events.c.due_at])
 
 
-def _to_summary(row: AnyRow) -> EventSummary:
+def to_summary(row: AnyRow) -> EventSummary:
+    """Return an event without bodies."""
     return EventSummary(
         id=EventId(row.id),
         source=row.source,
@@ -79,7 +80,7 @@ async def wake_events(
     An event that came while a callback that has `ended` was the last to have its alias was meant
     for that one: it may have been answered by a process that was killed before it said so.
     """
-    await _lock_aliases(connection, (alias for alias, _ in granted))
+    await lock_aliases(connection, (alias for alias, _ in granted))
     kept = [
         {"alias_": alias, "namespace_": namespace, "owner": owner}
         for (alias, namespace), owner in sorted(ended.items())
@@ -91,7 +92,8 @@ async def wake_events(
         await connection.execute(WAKE, values)
 
 
-async def _lock_aliases(connection: Connection, names: Iterable[str]) -> None:
+async def lock_aliases(connection: Connection, names: Iterable[str]) -> None:
+    """Lock these aliases until the commit."""
     # Sorted: of two transactions that lock the same ones, one waits.
     wanted = sorted(set(names))
     if wanted and connection.dialect.name == "postgresql":
@@ -117,7 +119,7 @@ class SqlEvents(SqlPart):
         added = {row.id for row in await connection.execute(ADDED, {"ids": ids})}
         new = [one for one in received if one.id in added]
         rows = [row for one in new for row in _to_event_rows(one, now)]
-        await _lock_aliases(connection, (row["alias"] for row in rows if row["alias"]))
+        await lock_aliases(connection, (row["alias"] for row in rows if row["alias"]))
         for part in parts(rows):
             await connection.execute(ADD_EVENT[connection.dialect.name], part)
         return [one.id in added for one in received]
@@ -133,7 +135,7 @@ class SqlEvents(SqlPart):
 
     @writes
     async def end_events(self, connection: Connection, ends: Sequence[EventEnd]) -> None:
-        await _lock_aliases(connection, (end.event.alias for end in ends))
+        await lock_aliases(connection, (end.event.alias for end in ends))
         now = await self._database.now(connection)
         rows = [
             {
@@ -152,7 +154,7 @@ class SqlEvents(SqlPart):
     async def postpone_events(
         self, connection: Connection, postponed: Sequence[tuple[Event, timedelta | None]]
     ) -> None:
-        await _lock_aliases(connection, (event.alias for event, _ in postponed))
+        await lock_aliases(connection, (event.alias for event, _ in postponed))
         now = await self._database.now(connection)
         rows = [
             {
@@ -184,7 +186,7 @@ class SqlEvents(SqlPart):
             "before": before,
             "limit": limit,
         }
-        found, _ = read_rows(await connection.execute(LIST, values), _to_summary)
+        found, _ = read_rows(await connection.execute(LIST, values), to_summary)
         return found
 
     @reads
@@ -205,19 +207,33 @@ def _to_delivery_row(delivery: SourceDelivery, now: datetime) -> dict[str, Any]:
 
 
 def _to_event_rows(delivery: SourceDelivery, now: datetime) -> Iterator[dict[str, Any]]:
+    home = (delivery.id, delivery.namespace, delivery.source)
     for position, event in enumerate(delivery.events):
-        yield {
-            "id": event.id,
-            "delivery_id": delivery.id,
-            "position": position,
-            "namespace": delivery.namespace,
-            "source": delivery.source,
-            "received_at": now,
-            "state": event.state.value,
-            "action": None if event.action is None else event.action.name.lower(),
-            "alias": event.alias,
-            "body": event.body,
-            "waits_until": now + event.wait,
-            "reason": event.reason,
-            "ended_at": None if event.state is EventState.WAITING else now,
-        }
+        yield to_event_row(event, position, home, received_at=now, now=now)
+
+
+def to_event_row(
+    event: NewEvent,
+    position: int,
+    home: tuple[EventId, str, str],
+    *,
+    received_at: datetime,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the row of a new event; `home` is its delivery, its namespace and its source."""
+    delivery_id, namespace, source = home
+    return {
+        "id": event.id,
+        "delivery_id": delivery_id,
+        "position": position,
+        "namespace": namespace,
+        "source": source,
+        "received_at": received_at,
+        "state": event.state.value,
+        "action": None if event.action is None else event.action.name.lower(),
+        "alias": event.alias,
+        "body": event.body,
+        "waits_until": now + event.wait,
+        "reason": event.reason,
+        "ended_at": None if event.state is EventState.WAITING else now,
+    }

@@ -10,6 +10,7 @@ from ringback.store.api_keys import SqlApiKeys
 from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
+from ringback.store.event_replays import SqlEventReplays
 from ringback.store.events import SqlEvents
 from ringback.store.heartbeats import SqlHeartbeats
 from ringback.store.inbox import SqlInbox
@@ -26,6 +27,7 @@ class SqlStore(
     SqlCallbacks,
     SqlAliases,
     SqlEvents,
+    SqlEventReplays,
     SqlLinks,
     SqlAnswers,
     SqlDeliveries,

@@ -81,10 +81,10 @@ class Served:
 
 
 @contextmanager
-def served_house() -> Iterator[Served]:
-    """Serve a gateway on fakes for the block."""
+def served_house(**edges: Any) -> Iterator[Served]:
+    """Serve a gateway on fakes for the block; `edges` replaces fields of `Edges`."""
     ready: Future[tuple[Served, Callable[[], None]]] = Future()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(ready)), name="gateway")
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(ready, edges)), name="gateway")
     thread.start()
     try:
         here, stop = ready.result(_SECONDS)
@@ -96,10 +96,10 @@ def served_house() -> Iterator[Served]:
         thread.join(_SECONDS)
 
 
-async def _serve(ready: "Future[tuple[Served, Callable[[], None]]]") -> None:
+async def _serve(ready: "Future[tuple[Served, Callable[[], None]]]", edges: dict[str, Any]) -> None:
     stopped = asyncio.Event()
     try:
-        async with opened_house() as house:
+        async with opened_house(**edges) as house:
             listening = bound_socket("127.0.0.1", 0)
             async with served(house.app, listening):
                 here = Served(url_of(listening), house, asyncio.get_running_loop())

@@ -42,6 +42,8 @@ ROUTES = {
     ("DELETE", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
     ("GET", "/v1/aliases/{alias}"): Act.VIEW,
     ("GET", "/v1/events"): Act.VIEW,
+    ("GET", "/v1/events/{event}"): Act.EVENTS,
+    ("POST", "/v1/events/{event}/replay"): Act.EVENTS,
     ("POST", "/v1/aliases/{alias}/complete"): Act.ANSWER,
     ("POST", "/v1/aliases/{alias}/fail"): Act.ANSWER,
     ("POST", "/v1/aliases/{alias}/cancel"): Act.ANSWER,
@@ -53,6 +55,7 @@ ROUTES = {
     ("DELETE", "/v1/sessions/{id}"): Act.SESSIONS,
     ("POST", "/v1/notifications/test"): Act.NOTIFY,
 }
+PARAMETERS = {"id": "cb_unknown", "user": "ada", "alias": "a:1", "event": "ev_unknown"}
 MAY = {
     Role.WORKER: {
         *(Act.IDENTIFY, Act.OPEN, Act.SUBMIT, Act.CHANGE_DETAILS),
@@ -74,6 +77,7 @@ MAY = {
         Act.SIGN_IN,
         Act.SESSIONS,
         Act.NOTIFY,
+        Act.EVENTS,
     },
     Role.VIEWER: {Act.IDENTIFY, Act.VIEW},
 }
@@ -100,7 +104,7 @@ async def test_role_allows_only_its_own_routes(
 ) -> None:
     method, path = route
 
-    reply = await house.call(role, method, path.format(id="cb_unknown", user="ada", alias="a:1"))
+    reply = await house.call(role, method, path.format(**PARAMETERS))
 
     is_let_in = reply.status_code not in {401, 403}
     assert is_let_in is (ROUTES[route] in MAY[role])
@@ -130,7 +134,7 @@ async def test_request_without_a_valid_key_returns_401(
 
     reply = await house.http.request(
         method,
-        path.format(id="cb_unknown", user="ada", alias="a:1"),
+        path.format(**PARAMETERS),
         headers=raw,
         content=b"{not read",
     )

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from ringback.app.web import bound_socket, served
 from ringback.domain.api_key import ALLOWED, Act, Role
 from tests import factories
+from tests.contract.events import delivery, event
 from tests.unit.gateway.api.test_access import ROUTES
 from tests.unit.gateway.house import House, key_of, opened_house
 
@@ -75,10 +76,17 @@ class Served:
         callback = self.run(self.house.asked(deadline=timedelta(hours=1), aliases=(alias,)))
         return {
             "alias": alias,
+            "event": self.run(self.ignored_event()),
             "id": callback.id,
             "user": "ada",
             "link": self.house.keyring.sign(factories.link(to=callback.id)),
         }
+
+    async def ignored_event(self) -> str:
+        """Return the id of an event that may be replayed."""
+        received = delivery(event(None), key=factories.event_id())
+        await self.house.store.store_deliveries([received])
+        return received.id
 
 
 @pytest.fixture(scope="module")

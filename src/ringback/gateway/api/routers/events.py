@@ -1,17 +1,24 @@
-"""Routes for operators that show what sources sent."""
+"""Routes for operators that show what sources sent, and replay it."""
 
+import asyncio
+import base64
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Path, Query, Request
 
 from ringback.domain.api_key import Act
+from ringback.domain.event import EventRecord, EventSummary
 from ringback.domain.ids import EventId
 from ringback.gateway.api.access import new_router, requires
+from ringback.gateway.api.openapi import problems
 from ringback.gateway.gateway import GatewayOf
-from ringback.schemas.events import EventOut, EventsIn, EventsOut, action_name
+from ringback.gateway.source_events import interpret_again
+from ringback.schemas.events import EventOut, EventRecordOut, EventsIn, EventsOut, action_name
 
 router = new_router("/events")
+
+_EventInPath = Annotated[EventId, Path(alias="event", pattern="^[A-Za-z0-9_]{1,64}$")]
 
 
 @router.get("", summary="List events of sources, newest first", dependencies=requires(Act.VIEW))
@@ -30,9 +37,61 @@ async def list_events(gateway: GatewayOf, filters: Annotated[EventsIn, Query()])
     )
     shown = found[: filters.limit]
     return EventsOut(
-        events=[
-            EventOut.model_validate({**asdict(one), "action": action_name(one.action)})
-            for one in shown
-        ],
+        events=[EventOut.model_validate(_to_facts(one)) for one in shown],
         next=shown[-1].id if len(found) > filters.limit else None,
     )
+
+
+@router.get(
+    "/{event}",
+    summary="Show an event of a source with its body",
+    dependencies=requires(Act.EVENTS),
+    responses=problems(404),
+)
+async def show_event(gateway: GatewayOf, event_id: _EventInPath) -> EventRecordOut:
+    """Return all that is stored of an event, and the request that it came with."""
+    return _to_record_out(await gateway.replay_service.get(event_id))
+
+
+@router.post(
+    "/{event}/replay",
+    summary="Replay an event of a source",
+    dependencies=requires(Act.EVENTS),
+    responses=problems(404, 409),
+)
+async def replay_event(
+    gateway: GatewayOf, event_id: _EventInPath, request: Request
+) -> EventRecordOut:
+    """Begin an event again that is ignored, unmatched or dead, with the rules that apply now.
+
+    It goes to the callback that has its alias now. Replay one after you corrected a rule.
+    """
+    record = await gateway.replay_service.get(event_id)
+    # Rules may take a while: a body may have a thousand events.
+    events = await asyncio.to_thread(
+        interpret_again, gateway.source_door, record, limit=gateway.body_limit
+    )
+    by = request.state.key.id
+    return _to_record_out(await gateway.replay_service.replay(record, events, by=by))
+
+
+def _to_facts(event: EventSummary) -> dict[str, Any]:
+    return {**asdict(event), "action": action_name(event.action)}
+
+
+def _to_record_out(record: EventRecord) -> EventRecordOut:
+    try:
+        body, body_base64 = record.body.decode(), None
+    except UnicodeDecodeError:
+        body, body_base64 = None, base64.b64encode(record.body).decode()
+    return EventRecordOut.model_validate({
+        **_to_facts(record.event),
+        "ended_at": record.ended_at,
+        "answer": None if record.answer is None else record.answer.decode("utf-8", "replace"),
+        "position": record.position,
+        "siblings": record.siblings,
+        "headers": dict(record.headers),
+        "size": len(record.body),
+        "body": body,
+        "body_base64": body_base64,
+    })

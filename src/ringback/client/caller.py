@@ -1,0 +1,102 @@
+"""Calls of the gateway's HTTP API: one request, and its reply as a model or an error."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import httpx2
+from pydantic import BaseModel, ValidationError
+
+from ringback.client.connections import Connections
+from ringback.client.problems import to_error
+from ringback.client.target import Target
+from ringback.domain.errors import GatewayRefusedError, GatewayUnavailableError
+
+M = TypeVar("M", bound=BaseModel)
+
+_SECONDS: Final = 10.0
+"""How long a call takes at most."""
+
+_JSON: Final = {"content-type": "application/json"}
+
+
+class Caller:
+    """Calls one gateway."""
+
+    def __init__(
+        self, target: Target, *, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        """Call the gateway of `target`; `transport` replaces the network in tests."""
+        self._target = target
+        self._headers = {"authorization": f"Bearer {target.api_key}", "user-agent": "ringback"}
+        self._transport = transport or _new_transport(target.url)
+
+    async def __aenter__(self) -> Self:
+        """Open the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        params: Mapping[str, str | Sequence[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        patience: timedelta = timedelta(0),
+    ) -> bytes:
+        """Return the body of the reply; wait for it `patience` longer than usual.
+
+        Raises:
+            GatewayUnavailableError: The gateway did not reply; repeat the call.
+            RingbackError: The gateway refused the request.
+        """
+        request = httpx2.Request(
+            method,
+            f"{self._target.url}{path}",
+            content=content,
+            params=params,
+            headers={**self._headers, **(_JSON if content else {}), **(headers or {})},
+            extensions={"timeout": _SECONDS + patience.total_seconds()},
+        )
+        try:
+            # Without a client of httpx2: its cookies and redirects take as long as the rest.
+            reply = await self._transport.handle_async_request(request)
+            await reply.aread()
+        except httpx2.TransportError as exc:
+            why = str(exc) or type(exc).__name__
+            msg = f"the gateway at {self._target.url} cannot be reached ({why}); is it running?"
+            raise GatewayUnavailableError(msg) from exc
+        if reply.is_success:
+            return reply.content
+        error = to_error(reply, self._target)
+        raise error
+
+
+def _new_transport(url: str) -> Connections:
+    # Loading the certificates takes 50 ms.
+    return Connections(tls=None if url.startswith("http:") else httpx2.create_ssl_context())
+
+
+def parse(model: type[M], content: bytes) -> M:
+    """Return a reply as a `model`.
+
+    Raises:
+        GatewayRefusedError: It does not fit the model.
+    """
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as exc:
+        found = "; ".join(f"{one['loc']}: {one['msg']}" for one in exc.errors(include_input=False))
+        msg = f"the reply does not fit this version of Ringback ({found}); use one version for both"
+        raise GatewayRefusedError(msg, status=200, title="unexpected reply") from None

@@ -1,0 +1,25 @@
+"""The calls about sources and their events."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from ringback.client.caller import Caller, parse
+from ringback.schemas.events import EventRecordOut, EventsOut
+
+
+class SourceCalls(Caller):
+    """Calls about sources and their events."""
+
+    async def events(self, filters: Mapping[str, str]) -> EventsOut:
+        """Return a page of events of sources; `filters` are those of `EventsIn`."""
+        return parse(EventsOut, await self.call("GET", "/v1/events", params=filters))
+
+    async def event(self, event_id: str) -> EventRecordOut:
+        """Return all that is stored of an event."""
+        path = f"/v1/events/{quote(event_id, safe='')}"
+        return parse(EventRecordOut, await self.call("GET", path))
+
+    async def replay_event(self, event_id: str) -> EventRecordOut:
+        """Begin an event again; return it afterwards."""
+        path = f"/v1/events/{quote(event_id, safe='')}/replay"
+        return parse(EventRecordOut, await self.call("POST", path))

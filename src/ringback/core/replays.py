@@ -1,0 +1,102 @@
+"""Replays: begin an event again with the rules that its source has now."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from ringback.core.events import LONGEST_REASON
+from ringback.domain.event import EventRecord, EventState
+from ringback.domain.event_errors import CannotReplayError, UnknownEventError
+from ringback.domain.ids import EventId
+from ringback.ports.events import EventStore, NewEvent
+
+logger = logging.getLogger(__name__)
+
+_REPLAYED: Final = " (replayed; "
+
+_WHY_NOT: Final = {
+    EventState.MATCHED: "it is matched: its callback has accepted it",
+    EventState.WAITING: "it is waiting: it will be used without a replay",
+}
+
+
+class ReplayService:
+    """Shows events with their bodies, and begins ended ones again."""
+
+    def __init__(
+        self, store: EventStore, *, namespace: str, on_replayed: Callable[[], None]
+    ) -> None:
+        """Use the events of `namespace` in `store`; report each replay to `on_replayed`."""
+        self._store = store
+        self._namespace = namespace
+        self._on_replayed = on_replayed
+
+    async def get(self, event_id: EventId) -> EventRecord:
+        """Return all that is stored of an event.
+
+        Raises:
+            UnknownEventError: The event does not exist.
+            StoreUnavailableError: It could not be read; retry.
+        """
+        record = await self._store.find_event(self._namespace, event_id)
+        if record is None:
+            raise UnknownEventError(event_id)
+        return record
+
+    async def replay(
+        self, record: EventRecord, events: Sequence[NewEvent], *, by: str
+    ) -> EventRecord:
+        """Begin an event again; return it afterwards.
+
+        It goes to the callback that has its alias now. Of several replays at once, one counts.
+
+        Args:
+            record: The event.
+            events: What its request means now.
+            by: The id of the API key, for the log.
+
+        Raises:
+            CannotReplayError: It is matched, it waits, it has changed, or its request has other
+                events now.
+            StoreUnavailableError: It could not be stored; retry.
+        """
+        why_not = _WHY_NOT.get(record.event.state)
+        if why_not is not None:
+            raise CannotReplayError(why_not)
+        begun = _select(record, events)
+        first = replace(begun[0], reason=_to_reason(record, begun[0]))
+        if not await self._store.replay_event(record, [first, *begun[1:]]):
+            msg = "somebody else has just replayed it; see: ringback events show"
+            raise CannotReplayError(msg)
+        event = record.event
+        facts = {"event_id": event.id, "source": event.source, "key": by}
+        logger.info("event replayed", extra=facts)
+        self._on_replayed()
+        return await self.get(event.id)
+
+
+def _select(record: EventRecord, events: Sequence[NewEvent]) -> Sequence[NewEvent]:
+    """Return the event that takes the place of `record`, and those that are new.
+
+    Raises:
+        CannotReplayError: It is not known which one takes its place.
+    """
+    if len(events) == record.siblings:
+        return [events[record.position]]
+    if record.siblings == 1:
+        # `batch` could not be evaluated when it came, or there was none.
+        return events
+    msg = (
+        f"its request had {record.siblings} events, and `batch` selects {len(events)} now; answer"
+        " its callback yourself"
+    )
+    raise CannotReplayError(msg)
+
+
+def _to_reason(record: EventRecord, begun: NewEvent) -> str:
+    before = record.event
+    old = (before.reason or "").partition(_REPLAYED)[0]
+    was = f"it was {before.state.value}: {old}"
+    said = f"replayed; {was}" if begun.reason is None else f"{begun.reason}{_REPLAYED}{was})"
+    return said[:LONGEST_REASON]
