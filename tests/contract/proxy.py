@@ -13,6 +13,8 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = asyncio.Event()
         self._open.set()
+        self._reads = asyncio.Event()
+        self._reads.set()
         self.port = 0
 
     async def start(self) -> asyncio.Server:
@@ -29,12 +31,21 @@ class Proxy:
         """Forward nothing more, and keep the connections."""
         self._open.clear()
 
+    def hold_requests(self) -> None:
+        """Forward only what the target sends."""
+        self._reads.clear()
+
+    def release_requests(self) -> None:
+        """Forward both directions again."""
+        self._reads.set()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers |= {writer, server_writer}
         try:
             await asyncio.gather(
-                self._forward(reader, server_writer), self._forward(server_reader, writer)
+                self._forward(reader, server_writer, self._reads),
+                self._forward(server_reader, writer, self._open),
             )
         finally:
             for one in (writer, server_writer):
@@ -42,9 +53,12 @@ class Proxy:
                 with suppress(OSError):
                     await one.wait_closed()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
+                await gate.wait()
                 await self._open.wait()
                 writer.write(data)
                 await writer.drain()
@@ -59,6 +73,7 @@ async def proxy_to(port: int) -> AsyncIterator[Proxy]:
     try:
         yield proxy
     finally:
+        proxy.release_requests()
         proxy._open.set()  # noqa: SLF001 - its connections end
         proxy.cut()
         server.close()

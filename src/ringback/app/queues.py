@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+import ringback
 from ringback.core.queue_consumer import QueueConsumer
 from ringback.core.queue_messages import MessageReader, QueueRules, ToEvents
 from ringback.domain.errors import ConfigurationError
@@ -47,6 +48,8 @@ def open_broker(config: QueueConfig) -> Broker:
     try:
         kind = getattr(import_module(f"ringback.queues.{module}"), name)
     except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] == ringback.__name__:
+            raise
         msg = f'queues.{config.name} needs {exc.name}; run: pip install "ringback[queues]"'
         raise ConfigurationError(msg) from exc
     group = () if config.kind is QueueKind.RABBITMQ else (config.group,)

@@ -9,9 +9,10 @@ from types import ModuleType
 import pytest
 
 from ringback.app.container import Parts
-from ringback.app.queues import build_consumers
+from ringback.app.queues import build_consumers, open_broker
 from ringback.core.services import run_services
 from ringback.domain.callback import Callback, State
+from ringback.domain.errors import ConfigurationError
 from ringback.domain.event import EventState
 from ringback.sources.queue_config import QueueConfig, load_queues
 from ringback.store.sql_store import SqlStore
@@ -109,3 +110,16 @@ async def test_queue_without_rules_answers_by_link(
         await idle()
 
     assert (await reload(store, callback)).state is State.ACCEPTED
+
+
+def test_driver_that_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "ringback.queues.rabbitmq", raising=False)
+    monkeypatch.setitem(sys.modules, "aio_pika", None)
+
+    with pytest.raises(ConfigurationError) as raised:
+        open_broker(load(tmp_path, TRUSTED)["q"])
+
+    said = 'queues.q needs aio_pika; run: pip install "ringback[queues]"'
+    assert str(raised.value) == said
