@@ -43,6 +43,7 @@ def open_broker(config: QueueConfig) -> Broker:
 
     Raises:
         ConfigurationError: Its driver is not installed.
+        ModuleNotFoundError: A module of Ringback is missing.
     """
     module, name = _BROKERS[config.kind]
     try:
