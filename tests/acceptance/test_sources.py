@@ -32,7 +32,11 @@ result = "workflow_run.conclusion"
 
 @pytest.fixture
 def sources_file(tmp_path: Path) -> str:
-    path = tmp_path / "sources.toml"
+    return write_sources(tmp_path)
+
+
+def write_sources(folder: Path) -> str:
+    path = folder / "sources.toml"
     path.write_text(TOML, "utf-8")
     return str(path)
 
@@ -41,14 +45,18 @@ def gateway(site: Site, sources_file: str) -> AbstractAsyncContextManager[Progra
     return site.gateway(RINGBACK_SOURCES_FILE=sources_file, CI_SECRET=SECRET)
 
 
-async def send(site: Site, conclusion: str = "success") -> dict[str, object]:
+async def post_event(url: str, conclusion: str = "success") -> httpx2.Response:
     """Send an event as GitHub does, which waits for at most 10 seconds."""
     run = {"id": 42, "conclusion": conclusion}
     body = json.dumps({"action": "completed", "workflow_run": run}).encode()
     digest = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
     headers = {"x-hub-signature-256": f"sha256={digest}", "x-github-delivery": "d-1"}
-    async with httpx2.AsyncClient(base_url=site.gateway_url, timeout=10) as http:
-        reply = await http.post("/in/ci", content=body, headers=headers)
+    async with httpx2.AsyncClient(base_url=url, timeout=10) as http:
+        return await http.post("/in/ci", content=body, headers=headers)
+
+
+async def send(site: Site, conclusion: str = "success") -> dict[str, object]:
+    reply = await post_event(site.gateway_url, conclusion)
     assert reply.status_code == 200, reply.text
     answered: dict[str, object] = reply.json()
     return answered

@@ -20,11 +20,13 @@ from ringback.domain.event import EventState
 from ringback.domain.outcome import Completed, Failed
 from ringback.sources.matching import Fetch
 from tests.factories import NOW
+from tests.fake_edges import BASE
 from tests.loops import idle
 from tests.unit.core.callbacks import reload
 from tests.unit.gateway.house import House, opened_house
 from tests.unit.gateway.source_house import (
     SECRET,
+    TOML,
     SourceHouse,
     StoreThatHesitates,
     opened_source_house,
@@ -32,7 +34,7 @@ from tests.unit.gateway.source_house import (
     signed,
     sources_in,
 )
-from tests.unit.sources.signers import SNS_CERTIFICATE, TOPIC, certificate, sns
+from tests.unit.sources.signers import SNS_CERTIFICATE, TOPIC, b64, certificate, sns
 from tests.unit.sources.test_handshakes import SUBSCRIBE
 
 ONE: Final = timedelta(seconds=1)
@@ -216,12 +218,74 @@ async def test_get_of_a_source_without_a_handshake_changes_nothing(
     assert await house.events() == []
 
 
-async def test_gateway_that_cannot_store_says_503(house: SourceHouse) -> None:
+async def test_event_that_cannot_be_stored_gets_503_and_counts_when_it_comes_again(
+    house: SourceHouse,
+) -> None:
     house.database.is_available = False
 
-    reply = await house.send(run_of())
+    replies = [await house.send(run_of()) for _ in range(2)]
+    house.database.is_available = True
+    kept = await house.events()
+    again = await house.send(run_of())
+    callback = await house.asked(aliases=("github:run:42",))
+    house.clock.advance(ONE)
 
-    assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
+    for reply in replies:
+        assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
+    assert kept == []
+    assert again.json() == {"duplicate": False}
+    assert [one.callback_id for one in await house.events()] == [callback.id]
+
+
+SQUARE: Final = '[sources.square]\nprovider = "square"\nsecrets = ["env:SECRET"]\n'
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-host", "host", "forwarded"])
+async def test_host_that_an_attacker_sends_is_not_part_of_the_signed_url(
+    tmp_path: Path, header: str
+) -> None:
+    """Square signs the URL. An attacker has a signature for another address, of another user."""
+    headers = {header: "host=evil.example" if header == "forwarded" else "evil.example"}
+    async with opened_source_house(tmp_path, sources=sources_in(tmp_path, SQUARE)) as house:
+        replies = [
+            await house.http.post(
+                "/in/square",
+                content=b"{}",
+                headers={
+                    **headers,
+                    "x-square-hmacsha256-signature": b64(
+                        SECRET.encode(), f"{at}/in/square{{}}".encode()
+                    ),
+                },
+            )
+            for at in ("https://evil.example", BASE)
+        ]
+
+    assert [one.status_code for one in replies] == [401, 200]
+
+
+async def test_delivery_id_that_a_proxy_invents_per_request_answers_once(tmp_path: Path) -> None:
+    """Each retry is a new event then. The first one answers, and the others change nothing."""
+    text = TOML.replace('"github"', '"bitbucket"', 1)
+    async with opened_source_house(tmp_path, sources=sources_in(tmp_path, text)) as house:
+        callback = await house.asked(aliases=("github:run:42",))
+        signature = signed(run_of())["x-hub-signature-256"]
+        replies = [
+            await house.http.post(
+                "/in/github",
+                content=run_of(),
+                headers={"x-hub-signature": signature, "x-request-uuid": f"fresh-{number}"},
+            )
+            for number in range(3)
+        ]
+        events = await house.events()
+        outcome = await ended(house, callback)
+
+    assert [one.json() for one in replies] == [{"duplicate": False}] * 3
+    assert events[0].state is EventState.MATCHED
+    assert {one.state for one in events[1:]} <= {EventState.MATCHED, EventState.UNMATCHED}
+    assert {one.callback_id for one in events} == {callback.id}
+    assert outcome == Completed(b'{"conclusion":"success","attempt":1}')
 
 
 def sources_of_sns(tmp_path: Path, fetch: Fetch) -> dict[str, Any]:
