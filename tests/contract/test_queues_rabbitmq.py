@@ -1,6 +1,5 @@
 """RabbitMQ keeps the contract of the queues."""
 
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,15 +10,14 @@ import aio_pika
 import pytest
 from pamqp.common import FieldValue
 
-from ringback.domain.errors import QueueUnavailableError
 from ringback.queues.rabbitmq import RabbitmqBroker
 from tests.contract.proxy import Proxy, proxy_to
 from tests.contract.queues import (
-    NOT_FOR_EVER,
     PASSWORD,
     QueueContract,
     assert_lost,
     bodies,
+    consume_all,
     is_silent,
     numbered,
     take,
@@ -129,25 +127,11 @@ class TestRabbitmq(QueueContract):
         self, tested: RabbitmqTestQueue, proxy: Proxy
     ) -> None:
         await tested.publish(numbered(300))
-        seen: set[bytes] = set()
-        cuts = 0
 
-        async with asyncio.timeout(NOT_FOR_EVER):
-            while len(seen) < 300:
-                try:
-                    async with through(proxy, tested).connect(50) as queue:
-                        while len(seen) < 300:
-                            messages = await queue.receive(10)
-                            if cuts < 3 and len(seen) >= cuts * 100:
-                                cuts += 1
-                                proxy.cut()
-                            await queue.acknowledge(messages)
-                            seen |= set(bodies(messages))
-                except QueueUnavailableError:
-                    continue
+        async def cut() -> None:
+            proxy.cut()
 
-        assert seen == set(numbered(300))
-        assert cuts == 3
+        await consume_all(lambda: through(proxy, tested), 300, disturb=cut)
 
     @pytest.mark.thorough
     async def test_frozen_broker_is_noticed(self, tested: RabbitmqTestQueue, proxy: Proxy) -> None:

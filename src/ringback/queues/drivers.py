@@ -107,8 +107,11 @@ def _to_text(value: object) -> str | None:
             return None
     if not isinstance(value, str) or len(value) > _LONGEST_HEADER:
         return None
-    # A character needs up to four bytes.
-    is_short = len(value) * 4 <= _LONGEST_HEADER or len(value.encode()) <= _LONGEST_HEADER
+    try:
+        is_short = len(value.encode()) <= _LONGEST_HEADER
+    except UnicodeEncodeError:
+        # A driver has put bytes that are no text into a `str`.
+        return None
     return value if is_short else None
 
 
