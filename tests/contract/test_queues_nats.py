@@ -95,14 +95,15 @@ class TestNats(QueueContract):
 
         assert message.headers == {"status": "503"}
 
+    @pytest.mark.thorough
     async def test_held_message_is_not_redelivered(self, tested: NatsTestQueue) -> None:
         await tested.publish(numbered(3))
 
-        async with tested.broker(patience=2).connect(2) as queue:
+        async with tested.broker(patience=10).connect(2) as queue:
             held = await take(queue, 2)
             async with tested.broker().connect(9) as other:
                 (third,) = await take(other, 1)
-                for _ in range(8):
+                for _ in range(26):
                     assert await is_silent(other)
             await queue.acknowledge(held)
 
