@@ -4,10 +4,11 @@ It knows the promises, but not how they are implemented.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from chaos.evidence import Evidence, Finding, Harm
 from chaos.histories import Execution, Story
-from chaos.judge_events import judge_events
+from chaos.judge_events import judge_events, judge_messages_of_queue
 from chaos.judge_messages import judge_messages
 from chaos.judge_votes import judge_votes
 from chaos.ledger import Entry
@@ -17,6 +18,7 @@ from chaos.values import question_of
 
 _IDENTITY = "ringback/"
 _CONFLICT, _GONE = 409, 410
+_WAYS: Final = {"event": judge_events, "queue": judge_messages_of_queue}
 
 
 def judge(evidence: Evidence) -> list[Finding]:
@@ -24,8 +26,9 @@ def judge(evidence: Evidence) -> list[Finding]:
     found: list[Finding] = []
     for callback_id, asked in evidence.asked.items():
         entry = evidence.ledger.get(callback_id)
-        if entry is not None and evidence.scripts[asked.key].is_by_event:
-            found += judge_events(entry, asked.sent, evidence.events)
+        judge_way = _WAYS.get(evidence.scripts[asked.key].way)
+        if entry is not None and judge_way is not None:
+            found += judge_way(entry, asked.sent, evidence.events)
             continue
         found += _judge_replies(evidence, asked, entry, callback_id=callback_id)
         if entry is not None and asked.ballots:

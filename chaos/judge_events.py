@@ -1,4 +1,4 @@
-"""The judge of events: compares what the provider was told with the ledger."""
+"""The judge of events and messages: compares what was acknowledged with the ledger."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -29,6 +29,28 @@ def judge_events(
                 yield Finding(Harm.WRONG, entry.callback_id, text)
         for event in stored:
             yield from _judge_event(entry, value, event)
+
+
+def judge_messages_of_queue(
+    entry: Entry, sent: Sequence[Sent], events: Mapping[str, Sequence[StoredEvent]]
+) -> Iterator[Finding]:
+    """Yield all findings about messages that answer one callback by link.
+
+    Each is the answer of the callback, evidence of another answer, or a dead letter.
+    """
+    for one in sent:
+        value = one.answer.value
+        dead = events.get(value, ())
+        if one.open:
+            text = f"the message {value} was not confirmed by the broker"
+            yield Finding(Harm.UNDECIDED, entry.callback_id, text)
+        if one.is_kept and not (value in entry.values or value in entry.differed or dead):
+            text = f"the message {value} is neither an answer, nor evidence, nor a dead letter"
+            yield Finding(Harm.LOST, entry.callback_id, text)
+        for event in dead:
+            if event.state != "dead" or not _is_over(entry):
+                text = f"the message {value} is {event.state} ({event.reason})"
+                yield Finding(Harm.WRONG, entry.callback_id, f"{text}, the callback {entry.state}")
 
 
 def _judge_event(entry: Entry, value: str, event: StoredEvent) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chaos.queue import VALUE
 from chaos.values import values_in
 from chaos.webhooks import StoredEvent
 from ringback.app.stores import existing_store
@@ -23,6 +24,7 @@ from ringback.settings import Settings
 
 _VERDICTS: Final = ("applied", "superseded", "parked")
 _VOTED, _WITHDRAWN = AuditKind.VOTED.value, AuditKind.VOTE_WITHDRAWN.value
+_DIFFERED: Final = AuditKind.ANSWERED_DIFFERENTLY.value
 _OF_VOTERS: Final = (_VOTED, _WITHDRAWN)
 _ALL: Final = 1_000_000
 
@@ -38,7 +40,8 @@ _BODIES: Final = "SELECT callback_id, body, fields FROM outcomes"
 _ENTRIES: Final = "SELECT callback_id, kind, facts FROM audit_trail ORDER BY id"
 _VOTES: Final = "SELECT callback_id, voter, approved FROM votes"
 _EVENTS: Final = """
-SELECT delivery_key, state, callback_id, reason, alias IN (SELECT alias FROM aliases) AS has_alias
+SELECT delivery_key, source_deliveries.headers, state, callback_id, reason,
+  alias IN (SELECT alias FROM aliases) AS has_alias
 FROM events JOIN source_deliveries ON source_deliveries.id = events.delivery_id
 """
 _MESSAGES: Final = "SELECT callback_id, channel, due_at, sent_at, ref FROM notifications"
@@ -80,6 +83,7 @@ class Entry:
         proof: The stored proof.
         last_error: The last delivery error.
         verdicts: The verdicts in its audit trail.
+        differed: The values of answers that differ from the first, in its audit trail.
         votes: The stored votes, by user.
         voted: The users of all votes in its audit trail, with repetitions.
         withdrawn: The users of all withdrawals in it.
@@ -100,6 +104,7 @@ class Entry:
     proof: Mapping[str, Any]
     last_error: str | None
     verdicts: list[str]
+    differed: list[str] = field(default_factory=list)
     votes: Mapping[str, bool] = field(default_factory=dict)
     voted: list[str] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
@@ -138,6 +143,7 @@ class Ledger:
         decisions: dict[str, dict[str, Any]] = {}
         votes: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         verdicts: defaultdict[str, list[str]] = defaultdict(list)
+        differed: defaultdict[str, list[str]] = defaultdict(list)
         voters: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         messages: defaultdict[str, dict[str, Message]] = defaultdict(dict)
         async with self._engine.connect() as connection:
@@ -153,6 +159,8 @@ class Ledger:
             for row in await connection.execute(text(_ENTRIES)):
                 if row.kind in _VERDICTS:
                     verdicts[row.callback_id].append(row.kind)
+                if row.kind == _DIFFERED:
+                    differed[row.callback_id] += values_in(str(row.facts))
                 if row.kind in _OF_VOTERS:
                     voters[row.callback_id, row.kind].append(_user_of(row.facts))
         entries = (_to_entry(one, values.get(one["id"], []), verdicts[one["id"]]) for one in listed)
@@ -161,6 +169,7 @@ class Ledger:
                 entry,
                 votes=votes[entry.callback_id],
                 messages=messages[entry.callback_id],
+                differed=differed[entry.callback_id],
                 voted=voters[entry.callback_id, _VOTED],
                 withdrawn=voters[entry.callback_id, _WITHDRAWN],
                 decision=decisions.get(entry.callback_id, {}).get("approved"),
@@ -177,7 +186,8 @@ class Ledger:
         async with self._engine.connect() as connection:
             for row in await connection.execute(text(_EVENTS)):
                 event = StoredEvent(row.state, row.callback_id, bool(row.has_alias), row.reason)
-                found[row.delivery_key].append(event)
+                value = _to_object(row.headers).get(VALUE)
+                found[value or row.delivery_key].append(event)
         return found
 
     async def _list(self) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ MODES: Final = {
     "hasty-quorum": 6,
     "webhook": 12,
     "hasty-webhook": 6,
+    "queue": 12,
+    "hasty-queue": 6,
 }
 """The modes of workflows, with their weights."""
 
@@ -83,6 +85,11 @@ class Options:
     faults: frozenset[Fault] = ALL_FAULTS
     modes: frozenset[str] = frozenset(MODES)
     is_kept: bool = False
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether some answers are messages of a queue."""
+        return not self.modes.isdisjoint({"queue", "hasty-queue"})
 
     @property
     def is_short(self) -> bool:

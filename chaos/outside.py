@@ -14,6 +14,7 @@ from starlette.routing import Route
 from chaos.ballots import Ballot, Voter, plan_ballots, sendings_for
 from chaos.options import Options
 from chaos.plan import Answer, End, Round, round_of
+from chaos.queue import Publisher
 from chaos.script import Script
 from chaos.senders import Post, Sent
 from chaos.values import chance
@@ -54,13 +55,15 @@ class Outside:
         scripts: Mapping[str, Script],
         post: Post,
         *,
+        publisher: Publisher,
         group: asyncio.TaskGroup,
         end: Ending,
     ) -> None:
-        """Answer with `post`, in tasks of `group`; `scripts` are by question."""
+        """Answer with `post` and `publisher`, in tasks of `group`; `scripts` are by question."""
         self._options = options
         self._scripts = scripts
         self._post = post
+        self._publisher = publisher
         self._group = group
         self._end = end
         self._rounds: dict[str, int] = {}
@@ -94,19 +97,22 @@ class Outside:
         if round_.is_flaky and asked.times == 1:
             return JSONResponse({"status": "not now"}, 503)
         if not asked.sent:
-            tasks = self._answer(asked, round_, callback_id, path=urlsplit(told["url"]).path)
+            tasks = self._answer(asked, round_, callback_id, url=told["url"])
             if round_.is_early:
                 await asyncio.wait(tasks, timeout=_EARLY_SECONDS)
         return JSONResponse({"status": "accepted"})
 
     def _answer(
-        self, asked: Asked, round_: Round, callback_id: str, *, path: str
+        self, asked: Asked, round_: Round, callback_id: str, *, url: str
     ) -> list[asyncio.Task[None]]:
         asked.sent = [Sent(answer, callback_id) for answer in round_.answers]
         if self._scripts[asked.key].is_voted:
             return self._vote(asked)
-        if self._scripts[asked.key].is_by_event:
+        if self._scripts[asked.key].way == "event":
             return self._send_events(asked)
+        if self._scripts[asked.key].way == "queue":
+            return self._publish(asked, link=url)
+        path = urlsplit(url).path
         tasks = [task for sent in asked.sent for task in self._send(sent, sent.answer, path)]
         random = chance(self._options.seed, "beats", callback_id)
         if round_.beats:
@@ -134,6 +140,20 @@ class Outside:
                 Provider(
                     self._post, chance(self._options.seed, "provider", sent.answer.value, number)
                 ).send(sent, sending)
+            )
+            for sent in asked.sent
+            for number, sending in enumerate(sent.answer.sendings)
+        ]
+
+    def _publish(self, asked: Asked, *, link: str) -> list[asyncio.Task[None]]:
+        return [
+            self._start(
+                self._publisher.send(
+                    sent,
+                    sending,
+                    link=link,
+                    random=chance(self._options.seed, "publisher", sent.answer.value, number),
+                )
             )
             for sent in asked.sent
             for number, sending in enumerate(sent.answer.sendings)

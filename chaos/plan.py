@@ -158,7 +158,7 @@ def _as_twice(_: Random, question: Question) -> Question:
 
 
 def _as_webhook(random: Random, question: Question) -> Question:
-    return replace(question, by_event=True, is_alias_late=random.random() < 0.5)
+    return replace(question, way="event", is_alias_late=random.random() < 0.5)
 
 
 _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
@@ -178,6 +178,8 @@ _SPECIAL: Final[dict[str, Callable[[Random, Question], Question]]] = {
     "hasty-quorum": lambda random, question: replace(_as_hasty(random, question), is_voted=True),
     "webhook": _as_webhook,
     "hasty-webhook": lambda random, question: _as_webhook(random, _as_hasty(random, question)),
+    "queue": lambda _, question: replace(question, way="queue"),
+    "hasty-queue": lambda random, question: replace(_as_hasty(random, question), way="queue"),
     "hasty-resumed": lambda random, question: replace(_as_hasty(random, question), resumes=True),
 }
 

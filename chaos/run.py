@@ -24,6 +24,7 @@ from chaos.ledger import Ledger
 from chaos.options import Fault, Options
 from chaos.outside import Outside
 from chaos.plan import scripts
+from chaos.queue import Publisher
 from chaos.receivers import Receivers
 from chaos.schedule import WIRE, Blow, schedule
 from chaos.senders import Post
@@ -104,6 +105,7 @@ class _Run:
         self._blows: Blows = Counter()
         self._strikes: list[datetime] = []
         self._post = Post(site.gateways, site.read_operator_key)
+        self._publisher = Publisher(site.broker)
 
     async def run(self, listening: socket.socket) -> Outcome:
         """Ask and answer, settle, and judge."""
@@ -111,7 +113,12 @@ class _Run:
         async with self._reading() as (client, ledger), task_group() as group:
             caller = Caller(client)
             outside = Outside(
-                self._options, self._by_question, self._post, group=group, end=caller.end
+                self._options,
+                self._by_question,
+                self._post,
+                publisher=self._publisher,
+                group=group,
+                end=caller.end,
             )
             async with served(outside.app, listening):
                 await self._storm(caller, outside)
@@ -130,6 +137,7 @@ class _Run:
         finally:
             await ledger.close()
             await self._post.close()
+            await self._publisher.close()
 
     async def _storm(self, caller: Caller, outside: Outside) -> None:
         self._tell(f"asking {self._options.callbacks} questions in {self._options.seconds:g} s")
@@ -179,11 +187,13 @@ class _Run:
         told_at, give_up_at = loop.time(), loop.time() + self._options.settle
         while loop.time() < give_up_at:
             left = await _left(client, outside, ledger)
-            if left == (0, 0, 0):
+            messages = await self._publisher.left() if self._options.has_queue else 0
+            if (*left, messages) == (0, 0, 0, 0):
                 return
             if loop.time() - told_at >= _TELL_EVERY_SECONDS:
                 told_at = loop.time()
-                self._tell("left: {} workflows, {} answers, {} in the ledger".format(*left))
+                counted = "left: {} workflows, {} answers, {} in the ledger".format(*left)
+                self._tell(f"{counted}, {messages} messages")
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
         self._tell(f"not at rest after {self._options.settle:g} s")
         for program in self._site.programs.values():

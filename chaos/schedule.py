@@ -11,7 +11,14 @@ from chaos.values import chance
 WIRE: Final = "wire"
 """The connection between gateways and Temporal."""
 
-_GAPS: Final = {"temporal": 26.0, "postgresql": 18.0, "gateway": 11.0, "worker": 13.0, "wire": 5.0}
+_GAPS: Final = {
+    "temporal": 26.0,
+    "postgresql": 18.0,
+    "gateway": 11.0,
+    "worker": 13.0,
+    "wire": 5.0,
+    "nats": 14.0,
+}
 """Approximate seconds between faults, by kind of program."""
 
 _BLOWS_AT_LEAST: Final = {WIRE: 6, "temporal": 1.5, "postgresql": 1.5}

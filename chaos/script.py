@@ -1,8 +1,11 @@
 """The script of a workflow and what it received, as plain data for both processes."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 TASK_QUEUE = "ringback-chaos"
+
+Way = Literal["link", "event", "queue"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Question:
         in_thread: Whether the activity runs in a thread.
         resumes: Whether it continues behind its wait, and returns what it does there.
         is_voted: Whether several people decide.
-        by_event: Whether the answer is an event of a provider, which knows only an alias.
+        way: How the answer comes: by link, as an event of a provider that knows only an alias, or
+            as a message of a queue.
         is_alias_late: Whether the alias is added after the provider was asked.
     """
 
@@ -34,7 +38,7 @@ class Question:
     in_thread: bool
     resumes: bool = False
     is_voted: bool = False
-    by_event: bool = False
+    way: Way = "link"
     is_alias_late: bool = False
 
 
@@ -67,9 +71,9 @@ class Script:
         return any(question.is_voted for question in self.questions)
 
     @property
-    def is_by_event(self) -> bool:
-        """Whether answers are events of a provider."""
-        return any(question.by_event for question in self.questions)
+    def way(self) -> Way:
+        """How answers come."""
+        return self.questions[0].way
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from chaos.connection import connect
 from chaos.options import Options, StoreKind
 from chaos.postgresql import make_cluster, url_of
 from chaos.programs import Program, Recipe
+from chaos.queue import NATS, nats_recipe, queue_table
 from chaos.senders import NO_REPLY
-from chaos.webhooks import write_source
+from chaos.webhooks import write_sources
 from chaos.wire import Wire
 from ringback.app.credentials import ensure_local_keys
 from ringback.app.dev_server import dev_server_command
@@ -65,6 +66,7 @@ class Site:
         wire: The connection between gateways and Temporal.
         gateways: The gateways' URLs.
         programs: By name, in the order in which they start.
+        broker: The port of the broker.
     """
 
     folder: Path
@@ -74,6 +76,7 @@ class Site:
     wire: Wire
     gateways: list[str]
     programs: dict[str, Program]
+    broker: int
 
     @property
     def facts(self) -> Path:
@@ -102,7 +105,7 @@ class Site:
         """Return the programs in groups; each group needs the ones before it."""
         servers, gateways, others = [], [], []
         for name, program in self.programs.items():
-            if name in {"temporal", "postgresql"}:
+            if name in {"temporal", "postgresql", NATS}:
                 servers.append(program)
             elif name.startswith("gateway-"):
                 gateways.append(program)
@@ -149,8 +152,8 @@ def build_site(
         wire: The port that leads to Temporal.
         channels: The settings of the gateways' channels to people.
     """
-    ports = free_ports(2 + options.gateways)
-    gateways = [f"http://{_HOST}:{port}" for port in ports[2:]]
+    ports = free_ports(3 + options.gateways)
+    gateways = [f"http://{_HOST}:{port}" for port in ports[3:]]
     temporal = f"{_HOST}:{ports[0]}"
     database = f"sqlite+aiosqlite:///{folder / 'ringback.db'}"
     recipes = [_temporal(folder, ports[0])]
@@ -159,6 +162,10 @@ def build_site(
         recipes.append(make_cluster(folder, ports[1]))
         store["RINGBACK_STORE"] = url_of(ports[1])
         database = url_of(ports[1]).replace("postgresql:", "postgresql+asyncpg:")
+    queue = ""
+    if options.has_queue:
+        recipes.append(nats_recipe(folder, ports[2], _plain_environment()))
+        queue = queue_table(ports[2])
     environment = {
         **_plain_environment(),
         **store,
@@ -171,7 +178,7 @@ def build_site(
     wired = {
         **environment,
         **channels,
-        **write_source(folder),
+        **write_sources(folder, queue),
         "TEMPORAL_ADDRESS": f"{_HOST}:{wire}",
     }
     recipes += [_gateway(folder, wired, number, url=url) for number, url in enumerate(gateways)]
@@ -191,6 +198,7 @@ def build_site(
         wire=Wire(_HOST, ports[0]),
         gateways=gateways,
         programs=programs,
+        broker=ports[2],
     )
 
 

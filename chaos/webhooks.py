@@ -40,10 +40,10 @@ details = "answer.details"
 """
 
 
-def write_source(folder: Path) -> Mapping[str, str]:
-    """Write the configuration of the source; return the settings of a gateway that has it."""
+def write_sources(folder: Path, queue: str) -> Mapping[str, str]:
+    """Write the configuration of the source and the queue; return the settings of a gateway."""
     path = folder / "sources.toml"
-    path.write_text(_SOURCE, "utf-8")
+    path.write_text(_SOURCE + queue, "utf-8")
     return {"RINGBACK_SOURCES_FILE": str(path), "CHAOS_SECRET": SECRET}
 
 

@@ -126,12 +126,12 @@ class Asking:
         return {"continued": answer["value"], "attempt": info.attempt}
 
     async def _submit(self, question: Question, callback: Callback) -> None:
-        if question.by_event and not question.is_alias_late:
+        if question.way == "event" and not question.is_alias_late:
             await callback.add_alias(alias_of(callback.id))
         asked = {"key": question.key, "callback": callback.id, "url": callback.url}
         reply = await self.outside.post("/ask", json=asked)
         reply.raise_for_status()
-        if question.by_event and question.is_alias_late:
+        if question.way == "event" and question.is_alias_late:
             await callback.add_alias(alias_of(callback.id))
 
     async def _note(self, question: Question, info: activity.Info) -> None:

@@ -1,5 +1,7 @@
 """A short run of `make chaos`: real programs, seeded faults, and every history read at the end."""
 
+import os
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -18,7 +20,14 @@ pytestmark = [
 ]
 
 #: An answer that an attempt took is looked after for 30 seconds; in these that is rare.
-QUICK = frozenset(MODES) - {"hasty", "hasty-twice", "hasty-quorum", "hasty-webhook", "beating"}
+QUICK = frozenset(MODES) - {
+    "hasty",
+    "hasty-twice",
+    "hasty-quorum",
+    "hasty-webhook",
+    "hasty-queue",
+    "beating",
+}
 
 
 @pytest.fixture
@@ -27,6 +36,12 @@ def own_cluster() -> None:
         server_folder()
     except NoPostgresqlError:
         missing("the programs of the PostgreSQL server", "install the package postgresql")
+
+
+@pytest.fixture(autouse=True)
+def own_broker() -> None:
+    if shutil.which("nats-server", path=f"{os.environ['PATH']}:/usr/sbin") is None:
+        missing("the program `nats-server`", "install it with: apt-get install nats-server")
 
 
 async def run(store: StoreKind) -> Outcome:

@@ -1,4 +1,4 @@
-"""The judge of `make chaos` finds an event that is lost, stored twice, or led to the wrong end."""
+"""The judge of `make chaos` finds an event or a message that is lost, double, or misused."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chaos.evidence import Harm
-from chaos.judge_events import judge_events
+from chaos.judge_events import judge_events, judge_messages_of_queue
 from chaos.ledger import Entry
 from chaos.plan import Answer
 from chaos.senders import Reply, Sent
@@ -102,3 +102,34 @@ def test_refused_event_is_wrong() -> None:
     refused = Reply(401, None, None, is_duplicate=False)
 
     assert harms([MATCHED], [IGNORED], replies=[STORED, refused]) == {Harm.WRONG}
+
+
+DEAD = StoredEvent("dead", None, has_alias=False, reason="cb_1: it has expired")
+
+
+@pytest.mark.parametrize(
+    ("entry", "dead", "expected"),
+    [
+        (ENTRY, [], set()),
+        (replace(ENTRY, values=[LATER], differed=[FIRST]), [], set()),
+        (EXPIRED, [DEAD], set()),
+        (EXPIRED, [], {Harm.LOST}),
+        (replace(ENTRY, values=[LATER]), [], {Harm.LOST}),
+        (OPEN, [], {Harm.LOST}),
+        (OPEN, [DEAD], {Harm.WRONG}),
+        (EXPIRED, [MATCHED], {Harm.WRONG}),
+    ],
+)
+def test_confirmed_message_is_an_answer_or_evidence_or_a_dead_letter(
+    entry: Entry, dead: Sequence[StoredEvent], expected: set[Harm]
+) -> None:
+    found = judge_messages_of_queue(entry, [sent(FIRST, STORED)], {FIRST: dead})
+
+    assert {one.harm for one in found} == expected
+
+
+def test_message_that_is_not_confirmed_is_undecided() -> None:
+    one = sent(FIRST)
+    one.open = 1
+
+    assert {found.harm for found in judge_messages_of_queue(OPEN, [one], {})} == {Harm.UNDECIDED}
