@@ -147,6 +147,31 @@ class EventReplaysContract:
 
         assert not await store.replay_event(record, [event()])
 
+    async def test_activity_of_sources_has_their_newest_events(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await stored(store, event("a"), event("b"), event(None))
+        clock.advance(SECOND)
+        other = replace(delivery(event("c"), key="other"), source="stripe")
+        foreign = replace(delivery(event("d"), key="foreign"), namespace="other")
+        await store.store_deliveries([other, foreign])
+
+        github, nothing, stripe = await store.source_activity(
+            "default", ["github", "nothing", "stripe"], newest=9
+        )
+
+        assert github.recent == {EventState.WAITING: 2, EventState.IGNORED: 1}
+        assert (github.last_event_at, stripe.last_event_at) == (clock.now() - SECOND, clock.now())
+        assert (nothing.last_event_at, nothing.recent) == (None, {})
+        assert stripe.recent == {EventState.WAITING: 1}
+
+    async def test_activity_counts_no_more_than_the_newest_events(self, store: Store) -> None:
+        await stored(store, event(None), event("a"), event("b"))
+
+        (found,) = await store.source_activity("default", ["github"], newest=2)
+
+        assert found.recent == {EventState.WAITING: 2}
+
 
 class ConcurrentEventReplaysContract:
     """The fixture `stores` is four stores on one database."""

@@ -14,6 +14,7 @@ from ringback.domain.policy import Policy
 from ringback.store import deliveries, notifications
 from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
 from ringback.store.database import Connection, Database
+from ringback.store.event_statements import ACTIVITY
 from ringback.store.heartbeats import DUE_HEARTBEATS
 from ringback.store.inbox_statements import INBOXES, RECENT_CHANGES, Walk, merge, search
 from ringback.store.migrate import upgrade
@@ -29,6 +30,15 @@ from tests.contract.wide_runs import open_interleaved
 VALUES: Final = {"now": factories.NOW, "limit": 5, "window": 50}
 OF_EACH: Final = 10
 MOST: Final = 40
+ONE_DELIVERY: Final = (
+    "INSERT INTO source_deliveries (id, digest, source, headers, body, received_at)"
+    " VALUES ('ev_0', 'd', 's1', '{}', '', 0)"
+)
+MANY_EVENTS: Final = (
+    "INSERT INTO events (id, delivery_id, position, namespace, source, received_at, state,"
+    " waits_until, tries) SELECT 'ev_' || n, 'ev_0', n, 'default', 's' || n % 5, n, 'ignored', 0, 0"
+    " FROM generate_series(1, 5000) AS n"
+)
 _SCANS: Final = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
 
 
@@ -158,6 +168,25 @@ async def test_next_due_is_read_from_the_same_index(on_sqlite: Database) -> None
     plan = await steps(on_sqlite, deliveries.NEXT_DUE)
 
     assert plan == ["SEARCH outcomes USING COVERING INDEX ix_outcomes_due (state=?)"]
+
+
+async def test_sqlite_reads_only_the_newest_events_of_a_source(on_sqlite: Database) -> None:
+    """At most `newest` events, whatever the size of the table."""
+    found = await steps(on_sqlite, ACTIVITY)
+
+    assert "SEARCH events USING INDEX ix_events_source (source=?)" in found
+    assert not any("SCAN events" in step for step in found)
+
+
+async def test_postgresql_reads_only_the_newest_events_of_a_source(
+    on_postgresql: Database,
+) -> None:
+    async with on_postgresql.writing() as connection:
+        for statement in (ONE_DELIVERY, MANY_EVENTS, "ANALYZE events"):
+            await connection.execute(text(statement))
+    values: dict[str, object] = {"source": "s1", "newest": 50, "namespace": "default"}
+
+    assert await count_rows(on_postgresql, ACTIVITY, values, table="events") == 50
 
 
 async def test_claim_reads_only_the_due_rows_it_takes(large: Database, clock: ManualClock) -> None:

@@ -56,6 +56,7 @@ def build_app(parts: Parts) -> FastAPI:
             new_event_id=edges.new_event_id,
             fetch=edges.fetch,
             clock=edges.clock,
+            hooks=edges.hooks,
         ),
         replay_service=ReplayService(
             store, namespace=edges.namespace, on_replayed=parts.event_service.wake

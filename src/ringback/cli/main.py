@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "release": "ringback.cli.people:release",
     "reassign": "ringback.cli.people:reassign",
     "events": "ringback.cli.events:events",
+    "sources": "ringback.cli.sources:sources",
     "link": "ringback.cli.admin:link",
     "revoke": "ringback.cli.admin:revoke",
     "extend": "ringback.cli.admin:extend",

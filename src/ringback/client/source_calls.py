@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from ringback.client.caller import Caller, parse
 from ringback.schemas.events import EventRecordOut, EventsOut
+from ringback.schemas.sources import RefusalsOut, SourcesOut
 
 
 class SourceCalls(Caller):
@@ -18,6 +19,15 @@ class SourceCalls(Caller):
         """Return all that is stored of an event."""
         path = f"/v1/events/{quote(event_id, safe='')}"
         return parse(EventRecordOut, await self.call("GET", path))
+
+    async def sources(self) -> SourcesOut:
+        """Return the configured sources."""
+        return parse(SourcesOut, await self.call("GET", "/v1/sources"))
+
+    async def refused_requests(self, source: str) -> RefusalsOut:
+        """Return the latest refused requests of a source, newest first."""
+        path = f"/v1/sources/{quote(source, safe='')}/refused"
+        return parse(RefusalsOut, await self.call("GET", path))
 
     async def replay_event(self, event_id: str) -> EventRecordOut:
         """Begin an event again; return it afterwards."""

@@ -22,6 +22,13 @@ class Hooks:
     def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
         """The deliveries of these outcomes ended; each settlement has the verdict."""
 
+    def source_request_ended(self, source: str, result: str) -> None:
+        """A request to a source got its reply.
+
+        The result is `accepted`, `duplicate`, `handshake`, `rate_limited`, or the reason of a
+        refusal. There are few results, and sources are configured: both may be labels of a metric.
+        """
+
 
 NO_HOOKS = Hooks()
 """Hooks that ignore every event."""

@@ -103,6 +103,19 @@ class EventSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceActivity:
+    """What a source sent of late.
+
+    Attributes:
+        last_event_at: When its newest event was stored; `None` if it has none.
+        recent: How many of its newest events are in each state.
+    """
+
+    last_event_at: datetime | None
+    recent: Mapping[EventState, int]
+
+
+@dataclass(frozen=True, slots=True)
 class EventRecord:
     """All that is stored of an event.
 

@@ -19,6 +19,7 @@ from ringback.gateway.api.routers import (
     links,
     notifications,
     sessions,
+    sources,
     votes,
     workers,
 )
@@ -51,6 +52,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         answers.router,
         aliases.router,
         events.router,
+        sources.router,
         sessions.router,
         identity.router,
         notifications.router,

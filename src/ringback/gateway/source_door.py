@@ -6,7 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 from ringback.core.events import EventService
+from ringback.core.hooks import Hooks
+from ringback.domain.event_errors import UnknownSourceError
 from ringback.domain.ids import EventId
+from ringback.gateway.source_ledger import SourceLedger
 from ringback.ports.clock import Clock
 from ringback.sources.config import Source
 from ringback.sources.matching import Fetch
@@ -56,6 +59,7 @@ class SourceDoor:
         new_event_id: Callable[[], EventId],
         fetch: Fetch | None = None,
         clock: Clock,
+        hooks: Hooks,
     ) -> None:
         """Accept the events of `sources`, each by its name, with `event_service`."""
         self.sources = sources
@@ -63,8 +67,20 @@ class SourceDoor:
         self.event_service = event_service
         self.new_event_id = new_event_id
         self.fetch = fetch
+        self.ledger = SourceLedger(sources, clock=clock, hooks=hooks)
         self.limits = {
             name: RateLimit(one.limit, clock)
             for name, one in sources.items()
             if one.limit is not None
         }
+
+    def find(self, name: str) -> Source:
+        """Return a source.
+
+        Raises:
+            UnknownSourceError: No source of this name is configured.
+        """
+        source = self.sources.get(name)
+        if source is None:
+            raise UnknownSourceError(name)
+        return source

@@ -14,11 +14,13 @@ from typing import TypeVar
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from ringback.domain.errors import RingbackError
 from ringback.gateway.body import read_body, run_apart
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.gzip_body import unpack_body
 from ringback.gateway.replies import not_found, problem
 from ringback.gateway.source_door import SourceDoor
+from ringback.gateway.source_ledger import ACCEPTED, DUPLICATE, HANDSHAKE, RATE_LIMITED
 from ringback.ports.events import SourceDelivery
 from ringback.sources.config import Source
 from ringback.sources.handshakes import Reply, answer_handshake
@@ -38,18 +40,28 @@ T = TypeVar("T")
 
 @router.api_route("/in/{source}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
 async def receive(gateway: GatewayOf, source: str, request: Request) -> Response:
-    """Store what a provider sends. Its signature is the credential."""
+    """Store what a provider sends. Its signature is the credential.
+
+    Raises:
+        RingbackError: It cannot be read or stored.
+    """
     door = gateway.source_door
     found = door.sources.get(source)
     if found is None:
         return not_found()
     limit = door.limits.get(source)
     if limit is not None and not limit.allows_one_more():
+        door.ledger.count(source, RATE_LIMITED)
         reply = problem(429, "too many events", "this source sends more events than its limit")
         reply.headers["retry-after"] = "1"
         return reply
-    raw = await read_body(request, limit=gateway.body_limit)
-    return await _Received(gateway, door, found, request, raw).reply()
+    raw = None
+    try:
+        raw = await read_body(request, limit=gateway.body_limit)
+        return await _Received(gateway, door, found, request, raw).reply()
+    except RingbackError as exc:
+        door.ledger.refuse_for(source, exc, size=None if raw is None else len(raw))
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,9 @@ class _Received:
         if refusal is not None:
             facts = {"source": self.source.name, "reason": refusal.reason.value}
             logger.warning("event refused", extra={**facts, "detail": refusal.message})
+            self.door.ledger.refuse(
+                self.source.name, refusal.reason.value, refusal.message, size=len(self.raw)
+            )
             if refusal.is_temporary:
                 return _try_again()
             return problem(401, "not verified", "the request could not be verified")
@@ -80,6 +95,7 @@ class _Received:
         else:
             delivery = await asyncio.to_thread(self._delivery, incoming)
         is_new = await self.door.event_service.store(delivery)
+        self.door.ledger.count(self.source.name, ACCEPTED if is_new else DUPLICATE)
         return JSONResponse({"duplicate": not is_new})
 
     async def _unpack(self) -> bytes:
@@ -111,6 +127,7 @@ class _Received:
             except OSError:
                 return _try_again()
         logger.info("handshake answered", extra={"source": self.source.name})
+        self.door.ledger.count(self.source.name, HANDSHAKE)
         headers = dict(answer.headers)
         return Response(answer.body, answer.status, headers, media_type=answer.media_type)
 

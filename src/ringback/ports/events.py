@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from ringback.domain.event import Event, EventEnd, EventRecord, EventState, EventSummary
+from ringback.domain.event import (
+    Event,
+    EventEnd,
+    EventRecord,
+    EventState,
+    EventSummary,
+    SourceActivity,
+)
 from ringback.domain.ids import EventId
 from ringback.domain.link import Verb
 
@@ -102,6 +109,12 @@ class EventStore(Protocol):
         limit: int,
     ) -> Sequence[EventSummary]:
         """Return events of a namespace that fit all filters, the newest first."""
+        ...
+
+    async def source_activity(
+        self, namespace: str, sources: Sequence[str], *, newest: int
+    ) -> Sequence[SourceActivity]:
+        """Return the activity of each source, of its `newest` events."""
         ...
 
     async def find_event(self, namespace: str, event_id: EventId) -> EventRecord | None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from ringback.domain.event import EventRecord
+from ringback.domain.event import EventRecord, EventState, SourceActivity
 from ringback.domain.ids import EventId
 from ringback.ports.events import NewEvent
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.event_statements import ADD_EVENT, FIND, HOME, REPLAY
+from ringback.store.event_statements import ACTIVITY, ADD_EVENT, FIND, HOME, REPLAY
 from ringback.store.events import lock_aliases, to_event_row, to_summary
 from ringback.store.queries import parts
 from ringback.store.unreadable import AnyRow, read_rows
@@ -14,6 +14,22 @@ from ringback.store.unreadable import AnyRow, read_rows
 
 class SqlEventReplays(SqlPart):
     """The part of `EventStore` that operators need, on a SQL database."""
+
+    @reads
+    async def source_activity(
+        self, connection: Connection, namespace: str, sources: Sequence[str], *, newest: int
+    ) -> Sequence[SourceActivity]:
+        found = []
+        for source in sources:
+            values = {"namespace": namespace, "source": source, "newest": newest}
+            rows = list(await connection.execute(ACTIVITY, values))
+            found.append(
+                SourceActivity(
+                    max((row.last_at for row in rows), default=None),
+                    {EventState(row.state): row.number for row in rows},
+                )
+            )
+        return found
 
     @reads
     async def find_event(

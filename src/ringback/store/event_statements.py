@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     LargeBinary,
     Text,
     bindparam,
@@ -197,6 +198,25 @@ LIST: Final = (
     )
     .order_by(events.c.id.desc())
     .limit(bindparam("limit"))
+)
+
+_newest: Final = (
+    select(events.c.state, events.c.received_at, events.c.namespace)
+    .where(events.c.source == bindparam("source", type_=Text))
+    .order_by(events.c.id.desc())
+    .limit(bindparam("newest", type_=Integer))
+    .subquery("newest")
+)
+
+#: It reads a bounded number of events, however many there are.
+ACTIVITY: Final = (
+    select(
+        _newest.c.state,
+        func.count().label("number"),
+        func.max(_newest.c.received_at).label("last_at"),
+    )
+    .where(_newest.c.namespace == bindparam("namespace", type_=Text))
+    .group_by(_newest.c.state)
 )
 
 _sibling: Final = events.alias("sibling")

@@ -3,9 +3,13 @@
 import hmac
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import select
 
 from ringback.sources.config import Source, load_sources
+from ringback.store.database import Database
+from ringback.store.tables import metadata
 
 SECRET: Final = "it's a secret to everybody"  # noqa: S105 - a test's
 CI: Final = """
@@ -42,3 +46,12 @@ def signed(body: bytes, **more: str) -> dict[str, str]:
     digest = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
     kind = {"content-type": "application/json", "x-github-event": "workflow_run"}
     return {"x-hub-signature-256": f"sha256={digest}", "x-github-delivery": "d-1", **kind, **more}
+
+
+async def tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of every table."""
+    async with database.writing() as connection:
+        return {
+            table.name: [tuple(row) for row in await connection.execute(select(table))]
+            for table in metadata.sorted_tables
+        }

@@ -41,6 +41,8 @@ ROUTES = {
     ("PUT", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
     ("DELETE", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
     ("GET", "/v1/aliases/{alias}"): Act.VIEW,
+    ("GET", "/v1/sources"): Act.VIEW,
+    ("GET", "/v1/sources/{source}/refused"): Act.VIEW,
     ("GET", "/v1/events"): Act.VIEW,
     ("GET", "/v1/events/{event}"): Act.EVENTS,
     ("POST", "/v1/events/{event}/replay"): Act.EVENTS,
@@ -55,7 +57,13 @@ ROUTES = {
     ("DELETE", "/v1/sessions/{id}"): Act.SESSIONS,
     ("POST", "/v1/notifications/test"): Act.NOTIFY,
 }
-PARAMETERS = {"id": "cb_unknown", "user": "ada", "alias": "a:1", "event": "ev_unknown"}
+PARAMETERS = {
+    "id": "cb_unknown",
+    "user": "ada",
+    "alias": "a:1",
+    "event": "ev_unknown",
+    "source": "ci",
+}
 MAY = {
     Role.WORKER: {
         *(Act.IDENTIFY, Act.OPEN, Act.SUBMIT, Act.CHANGE_DETAILS),

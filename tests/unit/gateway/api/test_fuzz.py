@@ -77,6 +77,7 @@ class Served:
         return {
             "alias": alias,
             "event": self.run(self.ignored_event()),
+            "source": "ci",
             "id": callback.id,
             "user": "ada",
             "link": self.house.keyring.sign(factories.link(to=callback.id)),

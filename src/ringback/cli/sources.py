@@ -1,0 +1,151 @@
+"""Commands that show the configured sources, and what they refused."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Annotated, Final, TypeVar
+
+import typer
+
+from ringback.app.program import run
+from ringback.cli.gateway import operator_client
+from ringback.cli.listing import Fields, Record, print_list, printable
+from ringback.cli.params import AsJson
+from ringback.client.gateway_client import GatewayClient
+from ringback.core.services import SystemClock
+from ringback.domain.durations import format_instant
+from ringback.domain.event_errors import UnknownSourceError
+from ringback.schemas.sources import RefusedOut, SourceOut
+
+T = TypeVar("T")
+
+_FIELDS: Final = Fields(
+    [
+        *("source", "provider", "last event", "waiting", "accepted", "refused", "rate limited"),
+        *("rules", "secrets", "url"),
+    ],
+    minor=frozenset({"rules", "secrets", "url", "rate limited"}),
+    narrow=["source", "last event", "accepted", "refused"],
+)
+_REFUSED: Final = Fields(
+    ["last", "reason", "count", "bytes", "message"],
+    minor=frozenset({"bytes"}),
+    narrow=["last", "reason", "message"],
+)
+_NOT_REFUSED: Final = frozenset({"accepted", "duplicate", "handshake", "rate_limited"})
+
+sources: Final = typer.Typer(invoke_without_command=True)
+
+_Name = Annotated[str, typer.Argument(help="The source.", metavar="SOURCE")]
+
+
+@sources.callback()
+def list_by_default(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the configured sources; show one, and what it refused.
+
+    The gateway reads them from ringback.toml when it starts. It counts requests since then.
+    """
+    if context.invoked_subcommand is None:
+        list_sources(as_json)
+
+
+@sources.command("list")
+def list_sources(as_json: AsJson = False) -> None:
+    """List the configured sources; the same as without `list`."""
+    found = run(_call(lambda client: client.sources()))
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    elif not found.sources:
+        print("no sources are configured; write [sources.NAME] into ringback.toml")
+    else:
+        print_list(_FIELDS, [_to_record(one) for one in found.sources], now=SystemClock().now())
+
+
+@sources.command()
+def show(source: _Name, as_json: AsJson = False) -> None:
+    """Show a source: its URL, its rules, and what its provider does not sign."""
+    found = run(_call(lambda client: client.sources()))
+    one = next((one for one in found.sources if one.name == source), None)
+    if one is None:
+        raise UnknownSourceError(source)
+    print(one.model_dump_json(indent=2) if as_json else "\n".join(_lines_of(one)))
+
+
+@sources.command()
+def refused(source: _Name, as_json: AsJson = False) -> None:
+    """List the latest refused requests of a source, with the diagnosis of each.
+
+    They are in the memory of one gateway, which keeps 100 of each source.
+    """
+    found = run(_call(lambda client: client.refused_requests(source)))
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    elif not found.refused:
+        print(f"no request was refused since {format_instant(found.since.replace(microsecond=0))}")
+    else:
+        records = [_to_refusal(one) for one in found.refused]
+        print_list(_REFUSED, records, now=SystemClock().now())
+
+
+def _to_record(source: SourceOut) -> Record:
+    refused = sum(
+        number for result, number in source.requests.items() if result not in _NOT_REFUSED
+    )
+    return {
+        "source": source.name,
+        "provider": source.provider,
+        "last event": source.last_event_at,
+        "waiting": str(source.recent.get("waiting", 0)),
+        "accepted": str(source.requests.get("accepted", 0)),
+        "refused": str(refused),
+        "rate limited": str(source.requests.get("rate_limited", 0)),
+        "rules": str(len(source.rules)),
+        "secrets": str(source.secrets),
+        "url": source.url or source.place,
+    }
+
+
+def _to_refusal(refusal: RefusedOut) -> Record:
+    return {
+        "last": refusal.last_at,
+        "reason": refusal.reason,
+        "count": str(refusal.count),
+        "bytes": None if refusal.size is None else str(refusal.size),
+        "message": refusal.message,
+    }
+
+
+def _lines_of(source: SourceOut) -> list[str]:
+    facts = {name: value for name, value in _facts_of(source) if value}
+    width = max(map(len, facts))
+    return [f"{name:<{width}}  {printable(value)}" for name, value in facts.items()]
+
+
+def _facts_of(source: SourceOut) -> Iterator[tuple[str, str]]:
+    yield "source", source.name
+    yield source.kind, source.provider
+    yield "url", source.url or ""
+    yield "place", source.place or ""
+    yield "trusted", "" if source.trusted is None else ("yes" if source.trusted else "no")
+    yield "secrets", str(source.secrets or "")
+    yield "limit", "" if source.limit is None else f"{source.limit} requests per second"
+    yield "ttl", f"{source.ttl:g} s"
+    yield "batch", source.batch or ""
+    yield "headers", ", ".join(source.headers)
+    yield "not signed", ", ".join(source.not_signed)
+    yield "retries", source.retries or ""
+    for number, rule in enumerate(source.rules):
+        when = "" if rule.when is None else f" when {rule.when}"
+        key = "" if rule.key is None else f" {rule.key}"
+        yield f"rules[{number}]", f"{rule.action}{key}{when}"
+    last = source.last_event_at
+    yield "last event", "" if last is None else format_instant(last.replace(microsecond=0))
+    yield "newest events", _to_text(source.recent)
+    yield "requests", _to_text(source.requests)
+
+
+def _to_text(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+
+
+async def _call(work: Callable[[GatewayClient], Awaitable[T]]) -> T:
+    async with operator_client() as client:
+        return await work(client)
