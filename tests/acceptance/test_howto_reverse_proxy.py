@@ -1,6 +1,8 @@
 """The nginx configuration of the how-to works behind a path prefix, with a real nginx."""
 
+import hmac
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -20,6 +22,13 @@ pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
 
 HOWTO = ROOT / "docs" / "howto" / "reverse-proxy.md"
 (LOCATIONS,) = re.findall(r"```nginx\n(.*?)```", HOWTO.read_text("utf-8"), re.DOTALL)
+
+SECRET = "it's a secret to everybody"  # noqa: S105 - a test's
+SOURCE = """
+[sources.square]
+provider = "square"
+secrets = ["env:SQUARE_SECRET"]
+"""
 
 
 @dataclass
@@ -48,7 +57,15 @@ async def proxied(shared_site: Site, tmp_path: Path, unique: str) -> AsyncIterat
     locations = LOCATIONS.replace("http://127.0.0.1:8000", site.gateway_url)
     async with AsyncExitStack() as stack:
         access_log = await stack.enter_async_context(nginx(folder, port, locations))
-        await stack.enter_async_context(site.gateway(RINGBACK_PUBLIC_URL=f"{url}/ringback"))
+        sources = tmp_path / "ringback.toml"
+        sources.write_text(SOURCE, "utf-8")
+        await stack.enter_async_context(
+            site.gateway(
+                RINGBACK_PUBLIC_URL=f"{url}/ringback",
+                RINGBACK_SOURCES_FILE=str(sources),
+                SQUARE_SECRET=SECRET,
+            )
+        )
         await stack.enter_async_context(site.worker())
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
         workflow = await site.start_workflow(unique)
@@ -92,6 +109,27 @@ async def test_proxy_serves_links_alone(proxied: Proxied) -> None:
     statuses = [(await proxied.http.get(path)).status_code for path in paths]
 
     assert statuses == [404] * len(paths)
+
+
+async def test_webhook_passes_the_proxy_unchanged_with_its_signed_url(proxied: Proxied) -> None:
+    path, body = "/ringback/in/square", b'{ "event_id" : "1", "note": "\xc3\xa9" }\n'
+    url = str(proxied.http.base_url.join(path))
+    digest = hmac.new(SECRET.encode(), url.encode() + body, "sha256").digest()
+    headers = {"x-square-hmacsha256-signature": b64encode(digest).decode()}
+
+    signed = await proxied.http.post(path, content=body, headers=headers)
+    changed = await proxied.http.post(path, content=body.strip(), headers=headers)
+
+    assert (signed.status_code, signed.json()) == (200, {"duplicate": False})
+    assert changed.status_code == 401
+
+
+async def test_large_webhook_gets_the_reply_of_the_gateway(proxied: Proxied) -> None:
+    limit = Settings.model_fields["body_limit"].default
+
+    reply = await proxied.http.post("/ringback/in/square", content=b"x" * (limit + 1))
+
+    assert (reply.status_code, reply.json()["limit"]) == (413, limit)
 
 
 def test_proxy_timeout_exceeds_the_longest_wait() -> None:
