@@ -233,12 +233,13 @@ class MessageReader:
         body = message.body
         if len(body) > self._body_limit:
             body = body[:LARGEST_DEAD]
-        headers = {name: text for name, text in message.headers.items() if name in self._kept}
+        # A link is a credential.
+        kept = (self._rules.headers | {ALIAS_HEADER, ACTION_HEADER}) - {LINK_HEADER}
+        headers = {name: text for name, text in message.headers.items() if name in kept}
         # Messages without a key may be equal, such as heartbeats. A message that was dead is used
         # when it comes again and the reason is gone.
         key = message.key or ("" if is_dead else events[0].id)
-        asks = [message.headers.get(ALIAS_HEADER), message.headers.get(ACTION_HEADER)]
-        facts = [self._rules.name, key, *asks, sorted(headers.items()), dead if is_dead else []]
+        facts = [self._rules.name, key, sorted(headers.items()), dead if is_dead else []]
         delivery = SourceDelivery(
             namespace=self._namespace,
             source=self._rules.name,
@@ -249,11 +250,6 @@ class MessageReader:
             events=events,
         )
         return ToStore(delivery, (log or dead[0]) if is_dead else None)
-
-    @property
-    def _kept(self) -> frozenset[str]:
-        # A link is a credential.
-        return self._rules.headers - {LINK_HEADER}
 
 
 def place_of(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ringback.core.queue_messages import ALIAS_HEADER
 from ringback.domain.event import EventRecord, EventState
 from ringback.domain.event_errors import CannotReplayError
 from ringback.gateway.source_door import SourceDoor
@@ -37,7 +38,8 @@ def interpret_again(door: SourceDoor, record: EventRecord, *, limit: int) -> Seq
     outcomes = apply_rules(found.rules, request, batch=found.batch, limit=limit)
     events = [to_new_event(one, door.new_event_id(), ttl=found.ttl) for one in outcomes]
     event = record.event
-    if name in door.queues and event.alias and events[0].state is EventState.IGNORED:
+    is_named = ALIAS_HEADER in record.headers or events[0].state is EventState.IGNORED
+    if name in door.queues and event.alias and is_named:
         # The message named the alias itself.
         waits = EventState.WAITING
         return [NewEvent(event.id, waits, event.action, event.alias, record.answer, wait=found.ttl)]

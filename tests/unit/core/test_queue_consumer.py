@@ -116,14 +116,14 @@ async def test_retries_are_ever_less_often(clock: ManualClock) -> None:
     async with consuming(clock, read_answer=fail) as house:
         callback = await house.open()
         house.broker.publish(b"1", ringback_link=house.link(callback))
-        for _ in range(600):
+        for _ in range(200):
             await house.wait(SECOND)
 
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert gaps[0] == FIRST_WAIT
     assert sorted(gaps) == gaps
     assert gaps[-1] == LONGEST_WAIT
-    assert len(tries) < 20
+    assert len(tries) < 12
 
 
 async def test_poison_among_good_messages_stops_nothing(clock: ManualClock) -> None:
@@ -180,14 +180,14 @@ async def test_lost_connection_cancels_what_is_in_flight(
     assert house.broker.left == []
 
 
-async def test_broker_that_is_away_is_logged_once_and_tried_ever_less_often(
+async def test_broker_that_is_away_is_logged_once_and_connected_again(
     house: QueueHouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     await house.wait(2 * LONGEST_WAIT)
     house.broker.is_up = False
     house.broker.drop()
-    for _ in range(600):
-        await house.wait(SECOND)
+    for _ in range(10):
+        await house.wait(MINUTE)
     house.broker.is_up = True
     house.broker.publish(b"1", ringback_alias="a")
     await house.wait()

@@ -169,11 +169,11 @@ async def test_event_of_a_source_that_is_gone_is_not_replayed(house: House) -> N
     assert "write [sources.ci] or [queues.ci] again" in reply.json()["detail"]
 
 
-async def lost(house: House, queue: str, alias: str | None, body: bytes) -> str:
+async def lost(house: House, queue: str, alias: str | None, body: bytes, **headers: str) -> str:
     """Store an event of a queue that was not used; return its id."""
     waiting = event(alias, body=b'"of the message"', wait=timedelta(0))
     received = delivery(waiting, body=body)
-    await house.store.store_deliveries([replace(received, source=queue, headers={})])
+    await house.store.store_deliveries([replace(received, source=queue, headers=headers)])
     await idle()
     house.clock.advance(SECOND)
     await idle()
@@ -198,6 +198,17 @@ async def test_message_of_a_queue_is_replayed_with_its_own_alias_or_by_the_rules
 
     assert reply.status_code == 200
     assert (reply.json()["state"], reply.json()["answer"]) == (state, answer)
+
+
+async def test_message_that_named_its_alias_is_replayed_with_it_and_not_by_rules(
+    house: House,
+) -> None:
+    body = b'{"id": "a", "total": 7}'
+    event_id = await lost(house, "ruled", "b", body, **{"ringback-alias": "b"})
+
+    reply = await house.post(f"/v1/events/{event_id}/replay")
+
+    assert (reply.json()["alias"], reply.json()["answer"]) == ("b", '"of the message"')
 
 
 async def test_message_of_a_queue_that_is_not_trusted_is_not_replayed(house: House) -> None:
