@@ -92,7 +92,9 @@ def _place(scheme: Scheme, written: Written) -> str:
         case Pairs(member, delimiter):
             return f"`{scheme.header}`, each `{member}=` in a list with `{delimiter}`"
         case Tagged(tag):
-            return f"`{scheme.header}`, each `{tag},` in a list with spaces"
+            other = scheme.header.replace(*scheme.renamed) if scheme.renamed else ""
+            header = f"`{scheme.header}`" + (f" or `{other}`" if other else "")
+            return f"{header}, each `{tag},` in a list with spaces"
         case Bare(delimiter, timestamp_first):
             first = ", after the timestamp" if timestamp_first else ""
             return f"`{scheme.header}`, a list with `{delimiter}`{first}"

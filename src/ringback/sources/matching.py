@@ -26,6 +26,8 @@ def compile_match(scheme: Scheme, secrets: Sequence[str], fetch: Fetch | None) -
     if scheme.check in NEEDS_EXTRA:
         return _compile_public_keys(scheme, secrets, fetch)
     keys = [decode_key(scheme, secret) for secret in secrets]
+    if scheme.key == "whsec-or-text":
+        return _either(scheme, [secret.encode() for secret in secrets], keys)
     match scheme.check:
         case Check.TOKEN:
             return _tokens(keys)
@@ -57,6 +59,16 @@ def _compile_public_keys(scheme: Scheme, secrets: Sequence[str], fetch: Fetch | 
             return public_keys.match_paypal(secrets, kept)
         case _:
             return public_keys.match_public_keys(scheme, secrets)
+
+
+def _either(scheme: Scheme, texts: list[bytes], keys: list[bytes]) -> Match:
+    first, second = _hmac(scheme, texts), _hmac(scheme, keys)
+
+    def match(filled: Filled, found: Found) -> int | None:
+        index = first(filled, found)
+        return second(filled, found) if index is None else index
+
+    return match
 
 
 def _tokens(secrets: list[bytes]) -> Match:
@@ -124,17 +136,26 @@ def _decode_base64(text: str) -> bytes:
     return b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
+def _decode_whsec_or_text(text: str) -> bytes:
+    try:
+        return _decode_base64(text.removeprefix("whsec_"))
+    except ValueError:
+        return text.encode()
+
+
 _DECODERS: Final[dict[KeyForm, Callable[[str], bytes]]] = {
     "text": str.encode,
     "hex": bytes.fromhex,
     "base64": _decode_base64,
-    "whsec": lambda text: _decode_base64(text.removeprefix("whsec_")),
+    "whsec": lambda text: _decode_base64(text.removeprefix("v1,").removeprefix("whsec_")),
+    "whsec-or-text": _decode_whsec_or_text,
 }
 _FORMS: Final[dict[KeyForm, str]] = {
     "text": "text",
     "hex": "hex",
     "base64": "base 64",
     "whsec": "whsec_ and base 64",
+    "whsec-or-text": "text",
 }
 
 

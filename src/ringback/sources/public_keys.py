@@ -47,7 +47,7 @@ def match_public_keys(scheme: Scheme, secrets: Sequence[str]) -> Match:
     """
     pieces = compile_pieces(scheme.signed)
     checks = [_load(scheme, secret) for secret in secrets]
-    decode = _decode_hex if scheme.encoding == "hex" else _decode_base64
+    decode = _decode_base64 if scheme.encoding == "base64" else _decode_hex
 
     def match(filled: Filled, found: Found) -> int | None:
         signature = decode(found.signatures[0])
@@ -121,8 +121,8 @@ def _decode_hex(text: bytes) -> bytes:
         decoded = bytes.fromhex(text.decode("ascii"))
     except ValueError:
         decoded = b""
-    if not decoded or decoded.hex().encode() != text:
-        raise RefusedError(Reason.HEADER_UNREADABLE, "the signature is not lowercase hex")
+    if not decoded or decoded.hex().encode() != text.lower():
+        raise RefusedError(Reason.HEADER_UNREADABLE, "the signature is not hex")
     return decoded
 
 

@@ -100,9 +100,11 @@ def _reader(scheme: Scheme) -> Read:
 
 def _prefixed(header: str, prefix: str) -> Read:
     begin = prefix.encode()
+    # RFC 9110: the name of an authentication scheme, such as Bearer, may have any case.
+    fold = bytes.lower if header == "Authorization" else bytes
 
     def read(value: bytes, found: Found) -> None:
-        if not value.startswith(begin):
+        if not fold(value).startswith(fold(begin)):
             msg = f"the header {header} does not begin with {prefix!r}"
             raise RefusedError(Reason.HEADER_UNREADABLE, msg)
         found.signatures.append(value[len(begin) :])
@@ -117,8 +119,8 @@ def _read_pairs(value: bytes, found: Found, how: tuple[str, Pairs]) -> None:
         groups = _split(value, written.groups, found)
     member = written.member.encode()
     for group in groups:
-        for pair in _split(group, written.delimiter, found):
-            name, _, text = pair.partition(b"=")
+        for number, pair in enumerate(_split(group, written.delimiter, found)):
+            name, _, text = (pair.lstrip(b" ") if number else pair).partition(b"=")
             if name == member:
                 found.signatures.append(text)
             elif found.members.setdefault(name, text) != text:
@@ -135,12 +137,11 @@ def _tagged(header: str, tag: str) -> Read:
     begin = f"{tag},".encode()
 
     def read(value: bytes, found: Found) -> None:
-        for one in _split(value, " ", found):
-            if b"," not in one:
-                msg = f"the header {header} is not a list of {tag!r}, a comma and a signature"
-                raise RefusedError(Reason.HEADER_UNREADABLE, msg)
-            if one.startswith(begin):
-                found.signatures.append(one[len(begin) :])
+        parts = _split(value, " ", found)
+        if b"," not in parts[0] or not parts[-1]:
+            msg = f"the header {header} is not a list of {tag!r}, a comma and a signature"
+            raise RefusedError(Reason.HEADER_UNREADABLE, msg)
+        found.signatures += [one[len(begin) :] for one in parts if one.startswith(begin)]
 
     return read
 

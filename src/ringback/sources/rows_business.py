@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from ringback.sources.common_schemes import SPEC, body_signed, standard
 from ringback.sources.scheme import (
-    SPEC,
     Bare,
     BodyField,
     Check,
@@ -13,8 +13,6 @@ from ringback.sources.scheme import (
     Plain,
     Scheme,
     Timestamp,
-    body_signed,
-    standard,
 )
 
 BUSINESS: Final = (
@@ -73,8 +71,9 @@ BUSINESS: Final = (
         "notion",
         "Notion",
         "X-Notion-Signature",
-        source=SPEC,
+        source="@notionhq/client 5.26.0, webhooks.js",
         prefix="sha256=",
+        encoding="hex-any-case",
         paste="the verification_token that Notion sent to the endpoint",
         delivery=("body:id",),
         handshake=Handshake.NOTION,
@@ -129,11 +128,12 @@ BUSINESS: Final = (
     Scheme(
         name="box",
         title="Box",
-        source=SPEC,
+        source="box-node-sdk 3.8.2, managers/webhooks.js",
         header="box-signature-primary",
         more_headers=("box-signature-secondary",),
         encoding="base64",
-        signed="{body}{header:box-delivery-timestamp}",
+        signed="{body}{timestamp}",
+        timestamp=Timestamp("header:box-delivery-timestamp", unit="iso", tolerance=600),
         paste="the app's primary or secondary signature key",
         delivery=("header:box-delivery-id",),
     ),

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from ringback.sources.common_schemes import SPEC, body_signed, standard
 from ringback.sources.scheme import (
-    SPEC,
     BodyField,
     Check,
     Handshake,
@@ -11,8 +11,6 @@ from ringback.sources.scheme import (
     Scheme,
     Timestamp,
     Token,
-    body_signed,
-    standard,
 )
 
 DEVELOPERS: Final = (
@@ -154,7 +152,7 @@ DEVELOPERS: Final = (
         header="WorkOS-Signature",
         written=Pairs("v1"),
         signed="{timestamp}.{body}",
-        timestamp=Timestamp("member:t", unit="ms"),
+        timestamp=Timestamp("member:t", unit="ms", tolerance=180),
         delivery=("body:id",),
     ),
     Scheme(
@@ -167,9 +165,14 @@ DEVELOPERS: Final = (
         delivery=("body:eventId",),
         handshake=Handshake.OKTA,
     ),
-    standard("openai", "OpenAI", source=SPEC),
+    standard("openai", "OpenAI", source="openai 3.51.0, webhooks.py", key="whsec-or-text"),
     standard("replicate", "Replicate", source=SPEC),
-    standard("supabase", "Supabase", source=SPEC),
+    standard(
+        "supabase",
+        "Supabase",
+        source="https://supabase.com/docs/guides/auth/auth-hooks",
+        paste="the signing secret, with or without v1,whsec_",
+    ),
     standard("render", "Render", source=SPEC),
     standard("incident-io", "incident.io", source=SPEC),
     standard("clerk", "Clerk", source=SPEC, prefix="svix"),

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from ringback.sources.common_schemes import SPEC, body_signed
 from ringback.sources.scheme import (
-    SPEC,
     BodyField,
     Check,
     Handshake,
@@ -12,7 +12,6 @@ from ringback.sources.scheme import (
     Scheme,
     Timestamp,
     Token,
-    body_signed,
 )
 
 MESSAGES: Final = (
@@ -204,9 +203,10 @@ MESSAGES: Final = (
     Scheme(
         name="discord",
         title="Discord",
-        source="https://docs.discord.com/developers/interactions/overview",
+        source="discord-interactions 0.4.0",
         check=Check.ED25519,
         header="X-Signature-Ed25519",
+        encoding="hex-any-case",
         key="hex",
         signed="{timestamp}{body}",
         timestamp=Timestamp("header:X-Signature-Timestamp", tolerance=None),

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from ringback.sources.common_schemes import SPEC, body_signed, standard
 from ringback.sources.scheme import (
-    SPEC,
     Bare,
     BodyField,
     Check,
@@ -11,8 +11,6 @@ from ringback.sources.scheme import (
     Plain,
     Scheme,
     Timestamp,
-    body_signed,
-    standard,
 )
 
 PAYMENTS: Final = (
@@ -122,13 +120,13 @@ PAYMENTS: Final = (
     Scheme(
         name="authorize-net",
         title="Authorize.Net",
-        source=SPEC,
+        source="stymiee/authnetjson, AuthnetWebhookTest.php",
         header="X-ANET-Signature",
         written=Plain("sha512="),
         digest="sha512",
         encoding="hex-any-case",
-        key="hex",
-        paste="the account's signature key, as hex",
+        paste="the account's signature key, as text",
+        delivery=("body:notificationId",),
     ),
     body_signed("xero", "Xero", "x-xero-signature", source=SPEC, encoding="base64"),
     body_signed(
@@ -174,7 +172,13 @@ PAYMENTS: Final = (
     ),
     standard("brex", "Brex", source=SPEC),
     standard("increase", "Increase", source=SPEC),
-    standard("polar", "Polar", source=SPEC, key="text", paste="the secret, polar_whs_ included"),
+    standard(
+        "polar",
+        "Polar",
+        source="polar-sdk 1.0.2, webhooks.py",
+        key="whsec-or-text",
+        paste="the secret, polar_whs_ included",
+    ),
     Scheme(
         name="paypal",
         title="PayPal",

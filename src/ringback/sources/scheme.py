@@ -9,11 +9,12 @@ Digest = Literal["sha1", "sha256", "sha512"]
 Encoding = Literal["hex", "hex-any-case", "base64", "base64url"]
 """How a signature is written. `hex` is lowercase, `base64url` may lack its padding."""
 
-KeyForm = Literal["text", "hex", "base64", "whsec", "public-key"]
+KeyForm = Literal["text", "hex", "base64", "whsec", "whsec-or-text", "public-key"]
 """How the secret that a user pastes becomes the key.
 
 `text` is used as it is, also if it looks like something else. `whsec` is base 64 after an optional
-`whsec_`. `public-key` is PEM, or DER in base 64.
+`whsec_` or `v1,whsec_`. `whsec-or-text` allows both, since providers changed their mind.
+`public-key` is PEM, or DER in base 64.
 """
 
 
@@ -71,7 +72,7 @@ class Pairs:
 
     Attributes:
         member: The name of a signature.
-        delimiter: What separates the pairs.
+        delimiter: What separates the pairs; spaces may follow it.
         groups: What separates several whole lists, if a provider sends more than one.
     """
 
@@ -162,6 +163,7 @@ class Scheme:
         check: What proves the sender.
         header: The header of the signature or the token; of `Numbered`, its beginning.
         more_headers: Other headers that may hold a signature too.
+        renamed: How the headers begin, and how they begin instead if a provider renames them.
         written: How the header's value is written.
         digest: The hash function.
         encoding: How a signature is written.
@@ -184,6 +186,7 @@ class Scheme:
     check: Check = Check.HMAC
     header: str = ""
     more_headers: tuple[str, ...] = ()
+    renamed: tuple[str, str] | None = None
     written: Written = Plain()
     digest: Digest = "sha256"
     encoding: Encoding = "hex"
@@ -214,6 +217,8 @@ class Scheme:
         own = self.check in _OWN_FORM
         places = [one.partition(":") for one in self.delivery]
         names = [name for place, _, name in places if place == "header"]
+        if self.renamed:
+            names = [name for name in names if not name.startswith(self.renamed[1])]
         return (
             *([] if own or "{body}" in self.signed else ["the body"]),
             *([] if own or "{url}" in self.signed else ["the URL"]),
@@ -229,67 +234,3 @@ _EXTRA_HEADERS: Final[dict[Check, tuple[str, ...]]] = {
     Check.TWILIO: ("X-Twilio-Webhooks-Signature-Settings", "Content-Type"),
     Check.PAYPAL: ("PAYPAL-CERT-URL", "PAYPAL-AUTH-ALGO"),
 }
-
-SPEC: Final = "https://github.com/webhook-co/webhook, packages/webhooks-spec, commit de3aa4e8"
-"""A public table of signatures, written after the providers' documentation."""
-
-
-def body_signed(
-    name: str,
-    title: str,
-    header: str,
-    *,
-    source: str,
-    prefix: str = "",
-    digest: Digest = "sha256",
-    encoding: Encoding = "hex",
-    key: KeyForm = "text",
-    paste: str = "the signing secret",
-    delivery: tuple[str, ...] = (),
-    unsigned: tuple[str, ...] = (),
-    handshake: Handshake | None = None,
-    retries: str | None = None,
-) -> Scheme:
-    """Return the scheme of a provider that signs the body and nothing else."""
-    return Scheme(
-        name=name,
-        title=title,
-        source=source,
-        header=header,
-        written=Plain(prefix),
-        digest=digest,
-        encoding=encoding,
-        key=key,
-        paste=paste,
-        delivery=delivery,
-        unsigned=unsigned,
-        handshake=handshake,
-        retries=retries,
-    )
-
-
-def standard(
-    name: str,
-    title: str,
-    *,
-    source: str,
-    prefix: str = "webhook",
-    key: KeyForm = "whsec",
-    paste: str = "the signing secret, with or without whsec_",
-    retries: str | None = None,
-) -> Scheme:
-    """Return the scheme of a provider that follows Standard Webhooks."""
-    return Scheme(
-        name=name,
-        title=title,
-        source=source,
-        header=f"{prefix}-signature",
-        written=Tagged("v1"),
-        encoding="base64",
-        key=key,
-        paste=paste,
-        signed=f"{{header:{prefix}-id}}.{{timestamp}}.{{body}}",
-        timestamp=Timestamp(f"header:{prefix}-timestamp"),
-        delivery=(f"header:{prefix}-id",),
-        retries=retries,
-    )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ringback.sources.common_schemes import standard
 from ringback.sources.rows_business import BUSINESS
 from ringback.sources.rows_developers import DEVELOPERS
 from ringback.sources.rows_messages import MESSAGES
@@ -15,7 +16,6 @@ from ringback.sources.scheme import (
     Scheme,
     Timestamp,
     Written,
-    standard,
 )
 
 STANDARD_WEBHOOKS: Final = standard(

@@ -77,14 +77,24 @@ class Verifier:
 
     def _headers(self, request: IncomingRequest) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
-        for name, value in request.headers:
-            key = name.lower()
+        for key, value in self._named(request):
             if key in self._wanted:
                 if key in found:
                     msg = f"the header {key.decode()} came twice"
                     raise RefusedError(Reason.HEADER_TWICE, msg)
                 found[key] = value
         return found
+
+    def _named(self, request: IncomingRequest) -> list[tuple[bytes, bytes]]:
+        """Return the headers in lowercase, renamed if the scheme's own names do not occur."""
+        headers = [(name.lower(), value) for name, value in request.headers]
+        if self.scheme.renamed is None or any(name in self._wanted for name, _ in headers):
+            return headers
+        own, other = (one.encode() for one in self.scheme.renamed)
+        return [
+            (own + name.removeprefix(other) if name.startswith(other) else name, value)
+            for name, value in headers
+        ]
 
 
 def verify(  # noqa: PLR0917 - each is a part of the question

@@ -278,7 +278,7 @@ OTHERS: Final[tuple[Signed, ...]] = (
     Signed(
         "authorize-net",
         HEX,
-        {"X-ANET-Signature": "sha512=" + hexed(H, BODY, "sha512").upper()},
+        {"X-ANET-Signature": "sha512=" + hexed(HEX.encode(), BODY, "sha512").upper()},
         BODY,
     ),
     Signed("mailgun", TEXT, {}, MAILGUN),

@@ -23,6 +23,7 @@ SECRETS = {
     "hex": "00ff",
     "base64": "d3Jvbmc=",
     "whsec": "d3Jvbmc=",
+    "whsec-or-text": "d3Jvbmc=",
     "public-key": "",
 }
 BY_NAME = {

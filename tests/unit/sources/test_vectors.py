@@ -1,6 +1,7 @@
 """Requests that providers published verify, and what they say is exact."""
 
 import json
+from base64 import b64encode
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -15,6 +16,7 @@ from ringback.sources.verdict import Reason, Refusal, Verified
 from tests.unit.sources.signers import (
     BIRD,
     BODY,
+    ED_KEY,
     RSA_KEY,
     SIGNED,
     WHSEC,
@@ -31,6 +33,8 @@ WRONG: Final = {
     "sendgrid": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkLW6jDutdhXSJC"
     "WHw8REntlo7aNDthvj+y7GjUuFDb/R1NGe1OPzpA==",
     "wise": RSA_KEY,
+    "discord": ED_KEY.hex(),
+    "telnyx": b64encode(ED_KEY).decode(),
 }
 
 
@@ -213,6 +217,61 @@ def test_standardwebhooks_agrees() -> None:
 
     assert isinstance(signed.verify(), Verified)
     assert isinstance(replace(signed, secret=WHSEC.removeprefix("whsec_")).verify(), Verified)
+
+
+@pytest.mark.parametrize("prefix", ["v1,whsec_", "whsec_", ""])
+def test_secret_of_supabase_may_begin_with_its_version(prefix: str) -> None:
+    # Supabase's pages show `v1,whsec_` and its examples cut it off.
+    signed = replace(SIGNED["supabase"], secret=prefix + WHSEC.removeprefix("whsec_"))
+
+    assert isinstance(signed.verify(), Verified)
+
+
+@pytest.mark.parametrize("name", ["sdk-workos", "sdk-calendly"])
+def test_space_may_follow_the_delimiter_of_pairs(name: str) -> None:
+    vector = VECTORS[name]
+    ((header, value),) = vector.headers.items()
+
+    assert ", v1=" in value
+    assert isinstance(vector.with_header(header, value.replace(", ", ",")).verify(), Verified)
+    assert isinstance(vector.with_header(header, value.replace(", ", ", x")).verify(), Refusal)
+
+
+@pytest.mark.parametrize("more", ["v1,AAAA  {}", "v1,AAAA x {}", "v1a,AAAA {}", "{} v1a,A", "{} x"])
+def test_signatures_that_are_unknown_are_skipped(more: str) -> None:
+    # As in standardwebhooks 1.1.0 and svix 2.9.1, which skip what they do not know.
+    vector = VECTORS["sdk-sw"]
+    value = more.format(vector.headers["webhook-signature"])
+
+    assert isinstance(vector.with_header("webhook-signature", value).verify(), Verified)
+
+
+@pytest.mark.parametrize("value", ["x {}", " {}", "{} ", "", "x", "v2,{}"])
+def test_list_that_does_not_begin_or_end_with_a_signature_is_refused(value: str) -> None:
+    vector = VECTORS["sdk-sw"]
+    written = value.format(vector.headers["webhook-signature"])
+
+    assert isinstance(vector.with_header("webhook-signature", written).verify(), Refusal)
+
+
+def test_headers_of_svix_are_not_mixed_with_those_without_its_name() -> None:
+    vector = VECTORS["sdk-svix-unbranded"]
+    row = PROVIDERS["svix"]
+
+    assert delivery_key(row, vector.request()) == vector.headers["webhook-id"]
+    mixed = replace(vector, more=(("svix-id", "another"),))
+    assert isinstance(mixed.verify(), Refusal)
+    assert "the header webhook-id" not in row.not_signed
+
+
+@pytest.mark.parametrize("name", ["vonage", "postmark", "teams"])
+def test_name_of_an_authentication_scheme_may_have_any_case(name: str) -> None:
+    signed = SIGNED[name]
+    scheme, _, rest = signed.headers["Authorization"].partition(" ")
+
+    for one in (scheme.lower(), scheme.upper()):
+        assert isinstance(signed.with_header("Authorization", f"{one} {rest}").verify(), Verified)
+    assert isinstance(signed.with_header("Authorization", f"x{scheme} {rest}").verify(), Refusal)
 
 
 def test_slack_sdk_agrees() -> None:

@@ -1,4 +1,4 @@
-"""Signed requests that providers published, and their mutations."""
+"""Signed requests that providers published or their SDKs accept, and their mutations."""
 
 import json
 from collections.abc import Iterator
@@ -61,8 +61,14 @@ def _read(vector: dict[str, Any]) -> Signed:
 
 VECTORS: Final = {
     vector["id"]: _read(vector)
-    for vector in json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
+    for name in ("vectors.json", "sdk_vectors.json")
+    for vector in json.loads(Path(__file__).with_name(name).read_text("utf-8"))
 }
+"""Published requests, then those that a provider's SDK or a well-known verifier accepts.
+
+Each says in `source` where it comes from. An SDK signed it, or accepted it and refused its body
+with one more character.
+"""
 
 
 def mutations(signed: Signed, names: tuple[str, ...]) -> Iterator[tuple[str, Signed]]:
