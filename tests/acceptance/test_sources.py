@@ -94,6 +94,30 @@ async def test_event_before_its_alias_survives_a_kill_and_answers_once(
     assert events[0]["state"] in {"waiting", "ignored", "unmatched"}
 
 
+async def test_secret_that_a_provider_offers_verifies_its_events_once_it_is_configured(
+    shared_site: Site, tmp_path: Path
+) -> None:
+    site, path, offered = shared_site, tmp_path / "sources.toml", "secret_tMrlL1qK5vuQAh1"
+    path.write_text('[sources.ci]\nprovider = "notion"\nsecrets = ["env:CI_SECRET"]\n', "utf-8")
+    event = b'{"id": "1", "type": "page.created"}'
+    signature = hmac.new(offered.encode(), event, "sha256").hexdigest()
+    headers = {"x-notion-signature": f"sha256={signature}"}
+    async with httpx2.AsyncClient(base_url=site.gateway_url, timeout=10) as http:
+        async with gateway(site, str(path)) as running:
+            handshake = await http.post("/in/ci", json={"verification_token": offered})
+            before = await http.post("/in/ci", content=event, headers=headers)
+            line = await running.line("handshake answered")
+        file = site.data / "offered-secrets" / "ci.txt"
+        secret = file.read_text().split()[1]
+        async with site.gateway(RINGBACK_SOURCES_FILE=str(path), CI_SECRET=secret):
+            after = await http.post("/in/ci", content=event, headers=headers)
+
+    assert [one.status_code for one in (handshake, before, after)] == [200, 401, 200]
+    assert str(file) in line
+    assert offered not in running.output
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

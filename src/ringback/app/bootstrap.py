@@ -20,6 +20,7 @@ from ringback.app.fetch import fetch
 from ringback.app.gateway_app import build_app
 from ringback.app.limited_http import HttpLimits, raise_descriptor_limit
 from ringback.app.notifiers import Notifiers, opened_notifiers
+from ringback.app.offered_secrets import OfferedSecrets
 from ringback.app.program import freeze_objects
 from ringback.app.queues import build_consumers
 from ringback.app.sign_in import build_sign_in_ways, session_rules
@@ -191,6 +192,7 @@ def edges_of(
         sources=sources,
         queues=queues,
         fetch=fetch,
+        keep_offer=OfferedSecrets(settings.data / "offered-secrets", clock).keep,
         hooks=hooks,
     )
 

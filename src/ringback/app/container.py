@@ -29,6 +29,7 @@ from ringback.domain.link import Keyring
 from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import decision_url
 from ringback.gateway.identity.ways import SignInWays
+from ringback.gateway.source_door import KeepOffer
 from ringback.ports.activities import Activities, Heartbeats, Identifier
 from ringback.ports.clock import Clock
 from ringback.result_schema.checker import SchemaChecker
@@ -55,6 +56,7 @@ class Edges:
         sources: The configured sources, by name.
         queues: The configured queues, by name.
         fetch: Fetches what a provider names, at an address that it is pinned to.
+        keep_offer: Keeps a secret that the provider of a source offers; returns the file.
     """
 
     store: SqlStore
@@ -81,6 +83,7 @@ class Edges:
     sources: Mapping[str, Source] = field(default_factory=dict)
     queues: Mapping[str, QueueConfig] = field(default_factory=dict)
     fetch: Fetch | None = field(default=None, repr=False)
+    keep_offer: KeepOffer | None = field(default=None, repr=False)
     hooks: Hooks = NO_HOOKS
     results: SchemaChecker = field(default_factory=SchemaChecker)
 

@@ -55,6 +55,7 @@ def build_app(parts: Parts) -> FastAPI:
             queues=edges.queues,
             new_event_id=edges.new_event_id,
             fetch=edges.fetch,
+            keep_offer=edges.keep_offer,
             clock=edges.clock,
             hooks=edges.hooks,
         ),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from ringback.core.events import EventService
@@ -14,6 +15,10 @@ from ringback.ports.clock import Clock
 from ringback.sources.config import Source
 from ringback.sources.matching import Fetch
 from ringback.sources.queue_config import QueueConfig
+
+KeepOffer = Callable[[str, str], Path]
+"""Keeps a secret that the provider of a source offers, and returns the file; or raises `OSError`.
+"""
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -58,6 +63,7 @@ class SourceDoor:
         queues: Mapping[str, QueueConfig],
         new_event_id: Callable[[], EventId],
         fetch: Fetch | None = None,
+        keep_offer: KeepOffer | None = None,
         clock: Clock,
         hooks: Hooks,
     ) -> None:
@@ -68,6 +74,7 @@ class SourceDoor:
         self.new_event_id = new_event_id
         self.fetch = fetch
         self.ledger = SourceLedger(sources, clock=clock, hooks=hooks)
+        self.keep_offer = keep_offer
         self.limits = {
             name: RateLimit(one.limit, clock)
             for name, one in sources.items()

@@ -79,6 +79,8 @@ class _Received:
         if answer is not None:
             return await self._reply_to_handshake(answer)
         if self.request.method != "POST":
+            if self.source.scheme.handshake is not None:
+                logger.warning("handshake refused", extra={"source": self.source.name})
             return not_found()
         refusal = await self._apart(body, lambda: self._refusal(incoming))
         if refusal is not None:
@@ -118,7 +120,14 @@ class _Received:
 
     def _handshake(self, incoming: IncomingRequest) -> Reply | None:
         now = self.gateway.clock.now()
-        return answer_handshake(self.source.verifier, self.source.secrets, incoming, now=now)
+        source = self.source
+        return answer_handshake(
+            source.verifier,
+            source.secrets,
+            incoming,
+            now=now,
+            verify_token=source.verify_token,
+        )
 
     async def _reply_to_handshake(self, answer: Reply) -> Response:
         if answer.confirm_url is not None and self.door.fetch is not None:
@@ -126,7 +135,17 @@ class _Received:
                 await asyncio.to_thread(self.door.fetch, answer.confirm_url)
             except OSError:
                 return _try_again()
-        logger.info("handshake answered", extra={"source": self.source.name})
+        facts = {"source": self.source.name}
+        if answer.offered_secret is not None and self.door.keep_offer is not None:
+            keep = self.door.keep_offer
+            try:
+                path = await asyncio.to_thread(keep, self.source.name, answer.offered_secret)
+            except OSError as exc:
+                detail = f"the offered secret cannot be written: {exc.strerror}"
+                logger.error("handshake failed", extra={**facts, "detail": detail})  # noqa: TRY400 - the traceback adds nothing
+                return _try_again()
+            facts["offered_secret_file"] = str(path)
+        logger.info("handshake answered", extra=facts)
         self.door.ledger.count(self.source.name, HANDSHAKE)
         headers = dict(answer.headers)
         return Response(answer.body, answer.status, headers, media_type=answer.media_type)

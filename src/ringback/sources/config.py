@@ -21,7 +21,7 @@ from ringback.sources.config_tables import SourceTable, find_contradictions, is_
 from ringback.sources.expressions import Expression
 from ringback.sources.matching import Fetch
 from ringback.sources.rules import Rule
-from ringback.sources.scheme import Pairs, Plain, Scheme, Timestamp
+from ringback.sources.scheme import Handshake, Pairs, Plain, Scheme, Timestamp
 from ringback.sources.signature_table import (
     PROVIDERS,
     basic_scheme,
@@ -46,6 +46,7 @@ class Source:
         headers: The headers to keep, in lower case: chosen ones and those that rules read.
         ttl: How long an event waits for its alias.
         limit: Maximum events per second.
+        verify_token: What Meta must send to check the endpoint.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Source:
     headers: frozenset[str]
     ttl: timedelta
     limit: int | None
+    verify_token: str = field(default="", repr=False)
 
 
 def load_sources(
@@ -81,8 +83,13 @@ def _to_source(
 ) -> Source:
     problems = list(find_contradictions(raw))
     secrets = _read_secrets(raw.get("secrets"), read_secret, problems)
+    verify_token = _read_reference(
+        raw.get("verify_token"), read_secret, problems, key="verify_token"
+    )
     table = to_table(SourceTable, raw, *problems)
     scheme = _to_scheme(table, problems)
+    if table.verify_token and scheme is not None and scheme.handshake is not Handshake.META:
+        problems.append(("verify_token", f"{scheme.title} does not send one; remove it"))
     if problems or scheme is None:
         raise ProblemsError(*problems)
     try:
@@ -102,6 +109,7 @@ def _to_source(
         headers=named.union({CONTENT_TYPE}, *read),
         ttl=table.ttl,
         limit=table.limit,
+        verify_token=verify_token,
     )
 
 
@@ -146,11 +154,19 @@ def _find_scheme(table: SourceTable) -> Scheme | None:
 def _read_secrets(
     references: Any, read_secret: ReadSecret, problems: list[Problem]
 ) -> tuple[str, ...]:
-    secrets: list[str] = []
-    for index, reference in enumerate(references if isinstance(references, list) else []):
-        try:
-            if is_reference(reference):
-                secrets.append(read_secret(reference))
-        except ConfigurationError as exc:
-            problems.append((f"secrets[{index}]", str(exc)))
-    return tuple(secrets)
+    found = (
+        _read_reference(reference, read_secret, problems, key=f"secrets[{index}]")
+        for index, reference in enumerate(references if isinstance(references, list) else [])
+    )
+    return tuple(filter(None, found))
+
+
+def _read_reference(
+    reference: Any, read_secret: ReadSecret, problems: list[Problem], *, key: str
+) -> str:
+    """Return a secret; `""` if there is none, and then `problems` says why."""
+    try:
+        return read_secret(reference) if is_reference(reference) else ""
+    except ConfigurationError as exc:
+        problems.append((key, str(exc)))
+        return ""

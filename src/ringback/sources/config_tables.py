@@ -135,6 +135,7 @@ class SourceTable(BaseModel):
         scheme: How requests are verified, for others.
         secrets: Where the secrets are, the newest first: `env:NAME` or `file:PATH`, relative to the
             folder of `ringback.toml`.
+        verify_token: Where the token is that Meta sends to check the endpoint, like a secret.
         tolerance: How old or early a request may be.
         headers: Headers to keep with each event, besides those that rules read.
         ttl: How long an event waits for its alias.
@@ -161,6 +162,7 @@ class SourceTable(BaseModel):
     provider: str | None = None
     scheme: Literal["hmac", "token", "basic"] | None = None
     secrets: Annotated[list[_Reference], Field(min_length=1)]
+    verify_token: _Reference | None = None
     tolerance: DurationField | None = None
     headers: list[HeaderField] = []
     ttl: DurationField = timedelta(hours=24)

@@ -193,6 +193,18 @@ def test_without_file_or_table_there_are_no_sources(tmp_path: Path) -> None:
             HEAD + 'tolerance = "5m"',
             "sources.s.tolerance: GitHub does not send a time to check; remove it",
         ),
+        (
+            HEAD + 'verify_token = "env:SECRET"',
+            "sources.s.verify_token: GitHub does not send one; remove it",
+        ),
+        (
+            HEAD.replace("github", "meta") + f'verify_token = "{SECRET}"',
+            "sources.s.verify_token: a secret does not belong in this file; write env:NAME",
+        ),
+        (
+            HEAD.replace("github", "meta") + 'verify_token = "env:MISSING"',
+            "sources.s.verify_token: the variable that it names is not set",
+        ),
         (HEAD + "ttl = 5", 'sources.s.ttl: write a duration in quotes, such as "24h"'),
         (
             HEAD + 'ttl = "5 days"',
@@ -323,7 +335,10 @@ def test_secret_of_bytes_that_are_not_text_or_empty_is_refused(tmp_path: Path) -
 
 
 def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
-    assert SECRET not in repr(load(tmp_path, HEAD))
+    text = HEAD.replace("github", "meta") + 'verify_token = "env:SECRET"'
+    source = load(tmp_path, text)["s"]
+    assert source.verify_token == SECRET
+    assert SECRET not in repr(source)
 
 
 @pytest.mark.parametrize(
