@@ -70,10 +70,14 @@ def _row(scheme: Scheme) -> list[str]:
         scheme.title,
         scheme.paste,
         _signature(scheme),
-        f"`{scheme.signed}`" if scheme.is_signed else "nothing",
+        _signed(scheme) if scheme.is_signed else "nothing",
         _NONE if limit is None else f"{limit} s",
         "; ".join(scheme.not_signed) or _NONE,
     ]
+
+
+def _signed(scheme: Scheme) -> str:
+    return f"`{scheme.signed}`" + (f" or `{scheme.or_signed}`" if scheme.or_signed else "")
 
 
 def _signature(scheme: Scheme) -> str:

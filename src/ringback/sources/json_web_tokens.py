@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Final
 
@@ -33,20 +33,26 @@ def match_token(written: Token, keys: list[bytes]) -> Match:
 def _check(written: Token, begin: bytes, filled: Filled) -> None:
     head, _, claims = begin.partition(b".")
     header, payload = _decode(head), _decode(claims)
-    if find(header, "alg") != "HS256" or find(payload, "iss") != written.issuer:
-        msg = f"the token is not one of {written.issuer} with HS256"
+    issuer = written.issuer or find(payload, "iss")
+    if find(header, "alg") != "HS256" or find(payload, "iss") != issuer:
+        msg = f"the token is not one of {written.issuer or 'the provider'} with HS256"
         raise RefusedError(Reason.HEADER_UNREADABLE, msg)
     body = filled.request.body
     claimed = find(payload, written.body_claim)
-    if claimed != sha256(body).hexdigest() and (body or claimed is not None):
+    if claimed != _digest(written, body) and (body or claimed is not None):
         msg = "the body's SHA-256 is not the signed one: the body was changed on the way"
         raise RefusedError(Reason.BODY_MODIFIED, msg)
     if written.url_claim:
-        url = sha256(to_bytes(filled.request.public_url)).hexdigest()
+        url = _digest(written, to_bytes(filled.request.public_url))
         if find(payload, written.url_claim) != url:
             msg = "the URL is not the signed one: the provider has another than the public URL"
             raise RefusedError(Reason.SIGNATURE_MISMATCH, msg)
     _check_time(payload, filled.now.timestamp())
+
+
+def _digest(written: Token, data: bytes) -> str:
+    digest = sha256(data).digest()
+    return digest.hex() if written.digest == "hex" else b64encode(digest).decode()
 
 
 def _check_time(payload: object, now: float) -> None:

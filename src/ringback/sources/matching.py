@@ -4,6 +4,7 @@ import hmac
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ringback.domain.errors import ConfigurationError
@@ -27,7 +28,10 @@ def compile_match(scheme: Scheme, secrets: Sequence[str], fetch: Fetch | None) -
         return _compile_public_keys(scheme, secrets, fetch)
     keys = [decode_key(scheme, secret) for secret in secrets]
     if scheme.key == "whsec-or-text":
-        return _either(scheme, [secret.encode() for secret in secrets], keys)
+        texts = [secret.encode() for secret in secrets]
+        return _either(_hmac(scheme, texts), _hmac(scheme, keys))
+    if scheme.or_signed:
+        return _either(_hmac(scheme, keys), _hmac(replace(scheme, signed=scheme.or_signed), keys))
     match scheme.check:
         case Check.TOKEN:
             return _tokens(keys)
@@ -61,9 +65,7 @@ def _compile_public_keys(scheme: Scheme, secrets: Sequence[str], fetch: Fetch | 
             return public_keys.match_public_keys(scheme, secrets)
 
 
-def _either(scheme: Scheme, texts: list[bytes], keys: list[bytes]) -> Match:
-    first, second = _hmac(scheme, texts), _hmac(scheme, keys)
-
+def _either(first: Match, second: Match) -> Match:
     def match(filled: Filled, found: Found) -> int | None:
         index = first(filled, found)
         return second(filled, found) if index is None else index

@@ -158,10 +158,19 @@ def sorted_form(body: bytes) -> bytes:
     return b"".join(name + value for name, value in sorted(set(read_form(body))))
 
 
+_ENCODED: Final = re.compile(rb"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
+
+
+def decode_punctuation(url: str) -> bytes:
+    """Return `url` without the percent-encoding of `: / ? @ ! $ ' ( ) * , ;` (HubSpot)."""
+    return _ENCODED.sub(lambda match: bytes.fromhex(match[0][1:].decode()), to_bytes(url))
+
+
 _PLAIN: Final[dict[str, Piece]] = {
     "body": lambda filled: filled.request.body,
     "timestamp": lambda filled: filled.timestamp,
     "url": lambda filled: to_bytes(filled.request.public_url),
+    "decodedurl": lambda filled: decode_punctuation(filled.request.public_url),
     "method": lambda filled: to_bytes(filled.request.method),
     "form": lambda filled: sorted_form(filled.request.body),
 }

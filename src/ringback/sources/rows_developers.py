@@ -97,7 +97,7 @@ DEVELOPERS: Final = (
         "sentry",
         "Sentry",
         "Sentry-Hook-Signature",
-        source=SPEC,
+        source="@hookflo/tern 4.1.0",
         paste="the integration's client secret",
         delivery=("header:Request-ID",),
         unsigned=("the header Sentry-Hook-Resource",),
@@ -108,12 +108,14 @@ DEVELOPERS: Final = (
     body_signed("npm", "npm", "x-npm-signature", source=SPEC, prefix="sha256="),
     body_signed("heroku", "Heroku", "Heroku-Webhook-Hmac-SHA256", source=SPEC, encoding="base64"),
     body_signed("launchdarkly", "LaunchDarkly", "X-LD-Signature", source=SPEC),
-    body_signed("doppler", "Doppler", "x-doppler-signature", source=SPEC, prefix="sha256="),
+    body_signed(
+        "doppler", "Doppler", "x-doppler-signature", source="@hookflo/tern 4.1.0", prefix="sha256="
+    ),
     body_signed(
         "pusher",
         "Pusher",
         "X-Pusher-Signature",
-        source=SPEC,
+        source="pusher 5.3.4, webhook.js",
         retries="for 5 minutes; an answer within 4 s",
     ),
     body_signed(
@@ -127,7 +129,7 @@ DEVELOPERS: Final = (
     Scheme(
         name="mux",
         title="Mux",
-        source=SPEC,
+        source="@mux/mux-node 15.3.0",
         header="Mux-Signature",
         written=Pairs("v1"),
         signed="{timestamp}.{body}",
@@ -148,7 +150,7 @@ DEVELOPERS: Final = (
     Scheme(
         name="workos",
         title="WorkOS",
-        source=SPEC,
+        source="workos 10.8.0, webhooks",
         header="WorkOS-Signature",
         written=Pairs("v1"),
         signed="{timestamp}.{body}",
@@ -165,8 +167,30 @@ DEVELOPERS: Final = (
         delivery=("body:eventId",),
         handshake=Handshake.OKTA,
     ),
-    standard("openai", "OpenAI", source="openai 3.51.0, webhooks.py", key="whsec-or-text"),
-    standard("replicate", "Replicate", source=SPEC),
+    standard("openai", "OpenAI", source="openai 3.57.0, webhooks.py", key="whsec-or-text"),
+    standard("anthropic", "Anthropic", source="anthropic 2.14.0, webhooks.py"),
+    Scheme(
+        name="elevenlabs",
+        title="ElevenLabs",
+        source="elevenlabs 2.78.0, webhooks_custom.py",
+        header="ElevenLabs-Signature",
+        written=Pairs("v0"),
+        signed="{timestamp}.{body}",
+        timestamp=Timestamp("member:t", tolerance=1800),
+        paste="the webhook's secret",
+    ),
+    Scheme(
+        name="livekit",
+        title="LiveKit",
+        source="livekit-api 1.2.2, webhook.py",
+        check=Check.JWT,
+        header="Authorization",
+        written=Token("", "sha256", digest="base64"),
+        encoding="base64url",
+        paste="the API secret",
+        delivery=("body:id",),
+    ),
+    standard("replicate", "Replicate", source="replicate 1.4.0, util.js"),
     standard(
         "supabase",
         "Supabase",
@@ -175,10 +199,18 @@ DEVELOPERS: Final = (
     ),
     standard("render", "Render", source=SPEC),
     standard("incident-io", "incident.io", source=SPEC),
-    standard("clerk", "Clerk", source=SPEC, prefix="svix"),
-    standard("resend", "Resend", source=SPEC, prefix="svix", retries="7 times in 28 hours"),
+    standard("clerk", "Clerk", source="@clerk/backend 3.25.0", prefix="svix"),
+    standard(
+        "resend", "Resend", source="resend 2.52.0", prefix="svix", retries="7 times in 28 hours"
+    ),
     standard("stytch", "Stytch", source=SPEC, prefix="svix"),
-    standard("svix", "Svix", source="svix 2.9.1", prefix="svix"),
+    standard(
+        "svix",
+        "Svix",
+        source="svix 2.9.1",
+        prefix="svix",
+        retries="7 times in 28 hours; an answer within 15 s",
+    ),
     Scheme(
         name="amazon-sns",
         title="Amazon SNS",

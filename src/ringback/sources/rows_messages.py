@@ -27,6 +27,7 @@ MESSAGES: Final = (
         delivery=("body:event_id",),
         unsigned=("the headers X-Slack-Retry-Num and X-Slack-Retry-Reason",),
         handshake=Handshake.SLACK,
+        retries="3 times, at once, after 1 and 5 minutes; an answer within 3 s",
     ),
     Scheme(
         name="twilio",
@@ -40,6 +41,8 @@ MESSAGES: Final = (
         paste="the account's auth token",
         delivery=("header:I-Twilio-Idempotency-Token",),
         unsigned=("where one name or value of the form ends and the next begins",),
+        retries="once if the connection fails, or as the webhook's URL says after #; "
+        "an answer within 15 s",
     ),
     Scheme(
         name="zoom",
@@ -66,11 +69,25 @@ MESSAGES: Final = (
         unsigned=("the header Twitch-Eventsub-Message-Type",),
         handshake=Handshake.TWITCH,
     ),
+    Scheme(
+        name="kick",
+        title="Kick",
+        source="kicksdk-py 0.2.0, webhooks",
+        check=Check.RSA,
+        header="Kick-Event-Signature",
+        encoding="base64",
+        key="public-key",
+        signed="{header:Kick-Event-Message-Id}.{timestamp}.{body}",
+        timestamp=Timestamp("header:Kick-Event-Message-Timestamp", unit="iso"),
+        paste="Kick's public key, as PEM",
+        delivery=("header:Kick-Event-Message-Id",),
+        unsigned=("the header Kick-Event-Type",),
+    ),
     body_signed(
         "meta",
         "Meta: WhatsApp, Messenger, Instagram",
         "X-Hub-Signature-256",
-        source=SPEC,
+        source="pywa 4.5.0, utils.py",
         prefix="sha256=",
         paste="the app's secret",
         handshake=Handshake.META,
@@ -126,7 +143,7 @@ MESSAGES: Final = (
     Scheme(
         name="mailgun",
         title="Mailgun",
-        source=SPEC,
+        source="django-anymail 15.2",
         written=BodyField("signature.signature"),
         signed="{field:signature.timestamp}{field:signature.token}",
         timestamp=Timestamp("body:signature.timestamp", tolerance=None),
@@ -136,7 +153,7 @@ MESSAGES: Final = (
     Scheme(
         name="mandrill",
         title="Mandrill (Mailchimp Transactional)",
-        source=SPEC,
+        source="django-anymail 15.2",
         header="X-Mandrill-Signature",
         digest="sha1",
         encoding="base64",
@@ -147,7 +164,7 @@ MESSAGES: Final = (
     Scheme(
         name="postmark",
         title="Postmark",
-        source=SPEC,
+        source="django-anymail 15.2",
         check=Check.BASIC,
         header="Authorization",
         written=Plain("Basic "),
@@ -156,7 +173,7 @@ MESSAGES: Final = (
     Scheme(
         name="sinch",
         title="Sinch",
-        source=SPEC,
+        source="sinch 2.3.0",
         header="x-sinch-webhook-signature",
         encoding="base64",
         signed="{body}.{header:x-sinch-webhook-signature-nonce}.{timestamp}",
@@ -174,7 +191,7 @@ MESSAGES: Final = (
     Scheme(
         name="customer-io",
         title="Customer.io",
-        source=SPEC,
+        source="n8n-nodes-base 2.41.2",
         header="X-CIO-Signature",
         signed="v0:{timestamp}:{body}",
         timestamp=Timestamp("header:X-CIO-Timestamp"),
@@ -188,6 +205,19 @@ MESSAGES: Final = (
         signed="{body}{timestamp}",
         timestamp=Timestamp("header:Klaviyo-Timestamp", tolerance=None),
     ),
+    body_signed(
+        "viber",
+        "Viber bots",
+        "X-Viber-Content-Signature",
+        source="viberbot 1.0.12",
+        paste="the bot's authentication token",
+        delivery=("body:message_token",),
+    ),
+    body_signed(
+        "stream", "Stream", "X-Signature", source="stream-chat 4.33.0", paste="the API secret"
+    ),
+    body_signed("mailersend", "MailerSend", "Signature", source="django-anymail 15.2"),
+    body_signed("mailtrap", "Mailtrap", "Mailtrap-Signature", source="django-anymail 15.2"),
     body_signed("sendbird", "Sendbird", "x-sendbird-signature", source=SPEC),
     body_signed("ably", "Ably", "X-Ably-Signature", source=SPEC, encoding="base64"),
     body_signed("nylas", "Nylas", "X-Nylas-Signature", source=SPEC, delivery=("body:id",)),
@@ -217,7 +247,7 @@ MESSAGES: Final = (
     Scheme(
         name="telnyx",
         title="Telnyx",
-        source=SPEC,
+        source="telnyx 4.189.0",
         check=Check.ED25519,
         header="telnyx-signature-ed25519",
         encoding="base64",
@@ -253,7 +283,7 @@ MESSAGES: Final = (
     Scheme(
         name="vonage",
         title="Vonage",
-        source=SPEC,
+        source="vonage-jwt 1.1.5",
         check=Check.JWT,
         header="Authorization",
         written=Token("Vonage", "payload_hash", prefix="Bearer "),

@@ -24,7 +24,7 @@ PAYMENTS: Final = (
         timestamp=Timestamp("member:t"),
         paste="the endpoint's signing secret, whsec_ included",
         delivery=("body:id",),
-        retries="for up to 3 days",
+        retries="for up to 3 days; in a sandbox 3 times in some hours",
     ),
     body_signed(
         "shopify",
@@ -35,7 +35,7 @@ PAYMENTS: Final = (
         paste="the app's client secret",
         delivery=("header:X-Shopify-Webhook-Id",),
         unsigned=("the headers X-Shopify-Topic and X-Shopify-Shop-Domain",),
-        retries="8 times in 4 hours",
+        retries="8 times in 4 hours; an answer within 5 s",
     ),
     Scheme(
         name="square",
@@ -46,6 +46,7 @@ PAYMENTS: Final = (
         signed="{url}{body}",
         paste="the subscription's signature key",
         delivery=("body:event_id",),
+        retries="11 times in 24 hours; an answer within 10 s",
     ),
     Scheme(
         name="adyen",
@@ -65,6 +66,7 @@ PAYMENTS: Final = (
             "merchantReference, amount, eventCode and success",
             "where one signed field ends and the next begins, if a value contains a colon",
         ),
+        retries="3 times, then for up to 30 days; an answer within 10 s",
     ),
     body_signed(
         "adyen-platform",
@@ -85,7 +87,7 @@ PAYMENTS: Final = (
         timestamp=Timestamp("member:ts", tolerance=5),
         paste="the notification destination's secret key",
         delivery=("body:event_id",),
-        retries="up to 60 times in 3 days; an answer within 5 s",
+        retries="60 times in 3 days, in the sandbox 3 times; an answer within 5 s",
     ),
     body_signed(
         "razorpay",
@@ -104,10 +106,17 @@ PAYMENTS: Final = (
         delivery=("body:meta.webhook_id",),
     ),
     body_signed("checkout-com", "Checkout.com", "Cko-Signature", source=SPEC),
-    body_signed("coinbase-commerce", "Coinbase Commerce", "X-CC-Webhook-Signature", source=SPEC),
+    body_signed(
+        "coinbase-commerce",
+        "Coinbase Commerce",
+        "X-CC-Webhook-Signature",
+        source="coinbase-commerce-node 1.0.4",
+    ),
     body_signed("dwolla", "Dwolla", "X-Request-Signature-SHA-256", source=SPEC),
-    body_signed("lemon-squeezy", "Lemon Squeezy", "X-Signature", source=SPEC),
-    body_signed("modern-treasury", "Modern Treasury", "X-Signature", source=SPEC),
+    body_signed("lemon-squeezy", "Lemon Squeezy", "X-Signature", source="@hookflo/tern 4.1.0"),
+    body_signed(
+        "modern-treasury", "Modern Treasury", "X-Signature", source="modern-treasury 1.80.0"
+    ),
     body_signed("chargify", "Chargify", "X-Chargify-Webhook-Signature-Hmac-Sha-256", source=SPEC),
     body_signed(
         "paystack",
@@ -138,7 +147,11 @@ PAYMENTS: Final = (
         paste="the app's verifier token",
     ),
     body_signed(
-        "woocommerce", "WooCommerce", "X-WC-Webhook-Signature", source=SPEC, encoding="base64"
+        "woocommerce",
+        "WooCommerce",
+        "X-WC-Webhook-Signature",
+        source="@hookflo/tern 4.1.0",
+        encoding="base64",
     ),
     body_signed("bolt", "Bolt", "X-Bolt-Hmac-Sha256", source=SPEC, encoding="base64"),
     Scheme(
@@ -171,7 +184,18 @@ PAYMENTS: Final = (
         delivery=("body:id",),
     ),
     standard("brex", "Brex", source=SPEC),
-    standard("increase", "Increase", source=SPEC),
+    standard("dodo-payments", "Dodo Payments", source="dodopayments 1.123.0"),
+    standard("lithic", "Lithic", source="lithic 0.133.0, webhooks.py"),
+    body_signed(
+        "easypost",
+        "EasyPost",
+        "X-Hmac-Signature",
+        source="easypost 10.7.0, util.py",
+        prefix="hmac-sha256-hex=",
+        paste="the webhook's secret",
+        delivery=("body:id",),
+    ),
+    standard("increase", "Increase", source="increase 0.552.0"),
     standard(
         "polar",
         "Polar",
@@ -191,6 +215,7 @@ PAYMENTS: Final = (
         paste="the webhook's id",
         delivery=("header:PAYPAL-TRANSMISSION-ID",),
         unsigned=("more of the body than its CRC-32: another body with the same CRC can be made",),
+        retries="25 times in 3 days",
     ),
     Scheme(
         name="wise",

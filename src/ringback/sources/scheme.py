@@ -118,16 +118,18 @@ class Token:
     """The header is `prefix` and a JSON Web Token (HS256).
 
     Attributes:
-        issuer: The claim `iss`.
-        body_claim: The claim that holds the body's SHA-256 digest as hex.
+        issuer: The claim `iss`; empty if it differs from user to user.
+        body_claim: The claim that holds the body's SHA-256 digest.
         url_claim: The claim that holds the URL's, if there is one.
         prefix: What stands before the token.
+        digest: How the digests are written.
     """
 
     issuer: str
     body_claim: str
     url_claim: str = ""
     prefix: str = ""
+    digest: Literal["hex", "base64"] = "hex"
 
 
 Written = Plain | Pairs | Tagged | Bare | Numbered | BodyField | Token
@@ -171,7 +173,9 @@ class Scheme:
         paste: What a user pastes as the secret.
         signed: What is signed, in order. A part in braces is replaced: `{body}`, `{timestamp}`,
             `{url}`, `{method}`, `{form}` (names and values, sorted), `{header:NAME}`,
-            `{field:PATH}` of a JSON body, `{input:NAME}` of a form, `{query:NAME}` of the URL.
+            `{field:PATH}` of a JSON body, `{input:NAME}` of a form, `{query:NAME}` of the URL,
+            `{decodedurl}` (without the percent-encoding of punctuation).
+        or_signed: What may be signed instead.
         timestamp: Where the time of sending stands.
         delivery: What names a delivery, `header:NAME` or `body:PATH`; the first that is there.
         unsigned: What else is not signed and therefore must not be trusted.
@@ -193,6 +197,7 @@ class Scheme:
     key: KeyForm = "text"
     paste: str = "the signing secret"
     signed: str = "{body}"
+    or_signed: str = ""
     timestamp: Timestamp | None = None
     delivery: tuple[str, ...] = ()
     unsigned: tuple[str, ...] = ()

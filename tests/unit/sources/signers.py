@@ -58,6 +58,13 @@ SIMPLE: Final[dict[str, dict[str, str]]] = {
     "clickup": {"X-Signature": HEX_OF_BODY},
     "coinbase-commerce": {"X-CC-Webhook-Signature": HEX_OF_BODY},
     "cronofy": {"Cronofy-HMAC-SHA256": b64(b"other", BODY) + "," + BASE64_OF_BODY},
+    "easypost": {"X-Hmac-Signature": "hmac-sha256-hex=" + HEX_OF_BODY},
+    "elevenlabs": {"ElevenLabs-Signature": "t=1795867200,v0=" + hexed(K, b"1795867200." + BODY)},
+    "mailersend": {"Signature": HEX_OF_BODY},
+    "mailtrap": {"Mailtrap-Signature": HEX_OF_BODY},
+    "onfido": {"X-SHA2-Signature": HEX_OF_BODY},
+    "stream": {"X-Signature": HEX_OF_BODY},
+    "viber": {"X-Viber-Content-Signature": HEX_OF_BODY},
     "docusign": {"X-DocuSign-Signature-2": BASE64_OF_BODY},
     "doppler": {"x-doppler-signature": "sha256=" + HEX_OF_BODY},
     "dropbox": {"X-Dropbox-Signature": HEX_OF_BODY},
@@ -271,6 +278,18 @@ OTHERS: Final[tuple[Signed, ...]] = (
         {"X-Webhook-Signature": jwt({"iss": "netlify", "sha256": SHA256})},
         BODY,
     ),
+    Signed(
+        "livekit",
+        TEXT,
+        {
+            "Authorization": jwt({
+                "iss": "the API key",
+                "sha256": base64.b64encode(hashlib.sha256(BODY).digest()).decode(),
+                "exp": 1795867260,
+            })
+        },
+        BODY,
+    ),
     Signed("adyen-platform", HEX, {"hmacsignature": b64(H, BODY)}, BODY),
     Signed("airtable", BASE64, {"X-Airtable-Content-MAC": "hmac-sha256=" + hexed(B, BODY)}, BODY),
     Signed("teams", BASE64, {"Authorization": "HMAC " + b64(B, BODY)}, BODY),
@@ -295,11 +314,14 @@ OTHERS: Final[tuple[Signed, ...]] = (
     *(
         standard(name, "webhook")
         for name in (
+            "anthropic",
             "brex",
+            "dodo-payments",
             "etsy",
             "gitlab",
             "incident-io",
             "increase",
+            "lithic",
             "openai",
             "render",
             "replicate",
@@ -408,6 +430,16 @@ BY_KEY: Final = (
             "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(
                 EC.sign(b"1795867200" + BODY, ec.ECDSA(hashes.SHA256()))
             ).decode(),
+        },
+        BODY,
+    ),
+    Signed(
+        "kick",
+        RSA_KEY,
+        {
+            "Kick-Event-Message-Id": "01JH",
+            "Kick-Event-Message-Timestamp": "2026-11-28T12:00:00Z",
+            "Kick-Event-Signature": rsa_signature(b"01JH.2026-11-28T12:00:00Z." + BODY),
         },
         BODY,
     ),

@@ -33,6 +33,7 @@ WRONG: Final = {
     "sendgrid": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkLW6jDutdhXSJC"
     "WHw8REntlo7aNDthvj+y7GjUuFDb/R1NGe1OPzpA==",
     "wise": RSA_KEY,
+    "kick": RSA_KEY,
     "discord": ED_KEY.hex(),
     "telnyx": b64encode(ED_KEY).decode(),
 }
