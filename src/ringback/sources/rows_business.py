@@ -120,7 +120,7 @@ BUSINESS: Final = (
     Scheme(
         name="airtable",
         title="Airtable",
-        source=SPEC,
+        source="pyairtable 3.5.0, models/webhook.py",
         header="X-Airtable-Content-MAC",
         written=Plain("hmac-sha256="),
         key="base64",

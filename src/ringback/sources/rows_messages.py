@@ -172,7 +172,7 @@ MESSAGES: Final = (
     ),
     Scheme(
         name="sinch",
-        title="Sinch",
+        title="Sinch Conversation API",
         source="sinch 2.3.0",
         header="x-sinch-webhook-signature",
         encoding="base64",
@@ -181,7 +181,7 @@ MESSAGES: Final = (
     ),
     Scheme(
         name="front",
-        title="Front",
+        title="Front, application webhooks",
         source=SPEC,
         header="X-Front-Signature",
         encoding="base64",

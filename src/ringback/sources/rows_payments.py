@@ -105,7 +105,9 @@ PAYMENTS: Final = (
         paste="the webhook endpoint's secret",
         delivery=("body:meta.webhook_id",),
     ),
-    body_signed("checkout-com", "Checkout.com", "Cko-Signature", source=SPEC),
+    body_signed(
+        "checkout-com", "Checkout.com", "Cko-Signature", source=SPEC, delivery=("body:id",)
+    ),
     body_signed(
         "coinbase-commerce",
         "Coinbase Commerce",
@@ -157,12 +159,22 @@ PAYMENTS: Final = (
     Scheme(
         name="recurly",
         title="Recurly",
-        source=SPEC,
+        source="https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
         header="Recurly-Signature",
         written=Bare(timestamp_first=True),
         signed="{timestamp}.{body}",
-        timestamp=Timestamp("member:timestamp"),
+        timestamp=Timestamp("member:timestamp", unit="ms"),
         retries="up to 10 times",
+    ),
+    Scheme(
+        name="revolut",
+        title="Revolut",
+        source="https://developer.revolut.com, Webhook signature verification",
+        header="Revolut-Signature",
+        written=Pairs("v1"),
+        signed="v1.{timestamp}.{body}",
+        timestamp=Timestamp("header:Revolut-Request-Timestamp", unit="ms"),
+        paste="the webhook's signing secret",
     ),
     Scheme(
         name="affirm",

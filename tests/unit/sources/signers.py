@@ -151,10 +151,14 @@ SIMPLE: Final[dict[str, dict[str, str]]] = {
         + hexed(K, b"1795867200." + BODY)
     },
     "recurly": {
-        "Recurly-Signature": "1795867200,"
-        + hexed(b"other", b"1795867200." + BODY)
+        "Recurly-Signature": "1795867200000,"
+        + hexed(b"other", b"1795867200000." + BODY)
         + ","
-        + hexed(K, b"1795867200." + BODY)
+        + hexed(K, b"1795867200000." + BODY)
+    },
+    "revolut": {
+        "Revolut-Request-Timestamp": "1795867200000",
+        "Revolut-Signature": "v1=" + hexed(K, b"v1.1795867200000." + BODY),
     },
     "sanity": {
         "sanity-webhook-signature": "t=1795867200000,v1="
