@@ -1,8 +1,8 @@
 """A TCP proxy that a test can cut or freeze."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 
 class Proxy:
@@ -27,9 +27,14 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
-    def freeze(self) -> None:
-        """Forward nothing more, and keep the connections."""
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Forward nothing in the block, and keep the connections."""
         self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
 
     def hold_requests(self) -> None:
         """Forward only what the target sends."""
@@ -40,7 +45,11 @@ class Proxy:
         self._reads.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers |= {writer, server_writer}
         try:
             await asyncio.gather(
@@ -74,7 +83,6 @@ async def proxy_to(port: int) -> AsyncIterator[Proxy]:
         yield proxy
     finally:
         proxy.release_requests()
-        proxy._open.set()  # noqa: SLF001 - its connections end
         proxy.cut()
         server.close()
         await server.wait_closed()

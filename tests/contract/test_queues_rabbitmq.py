@@ -136,6 +136,5 @@ class TestRabbitmq(QueueContract):
     @pytest.mark.thorough
     async def test_frozen_broker_is_noticed(self, tested: RabbitmqTestQueue, proxy: Proxy) -> None:
         async with through(proxy, tested, heartbeat=1).connect(50) as queue:
-            proxy.freeze()
-
-            await assert_lost(queue)
+            with proxy.frozen():
+                await assert_lost(queue)

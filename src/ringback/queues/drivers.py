@@ -128,10 +128,14 @@ class Buffer:
         self._messages.append(message)
         self._changed.set()
 
+    def clear(self) -> None:
+        """Forget the messages: the broker sends them again."""
+        self._messages.clear()
+
     def fail(self, error: QueueUnavailableError) -> None:
         """End the connection: the broker sends the messages again on the next one."""
         self._failure = self._failure or error
-        self._messages.clear()
+        self.clear()
         self._changed.set()
 
     def check(self) -> None:
