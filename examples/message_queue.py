@@ -1,12 +1,14 @@
-"""An activity publishes a message, and the consumer of the queue completes it.
+"""An activity publishes a message, and the consumer publishes the answer, which Ringback reads.
 
-    nats-server -js                                    a message queue with storage
+    export RABBITMQ_URL=amqp://guest:guest@127.0.0.1:5672/
+    RINGBACK_SOURCES_FILE=examples/message_queue.toml ringback serve      the gateway
     python examples/message_queue.py worker            runs the workflow and its activity
     python examples/message_queue.py consumer          takes messages and does the work
     python examples/message_queue.py shrink cat.jpg    has a picture shrunk
 
-It needs a Temporal server at TEMPORAL_ADDRESS, or at localhost:7233, NATS at NATS_URL, or at
-localhost:4222, the package `nats-py`, and no gateway.
+It needs a Temporal server at TEMPORAL_ADDRESS, or at localhost:7233, and RabbitMQ. Gateway, worker
+and consumer need `pip install 'ringback[queues]'`.
+The consumer needs neither Temporal nor Ringback, and no way to the gateway: it sends back a header.
 """
 
 import argparse
@@ -17,47 +19,50 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 from temporalio.worker import Worker
 
-from ringback import ActivityRef, AsyncCompletionClient, Processing, RetryableError, RingbackError
+from ringback import Callback, RingbackPlugin, wait_for_callback
 
 with workflow.unsafe.imports_passed_through():
-    import nats
-    from nats.aio.msg import Msg
-    from nats.js import JetStreamContext
+    import aio_pika
+    from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 TASK_QUEUE = "message-queue"
-SUBJECT = "pictures"
-GROUP = "shrinkers"
-NATS = os.environ.get("NATS_URL", "nats://localhost:4222")
+RABBITMQ = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672/")
+WORK = os.environ.get("PICTURES_QUEUE", "pictures")
+ANSWERS = f"{WORK}-answers"
 
 
 class Pictures:
-    """The activity, and the queue that it publishes to."""
+    """The activity, and the channel on which it publishes."""
 
-    def __init__(self, queue: JetStreamContext) -> None:
-        self.queue = queue
+    def __init__(self, channel: AbstractChannel) -> None:
+        self.channel = channel
 
     @activity.defn
     async def shrink(self, picture: str) -> str:
-        """Publish the work with the ids of this activity, and leave the result to the consumer."""
-        info = activity.info()
-        ref = ActivityRef(info.activity_id, info.workflow_id, info.workflow_run_id)
-        message = {"picture": picture, "activity": asdict(ref)}
-        await self.queue.publish(
-            SUBJECT,
-            json.dumps(message).encode(),
-            # If the reply is lost, the next attempt publishes again: the queue drops the copy.
-            headers={"Nats-Msg-Id": f"{info.workflow_run_id}/{info.activity_id}"},
-        )
-        activity.raise_complete_async()
+        """Publish the work with a link in its header, and end with the answer of the consumer."""
+
+        async def submit(callback: Callback) -> None:
+            message = aio_pika.Message(
+                json.dumps({"picture": picture}).encode(),
+                # The link is a credential: only consumers may read this queue.
+                headers={"ringback-link": callback.url},
+                # If this attempt dies now, the next one publishes again, with the same id.
+                message_id=callback.id,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            )
+            await self.channel.default_exchange.publish(message, WORK)
+
+        return await wait_for_callback(submit, str, title=f"Shrink {picture}")
 
 
 @workflow.defn
@@ -72,58 +77,66 @@ class ShrinkWorkflow:
         )
 
 
-async def shrink(picture: str) -> str:
-    """Shrink one picture, so to speak."""
+async def shrink(picture: str) -> tuple[str, object]:
+    """Shrink one picture, so to speak. Return the action for Ringback, and its body."""
     await asyncio.sleep(0.1)
     if not picture.endswith(".jpg"):
-        not_a_picture = ApplicationError(
-            f"{picture} is not a picture", type="NotAPicture", non_retryable=True
-        )
-        raise not_a_picture
-    return f"thumbnail of {picture}"
+        message = f"{picture} is not a picture"
+        return "fail", {"message": message, "type": "NotAPicture", "non_retryable": True}
+    return "complete", f"thumbnail of {picture}"
 
 
-async def consume(completion: AsyncCompletionClient, message: Msg) -> None:
-    """Do the work of one message, end its activity, and only then acknowledge the message."""
-    body = json.loads(message.data)
-    picture = body["picture"]
+async def consume(channel: AbstractChannel, message: AbstractIncomingMessage) -> None:
+    """Do the work of one message, publish the answer, and only then acknowledge the message.
 
-    async def work(_: Processing) -> str:
-        return await shrink(picture)
-
-    try:
-        await completion.process(ActivityRef(**body["activity"]), work)
-    except RetryableError as error:
-        print(f"{picture}: {error}; the queue delivers it again", flush=True)
-        await message.nak(delay=1)
-        return
-    except (ApplicationError, RingbackError) as error:
-        # The activity has failed with it, or no longer waits.
-        print(f"{picture}: {error}", flush=True)
-    else:
-        print(f"{picture}: done", flush=True)
-    await message.ack()
-
-
-async def run_consumer(queue: JetStreamContext) -> None:
-    """Consume messages until Ctrl+C."""
-    completion = await AsyncCompletionClient.connect()
-    messages = await queue.subscribe(SUBJECT, queue=GROUP, manual_ack=True)
-    print("Consumer is running. Ctrl+C stops it.", flush=True)
-    async for message in messages.messages:
-        await consume(completion, message)
-
-
-async def run_worker(client: Client, queue: JetStreamContext) -> None:
-    """Run the worker until Ctrl+C."""
-    worker = Worker(
-        client,
-        task_queue=TASK_QUEUE,
-        workflows=[ShrinkWorkflow],
-        activities=[Pictures(queue).shrink],
+    If this program dies before the last line, RabbitMQ delivers the message again, and the same
+    answer is published twice. Ringback takes it once.
+    """
+    picture = json.loads(message.body)["picture"]
+    action, body = await shrink(picture)
+    answer = aio_pika.Message(
+        json.dumps(body).encode(),
+        headers={"ringback-link": message.headers["ringback-link"], "ringback-action": action},
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
-    print("Worker is running. Ctrl+C stops it.", flush=True)
-    await worker.run()
+    # This returns once RabbitMQ has stored the answer.
+    await channel.default_exchange.publish(answer, ANSWERS)
+    await message.ack()
+    print(f"{picture}: {action}", flush=True)
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[AbstractChannel]:
+    """Connect to RabbitMQ for the block, and declare both queues."""
+    async with await aio_pika.connect_robust(RABBITMQ) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=10)
+        for name in (WORK, ANSWERS):
+            await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+        yield channel
+
+
+async def run_consumer() -> None:
+    """Consume messages until Ctrl+C."""
+    async with connected() as channel:
+        queue = await channel.get_queue(WORK)
+        print("Consumer is running. Ctrl+C stops it.", flush=True)
+        async with queue.iterator() as messages:
+            async for message in messages:
+                await consume(channel, message)
+
+
+async def run_worker(client: Client) -> None:
+    """Run the worker until Ctrl+C."""
+    async with connected() as channel:
+        worker = Worker(
+            client,
+            task_queue=TASK_QUEUE,
+            workflows=[ShrinkWorkflow],
+            activities=[Pictures(channel).shrink],
+        )
+        print("Worker is running. Ctrl+C stops it.", flush=True)
+        await worker.run()
 
 
 async def order(client: Client, picture: str) -> None:
@@ -138,35 +151,25 @@ async def order(client: Client, picture: str) -> None:
         sys.exit(f"not shrunk: {cause}")
 
 
-async def connect() -> Client:
-    """Connect to Temporal."""
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", "localhost:7233")
-    return await Client.connect(**config)
-
-
 async def main() -> None:
     """Do what the command line says."""
-    parser = argparse.ArgumentParser(description="A consumer of a queue completes activities.")
+    parser = argparse.ArgumentParser(description="A consumer of a queue answers by a queue.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("worker")
     commands.add_parser("consumer")
     commands.add_parser("shrink").add_argument("picture")
     arguments = parser.parse_args()
 
-    if arguments.command == "shrink":
-        await order(await connect(), arguments.picture)
+    if arguments.command == "consumer":
+        await run_consumer()
         return
-    connection = await nats.connect(NATS)
-    try:
-        queue = connection.jetstream()
-        await queue.add_stream(name=SUBJECT, subjects=[SUBJECT])
-        if arguments.command == "worker":
-            await run_worker(await connect(), queue)
-        else:
-            await run_consumer(queue)
-    finally:
-        await connection.close()
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    client = await Client.connect(**config, plugins=[RingbackPlugin()])
+    if arguments.command == "worker":
+        await run_worker(client)
+    else:
+        await order(client, arguments.picture)
 
 
 if __name__ == "__main__":
