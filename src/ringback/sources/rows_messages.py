@@ -220,7 +220,14 @@ MESSAGES: Final = (
     body_signed("mailtrap", "Mailtrap", "Mailtrap-Signature", source="django-anymail 15.2"),
     body_signed("sendbird", "Sendbird", "x-sendbird-signature", source=SPEC),
     body_signed("ably", "Ably", "X-Ably-Signature", source=SPEC, encoding="base64"),
-    body_signed("nylas", "Nylas", "X-Nylas-Signature", source=SPEC, delivery=("body:id",)),
+    body_signed(
+        "nylas",
+        "Nylas",
+        "X-Nylas-Signature",
+        source="https://developer.nylas.com/docs/v3/notifications/",
+        delivery=("body:id",),
+        handshake=Handshake.DROPBOX,
+    ),
     Scheme(
         name="tiktok",
         title="TikTok",

@@ -48,7 +48,7 @@ class Handshake(Enum):
     META = "meta"
     ZOOM = "zoom"
     X = "x"
-    DROPBOX = "dropbox"
+    DROPBOX = "dropbox"  # Nylas too
     TWITCH = "twitch"
     GRAPH = "graph"
     OKTA = "okta"

@@ -180,8 +180,9 @@ def test_answer_of_the_handshake_of_x_signs_no_event(body: bytes) -> None:
     assert isinstance(event.verify(), Refusal)
 
 
-def test_dropbox() -> None:
-    reply = answer(get("dropbox", "challenge=JTNL-8x"))
+@pytest.mark.parametrize("name", ["dropbox", "nylas"])
+def test_dropbox_and_nylas(name: str) -> None:
+    reply = answer(get(name, "challenge=JTNL-8x"))
 
     assert reply
     assert reply.body == b"JTNL-8x"

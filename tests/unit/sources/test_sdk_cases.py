@@ -8,7 +8,7 @@ import pytest
 
 from ringback.sources.certificates import PAYPAL
 from ringback.sources.verdict import Reason, Refusal, Verified
-from tests.unit.sources.signers import BODY, SIGNED, TEXT, WHSEC, b64, jwt
+from tests.unit.sources.signers import BASE64, BODY, SIGNED, TEXT, WHSEC, b64, jwt
 from tests.unit.sources.vectors import Signed
 
 HUBSPOT = "https://ring.example/in/hubspot"
@@ -60,7 +60,7 @@ def test_livekit_has_any_issuer_and_a_digest_in_base64() -> None:
 
 
 @pytest.mark.parametrize("name", ["openai", "polar"])
-@pytest.mark.parametrize("secret", [WHSEC, TEXT, "polar_whs_0123456789abcdef"])
+@pytest.mark.parametrize("secret", [WHSEC, TEXT, "polar_whs_0123456789abcdef", BASE64])
 def test_secret_may_be_text_or_base64(name: str, secret: str) -> None:
     # openai 3.57.0 decodes what begins with whsec_, polar-sdk 1.0.2 tries both.
     key = base64.b64decode(WHSEC.removeprefix("whsec_")) if secret == WHSEC else secret.encode()
