@@ -151,6 +151,28 @@ def to_details(source: str | None) -> bytes | None:
     return body if body is None or body.startswith(b"[") else b"[" + body + b"]"
 
 
+def to_header(text: str) -> tuple[str, str]:
+    """Parse a header: `name: value`.
+
+    Raises:
+        typer.BadParameter: It has no colon or no name.
+    """
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        msg = "a header is written 'name: value'"
+        raise typer.BadParameter(msg)
+    return name.strip(), value.strip()
+
+
+def read_file(name: str) -> bytes:
+    """Return the content of a file, or of standard input, byte for byte.
+
+    Raises:
+        typer.BadParameter: It cannot be read, or it is too large.
+    """
+    return _read(name)
+
+
 def check_one_stdin(*sources: str | None) -> None:
     """Check that at most one of `sources` is standard input.
 

@@ -8,12 +8,12 @@ import typer
 from ringback.app.program import run
 from ringback.cli.gateway import operator_client
 from ringback.cli.listing import Fields, Record, print_list, printable
-from ringback.cli.params import AsJson
+from ringback.cli.params import AsJson, read_file, to_header
 from ringback.client.gateway_client import GatewayClient
 from ringback.core.services import SystemClock
 from ringback.domain.durations import format_instant
 from ringback.domain.event_errors import UnknownSourceError
-from ringback.schemas.sources import RefusedOut, SourceOut
+from ringback.schemas.sources import RefusedOut, SourceOut, TestedEventOut
 
 T = TypeVar("T")
 
@@ -83,6 +83,53 @@ def refused(source: _Name, as_json: AsJson = False) -> None:
     else:
         records = [_to_refusal(one) for one in found.refused]
         print_list(_REFUSED, records, now=SystemClock().now())
+
+
+@sources.command("test")
+def try_request(
+    source: _Name,
+    file: Annotated[
+        str, typer.Option(metavar="FILE", help="The body of the request; - is standard input.")
+    ],
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HEADER",
+            help="A header of the request, 'name: value'; may be repeated. Without one, the"
+            " signature is not checked.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try a request on a source: its signature, its rules, and what they lead to.
+
+    Nothing is stored. `ringback events show EVENT --body` prints the body of an earlier request.
+    """
+    headers, body = dict(map(to_header, header or [])), read_file(file)
+    tested = run(_call(lambda client: client.test_source(source, body, headers)))
+    if as_json:
+        print(tested.model_dump_json(indent=2))
+        return
+    print(printable(f"{tested.verification.state}: {tested.verification.message}"))
+    for number, event in enumerate(tested.events):
+        print("", *_lines_of_event(event, number), sep="\n")
+
+
+def _lines_of_event(event: TestedEventOut, number: int) -> Iterator[str]:
+    rule = "" if event.rule is None else f" by rules[{event.rule}]"
+    yield printable(f"event {number + 1}: {event.action or event.state}{rule}")
+    facts = {"alias": event.alias, "answer": event.answer, "reason": event.reason}
+    if event.alias is not None:
+        facts["callback"] = "none has the alias now; the event would wait"
+    if event.callback is not None:
+        facts["callback"] = f"{event.callback.id} is {event.callback.state}"
+        facts |= {
+            f"problem {place + 1}": f"{one.pointer or 'the result'}: {one.detail}"
+            for place, one in enumerate(event.callback.problems)
+        }
+    for name, value in facts.items():
+        if value is not None:
+            yield printable(f"  {name:<9} {value}")
 
 
 def _to_record(source: SourceOut) -> Record:

@@ -1,11 +1,13 @@
 """The calls about sources and their events."""
 
+import json
+from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from ringback.client.caller import Caller, parse
 from ringback.schemas.events import EventRecordOut, EventsOut
-from ringback.schemas.sources import RefusalsOut, SourcesOut
+from ringback.schemas.sources import RefusalsOut, SourcesOut, SourceTestOut
 
 
 class SourceCalls(Caller):
@@ -28,6 +30,15 @@ class SourceCalls(Caller):
         """Return the latest refused requests of a source, newest first."""
         path = f"/v1/sources/{quote(source, safe='')}/refused"
         return parse(RefusalsOut, await self.call("GET", path))
+
+    async def test_source(
+        self, source: str, body: bytes, headers: Mapping[str, str]
+    ) -> SourceTestOut:
+        """Return what a source would do with a request; the gateway stores nothing."""
+        asked = {"body_base64": b64encode(body).decode(), "headers": dict(headers)}
+        path = f"/v1/sources/{quote(source, safe='')}/test"
+        reply = await self.call("POST", path, content=json.dumps(asked).encode())
+        return parse(SourceTestOut, reply)
 
     async def replay_event(self, event_id: str) -> EventRecordOut:
         """Begin an event again; return it afterwards."""

@@ -38,4 +38,8 @@ ANSWERS: Final[Example] = {
 VOTE: Final[Example] = {"by": "ada@example.org", "approved": False, "reason": "too expensive"}
 CLAIM: Final[Example] = {"by": "ada@example.org", "groups": ["finance"]}
 REASSIGN: Final[Example] = {"assignees": ["user:ada@example.org", "group:finance"]}
+TEST: Final[Example] = {
+    "body": '{"id": "evt_1", "type": "payment_intent.succeeded"}',
+    "headers": {"stripe-signature": "t=1893456000,v1=5257a869e7ec"},
+}
 CHANGE: Final[Example] = {"details": {"euros": 1200}}

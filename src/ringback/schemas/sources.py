@@ -1,9 +1,12 @@
 """Sources and queues in requests and responses."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+
+from ringback.schemas import examples
+from ringback.schemas.responses import ResultProblemOut
 
 
 class RuleOut(BaseModel):
@@ -78,3 +81,79 @@ class RefusalsOut(BaseModel):
 
     refused: list[RefusedOut]
     since: datetime = Field(description="When this gateway began to record them.")
+
+
+class SourceTestIn(BaseModel):
+    """A request to try on a source."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.TEST]})
+
+    body: str | None = Field(None, repr=False, description="Its body, if that is text.")
+    body_base64: Base64Bytes | None = Field(
+        None, repr=False, description="Its body, if that is not text."
+    )
+    headers: dict[str, str] = Field(
+        default={},
+        repr=False,
+        max_length=200,
+        description="Its headers. Without headers, the signature is not checked.",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_body(self) -> Self:
+        if self.body is not None and self.body_base64 is not None:
+            msg = "give body or body_base64, not both"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def raw(self) -> bytes:
+        """The body, byte for byte."""
+        return self.body_base64 or (self.body or "").encode()
+
+
+class VerificationOut(BaseModel):
+    """What the signature of a request says."""
+
+    state: Literal["verified", "refused", "not checked"]
+    reason: str | None = Field(
+        description="Why it is refused, for programs.", examples=["signature_mismatch"]
+    )
+    message: str = Field(examples=["the secret 1 of 2 fits"])
+
+
+class TestedCallbackOut(BaseModel):
+    """The callback that an event would go to."""
+
+    id: str
+    state: str = Field(examples=["open"])
+    problems: list[ResultProblemOut] = Field(
+        description="Why its result schema rejects the result; of the first ten events only."
+    )
+
+
+class TestedEventOut(BaseModel):
+    """What the rules make of one event."""
+
+    state: Literal["waiting", "ignored", "dead"] = Field(
+        description="The state that it would begin with."
+    )
+    rule: int | None = Field(description="The rule that decides, from 0.")
+    action: str | None = Field(examples=["complete"])
+    alias: str | None = Field(examples=["stripe:pi_3OqT"])
+    answer: str | None = Field(
+        repr=False,
+        description="The JSON that its callback would be sent.",
+        examples=['{"receipt": "r-1"}'],
+    )
+    reason: str | None = Field(description="Why no callback would get it.")
+    callback: TestedCallbackOut | None = Field(
+        description="The callback that has the alias now, or had it last; null if none."
+    )
+
+
+class SourceTestOut(BaseModel):
+    """What a source would do with a request. Nothing is stored."""
+
+    verification: VerificationOut
+    events: list[TestedEventOut]

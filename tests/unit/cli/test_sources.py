@@ -95,6 +95,46 @@ def test_unknown_source_is_refused(command: str) -> None:
     assert "there is no source 'nobody'; see: ringback sources" in ran.err
 
 
+def test_request_is_tried(gateway: Served, tmp_path: Path) -> None:
+    callback = gateway.asked(aliases=("github:run:42",), result_schema='{"type": "integer"}')
+    file = tmp_path / "body.json"
+    file.write_bytes(run_of())
+    words = ("sources", "test", "ci", "--file", str(file))
+    headers = [f"{name}: {value}" for name, value in signed(run_of()).items()]
+
+    plain = ringback(*words)
+    right = ringback(*words, *(word for one in headers for word in ("--header", one)))
+    wrong = ringback(*words, "--header", "X-Hub-Signature-256: sha256=00", "--json")
+
+    assert plain.code == 0
+    assert plain.out.startswith("not checked: ")
+    assert "\nevent 1: complete by rules[0]\n" in plain.out
+    assert "  alias     github:run:42\n" in plain.out
+    assert '  answer    "success"\n' in plain.out
+    assert f"  callback  {callback.id} is open\n" in plain.out
+    assert "  problem 1 the result: " in plain.out
+    assert right.out.startswith("verified: the secret 1 of 2 fits\n")
+    assert wrong.json["verification"]["state"] == "refused"
+    assert ringback("events", "--json").json["events"] == []
+
+
+@pytest.mark.usefixtures("gateway")
+def test_event_that_would_wait_or_be_ignored_is_explained() -> None:
+    waits = ringback("sources", "test", "ci", "--file", "-", stdin=run_of().decode())
+    ignored = ringback("sources", "test", "ci", "--file", "-", stdin="{}")
+
+    assert "none has the alias now; the event would wait" in waits.out
+    assert "event 1: ignored\n  reason    no rule applies\n" in ignored.out
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    "words", [["--file", "/nowhere"], ["--file", "-", "--header", "no colon"], []]
+)
+def test_unusable_trial_is_refused(words: list[str]) -> None:
+    assert ringback("sources", "test", "ci", *words).code == 2
+
+
 def test_gateway_without_sources_says_how_to_add_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from ringback.schemas.requests import (
     ResumedIn,
 )
 from ringback.schemas.sign_in import SignInUrlIn
+from ringback.schemas.sources import SourceTestIn
 from ringback.schemas.votes import (
     ClaimIn,
     DecisionOut,
@@ -55,7 +56,7 @@ _MEANINGS: Final = {
     " `Retry-After` seconds.",
 }
 _READ_BY_ROUTES: Final = (
-    SignInUrlIn,
+    *(SignInUrlIn, SourceTestIn),
     *(OpenIn, ResumedIn, AnswersIn, ExtendIn, LinkIn, FailureBody),
     *(VoteIn, ClaimIn, ReassignIn, DetailsIn, ChannelTestIn),
 )

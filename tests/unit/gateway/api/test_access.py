@@ -43,6 +43,7 @@ ROUTES = {
     ("GET", "/v1/aliases/{alias}"): Act.VIEW,
     ("GET", "/v1/sources"): Act.VIEW,
     ("GET", "/v1/sources/{source}/refused"): Act.VIEW,
+    ("POST", "/v1/sources/{source}/test"): Act.EVENTS,
     ("GET", "/v1/events"): Act.VIEW,
     ("GET", "/v1/events/{event}"): Act.EVENTS,
     ("POST", "/v1/events/{event}/replay"): Act.EVENTS,

@@ -26,6 +26,7 @@ from tests import factories
 from tests.contract.events import delivery, event
 from tests.unit.gateway.api.test_access import ROUTES
 from tests.unit.gateway.house import House, key_of, opened_house
+from tests.unit.gateway.sources import sources_of
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ PICKY: Final = [
     ("POST", "/v1/callbacks/{id}/extend"),
     ("POST", "/v1/callbacks/{id}/link"),
     ("POST", "/v1/answers"),
+    ("POST", "/v1/sources/{source}/test"),
     ("POST", "/c/{link}/fail"),
 ]
 """Those that do not take any JSON there is."""
@@ -91,13 +93,17 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Served]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     ready: Future[Served] = Future()
+    folder = tmp_path_factory.mktemp("sources")
     stop = asyncio.Event()
 
     async def serve() -> None:
         listening = bound_socket("127.0.0.1", 0)
-        async with opened_house() as house, served(house.app, listening):
+        async with (
+            opened_house(sources=sources_of(folder)) as house,
+            served(house.app, listening),
+        ):
             document = (await house.http.get("/openapi.json")).json()
             url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             ready.set_result(Served(house, url, document, asyncio.get_running_loop()))

@@ -3,14 +3,24 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
-from fastapi import Path
+from fastapi import Path, Request
 
 from ringback.domain.api_key import Act
 from ringback.domain.event import SourceActivity
 from ringback.gateway.api.access import new_router, requires
-from ringback.gateway.api.openapi import problems
+from ringback.gateway.api.bodies import read_model
+from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
 from ringback.gateway.gateway import Gateway, GatewayOf
-from ringback.schemas.sources import RefusalsOut, RefusedOut, RuleOut, SourceOut, SourcesOut
+from ringback.gateway.source_trial import SourceTrial
+from ringback.schemas.sources import (
+    RefusalsOut,
+    RefusedOut,
+    RuleOut,
+    SourceOut,
+    SourcesOut,
+    SourceTestIn,
+    SourceTestOut,
+)
 from ringback.sources.config import Source
 from ringback.sources.queue_config import QueueConfig
 from ringback.sources.rules import Rule
@@ -55,6 +65,24 @@ async def list_refused(gateway: GatewayOf, source: SourceInPath) -> RefusalsOut:
     ledger, name = gateway.source_door.ledger, gateway.source_door.find(source).name
     refused = [RefusedOut.model_validate(one) for one in ledger.refused(name)]
     return RefusalsOut(refused=refused, since=ledger.since)
+
+
+@router.post(
+    "/{source}/test",
+    summary="Try a request on a source",
+    dependencies=requires(Act.EVENTS),
+    responses=problems(404, *OF_A_BODY),
+    openapi_extra=takes(SourceTestIn),
+)
+async def test_source(gateway: GatewayOf, source: SourceInPath, request: Request) -> SourceTestOut:
+    """Return what the source would do with a request, event by event. Nothing is stored.
+
+    The reply says whether the signature fits, and never what a right one would be.
+    """
+    # In base64, or with escapes, a body is longer.
+    asked, _ = await read_model(request, SourceTestIn, limit=2 * gateway.body_limit)
+    found = gateway.source_door.find(source)
+    return await SourceTrial(gateway, found, asked.headers, asked.raw).run()
 
 
 def _to_out(gateway: Gateway, source: Source | QueueConfig, activity: SourceActivity) -> SourceOut:
