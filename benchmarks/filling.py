@@ -26,8 +26,8 @@ _OWN: Final = {
 _SQLITE: Final = f"printf('%0{_DIGITS}d', k.n)"
 _POSTGRESQL: Final = f"lpad(k.n::text, {_DIGITS}, '0')"
 
-_EVENTS: Final = (
-    "INSERT INTO events (callback_id, at, kind, facts)"
+_ENTRIES: Final = (
+    "INSERT INTO audit_trail (callback_id, at, kind, facts)"
     " SELECT id, opened_at, 'opened', '{\"attempt\": 1}' FROM callbacks"
     " WHERE workflow_id LIKE 'filled-%' ORDER BY id"
 )
@@ -42,7 +42,7 @@ _POSTGRESQL_INDEXES: Final = "SELECT indexname, indexdef FROM pg_indexes WHERE i
 async def fill(store_url: str, count: int) -> Sequence[str]:
     """Add `count` open callbacks like the newest one of a store; return their ids.
 
-    Each has its own workflow and run, and the event of its opening.
+    Each has its own workflow and run, and the entry of its opening in the audit trail.
     """
     if store_url.startswith("sqlite"):
         return _fill_sqlite(urlsplit(store_url).path, count)
@@ -62,7 +62,7 @@ def _fill_sqlite(file: str, count: int) -> Sequence[str]:
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
         connection.execute(_copies(numbers, _SQLITE))
-        connection.execute(_EVENTS)
+        connection.execute(_ENTRIES)
         for _, definition in indexes:
             connection.execute(definition)
         connection.execute("COMMIT")
@@ -85,11 +85,11 @@ async def _fill_postgresql(url: str, count: int) -> Sequence[str]:
             for name, _ in indexes:
                 await connection.execute(f"DROP INDEX {name}")
             await connection.execute(_copies(numbers, _POSTGRESQL))
-            await connection.execute(_EVENTS)
+            await connection.execute(_ENTRIES)
             for _, definition in indexes:
                 await connection.execute(definition)
         await connection.execute("VACUUM ANALYZE callbacks")
-        await connection.execute("VACUUM ANALYZE events")
+        await connection.execute("VACUUM ANALYZE audit_trail")
         await connection.execute("CHECKPOINT")
         newest = await connection.fetchval("SELECT max(id) FROM callbacks")
     finally:

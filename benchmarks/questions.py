@@ -1,7 +1,7 @@
 """Open callbacks: made straight in the store, as a worker makes them."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -99,15 +99,21 @@ def _wish(ref: ActivityExecution, task_token: bytes | None, started_at: datetime
 
 @asynccontextmanager
 async def gateway(
-    store_url: str, keys: Keys, *, temporal: str, folder: Path
+    store_url: str,
+    keys: Keys,
+    *,
+    temporal: str,
+    folder: Path,
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[Program, str]]:
-    """Run `ringback serve` for the block; yield it and its URL."""
+    """Run `ringback serve` for the block, with `more` settings; yield it and its URL."""
     environment = {
         "RINGBACK_DATA": str(folder),
         "RINGBACK_STORE": store_url,
         "RINGBACK_KEYS_FILE": str(keys.file),
         "RINGBACK_PUBLIC_URL": "http://gateway.example",
         "TEMPORAL_ADDRESS": temporal,
+        **(more or {}),
     }
     words = python("ringback", "serve", "--port", "0")
     async with running(words, cwd=folder, environment=environment) as program:
