@@ -43,6 +43,10 @@ def text() -> str:
         "",
         "A name with a star needs `pip install 'ringback[signatures]'`.",
         "",
+        "Not supported: Plaid and eBay, whose keys come from an API that needs your credentials;"
+        " Dropbox Sign, which signs no part of the body but the event's type and time, and wants a"
+        " reply of its own; and Braintree, which sends XML in base64 that rules cannot read.",
+        "",
         "## The table",
         "",
         *_table(_HEAD, (_row(scheme) for scheme in PROVIDERS.values())),

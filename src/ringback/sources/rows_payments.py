@@ -119,6 +119,18 @@ PAYMENTS: Final = (
     body_signed(
         "modern-treasury", "Modern Treasury", "X-Signature", source="modern-treasury 1.80.0"
     ),
+    Scheme(
+        name="mercado-pago",
+        title="Mercado Pago",
+        source="mercadopago 3.6.0, webhook/validator.py",
+        header="x-signature",
+        written=Pairs("v1"),
+        signed="id:{query:data.id};request-id:{header:x-request-id};ts:{timestamp};",
+        timestamp=Timestamp("member:ts", tolerance=None),
+        paste="the application's secret signature",
+        delivery=("body:id",),
+        retries="every 15 minutes; an answer within 22 s",
+    ),
     body_signed("chargify", "Chargify", "X-Chargify-Webhook-Signature-Hmac-Sha-256", source=SPEC),
     body_signed(
         "paystack",

@@ -269,6 +269,17 @@ MAILGUN: Final = (
 ).encode()
 
 OTHERS: Final[tuple[Signed, ...]] = (
+    Signed(
+        "mercado-pago",
+        TEXT,
+        {
+            "x-request-id": "bb56a2f1",
+            "x-signature": "ts=1795867200,v1="
+            + hexed(K, b"id:17;request-id:bb56a2f1;ts:1795867200;"),
+        },
+        b'{"id": 1, "data": {"id": "17"}}',
+        url=f"{URL}?data.id=17&type=payment",
+    ),
     Signed("messagebird", TEXT, {"MessageBird-Signature-JWT": jwt({**BIRD})}, BODY),
     Signed(
         "vonage",

@@ -71,7 +71,8 @@ SAME: Final[dict[str, Set[str]]] = {
     ),
     # Nothing signs the body.
     **dict.fromkeys(
-        ("gitlab-token", "okta", "telegram", "postmark"), frozenset({"body longer", "body cut"})
+        ("mercado-pago", "sdk-mercado-pago", "gitlab-token", "okta", "telegram", "postmark"),
+        frozenset({"body longer", "body cut"}),
     ),
     # Fields of the body are signed, and a space after JSON is in none of them.
     **dict.fromkeys(
