@@ -206,7 +206,8 @@ def _settings() -> str:
         " has examples). The default is `127.0.0.1:7233`.\n",
         "The tables `[sources.NAME]` of `ringback.toml` say which providers send webhooks, and what"
         " their events mean: [let a provider's webhook finish an"
-        " activity](../howto/receive-webhooks.md).\n",
+        " activity](../howto/receive-webhooks.md). The tables `[queues.NAME]` say which message"
+        " queues are consumed: [answer from a message queue](../howto/answer-from-a-queue.md).\n",
     ])
 
 

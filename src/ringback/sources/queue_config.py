@@ -48,6 +48,7 @@ _SCHEMES: Final = {
     "amqps": QueueKind.RABBITMQ,
     "nats": QueueKind.NATS,
     "kafka": QueueKind.KAFKA,
+    "kafkas": QueueKind.KAFKA,
     "redis": QueueKind.REDIS,
     "rediss": QueueKind.REDIS,
 }

@@ -87,6 +87,7 @@ def test_queue_with_everything(tmp_path: Path) -> None:
         ("amqps://ada@rabbit.example", "queue", QueueKind.RABBITMQ),
         ("nats://a:4222,nats://b:4222", "stream", QueueKind.NATS),
         ("kafka://a:9092,b:9092", "topic", QueueKind.KAFKA),
+        ("kafkas://a:9093?mechanism=SCRAM-SHA-512", "topic", QueueKind.KAFKA),
         ("redis://cache:6379/1", "stream", QueueKind.REDIS),
         ("rediss://cache", "stream", QueueKind.REDIS),
     ],
@@ -137,7 +138,7 @@ def test_scheme_chooses_the_broker(tmp_path: Path, url: str, place: str, kind: Q
             "[queues.q]\nurl = 'env:OTHER'\nqueue = 'x'",
             [
                 "queues.q.url: Ringback reads URLs that begin with one of amqp://, amqps://,"
-                " nats://, kafka://, redis://, rediss://"
+                " nats://, kafka://, kafkas://, redis://, rediss://"
             ],
         ),
         (
