@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -44,14 +45,27 @@ class Keys:
         return f"/c/{self.ring.sign(link)}"
 
 
-async def open_questions(store_url: str, keys: Keys, count: int) -> list[str]:
+def alias_of(number: int) -> str:
+    """Return the alias of the callback with this number."""
+    return f"bench:{number}"
+
+
+async def open_questions(
+    store_url: str, keys: Keys, count: int, *, has_aliases: bool = False
+) -> list[str]:
     """Open `count` callbacks that have no answer; return the path of the link to each.
 
-    No Temporal knows them. They have no result schema.
+    No Temporal knows them. They have no result schema. With `has_aliases`, the alias of each is
+    that of `alias_of` its number.
     """
     now = SystemClock().now()
     refs = (ActivityExecution("default", f"bench-{n}", f"run-{n}", "1", now) for n in range(count))
     requests = [_wish(ref, None, now) for ref in refs]
+    if has_aliases:
+        requests = [
+            replace(one, options=replace(one.options, aliases=(alias_of(number),)))
+            for number, one in enumerate(requests)
+        ]
     return await _opened(store_url, keys, requests, answer=None)
 
 

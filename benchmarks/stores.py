@@ -3,10 +3,10 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -15,7 +15,15 @@ from benchmarks.postgresql import Cluster
 from benchmarks.questions import Keys, open_questions
 from benchmarks.wrk import DriveError
 
-_COUNT = "SELECT count(*) FROM outcomes"
+OUTCOMES: Final = "outcomes"
+
+
+Fill = Callable[[str], Awaitable[object]]
+"""Adds to the store at a URL."""
+
+
+async def fill_nothing(_: str) -> None:
+    """Leave a store as it is."""
 
 
 class Template(Protocol):
@@ -41,10 +49,20 @@ class SqliteTemplate:
         self._file = file
 
     @classmethod
-    async def make(cls, folder: Path, keys: Keys, count: int) -> "SqliteTemplate":
-        """Make one in `folder` with `count` open callbacks."""
+    async def make(
+        cls,
+        folder: Path,
+        keys: Keys,
+        count: int,
+        *,
+        has_aliases: bool = False,
+        fill: Fill = fill_nothing,
+    ) -> "SqliteTemplate":
+        """Make one in `folder` with `count` open callbacks and what `fill` adds."""
         file = folder / "template.db"
-        paths = await open_questions(f"sqlite:///{file}", keys, count)
+        url = f"sqlite:///{file}"
+        paths = await open_questions(url, keys, count, has_aliases=has_aliases)
+        await fill(url)
         with sqlite3.connect(file) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return cls(file, paths)
@@ -72,10 +90,20 @@ class PostgresqlTemplate:
         self._database = database
 
     @classmethod
-    async def make(cls, cluster: Cluster, keys: Keys, count: int) -> "PostgresqlTemplate":
-        """Make one with `count` open callbacks."""
+    async def make(
+        cls,
+        cluster: Cluster,
+        keys: Keys,
+        count: int,
+        *,
+        has_aliases: bool = False,
+        fill: Fill = fill_nothing,
+    ) -> "PostgresqlTemplate":
+        """Make one with `count` open callbacks and what `fill` adds."""
         database = await cluster.copy()
-        return cls(cluster, database, await open_questions(cluster.url(database), keys, count))
+        paths = await open_questions(cluster.url(database), keys, count, has_aliases=has_aliases)
+        await fill(cluster.url(database))
+        return cls(cluster, database, paths)
 
     @asynccontextmanager
     async def copied(self) -> AsyncIterator[str]:
@@ -93,13 +121,13 @@ def write_out(file: Path) -> None:
         os.fsync(written.fileno())
 
 
-async def check_kept(store_url: str, taken: int) -> None:
-    """Check that a store holds just as many answers as were taken.
+async def check_kept(store_url: str, taken: int, *, table: str = OUTCOMES) -> None:
+    """Check that a store holds just as many answers, or rows of another table, as were taken.
 
     Raises:
         DriveError: It holds more or less.
     """
-    held = await count_accepted(store_url)
+    held = await count_rows(store_url, table)
     if held != taken:
         msg = f"{taken} answers were taken, but the store holds {held}"
         raise DriveError(msg)
@@ -107,12 +135,18 @@ async def check_kept(store_url: str, taken: int) -> None:
 
 async def count_accepted(store_url: str) -> int:
     """Return how many answers a store holds."""
+    return await count_rows(store_url, OUTCOMES)
+
+
+async def count_rows(store_url: str, table: str) -> int:
+    """Return how many rows a table of a store has."""
+    count = f"SELECT count(*) FROM {table}"  # noqa: S608 - a name of ours
     if store_url.startswith("sqlite"):
         with sqlite3.connect(urlsplit(store_url).path) as file:
-            (held,) = file.execute(_COUNT).fetchone()
+            (held,) = file.execute(count).fetchone()
             return int(held)
     connection = await asyncpg.connect(store_url)
     try:
-        return int(await connection.fetchval(_COUNT))
+        return int(await connection.fetchval(count))
     finally:
         await connection.close()

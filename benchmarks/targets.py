@@ -1,5 +1,6 @@
 """Targets: servers that take answers, each with as many open questions as a run may answer."""
 
+import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from benchmarks.rivals.restate import restate
 from benchmarks.rivals.seed import path_of
 from benchmarks.stores import Template, check_kept
 from benchmarks.suspended import asking
-from benchmarks.temporals import dev_server
+from benchmarks.temporals import dev_server, silent_temporal
 from benchmarks.wrk import Load, drive
 
 BODY: Final = b'"' + b"r" * 198 + b'"'
@@ -71,6 +72,51 @@ async def ours(
                 yield target
                 await server.kill()
         await check_kept(store_url, target.taken)
+
+
+@asynccontextmanager
+async def source(
+    bench: Bench, template: Template, keys: Keys, *, aliases: Sequence[str], held: int = 0
+) -> AsyncIterator[Target]:
+    """Run a gateway with a source for the block; its events have these `aliases`.
+
+    Raises:
+        DriveError: The store does not hold as many deliveries as were taken, and the `held` ones
+            from before.
+    """
+    folder = bench.new_folder()
+    file = folder / "sources.toml"
+    file.write_text(_SOURCE)
+    settings = {"RINGBACK_SOURCES_FILE": str(file), "BENCH_SECRET": _SECRET}
+    signature = hmac.new(_SECRET.encode(), BODY, "sha256").hexdigest()
+    paths = [
+        f"/in/bench\tx-hub-signature-256: sha256={signature}\tx-github-delivery: {alias}"
+        for alias in aliases
+    ]
+    async with template.copied() as store_url:
+        with silent_temporal() as address:
+            async with gateway(store_url, keys, temporal=address, folder=folder, more=settings) as (
+                server,
+                url,
+            ):
+                target = Target(server, url, paths)
+                yield target
+                await server.kill()
+        await check_kept(store_url, held + target.taken, table="source_deliveries")
+
+
+_SECRET: Final = "it's a secret to everybody"  # noqa: S105 - a benchmark's
+
+_SOURCE: Final = """
+[sources.bench]
+provider = "github"
+secrets = ["env:BENCH_SECRET"]
+
+[[sources.bench.rules]]
+key = "header('x-github-delivery')"
+action = "complete"
+result = "@"
+"""
 
 
 @asynccontextmanager

@@ -1,4 +1,5 @@
 -- Sends each path of a file once, as a POST; stops when all are sent or the time is up.
+-- After a path, a line may have headers of its own, each after a tab, such as "x-id: 17".
 -- One thread. Every request that was sent is answered before the end is taken.
 -- Arguments: paths file, body file, connections, seconds, "again" to begin anew at the end of the file.
 
@@ -29,8 +30,11 @@ function init(args)
   connections, seconds, is_endless = tonumber(args[3]), tonumber(args[4]), args[5] == "again"
   local body = io.open(args[2]):read("*a")
   wrk.headers["content-type"] = "application/json"
-  for path in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("POST", path, wrk.headers, body)
+  for line in io.lines(args[1]) do
+    local path, headers = line:match("[^\t]*"), {}
+    for name, value in pairs(wrk.headers) do headers[name] = value end
+    for name, value in line:gmatch("\t([^:\t]+): ([^\t]*)") do headers[name] = value end
+    requests[#requests + 1] = wrk.format("POST", path, headers, body)
   end
 end
 

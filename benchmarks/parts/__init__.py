@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.bench import Part
-from benchmarks.parts import accept, apply, burst, heartbeats, opening, queue, waiting
+from benchmarks.parts import accept, apply, burst, heartbeats, opening, queue, source, waiting
 
-_ALL: Final[tuple[Part, ...]] = (accept, apply, burst, waiting, opening, heartbeats, queue)
+_ALL: Final[tuple[Part, ...]] = (accept, apply, burst, waiting, opening, heartbeats, queue, source)
 
 PARTS: Final[Mapping[str, Part]] = {part.WORK: part for part in _ALL}
