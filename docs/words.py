@@ -40,6 +40,7 @@ ROUTES: Final = {
     "GET /inbox/{id}": "Shows the page of a callback to a signed-in person.",
     "POST /inbox/{id}/decide": "Counts the vote of a signed-in person.",
     "POST /inbox/{id}/withdraw": "Withdraws that vote.",
+    "GET /sources": "Shows the sources of events and what was refused, to a signed-in admin.",
     "GET /openapi.json": "This API as OpenAPI.",
     "GET /docs": "The same as a page, without scripts.",
     "POST /slack/interactions": "Receives what people press in Slack, with Slack's signature. If"

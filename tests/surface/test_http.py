@@ -11,7 +11,7 @@ ROW = re.compile(
 )
 
 NOT_DESCRIBED = re.compile(
-    r"GET /(openapi.json|docs)?|(GET|POST) /(sign-|inbox|slack/|in/).*"
+    r"GET /(openapi.json|docs)?|(GET|POST) /(sign-|inbox|sources|slack/|in/).*"
     r"|POST /c/{link}/(decide|withdraw)"
 )
 """The pages, and what chat platforms and providers send."""

@@ -31,6 +31,7 @@ from ringback.gateway.body_budget import BodyBudget
 from ringback.gateway.gateway import Gateway
 from ringback.gateway.identity import routes as identity
 from ringback.gateway.pages import decide, inbox, inbox_changes
+from ringback.gateway.pages import sources as sources_page
 from ringback.gateway.replies import (
     on_bug,
     on_invalid_request,
@@ -60,6 +61,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         source_endpoint.router,
         inbox.router,
         inbox_changes.router,
+        sources_page.router,
         static_files.router,
         decide.router,
     )

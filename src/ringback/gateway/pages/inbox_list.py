@@ -120,6 +120,7 @@ async def show_list(
         "can_decide": any(row["value"] for row in rows),
         "next": None if page.next is None else to_address(query, after=page.next),
         "inbox": gateway.local_path("/inbox"),
+        "to_sources": gateway.local_path("/sources"),
         "address": address,
         "events": _events(gateway, query, state),
         "script": gateway.local_path(INBOX_SCRIPT),

@@ -48,7 +48,7 @@ async def test_every_route_is_described_and_nothing_else(
     served = {
         (method.lower(), path)
         for method, path in routes_of(house)
-        if method != "HEAD" and not path.startswith(("/sign-", "/inbox", "/static"))
+        if method != "HEAD" and not path.startswith(("/sign-", "/inbox", "/sources", "/static"))
     }
     forms = {("post", "/c/{link}/decide"), ("post", "/c/{link}/withdraw")}
 
