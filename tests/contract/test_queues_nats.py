@@ -66,15 +66,11 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnS
 @pytest.fixture
 async def tested(server: OwnServer) -> AsyncIterator[NatsTestQueue]:
     url = f"nats://test:right@127.0.0.1:{server.port}"
-    # It reconnects after a restart.
-    client = await nats.connect(url, reconnect_time_wait=0)
+    client = await nats.connect(url, allow_reconnect=False)
     tested = NatsTestQueue(client, url, f"stream-{uuid4()}")
     await tested.js.add_stream(name=tested.name, subjects=[tested.name])
-    try:
-        yield tested
-    finally:
-        await tested.js.delete_stream(tested.name)
-        await client.close()
+    yield tested
+    await client.close()
 
 
 class TestNats(QueueContract):

@@ -1,11 +1,12 @@
 """What the drivers of all brokers share: time limits, errors without secrets, headers."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ringback.domain.errors import QueueUnavailableError
 from ringback.ports.queue import Message
@@ -17,6 +18,9 @@ HEARTBEAT: Final = 7
 """Seconds between two heartbeats. A broker that misses three is taken for lost."""
 
 _CLOSE_TIMEOUT: Final = 5.0
+
+_SEPARATOR: Final = re.compile(",(?=[a-z+]+://)")
+_END_OF_HOSTS: Final = re.compile("[/?#]")
 
 _MOST_HEADERS: Final = 100
 _LONGEST_HEADER: Final = 64 * 1024
@@ -58,22 +62,24 @@ class Place:
 
 
 def _address(url: str) -> str:
-    """Return host and port of a URL, or of several that are separated by commas."""
-    hosts = (one.rpartition("@")[2] for one in url.split(","))
-    return ",".join(one.partition("://")[2] or one for one in hosts).partition("/")[0]
+    """Return the hosts and ports of one URL, or of several that are separated by commas."""
+    hosts = (_without_scheme(one).rpartition("@")[2] for one in _SEPARATOR.split(url))
+    return ",".join(_END_OF_HOSTS.split(one, maxsplit=1)[0] for one in hosts)
 
 
 def _secrets(url: str) -> list[str]:
     """Return the passwords and options of a URL as a driver may quote them, longest first."""
     found = {url}
-    for one in url.split(","):
-        with suppress(ValueError):
-            parts = urlsplit(one)
-            found |= {parts.password or "", unquote(parts.password or ""), parts.query}
-            if parts.password is None:
-                # NATS has a token there.
-                found.add(parts.username or "")
+    for one in _SEPARATOR.split(url):
+        user, colon, password = _without_scheme(one).rpartition("@")[0].partition(":")
+        # Without a password, a user of NATS is a token.
+        secret = password if colon else user
+        found |= {secret, unquote(secret), one.partition("?")[2]}
     return sorted(found - {""}, key=len, reverse=True)
+
+
+def _without_scheme(url: str) -> str:
+    return url.partition("://")[2] or url
 
 
 async def close(work: Awaitable[object], *errors: type[Exception]) -> None:
