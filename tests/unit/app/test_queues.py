@@ -112,6 +112,21 @@ async def test_queue_without_rules_answers_by_link(
     assert (await reload(store, callback)).state is State.ACCEPTED
 
 
+@pytest.mark.parametrize(
+    ("url", "place", "kind"),
+    [
+        ("amqp://x", "queue", "RabbitmqBroker"),
+        ("nats://x", "stream", "NatsBroker"),
+        ("kafka://x", "topic", "KafkaBroker"),
+        ("redis://x", "stream", "RedisBroker"),
+    ],
+)
+def test_scheme_chooses_the_driver(tmp_path: Path, url: str, place: str, kind: str) -> None:
+    queue = load(tmp_path, f'[queues.q]\nurl = "{url}"\n{place} = "answers"\n')["q"]
+
+    assert type(open_broker(queue)).__name__ == kind
+
+
 def test_driver_that_is_not_installed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

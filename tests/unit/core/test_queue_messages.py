@@ -135,7 +135,7 @@ async def test_different_answer_is_evidence_and_no_dead_letter(house: QueueHouse
     ("facts", "reason"),
     [
         ({"expires_at": factories.NOW}, "the link is edited, expired, revoked"),
-        ({"verbs": frozenset({Verb.FAIL})}, "does not allow this action"),
+        ({"verbs": frozenset({Verb.FAIL, Verb.VIEW})}, "does not allow this action"),
         ({"serial": 7}, "{id}: the link is edited, expired, revoked"),
     ],
 )
