@@ -39,6 +39,7 @@ from ringback.gateway.replies import (
     on_not_found,
     on_ringback_error,
 )
+from ringback.gateway.source_endpoint import SourcePath
 
 
 def create_app(gateway: Gateway) -> FastAPI:
@@ -93,7 +94,8 @@ class _App(FastAPI):
     def __init__(self, gateway: Gateway, **options: Any) -> None:
         super().__init__(**options)
         self.state.gateway = gateway
-        hot_path = HotPath(WorkerPath(super().__call__, gateway=gateway), gateway=gateway)
+        rest = WorkerPath(super().__call__, gateway=gateway)
+        hot_path = HotPath(SourcePath(rest, gateway=gateway), gateway=gateway)
         budget = BodyBudget(hot_path, largest=gateway.body_limit)
         self._outermost = ServerErrorMiddleware(budget, handler=on_bug)
 

@@ -20,7 +20,7 @@ from ringback.domain.event import EventState
 from ringback.domain.outcome import Completed, Failed
 from ringback.sources.matching import Fetch
 from tests.factories import NOW
-from tests.fake_edges import BASE
+from tests.fake_edges import BASE, LIMIT
 from tests.loops import idle
 from tests.unit.core.callbacks import reload
 from tests.unit.gateway.house import House, opened_house
@@ -355,3 +355,35 @@ async def test_list_of_events_asks_no_database_for_what_none_stores(
     reply = await house.get("/v1/events", params={name: "a\x00b"})
 
     assert reply.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("/in/github", run_of(), signed(run_of()), 200),
+        ("/in/github", run_of(), signed(b""), 401),
+        ("/in/nobody", run_of(), {}, 404),
+        ("/in/", run_of(), {}, 404),
+        ("/in/github/x", run_of(), {}, 404),
+        ("/in/git%2Fhub", run_of(), {}, 404),
+        ("/in/git%68ub", run_of(), signed(run_of()), 200),
+        ("/in/github", b" " * (LIMIT + 1), {}, 413),
+    ],
+)
+async def test_event_gets_the_reply_of_the_route(
+    house: SourceHouse,
+    routed: httpx2.AsyncClient,
+    path: str,
+    body: bytes,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    """Events skip FastAPI."""
+    replies = [
+        await http.post(path, content=body, headers={**headers, "x-github-delivery": name})
+        for name, http in (("1", house.http), ("2", routed))
+    ]
+
+    assert [one.status_code for one in replies] == [status, status]
+    short, long = ((one.content, sorted(one.headers.items())) for one in replies)
+    assert short == long
