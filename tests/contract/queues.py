@@ -158,6 +158,19 @@ class QueueContract:
         assert sorted(bodies(again)) == numbered(3, first=3)
         assert all(keys[message.body] == message.key for message in again)
 
+    async def test_unacknowledged_goes_to_another_consumer_at_once(
+        self, tested: TestedQueue
+    ) -> None:
+        await tested.publish(numbered(3))
+        async with tested.broker().connect(10) as queue:
+            await take(queue, 3)
+
+        async with tested.broker().connect(10) as other:
+            again = await take(other, 3)
+            await other.acknowledge(again)
+
+        assert sorted(bodies(again)) == numbered(3)
+
     async def test_acknowledging_in_reverse_order_loses_nothing(self, tested: TestedQueue) -> None:
         await tested.publish(numbered(9))
         broker = tested.broker()

@@ -32,7 +32,7 @@ class NatsTestQueue:
         self.name = name
 
     def broker(self, *, patience: float | None = None, group: str = "group") -> NatsBroker:
-        return NatsBroker(self.url, self.name, group, ack_wait=patience or 30, heartbeat=1)
+        return NatsBroker(self.url, self.name, group, ack_wait=patience or 300, heartbeat=1)
 
     def missing_queue(self) -> NatsBroker:
         return NatsBroker(self.url, f"missing-{uuid4()}", "group")

@@ -30,7 +30,7 @@ class RedisTestQueue:
         self.name = name
 
     def broker(self, *, patience: float | None = None, group: str = "group") -> RedisBroker:
-        return RedisBroker(self.url, self.name, group, min_idle=patience or 60)
+        return RedisBroker(self.url, self.name, group, min_idle=patience or 300)
 
     def missing_queue(self) -> RedisBroker:
         return RedisBroker(self.url, f"missing-{uuid4()}", "group")
