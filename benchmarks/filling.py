@@ -33,10 +33,10 @@ _ENTRIES: Final = (
 )
 
 #: An index that is made of all rows at once takes less time than one that grows row by row.
-_SQLITE_INDEXES: Final = (
+SQLITE_INDEXES: Final = (
     "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE 'ix%'"
 )
-_POSTGRESQL_INDEXES: Final = "SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE 'ix%'"
+POSTGRESQL_INDEXES: Final = "SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE 'ix%'"
 
 
 async def fill(store_url: str, count: int) -> Sequence[str]:
@@ -58,7 +58,7 @@ def _fill_sqlite(file: str, count: int) -> Sequence[str]:
         for pragma in ("synchronous = OFF", "cache_size = -500000", "foreign_keys = OFF"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN")
-        indexes = connection.execute(_SQLITE_INDEXES).fetchall()
+        indexes = connection.execute(SQLITE_INDEXES).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
         connection.execute(_copies(numbers, _SQLITE))
@@ -81,7 +81,7 @@ async def _fill_postgresql(url: str, count: int) -> Sequence[str]:
             # Foreign keys are not checked: what they point at is made here.
             await connection.execute("SET LOCAL session_replication_role = replica")
             numbers = f"(SELECT generate_series(1, {count}) AS n)"
-            indexes = await connection.fetch(_POSTGRESQL_INDEXES)
+            indexes = await connection.fetch(POSTGRESQL_INDEXES)
             for name, _ in indexes:
                 await connection.execute(f"DROP INDEX {name}")
             await connection.execute(_copies(numbers, _POSTGRESQL))

@@ -11,6 +11,7 @@ import asyncpg
 from pydantic import SecretStr
 from sqlalchemy import Table
 
+from benchmarks.filling import POSTGRESQL_INDEXES, SQLITE_INDEXES
 from benchmarks.stores import write_out
 from ringback.app.stores import opened_store
 from ringback.app.system import SystemClock, event_ids
@@ -68,8 +69,13 @@ def _fill_sqlite(file: str, count: int) -> None:
         for pragma in ("synchronous = OFF", "cache_size = -500000", "foreign_keys = OFF"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN")
+        indexes = connection.execute(SQLITE_INDEXES).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
         for table in (deliveries, events):
             connection.execute(_copies(table, numbers, _SQLITE))
+        for _, definition in indexes:
+            connection.execute(definition)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
@@ -81,9 +87,14 @@ async def _fill_postgresql(url: str, count: int) -> None:
     numbers = f"(SELECT generate_series(1, {count}) AS n)"
     connection = await asyncpg.connect(url)
     try:
+        indexes = await connection.fetch(POSTGRESQL_INDEXES)
+        for name, _ in indexes:
+            await connection.execute(f"DROP INDEX {name}")
         for table in (deliveries, events):
             await connection.execute(_copies(table, numbers, _POSTGRESQL))
-            await connection.execute(f"VACUUM ANALYZE {table.name}")
+        for _, definition in indexes:
+            await connection.execute(definition)
+        await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
     finally:
         await connection.close()

@@ -4,8 +4,28 @@ from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.bench import Part
-from benchmarks.parts import accept, apply, burst, heartbeats, opening, queue, source, waiting
+from benchmarks.parts import (
+    accept,
+    apply,
+    burst,
+    heartbeats,
+    opening,
+    queue,
+    source,
+    verification,
+    waiting,
+)
 
-_ALL: Final[tuple[Part, ...]] = (accept, apply, burst, waiting, opening, heartbeats, queue, source)
+_ALL: Final[tuple[Part, ...]] = (
+    accept,
+    apply,
+    burst,
+    waiting,
+    opening,
+    heartbeats,
+    queue,
+    source,
+    verification,
+)
 
 PARTS: Final[Mapping[str, Part]] = {part.WORK: part for part in _ALL}

@@ -109,9 +109,8 @@ def match_adyen(keys: list[bytes]) -> Match:
 
 
 def _adyen_message(item: object) -> bytes:
-    return b":".join(
-        _adyen_text(find(item, f"NotificationRequestItem.{path}")) for path in _SIGNED_BY_ADYEN
-    )
+    notification = find(item, "NotificationRequestItem")
+    return b":".join([_adyen_text(find(notification, path)) for path in _SIGNED_BY_ADYEN])
 
 
 def _adyen_text(value: object) -> bytes:
