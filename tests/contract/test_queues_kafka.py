@@ -192,7 +192,8 @@ class TestKafka(QueueContract):
             async with halves.broker().connect(9) as other:
                 halved = [await take(one, 3) for one in (queue, other)]
                 # The old messages are of no partition that it has now.
-                await queue.acknowledge(old)
+                for message in old:
+                    await queue.acknowledge([message])
                 untouched = [await halves.committed(partition) or 0 for partition in (0, 1)]
                 for one, messages in zip((queue, other), halved, strict=True):
                     await one.acknowledge(messages)

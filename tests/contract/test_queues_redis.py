@@ -125,6 +125,20 @@ class TestRedis(QueueContract):
             pending = await tested.client.xpending(tested.name, "group")
         assert pending["pending"] == 1
 
+    async def test_consumer_whose_connection_was_lost_gets_its_own_at_once(
+        self, server: OwnServer, tested: RedisTestQueue
+    ) -> None:
+        await tested.publish(numbered(3))
+        broker = tested.broker()
+        async with broker.connect(3) as queue:
+            await take(queue, 3)
+            await server.stop()
+            await assert_lost(queue)
+        await server.start()
+
+        async with broker.connect(3) as queue:
+            assert bodies(await take(queue, 3)) == numbered(3)
+
     async def test_consumer_is_deleted_unless_it_has_entries(self, tested: RedisTestQueue) -> None:
         await tested.publish(numbered(2))
         broker = tested.broker()

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 from ringback.core.services import run_services, task_group
 from ringback.domain.errors import QueueUnavailableError
 from ringback.ports.queue import Message
-from ringback.queues.drivers import TIMEOUT, Buffer, Place, close, to_headers
+from ringback.queues.drivers import HEARTBEAT, TIMEOUT, Buffer, Place, close, to_headers
 
 _ERRORS: Final = (RedisError, ValueError)
 
@@ -237,7 +237,8 @@ class RedisQueue:
     async def _keep(self) -> None:
         """Keep others from claiming what is unacknowledged here."""
         while True:
-            await asyncio.sleep(self._min_idle / 3)
+            # It also notices a lost connection while there is no room to read.
+            await asyncio.sleep(min(self._min_idle / 3, HEARTBEAT))
             async with self._place.reached(*_ERRORS):
                 await self._group.set_idle(list(self._unacknowledged), seconds=0)
 
