@@ -13,7 +13,7 @@ import pytest
 from ringback.domain.callback import State
 from tests.acceptance.command_line import Command
 from tests.acceptance.marks import on_both_stores
-from tests.acceptance.programs import LIMIT_SECONDS, Program, program, ringback
+from tests.acceptance.programs import Program, program, ringback
 from tests.acceptance.rabbitmq import URL, OwnQueue, rabbitmq_queue
 from tests.acceptance.site import Site
 from tests.acceptance.test_aliases import put_alias
@@ -22,6 +22,8 @@ from tests.contract.proxy import Proxy, proxy_to
 from tests.polling import pause
 
 pytestmark = [pytest.mark.server, pytest.mark.processes]
+
+PATIENCE_SECONDS = 60
 
 TOML = """
 [queues.answers]
@@ -79,7 +81,7 @@ async def events(site: Site) -> list[dict[str, Any]]:
 
 async def until_events(site: Site, count: int, *, ended: bool = False) -> list[dict[str, Any]]:
     """Return the events once there are `count`, all of which have `ended` if wanted."""
-    async with asyncio.timeout(LIMIT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             found = await events(site)
             if sum(one["state"] != "waiting" or not ended for one in found) >= count:
@@ -88,7 +90,7 @@ async def until_events(site: Site, count: int, *, ended: bool = False) -> list[d
 
 
 async def result_of(site: Site, name: str) -> Any:
-    async with asyncio.timeout(LIMIT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await (await site.handle_of(name)).result()
 
 
