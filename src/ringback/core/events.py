@@ -12,7 +12,7 @@ from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.heartbeats import HeartbeatService
 from ringback.core.services import run_services
 from ringback.domain.alias import Alias
-from ringback.domain.alias_errors import AliasFreedError, UnknownAliasError
+from ringback.domain.alias_errors import AliasFreedError
 from ringback.domain.durations import backoff, format_instant
 from ringback.domain.errors import (
     AnsweredDifferentlyError,
@@ -65,7 +65,6 @@ class EventService:
         jitter: Callable[[], float],
     ) -> None:
         """Answer with the outcome that `to_outcome` makes of an event's action and body."""
-        self._aliases = alias_service
         self._answers = answer_service
         self._heartbeats = heartbeat_service
         self._to_outcome = to_outcome
@@ -82,6 +81,8 @@ class EventService:
             clock=clock,
         )
         self._storing = GroupCommit(store.store_deliveries, weigh=_weigh)
+        # Events are claimed together, so one query finds the callbacks of many.
+        self._finding = GroupCommit(alias_service.find)
         self._ending = GroupCommit(acknowledged(store.end_events))
         self._postponing = GroupCommit(acknowledged(store.postpone_events))
 
@@ -102,7 +103,7 @@ class EventService:
 
     async def run(self) -> None:
         """Lead events until canceled."""
-        async with run_services(self._storing, self._ending, self._postponing):
+        async with run_services(self._storing, self._finding, self._ending, self._postponing):
             await self._loop.run()
 
     async def _lead(self, event: Event) -> None:
@@ -119,20 +120,20 @@ class EventService:
         if event.callback_id is not None:
             return await self._give(event, event.callback_id)
         try:
-            callback_id = await self._aliases.get(Alias(event.alias))
-        except UnknownAliasError:
-            # The store's clock decides: this machine's may be behind it.
-            if event.claimed_until - LEASE < event.waits_until:
-                return None
-            until = format_instant(event.waits_until)
-            reason = f"no callback got the alias {event.alias!r} until {until}"
-            return EventEnd(event, EventState.UNMATCHED, reason)
-        except AliasFreedError as exc:
-            reason = f"it came after {exc.callback_id}, which had the alias, had ended"
-            return EventEnd(event, EventState.UNMATCHED, reason, exc.callback_id)
+            found = await self._finding.submit(Alias(event.alias))
         except RetryableError:
             return self._wait(event)
-        return await self._give(event, callback_id)
+        if isinstance(found, AliasFreedError):
+            reason = f"it came after {found.callback_id}, which had the alias, had ended"
+            return EventEnd(event, EventState.UNMATCHED, reason, found.callback_id)
+        if not isinstance(found, RingbackError):
+            return await self._give(event, found)
+        # The store's clock decides: this machine's may be behind it.
+        if event.claimed_until - LEASE < event.waits_until:
+            return None
+        until = format_instant(event.waits_until)
+        reason = f"no callback got the alias {event.alias!r} until {until}"
+        return EventEnd(event, EventState.UNMATCHED, reason)
 
     async def _give(self, event: Event, callback_id: CallbackId) -> EventEnd | timedelta:
         state, reason = EventState.MATCHED, None
