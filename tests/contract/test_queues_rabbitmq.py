@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import aio_pika
 import pytest
+from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
 from ringback.queues.rabbitmq import RabbitmqBroker
@@ -138,3 +139,40 @@ class TestRabbitmq(QueueContract):
         async with through(proxy, tested, heartbeat=1).connect(50) as queue:
             with proxy.frozen():
                 await assert_lost(queue)
+
+    async def test_what_is_not_utf_8_does_not_stop_the_queue(
+        self, tested: RabbitmqTestQueue
+    ) -> None:
+        latin_1 = _Latin1("caf\xe9")
+        async with await aio_pika.connect(URL) as connection, connection.channel() as channel:
+            name = f"ringback-test-{uuid4()}"
+            exchange = await channel.declare_exchange(name, "fanout", auto_delete=True)
+            await (await channel.get_queue(tested.name)).bind(exchange)
+            raw = await channel.get_underlay_channel()
+            for body, key, properties in [
+                (b"1", "", Basic.Properties(message_id=latin_1, headers={"kept": "yes"})),
+                (b"2", latin_1, Basic.Properties(message_id="2")),
+                (b"3", "", Basic.Properties(message_id="3", headers={latin_1: "1"})),
+                (b"4", "", Basic.Properties(message_id="4")),
+            ]:
+                await raw.basic_publish(body, exchange=name, routing_key=key, properties=properties)
+
+        async with tested.broker().connect(4) as queue:
+            messages = await take(queue, 4)
+            await queue.acknowledge(messages)
+
+        assert [(one.body, one.key, one.headers) for one in messages] == [
+            (b"1", None, {"kept": "yes"}),
+            (b"2", "2", {}),
+            (b"3", None, {}),
+            (b"4", "4", {}),
+        ]
+
+
+class _Latin1(str):
+    """A text that the driver writes in another encoding, as other drivers can."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002 - the caller's
+        return super().encode("latin-1")

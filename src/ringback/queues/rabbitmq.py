@@ -12,6 +12,7 @@ from pamqp.commands import Basic
 from pamqp.exceptions import PAMQPException
 
 from ringback.ports.queue import Message
+from ringback.queues.amqp_frames import tolerate_unreadable_fields
 from ringback.queues.drivers import HEARTBEAT, Buffer, Place, close, to_headers
 
 _ERRORS: Final = (AMQPError, PAMQPException, RuntimeError, ValueError)
@@ -31,6 +32,7 @@ class RabbitmqBroker:
 
         Expect a sign of life every `heartbeat` seconds.
         """
+        tolerate_unreadable_fields()
         self._heartbeat = heartbeat
         self._url = url
         self._name = name
