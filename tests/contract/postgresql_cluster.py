@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -47,16 +47,15 @@ class Cluster:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Freeze the server for the block: it neither replies nor disconnects."""
-        processes = [self._postmaster(), *_children(self._postmaster())]
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        postmaster = self._postmaster()
+        os.kill(postmaster, signal.SIGSTOP)
+        # From here on it starts no others.
+        others = list(_children(postmaster))
         try:
+            _signal(others, signal.SIGSTOP)
             yield
         finally:
-            for process in processes:
-                # A process that was about to end may be gone.
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGCONT)
+            _signal([*others, postmaster], signal.SIGCONT)
 
     def is_running(self) -> bool:
         return (self._data / "postmaster.pid").exists()
@@ -104,6 +103,13 @@ def _programs() -> Path:
     return found[-1].parent
 
 
+def _signal(processes: Iterable[int], number: signal.Signals) -> None:
+    for process in processes:
+        # One that was about to end may be gone.
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
 def _user() -> str | None:
     # PostgreSQL refuses to run as root.
     return _UNPRIVILEGED if os.geteuid() == 0 else None
@@ -117,10 +123,12 @@ def _give_away(path: Path) -> None:
 
 def _children(parent: int) -> Iterator[int]:
     for status in Path("/proc").glob("[0-9]*/stat"):
-        # The program's name is in parentheses, and may contain any character.
-        fields = status.read_text().rpartition(")")[2].split()
-        if int(fields[1]) == parent:
-            yield int(status.parent.name)
+        # A process may end before its file is read.
+        with suppress(OSError):
+            # The program's name is in parentheses, and may contain any character.
+            fields = status.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                yield int(status.parent.name)
 
 
 def unused_port() -> int:
