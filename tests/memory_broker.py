@@ -16,6 +16,8 @@ class MemoryBroker:
         is_up: Whether it can be connected to.
         connections: How often somebody has connected.
         log: What happened, in order; tests add their own lines.
+        refuses_acknowledgements: Whether the next acknowledgement ends the connection.
+        swallows_cancellation: Whether a driver that is canceled reports a lost connection.
         broken: An error that a driver raises at the next call instead of waiting.
     """
 
@@ -25,6 +27,7 @@ class MemoryBroker:
         self.log: list[str] = []
         self.broken: Exception | None = None
         self.refuses_acknowledgements = False
+        self.swallows_cancellation = False
         self._messages: dict[int, Message] = {}
         self._sent: set[int] = set()
         self._changed = asyncio.Event()
@@ -71,7 +74,13 @@ class MemoryBroker:
                 self._sent.update(taken)
                 return [self._messages[number] for number in taken]
             self._changed.clear()
-            await self._changed.wait()
+            try:
+                await self._changed.wait()
+            except asyncio.CancelledError:
+                if not self.swallows_cancellation:
+                    raise
+                msg = "the driver was canceled"
+                raise QueueUnavailableError(msg) from None
 
     def acknowledge(self, connection: "MemoryQueue", messages: Sequence[Message]) -> None:
         self._check(connection)

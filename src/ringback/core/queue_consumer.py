@@ -67,6 +67,7 @@ class QueueConsumer:
         while True:
             began_at = self._clock.monotonic()
             failure = await caught(self._consume())
+            _stop_if_canceled()
             tries = 1 if self._clock.monotonic() - began_at > LONGEST_WAIT else tries + 1
             self._outages.record(QueueUnavailableError(_explain(failure)))
             await self._clock.sleep(self._backoff(tries))
@@ -113,6 +114,17 @@ class QueueConsumer:
 
     def _backoff(self, tries: int) -> timedelta:
         return backoff(tries, jitter=self._jitter(), first=FIRST_WAIT, longest=LONGEST_WAIT)
+
+
+def _stop_if_canceled() -> None:
+    """Raise the cancellation of this task that the code of a driver has swallowed.
+
+    Raises:
+        CancelledError: There was one.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class _WaitLog:

@@ -163,6 +163,15 @@ async def test_lost_connection_brings_the_messages_again_which_are_duplicates(
     assert (await house.reload(callback)).state is State.ACCEPTED
 
 
+async def test_consumer_stops_although_a_driver_swallows_the_cancellation(
+    clock: ManualClock,
+) -> None:
+    async with consuming(clock) as house:
+        house.broker.swallows_cancellation = True
+
+    assert house.broker.connections == 1
+
+
 async def test_lost_connection_cancels_what_is_in_flight(
     house: QueueHouse,
 ) -> None:
