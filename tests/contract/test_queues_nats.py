@@ -1,8 +1,10 @@
 """NATS JetStream keeps the contract of the queues."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import nats
@@ -51,6 +53,21 @@ class NatsTestQueue:
         for body in bodies:
             await self.js.publish(self.name, body, headers=texts or None)
 
+    async def publish_raw(self, headers: bytes, body: bytes) -> None:
+        """Publish headers that the driver would not send."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(self.url).port)
+        sign_in = {"verbose": False, "headers": True, "user": "test", "pass": "right"}
+        sizes = f"{len(headers)} {len(headers) + len(body)}"
+        writer.write(
+            f"CONNECT {json.dumps(sign_in)}\r\nHPUB {self.name} {sizes}\r\n".encode()
+            + headers
+            + body
+            + b"\r\nPING\r\n"
+        )
+        while not (await reader.readline()).startswith(b"PONG"):
+            pass
+        writer.close()
+
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OwnServer]:
@@ -90,6 +107,16 @@ class TestNats(QueueContract):
             (message,) = await take(queue, 1)
 
         assert message.headers == {"status": "503"}
+
+    async def test_headers_that_are_not_utf_8_do_not_stop_the_queue(
+        self, tested: NatsTestQueue
+    ) -> None:
+        async with tested.broker().connect(9) as queue:
+            for headers in (b"NATS/1.0 \xff\xfe\xfd\r\n\r\n", b"NATS/1.0 503 caf\xe9\r\n\r\n"):
+                await tested.publish_raw(headers, b"1")
+            await tested.publish([b"2"])
+
+            assert bodies(await take(queue, 3)) == [b"1", b"1", b"2"]
 
     @pytest.mark.thorough
     async def test_held_message_is_not_redelivered(self, tested: NatsTestQueue) -> None:

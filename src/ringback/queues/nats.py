@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -32,6 +32,16 @@ _LONGEST_SILENCE: Final = 20
 
 _EMPTY: Final = frozenset({"404", "408"})
 """How the server ends a request that it cannot fill."""
+
+
+class _Client(Client):
+    async def _process_headers(self, headers: Any) -> dict[str, str] | None:
+        try:
+            found: dict[str, str] | None = await super()._process_headers(headers)
+        except (LookupError, ValueError):
+            # A publisher's bytes would end the connection, and the message would come again.
+            return None
+        return found
 
 
 class NatsBroker:
@@ -63,7 +73,7 @@ class NatsBroker:
 
     @asynccontextmanager
     async def _connect(self, prefetch: int) -> AsyncIterator["NatsQueue"]:
-        client = Client()
+        client = _Client()
         queue = NatsQueue(client, self._place, prefetch)
         try:
             async with self._place.reached(*_ERRORS):
