@@ -211,8 +211,20 @@ class MessageReader:
                 _refuse(_REFUSED)
             _refuse(f"the link is signed by the key {key_id}, which this gateway does not have")
 
+    def _is_link(self, text: str) -> bool:
+        return any(self._allows(text.strip().rpartition(_PATH)[2], verb) for verb in Verb)
+
+    def _allows(self, link: str, verb: Verb) -> bool:
+        try:
+            self._keyring.verify(link, verb=verb, now=self._clock.now())
+        except UnknownCallbackError:
+            return False
+        return True
+
     async def _to_event(self, alias: str, message: Message) -> NewEvent:
         verb = _find_verb(message)
+        if self._is_link(alias):
+            _refuse(f"{ALIAS_HEADER} has a link; send it as {LINK_HEADER}")
         try:
             text = Alias(alias).text
         except ValueError as exc:
@@ -235,7 +247,11 @@ class MessageReader:
             body = body[:LARGEST_DEAD]
         # A link is a credential.
         kept = (self._rules.headers | {ALIAS_HEADER, ACTION_HEADER}) - {LINK_HEADER}
-        headers = {name: text for name, text in message.headers.items() if name in kept}
+        headers = {
+            name: text
+            for name, text in message.headers.items()
+            if name in kept and not self._is_link(text)
+        }
         # Messages without a key may be equal, such as heartbeats. A message that was dead is used
         # when it comes again and the reason is gone.
         key = message.key or ("" if is_dead else events[0].id)

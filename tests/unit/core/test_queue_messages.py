@@ -282,6 +282,19 @@ async def test_message_with_an_alias_that_cannot_be_used_is_a_dead_letter(
     assert reason in await why_dead(trusting)
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_link_that_is_sent_as_an_alias_is_not_stored(
+    trusting: QueueHouse, *, is_whole: bool
+) -> None:
+    link = trusting.link(await trusting.open())
+    alias = link if is_whole else link.rpartition("/")[2]
+
+    trusting.broker.publish(b"1", ringback_alias=alias)
+
+    assert "send it as ringback-link" in await why_dead(trusting)
+    assert [one.headers for one in trusting.deliveries] == [{}]
+
+
 async def test_rules_answer_when_the_queue_is_trusted(trusting: QueueHouse) -> None:
     first, second = await trusting.open(aliases=("a",)), await trusting.open(aliases=("b",))
 
