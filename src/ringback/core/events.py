@@ -34,8 +34,9 @@ logger = logging.getLogger(__name__)
 SLOTS: Final = 64
 """Maximum events that are led to their callbacks at a time."""
 
-LEASE: Final = timedelta(minutes=2)
-"""How long no other process has a claimed event. An answer is checked in less time."""
+LEASE: Final = timedelta(seconds=30)
+"""How long no other process has a claimed event: if its process is killed, the event waits for so
+long. Whoever checks an answer for longer leads it twice, and it counts once."""
 
 LONGEST_REASON: Final = 1000
 """Maximum characters of a reason."""
