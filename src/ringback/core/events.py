@@ -125,6 +125,9 @@ class EventService:
         except RetryableError:
             return self._wait(event)
         if isinstance(found, AliasFreedError):
+            if event.tries > 1:
+                # A process that was killed may have answered with it.
+                return await self._give(event, found.callback_id)
             reason = f"it came after {found.callback_id}, which had the alias, had ended"
             return EventEnd(event, EventState.UNMATCHED, reason, found.callback_id)
         if not isinstance(found, RingbackError):

@@ -207,6 +207,23 @@ async def test_event_after_the_end_of_its_callback_waits_for_no_other(
     assert (await reload(store, later)).state is State.OPEN
 
 
+async def test_event_that_had_answered_is_matched_when_it_is_led_again(
+    store: SqlStore, activities: FakeActivities, answers: AnswerService, clock: ManualClock
+) -> None:
+    """The process that answered with it was killed before it said so; the callback has ended."""
+    callback = await opened(store, activities)
+    await store.store_deliveries([delivery()])
+    await store.claim_events(limit=1, lease=LEASE)
+    await answers.accept(callback.id, Completed(b'{"ok": true}'))
+    await store.settle([factories.settlement(await reload(store, callback))])
+    clock.advance(LEASE)
+
+    async with running(store, activities, answers, clock):
+        (found,) = await shown(store)
+
+    assert (found.state, found.callback_id) == (EventState.MATCHED, callback.id)
+
+
 @pytest.mark.parametrize("is_answered", [False, True])
 async def test_event_that_is_led_again_reaches_no_later_callback_with_its_alias(
     store: SqlStore,
