@@ -12,9 +12,8 @@ from ringback.domain.errors import ConfigurationError
 from ringback.gateway.body import read_message, run_apart
 from ringback.ports.events import NewEvent
 from ringback.ports.queue import Broker
-from ringback.sources.outcomes import to_new_event
+from ringback.sources.outcomes import to_new_events
 from ringback.sources.queue_config import QueueConfig, QueueKind
-from ringback.sources.rules import apply_rules
 from ringback.sources.source_event import SourceEvent
 
 if TYPE_CHECKING:
@@ -96,9 +95,7 @@ def _rules_of(edges: "Edges", config: QueueConfig) -> ToEvents | None:
     async def to_events(body: bytes, headers: Mapping[str, str]) -> Sequence[NewEvent]:
         def apply() -> Sequence[NewEvent]:
             event = SourceEvent(body, headers)
-            limit = edges.body_limit
-            outcomes = apply_rules(config.rules, event, batch=config.batch, limit=limit)
-            return [to_new_event(one, edges.new_event_id(), ttl=config.ttl) for one in outcomes]
+            return to_new_events(config, event, limit=edges.body_limit, new_id=edges.new_event_id)
 
         if config.batch is None:
             return await run_apart(body, apply)

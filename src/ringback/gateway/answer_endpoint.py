@@ -77,13 +77,19 @@ class HotPath:
 
 def find_link(scope: Scope) -> str | None:
     """Return the link of `POST /c/{link}` or `POST /c/{link}/complete`; `None` for the rest."""
+    rest = find_posted(scope, _PREFIX)
+    if rest is None:
+        return None
+    link = rest.removesuffix(_SUFFIX)
+    return link if link and "/" not in link else None
+
+
+def find_posted(scope: Scope, prefix: str) -> str | None:
+    """Return what follows `prefix` in the path of a POST; `None` for other requests."""
     if scope["type"] != "http" or scope["method"] != "POST" or scope.get("root_path"):
         return None
     path: str = scope["path"]
-    if not path.startswith(_PREFIX):
-        return None
-    link = path[len(_PREFIX) :].removesuffix(_SUFFIX)
-    return link if link and "/" not in link else None
+    return path[len(prefix) :] if path.startswith(prefix) else None
 
 
 async def _accept(gateway: Gateway, request: Request, *, link: str, verb: Verb) -> Receipt:

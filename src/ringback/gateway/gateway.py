@@ -37,6 +37,7 @@ from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.results import ResultChecker
 from ringback.ports.store import CallbackIndex, CallbackStore
+from ringback.schemas.responses import ResultProblemOut
 
 
 class ResultSchemas(ResultChecker, Protocol):
@@ -151,6 +152,18 @@ class Gateway:
         schema_id, policy = callback.schema_id, callback.options.policy
         schema = None if schema_id is None else (await self.store.schemas([schema_id]))[schema_id]
         return to_sent_schema(policy, schema)
+
+    async def find_problems(
+        self, callback: Callback, result: bytes | None
+    ) -> list[ResultProblemOut]:
+        """Return the problems of what a sender sends to `callback`; empty if it fits.
+
+        Raises:
+            StoreUnavailableError: The schema cannot be read; retry.
+        """
+        schema = await self.find_schema(callback)
+        found = [] if schema is None else await self.results.problems(schema, result)
+        return [ResultProblemOut(pointer=one.path, detail=one.message) for one in found]
 
 
 # FastAPI runs a dependency that is not `async` in a thread, which costs more than most requests.

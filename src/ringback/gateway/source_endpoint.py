@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.domain.errors import RingbackError
+from ringback.gateway.answer_endpoint import find_posted
 from ringback.gateway.body import read_body, run_apart
 from ringback.gateway.gateway import Gateway, GatewayOf
 from ringback.gateway.gzip_body import unpack_body
@@ -25,8 +26,7 @@ from ringback.gateway.source_ledger import ACCEPTED, DUPLICATE, HANDSHAKE, RATE_
 from ringback.ports.events import SourceDelivery
 from ringback.sources.config import Source
 from ringback.sources.handshakes import Reply, answer_handshake
-from ringback.sources.outcomes import to_new_event
-from ringback.sources.rules import apply_rules
+from ringback.sources.outcomes import to_new_events
 from ringback.sources.scheme import FETCHING
 from ringback.sources.signatures import delivery_key
 from ringback.sources.source_event import SourceEvent
@@ -94,11 +94,8 @@ class SourcePath:
 
 
 def _find_source(scope: Scope) -> str | None:
-    if scope["type"] != "http" or scope["method"] != "POST" or scope.get("root_path"):
-        return None
-    path: str = scope["path"]
-    source = path.removeprefix(_PREFIX)
-    return source if source and source != path and "/" not in source else None
+    source = find_posted(scope, _PREFIX)
+    return source if source and "/" not in source else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +199,6 @@ class _Received:
         headers = {
             name: value for name, value in self.request.headers.items() if name in source.headers
         }
-        outcomes = apply_rules(
-            source.rules,
-            SourceEvent(body, headers),
-            batch=source.batch,
-            limit=self.gateway.body_limit,
-        )
         key = delivery_key(source.scheme, incoming)
         named = f"{source.name}\0{key or ''}\0".encode("utf-8", "surrogatepass")
         return SourceDelivery(
@@ -217,9 +208,12 @@ class _Received:
             delivery_key=key,
             headers=headers,
             body=body,
-            events=[
-                to_new_event(one, self.door.new_event_id(), ttl=source.ttl) for one in outcomes
-            ],
+            events=to_new_events(
+                source,
+                SourceEvent(body, headers),
+                limit=self.gateway.body_limit,
+                new_id=self.door.new_event_id,
+            ),
         )
 
 

@@ -7,8 +7,7 @@ from ringback.domain.event import EventRecord, EventState
 from ringback.domain.event_errors import CannotReplayError
 from ringback.gateway.source_door import SourceDoor
 from ringback.ports.events import NewEvent
-from ringback.sources.outcomes import to_new_event
-from ringback.sources.rules import apply_rules
+from ringback.sources.outcomes import to_new_events
 from ringback.sources.source_event import SourceEvent
 
 
@@ -35,8 +34,7 @@ def interpret_again(door: SourceDoor, record: EventRecord, *, limit: int) -> Seq
         msg = f"the queue {name!r} is not trusted, so its messages need a link; publish it again"
         raise CannotReplayError(msg)
     request = SourceEvent(record.body, record.headers)
-    outcomes = apply_rules(found.rules, request, batch=found.batch, limit=limit)
-    events = [to_new_event(one, door.new_event_id(), ttl=found.ttl) for one in outcomes]
+    events = to_new_events(found, request, limit=limit, new_id=door.new_event_id)
     event = record.event
     is_named = ALIAS_HEADER in record.headers or events[0].state is EventState.IGNORED
     if name in door.queues and event.alias and is_named:

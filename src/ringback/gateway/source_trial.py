@@ -107,7 +107,7 @@ class SourceTrial:
                 callback = callbacks.get(alias.text)
                 problems: list[ResultProblemOut] = []
                 if callback is not None and is_checked and action is Action.COMPLETE:
-                    problems = await self._check(callback, body)
+                    problems = await self.gateway.find_problems(callback, body)
                 return TestedEventOut(
                     state="waiting",
                     rule=rule,
@@ -125,13 +125,6 @@ class SourceTrial:
                 return _unused("ignored", rule, reason)
             case RuleFailed(rule=rule, reason=reason):
                 return _unused("dead", rule, reason)
-
-    async def _check(self, callback: Callback, result: bytes | None) -> list[ResultProblemOut]:
-        schema = await self.gateway.find_schema(callback)
-        if schema is None:
-            return []
-        problems = await self.gateway.results.problems(schema, result)
-        return [ResultProblemOut(pointer=one.path, detail=one.message) for one in problems]
 
 
 def _unused(state: Literal["ignored", "dead"], rule: int | None, reason: str) -> TestedEventOut:

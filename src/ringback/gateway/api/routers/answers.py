@@ -42,7 +42,7 @@ from ringback.gateway.receipts import Wait, encode_receipt, reply_with_receipt, 
 from ringback.gateway.replies import to_full_problem
 from ringback.gateway.view import to_heartbeat_reply
 from ringback.schemas.answers import AnswerIn, AnswersIn
-from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultProblemOut, ResultsOut, SignOut
+from ringback.schemas.responses import CheckedOut, ReceiptOut, ResultsOut, SignOut
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 """Maximum bytes of `POST /v1/answers`."""
@@ -94,11 +94,7 @@ async def check_result(gateway: GatewayOf, callback_id: IdInPath, request: Reque
     """Return the problems of a result by the callback's result schema. Stores nothing."""
     result = await read_json(request, limit=gateway.body_limit)
     callback = await get_callback(gateway.store, callback_id)
-    schema = await gateway.find_schema(callback)
-    problems = [] if schema is None else await gateway.results.problems(schema, result)
-    return CheckedOut(
-        problems=[ResultProblemOut(pointer=one.path, detail=one.message) for one in problems]
-    )
+    return CheckedOut(problems=await gateway.find_problems(callback, result))
 
 
 @router.post(
