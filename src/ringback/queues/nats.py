@@ -27,8 +27,11 @@ _UNLIMITED: Final = -1
 _EXPIRES: Final = 1
 """Seconds after which the server ends a request for messages that it cannot fill."""
 
-_LONGEST_SILENCE: Final = 20
-"""Seconds without a message or the end of a request, after which the connection is lost."""
+_LONGEST_SILENCE: Final = 10
+"""Seconds without a message or the end of a request, after which the connection is lost.
+
+A server that is asked while the consumer is deleted may never answer (nats-server 2.9).
+"""
 
 _EMPTY: Final = frozenset({"404", "408"})
 """How the server ends a request that it cannot fill."""
@@ -171,6 +174,8 @@ class NatsQueue:
                 async with self._place.reached(*_ERRORS):
                     await self._send_all(Msg.Ack.Progress)
                 if self._requested and _now() - self._heard_at > _LONGEST_SILENCE:
+                    # Nothing is to be given back to it, either.
+                    self._requested = 0
                     reason = f"no sign of life for {_LONGEST_SILENCE} seconds"
                     raise self._place.error(reason)
         except QueueUnavailableError as exc:
@@ -251,6 +256,7 @@ class NatsQueue:
         self._requested = 0
         status = headers.get("Status")
         if status not in _EMPTY:
+            self._is_ending = True
             reason = f"the server ended the request: {status} {headers.get('Description', '')}"
             self._buffer.fail(self._place.error(reason))
 
