@@ -39,14 +39,21 @@ async def test_answer_by_alias_survives_a_kill_of_the_gateway(site: Site) -> Non
         assert (again.code, again.json["duplicate"]) == (0, True)
         assert other.code == 1
         async with site.temporal(), site.worker(), site.worker():
-            handle = await site.handle_of(first["workflow_id"])
-            assert await handle.result() == 1
+            assert await (await site.handle_of(first["workflow_id"])).result() == 1
+            await until_applied(ringback, first["id"])
             late = await ringback("show", "--alias", RUN)
             freed = await put_alias(site, second["id"], RUN)
             answered = await ringback("complete", "--alias", RUN, "--result", "3", "--wait", "20")
             assert (late.code, freed.status_code) == (1, 200)
             assert answered.code == 0, answered.err
             assert await (await site.handle_of(second["workflow_id"])).result() == 3
+
+
+async def until_applied(ringback: Command, callback_id: str) -> None:
+    """Wait for the verdict, which is stored after the workflow has the result."""
+    words = ("complete", "--callback", callback_id, "--result", "1", "--wait", "20")
+    repeated = await ringback(*words)
+    assert repeated.code == 0, repeated.err
 
 
 async def two_callbacks(site: Site) -> list[dict[str, str]]:

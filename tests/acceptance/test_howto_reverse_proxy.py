@@ -87,6 +87,8 @@ async def test_access_log_has_other_requests_but_no_link(proxied: Proxied) -> No
     await proxied.http.get(proxied.link)
     await proxied.http.post(proxied.link, json="done")
     await proxied.http.get("/elsewhere")
+    # nginx writes a line after its reply, and before the next request of the same connection.
+    await proxied.http.get("/after")
 
     logged = proxied.access_log.read_text()
 
