@@ -36,6 +36,7 @@ from ringback.domain import (
 from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS, to_problem
+from ringback.instrumentation.metrics import METRICS, Metric
 from ringback.settings import Settings
 from ringback.sign_in_settings import SignInSettings
 from ringback.store.sql_store import SqlStore
@@ -61,6 +62,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": _cli(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "http.md": _http(),
+        REFERENCE / "metrics.md": _metrics(),
         REFERENCE / "providers.md": _head("Providers", providers.text()),
         REFERENCE / "settings.md": _settings(),
         REFERENCE / "states.md": _states(),
@@ -239,6 +241,29 @@ def _http() -> str:
         ),
         "With `Prefer: wait=N` an answer waits up to N seconds, at most 60, for its verdict.\n",
     ])
+
+
+def _metrics() -> str:
+    rows = [[f"`{one.name}`", one.kind.value, _labels(one), one.meaning] for one in METRICS]
+    return "\n".join([
+        _head(
+            "Metrics",
+            "What `GET /metrics` serves for Prometheus. [Monitor](../howto/monitor.md) says what to"
+            " alert on. Labels have few values, and none per callback, workflow or person.",
+        ),
+        _table(["Metric", "Type", "Labels", "Meaning"], rows),
+        "Counters and histograms count what one process did since its start: add those of all"
+        " gateways. The gauges of the store (`ringback_callbacks` and the ages) are the same on"
+        " each gateway: take the maximum.\n",
+        "Beside these, each process has `process_cpu_seconds_total`,"
+        " `process_resident_memory_bytes`, `process_open_fds` and the other `process_*` and"
+        " `python_gc_*` metrics of the Prometheus client.\n",
+    ])
+
+
+def _labels(metric: Metric) -> str:
+    names = ", ".join(f"`{name}`" for name in metric.labels)
+    return f"{names}: {metric.values}" if names else ""
 
 
 def _routes() -> tuple[list[str], dict[str, dict[str, Any]]]:

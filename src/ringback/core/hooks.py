@@ -1,7 +1,9 @@
-"""Hooks: what a gateway reports of its work to the program that runs it."""
+"""Hooks: what a gateway reports of its work to the program that runs it, and to its metrics."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.ports.store import Answer, Settlement
 
@@ -10,25 +12,166 @@ class Hooks:
     """Ignores every event; a program overrides the methods that it needs.
 
     Each method is called after the commit of what it reports. It is called in the event loop, so it
-    must return at once, and it must not raise.
+    must return at once, and it must not raise. Each `result`, `kind`, `channel`, `limit`, `source`
+    and `queue` is one of a few names in the code or the configuration, so it may be the label of a
+    metric. Ids may not.
     """
 
-    def callback_opened(self, callback_id: CallbackId) -> None:
-        """An attempt has opened this callback, for the first time or again."""
+    def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:
+        """An attempt has opened this callback: a new one, or one from an earlier attempt."""
 
     def answers_accepted(self, answers: Sequence[Answer]) -> None:
         """These answers of senders were the first for their callbacks."""
 
+    def answer_repeated(self) -> None:
+        """A sender has sent an answer that was accepted before."""
+
+    def answer_refused(self, error: RingbackError) -> None:
+        """An answer was not accepted, whichever way it came; `error` says why."""
+
     def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
         """The deliveries of these outcomes ended; each settlement has the verdict."""
+
+    def outcome_applied(self, waited: timedelta) -> None:
+        """An outcome was applied so long after it was accepted."""
+
+    def delivery_postponed(self) -> None:
+        """A delivery ended without a verdict, and is retried."""
+
+    def poll_ended(self, result: str) -> None:
+        """The activities of one workflow run were polled; the result is a `POLLED` or `FAILED`."""
+
+    def heartbeats_received(self, count: int) -> None:
+        """So many heartbeats of senders were stored."""
+
+    def heartbeat_sent(self) -> None:
+        """Temporal has accepted a heartbeat."""
+
+    def webhook_ended(self, result: str) -> None:
+        """A try to send a webhook ended: `DELIVERED`, `RETRYING` or `FAILED`."""
+
+    def notification_ended(self, channel: str, result: str) -> None:
+        """A try to send a message ended: `SENT`, `RETRYING` or `FAILED`."""
 
     def source_request_ended(self, source: str, result: str) -> None:
         """A request to a source got its reply.
 
         The result is `accepted`, `duplicate`, `handshake`, `rate_limited`, or the reason of a
-        refusal. There are few results, and sources are configured: both may be labels of a metric.
+        refusal.
         """
 
+    def queue_message_ended(self, queue: str, result: str) -> None:
+        """A message of a queue was handled: `STORED`, `DUPLICATE`, `DEAD` or `IGNORED`."""
+
+    def queue_changed(self, queue: str, *, is_connected: bool) -> None:
+        """The connection to a queue was made or lost."""
+
+    def commit_ended(self, kind: str, size: int, seconds: float) -> None:
+        """A batch of `size` items was committed, or could not be."""
+
+    def limit_reached(self, limit: str) -> None:
+        """A request was rejected with 429 or 503 because of a limit."""
+
+    def body_bytes_changed(self, in_flight: int) -> None:
+        """The bodies of the requests in progress now hold so many bytes of memory."""
+
+    def rows_purged(self, kind: str, count: int) -> None:
+        """The retention has deleted so many rows."""
+
+
+POLLED = "polled"
+DELIVERED = "delivered"
+SENT = "sent"
+RETRYING = "retrying"
+FAILED = "failed"
+STORED = "stored"
+DUPLICATE = "duplicate"
+DEAD = "dead"
+IGNORED = "ignored"
 
 NO_HOOKS = Hooks()
 """Hooks that ignore every event."""
+
+
+class HooksOfAll(Hooks):
+    """Reports every event to several hooks, in order."""
+
+    def __init__(self, *hooks: Hooks) -> None:
+        """Report to `hooks`."""
+        self._all = hooks
+
+    def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:
+        for hooks in self._all:
+            hooks.callback_opened(callback_id, is_new=is_new)
+
+    def answers_accepted(self, answers: Sequence[Answer]) -> None:
+        for hooks in self._all:
+            hooks.answers_accepted(answers)
+
+    def answer_repeated(self) -> None:
+        for hooks in self._all:
+            hooks.answer_repeated()
+
+    def answer_refused(self, error: RingbackError) -> None:
+        for hooks in self._all:
+            hooks.answer_refused(error)
+
+    def outcomes_settled(self, settlements: Sequence[Settlement]) -> None:
+        for hooks in self._all:
+            hooks.outcomes_settled(settlements)
+
+    def outcome_applied(self, waited: timedelta) -> None:
+        for hooks in self._all:
+            hooks.outcome_applied(waited)
+
+    def delivery_postponed(self) -> None:
+        for hooks in self._all:
+            hooks.delivery_postponed()
+
+    def poll_ended(self, result: str) -> None:
+        for hooks in self._all:
+            hooks.poll_ended(result)
+
+    def heartbeats_received(self, count: int) -> None:
+        for hooks in self._all:
+            hooks.heartbeats_received(count)
+
+    def heartbeat_sent(self) -> None:
+        for hooks in self._all:
+            hooks.heartbeat_sent()
+
+    def webhook_ended(self, result: str) -> None:
+        for hooks in self._all:
+            hooks.webhook_ended(result)
+
+    def notification_ended(self, channel: str, result: str) -> None:
+        for hooks in self._all:
+            hooks.notification_ended(channel, result)
+
+    def source_request_ended(self, source: str, result: str) -> None:
+        for hooks in self._all:
+            hooks.source_request_ended(source, result)
+
+    def queue_message_ended(self, queue: str, result: str) -> None:
+        for hooks in self._all:
+            hooks.queue_message_ended(queue, result)
+
+    def queue_changed(self, queue: str, *, is_connected: bool) -> None:
+        for hooks in self._all:
+            hooks.queue_changed(queue, is_connected=is_connected)
+
+    def commit_ended(self, kind: str, size: int, seconds: float) -> None:
+        for hooks in self._all:
+            hooks.commit_ended(kind, size, seconds)
+
+    def limit_reached(self, limit: str) -> None:
+        for hooks in self._all:
+            hooks.limit_reached(limit)
+
+    def body_bytes_changed(self, in_flight: int) -> None:
+        for hooks in self._all:
+            hooks.body_bytes_changed(in_flight)
+
+    def rows_purged(self, kind: str, count: int) -> None:
+        for hooks in self._all:
+            hooks.rows_purged(kind, count)

@@ -87,7 +87,7 @@ class CallbackOpener:
             accepted = _find_doubtful_failure(callback, request)
             if accepted is None or await self._is_not_applied(callback, accepted):
                 logger.info("callback opened", extra={"callback_id": callback.id})
-                self._hooks.callback_opened(callback.id)
+                self._hooks.callback_opened(callback.id, is_new=callback.id == request.id)
                 return callback
 
     async def mark_submitted(self, callback_id: CallbackId) -> bool:

@@ -90,7 +90,7 @@ class GatewaySteps(Hooks):
         """Report to `on_step`."""
         self._on_step = on_step
 
-    def callback_opened(self, callback_id: CallbackId) -> None:
+    def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:  # noqa: ARG002 - both are a step
         self._on_step(Step(Party.WORKER, Party.GATEWAY, f"open the callback {callback_id}"))
 
     def answers_accepted(self, answers: Sequence[Answer]) -> None:

@@ -27,8 +27,8 @@ class Recorder(Hooks):
     def __init__(self) -> None:
         self.calls: list[tuple[str, CallbackId]] = []
 
-    def callback_opened(self, callback_id: CallbackId) -> None:
-        self.calls.append(("opened", callback_id))
+    def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:
+        self.calls.append(("opened" if is_new else "reopened", callback_id))
 
     def answers_accepted(self, answers: Sequence[Answer]) -> None:
         self.calls += [("accepted", answer.callback_id) for answer in answers]
