@@ -60,7 +60,10 @@ def build_app(parts: Parts) -> FastAPI:
             hooks=edges.hooks,
         ),
         replay_service=ReplayService(
-            store, namespace=edges.namespace, on_replayed=parts.event_service.wake
+            store,
+            parts.alias_service,
+            namespace=edges.namespace,
+            on_replayed=parts.event_service.wake,
         ),
         public_url=edges.public_url,
         body_limit=edges.body_limit,

@@ -33,6 +33,10 @@ _Limit = Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="Maximum numbe
 _EventArgument = Annotated[
     str, typer.Argument(parser=to_event_id, help="The event: ev_…", metavar="EVENT")
 ]
+_ToCurrent = Annotated[
+    bool,
+    typer.Option("--to-current", help="Also if its alias leads to another callback than before."),
+]
 
 events: Final = typer.Typer(invoke_without_command=True)
 
@@ -100,13 +104,15 @@ def show(
 
 
 @events.command()
-def replay(event_id: _EventArgument, as_json: AsJson = False) -> None:
+def replay(
+    event_id: _EventArgument, to_current: _ToCurrent = False, as_json: AsJson = False
+) -> None:
     """Begin an ended event again, with the rules that apply now.
 
     Correct the rule and restart the gateway first. The event is ignored, unmatched or dead. It goes
     to the callback that has its alias now. The first answer to a callback counts.
     """
-    event = run(_call(lambda client: client.replay_event(event_id)))
+    event = run(_call(lambda client: client.replay_event(event_id, to_current=to_current)))
     if as_json:
         print(event.model_dump_json())
         return

@@ -40,7 +40,11 @@ class SourceCalls(Caller):
         reply = await self.call("POST", path, content=json.dumps(asked).encode())
         return parse(SourceTestOut, reply)
 
-    async def replay_event(self, event_id: str) -> EventRecordOut:
-        """Begin an event again; return it afterwards."""
+    async def replay_event(self, event_id: str, *, to_current: bool = False) -> EventRecordOut:
+        """Begin an event again; return it afterwards.
+
+        If its alias leads to another callback than before, it needs `to_current`.
+        """
         path = f"/v1/events/{quote(event_id, safe='')}/replay"
-        return parse(EventRecordOut, await self.call("POST", path))
+        params = {"to_current": "true"} if to_current else None
+        return parse(EventRecordOut, await self.call("POST", path, params=params))

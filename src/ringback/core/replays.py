@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from ringback.core.aliases import AliasService
 from ringback.core.events import LONGEST_REASON
-from ringback.domain.event import EventRecord, EventState
+from ringback.domain.alias import Alias
+from ringback.domain.errors import RingbackError
+from ringback.domain.event import EventRecord, EventState, EventSummary
 from ringback.domain.event_errors import CannotReplayError, UnknownEventError
 from ringback.domain.ids import EventId
 from ringback.ports.events import EventStore, NewEvent
@@ -25,10 +28,16 @@ class ReplayService:
     """Shows events with their bodies, and begins ended ones again."""
 
     def __init__(
-        self, store: EventStore, *, namespace: str, on_replayed: Callable[[], None]
+        self,
+        store: EventStore,
+        alias_service: AliasService,
+        *,
+        namespace: str,
+        on_replayed: Callable[[], None],
     ) -> None:
         """Use the events of `namespace` in `store`; report each replay to `on_replayed`."""
         self._store = store
+        self._aliases = alias_service
         self._namespace = namespace
         self._on_replayed = on_replayed
 
@@ -45,7 +54,12 @@ class ReplayService:
         return record
 
     async def replay(
-        self, record: EventRecord, events: Sequence[NewEvent], *, by: str
+        self,
+        record: EventRecord,
+        events: Sequence[NewEvent],
+        *,
+        by: str,
+        to_current: bool = False,
     ) -> EventRecord:
         """Begin an event again; return it afterwards.
 
@@ -55,16 +69,19 @@ class ReplayService:
             record: The event.
             events: What its request means now.
             by: The id of the API key, for the log.
+            to_current: Whether it may go to another callback than before.
 
         Raises:
-            CannotReplayError: It is matched, it waits, it has changed, or its request has other
-                events now.
+            CannotReplayError: It is matched, it waits, it has changed, its request has other events
+                now, or its alias leads to another callback than before.
             StoreUnavailableError: It could not be stored; retry.
         """
         why_not = _WHY_NOT.get(record.event.state)
         if why_not is not None:
             raise CannotReplayError(why_not)
         begun = _select(record, events)
+        if not to_current:
+            await self._check_callback(record.event, begun)
         first = replace(begun[0], reason=_to_reason(record, begun[0]))
         if not await self._store.replay_event(record, [first, *begun[1:]]):
             msg = "somebody else has just replayed it; see: ringback events show"
@@ -74,6 +91,24 @@ class ReplayService:
         logger.info("event replayed", extra=facts)
         self._on_replayed()
         return await self.get(event.id)
+
+    async def _check_callback(self, event: EventSummary, begun: Sequence[NewEvent]) -> None:
+        """Check that the alias of `event` leads to no other callback than before.
+
+        Raises:
+            CannotReplayError: It does.
+            StoreUnavailableError: It could not be read; retry.
+        """
+        had, alias = event.callback_id, event.alias
+        if had is None or alias is None or alias not in {one.alias for one in begun}:
+            return
+        (found,) = await self._aliases.find([Alias(alias)])
+        if not isinstance(found, RingbackError) and found != had:
+            msg = (
+                f"it was for {had}, and its alias {alias!r} now leads to {found}; if it is for that"
+                " one, too, replay it with --to-current (to_current)"
+            )
+            raise CannotReplayError(msg)
 
 
 def _select(record: EventRecord, events: Sequence[NewEvent]) -> Sequence[NewEvent]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from ringback.core.aliases import AliasService
 from ringback.core.events import LONGEST_REASON
 from ringback.core.replays import ReplayService
 from ringback.domain.event import EventEnd, EventRecord, EventState
@@ -12,7 +13,8 @@ from ringback.domain.event_errors import CannotReplayError, UnknownEventError
 from ringback.domain.ids import EventId
 from ringback.store.sql_store import SqlStore
 from ringback.testing import ManualClock
-from tests.contract.events import HOUR, claim, delivery, event
+from tests.contract.aliases import open_with
+from tests.contract.events import HOUR, RUN, claim, delivery, event
 
 
 @pytest.fixture
@@ -22,7 +24,12 @@ def replayed() -> list[str]:
 
 @pytest.fixture
 def service(store: SqlStore, replayed: list[str]) -> ReplayService:
-    return ReplayService(store, namespace="default", on_replayed=lambda: replayed.append("one"))
+    return ReplayService(
+        store,
+        AliasService(store, namespace="default"),
+        namespace="default",
+        on_replayed=lambda: replayed.append("one"),
+    )
 
 
 @pytest.fixture
@@ -73,6 +80,53 @@ async def test_event_that_waits_or_is_matched_is_not_replayed(
 
     with pytest.raises(CannotReplayError, match="it is matched"):
         await service.replay(await service.get(found.id), [event()], by="k1")
+
+
+async def test_event_goes_to_another_callback_than_before_only_if_that_is_asked_for(
+    service: ReplayService, store: SqlStore
+) -> None:
+    first = await open_with(store, RUN)
+    await store.store_deliveries([delivery(refused := event())])
+    (found,) = await claim(store)
+    await store.end_events([EventEnd(found, EventState.DEAD, "no number", first.id)])
+    record = await service.get(refused.id)
+    await store.remove_alias(first.id, RUN, by="k1")
+    second = await open_with(store, RUN)
+
+    with pytest.raises(CannotReplayError, match=f"was for {first.id}.* leads to {second.id}"):
+        await service.replay(record, [event()], by="k1")
+    after = await service.replay(record, [event()], by="k1", to_current=True)
+
+    assert after.event.state is EventState.WAITING
+
+
+async def test_rule_that_was_corrected_may_lead_an_event_to_another_callback(
+    service: ReplayService, store: SqlStore
+) -> None:
+    callback = await open_with(store, RUN)
+    await store.store_deliveries([delivery(refused := event())])
+    (found,) = await claim(store)
+    await store.end_events([EventEnd(found, EventState.DEAD, "no number", callback.id)])
+    record = await service.get(refused.id)
+    await open_with(store, "other")
+
+    to_another_alias = await service.replay(record, [event("other")], by="k1")
+
+    assert to_another_alias.event.alias == "other"
+
+
+async def test_event_is_replayed_if_nothing_has_its_alias_any_more(
+    service: ReplayService, store: SqlStore
+) -> None:
+    callback = await open_with(store, RUN)
+    await store.store_deliveries([delivery(refused := event())])
+    (found,) = await claim(store)
+    await store.end_events([EventEnd(found, EventState.DEAD, "no number", callback.id)])
+    await store.remove_alias(callback.id, RUN, by="k1")
+
+    after = await service.replay(await service.get(refused.id), [event()], by="k1")
+
+    assert after.event.state is EventState.WAITING
 
 
 async def test_one_of_two_replays_at_once_counts(

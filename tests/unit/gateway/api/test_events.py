@@ -122,6 +122,25 @@ async def test_dead_event_answers_after_its_rule_was_corrected(
     assert accepted.outcome == Completed(b"7")
 
 
+async def test_replay_to_another_callback_than_before_must_be_asked_for(
+    house: House, tmp_path: Path
+) -> None:
+    first = await house.asked(aliases=("github:run:42",), result_schema='{"type": "integer"}')
+    dead = await send(house, run_of("7"))
+    correct(house, tmp_path, "workflow_run.conclusion", "to_number(workflow_run.conclusion)")
+    await house.store.remove_alias(first.id, "github:run:42", by="k1")
+    second = await house.asked(aliases=("github:run:42",), result_schema='{"type": "integer"}')
+
+    refused = await house.post(f"/v1/events/{dead['id']}/replay")
+    unchanged = await newest(house)
+    replayed = await house.post(f"/v1/events/{dead['id']}/replay?to_current=true")
+
+    assert (refused.status_code, replayed.status_code) == (409, 200)
+    assert f"it was for {first.id}" in refused.json()["detail"]
+    assert unchanged["state"] == "dead"
+    assert (await newest(house))["callback_id"] == second.id
+
+
 async def test_ignored_event_waits_for_an_alias_after_its_rule_was_corrected(
     house: House, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ router = new_router("/events")
 
 _EventInPath = Annotated[EventId, Path(alias="event", pattern="^[A-Za-z0-9_]{1,64}$")]
 
+_ToCurrent = Annotated[bool, Query(description="Also to another callback than before.")]
+
 
 @router.get("", summary="List events of sources, newest first", dependencies=requires(Act.VIEW))
 async def list_events(gateway: GatewayOf, filters: Annotated[EventsIn, Query()]) -> EventsOut:
@@ -60,11 +62,16 @@ async def show_event(gateway: GatewayOf, event_id: _EventInPath) -> EventRecordO
     responses=problems(404, 409),
 )
 async def replay_event(
-    gateway: GatewayOf, event_id: _EventInPath, request: Request
+    gateway: GatewayOf,
+    event_id: _EventInPath,
+    request: Request,
+    *,
+    to_current: _ToCurrent = False,
 ) -> EventRecordOut:
     """Begin an event again that is ignored, unmatched or dead, with the rules that apply now.
 
-    It goes to the callback that has its alias now. Replay one after you corrected a rule.
+    Replay one after you corrected a rule. It goes to the callback that has its alias now; if that
+    is another one than before, the reply is 409 unless `to_current` is true.
     """
     record = await gateway.replay_service.get(event_id)
     # Rules may take a while: a body may have a thousand events.
@@ -72,7 +79,9 @@ async def replay_event(
         interpret_again, gateway.source_door, record, limit=gateway.body_limit
     )
     by = request.state.key.id
-    return _to_record_out(await gateway.replay_service.replay(record, events, by=by))
+    return _to_record_out(
+        await gateway.replay_service.replay(record, events, by=by, to_current=to_current)
+    )
 
 
 def _to_facts(event: EventSummary) -> dict[str, Any]:
