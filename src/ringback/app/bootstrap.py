@@ -91,7 +91,7 @@ async def running_gateway(
             await ensure_local_keys(settings.data, store)
         edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks)
         parts = Parts(edges)
-        webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter)
+        webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter, hooks=hooks)
         consumers = build_consumers(parts) if with_queues else ()
         async with run_services(
             *edges.services,

@@ -151,6 +151,7 @@ class Parts:
             to_url=partial(decision_url, self.edges.keyring, self.edges.public_url),
             clock=self._clock,
             jitter=self.edges.jitter,
+            hooks=self.edges.hooks,
         )
 
     @cached_property
@@ -227,6 +228,7 @@ class Parts:
             lambda action, body: TO_OUTCOME[action](body),
             clock=self._clock,
             jitter=self.edges.jitter,
+            hooks=self.edges.hooks,
         )
 
     @cached_property
@@ -242,6 +244,7 @@ class Parts:
             self.edges.activities,
             polls=self._store,
             heartbeat_sender=self._heartbeat_sender,
+            hooks=self.edges.hooks,
         )
 
     @cached_property
@@ -253,11 +256,13 @@ class Parts:
             deadlines=self._store,
             schedule=self._schedule,
             clock=self._clock,
+            hooks=self.edges.hooks,
         )
 
     @cached_property
     def _heartbeat_sender(self) -> HeartbeatSender:
-        return HeartbeatSender(self.edges.heartbeats, self.edges.activities)
+        edges = self.edges
+        return HeartbeatSender(edges.heartbeats, edges.activities, hooks=edges.hooks)
 
     @cached_property
     def _schedule(self) -> PollSchedule:

@@ -85,6 +85,7 @@ def _build_consumer(parts: "Parts", config: QueueConfig) -> QueueConsumer:
         prefetch=config.prefetch,
         clock=edges.clock,
         jitter=edges.jitter,
+        hooks=edges.hooks,
     )
 
 

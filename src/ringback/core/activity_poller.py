@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from ringback.core.hooks import FAILED, NO_HOOKS, POLLED, Hooks
 from ringback.core.services import FailureLog, OutageLog, caught, write_each
 from ringback.core.verdicts import resolve_from
 from ringback.domain.activity_state import ActivityState, Ended, Pending, Unknown
@@ -112,8 +113,10 @@ class ActivityChecker:
         deadlines: Deadlines,
         schedule: PollSchedule,
         clock: Clock,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Poll `activities`, close callbacks in `store`, and store results in `polls`."""
+        self._hooks = hooks
         self._store = store
         self._polls = polls
         self._deadlines = deadlines
@@ -137,6 +140,7 @@ class ActivityChecker:
             results = await asyncio.gather(*(caught(self._poll_run(run, found)) for run in some))
             for result in results:
                 self._outages.record(result)
+                self._hooks.poll_ended(FAILED if isinstance(result, Exception) else POLLED)
             misses += sum(map(_is_unanswered, results))
             if misses >= _MISSES:
                 break

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from ringback.core.group_commit import GroupCommit
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.operations import describe_unknown
 from ringback.core.receipt import to_expired
 from ringback.domain.alias import Alias
@@ -91,10 +92,12 @@ class AliasService:
 class OpenCommits:
     """Commits many requests to open callbacks together; a conflict of one affects no other."""
 
-    def __init__(self, store: CallbackStore) -> None:
+    def __init__(self, store: CallbackStore, hooks: Hooks = NO_HOOKS) -> None:
         """Open callbacks in `store`."""
         self._store = store
-        self._commits: GroupCommit[OpenRequest, _Opened] = GroupCommit(self._commit)
+        self._commits: GroupCommit[OpenRequest, _Opened] = GroupCommit(
+            self._commit, kind="openings", hooks=hooks
+        )
 
     async def run(self) -> None:
         """Commit requests until canceled."""

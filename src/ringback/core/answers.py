@@ -9,7 +9,7 @@ from typing import Final
 
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.receipt import Receipt, to_expired
+from ringback.core.receipt import Receipt, report, to_expired
 from ringback.core.services import run_services, task_group
 from ringback.core.validation import AnswerValidator
 from ringback.core.votes import VoteService
@@ -54,7 +54,10 @@ class AnswerService:
         self._on_accepted = on_accepted
         self._hooks = hooks
         self._commits: GroupCommit[Answer, datetime | None] = GroupCommit(
-            self._commit, weigh=lambda answer: len(to_body(answer.outcome) or b"")
+            self._commit,
+            weigh=lambda answer: len(to_body(answer.outcome) or b""),
+            kind="answers",
+            hooks=hooks,
         )
 
     async def run(self) -> None:
@@ -95,6 +98,14 @@ class AnswerService:
             StoreUnavailableError: It could not be stored; retry.
         """
         answer = Answer(callback_id, self._new_outcome_id(), outcome, serial)
+        return await report(self._accept(answer, voter), self._hooks)
+
+    def report_refused(self, error: RingbackError) -> None:
+        """Report that a door refused an answer before it came here: it or its link is invalid."""
+        self._hooks.answer_refused(error)
+
+    async def _accept(self, answer: Answer, voter: Voter) -> Receipt:
+        callback_id, outcome, serial = answer.callback_id, answer.outcome, answer.link_serial
         terms = await self._checks.terms(callback_id)
         if terms is None:
             raise UnknownCallbackError

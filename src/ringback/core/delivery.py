@@ -84,7 +84,12 @@ class Deliverer:
         self._pacer = DeliveryPacer(clock, jitter)
         self._outages = OutageLog(logger, "claim outcomes")
         self._misconfiguration = MisconfigurationLog(clock)
-        self._settling = GroupCommit(acknowledged(self._settle_many), gather=self._pacer.gather)
+        self._settling = GroupCommit(
+            acknowledged(self._settle_many),
+            gather=self._pacer.gather,
+            kind="settlements",
+            hooks=hooks,
+        )
         self._postponing = GroupCommit(acknowledged(queue.postpone))
 
     @property
@@ -140,6 +145,8 @@ class Deliverer:
             verdict = await self._verdict_on(callback, accepted, encoded)
         if verdict is not None:
             await self._settling.submit(verdict)
+            if verdict.verdict is State.APPLIED:
+                self._hooks.outcome_applied(self._clock.now() - accepted.accepted_at)
         else:
             # Its retry may be due before anything else.
             self._pacer.woken.set()
@@ -264,6 +271,7 @@ class Deliverer:
         await self._postponing.submit(
             Postponement(callback.id, accepted.tries, wait, reason, is_not_applied)
         )
+        self._hooks.delivery_postponed()
 
     async def _settle_many(self, settlements: Sequence[Settlement]) -> None:
         await self._queue.settle(settlements)

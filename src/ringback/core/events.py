@@ -10,6 +10,7 @@ from ringback.core.answers import AnswerService
 from ringback.core.claim_loop import ClaimLoop
 from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.heartbeats import HeartbeatService
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import run_services
 from ringback.domain.alias import Alias
 from ringback.domain.alias_errors import AliasFreedError
@@ -64,6 +65,7 @@ class EventService:
         *,
         clock: Clock,
         jitter: Callable[[], float],
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Answer with the outcome that `to_outcome` makes of an event's action and body."""
         self._answers = answer_service
@@ -81,7 +83,9 @@ class EventService:
             group_slots=SLOTS,
             clock=clock,
         )
-        self._storing = GroupCommit(store.store_deliveries, weigh=_weigh)
+        self._storing = GroupCommit(
+            store.store_deliveries, weigh=_weigh, kind="events", hooks=hooks
+        )
         # Events are claimed together, so one query finds the callbacks of many.
         self._finding = GroupCommit(alias_service.find)
         self._ending = GroupCommit(acknowledged(store.end_events))

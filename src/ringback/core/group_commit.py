@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, Generic, TypeVar
 
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import caught
 from ringback.domain.errors import RetryableError, StoreUnavailableError
 
@@ -36,12 +37,16 @@ class GroupCommit(Generic[T, R]):
         *,
         weigh: Callable[[T], int] = lambda _: 0,
         gather: Callable[[], Awaitable[None]] | None = None,
+        kind: str = "",
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Collect items for `commit`, which gets at most `LARGEST` and returns a result for each.
 
         `weigh` returns the bytes of an item. `gather` is awaited before each commit, to let more
-        items arrive.
+        items arrive. Each commit is reported to `hooks` as of this `kind`.
         """
+        self._kind = kind
+        self._hooks = hooks
         self._commit = commit
         self._weigh = weigh
         self._gather = gather
@@ -109,7 +114,9 @@ class GroupCommit(Generic[T, R]):
             yield entry
 
     async def _commit_batch(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
+        began = self._loop.time()
         results = await caught(self._commit([item for item, _ in batch]))
+        self._hooks.commit_ended(self._kind, len(batch), self._loop.time() - began)
         if not isinstance(results, Exception):
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():

@@ -7,6 +7,7 @@ from typing import Final
 
 from ringback.core.activity_poller import explain_end, to_expiry
 from ringback.core.group_commit import GroupCommit
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.keepalive import LEASE, HeartbeatSender, postpone, to_sent_heartbeat
 from ringback.core.receipt import to_expired
 from ringback.core.services import run_services
@@ -51,15 +52,20 @@ class HeartbeatService:
         *,
         polls: ActivityPollStore,
         heartbeat_sender: HeartbeatSender,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Find callbacks in `store`; store their heartbeats in `polls` and send them."""
+        self._hooks = hooks
         self._store = store
         self._polls = polls
         self._activities = activities
         self._heartbeat_sender = heartbeat_sender
         self._finds: GroupCommit[CallbackId, Callback | None] = GroupCommit(self._find)
         self._received: GroupCommit[ReceivedHeartbeat, HeartbeatReceipt] = GroupCommit(
-            self._receive, weigh=lambda heartbeat: len(heartbeat.details or b"")
+            self._receive,
+            weigh=lambda heartbeat: len(heartbeat.details or b""),
+            kind="heartbeats",
+            hooks=hooks,
         )
 
     async def run(self) -> None:
@@ -107,7 +113,9 @@ class HeartbeatService:
         return [found.get(callback_id) for callback_id in callback_ids]
 
     async def _receive(self, heartbeats: Sequence[ReceivedHeartbeat]) -> Sequence[HeartbeatReceipt]:
-        return await self._polls.receive_heartbeats(heartbeats, lease=LEASE)
+        receipts = await self._polls.receive_heartbeats(heartbeats, lease=LEASE)
+        self._hooks.heartbeats_received(len(heartbeats))
+        return receipts
 
     async def _forward(self, callback: Callback) -> HeartbeatResponse:
         try:

@@ -7,6 +7,7 @@ from typing import Final
 
 from ringback.core.delivery_pacer import CircuitBreaker
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
 from ringback.domain.activity_state import HeartbeatResponse, Pending
 from ringback.domain.callback import Callback
@@ -26,8 +27,11 @@ from ringback.ports.clock import Clock
 class HeartbeatSender:
     """Sends heartbeats to the attempt that they are for."""
 
-    def __init__(self, heartbeats: Heartbeats, activities: Activities) -> None:
+    def __init__(
+        self, heartbeats: Heartbeats, activities: Activities, *, hooks: Hooks = NO_HOOKS
+    ) -> None:
         """Send through `heartbeats`; poll `activities` if the token cannot be used."""
+        self._hooks = hooks
         self._heartbeats = heartbeats
         self._activities = activities
 
@@ -53,7 +57,11 @@ class HeartbeatSender:
             RefusedByTemporalError: Temporal rejected it.
             TemporalUnreachableError: No reply; retry.
         """
-        details = callback.heartbeat_state.details
+        response = await self._send(callback, callback.heartbeat_state.details)
+        self._hooks.heartbeat_sent()
+        return response
+
+    async def _send(self, callback: Callback, details: bytes | None) -> HeartbeatResponse:
         if callback.task_token is not None:
             try:
                 return await self._heartbeats.heartbeat_to_attempt(callback, details)

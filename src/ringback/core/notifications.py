@@ -8,6 +8,7 @@ from typing import Final
 
 from ringback.core.claim_loop import ClaimLoop
 from ringback.core.escalation import escalate
+from ringback.core.hooks import FAILED, NO_HOOKS, RETRYING, SENT, Hooks
 from ringback.core.notice import choose_purpose, message_key, write_notice
 from ringback.core.services import caught
 from ringback.domain.callback import Callback, State
@@ -78,8 +79,10 @@ class Notifier:
         clock: Clock,
         jitter: Callable[[], float],
         patience: timedelta = PATIENCE,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Send the notifications of `outbox` through `channels`; `to_url` returns the page."""
+        self._hooks = hooks
         self._outbox = outbox
         self._store = store
         self._votes = votes
@@ -182,6 +185,7 @@ class Notifier:
             next_in=wait,
         )
         await self._outbox.end_notification(shown)
+        self._hooks.notification_ended(claimed.channel, SENT)
         logger.info("notified", extra={**_facts(claimed), "purpose": purpose.value})
 
     def _is_wanted(self, claimed: Notification, callback: Callback, votes: Sequence[Vote]) -> bool:
@@ -209,9 +213,12 @@ class Notifier:
     async def _fail(self, claimed: Notification, sending: NotSent | Unsendable) -> None:
         wait = self._wait(claimed, sending)
         await self._outbox.fail_notification(Failure(claimed, sending.reason, wait))
-        outcome = "failed" if wait is None else "retrying"
+        result = FAILED if wait is None else RETRYING
+        # Callbacks may name any channel, so that one which does not exist is no label.
+        known = claimed.channel in self._channels or claimed.channel == ESCALATION
+        self._hooks.notification_ended(claimed.channel if known else "unknown", result)
         facts = {**_facts(claimed), "reason": sending.reason, "tries": claimed.tries}
-        logger.warning("notification %s", outcome, extra=facts)
+        logger.warning("notification %s", result, extra=facts)
 
     def _wait(self, claimed: Notification, sending: NotSent | Unsendable) -> timedelta | None:
         since = claimed.failing_since

@@ -63,7 +63,7 @@ class CallbackOpener:
         self._activities = activities
         self._on_opened = on_opened
         self.resumption = Resumption(store, queue, activities, clock=clock, hooks=hooks)
-        self._commits = OpenCommits(store)
+        self._commits = OpenCommits(store, hooks)
         self._submits: GroupCommit[CallbackId, bool] = GroupCommit(store.mark_submitted)
 
     async def run(self) -> None:
@@ -152,6 +152,7 @@ class CallbackOpener:
             await self._queue.postpone([postponement])
             return True
         await self._queue.settle([verdict])
+        self._hooks.outcomes_settled([verdict])
         if isinstance(found, Ended):
             msg = f"the activity has ended: {found.how}"
             raise ActivityGoneError(msg)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final, NoReturn, Protocol, TypeVar
 
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.hooks import DEAD, DUPLICATE, IGNORED, NO_HOOKS, STORED, Hooks
 from ringback.core.queue_messages import MessageReader, ToStore, place_of
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
 from ringback.domain.durations import backoff
@@ -49,8 +50,10 @@ class QueueConsumer:
         prefetch: int,
         clock: Clock,
         jitter: Callable[[], float],
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Consume the queue `name` of `broker`; hold at most `prefetch` messages."""
+        self._hooks = hooks
         self._name = name
         self._broker = broker
         self._reader = reader
@@ -64,17 +67,20 @@ class QueueConsumer:
     async def run(self) -> None:
         """Consume until canceled."""
         tries = 0
+        self._hooks.queue_changed(self._name, is_connected=False)
         while True:
             began_at = self._clock.monotonic()
             failure = await caught(self._consume())
             _stop_if_canceled()
             tries = 1 if self._clock.monotonic() - began_at > LONGEST_WAIT else tries + 1
+            self._hooks.queue_changed(self._name, is_connected=False)
             self._outages.record(QueueUnavailableError(_explain(failure)))
             await self._clock.sleep(self._backoff(tries))
 
     async def _consume(self) -> NoReturn:
         async with self._broker.connect(self._prefetch) as queue, task_group() as group:
             self._outages.record(None)
+            self._hooks.queue_changed(self._name, is_connected=True)
             logger.info("queue connected", extra={"queue": self._name})
             acknowledger = _Acknowledger(queue)
             group.create_task(acknowledger.run(), name=f"queue {self._name}")
@@ -87,12 +93,16 @@ class QueueConsumer:
 
     async def _handle(self, message: Message, acknowledger: "_Acknowledger") -> None:
         found = await self._retry(lambda: self._reader.read(message))
-        if found is not None:
+        if found is None:
+            self._hooks.queue_message_ended(self._name, IGNORED)
+        else:
             await self._retry(lambda: self._commit(found))
         await acknowledger.acknowledge(message)
 
     async def _commit(self, found: ToStore) -> None:
         is_new = await self._store.store(found.delivery)
+        result = DUPLICATE if not is_new else STORED if found.dead is None else DEAD
+        self._hooks.queue_message_ended(self._name, result)
         if is_new and found.dead is not None:
             facts = {"queue": self._name, "event_id": found.delivery.id, "reason": found.dead}
             logger.warning("message cannot be used", extra=facts)

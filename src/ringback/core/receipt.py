@@ -1,10 +1,12 @@
 """Receipts: what a sender or a voter gets, or the error that says why the answer is too late."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 
+from ringback.core.hooks import Hooks
 from ringback.domain.callback import Callback, State
-from ringback.domain.errors import ExpiredCallbackError
+from ringback.domain.errors import ExpiredCallbackError, RingbackError
 from ringback.domain.ids import CallbackId
 
 
@@ -23,6 +25,22 @@ class Receipt:
     state: State
     accepted_at: datetime
     is_duplicate: bool
+
+
+async def report(accepting: Awaitable[Receipt], hooks: Hooks) -> Receipt:
+    """Return the receipt; report a repeated or refused answer to `hooks`.
+
+    Raises:
+        RingbackError: The answer is refused.
+    """
+    try:
+        receipt = await accepting
+    except RingbackError as exc:
+        hooks.answer_refused(exc)
+        raise
+    if receipt.is_duplicate:
+        hooks.answer_repeated()
+    return receipt
 
 
 def to_expired(callback: Callback) -> ExpiredCallbackError:

@@ -117,6 +117,7 @@ class Resumption:
             settled = (await self._store.find([callback_id]))[callback_id]
             if settled.state is State.APPLIED:
                 self._hooks.outcomes_settled([settlement])
+                self._hooks.outcome_applied(self._clock.now() - accepted.accepted_at)
                 return
         raise TemporalUnreachableError(_CLAIMED)
 

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
-from ringback.core.receipt import Receipt, to_expired
+from ringback.core.receipt import Receipt, report, to_expired
 from ringback.core.validation import AnswerValidator
 from ringback.core.vote_checks import (
     USE_THE_PAGE,
@@ -77,7 +78,10 @@ class VoteService:
         self._on_accepted = on_accepted
         self._hooks = hooks
         self._commits: GroupCommit[VoteRequest, CountedVote | RingbackError | None] = GroupCommit(
-            self._commit, weigh=lambda request: len(request.body or b"")
+            self._commit,
+            weigh=lambda request: len(request.body or b""),
+            kind="votes",
+            hooks=hooks,
         )
 
     async def run(self) -> None:
@@ -136,6 +140,10 @@ class VoteService:
             link_serial=link_serial,
             ballot=ballot,
         )
+        return await report(self._vote(request), self._hooks)
+
+    async def _vote(self, request: VoteRequest) -> Receipt:
+        callback_id, digest = request.callback_id, request.digest
         terms = await self._terms.terms(callback_id)
         if terms is None:
             raise UnknownCallbackError
@@ -179,19 +187,20 @@ class VoteService:
         if isinstance(outcome, Failed):
             check_may_fail(callback)
             return None
-        if not policy.is_decision:
-            return await self.vote(callback_id, voter, body=outcome.result, link_serial=serial)
-        sent = parse_vote(outcome.result)
-        return await self.vote(
-            callback_id,
-            voter,
-            approved=sent.approved,
-            reason=sent.reason,
-            body=sent.form,
-            digest=sent.digest,
-            link_serial=serial,
-            ballot=sent.ballot,
+        request = VoteRequest(
+            callback_id, self._new_outcome_id(), voter, body=outcome.result, link_serial=serial
         )
+        if policy.is_decision:
+            sent = parse_vote(outcome.result)
+            request = replace(
+                request,
+                approved=sent.approved,
+                reason=sent.reason,
+                body=sent.form,
+                digest=sent.digest,
+                ballot=sent.ballot,
+            )
+        return await self._vote(request)
 
     async def votes(self, callback_id: CallbackId) -> Sequence[Vote]:
         """Return the votes on a callback, oldest first."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from ringback.core.claim_loop import ClaimLoop
 from ringback.core.group_commit import GroupCommit, acknowledged
+from ringback.core.hooks import DELIVERED, FAILED, NO_HOOKS, RETRYING, Hooks
 from ringback.core.services import caught, run_services
 from ringback.domain.durations import backoff
 from ringback.domain.webhook import Webhook, to_body, to_origin
@@ -49,9 +50,16 @@ class WebhookSender:
     """
 
     def __init__(
-        self, webhooks: WebhookOutbox, sender: Sender, *, clock: Clock, jitter: Callable[[], float]
+        self,
+        webhooks: WebhookOutbox,
+        sender: Sender,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Send the webhooks of the outbox `webhooks` with `sender`."""
+        self._hooks = hooks
         self._sender = sender
         self._clock = clock
         self._jitter = jitter
@@ -93,6 +101,7 @@ class WebhookSender:
 
     async def _end(self, webhook: Webhook, last_error: str | None) -> None:
         await self._ending.submit(WebhookEnd(webhook.id, last_error))
+        self._hooks.webhook_ended(DELIVERED if last_error is None else FAILED)
         if last_error is None:
             logger.info("webhook delivered", extra=_facts(webhook))
         else:
@@ -105,6 +114,7 @@ class WebhookSender:
         await self._postponing.submit(
             WebhookRetry(webhook.id, webhook.tries, max(wait, asked), ended.reason)
         )
+        self._hooks.webhook_ended(RETRYING)
         facts = {**_facts(webhook), "tries": webhook.tries, "reason": ended.reason}
         logger.warning("webhook retrying", extra=facts)
 

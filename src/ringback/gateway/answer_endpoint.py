@@ -93,9 +93,17 @@ def find_posted(scope: Scope, prefix: str) -> str | None:
 
 
 async def _accept(gateway: Gateway, request: Request, *, link: str, verb: Verb) -> Receipt:
-    """Commit the answer of `request`, whose link must allow `verb`."""
-    verified = gateway.verify(link, verb)
-    outcome = await read_outcome(request, verb, limit=gateway.body_limit)
+    """Commit the answer of `request`, whose link must allow `verb`.
+
+    Raises:
+        RingbackError: The answer is refused, or it cannot be committed now.
+    """
+    try:
+        verified = gateway.verify(link, verb)
+        outcome = await read_outcome(request, verb, limit=gateway.body_limit)
+    except RingbackError as exc:
+        gateway.answer_service.report_refused(exc)
+        raise
     receipt = await gateway.answer_service.accept(
         verified.callback_id, outcome, serial=verified.serial
     )

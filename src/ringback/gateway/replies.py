@@ -1,7 +1,6 @@
 """Error replies: problem details (RFC 9457) for each of Ringback's errors."""
 
 import logging
-import re
 from datetime import timedelta
 from typing import Any, Final
 
@@ -189,7 +188,7 @@ def to_full_problem(error: RingbackError) -> JSONResponse:
 
 
 def _to_reply(error: RingbackError, detail: str) -> JSONResponse:
-    reply = problem(STATUS[type(error)], _title(type(error)), detail, **_members(error))
+    reply = problem(STATUS[type(error)], error.in_words(), detail, **_members(error))
     if isinstance(error, RetryableError):
         after = error.retry_after or _RETRY_AFTER
         reply.headers["retry-after"] = str(max(1, round(after.total_seconds())))
@@ -290,8 +289,3 @@ def _members(error: RingbackError) -> dict[str, Any]:
             return {"errors": [{"pointer": one.path, "detail": one.message} for one in problems]}
         case _:
             return {}
-
-
-def _title(kind: type[RingbackError]) -> str:
-    words = re.findall(r"[A-Z][a-z]+", kind.__name__.removesuffix("Error"))
-    return " ".join(words).lower()

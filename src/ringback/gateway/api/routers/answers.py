@@ -152,6 +152,9 @@ async def answer_callbacks(gateway: GatewayOf, request: Request) -> Response:
     to = await _find_callbacks(gateway, asked.answers)
     read = await run_apart(body, lambda: _read_all(asked, body, to, limit=gateway.body_limit))
     sent = [one for one in read if isinstance(one, SentAnswer)]
+    for error in read:
+        if isinstance(error, RingbackError):
+            gateway.answer_service.report_refused(error)
     replies = iter(await answer_many(gateway.answer_service, sent, key_voter(request.state.key)))
     ends = [next(replies) if isinstance(one, SentAnswer) else one for one in read]
     results = [
@@ -180,7 +183,11 @@ async def answer_by_key(
     Raises:
         RingbackError: The body cannot be read, or `AnswerService.accept` refuses the answer.
     """
-    outcome = await read_outcome(request, verb, limit=gateway.body_limit)
+    try:
+        outcome = await read_outcome(request, verb, limit=gateway.body_limit)
+    except RingbackError as exc:
+        gateway.answer_service.report_refused(exc)
+        raise
     voter = key_voter(request.state.key)
     receipt = await gateway.answer_service.accept(callback_id, outcome, voter=voter)
     # The answer is committed. A sender may wait for its verdict for a minute from here.
