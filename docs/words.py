@@ -3,6 +3,7 @@
 from typing import Final
 
 from ringback.domain.callback import State
+from ringback.secret_settings import FILE_VARIABLES
 
 STATES: Final = {
     State.OPEN: "The activity waits for an answer.",
@@ -115,6 +116,10 @@ DEFAULTS: Final = {
 """The defaults that depend on the machine or on other settings."""
 
 ENVIRONMENT: Final = {
+    **{
+        name: f"A file that holds `RINGBACK_{field.upper()}`, for a secret that a platform mounts."
+        for name, field in FILE_VARIABLES.items()
+    },
     "RINGBACK_LOG": "`json` logs one JSON object per line; the default is text.",
     "RINGBACK_DEMO_SERVICE_URL": "The URL of the demo service for the demo's worker; the same as"
     " `--service-url`.",

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from ringback.domain.errors import ConfigurationError
+from ringback.secret_settings import FILE_VARIABLES, SecretFileSettings
 from ringback.sign_in_settings import SignInSettings
 
 logger = logging.getLogger(__name__)
@@ -245,14 +246,16 @@ class Settings(SignInSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources of settings; earlier ones win."""
-        return init_settings, env_settings, _TomlSettings(settings_cls)
+        files = SecretFileSettings(settings_cls)
+        return init_settings, env_settings, files, _TomlSettings(settings_cls)
 
 
 def load_settings() -> Settings:
     """Return the settings of this process.
 
     Raises:
-        ConfigurationError: A setting is invalid; the message names it.
+        ConfigurationError: A setting is invalid, or the file of a secret cannot be read; the
+            message names it.
     """
     _warn_of_misspelled(os.environ)
     try:
@@ -278,7 +281,8 @@ def _warn_of_misspelled(names: Iterable[str]) -> None:
 
     Others may belong to other software: Kubernetes sets `RINGBACK_PORT` for a service of that name.
     """
-    known = {f"RINGBACK_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    fields = {f"RINGBACK_{name.upper()}" for name in Settings.model_fields}
+    known = fields | _OTHER_VARIABLES | FILE_VARIABLES.keys()
     for name in names:
         if name.startswith("RINGBACK_") and name not in known:
             for close in get_close_matches(name, known, n=1, cutoff=0.9):

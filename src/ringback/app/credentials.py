@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from ringback.app.secret_files import read_lines, read_or_create, read_own_lines
 from ringback.client.target import local_key_path
 from ringback.domain.api_key import (
     ID_BYTES,
@@ -29,6 +28,7 @@ from ringback.notify.webhook import Unsigned, opened_webhooks
 from ringback.ports.api_keys import ApiKeys, NewKey
 from ringback.ports.clock import Clock
 from ringback.ports.webhooks import Sender
+from ringback.secret_files import read_lines, read_or_create, read_own_lines
 from ringback.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ import secrets
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from ringback.app.secret_files import read_lines
 from ringback.core.sessions import SessionRules, SessionService
 from ringback.domain.errors import ConfigurationError
 from ringback.domain.person import parse_admins
@@ -13,6 +12,7 @@ from ringback.gateway.identity.login import OIDC_CALLBACK
 from ringback.gateway.identity.proxy import ProxyHeaders
 from ringback.gateway.identity.ways import Cookies, IdentityProvider, SignInWays
 from ringback.ports.clock import Clock
+from ringback.secret_files import read_lines
 from ringback.settings import Settings
 from ringback.sign_in_settings import split_commas
 from ringback.store.sql_store import SqlStore
