@@ -59,8 +59,8 @@ coverage: setup ## run the unit tests, which must reach every branch of core and
 # Without the fuzz test: its tool needs a newer jsonschema-rs than Ringback does.
 lowest: setup ## run the unit tests with the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
-	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra notify --extra oidc --extra postgres --extra queues --extra signatures --resolution lowest-direct --quiet --output-file .venv-lowest/lowest.txt
-	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --constraint .venv-lowest/lowest.txt --editable '.[gateway,notify,oidc,postgres,queues,signatures]' \
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --resolution lowest-direct --quiet --output-file .venv-lowest/lowest.txt
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --constraint .venv-lowest/lowest.txt --editable '.[gateway,notify,oidc,otel,postgres,queues,signatures]' \
 	  aiosmtpd aiosqlite hatchling hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist slack-sdk standardwebhooks
 	.venv-lowest/bin/python -m pytest --numprocesses 4 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py -m "not thorough"
 
@@ -121,7 +121,7 @@ lint: ## fix what ruff can fix, and format
 	else $(SUBMAKE) setup && $(BIN)/ruff check --fix . && $(BIN)/ruff format .; fi
 
 requirements: setup ## compile requirements/dev.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra notify --extra oidc --extra postgres --extra queues --extra signatures --group dev --group docs --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --group dev --group docs --group bench --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
 

@@ -33,9 +33,10 @@ from ringback.app.system import (
     outcome_ids,
     process_name,
 )
+from ringback.app.tracing import opened_tracer
 from ringback.app.web import served
 from ringback.core.connection_check import ConnectionChecker
-from ringback.core.hooks import NO_HOOKS, Hooks
+from ringback.core.hooks import NO_HOOKS, Hooks, HooksOfAll
 from ringback.core.services import run_services, task_group
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
@@ -86,7 +87,9 @@ async def running_gateway(
         opened_store(settings, clock) as store,
         opened_sender(settings, clock) as sender,
         opened_notifiers(settings, clock) as notifiers,
+        opened_tracer(os.environ) as tracer,
     ):
+        hooks = HooksOfAll(hooks, tracer=tracer)
         if settings.postgresql_url is None:
             await ensure_local_keys(settings.data, store)
         edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks)
@@ -125,8 +128,11 @@ async def running_consumers(client: Client, settings: Settings) -> AsyncIterator
         ConfigurationError: A setting cannot be used, there are no queues, or there is no store.
         StoreUnavailableError: The store cannot be reached.
     """
-    async with existing_store(settings, SystemClock()) as store:
-        edges = edges_of(client, settings, store)
+    async with (
+        existing_store(settings, SystemClock()) as store,
+        opened_tracer(os.environ) as tracer,
+    ):
+        edges = edges_of(client, settings, store, hooks=HooksOfAll(tracer=tracer))
         if not edges.queues:
             msg = f"{_config_file(settings)} has no queues; add a table [queues.NAME]"
             raise ConfigurationError(msg)

@@ -208,7 +208,9 @@ class Parts:
     def poller(self) -> ActivityPoller:
         """Poll the activities of open callbacks."""
         checker = self._activity_checker
-        return ActivityPoller(self._store, checker, self._schedule, clock=self._clock)
+        return ActivityPoller(
+            self._store, checker, self._schedule, clock=self._clock, hooks=self.edges.hooks
+        )
 
     @cached_property
     def keep_alive(self) -> HeartbeatKeeper:

@@ -1,5 +1,6 @@
 """Calls of the gateway's HTTP API: one request, and its reply as a model or an error."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -66,7 +67,12 @@ class Caller:
             f"{self._target.url}{path}",
             content=content,
             params=params,
-            headers={**self._headers, **(_JSON if content else {}), **(headers or {})},
+            headers={
+                **self._headers,
+                **_trace_headers(),
+                **(_JSON if content else {}),
+                **(headers or {}),
+            },
             extensions={"timeout": _SECONDS + patience.total_seconds()},
         )
         try:
@@ -81,6 +87,22 @@ class Caller:
             return reply.content
         error = to_error(reply, self._target)
         raise error
+
+
+def _trace_headers() -> dict[str, str]:
+    """Return the trace context of the caller, such as an activity whose worker traces.
+
+    A program that traces has loaded OpenTelemetry; no other needs to have it installed.
+    """
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return {}
+    span = trace.get_current_span().get_span_context()
+    if not span.is_valid:
+        return {}
+    return {
+        "traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags & 1:02x}"
+    }
 
 
 def _new_transport(url: str) -> Connections:

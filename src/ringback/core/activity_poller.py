@@ -252,9 +252,11 @@ class ActivityPoller:
         schedule: PollSchedule,
         *,
         clock: Clock,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Claim from `polls` at the pace of `schedule`, and poll with `activity_checker`."""
         self._polls = polls
+        self._hooks = hooks
         self._activity_checker = activity_checker
         self._schedule = schedule
         self._clock = clock
@@ -274,4 +276,9 @@ class ActivityPoller:
         """
         due = await self._polls.claim_polls(limit=self._schedule.per_tick, lease=LEASE)
         self._schedule.record(is_behind=due.is_full)
-        await self._activity_checker.check(due.callbacks)
+        if not due.callbacks:
+            return
+        facts = {"ringback.callbacks": len(due.callbacks)}
+        with self._hooks.tracer.span("poll activities", facts=facts) as span:
+            polled = await self._activity_checker.check(due.callbacks)
+            span.note({"ringback.polled": len(polled)})

@@ -97,15 +97,16 @@ class AnswerService:
                 again.
             StoreUnavailableError: It could not be stored; retry.
         """
-        answer = Answer(callback_id, self._new_outcome_id(), outcome, serial)
-        return await report(self._accept(answer, voter), self._hooks)
+        accepting = self._accept(callback_id, outcome, voter, serial=serial)
+        return await report(accepting, self._hooks)
 
     def report_refused(self, error: RingbackError) -> None:
         """Report that a door refused an answer before it came here: it or its link is invalid."""
         self._hooks.answer_refused(error)
 
-    async def _accept(self, answer: Answer, voter: Voter) -> Receipt:
-        callback_id, outcome, serial = answer.callback_id, answer.outcome, answer.link_serial
+    async def _accept(
+        self, callback_id: CallbackId, outcome: Outcome, voter: Voter, *, serial: int | None
+    ) -> Receipt:
         terms = await self._checks.terms(callback_id)
         if terms is None:
             raise UnknownCallbackError
@@ -113,6 +114,8 @@ class AnswerService:
             counted = await self._votes.answer(callback_id, outcome, voter, serial=serial)
             if counted is not None:
                 return counted
+        traceparents = (terms.traceparent, self._hooks.tracer.current_traceparent())
+        answer = Answer(callback_id, self._new_outcome_id(), outcome, serial, traceparents)
         receipt = await self._check(terms, answer) or await self._store_first(answer)
         assert receipt is not None, "an open callback accepts an answer by a valid link"
         return receipt
@@ -141,8 +144,12 @@ class AnswerService:
         return Receipt(answer.callback_id, State.ACCEPTED, accepted_at, is_duplicate=False)
 
     async def _commit(self, answers: Sequence[Answer]) -> Sequence[datetime | None]:
-        accepted = await self._store.accept(answers)
-        won = [answer for answer, at in zip(answers, accepted, strict=True) if at is not None]
+        links = (traceparent for answer in answers for traceparent in answer.traceparents)
+        facts = {"ringback.answers": len(answers)}
+        with self._hooks.tracer.span("accept answers", links=links, facts=facts) as span:
+            accepted = await self._store.accept(answers)
+            won = [answer for answer, at in zip(answers, accepted, strict=True) if at is not None]
+            span.note({"ringback.accepted": len(won)})
         if won:
             logger.info("answers accepted", extra=_to_log_facts(won))
             self._on_accepted()

@@ -19,6 +19,7 @@ from ringback.core.group_commit import GroupCommit, acknowledged
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.resume import RESUME, waits_to_resume
 from ringback.core.services import OutageLog, TaskPool, caught, run_services, task_group
+from ringback.core.spans import Fact
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.verdicts import (
     is_attempt_of_token,
@@ -136,6 +137,18 @@ class Deliverer:
     async def _deliver(self, callback: Callback) -> None:
         accepted = callback.accepted
         assert accepted is not None, "only accepted outcomes are due"
+        facts: dict[str, Fact] = {
+            "ringback.callback_id": callback.id,
+            "ringback.tries": accepted.tries,
+        }
+        with self._hooks.tracer.span("deliver", links=(callback.traceparent,), facts=facts) as span:
+            verdict = await self._deliver_once(callback, accepted)
+            ended = "postponed" if verdict is None else verdict.verdict.value
+            span.note({"ringback.verdict": ended})
+            if verdict is None or verdict.verdict is State.PARKED:
+                span.fail(ended)
+
+    async def _deliver_once(self, callback: Callback, accepted: Accepted) -> Settlement | None:
         try:
             outcome = RESUME if callback.is_resumed else accepted.outcome
             encoded = await caught(self._activities.encode(callback, outcome))
@@ -150,6 +163,7 @@ class Deliverer:
         else:
             # Its retry may be due before anything else.
             self._pacer.woken.set()
+        return verdict
 
     async def _verdict_on(
         self, callback: Callback, accepted: Accepted, encoded: object

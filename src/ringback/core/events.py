@@ -68,6 +68,7 @@ class EventService:
         hooks: Hooks = NO_HOOKS,
     ) -> None:
         """Answer with the outcome that `to_outcome` makes of an event's action and body."""
+        self._hooks = hooks
         self._answers = answer_service
         self._heartbeats = heartbeat_service
         self._to_outcome = to_outcome
@@ -97,7 +98,10 @@ class EventService:
         Raises:
             StoreUnavailableError: It could not be stored; the provider must send it again.
         """
-        is_new = await self._storing.submit(delivery)
+        facts = {"ringback.source": delivery.source}
+        with self._hooks.tracer.span("store event", facts=facts) as span:
+            is_new = await self._storing.submit(delivery)
+            span.note({"ringback.is_new": is_new})
         if is_new:
             self._loop.wake()
         return is_new
@@ -112,7 +116,10 @@ class EventService:
             await self._loop.run()
 
     async def _lead(self, event: Event) -> None:
-        end = await self._end_of(event)
+        facts = {"ringback.event_id": event.id, "ringback.source": event.source}
+        with self._hooks.tracer.span("match event", facts=facts) as span:
+            end = await self._end_of(event)
+            span.note({"ringback.state": end.state.value if isinstance(end, EventEnd) else "waits"})
         if isinstance(end, EventEnd):
             await self._ending.submit(end)
             facts = {"event_id": event.id, "source": event.source, "state": end.state.value}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from ringback.core.spans import NO_TRACER, Tracer
 from ringback.domain.errors import RingbackError
 from ringback.domain.ids import CallbackId
 from ringback.ports.store import Answer, Settlement
@@ -15,7 +16,12 @@ class Hooks:
     must return at once, and it must not raise. Each `result`, `kind`, `channel`, `limit`, `source`
     and `queue` is one of a few names in the code or the configuration, so it may be the label of a
     metric. Ids may not.
+
+    Attributes:
+        tracer: Records the parts of the work.
     """
+
+    tracer: Tracer = NO_TRACER
 
     def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:
         """An attempt has opened this callback: a new one, or one from an earlier attempt."""
@@ -96,9 +102,10 @@ NO_HOOKS = Hooks()
 class HooksOfAll(Hooks):
     """Reports every event to several hooks, in order."""
 
-    def __init__(self, *hooks: Hooks) -> None:
-        """Report to `hooks`."""
+    def __init__(self, *hooks: Hooks, tracer: Tracer = NO_TRACER) -> None:
+        """Report to `hooks`, and record spans with `tracer`."""
         self._all = hooks
+        self.tracer = tracer
 
     def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:
         for hooks in self._all:

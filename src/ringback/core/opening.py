@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum
 from functools import partial
 from typing import Final
 
@@ -19,7 +18,7 @@ from ringback.domain.callback import Accepted, Callback, State
 from ringback.domain.errors import ActivityGoneError, TemporalUnreachableError, WrongResultError
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import ALL_VERBS, link_expires_at
-from ringback.domain.opening import OpenRequest
+from ringback.domain.opening import Next, OpenReply, OpenRequest, next_of
 from ringback.domain.options import CallbackOptions
 from ringback.domain.outcome import Canceled, Completed, Failed
 from ringback.domain.vote_body import to_default_schema
@@ -81,14 +80,17 @@ class CallbackOpener:
             ActivityGoneError: The activity has ended.
             AliasInUseError: Another callback that has not ended has an alias of the request.
         """
-        while True:
-            callback = await self._commits.submit(request)
-            self._on_opened(callback)
-            accepted = _find_doubtful_failure(callback, request)
-            if accepted is None or await self._is_not_applied(callback, accepted):
-                logger.info("callback opened", extra={"callback_id": callback.id})
-                self._hooks.callback_opened(callback.id, is_new=callback.id == request.id)
-                return callback
+        with self._hooks.tracer.span("open callback", links=(request.traceparent,)) as span:
+            while True:
+                callback = await self._commits.submit(request)
+                self._on_opened(callback)
+                accepted = _find_doubtful_failure(callback, request)
+                if accepted is None or await self._is_not_applied(callback, accepted):
+                    break
+            span.note({"ringback.callback_id": callback.id})
+            logger.info("callback opened", extra={"callback_id": callback.id})
+            self._hooks.callback_opened(callback.id, is_new=callback.id == request.id)
+            return callback
 
     async def mark_submitted(self, callback_id: CallbackId) -> bool:
         """Commit that `submit` has returned; return whether the callback exists.
@@ -172,34 +174,6 @@ def _find_doubtful_failure(callback: Callback, request: OpenRequest) -> Accepted
     return accepted if tried_at < request.attempt_started_at else None
 
 
-class Next(Enum):
-    """What the attempt does next."""
-
-    SUBMIT = "submit"
-    """Call `submit`, report that it returned, and wait."""
-
-    WAIT = "wait"
-    """Wait: an earlier attempt has submitted, or the answer is being delivered."""
-
-    RETURN = "return"
-    """Return or raise the answer, which nobody else delivers."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenReply:
-    """The reply to a worker.
-
-    Attributes:
-        callback: The callback, committed.
-        next: What its attempt does next.
-        answer: The accepted answer, if any.
-    """
-
-    callback: Callback
-    next: Next
-    answer: Accepted | None
-
-
 class OpenService:
     """Opens callbacks for workers."""
 
@@ -226,6 +200,7 @@ class OpenService:
         *,
         result_schema: str | None = None,
         worker: str | None = None,
+        traceparent: str | None = None,
     ) -> OpenReply:
         """Return the callback of the running activity that `named` names, committed.
 
@@ -249,11 +224,14 @@ class OpenService:
         if found.ref.is_standalone:
             options = replace(options, follow_reset=False)
         request = self._to_open_request(named, found, options, result_schema=result_schema)
+        request = replace(request, traceparent=traceparent)
         callback = await self._opener.open(request)
         is_inline = worker is not None and await self._opener.deliver_inline(
             callback, found.started_at, worker=worker
         )
-        return OpenReply(callback, Next.RETURN if is_inline else _next(callback), callback.accepted)
+        return OpenReply(
+            callback, Next.RETURN if is_inline else next_of(callback), callback.accepted
+        )
 
     async def _check_default(self, options: CallbackOptions, result_schema: str | None) -> None:
         default = options.on_deadline
@@ -289,12 +267,3 @@ class OpenService:
             result_schema=result_schema,
             heartbeat_timeout=found.heartbeat_timeout,
         )
-
-
-def _next(callback: Callback) -> Next:
-    accepted = callback.accepted
-    if accepted is None:
-        return Next.SUBMIT if callback.submitted_at is None else Next.WAIT
-    is_settled = callback.state in {State.APPLIED, State.SUPERSEDED}
-    # An attempt cannot end itself as canceled.
-    return Next.RETURN if is_settled and not isinstance(accepted.outcome, Canceled) else Next.WAIT

@@ -152,7 +152,8 @@ class VoteService:
             raise MalformedRequestError([Problem("", msg)])
         try:
             await self._checks.check(terms, request)
-            counted = await self._commits.submit(request)
+            with self._hooks.tracer.span("vote", links=(terms.traceparent,)):
+                counted = await self._commits.submit(request)
             if isinstance(counted, RingbackError):
                 raise counted
         except SubjectChangedError:

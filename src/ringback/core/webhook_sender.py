@@ -97,7 +97,14 @@ class WebhookSender:
                 await self._postpone(webhook, reception)
 
     async def _send(self, webhook: Webhook) -> Reception:
-        return await self._sender.send(Message(webhook.id, webhook.url, to_body(webhook)))
+        facts = {"ringback.callback_id": webhook.callback_id, "ringback.what": webhook.kind.value}
+        links = (webhook.traceparent,)
+        with self._hooks.tracer.span("send webhook", links=links, facts=facts) as span:
+            message = Message(webhook.id, webhook.url, to_body(webhook), span.traceparent)
+            reception = await self._sender.send(message)
+            if not isinstance(reception, Received):
+                span.fail(type(reception).__name__)
+        return reception
 
     async def _end(self, webhook: Webhook, last_error: str | None) -> None:
         await self._ending.submit(WebhookEnd(webhook.id, last_error))

@@ -153,6 +153,7 @@ class Callback:
         claimant: The user who has claimed it; others cannot decide meanwhile.
         ballots: How many votes of each user were withdrawn, or removed by a reassignment; by
             the key of the name (`ballot_of`).
+        traceparent: The trace context of the attempt that created it.
         accepted: The accepted outcome, if any.
     """
 
@@ -183,6 +184,7 @@ class Callback:
     paused_at: datetime | None = None
     claimant: str | None = None
     ballots: Mapping[str, int] = field(default_factory=dict)
+    traceparent: str | None = None
     accepted: Accepted | None = None
 
     @property

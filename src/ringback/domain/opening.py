@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 
 from ringback.domain.alias import missing_aliases
@@ -11,7 +12,7 @@ from ringback.domain.durations import later
 from ringback.domain.ids import CallbackId, schema_id
 from ringback.domain.link import Verb
 from ringback.domain.options import Attempts, CallbackOptions
-from ringback.domain.outcome import Completed, Failed
+from ringback.domain.outcome import Canceled, Completed, Failed
 
 REPLACED: Final = "a later attempt opened a new callback"
 """Why a callback expires that a later one replaces."""
@@ -37,6 +38,7 @@ class OpenRequest:
         options: The activity's options.
         result_schema: The JSON Schema of the result, as text; `None` accepts any JSON.
         heartbeat_timeout: Temporal's heartbeat timeout; `None` if unset.
+        traceparent: The trace context of the attempt, if it has one.
     """
 
     id: CallbackId
@@ -54,6 +56,7 @@ class OpenRequest:
     options: CallbackOptions = field(default_factory=CallbackOptions)
     result_schema: str | None = None
     heartbeat_timeout: timedelta | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def _create(request: OpenRequest, generation: int, now: datetime) -> OpenResult:
         key_id=request.key_id,
         link_expires_at=request.link_expires_at,
         options=request.options,
+        traceparent=request.traceparent,
     )
     callback = _with_new_heartbeat_state(callback, request, now)
     facts: dict[str, object] = {"attempt": request.attempt}
@@ -228,3 +232,41 @@ def _is_retried_by(request: OpenRequest, accepted: Accepted) -> bool:
     if not isinstance(outcome, Failed) or outcome.non_retryable:
         return False
     return tried_at is None or request.attempt_started_at > tried_at
+
+
+class Next(Enum):
+    """What the attempt does next."""
+
+    SUBMIT = "submit"
+    """Call `submit`, report that it returned, and wait."""
+
+    WAIT = "wait"
+    """Wait: an earlier attempt has submitted, or the answer is being delivered."""
+
+    RETURN = "return"
+    """Return or raise the answer, which nobody else delivers."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReply:
+    """The reply to a worker.
+
+    Attributes:
+        callback: The callback, committed.
+        next: What its attempt does next.
+        answer: The accepted answer, if any.
+    """
+
+    callback: Callback
+    next: Next
+    answer: Accepted | None
+
+
+def next_of(callback: Callback) -> Next:
+    """Return what the attempt that opened `callback` does next, if it receives nothing inline."""
+    accepted = callback.accepted
+    if accepted is None:
+        return Next.SUBMIT if callback.submitted_at is None else Next.WAIT
+    is_settled = callback.state in {State.APPLIED, State.SUPERSEDED}
+    # An attempt cannot end itself as canceled.
+    return Next.RETURN if is_settled and not isinstance(accepted.outcome, Canceled) else Next.WAIT

@@ -23,6 +23,7 @@ class Terms:
         task_queue: For the data converter.
         schema_id: The JSON Schema of the result: `CallbackStore.schemas` returns its text.
         has_policy: Whether people decide by rules, so that an answer is a vote.
+        traceparent: The trace context of the attempt that created the callback.
     """
 
     callback_id: CallbackId
@@ -34,6 +35,7 @@ class Terms:
     task_queue: str
     schema_id: str | None
     has_policy: bool = False
+    traceparent: str | None = None
 
     @property
     def is_standalone(self) -> bool:
@@ -53,4 +55,5 @@ def to_terms(callback: Callback) -> Terms:
         task_queue=callback.task_queue,
         schema_id=callback.schema_id,
         has_policy=callback.options.policy is not None,
+        traceparent=callback.traceparent,
     )

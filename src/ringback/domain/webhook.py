@@ -31,6 +31,7 @@ class Webhook:
         at: When it happened, by the store's clock.
         facts: Details as plain JSON: no payload, no link, no token.
         tries: How often it was claimed for sending.
+        traceparent: The trace context of the activity, if it has one.
     """
 
     id: WebhookId
@@ -40,6 +41,7 @@ class Webhook:
     at: datetime
     facts: dict[str, object] = field(repr=False)
     tries: int = 0
+    traceparent: str | None = None
 
 
 NOTIFIED: Final[Mapping[AuditKind, Mapping[str, str]]] = {

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.domain.errors import RingbackError
 from ringback.gateway import slack, source_endpoint, static_files
@@ -39,6 +39,7 @@ from ringback.gateway.replies import (
     on_not_found,
     on_ringback_error,
 )
+from ringback.gateway.request_spans import RequestSpans
 from ringback.gateway.source_endpoint import SourcePath
 
 
@@ -97,7 +98,9 @@ class _App(FastAPI):
         rest = WorkerPath(super().__call__, gateway=gateway)
         hot_path = HotPath(SourcePath(rest, gateway=gateway), gateway=gateway)
         budget = BodyBudget(hot_path, largest=gateway.body_limit)
-        self._outermost = ServerErrorMiddleware(budget, handler=on_bug)
+        self._outermost: ASGIApp = ServerErrorMiddleware(budget, handler=on_bug)
+        if gateway.tracer.is_on:
+            self._outermost = RequestSpans(self._outermost, tracer=gateway.tracer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._outermost(scope, receive, send)

@@ -19,6 +19,7 @@ from ringback.core.opening import CallbackOpener, OpenService
 from ringback.core.operations import OperatorService, link_to
 from ringback.core.replays import ReplayService
 from ringback.core.sessions import SessionService
+from ringback.core.spans import NO_TRACER, Tracer
 from ringback.core.status import StatusService
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.votes import VoteService
@@ -77,6 +78,7 @@ class Gateway:
         slack: Counts votes by Slack, if it is configured.
         version: The version of Ringback.
         namespace: The Temporal namespace that the gateway serves.
+        tracer: Records requests.
     """
 
     answer_service: AnswerService
@@ -107,6 +109,7 @@ class Gateway:
     body_limit: int
     version: str
     namespace: str
+    tracer: Tracer = NO_TRACER
 
     def verify(self, link: str, verb: Verb) -> Link:
         """Return the content of `link`.

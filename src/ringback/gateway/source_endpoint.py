@@ -81,7 +81,7 @@ class SourcePath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Receive the event of this request, or run the application."""
-        source = _find_source(scope)
+        source = find_source(scope)
         if source is None:
             await self._app(scope, receive, send)
             return
@@ -93,7 +93,8 @@ class SourcePath:
         await reply(scope, receive, send)
 
 
-def _find_source(scope: Scope) -> str | None:
+def find_source(scope: Scope) -> str | None:
+    """Return the source of `POST /in/{source}`; `None` for other requests."""
     source = find_posted(scope, _PREFIX)
     return source if source and "/" not in source else None
 

@@ -86,6 +86,8 @@ class Webhooks:
             "user-agent": "ringback",
             **sign(message, now, self._secrets),
         }
+        if message.traceparent is not None:
+            head["traceparent"] = message.traceparent
         async with self._pool.stream(
             "POST",
             target,

@@ -32,12 +32,14 @@ class Answer:
         id: The outcome's id if the answer is accepted.
         outcome: The outcome.
         link_serial: The serial of the sender's link; `None` without a link.
+        traceparents: The trace contexts of the activity and of the request, where there are any.
     """
 
     callback_id: CallbackId
     id: OutcomeId
     outcome: Outcome
     link_serial: int | None = None
+    traceparents: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

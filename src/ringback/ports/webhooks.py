@@ -20,11 +20,13 @@ class Message:
         id: The same at every try, so that the receiver can detect duplicates.
         url: The receiver's URL, which may contain a secret.
         body: One JSON value.
+        traceparent: The trace context of the sending, if it is traced.
     """
 
     id: str
     url: str = field(repr=False)
     body: bytes = field(repr=False)
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ _TERM_COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
     callbacks.c.task_queue,
     callbacks.c.schema_id,
     callbacks.c.policy.is_not(None),
+    callbacks.c.traceparent,
 )
 """The fields of `ringback.domain.terms.Terms`, in their order."""
 

@@ -43,7 +43,7 @@ _CALLBACK: Final = (
     *("attempt", "attempt_started_at", "task_token", "opened_at", "submitted_at"),
     *("attempt_timeout_at", "own_deadline_at", "schema_id", "expired_because"),
     *("key_id", "link_expires_at", "link_serial", "cancel_requested_at", "paused_at"),
-    *("claimant", "ballots"),
+    *("claimant", "ballots", "traceparent"),
 )
 _ACCEPTED: Final = (
     *("accepted_at", "is_default", "delivered_inline_to", "delivered_inline_attempt", "tries"),

@@ -77,6 +77,8 @@ callbacks = Table(
     #: The user who has claimed it.
     Column("claimant", Text),
     Column("ballots", JSON, nullable=False),
+    #: The trace context of the attempt that created the callback.
+    Column("traceparent", Text),
     #: When a poll found that an operator had reset the latest attempt.
     Column("reset_at", Instant),
     #: The options, in columns of their names. `heartbeat` is the latest attempt's.

@@ -1,6 +1,7 @@
 """The outbox of webhooks that are not received yet."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Final
@@ -21,7 +22,7 @@ from ringback.ports.webhooks import MAX_ORIGINS, WebhookEnd, WebhookRetry
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import execute_each, parts, record, time_until
-from ringback.store.tables import webhooks
+from ringback.store.tables import callbacks, webhooks
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
 
 CLAIMED: Final = [
@@ -45,6 +46,10 @@ def to_webhook(row: AnyRow) -> Webhook:
         facts=row.facts,
         tries=row.tries,
     )
+
+
+def _to_claimed(row: AnyRow) -> Webhook:
+    return replace(to_webhook(row), traceparent=row.traceparent)
 
 
 _is_waiting = webhooks.c.ended_at.is_(None)
@@ -72,11 +77,19 @@ _due = (
     .cte("due")
 )
 
+#: The trace context of the activity.
+_traceparent = (
+    select(callbacks.c.traceparent)
+    .where(callbacks.c.id == webhooks.c.callback_id)
+    .scalar_subquery()
+    .label("traceparent")
+)
+
 CLAIM: Final = (
     update(webhooks)
     .where(webhooks.c.id == _due.c.id)
     .values(due_at=bindparam("until", type_=Instant), tries=webhooks.c.tries + 1)
-    .returning(*CLAIMED)
+    .returning(*CLAIMED, _traceparent)
 )
 
 #: The webhooks among these that have not ended; locked until the commit.
@@ -124,7 +137,7 @@ class SqlWebhookOutbox(SqlPart):
         now = await self._database.now(connection)
         values = {"now": now, "limit": limit, "until": now + lease, **origins}
         result = await connection.execute(CLAIM, values)
-        webhooks, _ = read_rows(result, to_webhook)
+        webhooks, _ = read_rows(result, _to_claimed)
         return sorted(webhooks, key=_at)
 
     async def end_webhooks(self, ends: Sequence[WebhookEnd]) -> None:

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ringback.core.opening import OpenReply
 from ringback.core.operations import describe_unknown, get_callback
 from ringback.domain.api_key import Act, ApiKey
 from ringback.domain.callback import Accepted
@@ -22,8 +21,10 @@ from ringback.domain.errors import (
 from ringback.domain.exact_json import members
 from ringback.domain.ids import CallbackId
 from ringback.domain.link import Verb
+from ringback.domain.opening import OpenReply
 from ringback.domain.options import PLAIN_OPTIONS, CallbackOptions
 from ringback.domain.outcome import KINDS, Completed, Failed, to_body, to_fields
+from ringback.domain.trace_context import parse_traceparent
 from ringback.gateway.api.access import IdInPath, access, new_router, requires, to_callback_id
 from ringback.gateway.api.bodies import SMALL, read_model
 from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
@@ -69,6 +70,7 @@ async def open_callback(gateway: GatewayOf, request: Request) -> Response:
         _to_options(asked.options, options),
         result_schema=await _to_schema(asked.options, options, gateway.results),
         worker=asked.worker,
+        traceparent=parse_traceparent(request.headers.get("traceparent")),
     )
     content = _to_json(opened, gateway)
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})

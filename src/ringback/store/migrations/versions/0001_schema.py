@@ -62,6 +62,7 @@ def _create_callbacks() -> None:
         *times("poll_held_until", "cancel_requested_at", "paused_at"),
         *texts("claimant", nullable=True),
         sa.Column("ballots", sa.JSON, nullable=False),
+        *texts("traceparent", nullable=True),
         *times("reset_at", "deadline"),
         *texts("on_deadline_kind", nullable=True),
         sa.Column("on_deadline_body", sa.LargeBinary),
