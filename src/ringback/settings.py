@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from ringback.domain.errors import ConfigurationError
+from ringback.retention_settings import RetentionSettings
 from ringback.secret_settings import FILE_VARIABLES, SecretFileSettings
 from ringback.sign_in_settings import SignInSettings
 
@@ -64,7 +65,6 @@ def _absolute(path: Path) -> Path:
 
 
 _SQLITE: Final = "sqlite:///"
-
 _AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -82,7 +82,7 @@ class _TomlSettings(TomlConfigSettingsSource):
         }
 
 
-class Settings(SignInSettings):
+class Settings(RetentionSettings, SignInSettings):
     """The settings of a gateway and its clients.
 
     Attributes:

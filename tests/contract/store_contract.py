@@ -15,6 +15,7 @@ from tests.contract.inbox_changes import InboxChangesContract
 from tests.contract.notifications import NotificationsContract
 from tests.contract.postponed_heartbeats import PostponedHeartbeatsContract
 from tests.contract.received_heartbeats import ReceivedHeartbeatsContract
+from tests.contract.retention import RetentionContract
 from tests.contract.search import SearchContract, WriteCheckContract
 from tests.contract.sent_heartbeats import SentHeartbeatsContract
 from tests.contract.sessions import SessionsContract
@@ -42,6 +43,7 @@ class StoreContract(
     NotificationsContract,
     ApiKeysContract,
     SessionsContract,
+    RetentionContract,
     SearchContract,
     InboxContract,
     InboxChangesContract,

@@ -1,6 +1,6 @@
 """All ports of a store as one type, and callbacks in every state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
@@ -16,6 +16,7 @@ from ringback.ports.deadlines import Deadlines, DueTimes
 from ringback.ports.events import EventStore
 from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
+from ringback.ports.retention import EndedRecords, ExpiredSessions, RecordKind
 from ringback.ports.sessions import Sessions, SignInUrls
 from ringback.ports.store import (
     CallbackIndex,
@@ -66,6 +67,7 @@ class Store(
     ApiKeys,
     Sessions,
     SignInUrls,
+    ExpiredSessions,
     CallbackIndex,
     InboxStore,
     ChangeFeed,
@@ -73,6 +75,9 @@ class Store(
     Protocol,
 ):
     """All ports of a store."""
+
+    @property
+    def ended(self) -> Mapping[RecordKind, EndedRecords]: ...
 
 
 async def opened(store: Store) -> Callback:

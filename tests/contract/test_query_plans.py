@@ -11,7 +11,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ringback.domain.inbox import NEVER, Show
 from ringback.domain.policy import Policy
-from ringback.store import deliveries, notifications
+from ringback.store import deliveries, event_retention, notifications, retention
 from ringback.store.activity_polls import DUE_POLLS, OF_RUNS, RUNS_AT_ONCE
 from ringback.store.database import Connection, Database
 from ringback.store.event_statements import ACTIVITY
@@ -318,3 +318,56 @@ async def test_sqlite_reads_many_inboxes_in_index_order(
 
     assert any("ix_assignments_open (inbox=?" in step for step in plan), plan
     assert not any("SCAN assignments" in step or "ORDER BY" in step for step in plan), plan
+
+
+#: Of every batch: none of them may read a whole table.
+OF_RETENTION: Final = {
+    "find": retention.FIND,
+    "lock": retention.LOCK,
+    "owed": retention.OWED,
+    "versions": retention.VERSIONS,
+    **{f"count {name}": one for name, one in retention.COUNT.items()},
+    **{f"delete {name}": one for name, one in retention.DELETE.items()},
+    "find events": event_retention.FIND,
+    "lock deliveries": event_retention.LOCK,
+    "lock events": event_retention.LOCK_EVENTS,
+    "delete events": event_retention.DELETE_EVENTS,
+    "delete deliveries": event_retention.DELETE,
+}
+MANY_ENDED: Final = (
+    "UPDATE callbacks SET closed_at = 1000 + substr(id, 4)::bigint,"
+    " has_bodies = substr(id, 4)::bigint % 2 = 0"
+)
+
+
+@pytest.mark.parametrize("statement", OF_RETENTION.values(), ids=OF_RETENTION)
+async def test_sqlite_deletes_what_ended_without_reading_a_table(
+    on_sqlite: Database, statement: ClauseElement
+) -> None:
+    plan = await steps(on_sqlite, statement)
+
+    scans = [step for step in plan if step.startswith("SCAN") and "json_each" not in step]
+    assert not scans, plan
+
+
+async def test_sqlite_finds_what_ended_in_index_order(on_sqlite: Database) -> None:
+    plan = await steps(on_sqlite, retention.FIND)
+
+    assert any("ix_callbacks_ended (has_bodies=?" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("has_bodies", [True, False])
+async def test_postgresql_reads_only_the_window_of_what_ended(
+    large: Database, *, has_bodies: bool
+) -> None:
+    async with large.writing() as connection:
+        for statement in (MANY_ENDED, "ANALYZE callbacks"):
+            await connection.execute(text(statement))
+    place = {"has_bodies": has_bodies, "after_at": 1000, "after_id": ""}
+
+    read = await count_rows(
+        large, retention.FIND, {**place, "cutoff": factories.NOW, "limit": MOST}
+    )
+
+    assert read == MOST

@@ -110,6 +110,7 @@ async def running_gateway(
             parts.poller,
             parts.keep_alive,
             parts.deadlines,
+            parts.retention,
             parts.answer_service,
             parts.event_service,
             parts.heartbeat_service,
@@ -199,6 +200,7 @@ def edges_of(
         queues=queues,
         fetch=fetch,
         keep_offer=OfferedSecrets(settings.data / "offered-secrets", clock).keep,
+        keep_ended_for=settings.keep_ended_for,
         hooks=hooks,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property, partial
 
 from ringback.app.notifiers import Notifiers
@@ -18,6 +19,7 @@ from ringback.core.inbox_feed import InboxFeed
 from ringback.core.keepalive import HeartbeatKeeper, HeartbeatSender
 from ringback.core.notifications import Notifier
 from ringback.core.opening import CallbackOpener
+from ringback.core.retention import Retention
 from ringback.core.services import Service
 from ringback.core.sessions import DEFAULT_RULES, SessionRules
 from ringback.core.store_listener import StoreListener
@@ -56,6 +58,7 @@ class Edges:
         sources: The configured sources, by name.
         queues: The configured queues, by name.
         fetch: Fetches what a provider names, at an address that it is pinned to.
+        keep_ended_for: How long what has ended is kept; `None` keeps it forever.
         keep_offer: Keeps a secret that the provider of a source offers; returns the file.
     """
 
@@ -84,6 +87,7 @@ class Edges:
     queues: Mapping[str, QueueConfig] = field(default_factory=dict)
     fetch: Fetch | None = field(default=None, repr=False)
     keep_offer: KeepOffer | None = field(default=None, repr=False)
+    keep_ended_for: timedelta | None = None
     hooks: Hooks = NO_HOOKS
     results: SchemaChecker = field(default_factory=SchemaChecker)
 
@@ -203,6 +207,17 @@ class Parts:
     def due_time_repair(self) -> DueTimeRepair:
         """Repair due times after the clock was set back."""
         return DueTimeRepair(self._store, self._schedule, clock=self._clock)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """Delete what ended long ago."""
+        return Retention(
+            self._store.ended,
+            self._store,
+            keep_ended_for=self.edges.keep_ended_for,
+            clock=self._clock,
+            hooks=self.edges.hooks,
+        )
 
     @cached_property
     def poller(self) -> ActivityPoller:

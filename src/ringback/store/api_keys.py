@@ -3,14 +3,26 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Column, LargeBinary, Table, Text, bindparam, select, update
 
 from ringback.domain.api_key import ApiKey, KeyId, Role
 from ringback.ports.api_keys import NewKey
 from ringback.store.bulk_params import INSERTS, Instant
 from ringback.store.database import Connection, SqlPart, reads, writes
-from ringback.store.tables import api_keys
+from ringback.store.tables import metadata
 from ringback.store.unreadable import AnyRow, RowTypes, read_rows
+
+#: API keys; the secret itself is never stored.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
 
 #: If several gateways add the same key at once, one does.
 ADD: Final = {

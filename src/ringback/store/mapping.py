@@ -80,6 +80,7 @@ def from_callback(callback: Callback) -> dict[str, object]:
         "on_deadline_body": None if outcome is None else to_body(outcome),
         "on_deadline_fields": None if outcome is None else to_fields(outcome),
         "closed_at": callback.expired_at,
+        "has_bodies": True,
         "verbs": to_bits(callback.verbs),
         **_from_heartbeat_state(callback.heartbeat_state),
         "poll_due_at": callback.opened_at + FIRST_POLL_AFTER,

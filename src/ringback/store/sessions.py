@@ -1,6 +1,6 @@
 """Sessions and one-time sign-in URLs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -133,10 +133,10 @@ USE_URL: Final = (
     update(sign_in_urls).where(_CAN_BE_USED).values(used_at=_NOW).returning(sign_in_urls)
 )
 
-_FORGET: Final = [
-    delete(table).where(table.c.expires_at < bindparam("forgotten", type_=Instant))
+_FORGET: Final = {
+    table.name: delete(table).where(table.c.expires_at < bindparam("forgotten", type_=Instant))
     for table in (sessions, sign_in_urls)
-]
+}
 
 _SESSION: Final = RowTypes([*sessions.c])
 _URL: Final = RowTypes([*sign_in_urls.c])
@@ -212,6 +212,10 @@ class SqlSessions(SqlPart):
         await connection.execute(insert(sign_in_urls), row)
         return now + lifetime
 
+    @writes
+    async def purge_sessions(self, connection: Connection) -> Mapping[str, int]:
+        return await _forget(connection, await self._database.now(connection))
+
     @reads
     async def find_sign_in_url(self, connection: Connection, digest: bytes) -> Person | None:
         now = await self._database.now(connection)
@@ -247,9 +251,12 @@ async def _add(
     return session
 
 
-async def _forget(connection: Connection, now: datetime) -> None:
-    for statement in _FORGET:
-        await connection.execute(statement, {"forgotten": now - KEPT_FOR})
+async def _forget(connection: Connection, now: datetime) -> Mapping[str, int]:
+    values = {"forgotten": now - KEPT_FOR}
+    return {
+        name: (await connection.execute(statement, values)).rowcount
+        for name, statement in _FORGET.items()
+    }
 
 
 def _from_person(person: Person) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """The whole store on a SQL database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from ringback.domain.ids import CallbackId
+from ringback.ports.retention import EndedRecords, RecordKind
 from ringback.store.activity_polls import SqlActivityPolls
 from ringback.store.aliases import SqlAliases
 from ringback.store.answers import SqlAnswers
@@ -11,11 +13,13 @@ from ringback.store.callbacks import SqlCallbacks
 from ringback.store.deadlines import SqlDeadlines
 from ringback.store.deliveries import SqlDeliveries
 from ringback.store.event_replays import SqlEventReplays
+from ringback.store.event_retention import SqlEndedDeliveries
 from ringback.store.events import SqlEvents
 from ringback.store.heartbeats import SqlHeartbeats
 from ringback.store.inbox import SqlInbox
 from ringback.store.links import SqlLinks
 from ringback.store.notifications import SqlNotificationOutbox
+from ringback.store.retention import SqlEndedCallbacks
 from ringback.store.search import SqlCallbackIndex
 from ringback.store.sessions import SqlSessions
 from ringback.store.verdicts import SqlVerdicts
@@ -44,6 +48,14 @@ class SqlStore(
     SqlCallbackIndex,
 ):
     """All ports of `ringback.ports.store` on a SQL database."""
+
+    @cached_property
+    def ended(self) -> Mapping[RecordKind, EndedRecords]:
+        """What ends and is deleted some time later, by kind."""
+        return {
+            RecordKind.CALLBACKS: SqlEndedCallbacks(self._database),
+            RecordKind.EVENTS: SqlEndedDeliveries(self._database),
+        }
 
     async def check_write(self) -> None:
         await self._database.check_write()

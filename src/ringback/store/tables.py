@@ -54,6 +54,8 @@ callbacks = Table(
     Column("schema_id", Text),
     #: When the final verdict was stored or the callback expired.
     Column("closed_at", Instant),
+    #: Whether bodies of answers are stored; retention drops them.
+    Column("has_bodies", Boolean, nullable=False),
     Column("expired_because", Text),
     Column("verbs", Integer, nullable=False),
     Column("key_id", Text, nullable=False),
@@ -122,6 +124,8 @@ outcomes = Table(
     Column("outcome_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", LargeBinary),
+    #: What a later answer is compared with once retention has dropped the body.
+    Column("body_digest", Text),
     Column("fields", JSON, nullable=False),
     Column("accepted_at", Instant, nullable=False),
     #: A default answer, accepted at the deadline.
@@ -242,18 +246,6 @@ notifications = Table(
     Column("ref", JSON(none_as_null=True)),
 )
 
-#: API keys; the secret itself is never stored.
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("revoked_at", Instant),
-)
-
 
 def _index_where(condition: ColumnElement[bool], name: str, *columns: Column[Any]) -> None:
     """Index only the rows that meet `condition`, on both dialects."""
@@ -262,6 +254,14 @@ def _index_where(condition: ColumnElement[bool], name: str, *columns: Column[Any
 
 _not_closed = callbacks.c.closed_at.is_(None)
 _index_where(_not_closed, "ix_callbacks_not_closed", callbacks.c.id)
+#: For retention, which deletes the callbacks that ended first, and drops bodies before that.
+_index_where(
+    callbacks.c.closed_at.is_not(None),
+    "ix_callbacks_ended",
+    callbacks.c.has_bodies,
+    callbacks.c.closed_at,
+    callbacks.c.id,
+)
 _has_default = _not_closed & callbacks.c.default_due_at.is_not(None)
 _index_where(_has_default, "ix_callbacks_default_due", callbacks.c.default_due_at)
 #: The state comes first: otherwise SQLite uses `ix_outcomes_state` and sorts every due outcome.

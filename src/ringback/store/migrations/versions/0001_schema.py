@@ -49,6 +49,7 @@ def _create_callbacks() -> None:
         *times("submitted_at", "attempt_timeout_at", "own_deadline_at", "default_due_at"),
         *texts("schema_id", nullable=True),
         *times("closed_at"),
+        sa.Column("has_bodies", sa.Boolean, nullable=False),
         *texts("expired_because", nullable=True),
         sa.Column("verbs", sa.Integer, nullable=False),
         *texts("key_id"),
@@ -87,6 +88,8 @@ def _create_callbacks() -> None:
     has_default = f"{_NOT_CLOSED} AND default_due_at IS NOT NULL"
     has_heartbeat = f"{_NOT_CLOSED} AND heartbeat_due_at IS NOT NULL"
     create_index("ix_callbacks_not_closed", "callbacks", "id", where=_NOT_CLOSED)
+    ended = ("has_bodies", "closed_at", "id")
+    create_index("ix_callbacks_ended", "callbacks", *ended, where="closed_at IS NOT NULL")
     create_index("ix_callbacks_default_due", "callbacks", "default_due_at", where=has_default)
     create_index("ix_callbacks_heartbeat_due", "callbacks", "heartbeat_due_at", where=has_heartbeat)
     create_index("ix_callbacks_poll_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
@@ -109,6 +112,7 @@ def _create_outcomes() -> None:
         sa.Column("callback_id", sa.Text, sa.ForeignKey("callbacks.id"), primary_key=True),
         *texts("outcome_id", "kind"),
         sa.Column("body", sa.LargeBinary),
+        *texts("body_digest", nullable=True),
         sa.Column("fields", sa.JSON, nullable=False),
         *times("accepted_at", nullable=False),
         sa.Column("is_default", sa.Boolean, nullable=False),
