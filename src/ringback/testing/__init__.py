@@ -1,14 +1,71 @@
-"""Fakes for tests. For a real store in a test, see `ringback.testing.in_memory_database`."""
+"""The test kit: activities without a server, a gateway in the process of a test, and fakes.
 
-from ringback.testing.fake_activities import ExactResults, FakeActivities, FakeIdentifier
-from ringback.testing.fake_completion_client import FakeCompletionClient, FakeWaitingActivity
-from ringback.testing.manual_clock import ManualClock
+Each name is loaded when it is first used. For a real store in a test, see
+`ringback.testing.in_memory_database`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ringback.testing.activity_env import (
+        ActivityOptions,
+        ActivityTestEnvironment,
+        activity_environment,
+    )
+    from ringback.testing.activity_run import ActivityRun
+    from ringback.testing.fake_activities import ExactResults, FakeActivities, FakeIdentifier
+    from ringback.testing.fake_completion_client import FakeCompletionClient, FakeWaitingActivity
+    from ringback.testing.gateway_env import GatewayTestEnvironment, gateway_environment
+    from ringback.testing.manual_clock import ManualClock
+    from ringback.testing.open_callback import Moment, OpenCallback
+    from ringback.testing.senders import Early, Which
 
 __all__ = [
+    "ActivityOptions",
+    "ActivityRun",
+    "ActivityTestEnvironment",
+    "Early",
     "ExactResults",
     "FakeActivities",
     "FakeCompletionClient",
     "FakeIdentifier",
     "FakeWaitingActivity",
+    "GatewayTestEnvironment",
     "ManualClock",
+    "Moment",
+    "OpenCallback",
+    "Which",
+    "activity_environment",
+    "gateway_environment",
 ]
+
+_HOMES: Final = {
+    "ActivityOptions": "activity_env",
+    "ActivityRun": "activity_run",
+    "ActivityTestEnvironment": "activity_env",
+    "Early": "senders",
+    "ExactResults": "fake_activities",
+    "FakeActivities": "fake_activities",
+    "FakeCompletionClient": "fake_completion_client",
+    "FakeIdentifier": "fake_activities",
+    "FakeWaitingActivity": "fake_completion_client",
+    "GatewayTestEnvironment": "gateway_env",
+    "ManualClock": "manual_clock",
+    "Moment": "open_callback",
+    "OpenCallback": "open_callback",
+    "Which": "senders",
+    "activity_environment": "activity_env",
+    "gateway_environment": "gateway_env",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module 'ringback.testing' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"ringback.testing.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -49,7 +49,9 @@ _ADVICE: Final = (
     "wait in a separate activity that returns the answer, and call it from workflow code"
 )
 
-_UNKNOWN: Final = object()
+UNKNOWN: Final = object()
+"""The return type of a function without a usable annotation."""
+
 _function: ContextVar[Callable[..., Any]] = ContextVar("ringback_activity_function")
 
 
@@ -63,9 +65,16 @@ class ActivityFunctionInterceptor(Interceptor):
 
 class _Remember(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
-        # Each attempt has its own task, and the SDK copies its context to threads.
-        _function.set(input.fn)
+        record_function(input.fn)
         return await super().execute_activity(input)
+
+
+def record_function(function: Callable[..., Any]) -> None:
+    """Record which function the current attempt runs.
+
+    Each attempt has its own task, and the SDK copies its context to threads.
+    """
+    _function.set(function)
 
 
 def check_activity(result_type: object, *, resumes: bool = False) -> None:
@@ -85,8 +94,8 @@ def check_activity(result_type: object, *, resumes: bool = False) -> None:
     package = _framework_of(function)
     if package is not None:
         _refuse(f"belongs to {package}, which wraps its return value", AGENT_FRAMEWORK)
-    returned = _UNKNOWN if resumes else _return_type(function)
-    if returned is not _UNKNOWN and not is_held_by(returned, result_type):
+    returned = UNKNOWN if resumes else return_type(function)
+    if returned is not UNKNOWN and not is_held_by(returned, result_type):
         said = f"returns {_name(returned)}, but waits for {_name(result_type)}"
         _refuse(f"{said}, which the workflow cannot read", WRONG_RETURN_TYPE)
 
@@ -124,16 +133,17 @@ def _framework_of(function: Callable[..., Any]) -> str | None:
     return module if is_theirs else None
 
 
-def _return_type(function: Callable[..., Any]) -> object:
+def return_type(function: Callable[..., Any]) -> object:
+    """Return the annotated return type of an activity's function, or `UNKNOWN`."""
     function = _unwrapped_partial(function)
     if not (isfunction(function) or ismethod(function) or isclass(function)):
         # A callable object.
         function = type(function).__call__
     try:
-        return get_type_hints(function).get("return", _UNKNOWN)
+        return get_type_hints(function).get("return", UNKNOWN)
     except (NameError, TypeError, AttributeError):
         # An unresolvable name, or an object without annotations.
-        return _UNKNOWN
+        return UNKNOWN
 
 
 def _unwrapped_partial(function: Callable[..., Any]) -> Callable[..., Any]:

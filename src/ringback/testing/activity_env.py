@@ -1,0 +1,411 @@
+"""`activity_environment`: run activities that wait for callbacks, without any server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypedDict, TypeVar, TypeVarTuple, Unpack, cast, overload
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.common import RetryPolicy
+from temporalio.converter import DataConverter
+from temporalio.testing import ActivityEnvironment as TemporalActivityEnvironment
+
+from ringback.app.container import Edges
+from ringback.app.system import callback_ids, event_ids, outcome_ids
+from ringback.core.services import task_group
+from ringback.core.verdict_waiter import VerdictWaiter
+from ringback.domain.options import CallbackOptions
+from ringback.gateway.identity.ways import Cookies, SignInWays
+from ringback.result_schema.generate import generate_schema
+from ringback.store.sql_store import SqlStore
+from ringback.testing.activity_run import WORKER, ActivityRun, Worker
+from ringback.testing.event_signing import read_sources
+from ringback.testing.fake_operator import FakeOperator
+from ringback.testing.kit_activities import KitActivities, KitIdentifier
+from ringback.testing.kit_gateway import InlineChecker, KitGateway, new_keyring, opened_gateway
+from ringback.testing.manual_clock import ManualClock
+from ringback.testing.open_callback import Moment, OpenCallback
+from ringback.testing.senders import Early, Senders
+from ringback.worker.gateway_runtime import GatewayRuntime
+from ringback.worker.runtime import Opened, WorkerRuntime, runtime_set, to_ref
+
+R = TypeVar("R")
+Args = TypeVarTuple("Args")
+
+_NO_ANSWER: Final = object()
+_EARLY: Final = frozenset({"before submit", "during submit"})
+_BODY_LIMIT: Final = 2 * 1024 * 1024
+_POLLS_PER_SECOND: Final = 1000
+
+
+class ActivityOptions(TypedDict, total=False):
+    """How the workflow would call the activity; all are optional.
+
+    Attributes:
+        start_to_close_timeout: The timeout of one attempt; default none.
+        schedule_to_close_timeout: The timeout of the activity; default none.
+        heartbeat_timeout: What `activity.info()` shows; the kit does not enforce it.
+        retry_policy: Which failures another attempt follows. Without it, the first failure is the
+            activity's end, and only an activity that resumes has another attempt.
+        workflow_id: The id of the workflow; default a new one.
+        activity_id: The id of the activity; default `1`.
+    """
+
+    start_to_close_timeout: timedelta | None
+    schedule_to_close_timeout: timedelta | None
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    workflow_id: str
+    activity_id: str
+
+
+class ActivityTestEnvironment(Senders):
+    """Runs activities that wait for callbacks, without any server; see `activity_environment`.
+
+    The gateway, its store and its links are the real ones. Temporal is a fake that passes the
+    tests which the real server passes. Time stands still until `advance`.
+
+    Attributes:
+        clock: The clock of gateway and Temporal.
+        activities: Temporal.
+    """
+
+    def __init__(
+        self,
+        gateway: KitGateway,
+        group: asyncio.TaskGroup,
+        *,
+        clock: ManualClock,
+        activities: KitActivities,
+        data_converter: DataConverter,
+    ) -> None:
+        """Run activities in `group`; `activity_environment` creates one."""
+        self.gateway = gateway
+        self.data_converter = data_converter
+        self.clock = clock
+        self.activities = activities
+        self._group = group
+        self._runs: dict[tuple[str, str], ActivityRun[Any]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        runtime = GatewayRuntime(
+            gateway.worker,
+            WORKER,
+            partial(generate_schema, converter=data_converter),
+            asyncio.get_running_loop(),
+        )
+        self._worker = Worker(activities=activities, data_converter=data_converter, runtime=runtime)
+        self._any_attempt = _AnyAttempt(runtime, activities, clock.now())
+        self._operator = FakeOperator(activities, self._find_run, self.advance)
+        activities.on_change = self._announce
+
+    @property
+    def operator(self) -> FakeOperator:
+        """What happens in Temporal to the activities."""
+        return self._operator
+
+    @overload
+    async def run(
+        self,
+        function: Callable[[Unpack[Args]], Awaitable[R]],
+        *args: *Args,
+        answer: object = ...,
+        when: Moment | Early = ...,
+        **options: Unpack[ActivityOptions],
+    ) -> R: ...
+
+    @overload
+    async def run(
+        self,
+        function: Callable[[Unpack[Args]], R],
+        *args: *Args,
+        answer: object = ...,
+        when: Moment | Early = ...,
+        **options: Unpack[ActivityOptions],
+    ) -> R: ...
+
+    async def run(  # type: ignore[misc]  # - mypy does not see that Any holds a TypeVarTuple
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        answer: object = _NO_ANSWER,
+        when: Moment | Early = "now",
+        **options: Unpack[ActivityOptions],
+    ) -> Any:
+        """Run an activity, answer its callback, and return its result as its workflow gets it.
+
+        The answer passes all checks of the gateway, and the data converter.
+
+        Args:
+            function: The activity: `async def`, or one that runs in a thread.
+            *args: Its arguments.
+            answer: The result. An `ApplicationError` fails the activity, and a `Decision` decides.
+                Without it, something else must answer, such as a service that `submit` calls.
+            when: When the answer arrives; `now` is as soon as `submit` has returned.
+            **options: How the workflow would call the activity; see `ActivityOptions`.
+
+        Raises:
+            ActivityError: The activity failed; the cause says how, as in the workflow.
+            GatewayRefusedError: The gateway rejected the answer; the message says why.
+            AssertionError: The activity still waits.
+        """
+        is_early = when in _EARLY and answer is not _NO_ANSWER
+        early = self.answer_next(answer, when=cast("Early", when)) if is_early else None
+        run = self.start(function, *args, **options)
+        if early is not None:
+            await _first(early, run.ended())
+            if early.done():
+                early.result()
+        elif answer is not _NO_ANSWER:
+            callback = await self._callback_of(run)
+            if callback is not None:
+                await callback.answer(answer, when=cast("Moment", when))
+        return await run.result()
+
+    @overload
+    def start(
+        self,
+        function: Callable[[Unpack[Args]], Awaitable[R]],
+        *args: *Args,
+        **options: Unpack[ActivityOptions],
+    ) -> ActivityRun[R]: ...
+
+    @overload
+    def start(
+        self,
+        function: Callable[[Unpack[Args]], R],
+        *args: *Args,
+        **options: Unpack[ActivityOptions],
+    ) -> ActivityRun[R]: ...
+
+    def start(  # type: ignore[misc]  # - see above
+        self, function: Callable[..., Any], *args: Any, **options: Unpack[ActivityOptions]
+    ) -> ActivityRun[Any]:
+        """Start an activity, and return it without waiting.
+
+        Args:
+            function: The activity: `async def`, or one that runs in a thread.
+            *args: Its arguments.
+            **options: How the workflow would call the activity; see `ActivityOptions`.
+        """
+        info = self._to_info(function, options)
+        ref = to_ref(info)
+        self.activities.policies[ref] = info.retry_policy
+        self.activities.schedule(
+            ref,
+            start_to_close=info.start_to_close_timeout,
+            schedule_to_close=info.schedule_to_close_timeout,
+            heartbeat_timeout=info.heartbeat_timeout,
+        )
+        run: ActivityRun[Any] = ActivityRun(
+            ref=ref, function=function, args=args, info=info, worker=self._worker
+        )
+        self._runs[ref.workflow_id, ref.activity_id] = run
+        self._tasks.append(self._group.create_task(run.run(), name=info.activity_type))
+        return run
+
+    async def advance(self, by: timedelta) -> None:
+        """Move the clock, and let everything happen that is due until then.
+
+        Deadlines, default answers, reminders and the timeouts of the activities are due in their
+        order. It returns once the gateway has nothing more to do.
+        """
+        until = self.clock.now() + by
+        while True:
+            await settled()
+            next_at = min([*filter(None, map(self._timeout_of, self._runs.values())), until])
+            if next_at < until:
+                self._advance_to(next_at)
+                await settled()
+                self._time_out_due()
+                continue
+            self._advance_to(until)
+            await settled()
+            self._time_out_due()
+            await settled()
+            return
+
+    @contextmanager
+    def wired(self) -> Iterator[None]:
+        """Let `temporalio.testing.ActivityEnvironment` run activities in the block.
+
+        Use it for tests that exist already. Their `run` raises what `raise_complete_async` raises
+        once the activity waits, so only `run` of this class returns the answer.
+        """
+        with runtime_set(self._any_attempt):
+            yield
+
+    def _to_info(self, function: Callable[..., Any], options: ActivityOptions) -> activity.Info:
+        definition = getattr(function, "__temporal_activity_definition", None)
+        name = getattr(definition, "name", None) or getattr(function, "__name__", "an activity")
+        workflow_id = options.get("workflow_id") or f"workflow-{len(self._runs) + 1}"
+        return replace(
+            TemporalActivityEnvironment.default_info(),
+            activity_id=options.get("activity_id", "1"),
+            activity_type=str(name),
+            workflow_id=workflow_id,
+            workflow_run_id=str(uuid4()),
+            scheduled_time=self.clock.now(),
+            start_to_close_timeout=options.get("start_to_close_timeout"),
+            schedule_to_close_timeout=options.get("schedule_to_close_timeout"),
+            heartbeat_timeout=options.get("heartbeat_timeout"),
+            retry_policy=options.get("retry_policy"),
+        )
+
+    async def _callback_of(self, run: ActivityRun[Any]) -> OpenCallback | None:
+        """Return the callback of a run; `None` if it ends without one."""
+        found = asyncio.ensure_future(
+            self.callback(workflow_id=run.ref.workflow_id, activity_id=run.ref.activity_id)
+        )
+        await _first(found, run.ended())
+        if found.done():
+            return found.result()
+        found.cancel()
+        return None
+
+    def _find_run(self, callback: OpenCallback) -> ActivityRun[Any]:
+        return self._runs[callback.workflow_id, callback.activity_id]
+
+    def _announce(self) -> None:
+        for run in self._runs.values():
+            run.announce()
+
+    def _advance_to(self, moment: datetime) -> None:
+        self.clock.advance(moment - self.clock.now())
+
+    def _timeout_of(self, run: ActivityRun[Any]) -> datetime | None:
+        pending = self.activities.pending(run.ref)
+        return None if pending is None else pending.attempt_timeout_at
+
+    def _time_out_due(self) -> None:
+        for run in self._runs.values():
+            timeout_at = self._timeout_of(run)
+            if timeout_at is not None and timeout_at <= self.clock.now():
+                self.activities.time_out(run.ref)
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+class _AnyAttempt:
+    """A worker's runtime for attempts that `ActivityEnvironment` of the SDK makes up."""
+
+    def __init__(
+        self, runtime: WorkerRuntime, activities: KitActivities, scheduled_at: datetime
+    ) -> None:
+        self._runtime = runtime
+        self._scheduled_at = scheduled_at
+        self._activities = activities
+        self.loop = runtime.loop
+        self.process_id = runtime.process_id
+        self.mark_submitted = runtime.mark_submitted
+
+    async def open(
+        self, info: activity.Info, options: CallbackOptions, *, schema: object, is_inline: bool
+    ) -> Opened:
+        """Open the callback of an activity that Temporal's fake learns about only now."""
+        # By default the SDK says 1970, and the link of such an activity has expired.
+        info = replace(info, scheduled_time=self._scheduled_at)
+        ref = to_ref(info)
+        if self._activities.pending(ref) is None:
+            self._activities.schedule(ref, start_to_close=None)
+        info = replace(
+            info,
+            attempt=self._activities.attempt(ref),
+            task_token=self._activities.task_token(ref),
+            started_time=self._activities.started_at(ref),
+            start_to_close_timeout=None,
+            schedule_to_close_timeout=None,
+        )
+        return await self._runtime.open(info, options, schema=schema, is_inline=is_inline)
+
+
+async def _first(found: "asyncio.Future[Any]", end: Coroutine[Any, Any, None]) -> None:
+    """Wait for `found` or for `end`, whichever comes first; both remain as they are."""
+    ended = asyncio.ensure_future(end)
+    try:
+        await asyncio.wait([found, ended], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended.cancel()
+
+
+_TURNS: Final = 200
+
+
+async def settled() -> None:
+    """Let all tasks run until they wait for time, for a thread or for the network."""
+    loop = asyncio.get_running_loop()
+    for _ in range(_TURNS):
+        turn = loop.create_future()
+        loop.call_soon(turn.set_result, None)
+        await turn
+
+
+@asynccontextmanager
+async def activity_environment(
+    *,
+    data_converter: DataConverter = DataConverter.default,
+    sources: Path | str | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> AsyncIterator[ActivityTestEnvironment]:
+    """Run activities that wait for callbacks, without any server, for the block.
+
+    Args:
+        data_converter: That of your workers.
+        sources: A `ringback.toml` with the sources for `send_event`, as a path or as its text.
+        secrets: The variables to which `env:NAME` in it leads; a name without one gets a secret.
+
+    Raises:
+        ConfigurationError: The sources are wrong; the message says where.
+
+    Example:
+        >>> async with activity_environment() as env:
+        ...     receipt = await env.run(charge, order, answer=Receipt("r-81"))
+    """
+    clock = ManualClock()
+    activities = KitActivities(clock=clock)
+    configured = read_sources(sources, secrets)
+
+    def make_edges(store: SqlStore, url: str) -> Edges:
+        return Edges(
+            store=store,
+            activities=activities,
+            heartbeats=activities,
+            identifier=KitIdentifier(activities),
+            check_connection=_is_reachable,
+            namespace="default",
+            keyring=new_keyring(),
+            public_url=url,
+            body_limit=_BODY_LIMIT,
+            polls_per_second=_POLLS_PER_SECOND,
+            clock=clock,
+            jitter=lambda: 1.0,
+            verdicts=VerdictWaiter(store, clock),
+            owner="ringback.testing",
+            new_callback_id=callback_ids(clock),
+            new_outcome_id=outcome_ids(clock),
+            new_event_id=event_ids(clock),
+            sign_in_ways=SignInWays(cookies=Cookies(url)),
+            sources=configured,
+            results=InlineChecker(),
+        )
+
+    async with opened_gateway(make_edges, clock) as gateway, task_group() as group:
+        environment = ActivityTestEnvironment(
+            gateway, group, clock=clock, activities=activities, data_converter=data_converter
+        )
+        try:
+            yield environment
+        finally:
+            await environment._stop()  # noqa: SLF001 - it is this module's
+
+
+async def _is_reachable() -> None:
+    """Do nothing: the fake is always there."""
