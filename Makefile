@@ -20,7 +20,7 @@ USES_DOCKER := test ! -e $(INSTALLED) && $(HAS_DOCKER)
 SUBMAKE := $(MAKE) --no-print-directory
 RIVALS := benchmarks/.rivals/.installed
 
-.PHONY: help setup demo test test-all test-rest coverage lowest check formal docs bench rivals chaos requirements build shell up down client lint clean
+.PHONY: help setup demo test test-all test-rest coverage lowest check formal docs bench rivals chaos requirements kubernetes-tools build shell up down client lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ $(RIVALS): benchmarks/rivals/package.json
 	cp $< $(@D)/
 	npm install --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
+
+kubernetes-tools: setup ## fetch helm and kubectl into build/kubernetes, for the tests of deploy/
+	@scripts/kubernetes-tools $(BIN)/python
 
 build: ## build the Docker images `ringback` and `ringback-tools`
 	@$(HAS_DOCKER) || { echo "make $@ needs a running Docker engine and its compose plugin; without them use: make demo"; exit 1; }

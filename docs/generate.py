@@ -20,7 +20,7 @@ import ringback
 from benchmarks.page import RESULTS
 from benchmarks.page import page as speed_page
 from benchmarks.results import load
-from docs import providers, words
+from docs import deploy_files, providers, words
 from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
 from ringback.app.gateway_app import build_app
@@ -68,6 +68,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "settings.md": _settings(),
         REFERENCE / "states.md": _states(),
         SPEED: _speed(),
+        **deploy_files.files(),
     }
 
 

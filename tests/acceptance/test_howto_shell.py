@@ -37,6 +37,7 @@ PAGES_NOT_RUN: Final = {
     "sign-in": "programs that run until Ctrl-C and settings; the sign-in tests run the commands",
     "converters-and-types": "the blocks are a setting and an error message",
     "other-webhooks": "tests/integration/test_howto_other_webhooks.py sends the requests",
+    "kubernetes": "it needs a cluster; tests/deploy renders the files and runs their containers",
     "postgresql": "it installs a package and needs a server at db.example",
     "prove-it": "make chaos runs for minutes; test_chaos runs a short one",
     "receive-webhooks": "tests/integration/test_howto_receive_webhooks.py runs the page",
