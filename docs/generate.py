@@ -37,6 +37,7 @@ from ringback.domain.callback import MOVES, State
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
 from ringback.gateway.replies import STATUS, to_problem
 from ringback.instrumentation.metrics import METRICS, Metric
+from ringback.metrics_settings import MetricsSettings
 from ringback.retention_settings import RetentionSettings
 from ringback.settings import Settings
 from ringback.sign_in_settings import SignInSettings
@@ -180,7 +181,8 @@ def _error_table(kinds: Iterable[type[RingbackError]]) -> str:
 
 
 def _settings() -> str:
-    texts = _attributes(Settings) | _attributes(SignInSettings) | _attributes(RetentionSettings)
+    parts = (Settings, SignInSettings, RetentionSettings, MetricsSettings)
+    texts = {name: text for part in parts for name, text in _attributes(part).items()}
     rows = [
         [f"`{_variable(name)}`", f"`{name}`", _default(name, field), texts[name]]
         for name, field in Settings.model_fields.items()

@@ -57,6 +57,8 @@ ROUTES: Final = {
     "GET /sign-in/done": "Says that the sign-in in a second tab is done.",
     "POST /sign-out": "Ends the session of the browser.",
     "GET /healthz": "The process is alive.",
+    "GET /metrics": "The [metrics](metrics.md) of this gateway, in the text format of Prometheus."
+    " 404 if they have a port of their own.",
     "GET /readyz": "The store has just committed a small write. The body also has the state of"
     " Temporal.",
 }
@@ -91,6 +93,7 @@ DEFAULTS: Final = {
     "keys": "none",
     "keys_file": "a key that is created once, next to the store",
     "webhook_secrets": "created once, next to the store; on PostgreSQL none",
+    "metrics_port": "none",
     "people_file": "none",
     "mail_url": "none",
     "mail_from": "none",

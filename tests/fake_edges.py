@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ringback.app.container import Edges
+from ringback.app.edges import Edges
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.domain.errors import TemporalUnreachableError
 from ringback.gateway.identity.ways import Cookies, SignInWays
+from ringback.instrumentation.prometheus import PrometheusHooks
 from ringback.ports.clock import Clock
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, FakeIdentifier
@@ -19,6 +20,7 @@ LIMIT = 100_000
 
 def fake_edges(store: SqlStore, activities: FakeActivities, clock: Clock, **others: Any) -> Edges:
     """Return edges built from fakes; `others` replace fields of `Edges`."""
+    counters = PrometheusHooks("0.1")
     edges = Edges(
         store=store,
         activities=activities,
@@ -37,6 +39,8 @@ def fake_edges(store: SqlStore, activities: FakeActivities, clock: Clock, **othe
         new_callback_id=factories.callback_id,
         new_outcome_id=factories.outcome_id,
         new_event_id=factories.event_id,
+        counters=counters,
+        hooks=counters,
         sign_in_ways=SignInWays(cookies=Cookies(BASE)),
     )
     return replace(edges, **others)

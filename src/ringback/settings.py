@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from ringback.domain.errors import ConfigurationError
+from ringback.metrics_settings import MetricsSettings
 from ringback.retention_settings import RetentionSettings
 from ringback.secret_settings import FILE_VARIABLES, SecretFileSettings
 from ringback.sign_in_settings import SignInSettings
@@ -82,7 +83,7 @@ class _TomlSettings(TomlConfigSettingsSource):
         }
 
 
-class Settings(RetentionSettings, SignInSettings):
+class Settings(MetricsSettings, RetentionSettings, SignInSettings):
     """The settings of a gateway and its clients.
 
     Attributes:
@@ -98,8 +99,7 @@ class Settings(RetentionSettings, SignInSettings):
         keys_file: A file with the link keys, one per line.
         webhook_secrets: The secrets that sign webhooks to a `cancel_url` or `notify_url`, as
             `whsec_<base64>`, separated by commas; every webhook is signed with all of them.
-        allow_private_webhooks: Whether webhooks may go to private addresses: this machine and
-            networks that are not the public internet.
+        allow_private_webhooks: Whether webhooks may go to private addresses, as of this machine.
         people_file: A TOML file with the groups, other addresses and Slack accounts of people, and
             with channels of Apprise.
         sources_file: A TOML file with the sources of events, `[sources.NAME]` and `[queues.NAME]`.

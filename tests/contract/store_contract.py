@@ -10,6 +10,7 @@ from tests.contract.deadlines import DeadlinesContract
 from tests.contract.deliveries import DeliveriesContract
 from tests.contract.event_replays import EventReplaysContract
 from tests.contract.events import EventsContract
+from tests.contract.gauges import GaugesContract
 from tests.contract.inbox import InboxContract
 from tests.contract.inbox_changes import InboxChangesContract
 from tests.contract.notifications import NotificationsContract
@@ -50,6 +51,7 @@ class StoreContract(
     WriteCheckContract,
     UnreadableRowsContract,
     VotesContract,
+    GaugesContract,
 ):
     """Runs on every store.
 

@@ -14,6 +14,7 @@ from ringback.ports.aliases import AliasStore
 from ringback.ports.api_keys import ApiKeys
 from ringback.ports.deadlines import Deadlines, DueTimes
 from ringback.ports.events import EventStore
+from ringback.ports.gauges import GaugeStore
 from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.retention import EndedRecords, ExpiredSessions, RecordKind
@@ -72,6 +73,7 @@ class Store(
     InboxStore,
     ChangeFeed,
     WriteCheck,
+    GaugeStore,
     Protocol,
 ):
     """All ports of a store."""

@@ -151,7 +151,7 @@ async def gateway_without_deliverer(
         await stack.enter_async_context(
             run_services(*edges.services, parts.opener, parts.answer_service)
         )
-        gateway = RunningGateway(build_app(parts), partial(stop_waiting, parts))
+        gateway = RunningGateway(build_app(parts), partial(stop_waiting, parts), parts.metrics)
         await serve_at(stack, gateway, settings)
         yield await stack.enter_async_context(
             httpx2.AsyncClient(base_url=settings.base_url, timeout=30, verify=False)

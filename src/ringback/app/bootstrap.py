@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from ringback.app.container import Edges, Parts
+import ringback
+from ringback.app.container import Parts
 from ringback.app.credentials import ensure_local_keys, load_or_create_keyring, opened_sender
+from ringback.app.edges import Edges
 from ringback.app.fetch import fetch
 from ringback.app.gateway_app import build_app
 from ringback.app.limited_http import HttpLimits, raise_descriptor_limit
+from ringback.app.metrics import MetricsPage, serving_metrics
 from ringback.app.notifiers import Notifiers, opened_notifiers
 from ringback.app.offered_secrets import OfferedSecrets
 from ringback.app.program import freeze_objects
@@ -35,12 +38,12 @@ from ringback.app.system import (
 )
 from ringback.app.tracing import opened_tracer
 from ringback.app.web import served
-from ringback.core.connection_check import ConnectionChecker
 from ringback.core.hooks import NO_HOOKS, Hooks, HooksOfAll
 from ringback.core.services import run_services, task_group
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
 from ringback.domain.errors import ConfigurationError
+from ringback.instrumentation.prometheus import PrometheusHooks
 from ringback.settings import CONFIG_FILE, Settings
 from ringback.sources.config import Source, load_sources
 from ringback.sources.queue_config import QueueConfig, load_queues
@@ -64,10 +67,12 @@ class RunningGateway:
         app: The ASGI application, which the caller serves.
         stop_waiting: Ends all requests that wait for a verdict or watch an inbox. Call it when the
             server begins to stop: it cancels requests that take longer than a second after that.
+        metrics: Its metrics.
     """
 
     app: FastAPI
     stop_waiting: Callable[[], None]
+    metrics: MetricsPage
 
 
 @asynccontextmanager
@@ -94,13 +99,14 @@ async def running_gateway(
             await ensure_local_keys(settings.data, store)
         edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks)
         parts = Parts(edges)
-        webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter, hooks=hooks)
+        webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter, hooks=edges.hooks)
         consumers = build_consumers(parts) if with_queues else ()
         async with run_services(
             *edges.services,
             parts.opener,
             parts.due_time_repair,
-            ConnectionChecker(edges.check_connection, clock=clock),
+            parts.connection_checker,
+            parts.gauges,
             parts.listener,
             parts.inbox_feed,
             webhook_sender,
@@ -116,14 +122,17 @@ async def running_gateway(
             parts.heartbeat_service,
             *consumers,
         ):
-            yield RunningGateway(build_app(parts), partial(stop_waiting, parts))
+            yield RunningGateway(build_app(parts), partial(stop_waiting, parts), parts.metrics)
 
 
 @asynccontextmanager
-async def running_consumers(client: Client, settings: Settings) -> AsyncIterator[Sequence[str]]:
+async def running_consumers(
+    client: Client, settings: Settings, *, host: str
+) -> AsyncIterator[Sequence[str]]:
     """Consume the queues of `ringback.toml` for the block, and yield their names.
 
-    Answers are committed to the store of the gateways, which deliver them.
+    Answers are committed to the store of the gateways, which deliver them. `host` is the address
+    for the port of metrics.
 
     Raises:
         ConfigurationError: A setting cannot be used, there are no queues, or there is no store.
@@ -138,12 +147,17 @@ async def running_consumers(client: Client, settings: Settings) -> AsyncIterator
             msg = f"{_config_file(settings)} has no queues; add a table [queues.NAME]"
             raise ConfigurationError(msg)
         parts = Parts(edges)
-        async with run_services(
-            *edges.services,
-            parts.answer_service,
-            parts.event_service,
-            parts.heartbeat_service,
-            *build_consumers(parts),
+        async with (
+            run_services(
+                *edges.services,
+                parts.connection_checker,
+                parts.gauges,
+                parts.answer_service,
+                parts.event_service,
+                parts.heartbeat_service,
+                *build_consumers(parts),
+            ),
+            serving_metrics(parts.metrics, settings, host=host),
         ):
             freeze_objects()
             yield list(edges.queues)
@@ -174,6 +188,7 @@ def edges_of(
     # Shared: connections that a codec keeps open belong to one event loop.
     encoder = Encoder(client.data_converter)
     activities = TemporalActivities(client, encoder)
+    counters = PrometheusHooks(ringback.__version__)
     return Edges(
         store=store,
         activities=activities,
@@ -201,7 +216,9 @@ def edges_of(
         fetch=fetch,
         keep_offer=OfferedSecrets(settings.data / "offered-secrets", clock).keep,
         keep_ended_for=settings.keep_ended_for,
-        hooks=hooks,
+        hooks=HooksOfAll(hooks, counters, tracer=hooks.tracer),
+        counters=counters,
+        has_metrics_route=settings.metrics_port is None,
     )
 
 
@@ -250,9 +267,13 @@ async def serving_gateway(
     """
     raise_descriptor_limit()
     limits = HttpLimits(keep_alive=timedelta(seconds=settings.keep_alive))
+    host = str(listening.getsockname()[0])
     async with running_gateway(client, settings, hooks=hooks, with_queues=with_queues) as gateway:
         freeze_objects()
-        async with served(gateway.app, listening, on_stop=gateway.stop_waiting, limits=limits):
+        async with (
+            serving_metrics(gateway.metrics, settings, host=host),
+            served(gateway.app, listening, on_stop=gateway.stop_waiting, limits=limits),
+        ):
             yield
 
 

@@ -1,95 +1,29 @@
-"""The objects of a gateway: what it is built on, its services, and its ASGI application."""
+"""The objects of a gateway: its services, each created when a program first uses it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property, partial
 
-from ringback.app.notifiers import Notifiers
+from ringback.app.edges import Edges
+from ringback.app.metrics import MetricsPage
 from ringback.core.activity_poller import ActivityChecker, ActivityPoller, PollSchedule
 from ringback.core.aliases import AliasService
 from ringback.core.answers import AnswerService
 from ringback.core.chat_votes import ChatVoteService
+from ringback.core.connection_check import ConnectionChecker
 from ringback.core.deadlines import DeadlineKeeper, DueTimeRepair
 from ringback.core.delivery import Deliverer
 from ringback.core.events import EventService
+from ringback.core.gauges import GaugeReader
 from ringback.core.heartbeats import HeartbeatService
-from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.inbox_feed import InboxFeed
 from ringback.core.keepalive import HeartbeatKeeper, HeartbeatSender
 from ringback.core.notifications import Notifier
 from ringback.core.opening import CallbackOpener
 from ringback.core.retention import Retention
-from ringback.core.services import Service
-from ringback.core.sessions import DEFAULT_RULES, SessionRules
 from ringback.core.store_listener import StoreListener
 from ringback.core.validation import AnswerValidator
-from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.votes import VoteService
-from ringback.domain.ids import CallbackId, EventId, OutcomeId
-from ringback.domain.link import Keyring
 from ringback.gateway.body import TO_OUTCOME
 from ringback.gateway.gateway import decision_url
-from ringback.gateway.identity.ways import SignInWays
-from ringback.gateway.source_door import KeepOffer
-from ringback.ports.activities import Activities, Heartbeats, Identifier
-from ringback.ports.clock import Clock
-from ringback.result_schema.checker import SchemaChecker
-from ringback.sources.config import Source
-from ringback.sources.matching import Fetch
-from ringback.sources.queue_config import QueueConfig
-from ringback.store.sql_store import SqlStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edges:
-    """What a gateway is built on.
-
-    Attributes:
-        check_connection: Raises an error if Temporal cannot be used.
-        public_url: The URL of the gateway for senders, without a trailing slash.
-        body_limit: Maximum bytes of one answer.
-        polls_per_second: Maximum activities that are polled per second.
-        jitter: Returns a random number from 0 to 1.
-        owner: The name of this process in the claims of the store.
-        sign_in_ways: The ways in which people can sign in.
-        services: Those of the edges that run in the background.
-        notifiers: What notifies people.
-        sources: The configured sources, by name.
-        queues: The configured queues, by name.
-        fetch: Fetches what a provider names, at an address that it is pinned to.
-        keep_ended_for: How long what has ended is kept; `None` keeps it forever.
-        keep_offer: Keeps a secret that the provider of a source offers; returns the file.
-    """
-
-    store: SqlStore
-    activities: Activities
-    heartbeats: Heartbeats
-    identifier: Identifier
-    check_connection: Callable[[], Awaitable[None]]
-    namespace: str
-    keyring: Keyring
-    public_url: str
-    body_limit: int
-    polls_per_second: int
-    clock: Clock
-    jitter: Callable[[], float]
-    verdicts: VerdictWaiter
-    owner: str
-    new_callback_id: Callable[[], CallbackId]
-    new_outcome_id: Callable[[], OutcomeId]
-    new_event_id: Callable[[], EventId]
-    sign_in_ways: SignInWays
-    session_rules: SessionRules = DEFAULT_RULES
-    services: Sequence[Service] = ()
-    notifiers: Notifiers = field(default_factory=Notifiers)
-    sources: Mapping[str, Source] = field(default_factory=dict)
-    queues: Mapping[str, QueueConfig] = field(default_factory=dict)
-    fetch: Fetch | None = field(default=None, repr=False)
-    keep_offer: KeepOffer | None = field(default=None, repr=False)
-    keep_ended_for: timedelta | None = None
-    hooks: Hooks = NO_HOOKS
-    results: SchemaChecker = field(default_factory=SchemaChecker)
 
 
 class Parts:
@@ -192,6 +126,22 @@ class Parts:
             new_outcome_id=self.edges.new_outcome_id,
             on_accepted=self.deliverer.wake,
         )
+
+    @cached_property
+    def connection_checker(self) -> ConnectionChecker:
+        """Check the connection to Temporal."""
+        return ConnectionChecker(self.edges.check_connection, clock=self._clock)
+
+    @cached_property
+    def gauges(self) -> GaugeReader:
+        """Read what waits in the store."""
+        return GaugeReader(self._store, clock=self._clock)
+
+    @cached_property
+    def metrics(self) -> MetricsPage:
+        """Render the metrics."""
+        checker = self.connection_checker
+        return MetricsPage(self.edges.counters, self.gauges, lambda: checker.is_up)
 
     @cached_property
     def listener(self) -> StoreListener:

@@ -17,7 +17,8 @@ from ringback.sources.queue_config import QueueConfig, QueueKind
 from ringback.sources.source_event import SourceEvent
 
 if TYPE_CHECKING:
-    from ringback.app.container import Edges, Parts
+    from ringback.app.container import Parts
+from ringback.app.edges import Edges
 
 _BROKERS: Final = {
     QueueKind.RABBITMQ: ("rabbitmq", "RabbitmqBroker"),

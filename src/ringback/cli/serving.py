@@ -81,18 +81,23 @@ def serve(
         run(_serve(served, listening, with_queues=not no_queues, as_json=as_json))
 
 
-def consume(as_json: AsJson = False) -> None:
+def consume(
+    host: Annotated[
+        str, typer.Option(help="The address of the port of metrics, RINGBACK_METRICS_PORT.")
+    ] = "127.0.0.1",
+    as_json: AsJson = False,
+) -> None:
     """Consume the queues of ringback.toml, without HTTP.
 
     It commits answers to the store of the gateways, which deliver them. Run those with
     `ringback serve --no-queues`.
     """
-    run(_consume(load_settings(), as_json=as_json))
+    run(_consume(load_settings(), host=host, as_json=as_json))
 
 
-async def _consume(settings: Settings, *, as_json: bool) -> None:
+async def _consume(settings: Settings, *, host: str, as_json: bool) -> None:
     client = await connect_lazily(choose_converter(settings.data_converter, None))
-    async with running_consumers(client, settings) as names:
+    async with running_consumers(client, settings, host=host) as names:
         say_ready(", ".join(names), as_json=as_json)
         await stop_requested()
 

@@ -16,13 +16,18 @@ EVERY: Final = timedelta(seconds=10)
 
 
 class ConnectionChecker:
-    """Checks the connection to Temporal, and logs each change once."""
+    """Checks the connection to Temporal, and logs each change once.
+
+    Attributes:
+        is_up: Whether the last check succeeded; `None` before the first.
+    """
 
     def __init__(self, check: Callable[[], Awaitable[None]], *, clock: Clock) -> None:
         """Check with `check`, which raises why Temporal cannot be used."""
         self._check = check
         self._clock = clock
         self._reason: str | None = None
+        self.is_up: bool | None = None
 
     async def run(self) -> None:
         """Check until canceled."""
@@ -31,6 +36,7 @@ class ConnectionChecker:
             await self._clock.sleep(EVERY)
 
     def _note(self, failure: Exception | None) -> None:
+        self.is_up = failure is None
         reason = None if failure is None else str(failure)
         if reason == self._reason:
             return

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from ringback.core.group_commit import GroupCommit
 from ringback.core.hooks import NO_HOOKS, Hooks
@@ -44,7 +43,7 @@ from ringback.domain.vote import (
     find_vote,
     is_same_vote,
 )
-from ringback.domain.vote_body import parse_vote, to_evidence
+from ringback.domain.vote_body import read_decision, to_evidence
 from ringback.domain.vote_errors import (
     PeopleDecideError,
     SubjectChangedError,
@@ -191,17 +190,7 @@ class VoteService:
         request = VoteRequest(
             callback_id, self._new_outcome_id(), voter, body=outcome.result, link_serial=serial
         )
-        if policy.is_decision:
-            sent = parse_vote(outcome.result)
-            request = replace(
-                request,
-                approved=sent.approved,
-                reason=sent.reason,
-                body=sent.form,
-                digest=sent.digest,
-                ballot=sent.ballot,
-            )
-        return await self._vote(request)
+        return await self._vote(read_decision(request) if policy.is_decision else request)
 
     async def votes(self, callback_id: CallbackId) -> Sequence[Vote]:
         """Return the votes on a callback, oldest first."""

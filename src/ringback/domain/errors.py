@@ -68,7 +68,6 @@ RingbackError
 Other modules named `…_errors` define more. Each error has an HTTP status and an exit code.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,12 +77,6 @@ from ringback.domain.ids import CallbackId
 
 class RingbackError(Exception):
     """The base of all errors that Ringback raises on purpose."""
-
-    @classmethod
-    def in_words(cls) -> str:
-        """Return the name of this kind of error in words, such as `answered differently`."""
-        words = re.findall(r"[A-Z][a-z]+", cls.__name__.removesuffix("Error"))
-        return " ".join(words).lower()
 
 
 class FinalError(RingbackError):

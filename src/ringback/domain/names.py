@@ -1,4 +1,7 @@
-"""Names of users and groups: which ones can be used, and when two of them are the same."""
+"""Names of users and groups: which ones can be used, and when two of them are the same.
+
+And those of errors, for people and programs.
+"""
 
 import re
 import unicodedata
@@ -25,6 +28,11 @@ def to_key(name: str) -> str:
         return name.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", name).casefold())
     return _UNSEEN.sub("", unicodedata.normalize("NFKC", _UNSEEN.sub("", folded).casefold()))
+
+
+def error_words(kind: type[Exception]) -> str:
+    """Return the name of an error in words, such as `answered differently`."""
+    return " ".join(re.findall(r"[A-Z][a-z]+", kind.__name__.removesuffix("Error"))).lower()
 
 
 def is_name(text: str) -> bool:

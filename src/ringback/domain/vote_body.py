@@ -1,7 +1,7 @@
 """Votes as JSON: what a program sends as the answer to a callback on which people decide."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ringback.domain.errors import (
@@ -44,6 +44,23 @@ class VoteBody:
     form: bytes | None = field(default=None, repr=False)
     digest: str | None = None
     ballot: int = 0
+
+
+def read_decision(request: VoteRequest) -> VoteRequest:
+    """Return a request whose body is a decision as `parse_vote` reads it.
+
+    Raises:
+        WrongVoteError: The body is something else.
+    """
+    sent = parse_vote(request.body)
+    return replace(
+        request,
+        approved=sent.approved,
+        reason=sent.reason,
+        body=sent.form,
+        digest=sent.digest,
+        ballot=sent.ballot,
+    )
 
 
 def parse_vote(body: bytes | None) -> VoteBody:

@@ -8,7 +8,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringback.domain.errors import RingbackError
-from ringback.gateway import slack, source_endpoint, static_files
+from ringback.gateway import metrics_endpoint, slack, source_endpoint, static_files
 from ringback.gateway.answer_endpoint import HotPath
 from ringback.gateway.api.openapi import describe
 from ringback.gateway.api.routers import (
@@ -65,6 +65,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         inbox_changes.router,
         sources_page.router,
         static_files.router,
+        metrics_endpoint.router,
         decide.router,
     )
     return _App(

@@ -1,6 +1,6 @@
 """What every route calls."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -78,6 +78,7 @@ class Gateway:
         slack: Counts votes by Slack, if it is configured.
         version: The version of Ringback.
         namespace: The Temporal namespace that the gateway serves.
+        render_metrics: Returns the metrics as text; `None` if they have a port of their own.
         tracer: Records requests.
     """
 
@@ -109,6 +110,7 @@ class Gateway:
     body_limit: int
     version: str
     namespace: str
+    render_metrics: Callable[[], Awaitable[bytes]] | None = field(repr=False)
     tracer: Tracer = NO_TRACER
 
     def verify(self, link: str, verb: Verb) -> Link:

@@ -64,6 +64,7 @@ from ringback.domain.identity_errors import (
     UnknownSessionError,
     UnknownSignInUrlError,
 )
+from ringback.domain.names import error_words
 from ringback.domain.vote_errors import (
     ClaimedError,
     NotAssignedError,
@@ -188,7 +189,7 @@ def to_full_problem(error: RingbackError) -> JSONResponse:
 
 
 def _to_reply(error: RingbackError, detail: str) -> JSONResponse:
-    reply = problem(STATUS[type(error)], error.in_words(), detail, **_members(error))
+    reply = problem(STATUS[type(error)], error_words(type(error)), detail, **_members(error))
     if isinstance(error, RetryableError):
         after = error.retry_after or _RETRY_AFTER
         reply.headers["retry-after"] = str(max(1, round(after.total_seconds())))

@@ -232,3 +232,9 @@ METRICS: Final = (
     *(QUEUE_MESSAGES, COMMIT_SIZE, COMMIT_SECONDS, LIMITED, PURGED),
 )
 """All of them, in the order of the documentation."""
+
+READ: Final = frozenset({
+    *(CALLBACKS, OLDEST_UNDELIVERED, OLDEST_OVERDUE, EVENTS_WAITING, OLDEST_EVENT),
+    *(STORE_UP, TEMPORAL_UP),
+})
+"""Those that are read at each scrape."""

@@ -44,7 +44,8 @@ events = Table(
 )
 
 _waits = events.c.due_at.is_not(None)
-Index("ix_events_due", events.c.due_at, sqlite_where=_waits, postgresql_where=_waits)
+_due = (events.c.due_at, events.c.received_at)
+Index("ix_events_due", *_due, sqlite_where=_waits, postgresql_where=_waits)
 Index("ix_events_alias", events.c.alias, sqlite_where=_waits, postgresql_where=_waits)
 Index("ix_events_delivery", events.c.delivery_id, events.c.position)
 Index("ix_events_source", events.c.source, events.c.id)

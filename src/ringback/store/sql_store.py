@@ -15,6 +15,7 @@ from ringback.store.deliveries import SqlDeliveries
 from ringback.store.event_replays import SqlEventReplays
 from ringback.store.event_retention import SqlEndedDeliveries
 from ringback.store.events import SqlEvents
+from ringback.store.gauges import SqlGauges
 from ringback.store.heartbeats import SqlHeartbeats
 from ringback.store.inbox import SqlInbox
 from ringback.store.links import SqlLinks
@@ -46,6 +47,7 @@ class SqlStore(
     SqlApiKeys,
     SqlSessions,
     SqlCallbackIndex,
+    SqlGauges,
 ):
     """All ports of `ringback.ports.store` on a SQL database."""
 

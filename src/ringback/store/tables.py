@@ -271,11 +271,15 @@ _index_where(
     outcomes.c.state,
     outcomes.c.due_at,
     outcomes.c.callback_id,
+    #: For the age of the oldest, which is then read from the index alone.
+    outcomes.c.accepted_at,
 )
 _heartbeats = _not_closed & callbacks.c.heartbeat_due_at.is_not(None)
 _index_where(_heartbeats, "ix_callbacks_heartbeat_due", callbacks.c.heartbeat_due_at)
 _index_where(_not_closed, "ix_callbacks_poll_due", callbacks.c.poll_due_at, callbacks.c.id)
 _index_where(_not_closed, "ix_callbacks_run", callbacks.c.run_id)
+for _deadline in (callbacks.c.own_deadline_at, callbacks.c.attempt_timeout_at):
+    _index_where(_not_closed & _deadline.is_not(None), f"ix_callbacks_{_deadline.name}", _deadline)
 Index("ix_assignments_callback", assignments.c.callback_id)
 Index("ix_assignments_changed", assignments.c.changed_at)
 _by_due = (assignments.c.inbox, assignments.c.due_at, assignments.c.callback_id)

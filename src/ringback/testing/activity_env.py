@@ -15,7 +15,7 @@ from temporalio.common import RetryPolicy
 from temporalio.converter import DataConverter
 from temporalio.testing import ActivityEnvironment as TemporalActivityEnvironment
 
-from ringback.app.container import Edges
+from ringback.app.edges import Edges
 from ringback.app.system import callback_ids, event_ids, outcome_ids
 from ringback.core.services import task_group
 from ringback.core.verdict_waiter import VerdictWaiter

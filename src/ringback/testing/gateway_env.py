@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.worker import Worker
 
-from ringback.app.container import Edges
+from ringback.app.edges import Edges
 from ringback.app.plugin import RingbackPlugin
 from ringback.app.system import (
     SystemClock,

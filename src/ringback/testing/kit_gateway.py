@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ringback.app.container import Edges, Parts
+from ringback.app.container import Parts
+from ringback.app.edges import Edges
 from ringback.app.gateway_app import build_app
 from ringback.client.gateway_client import GatewayClient
 from ringback.client.target import Target

@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from ringback.app.container import Edges, Parts
+from ringback.app.container import Parts
+from ringback.app.edges import Edges
 from ringback.app.gateway_app import build_app
 from ringback.core.services import run_services
 from ringback.core.verdict_waiter import VerdictWaiter

@@ -36,7 +36,7 @@ def create_source_tables() -> None:
         *texts("reason", "callback_id", nullable=True),
         *times("ended_at"),
     )
-    create_index("ix_events_due", "events", "due_at", where=_WAITS)
+    create_index("ix_events_due", "events", "due_at", "received_at", where=_WAITS)
     create_index("ix_events_alias", "events", "alias", where=_WAITS)
     create_index("ix_events_delivery", "events", "delivery_id", "position")
     create_index("ix_events_source", "events", "source", "id")

@@ -44,6 +44,7 @@ BY_LINK: Final = [
     ("POST", "/c/{link}/cancel"),
     ("POST", "/c/{link}/heartbeat"),
     ("GET", "/healthz"),
+    ("GET", "/metrics"),
     ("GET", "/readyz"),
 ]
 PICKY: Final = [

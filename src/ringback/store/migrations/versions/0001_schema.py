@@ -94,6 +94,9 @@ def _create_callbacks() -> None:
     create_index("ix_callbacks_heartbeat_due", "callbacks", "heartbeat_due_at", where=has_heartbeat)
     create_index("ix_callbacks_poll_due", "callbacks", "poll_due_at", "id", where=_NOT_CLOSED)
     create_index("ix_callbacks_run", "callbacks", "run_id", where=_NOT_CLOSED)
+    for name in ("own_deadline_at", "attempt_timeout_at"):
+        has_deadline = f"{_NOT_CLOSED} AND {name} IS NOT NULL"
+        create_index(f"ix_callbacks_{name}", "callbacks", name, where=has_deadline)
     create_index("ix_callbacks_workflow", "callbacks", "workflow_id", "id")
     create_index("ix_callbacks_expired", "callbacks", "id", where="expired_because IS NOT NULL")
 
@@ -128,7 +131,7 @@ def _create_outcomes() -> None:
         sa.Column("proof", sa.JSON),
         *times("after_entry", nullable=False),
     )
-    due = ("state", "due_at", "callback_id")
+    due = ("state", "due_at", "callback_id", "accepted_at")
     create_index("ix_outcomes_due", "outcomes", *due, where="state = 'accepted'")
     create_index("ix_outcomes_state", "outcomes", "state", "callback_id")
 

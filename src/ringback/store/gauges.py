@@ -1,0 +1,200 @@
+"""Read what waits, by partial indexes and in bounded steps, for metrics and `ringback status`.
+
+No statement reads the rows of `callbacks` but those that it returns, and none reads more than
+`MOST` entries of an index, except `OLDEST_UNDELIVERED`.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    Select,
+    Subquery,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+)
+
+from ringback.domain.callback import State
+from ringback.domain.ids import CallbackId
+from ringback.ports.gauges import MOST, Countable, Snapshot, Troubles, Waiting
+from ringback.store.bulk_params import Instant
+from ringback.store.database import Connection, SqlPart, reads
+from ringback.store.event_tables import events
+from ringback.store.tables import callbacks, notifications, outcomes, webhooks
+
+_now: ColumnElement[datetime] = bindparam("now", type_=Instant)
+
+
+def _is(state: State) -> ColumnElement[bool]:
+    """Return the condition with a literal: only then does a planner use a partial index."""
+    return outcomes.c.state == literal_column(f"'{state.value}'")
+
+
+def _first(statement: Select[Any], name: str | None = None) -> Subquery:
+    return statement.limit(MOST).subquery(name)
+
+
+_undelivered = _first(
+    select(outcomes.c.accepted_at)
+    .where(_is(State.ACCEPTED))
+    .order_by(outcomes.c.due_at, outcomes.c.callback_id)
+)
+
+#: How many outcomes are accepted and not yet delivered, and when the oldest was accepted.
+UNDELIVERED: Final = select(func.count(), func.min(_undelivered.c.accepted_at)).select_from(
+    _undelivered
+)
+
+_events = _first(
+    select(events.c.received_at).where(events.c.due_at.is_not(None)).order_by(events.c.due_at)
+)
+
+#: How many events wait, and when the oldest was received.
+EVENTS: Final = select(func.count(), func.min(_events.c.received_at)).select_from(_events)
+
+_parked = _first(
+    select(outcomes.c.callback_id).where(_is(State.PARKED)).order_by(outcomes.c.callback_id)
+)
+
+PARKED: Final = select(func.count()).select_from(_parked)
+
+#: It reads one index, which has the time of acceptance.
+OLDEST_UNDELIVERED: Final = select(func.min(outcomes.c.accepted_at)).where(_is(State.ACCEPTED))
+
+
+def _passed(deadline: Column[Any], name: str) -> Subquery:
+    """Return the open callbacks whose `deadline` has passed, among the first `MOST`."""
+    return _first(
+        select(callbacks.c.id, deadline.label("deadline_at"))
+        .where(callbacks.c.closed_at.is_(None), deadline.is_not(None), deadline <= _now)
+        .order_by(deadline),
+        name,
+    )
+
+
+_own, _attempts = (
+    _passed(callbacks.c.own_deadline_at, "own"),
+    _passed(callbacks.c.attempt_timeout_at, "attempts"),
+)
+
+
+def _overdue(of: Subquery) -> Select[Any]:
+    # The end of an answered callback is not overdue.
+    answered = exists().where(outcomes.c.callback_id == of.c.id)
+    return select(of.c.id, of.c.deadline_at).where(~answered)
+
+
+def _earliest(of: Subquery) -> ScalarSelect[Any]:
+    found = _overdue(of).subquery()
+    return select(func.min(found.c.deadline_at)).scalar_subquery()
+
+
+#: The earliest deadline that has passed: the activity's own, and Temporal's.
+OVERDUE_SINCE: Final = select(_earliest(_own), _earliest(_attempts))
+
+_both = _overdue(_own).union_all(_overdue(_attempts)).subquery()
+
+OVERDUE: Final = (
+    select(_both.c.id)
+    .group_by(_both.c.id)
+    .order_by(func.min(_both.c.deadline_at), _both.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+
+FIRST_PARKED: Final = select(_parked.c.callback_id).limit(bindparam("most", type_=Integer))
+
+_due_webhooks = _first(
+    select(webhooks.c.last_error).where(webhooks.c.ended_at.is_(None)).order_by(webhooks.c.due_at)
+)
+
+FAILING_WEBHOOKS: Final = (
+    select(func.count()).select_from(_due_webhooks).where(_due_webhooks.c.last_error.is_not(None))
+)
+
+_due_notifications = _first(
+    select(notifications.c.channel, notifications.c.failing_since)
+    .where(notifications.c.due_at.is_not(None))
+    .order_by(notifications.c.due_at)
+)
+
+FAILING_NOTIFICATIONS: Final = (
+    select(_due_notifications.c.channel, func.count())
+    .where(_due_notifications.c.failing_since.is_not(None))
+    .group_by(_due_notifications.c.channel)
+)
+
+_KEYS: Final[dict[Countable, tuple[Column[Any], ColumnElement[bool]]]] = {
+    Countable.NOT_CLOSED: (callbacks.c.id, callbacks.c.closed_at.is_(None)),
+    Countable.EXPIRED: (callbacks.c.id, callbacks.c.expired_because.is_not(None)),
+    Countable.ACCEPTED: (outcomes.c.callback_id, _is(State.ACCEPTED)),
+    Countable.PARKED: (outcomes.c.callback_id, _is(State.PARKED)),
+    Countable.APPLIED: (outcomes.c.callback_id, _is(State.APPLIED)),
+    Countable.SUPERSEDED: (outcomes.c.callback_id, _is(State.SUPERSEDED)),
+}
+
+
+def _count_page(key: Column[Any], condition: ColumnElement[bool]) -> Select[int, Any]:
+    page = (
+        select(key.label("key"))
+        .where(condition, key > bindparam("after", type_=Text))
+        .order_by(key)
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("page")
+    )
+    return select(func.count(), func.max(page.c.key)).select_from(page)
+
+
+COUNT_PAGE: Final = {what: _count_page(*found) for what, found in _KEYS.items()}
+
+
+class SqlGauges(SqlPart):
+    """`GaugeStore` on a SQL database."""
+
+    @reads
+    async def snapshot(self, connection: Connection) -> Snapshot:
+        now = await self._database.now(connection)
+        (undelivered,) = await connection.execute(UNDELIVERED)
+        (waiting,) = await connection.execute(EVENTS)
+        parked: int = await connection.scalar(PARKED)
+        ((own, attempts),) = await connection.execute(OVERDUE_SINCE, {"now": now})
+        return Snapshot(
+            at=now,
+            undelivered=Waiting(*undelivered),
+            events=Waiting(*waiting),
+            parked=parked,
+            overdue_since=min(filter(None, [own, attempts]), default=None),
+        )
+
+    @reads
+    async def troubles(self, connection: Connection, *, most: int) -> Troubles:
+        now = await self._database.now(connection)
+        overdue = await connection.execute(OVERDUE, {"now": now, "most": most})
+        parked = await connection.execute(FIRST_PARKED, {"most": most})
+        failing = await connection.execute(FAILING_NOTIFICATIONS)
+        return Troubles(
+            overdue=tuple(CallbackId(row.id) for row in overdue),
+            parked=tuple(CallbackId(row.callback_id) for row in parked),
+            failing_webhooks=await connection.scalar(FAILING_WEBHOOKS),
+            failing_notifications=dict(map(tuple, failing)),
+        )
+
+    @reads
+    async def count_page(
+        self, connection: Connection, what: Countable, after: CallbackId, *, limit: int
+    ) -> tuple[int, CallbackId | None]:
+        values = {"after": after, "limit": limit}
+        ((count, last),) = await connection.execute(COUNT_PAGE[what], values)
+        return count, last if count == limit else None
+
+    @reads
+    async def oldest_undelivered(self, connection: Connection) -> datetime | None:
+        found: datetime | None = await connection.scalar(OLDEST_UNDELIVERED)
+        return found
