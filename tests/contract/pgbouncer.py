@@ -1,4 +1,4 @@
-"""PgBouncer in session mode with default settings, in front of PostgreSQL."""
+"""PgBouncer in front of PostgreSQL, in session mode by default."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _LIMIT_SECONDS = 20
 
 @asynccontextmanager
 async def pooled(url: str, *extra: str) -> AsyncIterator[str]:
-    """Run PgBouncer for the block, with `extra` settings; yield the URL through it."""
+    """Run PgBouncer for the block; yield the URL through it. A setting in `extra` wins."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         missing("the program pgbouncer", "install the package pgbouncer")

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy import bindparam, event, func, select, text
@@ -38,18 +39,30 @@ _CONTENT: Final = ("22", "23")
 
 _READ_ONLY: Final = "25006"
 
+_UNNAMED: Final = {
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: "",
+}
+"""Leaves no prepared statement behind on a connection that other clients use."""
+
+_WRONG_POOL_MODE: Final = (
+    "the pooler is in transaction mode: add the parameter pool_mode=transaction to RINGBACK_STORE"
+)
+
 _MISTAKES: Final = {
     "28P01": "correct the user or the password in RINGBACK_STORE",
     "28000": "allow this user to connect to this database: see pg_hba.conf, or the provider's"
     " access rules, and whether it requires sslmode=require",
     "3D000": "create the database, or correct its name in RINGBACK_STORE",
     "3F000": "create the schema, or correct search_path",
+    "26000": _WRONG_POOL_MODE,
+    "42P05": _WRONG_POOL_MODE,
     "42501": "grant the user of RINGBACK_STORE CONNECT on the database, USAGE and CREATE on its"
     " schema, and ownership of Ringback's tables",
 }
 """SQLSTATEs that retries cannot fix, and what to do."""
 
-_ENCODING: Final = text("SELECT current_setting('server_encoding')")
+_CHECK_ONCE: Final = text("SELECT current_setting('server_encoding'), pg_backend_pid()")
 
 _NOW: Final = select(func.clock_timestamp())
 
@@ -77,9 +90,11 @@ class PostgresqlDatabase(Database):
             names = ", ".join(self._address.ignored)
             logger.warning("parameters of RINGBACK_STORE that have no effect: %s", names)
         self._patience = patience
+        is_shared = self._address.is_shared
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self.connect,
+            connect_args=_UNNAMED if is_shared else {},
             isolation_level="READ COMMITTED",
             # Errors are logged, and parameters contain answers.
             hide_parameters=True,
@@ -88,8 +103,13 @@ class PostgresqlDatabase(Database):
         )
         event.listen(self._engine.sync_engine, "handle_error", _leave_a_standby)
         self._announcer = Announcer(self._notify)
-        # A single statement needs no transaction; that saves two trips.
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A single statement needs no transaction; that saves two trips. On a shared connection it
+        # needs one for its settings.
+        self._autocommit = (
+            self._engine
+            if is_shared
+            else self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
 
     @property
     def dialect(self) -> str:
@@ -105,7 +125,7 @@ class PostgresqlDatabase(Database):
 
     @property
     def commits_statements(self) -> bool:
-        return True
+        return not self._address.is_shared
 
     async def write_alone(self, statements: Transaction[T]) -> T:
         return await self.read(statements)
@@ -153,12 +173,21 @@ class PostgresqlDatabase(Database):
         return str(state).startswith(_CONTENT)
 
     async def check_once(self) -> None:
-        """Check the encoding.
+        """Check the encoding, and warn if nothing says how the pooler in between pools.
 
         Raises:
             ConfigurationError: Its encoding is not UTF-8.
         """
-        encoding = await self.read(lambda connection: connection.scalar(_ENCODING))
+        async with self.writing() as connection:
+            encoding, server_process = (await connection.execute(_CHECK_ONCE)).one()
+            driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, AsyncpgConnection), "`connect` made it"
+        # A pooler invents the number that it gives to a client.
+        if self._address.pool_mode is None and server_process != driver.get_server_pid():
+            logger.warning(
+                "RINGBACK_STORE leads to a pooler: add the parameter pool_mode=session or"
+                " pool_mode=transaction, as the pooler is configured"
+            )
         if encoding != "UTF8":
             msg = (
                 f"the database has the encoding {encoding}, which cannot store every text; create"
@@ -203,7 +232,15 @@ class PostgresqlDatabase(Database):
         on_accepted: Callable[[], None],
         on_settled: Callable[[Sequence[CallbackId]], None],
     ) -> None:
-        await Listener(self.connect, on_accepted=on_accepted, on_settled=on_settled).run()
+        if self._address.is_shared and self._address.direct_url is None:
+            # LISTEN lasts for a session. Polling finds everything a moment later.
+            return
+        listener = Listener(
+            partial(connect, self._address, self._patience, is_direct=True),
+            on_accepted=on_accepted,
+            on_settled=on_settled,
+        )
+        await listener.run()
 
 
 async def _run(
