@@ -15,9 +15,10 @@ from starlette.routing import Route
 
 from ringback.app.limited_http import HttpLimits, LimitedHttpProtocol
 from ringback.app.web import bound_socket, served
+from ringback.core.hooks import Hooks
 from ringback.domain.errors import RingbackError
 from ringback.gateway.body import read_json
-from ringback.gateway.body_budget import BodyBudget
+from ringback.gateway.body_budget import LONGEST_WAIT, BodyBudget
 from ringback.gateway.replies import on_ringback_error
 
 REQUEST = timedelta(seconds=30)
@@ -119,15 +120,32 @@ class Client:
         return await self.reader.read()
 
 
+class RecordedLimits(Hooks):
+    """Records the limits that were reached, and the most bytes in flight."""
+
+    def __init__(self) -> None:
+        self.limits: list[str] = []
+        self.most_bytes = 0
+
+    def limit_reached(self, limit: str) -> None:
+        self.limits.append(limit)
+
+    def body_bytes_changed(self, in_flight: int) -> None:
+        self.most_bytes = max(self.most_bytes, in_flight)
+
+
 class Server:
     """A server whose replies and timers the test controls."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_wait: timedelta = LONGEST_WAIT) -> None:
         self.port = 0
+        self.longest_wait = longest_wait
+        self.hooks = RecordedLimits()
         self.loop = ManualLoop()
         self.may_reply = asyncio.Event()
         self.may_reply.set()
         self.has_begun = asyncio.Event()
+        self.begun = 0
         self._clients: list[Client] = []
         self._served: dict[int, _Protocol] = {}
 
@@ -139,7 +157,11 @@ class Server:
                 Route("/unread", self.refuse, methods=["POST"]),
                 Route("/huge", self.huge),
             ],
-            middleware=[Middleware(BodyBudget, largest=LIMIT)],
+            middleware=[
+                Middleware(
+                    BodyBudget, largest=LIMIT, hooks=self.hooks, longest_wait=self.longest_wait
+                )
+            ],
             exception_handlers={RingbackError: on_ringback_error},
         )
 
@@ -161,6 +183,7 @@ class Server:
     async def take(self, request: Request) -> Response:
         body = await read_json(request, limit=LIMIT)
         self.has_begun.set()
+        self.begun += 1
         await self.may_reply.wait()
         return PlainTextResponse(f"read {len(body or b'')}")
 
@@ -186,8 +209,10 @@ class Server:
 
 
 @asynccontextmanager
-async def running(limits: HttpLimits = LIMITS) -> AsyncIterator[Server]:
-    server, listening = Server(), bound_socket("127.0.0.1", 0)
+async def running(
+    limits: HttpLimits = LIMITS, longest_wait: timedelta = LONGEST_WAIT
+) -> AsyncIterator[Server]:
+    server, listening = Server(longest_wait), bound_socket("127.0.0.1", 0)
     server.port = listening.getsockname()[1]
     async with served(server.app(), listening, limits=limits, http=server.protocol()):
         try:

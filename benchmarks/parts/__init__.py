@@ -7,6 +7,7 @@ from benchmarks.bench import Part
 from benchmarks.parts import (
     accept,
     apply,
+    bodies,
     burst,
     heartbeats,
     opening,
@@ -20,6 +21,7 @@ _ALL: Final[tuple[Part, ...]] = (
     accept,
     apply,
     burst,
+    bodies,
     waiting,
     opening,
     heartbeats,

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from ringback.domain.audit import AuditKind
 from ringback.domain.callback import Callback, State
+from ringback.domain.outcome import to_body
 from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.stores import (
@@ -55,6 +56,22 @@ class DeliveriesContract:
         taken = await store.claim("me", limit=2, lease=LEASE)
 
         assert [callback.id for callback in taken] == waiting[:2]
+
+    async def test_claim_ends_with_the_outcome_that_reaches_its_bytes(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        waiting = []
+        for _ in range(3):
+            waiting.append((await accepted(store)).id)
+            clock.advance(SECOND)
+
+        (first,) = await store.claim("me", limit=9, lease=LEASE, most_bytes=1)
+        size = len(to_body(outcome_of(first).outcome) or b"")
+        rest = await store.claim("me", limit=9, lease=LEASE, most_bytes=size + 1)
+
+        assert size > 1
+        assert first.id == waiting[0]
+        assert [callback.id for callback in rest] == waiting[1:]
 
     async def test_claim_marks_current_attempt_as_unconfirmed(self, store: Store) -> None:
         callback = await claimed(store)

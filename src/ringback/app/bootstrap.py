@@ -24,7 +24,7 @@ from ringback.app.limited_http import HttpLimits, raise_descriptor_limit
 from ringback.app.metrics import MetricsPage, serving_metrics
 from ringback.app.notifiers import Notifiers, opened_notifiers
 from ringback.app.offered_secrets import OfferedSecrets
-from ringback.app.program import freeze_objects
+from ringback.app.program import freeze_objects, return_freed_memory
 from ringback.app.queues import build_consumers
 from ringback.app.sign_in import build_sign_in_ways, session_rules
 from ringback.app.stores import existing_store, opened_store
@@ -266,6 +266,7 @@ async def serving_gateway(
         StoreUnavailableError: The store cannot be reached.
     """
     raise_descriptor_limit()
+    return_freed_memory()
     limits = HttpLimits(keep_alive=timedelta(seconds=settings.keep_alive))
     host = str(listening.getsockname()[0])
     async with running_gateway(client, settings, hooks=hooks, with_queues=with_queues) as gateway:

@@ -73,6 +73,7 @@ def build_app(parts: Parts) -> FastAPI:
         namespace=edges.namespace,
         render_metrics=parts.metrics.render if edges.has_metrics_route else None,
         tracer=edges.hooks.tracer,
+        hooks=edges.hooks,
     )
     return create_app(gateway)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.responses import Response
@@ -71,6 +71,10 @@ class DescriptorLimit:
         )
         return False
 
+
+_MOST_AHEAD: Final = 16 * 1024
+"""Read no more of a body than one read beyond this, before the application wants it: hundreds of
+senders may wait for room for theirs."""
 
 _TIMED_OUT: Final = problem(
     408, "request timeout", "the request did not arrive completely in time; send the same again"
@@ -172,12 +176,22 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._part = _Part.BODY
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False
+        if not self.cycle.keep_alive and self._has_body():
+            self.cycle.transport = cast("asyncio.Transport", _ClosesAfterBody(self.transport))
+
+    def on_body(self, body: bytes) -> None:
+        """Stop reading until the application has taken what it has not."""
+        super().on_body(body)
+        if len(self.cycle.body) > _MOST_AHEAD and not self.cycle.response_complete:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """Stop the timer of this request."""
         super().on_message_complete()
         self._part = _Part.NOTHING
         self._stop_request_timer()
+        if isinstance(self.cycle.transport, _ClosesAfterBody):
+            self.cycle.transport.end_body()
 
     def pause_writing(self) -> None:
         """Start a timer: the client does not read its reply."""
@@ -232,6 +246,31 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         head = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
         self.transport.write(STATUS_LINE[reply.status_code] + head + b"\r\n" + bytes(reply.body))
         self.transport.close()
+
+
+class _ClosesAfterBody:
+    """The transport of the last request of a connection, which closes once the body has been read.
+
+    If it closed sooner, the system would reset the connection, and a sender that is still sending
+    would not see the reply.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._has_body_ended = False
+        self._is_reply_complete = False
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+
+    def close(self) -> None:
+        self._is_reply_complete = True
+        if self._has_body_ended:
+            self._transport.close()
+
+    def end_body(self) -> None:
+        self._has_body_ended = True
+        if self._is_reply_complete:
+            self._transport.close()
 
 
 class _Part(Enum):

@@ -20,6 +20,10 @@ _BELOW_ASSIGNED: Final = range(20_000, 32_000)
 _BACKLOG: Final = 4096
 """Maximum connections that wait to be accepted: the default limit of Linux."""
 
+_RECEIVE_BUFFER: Final = 32 * 1024
+"""Maximum bytes that the system receives for a connection before the gateway reads them. At a round
+trip of 100 ms, a connection still uploads 1 MB per second."""
+
 _GRACE_SECONDS: Final = 1
 """How long requests in progress may take after the program begins to stop."""
 
@@ -35,6 +39,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        # Connections inherit it. A sender waits when it is full; the system would allow megabytes.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         listening.bind((host, port))
         listening.listen(_BACKLOG)
     except (OSError, OverflowError, UnicodeError) as exc:

@@ -124,15 +124,16 @@ class Deliverer:
         limit = self._pacer.begin_claim(pool.free)
         if limit == 0:
             return False
-        due = await caught(self._queue.claim(self._owner, limit=limit, lease=LEASE))
+        most_bytes = self._pacer.most_bytes
+        claim = self._queue.claim(self._owner, limit=limit, lease=LEASE, most_bytes=most_bytes)
+        due = await caught(claim)
         self._outages.record(due)
         if isinstance(due, Exception):
             return False
-        is_behind = len(due) == limit
-        self._pacer.begin_encodings((callback.id for callback in due), is_behind=is_behind)
         for callback in due:
-            pool.start(self._deliver(callback), name=f"delivery of {callback.id}")
-        return is_behind
+            delivery = pool.start(self._deliver(callback), name=f"delivery of {callback.id}")
+            delivery.add_done_callback(partial(self._pacer.end_delivery, callback))
+        return self._pacer.begin_deliveries(due, limit=limit)
 
     async def _deliver(self, callback: Callback) -> None:
         accepted = callback.accepted

@@ -4,16 +4,19 @@ While Temporal is away, one delivery at a time probes it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import takewhile
 from typing import Final
 
 from ringback.core.services import caught, wait_for_event
+from ringback.domain.callback import Callback
 from ringback.domain.durations import backoff
 from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import to_body
 from ringback.ports.clock import Clock
+from ringback.ports.store import MOST_CLAIMED_BYTES
 
 
 class CircuitBreaker:
@@ -136,6 +139,8 @@ class DeliveryPacer:
         self._limit = ConcurrencyLimit()
         self._breaker = CircuitBreaker(jitter)
         self._sending = 0
+        #: The bytes of the outcomes that were claimed and whose deliveries have not ended.
+        self._bytes = 0
         self._all_ended = asyncio.Event()
         #: When each encoding began, oldest first.
         self._encoding: dict[CallbackId, timedelta] = {}
@@ -156,17 +161,33 @@ class DeliveryPacer:
     def begin_claim(self, free: int) -> int:
         """Return how many outcomes to claim now, at most `free`; 0 for none."""
         now = self._clock.monotonic()
-        room = min(self._limit.allowed - self._taken(), free)
+        room = min(self._limit.allowed - self._taken(), free) if self.most_bytes > 0 else 0
         limit = self._breaker.limit(max(0, room), now)
         self._claim_by = now + PACE
         if limit:
             self._is_behind = False
         return limit
 
-    def begin_encodings(self, ids: Iterable[CallbackId], *, is_behind: bool) -> None:
-        """Record that these outcomes were claimed; `is_behind` says that more may be due."""
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of outcomes to claim now, at most."""
+        return MOST_CLAIMED_BYTES - self._bytes
+
+    def begin_deliveries(self, claimed: Sequence[Callback], *, limit: int) -> bool:
+        """Record what was claimed with this limit; return whether more may be due."""
+        self._bytes += sum(map(_size_of, claimed))
+        ids = (callback.id for callback in claimed)
         self._encoding |= dict.fromkeys(ids, self._clock.monotonic())
+        is_behind = len(claimed) == limit or self.most_bytes <= 0
         self._is_behind |= is_behind
+        return is_behind
+
+    def end_delivery(self, callback: Callback, _: object = None) -> None:
+        """Record that a delivery has ended, so that nothing refers to its outcome."""
+        was_full = self.most_bytes <= 0
+        self._bytes -= _size_of(callback)
+        if was_full:
+            self.woken.set()
 
     def end_encoding(self, id_: CallbackId) -> None:
         """Record that an outcome was encoded, or could not be."""
@@ -237,3 +258,9 @@ class DeliveryPacer:
         slow_since = self._clock.monotonic() - SLOW
         slow = takewhile(lambda began: began <= slow_since, self._encoding.values())
         return self._sending + len(self._encoding) - sum(1 for _ in slow)
+
+
+def _size_of(callback: Callback) -> int:
+    accepted = callback.accepted
+    assert accepted is not None, "only accepted outcomes are due"
+    return len(to_body(accepted.outcome) or b"")

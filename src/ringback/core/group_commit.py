@@ -16,7 +16,7 @@ R = TypeVar("R")
 LARGEST: Final = 256
 """Maximum items per batch."""
 
-HEAVIEST: Final = 4 * 1024 * 1024
+HEAVIEST: Final = 2 * 1024 * 1024
 """Maximum bytes per batch: a commit has a timeout, and everyone in the batch waits for it."""
 
 _ENOUGH: Final = 64
@@ -108,10 +108,12 @@ class GroupCommit(Generic[T, R]):
     def _take(self) -> Iterator[tuple[T, "asyncio.Future[R]"]]:
         """Remove and yield the items of the next batch."""
         count = weight = 0
-        while self._waiting and count < LARGEST and weight < HEAVIEST:
-            entry = self._waiting.popleft()
-            count, weight = count + 1, weight + self._weigh(entry[0])
-            yield entry
+        while self._waiting and count < LARGEST:
+            added = self._weigh(self._waiting[0][0])
+            if count and weight + added > HEAVIEST:
+                return
+            count, weight = count + 1, weight + added
+            yield self._waiting.popleft()
 
     async def _commit_batch(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
         began = self._loop.time()

@@ -76,7 +76,7 @@ class Hooks:
         """A batch of `size` items was committed, or could not be."""
 
     def limit_reached(self, limit: str) -> None:
-        """A request was rejected with 429 or 503 because of a limit."""
+        """A limit has refused or ended a request, a connection or a wait."""
 
     def body_bytes_changed(self, in_flight: int) -> None:
         """The bodies of the requests in progress now hold so many bytes of memory."""

@@ -98,7 +98,7 @@ class _App(FastAPI):
         self.state.gateway = gateway
         rest = WorkerPath(super().__call__, gateway=gateway)
         hot_path = HotPath(SourcePath(rest, gateway=gateway), gateway=gateway)
-        budget = BodyBudget(hot_path, largest=gateway.body_limit)
+        budget = BodyBudget(hot_path, largest=gateway.body_limit, hooks=gateway.hooks)
         self._outermost: ASGIApp = ServerErrorMiddleware(budget, handler=on_bug)
         if gateway.tracer.is_on:
             self._outermost = RequestSpans(self._outermost, tracer=gateway.tracer)

@@ -12,6 +12,7 @@ from ringback.core.answers import AnswerService
 from ringback.core.api_auth import Authorizer
 from ringback.core.chat_votes import ChatVoteService
 from ringback.core.heartbeats import HeartbeatService
+from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.inbox import InboxService
 from ringback.core.inbox_feed import InboxFeed
 from ringback.core.notifications import Notifier
@@ -80,6 +81,7 @@ class Gateway:
         namespace: The Temporal namespace that the gateway serves.
         render_metrics: Returns the metrics as text; `None` if they have a port of their own.
         tracer: Records requests.
+        hooks: What the limits report to.
     """
 
     answer_service: AnswerService
@@ -112,6 +114,7 @@ class Gateway:
     namespace: str
     render_metrics: Callable[[], Awaitable[bytes]] | None = field(repr=False)
     tracer: Tracer = NO_TRACER
+    hooks: Hooks = NO_HOOKS
 
     def verify(self, link: str, verb: Verb) -> Link:
         """Return the content of `link`.

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from ringback.domain.errors import AnswerTooLargeError
 from ringback.gateway.body import LARGE
-from ringback.gateway.body_budget import claim_bytes
+from ringback.gateway.body_budget import SMALL, claim_bytes
 
 _GZIP: Final = 31
 """zlib's number for a gzip header."""
@@ -38,17 +38,18 @@ async def unpack_body(request: Request, packed: bytes, *, limit: int) -> bytes:
                 part = unpacker.decompress(rest, _FIRST)
             rest = unpacker.unconsumed_tail
             if not (part or rest or unpacker.eof):
-                return _whole(request, packed)
+                return await _whole(request, packed)
             parts.append(part)
             size += len(part)
             if size > limit:
                 raise AnswerTooLargeError(limit)
-            claim_bytes(request, len(packed) + size)
+            whole = len(packed) + size
+            await claim_bytes(request, whole if whole <= SMALL else len(packed) + limit)
     except zlib.error:
-        return _whole(request, packed)
-    return _whole(request, packed) if unpacker.unused_data else b"".join(parts)
+        return await _whole(request, packed)
+    return await _whole(request, packed) if unpacker.unused_data else b"".join(parts)
 
 
-def _whole(request: Request, packed: bytes) -> bytes:
-    claim_bytes(request, len(packed))
+async def _whole(request: Request, packed: bytes) -> bytes:
+    await claim_bytes(request, len(packed))
     return packed

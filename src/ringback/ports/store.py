@@ -22,6 +22,10 @@ from ringback.domain.outcome import Outcome
 from ringback.domain.query import Query
 from ringback.domain.terms import Terms
 
+MOST_CLAIMED_BYTES: Final = 4 * 1024 * 1024
+"""About the maximum bytes of bodies that a process delivers at a time: each is copied five times on
+its way to Temporal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -163,9 +167,12 @@ class CallbackStore(Protocol):
 class DeliveryQueue(Protocol):
     """What deliveries to Temporal need."""
 
-    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+    async def claim(
+        self, owner: str, *, limit: int, lease: timedelta, most_bytes: int = MOST_CLAIMED_BYTES
+    ) -> Sequence[Callback]:
         """Claim callbacks whose outcome is due, oldest first.
 
+        The last one claimed is the one whose body brings the bytes to `most_bytes` or more.
         No other owner gets them until the lease ends. Each claim counts as a try. From the claim
         until the verdict, the attempt is unconfirmed: the delivery may have ended it
         (`Accepted.unconfirmed_attempt` keeps the first such attempt). A postponement with

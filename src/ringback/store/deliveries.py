@@ -19,7 +19,7 @@ from sqlalchemy import (
 from ringback.domain.audit import AuditEntry, AuditKind
 from ringback.domain.callback import Callback, State
 from ringback.domain.ids import CallbackId
-from ringback.ports.store import Postponement
+from ringback.ports.store import MOST_CLAIMED_BYTES, Postponement
 from ringback.store.bulk_params import Instant, any_of
 from ringback.store.database import Connection, SqlPart, reads, writes
 from ringback.store.queries import execute_each, find_readable, lock, parts, record, time_until
@@ -76,12 +76,29 @@ POSTPONE: Final = (
 #: Due outcomes that no other gateway has claimed; locked until the commit. It is a common table
 #: expression: PostgreSQL might run a subquery several times, and choose other rows each time.
 _due = (
-    select(outcomes.c.callback_id)
+    select(
+        outcomes.c.callback_id,
+        outcomes.c.due_at,
+        # Neither database reads a large body for its length.
+        func.coalesce(func.length(outcomes.c.body), 0).label("size"),
+    )
     .where(_is_accepted, outcomes.c.due_at <= bindparam("now", type_=Instant))
     .order_by(outcomes.c.due_at, outcomes.c.callback_id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
     .cte("due")
+)
+
+_in_order = func.sum(_due.c.size).over(order_by=(_due.c.due_at, _due.c.callback_id))
+_with_bytes_before = select(
+    _due.c.callback_id, (_in_order - _due.c.size).label("bytes_before")
+).subquery("with_bytes_before")
+
+#: The first of them, whose bodies have not much more than `most_bytes` together.
+_first_due = (
+    select(_with_bytes_before.c.callback_id)
+    .where(_with_bytes_before.c.bytes_before < bindparam("most_bytes"))
+    .cte("first_due")
 )
 
 #: The first unconfirmed attempt stays; one with which the outcome was not applied does not count.
@@ -91,7 +108,7 @@ _is_newly_unconfirmed: ColumnElement[bool] = outcomes.c.unconfirmed_attempt.is_(
 
 CLAIM: Final = (
     update(outcomes)
-    .where(outcomes.c.callback_id == _due.c.callback_id)
+    .where(outcomes.c.callback_id == _first_due.c.callback_id)
     .values(
         due_at=bindparam("until", type_=Instant),
         claimed_by=bindparam("owner"),
@@ -179,10 +196,22 @@ class SqlDeliveries(SqlPart):
 
     @writes
     async def claim(
-        self, connection: Connection, owner: str, *, limit: int, lease: timedelta
+        self,
+        connection: Connection,
+        owner: str,
+        *,
+        limit: int,
+        lease: timedelta,
+        most_bytes: int = MOST_CLAIMED_BYTES,
     ) -> Sequence[Callback]:
         now = await self._database.now(connection)
-        values = {"now": now, "limit": limit, "until": now + lease, "owner": owner}
+        values = {
+            "now": now,
+            "limit": limit,
+            "most_bytes": most_bytes,
+            "until": now + lease,
+            "owner": owner,
+        }
         result = await connection.execute(CLAIM, values)
         found = await find_readable(connection, [row.callback_id for row in result])
         return sorted(found.values(), key=_accepted_at)

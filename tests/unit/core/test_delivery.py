@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from ringback.domain.errors import EncodingError, StoreUnavailableError
 from ringback.domain.ids import to_identity
 from ringback.domain.options import Attempts
 from ringback.domain.outcome import Canceled, Completed, Failed, Outcome
-from ringback.ports.store import Postponement, Settlement
+from ringback.ports.store import MOST_CLAIMED_BYTES, Postponement, Settlement
 from ringback.store.sql_store import SqlStore
 from ringback.testing import FakeActivities, ManualClock
 from ringback.testing.in_memory_database import InMemoryDatabase
@@ -452,9 +453,9 @@ class StoreThatCannotClaim(SqlStore):
         super().__init__(database)
         self.claims = 0
 
-    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
+    async def claim(self, owner: str, **given: Any) -> Sequence[Callback]:
         self.claims += 1
-        msg = f"disk full: {owner}, {limit}, {lease}"
+        msg = f"disk full: {owner}, {given}"
         raise StoreUnavailableError(msg)
 
 
@@ -594,10 +595,12 @@ class GatedActivities(FakeActivities):
     def __init__(self) -> None:
         super().__init__()
         self.places = asyncio.Semaphore(0)
+        self.begun = 0
 
     async def deliver_to_attempt(
         self, callback: Callback, encoded: object, *, identity: str
     ) -> None:
+        self.begun += 1
         await self.places.acquire()
         await super().deliver_to_attempt(callback, encoded, identity=identity)
 
@@ -617,9 +620,9 @@ class CountingStore(SqlStore):
         self.verdicts: list[int] = []
         self.is_slow = asyncio.Event()
 
-    async def claim(self, owner: str, *, limit: int, lease: timedelta) -> Sequence[Callback]:
-        self.claims.append(limit)
-        return await super().claim(owner, limit=limit, lease=lease)
+    async def claim(self, owner: str, **given: Any) -> Sequence[Callback]:
+        self.claims.append(given["limit"])
+        return await super().claim(owner, **given)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         if self.is_slow.is_set():
@@ -660,6 +663,29 @@ async def test_claim_waits_for_many_free_slots(
 
         assert before == [SLOTS]
         assert counting_store.claims == [SLOTS, 2 * enough]
+
+
+async def test_claims_leave_large_outcomes_until_others_have_been_delivered(
+    store: SqlStore,
+    gated_activities: GatedActivities,
+    verdicts: VerdictWaiter,
+    clock: ManualClock,
+) -> None:
+    half = Completed(b'"' + b"a" * (MOST_CLAIMED_BYTES // 2) + b'"')
+    for _ in range(4):
+        await open_and_answer(store, gated_activities, half)
+
+    async with run_services(make_deliverer(store, gated_activities, verdicts, clock)):
+        await idle()
+        first = gated_activities.begun
+        clock.advance(PACE)
+        await idle()
+        while_two_are_delivered = gated_activities.begun
+        await gated_activities.let(1)
+        clock.advance(PACE)
+        await idle()
+
+    assert (first, while_two_are_delivered, gated_activities.begun) == (2, 2, 3)
 
 
 async def test_claim_waits_at_most_for_its_pace_when_deliveries_are_slow(

@@ -1,26 +1,78 @@
 """The bytes of simultaneous bodies are limited, separately for large and small ones."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
-from tests.http_server import HEAD, LIMIT, body_of, post, running, turns_until
+from ringback.gateway.body_budget import BODY_BYTES, LONGEST_WAIT, MOST_WAITING
+from tests.http_server import HEAD, LIMIT, Client, Server, body_of, post, running, turns_until
 
-LARGE_BODIES = 32
-"""How many bodies of 2 MiB the gateway accepts at a time."""
+LARGE_BODIES = 6
+"""How many bodies of 2 MiB the gateway reads at a time."""
 
 DECLARED = HEAD + b"content-length: %d\r\n\r\n" % LIMIT
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % LIMIT
+BRIEFLY = timedelta(milliseconds=20)
 
 
-async def test_large_bodies_declared_beyond_the_limit_get_503(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with running() as server:
-        clients = [await server.connect() for _ in range(LARGE_BODIES + 2)]
+@asynccontextmanager
+async def full(longest_wait: timedelta = LONGEST_WAIT) -> AsyncIterator[tuple[Server, Client]]:
+    """Run a server without room for a large body; the client of the first one has sent its head."""
+    async with running(longest_wait=longest_wait) as server:
+        clients = [await server.connect() for _ in range(LARGE_BODIES)]
         for client in clients:
             await client.send_until_received(DECLARED)
+        await turns_until(lambda: server.hooks.most_bytes == LARGE_BODIES * LIMIT)
+        yield server, clients[0]
+
+
+async def test_large_body_waits_until_another_one_is_done() -> None:
+    async with full() as (server, first):
+        client = await server.connect()
+        client.send(post(body_of(LIMIT)))
+        waits = asyncio.ensure_future(client.reply())
+        small = await server.connect()
+        small.send(post(b"1"))
+        while_it_waits = await small.reply()
+        is_waiting = not waits.done()
+        first.send(body_of(LIMIT))
+        first_reply, reply = await first.reply(), await waits
+
+    assert while_it_waits.endswith(b"read 1")
+    assert is_waiting
+    assert first_reply.endswith(b"read %d" % LIMIT)
+    assert reply.endswith(b"read %d" % LIMIT)
+    assert server.hooks.limits == []
+    assert server.hooks.most_bytes <= LARGE_BODIES * LIMIT + 1
+
+
+@pytest.mark.parametrize("head", [DECLARED, CHUNKED + body_of(LIMIT // 2)])
+async def test_large_body_without_room_gets_503_after_its_wait(
+    head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with full(BRIEFLY) as (server, first):
+        client = await server.connect()
+        client.send(head)
+        rejected = await client.reply()
+        first.send(body_of(LIMIT))
+        await first.reply()
+        after = await server.connect()
+        after.send(post(body_of(LIMIT)))
+        fits_again = await after.reply()
+
+    assert_rejected([rejected], caplog.text)
+    assert fits_again.endswith(b"read %d" % LIMIT)
+    assert server.hooks.limits == [BODY_BYTES]
+
+
+async def test_only_so_many_large_bodies_wait(caplog: pytest.LogCaptureFixture) -> None:
+    async with full() as (server, first):
+        clients = [await server.connect() for _ in range(MOST_WAITING + 2)]
+        for client in clients:
+            client.send(DECLARED)
         waits = [asyncio.ensure_future(client.reply()) for client in clients]
         await turns_until(lambda: sum(one.done() for one in waits) >= 2)
         rejected = [one.result() for one in waits if one.done()]
@@ -29,41 +81,50 @@ async def test_large_bodies_declared_beyond_the_limit_get_503(
         served = await small.reply()
         server.hang_up()
         await asyncio.gather(*waits, return_exceptions=True)
-        await turns_until(lambda: not any(client.is_open for client in clients))
         after = await server.connect()
         after.send(post(body_of(LIMIT)))
         fits_again = await after.reply()
 
     assert_rejected(rejected, caplog.text)
+    assert first is not None
     assert served.endswith(b"read 1")
     assert fits_again.endswith(b"read %d" % LIMIT)
 
 
-async def test_large_bodies_that_arrive_beyond_the_limit_get_503(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    large = body_of(LIMIT)
+async def test_bodies_of_any_form_leave_no_bytes_behind() -> None:
     async with running() as server:
+        for sent in [post(body_of(LIMIT)), CHUNKED + body_of(LIMIT) + b"\r\n0\r\n\r\n"]:
+            clients = [await server.connect() for _ in range(2 * LARGE_BODIES)]
+            for client in clients:
+                client.send(sent)
+            replies = await asyncio.gather(*(client.reply() for client in clients))
+            assert all(one.endswith(b"read %d" % LIMIT) for one in replies)
+        clients = [await server.connect() for _ in range(LARGE_BODIES)]
         server.may_reply.clear()
-        clients = [await server.connect() for _ in range(LARGE_BODIES + 2)]
         for client in clients:
-            client.send(CHUNKED + large + b"\r\n0\r\n\r\n")
-        waits = [asyncio.ensure_future(client.reply()) for client in clients]
-        await turns_until(lambda: sum(one.done() for one in waits) >= 2)
-        rejected = [one for one in waits if one.done()]
-        server.may_reply.set()
-        accepted = [await one for one in waits if one not in rejected]
-        after = await server.connect()
-        after.send(post(large))
-        fits_again = await after.reply()
+            client.send(post(body_of(LIMIT)))
+        await turns_until(lambda: server.begun == 5 * LARGE_BODIES)
 
-    assert_rejected([one.result() for one in rejected], caplog.text)
-    assert [one.endswith(b"read %d" % LIMIT) for one in accepted] == [True] * LARGE_BODIES
-    assert fits_again.endswith(b"read %d" % LIMIT)
+    assert server.hooks.limits == []
+
+
+async def test_sender_that_closes_after_its_reply_reads_a_refusal_of_its_body() -> None:
+    """The system would reset a connection that is closed while its sender still sends."""
+    async with running() as server:
+        client = await server.connect()
+        head = b"POST /unread HTTP/1.1\r\nhost: one\r\nconnection: close\r\n"
+        client.send(head + b"content-length: %d\r\n\r\n" % LIMIT)
+        reply = await client.reply()
+        is_open = client.is_open
+        client.send(body_of(LIMIT))
+        rest = await client.rest()
+
+    assert reply.endswith(b"not read")
+    assert is_open
+    assert rest == b""
 
 
 def assert_rejected(replies: Sequence[bytes], log: str) -> None:
-    assert len(replies) == 2
     assert all(one.startswith(b"HTTP/1.1 503 ") for one in replies)
     assert all(b"retry-after: 2\r\n" in one for one in replies)
     assert log.count("large bodies that are not committed use ") == 1

@@ -14,6 +14,7 @@ import pytest
 from starlette.requests import Request
 
 from ringback.gateway.body import LARGE
+from ringback.gateway.body_budget import MOST_WAITING
 from ringback.gateway.gzip_body import unpack_body
 from tests.fake_edges import LIMIT
 from tests.loops import idle
@@ -26,8 +27,10 @@ from tests.unit.gateway.source_house import (
 )
 
 MIB: Final = 1024 * 1024
-LARGE_BODIES: Final = 31
+LARGE_BODIES: Final = 5
 """How many bodies that unpack to 2 MiB fit into the budget, which also counts what was sent."""
+
+REFUSED: Final = 3
 
 
 @pytest.fixture
@@ -103,10 +106,11 @@ async def test_bomb_is_not_unpacked_beyond_the_limit(tmp_path: Path) -> None:
 async def test_bytes_that_are_unpacked_count_until_they_are_committed(tmp_path: Path) -> None:
     async with opened_source_house(tmp_path, StoreThatHesitates, body_limit=2 * MIB) as house:
         assert isinstance(house.store, StoreThatHesitates)
-        packed = [gzip.compress(run_of(number=one).ljust(2 * MIB)) for one in range(36)]
+        count = LARGE_BODIES + MOST_WAITING + REFUSED
+        packed = [gzip.compress(run_of(number=one).ljust(2 * MIB)) for one in range(count)]
         sent = [asyncio.ensure_future(send(house, one)) for one in packed]
         finished = asyncio.as_completed(sent)
-        refused = [await next(finished) for _ in range(len(sent) - LARGE_BODIES)]
+        refused = [await next(finished) for _ in range(REFUSED)]
         small = asyncio.ensure_future(house.send(run_of(number=1000)))
         await idle()
         house.store.may_commit.set()
@@ -115,7 +119,7 @@ async def test_bytes_that_are_unpacked_count_until_they_are_committed(tmp_path: 
 
     assert {one.status_code for one in refused} == {503}
     assert {one.headers["retry-after"] for one in refused} == {"2"}
-    assert [one.is_success for one in (*accepted, await small, again)] == [True] * 33
+    assert all(one.is_success for one in (*accepted, await small, again))
 
 
 SIZES: Final = [
