@@ -71,6 +71,8 @@ def build_app(parts: Parts) -> FastAPI:
         sign_in_ways=edges.sign_in_ways,
         version=ringback.__version__,
         namespace=edges.namespace,
+        gauges=parts.gauges,
+        queue_states=lambda: edges.counters.queues,
         render_metrics=parts.metrics.render if edges.has_metrics_route else None,
         tracer=edges.hooks.tracer,
         hooks=edges.hooks,

@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "sessions": "ringback.cli.sessions:sessions",
     "keys": "ringback.cli.keys:keys",
     "migrate": "ringback.cli.maintenance:migrate",
+    "status": "ringback.cli.status:status",
     "doctor": "ringback.cli.maintenance:doctor",
 }
 """Each command, in the order of the help, with its function or its group of commands."""

@@ -26,6 +26,7 @@ from ringback.schemas.responses import (
     WhoamiOut,
 )
 from ringback.schemas.sign_in import RevokedOut, SessionOut, SessionsOut, SignInUrlOut
+from ringback.schemas.summary import SummaryOut
 from ringback.schemas.votes import DigestOut, VoteOut, VotesOut
 
 
@@ -38,6 +39,10 @@ class GatewayClient(SourceCalls):
     async def whoami(self) -> WhoamiOut:
         """Return the key's name and role, and the gateway's version and namespace."""
         return parse(WhoamiOut, await self.call("GET", "/v1/whoami"))
+
+    async def summary(self) -> SummaryOut:
+        """Return whether anything is wrong."""
+        return parse(SummaryOut, await self.call("GET", "/v1/summary"))
 
     async def open(self, body: bytes) -> tuple[OpenedOut, bytes | None]:
         """Open the callback of an activity, or find it.

@@ -20,6 +20,7 @@ from ringback.gateway.api.routers import (
     notifications,
     sessions,
     sources,
+    summary,
     votes,
     workers,
 )
@@ -56,6 +57,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         aliases.router,
         events.router,
         sources.router,
+        summary.router,
         sessions.router,
         identity.router,
         notifications.router,

@@ -1,6 +1,6 @@
 """What every route calls."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from ringback.core.aliases import AliasService
 from ringback.core.answers import AnswerService
 from ringback.core.api_auth import Authorizer
 from ringback.core.chat_votes import ChatVoteService
+from ringback.core.gauges import GaugeReader
 from ringback.core.heartbeats import HeartbeatService
 from ringback.core.hooks import NO_HOOKS, Hooks
 from ringback.core.inbox import InboxService
@@ -35,6 +36,7 @@ from ringback.gateway.rare_warnings import UnknownKeyLog
 from ringback.gateway.source_door import SourceDoor
 from ringback.ports.clock import Clock
 from ringback.ports.events import EventStore
+from ringback.ports.gauges import GaugeStore
 from ringback.ports.inbox import InboxStore
 from ringback.ports.notifications import NotificationOutbox
 from ringback.ports.results import ResultChecker
@@ -50,7 +52,7 @@ class ResultSchemas(ResultChecker, Protocol):
 
 
 class ReadableStore(
-    CallbackStore, CallbackIndex, NotificationOutbox, InboxStore, EventStore, Protocol
+    CallbackStore, CallbackIndex, NotificationOutbox, InboxStore, EventStore, GaugeStore, Protocol
 ):
     """Finds and lists callbacks, the messages about them, and events."""
 
@@ -79,6 +81,8 @@ class Gateway:
         slack: Counts votes by Slack, if it is configured.
         version: The version of Ringback.
         namespace: The Temporal namespace that the gateway serves.
+        gauges: Reads what waits in the store.
+        queue_states: Returns whether this process is connected to each queue that it consumes.
         render_metrics: Returns the metrics as text; `None` if they have a port of their own.
         tracer: Records requests.
         hooks: What the limits report to.
@@ -112,6 +116,8 @@ class Gateway:
     body_limit: int
     version: str
     namespace: str
+    gauges: GaugeReader
+    queue_states: Callable[[], Mapping[str, bool]]
     render_metrics: Callable[[], Awaitable[bytes]] | None = field(repr=False)
     tracer: Tracer = NO_TRACER
     hooks: Hooks = NO_HOOKS

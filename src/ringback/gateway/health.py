@@ -32,7 +32,11 @@ class TemporalStatus(Enum):
 
 
 class Health:
-    """Checks the store and Temporal for readiness probes."""
+    """Checks the store and Temporal for readiness probes.
+
+    Attributes:
+        temporal: Returns whether Temporal can be used now.
+    """
 
     def __init__(
         self,
@@ -47,7 +51,7 @@ class Health:
         The reply reports `temporal`, but the gateway is ready without it: it stores answers.
         """
         self._store = store
-        self._temporal = temporal
+        self.temporal = temporal
         self._clock = clock
         self._limit = limit
         self._checking = asyncio.Lock()
@@ -56,12 +60,12 @@ class Health:
 
     async def check(self) -> Response:
         """Return 200 if answers can be committed now, and 503 if not."""
-        if not await self._can_write():
+        if not await self.can_write():
             return JSONResponse({"status": "not ready", "store": "unavailable"}, status_code=503)
-        temporal = await self._temporal()
+        temporal = await self.temporal()
         return JSONResponse({"status": "ready", "store": "ok", "temporal": temporal.value})
 
-    async def _can_write(self) -> bool:
+    async def can_write(self) -> bool:
         """Return the result of the latest check; simultaneous probes share one check."""
         async with self._checking:
             if self._is_old():

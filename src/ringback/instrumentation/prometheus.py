@@ -48,6 +48,9 @@ class PrometheusHooks(Hooks):
     """Counts what a gateway reports, and returns it as text.
 
     Each instance has a registry of its own, so that several gateways of one process do not mix.
+
+    Attributes:
+        queues: Whether each queue is connected.
     """
 
     def __init__(self, version: str) -> None:
@@ -55,6 +58,7 @@ class PrometheusHooks(Hooks):
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
+        self.queues: dict[str, bool] = {}
         self._read = _Read()
         self._registry.register(self._read)
         self._counters = self._create(Counter, Kind.COUNTER)
@@ -142,6 +146,7 @@ class PrometheusHooks(Hooks):
         self._count(metrics.QUEUE_MESSAGES, queue, result)
 
     def queue_changed(self, queue: str, *, is_connected: bool) -> None:
+        self.queues[queue] = is_connected
         self._gauges[metrics.QUEUE_CONNECTED.name].labels(queue).set(is_connected)
 
     def commit_ended(self, kind: str, size: int, seconds: float) -> None:

@@ -133,6 +133,7 @@ async def opened_house(
                 parts.heartbeat_service,
                 parts.event_service,
                 parts.inbox_feed,
+                parts.gauges,
             ),
             httpx2.AsyncClient(transport=transport, base_url=BASE) as http,
         ):

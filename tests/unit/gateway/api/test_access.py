@@ -41,6 +41,7 @@ ROUTES = {
     ("PUT", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
     ("DELETE", "/v1/callbacks/{id}/aliases/{alias}"): Act.CHANGE_ALIASES,
     ("GET", "/v1/aliases/{alias}"): Act.VIEW,
+    ("GET", "/v1/summary"): Act.VIEW,
     ("GET", "/v1/sources"): Act.VIEW,
     ("GET", "/v1/sources/{source}/refused"): Act.VIEW,
     ("POST", "/v1/sources/{source}/test"): Act.EVENTS,

@@ -1,0 +1,145 @@
+"""`GET /v1/summary` says whether anything is wrong, and what to do."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from ringback.domain.callback import State
+from ringback.domain.event import EventState
+from ringback.gateway import summary
+from ringback.ports.events import NewEvent, SourceDelivery
+from ringback.ports.webhooks import WebhookRetry
+from tests import factories
+from tests.contract.stores import in_state
+from tests.unit.gateway.house import House, opened_house
+from tests.unit.gateway.sources import sources_of
+
+ROOT: Final = Path(__file__).parents[4]
+MINUTE: Final = timedelta(minutes=1)
+
+
+async def read(house: House) -> dict[str, Any]:
+    """Return the summary after the counts of the gateway are done."""
+    reply = await house.get("/v1/summary")
+    assert reply.status_code == 200
+    found: dict[str, Any] = reply.json()
+    return found
+
+
+async def problems(house: House) -> dict[str, str]:
+    """Return the message of each problem by its kind, in order."""
+    found = await read(house)
+    assert found["is_well"] == (not found["problems"])
+    return {one["what"]: one["message"] for one in found["problems"]}
+
+
+async def test_summary_without_problems_shows_counts() -> None:
+    async with opened_house() as house:
+        await house.asked()
+
+        found = await read(house)
+
+    assert found["is_well"]
+    assert (found["store"], found["temporal"]) == ("ok", "ok")
+    assert found["callbacks"]["open"] == 1
+    assert found["oldest_undelivered_seconds"] is None
+
+
+async def test_parked_answers_are_named_with_the_command_that_explains_them() -> None:
+    async with opened_house() as house:
+        parked = [(await in_state(house.store, State.PARKED)).id for _ in range(2)]
+
+        (problem,) = (await read(house))["problems"]
+
+    assert problem["message"] == f"2 answers are parked: {parked[0]} and 1 more"
+    assert f"ringback show {parked[0]}" in problem["advice"]
+    assert problem["page"] == "docs/howto/alerts.md#ringbackparked"
+
+
+async def test_temporal_and_what_waits_for_it_are_both_problems() -> None:
+    async with opened_house() as house:
+        callback = await house.asked()
+        house.activities.is_reachable = False
+        await house.store.accept([factories.answer(callback.id)])
+        house.clock.advance(90 * MINUTE)
+
+        found = await problems(house)
+
+    assert list(found) == ["temporal", "undelivered"]
+    assert found["undelivered"] == "an accepted answer has waited 1 h for its delivery"
+
+
+async def test_overdue_callbacks_are_a_problem_after_a_minute() -> None:
+    async with opened_house() as house:
+        callback = await house.asked(deadline=MINUTE)
+        house.clock.advance(MINUTE)
+        at_once = await problems(house)
+        house.clock.advance(5 * MINUTE)
+
+        later = await problems(house)
+
+    assert at_once == {}
+    assert later == {"overdue": f"1 open callback is overdue, the longest by 5 min: {callback.id}"}
+
+
+async def test_failing_webhooks_are_counted() -> None:
+    async with opened_house() as house:
+        callback = await house.asked(notify_url="https://a.example/hook")
+        await house.store.accept([factories.answer(callback.id)])
+        await house.store.settle([factories.settlement(await house.found(callback.id))])
+        (webhook,) = await house.store.claim_webhooks(limit=1, lease=MINUTE)
+        retry = WebhookRetry(webhook.id, webhook.tries, MINUTE, "HTTP 500")
+        await house.store.postpone_webhooks([retry])
+
+        found = await problems(house)
+
+    assert list(found) == ["webhooks"]
+
+
+async def test_queue_that_is_not_connected_is_a_problem() -> None:
+    async with opened_house() as house:
+        house.edges.hooks.queue_changed("payments", is_connected=True)
+        house.edges.hooks.queue_changed("orders", is_connected=False)
+
+        found = await problems(house)
+
+    assert found == {"queue": "the queue orders is not connected"}
+
+
+async def test_store_that_cannot_be_read_is_the_first_problem() -> None:
+    async with opened_house() as house:
+        # The key is cached from here on.
+        await read(house)
+        house.database.is_available = False
+        house.activities.is_reachable = False
+        house.clock.advance(timedelta(seconds=2))
+
+        found = await read(house)
+
+    assert [one["what"] for one in found["problems"]] == ["store", "temporal"]
+    assert (found["store"], found["callbacks"]) == ("unavailable", None)
+
+
+async def test_refusals_and_dead_events_of_a_source_are_problems(tmp_path: Path) -> None:
+    async with opened_house(sources=sources_of(tmp_path)) as house:
+        for _ in range(10):
+            await house.http.post("/in/ci", json={})
+        dead = NewEvent(factories.event_id(), EventState.DEAD, reason="rules[0].key: no text")
+        delivery = SourceDelivery("default", "ci", "digest", "k", {}, b"{}", (dead,))
+        await house.store.store_deliveries([delivery])
+
+        found = await problems(house)
+
+    assert list(found) == ["source", "events"]
+    assert "refused 10 requests" in found["source"]
+
+
+def test_every_page_that_a_problem_names_exists() -> None:
+    code = Path(summary.__file__).read_text("utf-8")
+    alerts = (ROOT / "docs/howto/alerts.md").read_text("utf-8").lower()
+
+    named = re.findall(r'f"\{_ALERTS\}(\w+)"', code)
+
+    assert len(named) > 5
+    assert [one for one in named if f"## ringback{one}\n" not in alerts] == []
