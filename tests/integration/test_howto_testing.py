@@ -1,4 +1,4 @@
-"""The test of the how-to passes in a project of its own."""
+"""The test files of the how-to pass in a project of their own."""
 
 import asyncio
 import re
@@ -12,19 +12,60 @@ from ringback.app.dev_server import temporal_binary
 pytestmark = [pytest.mark.server, pytest.mark.processes]
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "test-your-activities.md"
+ALL, UNITTEST = re.findall(r"```python\n(.*?)```", HOWTO.read_text("utf-8"), re.DOTALL)
+MARKED = re.compile(r"^async def test_", re.MULTILINE)
+ANYIO = '@pytest.fixture\ndef anyio_backend() -> str:\n    return "asyncio"\n\n\n'
 
 
-async def test_test_of_the_page_passes(tmp_path: Path) -> None:
-    temporal_binary()
-    *_, code = re.findall(r"```python\n(.*?)```", HOWTO.read_text("utf-8"), re.DOTALL)
-    (tmp_path / "test_orders.py").write_text(code)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
-
+async def run_pytest(folder: Path, *words: str) -> bytes:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", str(tmp_path)),
-        cwd=tmp_path,
+        *(sys.executable, "-m", "pytest", "-q", "-W", "error", *words, str(folder)),
+        cwd=folder,
         stdout=asyncio.subprocess.PIPE,
     )
     printed, _ = await process.communicate()
+    return printed
 
-    assert b"1 passed" in printed
+
+def with_mark(name: str, before: str = "") -> str:
+    """Return the page's file with a mark on each test."""
+    marked = MARKED.sub(f"@pytest.mark.{name}\nasync def test_", ALL)
+    return marked.replace("@workflow.defn\n", f"{before}@workflow.defn\n")
+
+
+async def test_files_of_the_page_pass(tmp_path: Path) -> None:
+    temporal_binary()
+    (tmp_path / "test_orders.py").write_text(ALL)
+    (tmp_path / "test_with_unittest.py").write_text(UNITTEST)
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+    )
+
+    printed = await run_pytest(tmp_path)
+
+    assert b"9 passed" in printed, printed.decode()
+
+
+@pytest.mark.thorough
+async def test_file_of_the_page_passes_in_strict_mode_beside_tests_of_anyio(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "test_strict.py").write_text(with_mark("asyncio"))
+    (tmp_path / "test_anyio.py").write_text(with_mark("anyio", ANYIO))
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+    )
+
+    printed = await run_pytest(tmp_path, "-n", "2")
+
+    assert b"16 passed" in printed, printed.decode()
+
+
+@pytest.mark.thorough
+async def test_file_of_the_page_passes_with_anyio_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_anyio.py").write_text(with_mark("anyio", ANYIO))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+
+    printed = await run_pytest(tmp_path, "-p", "no:asyncio")
+
+    assert b"8 passed" in printed, printed.decode()

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from ringback.testing.activity_env import (
         ActivityOptions,
         ActivityTestEnvironment,
-        activity_environment,
     )
     from ringback.testing.activity_run import ActivityRun
+    from ringback.testing.environments import activity_environment, gateway_environment
     from ringback.testing.fake_activities import ExactResults, FakeActivities, FakeIdentifier
     from ringback.testing.fake_completion_client import FakeCompletionClient, FakeWaitingActivity
-    from ringback.testing.gateway_env import GatewayTestEnvironment, gateway_environment
+    from ringback.testing.gateway_env import GatewayTestEnvironment
     from ringback.testing.manual_clock import ManualClock
     from ringback.testing.open_callback import Moment, OpenCallback
-    from ringback.testing.senders import Early, Which
+    from ringback.testing.senders import Early
+    from ringback.testing.which import Which
 
 __all__ = [
     "ActivityOptions",
@@ -54,9 +55,9 @@ _HOMES: Final = {
     "ManualClock": "manual_clock",
     "Moment": "open_callback",
     "OpenCallback": "open_callback",
-    "Which": "senders",
-    "activity_environment": "activity_env",
-    "gateway_environment": "gateway_env",
+    "Which": "which",
+    "activity_environment": "environments",
+    "gateway_environment": "environments",
 }
 
 

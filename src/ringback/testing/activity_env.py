@@ -1,12 +1,11 @@
-"""`activity_environment`: run activities that wait for callbacks, without any server."""
+"""Activities that wait for callbacks, run without any server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypedDict, TypeVar, TypeVarTuple, Unpack, cast, overload
 from uuid import uuid4
 
@@ -15,24 +14,17 @@ from temporalio.common import RetryPolicy
 from temporalio.converter import DataConverter
 from temporalio.testing import ActivityEnvironment as TemporalActivityEnvironment
 
-from ringback.app.edges import Edges
-from ringback.app.system import callback_ids, event_ids, outcome_ids
-from ringback.core.services import task_group
-from ringback.core.verdict_waiter import VerdictWaiter
-from ringback.domain.options import CallbackOptions
-from ringback.gateway.identity.ways import Cookies, SignInWays
 from ringback.result_schema.generate import generate_schema
-from ringback.store.sql_store import SqlStore
 from ringback.testing.activity_run import WORKER, ActivityRun, Worker
-from ringback.testing.event_signing import read_sources
+from ringback.testing.any_attempt import AnyAttempt
 from ringback.testing.fake_operator import FakeOperator
-from ringback.testing.kit_activities import KitActivities, KitIdentifier
-from ringback.testing.kit_gateway import InlineChecker, KitGateway, new_keyring, opened_gateway
-from ringback.testing.manual_clock import ManualClock
+from ringback.testing.kit_activities import KitActivities
+from ringback.testing.kit_gateway import KitGateway
+from ringback.testing.manual_clock import ManualClock, settled
 from ringback.testing.open_callback import Moment, OpenCallback
 from ringback.testing.senders import Early, Senders
 from ringback.worker.gateway_runtime import GatewayRuntime
-from ringback.worker.runtime import Opened, WorkerRuntime, runtime_set, to_ref
+from ringback.worker.runtime import runtime_set, to_ref
 
 R = TypeVar("R")
 Args = TypeVarTuple("Args")
@@ -99,7 +91,7 @@ class ActivityTestEnvironment(Senders):
             asyncio.get_running_loop(),
         )
         self._worker = Worker(activities=activities, data_converter=data_converter, runtime=runtime)
-        self._any_attempt = _AnyAttempt(runtime, activities, clock.now())
+        self._any_attempt = AnyAttempt(runtime, activities, clock.now())
         self._operator = FakeOperator(activities, self._find_run, self.advance)
         activities.on_change = self._announce
 
@@ -287,44 +279,12 @@ class ActivityTestEnvironment(Senders):
             if timeout_at is not None and timeout_at <= self.clock.now():
                 self.activities.time_out(run.ref)
 
-    async def _stop(self) -> None:
+    async def stop(self) -> None:
+        """Stop all activities that run."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-
-
-class _AnyAttempt:
-    """A worker's runtime for attempts that `ActivityEnvironment` of the SDK makes up."""
-
-    def __init__(
-        self, runtime: WorkerRuntime, activities: KitActivities, scheduled_at: datetime
-    ) -> None:
-        self._runtime = runtime
-        self._scheduled_at = scheduled_at
-        self._activities = activities
-        self.loop = runtime.loop
-        self.process_id = runtime.process_id
-        self.mark_submitted = runtime.mark_submitted
-
-    async def open(
-        self, info: activity.Info, options: CallbackOptions, *, schema: object, is_inline: bool
-    ) -> Opened:
-        """Open the callback of an activity that Temporal's fake learns about only now."""
-        # By default the SDK says 1970, and the link of such an activity has expired.
-        info = replace(info, scheduled_time=self._scheduled_at)
-        ref = to_ref(info)
-        if self._activities.pending(ref) is None:
-            self._activities.schedule(ref, start_to_close=None)
-        info = replace(
-            info,
-            attempt=self._activities.attempt(ref),
-            task_token=self._activities.task_token(ref),
-            started_time=self._activities.started_at(ref),
-            start_to_close_timeout=None,
-            schedule_to_close_timeout=None,
-        )
-        return await self._runtime.open(info, options, schema=schema, is_inline=is_inline)
 
 
 async def _first(found: "asyncio.Future[Any]", end: Coroutine[Any, Any, None]) -> None:
@@ -334,78 +294,3 @@ async def _first(found: "asyncio.Future[Any]", end: Coroutine[Any, Any, None]) -
         await asyncio.wait([found, ended], return_when=asyncio.FIRST_COMPLETED)
     finally:
         ended.cancel()
-
-
-_TURNS: Final = 200
-
-
-async def settled() -> None:
-    """Let all tasks run until they wait for time, for a thread or for the network."""
-    loop = asyncio.get_running_loop()
-    for _ in range(_TURNS):
-        turn = loop.create_future()
-        loop.call_soon(turn.set_result, None)
-        await turn
-
-
-@asynccontextmanager
-async def activity_environment(
-    *,
-    data_converter: DataConverter = DataConverter.default,
-    sources: Path | str | None = None,
-    secrets: Mapping[str, str] | None = None,
-) -> AsyncIterator[ActivityTestEnvironment]:
-    """Run activities that wait for callbacks, without any server, for the block.
-
-    Args:
-        data_converter: That of your workers.
-        sources: A `ringback.toml` with the sources for `send_event`, as a path or as its text.
-        secrets: The variables to which `env:NAME` in it leads; a name without one gets a secret.
-
-    Raises:
-        ConfigurationError: The sources are wrong; the message says where.
-
-    Example:
-        >>> async with activity_environment() as env:
-        ...     receipt = await env.run(charge, order, answer=Receipt("r-81"))
-    """
-    clock = ManualClock()
-    activities = KitActivities(clock=clock)
-    configured = read_sources(sources, secrets)
-
-    def make_edges(store: SqlStore, url: str) -> Edges:
-        return Edges(
-            store=store,
-            activities=activities,
-            heartbeats=activities,
-            identifier=KitIdentifier(activities),
-            check_connection=_is_reachable,
-            namespace="default",
-            keyring=new_keyring(),
-            public_url=url,
-            body_limit=_BODY_LIMIT,
-            polls_per_second=_POLLS_PER_SECOND,
-            clock=clock,
-            jitter=lambda: 1.0,
-            verdicts=VerdictWaiter(store, clock),
-            owner="ringback.testing",
-            new_callback_id=callback_ids(clock),
-            new_outcome_id=outcome_ids(clock),
-            new_event_id=event_ids(clock),
-            sign_in_ways=SignInWays(cookies=Cookies(url)),
-            sources=configured,
-            results=InlineChecker(),
-        )
-
-    async with opened_gateway(make_edges, clock) as gateway, task_group() as group:
-        environment = ActivityTestEnvironment(
-            gateway, group, clock=clock, activities=activities, data_converter=data_converter
-        )
-        try:
-            yield environment
-        finally:
-            await environment._stop()  # noqa: SLF001 - it is this module's
-
-
-async def _is_reachable() -> None:
-    """Do nothing: the fake is always there."""

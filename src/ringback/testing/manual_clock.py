@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 
 class ManualClock:
@@ -40,3 +41,15 @@ class ManualClock:
             if wakes_at <= self._passed:
                 awake.set()
         self._sleepers = [sleeper for sleeper in self._sleepers if not sleeper[1].is_set()]
+
+
+_TURNS: Final = 200
+
+
+async def settled() -> None:
+    """Let all tasks run until they wait for time, for a thread or for the network."""
+    loop = asyncio.get_running_loop()
+    for _ in range(_TURNS):
+        turn = loop.create_future()
+        loop.call_soon(turn.set_result, None)
+        await turn

@@ -6,8 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, Unpack
-from urllib.parse import urlsplit
+from typing import Final, Literal, Protocol, TypeAlias, Unpack
 
 import httpx2
 from temporalio.converter import DataConverter
@@ -17,6 +16,7 @@ from ringback.schemas.responses import CallbackOut, ReceiptOut, SignOut
 from ringback.testing.event_signing import sign_event
 from ringback.testing.kit_gateway import KitGateway
 from ringback.testing.open_callback import Moment, OpenCallback
+from ringback.testing.which import Which, describe, fits, format_which
 
 Early: TypeAlias = Literal["before submit", "during submit"]
 """When an early answer arrives.
@@ -27,24 +27,6 @@ Early: TypeAlias = Literal["before submit", "during submit"]
 
 PATIENCE: Final = timedelta(seconds=5)
 """How long a test waits for what should happen at once."""
-
-
-class Which(TypedDict, total=False):
-    """Which callback is meant; all that is given must fit. Without any, there must be only one.
-
-    Attributes:
-        title: Its title.
-        workflow_id: The id of its workflow.
-        activity_id: The id of its activity.
-        activity_type: The type of its activity.
-        alias: One of its aliases.
-    """
-
-    title: str
-    workflow_id: str
-    activity_id: str
-    activity_type: str
-    alias: str
 
 
 class Operator(Protocol):
@@ -109,7 +91,7 @@ class Senders(ABC):
                     finally:
                         changed.cancel()
         except TimeoutError:
-            wanted = " with " + _said(which) if which else ""
+            wanted = " with " + format_which(which) if which else ""
             state = "submitted" if submitted else "open"
             msg = (
                 f"no callback{wanted} was {state} within {within.total_seconds():g} s; "
@@ -262,10 +244,10 @@ class Senders(ABC):
         fitting = [
             one
             for one in await self._open()
-            if _fits(one, which) and (one.submitted_at is not None or not submitted)
+            if fits(one, which) and (one.submitted_at is not None or not submitted)
         ]
         if len(fitting) > 1:
-            names = "; ".join(map(_described, fitting))
+            names = "; ".join(map(describe, fitting))
             msg = f"several callbacks fit ({names}); say which: title=…, workflow_id=…, alias=…"
             raise AssertionError(msg)
         return await self._opened(fitting[0]) if fitting else None
@@ -287,33 +269,4 @@ class Senders(ABC):
         )
 
     async def _list_open(self) -> str:
-        return "; ".join(map(_described, await self._open())) or "none"
-
-
-def path_of(url: str) -> str:
-    """Return the path of a link."""
-    return urlsplit(url).path
-
-
-def _fits(found: CallbackOut, which: Which) -> bool:
-    given: dict[str, Any] = {**which}
-    alias = given.pop("alias", None)
-    fits = all(getattr(found, name) == value for name, value in given.items())
-    return fits and (alias is None or alias in found.aliases)
-
-
-def _said(which: Mapping[str, object]) -> str:
-    return " and ".join(f"{name}={value!r}" for name, value in which.items())
-
-
-def _described(found: CallbackOut) -> str:
-    facts: dict[str, object] = {
-        "title": found.title,
-        "workflow_id": found.workflow_id,
-        "activity_type": found.activity_type,
-    }
-    if found.aliases:
-        facts["aliases"] = found.aliases
-    if found.submitted_at is None:
-        facts["submitted"] = False
-    return f"{found.id} ({', '.join(f'{name}={value!r}' for name, value in facts.items())})"
+        return "; ".join(map(describe, await self._open())) or "none"
