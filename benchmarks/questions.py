@@ -51,12 +51,12 @@ def alias_of(number: int) -> str:
 
 
 async def open_questions(
-    store_url: str, keys: Keys, count: int, *, has_aliases: bool = False
+    store_url: str, keys: Keys, count: int, *, has_aliases: bool = False, is_traced: bool = False
 ) -> list[str]:
     """Open `count` callbacks that have no answer; return the path of the link to each.
 
     No Temporal knows them. They have no result schema. With `has_aliases`, the alias of each is
-    that of `alias_of` its number.
+    that of `alias_of` its number. With `is_traced`, each has a sampled trace context.
     """
     now = SystemClock().now()
     refs = (ActivityExecution("default", f"bench-{n}", f"run-{n}", "1", now) for n in range(count))
@@ -66,7 +66,13 @@ async def open_questions(
             replace(one, options=replace(one.options, aliases=(alias_of(number),)))
             for number, one in enumerate(requests)
         ]
+    if is_traced:
+        requests = [replace(one, traceparent=_new_traceparent()) for one in requests]
     return await _opened(store_url, keys, requests, answer=None)
+
+
+def _new_traceparent() -> str:
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 async def open_for(

@@ -56,12 +56,13 @@ class SqliteTemplate:
         count: int,
         *,
         has_aliases: bool = False,
+        is_traced: bool = False,
         fill: Fill = fill_nothing,
     ) -> "SqliteTemplate":
         """Make one in `folder` with `count` open callbacks and what `fill` adds."""
         file = folder / "template.db"
         url = f"sqlite:///{file}"
-        paths = await open_questions(url, keys, count, has_aliases=has_aliases)
+        paths = await open_questions(url, keys, count, has_aliases=has_aliases, is_traced=is_traced)
         await fill(url)
         with sqlite3.connect(file) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,7 +1,7 @@
 """Targets: servers that take answers, each with as many open questions as a run may answer."""
 
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -55,16 +55,24 @@ class Target:
 
 @asynccontextmanager
 async def ours(
-    bench: Bench, template: Template, keys: Keys, *, temporal: AbstractContextManager[str]
+    bench: Bench,
+    template: Template,
+    keys: Keys,
+    *,
+    temporal: AbstractContextManager[str],
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Target]:
     """Run a gateway on a copy of `template` for the block, kill it, and count what it kept.
+
+    `more` are further settings.
 
     Raises:
         DriveError: The store does not hold exactly as many answers as were taken.
     """
     async with template.copied() as store_url:
         with temporal as address:
-            async with gateway(store_url, keys, temporal=address, folder=bench.new_folder()) as (
+            folder = bench.new_folder()
+            async with gateway(store_url, keys, temporal=address, folder=folder, more=more) as (
                 server,
                 url,
             ):

@@ -10,6 +10,7 @@ from benchmarks.parts import (
     bodies,
     burst,
     heartbeats,
+    observed,
     opening,
     queue,
     source,
@@ -19,6 +20,7 @@ from benchmarks.parts import (
 
 _ALL: Final[tuple[Part, ...]] = (
     accept,
+    observed,
     apply,
     burst,
     bodies,

@@ -40,6 +40,7 @@ from ringback.app.tracing import opened_tracer
 from ringback.app.web import served
 from ringback.core.hooks import NO_HOOKS, Hooks, HooksOfAll
 from ringback.core.services import run_services, task_group
+from ringback.core.spans import NO_TRACER, Tracer
 from ringback.core.verdict_waiter import VerdictWaiter
 from ringback.core.webhook_sender import WebhookSender
 from ringback.domain.errors import ConfigurationError
@@ -94,10 +95,9 @@ async def running_gateway(
         opened_notifiers(settings, clock) as notifiers,
         opened_tracer(os.environ) as tracer,
     ):
-        hooks = HooksOfAll(hooks, tracer=tracer)
         if settings.postgresql_url is None:
             await ensure_local_keys(settings.data, store)
-        edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks)
+        edges = edges_of(client, settings, store, notifiers=notifiers, hooks=hooks, tracer=tracer)
         parts = Parts(edges)
         webhook_sender = WebhookSender(store, sender, clock=clock, jitter=jitter, hooks=edges.hooks)
         consumers = build_consumers(parts) if with_queues else ()
@@ -142,7 +142,7 @@ async def running_consumers(
         existing_store(settings, SystemClock()) as store,
         opened_tracer(os.environ) as tracer,
     ):
-        edges = edges_of(client, settings, store, hooks=HooksOfAll(tracer=tracer))
+        edges = edges_of(client, settings, store, tracer=tracer)
         if not edges.queues:
             msg = f"{_config_file(settings)} has no queues; add a table [queues.NAME]"
             raise ConfigurationError(msg)
@@ -176,6 +176,7 @@ def edges_of(
     *,
     notifiers: Notifiers | None = None,
     hooks: Hooks = NO_HOOKS,
+    tracer: Tracer = NO_TRACER,
 ) -> Edges:
     """Return the edges of a gateway on `store` and on the Temporal server of `client`.
 
@@ -216,7 +217,7 @@ def edges_of(
         fetch=fetch,
         keep_offer=OfferedSecrets(settings.data / "offered-secrets", clock).keep,
         keep_ended_for=settings.keep_ended_for,
-        hooks=HooksOfAll(hooks, counters, tracer=hooks.tracer),
+        hooks=HooksOfAll(hooks, counters, tracer=tracer),
         counters=counters,
         has_metrics_route=settings.metrics_port is None,
     )

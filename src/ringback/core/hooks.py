@@ -104,7 +104,7 @@ class HooksOfAll(Hooks):
 
     def __init__(self, *hooks: Hooks, tracer: Tracer = NO_TRACER) -> None:
         """Report to `hooks`, and record spans with `tracer`."""
-        self._all = hooks
+        self._all = tuple(one for one in hooks if one is not NO_HOOKS)
         self.tracer = tracer
 
     def callback_opened(self, callback_id: CallbackId, *, is_new: bool) -> None:

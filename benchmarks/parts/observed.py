@@ -1,0 +1,83 @@
+"""Observed: what traces cost the acceptance of answers."""
+
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Final
+
+from benchmarks.bench import TIMES, Bench
+from benchmarks.figures import P50, P99, RATE, Bar, Figures, Measured, Notes
+from benchmarks.programs import python, running
+from benchmarks.questions import Keys
+from benchmarks.stores import SqliteTemplate
+from benchmarks.targets import ours
+from benchmarks.temporals import silent_temporal
+
+WORK: Final = "observed"
+TITLE: Final = "Accept while it is observed"
+OURS: Final = "traces exported"
+COMPARED: Final = RATE
+PLOTTED: Final = ()
+
+_WITHOUT: Final = "without traces"
+_CONNECTIONS: Final = 64
+_AT: Final = f"{_CONNECTIONS} connections"
+
+METHOD: Final = """
+How many answers per second are accepted with traces and without, on SQLite, as in the part
+*Accept*: 64 connections, and Temporal accepts connections and never replies.
+
+- **Traces exported**: each callback was opened by an activity with a sampled trace, so that the
+  span of each commit links to all of its activities. The default sampler records everything. The
+  collector is a process on the same machine that reads the spans and drops them.
+- **Without traces**: the same store, and no endpoint for traces.
+- A run lasts 1.5 seconds after a warm-up of 200 requests. The two take turns.
+"""
+
+_SECONDS: Final = 1.5
+_QUESTIONS: Final = 18_000
+_WARM_UP: Final = 200
+_TIMES: Final = 2 * TIMES
+_TRACED: Final = {OURS: True, _WITHOUT: False}
+
+
+async def measure(bench: Bench) -> Iterable[Measured]:
+    """Measure both, side by side."""
+    notes, keys, folder = Notes(), Keys(bench.folder), bench.new_folder()
+    count = bench.scaled(_QUESTIONS)
+    template = await SqliteTemplate.make(folder, keys, count, is_traced=True)
+    runs = ((of, partial(_run, bench, notes, of, keys=keys, template=template)) for of in _TRACED)
+    await bench.interleaved(runs, times=_TIMES)
+    return notes.measured()
+
+
+def bars(figures: Figures) -> Iterable[Bar]:
+    """Return the bar of traces."""
+    ratios = figures.ratios(OURS, _WITHOUT, at=_AT)
+    yield Bar("with traces, of the rate without", 0.95, ratios)
+
+
+async def _run(
+    bench: Bench, notes: Notes, of: str, *, keys: Keys, template: SqliteTemplate
+) -> None:
+    async with AsyncExitStack() as stack:
+        more = {}
+        if _TRACED[of]:
+            words = python("benchmarks.rivals.noop", "asgi")
+            collector = await stack.enter_async_context(running(words, cwd=bench.root))
+            more["OTEL_EXPORTER_OTLP_ENDPOINT"] = await collector.ready()
+        gateway = ours(bench, template, keys, temporal=silent_temporal(), more=more)
+        target = await stack.enter_async_context(gateway)
+        seconds = 0.5 if bench.is_quick else _SECONDS
+        at_most = bench.scaled(_WARM_UP)
+        warm_up = await target.answer(connections=_CONNECTIONS, seconds=seconds, at_most=at_most)
+        cpu_before = target.server.cpu_seconds()
+        load = await target.answer(connections=_CONNECTIONS, seconds=seconds)
+        used = target.server.cpu_seconds() - cpu_before
+    warm_up.check(of)
+    load.check(of)
+    note = partial(notes.add, of=of, at=_AT)
+    note(load.rate, "/s", what=RATE)
+    note(load.p50, "ms", what=P50)
+    note(load.p99, "ms", what=P99)
+    note(1000 * used / load.answered, "ms", what="server's CPU each")
