@@ -20,7 +20,8 @@ import ringback
 from benchmarks.page import RESULTS
 from benchmarks.page import page as speed_page
 from benchmarks.results import load
-from docs import deploy_files, providers, words
+from docs import deploy_files, log_words, providers, words
+from docs.log_events import LEVELS, find_events
 from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
 from ringback.app.gateway_app import build_app
@@ -64,6 +65,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": _cli(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "http.md": _http(),
+        REFERENCE / "logs.md": _logs(),
         REFERENCE / "metrics.md": _metrics(),
         REFERENCE / "providers.md": _head("Providers", providers.text()),
         REFERENCE / "settings.md": _settings(),
@@ -244,6 +246,28 @@ def _http() -> str:
             ["Status", "Meaning"], [[str(status), words.STATUSES[status]] for status in statuses]
         ),
         "With `Prefer: wait=N` an answer waits up to N seconds, at most 60, for its verdict.\n",
+    ])
+
+
+def _logs() -> str:
+    found = find_events(_SOURCES)
+    if found.keys() != log_words.EVENTS.keys():
+        raise KeyError(*sorted(found.keys() ^ log_words.EVENTS.keys()))
+    rows = [
+        [f"`{name}`", ", ".join(sorted(found[name], key=LEVELS.index)), log_words.EVENTS[name]]
+        for name in sorted(found, key=str.lower)
+    ]
+    return "\n".join([
+        _head(
+            "Log events",
+            "Every event that Ringback logs, with its level. With `RINGBACK_LOG=json`, each line"
+            " has the name in `event`; in text, the line begins with it. Names do not change."
+            " [Trace](../howto/traces.md) says how lines name their spans.",
+        ),
+        "An `error` means that something is lost or broken; a `warning`, that somebody may have to"
+        " act; `info` has a few lines per commit, and `debug` the rest. `RINGBACK_LOG_LEVEL` sets"
+        " the lowest level.\n",
+        _table(["Event", "Level", "Meaning"], rows),
     ])
 
 

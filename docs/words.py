@@ -123,7 +123,9 @@ ENVIRONMENT: Final = {
         name: f"A file that holds `RINGBACK_{field.upper()}`, for a secret that a platform mounts."
         for name, field in FILE_VARIABLES.items()
     },
-    "RINGBACK_LOG": "`json` logs one JSON object per line; the default is text.",
+    "RINGBACK_LOG": "`json` logs one JSON object per line; the default is `text`.",
+    "RINGBACK_LOG_LEVEL": "The lowest level that is logged: `debug`, `info`, `warning` or `error`."
+    " Without it, programs that run on log from `info`, and other commands from `warning`.",
     "RINGBACK_DEMO_SERVICE_URL": "The URL of the demo service for the demo's worker; the same as"
     " `--service-url`.",
 }

@@ -65,8 +65,8 @@ def _read(path: Path, *, forbidden: int) -> list[str]:
         raise ConfigurationError(msg)
     if mode & (stat.S_IROTH | stat.S_IWGRP):
         logger.warning(
-            "other users can %s the secret file %s (mode %04o); outside a container, run:"
-            " chmod 600 %s",
+            "secret file is not secret: other users can %s %s (mode %04o); outside a container,"
+            " run: chmod 600 %s",
             "read" if mode & stat.S_IROTH else "change",
             path,
             mode,

@@ -35,6 +35,7 @@ _OTHER_VARIABLES: Final = frozenset({
     "RINGBACK_API_KEY",
     "RINGBACK_API_KEY_FILE",
     "RINGBACK_LOG",
+    "RINGBACK_LOG_LEVEL",
 })
 """Variables that other modules read."""
 
@@ -286,9 +287,7 @@ def _warn_of_misspelled(names: Iterable[str]) -> None:
     for name in names:
         if name.startswith("RINGBACK_") and name not in known:
             for close in get_close_matches(name, known, n=1, cutoff=0.9):
-                logger.warning(
-                    "%s is not a setting and has no effect; did you mean %s?", name, close
-                )
+                logger.warning("unknown setting: %s has no effect; did you mean %s?", name, close)
 
 
 def _problem(error: ErrorDetails) -> str:

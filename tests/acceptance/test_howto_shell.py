@@ -44,6 +44,7 @@ PAGES_NOT_RUN: Final = {
     "reverse-proxy": "test_howto_reverse_proxy runs the page",
     "run-it": "programs that run until Ctrl-C, and Docker; tests/demo runs the demo",
     "temporal-cloud": "it needs an account",
+    "traces": "serve runs until Ctrl-C; test_traces runs it with a collector",
     "webhooks": "serve runs until Ctrl-C",
 }
 """Pages whose commands this test does not run, with the reason."""

@@ -227,7 +227,7 @@ async def test_program_starts_and_goes_on_while_the_broker_is_away(
 ) -> None:
     away = "amqp://ada:geheim@127.0.0.1:1/"
     async with site.temporal(), consumed.gateway(site, away) as gateway:
-        await gateway.line("cannot consume the queue answers")
+        await gateway.line("cannot consume a queue: answers")
         async with site.worker():
             link, _ = await two_links(site)
             reply = await site.post(link, 1)

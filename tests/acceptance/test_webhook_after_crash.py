@@ -50,7 +50,9 @@ async def test_next_gateway_sends_the_webhook_of_a_killed_one(
             postponed = await gateway.line("webhook retrying")
             await gateway.kill()
             receiver.reply = OK
-            async with site.gateway(RINGBACK_ALLOW_PRIVATE_WEBHOOKS="true") as next_gateway:
+            async with site.gateway(
+                RINGBACK_ALLOW_PRIVATE_WEBHOOKS="true", RINGBACK_LOG_LEVEL="debug"
+            ) as next_gateway:
                 again = await receiver.next()
                 await next_gateway.line("webhook delivered")
                 secret = (await Command(site)("webhook-secret")).out.strip()

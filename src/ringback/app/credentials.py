@@ -136,7 +136,7 @@ def opened_sender(settings: Settings, clock: Clock) -> AbstractAsyncContextManag
     known = load_webhook_secrets(settings)
     if not known:
         logger.warning(
-            "no webhook secret is set, so no webhooks are sent to cancel_url and notify_url; set"
+            "no webhook secret is set: nothing is sent to cancel_url and notify_url; set"
             " RINGBACK_WEBHOOK_SECRETS"
         )
         return nullcontext(Unsigned())
@@ -183,7 +183,7 @@ async def ensure_local_keys(folder: Path, keys: ApiKeys) -> None:
             name = f"{role.value} on this machine"
             await keys.add_key(NewKey(key_id, name, role, digest_secret(secret)))
         elif known.revoked_at is not None:
-            logger.warning("the API key in %s is revoked; delete the file to get a new one", path)
+            logger.warning("local API key is revoked: %s; delete the file to get a new one", path)
 
 
 def _read_api_key(path: Path) -> tuple[KeyId, str]:

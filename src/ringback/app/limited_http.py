@@ -64,8 +64,9 @@ class DescriptorLimit:
         if limit == resource.RLIM_INFINITY or used <= limit - self._reserved:
             return True
         self._warning.warn(
-            "%d of %d file descriptors are in use, so new connections get 503; raise the hard"
-            " limit: `ulimit -Hn` in a shell, LimitNOFILE= in a systemd unit, `ulimits` in Compose",
+            "file descriptors run out: %d of %d are in use, so new connections get 503; raise the"
+            " hard limit: `ulimit -Hn` in a shell, LimitNOFILE= in a systemd unit, `ulimits` in"
+            " Compose",
             used,
             limit,
         )

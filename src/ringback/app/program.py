@@ -1,13 +1,9 @@
-"""The event loop, logging and stop signals of long-running programs."""
+"""The event loop and stop signals of long-running programs."""
 
 import asyncio
 import ctypes
 import gc
-import json
-import logging
-import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -18,15 +14,6 @@ _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _STOPPED: Final = 130
 """The exit code of a program that was stopped before it had started."""
-
-_QUIET: Final = ("httpx2", "httpcore2", "alembic", "uvicorn.error")
-"""Loggers that are limited to warnings: httpx2 logs links at INFO, the others are verbose."""
-
-_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
-    "message",
-    "asctime",
-    "taskName",
-}
 
 
 def freeze_objects() -> None:
@@ -106,43 +93,3 @@ async def stop_requested() -> None:
     stop = asyncio.Event()
     _on_signals(stop.set)
     await stop.wait()
-
-
-def set_up_logging(level: int) -> None:
-    """Log to standard error, one line per record: text or, with `RINGBACK_LOG=json`, JSON.
-
-    JSON lines are for programs, so they start at INFO whatever `level` is.
-    """
-    handler = logging.StreamHandler(sys.stderr)
-    is_json = os.environ.get("RINGBACK_LOG") == "json"
-    handler.setFormatter(_JsonLines() if is_json else _TextLines())
-    logging.basicConfig(level=logging.INFO if is_json else level, handlers=[handler], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-class _TextLines(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
-        return f"{super().format(record)} {facts}".rstrip()
-
-
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "at": record.created,
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_facts(record),
-        }
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}

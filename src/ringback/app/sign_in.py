@@ -133,7 +133,7 @@ def _warn_of_plain_http(settings: Settings, ways: SignInWays) -> None:
     is_local = url.hostname in {"127.0.0.1", "localhost", "::1"}
     if url.scheme == "http" and not is_local and (ways.proxy or ways.provider):
         logger.warning(
-            "people sign in over plain http (%s), so everybody on the way can read their sessions;"
+            "people sign in over plain http: everybody on the way to %s can read their sessions;"
             " set RINGBACK_PUBLIC_URL to an https URL",
             settings.base_url,
         )

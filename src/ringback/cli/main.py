@@ -14,7 +14,7 @@ import typer
 import ringback
 from ringback.app.command_help import WholeWordsCommand
 from ringback.app.exits import run_command
-from ringback.app.program import set_up_logging
+from ringback.app.logs import set_up_logging
 from ringback.domain.errors import ConfigurationError
 
 COMMANDS: Final = {

@@ -101,4 +101,4 @@ def _canceled_by(life: KeepAlive, on_stop: OnStop) -> Iterator[None]:
 
 
 def _log(error: StopError) -> None:
-    logger.warning("the work continues, though it should stop: %s", error)
+    logger.warning("work continues, though it should stop: %s", error)

@@ -201,14 +201,14 @@ class ActivityManager:
         reason = life.stopped
         assert reason is not None, "the error says it"
         if self._on_stop is None:
-            logger.warning("activity %s should stop: %s", name, error)
+            logger.warning("activity should stop: %s, since %s", name, error)
             return
         failure = call_caught(partial(self._on_stop, name), reason)
         if isinstance(failure, Exception):
-            logger.error("on_stop failed for activity %s", name, exc_info=failure)
+            logger.error("on_stop failed: activity %s", name, exc_info=failure)
 
 
 async def _run(name: str, life: KeepAlive) -> None:
     failure = await caught(life.run())
     if isinstance(failure, Exception):
-        logger.error("activity %s has no heartbeats any more", name, exc_info=failure)
+        logger.error("no heartbeats any more: activity %s", name, exc_info=failure)

@@ -156,12 +156,12 @@ def _note(error: BaseException, undelivered: Exception) -> None:
     """Add a note to `error` that its activity was not notified, and why; or log it."""
     # Errors of the data converter may contain a payload.
     why = f": {undelivered}" if isinstance(undelivered, RingbackError) else ""
-    note = f"the activity did not receive this failure: {type(undelivered).__name__}{why}"
+    why = f"{type(undelivered).__name__}{why}"
     try:
-        error.add_note(note)
+        error.add_note(f"the activity did not receive this failure: {why}")
     except (AttributeError, TypeError):
         # The exception's class allows no notes.
-        logger.warning("%s", note)
+        logger.warning("the activity did not receive a failure: %s", why)
 
 
 def processing(

@@ -150,8 +150,9 @@ class AnswerService:
             accepted = await self._store.accept(answers)
             won = [answer for answer, at in zip(answers, accepted, strict=True) if at is not None]
             span.note({"ringback.accepted": len(won)})
+            if won:
+                logger.info("answers accepted", extra=_to_log_facts(won))
         if won:
-            logger.info("answers accepted", extra=_to_log_facts(won))
             self._on_accepted()
             self._hooks.answers_accepted(won)
         return accepted

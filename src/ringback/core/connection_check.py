@@ -44,7 +44,7 @@ class ConnectionChecker:
         if reason is None:
             logger.info("Temporal can be used again")
         else:
-            logger.error("cannot use Temporal, so answers are stored and retried: %s", reason)
+            logger.error("cannot use Temporal: answers are stored and retried; %s", reason)
 
 
 MEMORY: Final = timedelta(seconds=30)
@@ -76,7 +76,7 @@ class MisconfigurationLog:
         reason = str(error)
         if reason not in self._seen_at and len(self._seen_at) < _MOST:
             logger.error(
-                "Temporal is misconfigured, so answers are stored and retried: %s; check "
+                "Temporal is misconfigured: answers are stored and retried; %s; check "
                 "TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, the API key, the certificate and the "
                 "server's data",
                 reason,

@@ -79,9 +79,9 @@ class DeadlineKeeper:
 
         for callback_id, failure in await write_each(accept, ids):
             self._failures.report(callback_id, failure)
-        for callback_id in sorted(accepted):
-            logger.info("default answer accepted", extra={"callback_id": callback_id})
         if accepted:
+            facts = {"callback_ids": " ".join(sorted(accepted))}
+            logger.info("default answers accepted", extra=facts)
             self._on_accepted()
         return accepted
 

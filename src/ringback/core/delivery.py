@@ -141,6 +141,7 @@ class Deliverer:
         facts: dict[str, Fact] = {
             "ringback.callback_id": callback.id,
             "ringback.tries": accepted.tries,
+            "ringback.accepted_at": accepted.accepted_at.isoformat(),
         }
         with self._hooks.tracer.span("deliver", links=(callback.traceparent,), facts=facts) as span:
             verdict = await self._deliver_once(callback, accepted)
@@ -276,12 +277,10 @@ class Deliverer:
     async def _postpone(
         self, callback: Callback, accepted: Accepted, ended: Exception | Pending | None
     ) -> None:
-        wait, reason = (
-            compute_wait(accepted.tries, ended, jitter=self._jitter()),
-            describe_failure(ended),
-        )
+        reason = describe_failure(ended)
+        wait = compute_wait(accepted.tries, ended, jitter=self._jitter())
         facts = {"callback_id": callback.id, "tries": accepted.tries, "reason": reason}
-        logger.warning("delivery postponed", extra=facts)
+        logger.info("delivery postponed", extra=facts)
         is_not_applied = isinstance(ended, Pending)
         await self._postponing.submit(
             Postponement(callback.id, accepted.tries, wait, reason, is_not_applied)
@@ -290,11 +289,12 @@ class Deliverer:
 
     async def _settle_many(self, settlements: Sequence[Settlement]) -> None:
         await self._queue.settle(settlements)
-        for settlement in settlements:
-            logger.info(
-                "outcome %s",
-                settlement.verdict.value,
-                extra={"callback_id": settlement.callback_id},
-            )
+        for verdict in {one.verdict for one in settlements}:
+            ids = " ".join(one.callback_id for one in settlements if one.verdict is verdict)
+            facts = {"verdict": verdict.value, "callback_ids": ids}
+            if verdict is State.PARKED:
+                logger.warning("outcomes parked", extra=facts)
+            else:
+                logger.info("outcomes settled", extra=facts)
         self._verdicts.announce([settlement.callback_id for settlement in settlements])
         self._hooks.outcomes_settled(settlements)

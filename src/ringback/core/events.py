@@ -123,7 +123,11 @@ class EventService:
         if isinstance(end, EventEnd):
             await self._ending.submit(end)
             facts = {"event_id": event.id, "source": event.source, "state": end.state.value}
-            logger.info("event ended", extra={**facts, "callback_id": end.callback_id})
+            facts |= {"callback_id": end.callback_id or ""}
+            if end.state is EventState.DEAD:
+                logger.warning("event cannot be used", extra=facts)
+            else:
+                logger.info("event ended", extra=facts)
         else:
             await self._postponing.submit((event, end))
 

@@ -218,7 +218,10 @@ class Notifier:
         known = claimed.channel in self._channels or claimed.channel == ESCALATION
         self._hooks.notification_ended(claimed.channel if known else "unknown", result)
         facts = {**_facts(claimed), "reason": sending.reason, "tries": claimed.tries}
-        logger.warning("notification %s", result, extra=facts)
+        if wait is None:
+            logger.warning("notification failed", extra=facts)
+        else:
+            logger.info("notification retrying", extra=facts)
 
     def _wait(self, claimed: Notification, sending: NotSent | Unsendable) -> timedelta | None:
         since = claimed.failing_since

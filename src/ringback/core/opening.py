@@ -88,7 +88,7 @@ class CallbackOpener:
                 if accepted is None or await self._is_not_applied(callback, accepted):
                     break
             span.note({"ringback.callback_id": callback.id})
-            logger.info("callback opened", extra={"callback_id": callback.id})
+            logger.debug("callback opened", extra={"callback_id": callback.id})
             self._hooks.callback_opened(callback.id, is_new=callback.id == request.id)
             return callback
 

@@ -61,7 +61,7 @@ class QueueConsumer:
         self._prefetch = prefetch
         self._clock = clock
         self._jitter = jitter
-        self._outages = OutageLog(logger, f"consume the queue {name}")
+        self._outages = OutageLog(logger, "consume a queue", where=name)
         self._waits = _WaitLog(name)
 
     async def run(self) -> None:

@@ -91,9 +91,9 @@ class TaskPool:
 async def _survive(work: Coroutine[object, object, None], name: str) -> None:
     failure = await caught(work)
     if isinstance(failure, RetryableError):
-        logger.warning("%s failed: %s", name, failure)
+        logger.warning("task failed: %s: %s", name, failure)
     elif isinstance(failure, Exception):
-        logger.error("%s failed", name, exc_info=failure)
+        logger.error("task failed: %s", name, exc_info=failure)
 
 
 async def caught(work: Awaitable[T]) -> T | Exception:
@@ -118,10 +118,10 @@ def call_caught(work: Callable[[V], T], value: V) -> T | Exception:
 class OutageLog:
     """Logs once per outage that a loop cannot do its work."""
 
-    def __init__(self, log: logging.Logger, what: str) -> None:
-        """Log to `log` that the loop cannot do `what`."""
+    def __init__(self, log: logging.Logger, what: str, *, where: str | None = None) -> None:
+        """Log to `log` that the loop cannot do `what`, one of few, at `where`."""
         self._log = log
-        self._what = what
+        self._message = f"cannot {what}: %s" if where is None else f"cannot {what}: {where}: %s"
         self.lasts = False
 
     def record(self, result: object) -> None:
@@ -129,7 +129,7 @@ class OutageLog:
         is_failure = isinstance(result, Exception)
         if is_failure and not self.lasts:
             # Some errors, such as a timeout, have no text of their own.
-            self._log.warning("cannot %s: %s", self._what, str(result) or type(result).__name__)
+            self._log.warning(self._message, str(result) or type(result).__name__)
         self.lasts = is_failure
 
 
@@ -140,7 +140,7 @@ class FailureLog:
         """Log to `log` that the loop cannot do `what`, and remember the last `size` failures."""
         self._log = log
         self._size = size
-        self._what = what
+        self._message = f"cannot {what}: %s"
         self._reported: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def report(self, callback_id: str, failure: Exception) -> None:
@@ -152,7 +152,7 @@ class FailureLog:
         if len(self._reported) > self._size:
             self._reported.popitem(last=False)
         facts = {"callback_id": callback_id}
-        self._log.error("cannot %s: %s", self._what, reason, extra=facts)
+        self._log.error(self._message, reason, extra=facts)
 
 
 async def write_each(

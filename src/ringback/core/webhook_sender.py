@@ -110,7 +110,7 @@ class WebhookSender:
         await self._ending.submit(WebhookEnd(webhook.id, last_error))
         self._hooks.webhook_ended(DELIVERED if last_error is None else FAILED)
         if last_error is None:
-            logger.info("webhook delivered", extra=_facts(webhook))
+            logger.debug("webhook delivered", extra=_facts(webhook))
         else:
             logger.warning("webhook failed", extra={**_facts(webhook), "reason": last_error})
 
@@ -123,7 +123,7 @@ class WebhookSender:
         )
         self._hooks.webhook_ended(RETRYING)
         facts = {**_facts(webhook), "tries": webhook.tries, "reason": ended.reason}
-        logger.warning("webhook retrying", extra=facts)
+        logger.info("webhook retrying", extra=facts)
 
 
 def _received(ended: Reception | Exception) -> Reception:

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from ringback.app.command_help import WholeWordsCommand
 from ringback.app.exits import run_command
-from ringback.app.program import run, set_up_logging
+from ringback.app.logs import set_up_logging
+from ringback.app.program import run
 from ringback.app.system import SystemClock
 from ringback.demo.call import (
     Ending,

@@ -162,7 +162,8 @@ class _Pool:
     def _refusal(self) -> TooManyBytesError:
         self._hooks.limit_reached(BODY_BYTES)
         self._warning.warn(
-            "%s bodies that are not committed use %d of %d bytes; more of them get 503",
+            "too many bytes arrive: %s bodies that are not committed use %d of %d bytes; more of"
+            " them get 503",
             self._kind,
             self.used,
             self._size,

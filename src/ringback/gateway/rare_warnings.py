@@ -62,7 +62,7 @@ class UnknownKeyLog:
             self._reported.clear()
         self._reported.add(key_id)
         logger.warning(
-            "refused a link signed by the key %s, which this gateway does not have; does a worker"
+            "link of an unknown key refused: this gateway does not have the key %s; does a worker"
             " use another RINGBACK_DATA, RINGBACK_STORE or key file?",
             key_id,
         )

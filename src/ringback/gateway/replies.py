@@ -259,7 +259,7 @@ async def on_bug(request: Request, __: Exception) -> Response:
 def _public_detail(error: RingbackError) -> str:
     # Errors of the database and the network name hosts.
     if isinstance(error, RetryableError) and error.retry_after is None:
-        logger.warning("request refused: %s", error)
+        logger.info("request refused: %s", error)
         return _TRY_AGAIN.get(type(error), _LATER)
     return str(error)
 

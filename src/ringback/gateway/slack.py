@@ -77,8 +77,8 @@ async def interact(gateway: GatewayOf, request: Request) -> Response:
     )
     if not is_from_slack:
         logger.warning(
-            "a request to /slack/interactions is not signed by RINGBACK_SLACK_SIGNING_SECRETS, or"
-            " its timestamp differs from this machine's clock by more than five minutes"
+            "request of Slack refused: it is not signed by RINGBACK_SLACK_SIGNING_SECRETS, or its"
+            " timestamp differs from this machine's clock by more than five minutes"
         )
         return problem(401, "not signed", "the signature is missing, invalid or too old")
     return await _handle(door.votes, _parse(body))

@@ -50,7 +50,7 @@ class SchemaChecker:
         try:
             problems: Sequence[Problem] = await self._pool.run(schema, result, True)  # noqa: FBT003 - a message
         except _TookTooLongError:
-            _logger.warning("rejected a result: its check took too much time or memory")
+            _logger.warning("result rejected: its check took too much time or memory")
             return [TOO_LONG]
         return problems
 

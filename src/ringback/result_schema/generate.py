@@ -80,17 +80,17 @@ def _generate_text(result_type: Any, reader: Reader) -> str | None:
         made = _generate(result_type, reader, name)
     except (PydanticUserError, NameError, TypeError) as exc:
         _logger.warning(
-            "results of %s are not checked: no JSON Schema can be generated (%s)", name, exc
+            "results are not checked: no JSON Schema can be generated of %s (%s)", name, exc
         )
         return None
     if made.keys() <= _SAYS_NOTHING:
-        _logger.info("results of %s are not checked: any JSON is valid", name)
+        _logger.info("results are not checked: any JSON is a valid %s", name)
         return None
     # Properties stay in their order: forms show them so.
     text = json.dumps(made, separators=(",", ":"), ensure_ascii=False)
     if len(text) > LONGEST_SCHEMA:
         _logger.warning(
-            "results of %s are not checked: their JSON Schema is longer than %d characters",
+            "results are not checked: the JSON Schema of %s is longer than %d characters",
             name,
             LONGEST_SCHEMA,
         )
@@ -105,7 +105,7 @@ def _generate(result_type: Any, reader: Reader, name: str) -> JsonSchemaValue:
     if reader is Reader.DEFAULT:
         return _generate_for_default(result_type, name)
     if reader is Reader.PYDANTIC and not _is_known(result_type):
-        _logger.warning("pydantic cannot read %s: every result is rejected", name)
+        _logger.warning("results will be rejected: pydantic cannot read %s", name)
         return {"not": {}}
     return pydantic_schema(result_type)
 
@@ -115,16 +115,16 @@ def _generate_for_default(result_type: Any, name: str) -> JsonSchemaValue:
     made = schema.generate(result_type)
     if schema.models:
         _logger.warning(
-            "%s contains a pydantic model (%s), but Temporal's default converter is used: set"
-            " RINGBACK_DATA_CONVERTER=temporalio.contrib.pydantic:pydantic_data_converter for"
-            " worker and gateway",
+            "results will be rejected: %s contains a pydantic model (%s), but Temporal's default"
+            " converter is used; for worker and gateway, set"
+            " RINGBACK_DATA_CONVERTER=temporalio.contrib.pydantic:pydantic_data_converter",
             name,
             ", ".join(map(_to_name, schema.models)),
         )
     if schema.unreadable:
         _logger.warning(
-            "Temporal's default converter cannot read %s in %s: results with it are rejected;"
-            " use pydantic's converter or another type",
+            "results will be rejected: Temporal's default converter cannot read %s in %s; use"
+            " pydantic's converter or another type",
             ", ".join(map(_to_name, schema.unreadable)),
             name,
         )

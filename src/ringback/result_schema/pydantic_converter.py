@@ -157,7 +157,7 @@ def _is_supported(pattern: str) -> bool:
         SchemaValidator(core.str_schema(pattern=pattern))
     except SchemaError:
         _logger.warning(
-            "the pattern %s of a result type is not checked: it must not contain look-around or"
+            "pattern of a result type not checked: %s must not contain look-around or"
             " back-references",
             pattern,
         )

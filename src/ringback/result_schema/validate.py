@@ -194,7 +194,7 @@ def _compiled(schema: str) -> Compiled | None:
         return Compiled(schema)
     except (ValueError, ReferencingError):
         # A bug here, or a schema of another version, must not reject every answer.
-        _logger.exception("a result schema is unusable, so results are not checked")
+        _logger.exception("results are not checked: their schema is unusable")
         return None
 
 

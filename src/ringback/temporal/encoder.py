@@ -153,7 +153,7 @@ class Encoder:
     def _overrun(self, id_: CallbackId, within: timedelta, how: str) -> EncodingError:
         seconds = within.total_seconds()
         facts = {"callback_id": id_, "converter": self._name, "seconds": seconds}
-        logger.error("data converter %s", how, extra=facts)
+        logger.error("data converter hangs: it %s", how, extra=facts)
         return EncodingError(f"the data converter did not return within {seconds:g} s")
 
 

@@ -121,7 +121,7 @@ async def worker_runtime(
         found = await gateway.whoami()
         check_gateway(found, target, client.namespace)
         logger.info(
-            "Ringback gateway %s, version %s, namespace %s, API key %s",
+            "Ringback gateway: %s, version %s, namespace %s, API key %s",
             target.url,
             found.version,
             found.namespace,

@@ -249,7 +249,7 @@ async def test_connections_beyond_the_descriptor_limit_get_503_and_one_warning(
     assert all(one.startswith(b"HTTP/1.1 503 ") for one in rejected)
     assert all(b"retry-after: 2\r\n" in one for one in rejected)
     (line,) = [one.getMessage() for one in caplog.records if "descriptors" in one.getMessage()]
-    assert f"of {limit} file descriptors are in use, so new connections get 503" in line
+    assert f"of {limit} are in use, so new connections get 503" in line
 
 
 def test_descriptor_limit_is_raised_to_what_is_allowed() -> None:

@@ -193,7 +193,7 @@ def test_misspelled_variable_is_logged(
 
     (record,) = caplog.records
     assert record.getMessage() == (
-        "RINGBACK_DATTA is not a setting and has no effect; did you mean RINGBACK_DATA?"
+        "unknown setting: RINGBACK_DATTA has no effect; did you mean RINGBACK_DATA?"
     )
 
 

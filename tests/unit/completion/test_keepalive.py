@@ -256,7 +256,7 @@ async def test_work_that_continues_although_it_should_stop_is_logged(
         await life.until_stopped()
 
     assert caplog.messages == [
-        "the work continues, though it should stop: the activity was asked to cancel"
+        "work continues, though it should stop: the activity was asked to cancel"
     ]
 
 

@@ -187,7 +187,9 @@ async def test_request_to_stop_is_logged_if_nobody_is_called(
         manager.start(NAME, ref)
         await idle()
 
-    assert caplog.messages == ["activity video-7 should stop: the activity was asked to cancel"]
+    assert caplog.messages == [
+        "activity should stop: video-7, since the activity was asked to cancel"
+    ]
 
 
 async def test_exception_of_on_stop_is_logged_and_stops_no_other_activity(
@@ -208,7 +210,7 @@ async def test_exception_of_on_stop_is_logged_and_stops_no_other_activity(
         await idle()
         await pass_time(clock)
 
-    assert caplog.messages == ["on_stop failed for activity video-7"]
+    assert caplog.messages == ["on_stop failed: activity video-7"]
     assert len(completion[ActivityRef("2")].heartbeats) == 2
 
 
@@ -229,7 +231,7 @@ async def test_heartbeats_that_can_never_succeed_are_logged_and_stop_no_other_ac
     await idle()
     await pass_time(clock)
 
-    assert caplog.messages == ["activity video-7 has no heartbeats any more"]
+    assert caplog.messages == ["no heartbeats any more: activity video-7"]
     assert len(completion[ActivityRef("2")].heartbeats) == 2
 
 

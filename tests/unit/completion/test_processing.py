@@ -165,7 +165,7 @@ async def test_undelivered_failure_is_logged_if_the_exception_allows_no_note(
     with pytest.raises(SealedError):
         await process(completion, ref, raises_what_takes_no_notes)
 
-    assert "the activity did not receive this failure: TemporalUnreachableError" in caplog.text
+    assert "the activity did not receive a failure: TemporalUnreachableError" in caplog.text
 
 
 async def test_awaiting_a_canceled_task_fails_the_activity(

@@ -43,7 +43,7 @@ async def test_reason_is_logged_once_until_it_changes(
             clock.advance(EVERY)
             await idle()
 
-    said = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+    said = [record.getMessage().rpartition("; ")[2] for record in caplog.records]
     assert said == [
         "connection refused",
         "no such namespace",

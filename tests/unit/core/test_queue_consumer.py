@@ -201,7 +201,7 @@ async def test_broker_that_is_away_is_logged_once_and_connected_again(
     house.broker.publish(b"1", ringback_alias="a")
     await house.wait()
 
-    said = "cannot consume the queue orders: the connection is lost"
+    said = "cannot consume a queue: orders: the connection is lost"
     assert warnings(caplog) == [said]
     assert house.broker.left == []
     assert house.broker.connections == 2

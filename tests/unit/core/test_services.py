@@ -83,7 +83,7 @@ async def test_failed_task_is_logged_and_the_others_continue(
 
     assert done == ["worked"]
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert record.getMessage() == "the bad one failed"
+    assert record.getMessage() == "task failed: the bad one"
 
 
 async def test_full_pool_has_room_when_a_task_ends() -> None:
@@ -116,7 +116,7 @@ async def test_retryable_error_of_a_task_is_logged_without_a_traceback(
         TaskPool(group, 1).start(fail(), name="work")
 
     (record,) = caplog.records
-    assert record.getMessage() == "work failed: the database is not available"
+    assert record.getMessage() == "task failed: work: the database is not available"
     assert record.exc_info is None
 
 

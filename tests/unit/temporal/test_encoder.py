@@ -94,7 +94,7 @@ async def test_encoding_that_never_returns_is_refused_and_reported(
     assert await refused(encoder, hang, ONE) == "the data converter did not return within 0.05 s"
 
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert record.message == "data converter does not return"
+    assert record.message == "data converter hangs: it does not return"
     assert record.__dict__["callback_id"] == ONE
     assert "ZipCodec" in record.__dict__["converter"]
     assert await succeeded(encoder, to=ONE) == "ringback-encoder-1"
@@ -152,8 +152,8 @@ async def test_other_encodings_use_another_thread_while_one_is_blocked(
     assert await succeeded(encoder) == "ringback-encoder-2"
     messages = {one.message for one in caplog.records if one.levelno == logging.ERROR}
     assert messages == {
-        "data converter does not return",
-        "data converter blocks the thread that this one waited for",
+        "data converter hangs: it does not return",
+        "data converter hangs: it blocks the thread that this one waited for",
     }
 
 

@@ -153,6 +153,6 @@ class IdTokenChecker:
             claims.validate(now=now, leeway=round(_LEEWAY.total_seconds()))
         except (JoseError, ValueError, TypeError) as exc:
             why = str(exc) or type(exc).__name__
-            logger.warning("an ID token was refused: %s", why)
+            logger.warning("ID token refused: %s", why)
             raise SignInRefusedError(_REFUSED.format(why=why)) from exc
         return dict(claims)

@@ -160,7 +160,7 @@ class OidcProvider:
             )
         except AuthlibBaseError as exc:
             # The code was used before, has expired, or belongs to another sign-in.
-            logger.warning("the identity provider refused a code: %s", exc.error)
+            logger.warning("identity provider refused a code: %s", exc.error)
             msg = f"the identity provider refused this sign-in ({exc.error}); sign in again"
             raise SignInRefusedError(msg) from exc
         except ValueError:
@@ -223,5 +223,5 @@ async def _get_json(
 
 def _give_up(why: str) -> NoReturn:
     msg = f"the identity provider cannot be used now: {why}"
-    logger.warning(msg)
+    logger.warning("identity provider cannot be used: %s", why)
     raise IdentityProviderUnavailableError(msg)

@@ -62,6 +62,8 @@ async def open_callback(gateway: GatewayOf, request: Request) -> Response:
     `next` says what the attempt does now. `submit`: give `url` to the sender, then
     `POST …/submitted`, then complete asynchronously. `wait`: complete asynchronously.
     `return`: end with `answer`, because Ringback does not deliver it to this attempt.
+
+    The header `traceparent` is stored: the traces of the answer link to it.
     """
     asked, body = await read_model(request, OpenIn, limit=gateway.body_limit)
     options = members(members(body).get("options", b"{}"))
