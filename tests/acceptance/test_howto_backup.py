@@ -86,7 +86,7 @@ async def test_callback_opened_after_the_backup_is_opened_again_by_the_next_atte
         applied = await site.post(new_link, "answer", prefer="wait=20")
         result = await workflow.result()
 
-    assert (unknown.status_code, failed.code, failed.err) == (404, 0, "")
+    assert (unknown.status_code, failed.code, failed.err) == (410, 0, "")
     assert (applied.json()["state"], result) == ("applied", "answer")
 
 

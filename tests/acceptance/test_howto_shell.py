@@ -41,6 +41,7 @@ PAGES_NOT_RUN: Final = {
     "postgresql": "it installs a package and needs a server at db.example",
     "prove-it": "make chaos runs for minutes; test_chaos runs a short one",
     "receive-webhooks": "tests/integration/test_howto_receive_webhooks.py runs the page",
+    "retention": "it deletes; tests/unit/cli/test_purge.py runs the command",
     "reverse-proxy": "test_howto_reverse_proxy runs the page",
     "run-it": "programs that run until Ctrl-C, and Docker; tests/demo runs the demo",
     "temporal-cloud": "it needs an account",

@@ -18,6 +18,7 @@ from ringback.domain import (
     errors,
     event_errors,
     identity_errors,
+    retention_errors,
     vote_errors,
 )
 from ringback.domain.errors import FinalError, RetryableError, RingbackError
@@ -28,7 +29,7 @@ ERROR_MODULES = [
     module.__name__
     for module in (
         *(errors, completion_errors, identity_errors),
-        *(vote_errors, alias_errors, event_errors),
+        *(vote_errors, alias_errors, event_errors, retention_errors),
     )
 ]
 SOURCES = sorted((ROOT / "src" / "ringback").rglob("*.py"))

@@ -65,6 +65,7 @@ def build_app(parts: Parts) -> FastAPI:
             namespace=edges.namespace,
             on_replayed=parts.event_service.wake,
         ),
+        retention=parts.retention,
         public_url=edges.public_url,
         body_limit=edges.body_limit,
         sessions=build_session_service(store, edges.session_rules, edges.clock),

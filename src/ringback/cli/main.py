@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "sign-in-url": "ringback.cli.sessions:sign_in_url",
     "sessions": "ringback.cli.sessions:sessions",
     "keys": "ringback.cli.keys:keys",
+    "purge": "ringback.cli.purge:purge",
     "migrate": "ringback.cli.maintenance:migrate",
     "status": "ringback.cli.status:status",
     "doctor": "ringback.cli.maintenance:doctor",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Final
 from urllib.parse import quote
 
 from ringback.client.caller import parse
@@ -25,9 +26,13 @@ from ringback.schemas.responses import (
     SignOut,
     WhoamiOut,
 )
+from ringback.schemas.retention import EndedOut, PurgedOut
 from ringback.schemas.sign_in import RevokedOut, SessionOut, SessionsOut, SignInUrlOut
 from ringback.schemas.summary import SummaryOut
 from ringback.schemas.votes import DigestOut, VoteOut, VotesOut
+
+_SLOW: Final = timedelta(minutes=1)
+"""How much longer than others a call takes that reads or deletes many rows."""
 
 
 class GatewayClient(SourceCalls):
@@ -184,6 +189,18 @@ class GatewayClient(SourceCalls):
         """Revoke all sessions of a user; return how many there were."""
         content = await self.call("DELETE", "/v1/sessions", params={"user": user})
         return parse(RevokedOut, content).revoked
+
+    async def export_ended(self, filters: Mapping[str, str]) -> EndedOut:
+        """Return a page of what has ended; `filters` are those of `EndedIn`."""
+        content = await self.call("GET", "/v1/ended", params=filters, patience=_SLOW)
+        return parse(EndedOut, content)
+
+    async def purge(self, body: Mapping[str, object]) -> PurgedOut:
+        """Delete a batch of what has ended; `body` is a `PurgeIn`."""
+        content = json.dumps(body).encode()
+        return parse(
+            PurgedOut, await self.call("POST", "/v1/purge", content=content, patience=_SLOW)
+        )
 
     async def test_channel(self, channel: str, to: str | None) -> ChannelTestOut:
         """Send a test message through a channel, and return the result."""

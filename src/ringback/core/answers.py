@@ -22,6 +22,7 @@ from ringback.domain.errors import (
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import KINDS, Canceled, Outcome, is_same_answer, to_body
 from ringback.domain.policy import LINK_HOLDER, Voter
+from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.terms import Terms
 from ringback.ports.store import Answer, CallbackStore
 
@@ -86,6 +87,7 @@ class AnswerService:
 
         Raises:
             UnknownCallbackError: The callback does not exist, or the link was revoked.
+            DeletedCallbackError: The callback of the link was deleted.
             AnsweredDifferentlyError: Another outcome was first; this one is stored as evidence.
             ExpiredCallbackError: The activity no longer accepts an answer.
             MalformedAnswerError: It is too large, or not a result of this activity.
@@ -109,7 +111,7 @@ class AnswerService:
     ) -> Receipt:
         terms = await self._checks.terms(callback_id)
         if terms is None:
-            raise UnknownCallbackError
+            refuse_missing(serial)
         if terms.has_policy and not isinstance(outcome, Canceled):
             counted = await self._votes.answer(callback_id, outcome, voter, serial=serial)
             if counted is not None:
@@ -160,7 +162,9 @@ class AnswerService:
     async def _explain(self, answer: Answer) -> Receipt | None:
         # None: the callback is open, so no answer was accepted.
         callback = (await self._store.find([answer.callback_id])).get(answer.callback_id)
-        if callback is None or not callback.accepts_serial(answer.link_serial):
+        if callback is None:
+            refuse_missing(answer.link_serial)
+        if not callback.accepts_serial(answer.link_serial):
             raise UnknownCallbackError
         if callback.state is State.OPEN:
             return None

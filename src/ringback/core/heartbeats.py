@@ -22,6 +22,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.ids import CallbackId
 from ringback.domain.liveness import HeartbeatReceipt, ReceivedHeartbeat
+from ringback.domain.retention_errors import refuse_missing
 from ringback.ports.activities import Activities
 from ringback.ports.activity_polls import ActivityPollStore
 from ringback.ports.store import CallbackStore
@@ -88,6 +89,7 @@ class HeartbeatService:
 
         Raises:
             UnknownCallbackError: The callback does not exist, or the link was revoked.
+            DeletedCallbackError: The callback of the link was deleted.
             ExpiredCallbackError: The callback was answered, or the activity has ended.
             AnswerTooLargeError: Temporal does not accept details of this size.
             EncodingError: The user's data converter or codec failed; send it again.
@@ -97,7 +99,9 @@ class HeartbeatService:
                 stored; send the next one as usual.
         """
         callback = await self._finds.submit(callback_id)
-        if callback is None or not callback.accepts_serial(serial):
+        if callback is None:
+            refuse_missing(serial)
+        if not callback.accepts_serial(serial):
             raise UnknownCallbackError
         _check_open(callback)
         await self._heartbeat_sender.check_details(callback, details)

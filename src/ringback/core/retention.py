@@ -19,7 +19,7 @@ EVERY: Final = timedelta(minutes=1)
 """The time between two walks over what has ended."""
 
 LARGEST_BATCH: Final = 500
-SMALLEST_BATCH: Final = 10
+SMALLEST_BATCH: Final = 100
 LONGEST_BATCH: Final = timedelta(milliseconds=40)
 """A batch that takes longer makes the next one smaller: on SQLite, answers wait for it."""
 
@@ -93,13 +93,12 @@ class Retention:
             after: str | None = None
             while True:
                 began_at = self._clock.monotonic()
-                purged = await self.purge(kind, after=after, limit=self._size)
+                purged = await self.purge(kind, after=after)
                 took = self._clock.monotonic() - began_at
                 counts += purged.counts
                 after = purged.after
                 if after is None:
                     break
-                self._resize(took)
                 await self._clock.sleep(max(_SHORTEST_PAUSE, PAUSE * took))
         if counts:
             logger.info("deleted what ended long ago", extra={"rows": dict(counts)})
@@ -111,7 +110,6 @@ class Retention:
         *,
         older_than: timedelta | None = None,
         after: str | None = None,
-        limit: int = LARGEST_BATCH,
         dry_run: bool = False,
     ) -> Purged:
         """Delete one batch of records of `kind`; without `older_than`, as the settings say.
@@ -120,7 +118,6 @@ class Retention:
             kind: What is deleted.
             older_than: How long ago it ended at least.
             after: `Purged.after` of the batch before.
-            limit: Maximum records in the batch.
             dry_run: Only count.
 
         Raises:
@@ -129,7 +126,8 @@ class Retention:
             StoreUnavailableError: The store could not be reached; nothing was deleted.
         """
         age = self._age(older_than)
-        window = await self._find(kind, age, after=after, limit=limit)
+        began_at = self._clock.monotonic()
+        window = await self._find(kind, age, after=after, limit=self._size)
         purged = Purged(after=window.after)
         records = self._ended[kind]
 
@@ -140,6 +138,7 @@ class Retention:
             self._failures.report(id_, failure)
         if not dry_run:
             self._report(purged.counts)
+        self._resize(self._clock.monotonic() - began_at)
         return purged
 
     async def export(

@@ -13,6 +13,7 @@ from ringback.domain.errors import (
 )
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import KINDS, to_fields
+from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.vote import Vote
 from ringback.domain.vote_body import to_sent_schema
 from ringback.ports.activities import Activities
@@ -54,9 +55,12 @@ class StatusService:
 
         Raises:
             UnknownCallbackError: The callback does not exist, or the link was revoked.
+            DeletedCallbackError: The callback of the link was deleted.
         """
         callback = (await self._store.find([callback_id])).get(callback_id)
-        if callback is None or not callback.accepts_serial(serial):
+        if callback is None:
+            refuse_missing(serial)
+        if not callback.accepts_serial(serial):
             raise UnknownCallbackError
         if callback.state is not State.OPEN:
             return CallbackStatus(callback, None, is_live=False)

@@ -8,6 +8,7 @@ from ringback.domain.errors import Problem, UnknownCallbackError, WrongResultErr
 from ringback.domain.ids import CallbackId
 from ringback.domain.outcome import Completed
 from ringback.domain.policy import Policy
+from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.terms import Terms
 from ringback.domain.vote import VoteRequest, check_vote, count_vote, to_outcome
 from ringback.domain.vote_errors import ClaimedError, PeopleDecideError, WrongVoteError
@@ -84,9 +85,12 @@ async def find_by_serial(
 
     Raises:
         UnknownCallbackError: The callback does not exist, or the link was revoked.
+        DeletedCallbackError: The callback of the link was deleted.
     """
     callback = (await store.find([callback_id])).get(callback_id)
-    if callback is None or not callback.accepts_serial(serial):
+    if callback is None:
+        refuse_missing(serial)
+    if not callback.accepts_serial(serial):
         raise UnknownCallbackError
     return callback
 

@@ -30,12 +30,12 @@ from ringback.domain.errors import (
     MalformedRequestError,
     Problem,
     RingbackError,
-    UnknownCallbackError,
     UnreadableCallbackError,
 )
 from ringback.domain.ids import CallbackId, OutcomeId
 from ringback.domain.outcome import Completed, Failed
 from ringback.domain.policy import Proof, Voter
+from ringback.domain.retention_errors import refuse_missing
 from ringback.domain.vote import (
     CountedVote,
     Vote,
@@ -116,6 +116,7 @@ class VoteService:
 
         Raises:
             UnknownCallbackError: The callback does not exist, or the link was revoked.
+            DeletedCallbackError: The callback of the link was deleted.
             MalformedRequestError: The callback was opened without people rules.
             NotAssignedError: The rules do not let this person decide.
             ClaimedError: Another person has claimed it.
@@ -145,7 +146,7 @@ class VoteService:
         callback_id, digest = request.callback_id, request.digest
         terms = await self._terms.terms(callback_id)
         if terms is None:
-            raise UnknownCallbackError
+            refuse_missing(request.link_serial)
         if not terms.has_policy:
             msg = "this callback was opened without people rules; complete or fail it"
             raise MalformedRequestError([Problem("", msg)])

@@ -59,6 +59,8 @@ class Act(Enum):
     """Create a sign-in URL: whoever has it becomes the person that it names."""
 
     SESSIONS = "sessions"
+    PURGE = "purge"
+    """Export what has ended, with payloads, and delete it."""
 
 
 ALLOWED: Final[dict[Role, frozenset[Act]]] = {

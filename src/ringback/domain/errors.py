@@ -45,7 +45,8 @@ RingbackError
 │   ├── AliasFreedError
 │   ├── UnknownEventError
 │   ├── CannotReplayError
-│   └── UnknownSourceError
+│   ├── UnknownSourceError
+│   └── DeletedCallbackError
 ├── RetryableError                  retry later
 │   ├── StoreUnavailableError
 │   ├── QueueUnavailableError

@@ -20,6 +20,7 @@ from ringback.core.notifications import Notifier
 from ringback.core.opening import CallbackOpener, OpenService
 from ringback.core.operations import OperatorService, link_to
 from ringback.core.replays import ReplayService
+from ringback.core.retention import Retention
 from ringback.core.sessions import SessionService
 from ringback.core.spans import NO_TRACER, Tracer
 from ringback.core.status import StatusService
@@ -110,6 +111,7 @@ class Gateway:
     unknown_keys: UnknownKeyLog
     source_door: SourceDoor
     replay_service: ReplayService
+    retention: Retention
     sessions: SessionService
     sign_in_ways: SignInWays
     public_url: str

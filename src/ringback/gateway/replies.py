@@ -65,6 +65,7 @@ from ringback.domain.identity_errors import (
     UnknownSignInUrlError,
 )
 from ringback.domain.names import error_words
+from ringback.domain.retention_errors import DeletedCallbackError
 from ringback.domain.vote_errors import (
     ClaimedError,
     NotAssignedError,
@@ -106,6 +107,7 @@ STATUS: Final[dict[type[RingbackError], int]] = {
     VoteWithdrawnError: 409,
     ActivityGoneError: 410,
     AliasFreedError: 410,
+    DeletedCallbackError: 410,
     ExpiredCallbackError: 410,
     UnknownSignInUrlError: 410,
     AnswerTooLargeError: 413,

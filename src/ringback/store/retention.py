@@ -6,6 +6,7 @@ callback locks it first, so nothing is added in between, and nothing is half del
 """
 
 import base64
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -112,6 +113,8 @@ _READ: Final[dict[str, Select[Any]]] = {
     **{table.name: select(table).where(any_of(table.c.callback_id, "ids")) for table in BELONGING},
 }
 
+_PLACE: Final = re.compile(r"([01])\.(\d{1,18})\.([A-Za-z0-9_]*)", re.ASCII)
+
 _SECRET: Final = frozenset({"task_token"})
 
 
@@ -138,8 +141,12 @@ class Place:
         """
         if text is None:
             return cls()
-        part, at, id_ = text.split(".")
-        return cls(bool(int(part)), int(at), id_)
+        found = _PLACE.fullmatch(text)
+        if found is None:
+            msg = "it is not a place of this walk"
+            raise ValueError(msg)
+        part, at, id_ = found.groups()
+        return cls(part == "1", int(at), id_)
 
     def write(self) -> str:
         """Return the place as text without characters that a URL would quote."""

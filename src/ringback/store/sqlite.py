@@ -33,6 +33,8 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -16000",
+    # A reader that takes long lets the log grow; without a limit it would stay as large.
+    "PRAGMA journal_size_limit = 67108864",
 )
 
 _BETWEEN_TRIES: Final = 0.005

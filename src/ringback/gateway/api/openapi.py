@@ -21,6 +21,7 @@ from ringback.schemas.requests import (
     OpenIn,
     ResumedIn,
 )
+from ringback.schemas.retention import PurgeIn
 from ringback.schemas.sign_in import SignInUrlIn
 from ringback.schemas.sources import SourceTestIn
 from ringback.schemas.votes import (
@@ -48,7 +49,8 @@ _MEANINGS: Final = {
     403: "The role of the key does not allow this.",
     404: "The callback or alias does not exist, or the link is invalid or does not allow this.",
     409: "The state of the callback does not allow this; `detail` says why.",
-    410: "Too late: the activity or the callback of the alias ended; `detail` says how.",
+    410: "Too late: the activity or the callback of the alias ended; `detail` says how. Or the"
+    " callback of the link ended long ago and was deleted.",
     413: "The body, or its encoding for Temporal, is too large.",
     415: "The body is declared as something other than JSON.",
     422: "The request is invalid; `errors` says what is wrong, and where.",
@@ -56,7 +58,7 @@ _MEANINGS: Final = {
     " `Retry-After` seconds.",
 }
 _READ_BY_ROUTES: Final = (
-    *(SignInUrlIn, SourceTestIn),
+    *(SignInUrlIn, SourceTestIn, PurgeIn),
     *(OpenIn, ResumedIn, AnswersIn, ExtendIn, LinkIn, FailureBody),
     *(VoteIn, ClaimIn, ReassignIn, DetailsIn, ChannelTestIn),
 )

@@ -14,6 +14,21 @@ def times(*names: str, nullable: bool = True) -> list[sa.Column[int]]:
     return [sa.Column(name, sa.BigInteger, nullable=nullable) for name in names]
 
 
+def vacuum_early(*tables: str) -> None:
+    """Let PostgreSQL vacuum these tables when 1 % of their rows changed, not 20 %.
+
+    With 10 million rows, two million would be dead before the first run.
+    """
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    for table in tables:
+        op.execute(
+            f"ALTER TABLE {table} SET (autovacuum_vacuum_scale_factor = 0.01,"
+            " autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.02,"
+            " autovacuum_vacuum_cost_limit = 1000)"
+        )
+
+
 def create_index(
     name: str, table: str, *columns: str, where: str | None = None, unique: bool = False
 ) -> None:

@@ -58,6 +58,8 @@ ROUTES = {
     ("DELETE", "/v1/sessions"): Act.SESSIONS,
     ("DELETE", "/v1/sessions/{id}"): Act.SESSIONS,
     ("POST", "/v1/notifications/test"): Act.NOTIFY,
+    ("GET", "/v1/ended"): Act.PURGE,
+    ("POST", "/v1/purge"): Act.PURGE,
 }
 PARAMETERS = {
     "id": "cb_unknown",
@@ -88,6 +90,7 @@ MAY = {
         Act.SESSIONS,
         Act.NOTIFY,
         Act.EVENTS,
+        Act.PURGE,
     },
     Role.VIEWER: {Act.IDENTIFY, Act.VIEW},
 }

@@ -52,7 +52,7 @@ _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
     summary="Show the state of the callback; changes nothing",
     response_model=ViewOut,
     responses={
-        **problems(404, 503),
+        **problems(404, 410, 503),
         200: {"description": "The state.", "content": _PAGE},
         304: {"description": "Nothing has changed since the `ETag` in `If-None-Match`."},
     },

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from ringback.store.migrations.columns import create_index, texts, times
+from ringback.store.migrations.columns import create_index, texts, times, vacuum_early
 from ringback.store.migrations.source_tables import create_source_tables
 
 revision = "0001"
@@ -31,6 +31,8 @@ def upgrade() -> None:
     _create_sessions()
     _create_sign_in_urls()
     create_source_tables()
+    vacuum_early("callbacks", "outcomes", "audit_trail", "votes", "assignments", "search_texts")
+    vacuum_early("tags", "aliases", "webhooks", "notifications", "events", "source_deliveries")
 
 
 def _create_callbacks() -> None:

@@ -1,0 +1,59 @@
+"""Routes for operators that export what has ended, and delete it."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from ringback.domain.api_key import Act
+from ringback.gateway.api.access import new_router, requires
+from ringback.gateway.api.bodies import SMALL, read_model
+from ringback.gateway.api.openapi import OF_A_BODY, problems, takes
+from ringback.gateway.gateway import GatewayOf
+from ringback.schemas.retention import EndedIn, EndedOut, PurgedOut, PurgeIn, RecordOut
+
+router = new_router("")
+
+
+@router.get("/ended", summary="Export what a purge would delete", dependencies=requires(Act.PURGE))
+async def export_ended(
+    gateway: GatewayOf, filters: Annotated[EndedIn, Query()], response: Response
+) -> EndedOut:
+    """Return a page of whole records, with payloads. Pass `after` until it is null.
+
+    Store the page durably before you delete it with `exported`.
+    """
+    records, after = await gateway.retention.export(
+        filters.kind, older_than=filters.older_than, after=filters.after, limit=filters.limit
+    )
+    response.headers["cache-control"] = "no-store"
+    return EndedOut(
+        records=[
+            RecordOut(id=one.id, version=one.version, rows=dict(one.content)) for one in records
+        ],
+        after=after,
+    )
+
+
+@router.post(
+    "/purge",
+    summary="Delete what ended long ago, in small batches",
+    dependencies=requires(Act.PURGE),
+    responses=problems(*OF_A_BODY),
+    openapi_extra=takes(PurgeIn),
+)
+async def purge_ended(gateway: GatewayOf, request: Request) -> PurgedOut:
+    """Delete one batch, and return what was deleted. Pass `after` until it is null.
+
+    Callbacks that are open, accepted or parked stay. So does whatever a webhook or a message is
+    still to be sent for, and events of callbacks that stay.
+    """
+    asked, _ = await read_model(request, PurgeIn, limit=SMALL)
+    if asked.exported is not None:
+        rows = await gateway.retention.purge_exported(
+            asked.kind, asked.exported, older_than=asked.older_than
+        )
+        return PurgedOut(rows=dict(rows), after=None)
+    purged = await gateway.retention.purge(
+        asked.kind, older_than=asked.older_than, after=asked.after, dry_run=asked.dry_run
+    )
+    return PurgedOut(rows=dict(purged.counts), after=purged.after)

@@ -1,0 +1,79 @@
+"""Requests and replies about what has ended: export it, and delete it."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ringback.ports.retention import RecordKind
+from ringback.schemas.values import ID_PATTERN, Duration
+
+MOST_EXPORTED: Final = 20
+"""Maximum records of an exported page: each may contain an answer of 2 MB."""
+
+_Place = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_.]{1,100}$", description="`after` of the reply before.")
+]
+_OlderThan = Annotated[
+    Duration | None,
+    Field(
+        description="How long ago it ended at least; by default the gateway's"
+        " `RINGBACK_KEEP_ENDED_FOR`."
+    ),
+]
+
+
+class EndedIn(BaseModel):
+    """Which part of what has ended is exported."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: RecordKind = RecordKind.CALLBACKS
+    older_than: _OlderThan = None
+    after: _Place | None = None
+    limit: int = Field(default=MOST_EXPORTED, ge=1, le=MOST_EXPORTED)
+
+
+class RecordOut(BaseModel):
+    """A callback or a request of a source, with all that is stored of it."""
+
+    id: str
+    version: int = Field(description="Changes when something is added to it.")
+    rows: dict[str, list[dict[str, Any]]] = Field(
+        description="The rows by table, without task tokens. Bytes that are not text are"
+        ' `{"base64": …}`.'
+    )
+
+
+class EndedOut(BaseModel):
+    """A page of what has ended."""
+
+    records: list[RecordOut]
+    after: str | None = Field(description="Where the next page begins; null after the last.")
+
+
+class PurgeIn(BaseModel):
+    """What to delete."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"kind": "callbacks", "older_than": "30d"}]},
+    )
+
+    kind: RecordKind = RecordKind.CALLBACKS
+    older_than: _OlderThan = None
+    after: _Place | None = None
+    dry_run: bool = Field(default=False, description="Only count.")
+    exported: dict[Annotated[str, Field(pattern=ID_PATTERN)], int] | None = Field(
+        default=None,
+        max_length=MOST_EXPORTED,
+        description="Delete only these records of an export, each unless its version has changed.",
+    )
+
+
+class PurgedOut(BaseModel):
+    """What one request has deleted."""
+
+    rows: dict[str, int] = Field(description="The number of deleted rows by table.")
+    after: str | None = Field(
+        description="Where the next request goes on; null when nothing is left."
+    )

@@ -1,0 +1,123 @@
+"""Gateways delete what ended long ago; one is killed in the middle, and answers are accepted."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from ringback.app.stores import opened_store
+from ringback.app.system import SystemClock
+from ringback.client.target import local_key_path
+from ringback.domain.api_key import Role
+from ringback.domain.ids import CallbackId
+from ringback.domain.outcome import Completed
+from tests import factories
+from tests.acceptance.marks import on_both_stores
+from tests.acceptance.programs import LIMIT_SECONDS, Program, free_port
+from tests.acceptance.site import Site
+from tests.polling import pause
+
+pytestmark = [pytest.mark.server, pytest.mark.processes, pytest.mark.thorough]
+
+ENDED: Final = 3000
+PART: Final = 200
+KEEP: Final = "30d"
+LONG_AGO: Final = 90 * 86_400 * 1_000_000
+
+#: Callbacks that have lost something of what belongs to them; each has one outcome and two entries.
+_BROKEN: Final = text(
+    "SELECT count(*) FROM callbacks c WHERE closed_at IS NOT NULL AND ("
+    " (SELECT count(*) FROM outcomes o WHERE o.callback_id = c.id) <> 1"
+    " OR (SELECT count(*) FROM audit_trail a WHERE a.callback_id = c.id) <> 2"
+    " OR (SELECT count(*) FROM tags t WHERE t.callback_id = c.id) <> 1)"
+)
+_ORPHANS: Final = text(
+    "SELECT (SELECT count(*) FROM outcomes) + (SELECT count(*) FROM tags)"
+    " - 2 * (SELECT count(*) FROM callbacks WHERE closed_at IS NOT NULL)"
+)
+_LEFT: Final = text("SELECT count(*) FROM callbacks WHERE closed_at IS NOT NULL")
+_AGE: Final = text("UPDATE callbacks SET closed_at = closed_at - :by WHERE closed_at IS NOT NULL")
+
+
+async def fill(site: Site) -> Sequence[CallbackId]:
+    """Store callbacks that ended long ago, and some that are open; return the open ones."""
+    async with opened_store(site.settings, SystemClock()) as store:
+        for _ in range(ENDED // PART):
+            opened = await store.open([factories.request(tags=["old"]) for _ in range(PART)])
+            await store.accept([factories.answer(one.id, Completed(b"1")) for one in opened])
+            answered = await store.find([one.id for one in opened])
+            await store.settle([factories.settlement(one) for one in answered.values()])
+        waiting = await store.open([factories.request() for _ in range(30)])
+    async with site.connected() as connection:
+        await connection.execute(_AGE, {"by": LONG_AGO})
+    return [one.id for one in waiting]
+
+
+async def count(site: Site, statement: object) -> int:
+    async with site.connected() as connection:
+        return int((await connection.execute(statement)).scalar_one())  # type: ignore[call-overload]  # - a statement of this module
+
+
+async def until_left(site: Site, most: int) -> int:
+    """Return once at most so many ended callbacks are left."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while (left := await count(site, _LEFT)) > most:
+            await pause()
+    return left
+
+
+async def answer(site: Site, callback_id: str, port: int) -> int:
+    key = local_key_path(site.data, Role.OPERATOR).read_text().strip()
+    url = f"http://127.0.0.1:{port}/v1/callbacks/{callback_id}/complete"
+    async with httpx2.AsyncClient(timeout=30) as http:
+        reply = await http.post(url, json=1, headers={"authorization": f"Bearer {key}"})
+    return reply.status_code
+
+
+@on_both_stores
+async def test_gateway_killed_while_it_deletes_leaves_no_callback_half_deleted(
+    site: Site,
+) -> None:
+    waiting = await fill(site)
+    rounds, lefts, accepted = 3, [ENDED], []
+
+    for number in range(rounds):
+        async with site.gateway(temporal="unreachable", RINGBACK_KEEP_ENDED_FOR=KEEP) as gateway:
+            lefts.append(await until_left(site, lefts[-1] - 1))
+            accepted.append(await answer(site, waiting[number], site.gateway_port))
+            await gateway.kill()
+        broken = await count(site, _BROKEN)
+        orphans = await count(site, _ORPHANS)
+        # The answers that were just accepted have outcomes, and have not ended.
+        assert (broken, orphans) == (0, number + 1)
+
+    async with site.gateway(temporal="unreachable", RINGBACK_KEEP_ENDED_FOR=KEEP):
+        await until_left(site, 0)
+
+    assert lefts[-1] > 0, "the last kill came after the last batch: fill more"
+    assert accepted == [202] * rounds
+
+
+@on_both_stores
+async def test_two_gateways_delete_at_once_while_answers_are_accepted(site: Site) -> None:
+    waiting = await fill(site)
+    other = free_port()
+
+    async with (
+        site.gateway(temporal="unreachable", RINGBACK_KEEP_ENDED_FOR=KEEP) as one,
+        site.gateway(temporal="unreachable", port=other, RINGBACK_KEEP_ENDED_FOR=KEEP) as two,
+    ):
+        ports = [site.gateway_port, other] * (len(waiting) // 2)
+        statuses = await asyncio.gather(*map(answer, [site] * len(waiting), waiting, ports))
+        await until_left(site, 0)
+
+    assert set(statuses) == {202}
+    assert await count(site, _ORPHANS) == len(waiting)
+    assert not any(has_failed(program) for program in (one, two))
+
+
+def has_failed(program: Program) -> bool:
+    return "cannot delete" in program.output or "Traceback" in program.output
