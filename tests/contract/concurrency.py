@@ -23,6 +23,7 @@ from ringback.testing import ManualClock
 from tests import factories
 from tests.contract.concurrent_aliases import ConcurrentAliasesContract
 from tests.contract.concurrent_notifications import ConcurrentNotificationsContract
+from tests.contract.concurrent_retention import ConcurrentRetentionContract
 from tests.contract.concurrent_votes import ConcurrentVotesContract
 from tests.contract.concurrent_webhooks import ConcurrentWebhooksContract
 from tests.contract.event_replays import ConcurrentEventReplaysContract
@@ -65,6 +66,7 @@ class ConcurrencyContract(
     ConcurrentWebhooksContract,
     ConcurrentNotificationsContract,
     ConcurrentVotesContract,
+    ConcurrentRetentionContract,
     ConcurrentAliasesContract,
     ConcurrentEventsContract,
     ConcurrentEventReplaysContract,

@@ -20,7 +20,7 @@ from ringback.client.gateway_client import GatewayClient
 from ringback.ports.retention import RecordKind
 from ringback.schemas.retention import EndedOut
 
-_PAUSE: Final = 5
+_PAUSE: Final = 10
 """A pause is so many times as long as the request before it, so that answers go first."""
 
 #: In this order: events are kept as long as the callback that they led to.

@@ -23,7 +23,7 @@ SMALLEST_BATCH: Final = 100
 LONGEST_BATCH: Final = timedelta(milliseconds=40)
 """A batch that takes longer makes the next one smaller: on SQLite, answers wait for it."""
 
-PAUSE: Final = 5
+PAUSE: Final = 10
 """A pause is so many times as long as the batch before it, which is longer under load."""
 
 _SHORTEST_PAUSE: Final = timedelta(milliseconds=5)

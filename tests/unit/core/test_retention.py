@@ -185,7 +185,7 @@ async def test_quick_batches_grow_and_slow_ones_shrink(clock: ManualClock) -> No
     assert records.sizes[-1] == SMALLEST_BATCH
 
 
-async def test_pause_is_five_times_as_long_as_the_batch(clock: ManualClock) -> None:
+async def test_pause_is_ten_times_as_long_as_the_batch(clock: ManualClock) -> None:
     records = SlowRecords(clock, 1000)
     records.takes = LONGEST_BATCH
     retention = Retention(
