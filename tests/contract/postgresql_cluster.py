@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from tests.contract.postgresql_server import execute
 from tests.services import missing
 
 PASSWORD: Final = "geheim/%"  # noqa: S105 - of a server that lives for one test
@@ -21,14 +22,19 @@ _UNPRIVILEGED: Final = "postgres"
 class Cluster:
     """A server with one user, `test`, whose password is `PASSWORD`."""
 
-    def __init__(self, programs: Path, folder: Path, port: int) -> None:
+    def __init__(self, programs: Path, folder: Path, port: int, data: str = "data") -> None:
         self._programs = programs
-        self._data = folder / "data"
+        self._data = folder / data
         self._folder = folder
         self._port = port
 
+    @property
+    def place(self) -> str:
+        """Its host and port."""
+        return f"127.0.0.1:{self._port}"
+
     def url(self, password: str = "geheim%2F%25") -> str:  # noqa: S107 - see above
-        return f"postgresql://test:{password}@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://test:{password}@{self.place}/postgres"
 
     async def make(self) -> None:
         secret = self._folder / "password"
@@ -43,6 +49,33 @@ class Cluster:
 
     async def stop(self) -> None:
         await self._run("pg_ctl", "stop", "--wait", "--silent", "--mode=immediate")
+
+    async def restart(self) -> None:
+        """Restart it at once; clients are cut off."""
+        await self._run("pg_ctl", "restart", "--wait", "--silent", "--mode=immediate")
+
+    async def promote(self) -> None:
+        """Make the standby the primary."""
+        await self._run("pg_ctl", "promote", "--wait", "--silent")
+
+    @asynccontextmanager
+    async def standby(self) -> AsyncIterator["Cluster"]:
+        """Run a standby of this server for the block; every commit waits until it is on both."""
+        standby = Cluster(self._programs, self._folder, unused_port(), "standby")
+        source = f"--dbname={self.url()}"
+        options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        await standby._run("pg_basebackup", source, *options)
+        await standby.start()
+        try:
+            await execute(
+                self.url(),
+                "ALTER SYSTEM SET synchronous_standby_names = '*'",
+                "SELECT pg_reload_conf()",
+            )
+            yield standby
+        finally:
+            await standby.stop()
+            shutil.rmtree(standby._data)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -97,7 +130,7 @@ def _programs() -> Path:
     found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     on_path = shutil.which("initdb")
     if on_path is not None:
-        found.append(Path(on_path))
+        found.append(Path(on_path).resolve())
     if not found:
         missing("the program initdb of PostgreSQL", "install the package postgresql")
     return found[-1].parent

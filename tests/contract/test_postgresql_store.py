@@ -164,6 +164,24 @@ async def test_commit_is_durable_whatever_the_server_default(
     assert setting == of_ours
 
 
+@pytest.mark.parametrize(
+    "name", ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+)
+async def test_timeout_of_the_server_does_not_shorten_ours(empty_url: str, name: str) -> None:
+    database_name = empty_url.rpartition("/")[2]
+    await execute(empty_url, f'ALTER DATABASE "{database_name}" SET {name} = 1')
+    database = PostgresqlDatabase(f"{empty_url}?{name}=1")
+
+    await upgrade(database)
+    callback = await opened(SqlStore(database))
+    async with database.writing() as connection:
+        setting = await connection.scalar(text(f"SHOW {name}"))
+    await SqlStore(database).accept([factories.answer(callback.id)])
+    await database.close()
+
+    assert setting == "10s"
+
+
 async def test_transactions_are_isolated_as_the_statements_expect(empty_url: str) -> None:
     name = empty_url.rpartition("/")[2]
     setting = "default_transaction_isolation = serializable"
