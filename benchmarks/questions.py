@@ -125,8 +125,12 @@ async def gateway(
     temporal: str,
     folder: Path,
     more: Mapping[str, str] | None = None,
+    module: str = "ringback",
 ) -> AsyncIterator[tuple[Program, str]]:
-    """Run `ringback serve` for the block, with `more` settings; yield it and its URL."""
+    """Run `ringback serve` for the block, with `more` settings; yield it and its URL.
+
+    Another `module` may stand in for `ringback`.
+    """
     environment = {
         "RINGBACK_DATA": str(folder),
         "RINGBACK_STORE": store_url,
@@ -135,6 +139,6 @@ async def gateway(
         "TEMPORAL_ADDRESS": temporal,
         **(more or {}),
     }
-    words = python("ringback", "serve", "--port", "0")
+    words = python(module, "serve", "--port", "0")
     async with running(words, cwd=folder, environment=environment) as program:
         yield program, await program.ready()

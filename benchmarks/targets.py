@@ -61,10 +61,11 @@ async def ours(
     *,
     temporal: AbstractContextManager[str],
     more: Mapping[str, str] | None = None,
+    module: str = "ringback",
 ) -> AsyncIterator[Target]:
     """Run a gateway on a copy of `template` for the block, kill it, and count what it kept.
 
-    `more` are further settings.
+    `more` are further settings; another `module` may stand in for `ringback`.
 
     Raises:
         DriveError: The store does not hold exactly as many answers as were taken.
@@ -72,10 +73,9 @@ async def ours(
     async with template.copied() as store_url:
         with temporal as address:
             folder = bench.new_folder()
-            async with gateway(store_url, keys, temporal=address, folder=folder, more=more) as (
-                server,
-                url,
-            ):
+            async with gateway(
+                store_url, keys, temporal=address, folder=folder, more=more, module=module
+            ) as (server, url):
                 target = Target(server, url, template.paths)
                 yield target
                 await server.kill()

@@ -1,4 +1,4 @@
-"""Observed: what traces cost the acceptance of answers."""
+"""Observed: what metrics and traces cost the acceptance of answers."""
 
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
@@ -20,29 +20,32 @@ COMPARED: Final = RATE
 PLOTTED: Final = ()
 
 _WITHOUT: Final = "without traces"
+_UNMEASURED: Final = "without metrics and traces"
 _CONNECTIONS: Final = 64
 _AT: Final = f"{_CONNECTIONS} connections"
 
 METHOD: Final = """
-How many answers per second are accepted with traces and without, on SQLite, as in the part
-*Accept*: 64 connections, and Temporal accepts connections and never replies.
+How many answers per second are accepted with metrics and traces and without, on SQLite, as in the
+part *Accept*: 64 connections, and Temporal accepts connections and never replies.
 
 - **Traces exported**: each callback was opened by an activity with a sampled trace, so that the
   span of each commit links to all of its activities. The default sampler records everything. The
   collector is a process on the same machine that reads the spans and drops them.
-- **Without traces**: the same store, and no endpoint for traces.
-- A run lasts 1.5 seconds after a warm-up of 200 requests. The two take turns.
+- **Without traces**: the same store, and no endpoint for traces. The gateway counts its metrics,
+  and Prometheus does not scrape it.
+- **Without metrics and traces**: the same, and every event of the metrics is ignored.
+- A run lasts 1.5 seconds after a warm-up of 200 requests. The three take turns.
 """
 
 _SECONDS: Final = 1.5
 _QUESTIONS: Final = 18_000
 _WARM_UP: Final = 200
 _TIMES: Final = 2 * TIMES
-_TRACED: Final = {OURS: True, _WITHOUT: False}
+_TRACED: Final = {OURS: True, _WITHOUT: False, _UNMEASURED: False}
 
 
 async def measure(bench: Bench) -> Iterable[Measured]:
-    """Measure both, side by side."""
+    """Measure all three, side by side."""
     notes, keys, folder = Notes(), Keys(bench.folder), bench.new_folder()
     count = bench.scaled(_QUESTIONS)
     template = await SqliteTemplate.make(folder, keys, count, is_traced=True)
@@ -52,9 +55,11 @@ async def measure(bench: Bench) -> Iterable[Measured]:
 
 
 def bars(figures: Figures) -> Iterable[Bar]:
-    """Return the bar of traces."""
+    """Return the bars of metrics and traces."""
     ratios = figures.ratios(OURS, _WITHOUT, at=_AT)
     yield Bar("with traces, of the rate without", 0.95, ratios)
+    ratios = figures.ratios(_WITHOUT, _UNMEASURED, at=_AT)
+    yield Bar("with metrics, of the rate without", 0.95, ratios)
 
 
 async def _run(
@@ -66,7 +71,10 @@ async def _run(
             words = python("benchmarks.rivals.noop", "asgi")
             collector = await stack.enter_async_context(running(words, cwd=bench.root))
             more["OTEL_EXPORTER_OTLP_ENDPOINT"] = await collector.ready()
-        gateway = ours(bench, template, keys, temporal=silent_temporal(), more=more)
+        module = "ringback"
+        if of == _UNMEASURED:
+            module, more = "benchmarks.rivals.unmeasured", {"PYTHONPATH": str(bench.root)}
+        gateway = ours(bench, template, keys, temporal=silent_temporal(), more=more, module=module)
         target = await stack.enter_async_context(gateway)
         seconds = 0.5 if bench.is_quick else _SECONDS
         at_most = bench.scaled(_WARM_UP)

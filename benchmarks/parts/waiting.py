@@ -52,6 +52,7 @@ GROWN: Final = "memory grown"
 START: Final = "time to start"
 LIST: Final = "first page, p95"
 LIST_OPEN: Final = "first page of open ones, p95"
+SCRAPE: Final = "scrape, p90"
 IDLE: Final = "CPU with nothing to do"
 
 COUNTS: Final = (1_000, 100_000, 1_000_000)
@@ -64,7 +65,9 @@ _WARM_UP: Final = 300
 """By then as many deliveries hang as a gateway begins."""
 
 _LISTED: Final = 40
+_SCRAPED: Final = 10
 _IDLE_SECONDS: Final = 3.0
+_APART_SECONDS: Final = 1.1
 _LONGEST_SECONDS: Final = 20
 _PAGES: Final = {LIST: "/v1/callbacks", LIST_OPEN: "/v1/callbacks?state=open"}
 
@@ -76,6 +79,8 @@ Temporal accepts connections and never replies, so every poll of an activity han
 
 - **Time to start** is from the start of the process to its line "ready".
 - **First page** is `GET /v1/callbacks`, and the same with `state=open`, by HTTP.
+- **Scrape** is of `GET /metrics`, ten of them more than a second apart: within a second, scrapes
+  share a reading of the store. The callbacks are counted meanwhile, for the first time.
 - **Rate** is of accepted answers: five times 600 answers of 200 bytes of JSON on 64 connections by
   wrk, after a warm-up of 300, to random open callbacks. After each repetition the gateway is
   killed, and the store must have all answers; the next repetition continues with the same store.
@@ -115,6 +120,8 @@ def bars(figures: Figures) -> Iterable[Bar]:
         yield Bar(f"{of}, {most}: memory", 200, most_mb, unit="MB", is_ceiling=True)
         for page in _PAGES:
             yield Bar(f"{of}, {most}: {page}", 50, values(what=page), unit="ms", is_ceiling=True)
+        scrapes = values(what=SCRAPE)
+        yield Bar(f"{of}, {most}: {SCRAPE}", 20, scrapes, unit="ms", is_ceiling=True)
         yield Bar(f"{of}, {most}: {START}", 2, values(what=START), unit="s", is_ceiling=True)
 
 
@@ -195,6 +202,7 @@ async def _measure_one(bench: Bench, notes: Notes, store: _Store) -> None:
         before = server.memory()
         for page, path in _PAGES.items():
             note(await _p95(url + path, store.bearer), "ms", what=page)
+        note(await _scrape_p90(url, _SCRAPED if not bench.is_quick else 3), "ms", what=SCRAPE)
         held = await count_accepted(store.url)
         await _answered(url, store.take(bench.scaled(_WARM_UP)))
         took = 0.0
@@ -223,6 +231,25 @@ async def _p95(url: str, bearer: str) -> float:
             took.append(1000 * (time.perf_counter() - began))
             reply.raise_for_status()
     return percentile(took, 95)
+
+
+async def _scrape_p90(url: str, times: int) -> float:
+    """Return the 90th percentile of the time of scrapes that read the store, in milliseconds.
+
+    Raises:
+        DriveError: The store was not read, or its callbacks were not counted in that time.
+    """
+    took, text = [], ""
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+        for _ in range(times):
+            began = time.perf_counter()
+            text = (await http.get(f"{url}/metrics")).text
+            took.append(1000 * (time.perf_counter() - began))
+            await asyncio.sleep(_APART_SECONDS)
+    if "ringback_store_up 1.0" not in text or 'ringback_callbacks{state="open"}' not in text:
+        msg = "the gauges of the store are missing"
+        raise DriveError(msg)
+    return percentile(took, 90)
 
 
 async def _answered(url: str, paths: Sequence[str]) -> float:

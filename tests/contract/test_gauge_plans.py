@@ -19,6 +19,7 @@ __all__ = ["on_postgresql", "on_sqlite"]
 
 MANY: Final = 3_000
 READ: Final[dict[str, Any]] = {
+    "snapshot": gauges.SNAPSHOT,
     "undelivered": gauges.UNDELIVERED,
     "events": gauges.EVENTS,
     "parked": gauges.PARKED,

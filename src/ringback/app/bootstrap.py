@@ -185,7 +185,7 @@ def edges_of(
             only in part, or a source or queue of `ringback.toml` is wrong.
     """
     clock = SystemClock()
-    sources, queues = _load_sources(settings)
+    sources, queues = load_all_sources(settings)
     # Shared: connections that a codec keeps open belong to one event loop.
     encoder = Encoder(client.data_converter)
     activities = TemporalActivities(client, encoder)
@@ -227,7 +227,7 @@ def _config_file(settings: Settings) -> Path:
     return settings.sources_file or CONFIG_FILE.absolute()
 
 
-def _load_sources(settings: Settings) -> tuple[dict[str, Source], dict[str, QueueConfig]]:
+def load_all_sources(settings: Settings) -> tuple[dict[str, Source], dict[str, QueueConfig]]:
     """Return the sources and the queues.
 
     Raises:

@@ -1,15 +1,23 @@
 """Checks of an installation; each reports what works, or what is wrong and how to fix it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Final, Literal
 
 import httpx2
 from temporalio.client import Client
 
 from ringback.app.credentials import load_keyring
+from ringback.app.doctor_edges import (
+    SkippedError,
+    check_channels,
+    check_queues,
+    check_sources,
+)
 from ringback.app.stores import existing_database
 from ringback.app.system import SystemClock
 from ringback.client.gateway_client import GatewayClient
@@ -29,6 +37,9 @@ from ringback.temporal.converter import choose_converter
 from ringback.worker.gateway_runtime import check_gateway
 
 _TIMEOUT: Final = timedelta(seconds=5)
+
+_LIMIT: Final = timedelta(seconds=30)
+"""How long one check may take; most have shorter limits of their own."""
 
 _LARGEST_DIFFERENCE: Final = timedelta(seconds=5)
 """Deadlines and links expire by clocks, so a larger difference is a problem."""
@@ -51,12 +62,8 @@ class Finding:
     detail: str
 
 
-class _SkippedError(Exception):
-    """There is nothing to check; the text says why."""
-
-
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Run all checks in order. They change nothing."""
+    """Run all checks in order, each with a time limit. They change nothing."""
     checks = _Checks(settings)
     named: dict[str, Callable[[], Awaitable[str]]] = {
         "store": checks.store,
@@ -66,14 +73,21 @@ async def diagnose(settings: Settings) -> list[Finding]:
         "permissions": checks.permissions,
         "public URL": checks.public_url,
         "worker key": checks.worker_key,
+        "channels": partial(check_channels, settings, SystemClock()),
+        "sources": partial(check_sources, settings),
+        "queues": partial(check_queues, settings),
     }
     return [await _run(name, check) for name, check in named.items()]
 
 
 async def _run(name: str, check: Callable[[], Awaitable[str]]) -> Finding:
     try:
-        return Finding(name, "ok", await check())
-    except _SkippedError as exc:
+        async with asyncio.timeout(_LIMIT.total_seconds()):
+            return Finding(name, "ok", await check())
+    except TimeoutError:
+        seconds = f"{_LIMIT.total_seconds():g} s"
+        return Finding(name, "wrong", f"no reply within {seconds}; look at its network and load")
+    except SkippedError as exc:
         return Finding(name, "skipped", str(exc))
     except RingbackError as exc:
         return Finding(name, "wrong", str(exc))
@@ -111,7 +125,7 @@ class _Checks:
         known = {name: now for name, now in others.items() if now is not None}
         if not known:
             msg = "there is no other clock to compare with: no gateway answers at the public URL"
-            raise _SkippedError(msg)
+            raise SkippedError(msg)
         for name, now in known.items():
             difference = abs(now - self._clock.now())
             if difference > _LARGEST_DIFFERENCE:
@@ -148,7 +162,7 @@ class _Checks:
             msg = (
                 "no API key is set here; `ringback keys add --role worker` creates one for a worker"
             )
-            raise _SkippedError(msg)
+            raise SkippedError(msg)
         target = find_target(Role.WORKER)
         async with GatewayClient(target) as gateway:
             found = await gateway.whoami()

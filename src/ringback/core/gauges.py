@@ -90,6 +90,8 @@ class GaugeReader:
 
     async def run(self) -> None:
         """Count until canceled."""
+        # The statements are compiled at their first use, and not while somebody waits for a scrape.
+        await self._read()
         while True:
             await self._asked.wait()
             self._asked.clear()

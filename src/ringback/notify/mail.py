@@ -12,7 +12,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -160,9 +160,23 @@ class Mail:
         except TimeoutError:
             return NotSent(f"the mail server {self._server.host} did not reply in time")
         except (aiosmtplib.SMTPException, OSError) as exc:
-            why = shorten(to_visible(str(exc) or type(exc).__name__, lines=False), LONGEST_ERROR)
-            return NotSent(f"the mail server {self._server.host} cannot be used: {why}")
+            return NotSent(f"the mail server {self._server.host} cannot be used: {_explain(exc)}")
         return Sent({"message_id": mail["Message-ID"]})
+
+    async def check(self) -> str | None:
+        server = self._server
+        try:
+            async with (
+                asyncio.timeout(self._patience.total_seconds()),
+                aiosmtplib.SMTP(**self._connection()),
+            ):
+                return None
+        except aiosmtplib.SMTPResponseException as exc:
+            return _describe(exc.code, exc.message)
+        except TimeoutError:
+            return f"the mail server {server.host} did not reply in time"
+        except (aiosmtplib.SMTPException, OSError) as exc:
+            return f"the mail server {server.host} cannot be used: {_explain(exc)}"
 
     def _address_of(self, recipient: str) -> Address | None:
         address = self._directory.mail_of(recipient.removeprefix(USER))
@@ -187,18 +201,24 @@ class Mail:
         return mail
 
     async def _hand_over(self, mail: EmailMessage) -> None:
+        await aiosmtplib.send(mail, **self._connection())
+
+    def _connection(self) -> dict[str, Any]:
         server = self._server
-        await aiosmtplib.send(
-            mail,
-            hostname=server.host,
-            port=server.port,
-            username=server.user,
-            password=server.password,
-            use_tls=server.has_tls,
-            start_tls=server.has_start_tls,
-            tls_context=self._trust or (_default_trust() if _has_tls(server) else None),
-            timeout=self._patience.total_seconds(),
-        )
+        return {
+            "hostname": server.host,
+            "port": server.port,
+            "username": server.user,
+            "password": server.password,
+            "use_tls": server.has_tls,
+            "start_tls": server.has_start_tls,
+            "tls_context": self._trust or (_default_trust() if _has_tls(server) else None),
+            "timeout": self._patience.total_seconds(),
+        }
+
+
+def _explain(error: Exception) -> str:
+    return shorten(to_visible(str(error) or type(error).__name__, lines=False), LONGEST_ERROR)
 
 
 def _has_tls(server: MailServer) -> bool:

@@ -49,6 +49,13 @@ class Slack:
             reason = str(exc)
             return Unsendable(reason) if exc.is_final else NotSent(reason, exc.retry_after)
 
+    async def check(self) -> str | None:
+        try:
+            await self._api.look_up("auth.test", {})
+        except SlackError as exc:
+            return str(exc)
+        return None
+
     async def _send(self, message: PersonalMessage) -> Sending:
         content, ref = to_message(message.notice), message.ref
         if ref is None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
 )
 
 from ringback.domain.callback import State
@@ -39,7 +40,8 @@ def _is(state: State) -> ColumnElement[bool]:
 
 
 def _first(statement: Select[Any], name: str | None = None) -> Subquery:
-    return statement.limit(MOST).subquery(name)
+    # A literal: a plan for any limit may sort the whole table.
+    return statement.limit(literal_column(str(MOST))).subquery(name)
 
 
 _undelivered = _first(
@@ -49,22 +51,24 @@ _undelivered = _first(
 )
 
 #: How many outcomes are accepted and not yet delivered, and when the oldest was accepted.
-UNDELIVERED: Final = select(func.count(), func.min(_undelivered.c.accepted_at)).select_from(
-    _undelivered
-)
+UNDELIVERED: Final = select(
+    func.count().label("undelivered"), func.min(_undelivered.c.accepted_at).label("accepted_at")
+).select_from(_undelivered)
 
 _events = _first(
     select(events.c.received_at).where(events.c.due_at.is_not(None)).order_by(events.c.due_at)
 )
 
 #: How many events wait, and when the oldest was received.
-EVENTS: Final = select(func.count(), func.min(_events.c.received_at)).select_from(_events)
+EVENTS: Final = select(
+    func.count().label("events"), func.min(_events.c.received_at).label("received_at")
+).select_from(_events)
 
 _parked = _first(
     select(outcomes.c.callback_id).where(_is(State.PARKED)).order_by(outcomes.c.callback_id)
 )
 
-PARKED: Final = select(func.count()).select_from(_parked)
+PARKED: Final = select(func.count().label("parked")).select_from(_parked)
 
 #: It reads one index, which has the time of acceptance.
 OLDEST_UNDELIVERED: Final = select(func.min(outcomes.c.accepted_at)).where(_is(State.ACCEPTED))
@@ -98,7 +102,16 @@ def _earliest(of: Subquery) -> ScalarSelect[Any]:
 
 
 #: The earliest deadline that has passed: the activity's own, and Temporal's.
-OVERDUE_SINCE: Final = select(_earliest(_own), _earliest(_attempts))
+OVERDUE_SINCE: Final = select(
+    _earliest(_own).label("own_deadline_at"), _earliest(_attempts).label("attempt_timeout_at")
+)
+
+_u, _e, _p, _o = (one.subquery() for one in (UNDELIVERED, EVENTS, PARKED, OVERDUE_SINCE))
+
+#: All of them in one row: each statement is a trip to the database.
+SNAPSHOT: Final = select(_u, _e, _p, _o).select_from(
+    _u.join(_e, true()).join(_p, true()).join(_o, true())
+)
 
 _both = _overdue(_own).union_all(_overdue(_attempts)).subquery()
 
@@ -161,16 +174,14 @@ class SqlGauges(SqlPart):
     @reads
     async def snapshot(self, connection: Connection) -> Snapshot:
         now = await self._database.now(connection)
-        (undelivered,) = await connection.execute(UNDELIVERED)
-        (waiting,) = await connection.execute(EVENTS)
-        parked: int = await connection.scalar(PARKED)
-        ((own, attempts),) = await connection.execute(OVERDUE_SINCE, {"now": now})
+        (row,) = await connection.execute(SNAPSHOT, {"now": now})
+        passed = [row.own_deadline_at, row.attempt_timeout_at]
         return Snapshot(
             at=now,
-            undelivered=Waiting(*undelivered),
-            events=Waiting(*waiting),
-            parked=parked,
-            overdue_since=min(filter(None, [own, attempts]), default=None),
+            undelivered=Waiting(row.undelivered, row.accepted_at),
+            events=Waiting(row.events, row.received_at),
+            parked=row.parked,
+            overdue_since=min(filter(None, passed), default=None),
         )
 
     @reads

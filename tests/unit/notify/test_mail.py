@@ -239,7 +239,10 @@ async def test_mail_is_handed_over_with_tls_and_password(
     ) as server:
         sent = await channel(login(scheme, server.port), clock, trust).send(message())
 
+        checked = await channel(login(scheme, server.port), clock, trust).check()
+
     assert isinstance(sent, Sent)
+    assert checked is None
     assert len(server.mails) == 1
 
 
@@ -250,8 +253,10 @@ async def test_wrong_password_is_reported_without_it(tmp_path: Path, clock: Manu
     async with running_smtp(tls=server_context(pem)) as server:
         url = login("smtps", server.port, password="a-wrong-one")  # noqa: S106 - of a test
         failed = await channel(url, clock, trust).send(message())
+        checked = await channel(url, clock, trust).check()
 
     assert isinstance(failed, NotSent)
+    assert failed.reason == checked
     assert "535" in failed.reason
     assert "a-wrong-one" not in failed.reason
 
