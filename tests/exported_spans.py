@@ -58,7 +58,12 @@ class Collector:
     @property
     def spans(self) -> list[ExportedSpan]:
         """All spans, in the order of their end."""
-        return [span for one in self.receiver.got for span in _decode(one.body)]
+        return [
+            span
+            for one in self.receiver.got
+            if one.line.startswith("POST /v1/traces ")
+            for span in _decode(one.body)
+        ]
 
     def named(self, name: str) -> list[ExportedSpan]:
         """Return the spans with this name."""

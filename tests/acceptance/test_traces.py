@@ -5,6 +5,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from ringback import Callback, wait_for_callback
+from ringback import Callback, wait_for_callback, wait_for_callback_sync
 from ringback.domain.callback import State
 from tests.acceptance.marks import on_both_stores
 from tests.acceptance.programs import free_port
@@ -48,6 +49,7 @@ class TracingWorker:
     Attributes:
         client: The client.
         task_queue: The worker's.
+        name: The activity that its workflow runs.
         callbacks: The callbacks that its activity submitted.
         tokens: The task tokens of its attempts.
         exporter: Their spans.
@@ -55,13 +57,14 @@ class TracingWorker:
 
     client: Client
     task_queue: str
+    name: str
     callbacks: asyncio.Queue[Callback]
     tokens: list[bytes] = field(default_factory=list)
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
 
     async def start(self) -> WorkflowHandle[Any, Any]:
         return await self.client.start_workflow(
-            RunActivity.run, Run("ask"), id=self.task_queue, task_queue=self.task_queue
+            RunActivity.run, Run(self.name), id=self.task_queue, task_queue=self.task_queue
         )
 
     async def next(self) -> Callback:
@@ -72,14 +75,14 @@ class TracingWorker:
     def activity_span(self) -> tuple[str, str]:
         """The trace id and the span id of the activity."""
         found: Sequence[ReadableSpan] = self.exporter.get_finished_spans()
-        (span,) = [one for one in found if one.name == "RunActivity:ask"]
+        (span,) = [one for one in found if one.name == f"RunActivity:{self.name}"]
         assert span.context is not None
         return f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
 
 
 @asynccontextmanager
 async def tracing_worker(
-    site: Site, *, sampler: Sampler = ALWAYS_ON, notify_url: str | None = None
+    site: Site, *, name: str = "ask", sampler: Sampler = ALWAYS_ON, notify_url: str | None = None
 ) -> AsyncIterator[TracingWorker]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(sampler, shutdown_on_exit=False)
@@ -89,7 +92,8 @@ async def tracing_worker(
         interceptors=[TracingInterceptor(provider.get_tracer("test"))],
         plugins=[plugin_for(site.settings)],
     )
-    running = TracingWorker(client, f"traces-{uuid4()}", asyncio.Queue(), exporter=exporter)
+    running = TracingWorker(client, f"traces-{uuid4()}", name, asyncio.Queue(), exporter=exporter)
+    loop = asyncio.get_running_loop()
 
     async def submit(callback: Callback) -> None:
         running.callbacks.put_nowait(callback)
@@ -99,15 +103,24 @@ async def tracing_worker(
         running.tokens.append(activity.info().task_token)
         return await wait_for_callback(submit, object, notify_url=notify_url)
 
-    async with Worker(
-        client,
-        task_queue=running.task_queue,
-        workflows=[RunActivity],
-        workflow_runner=UnsandboxedWorkflowRunner(),
-        activities=[ask],
-        graceful_shutdown_timeout=GRACE,
-    ):
-        yield running
+    @activity.defn(name="ask_in_a_thread")
+    def ask_in_a_thread() -> Any:
+        def submit(callback: Callback) -> None:
+            loop.call_soon_threadsafe(running.callbacks.put_nowait, callback)
+
+        return wait_for_callback_sync(submit, object)
+
+    with ThreadPoolExecutor(1) as threads:
+        async with Worker(
+            client,
+            task_queue=running.task_queue,
+            workflows=[RunActivity],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            activities=[ask, ask_in_a_thread],
+            activity_executor=threads,
+            graceful_shutdown_timeout=GRACE,
+        ):
+            yield running
 
 
 async def answer(url: str, *, trace: tuple[str, str] | None = None) -> httpx2.Response:
@@ -121,13 +134,14 @@ def one(collector: Collector, name: str) -> ExportedSpan:
     return span
 
 
+@pytest.mark.parametrize("name", ["ask", "ask_in_a_thread"])
 async def test_trace_leads_from_the_activity_to_its_answer_and_its_delivery(
-    shared_site: Site,
+    shared_site: Site, name: str
 ) -> None:
     async with (
         collecting() as collector,
         shared_site.gateway(**collector.environment),
-        tracing_worker(shared_site) as worker,
+        tracing_worker(shared_site, name=name) as worker,
     ):
         handle = await worker.start()
         callback = await worker.next()
@@ -153,6 +167,7 @@ async def test_trace_leads_from_the_activity_to_its_answer_and_its_delivery(
     assert delivered.service == "ringback"
 
 
+@pytest.mark.thorough
 @on_both_stores
 async def test_links_survive_a_restart_of_all_programs(site: Site) -> None:
     async with site.temporal(), collecting() as collector:
@@ -210,6 +225,8 @@ async def test_nothing_secret_is_exported_whatever_door_is_used(
             "CI_SECRET": SECRET,
             "RINGBACK_WEBHOOK_SECRETS": WEBHOOK_SECRET,
             "RINGBACK_ALLOW_PRIVATE_WEBHOOKS": "true",
+            # FastAPI would export the path of each request.
+            "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
         }
         async with (
             site.gateway(**environment),
@@ -303,6 +320,7 @@ async def test_collector_that_is_away_costs_a_gateway_nothing_but_a_log_line(
     assert "Traceback" not in gateway.output
 
 
+@pytest.mark.thorough
 async def test_traceparent_that_is_garbage_is_ignored(shared_site: Site) -> None:
     garbage = {"traceparent": f"00-{'0' * 32}-{PAYLOAD}-01"}
     async with (

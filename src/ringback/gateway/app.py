@@ -84,6 +84,8 @@ def create_app(gateway: Gateway) -> FastAPI:
         redoc_url=None,
         # A redirect would repeat the link in a header and reveal which paths exist.
         redirect_slashes=False,
+        # Its own spans, in newer versions, contain the path, which may be a link.
+        telemetry=dict.fromkeys(("tracing", "metrics", "logs", "auto_configure"), False),
         exception_handlers={
             RingbackError: on_ringback_error,
             RequestValidationError: on_invalid_request,
