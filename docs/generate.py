@@ -20,7 +20,7 @@ import ringback
 from benchmarks.page import RESULTS
 from benchmarks.page import page as speed_page
 from benchmarks.results import load
-from docs import deploy_files, log_words, providers, words
+from docs import deploy_files, licences, log_words, providers, words
 from docs.log_events import LEVELS, find_events
 from ringback.app.container import Parts
 from ringback.app.exits import EXITS, exit_code
@@ -65,6 +65,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": _cli(),
         REFERENCE / "errors.md": _errors(),
         REFERENCE / "http.md": _http(),
+        REFERENCE / "licences.md": _head("Licences", licences.text()),
         REFERENCE / "logs.md": _logs(),
         REFERENCE / "metrics.md": _metrics(),
         REFERENCE / "providers.md": _head("Providers", providers.text()),

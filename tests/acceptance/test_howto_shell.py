@@ -44,6 +44,7 @@ PAGES_NOT_RUN: Final = {
     "retention": "it deletes; tests/unit/cli/test_purge.py runs the command",
     "reverse-proxy": "test_howto_reverse_proxy runs the page",
     "run-it": "programs that run until Ctrl-C, and Docker; tests/demo runs the demo",
+    "systemd": "it changes the machine; tests/deploy/test_systemd.py runs the unit's command",
     "temporal-cloud": "it needs an account",
     "traces": "serve runs until Ctrl-C; test_traces runs it with a collector",
     "webhooks": "serve runs until Ctrl-C",

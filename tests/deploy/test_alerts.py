@@ -159,8 +159,19 @@ def test_alert_says_what_is_wrong_and_where_to_read_on(name: str) -> None:
 def test_page_of_alerts_says_what_status_shows_and_what_to_do(name: str) -> None:
     section = SECTIONS[name]
 
-    assert "**Status**" in section
+    assert "**`ringback status`**" in section
     assert section.count("\n- ") >= 2
+
+
+def test_status_refers_to_sections_that_exist() -> None:
+    """`ringback status` names a section of the page for each problem."""
+    source = ROOT / "src" / "ringback"
+    code = "".join((source / name).read_text() for name in ("gateway/summary.py", "cli/status.py"))
+    anchors = {f"ringback{end}" for end in re.findall(r"\{_ALERTS\}(\w+)", code)}
+    anchors |= set(re.findall(r"alerts\.md#(ringback\w+)", code)) - {"ringback"}
+
+    assert len(anchors) >= 10
+    assert anchors <= {name.lower() for name in SECTIONS}
 
 
 def test_page_has_no_alert_that_does_not_exist() -> None:

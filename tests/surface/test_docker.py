@@ -26,7 +26,8 @@ def test_compose_file_fits_the_schema_of_compose() -> None:
     ran = subprocess.run(  # noqa: S603 - our own tool
         [
             Path(sys.executable).with_name("check-jsonschema"),
-            *("--builtin-schema", "vendor.compose-spec", ROOT / "docker-compose.yml"),
+            *("--builtin-schema", "vendor.compose-spec"),
+            *(ROOT / "docker-compose.yml", ROOT / "docker-compose.postgresql.yml"),
         ],
         capture_output=True,
         text=True,
@@ -34,6 +35,21 @@ def test_compose_file_fits_the_schema_of_compose() -> None:
     )
 
     assert ran.returncode == 0, ran.stdout
+
+
+def test_services_run_without_rights_and_write_to_their_volumes_only() -> None:
+    further = yaml.safe_load((ROOT / "docker-compose.postgresql.yml").read_text("utf-8"))
+    services = {**SERVICES, "setup": further["services"]["setup"]}
+
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_last_user_of_each_image_is_not_root() -> None:
+    for stage in DOCKERFILE.split("\nFROM ")[1:3]:
+        assert re.findall(r"^USER (\d+)$", stage, re.MULTILINE)[-1] == "1000"
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile() -> None:

@@ -15,7 +15,7 @@ SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|[\s/(])ringback[ \t]+([a-z-]+)([^\n|&;#`]*)")
 VARIABLE = re.compile(r"RINGBACK_[A-Z][A-Z_]*")
-TARGET = re.compile(r"^(?:\$ )?make ([a-z]+)", re.MULTILINE)
+TARGET = re.compile(r"^(?:\$ )?make ([a-z-]+)", re.MULTILINE)
 OPTION = re.compile(r"(?<!\S)(--?[a-z][a-z-]*)")
 
 
@@ -103,7 +103,7 @@ def test_every_environment_variable_exists(document: Path) -> None:
 
 @each_document
 def test_every_make_target_exists(document: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(TARGET.findall(code_in(text_of(document)))) <= targets
 
