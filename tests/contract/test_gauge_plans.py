@@ -50,9 +50,10 @@ async def test_sqlite_scans_no_table(on_sqlite: Database, name: str) -> None:
     plan = await steps(on_sqlite, READ[name])
 
     assert any("INDEX ix_" in step for step in plan), plan
-    tables = ("callbacks", "outcomes", "events", "webhooks", "notifications")
     for step in plan:
-        assert not any(step == f"SCAN {table}" for table in tables), plan
+        # An index of what is due may be read from its start; one of callbacks may not.
+        assert not step.startswith(("SCAN callbacks", "SCAN outcomes")), plan
+        assert step not in {"SCAN events", "SCAN webhooks", "SCAN notifications"}, plan
 
 
 @pytest.mark.parametrize(("name", "index"), COVERED.items())
