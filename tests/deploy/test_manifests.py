@@ -243,9 +243,11 @@ def test_every_setting_of_the_manifests_exists() -> None:
 
 def test_gateway_listens_on_the_port_of_the_manifests() -> None:
     (container,) = pod_of(of_kind(kustomize("base"), "Deployment"))["containers"]
-    (port,) = container["ports"]
+    http, metrics = container["ports"]
+    (configured,) = [one for one in kustomize("base") if one["kind"] == "ConfigMap"]
 
-    assert port == {"name": "http", "containerPort": DEFAULT_PORT}
+    assert http == {"name": "http", "containerPort": DEFAULT_PORT}
+    assert str(metrics["containerPort"]) == configured["data"]["RINGBACK_METRICS_PORT"]
     assert "--port" not in " ".join(container["args"])
 
 
@@ -334,7 +336,19 @@ def test_one_pod_is_replaced_before_another_opens_its_file() -> None:
 
 
 def test_workers_may_connect_to_the_gateways() -> None:
-    (rule,) = of_kind(kustomize("base"), "NetworkPolicy")["spec"]["ingress"]
+    of_senders, of_metrics = of_kind(kustomize("base"), "NetworkPolicy")["spec"]["ingress"]
 
     # Without labels: kustomize would add those of the gateways to a selector.
-    assert {"podSelector": {}} in rule["from"]
+    assert {"podSelector": {}} in of_senders["from"]
+    assert of_metrics["ports"] == [{"port": "metrics"}]
+
+
+def test_prometheus_scrapes_a_port_of_the_service() -> None:
+    for resources in (kustomize("overlays/production"), helm_with(EVERYTHING)):
+        (endpoint,) = of_kind(resources, "ServiceMonitor")["spec"]["endpoints"]
+        ports = {one["name"] for one in of_kind(resources, "Service")["spec"]["ports"]}
+        selector = of_kind(resources, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
+        labels = of_kind(resources, "Service")["metadata"]["labels"]
+
+        assert endpoint["port"] in ports
+        assert selector.items() <= labels.items()

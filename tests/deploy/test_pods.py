@@ -7,7 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
@@ -37,11 +37,13 @@ class Cluster:
         folder: Where the volumes are.
         store: The URL of the database.
         temporal: The address of Temporal.
+        metrics_port: A free port for the metrics.
     """
 
     folder: Path
     store: str
     temporal: str
+    metrics_port: int = field(default_factory=free_port)
 
     def pod(self, resources: Sequence[Resource], pod: Resource) -> Pod:
         """Return a pod with its volumes, of which Secrets and ConfigMaps have their content."""
@@ -77,8 +79,12 @@ class Cluster:
         }
 
     def here(self, container: Container) -> Container:
-        """Return a container that uses the Temporal of this machine."""
-        environment = {**container.environment, "TEMPORAL_ADDRESS": self.temporal}
+        """Return a container that uses the Temporal and a free port of this machine."""
+        environment = {
+            **container.environment,
+            "TEMPORAL_ADDRESS": self.temporal,
+            "RINGBACK_METRICS_PORT": str(self.metrics_port),
+        }
         return replace(container, environment=environment)
 
 
@@ -161,6 +167,9 @@ async def test_pods_of_kustomize_migrate_serve_and_stop_in_time(cluster: Cluster
     migrated = await end_of(cluster.here(deployed.migrate))
     async with running(gateway, port) as serving:
         statuses = await statuses_of(deployed, port)
+        async with httpx2.AsyncClient() as http:
+            metrics = await http.get(f"http://127.0.0.1:{cluster.metrics_port}/metrics")
+            not_here = await http.get(f"http://127.0.0.1:{port}/metrics")
         # `kubectl exec`, as the page says.
         added = await end_of(
             replace(gateway, command=["ringback", "keys", "add", "--role=worker", "--name=orders"])
@@ -169,6 +178,8 @@ async def test_pods_of_kustomize_migrate_serve_and_stop_in_time(cluster: Cluster
 
     assert migrated.process.returncode == 0, migrated.output
     assert statuses == [200, 200, 200]
+    assert "ringback_store_up 1.0" in metrics.text
+    assert not_here.status_code == 404
     assert "rbk_" in added.output
     assert (code, seconds < deployed.seconds_to_stop / 2) == (0, True), serving.output
     # The mode of the mounted secrets does not open them to other users.
